@@ -1,0 +1,213 @@
+"""One robot's process: messages and frames become events, outcomes become acts, and everyone is kept informed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import psutil
+
+from agents import behaviours
+from agents import events as ev
+from agents.bodies.world import WorldBody
+from agents.catalogue import Catalogue, frame_of
+from agents.driver import Driver, Input
+from agents.outbox import Outbox
+from agents.presence import HEARTBEAT_S, Presence
+from agents.scheduler import Scheduler
+from agents.streams import DueFrames
+from models.store import ARTEFACTS
+from swarm.core import messages as msg
+from swarm.core.clock import ns, seconds
+from swarm.core.config import AgentFile
+from swarm.core.spans import RequestId, Span
+from swarm.core.world import Act, Claim, Observation, Outcome, Perceived
+from swarm.net.endpoint import Received
+from swarm.net.process import Process, log_to_stderr
+
+log = logging.getLogger(__name__)
+NEWS_S = 1.0
+
+
+class Agent:
+    """Joins the parts of one robot. All of it runs in the loop's thread but the executor's runs."""
+
+    def __init__(self, settings: AgentFile) -> None:
+        self._settings = settings
+        folder = Path(settings.models) if settings.models else ARTEFACTS
+        catalogue = Catalogue([*settings.load, *(s.model for s in settings.streams)], settings.board, folder)
+        self._process = Process(
+            swarm=settings.swarm, name=settings.name, role="agent", bind=settings.bind,
+            launcher=settings.launcher, roster=settings.roster, handler=self._received,
+        )
+        self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
+        self._advert = msg.Advert(
+            board=settings.board_name, executors=settings.board.executors, profiles=catalogue.announce(),
+            streams=settings.streams,
+        )
+        self._presence = Presence()
+        self._scheduler = Scheduler(
+            name=settings.name, policy=settings.policy, profiles=catalogue.profiles, presence=self._presence,
+            executors=settings.board.executors,
+        )
+        self._driver = Driver(settings, self._loop, self._net, self._scheduler, catalogue, self._ended)
+        self._outbox = Outbox(self._loop, self._process.tell_launcher)
+        self._body = WorldBody(self._net, settings.body)
+        self._behaviour = (
+            behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed)
+            if settings.behaviour else None
+        )
+        self._streams = DueFrames(settings.streams)
+        self._streaming = False
+        self._sequence = self._heartbeats = 0
+        self._told: set[tuple[str, int]] = set()         # who has our advert: (name, boot)
+        self._heard: dict[str, int] = {}                 # boot of everybody who sent a heartbeat
+        self._ps = psutil.Process()
+        self._busy_s = 0.0
+
+    def run(self) -> None:
+        self._loop.every(ns(HEARTBEAT_S), self._beat)
+        self._loop.every(ns(NEWS_S), self._tell_news)
+        self._process.run()
+        self._driver.executor.close()
+
+    # --- messages ---
+
+    def _received(self, message: Received) -> None:
+        body, peer = message.body, message.sender
+        match body:
+            case msg.Sensed():
+                observation = self._body.observe(body, message.tensors)
+                if observation is not None:
+                    self._observed(observation, message.at_ns)
+            case msg.StageAsk():
+                self._asked(body, message)
+            case msg.StageAnswer():
+                self._driver.handle(
+                    ev.AnswerCame(
+                        request=body.request, peer=peer, run_s=body.run_s, waited_s=body.waited_s,
+                        held_s=body.held_s, overrun=body.overrun,
+                    ),
+                    body.outcome,
+                )
+            case msg.StageRefusal(request=request, reason=reason):
+                self._driver.handle(ev.Refused(request=request, peer=peer, reason=reason))
+            case msg.StageCancel(request=request):
+                self._driver.handle(ev.StageCancelled(request=request, peer=peer))
+            case msg.Heartbeat():
+                self._heartbeat(peer, message.boot, body)
+            case msg.HeartbeatAck():
+                rtt_ns = message.at_ns - body.sent_ns - ns(body.held_s)
+                self._presence.round_trip(peer, max(0.0, seconds(rtt_ns)))
+            case msg.Advert():
+                self._presence.advertised(peer, message.boot, body)
+            case msg.PlanNews(plan=plan):
+                self._driver.handle(ev.PlanCame(plan=plan))
+            case msg.Gone(name=name):
+                if self._presence.ended(name):
+                    self._lost(name)
+            case msg.Shared(topic=topic, data=data):
+                self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
+            case msg.Judged(claim=claim, verdict=verdict):
+                self._behave(behaviours.Verdict(claim=claim, verdict=verdict))
+            case msg.Start():
+                self._streaming = True
+            case msg.Drain():
+                self._streaming = False
+            case _:
+                log.warning("%s sent %s, which means nothing to an agent", peer, type(body).__name__)
+
+    def _asked(self, ask: msg.StageAsk, message: Received) -> None:
+        frame = frame_of(message.tensors)
+        if frame is None:
+            self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason="malformed"))
+        else:
+            self._driver.asked(ask, message, frame)
+
+    def _heartbeat(self, peer: str, boot: int, heartbeat: msg.Heartbeat) -> None:
+        self._heard[peer] = boot
+        if self._net.role(peer) == "agent":
+            self._presence.heard(peer, boot, heartbeat.busy_s, self._clock.now_ns())
+
+    # --- body, streams, behaviour ---
+
+    def _observed(self, observation: Observation, at_ns: int) -> None:
+        self._behave(observation)
+        if observation.frame is None or not self._streaming:
+            return
+        captured_ns = at_ns - ns(observation.age_s)
+        for stream in self._streams.due(captured_ns):
+            self._sequence += 1
+            request = RequestId(self._settings.name, self._process.boot, self._sequence)
+            self._outbox.put(msg.Submitted(request=request, stream=stream.name))
+            self._driver.arrived(
+                ev.RequestArrived(
+                    request=request, stream=stream, captured_ns=captured_ns,
+                    deadline_ns=captured_ns + ns(stream.deadline_s),
+                ),
+                Input(observation.frame, captured_ns, observation.pose),
+            )
+
+    def _ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
+        self._outbox.put(msg.Ended(span=span))
+        if outcome is not None:
+            self._behave(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
+
+    def _behave(self, event: behaviours.Event) -> None:
+        if self._behaviour is None:
+            return
+        for command in self._behaviour.on(event, self._clock.now_ns()):
+            match command:
+                case Act():
+                    self._body.act(command)
+                case Claim():
+                    self._body.claim(command)
+                case behaviours.Note(topic=topic, data=data):
+                    for peer in self._agents():
+                        self._net.send(peer, msg.Shared(topic=topic, data=data))
+
+    # --- presence and news ---
+
+    def _agents(self) -> list[str]:
+        return [peer for peer in self._net.peers() if self._net.role(peer) == "agent"]
+
+    def _beat(self) -> None:
+        """Every heartbeat: say that we live, tell newcomers what we can do, and see who has gone silent."""
+        now = self._clock.now_ns()
+        self._heartbeats += 1
+        beat = msg.Heartbeat(sequence=self._heartbeats, sent_ns=now, busy_s=self._scheduler.busy_s(now))
+        for peer in self._net.peers():
+            if self._net.role(peer) not in ("agent", "planner"):
+                continue
+            self._net.send(peer, beat)
+            boot = self._heard.get(peer)
+            if boot is not None and (peer, boot) not in self._told and self._net.send(peer, self._advert):
+                self._told.add((peer, boot))
+        for peer in self._presence.expire(now):
+            self._lost(peer)
+
+    def _lost(self, peer: str) -> None:
+        self._told = {(name, boot) for name, boot in self._told if name != peer}
+        self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": peer}))
+        self._driver.handle(ev.PeerLost(peer=peer))
+
+    def _tell_news(self) -> None:
+        now = self._clock.now_ns()
+        net, executor = self._net.statistics(), self._driver.executor.statistics()
+        links = {peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._presence.links().items()}
+        for peer in self._net.peers():
+            if self._net.role(peer) == "planner":
+                self._net.send(peer, msg.LinkNews(links=links, busy_s=self._scheduler.busy_s(now)))
+        self._outbox.put(msg.AgentNews(
+            rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,
+            busy_share=(executor.busy_s - self._busy_s) / NEWS_S, refused_in=sum(net.refused.values()),
+            duplicates=self._scheduler.statistics().duplicates, control_bytes=net.sent_bytes["urgent"],
+        ))
+        self._busy_s = executor.busy_s
+
+
+def main(settings: AgentFile) -> int:
+    """Run one agent to its end. Raises: BadInput or ModelError before it starts."""
+    log_to_stderr(settings.name)
+    Agent(settings).run()
+    return 0

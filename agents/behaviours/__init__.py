@@ -1,0 +1,69 @@
+"""What a robot does with what it senses: one module per behaviour, and the directory listing is the registry.
+
+A behaviour module defines a function of its own name, `NAME(robot, team, seed) -> Behaviour`. Its parts live in
+packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic policy: events in;
+acts, claims and notes out. It reads no clock, does no I/O and draws only from `swarm.core.draw`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from swarm.core.errors import BadInput
+from swarm.core.world import Act, Claim, Observation, Perceived
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a teammate's behaviour said. It may be lost, late, out of order, or nonsense."""
+
+    sender: str                      # the robot that said it, as the network vouches for
+    topic: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What this robot tells all its teammates."""
+
+    topic: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The world's judgement of a claim that this robot made."""
+
+    claim: Claim
+    verdict: str                     # found | duplicate | wrong
+
+
+Event = Observation | Perceived | Heard | Verdict
+Output = Act | Claim | Note
+
+
+class Behaviour(Protocol):
+    """One robot's policy."""
+
+    def on(self, event: Event, now: int) -> list[Output]:
+        """What to do about an event at `now` (ns, never going back): one Act for each Observation, else none."""
+        ...
+
+
+def available() -> list[str]:
+    """Names of all behaviours, sorted."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
+
+
+def load(name: str) -> Callable[[str, list[str], int], Behaviour]:
+    """The maker of a behaviour, called with (robot, team, seed).
+
+    Raises BadInput when there is no behaviour of this name.
+    """
+    if name not in available():
+        raise BadInput("behaviour", f"there is no {name!r}", f"known are {', '.join(available())}")
+    return getattr(importlib.import_module(f"{__name__}.{name}"), name)

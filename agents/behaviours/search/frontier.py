@@ -1,0 +1,202 @@
+"""Where to go next, and how to get there, on the known part of the map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviours.search.grid import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
+
+Bools = NDArray[np.bool_]
+
+UNREACHED = np.iinfo(np.int32).max
+SLOW = 2                             # extra steps for a cell that is two cells from an obstacle
+_W = CELLS + 2                       # with a rim, so that neighbours need no bounds check
+_FOUR = np.array([1, -1, _W, -_W])
+_EIGHT = np.array([1, -1, _W, -_W, _W + 1, _W - 1, -_W + 1, -_W - 1])
+_GAIN_REACH = 4                      # cells: what a goal is taken to reveal around it
+_MIN_GAIN_M2 = 0.4                   # less than this is left alone
+_UNLOOKED_SHARE = 0.6                # worth of a known cell not yet looked at, against an unknown one
+_MATE_REACH_M = 4.0
+_XS = (np.arange(CELLS) + 0.5) * CELL_M - CELLS * CELL_M / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """Distances on foot from where the robot stands."""
+
+    steps: NDArray[np.int32]         # [cells, cells], in cells of path; UNREACHED elsewhere
+    passable: Bools                  # [cells, cells], where the robot's centre may be
+
+    def distance_m(self) -> NDArray[np.float64]:
+        """[cells, cells], metres, infinite where unreached."""
+        return np.where(self.steps == UNREACHED, np.inf, self.steps * CELL_M)
+
+    def path(self, iy: int, ix: int) -> list[tuple[float, float]]:
+        """Cell centres (x, y) from the robot's cell to the goal, both included; empty when it is unreached."""
+        steps = self.steps
+        if steps[iy, ix] == UNREACHED:
+            return []
+        cells = [(iy, ix)]
+        while steps[iy, ix] > 0:
+            y0, x0 = max(iy - 1, 0), max(ix - 1, 0)
+            near = steps[y0:iy + 2, x0:ix + 2]
+            k = int(near.argmin())
+            iy, ix = y0 + k // near.shape[1], x0 + k % near.shape[1]
+            cells.append((iy, ix))
+        return [centre_of(*c) for c in reversed(cells)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What weighs on the choice of a goal, besides gain and path."""
+
+    x_m: float                       # the robot
+    y_m: float
+    heading_rad: float
+    mate_goals: Sequence[tuple[float, float]] = ()
+    mates: Sequence[tuple[float, float]] = ()                    # where teammates are
+    banned: Sequence[tuple[float, float]] = ()                   # goals that could not be reached lately
+    current: tuple[float, float] | None = None                   # the goal so far: preferred a little
+    sector_rad: float | None = None                              # direction to prefer while the team is together
+
+
+def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = ()) -> Field:
+    """Distances from (x, y) through free cells that keep off obstacles; teammates at `soft` are gone around.
+
+    A wavefront whose steps alternate between 4 and 8 neighbours (an octagonal metric, within 8 % of the straight
+    line); cells close to obstacles are entered late, so paths keep to the middle where there is room.
+    """
+    solid = states == OCCUPIED
+    near = _grown(solid)
+    slow = _grown(near)
+    passable = ((states == FREE) | (states == LOOKED)) & ~near
+    for sx, sy in soft:
+        if math.hypot(sx - x_m, sy - y_m) > 0.7:
+            ty, tx = cell_of(sx, sy)
+            passable[max(ty - 1, 0):ty + 2, max(tx - 1, 0):tx + 2] = False
+            slow[max(ty - 3, 0):ty + 4, max(tx - 3, 0):tx + 4] = True
+    iy, ix = cell_of(x_m, y_m)
+    home = slice(max(iy - 1, 0), iy + 2), slice(max(ix - 1, 0), ix + 2)
+    passable[home] |= ~solid[home]                               # whoever stands too close may leave
+    passable[iy, ix] = True
+    return Field(steps=_wave(passable, slow, iy, ix), passable=passable)
+
+
+def _wave(passable: Bools, slow: Bools, iy: int, ix: int) -> NDArray[np.int32]:
+    """Steps from a cell: buckets by depth (Dial's algorithm), each bucket expanded as one array."""
+    wide = np.zeros((_W, _W), bool)
+    wide[1:-1, 1:-1] = passable
+    late = np.zeros((_W, _W), bool)
+    late[1:-1, 1:-1] = slow
+    open_, late = wide.ravel(), late.ravel()
+    steps = np.full(_W * _W, UNREACHED, np.int32)
+    tag = np.empty(_W * _W, np.int32)
+    ring: list[list[NDArray[np.intp]]] = [[] for _ in range(SLOW + 2)]
+    ring[0].append(np.array([(iy + 1) * _W + ix + 1]))
+    depth, idle = 0, 0
+    while idle < len(ring):
+        waiting = ring[depth % len(ring)]
+        ring[depth % len(ring)] = []
+        front = waiting[0] if len(waiting) == 1 else np.concatenate(waiting) if waiting else np.empty(0, np.intp)
+        front = front[open_[front]]
+        if front.size:
+            order = np.arange(front.size, dtype=np.int32)
+            tag[front] = order
+            front = front[tag[front] == order]                   # each cell once
+            open_[front] = False
+            steps[front] = depth
+            around = (front[:, None] + (_EIGHT if depth & 1 else _FOUR)).ravel()
+            around = around[open_[around]]
+            held = late[around]
+            ring[(depth + 1) % len(ring)].append(around[~held])
+            ring[(depth + 1 + SLOW) % len(ring)].append(around[held])
+            idle = 0
+        else:
+            idle += 1
+        depth += 1
+    return steps.reshape(_W, _W)[1:-1, 1:-1]
+
+
+def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """[cells, cells]: floor that is still to be seen around each cell, in m2; known but not looked at counts in part.
+
+    Only unknown cells within 1 m of free ones count, and walls stop the count: what lies outside the building does not.
+    """
+    unknown = states == UNKNOWN
+    known_free = (states == FREE) | (states == LOOKED)
+    reach = known_free.copy()
+    for _ in range(4):
+        grown = reach.copy()
+        grown[1:] |= reach[:-1]
+        grown[:-1] |= reach[1:]
+        grown[:, 1:] |= reach[:, :-1]
+        grown[:, :-1] |= reach[:, 1:]
+        reach = reach | (grown & unknown)
+    worth = (reach & unknown) + _UNLOOKED_SHARE * (states == FREE)
+    return box_sum(worth, _GAIN_REACH) * CELL_M ** 2
+
+
+def unseen_centre(states: NDArray[np.uint8], iy: int, ix: int) -> tuple[float, float] | None:
+    """The middle (x, y) of what is still to be seen around a cell, or None when there is nothing."""
+    y0, x0 = max(iy - _GAIN_REACH, 0), max(ix - _GAIN_REACH, 0)
+    near = states[y0:iy + _GAIN_REACH + 1, x0:ix + _GAIN_REACH + 1]
+    rows, columns = np.nonzero((near == UNKNOWN) | (near == FREE))
+    if not rows.size:
+        return None
+    return centre_of(y0 + round(float(rows.mean())), x0 + round(float(columns.mean())))
+
+
+def box_sum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """Sum over the square of 2 * reach + 1 cells around each cell."""
+    n = values.shape[0]
+    total = np.zeros((n + 1, n + 1))
+    total[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
+    low = np.maximum(np.arange(n) - reach, 0)
+    high = np.minimum(np.arange(n) + reach + 1, n)
+    return (total[np.ix_(high, high)] - total[np.ix_(low, high)] - total[np.ix_(high, low)] + total[np.ix_(low, low)])
+
+
+def choose(area: Field, gain_m2: NDArray[np.float64], wishes: Wishes) -> tuple[int, int] | None:
+    """The reachable cell (iy, ix) of best utility, or None when nothing is worth a visit; ties go to the south-west.
+
+    Utility in metres of path: what a place would reveal, minus the way there and the turn towards it, minus closeness
+    to teammates and to where they are going.
+    """
+    open_ = (area.steps != UNREACHED) & (gain_m2 >= _MIN_GAIN_M2)
+    if not open_.any():
+        return None
+    iy, ix = np.nonzero(open_)
+    x, y = _XS[ix], _XS[iy]
+    way_m = area.steps[iy, ix] * CELL_M
+    utility = 4.0 * np.sqrt(gain_m2[iy, ix]) - way_m
+    bearing = np.arctan2(y - wishes.y_m, x - wishes.x_m)
+    turn = np.abs((bearing - wishes.heading_rad + np.pi) % (2 * np.pi) - np.pi)
+    utility -= 0.5 * turn
+    for gx, gy in wishes.mate_goals:
+        utility -= 6.0 * np.maximum(0.0, 1.0 - np.hypot(x - gx, y - gy) / _MATE_REACH_M)
+    for mx, my in wishes.mates:
+        utility -= 3.0 * np.maximum(0.0, 1.0 - np.hypot(x - mx, y - my) / 2.5)
+    for bx, by in wishes.banned:
+        utility[np.hypot(x - bx, y - by) < 0.9] -= 30.0
+    if wishes.sector_rad is not None:
+        utility += 2.0 * np.cos(bearing - wishes.sector_rad)
+    if wishes.current is not None:
+        utility += 1.5 * (np.hypot(x - wishes.current[0], y - wishes.current[1]) < 0.8)
+    best = int(utility.argmax())
+    return int(iy[best]), int(ix[best])
+
+
+def _grown(mask: Bools) -> Bools:
+    """Cells of the mask and their 8 neighbours."""
+    tall = mask.copy()
+    tall[1:] |= mask[:-1]
+    tall[:-1] |= mask[1:]
+    out = tall.copy()
+    out[:, 1:] |= tall[:, :-1]
+    out[:, :-1] |= tall[:, 1:]
+    return out

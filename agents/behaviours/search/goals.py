@@ -1,0 +1,199 @@
+"""What a searcher does next, as one ordered list of rules: confirm a target, explore, or patrol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviours.search import frontier
+from agents.behaviours.search.frontier import Field, Wishes
+from agents.behaviours.search.grid import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
+from agents.behaviours.search.targets import Targets, Track
+from swarm.core import draw
+from swarm.core.world import Pose
+
+Point = tuple[float, float]
+
+STAND_OFF_M = (0.85, 1.9)            # from where a track is confirmed
+VISIT_WAY_M = 9.0                    # a track further away on foot is left for later
+VISIT_NS = 12_000_000_000            # a track that is not confirmed after this is given up
+STAY_NS = 2_500_000_000              # at a place to explore
+BAN_NS = 20_000_000_000
+IDLE_NS = 6_000_000_000              # a robot that stays within IDLE_M for so long goes somewhere else
+IDLE_M = 0.4
+STROLL_NS = 8_000_000_000
+ARRIVED_M = 0.35
+TEAM_NEAR_M = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mate:
+    """What a teammate last said of itself."""
+
+    sequence: int
+    heard_at: int                    # ns, own clock
+    pose: Pose
+    goal: Point | None
+    confirming: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """Where to go, by which path, and what to look at from there."""
+
+    kind: str                        # confirm | explore | patrol | wait
+    at: Point                        # what is told to teammates: the track, or the place
+    path: tuple[Point, ...] = ()     # empty when the robot is there
+    face: Point | None = None
+
+
+class Goals:
+    """Chooses goals; remembers what did not work."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._name, self._seed = name, seed
+        self._bans: list[tuple[float, float, int]] = []
+        self._visits: dict[int, int] = {}                        # track number -> ns it was first gone to
+        self._arrived: tuple[float, float, int] | None = None    # explored place, ns of arrival
+        self._patrol: Point | None = None
+        self._patrols = 0
+        self._moved: tuple[float, float, int] | None = None      # where and when (ns) the robot last got somewhere
+        self._stroll_until = 0
+
+    def ban(self, goal: Goal, now: int) -> None:
+        """Keep away from a goal for a while: it could not be reached."""
+        self._bans.append((*(goal.path[-1] if goal.path else goal.at), now + BAN_NS))
+        self._patrol = None
+
+    def pick(self, pose: Pose, states: NDArray[np.uint8], targets: Targets, mates: dict[str, Mate],
+             current: Goal | None, now: int) -> Goal:
+        """The first rule that gives a goal. `mates` are those heard of lately."""
+        self._bans = [b for b in self._bans if b[2] > now]
+        here = pose.x_m, pose.y_m
+        if self._moved is None or math.dist(self._moved[:2], here) > IDLE_M:
+            self._moved = (*here, now)
+        elif now - self._moved[2] > IDLE_NS:                     # it dithers between goals, or none can be reached
+            self._moved, self._stroll_until, self._patrol = (*here, now), now + STROLL_NS, None
+        area = frontier.field(states, pose.x_m, pose.y_m, [(m.pose.x_m, m.pose.y_m) for m in mates.values()])
+        if now < self._stroll_until:
+            stroll = self._wander(pose, area)
+            if math.dist(stroll.at, here) < 2 * ARRIVED_M:
+                self._stroll_until = now
+            return stroll
+        return (self._confirm(pose, states, area, targets, mates, now)
+                or self._explore(pose, states, area, mates, current, now)
+                or self._wander(pose, area))
+
+    def _confirm(self, pose: Pose, states: NDArray[np.uint8], area: Field, targets: Targets,
+                 mates: dict[str, Mate], now: int) -> Goal | None:
+        """The nearest track that needs a closer look and that no better placed teammate sees to."""
+        best: tuple[float, int, tuple[int, int], Track] | None = None
+        for track in targets.to_visit():
+            if now - self._visits.get(track.number, now) > VISIT_NS or self._taken(track, pose, mates):
+                continue
+            cell = _stand_off(area, states, track)
+            if cell is None:
+                continue
+            way_m = float(area.steps[cell]) * CELL_M
+            if way_m < VISIT_WAY_M and (best is None or (way_m, track.number) < best[:2]):
+                best = way_m, track.number, cell, track
+        if best is None:
+            return None
+        _, number, cell, track = best
+        self._visits.setdefault(number, now)
+        place = float(track.xy[0]), float(track.xy[1])
+        path = area.path(*cell)
+        there = len(path) <= 1 or math.dist(path[-1], (pose.x_m, pose.y_m)) < 0.2
+        return Goal(kind="confirm", at=place, path=() if there else tuple(path), face=place)
+
+    def _taken(self, track: Track, pose: Pose, mates: dict[str, Mate]) -> bool:
+        """Whether a teammate confirms this track and is nearer; a tie goes to the smaller name."""
+        place = track.xy.tolist()
+        return any(m.confirming and m.goal is not None and math.dist(m.goal, place) < 1.2
+                   and self._yields(pose, n, m, (place[0], place[1])) for n, m in mates.items())
+
+    def _yields(self, pose: Pose, name: str, mate: Mate, place: Point) -> bool:
+        """Whether a teammate is nearer to a place; a tie goes to the smaller name."""
+        return ((math.dist(place, (mate.pose.x_m, mate.pose.y_m)), name)
+                < (math.dist(place, (pose.x_m, pose.y_m)), self._name))
+
+    def _explore(self, pose: Pose, states: NDArray[np.uint8], area: Field, mates: dict[str, Mate],
+                 current: Goal | None, now: int) -> Goal | None:
+        """The place of best utility; where the robot already is, it turns to what is not yet seen."""
+        here = pose.x_m, pose.y_m
+        gain = frontier.gains_m2(states)
+        cell = frontier.choose(area, gain, Wishes(
+            x_m=pose.x_m, y_m=pose.y_m, heading_rad=pose.heading_rad,
+            mate_goals=[m.goal for n, m in mates.items() if m.goal is not None and self._yields(pose, n, m, m.goal)],
+            mates=[(m.pose.x_m, m.pose.y_m) for m in mates.values()],
+            banned=[(b[0], b[1]) for b in self._bans],
+            current=current.at if current is not None and current.kind == "explore" else None,
+            sector_rad=_outward(pose, mates)))
+        if cell is None:
+            return None
+        place = centre_of(*cell)
+        if math.dist(place, here) > ARRIVED_M:
+            self._arrived = None
+            return Goal(kind="explore", at=place, path=tuple(area.path(*cell)))
+        if self._arrived is None or math.dist(self._arrived[:2], here) > 2 * ARRIVED_M:
+            self._arrived = (*here, now)
+        elif now - self._arrived[2] > STAY_NS:
+            self._bans.append((*place, now + BAN_NS))
+            self._arrived = None
+        return Goal(kind="explore", at=place, face=frontier.unseen_centre(states, *cell) or place)
+
+    def _wander(self, pose: Pose, area: Field) -> Goal:
+        """All is seen: go from one seeded place to the next, for targets that were missed."""
+        here = pose.x_m, pose.y_m
+        if self._patrol is not None and math.dist(self._patrol, here) > 2 * ARRIVED_M:
+            path = area.path(*cell_of(*self._patrol))
+            if path:
+                return Goal(kind="patrol", at=self._patrol, path=tuple(path))
+        self._patrols += 1
+        far = np.argwhere((area.steps != frontier.UNREACHED) & (area.steps * CELL_M > 2.0)
+                          & (area.steps < CELLS * CELLS))
+        if not len(far):
+            return Goal(kind="wait", at=here)
+        u = draw.uniform(self._seed, self._name, "patrol", self._patrols)
+        iy, ix = (int(v) for v in far[int(u * len(far))])
+        self._patrol = centre_of(iy, ix)
+        return Goal(kind="patrol", at=self._patrol, path=tuple(area.path(iy, ix)))
+
+
+def _stand_off(area: Field, states: NDArray[np.uint8], track: Track) -> tuple[int, int] | None:
+    """The reachable cell nearest on foot from which the track can be seen at a good distance."""
+    x, y = float(track.xy[0]), float(track.xy[1])
+    iy, ix = cell_of(x, y)
+    reach = round(STAND_OFF_M[1] / CELL_M)
+    y0, x0 = max(iy - reach, 0), max(ix - reach, 0)
+    steps = area.steps[y0:iy + reach + 1, x0:ix + reach + 1]
+    order: Sequence[int] = np.argsort(steps, axis=None, kind="stable").tolist()
+    solid = states == OCCUPIED
+    tried = 0
+    for k in order:
+        cy, cx = k // steps.shape[1], k % steps.shape[1]
+        if steps[cy, cx] == frontier.UNREACHED or tried >= 25:
+            return None
+        px, py = centre_of(cy + y0, cx + x0)
+        away = math.dist((px, py), (x, y))
+        if STAND_OFF_M[0] <= away <= STAND_OFF_M[1]:
+            tried += 1
+            near = 1.0 - 0.55 / away                             # the target's own cells do not hide it
+            if line_free(solid, px, py, px + (x - px) * near, py + (y - py) * near):
+                return cy + y0, cx + x0
+    return None
+
+
+def _outward(pose: Pose, mates: dict[str, Mate]) -> float | None:
+    """The direction away from the middle of the teammates nearby, or None when there are none."""
+    near = [(m.pose.x_m, m.pose.y_m) for m in mates.values()
+            if math.dist((m.pose.x_m, m.pose.y_m), (pose.x_m, pose.y_m)) < TEAM_NEAR_M]
+    if not near:
+        return None
+    dx = pose.x_m - sum(p[0] for p in near) / len(near)
+    dy = pose.y_m - sum(p[1] for p in near) / len(near)
+    return math.atan2(dy, dx) if math.hypot(dx, dy) > 0.05 else pose.heading_rad

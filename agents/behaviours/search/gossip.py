@@ -1,0 +1,140 @@
+"""What searchers tell each other, as bytes. Decoding checks everything and raises ValueError on anything odd."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviours.search.grid import CELLS, HALF_M, blocks
+from swarm.core.world import TARGET_CLASSES, Pose
+
+MAP_TOPIC = "search.map"
+FINDS_TOPIC = "search.finds"
+VERSION = 1
+BLOCKS = (CELLS // 8) ** 2
+BLOCK_BYTES = 16                     # 64 cells of two bits
+BLOCKS_PER_NOTE = 48                 # 48 * 17 + 18 = 834 bytes
+REFRESH = 8                          # blocks told again in each note, in turn, to make up for lost notes
+FINDS_PER_NOTE = 40
+FIND_KINDS = ("confirmed", "found", "wrong")
+
+_MAP = struct.Struct("<BIhhhhhBBB")  # version, sequence, x, y, heading, goal x, goal y, eager, blocks, 0
+_FINDS = struct.Struct("<BB")
+_FIND = struct.Struct("<BBhh")
+_NO_GOAL = -32768
+_SHIFTS = np.array([0, 2, 4, 6], np.uint8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapNews:
+    """Where a searcher is, where it goes, and a part of its map."""
+
+    sequence: int                    # counts this robot's map notes
+    pose: Pose
+    goal: tuple[float, float] | None
+    confirming: bool                 # the goal is a target to confirm, not a place to explore
+    ids: NDArray[np.intp]            # [n], ascending
+    states: NDArray[np.uint8]        # [n, 8, 8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """A place with a target, or without one: confirmed by a robot, found or wrong by the world's verdict."""
+
+    kind: str
+    label: str
+    x_m: float
+    y_m: float
+
+
+def encode_map(news: MapNews) -> bytes:
+    """A map note: 18 bytes and 17 for each block."""
+    goal = (_NO_GOAL, _NO_GOAL) if news.goal is None else (_cm(news.goal[0]), _cm(news.goal[1]))
+    heading = round(((news.pose.heading_rad + np.pi) % (2 * np.pi) - np.pi) * 1000)
+    head = _MAP.pack(VERSION, news.sequence & 0xFFFFFFFF, _cm(news.pose.x_m), _cm(news.pose.y_m), heading, *goal,
+                     int(news.confirming), len(news.ids), 0)
+    cells = news.states.reshape(len(news.ids), BLOCK_BYTES, 4).astype(np.uint8)
+    packed = np.bitwise_or.reduce(cells << _SHIFTS, axis=2).astype(np.uint8)
+    return head + news.ids.astype(np.uint8).tobytes() + packed.tobytes()
+
+
+def decode_map(data: bytes) -> MapNews:
+    """Raises ValueError when `data` is not a map note of this version, with every figure in its range."""
+    if len(data) < _MAP.size:
+        raise ValueError("too short")
+    version, sequence, x, y, heading, goal_x, goal_y, confirming, count, zero = _MAP.unpack_from(data)
+    if version != VERSION or zero or confirming > 1 or count > BLOCKS_PER_NOTE:
+        raise ValueError("bad header")
+    if len(data) != _MAP.size + count * (1 + BLOCK_BYTES):
+        raise ValueError("bad length")
+    if abs(heading) > 3142:
+        raise ValueError("bad heading")
+    goal = None if goal_x == goal_y == _NO_GOAL else (_metres(goal_x), _metres(goal_y))
+    ids = np.frombuffer(data, np.uint8, count, _MAP.size).astype(np.intp)
+    if count and (ids[-1] >= BLOCKS or (np.diff(ids) <= 0).any()):
+        raise ValueError("bad blocks")
+    packed = np.frombuffer(data, np.uint8, offset=_MAP.size + count).reshape(count, BLOCK_BYTES, 1)
+    states = (packed >> _SHIFTS & 3).astype(np.uint8).reshape(count, 8, 8)
+    return MapNews(sequence=sequence, pose=Pose(_metres(x), _metres(y), heading / 1000), goal=goal,
+                   confirming=bool(confirming), ids=ids, states=states)
+
+
+def encode_finds(finds: Sequence[Find]) -> bytes:
+    """A finds note: 2 bytes and 6 for each find; raises ValueError when there are more than FINDS_PER_NOTE."""
+    if len(finds) > FINDS_PER_NOTE:
+        raise ValueError(f"at most {FINDS_PER_NOTE} finds in a note")
+    return _FINDS.pack(VERSION, len(finds)) + b"".join(
+        _FIND.pack(FIND_KINDS.index(f.kind), TARGET_CLASSES.index(f.label), _cm(f.x_m), _cm(f.y_m)) for f in finds)
+
+
+def decode_finds(data: bytes) -> list[Find]:
+    """Raises ValueError when `data` is not a finds note of this version, with every figure in its range."""
+    if len(data) < _FINDS.size:
+        raise ValueError("too short")
+    version, count = _FINDS.unpack_from(data)
+    if version != VERSION or count > FINDS_PER_NOTE or len(data) != _FINDS.size + count * _FIND.size:
+        raise ValueError("bad header or length")
+    finds = []
+    for kind, label, x, y in _FIND.iter_unpack(data[_FINDS.size:]):
+        if kind >= len(FIND_KINDS) or label >= len(TARGET_CLASSES):
+            raise ValueError("bad kind or label")
+        finds.append(Find(kind=FIND_KINDS[kind], label=TARGET_CLASSES[label], x_m=_metres(x), y_m=_metres(y)))
+    return finds
+
+
+class Teller:
+    """Chooses the blocks of each map note: those that changed most since they were told, then old ones in turn."""
+
+    def __init__(self) -> None:
+        self._told = np.zeros((BLOCKS, 8, 8), np.uint8)
+        self._next = 0
+
+    def choose(self, states: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+        """(ids, states) for the next note, given the robot's own states [cells, cells]."""
+        mine = blocks(states)
+        changed = (mine != self._told).sum(axis=(1, 2))
+        order = np.argsort(-changed, kind="stable")[:BLOCKS_PER_NOTE - REFRESH]
+        ids = {int(i) for i in order if changed[i]}
+        known = np.flatnonzero(mine.any(axis=(1, 2)))
+        for _ in range(min(REFRESH, known.size)):
+            after = known[known >= self._next]
+            block = int(after[0] if after.size else known[0])
+            ids.add(block)
+            self._next = block + 1
+        chosen = np.array(sorted(ids), np.intp)
+        self._told[chosen] = mine[chosen]
+        return chosen, mine[chosen]
+
+
+def _cm(v_m: float) -> int:
+    return round(min(max(v_m, -HALF_M), HALF_M) * 100)
+
+
+def _metres(cm: int) -> float:
+    if abs(cm) > HALF_M * 100:
+        raise ValueError("outside the map")
+    return cm / 100

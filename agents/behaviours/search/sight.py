@@ -1,0 +1,154 @@
+"""From pixels to places: what a box or a mask says about where things stand, cross-checked with the scan."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.world import CAMERA, CLUTTER, FLOOR, LIDAR, ROBOT, TARGET, TARGET_CLASSES, Detection, Mask, Pose
+
+HEIGHT_M = {"casualty": 0.61, "beacon": 0.81, "hazard": 0.61}
+"""Typical height of a target."""
+
+HALF_DEPTH_M = {"casualty": 0.22, "beacon": 0.12, "hazard": 0.21}
+"""From the near side of a target to its middle."""
+
+MASK_RANGE_M = 2.2                   # obstacles in a mask further away than this are not worth a mark
+_HEIGHT_SPREAD = 0.13                # of the true height, relative
+_PIXEL = 1.2                         # standard deviation of a box's edge
+_PITCH_C, _PITCH_S = (f(math.radians(CAMERA.pitch_deg)) for f in (math.cos, math.sin))
+_STEP_RAD = 2 * math.pi / LIDAR.beams
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """One measurement of where a target stands, in the world frame."""
+
+    x_m: float
+    y_m: float
+    range_m: float                   # from the robot's centre
+    bearing_rad: float               # world frame, from the robot's centre
+    radial_m: float                  # standard deviation along the bearing
+    across_m: float                  # and across it
+
+
+def ray(u_px: float, v_px: float) -> tuple[float, float, float]:
+    """Direction (ahead, left, up) of a pixel in the body frame; not normalised."""
+    left = CAMERA.width_px / 2 - u_px
+    up = CAMERA.height_px / 2 - v_px
+    return CAMERA.focal_px * _PITCH_C - up * _PITCH_S, left, CAMERA.focal_px * _PITCH_S + up * _PITCH_C
+
+
+def project(ahead_m: float, left_m: float, up_m: float) -> tuple[float, float] | None:
+    """Pixel (u, v) of a point in the body frame, or None when it is not ahead of the camera."""
+    dx, dz = ahead_m - CAMERA.mount_x_m, up_m - CAMERA.mount_z_m
+    depth = dx * _PITCH_C + dz * _PITCH_S
+    if depth < 0.05:
+        return None
+    rise = dz * _PITCH_C - dx * _PITCH_S
+    return (CAMERA.width_px / 2 - CAMERA.focal_px * left_m / depth,
+            CAMERA.height_px / 2 - CAMERA.focal_px * rise / depth)
+
+
+def locate(box: Detection, pose: Pose, scan_m: NDArray[np.float32] | None) -> Fix | None:
+    """Where the thing in a box stands: range from the box's foot on the floor and from its height, weighted by what a
+    pixel is worth there, then from the scan where that agrees. None when nothing gives a range."""
+    label = TARGET_CLASSES[box.label]
+    top_cut, foot_cut = box.y0_px < 0.75, box.y1_px > CAMERA.height_px - 0.75
+    ahead, left, _ = ray((box.x0_px + box.x1_px) / 2, CAMERA.height_px / 2)
+    bearing = math.atan2(left, ahead)                            # from the camera
+    guesses: list[tuple[float, float]] = []                      # distance from the camera, standard deviation
+    foot_ahead, foot_left, foot_up = ray((box.x0_px + box.x1_px) / 2, box.y1_px)
+    if not foot_cut and foot_up < -1.0:
+        ground = CAMERA.mount_z_m * math.hypot(foot_ahead, foot_left) / -foot_up
+        sigma = _PIXEL * (ground ** 2 + CAMERA.mount_z_m ** 2) / (CAMERA.mount_z_m * CAMERA.focal_px)
+        guesses.append((ground + HALF_DEPTH_M[label], sigma + 0.05))
+    tall = box.y1_px - box.y0_px
+    if not (top_cut or foot_cut) and tall > 2.0:
+        far = HEIGHT_M[label] * CAMERA.focal_px / tall / math.cos(bearing)
+        guesses.append((far, far * (_HEIGHT_SPREAD + 1.4 * _PIXEL / tall)))
+    if not guesses:
+        if not foot_cut:
+            return None
+        guesses.append((0.75, 0.25))                             # so close that its foot is out of the frame
+    weight = sum(1.0 / s ** 2 for _, s in guesses)
+    range_m = min(sum(g / s ** 2 for g, s in guesses) / weight, 2 * LIDAR.range_m)
+    sigma = max(weight ** -0.5, 0.05)
+    x, y = CAMERA.mount_x_m + range_m * math.cos(bearing), range_m * math.sin(bearing)
+    away, turn = math.hypot(x, y), math.atan2(y, x)
+    half = math.atan((box.x1_px - box.x0_px) / 2 / CAMERA.focal_px)
+    if scan_m is not None:
+        away, sigma = _by_scan(scan_m, turn, half, away, sigma, HALF_DEPTH_M[label])
+    cut = box.x0_px < 0.75 or box.x1_px > CAMERA.width_px - 0.75
+    course = pose.heading_rad + turn
+    return Fix(x_m=pose.x_m + away * math.cos(course), y_m=pose.y_m + away * math.sin(course), range_m=away,
+               bearing_rad=course, radial_m=sigma, across_m=0.04 + away * (0.12 if cut else 0.025))
+
+
+def _by_scan(scan_m: NDArray[np.float32], turn: float, half: float, away: float, sigma: float, depth: float,
+             ) -> tuple[float, float]:
+    """Range and deviation after the cross-check: the nearest beam in the box that agrees with the guess wins.
+
+    Where no beam agrees (a thin thing between two beams, or one below the plane of the scan) the guess stands.
+    """
+    low, high = (turn - half + math.pi) / _STEP_RAD, (turn + half + math.pi) / _STEP_RAD
+    first, last = math.ceil(low - 0.3), math.floor(high + 0.3)
+    beams = np.arange(first, last + 1) % LIDAR.beams
+    hits = scan_m[beams].astype(np.float64) + depth if beams.size else np.empty(0)
+    slack = 0.25 + 1.2 * sigma
+    agree = hits[(np.abs(hits - away) < slack) & (hits < LIDAR.range_m - 0.05 + depth)]
+    if not agree.size:
+        return away, sigma * 1.2
+    return float(agree.min()), min(sigma, 0.12 + 0.25 * abs(float(agree.min()) - away))
+
+
+def target_share(mask: Mask, pose: Pose, label: str, x_m: float, y_m: float) -> float | None:
+    """Share of target pixels where a target of this label at (x, y) would appear, or None when it would be out of view.
+
+    0.2 or more speaks for a target, next to nothing against it.
+    """
+    c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
+    ahead, left = c * (x_m - pose.x_m) + s * (y_m - pose.y_m), c * (y_m - pose.y_m) - s * (x_m - pose.x_m)
+    foot, top = project(ahead, left, 0.0), project(ahead, left, HEIGHT_M[label])
+    if foot is None or top is None or not 0.6 < ahead < 3.5:
+        return None
+    half = CAMERA.focal_px * 0.22 / max(ahead, 0.3)
+    if not half < foot[0] < CAMERA.width_px - half:
+        return None
+    kx, ky = mask.width / CAMERA.width_px, mask.height / CAMERA.height_px
+    u0, u1 = math.floor((foot[0] - half) * kx), math.ceil((foot[0] + half) * kx)
+    v0, v1 = math.floor(max(top[1], 0.0) * ky), math.ceil(min(foot[1], CAMERA.height_px) * ky)
+    window = mask.array()[v0:v1, u0:u1]
+    return float((window == TARGET).mean()) if window.size else None
+
+
+def mask_obstacles(mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -> list[tuple[float, float]]:
+    """World points (x, y) of things that stand on the floor close ahead and that the scan looks over.
+
+    In each column, the lowest cell that is clutter, target or robot, with floor just below it, is put on the ground.
+    """
+    cells = mask.array()
+    thing = (cells == CLUTTER) | (cells == TARGET) | (cells == ROBOT)
+    points = []
+    lowest = mask.height - 1 - np.argmax(thing[::-1], axis=0)
+    for column in np.flatnonzero(thing.any(axis=0)).tolist():
+        row = int(lowest[column])
+        if row + 1 >= mask.height or cells[row + 1, column] != FLOOR or not thing[max(row - 1, 0), column]:
+            continue
+        u = (column + 0.5) * CAMERA.width_px / mask.width
+        ahead, left, up = ray(u, (row + 1) * CAMERA.height_px / mask.height)
+        if up > -1.0:
+            continue
+        k = CAMERA.mount_z_m / -up
+        x, y = CAMERA.mount_x_m + k * ahead, k * left
+        away, turn = math.hypot(x, y), math.atan2(y, x)
+        if not 0.4 < away < MASK_RANGE_M:
+            continue
+        if scan_m is not None and float(scan_m[round((turn + math.pi) / _STEP_RAD) % LIDAR.beams]) < away + 0.35:
+            continue                                             # the scan shows it, or something before it
+        course = pose.heading_rad + turn
+        points.append((pose.x_m + (away + 0.05) * math.cos(course), pose.y_m + (away + 0.05) * math.sin(course)))
+    return points

@@ -1,0 +1,216 @@
+"""Tracks of possible targets: fused from detections, weighed with misses and masks, closed by verdicts and finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviours.search.gossip import Find
+from agents.behaviours.search.sight import Fix, locate, target_share
+from swarm.core.world import CAMERA, LIDAR, TARGET_CLASSES, Claim, Detections, Mask, Pose
+
+SCORE_MIN = 0.4                      # detections below this are ignored
+HITS_TO_VISIT = 2
+HITS_TO_CLAIM = 3
+VOTES_TO_CLAIM = 1.3                 # summed scores of that label
+SHARE_TO_CLAIM = 0.65                # of the summed scores, for the best label
+SPREAD_TO_CLAIM_M = 0.28             # standard deviation of the place
+NEAR_TO_CLAIM_M = 2.6                # a claim needs looks from this close
+NEAR_HITS_TO_CLAIM = 2
+GATE = 3.0                           # standard deviations between a measurement and what it may belong to
+FOUND_SPREAD_M = 0.35                # of a place that the world has accepted
+SAME_PLACE_M = 1.0                   # targets stand APART_M apart
+APART_M = 2.0
+WRONG_PLACE_M = 0.6                  # a claim was refused: not this label this close again
+RECLAIM_NS = 3_000_000_000           # a claim without a verdict is made again
+CLAIMS_MAX = 3
+TRACKS_MAX = 60
+_REFUTED_SHARE = 0.03
+_HALF_FOV_RAD = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px) - 0.12
+
+
+@dataclass(slots=True, kw_only=True)
+class Track:
+    """A place where a target may be."""
+
+    number: int
+    xy: NDArray[np.float64]          # [2], metres
+    cov: NDArray[np.float64]         # [2, 2], m2
+    votes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(TARGET_CLASSES)))    # summed scores
+    hits: int = 0
+    doubt: float = 0.0               # frames and masks that should have shown it and did not
+    floor_m: float = 9.0             # what no number of like measurements gets below
+    near_hits: int = 0               # hits from within NEAR_TO_CLAIM_M
+    claimed_at: int = -1             # ns, or -1
+    claims: int = 0
+
+    @property
+    def label(self) -> str:
+        """The label with most votes; a tie goes to the first."""
+        return TARGET_CLASSES[int(self.votes.argmax())]
+
+    @property
+    def spread_m(self) -> float:
+        """Standard deviation of the place in its worse direction."""
+        return max(math.sqrt(float(np.linalg.eigvalsh(self.cov)[-1])), self.floor_m)
+
+    def update(self, fix: Fix, label: int, score: float) -> None:
+        """Fuse a measurement (Kalman, a point that stands still)."""
+        noise = covariance(fix)
+        gain = self.cov @ np.linalg.inv(self.cov + noise)
+        self.xy = self.xy + gain @ (np.array([fix.x_m, fix.y_m]) - self.xy)
+        self.cov = (np.eye(2) - gain) @ self.cov + 9e-4 * np.eye(2)
+        self.floor_m = min(self.floor_m, 0.4 * max(fix.radial_m, fix.across_m))
+        self.near_hits += fix.range_m <= NEAR_TO_CLAIM_M
+        self.votes[label] += score
+        self.hits += 1
+        self.doubt = max(0.0, self.doubt - 1.0)
+
+
+def covariance(fix: Fix) -> NDArray[np.float64]:
+    """[2, 2] in the world frame, m2."""
+    c, s = math.cos(fix.bearing_rad), math.sin(fix.bearing_rad)
+    turn = np.array([[c, -s], [s, c]])
+    return turn @ np.diag([fix.radial_m ** 2, fix.across_m ** 2]) @ turn.T
+
+
+def _deviations(offset: NDArray[np.float64], cov: NDArray[np.float64]) -> float:
+    """Mahalanobis distance of an offset [2]."""
+    return math.sqrt(float(offset @ np.linalg.solve(cov, offset)))
+
+
+class Targets:
+    """All tracks of one robot, and the finds of the whole team."""
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self.finds: list[Find] = []
+        self._number = 0
+
+    def detections(self, seen: Detections, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
+        """Fuse the boxes of a frame taken at `pose`, with the scan of about that time."""
+        hit: set[int] = set()
+        for box in seen.boxes:
+            if not (box.score >= SCORE_MIN and 0 <= box.label < len(TARGET_CLASSES) and box.x1_px > box.x0_px):
+                continue
+            fix = locate(box, pose, scan_m)
+            if fix is None or fix.range_m > LIDAR.range_m:
+                continue
+            explained, track = self._match(fix, hit)
+            if track is None and not explained:
+                track = self._open(fix)
+            if track is not None:
+                track.update(fix, box.label, min(box.score, 1.0))
+                hit.add(track.number)
+        for track in self.tracks:
+            if track.number not in hit and self._ought_to_show(track, pose, scan_m):
+                track.doubt += 0.5
+        self._tidy()
+
+    def mask(self, mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
+        """Weigh each track in view with the pixels where it would appear."""
+        for track in self.tracks:
+            if self._ought_to_show(track, pose, scan_m):
+                share = target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
+                if share is not None:
+                    track.doubt = track.doubt + 2.0 if share < _REFUTED_SHARE else max(0.0, track.doubt - share)
+        self._tidy()
+
+    def to_visit(self) -> list[Track]:
+        """Tracks worth a closer look, by number."""
+        return [t for t in self.tracks if t.hits >= HITS_TO_VISIT and t.claims == 0 and t.hits > t.doubt
+                and not self._refused(t)]
+
+    def claims(self, now: int) -> list[Claim]:
+        """Claims to make now: confirmed tracks that nobody has claimed, and claims that got no verdict."""
+        made = []
+        for t in self.tracks:
+            total = float(t.votes.sum())
+            needed = max(VOTES_TO_CLAIM, SHARE_TO_CLAIM * total)
+            if t.hits < HITS_TO_CLAIM or t.hits < 2 * t.doubt or t.votes.max() < needed:
+                continue
+            if t.claims >= CLAIMS_MAX or (t.claims and now - t.claimed_at < RECLAIM_NS):
+                continue
+            if t.spread_m > SPREAD_TO_CLAIM_M or t.near_hits < NEAR_HITS_TO_CLAIM or self._refused(t):
+                continue
+            t.claims, t.claimed_at = t.claims + 1, now
+            made.append(Claim(label=t.label, x_m=float(t.xy[0]), y_m=float(t.xy[1])))
+        return made
+
+    def judged(self, claim: Claim, verdict: str) -> Find | None:
+        """Take in the world's word on a claim of ours; the find to tell others, if it is news."""
+        if claim.label not in TARGET_CLASSES or verdict not in ("found", "duplicate", "wrong"):
+            return None
+        kind = "wrong" if verdict == "wrong" else "found"
+        find = Find(kind=kind, label=claim.label, x_m=claim.x_m, y_m=claim.y_m)
+        return find if self.add(find) else None
+
+    def add(self, find: Find) -> bool:
+        """Take in a find of ours or of a teammate; False when it was known."""
+        near = SAME_PLACE_M / 2 if find.kind != "wrong" else WRONG_PLACE_M / 2
+        if any(f.kind == find.kind and f.label == find.label and math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) < near
+               for f in self.finds) or len(self.finds) >= 200:
+            return False
+        self.finds.append(find)
+        if find.kind == "wrong":
+            self.finds = [f for f in self.finds if f.kind != "confirmed" or f.label != find.label
+                          or math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) > WRONG_PLACE_M]
+        for t in self.tracks:
+            if find.kind == "wrong" and math.dist(t.xy.tolist(), (find.x_m, find.y_m)) < SAME_PLACE_M:
+                t.votes[TARGET_CLASSES.index(find.label)] *= 0.2     # another label gets its chance
+                t.claims, t.doubt = 0, t.doubt + 1.0
+        self._tidy()
+        return True
+
+    def _match(self, fix: Fix, taken: set[int]) -> tuple[bool, Track | None]:
+        """What explains a measurement best, in standard deviations: (True, None) for a target that is found already,
+        (True, track), or (False, None) for something new. A track takes one measurement of a frame."""
+        at, noise = np.array([fix.x_m, fix.y_m]), covariance(fix)
+        explained, best, best_d = False, None, GATE
+        for f in self.finds:
+            if f.kind != "wrong":
+                away = _deviations(at - (f.x_m, f.y_m), noise + FOUND_SPREAD_M ** 2 * np.eye(2))
+                if away < best_d:
+                    explained, best_d = True, away
+        for t in self.tracks:
+            if t.number not in taken and math.dist(t.xy.tolist(), (fix.x_m, fix.y_m)) < APART_M:
+                away = _deviations(at - t.xy, noise + t.cov + 0.15 ** 2 * np.eye(2))
+                if away < best_d:
+                    explained, best, best_d = True, t, away
+        return explained, best
+
+    def _open(self, fix: Fix) -> Track | None:
+        if len(self.tracks) >= TRACKS_MAX or self._closed((fix.x_m, fix.y_m)):
+            return None
+        self._number += 1
+        track = Track(number=self._number, xy=np.array([fix.x_m, fix.y_m]), cov=covariance(fix))
+        self.tracks.append(track)
+        return track
+
+    def _ought_to_show(self, track: Track, pose: Pose, scan_m: NDArray[np.float32] | None) -> bool:
+        """Whether a target at the track would be well in view from `pose`, by angle, range and scan."""
+        dx, dy = float(track.xy[0]) - pose.x_m, float(track.xy[1]) - pose.y_m
+        away = math.hypot(dx, dy)
+        turn = (math.atan2(dy, dx) - pose.heading_rad + math.pi) % (2 * math.pi) - math.pi
+        if not 0.9 < away < 3.0 or abs(turn) > _HALF_FOV_RAD:
+            return False
+        beam = round((turn + math.pi) / (2 * math.pi) * LIDAR.beams) % LIDAR.beams
+        return scan_m is None or float(scan_m[beam]) > away - 0.6
+
+    def _closed(self, xy: Sequence[float]) -> bool:
+        """Whether the team has already found what is here."""
+        return any(f.kind != "wrong" and math.dist(xy, (f.x_m, f.y_m)) < SAME_PLACE_M for f in self.finds)
+
+    def _refused(self, track: Track) -> bool:
+        """Whether a claim of this label at this place was judged wrong."""
+        return any(f.kind == "wrong" and f.label == track.label
+                   and math.dist(track.xy.tolist(), (f.x_m, f.y_m)) < WRONG_PLACE_M for f in self.finds)
+
+    def _tidy(self) -> None:
+        """Drop tracks that are found, or that more speaks against than for."""
+        self.tracks = [t for t in self.tracks
+                       if not self._closed(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]

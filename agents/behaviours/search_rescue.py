@@ -1,0 +1,218 @@
+"""Search and rescue: a team explores a building, confirms targets, and tells each other what it knows.
+
+Each robot decides for itself and is safe by its own scan; what it hears only saves the team double work.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
+from agents.behaviours.search import gossip
+from agents.behaviours.search.drive import Driver
+from agents.behaviours.search.goals import Goal, Goals, Mate
+from agents.behaviours.search.gossip import Find, MapNews, Teller
+from agents.behaviours.search.grid import Map
+from agents.behaviours.search.sight import mask_obstacles
+from agents.behaviours.search.targets import Targets
+from swarm.core.world import LIDAR, Detections, Observation, Perceived, Pose
+
+PLAN_NS = 700_000_000
+PLAN_MIN_NS = 300_000_000
+TELL_NS = 1_000_000_000
+FINDS_NS = 2_000_000_000
+MATE_NS = 2_500_000_000              # a teammate's word on itself counts this long
+SCANS_KEPT = 16
+SCAN_MATCH_NS = 250_000_000
+MASK_MARK_NS = 8_000_000_000
+BUMP_MARK_NS = 25_000_000_000
+RESTART = 16                         # a sequence this far back means that the sender has restarted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Counts since the start."""
+
+    observations: int = 0
+    plans: int = 0
+    recoveries: int = 0
+    bumps: int = 0
+    claims: int = 0
+    found: int = 0
+    wrong: int = 0
+    notes_heard: int = 0
+    notes_ignored: int = 0           # bad, stale or from a stranger
+    marks: int = 0                   # obstacle cells from masks
+
+
+class SearchRescue:
+    """The policy of one robot; see `Behaviour`."""
+
+    def __init__(self, name: str, team: list[str], seed: int) -> None:
+        self._name = name
+        self._team = frozenset(team) - {name}
+        self._map, self._targets, self._teller = Map(), Targets(), Teller()
+        self._driver, self._goals = Driver(name, seed), Goals(name, seed)
+        self._mates: dict[str, Mate] = {}
+        self._scans: deque[tuple[int, Pose, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
+        self._goal: Goal | None = None
+        self._planned_at = -PLAN_NS
+        self._told_at: int | None = None
+        self._finds_at = 0
+        self._sequence = 0
+        self._offset_ns = sorted({*team, name}).index(name) * TELL_NS // max(len(team), 1)
+        self._count = dict.fromkeys(Statistics.__dataclass_fields__, 0)
+
+    @property
+    def goal(self) -> Goal | None:
+        """Where the robot is going."""
+        return self._goal
+
+    def statistics(self) -> Statistics:
+        """An immutable snapshot of the counts."""
+        return Statistics(**self._count)
+
+    def on(self, event: Event, now: int) -> list[Output]:
+        """See `Behaviour.on`."""
+        if isinstance(event, Observation):
+            return self._observe(event, now)
+        if isinstance(event, Perceived):
+            return self._perceive(event, now)
+        if isinstance(event, Verdict):
+            self._count["found"] += event.verdict == "found"
+            self._count["wrong"] += event.verdict == "wrong"
+            news = self._targets.judged(event.claim, event.verdict)
+            return self._tell_finds([news], now) if news is not None else []
+        self._hear(event, now)
+        return []
+
+    def _observe(self, seen: Observation, now: int) -> list[Output]:
+        """Map, plan when it is time, drive, and tell the others about once a second."""
+        self._count["observations"] += 1
+        scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=LIDAR.range_m)
+        self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
+        mates = {n: m for n, m in sorted(self._mates.items()) if now - m.heard_at < MATE_NS}
+        self._map.scan(seen.pose, scan, [_expected(m, now) for m in mates.values()])
+        if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):
+            self._plan(seen.pose, mates, now)
+        path = list(self._goal.path) if self._goal is not None else []
+        act, trouble = self._driver.act(seen, scan, path, self._goal.face if self._goal is not None else None, now)
+        if trouble is not None:
+            self._count["recoveries"] += 1
+            self._count["bumps"] += trouble.bumped
+            if self._goal is not None:
+                self._goals.ban(self._goal, now)
+            if trouble.bumped:
+                self._map.mark(_touched(seen, scan), now + BUMP_MARK_NS)
+            self._planned_at = -PLAN_NS
+        return [act, *self._claim(now), *self._tell(seen.pose, now)]
+
+    def _on_the_way(self, pose: Pose) -> bool:
+        return (self._goal is not None and bool(self._goal.path)
+                and math.dist(self._goal.path[-1], (pose.x_m, pose.y_m)) > 0.4)
+
+    def _plan(self, pose: Pose, mates: dict[str, Mate], now: int) -> None:
+        self._count["plans"] += 1
+        self._planned_at = now
+        self._goal = self._goals.pick(pose, self._map.states(now), self._targets, mates, self._goal, now)
+
+    def _perceive(self, seen: Perceived, now: int) -> list[Output]:
+        """Fuse detections, or weigh tracks and mark low obstacles by a mask."""
+        scan = self._scan_at(now - int(seen.age_s * 1e9))
+        if isinstance(seen.outcome, Detections):
+            self._targets.detections(seen.outcome, seen.pose, scan)
+            return self._claim(now)
+        self._targets.mask(seen.outcome, seen.pose, scan)
+        points = mask_obstacles(seen.outcome, seen.pose, scan)
+        self._count["marks"] += len(points)
+        self._map.mark(points, now + MASK_MARK_NS)
+        return []
+
+    def _scan_at(self, taken: int) -> NDArray[np.float32] | None:
+        """The scan nearest to a time (ns), if there is one close enough."""
+        if not self._scans:
+            return None
+        at, _, scan = min(self._scans, key=lambda s: abs(s[0] - taken))
+        return scan if abs(at - taken) <= SCAN_MATCH_NS else None
+
+    def _claim(self, now: int) -> list[Output]:
+        claims = self._targets.claims(now)
+        if not claims:
+            return []
+        self._count["claims"] += len(claims)
+        finds = [Find(kind="confirmed", label=c.label, x_m=c.x_m, y_m=c.y_m) for c in claims]
+        return [*claims, *self._tell_finds(finds, now)]
+
+    def _tell(self, pose: Pose, now: int) -> list[Output]:
+        """The periodic notes: the map about once a second, all finds every two."""
+        if self._told_at is None:
+            self._told_at = now - TELL_NS + self._offset_ns      # teammates speak in turn
+        out: list[Output] = []
+        if now - self._told_at >= TELL_NS:
+            self._told_at = now
+            self._sequence += 1
+            ids, states = self._teller.choose(self._map.own_states())
+            goal = self._goal
+            out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
+                sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
+                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states))))
+        if now - self._finds_at >= FINDS_NS and self._targets.finds:
+            out += self._tell_finds([f for f in self._targets.finds if f.kind != "confirmed"], now)
+            self._finds_at = now
+        return out
+
+    def _tell_finds(self, finds: list[Find], now: int) -> list[Output]:
+        """Notes with these finds, the newest in front."""
+        finds = finds[::-1][:gossip.FINDS_PER_NOTE]
+        return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds))] if finds else []
+
+    def _hear(self, heard: Heard, now: int) -> None:
+        """Take in a teammate's note; whatever is not in order is counted and forgotten."""
+        self._count["notes_heard"] += 1
+        try:
+            if heard.sender not in self._team:
+                raise ValueError("not of the team")
+            if heard.topic == gossip.MAP_TOPIC:
+                self._hear_map(heard.sender, gossip.decode_map(heard.data), now)
+            elif heard.topic == gossip.FINDS_TOPIC:
+                for find in gossip.decode_finds(heard.data):
+                    self._targets.add(find)
+            else:
+                raise ValueError("not a topic of this behaviour")
+        except ValueError:
+            self._count["notes_ignored"] += 1
+
+    def _hear_map(self, sender: str, news: MapNews, now: int) -> None:
+        """The map is believed in any order; the pose and goal only from the newest note."""
+        self._map.merge(news.ids, news.states)
+        known = self._mates.get(sender)
+        if known is not None and 0 <= known.sequence - news.sequence < RESTART:
+            return
+        self._mates[sender] = Mate(sequence=news.sequence, heard_at=now, pose=news.pose, goal=news.goal,
+                                   confirming=news.confirming)
+
+
+def _expected(mate: Mate, now: int) -> tuple[float, float]:
+    """Where a teammate is about now: half its top speed along its heading, for a second at most."""
+    ahead = 0.3 * min((now - mate.heard_at) / 1e9, 1.0)
+    pose = mate.pose
+    return pose.x_m + ahead * math.cos(pose.heading_rad), pose.y_m + ahead * math.sin(pose.heading_rad)
+
+
+def _touched(seen: Observation, scan: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """Where the thing that was touched must be when the scan shows nothing near: just ahead, or behind when backing."""
+    if float(scan.min()) < 0.5:
+        return []
+    way = seen.pose.heading_rad + (math.pi if seen.v_mps < -0.05 else 0.0)
+    return [(seen.pose.x_m + 0.45 * math.cos(way + side), seen.pose.y_m + 0.45 * math.sin(way + side))
+            for side in (-0.4, 0.0, 0.4)]
+
+
+def search_rescue(name: str, team: list[str], seed: int) -> Behaviour:
+    """The search behaviour of robot `name`, one of `team`; the seed decides what is left to chance."""
+    return SearchRescue(name, team, seed)

@@ -1,0 +1,46 @@
+"""The body in a simulated world: another process senses and moves for the robot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.messages import Acted, Claimed, Sensed
+from swarm.core.world import Act, Claim, Observation
+from swarm.net.endpoint import Endpoint
+
+
+class WorldBody:
+    """Acts and claims go to the world's process, observations come from it; the newest wins."""
+
+    def __init__(self, net: Endpoint, world: str) -> None:
+        self._net, self._world = net, world
+        self._newest = -1
+        self.stale = self.malformed = 0
+
+    def observe(self, sensed: Sensed, tensors: list[NDArray[Any]]) -> Observation | None:
+        """What came, unless it is older than what came before or does not fit its header; those are counted."""
+        if sensed.sequence <= self._newest:
+            self.stale += 1
+            return None
+        fits = (
+            len(tensors) == 1 + sensed.frame
+            and tensors[0].dtype == np.float32 and tensors[0].ndim == 1
+            and (not sensed.frame or (tensors[1].dtype == np.uint8 and tensors[1].ndim == 3))
+        )
+        if not fits:
+            self.malformed += 1
+            return None
+        self._newest = sensed.sequence
+        return Observation(
+            sequence=sensed.sequence, age_s=sensed.age_s, pose=sensed.pose, v_mps=sensed.v_mps,
+            w_radps=sensed.w_radps, scan=tensors[0], frame=tensors[1] if sensed.frame else None, bumped=sensed.bumped,
+        )
+
+    def act(self, act: Act) -> None:
+        self._net.send(self._world, Acted(act=act))
+
+    def claim(self, claim: Claim) -> None:
+        self._net.send(self._world, Claimed(claim=claim))

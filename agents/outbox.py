@@ -1,0 +1,44 @@
+"""Messages to the launcher that must not be lost while its queue is full: kept, bounded, and sent when it opens."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+
+from swarm.core.clock import ns
+from swarm.core.messages import Body
+from swarm.net.loop import Loop
+
+BOUND = 20_000
+RETRY_NS = ns(0.02)
+
+
+class Outbox:
+    """First in, first out; beyond `BOUND` the oldest are dropped and counted."""
+
+    def __init__(self, loop: Loop, send: Callable[[Body], bool]) -> None:
+        self._loop, self._send = loop, send
+        self._waiting: collections.deque[Body] = collections.deque(maxlen=BOUND)
+        self._retrying = False
+        self.dropped = 0
+
+    def put(self, body: Body) -> None:
+        if self._waiting or not self._send(body):
+            self.dropped += len(self._waiting) == BOUND
+            self._waiting.append(body)
+            self._retry_later()
+
+    def _retry_later(self) -> None:
+        if not self._retrying:
+            self._retrying = True
+            self._loop.after(RETRY_NS, self._flush)
+
+    def _flush(self) -> None:
+        self._retrying = False
+        while self._waiting and self._send(self._waiting[0]):
+            self._waiting.popleft()
+        if self._waiting:
+            self._retry_later()
+
+    def __len__(self) -> int:
+        return len(self._waiting)

@@ -1,0 +1,136 @@
+"""What this robot believes of its peers: who is alive, what each can run, how good the way there is, how busy it is.
+
+Deterministic: everything that was heard comes in with its time, views come out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from swarm.core.clock import ns, seconds
+from swarm.core.cost import PeerView, named
+from swarm.core.lease import Leases
+from swarm.core.link import LinkEstimator, LinkQuality
+from swarm.core.messages import Advert
+from swarm.core.plan import Profile
+from swarm.core.spans import RequestId
+
+HEARTBEAT_S = 0.25
+LEASE_S = 3 * HEARTBEAT_S            # a peer that misses three heartbeats is lost
+SUSPECT_S = 2 * HEARTBEAT_S          # one that is this long silent gets no new work
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    """Work that is out at a peer."""
+
+    at_ns: int
+    work_s: float
+    size_bytes: int
+
+
+class _Peer(msgspec.Struct):
+    profiles: dict[str, list[Profile]] = {}
+    link: LinkEstimator = msgspec.field(default_factory=LinkEstimator)
+    busy_s: float = 0.0
+    heard_ns: int = 0
+    sent: dict[RequestId, _Sent] = {}
+    wary_until_ns: int = 0                          # it refused or failed lately: no new work until then
+
+
+class PresenceStatistics(msgspec.Struct, frozen=True):
+    """Counts since the start."""
+
+    alive: int
+    came: int
+    lost: int
+
+
+class Presence:
+    """Leases, adverts, links and loads of all peers."""
+
+    def __init__(self) -> None:
+        self._leases = Leases(ns(LEASE_S))
+        self._peers: dict[str, _Peer] = {}
+        self._came = self._lost = 0
+
+    def heard(self, peer: str, boot: int, busy_s: float, now: int) -> bool:
+        """A heartbeat. Returns whether the peer is new, back or restarted, and should be told who we are."""
+        came = self._leases.heard(peer, boot, now)
+        if came:
+            self._came += 1
+            self._peers[peer] = _Peer()
+        if self._leases.boot(peer) == boot:
+            known = self._peers[peer]
+            known.busy_s, known.heard_ns = busy_s, now
+        return came
+
+    def advertised(self, peer: str, boot: int, advert: Advert) -> None:
+        """What a peer can run. Ignored for a boot that does not hold the lease."""
+        if self._leases.boot(peer) == boot:
+            by_model: dict[str, list[Profile]] = {}
+            for profile in advert.profiles:
+                by_model.setdefault(profile.model, []).append(profile)
+            self._peers[peer].profiles = by_model
+
+    def round_trip(self, peer: str, rtt_s: float) -> None:
+        if peer in self._peers:
+            self._peers[peer].link.round_trip(rtt_s)
+
+    def sent(self, peer: str, request: RequestId, model: str, variant: str, now: int) -> None:
+        """Work was given to a peer; it counts as its load until the peer's own word includes it."""
+        known = self._peers.get(peer)
+        profile = named(known.profiles.get(model, ()), variant) if known else None
+        if known is not None and profile is not None:
+            known.sent[request] = _Sent(now, profile.p50_s, profile.input_bytes)
+
+    def answered(self, peer: str, request: RequestId, took_s: float) -> None:
+        """The answer came: `took_s` from sending to arrival without the time the peer held it."""
+        known = self._peers.get(peer)
+        sent = known.sent.pop(request, None) if known else None
+        if known is not None and sent is not None:
+            known.link.transfer(sent.size_bytes, took_s)
+
+    def dropped(self, peer: str, request: RequestId) -> None:
+        """A request is no longer with the peer, for any reason."""
+        if peer in self._peers:
+            self._peers[peer].sent.pop(request, None)
+
+    def wary(self, peer: str, for_s: float, now: int) -> None:
+        """Give the peer no new work for a while."""
+        if peer in self._peers:
+            self._peers[peer].wary_until_ns = now + ns(for_s)
+
+    def expire(self, now: int) -> list[str]:
+        """Peers that have gone silent since the last call."""
+        return [name for name in self._leases.expire(now) if self._forget(name)]
+
+    def ended(self, peer: str) -> bool:
+        """The peer's process is known to have ended. Returns whether it was believed alive."""
+        return self._leases.ended(peer) and self._forget(peer)
+
+    def alive(self, peer: str, now: int) -> bool:
+        return self._leases.alive(peer, now)
+
+    def links(self) -> dict[str, LinkQuality]:
+        """Measured links, by peer."""
+        return {name: known.link.quality for name, known in self._peers.items() if known.link.quality.samples}
+
+    def views(self, now: int) -> dict[str, PeerView]:
+        """Peers that may be given work now."""
+        return {
+            name: PeerView(name=name, profiles=known.profiles, link=known.link.quality, wait_s=_wait_s(known, now))
+            for name, known in self._peers.items()
+            if known.profiles and now - known.heard_ns < ns(SUSPECT_S) and now >= known.wary_until_ns
+        }
+
+    def statistics(self) -> PresenceStatistics:
+        return PresenceStatistics(len(self._peers), self._came, self._lost)
+
+    def _forget(self, name: str) -> bool:
+        self._lost += 1
+        return self._peers.pop(name, None) is not None
+
+
+def _wait_s(known: _Peer, now: int) -> float:
+    said_s = max(0.0, known.busy_s - seconds(now - known.heard_ns))
+    return said_s + sum(sent.work_s for sent in known.sent.values() if sent.at_ns > known.heard_ns)

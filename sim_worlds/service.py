@@ -1,0 +1,158 @@
+"""The world's process: simulated time follows real time, robots are sensed at their rates, acts and claims are taken.
+
+Real time is pushed: whoever is slow loses the older observation, never the newest. When the host cannot keep up, time
+is slowed rather than steps skipped, and the lag is on record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds import scenarios
+from sim_worlds.robots import RobotSpec
+from sim_worlds.world import World
+from swarm.core import messages as msg
+from swarm.core.clock import ns, seconds
+from swarm.core.config import WorldFile
+from swarm.core.world import Observation, Pose
+from swarm.net.endpoint import Received
+from swarm.net.process import Process, log_to_stderr
+
+log = logging.getLogger(__name__)
+
+MOST_STEPS = 24                      # a tenth of a second is caught up in one turn; beyond that, time slows
+NEWS_NS = ns(0.5)
+
+
+class Service:
+    """One world, stepped by the clock."""
+
+    def __init__(self, settings: WorldFile, world: World) -> None:
+        self._world = world
+        self._process = Process(
+            swarm=settings.swarm, name=settings.name, role="world", bind=settings.bind,
+            launcher=settings.launcher, roster=settings.roster, handler=self._received,
+        )
+        self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
+        self._step_ns = ns(world.dt_s)
+        self._sense_ns = ns(1.0 / settings.sense_hz)
+        self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
+        self._started_ns = self._slipped_ns = self._steps = 0
+        self._lags_ms: deque[float] = deque(maxlen=200_000)
+        self._running = False
+        self._present = dict.fromkeys(world.names)
+        self._due: dict[str, int] = {}                   # robot -> simulated time of its next observation
+        self._sensed: dict[str, int] = dict.fromkeys(world.names, 0)
+        self._poses: dict[str, Pose] = {}
+
+    def run(self) -> None:
+        self._process.run()
+
+    def _received(self, message: Received) -> None:
+        body, robot = message.body, message.sender
+        match body:
+            case msg.Acted(act=act) if robot in self._present:
+                self._world.act(robot, act)
+            case msg.Claimed(claim=claim) if robot in self._present:
+                verdict = self._world.claim(robot, claim)
+                self._net.send(robot, msg.Judged(claim=claim, verdict=verdict))
+                self._process.tell_launcher(msg.Happened(
+                    what=f"claim_{verdict}",
+                    detail={"robot": robot, "label": claim.label, "x_m": claim.x_m, "y_m": claim.y_m},
+                ))
+            case msg.Start():
+                self._start()
+            case msg.Drain():
+                self._stop()
+            case msg.Gone(name=name) if name in self._present:
+                del self._present[name]
+                self._world.remove(name)
+            case _:
+                pass                                     # heartbeats, and news for others
+
+    def _start(self) -> None:
+        if self._running:
+            return
+        self._running = True
+        self._started_ns = self._clock.now_ns()
+        count = len(self._world.names)
+        for i, name in enumerate(self._world.names):     # spread over the period: cameras take turns
+            self._due[name] = self._sense_ns * i // count
+        self._process.tell_launcher(self._scene())
+        self._turn()
+        self._tell_news()
+
+    def _stop(self) -> None:
+        if self._running:
+            self._running = False
+            self._tell_news()
+            self._process.tell_launcher(self._scene())
+
+    def _turn(self) -> None:
+        """Step until simulated time has caught up, then sense whoever is due, then wait for the next step."""
+        if not self._running:
+            return
+        lag_ns = self._clock.now_ns() - self._now_ns()
+        self._lags_ms.append(lag_ns / 1e6)
+        behind = lag_ns // self._step_ns
+        if behind > MOST_STEPS:
+            self._slipped_ns += (behind - MOST_STEPS) * self._step_ns
+        for _ in range(min(behind, MOST_STEPS)):
+            self._world.step()
+            self._steps += 1
+        at_ns = self._steps * self._step_ns
+        for name in self._present:
+            if self._due[name] <= at_ns:
+                self._sense(name)
+                self._due[name] += self._sense_ns * max(1, -(-(at_ns - self._due[name]) // self._sense_ns))
+        self._loop.at(self._now_ns() + self._step_ns, self._turn)
+
+    def _now_ns(self) -> int:
+        """Where on our clock simulated time stands."""
+        return self._started_ns + self._slipped_ns + self._steps * self._step_ns
+
+    def _sense(self, name: str) -> None:
+        taken_ns = self._clock.now_ns()
+        with_frame = self._sensed[name] % self._frame_every == 0
+        self._sensed[name] += 1
+        seen: Observation = self._world.observe(name, frame=with_frame)
+        self._poses[name] = seen.pose
+        tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
+        sensed = msg.Sensed(
+            sequence=seen.sequence, age_s=seconds(self._clock.now_ns() - taken_ns), pose=seen.pose,
+            v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
+        )
+        self._net.send(name, sensed, tensors)            # an agent that does not read misses it: newest wins
+
+    def _tell_news(self) -> None:
+        if self._running:
+            self._loop.after(NEWS_NS, self._tell_news)
+        elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
+        mission = self._world.mission()
+        self._process.tell_launcher(msg.WorldNews(
+            time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
+            lag_ms_p99=float(np.percentile(self._lags_ms, 99)) if self._lags_ms else 0.0,
+            targets=mission.targets, found=mission.found, coverage=mission.coverage, collisions=mission.collisions,
+            poses=dict(self._poses),
+        ))
+
+    def _scene(self) -> msg.Scene:
+        return msg.Scene(json=msgspec.json.encode(self._world.scene()))
+
+
+def main(settings: WorldFile) -> int:
+    """Run a world to its end. Raises: BadInput before it starts."""
+    log_to_stderr(settings.name)
+    fleet = [RobotSpec(name=r.name, kind=r.kind, physics=r.physics) for r in settings.robots]
+    world = scenarios.load(settings.scenario).build(fleet, settings.seed)
+    try:
+        Service(settings, world).run()
+    finally:
+        world.close()
+    return 0

@@ -1,0 +1,131 @@
+"""What every world offers, and the plain data it reports.
+
+A world is stepped from outside: it reads no clock and starts no thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import msgspec
+
+from sim_worlds.truth import TrueBox
+from swarm.core.world import Act, Claim, Observation
+
+STEP_HZ = 240
+
+
+class Mission(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the mission has come."""
+
+    targets: int
+    found: int
+    coverage: float                  # share of the free floor that any robot has seen, 0..1
+    collisions: int                  # contact episodes of a robot with anything but the floor
+    wrong_claims: int
+    duplicate_claims: int
+
+
+class SceneShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A footprint: a rectangle by its half extents and yaw, or a circle of radius hx_m."""
+
+    shape: str                       # box or circle
+    x_m: float
+    y_m: float
+    hx_m: float
+    hy_m: float
+    yaw_rad: float
+    colour: str                      # "#rrggbb"
+
+
+class SceneTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """A target, and who found it when."""
+
+    label: str
+    x_m: float
+    y_m: float
+    found_by: str | None
+    found_at_s: float | None         # simulated time
+
+
+class SceneRobot(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a robot stands."""
+
+    name: str
+    kind: str
+    radius_m: float
+    x_m: float
+    y_m: float
+    heading_rad: float
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """A world as plain data, for maps: `msgspec.to_builtins` makes JSON of it. Square, centred on the origin."""
+
+    scenario: str
+    seed: int
+    size_m: float
+    time_s: float
+    walls: list[SceneShape]
+    clutter: list[SceneShape]
+    targets: list[SceneTarget]
+    spawns: list[SceneRobot]
+    robots: list[SceneRobot]
+
+
+class World(ABC):
+    """Robots in a place with a mission, advanced in steps of `dt_s` of simulated time.
+
+    Methods that take a robot's name raise ValueError for an unknown one.
+    """
+
+    dt_s: float = 1.0 / STEP_HZ
+    names: list[str]
+    renderer: str                    # what draws frames, for the manifest
+
+    @property
+    @abstractmethod
+    def time_s(self) -> float:
+        """Simulated time since the start."""
+
+    @abstractmethod
+    def step(self) -> None:
+        """Advance by `dt_s`."""
+
+    @abstractmethod
+    def act(self, robot: str, act: Act) -> None:
+        """Set a velocity command; it holds for `ttl_s` of simulated time, then the robot stops."""
+
+    @abstractmethod
+    def observe(self, robot: str, *, frame: bool) -> Observation:
+        """What the robot senses now (`age_s` is 0), with a camera frame when asked for and the world can render."""
+
+    @abstractmethod
+    def seen(self, robot: str) -> list[TrueBox]:
+        """The true boxes in the robot's camera now, found without rendering: for virtual time."""
+
+    @abstractmethod
+    def claim(self, robot: str, claim: Claim) -> str:
+        """Judge a claim: "found", "duplicate" (of a target found before) or "wrong"."""
+
+    @abstractmethod
+    def remove(self, robot: str) -> None:
+        """The robot's agent is gone: it stands still for good, as an obstacle."""
+
+    @abstractmethod
+    def mission(self) -> Mission:
+        """How far the mission has come."""
+
+    @abstractmethod
+    def scene(self) -> Scene:
+        """The world as plain data."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the world holds outside Python; a second call does nothing."""
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

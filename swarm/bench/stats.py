@@ -1,0 +1,12 @@
+"""Figures of repeated measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """Quantile q in 0..1, rounded to a tenth."""
+    return round(float(np.quantile(np.asarray(values), q)), 1)

@@ -1,0 +1,101 @@
+"""`swarm doctor` and `swarm version`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import sys
+
+import msgspec
+
+DISTRIBUTION = "swarm-edge-runtime"
+NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "yaml", "zmq")
+OPTIONAL = {
+    "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
+    "matplotlib": "charts in reports (extra sim)", "rich": "the live line (extra sim)",
+    "ray": "the planner's wider portfolio (extra planner)", "highspy": "an exact solver (extra planner)",
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing looked at; `ok` is None for what may be absent."""
+
+    what: str
+    ok: bool | None
+    detail: str
+
+
+def doctor(given: argparse.Namespace) -> int:
+    """Look at this machine. Exit code 1 if something needed is missing."""
+    findings = [_python(), _cores(), *map(_package, NEEDED), *(_optional(n, why) for n, why in OPTIONAL.items()),
+                _boards(), _models()]
+    well = all(finding.ok is not False for finding in findings)
+    if given.json:
+        print(json.dumps({"ok": well, "findings": msgspec.to_builtins(findings)}))
+    else:
+        marks = {True: "ok", False: "MISSING", None: "absent"}
+        print("\n".join(f"{marks[f.ok]:8} {f.what:16} {f.detail}" for f in findings))
+    return 0 if well else 1
+
+
+def version(given: argparse.Namespace) -> int:
+    print(_version(DISTRIBUTION))
+    return 0
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _python() -> Finding:
+    return Finding(what="python", ok=sys.version_info >= (3, 10) and sys.platform == "linux",
+                   detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _cores() -> Finding:
+    return Finding(what="cores", ok=True, detail=f"{len(os.sched_getaffinity(0))} that this process may use")
+
+
+def _package(module: str) -> Finding:
+    there = importlib.util.find_spec(module) is not None
+    name = {"yaml": "pyyaml", "zmq": "pyzmq"}.get(module, module)
+    return Finding(what=name, ok=there, detail=_version(name) if there else f"pip install {name}")
+
+
+def _optional(module: str, why: str) -> Finding:
+    there = importlib.util.find_spec(module) is not None
+    return Finding(what=module, ok=there or None, detail=f"{_version(module)}: {why}" if there else why)
+
+
+def _boards() -> Finding:
+    from swarm.core.errors import BadInput
+    from swarm.launcher import find
+    from swarm.launcher.resolve import read_boards
+
+    try:
+        path = find.boards_file(find.folders()[0] / find.BOARDS) if find.folders() else None
+        boards = read_boards(path) if path else {}
+    except BadInput as error:
+        return Finding(what="boards", ok=False, detail=str(error))
+    return Finding(what="boards", ok=bool(boards), detail=f"{', '.join(boards)} in {path}" if boards else "none found")
+
+
+def _models() -> Finding:
+    from models import store
+
+    try:
+        for name in store.names():
+            card = store.load_card(name)
+            for variant in card.variants:
+                store.artefact(card, variant)
+    except store.ModelError as error:
+        return Finding(what="models", ok=False, detail=str(error))
+    names = store.names()
+    return Finding(what="models", ok=bool(names), detail=", ".join(names) or f"none in {store.ARTEFACTS}")

@@ -1,0 +1,30 @@
+"""`swarm agent|planner|world FILE`: what a board runs, and what the launcher runs as its children."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from swarm.core.config import AgentFile, PlannerFile, WorldFile, read
+
+
+def agent(given: argparse.Namespace) -> int:
+    """One robot. Imports neither ray nor pybullet nor torch nor onnx."""
+    settings = read(Path(given.file), AgentFile)
+    from agents.agent import main
+
+    return main(settings)
+
+
+def planner(given: argparse.Namespace) -> int:
+    settings = read(Path(given.file), PlannerFile)
+    from swarm.planner.process import run
+
+    return run(settings)
+
+
+def world(given: argparse.Namespace) -> int:
+    settings = read(Path(given.file), WorldFile)
+    from sim_worlds.service import main
+
+    return main(settings)

@@ -1,0 +1,71 @@
+"""`swarm worlds list|show|render`: the scenarios, without a swarm."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+import msgspec
+
+from sim_worlds import scenarios
+from sim_worlds.draw import floor_plan
+from sim_worlds.robots import RobotSpec
+from sim_worlds.world import Scene
+from swarm.core.errors import BadInput
+from swarm.launcher.checks import known
+
+
+def worlds(given: argparse.Namespace) -> int:
+    if given.action == "list":
+        described = {name: _about(name) for name in scenarios.available()}
+        if given.json:
+            print(json.dumps(described))
+        else:
+            print("\n".join(f"{name:16} {text}" for name, text in described.items()))
+        return 0
+    if given.name is None:
+        raise BadInput(f"swarm worlds {given.action}", "no name", f"one of {', '.join(scenarios.available())}")
+    known(given.name, scenarios.available(), f"swarm worlds {given.action}", "scenario")
+    scene = _scene(given.name, given.seed, given.robots)
+    if given.action == "render":
+        return _render(scene, Path(given.out or f"{given.name}-{given.seed}.svg"))
+    if given.json:
+        print(msgspec.json.encode(scene).decode())
+        return 0
+    labels = sorted({target.label for target in scene.targets})
+    print(f"{given.name}: {_about(given.name)}")
+    print(f"seed {scene.seed}: {scene.size_m:g} m square, {len(scene.walls)} walls, {len(scene.clutter)} things in the "
+          f"way, {len(scene.targets)} targets ({', '.join(labels)})")
+    for robot in scene.robots:
+        print(f"  {robot.name} starts at ({robot.x_m:.2f}, {robot.y_m:.2f}), radius {robot.radius_m:g} m")
+    return 0
+
+
+def _scene(name: str, seed: int, robots: int) -> Scene:
+    if seed < 0:
+        raise BadInput("--seed", f"{seed} is negative", "a whole number from 0 on")
+    fleet = [RobotSpec(name=f"rover_{i}", physics="kinematic") for i in range(robots)]
+    try:
+        world = scenarios.load(name).build(fleet, seed, render=False)
+    except ValueError as error:
+        raise BadInput("--robots", str(error), "another number of robots") from None
+    try:
+        return world.scene()
+    finally:
+        world.close()
+
+
+def _render(scene: Scene, path: Path) -> int:
+    try:
+        path.write_text(floor_plan(scene), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--out {path}", error.strerror or str(error), "a file that can be written") from None
+    print(path)
+    return 0
+
+
+def _about(name: str) -> str:
+    """The first line of a scenario's docstring."""
+    return (importlib.import_module(f"sim_worlds.scenarios.{name}").__doc__ or "").partition("\n")[0]

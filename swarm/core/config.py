@@ -1,0 +1,229 @@
+"""Files that people write: launch files, boards, and the file of one process. Unknown keys are refused by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import yaml
+
+from swarm.core.errors import BadInput
+from swarm.core.messages import Member
+from swarm.core.plan import StreamSpec
+
+T = TypeVar("T")
+RESERVED = ("world", "planner", "launcher")
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all settings."""
+
+
+class Board(Strict, frozen=True, kw_only=True):
+    """A computer class. `speed` is relative to this host: run times are its profile's divided by `speed`."""
+
+    speed: float
+    memory_mb: int
+    power_w: float
+    source: str                      # where the figures come from
+    executors: int = 1
+    emulated: bool = True            # False: the machine as it is
+
+
+class FleetSpec(Strict, frozen=True, kw_only=True):
+    """`count` robots of one kind, named NAME_0 to NAME_(count-1)."""
+
+    name: str
+    count: int
+    board: str
+    kind: str = ""                   # of robot; empty: what the fleet is called if that is a kind, else rover
+    physics: Literal["dynamic", "kinematic"] = "dynamic"
+    spawn: list[tuple[float, float]] = []    # metres; empty: the scenario chooses
+
+    def robots(self) -> list[str]:
+        return [f"{self.name}_{i}" for i in range(self.count)]
+
+
+class StreamOn(Strict, frozen=True, kw_only=True):
+    """A stream of a launch file: a StreamSpec and the fleets that have it."""
+
+    name: str
+    on: list[str]
+    model: str
+    rate_hz: float
+    deadline_s: float
+    priority: int = 0
+
+    def spec(self) -> StreamSpec:
+        return StreamSpec(
+            name=self.name, model=self.model, rate_hz=self.rate_hz, deadline_s=self.deadline_s, priority=self.priority
+        )
+
+
+class FaultSpec(Strict, frozen=True, kw_only=True):
+    """Something breaks at a time: `kill` names a process (SIGKILL)."""
+
+    at_s: float
+    kill: str
+
+
+class LaunchFile(Strict, frozen=True, kw_only=True):
+    """One run, as DESIGN.md writes it."""
+
+    version: Literal[1]
+    scenario: str
+    fleet: list[FleetSpec]
+    streams: list[StreamOn]
+    seed: int = 0
+    duration_s: float = 60.0
+    clock: Literal["real", "virtual"] = "real"
+    network: Literal["loopback", "ether", "radio"] = "loopback"
+    policy: str = "planner"
+    faults: list[FaultSpec] = []
+    accept: dict[str, str] = {}
+    boards: dict[str, Board] = {}            # of its own, beside those of boards.yaml
+
+
+class AgentFile(Strict, frozen=True, kw_only=True):
+    """What `swarm agent FILE` reads."""
+
+    version: Literal[1]
+    name: str
+    swarm: str
+    board_name: str
+    board: Board
+    streams: list[StreamSpec]
+    seed: int = 0
+    policy: str = "planner"
+    behaviour: str = ""              # empty: acts on nothing
+    body: str = "world"              # the member that is the body, or empty
+    team: list[str] = []             # all robots, in order: behaviours divide work by it
+    bind: str = "127.0.0.1"
+    models: str = ""                 # folder of artefacts; empty: those of the package
+    load: list[str] = []             # models to hold ready beside those of its own streams
+    launcher: Member | None = None   # who starts and collects; None: the roster below
+    roster: list[Member] = []
+
+
+class PlannerFile(Strict, frozen=True, kw_only=True):
+    """What `swarm planner FILE` reads."""
+
+    version: Literal[1]
+    swarm: str
+    seed: int = 0
+    name: str = "planner"
+    bind: str = "127.0.0.1"
+    ray: str = "local"               # local | none | the address of a cluster
+    lease_s: float = 3.0
+    every_s: float = 1.0
+    launcher: Member | None = None
+    roster: list[Member] = []
+
+
+class RobotSpec(Strict, frozen=True, kw_only=True):
+    """One robot as the world sees it."""
+
+    name: str
+    kind: str
+    physics: Literal["dynamic", "kinematic"] = "dynamic"
+    spawn: tuple[float, float] | None = None
+
+
+class WorldFile(Strict, frozen=True, kw_only=True):
+    """What `swarm world FILE` reads."""
+
+    version: Literal[1]
+    swarm: str
+    scenario: str
+    robots: list[RobotSpec]
+    seed: int = 0
+    name: str = "world"
+    bind: str = "127.0.0.1"
+    frame_hz: float = 5.0
+    sense_hz: float = 10.0
+    launcher: Member | None = None
+    roster: list[Member] = []
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """A settings file as a checked structure. Raises: BadInput."""
+    return check(load(path), kind, str(path))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's scalars: `on` is a word, not true, and 1e3 is a number, not a word."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith((":bool", ":float"))]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_SCALARS = (
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("float", r"(?:[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+     "-+.0123456789"),
+)
+for _kind, _pattern, _first in _SCALARS:
+    _Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
+        f"tag:yaml.org,2002:{_kind}", re.compile(_pattern, re.ASCII), list(_first))
+
+
+def parse(text: str) -> Any:
+    """Plain data from YAML. Raises: yaml.YAMLError."""
+    return yaml.load(text, _Loader)
+
+
+def load(path: Path) -> Any:
+    """The YAML of a file. Raises: BadInput when it is absent or not YAML."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(str(path), error.strerror or str(error), "a readable YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(str(path), " ".join(str(error).split()), "valid YAML") from None
+
+
+def check(raw: Any, kind: type[T], where: str) -> T:
+    """Plain data as a checked structure; the error names file, key, and the keys that exist. Raises: BadInput."""
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        path = path.rstrip("`").lstrip(".") or "top level"
+        want = ""
+        if "unknown field" in text:
+            want = _nearest(text, _keys_at(kind, path))
+        raise BadInput(f"{where}: {path}", text[0].lower() + text[1:], want) from None
+
+
+def _nearest(text: str, keys: list[str]) -> str:
+    """The keys that exist, and the one that was probably meant."""
+    near = difflib.get_close_matches(text.partition("`")[2].rstrip("`"), keys, n=1)
+    return (f"did you mean `{near[0]}`? " if near else "") + "known keys: " + ", ".join(keys)
+
+
+def _keys_at(kind: Any, path: str) -> list[str]:
+    """Names of the fields of the structure found at a msgspec error path."""
+    if path != "top level":
+        for name in re.findall(r"\w+", re.sub(r"\[[^]]*\]", "", path)):
+            field = next((f for f in msgspec.structs.fields(kind) if f.name == name), None)
+            if field is None:
+                return []
+            kind = _struct_in(field.type)
+    return [f.name for f in msgspec.structs.fields(kind)]
+
+
+def _struct_in(kind: Any) -> Any:
+    """The structure inside list[...] or an optional."""
+    for inner in getattr(kind, "__args__", ()):
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            return inner
+    return kind
+
+
+def dump(settings: msgspec.Struct) -> str:
+    """Settings as YAML that `read` takes back."""
+    return yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)

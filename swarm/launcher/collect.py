@@ -1,0 +1,132 @@
+"""What the launcher hears during a run, kept for the run folder: the ledger, everybody's news, events and faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from swarm.core import messages as msg
+from swarm.core.clock import seconds, unix_s
+from swarm.launcher.resolve import Resolved
+from swarm.net.endpoint import Received
+from swarm.telemetry.ledger import Ledger
+from swarm.telemetry.ledger import Statistics as LedgerStatistics
+from swarm.telemetry.news import AgentBook
+from swarm.telemetry.provenance import manifest
+from swarm.telemetry.recorder import RunFolder
+from swarm.telemetry.summary import FaultDone, summarise
+
+Detail = dict[str, str | float | int]
+
+
+class Collector:
+    """One run's figures. `now` is the launcher's clock in nanoseconds."""
+
+    def __init__(self, resolved: Resolved, out: Path, command: list[str], commanded_ns: int) -> None:
+        """Raises: BadInput when `out` cannot be the run's folder."""
+        self.folder = RunFolder(out)
+        self.world: msg.WorldNews | None = None
+        self.planner: list[msg.PlannerNews] = []
+        self._launch, self._command, self._began_unix_s = resolved.launch, command, unix_s()
+        self._ledger = Ledger(commanded_ns, {stream.name: stream.model for stream in resolved.launch.streams})
+        self._agents = AgentBook()
+        self._robots = {robot for fleet in resolved.launch.fleet for robot in fleet.robots()}
+        self._faults = [FaultDone(at_s=fault.at_s, kill=fault.kill) for fault in resolved.launch.faults]
+        self._start_ns = commanded_ns
+        self._renderer = "unknown"
+        self._finished = False
+
+    def manifest(self) -> None:
+        """Write down what is run; takes a tenth of a second, so the children are started first."""
+        self.folder.manifest(manifest(
+            launch=self._launch, boards=self._launch.boards, renderer=self._renderer, command=self._command,
+            started_unix_s=self._began_unix_s,
+        ))
+
+    def started(self, now: int) -> None:
+        """The streams begin."""
+        self._start_ns = now
+        self._ledger.started(now)
+        self.event(now, "launcher", "started")
+
+    def handle(self, message: Received) -> None:
+        """One message of a run's process; what is no news is not for the record."""
+        body, now = message.body, message.at_ns
+        match body:
+            case msg.Submitted() | msg.Ended():
+                self._ledger.handle(body, now)
+            case msg.Happened(what=what, detail=detail):
+                self._renderer = str(detail.get("renderer", self._renderer))
+                self.event(now, message.sender, what, detail)
+            case msg.AgentNews():
+                self._agents.handle(message.sender, message.boot, body)
+            case msg.WorldNews(time_s=time_s, poses=poses):
+                self.world = body
+                self.folder.pose(time_s, poses)
+            case msg.Scene(json=scene):
+                self.folder.scene(scene)
+            case msg.PlannerNews():
+                self.planner.append(body)
+            case msg.PlanNews(plan=plan):
+                self.folder.plan(self._at_s(now), plan, message.boot)
+            case _:
+                pass
+
+    def ended(self, name: str, boot: int, how: str, planned: bool, now: int) -> None:
+        """A process ended during the run: by a fault of the launch file (`planned`), or by itself."""
+        self.event(now, "launcher", "killed" if planned else "crashed", {"process": name, "how": how})
+        at_s = self._at_s(now)
+        struck = next((i for i, f in enumerate(self._faults) if f.kill == name and f.done_s is None), None)
+        if planned and struck is not None:
+            self._faults[struck] = msgspec.structs.replace(self._faults[struck], done_s=at_s)
+        else:
+            self._faults.append(FaultDone(at_s=round(at_s, 3), kill=name, done_s=at_s))
+        if name in self._robots:
+            self._ledger.handle(msg.Gone(name=name, boot=boot), now)
+            self._agents.status(name, "killed" if planned else "crashed")
+
+    def stopped(self, name: str) -> None:
+        """An agent ended as it was told to."""
+        if name in self._robots:
+            self._agents.status(name, "ended")
+
+    def event(self, now: int, who: str, what: str, detail: Detail | None = None) -> None:
+        self.folder.event(self._at_s(now), who, what, detail)
+
+    def ledger(self) -> LedgerStatistics:
+        return self._ledger.statistics()
+
+    @property
+    def epoch(self) -> int:
+        """Of the newest plan; 0 before the first."""
+        return self.planner[-1].epoch if self.planner else 0
+
+    def finish(self, now: int, ran_s: float) -> dict[str, Any]:
+        """Close the ledger and write all that has not been written. Returns the summary."""
+        rows = self._ledger.close(now)
+        summary = summarise(
+            launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
+            agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, ran_s=ran_s,
+        )
+        self.manifest()
+        self.folder.requests(rows)
+        self.folder.summary(summary)
+        self._finished = True
+        return summary
+
+    def close(self) -> str:
+        """Close the folder, with a report if there was a run. Returns the first trouble with writing, or nothing."""
+        self.folder.close()
+        if self._finished:
+            from swarm.telemetry.report import write_report  # imports matplotlib
+
+            try:
+                write_report(self.folder.path)
+            except OSError as error:
+                return self.folder.trouble or f"cannot write the report: {error}"
+        return self.folder.trouble
+
+    def _at_s(self, now: int) -> float:
+        return seconds(now - self._start_ns)

@@ -1,0 +1,55 @@
+"""The processes that have reported ready, and what is sent to them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agents.outbox import Outbox
+from swarm.core.messages import Body, Member
+from swarm.net.endpoint import Endpoint
+from swarm.net.loop import Loop
+
+
+class Members:
+    """Sends are kept until the connection stands, in order; what is for the dead is dropped."""
+
+    def __init__(self, loop: Loop, net: Endpoint) -> None:
+        self._loop, self._net = loop, net
+        self._members: dict[str, Member] = {}
+        self._boots: dict[str, int] = {}
+        self._outboxes: dict[str, Outbox] = {}
+        self._dead: set[str] = set()
+
+    def add(self, member: Member, boot: int) -> bool:
+        """A process is ready. Returns whether that is new."""
+        name = member.name
+        if name in self._boots or name in self._dead:
+            return False
+        self._members[name], self._boots[name] = member, boot
+        self._net.join([member])
+        self._outboxes[name] = Outbox(self._loop, partial(self._send, name))
+        return True
+
+    def lost(self, name: str) -> int:
+        """A process has ended. Returns its boot, 0 if it was never ready."""
+        self._dead.add(name)
+        self._members.pop(name, None)
+        self._net.leave(name)
+        return self._boots.get(name, 0)
+
+    def names(self) -> set[str]:
+        """Those that are ready and alive."""
+        return set(self._members)
+
+    def roster(self) -> list[Member]:
+        return list(self._members.values())
+
+    def tell(self, name: str, body: Body) -> None:
+        self._outboxes[name].put(body)
+
+    def tell_all(self, body: Body) -> None:
+        for name in self._members:
+            self.tell(name, body)
+
+    def _send(self, name: str, body: Body) -> bool:
+        return name in self._dead or self._net.send(name, body)

@@ -1,0 +1,32 @@
+"""Signals as calls in the loop, so that a run can end in order at any moment."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from swarm.net.loop import Loop
+
+HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """While entered, SIGINT, SIGTERM and SIGHUP are kept in `received` and `told` is called in the loop's thread."""
+
+    def __init__(self, loop: Loop, told: Callable[[], None]) -> None:
+        self.received: list[int] = []
+        self._loop, self._told = loop, told
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        self._before = {number: signal.signal(number, self._handle) for number in HEEDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: object) -> None:
+        self.received.append(number)
+        self._loop.post(self._told)

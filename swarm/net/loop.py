@@ -1,0 +1,134 @@
+"""The loop that every process runs: sockets, descriptors, timers and calls posted by other threads, in one thread."""
+
+from __future__ import annotations
+
+import collections
+import heapq
+import itertools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import zmq
+
+from swarm.core.clock import Clock
+
+
+class LoopStatistics(msgspec.Struct, frozen=True):
+    """Counts since the loop was made; `late_ns_max` is the worst lateness of a timer."""
+
+    turns: int
+    timers: int
+    posted: int
+    late_ns_max: int
+
+
+class Timer:
+    """A call at a time; `cancel` may be called at any moment, twice too."""
+
+    __slots__ = ("at_ns", "callback")
+
+    def __init__(self, at_ns: int, callback: Callable[[], None]) -> None:
+        self.at_ns = at_ns
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class Loop:
+    """Single-threaded event loop on `zmq.Poller`. Only `post` and `stop` may be called from other threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._poller = zmq.Poller()
+        self._callbacks: dict[Any, Callable[[], None]] = {}
+        self._timers: list[tuple[int, int, Timer]] = []
+        self._order = itertools.count()
+        self._posted: collections.deque[Callable[[], None]] = collections.deque()
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._running = False
+        self._turns = self._fired = self._ran_posted = self._late_ns_max = 0
+        self.watch(self._wake_fd, self._run_posted)
+
+    def watch(self, readable: zmq.Socket[Any] | int, callback: Callable[[], None]) -> None:
+        """Call back whenever a socket or descriptor is readable."""
+        self._poller.register(readable, zmq.POLLIN)
+        self._callbacks[readable] = callback
+
+    def unwatch(self, readable: zmq.Socket[Any] | int) -> None:
+        self._poller.unregister(readable)
+        del self._callbacks[readable]
+
+    def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call back once, not before `when_ns`; at the same time in the order of asking."""
+        timer = Timer(when_ns, callback)
+        heapq.heappush(self._timers, (when_ns, next(self._order), timer))
+        return timer
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
+        return self.at(self.clock.now_ns() + delay_ns, callback)
+
+    def every(self, period_ns: int, callback: Callable[[], None]) -> None:
+        """Call back at a fixed rate from now on; a period that was missed is skipped, not made up."""
+        due = self.clock.now_ns() + period_ns
+
+        def fire() -> None:
+            nonlocal due
+            now = self.clock.now_ns()
+            due += period_ns * max(1, -(-(now - due) // period_ns))
+            self.at(due, fire)
+            callback()
+
+        self.at(due, fire)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Run a call in the loop's thread, soon. Safe from any thread and from signal handlers."""
+        self._posted.append(callback)
+        os.eventfd_write(self._wake_fd, 1)
+
+    def stop(self) -> None:
+        """End `run` after the current turn. Safe from any thread and from signal handlers."""
+        self.post(self._stop)
+
+    def run(self) -> None:
+        """Run until `stop`. An exception in a callback ends the loop: a bug crashes loudly."""
+        self._running = True
+        while self._running:
+            for readable, _ in self._poller.poll(self._timeout_ms()):
+                callback = self._callbacks.get(readable)
+                if callback is not None:         # an earlier callback of this turn may have unwatched it
+                    callback()
+            self._run_timers()
+            self._turns += 1
+
+    def close(self) -> None:
+        os.close(self._wake_fd)
+
+    def statistics(self) -> LoopStatistics:
+        return LoopStatistics(self._turns, self._fired, self._ran_posted, self._late_ns_max)
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def _timeout_ms(self) -> int | None:
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return None
+        return max(0, -(-(self._timers[0][0] - self.clock.now_ns()) // 1_000_000))
+
+    def _run_timers(self) -> None:
+        while self._timers and self._timers[0][0] <= self.clock.now_ns():
+            at_ns, _, timer = heapq.heappop(self._timers)
+            if timer.callback is not None:
+                self._late_ns_max = max(self._late_ns_max, self.clock.now_ns() - at_ns)
+                self._fired += 1
+                timer.callback()
+
+    def _run_posted(self) -> None:
+        os.eventfd_read(self._wake_fd)
+        for _ in range(len(self._posted)):
+            self._ran_posted += 1
+            self._posted.popleft()()

@@ -1,0 +1,59 @@
+"""What the planner's state takes in and gives out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from swarm.core.messages import Body
+from swarm.core.plan import Placement, Plan
+from swarm.planner.problem import Problem
+from swarm.planner.solvers import Solution
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A message came."""
+
+    sender: str
+    boot: int
+    body: Body
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Time has passed; several times a second."""
+
+
+class Solved(msgspec.Struct, frozen=True):
+    """A solve has ended. solver: what to call it in the plan."""
+
+    basis: tuple[int, int]
+    solution: Solution
+    solve_s: float
+    refined: bool = False
+
+
+Event = Heard | Tick | Solved
+
+
+class Solve(msgspec.Struct, frozen=True):
+    """Solve this now, and say `Solved` with the same basis. refine: with all the effort there is, or not at all."""
+
+    problem: Problem
+    previous: list[Placement]
+    basis: tuple[int, int]           # the team and the epoch that it is made for
+    refine: bool = False
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """Send the plan to all agents."""
+
+    plan: Plan
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Something for the record."""
+
+    what: str
+    detail: dict[str, str | float | int]
+
+
+Command = Solve | Publish | Report

@@ -1,0 +1,181 @@
+"""What an assignment will do: waiting, latency, utilisation and the share of results on time.
+
+Each agent is a queue with non-preemptive priorities. The mean wait is Cobham's (Priority assignment in waiting line
+problems, Operations Research 2(1), 1954): W_k = W_0 / ((1 - s_above)(1 - s_above - s_same)), with the utilisations s
+and W_0 = sum(rate E[S^2]) / 2. Approximations, held against a simulation in tests/planner/test_predict.py:
+
+- Streams are periodic with independent phases; a stream never waits for its own previous frame, so it is left out of
+  the sums it sees (exact for one stream, a D/G/1-like correction for few, M/G/1 again for many).
+- The tail of the wait is the larger of two: the run in progress (length-biased, its residual uniform, so
+  P(residual > s) = rate E[(S - s)+] per stream), with the slack shortened by the work of higher priority that arrives
+  meanwhile; and an exponential with Cobham's mean (Kingman's heavy-traffic limit) over the work that goes first.
+- With c executors a wait needs all of them busy: sums are per executor, times utilisation^(c - 1).
+- Beyond saturation work of higher priority is carried first; what is not carried is lost.
+- One result in a hundred is lost on the way to or from a peer, whatever the link: peers vanish and links fade. So what
+  matters most stays at home, and what matters less travels, where either would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log
+
+import msgspec
+
+from swarm.planner.problem import OVERHEAD_S, Choice, Instance, Option
+
+FLOOR = 0.02                     # least idle share in a denominator: costs stay finite and still grow with load
+FULL = 0.8                       # utilisation beyond which an agent gets no work of others: it would refuse some, which
+                                 # then comes home late; saturating a peer costs as much as the dearest stream
+RISK = 0.01                      # of an offloaded result
+LATENCY_PRICE = 0.01             # of a p95 latency of one deadline, in misses per result
+LOAD_PRICE = 0.3                 # of utilisation squared: of nearly equal placements the better balanced one
+
+
+class StreamForecast(msgspec.Struct, frozen=True):
+    """What one stream can expect."""
+
+    on_time: float                   # share of its results within the deadline
+    latency_s: float                 # mean, capture to result
+    p95_s: float
+    wait_s: float                    # mean, in the queue of the agent that runs it
+    behind: int | None               # the stream whose runs make it miss most, if any do
+    behind_share: float              # of its results: missed because of that stream
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What a whole assignment will do. `cost` is the objective: less is better."""
+
+    streams: list[StreamForecast]
+    utilisation: list[float]         # per agent, of all its executors
+    cost: float
+
+
+def evaluate(instance: Instance, choice: Choice) -> Forecast:
+    """The forecast of an assignment."""
+    taken = [options[n] for options, n in zip(instance.options, choice, strict=True)]
+    streams: dict[int, StreamForecast] = {}
+    utilisation: list[float] = []
+    cost = 0.0
+    for number, info in enumerate(instance.agents):
+        here = [o for o in taken if o.agent == number]
+        cost += agent_cost(instance, number, here)
+        jobs = _jobs(instance, number, here)
+        utilisation.append(sum(j.load for j in jobs) / info.executors)
+        for option, (on_time, wait_s, tail_s) in zip(here, _queue(jobs, info.executors), strict=False):
+            fixed_s = OVERHEAD_S + option.transfer_s
+            behind, share = _blame(jobs, option, info.executors)
+            streams[option.stream] = StreamForecast(
+                on_time, fixed_s + wait_s + option.mean_s, fixed_s + tail_s + option.p95_s, wait_s, behind, share
+            )
+    return Forecast([streams[n] for n in range(len(taken))], utilisation, cost)
+
+
+def agent_cost(instance: Instance, agent: int, options: Sequence[Option]) -> float:
+    """One agent's part of the objective: weighted misses, then p95 latency, then accuracy, churn and balance.
+
+    Energy is not part of it: nobody measures it yet.
+    """
+    if not options:
+        return 0.0
+    executors = instance.agents[agent].executors
+    jobs = _jobs(instance, agent, options)
+    load = sum([j.load for j in jobs]) / executors
+    foreign = sum([o.load for o in options if not o.home]) / executors
+    cost = LOAD_PRICE * load**2
+    if load > FULL and foreign > 0.0:
+        cost += instance.top_weight * min(load - FULL, foreign) / (1.0 - FULL)
+    for option, (on_time, _, tail_s) in zip(options, _queue(jobs, executors), strict=False):
+        late = (OVERHEAD_S + option.transfer_s + tail_s + option.p95_s) / option.deadline_s
+        cost += option.weight * (1.0 - on_time) + option.rate_hz * LATENCY_PRICE * min(late, 4.0) + option.fixed_cost
+    return cost
+
+
+def _jobs(instance: Instance, agent: int, options: Sequence[Option]) -> list[Option]:
+    """All that one agent runs, unexplained load last."""
+    background = instance.background[agent]
+    return [*options, background] if background is not None else list(options)
+
+
+def _queue(jobs: Sequence[Option], executors: int) -> list[tuple[float, float, float]]:
+    """Of every job: share on time, mean wait, 95th percentile of the wait."""
+    classes: dict[int, float] = {}
+    for job in jobs:
+        classes[job.priority] = classes.get(job.priority, 0.0) + job.load
+    carried, above = _carried(classes, executors)
+    total = residual = longest_s = 0.0
+    for job in jobs:
+        total += job.load * carried[job.priority]
+        residual += job.half_square * carried[job.priority]
+        longest_s = max(longest_s, job.p95_s)
+    residual_upto = {p: sum([j.half_square * carried[j.priority] for j in jobs if j.priority >= p]) for p in classes}
+    crowd = min(1.0, total / executors) ** (executors - 1) / executors
+    made: list[tuple[float, float, float]] = []
+    for job in jobs:
+        kept = carried[job.priority]
+        higher = above[job.priority]
+        busy = min(1.0, max(total - job.load * kept, 0.0) / executors)
+        if busy < 1e-9:
+            run_misses = _run_misses(job, 0.0)
+            made.append(((1.0 - run_misses) * kept * (1.0 if job.home else 1.0 - RISK), 0.0, 0.0))
+            continue
+        dilation = max(FLOOR, 1.0 - higher / executors)
+        upto = higher + classes[job.priority] - job.load
+        stretch = crowd / (dilation * max(FLOOR, 1.0 - upto / executors))
+        wait_s = (residual - job.half_square * kept) * stretch
+        rival = min(1.0, upto / executors)
+        queue_s = (residual_upto[job.priority] - job.half_square * kept) * stretch
+        miss = 0.0
+        for share, run_s in ((0.9, job.p50_s), (0.1, job.p95_s)):
+            slack_s = job.deadline_s - OVERHEAD_S - job.transfer_s - run_s
+            if slack_s < 0.0:
+                miss += share
+                continue
+            late = rival * exp(-rival * slack_s / queue_s) if queue_s > 0.0 else 0.0
+            if longest_s > slack_s * dilation:
+                late = max(late, crowd * _blocked(jobs, carried, job, slack_s * dilation))
+            miss += share * min(1.0, late)
+        tail_s = wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
+        made.append(((1.0 - miss) * kept * (1.0 if job.home else 1.0 - RISK), wait_s, tail_s))
+    return made
+
+
+def _carried(classes: dict[int, float], executors: int) -> tuple[dict[int, float], dict[int, float]]:
+    """Per priority: the share of its work that is carried, and the utilisation asked for above it."""
+    carried: dict[int, float] = {}
+    above: dict[int, float] = {}
+    asked = 0.0
+    for priority in sorted(classes, reverse=True):
+        above[priority] = asked
+        load = classes[priority]
+        carried[priority] = min(1.0, max(executors - asked, 0.0) / load) if load > 0.0 else 1.0
+        asked += load
+    return carried, above
+
+
+def _run_misses(job: Option, wait_s: float) -> float:
+    """Share of runs too long for the deadline after this wait."""
+    spare_s = job.deadline_s - OVERHEAD_S - job.transfer_s - wait_s
+    return (0.9 if job.p50_s > spare_s else 0.0) + (0.1 if job.p95_s > spare_s else 0.0)
+
+
+def _blocked(jobs: Sequence[Option], carried: dict[int, float], job: Option, slack_s: float) -> float:
+    """Probability that the run in progress outlasts the slack, summed over the other streams."""
+    blocked = 0.0
+    for other in jobs:
+        if other is not job and other.p95_s > slack_s:
+            beyond_s = 0.1 * (other.p95_s - slack_s) + 0.9 * max(other.p50_s - slack_s, 0.0)
+            blocked += carried[other.priority] * other.rate_hz * beyond_s
+    return blocked
+
+
+def _blame(jobs: Sequence[Option], job: Option, executors: int) -> tuple[int | None, float]:
+    """The stream that makes this one miss most by being in its way, and how often."""
+    slack_s = max(0.0, job.deadline_s - OVERHEAD_S - job.transfer_s - job.p50_s)
+    worst, most = None, 0.0
+    for other in jobs:
+        if other is not job and other.stream >= 0:
+            share = min(1.0, _blocked([other], {other.priority: 1.0}, job, slack_s) / executors)
+            if share > most:
+                worst, most = other.stream, share
+    return worst, most

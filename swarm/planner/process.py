@@ -1,0 +1,207 @@
+"""The planner's process: messages in, plans out; solving in threads beside the loop, on Ray once that is up.
+
+Plans are made in this process from the first second. Ray starts in the background after the streams have begun, so
+that it does not slow the start of the agents; where it fails or dies, refinement ends and nothing else does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from swarm import cluster
+from swarm.core import messages as msg
+from swarm.core.clock import ns, seconds
+from swarm.core.config import PlannerFile
+from swarm.net.endpoint import Received
+from swarm.net.loop import Loop
+from swarm.net.process import Process, log_to_stderr
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.portfolio import Portfolio
+from swarm.planner.service import PlannerState
+from swarm.planner.solvers import place
+
+log = logging.getLogger(__name__)
+
+NICENESS = 10                        # robots first; Ray's processes inherit it
+TICK_S = 0.1
+HEARTBEAT_S = 0.25                   # agents tell what they can do to whom they have heard
+BUDGET_S = 0.02
+RAY_AFTER_S = 2.0                    # after Start: the first results come first
+LOST_RUNS = 3                        # portfolios in a row from which nothing came: Ray is given up
+
+
+class Lane:
+    """One thread that does what it is given, in order; daemonic, so that it never holds up the end of the process.
+
+    An error there is raised in the loop: a bug crashes loudly.
+    """
+
+    def __init__(self, name: str, loop: Loop) -> None:
+        self._loop = loop
+        self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def put(self, call: Callable[[], None]) -> None:
+        self._todo.put(call)
+
+    def _run(self) -> None:
+        while True:
+            call = self._todo.get()
+            try:
+                call()
+            except BaseException as error:           # noqa: BLE001 - handed over, not swallowed
+                self._loop.post(partial(_raise, error))
+                return
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+class Planner:
+    """Joins the deterministic state with the network, the solving threads and Ray."""
+
+    def __init__(self, settings: PlannerFile) -> None:
+        self._settings = settings
+        self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s)
+        self._process = Process(
+            swarm=settings.swarm, name=settings.name, role="planner", bind=settings.bind,
+            launcher=settings.launcher, roster=settings.roster, handler=self._received,
+        )
+        self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
+        self._portfolio = Portfolio(settings.seed)
+        self._solver, self._refiner = Lane("solver", self._loop), Lane("refiner", self._loop)
+        self._ray = self._refining = self._started = False
+        self._unrefined: Solve | None = None         # wanted while nobody could
+        self._lost_runs = self._beats = 0
+
+    def run(self) -> None:
+        self._loop.every(ns(TICK_S), lambda: self._handle(Tick()))
+        self._loop.every(ns(HEARTBEAT_S), self._beat)
+        if self._settings.launcher is None:
+            self._begin()                            # on a board nobody sends Start
+        self._process.run()
+        if not cluster.disconnect():
+            log.warning("ray did not end by itself; its processes were killed")
+            logging.shutdown()
+            os._exit(0)                              # its threads would hold up an orderly end
+
+    # --- events ---
+
+    def _received(self, message: Received) -> None:
+        if isinstance(message.body, msg.Start):
+            self._begin()
+        else:
+            self._handle(Heard(message.sender, message.boot, message.body))
+
+    def _handle(self, event: Event) -> None:
+        for command in self._state.handle(event, self._clock.now_ns()):
+            self._perform(command)
+
+    def _perform(self, command: Command) -> None:
+        match command:
+            case Publish(plan=plan):
+                self._process.tell_launcher(msg.PlanNews(plan=plan))
+                for agent in self._agents():
+                    self._net.send(agent, msg.PlanNews(plan=plan))
+            case Report(what=what, detail=detail):
+                self._tell(what, detail)
+            case Solve(refine=True):
+                self._unrefined = command
+                self._refine_next()
+            case Solve():
+                self._solver.put(partial(self._solve, command))
+
+    def _solved(self, solved: Solved) -> None:
+        """In the loop's thread."""
+        self._handle(solved)
+        self._process.tell_launcher(msg.PlannerNews(
+            epoch=self._state.plan.epoch, solve_s=solved.solve_s, solver=solved.solution.solver, ray=solved.refined,
+        ))
+
+    # --- in the solving threads ---
+
+    def _solve(self, command: Solve) -> None:
+        begun = self._clock.now_ns()
+        solution = place(command.problem, command.previous, BUDGET_S, self._settings.seed)
+        took_s = seconds(self._clock.now_ns() - begun)
+        self._loop.post(partial(self._solved, Solved(command.basis, solution, took_s)))
+
+    def _refine(self, command: Solve) -> None:
+        begun = self._clock.now_ns()
+        solution = self._portfolio.solve(command.problem, command.previous)
+        took_s = seconds(self._clock.now_ns() - begun)
+        solved = Solved(command.basis, solution, took_s, refined=True) if solution else None
+        self._loop.post(partial(self._refined, solved))
+
+    def _connect(self) -> None:
+        begun = self._clock.now_ns()
+        reason = cluster.connect(self._settings.ray)
+        self._loop.post(partial(self._connected, reason, seconds(self._clock.now_ns() - begun)))
+
+    # --- Ray ---
+
+    def _refine_next(self) -> None:
+        """Refine the newest plan, if Ray is up and idle; otherwise it is kept for later."""
+        if self._ray and not self._refining and self._unrefined is not None:
+            self._refiner.put(partial(self._refine, self._unrefined))
+            self._refining, self._unrefined = True, None
+
+    def _begin(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        if self._settings.ray == "none":
+            self._tell("ray_absent", {"reason": "not wanted"})
+        else:
+            self._loop.after(ns(RAY_AFTER_S), lambda: self._refiner.put(self._connect))
+
+    def _connected(self, reason: str, took_s: float) -> None:
+        self._ray = not reason
+        if reason:
+            self._tell("ray_absent", {"reason": reason})
+        else:
+            self._tell("ray_up", {"took_s": round(took_s, 3)})
+            self._refine_next()
+
+    def _refined(self, solved: Solved | None) -> None:
+        self._refining = False
+        if solved is not None:
+            self._lost_runs = 0
+            self._solved(solved)
+            self._refine_next()
+            return
+        self._lost_runs += 1
+        reason = self._portfolio.statistics().reason
+        self._tell("portfolio_lost", {"reason": reason})
+        if self._lost_runs >= LOST_RUNS:
+            self._ray = False
+            self._tell("ray_absent", {"reason": reason})
+
+    # --- small things ---
+
+    def _agents(self) -> list[str]:
+        return [peer for peer in self._net.peers() if self._net.role(peer) == "agent"]
+
+    def _beat(self) -> None:
+        self._beats += 1
+        beat = msg.Heartbeat(sequence=self._beats, sent_ns=self._clock.now_ns())
+        for agent in self._agents():
+            self._net.send(agent, beat)
+
+    def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
+        log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
+        self._process.tell_launcher(msg.Happened(what=what, detail=detail))
+
+
+def run(settings: PlannerFile) -> int:
+    """Run the planner to its end."""
+    os.nice(NICENESS)
+    log_to_stderr(settings.name)
+    Planner(settings).run()
+    return 0

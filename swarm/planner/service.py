@@ -1,0 +1,193 @@
+"""The planner's state: what is known of the team, when to plan anew, and which plan holds. Events in, commands out.
+
+Rules, in order:
+1. An agent is in the team while its lease holds and its advert is known; a new, restarted, changed or lost one makes
+   a new plan due at once.
+2. Otherwise a new plan is due every `every_s`.
+3. One solve at a time; what falls due meanwhile is solved when that one has ended.
+4. A solution is adopted if it was made for the team and the plan that still hold. The epoch grows only when a
+   placement changes; otherwise the same plan is published again, which renews its lease.
+5. A plan that nothing has improved on with more effort yet is refined once, if there is somebody to do it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from swarm.core.clock import ns
+from swarm.core.lease import Leases
+from swarm.core.link import LinkQuality
+from swarm.core.messages import Advert, Body, Gone, Heartbeat, LinkNews
+from swarm.core.plan import Plan
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.load import LoadBook
+from swarm.planner.problem import AgentInfo, Problem, StreamOf
+from swarm.planner.solvers import where
+
+PEER_LEASE_S = 1.0                   # four missed heartbeats: one more than agents allow each other
+LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
+
+
+class PlannerStatistics(msgspec.Struct, frozen=True):
+    """Counts since the start."""
+
+    agents: int
+    solves: int
+    refined: int                     # refinements that changed the plan
+    stale: int                       # solutions for a team or plan that no longer held
+    epoch: int
+
+
+class PlannerState:
+    """Deterministic: time is an argument, solving is a command."""
+
+    def __init__(self, *, lease_s: float, every_s: float) -> None:
+        self._every_ns = ns(every_s)
+        self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
+        self._leases = Leases(ns(PEER_LEASE_S))
+        self._adverts: dict[str, tuple[int, Advert]] = {}
+        self._links: dict[tuple[str, str], LinkQuality] = {}
+        self._measured: set[str] = set()             # who has told its links
+        self._load = LoadBook()
+        self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
+        self._team = 0                               # grows with every change of the team
+        self._due = False
+        self._solving = False
+        self._refined: tuple[int, int] | None = None
+        self._solve_ns = self._publish_ns = 0
+        self._solves = self._refinements = self._stale = 0
+
+    @property
+    def plan(self) -> Plan:
+        return self._plan
+
+    def handle(self, event: Event, now: int) -> list[Command]:
+        """What is to be done about an event."""
+        out: list[Command] = []
+        match event:
+            case Heard(sender=sender, boot=boot, body=body):
+                self._heard(sender, boot, body, now, out)
+            case Tick():
+                for lost in self._leases.expire(now):
+                    self._lost(lost, out)
+                self._due |= now - self._solve_ns >= self._every_ns
+            case Solved():
+                self._solved(event, now, out)
+        if self._due and not self._solving and self._members():
+            self._due, self._solving, self._solve_ns = False, True, now
+            out.append(Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch)))
+        elif self._plan.epoch and now - self._publish_ns >= self._renew_ns:
+            self._publish(now, out)                  # a solve that takes long must not cost the lease
+        return out
+
+    def problem(self) -> Problem:
+        """The problem as it stands."""
+        members = self._members()
+        bare = Problem(
+            agents=tuple(AgentInfo(name=name, profiles=tuple(advert.profiles), executors=max(1, advert.executors))
+                         for name, advert in members.items()),
+            streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
+                          for spec in advert.streams if spec.rate_hz > 0 and spec.deadline_s > 0),
+            links={(a, b): self._link(a, b) for a in members for b in members
+                   if a != b and ((a, b) in self._links or a not in self._measured)},
+        )
+        unexplained = self._load.unexplained(bare, self._plan.placements)
+        agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in bare.agents)
+        return msgspec.structs.replace(bare, agents=agents)
+
+    def statistics(self) -> PlannerStatistics:
+        return PlannerStatistics(
+            len(self._members()), self._solves, self._refinements, self._stale, self._plan.epoch
+        )
+
+    # --- the team ---
+
+    def _heard(self, sender: str, boot: int, body: Body, now: int, out: list[Command]) -> None:
+        if isinstance(body, Gone):
+            known = self._leases.boot(body.name)
+            if known is not None and body.boot in (0, known) and self._leases.ended(body.name):
+                self._lost(body.name, out)
+            return
+        if not isinstance(body, (Advert, Heartbeat, LinkNews)):
+            return
+        came = self._leases.heard(sender, boot, now)
+        if self._leases.boot(sender) != boot:
+            return                                   # word of a boot that has ended
+        if isinstance(body, Advert) and self._adverts.get(sender) != (boot, body):
+            self._adverts[sender] = boot, body
+            came = True
+        if came and self._adverts.get(sender, (None,))[0] == boot:
+            self._changed(sender)
+            out.append(Report("agent_joined", {"agent": sender}))
+        if isinstance(body, Heartbeat):
+            self._load.heard(sender, body.busy_s)
+        elif isinstance(body, LinkNews):
+            self._measure(sender, body)
+
+    def _lost(self, name: str, out: list[Command]) -> None:
+        if name in self._adverts:
+            self._changed(name)
+            out.append(Report("agent_lost", {"agent": name}))
+
+    def _changed(self, name: str) -> None:
+        """The team is not what it was; what was measured of this agent is not known any more."""
+        self._team += 1
+        self._due = True
+        self._measured.discard(name)
+        self._links = {pair: q for pair, q in self._links.items() if name not in pair}
+        self._load.forget(name)
+
+    def _members(self) -> dict[str, Advert]:
+        """The agents that can be planned for, by name."""
+        return {name: advert for name, (boot, advert) in sorted(self._adverts.items())
+                if self._leases.boot(name) == boot}
+
+    def _measure(self, sender: str, news: LinkNews) -> None:
+        self._measured.add(sender)
+        for pair in [p for p in self._links if p[0] == sender and p[1] not in news.links]:
+            del self._links[pair]
+        for peer, (rtt_s, bytes_per_s) in news.links.items():
+            if rtt_s >= 0.0 and bytes_per_s > 0.0:
+                old = self._links.get((sender, peer))
+                self._links[sender, peer] = LinkQuality(
+                    rtt_s=rtt_s if old is None else old.rtt_s + LINK_GAIN * (rtt_s - old.rtt_s),
+                    bytes_per_s=bytes_per_s if old is None else
+                    old.bytes_per_s + LINK_GAIN * (bytes_per_s - old.bytes_per_s), samples=1,
+                )
+
+    def _link(self, a: str, b: str) -> LinkQuality:
+        return self._links.get((a, b)) or LinkQuality()
+
+    # --- plans ---
+
+    def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
+        if not event.refined:
+            self._solving = False
+            self._solves += 1
+        if event.basis != (self._team, self._plan.epoch):
+            self._stale += 1
+            self._due |= not event.refined
+            return
+        solution = event.solution
+        moved = where(solution.placements).items() ^ where(self._plan.placements).items()
+        if moved:
+            self._refinements += event.refined
+            self._plan = msgspec.structs.replace(
+                self._plan, epoch=self._plan.epoch + 1, placements=solution.placements, solver=solution.solver,
+                solve_s=event.solve_s,
+            )
+            self._load.clear()
+            out.append(Report("planned", {
+                "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
+                "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
+            }))
+        if not event.refined or moved:
+            self._publish(now, out)
+        basis = (self._team, self._plan.epoch)
+        if not event.refined and basis != self._refined:
+            self._refined = basis
+            out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
+
+    def _publish(self, now: int, out: list[Command]) -> None:
+        self._publish_ns = now
+        out.append(Publish(self._plan))

@@ -1,0 +1,97 @@
+"""What counts as success: rules such as `on_time_ratio: ">= 0.9"` over the keys of `summary.json`."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from swarm.core.errors import BadInput
+
+OPS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt,
+}
+KEYS = (
+    "on_time_ratio", "first_result_s", "host_overloaded",
+    *(f"requests.{k}" for k in ("submitted", "completed", "late", "failed", "lost")),
+    *(f"latency_ms.{k}" for k in ("p50", "p95", "p99")),
+    *(f"offload.{k}" for k in ("share", "peers", "guarded", "unguarded", "guard_fired")),
+    *(f"planner.{k}" for k in ("plans", "epoch", "solve_ms_p50")),
+    *(f"world.{k}" for k in ("steps", "real_time_factor", "lag_ms_p99")),
+    *(f"mission.{k}" for k in ("targets", "found", "coverage", "collisions")),
+)
+STREAM_KEYS = ("submitted", "completed", "late", "failed", "lost", "on_time_ratio", "offload_share",
+               "latency_ms.p50", "latency_ms.p95", "latency_ms.p99")
+RULE = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|true|false)\s*", re.ASCII)
+
+
+def check_accept(accept: Mapping[str, str], streams: Iterable[str] | None = None, where: str = "accept") -> None:
+    """Refuse a rule that could never be judged, before anything is started.
+
+    Args: streams: the names that `streams.NAME.key` may use; None: any.
+    Raises: BadInput naming the key, what is wrong and what would be right.
+    """
+    for key, rule in accept.items():
+        _resolve(key, None if streams is None else list(streams), f"{where}: {key}")
+        _parse(rule, f"{where}: {key}")
+
+
+def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each rule with the value that it met and whether it holds; a figure that does not exist (null) holds nothing."""
+    judged: list[dict[str, Any]] = []
+    for key, rule in accept.items():
+        path = _resolve(key, None, f"accept: {key}")
+        op, bound = _parse(rule, f"accept: {key}")
+        value = _value(summary, path)
+        judged.append({"key": path, "rule": rule.strip(), "value": value,
+                       "holds": value is not None and bool(OPS[op](value, bound))})
+    return judged
+
+
+def _resolve(key: str, streams: list[str] | None, where: str) -> str:
+    """The dotted key that is meant: itself, or the one key that ends in it (`lost` for `requests.lost`)."""
+    if key in KEYS or re.fullmatch(r"requests\.failed_by\.\w+", key):
+        return key
+    by_leaf = {full.rpartition(".")[2]: full for full in KEYS}
+    if key in by_leaf:
+        return by_leaf[key]
+    if key.startswith("streams."):
+        leaf = next((k for k in STREAM_KEYS if key.endswith("." + k)), None)
+        if leaf is None:
+            raise BadInput(where, "no such figure of a stream", "known: " + ", ".join(STREAM_KEYS))
+        name = key[len("streams."):-len(leaf) - 1]
+        if not name or (streams is not None and name not in streams):
+            raise BadInput(where, f"no stream is called {name!r}", "known streams: " + ", ".join(streams or []))
+        return key
+    near = difflib.get_close_matches(key, [*KEYS, *by_leaf], n=3, cutoff=0.5)
+    want = "did you mean " + " or ".join(near) if near else "known keys: " + ", ".join(KEYS)
+    raise BadInput(where, "no such key in summary.json", want)
+
+
+def _parse(rule: str, where: str) -> tuple[str, float | bool]:
+    match = RULE.fullmatch(rule)
+    if match is None:
+        raise BadInput(where, f"{rule!r} is not a rule", "write an operator (>=, <=, ==, >, <) and a number: '>= 0.9'")
+    op, bound = match.groups()
+    if bound in ("true", "false"):
+        if op != "==":
+            raise BadInput(where, f"{rule!r} orders a truth value", f"write '== {bound}'")
+        return op, bound == "true"
+    return op, float(bound)
+
+
+def _value(summary: Mapping[str, Any], path: str) -> Any:
+    """The figure at a dotted path; a reason that nothing failed by is 0; None where there is none."""
+    if path.startswith("streams."):
+        leaf = next(k for k in STREAM_KEYS if path.endswith("." + k))
+        parts = ["streams", path[len("streams."):-len(leaf) - 1], *leaf.split(".")]
+    else:
+        parts = path.split(".")
+    at: Any = summary
+    for part in parts:
+        if not isinstance(at, Mapping) or part not in at:
+            return 0 if path.startswith("requests.failed_by.") else None
+        at = at[part]
+    return at

@@ -1,0 +1,84 @@
+"""Runs side by side, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Summary = Mapping[str, Any]
+
+
+def labels(summaries: Sequence[Summary]) -> list[str]:
+    """A name for each run: its policy, with seed and then number where that does not tell them apart."""
+    names = [str(s.get("policy", "run")) for s in summaries]
+    if len(set(names)) < len(names):
+        names = [f"{n} seed {s.get('seed', '?')}" for n, s in zip(names, summaries, strict=True)]
+    if len(set(names)) < len(names):
+        names = [f"{n} #{i}" for i, n in enumerate(names, 1)]
+    return names
+
+
+def figure(summary: Summary, path: str) -> Any:
+    """The figure at a dotted path, or None."""
+    at: Any = summary
+    for part in path.split("."):
+        if not isinstance(at, Mapping) or part not in at:
+            return None
+        at = at[part]
+    return at
+
+
+def percent(value: float | None) -> str:
+    """One digit; 100 % only when nothing is missing, 0 % only when there is nothing."""
+    if value is None:
+        return "-"
+    text = f"{value * 100:.1f} %"
+    if text == "100.0 %" and value < 1:
+        return "99.9 %"
+    return "< 0.1 %" if text == "0.0 %" and value > 0 else text
+
+
+def milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def found(summary: Summary) -> str:
+    """`found of targets`."""
+    targets = figure(summary, "mission.targets")
+    return f"{figure(summary, 'mission.found')} of {targets}" if targets else "-"
+
+
+ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
+    ("on time", lambda s: percent(figure(s, "on_time_ratio"))),
+    ("latency p50", lambda s: milliseconds(figure(s, "latency_ms.p50"))),
+    ("latency p99", lambda s: milliseconds(figure(s, "latency_ms.p99"))),
+    ("targets found", found),
+    ("coverage", lambda s: percent(figure(s, "mission.coverage"))),
+    ("requests", lambda s: number(figure(s, "requests.submitted"))),
+    ("lost", lambda s: number(figure(s, "requests.lost"))),
+    ("offloaded", lambda s: percent(figure(s, "offload.share"))),
+)
+
+
+def rows(summaries: Sequence[Summary]) -> list[list[str]]:
+    """Headline rows, then each stream's share on time; the first cell names the row."""
+    body = [[name, *(show(s) for s in summaries)] for name, show in ROWS]
+    streams = list(dict.fromkeys(name for s in summaries for name in s.get("streams", {})))
+    for name in streams:
+        ratios = [s.get("streams", {}).get(name, {}).get("on_time_ratio") for s in summaries]
+        body.append([f"{name} on time", *(percent(r) for r in ratios)])
+    return body
+
+
+def table(summaries: Sequence[Summary]) -> str:
+    """The runs as columns of plain text, numbers to the right."""
+    lines = [["", *labels(summaries)], *rows(summaries)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    drawn = ["  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
+             for line in lines]
+    rule = "-" * len(drawn[0])
+    return "\n".join([drawn[0].rstrip(), rule, *drawn[1:]]) + "\n"

@@ -1,0 +1,65 @@
+"""What a run was made of: `manifest.json`'s contents."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from swarm.core.config import Board, LaunchFile
+
+PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "ray", "highspy",
+            "pyarrow")
+
+
+def manifest(
+    *, launch: LaunchFile, boards: dict[str, Board], renderer: str, command: list[str], started_unix_s: float
+) -> dict[str, Any]:
+    """The resolved launch file and all that a reader needs to judge or repeat the run."""
+    return {
+        "launch": msgspec.to_builtins(launch), "boards": {n: msgspec.to_builtins(b) for n, b in boards.items()},
+        "seed": launch.seed, "renderer": renderer, "command": command, "started_unix_s": round(started_unix_s, 3),
+        "versions": versions(), "host": host(), "revision": revision(Path(__file__).parent),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Python's and those of the packages that can change a result; absent ones are left out."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def host() -> dict[str, Any]:
+    """This machine: cores that this process may use, processor, memory, system."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+            model = next((line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")), model)
+    except OSError:
+        pass                                         # not Linux: the machine's name must do
+    return {
+        "cores": len(os.sched_getaffinity(0)), "processor": model, "machine": platform.machine(),
+        "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20, "system": platform.platform(),
+    }
+
+
+def revision(folder: Path) -> str:
+    """The commit of the checkout that holds this folder, `+changes` if it was edited; `unknown` outside of one."""
+    def git(*args: str) -> str:
+        return subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=5,
+                              check=True).stdout.strip()
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)      # not somebody else's repository around a venv
+        return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

@@ -1,0 +1,176 @@
+"""A run folder: where everything that a run leaves behind is written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from swarm.core.errors import BadInput
+from swarm.core.plan import Plan
+from swarm.core.world import Pose
+from swarm.telemetry import table
+from swarm.telemetry.ledger import Row
+
+FORMAT = 1
+FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "processes.json",
+         "scene.json", "paths.jsonl", "report.html")
+FOLDERS = ("files", "logs")          # what the processes are given to read, and what they printed
+PATHS_EVERY_S = 0.2
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether this tool made the folder for a run."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and "swarm_run" in manifest
+
+
+class RunFolder:
+    """Writes a run folder: documents whole (a temporary file, renamed), histories line by line.
+
+    A disk that is full or gone must not cost the run its figures: no method raises OSError once the folder stands.
+    The first such error is kept in `trouble`, one line for the user, and the command that sees it ends with 1.
+    """
+
+    def __init__(self, out: Path) -> None:
+        """Make the folder, or replace a former run in it. Raises: BadInput if it cannot be or holds something else."""
+        self.path = Path(out)
+        self.trouble = ""
+        self._lines: dict[str, Any] = {}
+        self._broken: set[str] = set()
+        self._epoch: tuple[int, int] | None = None
+        self._last_pose_s = float("-inf")
+        try:
+            self._claim()
+        except OSError as error:
+            raise BadInput(f"--out {self.path}", error.strerror or str(error), "name a folder that can be written"
+                           ) from None
+
+    def _claim(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        there = sorted(p.name for p in self.path.iterdir())
+        if there and not is_run_folder(self.path):
+            raise BadInput(f"--out {self.path}", f"the folder holds {_some(there)} and is not a former run",
+                           "name a new or empty folder")
+        foreign = [n for n in there if n not in FILES and n not in FOLDERS and not n.endswith(".tmp")]
+        if foreign:
+            raise BadInput(f"--out {self.path}", f"beside a former run it holds {_some(foreign)}, which no run wrote",
+                           "move it away or name another folder")
+        for name in (n for n in there if n != "manifest.json"):        # the mark goes last
+            at = self.path / name
+            if at.is_dir() and not at.is_symlink():
+                shutil.rmtree(at)
+            else:
+                at.unlink()
+        _whole(self.path / "manifest.json", _json({"swarm_run": FORMAT}))
+
+    def folder(self, name: str) -> Path:
+        """One of the sub-folders FOLDERS, made if need be. Raises: OSError."""
+        if name not in FOLDERS:
+            raise ValueError(f"{name} is none of {FOLDERS}")
+        (self.path / name).mkdir(exist_ok=True)
+        return self.path / name
+
+    def manifest(self, facts: Mapping[str, Any]) -> None:
+        """What was run and where: see `provenance.manifest`."""
+        self._document("manifest.json", {"swarm_run": FORMAT, **facts})
+
+    def processes(self, processes: Sequence[Mapping[str, Any]]) -> None:
+        """Role, name and pid of every process; may be written again when one is replaced."""
+        self._document("processes.json", list(processes))
+
+    def summary(self, summary: Mapping[str, Any]) -> None:
+        self._document("summary.json", summary)
+
+    def scene(self, scene: bytes) -> None:
+        """The map as the world sent it: JSON text."""
+        self._attempt("scene.json", lambda: _whole(self.path / "scene.json", scene))
+
+    def requests(self, rows: Sequence[Row]) -> None:
+        """All requests, from `Ledger.close`."""
+        final = self.path / "requests.parquet"
+        self._attempt(final.name, lambda: _renamed(final, lambda tmp: table.write(tmp, rows)))
+
+    def event(self, at_s: float, who: str, what: str, detail: Mapping[str, str | float | int] | None = None) -> None:
+        """Something that happened, seconds since the streams began (negative: before)."""
+        self._line("events.jsonl", {"at_s": round(at_s, 4), "who": who, "what": what, "detail": dict(detail or {})})
+
+    def plan(self, at_s: float, plan: Plan, boot: int = 0) -> None:
+        """A plan; the renewal of its lease (same planner boot, same epoch) writes nothing."""
+        if (boot, plan.epoch) != self._epoch:
+            self._epoch = (boot, plan.epoch)
+            self._line("plans.jsonl", {"at_s": round(at_s, 4), **msgspec.to_builtins(plan)})
+
+    def pose(self, time_s: float, robots: Mapping[str, Pose | Sequence[float]]) -> None:
+        """Where the robots are, world frame, metres and radians; at most five lines a second are kept."""
+        if time_s - self._last_pose_s < PATHS_EVERY_S - 1e-6:
+            return
+        self._last_pose_s = time_s
+        poses = {name: [round(float(v), 3) for v in (msgspec.structs.astuple(p) if isinstance(p, Pose) else p)]
+                 for name, p in robots.items()}
+        self._line("paths.jsonl", {"time_s": round(time_s, 3), "robots": poses})
+
+    def close(self) -> None:
+        """Close the histories."""
+        for file in self._lines.values():
+            file.close()
+        self._lines.clear()
+
+    def _document(self, name: str, content: Any) -> None:
+        self._attempt(name, lambda: _whole(self.path / name, _json(content)))
+
+    def _line(self, name: str, content: Mapping[str, Any]) -> None:
+        """Append a line, unbuffered; after an error the rest of that history is left out."""
+        if name in self._broken:
+            return
+        def append() -> None:
+            if name not in self._lines:
+                self._lines[name] = open(self.path / name, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+            rest = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            while rest:
+                rest = rest[self._lines[name].write(rest):]
+        if not self._attempt(name, append):
+            self._broken.add(name)
+
+    def _attempt(self, name: str, write: Callable[[], None]) -> bool:
+        try:
+            write()
+        except OSError as error:
+            self.trouble = self.trouble or f"cannot write {self.path / name}: {error.strerror or error}"
+            return False
+        return True
+
+
+def _whole(final: Path, content: bytes) -> None:
+    """Write a file so that readers see the old one or the new one, never a part."""
+    def write(tmp: Path) -> None:
+        tmp.write_bytes(content)
+    _renamed(final, write)
+
+
+def _renamed(final: Path, write: Callable[[Path], None]) -> None:
+    tmp = final.with_name(final.name + ".tmp")
+    try:
+        write(tmp)
+        os.replace(tmp, final)
+    except OSError:
+        with contextlib.suppress(OSError):           # the first error is the one to tell
+            tmp.unlink(missing_ok=True)
+        raise
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,147 @@
+"""`report.html`: what a run did, on one page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from swarm.telemetry import charts, page, sections, svg
+from swarm.telemetry.compare import figure, found, labels, milliseconds, number, percent, rows
+from swarm.telemetry.map_chart import world_map
+from swarm.telemetry.recorder import FILES
+from swarm.telemetry.runfiles import Run, read_run
+
+EMULATED = "Boards are emulated: models really ran on this host, and run times were drawn from each board's profile."
+OVERLOADED = ("The host was overloaded: more than 1 % of the emulated runs took longer than the board would have. "
+              "Latencies of this run are too slow; repeat it on a quieter host.")
+
+
+def write_report(folder: Path, compare: Sequence[Path] = ()) -> Path:
+    """Make `report.html` in a run folder from that folder's files; returns its path.
+
+    Args: compare: folders of other runs, shown beside this one (three at most have colours of their own).
+    Raises: BadInput if a folder is not a run folder; OSError if the report cannot be written.
+    """
+    run = read_run(Path(folder))
+    others = [read_run(Path(other)) for other in compare]
+    final = run.folder / "report.html"
+    tmp = final.with_name(final.name + ".tmp")
+    tmp.write_text(render(run, others), encoding="utf-8")
+    os.replace(tmp, final)
+    return final
+
+
+def render(run: Run, others: Sequence[Run] = ()) -> str:
+    """The page; the same files give the same page."""
+    names = labels([run.summary or run.launch, *(o.summary or o.launch for o in others)])
+    beside = list(zip(names[1:], others, strict=True))
+    s, launch = run.summary, run.launch
+    scenario = str(s.get("scenario") or launch.get("scenario") or run.folder.name)
+    title = f"{scenario} · {s.get('policy') or launch.get('policy', '')} · seed {s.get('seed', launch.get('seed', ''))}"
+    with svg.styled():
+        latency = [page.figure(charts.latency(run, name, beside)) for name in run.streams]
+        mean_parts, slowest = charts.mean_parts(run), charts.slowest(run)
+        over_time, the_map = charts.over_time(run, beside), world_map(run)
+    listed, last = sections.plans(run)
+    streams = page.section("streams", "Streams", sections.streams(run))
+    endings = page.section("endings", "How requests ended", sections.endings(run))
+    compared = page.section(
+        "compared", "Side by side",
+        page.table(["", *names], rows([s, *(o.summary for o in others)]), range(1, len(names) + 1)),
+        lead="One run each: differences of a few percent may be noise.")
+    return page.page(title, [
+        f"<h1>{page.esc(title)}</h1>", f'<p class="sub">{page.esc(_subtitle(run))}</p>',
+        *_banners(run), page.tiles(_headline(s)),
+        page.row(compared, page.stack(streams, endings)) if others else page.row(streams, endings),
+        page.section("latency", "Latency", page.cards(*latency),
+                     lead="How many results came within a time; a curve further left is faster, and what a curve "
+                          "reaches at the deadline came in time. Requests that failed have no latency."),
+        page.section("time", "Where the time went", page.cards(
+            page.stack(page.figure(mean_parts, "Means per stream and by where the result came from. Fell back: a peer "
+                                               "was asked, and the robot's own result counted."), sections.parts()),
+            page.figure(slowest, "The slowest against their deadlines, of the completed and the late.")
+        ) if slowest else ""),
+        page.section("over-time", "Over the run", page.cards(
+            page.stack(page.figure(over_time, "Bins of five seconds by time of submission."), sections.targets(run)),
+            page.figure(the_map, "The way of each robot and where it ended; targets found and missed."))),
+        page.section("faults", "Faults", sections.faults(run) or "<p>No fault was planned.</p>", sections.events(run)),
+        page.section("robots", "Robots", sections.robots(run)),
+        page.section("plans", "Plans", listed, "<h3>The last plan: who runs what, and why</h3>" + last if last else "",
+                     lead="" if run.plans else "No plan was made: each robot routed by its own policy."),
+        page.section("run", "The run", page.facts(_facts(run))),
+        page.section("method", "What the words mean", sections.method()),
+    ])
+
+
+def _subtitle(run: Run) -> str:
+    s = run.summary
+    if not s:
+        return "A run that did not come to its end."
+    return (f"{s.get('robots')} robots · {s.get('ran_s', s.get('duration_s')):g} s · {s.get('clock')} clock · "
+            f"network: {s.get('network')} · {number(figure(s, 'requests.submitted'))} requests")
+
+
+def _banners(run: Run) -> list[str]:
+    """Accepted or not and why, and what a reader must know before believing a figure."""
+    s, shown = run.summary, []
+    rules = s.get("accept", [])
+    if s.get("accepted") is False:
+        broken = [f"{r['key']} is {_value(r['value'])}, wanted {r['rule']}" for r in rules if not r.get("holds")]
+        shown.append(page.banner("bad", "Not accepted", broken))
+    elif rules:
+        held = ", ".join(f"{r['key']} {r['rule']}" for r in rules)
+        shown.append(page.banner("good", f"Accepted: {held}"))
+    if s.get("host_overloaded"):
+        shown.append(page.banner("bad", OVERLOADED))
+    if figure(s, "requests.lost"):
+        shown.append(page.banner("bad", f"{s['requests']['lost']} requests are lost: nobody heard how they ended."))
+    if figure(s, "tool.emulated_boards"):
+        shown.append(page.banner("note", EMULATED))
+    shown += [page.banner("note", note) for note in run.notes]
+    return shown
+
+
+def _value(value: Any) -> str:
+    return "absent" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    lost = figure(s, "requests.lost")
+    coverage = figure(s, "mission.coverage") if figure(s, "world.steps") else None
+    return [
+        ("on time", percent(figure(s, "on_time_ratio")), ""),
+        ("requests lost", number(lost), "bad" if lost else ""),
+        *((f"latency {p}", milliseconds(figure(s, f"latency_ms.{p}")), "") for p in ("p50", "p95", "p99")),
+        ("offloaded", percent(figure(s, "offload.share")), ""),
+        ("targets found", found(s), ""),
+        ("coverage", percent(coverage), ""),
+    ]
+
+
+def _facts(run: Run) -> list[tuple[str, object]]:
+    """What was run, on what, and how the machinery did."""
+    s, m = run.summary, run.manifest
+    host, offload, planner = m.get("host", {}), s.get("offload", {}), s.get("planner", {})
+    first = s.get("first_result_s")
+    odd = {k.replace("_", " "): v for k, v in s.get("ledger", {}).items() if v}
+    return [
+        ("command", " ".join(map(str, m.get("command", [])))),
+        ("first result", "" if first is None else f"{first:.2f} s after the command"),
+        ("offloads", f"{offload['guarded']} guarded, {offload['unguarded']} unguarded; {offload['guard_fired']} fell "
+                     f"back; {offload['peers']} peers gave results" if "guarded" in offload else ""),
+        ("planner", f"{planner['plans']} plans, solved in {planner['solve_ms_p50']:.1f} ms (p50)"
+                    f"{' by ' if planner.get('solver') else ''}{planner.get('solver', '')}"
+         if planner.get("plans") else "no plans"),
+        ("world", f"{s['world']['steps']} steps, real-time factor {s['world']['real_time_factor']:.3f}, lag p99 "
+                  f"{s['world']['lag_ms_p99']:.1f} ms, {s['mission']['collisions']} collisions"
+         if figure(s, "world.steps") else "no news came"),
+        ("renderer", m.get("renderer", "")),
+        ("host", ", ".join(str(v) for v in (host.get("processor"), f"{host.get('cores')} cores",
+                                            f"{host.get('memory_mb')} MB", host.get("system")) if v) if host else ""),
+        ("versions", ", ".join(f"{k} {v}" for k, v in m.get("versions", {}).items())),
+        ("code revision", m.get("revision", "")),
+        ("odd news", ", ".join(f"{v} {k}" for k, v in odd.items()) or "none"),
+        ("files", ", ".join(f for f in FILES[:-1] if (run.folder / f).exists())),
+    ]

@@ -1,0 +1,180 @@
+"""The report's tables: endings, robots, plans, faults, and what the words mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from swarm.telemetry import breakdown, page
+from swarm.telemetry.compare import milliseconds, number, percent
+from swarm.telemetry.runfiles import Run
+from swarm.telemetry.summary import WINDOW_S
+
+MOVES = 8                            # streams named per change
+PLANS = 30                           # newest plans listed
+EVENTS = 200
+
+
+def streams(run: Run) -> str:
+    """One line per stream."""
+    rows = []
+    for name, s in run.summary.get("streams", {}).items():
+        latency = s.get("latency_ms", {})
+        rows.append([f"{name} ({milliseconds(s.get('deadline_ms'))})", number(s.get("submitted")),
+                     percent(s.get("on_time_ratio")), *(milliseconds(latency.get(p)) for p in ("p50", "p95", "p99")),
+                     percent(s.get("offload_share"))])
+    head = ["stream", "requests", "on time", "p50", "p95", "p99", "offloaded"]
+    return page.table(head, rows, range(1, len(head)))
+
+
+def endings(run: Run) -> str:
+    """How requests ended, per stream."""
+    c = run.requests
+    if not c["ending"].size:
+        return ""
+    how = ["lost (open at the end)" if e == "open" else f"failed: {r or 'unknown'}" if e == "failed" else str(e)
+           for e, r in zip(c["ending"], c["reason"], strict=True)]
+    counts = Counter(zip(how, map(str, c["stream"]), strict=True))
+    kinds = sorted(set(how), key=lambda k: (k.startswith("lost"), k.startswith("failed"), k))
+    rows = []
+    for kind in kinds:
+        per_stream = [counts[kind, s] for s in run.streams]
+        rows.append([kind, *map(number, per_stream), number(sum(per_stream)), percent(sum(per_stream) / len(how))])
+    rows.append(["all", *(number(sum(counts[k, s] for k in kinds)) for s in run.streams), number(len(how)), "100.0 %"])
+    return page.table(["ending", *run.streams, "all", "share"], rows, range(1, len(run.streams) + 3))
+
+
+def robots(run: Run) -> str:
+    """One line per robot."""
+    c = run.requests
+    served = Counter(str(r) for r, peer in zip(c["ran_on"], c["on_peer"], strict=True) if peer)
+    emulated = run.summary.get("tool", {}).get("emulated_boards")
+    boards = run.manifest.get("boards", {})
+    rows = []
+    for name, a in run.summary.get("agents", {}).items():
+        board, status = str(a.get("board", "")), str(a.get("status", ""))
+        how = "emulated board" if boards.get(board, {}).get("emulated", emulated) else "the host as it is"
+        rows.append([
+            name, f"{board} ({how})", page.Raw(f'<span class="bad">{page.esc(status)}</span>') if status not in (
+                "ended", "running") else status, number(a.get("submitted", 0)), percent(a.get("on_time_ratio")),
+            percent(a.get("offload_share")), number(served[name]), number(a.get("runs", 0)),
+            number(a.get("overruns", 0)), percent(a.get("busy_share")), f"{a.get('rss_bytes_max', 0) / 2**20:.0f} MiB"])
+    return page.table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
+                       "overruns", "busy", "memory"], rows, range(3, 11))
+
+
+def plans(run: Run) -> tuple[str, str]:
+    """The plans in order with what each moved, and the last one in full with its reasons."""
+    rows, before = [], {}
+    for plan in run.plans:
+        now = {(str(p.get("agent")), str(p.get("stream"))): _where(p) for p in plan.get("placements", [])}
+        rows.append([f"{plan.get('at_s', 0):.1f} s", plan.get("epoch"), plan.get("solver"),
+                     milliseconds(plan.get("solve_s", 0) * 1e3), len(now),
+                     _moves(before, now) if rows else "the first plan"])
+        before = now
+    left_out = f'<p class="muted">{len(rows) - PLANS} earlier plans are left out.</p>' if len(rows) > PLANS else ""
+    head = ["from", "epoch", "solver", "solved in", "placements", "what moved"]
+    listed = page.table(head, rows[-PLANS:], (3, 4), (5,))
+    return left_out + listed, _last_plan(run)
+
+
+def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> str:
+    """What changed from one plan to the next, alike changes together."""
+    moved: dict[str, list[str]] = {}
+    for key in [*now, *(k for k in before if k not in now)]:
+        if before.get(key) != now.get(key):
+            change = ("no longer placed" if key not in now else f"new, on {now[key]}" if key not in before
+                      else f"{before[key]} → {now[key]}")
+            moved.setdefault(change, []).append(" ".join(key))
+    told = [f"{change}: {', '.join(who[:MOVES])}" + (f" and {len(who) - MOVES} more" if len(who) > MOVES else "")
+            for change, who in moved.items()]
+    return "; ".join(told) or "nothing moved"
+
+
+def _last_plan(run: Run) -> str:
+    if not run.plans:
+        return ""
+    c, start = run.requests, float(run.plans[-1].get("at_s", 0.0))
+    alike: dict[tuple[Any, ...], list[str]] = {}             # robots placed alike for the same reason share a line
+    for p in run.plans[-1].get("placements", []):
+        key = (str(p.get("stream")), _where(p), p.get("variant"), p.get("predicted_s", 0.0), p.get("why", ""))
+        alike.setdefault(key, []).append(str(p.get("agent")))
+    rows = []
+    for (stream, where, variant, predicted_s, why), agents in sorted(alike.items(), key=lambda kv: (kv[0][0], kv[1])):
+        there = (np.isin(c["agent"].astype(str), agents) & (c["stream"] == stream) & (c["at_s"] >= start)
+                 & ~np.isnan(c["latency_ms"]))
+        measured = milliseconds(float(np.median(c["latency_ms"][there]))) if there.any() else "-"
+        rows.append([stream, ", ".join(agents), where, variant, milliseconds(predicted_s * 1e3), measured, why])
+    return page.table(["stream", "of", "runs on", "variant", "predicted", "measured p50", "why"], rows, (4, 5), (1, 6))
+
+
+def _where(placement: dict[str, Any]) -> str:
+    return " + ".join(str(w) for w in placement.get("where", []))
+
+
+def faults(run: Run) -> str:
+    """What broke, and what it hit."""
+    rows = []
+    for f in run.summary.get("faults", []):
+        if f.get("done_s") is None:
+            rows.append([f"{f.get('at_s')} s", f"kill {f.get('kill')}", "never struck: the run ended before"])
+            continue
+        hit = []
+        if f.get("kill") in run.summary.get("agents", {}):
+            there = f.get("peers_requests_there", 0)
+            hit = [f"{f.get('own_requests_lost', 0)} of its own requests ended as agent_lost.",
+                   f"{there} requests of other robots were with it; {f.get('of_those_on_time', 0)} of them still "
+                   "completed on time." if there else "No request of another robot was with it."]
+        hit.append(f"On time, all robots: {percent(f.get('on_time_before'))} in the {WINDOW_S:g} s before, "
+                   f"{percent(f.get('on_time_after'))} in the {WINDOW_S:g} s after.")
+        rows.append([f"{f['done_s']:.2f} s", f"kill {f.get('kill')}", " ".join(hit)])
+    return page.table(["at", "fault", "what it hit"], rows, (), (2,))
+
+
+def events(run: Run) -> str:
+    """The history of the run, folded away."""
+    rows = [[f"{e.get('at_s', 0):.2f} s", e.get("who", ""), e.get("what", ""),
+             ", ".join(f"{k} {v}" for k, v in (e.get("detail") or {}).items())] for e in run.events]
+    more = f", the first {EVENTS} shown" if len(rows) > EVENTS else ""
+    listed = page.table(["at", "who", "what", "detail"], rows[:EVENTS], (0,), (3,))
+    return page.details(f"{len(rows)} events{more}", listed)
+
+
+def targets(run: Run) -> str:
+    """Who found what and when, in order of time."""
+    rows = [[t.get("label", ""), f"({t.get('x_m', 0):.1f}, {t.get('y_m', 0):.1f})",
+             *((t["found_by"], f"{t.get('found_at_s') or 0:.1f} s") if t.get("found_by") else ("not found", ""))]
+            for t in sorted(run.scene.get("targets") or [], key=lambda t: t.get("found_at_s") or float("inf"))]
+    return page.table(["target", "x, y in m", "found by", "at"], rows, (3,))
+
+
+def parts() -> str:
+    """What the parts of a request's time are."""
+    return page.table(["part", "meaning"], breakdown.MEANING, (), (1,))
+
+
+METHOD = (
+    ("request", """Every frame that falls due on a stream is a request. It ends exactly once: completed (by its
+        deadline), late (a result after it) or failed with a reason."""),
+    ("on time", "completed / submitted. What failed and what is lost counts against it."),
+    ("latency", """From the capture of the frame to the end of the request, on the clock of the robot that asked; over
+        completed and late requests. Percentiles are interpolated linearly."""),
+    ("deadline", "The stream's budget from the capture of the frame; the frame's age at receipt is part of it."),
+    ("offloaded", "Completed with any stage on a peer / completed."),
+    ("guarded", """An offload sent early enough for the robot's own fallback to make the deadline: the fallback starts
+        by itself when it must, and the first answer counts."""),
+    ("lost", """Submitted requests of which no ending was ever heard, after the drain at the end; must be 0. Requests of
+        a robot that died are not lost: they failed as agent_lost."""),
+    ("emulated board", """The stage really ran on this host, and its end was held back to a run time drawn from the
+        board's profile. A run that took longer than its draw is an overrun; when more than 1 % do, the host was
+        overloaded and the figures are too slow."""),
+    ("time axis", "The collector's clock since the streams began; clock readings of two robots are never compared."),
+)
+
+
+def method() -> str:
+    """What the words mean and how figures were made."""
+    return page.facts(METHOD)

@@ -1,0 +1,146 @@
+"""The figures of a run, as `summary.json` holds them: a pure function of what was collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from swarm.core.config import Board, LaunchFile
+from swarm.core.messages import PlannerNews, WorldNews
+from swarm.telemetry.accept import judge
+from swarm.telemetry.ledger import AGENT_LOST, Row, Statistics, Tally, on_a_peer
+from swarm.telemetry.news import AgentBook
+
+OVERRUN_LIMIT = 0.01                 # more of the emulated runs than this, and the host was overloaded
+WINDOW_S = 10.0                      # before and after a fault
+
+
+class FaultDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault of the launch file and when it struck, seconds since the streams began; None: it never did."""
+
+    at_s: float
+    kill: str
+    done_s: float | None = None
+
+
+def summarise(
+    *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
+    world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], ran_s: float,
+) -> dict[str, Any]:
+    """`summary.json`, with every key that DESIGN.md shows.
+
+    Args: boards: by name, all that the fleet uses. rows, ledger: from the closed Ledger. world: its last news, or
+    None if it never spoke. planner: all its news. ran_s: how long the streams ran, which is less than the launch
+    file's duration_s when a run was stopped. A latency without results is null; a ratio over nothing is 0.
+    """
+    total = ledger.total
+    on_peers = [r.span for r in rows if r.span.offloaded_to]
+    board_of = {robot: fleet.board for fleet in launch.fleet for robot in fleet.robots()}
+    figures = {name: agents.figures(name) for name in board_of}
+    emulated = [f for name, f in figures.items() if boards[board_of[name]].emulated]
+    summary: dict[str, Any] = {
+        "scenario": launch.scenario, "seed": launch.seed, "clock": launch.clock, "network": launch.network,
+        "policy": launch.policy, "robots": len(board_of), "duration_s": launch.duration_s, "ran_s": round(ran_s, 3),
+        "first_result_s": _rounded(ledger.first_result_s),
+        "requests": {**_counts(total), "failed_by": dict(sorted(total.failed_by.items()))},
+        "latency_ms": _latency(rows),
+        "on_time_ratio": _rounded(total.on_time_ratio),
+        "offload": {
+            "share": _rounded(total.offload_share),
+            "peers": len({r.span.ran_on for r in rows if r.span.ending == "completed" and on_a_peer(r.span)}),
+            "guarded": sum(s.guarded for s in on_peers), "unguarded": sum(not s.guarded for s in on_peers),
+            "guard_fired": sum(s.guard_fired for s in on_peers),
+        },
+        "planner": {
+            "plans": len(planner), "epoch": max((p.epoch for p in planner), default=0),
+            "solve_ms_p50": _rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
+            "solver": planner[-1].solver if planner else "", "ray": any(p.ray for p in planner),
+        },
+        "world": {
+            "steps": world.steps if world else 0,
+            "real_time_factor": _rounded(world.real_time_factor) if world else 0.0,
+            "lag_ms_p99": _rounded(world.lag_ms_p99) if world else 0.0,
+        },
+        "mission": {
+            "targets": world.targets if world else 0, "found": world.found if world else 0,
+            "coverage": _rounded(world.coverage) if world else 0.0, "collisions": world.collisions if world else 0,
+        },
+        "host_overloaded": sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
+        "faults": [_fault(f, rows) for f in faults],
+    }
+    summary["streams"] = {s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
+                                          [r for r in rows if r.span.stream == s.name]) for s in launch.streams}
+    owned = tallies(rows)
+    summary["agents"] = {
+        name: {"board": board, "role": name.rpartition("_")[0], **_agent(figures[name], owned.get(name, Tally()))}
+        for name, board in board_of.items()}
+    summary["ledger"] = {k: getattr(ledger, k) for k in (
+        "ended_twice", "submitted_twice", "overtaken", "after_gone", "after_close", "not_an_ending")}
+    summary["tool"] = {"emulated_boards": bool(emulated)}
+    summary["accept"] = judge(launch.accept, summary)
+    summary["accepted"] = all(rule["holds"] for rule in summary["accept"])
+    return summary
+
+
+def tallies(rows: Iterable[Row]) -> dict[str, Tally]:
+    """Counts per agent that owned the request."""
+    owned: dict[str, Tally] = {}
+    for row in rows:
+        tally = owned.setdefault(row.span.request.agent, Tally())
+        tally.submitted += 1
+        if row.ended_at_s is not None:
+            tally.count(row.span)
+    return owned
+
+
+def _counts(tally: Tally) -> dict[str, int]:
+    return {"submitted": tally.submitted, "completed": tally.completed, "late": tally.late, "failed": tally.failed,
+            "lost": tally.open}
+
+
+def _latency(rows: Sequence[Row]) -> dict[str, float | None]:
+    """Percentiles of capture to end, over what gave a result: completed and late."""
+    values = [r.span.latency_s * 1e3 for r in rows if r.span.ending in ("completed", "late")]
+    if not values:
+        return {"p50": None, "p95": None, "p99": None}
+    p50, p95, p99 = np.percentile(values, (50, 95, 99))
+    return {"p50": _rounded(float(p50)), "p95": _rounded(float(p95)), "p99": _rounded(float(p99))}
+
+
+def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> dict[str, Any]:
+    return {**_counts(tally), "failed_by": dict(sorted(tally.failed_by.items())), "latency_ms": _latency(rows),
+            "deadline_ms": _rounded(deadline_s * 1e3), "on_time_ratio": _rounded(tally.on_time_ratio),
+            "offload_share": _rounded(tally.offload_share)}
+
+
+def _agent(figures: Any, tally: Tally) -> dict[str, Any]:
+    return {**msgspec.to_builtins(figures), "busy_share": _rounded(figures.busy_share), "submitted": tally.submitted,
+            "on_time_ratio": _rounded(tally.on_time_ratio), "offload_share": _rounded(tally.offload_share)}
+
+
+def _fault(fault: FaultDone, rows: Sequence[Row]) -> dict[str, Any]:
+    """A fault and what it hit: the victim's own open requests, and those that others had with it at that moment."""
+    hit: dict[str, Any] = {"at_s": fault.at_s, "kill": fault.kill, "done_s": _rounded(fault.done_s)}
+    if fault.done_s is None:
+        return hit
+    there = [r for r in rows if r.span.offloaded_to == fault.kill and r.span.request.agent != fault.kill
+             and r.at_s <= fault.done_s and (r.ended_at_s is None or r.ended_at_s >= fault.done_s)]
+    own = [r for r in rows if r.span.request.agent == fault.kill and r.span.reason == AGENT_LOST]
+    return {**hit, "own_requests_lost": len(own), "peers_requests_there": len(there),
+            "of_those_on_time": sum(r.span.ending == "completed" for r in there),
+            "on_time_before": _on_time(rows, fault.done_s - WINDOW_S, fault.done_s),
+            "on_time_after": _on_time(rows, fault.done_s, fault.done_s + WINDOW_S)}
+
+
+def _on_time(rows: Sequence[Row], from_s: float, to_s: float) -> float | None:
+    """completed / submitted of what was submitted within [from, to); None where nothing was."""
+    there = [r.span.ending == "completed" for r in rows if from_s <= r.at_s < to_s]
+    return _rounded(sum(there) / len(there)) if there else None
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six digits after the point: what was measured, without the noise of binary fractions."""
+    return None if value is None else round(value, 6)

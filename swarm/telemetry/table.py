@@ -1,0 +1,65 @@
+# pyright: reportAttributeAccessIssue=false, reportMissingTypeStubs=false
+"""`requests.parquet`: one row per request, every field of its span. Alone here imports pyarrow, and only when used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.spans import Span
+from swarm.telemetry.ledger import Row, on_a_peer
+
+Columns = dict[str, NDArray[Any]]
+SPAN_FIELDS = tuple((f.name, f.type) for f in msgspec.structs.fields(Span) if f.name != "request")
+EXTRA: tuple[tuple[str, Any], ...] = (
+    ("agent", str), ("boot", int), ("sequence", int),
+    ("at_s", float),                 # submitted, since the streams began, on the collector's clock
+    ("ended_at_s", float),           # null: still open
+    ("latency_ms", float),           # capture to end; null unless completed or late
+    ("on_peer", bool),               # the result that counted came from a peer
+)
+
+
+def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Rows as columns, in the order of the file."""
+    spans = [r.span for r in rows]
+    extra = {
+        "agent": [s.request.agent for s in spans], "boot": [s.request.boot for s in spans],
+        "sequence": [s.request.sequence for s in spans],
+        "at_s": [r.at_s for r in rows], "ended_at_s": [r.ended_at_s for r in rows],
+        "latency_ms": [s.latency_s * 1e3 if s.ending in ("completed", "late") else None for s in spans],
+        "on_peer": [on_a_peer(s) for s in spans],
+    }
+    return {**extra, **{name: [getattr(s, name) for s in spans] for name, _ in SPAN_FIELDS}}
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Write the table. Raises: OSError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in (*EXTRA, *SPAN_FIELDS)])
+    pq.write_table(pa.table(columns(rows), schema=schema), path, compression="zstd")
+
+
+def read(path: Path) -> Columns:
+    """The table as arrays: text as objects, a null number as NaN. Raises: OSError, ValueError (not such a table)."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    missing = {name for name, _ in (*EXTRA, *SPAN_FIELDS)} - set(table.column_names)
+    if missing:
+        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def empty() -> Columns:
+    """A table without rows."""
+    kinds = {int: np.int64, float: np.float64, bool: np.bool_}
+    return {name: np.empty(0, kinds.get(kind, object)) for name, kind in (*EXTRA, *SPAN_FIELDS)}

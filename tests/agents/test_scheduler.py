@@ -1,0 +1,202 @@
+"""The scheduler as a table of situations, and under random schedules."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents import events as ev
+from swarm.core.clock import ns
+from tests.agents.fakes import (
+    Simulation,
+    arrived,
+    asked,
+    came,
+    endings,
+    of,
+    plan_for,
+    presence,
+    profile,
+    request,
+    scheduler,
+    stream,
+)
+
+
+def done(work: int, at: int) -> ev.StageDone:
+    return ev.StageDone(work=work, started_ns=at - 1, finished_ns=at)
+
+
+def test_a_request_without_peers_runs_at_home() -> None:
+    agent = scheduler(detector=0.03)
+    commands = agent.handle(arrived(1, stream()), 0)
+    (run,) = of(ev.RunStage, commands)
+    assert (run.request, run.model, run.variant) == (request(1), "detector", "int8")
+    assert endings(agent.handle(done(run.work, ns(0.03)), ns(0.03))) == [("completed", "")]
+
+
+def test_a_result_after_the_deadline_is_late() -> None:
+    agent = scheduler(detector=0.03)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream()), 0))
+    assert endings(agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1))) == []
+    assert endings(agent.handle(done(run.work, ns(0.12)), ns(0.12))) == [("late", "")]
+
+
+def test_the_newest_frame_supersedes_one_that_waits() -> None:
+    agent = scheduler(detector=0.03)
+    agent.handle(arrived(1, stream(deadline_s=1)), 0)
+    agent.handle(arrived(2, stream(deadline_s=1)), 1)
+    assert endings(agent.handle(arrived(3, stream(deadline_s=1)), 2)) == [("failed", "superseded")]
+
+
+def test_what_waits_past_any_hope_is_dropped() -> None:
+    agent = scheduler(detector=0.03, segmenter=0.2)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("segment", "segmenter", 1.0)), 0))
+    agent.handle(arrived(2, stream(deadline_s=0.1)), 0)
+    commands = agent.handle(done(run.work, ns(0.08)), ns(0.08))
+    assert ("failed", "expired") in endings(commands)
+    assert of(ev.RunStage, commands) == []
+
+
+def test_priority_then_the_earliest_deadline() -> None:
+    agent = scheduler(detector=0.01, segmenter=0.01)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("first", deadline_s=1)), 0))
+    agent.handle(arrived(2, stream("slack", deadline_s=0.9)), 0)
+    agent.handle(arrived(3, stream("soon", deadline_s=0.5)), 0)
+    agent.handle(arrived(4, stream("high", deadline_s=0.99, priority=1)), 0)
+    order = []
+    for at in range(1, 4):
+        (run,) = of(ev.RunStage, agent.handle(done(run.work, at), at))
+        order.append(run.request.sequence)
+    assert order == [4, 3, 2]
+
+
+def test_a_faster_peer_is_asked_and_its_answer_counts() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.05)
+    (sent,) = of(ev.SendStage, agent.handle(arrived(1, stream()), 0))
+    assert sent.peer == "mule"
+    (deliver,) = of(ev.Deliver, agent.handle(came(1, "mule"), ns(0.02)))
+    assert (deliver.span.ending, deliver.span.ran_on, deliver.work) == ("completed", "mule", None)
+
+
+def test_a_lost_peer_sends_the_request_home() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(arrived(1, stream()), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.PeerLost(peer="mule"), ns(0.02)))
+    assert run.request == request(1)
+
+
+def test_a_refusal_sends_the_request_home_and_the_peer_rests() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(arrived(1, stream()), 0)
+    commands = agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), ns(0.01))
+    assert len(of(ev.RunStage, commands)) == 1
+    assert of(ev.SendStage, agent.handle(arrived(2, stream("other")), ns(0.02))) == []
+
+
+def test_the_guard_starts_the_fallback_at_the_last_safe_moment_and_an_answer_ends_it() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04)
+    commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
+    assert timer.at_ns == ns(0.1) - ns(0.048)                # deadline - p95 of the own detector
+    (run,) = of(ev.RunStage, agent.handle(timer.event, timer.at_ns))
+    commands = agent.handle(came(1, "mule"), ns(0.06))
+    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
+    assert endings(commands) == [("completed", "")]
+    late = agent.handle(ev.StageDone(work=run.work, started_ns=0, finished_ns=1, ran=False), ns(0.061))
+    assert endings(late) == []
+
+
+def test_the_fallback_wins_where_the_peer_is_silent() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04)
+    agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.LastSafeStart(request=request(1)), ns(0.052)))
+    commands = agent.handle(done(run.work, ns(0.095)), ns(0.095))
+    assert endings(commands) == [("completed", "")]
+    assert of(ev.CancelStage, commands) == [ev.CancelStage(request=request(1), peer="mule")]
+    agent.handle(came(1, "mule"), ns(0.2))
+    assert agent.statistics().duplicates == 1
+
+
+def test_an_offload_that_home_could_not_do_in_time_is_unguarded() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.2)
+    commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    assert not [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
+    agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1))
+    assert endings(agent.handle(ev.GivenUp(request=request(1)), ns(0.6))) == [("failed", "no_answer")]
+
+
+def test_a_less_urgent_run_is_held_back_for_a_guard() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04, mapper=0.08)
+    agent.handle(arrived(1, stream(deadline_s=0.1, priority=2)), 0)
+    assert of(ev.RunStage, agent.handle(arrived(2, stream("map", "mapper", 1.0)), ns(0.01))) == []
+    commands = agent.handle(came(1, "mule"), ns(0.02))
+    assert [run.model for run in of(ev.RunStage, commands)] == ["mapper"]
+
+
+def test_guards_reserve_the_executor_one_after_the_other() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.02)
+    first = agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
+    second = agent.handle(arrived(2, stream("b", deadline_s=0.1)), 0)
+    last_safe = [t.at_ns for t in of(ev.SetTimer, first + second) if isinstance(t.event, ev.LastSafeStart)]
+    assert last_safe == [ns(0.1) - ns(0.024), ns(0.1) - 2 * ns(0.024)]
+
+
+@pytest.mark.parametrize(("ask", "reason"), [
+    (asked(1, model="unheard_of"), "unknown_model"),
+    (asked(1, deadline_ns=ns(0.01)), "too_late"),
+])
+def test_a_peer_is_refused_at_once(ask: ev.StageAsked, reason: str) -> None:
+    (refusal,) = of(ev.Refuse, scheduler(detector=0.03).handle(ask, 0))
+    assert refusal.reason == reason
+
+
+def test_a_full_queue_refuses() -> None:
+    agent = scheduler(detector=0.001)
+    reasons = [r.reason for i in range(40) for r in of(ev.Refuse, agent.handle(asked(i, deadline_ns=ns(10)), 0))]
+    assert reasons == ["full"] * (40 - 33)                   # one runs, 32 wait
+
+
+def test_work_for_a_peer_is_answered_and_a_lost_asker_is_forgotten() -> None:
+    agent = scheduler(detector=0.03)
+    (run,) = of(ev.RunStage, agent.handle(asked(1), 0))
+    agent.handle(asked(2), 0)
+    commands = agent.handle(ev.PeerLost(peer="asker"), 1)
+    assert len(of(ev.Forget, commands)) == 2
+    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
+    assert of(ev.Answer, agent.handle(done(run.work, 2), 2)) == []
+
+
+def test_a_plan_is_followed_until_its_lease_ends() -> None:
+    known = presence(mule=[profile(p50_s=0.005)])
+    agent = scheduler("planner", known, detector=0.03)
+    agent.handle(plan_for("detect", "me", lease_s=1.0), 0)
+    assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
+    known.heard("mule", 1, 0.0, ns(2))
+    assert len(of(ev.SendStage, agent.handle(arrived(2, stream("detect")), ns(2)))) == 1
+
+
+def test_an_older_epoch_is_ignored_while_the_newer_holds() -> None:
+    agent = scheduler("planner", presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(plan_for("detect", "me", epoch=5), 0)
+    agent.handle(plan_for("detect", "mule", epoch=4), 1)
+    assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 2))) == 1
+
+
+def test_a_planned_peer_that_is_gone_is_not_used() -> None:
+    agent = scheduler("planner", presence(), detector=0.03)
+    agent.handle(plan_for("detect", "mule"), 0)
+    assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_under_random_schedules_every_request_ends_once(block: int) -> None:
+    for seed in range(block * 50, block * 50 + 50):
+        simulation = Simulation(seed)
+        simulation.run()
+        ids = [span.request for span in simulation.ended]
+        assert len(ids) == len(set(ids)) == simulation.submitted, f"seed {seed}"
+        assert simulation.scheduler.open_requests() == 0, f"seed {seed}"
+        for span in simulation.ended:
+            if span.ending == "completed":
+                assert span.captured_ns <= span.ended_ns <= span.deadline_ns
+        assert all(count == 1 for count in simulation.answers.values()), f"seed {seed}: a peer was answered twice"

@@ -1,0 +1,145 @@
+"""The wire codec: every message round trips, has golden bytes, and nothing malformed gets through."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import get_args
+
+import msgpack
+import msgspec
+import numpy as np
+import pytest
+
+from swarm.core import messages as msg
+from swarm.core import wire
+from swarm.core.plan import Placement, Plan, Profile, StreamSpec
+from swarm.core.spans import RequestId, Span
+from swarm.core.world import Act, Claim, Detection, Detections, Mask, Pose
+
+GOLDEN = Path(__file__).with_name("golden.txt")
+"""Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
+writes the file anew."""
+
+REQUEST = RequestId("rover_1", 17, 3)
+MEMBER = msg.Member(name="a", role="agent", urgent="tcp://127.0.0.1:1", bulk="tcp://127.0.0.1:2")
+PROFILE = Profile(model="m", variant="int8", p50_s=0.01, p95_s=0.02, memory_bytes=9, accuracy=0.8, input_bytes=7)
+STREAM = StreamSpec(name="detect", model="m", rate_hz=5.0, deadline_s=0.1, priority=2)
+PLAN = Plan(epoch=2, lease_s=3.0, placements=[Placement(agent="a", stream="s", variant="int8", where=["b"])])
+SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, submitted_ns=2, deadline_ns=3)
+BOXES = Detections(boxes=[Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)])
+
+EXAMPLES: list[msg.Body] = [
+    msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(), msg.Drain(), msg.Shutdown(),
+    msg.Heartbeat(sequence=1, sent_ns=5, busy_s=0.25), msg.HeartbeatAck(sequence=1, sent_ns=5, held_s=0.5),
+    msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
+    msg.LinkNews(links={"b": (0.5, 1e6)}, busy_s=0.0), msg.PlanNews(plan=PLAN),
+    msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2),
+    msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
+    msg.StageAnswer(request=REQUEST, outcome=Mask(height=1, width=2, cells=b"\0\1"), run_s=0.1, waited_s=0.2, held_s=1),
+    msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
+    msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False, frame=True),
+    msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), msg.Claimed(claim=Claim(label="beacon", x_m=1.0, y_m=2.0)),
+    msg.Judged(claim=Claim(label="beacon", x_m=1.0, y_m=2.0), verdict="found"), msg.Shared(topic="map", data=b"\1\2"),
+    msg.Submitted(request=REQUEST, stream="s"), msg.Ended(span=SPAN), msg.Happened(what="x", detail={"k": 1, "l": "m"}),
+    msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_share=0.5, refused_in=0, duplicates=0, control_bytes=9),
+    msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, targets=12, found=1, coverage=0.5,
+                  collisions=0, poses={"a": Pose(1.0, 2.0, 3.0)}),
+    msg.Scene(json=b"{}"), msg.PlannerNews(epoch=1, solve_s=0.01, solver="greedy", ray=False),
+]
+
+
+def envelope(body: msg.Body, **more: object) -> wire.Envelope:
+    plain = msgspec.to_builtins(body, builtin_types=(bytes,))
+    return msgspec.convert({"v": 1, "swarm": "s", "sender": "a", "boot": 4, "body": plain, **more}, wire.Envelope)
+
+
+def golden_line(body: msg.Body) -> str:
+    return f"{type(body).__name__} {bytes(wire.encode(envelope(body, budget_s=0.25))[0]).hex()}"
+
+
+def test_every_message_has_an_example() -> None:
+    assert {type(e) for e in EXAMPLES} == set(get_args(msg.Body))
+
+
+@pytest.mark.parametrize("body", EXAMPLES, ids=lambda b: type(b).__name__)
+def test_every_message_comes_back_as_it_went(body: msg.Body) -> None:
+    assert wire.decode(wire.encode(envelope(body, budget_s=0.25)))[0] == envelope(body, budget_s=0.25)
+
+
+def test_every_message_has_its_golden_bytes() -> None:
+    assert GOLDEN.read_text().splitlines() == [golden_line(body) for body in EXAMPLES]
+
+
+@pytest.mark.parametrize("dtype", wire.DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 3, 4)])
+def test_tensors_travel_as_they_are(dtype: str, shape: tuple[int, ...]) -> None:
+    tensor = (np.arange(np.prod(shape, dtype=int)) % 100).astype(dtype).reshape(shape)
+    _, (back,) = wire.decode(wire.encode(envelope(msg.Start()), [tensor]))
+    assert (back.dtype, back.shape) == (tensor.dtype, tensor.shape)
+    assert np.array_equal(back, tensor)
+
+
+def test_a_tensor_that_is_not_contiguous_is_copied_into_order() -> None:
+    tensor = np.arange(12, dtype=np.float32).reshape(3, 4).T
+    _, (back,) = wire.decode(wire.encode(envelope(msg.Start()), [tensor]))
+    assert np.array_equal(back, tensor)
+
+
+def test_unknown_fields_are_tolerated_so_that_versions_can_meet() -> None:
+    head = msgpack.unpackb(bytes(wire.encode(envelope(msg.Drain()))[0]))
+    head["added_later"] = head["body"]["added_later"] = 1
+    assert wire.decode([msgpack.packb(head)])[0].body == msg.Drain()
+
+
+def with_tensors(*headers: object) -> bytes:
+    head = msgpack.unpackb(bytes(wire.encode(envelope(msg.Start()))[0]))
+    head["tensors"] = list(headers)
+    return msgpack.packb(head)
+
+
+@pytest.mark.parametrize(("frames", "cause"), [
+    ([], "header"),
+    ([b""], "header"),
+    ([b"\xc1"], "header"),
+    ([b"\x81" * 5000], "header"),
+    ([b"\xdd\xff\xff\xff\xff"], "header"),
+    ([b"\0" * (wire.MAX_HEADER_BYTES + 1)], "header"),
+    ([msgpack.packb([1, 2])], "version"),
+    ([msgpack.packb({"v": 2})], "version"),
+    ([msgpack.packb({"v": 1, "swarm": "s"})], "header"),
+    ([msgpack.packb({"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "nonsense"}})], "header"),
+    ([with_tensors(["float32", [2]])], "tensor"),
+    ([with_tensors(["float32", [2]]), b"1234"], "tensor"),
+    ([with_tensors(["float32", [-1]]), b""], "tensor"),
+    ([with_tensors(["float32", [2**40, 2**40]]), b"1234"], "tensor"),
+    ([with_tensors(["object", [1]]), b"12345678"], "tensor"),
+    ([with_tensors(["uint8", [1] * 9]), b"1"], "tensor"),
+    ([with_tensors(), b"1"], "tensor"),
+])
+def test_what_is_malformed_is_refused_by_cause(frames: list[bytes], cause: str) -> None:
+    with pytest.raises(wire.WireError) as refused:
+        wire.decode(frames)
+    assert refused.value.cause == cause
+
+
+def test_mutated_frames_never_do_more_than_raise_wire_error() -> None:
+    rng = random.Random(7)
+    originals = [[bytes(f) for f in wire.encode(envelope(b), [np.zeros(5, np.uint8)])] for b in EXAMPLES]
+    refused = 0
+    for _ in range(20_000):
+        frames = [bytearray(f) for f in rng.choice(originals)]
+        target = frames[0] if rng.random() < 0.9 else frames[1]
+        for _ in range(rng.randint(1, 4)):
+            target[rng.randrange(len(target))] = rng.randrange(256)
+        if rng.random() < 0.2:
+            del target[rng.randrange(len(target)):]
+        try:
+            wire.decode([bytes(f) for f in frames])
+        except wire.WireError:
+            refused += 1
+    assert refused > 10_000
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text("".join(golden_line(body) + "\n" for body in EXAMPLES))

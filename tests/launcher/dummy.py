@@ -1,0 +1,82 @@
+"""A child that speaks the protocol and does nothing else. Usage: dummy.py ROLE FILE MANNER."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from swarm.core import messages as msg
+from swarm.core.clock import ns
+from swarm.core.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.core.spans import RequestId, Span
+from swarm.net.endpoint import Received
+from swarm.net.process import Process
+
+KINDS = {"agent": AgentFile, "planner": PlannerFile, "world": WorldFile}
+FOREVER = [sys.executable, "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"]
+
+
+class Dummy:
+    def __init__(self, role: str, file: Path, manner: str) -> None:
+        self.settings = read(file, KINDS[role])
+        self.role, self.manner = role, manner
+        self.process = Process(
+            swarm=self.settings.swarm, name=self.settings.name, role=role, bind="127.0.0.1",
+            launcher=self.settings.launcher, roster=[], handler=self.handle)
+        self.sequence = 0
+        self.streaming = False
+
+    def handle(self, message: Received) -> None:
+        body = message.body
+        if isinstance(body, msg.Start):
+            self.streaming = True
+            self.tell(msg.Happened(what="roster", detail={"members": len(self.process.net.peers())}))
+            self.process.loop.every(ns(0.02), self.request)
+            if self.role == "world":
+                self.tell(msg.WorldNews(time_s=0.1, steps=24, real_time_factor=1.0, lag_ms_p99=1.0, targets=12, found=3,
+                                        coverage=0.25, collisions=0, poses={}))
+        elif isinstance(body, msg.Drain):
+            self.streaming = False
+        elif isinstance(body, msg.Gone):
+            self.tell(msg.Happened(what="heard_gone", detail={"name": body.name}))
+
+    def request(self) -> None:
+        if self.role != "agent" or not self.streaming:
+            return
+        self.sequence += 1
+        request = RequestId(self.settings.name, self.process.boot, self.sequence)
+        now = self.process.clock.now_ns()
+        self.tell(msg.Submitted(request=request, stream="detect"))
+        if self.manner != "loses":
+            self.tell(msg.Ended(span=Span(
+                request=request, stream="detect", model="detector", priority=2, captured_ns=now - ns(0.01),
+                submitted_ns=now, deadline_ns=now + ns(0.1), ran_on=self.settings.name, ended_ns=now,
+                ending="completed")))
+
+    def tell(self, body: msg.Body) -> None:
+        self.process.tell_launcher(body)
+
+
+def main() -> int:
+    role, file, manner = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    if manner == "refuses" and role == "agent":
+        print("swarm: agent.yaml: board: too small", file=sys.stderr)
+        return 2
+    if manner == "crashes" and role == "agent":
+        raise RuntimeError("out of solder")
+    if role == "planner" or manner == "stubborn":
+        subprocess.Popen(FOREVER, preexec_fn=os.setpgrp)     # like Ray's helpers: another group of the same session
+    if manner == "silent" and role == "agent":
+        signal.pause()
+    if manner == "stubborn":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pause()
+    Dummy(role, file, manner).process.run()
+    return 0
+
+
+sys.exit(main())

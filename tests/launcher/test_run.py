@@ -1,0 +1,100 @@
+"""A run from start to folder, with dummies for the processes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.launcher.world import Flight, nobody_left, pids, write_launch
+
+
+def fly(tmp_path: Path, *arguments: str) -> tuple[int, str, Path]:
+    """A flight to its end: exit code, standard error, folder. Nobody is left."""
+    with Flight(write_launch(tmp_path), tmp_path / "out", *arguments) as flight:
+        code, _, told = flight.end()
+        assert nobody_left(pids(flight.out))
+        return code, told, flight.out
+
+
+def summary(out: Path) -> dict[str, Any]:
+    return json.loads((out / "summary.json").read_text())
+
+
+def events(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+
+
+def test_a_run_ends_with_its_folder_written(tmp_path: Path) -> None:
+    code, told, out = fly(tmp_path, "--report", "--set", "duration_s=0.6", "--set", "policy=planner")
+    assert (code, told.splitlines()[-1]) == (0, "error: ")
+    figures = summary(out)
+    assert figures["requests"]["completed"] == figures["requests"]["submitted"] > 10
+    assert figures["requests"]["lost"] == 0
+    assert figures["mission"]["found"] == 3
+    assert figures["accepted"]
+    for name in ("manifest.json", "requests.parquet", "report.html", "processes.json"):
+        assert (out / name).exists()
+    table = json.loads((out / "processes.json").read_text())
+    assert [p["name"] for p in table] == ["launcher", "warden", "world", "rover_0", "rover_1", "carrier_0", "planner"]
+    assert {p["returncode"] for p in table[2:6]} == {0}
+
+
+def test_everybody_gets_the_roster_before_the_start(tmp_path: Path) -> None:
+    _, _, out = fly(tmp_path, "--set", "duration_s=0.4")
+    assert [e["detail"]["members"] for e in events(out) if e["what"] == "roster"] == [4] * 4
+
+
+def test_a_killed_robot_is_told_to_all_and_the_run_goes_on(tmp_path: Path) -> None:
+    code, _, out = fly(tmp_path, "--set", "duration_s=0.8", "--set", "faults=[{at_s: 0.3, kill: rover_1}]")
+    assert code == 0
+    (fault,) = summary(out)["faults"]
+    assert fault["kill"] == "rover_1"
+    assert 0.3 <= fault["done_s"] < 0.8
+    heard = {e["who"] for e in events(out) if e["what"] == "heard_gone"}
+    assert heard == {"world", "rover_0", "carrier_0"}
+    assert summary(out)["agents"]["rover_1"]["status"] == "killed"
+    assert summary(out)["requests"]["lost"] == 0
+
+
+def test_requests_of_a_killed_robot_are_failed_not_lost(tmp_path: Path) -> None:
+    _, _, out = fly(tmp_path, "--manner", "loses", "--set", "duration_s=0.6", "--set", "streams.1.deadline_s=0.1",
+                    "--set", "faults=[{at_s: 0.3, kill: rover_1}]")
+    requests = summary(out)["requests"]
+    assert requests["failed_by"]["agent_lost"] > 1
+    assert requests["lost"] > 10                         # of the others, who never ended theirs
+    assert not summary(out)["accepted"]
+
+
+def test_a_killed_planner_costs_nothing(tmp_path: Path) -> None:
+    code, _, out = fly(tmp_path, "--set", "policy=planner", "--set", "duration_s=0.8", "--set",
+                       "faults=[{at_s: 0.2, kill: planner}]")
+    assert code == 0
+    assert summary(out)["faults"][0]["done_s"] is not None
+    assert summary(out)["requests"]["lost"] == 0
+
+
+def test_a_killed_world_cuts_the_run_short(tmp_path: Path) -> None:
+    code, told, out = fly(tmp_path, "--set", "faults=[{at_s: 0.3, kill: world}]")
+    assert code == 1
+    assert "the world ended by SIGKILL" in told
+    assert summary(out)["ran_s"] < 10
+
+
+def test_a_robot_that_refuses_its_file_ends_the_launch_with_its_line(tmp_path: Path) -> None:
+    code, told, out = fly(tmp_path, "--manner", "refuses")
+    assert code == 2
+    assert told.splitlines()[-1].endswith("ended with exit code 2: swarm: agent.yaml: board: too small")
+    assert not (out / "summary.json").exists()
+
+
+def test_a_robot_that_crashes_while_starting_is_named_with_its_last_words(tmp_path: Path) -> None:
+    code, told, _ = fly(tmp_path, "--manner", "crashes")
+    assert code == 1
+    assert "before the run began, ended with exit code 1: RuntimeError: out of solder" in told.splitlines()[-1]
+
+
+def test_a_robot_that_is_never_ready_ends_the_launch(tmp_path: Path) -> None:
+    code, told, _ = fly(tmp_path, "--manner", "silent", "--ready-s", "1.5")
+    assert code == 1
+    assert "carrier_0, rover_0, rover_1 not ready after 1.5 s" in told.splitlines()[-1]

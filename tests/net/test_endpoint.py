@@ -1,0 +1,142 @@
+"""Endpoints over real sockets on loopback, driven by the loop itself: nothing sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgpack
+import numpy as np
+import pytest
+import zmq
+
+from swarm.core.clock import MonotonicClock, ns
+from swarm.core.messages import Drain, Happened, Shutdown, Start
+from swarm.net.endpoint import HIGH_WATER, Endpoint, Received
+from swarm.net.loop import Loop
+
+LIMIT_NS = ns(10)
+
+
+class Net:
+    """Endpoints on one loop; `until` runs it till a condition holds."""
+
+    def __init__(self) -> None:
+        self.loop = Loop(MonotonicClock())
+        self.got: dict[str, list[Received]] = {}
+        self.endpoints: list[Endpoint] = []
+
+    def endpoint(self, name: str, swarm: str = "s", boot: int = 1) -> Endpoint:
+        inbox = self.got.setdefault(name, [])
+        endpoint = Endpoint(self.loop, swarm=swarm, name=name, role="agent", boot=boot, handler=inbox.append)
+        self.endpoints.append(endpoint)
+        return endpoint
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = self.loop.clock.now_ns() + LIMIT_NS
+        held = False
+
+        def look() -> None:
+            nonlocal held
+            held = condition()
+            if held or self.loop.clock.now_ns() > end:
+                self.loop.stop()
+            else:
+                self.loop.after(ns(0.001), look)
+
+        self.loop.post(look)
+        self.loop.run()
+        assert held, "not within ten seconds"
+
+
+@pytest.fixture
+def net() -> Iterator[Net]:
+    net = Net()
+    yield net
+    for endpoint in net.endpoints:
+        endpoint.close()
+    net.loop.close()
+
+
+def test_messages_and_tensors_arrive_as_sent_on_both_lanes(net: Net) -> None:
+    a, b = net.endpoint("a", boot=5), net.endpoint("b")
+    a.join([b.member])
+    small, large = np.arange(6, dtype=np.float32), np.arange(300_000, dtype=np.uint8)
+    net.until(lambda: a.send("b", Start()))
+    net.until(lambda: a.send("b", Drain(), [small, large], budget_s=0.5))
+    net.until(lambda: len(net.got["b"]) == 2)
+    start, drain = sorted(net.got["b"], key=lambda m: len(m.tensors))
+    assert (start.sender, start.boot, start.body, start.budget_s) == ("a", 5, Start(), None)
+    assert (drain.body, drain.budget_s) == (Drain(), 0.5)
+    assert np.array_equal(drain.tensors[0], small)
+    assert np.array_equal(drain.tensors[1], large)
+    assert a.statistics().sent == 2
+    assert a.statistics().sent_bytes["bulk"] > 300_000
+
+
+def test_the_unknown_and_the_absent_are_unreachable_at_once(net: Net) -> None:
+    a, b = net.endpoint("a"), net.endpoint("b")
+    assert not a.send("b", Start())
+    a.join([b.member])
+    net.until(lambda: a.send("b", Start()))
+    b.close()
+    net.until(lambda: not a.send("b", Start()))
+    assert a.statistics().unreachable >= 2
+
+
+def test_a_peer_that_does_not_read_fills_up_and_is_refused(net: Net) -> None:
+    a, b = net.endpoint("a"), net.endpoint("b")
+    a.join([b.member])
+    net.until(lambda: a.send("b", Start()))
+    load = [np.zeros(1 << 20, np.uint8)]
+    sent = 0
+    while sent < 10_000 and a.send("b", Drain(), load):      # nobody runs the loop: b never reads
+        sent += 1
+    assert HIGH_WATER <= sent < 500
+
+
+def test_a_restarted_peer_takes_its_name_over(net: Net) -> None:
+    b = net.endpoint("b")
+    first = net.endpoint("a", boot=1)
+    first.join([b.member])
+    net.until(lambda: first.send("b", Start()))
+    net.until(lambda: len(net.got["b"]) == 1)
+    second = net.endpoint("a", boot=2)                       # the first is still connected: a half-dead process
+    second.join([b.member])
+    net.until(lambda: second.send("b", Drain()))
+    net.until(lambda: any(m.boot == 2 for m in net.got["b"]))
+
+
+def test_a_member_with_a_new_address_is_dialled_anew(net: Net) -> None:
+    a, old = net.endpoint("a"), net.endpoint("b")
+    a.join([old.member])
+    net.until(lambda: a.send("b", Start()))
+    old.close()
+    new = net.endpoint("b", boot=2)
+    a.join([new.member])
+    net.until(lambda: a.send("b", Shutdown()))
+    net.until(lambda: any(isinstance(m.body, Shutdown) for m in net.got["b"]))
+    assert a.peers() == ["b"]
+    a.leave("b")
+    assert a.peers() == []
+
+
+def test_strangers_impostors_and_noise_are_refused_and_counted(net: Net) -> None:
+    b, other = net.endpoint("b"), net.endpoint("x", swarm="another")
+    other.join([b.member])
+    net.until(lambda: other.send("b", Start()))
+    context: zmq.Context = zmq.Context()
+    raw = context.socket(zmq.DEALER)
+    raw.setsockopt(zmq.LINGER, 0)
+    raw.setsockopt_string(zmq.ROUTING_ID, "mallory")
+    raw.connect(b.member.urgent)
+    raw.send_multipart([b"\xc1 noise"])
+    forged = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}, "budget_s": None, "tensors": []}
+    raw.send_multipart([msgpack.packb(forged)])
+    raw.send_multipart([b""])
+    net.until(lambda: b.statistics().refused == {"swarm": 1, "header": 2, "sender": 1})
+    context.destroy(linger=0)
+    assert net.got["b"] == []
+    a = net.endpoint("a")
+    a.join([b.member])
+    net.until(lambda: a.send("b", Happened(what="still serving")))
+    net.until(lambda: len(net.got["b"]) == 1)

@@ -1,0 +1,106 @@
+"""Problems for tests: canonical teams, random ones, and a small simulation of queues to hold the forecast against."""
+
+from __future__ import annotations
+
+import heapq
+import random
+
+from swarm.core.link import LinkQuality
+from swarm.core.plan import Profile, StreamSpec
+from swarm.planner.problem import BACKGROUND_RUN_S, AgentInfo, Choice, Instance, Problem, StreamOf
+
+
+def profile(model: str, ms: float, variant: str = "fp32", accuracy: float = 0.9, input_bytes: int = 20_736) -> Profile:
+    return Profile(model=model, variant=variant, p50_s=ms / 1e3, p95_s=1.15 * ms / 1e3, memory_bytes=10_000_000,
+                   accuracy=accuracy, input_bytes=input_bytes)
+
+
+def agent(name: str, slow: float, **more: object) -> AgentInfo:
+    """An agent on which a detector takes `slow` x 10 ms and a segmenter `slow` x 83 ms."""
+    models = (profile("detector", 10 * slow), profile("segmenter", 83 * slow))
+    return AgentInfo(name=name, profiles=models, **more)   # type: ignore[arg-type]
+
+
+def stream(agent: str, name: str, model: str, rate_hz: float, deadline_s: float, priority: int) -> StreamOf:
+    spec = StreamSpec(name=name, model=model, rate_hz=rate_hz, deadline_s=deadline_s, priority=priority)
+    return StreamOf(agent=agent, spec=spec)
+
+
+def links(names: list[str], rtt_s: float = 0.004, bytes_per_s: float = 6e6) -> dict[tuple[str, str], LinkQuality]:
+    quality = LinkQuality(rtt_s=rtt_s, bytes_per_s=bytes_per_s, samples=10)
+    return {(a, b): quality for a in names for b in names if a != b}
+
+
+def team(weak: int, strong: int, detect_deadline_s: float = 0.12, rtt_s: float = 0.004) -> Problem:
+    """Weak boards (30 ms detector, 250 ms segmenter) beside strong ones (8 and 66 ms); all detect, the weak segment."""
+    agents = [agent(f"rover_{i}", 3.0) for i in range(weak)] + [agent(f"carrier_{i}", 0.8) for i in range(strong)]
+    streams = [stream(a.name, "detect", "detector", 5.0, detect_deadline_s, 2) for a in agents]
+    streams += [stream(f"rover_{i}", "segment", "segmenter", 1.0, 0.6, 0) for i in range(weak)]
+    return Problem(agents=tuple(agents), streams=tuple(streams), links=links([a.name for a in agents], rtt_s))
+
+
+def scattered(seed: int, agents: int, streams: int, variants: int = 2) -> Problem:
+    """Boards, links and streams drawn at random, from idle to overloaded."""
+    draw = random.Random(seed)
+    names = [f"a{i}" for i in range(agents)]
+    infos: list[AgentInfo] = []
+    for name in names:
+        slow = draw.choice([0.5, 1.0, 2.0, 4.0])
+        made = [profile(m, ms * slow * (1.0 - 0.3 * v) * draw.uniform(0.8, 1.2), f"v{v}", 0.9 - 0.04 * v)
+                for m, ms in (("small", 10), ("middle", 40), ("large", 120)) for v in range(variants)]
+        infos.append(AgentInfo(name=name, profiles=tuple(made), background=draw.choice([0.0, 0.0, 0.2])))
+    wanted = [stream(draw.choice(names), f"s{i}", draw.choice(["small", "middle", "large"]),
+                     draw.choice([1.0, 2.0, 5.0, 10.0]), draw.choice([0.08, 0.15, 0.3, 0.6]), draw.randrange(3))
+              for i in range(streams)]
+    paths = {(a, b): LinkQuality(rtt_s=draw.choice([0.002, 0.01, 0.04]), bytes_per_s=draw.choice([5e5, 3e6, 2e7]))
+             for a in names for b in names if a != b and draw.random() < 0.9}
+    return Problem(agents=tuple(infos), streams=tuple(wanted), links=paths)
+
+
+def simulate(instance: Instance, choice: Choice, seconds: float, seed: int) -> list[float]:
+    """Share of results on time per stream, in queues with non-preemptive priorities and periodic sources.
+
+    Nothing is dropped; phases are redrawn every 20 s of the run, so that their average is seen.
+    """
+    taken = [options[n] for options, n in zip(instance.options, choice, strict=True)]
+    done = [0] * len(taken)
+    on_time = [0] * len(taken)
+    draw = random.Random(seed)
+    for _ in range(max(1, round(seconds / 20.0))):
+        for number, info in enumerate(instance.agents):
+            arrivals: list[tuple[float, int, int]] = []
+            for option in (o for o in taken if o.agent == number):
+                at_s = draw.random() / option.rate_hz
+                while at_s < 20.0:
+                    arrivals.append((at_s, -option.priority, option.stream))
+                    at_s += 1.0 / option.rate_hz
+            at_s = draw.expovariate(info.background / BACKGROUND_RUN_S) if info.background else 99.0
+            while at_s < 20.0:
+                arrivals.append((at_s, 0, -1))
+                at_s += draw.expovariate(info.background / BACKGROUND_RUN_S)
+            _serve(sorted(arrivals), info.executors, draw, instance, taken, done, on_time)
+    return [good / max(1, n) for good, n in zip(on_time, done, strict=True)]
+
+
+def _serve(arrivals: list[tuple[float, int, int]], executors: int, draw: random.Random, instance: Instance,
+           taken: list, done: list[int], on_time: list[int]) -> None:
+    free = [0.0] * executors
+    waiting: list[tuple[int, float, int]] = []
+    following = 0
+    while following < len(arrivals) or waiting:
+        now = heapq.heappop(free)
+        if not waiting:
+            now = max(now, arrivals[following][0])
+        while following < len(arrivals) and arrivals[following][0] <= now:
+            at_s, rank, number = arrivals[following]
+            heapq.heappush(waiting, (rank, at_s, number))
+            following += 1
+        _, at_s, number = heapq.heappop(waiting)
+        if number < 0:
+            heapq.heappush(free, now + BACKGROUND_RUN_S)
+            continue
+        option = taken[number]
+        end_s = now + (option.p95_s if draw.random() < 0.1 else option.p50_s)
+        heapq.heappush(free, end_s)
+        done[number] += 1
+        on_time[number] += end_s - at_s + 0.005 + option.transfer_s <= option.deadline_s

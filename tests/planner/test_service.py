@@ -1,0 +1,157 @@
+"""The planner's state: when it solves, what it adopts, what it publishes, and that it does not flap."""
+
+from __future__ import annotations
+
+import random
+
+from swarm.core.clock import ns
+from swarm.core.messages import Advert, Gone, Heartbeat, LinkNews
+from swarm.core.plan import Plan
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.problem import Problem
+from swarm.planner.service import PEER_LEASE_S, PlannerState
+from swarm.planner.solvers import place
+from tests.planner.builders import team
+
+
+class Drive:
+    """A team that talks to a planner; solves are done at once, or held back."""
+
+    def __init__(self, problem: Problem, hold: bool = False) -> None:
+        self.state = PlannerState(lease_s=3.0, every_s=1.0)
+        self.problem, self.hold = problem, hold
+        self.alive = {a.name: 1 for a in problem.agents}
+        self.now = ns(10)
+        self.published: list[Plan] = []
+        self.reports: list[str] = []
+        self.held: list[Solve] = []
+        self.beats = 0
+
+    def do(self, event: Event) -> None:
+        self.perform(self.state.handle(event, self.now))
+
+    def perform(self, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Publish):
+                self.published.append(command.plan)
+            elif isinstance(command, Report):
+                self.reports.append(command.what)
+            elif self.hold or command.refine:
+                self.held.append(command)
+            else:
+                self.solve(command)
+
+    def solve(self, command: Solve) -> None:
+        solution = place(command.problem, command.previous, 0.01)
+        self.do(Solved(command.basis, solution, 0.01, refined=command.refine))
+
+    def advertise(self) -> None:
+        for a in self.problem.agents:
+            if a.name in self.alive:
+                streams = [s.spec for s in self.problem.streams if s.agent == a.name]
+                advert = Advert(board="b", executors=a.executors, profiles=list(a.profiles), streams=streams)
+                self.do(Heard(a.name, self.alive[a.name], advert))
+
+    def pass_time(self, seconds: float, noise: random.Random | None = None) -> None:
+        """Heartbeats four times a second, links once a second, ticks ten times a second."""
+        for step in range(round(seconds * 20)):
+            self.now += ns(0.05)
+            self.beats += step % 5 == 0
+            for name, boot in self.alive.items():
+                if step % 5 == 0:
+                    busy_s = 0.0 if noise is None or noise.random() < 0.6 else 0.1
+                    self.do(Heard(name, boot, Heartbeat(sequence=self.beats, sent_ns=0, busy_s=busy_s)))
+                if step % 20 == 10:
+                    shake = noise.uniform(0.5, 2.0) if noise else 1.0
+                    links = {b: (q.rtt_s * shake, q.bytes_per_s / shake) for (a, b), q in self.problem.links.items()
+                             if a == name and b in self.alive}
+                    self.do(Heard(name, boot, LinkNews(links=links, busy_s=0.0)))
+            if step % 2 == 0:
+                self.do(Tick())
+
+
+def test_a_plan_follows_the_adverts_at_once_and_its_lease_is_renewed() -> None:
+    drive = Drive(team(3, 1))
+    drive.advertise()
+    first = drive.published[-1]
+    assert {(p.agent, p.stream) for p in first.placements} == {s.key for s in drive.problem.streams}
+    epoch, count = first.epoch, len(drive.published)
+    drive.pass_time(5.0)
+    assert drive.published[-1].epoch == epoch
+    assert drive.published[-1].placements == first.placements
+    assert 4 <= len(drive.published) - count <= 7    # once per second, with the same epoch
+
+
+def test_a_silent_agent_is_planned_around_when_its_lease_ends() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    drive.pass_time(2.0)
+    epoch = drive.state.plan.epoch
+    del drive.alive["carrier_0"]
+    drive.pass_time(PEER_LEASE_S + 0.2)
+    plan = drive.published[-1]
+    assert plan.epoch > epoch
+    assert all(p.agent != "carrier_0" and "carrier_0" not in p.where for p in plan.placements)
+    assert "agent_lost" in drive.reports
+
+
+def test_gone_is_believed_at_once_but_not_of_an_older_boot() -> None:
+    drive = Drive(team(2, 2))
+    drive.advertise()
+    drive.do(Heard("launcher", 7, Gone(name="carrier_0", boot=0)))
+    assert all("carrier_0" not in p.where for p in drive.published[-1].placements)
+    drive.alive["carrier_0"] = 2                     # restarted
+    drive.advertise()
+    drive.do(Heard("launcher", 7, Gone(name="carrier_0", boot=1)))
+    assert any(p.agent == "carrier_0" for p in drive.state.plan.placements)
+
+
+def test_one_solve_at_a_time_and_stale_solutions_are_dropped() -> None:
+    drive = Drive(team(3, 1), hold=True)
+    drive.advertise()
+    assert len(drive.held) == 1                      # the first advert's; the rest waits for it
+    drive.solve(drive.held.pop())
+    assert drive.published == []                     # the team has grown since
+    assert drive.state.statistics().stale == 1
+    drive.solve(drive.held.pop())
+    assert drive.published[-1].epoch == 1
+
+
+def test_a_refinement_counts_only_while_its_plan_holds() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    refine = drive.held[-1]
+    assert refine.refine
+    assert refine.basis[1] == drive.state.plan.epoch
+    better = place(refine.problem, [], 0.01)
+    swapped = {"carrier_0": "carrier_1", "carrier_1": "carrier_0"}
+    other = [p if p.where == [p.agent] else
+             type(p)(agent=p.agent, stream=p.stream, variant=p.variant, where=[swapped[p.where[0]]])
+             for p in better.placements]
+    solution = type(better)(placements=other, cost=0.0, on_time=1.0, solver="test", evaluations=0, baselines={},
+                            changed=True)
+    epoch = drive.state.plan.epoch
+    drive.do(Solved(refine.basis, solution, 0.3, refined=True))
+    assert drive.state.plan.epoch == epoch + 1
+    drive.do(Solved(refine.basis, better, 0.3, refined=True))
+    assert drive.state.plan.epoch == epoch + 1       # made for the plan before
+    assert drive.state.statistics().stale >= 1
+
+
+def test_noise_around_equal_peers_does_not_make_plans_flap() -> None:
+    drive = Drive(team(6, 3))
+    drive.advertise()
+    noise = random.Random(4)
+    drive.pass_time(5.0, noise)
+    settled = drive.state.plan.epoch
+    drive.pass_time(60.0, noise)
+    assert drive.state.plan.epoch - settled <= 1
+
+
+def test_the_lease_is_renewed_while_a_solve_takes_long() -> None:
+    drive = Drive(team(2, 1))
+    drive.advertise()
+    drive.hold = True
+    count = len(drive.published)
+    drive.pass_time(4.0)
+    assert len(drive.published) - count >= 2         # every 1.5 s, half the lease

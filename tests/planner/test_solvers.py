@@ -1,0 +1,156 @@
+"""Placements: as good as the oracle on tiny problems, never worse than the baselines, the same every time."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from swarm.core.plan import Placement
+from swarm.planner.predict import evaluate
+from swarm.planner.problem import AgentInfo, Instance, Problem
+from swarm.planner.solvers import BASELINES, exhaustive, place, score, where
+from tests.planner.builders import links, profile, scattered, stream, team
+
+
+def test_tiny_problems_are_solved_to_the_optimum_or_nearly() -> None:
+    gaps: list[float] = []
+    for seed in range(40):
+        problem = scattered(seed, 3, 5, 1)
+        best = exhaustive(problem)
+        gaps.append((place(problem).cost - best) / max(best, 0.1))
+    assert min(gaps) > -1e-6                         # the oracle is one
+    assert statistics.mean(gaps) < 0.01
+    assert max(gaps) < 0.10
+
+
+@given(seed=st.integers(0, 10_000), agents=st.integers(1, 6), streams=st.integers(0, 12))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_never_worse_than_any_baseline_nor_the_kept_plan(seed: int, agents: int, streams: int) -> None:
+    problem = scattered(seed, agents, streams)
+    solution = place(problem, budget_s=0.01)
+    instance = Instance(problem)
+    for name, make in BASELINES.items():
+        assert solution.cost <= evaluate(instance, make(instance)).cost + 1e-6, name
+    again = place(problem, solution.placements, budget_s=0.01, seed=1)
+    assert again.cost <= score(problem, solution.placements) + 1e-6
+
+
+def test_the_same_problem_and_seed_give_the_same_plan() -> None:
+    problem = scattered(5, 6, 12)
+    shuffled = msgspec.structs.replace(
+        problem, agents=problem.agents[::-1], streams=problem.streams[::-1],
+        links=dict(reversed(list(problem.links.items()))),
+    )
+    assert place(problem, seed=3) == place(problem, seed=3) == place(shuffled, seed=3)
+
+
+def test_long_runs_leave_weak_boards_and_detectors_stay() -> None:
+    solution = place(team(6, 2))
+    for p in solution.placements:
+        if p.stream == "detect":
+            assert p.where == [p.agent], p.why
+        else:
+            assert p.where[0].startswith("carrier"), p.why
+            assert "detect would wait behind it" in p.why
+    carriers = [p.where[0] for p in solution.placements if p.stream == "segment"]
+    assert carriers.count("carrier_0") == carriers.count("carrier_1") == 3
+    assert solution.on_time > 0.99
+    assert solution.cost < 0.1 * min(solution.baselines[n] for n in ("local", "best_single_peer"))
+
+
+def test_a_strong_peer_is_not_overloaded() -> None:
+    problem = team(16, 1)                            # 16 x 67 ms a second and a detector: more than it can bear
+    instance = Instance(problem)
+    solution = place(problem)
+    choice = tuple(instance.option(n, p.where[0], p.variant) or 0 for n, p in enumerate(solution.placements))
+    assert max(evaluate(instance, choice).utilisation) < 0.8
+    assert sum(p.where[0] == "carrier_0" for p in solution.placements if p.agent != "carrier_0") >= 2
+
+
+def test_everything_stays_at_home_where_that_is_good_enough() -> None:
+    problem = team(4, 1)
+    detect_only = msgspec.structs.replace(problem, streams=tuple(s for s in problem.streams if s.spec.name == "detect"))
+    assert all(p.where == [p.agent] for p in place(detect_only).placements)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_a_dead_agent_is_never_used(seed: int) -> None:
+    problem = scattered(seed, 4, 8)
+    before = place(problem, budget_s=0.005).placements
+    dead = problem.agents[seed % 4].name
+    agents = tuple(msgspec.structs.replace(a, alive=a.name != dead) for a in problem.agents)
+    after = place(msgspec.structs.replace(problem, agents=agents), before, budget_s=0.005)
+    assert all(dead not in p.where and p.agent != dead for p in after.placements)
+    served = {(p.agent, p.stream) for p in after.placements} | {s.key for s in after.unplaced}
+    assert served == {s.key for s in problem.streams if s.agent != dead}
+
+
+def _two_variants(fast_accuracy: float, deadline_s: float) -> Placement:
+    profiles = (profile("m", 20, "int8", fast_accuracy), profile("m", 60, "fp32", 0.90))
+    problem = Problem(agents=(AgentInfo(name="a", profiles=profiles),),
+                      streams=(stream("a", "s", "m", 5.0, deadline_s, 1),), links={})
+    return place(problem).placements[0]
+
+
+@pytest.mark.parametrize(("fast_accuracy", "deadline_s", "variant"), [
+    (0.89, 0.2, "int8"),             # as accurate: the faster one
+    (0.80, 0.2, "fp32"),             # both in time: the more accurate one
+    (0.80, 0.05, "int8"),            # only one in time
+])
+def test_variants(fast_accuracy: float, deadline_s: float, variant: str) -> None:
+    assert _two_variants(fast_accuracy, deadline_s).variant == variant
+
+
+def test_a_stream_without_a_model_anywhere_is_left_out_and_named() -> None:
+    problem = team(1, 1)
+    problem = msgspec.structs.replace(problem, streams=(*problem.streams, stream("rover_0", "talk", "llm", 1, 1, 0)))
+    solution = place(problem)
+    assert [s.key for s in solution.unplaced] == [("rover_0", "talk")]
+    assert all(p.stream != "talk" for p in solution.placements)
+
+
+def test_small_gains_do_not_move_streams() -> None:
+    problem = team(6, 2)
+    placed = place(problem).placements
+    for n in range(20):                              # links and background differ a little every time
+        paths = {pair: msgspec.structs.replace(q, rtt_s=q.rtt_s * (0.6 + 0.04 * ((7 * n + i) % 20)))
+                 for i, (pair, q) in enumerate(problem.links.items())}
+        noisy = msgspec.structs.replace(problem, links=paths)
+        solution = place(noisy, placed, seed=n)
+        assert not solution.changed
+        assert where(solution.placements) == where(placed)
+
+
+def test_a_real_gain_moves_the_streams_that_need_it_only() -> None:
+    problem = team(6, 2)
+    placed = place(problem).placements
+    paths = {pair: msgspec.structs.replace(q, rtt_s=2.0) if "carrier_0" in pair else q
+             for pair, q in problem.links.items()}
+    solution = place(msgspec.structs.replace(problem, links=paths), placed)
+    old, new = where(placed), where(solution.placements)
+    moved = {key for key in old if old[key] != new[key]}
+    assert moved == {key for key, (_, agent) in old.items() if agent == "carrier_0" and key[0] != "carrier_0"}
+
+
+def test_a_team_of_eight_is_placed_in_thirty_milliseconds() -> None:
+    problem = team(6, 2)
+    times: list[float] = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        place(problem)
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 0.030
+
+
+def test_whole_robots_alone_are_a_problem_too() -> None:
+    assert place(Problem(agents=(), streams=(), links={})).placements == []
+    names = ["a", "b"]
+    bare = Problem(agents=tuple(AgentInfo(name=n, profiles=()) for n in names),
+                   streams=(stream("a", "s", "m", 1, 1, 0),), links=links(names))
+    assert [s.key for s in place(bare).unplaced] == [("a", "s")]

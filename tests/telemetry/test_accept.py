@@ -1,0 +1,52 @@
+"""Acceptance rules: refused before the run if they cannot be judged, judged by the summary after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from swarm.core.errors import BadInput
+from swarm.telemetry.accept import KEYS, STREAM_KEYS, check_accept, judge
+from tests.telemetry import fakes
+
+SUMMARY: dict[str, Any] = {
+    "on_time_ratio": 0.9, "host_overloaded": False, "first_result_s": None,
+    "requests": {"lost": 0, "failed_by": {"superseded": 3}}, "latency_ms": {"p95": 120.5},
+    "streams": {"de.tect": {"on_time_ratio": 0.8, "latency_ms": {"p50": 40.0}}},
+}
+
+
+@pytest.mark.parametrize(("key", "rule", "holds"), [
+    ("on_time_ratio", ">= 0.9", True), ("on_time_ratio", "> 0.9", False), ("lost", "== 0", True),
+    ("requests.lost", "<0", False), ("p95", "<= 1.205e2", True), ("requests.failed_by.superseded", "<= 2", False),
+    ("requests.failed_by.agent_lost", "== 0", True), ("host_overloaded", "== false", True),
+    ("streams.de.tect.on_time_ratio", ">= 0.8", True), ("streams.de.tect.latency_ms.p50", "< 40", False),
+    ("first_result_s", "<= 5", False), ("mission.found", ">= 0", False),
+])
+def test_a_rule_is_judged(key: str, rule: str, holds: bool) -> None:
+    check_accept({key: rule}, ["de.tect"])
+    assert [j["holds"] for j in judge({key: rule}, SUMMARY)] == [holds]
+
+
+@pytest.mark.parametrize(("accept", "says"), [
+    ({"on_time": ">= 0.9"}, "did you mean on_time_ratio"),
+    ({"nonsense": ">= 0.9"}, "known keys: on_time_ratio"),
+    ({"lost": "!= 0"}, "is not a rule"), ({"lost": ">= nan"}, "is not a rule"), ({"lost": "0"}, "is not a rule"),
+    ({"lost": "== 0 or 1"}, "is not a rule"), ({"lost": ""}, "is not a rule"),
+    ({"host_overloaded": ">= true"}, "write '== true'"),
+    ({"streams.segment.on_time_ratio": ">= 0.9"}, "known streams: detect"),
+    ({"streams.detect.nonsense": ">= 0.9"}, "no such figure of a stream"),
+])
+def test_what_could_never_be_judged_is_refused(accept: dict[str, str], says: str) -> None:
+    with pytest.raises(BadInput, match=says) as refused:
+        check_accept(accept, ["detect"], "launch/x.yaml: accept")
+    assert str(refused.value).startswith(f"launch/x.yaml: accept: {next(iter(accept))}: ")
+
+
+def test_every_key_is_in_a_real_summary_and_its_short_name_is_its_own() -> None:
+    of = fakes.launch(accept={k: ">= 0" for k in KEYS if k != "host_overloaded"}
+                      | {f"streams.detect.{k}": ">= 0" for k in STREAM_KEYS})
+    made = fakes.summary(of, fakes.ledger(of))
+    assert [rule for rule in made["accept"] if not rule["holds"]] == []
+    assert len({k.rpartition(".")[2] for k in KEYS}) == len(KEYS)

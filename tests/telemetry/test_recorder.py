@@ -1,0 +1,129 @@
+"""Run folders: nothing foreign is overwritten, what is written can be read, a full disk costs no figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from swarm.core.errors import BadInput
+from swarm.core.plan import Plan
+from swarm.core.spans import Span
+from swarm.core.world import Pose
+from swarm.telemetry import table
+from swarm.telemetry.provenance import manifest
+from swarm.telemetry.recorder import FILES, RunFolder
+from tests.telemetry import fakes
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(BadInput, match="is not a former run"):
+        RunFolder(tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+def test_a_former_run_is_replaced_unless_it_holds_something_else(tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "a"
+    former = RunFolder(out)
+    former.event(0.0, "x", "y")
+    former.summary({"a": 1})
+    (former.folder("logs") / "rover_0.log").write_text("hello")
+    former.close()
+    RunFolder(out)
+    assert [p.name for p in out.iterdir()] == ["manifest.json"]
+    (out / "notes.md").write_text("mine")
+    with pytest.raises(BadInput, match=r"notes\.md"):
+        RunFolder(out)
+    assert (out / "notes.md").exists()
+
+
+def test_a_path_that_cannot_be_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="--out"):
+        RunFolder(tmp_path / "file")
+    with pytest.raises(BadInput, match="--out"):
+        RunFolder(tmp_path / "file" / "below")
+
+
+def test_a_complete_run_leaves_every_file_and_nothing_temporary(tmp_path: Path) -> None:
+    fakes.write_run(tmp_path, fakes.launch(duration_s=10))
+    assert {p.name for p in tmp_path.iterdir()} == set(FILES) - {"report.html"}
+    assert [e["what"] for e in lines(tmp_path / "events.jsonl")] == ["start", "killed", "killed"]
+    assert len(lines(tmp_path / "paths.jsonl")) == 50
+
+
+def test_plans_are_written_once_per_epoch_and_poses_at_most_five_times_a_second(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for epoch in (1, 1, 2, 2):
+        folder.plan(0.5, Plan(epoch=epoch, lease_s=3.0, placements=[]))
+    folder.plan(9.0, Plan(epoch=1, lease_s=3.0, placements=[]), boot=2)
+    for k in range(21):
+        folder.pose(k / 20, {"rover_0": Pose(1.0, 2.0, 0.5)})
+    folder.close()
+    assert [p["epoch"] for p in lines(tmp_path / "plans.jsonl")] == [1, 2, 1]
+    assert [p["time_s"] for p in lines(tmp_path / "paths.jsonl")] == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert lines(tmp_path / "paths.jsonl")[0]["robots"] == {"rover_0": [1.0, 2.0, 0.5]}
+
+
+def test_requests_come_back_from_parquet_as_they_were(tmp_path: Path) -> None:
+    rows = fakes.ledger(fakes.launch(duration_s=5)).close(0)
+    rows[3].ended_at_s = None
+    RunFolder(tmp_path).requests(rows)
+    back = table.read(tmp_path / "requests.parquet")
+    for field in msgspec.structs.fields(Span):
+        if field.name != "request":
+            assert back[field.name].tolist() == [getattr(r.span, field.name) for r in rows], field.name
+    assert back["agent"].tolist() == [r.span.request.agent for r in rows]
+    assert back["at_s"].tolist() == [r.at_s for r in rows]
+    assert np.isnan(back["ended_at_s"][3])
+    result = np.isin(back["ending"].astype(str), ["completed", "late"])
+    assert (np.isnan(back["latency_ms"]) == ~result).all()
+    assert {n: c.dtype for n, c in table.empty().items()} == {n: c.dtype for n, c in back.items()}
+
+
+def test_a_full_disk_is_told_once_and_costs_the_caller_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = RunFolder(tmp_path)
+    folder.summary({"on_time_ratio": 0.9})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    folder.summary({"on_time_ratio": 1.0})
+    folder.manifest({"seed": 1})
+    assert folder.trouble == f"cannot write {tmp_path / 'summary.json'}: No space left on device"
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"on_time_ratio": 0.9}
+    monkeypatch.setattr(table, "write", full)
+    folder.requests([])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "summary.json"]
+
+
+def test_a_folder_that_vanishes_is_trouble_and_not_a_crash(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").unlink()
+    (tmp_path / "run").rmdir()
+    folder.event(1.0, "a", "b")
+    folder.scene(b"{}")
+    folder.requests([])
+    folder.close()
+    assert folder.trouble.startswith(f"cannot write {tmp_path / 'run' / 'events.jsonl'}: No such file")
+
+
+def test_the_manifest_says_what_was_run_and_on_what(tmp_path: Path) -> None:
+    facts = manifest(launch=fakes.launch(), boards=fakes.BOARDS, renderer="tiny", command=["swarm", "launch", "x"],
+                     started_unix_s=1.5)
+    RunFolder(tmp_path).manifest(facts)
+    back = json.loads((tmp_path / "manifest.json").read_text())
+    assert back["launch"]["fleet"][0]["name"] == "rover"
+    assert back["boards"]["orin_nano"]["speed"] == 0.15
+    assert back["versions"]["numpy"] == np.__version__
+    assert back["host"]["cores"] >= 1
+    assert back["revision"]

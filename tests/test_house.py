@@ -1,0 +1,89 @@
+"""The house: what may be imported where, what the wheel carries, what a board needs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agents
+import models
+import sim_worlds
+import swarm
+from swarm.core.clock import MonotonicClock
+from swarm.core.config import AgentFile, Board, dump
+from swarm.core.messages import Ready, Shutdown
+from swarm.core.plan import StreamSpec
+from swarm.net.endpoint import Endpoint
+from swarm.net.loop import Loop
+
+HOUSE = Path(__file__).parent.parent
+NOT_ON_A_BOARD = ("ray", "pybullet", "torch", "onnx", "matplotlib", "pyarrow", "rich", "highspy", "scipy")
+SOURCES = [p for name in ("swarm", "agents", "models", "sim_worlds") for p in (HOUSE / name).rglob("*.py")]
+
+
+@pytest.mark.parametrize("package", [agents, models, sim_worlds, swarm], ids=lambda p: p.__name__)
+def test_the_packages_imported_are_ours(package: object) -> None:
+    assert Path(str(package.__file__)).parent.parent == HOUSE
+
+
+def test_launch_is_data_only() -> None:
+    assert list((HOUSE / "launch").rglob("*.py")) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(HOUSE)))
+def test_only_the_clock_reads_time_and_no_file_grows_past_four_hundred_lines(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) < 400
+    if path.parts[-2:] != ("core", "clock.py"):
+        assert not re.search(r"^\s*(import time|from time|import datetime|from datetime)\b", text, re.M)
+
+
+BLOCKED = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(name + " is not on a board")
+sys.meta_path.insert(0, Block())
+from swarm.cli.main import main
+sys.exit(main(["agent", {path!r}]))
+"""
+
+
+def test_an_agent_runs_without_what_a_board_does_not_have(tmp_path: Path) -> None:
+    loop = Loop(MonotonicClock())
+    ready = []
+
+    def received(message) -> None:
+        if isinstance(message.body, Ready) and not ready:
+            ready.append(message)
+            launcher.join([message.body.member])
+            end()
+
+    def end() -> None:
+        if launcher.send("rover_0", Shutdown()):
+            loop.stop()
+        else:
+            loop.after(10_000_000, end)
+
+    launcher = Endpoint(loop, swarm="t", name="launcher", role="launcher", boot=1, handler=received)
+    board = Board(speed=0.5, memory_mb=1, power_w=1, source="test")
+    settings = AgentFile(
+        version=1, name="rover_0", swarm="t", board_name="b", board=board, launcher=launcher.member,
+        behaviour="search_rescue", team=["rover_0"],
+        streams=[StreamSpec(name="detect", model="detector", rate_hz=5, deadline_s=0.1)],
+    )
+    path = tmp_path / "rover_0.yaml"
+    path.write_text(dump(settings))
+    code = BLOCKED.format(blocked=NOT_ON_A_BOARD, path=str(path))
+    child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    loop.after(20_000_000_000, loop.stop)
+    loop.run()
+    launcher.close(200)
+    _, errors = child.communicate(timeout=20)
+    assert ready, errors
+    assert child.returncode == 0, errors
