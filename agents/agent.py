@@ -103,8 +103,8 @@ class Agent:
                 self._presence.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
                 self._driver.handle(ev.PlanCame(plan=plan))
-            case msg.Gone(name=name):
-                if self._presence.ended(name):
+            case msg.Gone(name=name, boot=boot):
+                if self._presence.ended(name, boot):
                     self._lost(name)
             case msg.Shared(topic=topic, data=data):
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))

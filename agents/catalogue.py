@@ -39,7 +39,7 @@ class Catalogue:
         for name in sorted(set(names)):
             card = store.load_card(name, folder)
             for variant, entry in sorted(card.variants.items()):
-                quantiles_s = [ms / 1e3 / board.speed for ms in entry.run_time.quantiles_ms]
+                quantiles_s = [ms / 1e3 / board.speed[entry.precision] for ms in entry.run_time.quantiles_ms]
                 session = Session(store.artefact(card, variant, folder))
                 self._loaded[name, variant] = Loaded(session, tasks.task(card.task), quantiles_s)
                 self.profiles.setdefault(name, []).append(Profile(

@@ -104,9 +104,9 @@ class Presence:
         """Peers that have gone silent since the last call."""
         return [name for name in self._leases.expire(now) if self._forget(name)]
 
-    def ended(self, peer: str) -> bool:
-        """The peer's process is known to have ended. Returns whether it was believed alive."""
-        return self._leases.ended(peer) and self._forget(peer)
+    def ended(self, peer: str, boot: int) -> bool:
+        """This boot of the peer is known to have ended. Returns whether it was believed alive."""
+        return self._leases.boot(peer) == boot and self._leases.ended(peer) and self._forget(peer)
 
     def alive(self, peer: str, now: int) -> bool:
         return self._leases.alive(peer, now)

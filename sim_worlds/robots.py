@@ -59,6 +59,7 @@ class RobotSpec:
     name: str
     kind: str = "rover"              # a key of KINDS
     physics: str = "dynamic"         # dynamic: a rigid body; kinematic: a pose that is integrated
+    spawn: tuple[float, float] | None = None    # x, y in metres; None: the scenario chooses
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -149,7 +149,7 @@ class Service:
 def main(settings: WorldFile) -> int:
     """Run a world to its end. Raises: BadInput before it starts."""
     log_to_stderr(settings.name)
-    fleet = [RobotSpec(name=r.name, kind=r.kind, physics=r.physics) for r in settings.robots]
+    fleet = [RobotSpec(name=r.name, kind=r.kind, physics=r.physics, spawn=r.spawn) for r in settings.robots]
     world = scenarios.load(settings.scenario).build(fleet, settings.seed)
     try:
         Service(settings, world).run()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sim_worlds import sight
 from sim_worlds.building import Building, generate
 from sim_worlds.grid import Grid
 from sim_worlds.motion import STEP_S, Motion
-from sim_worlds.robots import RobotSpec
+from sim_worlds.robots import KINDS, RobotSpec
 from sim_worlds.sensors import Coverage, Scanner
 from sim_worlds.solids import Solid
 from sim_worlds.truth import TrueBox
@@ -33,7 +35,27 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Worl
         raise ValueError("a world needs at least 1 robot")
     if len(set(names)) < len(names):
         raise ValueError(f"two robots share a name in {', '.join(names)}")
-    return SearchRescue(generate(seed, len(fleet)), fleet, render=render)
+    return SearchRescue(_spawned(generate(seed, len(fleet)), fleet), fleet, render=render)
+
+
+def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
+    """Raises ValueError with the reason when a robot of this kind cannot start at (x, y) in the building of a seed."""
+    generate(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
+
+
+def _spawned(building: Building, fleet: Sequence[RobotSpec]) -> Building:
+    """The building with the spawn poses that the fleet asks for. Raises ValueError where a robot cannot stand."""
+    spawns = list(building.spawns)
+    for i, robot in enumerate(fleet):
+        if robot.spawn is not None:
+            building.check_spawn(*robot.spawn, robot.body.radius_m)
+            spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad)
+    for i, j in itertools.combinations(range(len(fleet)), 2):
+        gap_m = math.dist(_xy(spawns[i]), _xy(spawns[j])) - fleet[i].body.radius_m - fleet[j].body.radius_m
+        if gap_m < 0:
+            raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "
+                             f"({spawns[j].x_m:g}, {spawns[j].y_m:g})")
+    return replace(building, spawns=tuple(spawns))
 
 
 class SearchRescue(World):
@@ -153,6 +175,10 @@ class SearchRescue(World):
         if robot not in self._index:
             raise ValueError(f"no robot {robot!r} in this world; there are {', '.join(self.names)}")
         return self._index[robot]
+
+
+def _xy(pose: Pose) -> tuple[float, float]:
+    return pose.x_m, pose.y_m
 
 
 def _shapes(solids: Iterable[Solid]) -> list[SceneShape]:

@@ -29,7 +29,7 @@ from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 
 RATE_HZ = 50.0
-HOST = Board(speed=1.0, memory_mb=0, power_w=0.0, source="this machine", emulated=False)
+HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source="this machine", emulated=False)
 WARM_UP = 50
 
 

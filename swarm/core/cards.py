@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import msgspec
+
+Precision = Literal["fp32", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+"""What a variant computes in; boards differ in how fast they are at each."""
 
 
 class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +57,7 @@ class SizeError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One form of the network: its file, the file's hash, what it scores and how long it takes."""
 
+    precision: Precision
     file: str
     sha256: str
     bytes: int

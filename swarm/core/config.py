@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import yaml
 
+from swarm.core.cards import Precision
 from swarm.core.errors import BadInput
 from swarm.core.messages import Member
 from swarm.core.plan import StreamSpec
@@ -23,9 +24,9 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Board(Strict, frozen=True, kw_only=True):
-    """A computer class. `speed` is relative to this host: run times are its profile's divided by `speed`."""
+    """A computer class. `speed` is relative to this host: run times are its profile's divided by it, by precision."""
 
-    speed: float
+    speed: dict[Precision, float]    # of fp32 and int8
     memory_mb: int
     power_w: float
     source: str                      # where the figures come from

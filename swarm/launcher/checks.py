@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from models import store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS, RobotSpec
+from swarm.core.cards import PRECISIONS
 from swarm.core.config import RESERVED, Board, FleetSpec, LaunchFile
 from swarm.core.errors import BadInput
 from swarm.core.route import POLICIES
@@ -25,12 +26,14 @@ def check_boards(boards: Mapping[str, Board], where: str) -> None:
     """Raises: BadInput."""
     for name, board in boards.items():
         at = f"{where}: {name}"
-        for key, value in (("speed", board.speed), ("memory_mb", board.memory_mb), ("power_w", board.power_w),
-                           ("executors", board.executors)):
+        for key, value in (("memory_mb", board.memory_mb), ("power_w", board.power_w), ("executors", board.executors)):
             _positive(value, f"{at}.{key}")
-        if board.emulated and board.speed > EMULATED_SPEED_MAX:
-            raise BadInput(f"{at}.speed", f"{board.speed:g} for an emulated board",
-                           f"at most {EMULATED_SPEED_MAX:g}, or this host cannot keep up with it")
+        for precision in PRECISIONS:
+            speed = board.speed.get(precision, 0.0)
+            _positive(speed, f"{at}.speed.{precision}")
+            if board.emulated and speed > EMULATED_SPEED_MAX:
+                raise BadInput(f"{at}.speed.{precision}", f"{speed:g} for an emulated board",
+                               f"at most {EMULATED_SPEED_MAX:g}, or this host cannot keep up with it")
 
 
 def check_launch(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:

@@ -30,6 +30,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         """The snapshot in one line."""
         if self.phase == "starting":
             return f"starting: {self.ready} of {self.robots + 1} processes ready"
+        if self.phase == "writing":
+            return "writing the run folder"
         parts = [f"{min(self.at_s, self.duration_s):.0f}/{self.duration_s:.0f} s",
                  f"{self.robots_alive}/{self.robots} robots"]
         if self.on_time is not None:
@@ -84,7 +86,7 @@ class Live:
         from rich.progress import Progress as Bar
 
         self._bar = Bar(BarColumn(bar_width=24), TextColumn("{task.description}"), console=Console(file=stream),
-                        transient=True)
+                        transient=True, refresh_per_second=4)
         self._line = self._bar.add_task("", total=1.0)
         self._bar.start()
 

@@ -40,6 +40,9 @@ OPTIONS = {"duration_s": "--duration", "seed": "--seed", "policy": "--policy", "
            "network": "--network", "fleet": "--robots"}
 
 
+RAY = re.compile(r"local|none|(ray://)?[\w.-]+:\d{1,5}")
+
+
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """A run that can be started; `launch.boards` are those that the fleet uses."""
 
@@ -52,6 +55,8 @@ def resolve(options: Options) -> Resolved:
 
     The file is checked as it stands first, so that a mistake in it is not blamed on the command line.
     """
+    if not RAY.fullmatch(options.ray):
+        raise BadInput("--ray", f"{options.ray!r} is no address of a cluster", "local, none, or HOST:PORT")
     path = find.launch_file(options.launch)
     raw = config.load(path)
     config.check(raw, LaunchFile, str(path))

@@ -41,6 +41,7 @@ class Solve(msgspec.Struct, frozen=True):
     previous: list[Placement]
     basis: tuple[int, int]           # the team and the epoch that it is made for
     refine: bool = False
+    loyal: bool = True               # keep placements that are nearly as good
 
 
 class Publish(msgspec.Struct, frozen=True):

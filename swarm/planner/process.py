@@ -1,7 +1,8 @@
-"""The planner's process: messages in, plans out; solving in threads beside the loop, on Ray once that is up.
+"""The planner's process: messages in, plans out; solving in a thread beside the loop, refining on Ray once that is up.
 
-Plans are made in this process from the first second. Ray starts in the background after the streams have begun, so
-that it does not slow the start of the agents; where it fails or dies, refinement ends and nothing else does.
+Plans are made in this process from the first second. Ray joins after the streams have begun, so that it does not slow
+the start of the agents, in a process beside this one (refiner.py); where it fails or dies, refinement ends and
+nothing else does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from swarm import cluster
 from swarm.core import messages as msg
 from swarm.core.clock import ns, seconds
 from swarm.core.config import PlannerFile
@@ -21,7 +21,7 @@ from swarm.net.endpoint import Received
 from swarm.net.loop import Loop
 from swarm.net.process import Process, log_to_stderr
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
-from swarm.planner.portfolio import Portfolio
+from swarm.planner.refiner import ENDED, Refined, Refiner
 from swarm.planner.service import PlannerState
 from swarm.planner.solvers import place
 
@@ -43,10 +43,10 @@ class Lane:
 
     def __init__(self, name: str, loop: Loop) -> None:
         self._loop = loop
-        self._todo: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._todo: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    def put(self, call: Callable[[], None]) -> None:
+    def put(self, call: Callable[[], object]) -> None:
         self._todo.put(call)
 
     def _run(self) -> None:
@@ -74,9 +74,9 @@ class Planner:
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
         )
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
-        self._portfolio = Portfolio(settings.seed)
         self._solver, self._refiner = Lane("solver", self._loop), Lane("refiner", self._loop)
-        self._ray = self._refining = self._started = False
+        self._ray: Refiner | None = None
+        self._refining = self._started = False
         self._unrefined: Solve | None = None         # wanted while nobody could
         self._lost_runs = self._beats = 0
 
@@ -86,10 +86,8 @@ class Planner:
         if self._settings.launcher is None:
             self._begin()                            # on a board nobody sends Start
         self._process.run()
-        if not cluster.disconnect():
+        if self._ray is not None and not self._ray.close():
             log.warning("ray did not end by itself; its processes were killed")
-            logging.shutdown()
-            os._exit(0)                              # its threads would hold up an orderly end
 
     # --- events ---
 
@@ -128,29 +126,24 @@ class Planner:
 
     def _solve(self, command: Solve) -> None:
         begun = self._clock.now_ns()
-        solution = place(command.problem, command.previous, BUDGET_S, self._settings.seed)
+        solution = place(
+            command.problem, command.previous, BUDGET_S, self._settings.seed, loyal=command.loyal
+        )
         took_s = seconds(self._clock.now_ns() - begun)
         self._loop.post(partial(self._solved, Solved(command.basis, solution, took_s)))
 
-    def _refine(self, command: Solve) -> None:
+    def _refine(self, ray: Refiner, command: Solve) -> None:
         begun = self._clock.now_ns()
-        solution = self._portfolio.solve(command.problem, command.previous)
+        refined = ray.refine(command.problem, command.previous)
         took_s = seconds(self._clock.now_ns() - begun)
-        solved = Solved(command.basis, solution, took_s, refined=True) if solution else None
-        self._loop.post(partial(self._refined, solved))
+        self._loop.post(partial(self._refined, command.basis, refined, took_s))
 
-    def _connect(self) -> None:
+    def _connect(self, ray: Refiner) -> None:
         begun = self._clock.now_ns()
-        reason = cluster.connect(self._settings.ray)
+        reason = ray.up()
         self._loop.post(partial(self._connected, reason, seconds(self._clock.now_ns() - begun)))
 
     # --- Ray ---
-
-    def _refine_next(self) -> None:
-        """Refine the newest plan, if Ray is up and idle; otherwise it is kept for later."""
-        if self._ray and not self._refining and self._unrefined is not None:
-            self._refiner.put(partial(self._refine, self._unrefined))
-            self._refining, self._unrefined = True, None
 
     def _begin(self) -> None:
         if self._started:
@@ -159,29 +152,45 @@ class Planner:
         if self._settings.ray == "none":
             self._tell("ray_absent", {"reason": "not wanted"})
         else:
-            self._loop.after(ns(RAY_AFTER_S), lambda: self._refiner.put(self._connect))
+            self._loop.after(ns(RAY_AFTER_S), self._start_ray)
+
+    def _start_ray(self) -> None:
+        self._ray = Refiner(self._settings.ray, self._settings.seed)
+        self._refining = True                        # busy until it says whether it is up
+        self._refiner.put(partial(self._connect, self._ray))
 
     def _connected(self, reason: str, took_s: float) -> None:
-        self._ray = not reason
+        self._refining = False
         if reason:
-            self._tell("ray_absent", {"reason": reason})
+            self._give_up_ray(reason)
         else:
             self._tell("ray_up", {"took_s": round(took_s, 3)})
             self._refine_next()
 
-    def _refined(self, solved: Solved | None) -> None:
+    def _refine_next(self) -> None:
+        """Refine the newest plan, if Ray is up and idle; otherwise it is kept for later."""
+        if self._ray is not None and not self._refining and self._unrefined is not None:
+            self._refiner.put(partial(self._refine, self._ray, self._unrefined))
+            self._refining, self._unrefined = True, None
+
+    def _refined(self, basis: tuple[int, int], refined: Refined, took_s: float) -> None:
         self._refining = False
-        if solved is not None:
+        if refined.solution is not None:
             self._lost_runs = 0
-            self._solved(solved)
-            self._refine_next()
-            return
-        self._lost_runs += 1
-        reason = self._portfolio.statistics().reason
-        self._tell("portfolio_lost", {"reason": reason})
-        if self._lost_runs >= LOST_RUNS:
-            self._ray = False
-            self._tell("ray_absent", {"reason": reason})
+            self._solved(Solved(basis, refined.solution, took_s, refined=True))
+        else:
+            self._lost_runs += 1
+            self._tell("portfolio_lost", {"reason": refined.reason, "in_a_row": self._lost_runs})
+            if self._lost_runs >= LOST_RUNS or refined.reason == ENDED:
+                self._give_up_ray(refined.reason)
+        self._refine_next()
+
+    def _give_up_ray(self, reason: str) -> None:
+        """From here on the plans of this process stand as they are."""
+        ray, self._ray = self._ray, None
+        if ray is not None:
+            self._refiner.put(ray.close)
+        self._tell("ray_absent", {"reason": reason})
 
     # --- small things ---
 

@@ -13,11 +13,11 @@ SWAPS = 200                      # pairs tried per descent at most, so that larg
 
 
 class Search:
-    """One search. `evaluations` counts queue costs computed; at `limit` improvement ends with the best so far."""
+    """One search. `evaluations` counts the queue costs computed."""
 
-    def __init__(self, instance: Instance, limit: int, seed: int) -> None:
+    def __init__(self, instance: Instance, seed: int) -> None:
         self._instance = instance
-        self._limit = limit
+        self._limit = 0
         self._random = draw.stream(seed, "planner search")
         self._known: dict[tuple[int, ...], float] = {}
         self._by_agent: list[dict[int, list[int]]] = []
@@ -52,8 +52,9 @@ class Search:
             queues[options[n].agent].append(options[n])
         return tuple(n for n in choice if n is not None)
 
-    def improve(self, start: Choice) -> Choice:
-        """Descend by moves and swaps; then again from disturbed copies of the best, until the limit."""
+    def improve(self, start: Choice, evaluations: int) -> Choice:
+        """Descend by moves and swaps; then again from disturbed copies of the best, until so many are spent."""
+        self._limit = self.evaluations + evaluations
         best = self._descend(list(start))
         best_cost = self.cost(best)
         idle = 0
@@ -70,8 +71,14 @@ class Search:
         return -options[0].priority, options[0].deadline_s - options[0].idle_s, stream
 
     def _disturbed(self, choice: list[int]) -> list[int]:
+        """A copy in which a few streams of one costly queue, and some others, are anywhere."""
+        queues = self._queues(choice)
+        worth = [self._queue(q) + 1e-3 for q in queues]
+        costly = self._random.choices(queues, worth)[0]
+        picked = {o.stream for o in self._random.sample(costly, min(2, len(costly)))}
+        picked.update(self._random.sample(range(len(choice)), min(len(choice), self._random.randint(1, 2))))
         changed = list(choice)
-        for stream in self._random.sample(range(len(choice)), min(len(choice), self._random.randint(2, 4))):
+        for stream in sorted(picked):
             changed[stream] = self._random.randrange(len(self._instance.options[stream]))
         return changed
 

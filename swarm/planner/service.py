@@ -5,9 +5,10 @@ Rules, in order:
    a new plan due at once.
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time; what falls due meanwhile is solved when that one has ended.
-4. A solution is adopted if it was made for the team and the plan that still hold. The epoch grows only when a
+4. For `SETTLING_S` after a change of the team plans may change freely; later a change must be worth its churn.
+5. A solution is adopted if it was made for the team and the plan that still hold. The epoch grows only when a
    placement changes; otherwise the same plan is published again, which renews its lease.
-5. A plan that nothing has improved on with more effort yet is refined once, if there is somebody to do it.
+6. A plan that nothing has improved on with more effort yet is refined once, if there is somebody to do it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from swarm.planner.problem import AgentInfo, Problem, StreamOf
 from swarm.planner.solvers import where
 
 PEER_LEASE_S = 1.0                   # four missed heartbeats: one more than agents allow each other
+SETTLING_S = 3.0                     # after a change of the team its links are still being measured
 LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
 
 
@@ -54,7 +56,7 @@ class PlannerState:
         self._due = False
         self._solving = False
         self._refined: tuple[int, int] | None = None
-        self._solve_ns = self._publish_ns = 0
+        self._solve_ns = self._publish_ns = self._tick_ns = self._changed_ns = 0
         self._solves = self._refinements = self._stale = 0
 
     @property
@@ -68,14 +70,18 @@ class PlannerState:
             case Heard(sender=sender, boot=boot, body=body):
                 self._heard(sender, boot, body, now, out)
             case Tick():
-                for lost in self._leases.expire(now):
-                    self._lost(lost, out)
+                stalled = now - self._tick_ns > ns(PEER_LEASE_S / 2)
+                self._tick_ns = now
+                if not stalled:                      # else it was we who were silent: first hear what waits
+                    for lost in self._leases.expire(now):
+                        self._lost(lost, now, out)
                 self._due |= now - self._solve_ns >= self._every_ns
             case Solved():
                 self._solved(event, now, out)
         if self._due and not self._solving and self._members():
             self._due, self._solving, self._solve_ns = False, True, now
-            out.append(Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch)))
+            loyal = now - self._changed_ns > ns(SETTLING_S)
+            out.append(Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), loyal=loyal))
         elif self._plan.epoch and now - self._publish_ns >= self._renew_ns:
             self._publish(now, out)                  # a solve that takes long must not cost the lease
         return out
@@ -106,7 +112,7 @@ class PlannerState:
         if isinstance(body, Gone):
             known = self._leases.boot(body.name)
             if known is not None and body.boot in (0, known) and self._leases.ended(body.name):
-                self._lost(body.name, out)
+                self._lost(body.name, now, out)
             return
         if not isinstance(body, (Advert, Heartbeat, LinkNews)):
             return
@@ -117,22 +123,23 @@ class PlannerState:
             self._adverts[sender] = boot, body
             came = True
         if came and self._adverts.get(sender, (None,))[0] == boot:
-            self._changed(sender)
+            self._changed(sender, now)
             out.append(Report("agent_joined", {"agent": sender}))
         if isinstance(body, Heartbeat):
             self._load.heard(sender, body.busy_s)
         elif isinstance(body, LinkNews):
             self._measure(sender, body)
 
-    def _lost(self, name: str, out: list[Command]) -> None:
+    def _lost(self, name: str, now: int, out: list[Command]) -> None:
         if name in self._adverts:
-            self._changed(name)
+            self._changed(name, now)
             out.append(Report("agent_lost", {"agent": name}))
 
-    def _changed(self, name: str) -> None:
+    def _changed(self, name: str, now: int) -> None:
         """The team is not what it was; what was measured of this agent is not known any more."""
         self._team += 1
         self._due = True
+        self._changed_ns = now
         self._measured.discard(name)
         self._links = {pair: q for pair, q in self._links.items() if name not in pair}
         self._load.forget(name)

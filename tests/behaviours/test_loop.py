@@ -17,7 +17,7 @@ STARTS = {"a": Pose(-3.0, 1.0, 0.0), "b": Pose(-4.0, 1.0, 2.0), "c": Pose(-3.0, 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_team_explores_the_map_finds_the_targets_and_touches_nothing(seed: int) -> None:
     toy = Toy(THREE_ROOMS, dict(STARTS), targets=TARGETS, seed=seed)
-    toy.run(450)
+    toy.run(400)
     assert toy.coverage() >= 0.9
     assert len(toy.found) == 3
     assert toy.wrong <= 1
@@ -29,7 +29,7 @@ def test_a_team_explores_the_map_finds_the_targets_and_touches_nothing(seed: int
 
 def test_a_robot_without_teammates_does_it_alone() -> None:
     toy = Toy(THREE_ROOMS, {"a": STARTS["a"]}, loss=1.0)
-    toy.run(450)
+    toy.run(400)
     assert toy.coverage() >= 0.9
     assert toy.touches == 0
 
@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
     ends = []
     for _ in range(2):
         toy = Toy(THREE_ROOMS, dict(STARTS), targets=TARGETS, seed=5)
-        toy.run(120)
+        toy.run(80)
         ends.append(toy.poses)
     assert ends[0] == ends[1]
 
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_run() -> None:
 def test_peers_share_what_they_see() -> None:
     told, deaf = (Toy(THREE_ROOMS, dict(STARTS), loss=loss) for loss in (0.0, 1.0))
     for toy in (told, deaf):
-        toy.run(150)
+        toy.run(100)
     known = [[int((r._map.states(t.now) > 0).sum()) for r in t.robots.values()] for t in (told, deaf)]
     assert min(known[0]) > max(known[1])
 
@@ -55,7 +55,7 @@ def test_a_robot_boxed_in_by_a_closed_ring_stays_safe() -> None:
     ring = [(math.cos(a) * 0.6, math.sin(a) * 0.6, math.cos(a + 0.5237) * 0.6, math.sin(a + 0.5237) * 0.6)
             for a in (k * math.pi / 6 for k in range(12))]
     toy = Toy(ring, {"a": Pose(0.0, 0.0, 0.0)})
-    toy.run(200)
+    toy.run(120)
     assert toy.touches <= 2
 
 

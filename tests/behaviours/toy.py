@@ -24,7 +24,8 @@ THREE_ROOMS: list[Segment] = [
     (-1.5, -3, -1.5, 0.2), (-1.5, 1.5, -1.5, 3),                             # a door at y = 0.2 .. 1.5
     (1.8, -3, 1.8, -1.6), (1.8, -0.4, 1.8, 3),                               # and one at y = -1.6 .. -0.4
     (-1.57, 0.2, -1.43, 0.2), (-1.57, 1.5, -1.43, 1.5), (1.73, -1.6, 1.87, -1.6), (1.73, -0.4, 1.87, -0.4),   # jambs
-    (3.2, 0.8, 4.0, 0.8), (-3.8, -1.2, -3.0, -1.2),                          # low screens
+    *[(x0 + 0.8 * i, y, x0 + 0.8 * j, y + dy) for x0, y in ((3.2, 0.8), (-3.8, -1.2))                  # two screens
+      for i, j, dy in ((0, 1, 0.0), (0, 0, 0.14), (1, 1, 0.14))],
 ]
 
 
@@ -33,13 +34,14 @@ def scan(pose: Pose, walls: list[Segment], circles: list[tuple[float, float, flo
     angles = LIDAR.angles_rad().astype(float) + pose.heading_rad
     dx, dy = np.cos(angles), np.sin(angles)
     best = np.full(LIDAR.beams, LIDAR.range_m)
-    for x0, y0, x1, y1 in walls:
+    if walls:
+        x0, y0, x1, y1 = np.array(walls).T[:, :, None]
         ex, ey = x1 - x0, y1 - y0
         cross = dx * ey - dy * ex
         with np.errstate(divide="ignore", invalid="ignore"):
             t = ((x0 - pose.x_m) * ey - (y0 - pose.y_m) * ex) / cross
             s = ((x0 - pose.x_m) * dy - (y0 - pose.y_m) * dx) / cross
-        best = np.where((t > 0) & (s >= 0) & (s <= 1), np.minimum(best, t), best)
+        best = np.minimum(best, np.where((t > 0) & (s >= 0) & (s <= 1), t, np.inf).min(axis=0))
     for cx, cy, r in circles:
         ox, oy = cx - pose.x_m, cy - pose.y_m
         along = ox * dx + oy * dy
@@ -58,12 +60,12 @@ def observation(pose: Pose, walls: list[Segment], circles: list[tuple[float, flo
 
 def gap_m(x: float, y: float, walls: list[Segment]) -> float:
     """Distance from a point to the nearest wall."""
-    best = math.inf
-    for x0, y0, x1, y1 in walls:
-        ex, ey = x1 - x0, y1 - y0
-        t = min(max(((x - x0) * ex + (y - y0) * ey) / (ex * ex + ey * ey), 0.0), 1.0)
-        best = min(best, math.hypot(x0 + t * ex - x, y0 + t * ey - y))
-    return best
+    if not walls:
+        return math.inf
+    x0, y0, x1, y1 = np.array(walls).T
+    ex, ey = x1 - x0, y1 - y0
+    t = (((x - x0) * ex + (y - y0) * ey) / (ex * ex + ey * ey)).clip(0.0, 1.0)
+    return float(np.hypot(x0 + t * ex - x, y0 + t * ey - y).min())
 
 
 def box(label: str, pose: Pose, x_m: float, y_m: float, score: float = 0.9, noise: random.Random | None = None,

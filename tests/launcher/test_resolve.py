@@ -61,7 +61,7 @@ BAD_SETS = [
     ("faults=[{at_s: -1, kill: rover_0}]", "faults[0].at_s: -1 is not within the run"),
     ("accept.on_time=>= 0.9", "accept: on_time"),
     ("accept.lost=none", "'none' is not a rule"),
-    ("boards.slow={speed: 0.7, memory_mb: 1, power_w: 1, source: x}", "0.7 for an emulated board; at most 0.5"),
+    ("boards.slow={speed: {fp32: 0.7, int8: 0.5}, memory_mb: 1, power_w: 1, source: x}", "0.7 for an emulated board; at most 0.5"),
     ("streams.7.rate_hz=1", "'7' is no place in a list of 2"),
     ("seed.x=1", "which has no parts"),
     ("seed", "not an assignment"),
@@ -107,6 +107,7 @@ def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new:
     ({"network": "radio"}, "--network: radio is not available yet"),
     ({"robots": 1}, "--robots: 1 robots for 2 fleets; at least 2"),
     ({"robots": 0}, "--robots: 0 robots"),
+    ({"ray": "somewhere"}, "--ray: 'somewhere' is no address of a cluster"),
     ({"robots": 5000}, "--robots: 5000 robots; at most 1000"),
 ])
 def test_a_bad_option_is_named_as_it_was_typed(tmp_path: Path, options: dict[str, object], told: str) -> None:

@@ -26,8 +26,8 @@ class Swarm:
         self.out = folder / "out"
         self.mark = f"{MARK}={folder}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "swarm.cli.main", "launch", str(write_launch(folder, DYNAMIC)), "--out", str(self.out),
-             *arguments],
+            [sys.executable, "-m", "swarm.cli.main", "launch", str(write_launch(folder, DYNAMIC)),
+             "--out", str(self.out), *arguments],
             env={**os.environ, MARK: str(folder)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self) -> tuple[int, str, str]:
@@ -43,8 +43,8 @@ class Swarm:
             try:
                 marked = self.mark.encode() in Path(f"/proc/{entry}/environ").read_bytes().split(b"\0")
                 zombie = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue                                 # it has ended, or it is not ours
             if marked and not zombie:
                 found.append(int(entry))
         return found
@@ -59,7 +59,7 @@ class Swarm:
         return json.loads((self.out / "summary.json").read_text())
 
 
-@pytest.fixture()
+@pytest.fixture
 def flown(tmp_path: Path) -> Iterator[list[Swarm]]:
     """Swarms that are brought down whatever happens."""
     swarms: list[Swarm] = []

@@ -10,13 +10,9 @@ import pytest
 
 from swarm import cluster
 from swarm.planner.portfolio import Portfolio, attempt, attempts
+from swarm.planner.refiner import ENDED, Refiner
 from swarm.planner.solvers import place
 from tests.planner.builders import scattered
-
-
-def whose(_: int) -> int:
-    """The process that ran this."""
-    return os.getpid()
 
 
 def test_without_ray_the_plan_at_hand_stands_and_that_is_counted() -> None:
@@ -37,23 +33,30 @@ def test_a_portfolio_is_never_worse_than_its_first_search() -> None:
 
 
 @pytest.mark.skipif(not cluster.available(), reason="ray is not installed")
-def test_ray_runs_portfolios_in_our_session_and_survives_the_loss_of_a_process() -> None:
+def test_ray_refines_in_our_session_and_the_loss_of_its_processes_is_survived() -> None:
+    problem = scattered(3, 6, 10)
+    refiner = Refiner("local", seed=0)
     try:
-        assert cluster.connect() == ""
-        problem = scattered(3, 6, 10)
-        solution = Portfolio(timeout_s=30.0).solve(problem, [])
-        assert solution is not None
-        assert solution.cost <= place(problem).cost + 1e-9
-        pids = set(cluster.map(whose, [0, 1], 10.0).values.values())
-        assert pids
-        assert os.getpid() not in pids
+        assert refiner.up() == ""
+        refined = refiner.refine(problem, [])
+        assert refined.solution is not None, refined.reason
+        assert refined.solution.cost <= place(problem).cost + 1e-9
         below = psutil.Process().children(recursive=True)
-        assert pids <= {p.pid for p in below}
-        assert all(os.getsid(p.pid) == os.getsid(0) for p in below if p.status() != psutil.STATUS_ZOMBIE)
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        assert Portfolio(timeout_s=30.0).solve(problem, []) is not None
+        alive = [p for p in below if p.status() != psutil.STATUS_ZOMBIE]
+        assert all(os.getsid(p.pid) == os.getsid(0) for p in alive)
+        ray_workers = [p for p in alive if p.cmdline() and p.cmdline()[0].startswith(("ray::IDLE", "ray::attempt"))]
+        assert ray_workers
+        for process in ray_workers:
+            os.kill(process.pid, signal.SIGKILL)
+        assert refiner.refine(problem, []).solution is not None
     finally:
-        assert cluster.disconnect()
-    assert not cluster.connected()
-    assert Portfolio().solve(problem, []) is None
+        assert refiner.close()
+    assert refiner.refine(problem, []).reason == ENDED
+    assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_cluster_that_cannot_be_joined_ends_the_refiner_with_a_reason() -> None:
+    refiner = Refiner("127.0.0.1:1", seed=0)
+    assert "127.0.0.1:1" in refiner.up() or not cluster.available()
+    assert refiner.refine(scattered(1, 2, 2), []).reason == ENDED
+    assert refiner.close()

@@ -42,7 +42,7 @@ class Drive:
                 self.solve(command)
 
     def solve(self, command: Solve) -> None:
-        solution = place(command.problem, command.previous, 0.01)
+        solution = place(command.problem, command.previous, 0.01, loyal=command.loyal)
         self.do(Solved(command.basis, solution, 0.01, refined=command.refine))
 
     def advertise(self) -> None:
@@ -155,3 +155,26 @@ def test_the_lease_is_renewed_while_a_solve_takes_long() -> None:
     count = len(drive.published)
     drive.pass_time(4.0)
     assert len(drive.published) - count >= 2         # every 1.5 s, half the lease
+
+
+def test_a_planner_that_was_stalled_itself_does_not_think_the_others_dead() -> None:
+    drive = Drive(team(3, 1))
+    drive.advertise()
+    drive.pass_time(2.0)
+    epoch = drive.state.plan.epoch
+    drive.now += ns(1.7)                             # what Ray was seen to cost; a tick may come before the messages
+    drive.do(Tick())
+    drive.pass_time(2.0)
+    assert "agent_lost" not in drive.reports
+    assert drive.state.plan.epoch == epoch
+
+
+def test_a_plan_made_before_links_were_known_is_made_again_when_they_are() -> None:
+    drive = Drive(team(6, 2))
+    drive.advertise()
+    for name in list(drive.alive):                   # at first nobody has measured the way to carrier_1
+        drive.do(Heard(name, 1, LinkNews(links={"carrier_0": (0.004, 6e6)}, busy_s=0.0)))
+    drive.pass_time(0.4)
+    drive.pass_time(4.0)
+    segments = [p.where[0] for p in drive.state.plan.placements if p.stream == "segment"]
+    assert min(segments.count("carrier_0"), segments.count("carrier_1")) >= 2

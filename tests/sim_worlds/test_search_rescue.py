@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sim_worlds import scenarios
+from sim_worlds.building import generate
 from sim_worlds.draw import floor_plan
 from sim_worlds.robots import RobotSpec
 from sim_worlds.scenarios import search_rescue
@@ -165,3 +166,20 @@ def test_two_dynamic_worlds_of_a_seed_stay_identical() -> None:
     for a, b in zip(*ends, strict=True):
         assert (a.pose, a.bumped) == (b.pose, b.bumped)
         assert np.array_equal(a.scan, b.scan)
+
+
+def test_robots_start_where_the_fleet_says_if_they_can_stand_there() -> None:
+    scenario = scenarios.load("search_rescue")
+    building = generate(3, 2)
+    x_m, y_m = building.spawns[0].x_m, building.spawns[0].y_m
+    here = RobotSpec(name="a", physics="kinematic", spawn=(x_m + 0.1, y_m))
+    with scenario.build([here], 3, render=False) as world:
+        assert world.scene().robots[0].x_m == pytest.approx(x_m + 0.1)
+    wall = next(w for w in building.walls if max(abs(w.x_m), abs(w.y_m)) < 9)
+    with pytest.raises(ValueError, match="a wall is"):
+        scenario.build([RobotSpec(name="a", spawn=(wall.x_m, wall.y_m))], 3, render=False)
+    with pytest.raises(ValueError, match="a and b would start in the same place"):
+        scenario.build([here, RobotSpec(name="b", spawn=here.spawn)], 3, render=False)
+    scenario.check_spawn(3, 2, "rover", x_m, y_m)
+    with pytest.raises(ValueError, match="outside"):
+        scenario.check_spawn(3, 2, "rover", 99.0, 0.0)

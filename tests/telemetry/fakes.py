@@ -20,8 +20,8 @@ from swarm.telemetry.summary import FaultDone, summarise
 NS = 1_000_000_000
 T0 = 5 * NS                          # the streams begin; the command began at 0
 BOARDS = {
-    "orin_nano": Board(speed=0.15, memory_mb=8192, power_w=15, source="made up"),
-    "agx_orin": Board(speed=0.5, memory_mb=32768, power_w=40, source="made up"),
+    "orin_nano": Board(speed={"fp32": 0.15, "int8": 0.15}, memory_mb=8192, power_w=15, source="made up"),
+    "agx_orin": Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=32768, power_w=40, source="made up"),
 }
 RUN_S = {("orin_nano", "detector"): 0.11, ("agx_orin", "detector"): 0.026,
          ("orin_nano", "segmenter"): 0.3, ("agx_orin", "segmenter"): 0.08}

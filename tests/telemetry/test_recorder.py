@@ -123,7 +123,7 @@ def test_the_manifest_says_what_was_run_and_on_what(tmp_path: Path) -> None:
     RunFolder(tmp_path).manifest(facts)
     back = json.loads((tmp_path / "manifest.json").read_text())
     assert back["launch"]["fleet"][0]["name"] == "rover"
-    assert back["boards"]["orin_nano"]["speed"] == 0.15
+    assert back["boards"]["orin_nano"]["speed"] == {"fp32": 0.15, "int8": 0.15}
     assert back["versions"]["numpy"] == np.__version__
     assert back["host"]["cores"] >= 1
     assert back["revision"]

@@ -19,6 +19,7 @@ MARGIN_M = 0.07
 LOOKAHEAD_M = 0.8
 NO_PROGRESS_S = 3.0
 PROGRESS_M = 0.25
+ARRIVED_M = 0.3
 BACK_MPS = -0.3
 
 _KEEP_M = 1.3
@@ -73,7 +74,8 @@ class Driver:
         """
         points = self._points(seen.pose, scan_m)
         if now >= self._turn_until:
-            trouble = self._check(seen, bool(path), now)
+            at = seen.pose.x_m, seen.pose.y_m
+            trouble = self._check(seen, bool(path) and math.dist(path[-1], at) > ARRIVED_M, now)
             if trouble is None:
                 return self._follow(seen.pose, points, path, face), None
             self._recover(seen, now)

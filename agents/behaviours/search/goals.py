@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ Point = tuple[float, float]
 
 STAND_OFF_M = (0.85, 1.9)            # from where a track is confirmed
 VISIT_WAY_M = 9.0                    # a track further away on foot is left for later
-VISIT_NS = 12_000_000_000            # a track that is not confirmed after this is given up
+VISIT_NS = 15_000_000_000            # a track that is not confirmed after this is left alone
+REVISIT_NS = 40_000_000_000          # until this long after the first visit
+STAND_NS = 2_000_000_000             # at one stand-off; then another is tried
 STAY_NS = 2_500_000_000              # at a place to explore
 BAN_NS = 20_000_000_000
 IDLE_NS = 6_000_000_000              # a robot that stays within IDLE_M for so long goes somewhere else
@@ -41,6 +43,15 @@ class Mate:
     confirming: bool
 
 
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """The attempt to confirm one track."""
+
+    since: int                       # ns
+    there_since: int | None = None   # ns, at the present stand-off
+    tried: list[Point] = field(default_factory=list)             # stand-offs that did not help
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """Where to go, by which path, and what to look at from there."""
@@ -57,7 +68,7 @@ class Goals:
     def __init__(self, name: str, seed: int) -> None:
         self._name, self._seed = name, seed
         self._bans: list[tuple[float, float, int]] = []
-        self._visits: dict[int, int] = {}                        # track number -> ns it was first gone to
+        self._visits: dict[int, Visit] = {}                      # by track number
         self._arrived: tuple[float, float, int] | None = None    # explored place, ns of arrival
         self._patrol: Point | None = None
         self._patrols = 0
@@ -93,9 +104,13 @@ class Goals:
         """The nearest track that needs a closer look and that no better placed teammate sees to."""
         best: tuple[float, int, tuple[int, int], Track] | None = None
         for track in targets.to_visit():
-            if now - self._visits.get(track.number, now) > VISIT_NS or self._taken(track, pose, mates):
+            visit = self._visits.get(track.number)
+            if visit is not None and now - visit.since > REVISIT_NS:
+                del self._visits[track.number]
+                visit = None
+            if (visit is not None and now - visit.since > VISIT_NS) or self._taken(track, pose, mates):
                 continue
-            cell = _stand_off(area, states, track)
+            cell = _stand_off(area, states, track, visit.tried if visit is not None else ())
             if cell is None:
                 continue
             way_m = float(area.steps[cell]) * CELL_M
@@ -104,10 +119,17 @@ class Goals:
         if best is None:
             return None
         _, number, cell, track = best
-        self._visits.setdefault(number, now)
+        visit = self._visits.setdefault(number, Visit(since=now))
         place = float(track.xy[0]), float(track.xy[1])
         path = area.path(*cell)
         there = len(path) <= 1 or math.dist(path[-1], (pose.x_m, pose.y_m)) < 0.2
+        if not there:
+            visit.there_since = None
+        elif visit.there_since is None:
+            visit.there_since = now
+        elif now - visit.there_since > STAND_NS:
+            visit.tried.append((pose.x_m, pose.y_m))
+            visit.there_since = None
         return Goal(kind="confirm", at=place, path=() if there else tuple(path), face=place)
 
     def _taken(self, track: Track, pose: Pose, mates: dict[str, Mate]) -> bool:
@@ -164,8 +186,9 @@ class Goals:
         return Goal(kind="patrol", at=self._patrol, path=tuple(area.path(iy, ix)))
 
 
-def _stand_off(area: Field, states: NDArray[np.uint8], track: Track) -> tuple[int, int] | None:
-    """The reachable cell nearest on foot from which the track can be seen at a good distance."""
+def _stand_off(area: Field, states: NDArray[np.uint8], track: Track,
+               tried_m: Sequence[Point]) -> tuple[int, int] | None:
+    """The reachable cell nearest on foot from which the track can be seen at a good distance, and none of `tried_m`."""
     x, y = float(track.xy[0]), float(track.xy[1])
     iy, ix = cell_of(x, y)
     reach = round(STAND_OFF_M[1] / CELL_M)
@@ -180,7 +203,7 @@ def _stand_off(area: Field, states: NDArray[np.uint8], track: Track) -> tuple[in
             return None
         px, py = centre_of(cy + y0, cx + x0)
         away = math.dist((px, py), (x, y))
-        if STAND_OFF_M[0] <= away <= STAND_OFF_M[1]:
+        if STAND_OFF_M[0] <= away <= STAND_OFF_M[1] and all(math.dist(p, (px, py)) > 0.6 for p in tried_m):
             tried += 1
             near = 1.0 - 0.55 / away                             # the target's own cells do not hide it
             if line_free(solid, px, py, px + (x - px) * near, py + (y - py) * near):

@@ -1,0 +1,125 @@
+"""Ray's place beside the planner: a process of its own that joins the cluster and runs portfolios on request.
+
+Ray holds Python's lock for over a second while it starts (measured: 1.7 s on two cores), and ends the process that
+drives it when its own parts fail. In the planner's process the first would look like the loss of every agent, and the
+second would be the loss of the planner. It lives in the planner's session, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import IO
+
+import msgspec
+import psutil
+
+from swarm import cluster
+from swarm.core.plan import Placement
+from swarm.planner.portfolio import Portfolio
+from swarm.planner.problem import Problem
+from swarm.planner.solvers import Solution
+
+END_S = 3.0                          # for Ray to end in order
+
+ENDED = "its process ended"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Refine this."""
+
+    problem: Problem
+    previous: list[Placement]
+
+
+class Up(msgspec.Struct, frozen=True):
+    """Said once: whether the cluster was joined."""
+
+    reason: str                      # empty: it was
+
+
+class Refined(msgspec.Struct, frozen=True):
+    """The answer to each wish; no solution where nothing came back from the cluster."""
+
+    solution: Solution | None
+    reason: str
+
+
+class Refiner:
+    """The planner's end. Its calls block, so they belong in a thread."""
+
+    def __init__(self, address: str, seed: int) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", __name__, address, str(seed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        self._settled = False                        # Ray cannot be stopped in order while it starts
+
+    def up(self) -> str:
+        """Wait until the cluster was joined. Returns why it was not, or an empty string."""
+        said = _read(self._child.stdout)
+        self._settled = True
+        return msgspec.msgpack.decode(said, type=Up).reason if said else ENDED
+
+    def refine(self, problem: Problem, previous: list[Placement]) -> Refined:
+        """The best of a portfolio, or a reason."""
+        try:
+            _write(self._child.stdin, msgspec.msgpack.encode(Wanted(problem, previous)))
+        except (OSError, ValueError):                # broken, or closed by us
+            return Refined(None, ENDED)
+        said = _read(self._child.stdout)
+        return msgspec.msgpack.decode(said, type=Refined) if said else Refined(None, ENDED)
+
+    def close(self) -> bool:
+        """End it and all below it; at once where Ray is still starting. Returns whether it ended by itself in time."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = psutil.Process(self._child.pid).children(recursive=True)
+            try:
+                if self._child.stdin is not None:
+                    self._child.stdin.close()
+                self._child.wait(END_S if self._settled else 0.0)
+                clean = True
+            except (OSError, subprocess.TimeoutExpired):
+                self._child.kill()
+                clean = False
+            for process in below:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            return clean
+        return True
+
+
+def _write(stream: IO[bytes] | None, body: bytes) -> None:
+    if stream is not None:
+        stream.write(len(body).to_bytes(4, "little") + body)
+        stream.flush()
+
+
+def _read(stream: IO[bytes] | None) -> bytes:
+    """One message; nothing at the end of the stream."""
+    head = stream.read(4) if stream is not None else b""
+    size = int.from_bytes(head, "little")
+    body = stream.read(size) if stream is not None and len(head) == 4 else b""
+    return body if len(body) == size else b""
+
+
+def main(address: str, seed: int) -> None:
+    """The child's end: join, then answer until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)     # a terminal's Ctrl-C is the planner's to handle
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)                                    # whatever prints does not reach the planner as an answer
+    reason = cluster.connect(address)
+    _write(answers, msgspec.msgpack.encode(Up(reason)))
+    portfolio = Portfolio(seed)
+    while not reason and (asked := _read(sys.stdin.buffer)):
+        wanted = msgspec.msgpack.decode(asked, type=Wanted)
+        solution = portfolio.solve(wanted.problem, wanted.previous)
+        _write(answers, msgspec.msgpack.encode(Refined(solution, portfolio.statistics().reason)))
+    clean = cluster.disconnect(END_S - 1.0)
+    os._exit(0 if clean else 1)                      # Ray's threads would hold up an orderly end
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
