@@ -84,6 +84,7 @@ class Service:
         count = len(self._world.names)
         for i, name in enumerate(self._world.names):     # spread over the period: cameras take turns
             self._due[name] = self._sense_ns * i // count
+        self._process.tell_launcher(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
         self._process.tell_launcher(self._scene())
         self._turn()
         self._tell_news()

@@ -16,6 +16,7 @@ import msgspec
 import zmq
 from numpy.typing import NDArray
 
+from swarm.core.errors import BadInput
 from swarm.core.messages import Body, Member
 from swarm.core.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, WireError, decode, encode
 from swarm.net.loop import Loop
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 LANES = ("urgent", "bulk")
 HIGH_WATER = 64                      # messages per peer and lane, outgoing; stale inference is worth nothing
 TURN_MESSAGES = 32                   # taken from one lane before the others get their turn
+HANDED_OVER = b"\0"                  # ids like this are ZeroMQ's: of a connection whose name a newer one took over
 ZERO_COPY_BYTES = 64 << 10           # measured: above this, handing over the buffer beats copying it
 
 
@@ -50,7 +52,11 @@ class NetStatistics(msgspec.Struct, frozen=True):
 
 
 class Endpoint:
-    """A process's two lanes. Everything happens in the loop's thread."""
+    """A process's two lanes. Everything happens in the loop's thread.
+
+    bind: an address, and a port for the urgent lane if it must be a fixed one; the bulk lane then has the next.
+    Raises: BadInput where that cannot be bound.
+    """
 
     def __init__(
         self, loop: Loop, *, swarm: str, name: str, role: str, boot: int,
@@ -132,7 +138,13 @@ class Endpoint:
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_TENSOR_BYTES)
         self._tune(socket)
-        socket.bind(f"tcp://{host}" if ":" in host else f"tcp://{host}:*")
+        address, _, port = host.partition(":")
+        where = f"tcp://{address}:{int(port) + LANES.index(lane) if port else '*'}"
+        try:
+            socket.bind(where)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise BadInput(f"bind: {where}", str(error), "a free port on this machine, or none") from None
         self._in[lane] = socket
         self._loop.watch(socket, lambda: self._receive(socket, copy=lane == "urgent"))
         return socket.getsockopt_string(zmq.LAST_ENDPOINT)
@@ -170,7 +182,7 @@ class Endpoint:
             envelope, tensors = decode(frames)
             if envelope.swarm != self._swarm:
                 raise WireError("swarm", f"of swarm {envelope.swarm!r}")
-            if envelope.sender.encode() != routing_id:
+            if envelope.sender.encode() != routing_id and routing_id[:1] != HANDED_OVER:
                 raise WireError("sender", f"{envelope.sender!r} came on the connection of {routing_id!r}")
         except WireError as error:
             if not self._refused[error.cause]:

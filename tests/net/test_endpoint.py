@@ -10,6 +10,7 @@ import pytest
 import zmq
 
 from swarm.core.clock import MonotonicClock, ns
+from swarm.core.errors import BadInput
 from swarm.core.messages import Drain, Happened, Shutdown, Start
 from swarm.net.endpoint import HIGH_WATER, Endpoint, Received
 from swarm.net.loop import Loop
@@ -130,7 +131,7 @@ def test_strangers_impostors_and_noise_are_refused_and_counted(net: Net) -> None
     raw.setsockopt_string(zmq.ROUTING_ID, "mallory")
     raw.connect(b.member.urgent)
     raw.send_multipart([b"\xc1 noise"])
-    forged = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}, "budget_s": None, "tensors": []}
+    forged = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
     raw.send_multipart([msgpack.packb(forged)])
     raw.send_multipart([b""])
     net.until(lambda: b.statistics().refused == {"swarm": 1, "header": 2, "sender": 1})
@@ -140,3 +141,10 @@ def test_strangers_impostors_and_noise_are_refused_and_counted(net: Net) -> None
     a.join([b.member])
     net.until(lambda: a.send("b", Happened(what="still serving")))
     net.until(lambda: len(net.got["b"]) == 1)
+
+
+def test_a_port_in_use_is_said_in_one_line(net: Net) -> None:
+    first = net.endpoint("a")
+    port = first.member.urgent.rpartition(":")[2]
+    with pytest.raises(BadInput, match=f"bind: tcp://127.0.0.1:{port}: Address already in use"):
+        Endpoint(net.loop, swarm="s", name="b", role="agent", boot=1, handler=print, bind=f"127.0.0.1:{port}")

@@ -131,7 +131,7 @@ class Driver:
     def _follow(self, pose: Pose, points: NDArray[np.float64], path: list[tuple[float, float]],
                 face: tuple[float, float] | None) -> Act:
         """The best of a fixed set of arcs towards a point a little ahead on the path (after Fox et al., DWA, 1997)."""
-        carrot = _ahead(pose, path)
+        carrot = _ahead(pose, points, path)
         if carrot is None or math.hypot(*carrot) < 0.2:
             turn = 0.0 if face is None else _bearing(pose, face)
             self._last_w = 0.0 if abs(turn) < 0.05 else max(-1.5, min(1.5, 2.5 * turn))
@@ -171,17 +171,32 @@ def _clear_back(points: NDArray[np.float64]) -> bool:
     return bool(near.min() >= min(RADIUS_M + 0.04, now_m - 0.005))
 
 
-def _ahead(pose: Pose, path: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """The point to steer for, in the body frame: LOOKAHEAD_M along the path from the point of it that is nearest."""
+def _ahead(pose: Pose, points: NDArray[np.float64], path: list[tuple[float, float]]) -> tuple[float, float] | None:
+    """The point to steer for, in the body frame: up to LOOKAHEAD_M away on the path, as far as the robot fits through on a
+    straight line, counted from the path's point that is nearest."""
     if not path:
         return None
     away = [math.dist(p, (pose.x_m, pose.y_m)) for p in path]
-    k = away.index(min(away))
-    while k < len(path) - 1 and away[k] < LOOKAHEAD_M:
-        k += 1
-    dx, dy = path[k][0] - pose.x_m, path[k][1] - pose.y_m
+    first = last = away.index(min(away))
+    while last < len(path) - 1 and away[last] < LOOKAHEAD_M:
+        last += 1
     c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
-    return c * dx + s * dy, c * dy - s * dx
+    for k in range(last, min(first + 1, last) - 1, -1):
+        dx, dy = path[k][0] - pose.x_m, path[k][1] - pose.y_m
+        x, y = c * dx + s * dy, c * dy - s * dx
+        if k == min(first + 1, last) or _fits(points, x, y):
+            return x, y
+    return None
+
+
+def _fits(points: NDArray[np.float64], x: float, y: float) -> bool:
+    """Whether a robot can go straight to (x, y), as far as the scan shows; what it already touches does not count."""
+    way = math.hypot(x, y)
+    if way < 1e-6 or not points.size:
+        return True
+    along = (points[:, 0] * x + points[:, 1] * y) / way
+    aside = np.abs(points[:, 1] * x - points[:, 0] * y) / way
+    return not bool(((along > 0.05) & (along < way) & (aside < RADIUS_M + 0.02)).any())
 
 
 def _bearing(pose: Pose, point: tuple[float, float]) -> float:

@@ -14,6 +14,7 @@ from agents.behaviours.search.grid import CELL_M, CELLS, FREE, LOOKED, OCCUPIED,
 Bools = NDArray[np.bool_]
 
 UNREACHED = np.iinfo(np.int32).max
+MATE_BLOCKS_M = 1.6                  # a teammate further away will have moved on
 SLOW = 2                             # extra steps for a cell that is two cells from an obstacle
 _W = CELLS + 2                       # with a rim, so that neighbours need no bounds check
 _FOUR = np.array([1, -1, _W, -_W])
@@ -66,7 +67,7 @@ class Wishes:
 
 
 def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = ()) -> Field:
-    """Distances from (x, y) through free cells that keep off obstacles; teammates at `soft` are gone around.
+    """Distances from (x, y) through free cells that keep off obstacles; teammates at `soft` are gone around when close.
 
     A wavefront whose steps alternate between 4 and 8 neighbours (an octagonal metric, within 8 % of the straight
     line); cells close to obstacles are entered late, so paths keep to the middle where there is room.
@@ -76,9 +77,11 @@ def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tupl
     slow = _grown(near)
     passable = ((states == FREE) | (states == LOOKED)) & ~near
     for sx, sy in soft:
-        if math.hypot(sx - x_m, sy - y_m) > 0.7:
-            ty, tx = cell_of(sx, sy)
+        away = math.hypot(sx - x_m, sy - y_m)
+        ty, tx = cell_of(sx, sy)
+        if 0.7 < away < MATE_BLOCKS_M:
             passable[max(ty - 1, 0):ty + 2, max(tx - 1, 0):tx + 2] = False
+        if away > 0.7:
             slow[max(ty - 3, 0):ty + 4, max(tx - 3, 0):tx + 4] = True
     iy, ix = cell_of(x_m, y_m)
     home = slice(max(iy - 1, 0), iy + 2), slice(max(ix - 1, 0), ix + 2)

@@ -1,0 +1,96 @@
+"""Presence, due frames and guards: deterministic parts of one robot."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.presence import LEASE_S, SUSPECT_S, Presence
+from agents.streams import DueFrames
+from swarm.core.clock import ns
+from swarm.core.messages import Advert
+from swarm.core.plan import StreamSpec
+from tests.agents.fakes import presence, profile, request
+
+
+def test_a_peer_is_viewed_once_it_has_advertised() -> None:
+    known = Presence()
+    assert known.heard("mule", 1, 0.0, 0)
+    assert known.views(0) == {}
+    known.advertised("mule", 1, Advert(board="b", executors=1, profiles=[profile()], streams=[]))
+    assert list(known.views(0)) == ["mule"]
+
+
+def test_a_silent_peer_gets_no_new_work_and_is_then_lost() -> None:
+    known = presence(mule=[profile()])
+    assert list(known.views(ns(SUSPECT_S) - 1)) == ["mule"]
+    assert known.views(ns(SUSPECT_S)) == {}
+    assert known.expire(ns(LEASE_S) - 1) == []
+    assert known.expire(ns(LEASE_S)) == ["mule"]
+    assert not known.alive("mule", ns(LEASE_S))
+
+
+def test_an_end_counts_for_the_boot_that_ended_only() -> None:
+    known = presence(mule=[profile()])
+    known.heard("mule", 2, 0.0, 1)
+    assert not known.ended("mule", 1)
+    assert known.alive("mule", 2)
+    assert known.ended("mule", 2)
+    assert not known.heard("mule", 2, 0.0, 3)                # a last heartbeat that was still under way
+    assert not known.alive("mule", 4)
+    assert known.heard("mule", 3, 0.0, 5)
+
+
+def test_a_restarted_peer_starts_without_an_advert() -> None:
+    known = presence(mule=[profile()])
+    assert known.heard("mule", 2, 0.0, 1)
+    assert known.views(1) == {}
+    known.advertised("mule", 1, Advert(board="b", executors=1, profiles=[profile()], streams=[]))
+    assert known.views(1) == {}                              # the old boot's word
+
+
+def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
+    known = presence(mule=[profile(p50_s=0.030)])
+    known.heard("mule", 1, 0.1, ns(1))
+    known.sent("mule", request(1), "detector", "int8", ns(1.02))
+    assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06 + 0.03)
+    known.answered("mule", request(1), 0.004)
+    assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06)
+
+
+def test_a_peer_that_refused_rests() -> None:
+    known = presence(mule=[profile()])
+    known.wary("mule", 0.2, 0)
+    assert known.views(ns(0.1)) == {}
+    assert list(known.views(ns(0.2))) == ["mule"]
+
+
+def test_answers_measure_the_link() -> None:
+    known = presence(mule=[profile()])                       # 20,000 bytes of input
+    known.round_trip("mule", 0.001)
+    for i in range(200):
+        known.sent("mule", request(i), "detector", "int8", i)
+        known.answered("mule", request(i), 0.021)
+    assert known.links()["mule"].bytes_per_s == pytest.approx(1e6, rel=0.05)
+
+
+def spec(name: str, rate_hz: float) -> StreamSpec:
+    return StreamSpec(name=name, model="m", rate_hz=rate_hz, deadline_s=1.0)
+
+
+def test_streams_take_the_share_of_frames_that_their_rate_asks_for() -> None:
+    due = DueFrames([spec("all", 5), spec("some", 2), spec("few", 1)])
+    count = {"all": 0, "some": 0, "few": 0}
+    for frame in range(100):                                 # 20 s at 5 Hz, with jitter
+        for stream in due.due(ns(0.2 * frame) + (frame * 7919 % 5) * 1_000_000):
+            count[stream.name] += 1
+    assert count["all"] == 100
+    assert count["some"] == pytest.approx(40, abs=1)
+    assert count["few"] == pytest.approx(20, abs=1)
+
+
+def test_a_camera_that_stood_still_does_not_cause_a_burst() -> None:
+    due = DueFrames([spec("all", 5)])
+    due.due(0)
+    assert len(due.due(ns(10))) == 1
+    assert len(due.due(ns(10.05))) == 0
+    assert len(due.due(ns(10.2))) == 1

@@ -1,0 +1,113 @@
+"""The real process: it answers, plans without Ray, and ends when told to or when its lifeline is cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from swarm.core.clock import MonotonicClock, ns
+from swarm.core.config import PlannerFile, dump
+from swarm.core.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
+from swarm.core.plan import Plan
+from swarm.net.endpoint import Endpoint, Received
+from swarm.net.loop import Loop
+from swarm.net.process import LIFELINE_VARIABLE
+from tests.planner.builders import team
+
+COMMAND = """
+import sys
+from pathlib import Path
+from swarm.core.config import PlannerFile, read
+from swarm.planner.process import run
+sys.exit(run(read(Path(sys.argv[1]), PlannerFile)))
+"""
+
+
+class Team:
+    """A launcher and one agent in one process, as the planner's opposite."""
+
+    def __init__(self) -> None:
+        self.loop = Loop(MonotonicClock())
+        self.launcher = Endpoint(self.loop, swarm="t", name="launcher", role="launcher", boot=1, handler=self._told)
+        self.agent = Endpoint(self.loop, swarm="t", name="rover_0", role="agent", boot=2, handler=self._heard)
+        self.plan: Plan | None = None
+        self.answered = False
+
+    def run(self, limit_s: float = 10.0) -> None:
+        """Until a plan and an answered heartbeat have come."""
+        self.loop.every(ns(0.1), self._beat)
+        self.loop.after(ns(limit_s), self.loop.stop)
+        self.loop.run()
+
+    def _told(self, message: Received) -> None:
+        if isinstance(message.body, Ready):
+            planner: Member = message.body.member
+            self.launcher.join([planner])
+            self.agent.join([planner])
+            self.loop.after(ns(0.2), self._begin)
+
+    def _begin(self) -> None:
+        self.launcher.send("planner", Roster(members=[self.agent.member]))
+        self.launcher.send("planner", Start())
+
+    def _beat(self) -> None:
+        self.agent.send("planner", Heartbeat(sequence=1, sent_ns=0))
+
+    def _heard(self, message: Received) -> None:
+        if isinstance(message.body, Heartbeat):      # from then on the planner is told what we can do
+            problem = team(1, 0)
+            self.agent.send("planner", Advert(
+                board="b", executors=1, profiles=list(problem.agents[0].profiles),
+                streams=[s.spec for s in problem.streams],
+            ))
+        elif isinstance(message.body, HeartbeatAck):
+            self.answered = True
+        elif isinstance(message.body, PlanNews):
+            self.plan = message.body.plan
+        if self.answered and self.plan is not None:
+            self.loop.stop()
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A planner that has sent its first plan, and the end of its lifeline that is ours."""
+    other = Team()
+    file = tmp_path / "planner.yaml"
+    file.write_text(dump(PlannerFile(version=1, swarm="t", ray="none", launcher=other.launcher.member)))
+    theirs, ours = os.pipe()
+    child = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(file)], pass_fds=[theirs], start_new_session=True,
+        env={**os.environ, LIFELINE_VARIABLE: str(theirs)}, stderr=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    try:
+        other.run()
+        assert other.answered
+        assert other.plan is not None
+        assert {(p.agent, p.stream) for p in other.plan.placements} == {("rover_0", "detect"), ("rover_0", "segment")}
+        yield child, ours
+    finally:
+        child.kill()
+        child.wait()
+        other.launcher.close()
+        other.agent.close()
+        other.loop.close()
+
+
+def test_it_plans_and_ends_in_order_when_asked_to(planned: tuple[subprocess.Popen[bytes], int]) -> None:
+    child, ours = planned
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(5.0) == 0
+    os.close(ours)
+
+
+def test_it_ends_at_once_when_its_lifeline_is_cut(planned: tuple[subprocess.Popen[bytes], int]) -> None:
+    child, ours = planned
+    os.close(ours)
+    assert child.wait(5.0) == 1
