@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
 from agents.behaviours.search import gossip
 from agents.behaviours.search.drive import Driver
-from agents.behaviours.search.goals import Goal, Goals, Mate
+from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import Find, MapNews, Teller
 from agents.behaviours.search.grid import Map
 from agents.behaviours.search.sight import mask_obstacles
 from agents.behaviours.search.targets import Targets
+from agents.behaviours.search.team import Mate, expected
 from swarm.core.world import LIDAR, Detections, Observation, Perceived, Pose
 
 PLAN_NS = 700_000_000
@@ -29,7 +30,7 @@ FINDS_NS = 2_000_000_000
 MATE_NS = 2_500_000_000              # a teammate's word on itself counts this long
 SCANS_KEPT = 16
 SCAN_MATCH_NS = 250_000_000
-MASK_MARK_NS = 8_000_000_000
+MASK_MARK_NS = 4_000_000_000
 BUMP_MARK_NS = 25_000_000_000
 RESTART = 16                         # a sequence this far back means that the sender has restarted
 
@@ -97,7 +98,7 @@ class SearchRescue:
         scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=LIDAR.range_m)
         self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
         mates = {n: m for n, m in sorted(self._mates.items()) if now - m.heard_at < MATE_NS}
-        self._map.scan(seen.pose, scan, [_expected(m, now) for m in mates.values()])
+        self._map.scan(seen.pose, scan, [expected(m, now) for m in mates.values()])
         if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):
             self._plan(seen.pose, mates, now)
         path = list(self._goal.path) if self._goal is not None else []
@@ -195,13 +196,6 @@ class SearchRescue:
             return
         self._mates[sender] = Mate(sequence=news.sequence, heard_at=now, pose=news.pose, goal=news.goal,
                                    confirming=news.confirming)
-
-
-def _expected(mate: Mate, now: int) -> tuple[float, float]:
-    """Where a teammate is about now: half its top speed along its heading, for a second at most."""
-    ahead = 0.3 * min((now - mate.heard_at) / 1e9, 1.0)
-    pose = mate.pose
-    return pose.x_m + ahead * math.cos(pose.heading_rad), pose.y_m + ahead * math.sin(pose.heading_rad)
 
 
 def _touched(seen: Observation, scan: NDArray[np.float32]) -> list[tuple[float, float]]:

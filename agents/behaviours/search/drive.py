@@ -172,8 +172,8 @@ def _clear_back(points: NDArray[np.float64]) -> bool:
 
 
 def _ahead(pose: Pose, points: NDArray[np.float64], path: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """The point to steer for, in the body frame: up to LOOKAHEAD_M away on the path, as far as the robot fits through on a
-    straight line, counted from the path's point that is nearest."""
+    """The point to steer for, in the body frame: up to LOOKAHEAD_M away on the path, as far as the robot fits through
+    on a straight line, counted from the path's point that is nearest."""
     if not path:
         return None
     away = [math.dist(p, (pose.x_m, pose.y_m)) for p in path]

@@ -12,35 +12,23 @@ from numpy.typing import NDArray
 from agents.behaviours.search import frontier
 from agents.behaviours.search.frontier import Field, Wishes
 from agents.behaviours.search.grid import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
-from agents.behaviours.search.targets import Targets, Track
+from agents.behaviours.search.targets import Targets
+from agents.behaviours.search.team import Mate, Point, outward
+from agents.behaviours.search.track import Track
 from swarm.core import draw
 from swarm.core.world import Pose
-
-Point = tuple[float, float]
 
 STAND_OFF_M = (0.85, 1.9)            # from where a track is confirmed
 VISIT_WAY_M = 9.0                    # a track further away on foot is left for later
 VISIT_NS = 15_000_000_000            # a track that is not confirmed after this is left alone
 REVISIT_NS = 40_000_000_000          # until this long after the first visit
 STAND_NS = 2_000_000_000             # at one stand-off; then another is tried
-STAY_NS = 2_500_000_000              # at a place to explore
+STAY_NS = 1_600_000_000              # at a place to explore
 BAN_NS = 20_000_000_000
 IDLE_NS = 6_000_000_000              # a robot that stays within IDLE_M for so long goes somewhere else
 IDLE_M = 0.4
-STROLL_NS = 8_000_000_000
+STROLL_NS = 5_000_000_000
 ARRIVED_M = 0.35
-TEAM_NEAR_M = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mate:
-    """What a teammate last said of itself."""
-
-    sequence: int
-    heard_at: int                    # ns, own clock
-    pose: Pose
-    goal: Point | None
-    confirming: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,7 +142,7 @@ class Goals:
             mates=[(m.pose.x_m, m.pose.y_m) for m in mates.values()],
             banned=[(b[0], b[1]) for b in self._bans],
             current=current.at if current is not None and current.kind == "explore" else None,
-            sector_rad=_outward(pose, mates)))
+            sector_rad=outward(pose, mates)))
         if cell is None:
             return None
         place = centre_of(*cell)
@@ -209,14 +197,3 @@ def _stand_off(area: Field, states: NDArray[np.uint8], track: Track,
             if line_free(solid, px, py, px + (x - px) * near, py + (y - py) * near):
                 return cy + y0, cx + x0
     return None
-
-
-def _outward(pose: Pose, mates: dict[str, Mate]) -> float | None:
-    """The direction away from the middle of the teammates nearby, or None when there are none."""
-    near = [(m.pose.x_m, m.pose.y_m) for m in mates.values()
-            if math.dist((m.pose.x_m, m.pose.y_m), (pose.x_m, pose.y_m)) < TEAM_NEAR_M]
-    if not near:
-        return None
-    dx = pose.x_m - sum(p[0] for p in near) / len(near)
-    dy = pose.y_m - sum(p[1] for p in near) / len(near)
-    return math.atan2(dy, dx) if math.hypot(dx, dy) > 0.05 else pose.heading_rad

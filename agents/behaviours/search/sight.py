@@ -147,8 +147,10 @@ def mask_obstacles(mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -
         away, turn = math.hypot(x, y), math.atan2(y, x)
         if not 0.4 < away < MASK_RANGE_M:
             continue
-        if scan_m is not None and float(scan_m[round((turn + math.pi) / _STEP_RAD) % LIDAR.beams]) < away + 0.35:
-            continue                                             # the scan shows it, or something before it
+        if scan_m is not None:
+            beams = (round((turn + math.pi) / _STEP_RAD) + np.arange(-1, 2)) % LIDAR.beams
+            if float(scan_m[beams].min()) < 1.25 * away + 0.35:  # a cell of a small mask is coarse at a distance
+                continue                                         # the scan shows it, or something before it
         course = pose.heading_rad + turn
         points.append((pose.x_m + (away + 0.05) * math.cos(course), pose.y_m + (away + 0.05) * math.sin(course)))
     return points

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.sight import Fix, locate, target_share
+from agents.behaviours.search.track import Track, covariance, deviations
 from swarm.core.world import CAMERA, LIDAR, TARGET_CLASSES, Claim, Detections, Mask, Pose
 
 SCORE_MIN = 0.4                      # detections below this are ignored
@@ -19,7 +19,6 @@ HITS_TO_CLAIM = 3
 VOTES_TO_CLAIM = 1.3                 # summed scores of that label
 SHARE_TO_CLAIM = 0.65                # of the summed scores, for the best label
 SPREAD_TO_CLAIM_M = 0.28             # standard deviation of the place
-NEAR_TO_CLAIM_M = 2.6                # a claim needs looks from this close
 NEAR_HITS_TO_CLAIM = 2
 GATE = 3.0                           # standard deviations between a measurement and what it may belong to
 FOUND_SPREAD_M = 0.35                # of a place that the world has accepted
@@ -31,56 +30,6 @@ CLAIMS_MAX = 3
 TRACKS_MAX = 60
 _REFUTED_SHARE = 0.03
 _HALF_FOV_RAD = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px) - 0.12
-
-
-@dataclass(slots=True, kw_only=True)
-class Track:
-    """A place where a target may be."""
-
-    number: int
-    xy: NDArray[np.float64]          # [2], metres
-    cov: NDArray[np.float64]         # [2, 2], m2
-    votes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(TARGET_CLASSES)))    # summed scores
-    hits: int = 0
-    doubt: float = 0.0               # frames and masks that should have shown it and did not
-    floor_m: float = 9.0             # what no number of like measurements gets below
-    near_hits: int = 0               # hits from within NEAR_TO_CLAIM_M
-    claimed_at: int = -1             # ns, or -1
-    claims: int = 0
-
-    @property
-    def label(self) -> str:
-        """The label with most votes; a tie goes to the first."""
-        return TARGET_CLASSES[int(self.votes.argmax())]
-
-    @property
-    def spread_m(self) -> float:
-        """Standard deviation of the place in its worse direction."""
-        return max(math.sqrt(float(np.linalg.eigvalsh(self.cov)[-1])), self.floor_m)
-
-    def update(self, fix: Fix, label: int, score: float) -> None:
-        """Fuse a measurement (Kalman, a point that stands still)."""
-        noise = covariance(fix)
-        gain = self.cov @ np.linalg.inv(self.cov + noise)
-        self.xy = self.xy + gain @ (np.array([fix.x_m, fix.y_m]) - self.xy)
-        self.cov = (np.eye(2) - gain) @ self.cov + 9e-4 * np.eye(2)
-        self.floor_m = min(self.floor_m, 0.4 * max(fix.radial_m, fix.across_m))
-        self.near_hits += fix.range_m <= NEAR_TO_CLAIM_M
-        self.votes[label] += score
-        self.hits += 1
-        self.doubt = max(0.0, self.doubt - 1.0)
-
-
-def covariance(fix: Fix) -> NDArray[np.float64]:
-    """[2, 2] in the world frame, m2."""
-    c, s = math.cos(fix.bearing_rad), math.sin(fix.bearing_rad)
-    turn = np.array([[c, -s], [s, c]])
-    return turn @ np.diag([fix.radial_m ** 2, fix.across_m ** 2]) @ turn.T
-
-
-def _deviations(offset: NDArray[np.float64], cov: NDArray[np.float64]) -> float:
-    """Mahalanobis distance of an offset [2]."""
-    return math.sqrt(float(offset @ np.linalg.solve(cov, offset)))
 
 
 class Targets:
@@ -173,12 +122,12 @@ class Targets:
         explained, best, best_d = False, None, GATE
         for f in self.finds:
             if f.kind != "wrong":
-                away = _deviations(at - (f.x_m, f.y_m), noise + FOUND_SPREAD_M ** 2 * np.eye(2))
+                away = deviations(at - (f.x_m, f.y_m), noise + FOUND_SPREAD_M ** 2 * np.eye(2))
                 if away < best_d:
                     explained, best_d = True, away
         for t in self.tracks:
             if t.number not in taken and math.dist(t.xy.tolist(), (fix.x_m, fix.y_m)) < APART_M:
-                away = _deviations(at - t.xy, noise + t.cov + 0.15 ** 2 * np.eye(2))
+                away = deviations(at - t.xy, noise + t.cov + 0.15 ** 2 * np.eye(2))
                 if away < best_d:
                     explained, best, best_d = True, t, away
         return explained, best

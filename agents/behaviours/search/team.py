@@ -1,0 +1,41 @@
+"""What a searcher believes of its teammates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from swarm.core.world import Pose
+
+Point = tuple[float, float]
+
+TEAM_NEAR_M = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mate:
+    """What a teammate last said of itself."""
+
+    sequence: int
+    heard_at: int                    # ns, own clock
+    pose: Pose
+    goal: Point | None
+    confirming: bool
+
+
+def expected(mate: Mate, now: int) -> tuple[float, float]:
+    """Where a teammate is about now: half its top speed along its heading, for a second at most."""
+    ahead = 0.3 * min((now - mate.heard_at) / 1e9, 1.0)
+    pose = mate.pose
+    return pose.x_m + ahead * math.cos(pose.heading_rad), pose.y_m + ahead * math.sin(pose.heading_rad)
+
+
+def outward(pose: Pose, mates: dict[str, Mate]) -> float | None:
+    """The direction away from the middle of the teammates nearby, or None when there are none."""
+    near = [(m.pose.x_m, m.pose.y_m) for m in mates.values()
+            if math.dist((m.pose.x_m, m.pose.y_m), (pose.x_m, pose.y_m)) < TEAM_NEAR_M]
+    if not near:
+        return None
+    dx = pose.x_m - sum(p[0] for p in near) / len(near)
+    dy = pose.y_m - sum(p[1] for p in near) / len(near)
+    return math.atan2(dy, dx) if math.hypot(dx, dy) > 0.05 else pose.heading_rad
