@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from agents import behaviours
 from agents import events as ev
@@ -27,6 +30,7 @@ from swarm.net.process import Process, log_to_stderr
 
 log = logging.getLogger(__name__)
 NEWS_S = 1.0
+SWITCH_S = 0.0005                    # an executor back from a run waits no longer than this for the interpreter
 
 
 class Agent:
@@ -132,9 +136,11 @@ class Agent:
     # --- body, streams, behaviour ---
 
     def _observed(self, observation: Observation, at_ns: int) -> None:
+        if observation.frame is not None and self._streaming:
+            self._submit(observation, observation.frame, at_ns)
         self._behave(observation)
-        if observation.frame is None or not self._streaming:
-            return
+
+    def _submit(self, observation: Observation, frame: NDArray[np.uint8], at_ns: int) -> None:
         captured_ns = at_ns - ns(observation.age_s)
         for stream in self._streams.due(captured_ns):
             self._sequence += 1
@@ -145,7 +151,7 @@ class Agent:
                     request=request, stream=stream, captured_ns=captured_ns,
                     deadline_ns=captured_ns + ns(stream.deadline_s),
                 ),
-                Input(observation.frame, captured_ns, observation.pose),
+                Input(frame, captured_ns, observation.pose),
             )
 
     def _ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
@@ -209,5 +215,6 @@ class Agent:
 def main(settings: AgentFile) -> int:
     """Run one agent to its end. Raises: BadInput or ModelError before it starts."""
     log_to_stderr(settings.name)
+    sys.setswitchinterval(SWITCH_S)
     Agent(settings).run()
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import math
 import shlex
@@ -11,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from swarm.core.clock import MonotonicClock, unix_s
+from swarm.core.clock import MonotonicClock, local_stamp
 from swarm.launcher.progress import Quiet, progress_on
 from swarm.launcher.resolve import Options, dry_run, resolve
 
@@ -27,8 +26,7 @@ def launch(given: argparse.Namespace) -> int:
         return 0
     from swarm.launcher.run import Launch
 
-    now = datetime.datetime.fromtimestamp(unix_s())
-    out = Path(given.out or f"runs/{resolved.launch.scenario}-{now:%Y%m%d-%H%M%S}")
+    out = Path(given.out or f"runs/{resolved.launch.scenario}-{local_stamp()}")
     outcome = Launch(
         resolved, out, command=_command(), progress=Quiet() if given.json else progress_on(sys.stderr),
     ).run()

@@ -51,6 +51,11 @@ def unix_s() -> float:
     return time.time()
 
 
+def local_stamp() -> str:
+    """The local date and time as YYYYMMDD-HHMMSS, for names of files."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
 def new_boot() -> int:
     """A number that tells one start of a process from the next: microseconds since 1970."""
     return time.time_ns() // 1_000

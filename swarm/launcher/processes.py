@@ -22,7 +22,6 @@ ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
 }
-NICENESS = {"agent": 5}              # on one host the world goes first: its time is everybody's
 WARDEN_WAIT_S = 6.0
 
 
@@ -85,7 +84,6 @@ class Children:
             )
         self._tell_warden(popen.pid)
         self._sessions.add(popen.pid)
-        os.setpriority(os.PRIO_PROCESS, popen.pid, NICENESS.get(role, 0))
         child = Child(name=name, role=role, pid=popen.pid, log=log)
         self._popen[name], self._children[name] = popen, child
         pidfd = self._pidfds[name] = os.pidfd_open(popen.pid)
