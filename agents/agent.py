@@ -61,7 +61,7 @@ class Agent:
             behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed)
             if settings.behaviour else None
         )
-        self._streams = DueFrames(settings.streams)
+        self._streams = DueFrames(settings.streams, settings.name, settings.seed)
         self._streaming = False
         self._sequence = self._heartbeats = 0
         self._told: set[tuple[str, int]] = set()         # who has our advert: (name, boot)
