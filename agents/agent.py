@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from agents import behaviours
 from agents import events as ev
 from agents.bodies.world import WorldBody
-from agents.catalogue import Catalogue, frame_of
+from agents.catalogue import Catalogue
 from agents.driver import Driver, Input
 from agents.outbox import Outbox
-from agents.presence import HEARTBEAT_S, Presence
+from agents.presence import HEARTBEAT_S, LEASE_S, Presence
 from agents.scheduler import Scheduler
 from agents.streams import DueFrames
 from models.store import ARTEFACTS
@@ -30,6 +30,7 @@ from swarm.net.process import Process, log_to_stderr
 
 log = logging.getLogger(__name__)
 NEWS_S = 1.0
+DRAIN_LOOK_S = 0.02
 SWITCH_S = 0.0005                    # an executor back from a run waits no longer than this for the interpreter
 
 
@@ -62,8 +63,8 @@ class Agent:
             if settings.behaviour else None
         )
         self._streams = DueFrames(settings.streams, settings.name, settings.seed)
-        self._streaming = False
-        self._sequence = self._heartbeats = 0
+        self._streaming = settings.launcher is None      # on a board nobody says when to start
+        self._sequence = self._heartbeats = self._beat_ns = 0
         self._told: set[tuple[str, int]] = set()         # who has our advert: (name, boot)
         self._heard: dict[str, int] = {}                 # boot of everybody who sent a heartbeat
         self._ps = psutil.Process()
@@ -85,7 +86,7 @@ class Agent:
                 if observation is not None:
                     self._observed(observation, message.at_ns)
             case msg.StageAsk():
-                self._asked(body, message)
+                self._driver.asked(body, message)
             case msg.StageAnswer():
                 self._driver.handle(
                     ev.AnswerCame(
@@ -107,9 +108,6 @@ class Agent:
                 self._presence.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
                 self._driver.handle(ev.PlanCame(plan=plan))
-            case msg.Gone(name=name, boot=boot):
-                if self._presence.ended(name, boot):
-                    self._lost(name)
             case msg.Shared(topic=topic, data=data):
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(claim=claim, verdict=verdict):
@@ -118,15 +116,14 @@ class Agent:
                 self._streaming = True
             case msg.Drain():
                 self._streaming = False
+                self._drain()
             case _:
                 log.warning("%s sent %s, which means nothing to an agent", peer, type(body).__name__)
 
-    def _asked(self, ask: msg.StageAsk, message: Received) -> None:
-        frame = frame_of(message.tensors)
-        if frame is None:
-            self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason="malformed"))
-        else:
-            self._driver.asked(ask, message, frame)
+    def _drain(self) -> None:
+        """Say so once no request of ours is open and all that was to be told has left."""
+        if self._scheduler.open_requests() or len(self._outbox) or not self._process.tell_launcher(msg.Drained()):
+            self._loop.after(ns(DRAIN_LOOK_S), self._drain)
 
     def _heartbeat(self, peer: str, boot: int, heartbeat: msg.Heartbeat) -> None:
         self._heard[peer] = boot
@@ -180,16 +177,19 @@ class Agent:
     def _beat(self) -> None:
         """Every heartbeat: say that we live, tell newcomers what we can do, and see who has gone silent."""
         now = self._clock.now_ns()
+        stalled = self._heartbeats > 0 and now - self._beat_ns > ns(LEASE_S) // 2
         self._heartbeats += 1
+        self._beat_ns = now
         beat = msg.Heartbeat(sequence=self._heartbeats, sent_ns=now, busy_s=self._scheduler.busy_s(now))
         for peer in self._net.peers():
             if self._net.role(peer) not in ("agent", "planner"):
                 continue
-            self._net.send(peer, beat)
             boot = self._heard.get(peer)
-            if boot is not None and (peer, boot) not in self._told and self._net.send(peer, self._advert):
+            if not self._net.send(peer, beat) or boot is None or (peer, boot) in self._told:
+                continue
+            if self._net.send(peer, self._advert):
                 self._told.add((peer, boot))
-        for peer in self._presence.expire(now):
+        for peer in self._presence.expire(now) if not stalled else ():   # it was we who were silent: first hear
             self._lost(peer)
 
     def _lost(self, peer: str) -> None:
@@ -198,15 +198,15 @@ class Agent:
         self._driver.handle(ev.PeerLost(peer=peer))
 
     def _tell_news(self) -> None:
-        now = self._clock.now_ns()
         net, executor = self._net.statistics(), self._driver.executor.statistics()
         links = {peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._presence.links().items()}
         for peer in self._net.peers():
             if self._net.role(peer) == "planner":
-                self._net.send(peer, msg.LinkNews(links=links, busy_s=self._scheduler.busy_s(now)))
+                self._net.send(peer, msg.LinkNews(links=links))
         self._outbox.put(msg.AgentNews(
             rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,
-            busy_share=(executor.busy_s - self._busy_s) / NEWS_S, refused_in=sum(net.refused.values()),
+            busy_share=(executor.busy_s - self._busy_s) / NEWS_S,
+            refused_in=sum(net.refused.values()) + self._process.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates, control_bytes=net.sent_bytes["urgent"],
         ))
         self._busy_s = executor.busy_s

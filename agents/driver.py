@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import events as ev
-from agents.catalogue import Catalogue
+from agents.catalogue import Catalogue, frame_of
 from agents.executor import Executor, Finished
-from agents.scheduler import Scheduler
+from agents.scheduler import UNREACHABLE, Scheduler
 from swarm.core import messages as msg
 from swarm.core.clock import seconds
 from swarm.core.config import AgentFile
@@ -38,23 +38,32 @@ class Driver:
         ended: Callable[[Span, Outcome | None, Input], None],
     ) -> None:
         self._loop, self._net, self._scheduler, self._catalogue, self._ended = loop, net, scheduler, catalogue, ended
-        self._inputs: dict[RequestId, Input] = {}
+        self._inputs: dict[tuple[str, RequestId], Input] = {}    # by who asked (empty: this robot) and what
         self._timers: dict[RequestId, list[Timer]] = {}
         self._pending: deque[tuple[ev.Event, Outcome | None]] = deque()
         self._handling = False
         self.executor = Executor(
             loop.clock, threads=settings.board.executors, emulated=settings.board.emulated, seed=settings.seed,
-            finished=lambda finished: loop.post(lambda: self._run_ended(finished)),
+            finished=lambda finished: loop.post(lambda: self._run_ended(finished)), crashed=loop.fail,
         )
 
     def arrived(self, event: ev.RequestArrived, data: Input) -> None:
         """A request of this robot."""
-        self._inputs[event.request] = data
+        self._inputs["", event.request] = data
         self.handle(event)
 
-    def asked(self, ask: msg.StageAsk, message: Received, frame: NDArray[np.uint8]) -> None:
-        """A peer's request; its budget counts from now."""
-        self._inputs[ask.request] = Input(frame, message.at_ns)
+    def asked(self, ask: msg.StageAsk, message: Received) -> None:
+        """A peer's request; its budget counts from now. One that makes no sense is refused here."""
+        peer, frame = message.sender, frame_of(message.tensors)
+        reason = (
+            "malformed" if frame is None or ask.request.agent != peer
+            else "duplicate" if (peer, ask.request) in self._inputs
+            else ""
+        )
+        if reason or frame is None:
+            self._net.send(peer, msg.StageRefusal(request=ask.request, reason=reason))
+            return
+        self._inputs[peer, ask.request] = Input(frame, message.at_ns)
         self.handle(ev.StageAsked(
             request=ask.request, peer=message.sender, model=ask.model, variant=ask.variant, priority=ask.priority,
             deadline_ns=message.at_ns + round((message.budget_s or 0.0) * 1e9),
@@ -83,8 +92,9 @@ class Driver:
 
     def _do(self, command: ev.Command, outcome: Outcome | None) -> None:
         match command:
-            case ev.RunStage(work=work, request=request, model=model, variant=variant):
-                self.executor.start(work, request, self._catalogue.get(model, variant), self._inputs[request].frame)
+            case ev.RunStage(work=work, request=request, asker=asker, model=model, variant=variant):
+                frame = self._inputs[asker, request].frame
+                self.executor.start(work, request, self._catalogue.get(model, variant), frame)
             case ev.AbortRun(work=work):
                 self.executor.abort(work)
             case ev.SendStage():
@@ -93,16 +103,16 @@ class Driver:
                 self._net.send(peer, msg.StageCancel(request=request))
             case ev.Answer(request=request, peer=peer):
                 assert outcome is not None
-                held_s = seconds(self._loop.clock.now_ns() - self._inputs.pop(request).at_ns)
+                held_s = seconds(self._loop.clock.now_ns() - self._inputs.pop((peer, request)).at_ns)
                 self._net.send(peer, msg.StageAnswer(
                     request=request, outcome=outcome, run_s=command.run_s, waited_s=command.waited_s,
                     held_s=held_s, overrun=command.overrun,
                 ))
             case ev.Refuse(request=request, peer=peer, reason=reason):
-                self._inputs.pop(request, None)
+                self._inputs.pop((peer, request), None)
                 self._net.send(peer, msg.StageRefusal(request=request, reason=reason))
-            case ev.Forget(request=request):
-                self._inputs.pop(request, None)
+            case ev.Forget(request=request, peer=peer):
+                self._inputs.pop((peer, request), None)
             case ev.SetTimer(at_ns=at_ns, event=event):
                 timer = self._loop.at(at_ns, lambda: self.handle(event))
                 self._timers.setdefault(event.request, []).append(timer)
@@ -111,7 +121,7 @@ class Driver:
                     timer.cancel()
             case ev.Deliver(span=span):
                 succeeded = span.ending != "failed"
-                self._ended(span, outcome if succeeded else None, self._inputs.pop(span.request))
+                self._ended(span, outcome if succeeded else None, self._inputs.pop(("", span.request)))
             case _:
                 raise AssertionError(f"no way to do {command}")
 
@@ -120,5 +130,5 @@ class Driver:
             request=command.request, model=command.model, variant=command.variant, priority=command.priority
         )
         left_s = seconds(command.deadline_ns - self._loop.clock.now_ns())
-        if not self._net.send(command.peer, ask, [self._inputs[command.request].frame], left_s):
-            self.handle(ev.Refused(request=command.request, peer=command.peer, reason="unreachable"))
+        if not self._net.send(command.peer, ask, [self._inputs["", command.request].frame], left_s):
+            self.handle(ev.Refused(request=command.request, peer=command.peer, reason=UNREACHABLE))

@@ -99,10 +99,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStage(Command, frozen=True, kw_only=True):
-    """Start a run on a free executor."""
+    """Start a run on a free executor; `asker` is the peer it is for, empty for an own request."""
 
     work: int
     request: RequestId
+    asker: str
     model: str
     variant: str
 
@@ -132,9 +133,8 @@ class CancelStage(Command, frozen=True, kw_only=True):
 
 
 class Answer(Command, frozen=True, kw_only=True):
-    """Send the outcome of a run to the peer that asked for it."""
+    """Send the outcome of the run that has just ended to the peer that asked for it."""
 
-    work: int
     request: RequestId
     peer: str
     run_s: float
@@ -152,6 +152,7 @@ class Forget(Command, frozen=True, kw_only=True):
     """A peer's request needs no more: its input may be dropped."""
 
     request: RequestId
+    peer: str
 
 
 class SetTimer(Command, frozen=True, kw_only=True):
@@ -168,7 +169,6 @@ class CancelTimers(Command, frozen=True, kw_only=True):
 
 
 class Deliver(Command, frozen=True, kw_only=True):
-    """A request has ended; `work` is the own run whose outcome counts, None for a peer's answer or a failure."""
+    """A request has ended; unless it failed, its outcome is that of the event just handled."""
 
     span: Span
-    work: int | None = None

@@ -1,7 +1,7 @@
 """Runs models in threads of their own; the loop hears of each end. ONNX Runtime releases the GIL while it runs.
 
 On an emulated board a run really runs and ends at `start + max(actual, draw)`, `draw` coming from the board's
-profile by (seed, request, model); a run that took longer than its draw is counted as an overrun.
+profile by (seed, request); a run that took longer than its draw is counted as an overrun.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.catalogue import Loaded
-from models.session import Aborted, RunHandle
+from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.clock import Clock, ns, seconds
 from swarm.core.draw import from_quantiles, uniform
 from swarm.core.spans import RequestId
@@ -55,12 +55,14 @@ class _Run:
 
 
 class Executor:
-    """`threads` runs at once. `finished` is called in an executor's thread: hand it on with `Loop.post`."""
+    """`threads` runs at once. `finished` and, for a bug, `crashed` are called in an executor's thread."""
 
     def __init__(
-        self, clock: Clock, *, threads: int, emulated: bool, seed: int, finished: Callable[[Finished], None]
+        self, clock: Clock, *, threads: int, emulated: bool, seed: int, finished: Callable[[Finished], None],
+        crashed: Callable[[BaseException], None],
     ) -> None:
-        self._clock, self._emulated, self._seed, self._finished = clock, emulated, seed, finished
+        self._clock, self._emulated, self._seed = clock, emulated, seed
+        self._finished, self._crashed = finished, crashed
         self._waiting: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
         self._current: dict[int, _Run] = {}
         self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = 0
@@ -98,6 +100,12 @@ class Executor:
         )
 
     def _serve(self) -> None:
+        try:
+            self._run_all()
+        except BaseException as error:       # noqa: BLE001 - handed on, so that it ends the loop and not a thread
+            self._crashed(error)
+
+    def _run_all(self) -> None:
         while (run := self._waiting.get()) is not None:
             started_ns = self._clock.now_ns()
             outcome, overrun = self._run(run, started_ns)
@@ -115,7 +123,7 @@ class Executor:
         except Aborted:
             self._aborted += 1
             return None, False
-        except ValueError as error:      # a frame that does not fit the model, from a peer or a body
+        except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
             self._failed += 1
             log.warning("run of %s failed: %s", run.request, error)
             return None, False

@@ -5,7 +5,9 @@ An offload is guarded if it is sent while `last_safe` lies ahead:
     last_safe = deadline - (p95 of the fastest local variant + what may stand before it on the executor)
 
 Before it may stand: what is left of a run, the other guards that are set, and one run of each own stream that is more
-urgent. A less urgent run is held back if it could reach past that moment.
+urgent. A less urgent run, or one for a peer, is held back if it could reach past that moment. When a guard's moment
+comes, all guards with an earlier deadline fire with it: in the order of deadlines, one after the other, all are in time
+if any order is (Jackson 1955).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class Guard(msgspec.Struct, frozen=True):
     """One guard that is set: until when its fallback can wait, and what it takes."""
 
     last_safe_ns: int
+    deadline_ns: int
     priority: int
     p95_ns: int
 
@@ -61,7 +64,7 @@ class Guards:
         last_safe_ns = span.deadline_ns - ns(own.p95_s) - before_ns
         if last_safe_ns <= now:
             return 0
-        self._guards[span.request] = Guard(last_safe_ns, span.priority, ns(own.p95_s))
+        self._guards[span.request] = Guard(last_safe_ns, span.deadline_ns, span.priority, ns(own.p95_s))
         self._set += 1
         return last_safe_ns
 
@@ -69,17 +72,22 @@ class Guards:
         """The guard is no longer needed. Returns whether it was set."""
         return self._guards.pop(request, None) is not None
 
-    def fire(self, request: RequestId) -> bool:
-        """Its moment has come. Returns whether it was still set."""
-        fired = self.lift(request)
-        self._fired += fired
-        return fired
+    def fire(self, request: RequestId) -> list[RequestId]:
+        """Its moment has come: the guards that fire now, itself among them, by deadline; none if it was lifted."""
+        guard = self._guards.get(request)
+        if guard is None:
+            return []
+        firing = sorted((g.deadline_ns, r) for r, g in self._guards.items() if g.deadline_ns <= guard.deadline_ns)
+        for _, fired in firing:
+            del self._guards[fired]
+        self._fired += len(firing)
+        return [fired for _, fired in firing]
 
     def holds_back(self, work: Work, now: int) -> bool:
-        """Whether a guard needs the executor before this run would be over; a more urgent run never waits for one."""
+        """Whether a guard needs the executor before this run would be over. More urgent own work never waits for it."""
         return not work.guard and any(
-            guard.priority >= work.priority and now + work.p95_ns > guard.last_safe_ns
-            for guard in self._guards.values()
+            (guard.priority >= work.priority or work.asker) and now + work.p95_ns > guard.last_safe_ns
+            for request, guard in self._guards.items() if request != work.request
         )
 
     def statistics(self) -> GuardStatistics:

@@ -51,6 +51,7 @@ class Presence:
     def __init__(self) -> None:
         self._leases = Leases(ns(LEASE_S))
         self._peers: dict[str, _Peer] = {}
+        self._adverts: dict[tuple[str, int], dict[str, list[Profile]]] = {}     # of a peer's boot; outlives its lease
         self._came = self._lost = 0
 
     def heard(self, peer: str, boot: int, busy_s: float, now: int) -> bool:
@@ -58,18 +59,20 @@ class Presence:
         came = self._leases.heard(peer, boot, now)
         if came:
             self._came += 1
-            self._peers[peer] = _Peer()
+            self._peers[peer] = _Peer(profiles=self._adverts.get((peer, boot), {}))
         if self._leases.boot(peer) == boot:
             known = self._peers[peer]
             known.busy_s, known.heard_ns = busy_s, now
         return came
 
     def advertised(self, peer: str, boot: int, advert: Advert) -> None:
-        """What a peer can run. Ignored for a boot that does not hold the lease."""
+        """What a peer can run. It holds for this boot, also when the peer is lost and comes back."""
+        by_model: dict[str, list[Profile]] = {}
+        for profile in advert.profiles:
+            by_model.setdefault(profile.model, []).append(profile)
+        self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != peer or key[1] > boot}
+        self._adverts[peer, boot] = by_model
         if self._leases.boot(peer) == boot:
-            by_model: dict[str, list[Profile]] = {}
-            for profile in advert.profiles:
-                by_model.setdefault(profile.model, []).append(profile)
             self._peers[peer].profiles = by_model
 
     def round_trip(self, peer: str, rtt_s: float) -> None:
@@ -82,6 +85,12 @@ class Presence:
         profile = named(known.profiles.get(model, ()), variant) if known else None
         if known is not None and profile is not None:
             known.sent[request] = _Sent(now, profile.p50_s, profile.input_bytes)
+
+    def way_s(self, peer: str, request: RequestId) -> float:
+        """Expected time that a request sent to a peer, and its answer, spend on the way."""
+        known = self._peers.get(peer)
+        sent = known.sent.get(request) if known else None
+        return known.link.quality.transfer_s(sent.size_bytes) if known and sent else 0.0
 
     def answered(self, peer: str, request: RequestId, took_s: float) -> None:
         """The answer came: `took_s` from sending to arrival without the time the peer held it."""
@@ -103,13 +112,6 @@ class Presence:
     def expire(self, now: int) -> list[str]:
         """Peers that have gone silent since the last call."""
         return [name for name in self._leases.expire(now) if self._forget(name)]
-
-    def ended(self, peer: str, boot: int) -> bool:
-        """This boot of the peer is known to have ended. Returns whether it was believed alive."""
-        return self._leases.boot(peer) == boot and self._leases.ended(peer) and self._forget(peer)
-
-    def alive(self, peer: str, now: int) -> bool:
-        return self._leases.alive(peer, now)
 
     def links(self) -> dict[str, LinkQuality]:
         """Measured links, by peer."""

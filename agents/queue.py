@@ -31,8 +31,8 @@ class Work(msgspec.Struct, kw_only=True):
     aborted: bool = False
 
     def rank(self) -> tuple[bool, int, int, RequestId]:
-        """Guards first, then priority, then the earliest deadline, then by id."""
-        return (not self.guard, -self.priority, self.deadline_ns, self.request)
+        """Guards first, by deadline; then priority, then the earliest deadline, then by id."""
+        return (not self.guard, 0 if self.guard else -self.priority, self.deadline_ns, self.request)
 
 
 class WorkQueue:
@@ -67,6 +67,10 @@ class WorkQueue:
         if work is None:
             self._running[key].aborted = True
         return work
+
+    def promote(self, key: int) -> None:
+        """A waiting run has become a guard's fallback."""
+        self._waiting[key].guard = True
 
     def start(self, key: int, now: int) -> None:
         work = self._running[key] = self._waiting.pop(key)

@@ -21,6 +21,7 @@ from swarm.core.plan import Placement, Plan, Profile
 from swarm.core.route import Situation, route
 from swarm.core.spans import Ending, RequestId, Span
 
+UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
 GRACE_NS = ns(0.5)                   # a peer's answer is waited for this long beyond the deadline
 WARY_S = 0.3                         # a peer that refused gets no new work for this long
 
@@ -30,7 +31,7 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
 
     submitted: int
     ended: dict[str, int]
-    duplicates: int                  # answers that came after their request had ended
+    duplicates: int                  # answers after the end of their request, or of peers that were not asked
     guards: GuardStatistics
     serving: ServingStatistics
 
@@ -78,7 +79,8 @@ class Scheduler:
                 self._presence.wary(peer, WARY_S, now)
                 self._back_home(request, peer, reason, now, out)
             case ev.LastSafeStart(request=request):
-                self._guard_fires(request, now)
+                for fired in self._guards.fire(request):
+                    self._fires(self._open[fired], now)
             case ev.BudgetSpent(request=request):
                 self._spent(request, now, out)
             case ev.GivenUp(request=request):
@@ -158,8 +160,8 @@ class Scheduler:
         span.variant, span.sent_ns = variant, now
         self._presence.sent(peer, span.request, span.model, variant, now)
         out.append(ev.SendStage(
-            request=span.request, peer=peer, model=span.model, variant=variant,
-            priority=span.priority, deadline_ns=span.deadline_ns,
+            request=span.request, peer=peer, model=span.model, variant=variant, priority=span.priority,
+            deadline_ns=span.deadline_ns - ns(self._presence.way_s(peer, span.request)),
         ))
         last_safe_ns = self._guards.set(span, self._queue.running_left_ns(now), now)
         if last_safe_ns:
@@ -180,29 +182,35 @@ class Scheduler:
 
     # --- what may happen on its way ---
 
-    def _guard_fires(self, request: RequestId, now: int) -> None:
-        state = self._open.get(request)
-        if state is None or not self._guards.fire(request):
-            return
+    def _fires(self, state: _Open, now: int) -> None:
+        """The last safe start of its fallback: what waits at home since the peer refused goes first."""
         state.span.guard_fired = True
-        self._fall_back(state, now)
+        if state.work is None:
+            self._fall_back(state, guard=True, now=now)
+        else:
+            self._queue.promote(state.work)
 
-    def _fall_back(self, state: _Open, now: int) -> bool:
+    def _fall_back(self, state: _Open, *, guard: bool, now: int) -> bool:
         """Run at home on the fastest variant. Returns whether there is one."""
         own = fastest(self._profiles.get(state.span.model, ()))
         if own is not None:
-            self._wait_at_home(state, own.variant, guard=state.span.guarded, now=now)
+            self._wait_at_home(state, own.variant, guard=guard, now=now)
         return own is not None
 
     def _back_home(self, request: RequestId, peer: str, reason: str, now: int, out: list[ev.Command]) -> None:
-        """The peer will not answer: the request runs at home, unless its fallback already does."""
+        """The peer will not answer: the request waits its turn at home, unless its fallback is there already.
+
+        Its guard stays set: at the last safe moment it goes before all else.
+        """
         self._presence.dropped(peer, request)
         state = self._open.get(request)
         if state is None or state.peer != peer:
             return
         state.peer = ""
-        self._guards.lift(request)
-        if state.work is None and (now >= state.span.deadline_ns or not self._fall_back(state, now)):
+        if reason == UNREACHABLE:
+            self._guards.lift(request)                       # nothing ever left: a request like any other at home
+            state.span.offloaded_to, state.span.sent_ns, state.span.guarded = "", 0, False
+        if state.work is None and (now >= state.span.deadline_ns or not self._fall_back(state, guard=False, now=now)):
             self._end(state, "failed", reason, now, out)
 
     def _spent(self, request: RequestId, now: int, out: list[ev.Command]) -> None:
@@ -230,7 +238,7 @@ class Scheduler:
 
     def _answered(self, event: ev.AnswerCame, now: int, out: list[ev.Command]) -> None:
         state = self._open.get(event.request)
-        if state is None:
+        if state is None or state.span.offloaded_to != event.peer:
             self._presence.dropped(event.peer, event.request)
             self._duplicates += 1
             return
@@ -264,7 +272,7 @@ class Scheduler:
         span.ran_on, span.variant, span.overrun = self._name, work.variant, event.overrun
         span.started_ns, span.finished_ns = event.started_ns, event.finished_ns
         span.run_s = seconds(event.finished_ns - event.started_ns)
-        self._end(state, "completed" if now <= span.deadline_ns else "late", "", now, out, work.key)
+        self._end(state, "completed" if now <= span.deadline_ns else "late", "", now, out)
 
     def _call_back(self, state: _Open, out: list[ev.Command]) -> None:
         """The peer's answer is no longer wanted."""
@@ -272,14 +280,13 @@ class Scheduler:
         self._presence.dropped(state.peer, state.span.request)
         state.peer = ""
 
-    def _end(self, state: _Open, ending: Ending, reason: str, now: int, out: list[ev.Command],
-             work: int | None = None) -> None:
+    def _end(self, state: _Open, ending: Ending, reason: str, now: int, out: list[ev.Command]) -> None:
         span = state.span
         del self._open[span.request]
         self._guards.lift(span.request)
         span.ending, span.reason, span.ended_ns = ending, reason, now
         self._ended[ending] += 1
-        out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span, work=work)]
+        out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span)]
 
     # --- the executor, the plan ---
 
@@ -296,8 +303,10 @@ class Scheduler:
                     self._end(self._open[work.request], "failed", "expired", now, out)
             elif not self._guards.holds_back(work, now):
                 self._queue.start(work.key, now)
+                if not work.asker:
+                    self._guards.lift(work.request)
                 out.append(ev.RunStage(
-                    work=work.key, request=work.request, model=work.model, variant=work.variant
+                    work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant
                 ))
 
     def _adopt(self, plan: Plan, now: int) -> None:

@@ -62,7 +62,7 @@ class Serving:
             return [self.refuse(work, "failed")]
         self._answered += 1
         return [ev.Answer(
-            work=work.key, request=work.request, peer=work.asker, run_s=seconds(event.finished_ns - event.started_ns),
+            request=work.request, peer=work.asker, run_s=seconds(event.finished_ns - event.started_ns),
             waited_s=seconds(event.started_ns - work.queued_ns), overrun=event.overrun,
         )]
 
@@ -80,7 +80,7 @@ class Serving:
     def _drop(self, works: Sequence[Work]) -> list[ev.Command]:
         commands: list[ev.Command] = []
         for work in works:
-            commands.append(ev.Forget(request=work.request))
+            commands.append(ev.Forget(request=work.request, peer=work.asker))
             if self._queue.remove(work.key) is None:
                 commands.append(ev.AbortRun(work=work.key))
         return commands

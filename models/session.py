@@ -27,6 +27,10 @@ class Aborted(RuntimeError):
     """The run was ended by `RunHandle.abort`; the session stays usable."""
 
 
+class RunFailed(RuntimeError):
+    """ONNX Runtime could not finish a run: out of memory, or a provider's own failure; the session stays usable."""
+
+
 class RunHandle:
     """Lets another thread end one run; good for that run only."""
 
@@ -64,14 +68,14 @@ class Session:
         self.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.inputs})     # the first run allocates
 
     def run(self, inputs: Mapping[str, NDArray], handle: RunHandle | None = None) -> list[NDArray]:
-        """The outputs, in the order of `outputs`. Raises Aborted when `handle` ended the run."""
+        """The outputs, in the order of `outputs`. Raises Aborted when `handle` ended the run, RunFailed."""
         handle = handle or RunHandle()
         try:
             return cast("list[NDArray]", self._session.run(None, dict(inputs), handle._options))
-        except ort_errors.Fail as error:
+        except (ort_errors.Fail, ort_errors.RuntimeException, ort_errors.EPFail, ort_errors.InvalidArgument) as error:
             if handle._aborted:
                 raise Aborted from error
-            raise
+            raise RunFailed(str(error)) from error
 
 
 def _options(threads: int) -> ort.SessionOptions:

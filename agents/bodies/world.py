@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.messages import Acted, Claimed, Sensed
-from swarm.core.world import Act, Claim, Observation
+from swarm.core.world import LIDAR, Act, Claim, Observation
 from swarm.net.endpoint import Endpoint
 
 
@@ -27,7 +27,7 @@ class WorldBody:
             return None
         fits = (
             len(tensors) == 1 + sensed.frame
-            and tensors[0].dtype == np.float32 and tensors[0].ndim == 1
+            and tensors[0].dtype == np.float32 and tensors[0].shape == (LIDAR.beams,)
             and (not sensed.frame or (tensors[1].dtype == np.uint8 and tensors[1].ndim == 3))
         )
         if not fits:

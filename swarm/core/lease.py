@@ -52,7 +52,3 @@ class Leases:
         """The boot that holds the lease."""
         lease = self._leases.get(peer)
         return lease.boot if lease else None
-
-    def next_expiry_ns(self) -> int | None:
-        """When `expire` should be called next."""
-        return min((lease.until_ns for lease in self._leases.values()), default=None)

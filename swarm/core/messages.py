@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from swarm.core.bounds import Count, Finite, Nanoseconds, Priority, Rate, Seconds
 from swarm.core.plan import Plan, Profile, StreamSpec
 from swarm.core.spans import RequestId, Span
 from swarm.core.world import Act, Claim, Outcome, Pose
@@ -30,7 +31,7 @@ class Ready(Message, frozen=True, kw_only=True):
     """A process has bound its lanes and loaded what it needs."""
 
     member: Member
-    pid: int
+    pid: Count
 
 
 class Roster(Message, frozen=True, kw_only=True):
@@ -47,6 +48,10 @@ class Drain(Message, frozen=True, kw_only=True):
     """Streams stop; open requests run to their end."""
 
 
+class Drained(Message, frozen=True, kw_only=True):
+    """Streams have stopped, every request of this agent has ended, and everyone has been told."""
+
+
 class Shutdown(Message, frozen=True, kw_only=True):
     """End the process."""
 
@@ -57,32 +62,31 @@ class Shutdown(Message, frozen=True, kw_only=True):
 class Heartbeat(Message, frozen=True, kw_only=True):
     """A sign of life and load; answered, so that it measures the round trip too."""
 
-    sequence: int
-    sent_ns: int                     # the sender's clock; comes back in the answer
-    busy_s: float = 0.0              # work in hand on the executor
-    served: int = 0                  # results given to peers so far
+    sequence: Count
+    sent_ns: Nanoseconds                     # the sender's clock; comes back in the answer
+    busy_s: Seconds = 0.0            # work in hand on the executor
 
 
 class HeartbeatAck(Message, frozen=True, kw_only=True):
     """Echo of a heartbeat."""
 
-    sequence: int
-    sent_ns: int
-    held_s: float                    # receipt to answer
+    sequence: Count
+    sent_ns: Nanoseconds
+    held_s: Seconds                    # receipt to answer
 
 
 class Gone(Message, frozen=True, kw_only=True):
     """The launcher saw this process end."""
 
     name: str
-    boot: int
+    boot: Count
 
 
 class Advert(Message, frozen=True, kw_only=True):
     """What an agent is and wants: sent to all when it changes."""
 
     board: str
-    executors: int
+    executors: Count
     profiles: list[Profile]
     streams: list[StreamSpec]
 
@@ -90,8 +94,7 @@ class Advert(Message, frozen=True, kw_only=True):
 class LinkNews(Message, frozen=True, kw_only=True):
     """An agent's measured links, for the planner."""
 
-    links: dict[str, tuple[float, float]]    # peer -> (round trip in s, bytes per s)
-    busy_s: float
+    links: dict[str, tuple[Seconds, Rate]]    # peer -> (round trip in s, bytes per s)
 
 
 class PlanNews(Message, frozen=True, kw_only=True):
@@ -109,7 +112,7 @@ class StageAsk(Message, frozen=True, kw_only=True):
     request: RequestId
     model: str
     variant: str
-    priority: int
+    priority: Priority
 
 
 class StageAnswer(Message, frozen=True, kw_only=True):
@@ -117,9 +120,9 @@ class StageAnswer(Message, frozen=True, kw_only=True):
 
     request: RequestId
     outcome: Outcome
-    run_s: float
-    waited_s: float                  # in the peer's queue
-    held_s: float                    # receipt to answer
+    run_s: Seconds
+    waited_s: Seconds                  # in the peer's queue
+    held_s: Seconds                    # receipt to answer
     overrun: bool = False
 
 
@@ -127,7 +130,7 @@ class StageRefusal(Message, frozen=True, kw_only=True):
     """The peer will not run it."""
 
     request: RequestId
-    reason: str                      # full | too_late | unknown_model | draining | failed
+    reason: str                      # full | too_late | unknown_model | malformed | duplicate | failed
 
 
 class StageCancel(Message, frozen=True, kw_only=True):
@@ -142,11 +145,11 @@ class StageCancel(Message, frozen=True, kw_only=True):
 class Sensed(Message, frozen=True, kw_only=True):
     """An observation; tensors: scan float32 [beams], and frame uint8 [h, w, 3] if there is one."""
 
-    sequence: int
-    age_s: float
+    sequence: Count
+    age_s: Seconds
     pose: Pose
-    v_mps: float
-    w_radps: float
+    v_mps: Finite
+    w_radps: Finite
     bumped: bool
     frame: bool
 
@@ -203,26 +206,26 @@ class Happened(Message, frozen=True, kw_only=True):
 class AgentNews(Message, frozen=True, kw_only=True):
     """An agent's own figures, once a second."""
 
-    rss_bytes: int
-    runs: int
-    overruns: int
-    busy_share: float                # of the executor, since the last one
-    refused_in: int                  # messages refused
-    duplicates: int                  # answers after the end of their request
-    control_bytes: int               # sent on the urgent lane so far
+    rss_bytes: Count
+    runs: Count
+    overruns: Count
+    busy_share: Finite                # of the executor, since the last one
+    refused_in: Count                  # messages refused
+    duplicates: Count                  # answers after the end of their request
+    control_bytes: Count               # sent on the urgent lane so far
 
 
 class WorldNews(Message, frozen=True, kw_only=True):
     """The world's figures, several times a second."""
 
-    time_s: float
-    steps: int
-    real_time_factor: float
-    lag_ms_p99: float
-    targets: int
-    found: int
-    coverage: float
-    collisions: int
+    time_s: Seconds
+    steps: Count
+    real_time_factor: Finite
+    lag_ms_p99: Finite
+    targets: Count
+    found: Count
+    coverage: Finite
+    collisions: Count
     poses: dict[str, Pose]
 
 
@@ -235,14 +238,31 @@ class Scene(Message, frozen=True, kw_only=True):
 class PlannerNews(Message, frozen=True, kw_only=True):
     """A plan was made."""
 
-    epoch: int
-    solve_s: float
+    epoch: Count
+    solve_s: Seconds
     solver: str
     ray: bool
 
 
+_LAUNCHER, _AGENT, _PLANNER, _WORLD = "launcher", "agent", "planner", "world"
+_MAY_SAY: dict[type[Message], tuple[str, ...]] = {
+    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone), (_LAUNCHER,)),
+    **dict.fromkeys((Heartbeat, HeartbeatAck), (_AGENT, _PLANNER)),
+    **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
+    **dict.fromkeys((Acted, Claimed, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
+    **dict.fromkeys((Sensed, Judged, WorldNews, Scene), (_WORLD,)),
+    **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
+    **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
+}
+
+
+def may_say(role: str, body: Message) -> bool:
+    """Whether a member of this role may send this message; a stranger, whose role is empty, may say nothing."""
+    return role in _MAY_SAY[type(body)]
+
+
 Body = (
-    Ready | Roster | Start | Drain | Shutdown
+    Ready | Roster | Start | Drain | Drained | Shutdown
     | Heartbeat | HeartbeatAck | Gone | Advert | LinkNews | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Sensed | Acted | Claimed | Judged | Shared

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
+
+from swarm.core.bounds import Count, PositiveSeconds, Priority, Rate, Seconds, Share
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -10,11 +15,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     variant: str
-    p50_s: float
-    p95_s: float
-    memory_bytes: int
-    accuracy: float                  # the card's primary metric, 0..1
-    input_bytes: int                 # what travels when it is offloaded whole
+    p50_s: PositiveSeconds
+    p95_s: PositiveSeconds
+    memory_bytes: Count
+    accuracy: Share                  # the card's primary metric, 0..1
+    input_bytes: Count               # what travels when it is offloaded whole
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,9 +27,9 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     name: str
     model: str
-    rate_hz: float
-    deadline_s: float                # capture -> result, on the robot's own clock
-    priority: int = 0                # larger runs first
+    rate_hz: Rate
+    deadline_s: PositiveSeconds      # capture -> result, on the robot's own clock
+    priority: Priority = 0           # larger runs first
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,20 +38,17 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     stream: str
     variant: str
-    where: list[str]
+    where: Annotated[list[str], Meta(min_length=1, max_length=64)]
     cuts: list[str] = []             # names of the partition points between stages; one fewer than `where`
-    predicted_s: float = 0.0         # expected latency
+    predicted_s: Seconds = 0.0       # expected latency
     why: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """All placements, with an epoch that only grows and a lease after which agents route by local policy."""
 
-    epoch: int
-    lease_s: float
+    epoch: Count
+    lease_s: Seconds
     placements: list[Placement]
     solver: str = ""
-    solve_s: float = 0.0
-
-    def placement(self, agent: str, stream: str) -> Placement | None:
-        return next((p for p in self.placements if p.agent == agent and p.stream == stream), None)
+    solve_s: Seconds = 0.0

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from swarm.core.bounds import Count, Finite, Nanoseconds, Priority
+
 Ending = Literal["completed", "late", "failed"]
 
 
@@ -13,8 +15,8 @@ class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
     """`agent/boot/sequence`: unique over all robots and restarts."""
 
     agent: str
-    boot: int
-    sequence: int
+    boot: Count
+    sequence: Count
 
     def __str__(self) -> str:
         return f"{self.agent}/{self.boot}/{self.sequence}"
@@ -26,24 +28,24 @@ class Span(msgspec.Struct, kw_only=True):
     request: RequestId
     stream: str
     model: str
-    priority: int
-    captured_ns: int                 # when the sensor was read
-    submitted_ns: int                # when the frame was received
-    deadline_ns: int
+    priority: Priority
+    captured_ns: Nanoseconds                 # when the sensor was read
+    submitted_ns: Nanoseconds                # when the frame was received
+    deadline_ns: Nanoseconds
     variant: str = ""
     ran_on: str = ""                 # the agent whose result counted
     offloaded_to: str = ""           # the last peer that was asked, if any
     guarded: bool = False
     guard_fired: bool = False
-    queued_ns: int = 0               # entered the local queue
-    sent_ns: int = 0                 # left for the peer
-    started_ns: int = 0              # the run that counted began (for a peer's: as seen from here)
-    finished_ns: int = 0             # that run ended (likewise)
-    returned_ns: int = 0             # the peer's answer arrived
-    ended_ns: int = 0
-    run_s: float = 0.0               # duration of the run that counted
-    peer_held_s: float = 0.0         # receipt to answer, on the peer's clock
-    predicted_s: float = 0.0         # latency expected when it was routed
+    queued_ns: Nanoseconds = 0               # entered the local queue
+    sent_ns: Nanoseconds = 0                 # left for the peer
+    started_ns: Nanoseconds = 0              # the run that counted began (for a peer's: as seen from here)
+    finished_ns: Nanoseconds = 0             # that run ended (likewise)
+    returned_ns: Nanoseconds = 0             # the peer's answer arrived
+    ended_ns: Nanoseconds = 0
+    run_s: Finite = 0.0               # duration of the run that counted
+    peer_held_s: Finite = 0.0         # receipt to answer, on the peer's clock
+    predicted_s: Finite = 0.0         # latency expected when it was routed
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Literal["open"] = "open"
     reason: str = ""

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.bounds import Count, Seconds
 from swarm.core.messages import Body
 
 PROTOCOL = 1
@@ -38,9 +39,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     v: int
     swarm: str
     sender: str
-    boot: int
+    boot: Count
     body: Body
-    budget_s: float | None = None    # what is left of the deadline, if there is one
+    budget_s: Seconds | None = None    # what is left of the deadline, if there is one
     tensors: list[TensorHeader] = []
 
 
@@ -86,7 +87,7 @@ def decode(frames: Sequence[Buffer]) -> tuple[Envelope, list[NDArray[Any]]]:
 
 
 def _tensor(header: TensorHeader, frame: Buffer) -> NDArray[Any]:
-    if header.dtype not in DTYPES or len(header.shape) > 8 or any(n < 0 for n in header.shape):
+    if header.dtype not in DTYPES or len(header.shape) > 8 or any(not 0 <= n <= MAX_TENSOR_BYTES for n in header.shape):
         raise WireError("tensor", f"{header.dtype} {header.shape}")
     dtype = np.dtype(header.dtype)
     count = 1
@@ -94,6 +95,9 @@ def _tensor(header: TensorHeader, frame: Buffer) -> NDArray[Any]:
         count *= n                       # Python integers: no overflow
     if count * dtype.itemsize != len(frame) or len(frame) > MAX_TENSOR_BYTES:
         raise WireError("tensor", f"{header.dtype} {header.shape} is not {len(frame)} bytes")
-    array = np.frombuffer(frame, dtype).reshape(header.shape)
+    try:
+        array = np.frombuffer(frame, dtype).reshape(header.shape)
+    except ValueError as error:          # shapes with a zero in them can be beyond what numpy counts
+        raise WireError("tensor", str(error)) from None
     array.flags.writeable = False
     return array

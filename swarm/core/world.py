@@ -7,9 +7,13 @@ The body frame has x ahead and y to the left; a heading of 0 looks along the wor
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from swarm.core.bounds import Count, Finite, Seconds
 
 FLOOR, WALL, CLUTTER, TARGET, ROBOT = range(5)
 SEGMENT_CLASSES = ("floor", "wall", "clutter", "target", "robot")
@@ -18,13 +22,15 @@ SEGMENT_CLASSES = ("floor", "wall", "clutter", "target", "robot")
 TARGET_CLASSES = ("casualty", "beacon", "hazard")
 """What a detector tells apart, by class index."""
 
+Label = Annotated[int, msgspec.Meta(ge=0, lt=len(TARGET_CLASSES))]
+
 
 class Pose(msgspec.Struct, frozen=True, array_like=True):
     """Position and heading of a robot's base in the world frame."""
 
-    x_m: float
-    y_m: float
-    heading_rad: float
+    x_m: Finite
+    y_m: Finite
+    heading_rad: Finite
 
 
 class Camera(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,10 +72,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     sequence: int                    # counts observations of this robot; newest wins
-    age_s: float                     # time since the sensors were read, at receipt
+    age_s: float                     # time since the sensors were read, as the body states it
     pose: Pose                       # as odometry and localisation give it
-    v_mps: float
-    w_radps: float
+    v_mps: Finite
+    w_radps: Finite
     scan: NDArray[np.float32]
     frame: NDArray[np.uint8] | None = None
     bumped: bool = False             # touched something since the last observation
@@ -78,28 +84,28 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """A velocity command; when older than `ttl_s` the robot stops by itself."""
 
-    v_mps: float
-    w_radps: float
-    ttl_s: float = 0.5
+    v_mps: Finite
+    w_radps: Finite
+    ttl_s: Seconds = 0.5
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A robot's statement that it has confirmed a target."""
 
     label: str                       # one of TARGET_CLASSES
-    x_m: float
-    y_m: float
+    x_m: Finite
+    y_m: Finite
 
 
 class Detection(msgspec.Struct, frozen=True, array_like=True):
     """One box in pixels of the frame it was found in; x right, y down."""
 
-    label: int                       # index into TARGET_CLASSES
-    score: float                     # 0..1
-    x0_px: float
-    y0_px: float
-    x1_px: float
-    y1_px: float
+    label: Label                     # index into TARGET_CLASSES
+    score: Finite                     # 0..1
+    x0_px: Finite
+    y0_px: Finite
+    x1_px: Finite
+    y1_px: Finite
 
 
 class Detections(msgspec.Struct, frozen=True, tag="detections"):
@@ -111,9 +117,13 @@ class Detections(msgspec.Struct, frozen=True, tag="detections"):
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
     """A class per cell of the frame, row-major, `height * width` bytes, values index SEGMENT_CLASSES."""
 
-    height: int
-    width: int
+    height: Count
+    width: Count
     cells: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.cells) != self.height * self.width or any(c >= len(SEGMENT_CLASSES) for c in set(self.cells)):
+            raise ValueError(f"a mask of {len(self.cells)} cells is not {self.height} x {self.width} of known classes")
 
     def array(self) -> NDArray[np.uint8]:
         """The cells as uint8 [height, width]."""

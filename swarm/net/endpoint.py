@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LANES = ("urgent", "bulk")
 HIGH_WATER = 64                      # messages per peer and lane, outgoing; stale inference is worth nothing
 TURN_MESSAGES = 32                   # taken from one lane before the others get their turn
-HANDED_OVER = b"\0"                  # ids like this are ZeroMQ's: of a connection whose name a newer one took over
+UNNAMED = b"\0"                      # ids like this are ZeroMQ's own
 ZERO_COPY_BYTES = 64 << 10           # measured: above this, handing over the buffer beats copying it
 
 
@@ -79,8 +79,8 @@ class Endpoint:
             if member.name == self._name or self._members.get(member.name) == member:
                 continue
             self.leave(member.name)
-            self._members[member.name] = member
             self._out[member.name] = {"urgent": self._dial(member.urgent), "bulk": self._dial(member.bulk)}
+            self._members[member.name] = member
 
     def leave(self, name: str) -> None:
         """Forget a member; what was queued for it is dropped."""
@@ -156,7 +156,11 @@ class Endpoint:
         socket.setsockopt(zmq.RECONNECT_IVL, 50)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
         self._tune(socket)
-        socket.connect(address)
+        try:
+            socket.connect(address)
+        except zmq.ZMQError as error:
+            socket.close(linger=0)
+            raise BadInput(f"roster: {address!r}", str(error), "an address like tcp://10.0.0.7:7000") from None
         return socket
 
     def _tune(self, socket: zmq.Socket[Any]) -> None:
@@ -169,21 +173,22 @@ class Endpoint:
     def _receive(self, socket: zmq.Socket[Any], copy: bool) -> None:
         for _ in range(TURN_MESSAGES):
             try:
-                parts = socket.recv_multipart(flags=zmq.DONTWAIT, copy=copy)
+                identity = socket.recv(flags=zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
-            frames: list[Any] = [part.buffer if isinstance(part, zmq.Frame) else part for part in parts]
-            self._take(bytes(frames[0]), frames[1:])
+            frames: list[Any] = [socket.recv() if copy else socket.recv(copy=False).buffer
+                                 for _ in iter(lambda: socket.getsockopt(zmq.RCVMORE), 0)]
+            self._take(_name_of(identity), frames)
             if socket.closed:                            # the handler closed us
                 return
 
-    def _take(self, routing_id: bytes, frames: Sequence[Any]) -> None:
+    def _take(self, name: str, frames: Sequence[Any]) -> None:
         try:
             envelope, tensors = decode(frames)
             if envelope.swarm != self._swarm:
                 raise WireError("swarm", f"of swarm {envelope.swarm!r}")
-            if envelope.sender.encode() != routing_id and routing_id[:1] != HANDED_OVER:
-                raise WireError("sender", f"{envelope.sender!r} came on the connection of {routing_id!r}")
+            if envelope.sender != name:
+                raise WireError("sender", f"{envelope.sender!r} came on the connection of {name!r}")
         except WireError as error:
             if not self._refused[error.cause]:
                 log.warning("refused a message (%s); further ones of this cause are only counted", error)
@@ -192,3 +197,17 @@ class Endpoint:
         self._received += 1
         now = self._loop.clock.now_ns()
         self._handler(Received(envelope.sender, envelope.boot, envelope.body, tensors, envelope.budget_s, now))
+
+
+def _name_of(identity: zmq.Frame) -> str:
+    """The name that a connection gave itself; empty if it gave none.
+
+    A connection whose name was taken over by a newer one keeps what it said of itself, though ZeroMQ renames it.
+    """
+    routing_id = identity.bytes
+    if routing_id[:1] == UNNAMED:
+        try:
+            return str(identity.get("Identity"))
+        except zmq.ZMQError:
+            return ""
+    return routing_id.decode("utf-8", "replace")

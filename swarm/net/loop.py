@@ -88,6 +88,13 @@ class Loop:
         self._posted.append(callback)
         os.eventfd_write(self._wake_fd, 1)
 
+    def fail(self, error: BaseException) -> None:
+        """Raise an error of another thread in the loop's: a bug crashes loudly wherever it is."""
+        def raise_it() -> None:
+            raise error
+
+        self.post(raise_it)
+
     def stop(self) -> None:
         """End `run` after the current turn. Safe from any thread and from signal handlers."""
         self.post(self._stop)
@@ -120,12 +127,17 @@ class Loop:
         return max(0, -(-(self._timers[0][0] - self.clock.now_ns()) // 1_000_000))
 
     def _run_timers(self) -> None:
-        while self._timers and self._timers[0][0] <= self.clock.now_ns():
-            at_ns, _, timer = heapq.heappop(self._timers)
-            if timer.callback is not None:
-                self._late_ns_max = max(self._late_ns_max, self.clock.now_ns() - at_ns)
+        """Fire what is due by now; what these set anew waits for the next turn, so that none starves the sockets."""
+        now = self.clock.now_ns()
+        due: list[Timer] = []
+        while self._timers and self._timers[0][0] <= now:
+            due.append(heapq.heappop(self._timers)[2])
+        for timer in due:
+            callback, timer.callback = timer.callback, None
+            if callback is not None:
+                self._late_ns_max = max(self._late_ns_max, now - timer.at_ns)
                 self._fired += 1
-                timer.callback()
+                callback()
 
     def _run_posted(self) -> None:
         os.eventfd_read(self._wake_fd)

@@ -8,10 +8,13 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from swarm.core import messages as msg
 from swarm.core.clock import MonotonicClock, new_boot, ns, seconds
 from swarm.core.messages import Body, Gone, Heartbeat, HeartbeatAck, Member, Ready, Roster, Shutdown
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
+
+log = logging.getLogger(__name__)
 
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
 READY_EVERY_NS = ns(0.1)
@@ -38,6 +41,7 @@ class Process:
         )
         self._launcher = launcher
         self._announced = False
+        self.refused = 0                 # messages of those who may not say them
         self.net.join([*roster, *([launcher] if launcher else [])])
 
     def run(self) -> None:
@@ -62,7 +66,12 @@ class Process:
 
     def _received(self, message: Received) -> None:
         body = message.body
-        if isinstance(body, Roster):
+        if not msg.may_say(self.net.role(message.sender), body):
+            self.refused += 1
+            if self.refused == 1:
+                log.warning("refused %s of %s, who may not say it; further ones are only counted",
+                            type(body).__name__, message.sender)
+        elif isinstance(body, Roster):
             self._announced = True
             self.net.join(body.members)
         elif isinstance(body, Shutdown):

@@ -84,11 +84,12 @@ class Simulation:
         self.order = itertools.count()
         self.agenda: list[tuple[int, int, ev.Event]] = []
         self.known = presence(mule=[profile(), profile("segmenter", 0.05)], ox=[profile()])
-        self.scheduler = scheduler("greedy", self.known, detector=0.03, segmenter=0.2)
+        self.scheduler = scheduler("planner", self.known, detector=0.03, segmenter=0.2)
         self.running: set[int] = set()
         self.cancelled: set[RequestId] = set()
         self.submitted = 0
         self.ended: list[Span] = []
+        self.asked: set[RequestId] = set()
         self.answers: dict[RequestId, int] = {}
 
     def run(self, frames: int = 40) -> None:
@@ -99,11 +100,18 @@ class Simulation:
             self.later(at, arrived(i, spec, at))
             if self.random.random() < 0.3:
                 self.later(at, asked(i, deadline_ns=at + ns(self.random.uniform(0.01, 0.3))))
+            if self.random.random() < 0.1:
+                self.later(at + ns(0.05), ev.StageCancelled(request=request(i, "asker"), peer="asker"))
+            if self.random.random() < 0.1:
+                where = self.random.choice(["me", "mule", "ox"])
+                self.later(at, plan_for(self.random.choice(["detect", "segment"]), where, epoch=i))
         for _ in range(3):
             self.later(ns(self.random.uniform(0, 2)), ev.PeerLost(peer=self.random.choice(["mule", "ox", "asker"])))
         while self.agenda:
             self.now, _, event = heapq.heappop(self.agenda)
             self.submitted += isinstance(event, ev.RequestArrived)
+            if isinstance(event, ev.StageAsked):
+                self.asked.add(event.request)
             if isinstance(event, ev.StageDone):
                 self.running.remove(event.work)
             if isinstance(event, ev.LastSafeStart | ev.BudgetSpent | ev.GivenUp) and event.request in self.cancelled:
@@ -141,5 +149,10 @@ class Simulation:
                 self.cancelled.add(which)
             case ev.Deliver(span=span):
                 self.ended.append(span)
-            case ev.Answer(request=which) | ev.Refuse(request=which) | ev.Forget(request=which):
+            case ev.Answer(request=which, peer=peer) | ev.Refuse(request=which, peer=peer) | ev.Forget(
+                request=which, peer=peer
+            ):
+                assert which.agent == peer
                 self.answers[which] = self.answers.get(which, 0) + 1
+            case ev.AbortRun(work=work):
+                assert work in self.running, "an abort of what does not run"

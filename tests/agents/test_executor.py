@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents.executor import Executor, Finished
-from models.session import Aborted, RunHandle
+from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.clock import MonotonicClock
 from swarm.core.world import Detections, Outcome
 from tests.agents.fakes import request
@@ -38,7 +38,10 @@ class FakeModel:
 class Runs:
     def __init__(self, emulated: bool) -> None:
         self.ended: queue.Queue[Finished] = queue.Queue()
-        self.executor = Executor(MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put)
+        self.crashes: queue.Queue[BaseException] = queue.Queue()
+        self.executor = Executor(
+            MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put, crashed=self.crashes.put
+        )
 
     def start(self, model: FakeModel) -> None:
         self.executor.start(1, request(1), model, FRAME)  # pyright: ignore[reportArgumentType]
@@ -94,10 +97,18 @@ def test_an_abort_frees_an_emulated_executor_at_once() -> None:
     runs.executor.close()
 
 
-@pytest.mark.parametrize(("error", "counted"), [(Aborted(), "aborted"), (ValueError("a frame of 3 x 3"), "failed")])
+@pytest.mark.parametrize(("error", "counted"), [(Aborted(), "aborted"), (ValueError("a frame of 3 x 3"), "failed"),
+                                               (RunFailed("no memory"), "failed")])
 def test_a_run_without_an_outcome_is_counted_by_its_cause(runs: Runs, error: Exception, counted: str) -> None:
     model = FakeModel(error=error)
     model.go.set()
     runs.start(model)
     assert runs.end().outcome is None
     assert getattr(runs.executor.statistics(), counted) == 1
+
+
+def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
+    model = FakeModel(error=KeyError("a bug"))
+    model.go.set()
+    runs.start(model)
+    assert isinstance(runs.crashes.get(timeout=WAIT_S), KeyError)

@@ -26,18 +26,14 @@ def test_a_silent_peer_gets_no_new_work_and_is_then_lost() -> None:
     assert known.views(ns(SUSPECT_S)) == {}
     assert known.expire(ns(LEASE_S) - 1) == []
     assert known.expire(ns(LEASE_S)) == ["mule"]
-    assert not known.alive("mule", ns(LEASE_S))
+    assert known.expire(ns(LEASE_S) + 1) == []
 
 
-def test_an_end_counts_for_the_boot_that_ended_only() -> None:
-    known = presence(mule=[profile()])
-    known.heard("mule", 2, 0.0, 1)
-    assert not known.ended("mule", 1)
-    assert known.alive("mule", 2)
-    assert known.ended("mule", 2)
-    assert not known.heard("mule", 2, 0.0, 3)                # a last heartbeat that was still under way
-    assert not known.alive("mule", 4)
-    assert known.heard("mule", 3, 0.0, 5)
+def test_a_peer_that_was_lost_to_us_alone_comes_back_with_what_it_can_run() -> None:
+    known = presence(mule=[profile()])                       # it never lost us, so it will not say it again
+    known.expire(ns(LEASE_S))
+    assert known.heard("mule", 1, 0.0, ns(2))
+    assert list(known.views(ns(2))) == ["mule"]
 
 
 def test_a_restarted_peer_starts_without_an_advert() -> None:

@@ -30,10 +30,11 @@ SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, s
 BOXES = Detections(boxes=[Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)])
 
 EXAMPLES: list[msg.Body] = [
-    msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(), msg.Drain(), msg.Shutdown(),
+    msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(), msg.Drain(), msg.Drained(),
+    msg.Shutdown(),
     msg.Heartbeat(sequence=1, sent_ns=5, busy_s=0.25), msg.HeartbeatAck(sequence=1, sent_ns=5, held_s=0.5),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
-    msg.LinkNews(links={"b": (0.5, 1e6)}, busy_s=0.0), msg.PlanNews(plan=PLAN),
+    msg.LinkNews(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2),
     msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
     msg.StageAnswer(request=REQUEST, outcome=Mask(height=1, width=2, cells=b"\0\1"), run_s=0.1, waited_s=0.2, held_s=1),
@@ -69,6 +70,14 @@ def test_every_message_comes_back_as_it_went(body: msg.Body) -> None:
 
 def test_every_message_has_its_golden_bytes() -> None:
     assert GOLDEN.read_text().splitlines() == [golden_line(body) for body in EXAMPLES]
+
+
+def test_every_message_has_its_speakers_and_strangers_may_say_nothing() -> None:
+    for body in EXAMPLES:
+        assert any(msg.may_say(role, body) for role in ("agent", "planner", "world", "launcher"))
+        assert not msg.may_say("", body)
+    assert not msg.may_say("agent", msg.Shutdown())
+    assert not msg.may_say("agent", msg.PlanNews(plan=PLAN))
 
 
 @pytest.mark.parametrize("dtype", wire.DTYPES)
@@ -114,6 +123,9 @@ def with_tensors(*headers: object) -> bytes:
     ([with_tensors(["float32", [-1]]), b""], "tensor"),
     ([with_tensors(["float32", [2**40, 2**40]]), b"1234"], "tensor"),
     ([with_tensors(["object", [1]]), b"12345678"], "tensor"),
+    ([with_tensors(["uint8", [0, 2**63]]), b""], "tensor"),
+    ([with_tensors(["uint8", [0, 2**40, 2**40]]), b""], "tensor"),
+    ([with_tensors(["int64", [0, 2**26, 2**26, 2**26]]), b""], "tensor"),
     ([with_tensors(["uint8", [1] * 9]), b"1"], "tensor"),
     ([with_tensors(), b"1"], "tensor"),
 ])
@@ -121,6 +133,41 @@ def test_what_is_malformed_is_refused_by_cause(frames: list[bytes], cause: str) 
     with pytest.raises(wire.WireError) as refused:
         wire.decode(frames)
     assert refused.value.cause == cause
+
+
+def changed(body: msg.Body, **fields: object) -> bytes:
+    head = msgpack.unpackb(bytes(wire.encode(envelope(body))[0]))
+    head["body"] |= fields
+    return msgpack.packb(head)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("header", [
+    changed(msg.HeartbeatAck(sequence=1, sent_ns=5, held_s=0.5), held_s=NAN),
+    changed(msg.HeartbeatAck(sequence=1, sent_ns=5, held_s=0.5), sent_ns=2**63),
+    changed(msg.Heartbeat(sequence=1, sent_ns=5), busy_s=-1.0),
+    changed(msg.LinkNews(links={}), links={"b": [0.1, 0.0]}),
+    changed(msg.PlanNews(plan=PLAN), plan=msgspec.to_builtins(PLAN) | {"lease_s": INF}),
+    changed(msg.PlanNews(plan=PLAN), plan={"epoch": 1, "lease_s": 1.0, "placements": [
+        {"agent": "a", "stream": "s", "variant": "int8", "where": []}]}),
+    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), priority=10**6),
+    changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3), run_s=NAN),
+    changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
+            outcome={"type": "mask", "height": 2, "width": 2, "cells": b"\0"}),
+    changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
+            outcome={"type": "mask", "height": 1, "width": 1, "cells": b"\xff"}),
+    changed(msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), act={"v_mps": NAN, "w_radps": 0.0}),
+    changed(msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
+                       frame=True), pose=[NAN, 0.0, 0.0]),
+    changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
+            profiles=[msgspec.to_builtins(PROFILE) | {"p50_s": INF}]),
+])
+def test_numbers_that_mean_nothing_are_refused_where_they_enter(header: bytes) -> None:
+    with pytest.raises(wire.WireError) as refused:
+        wire.decode([header])
+    assert refused.value.cause == "header"
 
 
 def test_mutated_frames_never_do_more_than_raise_wire_error() -> None:

@@ -72,6 +72,30 @@ def test_a_descriptor_is_watched_until_it_is_unwatched() -> None:
     assert seen == [b"a"]
 
 
+def test_a_timer_that_is_always_due_does_not_starve_the_rest() -> None:
+    loop, rounds = Loop(MonotonicClock()), []
+
+    def again() -> None:
+        rounds.append(1)
+        loop.at(0, again)
+        if len(rounds) == 3:
+            loop.stop()
+        assert len(rounds) < 100
+
+    loop.at(0, again)
+    loop.run()
+    assert 3 <= len(rounds) <= 5
+
+
+def test_an_error_of_another_thread_ends_the_loop_loudly() -> None:
+    loop = Loop(MonotonicClock())
+    thread = threading.Thread(target=lambda: loop.fail(KeyError("elsewhere")))
+    thread.start()
+    with pytest.raises(KeyError, match="elsewhere"):
+        loop.run()
+    thread.join()
+
+
 def test_a_bug_in_a_callback_ends_the_loop_loudly() -> None:
     loop = Loop(MonotonicClock())
     loop.post(lambda: 1 // 0)
