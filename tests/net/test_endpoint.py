@@ -2,60 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import msgpack
 import numpy as np
 import pytest
 import zmq
 
-from swarm.core.clock import MonotonicClock, ns
 from swarm.core.errors import BadInput
 from swarm.core.messages import Drain, Happened, Shutdown, Start
-from swarm.net.endpoint import HIGH_WATER, Endpoint, Received
-from swarm.net.loop import Loop
-
-LIMIT_NS = ns(10)
-
-
-class Net:
-    """Endpoints on one loop; `until` runs it till a condition holds."""
-
-    def __init__(self) -> None:
-        self.loop = Loop(MonotonicClock())
-        self.got: dict[str, list[Received]] = {}
-        self.endpoints: list[Endpoint] = []
-
-    def endpoint(self, name: str, swarm: str = "s", boot: int = 1) -> Endpoint:
-        inbox = self.got.setdefault(name, [])
-        endpoint = Endpoint(self.loop, swarm=swarm, name=name, role="agent", boot=boot, handler=inbox.append)
-        self.endpoints.append(endpoint)
-        return endpoint
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = self.loop.clock.now_ns() + LIMIT_NS
-        held = False
-
-        def look() -> None:
-            nonlocal held
-            held = condition()
-            if held or self.loop.clock.now_ns() > end:
-                self.loop.stop()
-            else:
-                self.loop.after(ns(0.001), look)
-
-        self.loop.post(look)
-        self.loop.run()
-        assert held, "not within ten seconds"
-
-
-@pytest.fixture
-def net() -> Iterator[Net]:
-    net = Net()
-    yield net
-    for endpoint in net.endpoints:
-        endpoint.close()
-    net.loop.close()
+from swarm.net.endpoint import HIGH_WATER, Endpoint
+from tests.net.harness import Net
 
 
 def test_messages_and_tensors_arrive_as_sent_on_both_lanes(net: Net) -> None:

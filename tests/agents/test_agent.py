@@ -1,0 +1,200 @@
+"""One agent as its own process, with the launcher, the world and a peer played by the test over real sockets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from swarm.core import messages as msg
+from swarm.core.config import AgentFile, Board, dump
+from swarm.core.plan import Placement, Plan, StreamSpec
+from swarm.core.spans import RequestId
+from swarm.core.world import LIDAR, Detections, Pose
+from tests.net.harness import Net
+
+B = TypeVar("B")
+FRAME = np.zeros((72, 96, 3), np.uint8)
+SCAN = np.full(LIDAR.beams, 3.0, np.float32)
+
+
+class Stage:
+    """The agent under test and everybody it talks to."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.net = Net()
+        self.launcher = self.net.endpoint("launcher", role="launcher")
+        self.world = self.net.endpoint("world", role="world")
+        self.peer = self.net.endpoint("mule", boot=7)
+        self.planner = self.net.endpoint("planner", role="planner")
+        board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+        file = AgentFile(**{
+            "version": 1, "name": "rover", "swarm": "s", "board_name": "b", "board": board, "policy": "planner",
+            "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"],
+            "streams": [StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=5.0)], **settings,
+        })
+        path = folder / "rover.yaml"
+        path.write_text(dump(file))
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "swarm.cli.main", "agent", str(path)], stderr=subprocess.PIPE, text=True)
+        self.frames = 0
+
+    def up(self) -> None:
+        """Until it is in the roster and streams."""
+        ready = self.wait("launcher", msg.Ready)
+        members = [ready.member, *(e.member for e in (self.world, self.peer, self.planner))]
+        for endpoint in self.net.endpoints:
+            endpoint.join(members)
+        self.send(self.launcher, msg.Roster(members=members))
+        self.send(self.launcher, msg.Start())
+
+    def send(self, endpoint: Any, body: msg.Body, tensors: Any = (), budget_s: float | None = None) -> None:
+        self.net.until(lambda: endpoint.send("rover", body, tensors, budget_s))
+
+    def sense(self, **changes: Any) -> None:
+        """An observation with a frame; `changes` replace its fields."""
+        self.frames += 1
+        sensed = msg.Sensed(**{
+            "sequence": self.frames, "age_s": 0.0, "pose": Pose(0.0, 0.0, 0.0), "v_mps": 0.0, "w_radps": 0.0,
+            "bumped": False, "frame": True, **changes,
+        })
+        self.send(self.world, sensed, [SCAN, FRAME])
+
+    def got(self, who: str, kind: type[B]) -> list[B]:
+        return [m.body for m in self.net.got[who] if isinstance(m.body, kind)]
+
+    def wait(self, who: str, kind: type[B], count: int = 1) -> B:
+        self.net.until(lambda: len(self.got(who, kind)) >= count)
+        return self.got(who, kind)[count - 1]
+
+    def first_request(self) -> msg.Submitted:
+        """Frames until one falls due: a stream begins at a phase of its own."""
+        def due() -> bool:
+            if not self.got("launcher", msg.Submitted):
+                self.sense_now()
+            return bool(self.got("launcher", msg.Submitted))
+
+        self.net.until(due)
+        return self.got("launcher", msg.Submitted)[0]
+
+    def sense_now(self) -> None:
+        self.frames += 1
+        self.world.send("rover", msg.Sensed(
+            sequence=self.frames, age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False, frame=True,
+        ), [SCAN, FRAME])
+
+    def end(self) -> tuple[int, str]:
+        self.send(self.launcher, msg.Shutdown())
+        _, errors = self.child.communicate(timeout=20)
+        return self.child.returncode, errors
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    if stage.child.poll() is None:
+        stage.child.kill()
+        stage.child.communicate()
+    stage.net.close()
+
+
+def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
+    stage.up()
+    request = stage.first_request().request
+    span = stage.wait("launcher", msg.Ended).span
+    assert (span.request, span.ending, span.ran_on, span.variant) == (request, "completed", "rover", "int8")
+    assert 0 < span.captured_ns <= span.submitted_ns <= span.started_ns < span.finished_ns <= span.ended_ns
+    assert stage.got("world", msg.Acted)
+    stage.send(stage.launcher, msg.Drain())
+    stage.wait("launcher", msg.Drained)
+    ended = len(stage.got("launcher", msg.Ended))
+    assert ended == len(stage.got("launcher", msg.Submitted))
+    assert stage.end() == (0, "")
+
+
+def test_it_serves_peers_and_refuses_what_makes_no_sense(stage: Stage) -> None:
+    stage.up()
+
+    def ask(sequence: int, tensors: Any = (FRAME,), *, agent: str = "mule", model: str = "detector",
+            budget_s: float | None = 5.0) -> None:
+        body = msg.StageAsk(request=RequestId(agent, 7, sequence), model=model, variant="int8", priority=0)
+        stage.send(stage.peer, body, tensors, budget_s)
+
+    ask(1)
+    answer = stage.wait("mule", msg.StageAnswer)
+    assert answer.request.sequence == 1
+    assert isinstance(answer.outcome, Detections)
+    ask(2, [np.zeros((3, 3, 3), np.uint8)])                  # an image, but not of this model's size
+    ask(3, [np.zeros(5, np.float32)])
+    ask(4, ())
+    ask(5, agent="rover")                                    # in our name
+    ask(6, model="unheard_of")
+    ask(7, budget_s=0.0)
+    ask(8, budget_s=None)
+    stage.wait("mule", msg.StageRefusal, 7)
+    reasons = {r.request.sequence: r.reason for r in stage.got("mule", msg.StageRefusal)}
+    assert reasons == {2: "failed", 3: "malformed", 4: "malformed", 5: "malformed", 6: "unknown_model",
+                       7: "too_late", 8: "too_late"}
+    ask(9)
+    assert stage.wait("mule", msg.StageAnswer, 2).request.sequence == 9
+    assert stage.end()[0] == 0
+
+
+def test_it_offloads_by_plan_and_takes_the_work_home_when_the_peer_falls_silent(stage: Stage) -> None:
+    stage.up()
+    heartbeat = msg.Heartbeat(sequence=1, sent_ns=0)
+    stage.send(stage.peer, heartbeat)
+    advert = stage.wait("mule", msg.Advert)                  # it introduces itself to whom it has heard
+    stage.send(stage.peer, advert)                           # the peer can do the same
+    placement = Placement(agent="rover", stream="detect", variant="int8", where=["mule"])
+
+    def asked() -> bool:
+        stage.peer.send("rover", heartbeat)
+        stage.planner.send("rover", msg.PlanNews(plan=Plan(epoch=1, lease_s=60.0, placements=[placement])))
+        stage.sense_now()
+        return bool(stage.got("mule", msg.StageAsk))
+
+    stage.net.until(asked)
+    request = stage.got("mule", msg.StageAsk)[0].request     # from here on the peer says nothing more
+
+    def home() -> list[msg.Ended]:
+        return [e for e in stage.got("launcher", msg.Ended) if e.span.request == request]
+
+    stage.net.until(lambda: bool(home()))
+    span = home()[0].span
+    assert (span.ending, span.ran_on, span.offloaded_to, span.guarded) == ("completed", "rover", "mule", True)
+    assert any(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened))
+
+
+def test_strangers_and_those_who_may_not_are_not_obeyed(stage: Stage) -> None:
+    stage.up()
+    stage.first_request()
+    stranger = stage.net.endpoint("mallory")
+    stranger.join([stage.wait("launcher", msg.Ready).member])
+    stage.send(stranger, msg.Shutdown())
+    stage.send(stage.peer, msg.Shutdown())
+    stage.send(stage.peer, msg.PlanNews(plan=Plan(epoch=2**60, lease_s=1e6, placements=[])))
+    stage.send(stage.peer, msg.Gone(name="launcher", boot=1))
+    stage.send(stage.peer, msg.StageAnswer(
+        request=RequestId("rover", 1, 1), outcome=Detections(boxes=[]), run_s=0.0, waited_s=0.0, held_s=0.0))
+    stage.sense(sequence=10_000)
+    news = stage.wait("launcher", msg.AgentNews, len(stage.got("launcher", msg.AgentNews)) + 2)
+    assert news.refused_in >= 4
+    assert stage.child.poll() is None
+    assert stage.end()[0] == 0
+
+
+def test_it_ends_when_its_file_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("version: 1\nnme: rover\n")
+    child = subprocess.run(
+        [sys.executable, "-m", "swarm.cli.main", "agent", str(path)], capture_output=True, text=True, timeout=20)
+    assert child.returncode == 2
+    assert "`nme`" in child.stderr
+    assert len(child.stderr.splitlines()) == 1
