@@ -15,7 +15,6 @@ from agents import events as ev
 from agents.bodies.world import WorldBody
 from agents.catalogue import Catalogue
 from agents.driver import Driver, Input
-from agents.outbox import Outbox
 from agents.presence import HEARTBEAT_S, LEASE_S, Presence
 from agents.scheduler import Scheduler
 from agents.streams import DueFrames
@@ -26,6 +25,7 @@ from swarm.core.config import AgentFile
 from swarm.core.spans import RequestId, Span
 from swarm.core.world import Act, Claim, Observation, Outcome, Perceived
 from swarm.net.endpoint import Received
+from swarm.net.outbox import Outbox
 from swarm.net.process import Process, log_to_stderr
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ is slowed rather than steps skipped, and the lag is on record.
 from __future__ import annotations
 
 import logging
-from collections import deque
+import math
 from typing import Any
 
 import msgspec
@@ -20,14 +20,42 @@ from sim_worlds.world import World
 from swarm.core import messages as msg
 from swarm.core.clock import ns, seconds
 from swarm.core.config import WorldFile
+from swarm.core.errors import BadInput
 from swarm.core.world import Observation, Pose
 from swarm.net.endpoint import Received
 from swarm.net.process import Process, log_to_stderr
 
 log = logging.getLogger(__name__)
 
+LAG_BIN_MS = 0.5
+LAG_BINS = 4000                      # up to 2 s; a longer lag is told as the longest one seen
 MOST_STEPS = 24                      # a tenth of a second is caught up in one turn; beyond that, time slows
 NEWS_NS = ns(0.5)
+
+
+class Lags:
+    """How far simulated time was behind, over a whole run: a histogram, so that a long run costs what a short one does.
+
+    Quantiles are upper edges of bins, so they err by at most a bin, and never promise too much.
+    """
+
+    def __init__(self) -> None:
+        self._bins = np.zeros(LAG_BINS + 1, np.int64)    # the last one for all that is longer
+        self._count = 0
+        self._longest_ms = 0.0
+
+    def add(self, lag_ms: float) -> None:
+        """One turn's lag; a negative one counts as none."""
+        self._bins[min(max(math.ceil(lag_ms / LAG_BIN_MS) - 1, 0), LAG_BINS)] += 1
+        self._count += 1
+        self._longest_ms = max(self._longest_ms, lag_ms)
+
+    def quantile_ms(self, q: float) -> float:
+        """The least edge that a share `q` of all lags does not exceed; 0 before the first."""
+        if not self._count:
+            return 0.0
+        at = int(np.searchsorted(np.cumsum(self._bins), math.ceil(q * self._count)))
+        return self._longest_ms if at >= LAG_BINS else (at + 1) * LAG_BIN_MS
 
 
 class Service:
@@ -35,16 +63,17 @@ class Service:
 
     def __init__(self, settings: WorldFile, world: World) -> None:
         self._world = world
-        self._process = Process(
+        self._alone = settings.launcher is None
+        self.process = Process(
             swarm=settings.swarm, name=settings.name, role="world", bind=settings.bind,
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
         )
-        self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
+        self._loop, self._net, self._clock = self.process.loop, self.process.net, self.process.clock
         self._step_ns = ns(world.dt_s)
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
         self._started_ns = self._slipped_ns = self._steps = 0
-        self._lags_ms: deque[float] = deque(maxlen=200_000)
+        self._lags = Lags()
         self._running = False
         self._present = dict.fromkeys(world.names)
         self._due: dict[str, int] = {}                   # robot -> simulated time of its next observation
@@ -52,7 +81,9 @@ class Service:
         self._poses: dict[str, Pose] = {}
 
     def run(self) -> None:
-        self._process.run()
+        if self._alone:
+            self._start()                                # nobody sends Start
+        self.process.run()
 
     def _received(self, message: Received) -> None:
         body, robot = message.body, message.sender
@@ -62,7 +93,7 @@ class Service:
             case msg.Claimed(claim=claim) if robot in self._present:
                 verdict = self._world.claim(robot, claim)
                 self._net.send(robot, msg.Judged(claim=claim, verdict=verdict))
-                self._process.tell_launcher(msg.Happened(
+                self.process.tell_launcher(msg.Happened(
                     what=f"claim_{verdict}",
                     detail={"robot": robot, "label": claim.label, "x_m": claim.x_m, "y_m": claim.y_m},
                 ))
@@ -84,8 +115,8 @@ class Service:
         count = len(self._world.names)
         for i, name in enumerate(self._world.names):     # spread over the period: cameras take turns
             self._due[name] = self._sense_ns * i // count
-        self._process.tell_launcher(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
-        self._process.tell_launcher(self._scene())
+        self.process.tell_launcher(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
+        self.process.tell_launcher(self._scene())
         self._turn()
         self._tell_news()
 
@@ -93,14 +124,14 @@ class Service:
         if self._running:
             self._running = False
             self._tell_news()
-            self._process.tell_launcher(self._scene())
+            self.process.tell_launcher(self._scene())
 
     def _turn(self) -> None:
         """Step until simulated time has caught up, then sense whoever is due, then wait for the next step."""
         if not self._running:
             return
         lag_ns = self._clock.now_ns() - self._now_ns()
-        self._lags_ms.append(lag_ns / 1e6)
+        self._lags.add(lag_ns / 1e6)
         behind = lag_ns // self._step_ns
         if behind > MOST_STEPS:
             self._slipped_ns += (behind - MOST_STEPS) * self._step_ns
@@ -136,9 +167,9 @@ class Service:
             self._loop.after(NEWS_NS, self._tell_news)
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
         mission = self._world.mission()
-        self._process.tell_launcher(msg.WorldNews(
+        self.process.tell_launcher(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
-            lag_ms_p99=float(np.percentile(self._lags_ms, 99)) if self._lags_ms else 0.0,
+            lag_ms_p99=self._lags.quantile_ms(0.99),
             targets=mission.targets, found=mission.found, coverage=mission.coverage, collisions=mission.collisions,
             poses=dict(self._poses),
         ))
@@ -147,11 +178,14 @@ class Service:
         return msg.Scene(json=msgspec.json.encode(self._world.scene()))
 
 
-def main(settings: WorldFile) -> int:
-    """Run a world to its end. Raises: BadInput before it starts."""
+def main(settings: WorldFile, where: str) -> int:
+    """Run a world to its end. where: its file. Raises: BadInput before it starts."""
     log_to_stderr(settings.name)
     fleet = [RobotSpec(name=r.name, kind=r.kind, physics=r.physics, spawn=r.spawn) for r in settings.robots]
-    world = scenarios.load(settings.scenario).build(fleet, settings.seed)
+    try:
+        world = scenarios.load(settings.scenario).build(fleet, settings.seed)
+    except ValueError as error:                          # robots that cannot stand there, or none at all
+        raise BadInput(f"{where}: robots", str(error), "other robots, places or another seed") from None
     try:
         Service(settings, world).run()
     finally:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from swarm.cli import extras
 from swarm.core.clock import MonotonicClock, local_stamp
 from swarm.launcher.progress import Quiet, progress_on
 from swarm.launcher.resolve import Options, dry_run, resolve
@@ -24,6 +25,7 @@ def launch(given: argparse.Namespace) -> int:
     if given.dry_run:
         print(dry_run(resolved), end="")
         return 0
+    extras.needed("swarm launch", *extras.RUN)
     from swarm.launcher.run import Launch
 
     out = Path(given.out or f"runs/{resolved.launch.scenario}-{local_stamp()}")
@@ -39,6 +41,7 @@ def launch(given: argparse.Namespace) -> int:
 
 def demo(given: argparse.Namespace) -> int:
     """The same seed twice: each robot for itself, then planned. Fails unless planning wins."""
+    extras.needed("swarm demo", *extras.RUN)
     from swarm.launcher.run import Launch
     from swarm.telemetry.compare import table
     from swarm.telemetry.report import write_report

@@ -10,7 +10,7 @@ import msgspec
 from models import store
 from swarm.core.cards import Card
 from swarm.core.errors import BadInput
-from swarm.launcher.checks import known
+from swarm.core.rules import known
 
 
 def models(given: argparse.Namespace) -> int:

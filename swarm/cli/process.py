@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from swarm.cli import extras
+from swarm.core import rules
 from swarm.core.config import AgentFile, PlannerFile, WorldFile, read
 
 
 def agent(given: argparse.Namespace) -> int:
     """One robot. Imports neither ray nor pybullet nor torch nor onnx."""
     settings = read(Path(given.file), AgentFile)
+    from agents import behaviours
+
+    rules.agent_file(settings, given.file, behaviours.available())
     from agents.agent import main
 
     return main(settings)
@@ -18,6 +23,7 @@ def agent(given: argparse.Namespace) -> int:
 
 def planner(given: argparse.Namespace) -> int:
     settings = read(Path(given.file), PlannerFile)
+    rules.planner_file(settings, given.file)
     from swarm.planner.process import run
 
     return run(settings)
@@ -25,6 +31,11 @@ def planner(given: argparse.Namespace) -> int:
 
 def world(given: argparse.Namespace) -> int:
     settings = read(Path(given.file), WorldFile)
+    from sim_worlds import scenarios
+    from sim_worlds.robots import KINDS
+
+    rules.world_file(settings, given.file, scenarios.available(), KINDS)
+    extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet")
     from sim_worlds.service import main
 
-    return main(settings)
+    return main(settings, given.file)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from swarm.cli import extras
 from swarm.core.errors import BadInput
 
 
 def report(given: argparse.Namespace) -> int:
     """Write `report.html` again, from the folder's own files."""
+    extras.needed("swarm report", *extras.REPORT)
     from swarm.telemetry.report import write_report
 
     try:

@@ -14,7 +14,7 @@ from sim_worlds.draw import floor_plan
 from sim_worlds.robots import RobotSpec
 from sim_worlds.world import Scene
 from swarm.core.errors import BadInput
-from swarm.launcher.checks import known
+from swarm.core.rules import known
 
 
 def worlds(given: argparse.Namespace) -> int:

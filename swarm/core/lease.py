@@ -18,15 +18,14 @@ class Leases:
     def __init__(self, length_ns: int) -> None:
         self._length_ns = length_ns
         self._leases: dict[str, Lease] = {}
-        self._gone: dict[str, int] = {}          # the newest boot known to have ended, per peer
+        self._newest: dict[str, int] = {}        # boot ever heard, per peer
 
     def heard(self, peer: str, boot: int, now: int) -> bool:
         """A sign of life. Returns whether the peer is new, back, or restarted; an older boot is ignored."""
-        if boot <= self._gone.get(peer, -1):
+        if boot < self._newest.get(peer, boot):
             return False
+        self._newest[peer] = boot
         known = self._leases.get(peer)
-        if known is not None and boot < known.boot:
-            return False
         self._leases[peer] = Lease(boot, now + self._length_ns)
         return known is None or known.boot != boot
 
@@ -36,13 +35,6 @@ class Leases:
         for name in lost:
             del self._leases[name]
         return lost
-
-    def ended(self, peer: str) -> bool:
-        """The peer's process is known to have ended: this boot never comes back. Returns whether it was alive."""
-        lease = self._leases.pop(peer, None)
-        if lease is not None:
-            self._gone[peer] = lease.boot
-        return lease is not None
 
     def alive(self, peer: str, now: int) -> bool:
         lease = self._leases.get(peer)

@@ -76,7 +76,7 @@ class HeartbeatAck(Message, frozen=True, kw_only=True):
 
 
 class Gone(Message, frozen=True, kw_only=True):
-    """The launcher saw this process end."""
+    """The launcher saw this agent's process end: its body stops."""
 
     name: str
     boot: Count

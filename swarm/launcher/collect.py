@@ -103,9 +103,9 @@ class Collector:
         """Of the newest plan; 0 before the first."""
         return self.planner[-1].epoch if self.planner else 0
 
-    def finish(self, now: int, ran_s: float) -> dict[str, Any]:
+    def finish(self, ran_s: float) -> dict[str, Any]:
         """Close the ledger and write all that has not been written. Returns the summary."""
-        rows = self._ledger.close(now)
+        rows = self._ledger.close()
         summary = summarise(
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
             agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, ran_s=ran_s,

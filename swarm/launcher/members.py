@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from agents.outbox import Outbox
 from swarm.core.messages import Body, Member
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
+from swarm.net.outbox import Outbox
 
 
 class Members:

@@ -21,7 +21,7 @@ def apply(raw: dict[str, Any], assignment: str) -> None:
         raise BadInput(where, "not an assignment", "path.to.0.key=value")
     try:
         value = text.strip("'\" ") if rule else config.parse(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:    # a number of thousands of digits is a ValueError
         raise BadInput(where, f"the value is not YAML ({' '.join(str(error).split())})", "a number, a word, a list"
                        ) from None
     at: Any = raw

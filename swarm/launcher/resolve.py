@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.core import config
+from swarm.core import config, rules
 from swarm.core.config import Board, LaunchFile
 from swarm.core.errors import BadInput
 from swarm.launcher import find, overrides
@@ -40,9 +40,6 @@ OPTIONS = {"duration_s": "--duration", "seed": "--seed", "policy": "--policy", "
            "network": "--network", "fleet": "--robots"}
 
 
-RAY = re.compile(r"local|none|(ray://)?[\w.-]+:\d{1,5}")
-
-
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """A run that can be started; `launch.boards` are those that the fleet uses."""
 
@@ -55,8 +52,7 @@ def resolve(options: Options) -> Resolved:
 
     The file is checked as it stands first, so that a mistake in it is not blamed on the command line.
     """
-    if not RAY.fullmatch(options.ray):
-        raise BadInput("--ray", f"{options.ray!r} is no address of a cluster", "local, none, or HOST:PORT")
+    rules.ray(options.ray, "--ray")
     path = find.launch_file(options.launch)
     raw = config.load(path)
     config.check(raw, LaunchFile, str(path))

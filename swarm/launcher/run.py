@@ -23,7 +23,6 @@ from swarm.net.loop import Loop
 
 READY_S = 20.0
 READY_PER_ROBOT_S = 0.5              # all of them load their models at once, on as many cores as there are
-DRAIN_LEAST_S = 0.3                  # a request that was submitted just before the drain is still on its way
 DRAIN_EXTRA_S = 2.0                  # beyond the longest deadline
 SHUTDOWN_S = 5.0
 SHOW_NS = ns(0.25)
@@ -67,7 +66,8 @@ class Launch:
         self._signals = Signals(self._loop, self._interrupted)
         self._phase = "starting"
         self._since_ns = self._clock.now_ns()        # when the phase began
-        self._start_ns = self._drained_ns = 0
+        self._start_ns = self._drain_ns = 0
+        self._drained: set[str] = set()              # agents that have said so
         self._error, self._failed = "", 0            # the line to tell, the exit code that goes with it
 
     def run(self) -> Outcome:
@@ -110,6 +110,8 @@ class Launch:
     def _received(self, message: Received) -> None:
         if isinstance(message.body, msg.Ready):
             self._ready(message, message.body)
+        elif isinstance(message.body, msg.Drained):
+            self._drained.add(message.sender)
         else:
             self._collector.handle(message)
 
@@ -163,7 +165,8 @@ class Launch:
             return
         now = self._clock.now_ns()
         self._collector.ended(child.name, boot, told, child.killed, now)
-        self._members.tell_all(msg.Gone(name=child.name, boot=boot))
+        if child.role == "agent":                    # its body stops; peers and planner find out by their leases
+            self._members.tell("world", msg.Gone(name=child.name, boot=boot))
         if child.role == "world":
             self._fail(f"cut short: {seconds(now - self._start_ns):.1f} s after the start, the world {told}")
             self._drain()
@@ -171,19 +174,21 @@ class Launch:
     # --- ending ---
 
     def _drain(self) -> None:
-        """Streams and world stop; wait for what is open."""
+        """Streams and world stop; wait for what is open, and for every agent's word that nothing more will come."""
         if self._phase == "running":
             self._to("draining")
-            self._drained_ns = self._since_ns
+            self._drain_ns = self._since_ns
             self._members.tell_all(msg.Drain())
-            self._loop.every(LOOK_NS, self._drained)
+            self._loop.every(LOOK_NS, self._look)
 
-    def _drained(self) -> None:
+    def _look(self) -> None:
+        """Shut down when all has drained, or has had its time."""
         if self._phase != "draining":
             return
         for_s = seconds(self._clock.now_ns() - self._since_ns)
         longest_s = max((stream.deadline_s for stream in self._launch.streams), default=0.0)
-        if for_s >= DRAIN_LEAST_S and (not self._collector.ledger().total.open or for_s > longest_s + DRAIN_EXTRA_S):
+        awaited = {child.name for child in self._children.running() if child.role == "agent"} - self._drained
+        if for_s > longest_s + DRAIN_EXTRA_S or not (awaited or self._collector.ledger().total.open):
             self._shut_down()
 
     def _shut_down(self) -> None:
@@ -205,8 +210,8 @@ class Launch:
         summary = None
         if self._start_ns:
             self._show("writing")
-            ran_s = seconds((self._drained_ns or self._since_ns) - self._start_ns)
-            summary = self._collector.finish(self._clock.now_ns(), ran_s)
+            ran_s = seconds((self._drain_ns or self._since_ns) - self._start_ns)
+            summary = self._collector.finish(ran_s)
         self._fail(self._collector.close())
         self._progress.close()
         code = 128 + self._signals.received[0] if self._signals.received else self._failed

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from swarm.core import messages as msg
 from swarm.core.clock import MonotonicClock, new_boot, ns, seconds
-from swarm.core.messages import Body, Gone, Heartbeat, HeartbeatAck, Member, Ready, Roster, Shutdown
+from swarm.core.messages import Body, Heartbeat, HeartbeatAck, Member, Ready, Roster, Shutdown
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
 
@@ -81,8 +81,6 @@ class Process:
             self.net.send(message.sender, HeartbeatAck(sequence=body.sequence, sent_ns=body.sent_ns, held_s=held_s))
             self._handler(message)
         else:
-            if isinstance(body, Gone):
-                self.net.leave(body.name)
             self._handler(message)
 
 

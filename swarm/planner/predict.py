@@ -60,11 +60,11 @@ def evaluate(instance: Instance, choice: Choice) -> Forecast:
     for number, info in enumerate(instance.agents):
         here = [o for o in taken if o.agent == number]
         cost += agent_cost(instance, number, here)
-        jobs = _jobs(instance, number, here)
-        utilisation.append(sum(j.load for j in jobs) / info.executors)
-        for option, (on_time, wait_s, tail_s) in zip(here, _queue(jobs, info.executors), strict=False):
+        sources = _sources(instance, number, here)
+        utilisation.append(sum(s.load for s in sources) / info.executors)
+        for option, (on_time, wait_s, tail_s) in zip(here, _queue(sources, info.executors), strict=False):
             fixed_s = OVERHEAD_S + option.transfer_s
-            behind, share = _blame(jobs, option, info.executors)
+            behind, share = _blame(sources, option, info.executors)
             streams[option.stream] = StreamForecast(
                 on_time, fixed_s + wait_s + option.mean_s, fixed_s + tail_s + option.p95_s, wait_s, behind, share
             )
@@ -79,64 +79,64 @@ def agent_cost(instance: Instance, agent: int, options: Sequence[Option]) -> flo
     if not options:
         return 0.0
     executors = instance.agents[agent].executors
-    jobs = _jobs(instance, agent, options)
-    load = sum([j.load for j in jobs]) / executors
+    sources = _sources(instance, agent, options)
+    load = sum([s.load for s in sources]) / executors
     foreign = sum([o.load for o in options if not o.home]) / executors
     cost = LOAD_PRICE * load**2
     if load > FULL and foreign > 0.0:
         cost += instance.top_weight * min(load - FULL, foreign) / (1.0 - FULL)
-    for option, (on_time, _, tail_s) in zip(options, _queue(jobs, executors), strict=False):
+    for option, (on_time, _, tail_s) in zip(options, _queue(sources, executors), strict=False):
         late = (OVERHEAD_S + option.transfer_s + tail_s + option.p95_s) / option.deadline_s
         cost += option.weight * (1.0 - on_time) + option.rate_hz * LATENCY_PRICE * min(late, 4.0) + option.fixed_cost
     return cost
 
 
-def _jobs(instance: Instance, agent: int, options: Sequence[Option]) -> list[Option]:
-    """All that one agent runs, unexplained load last."""
+def _sources(instance: Instance, agent: int, options: Sequence[Option]) -> list[Option]:
+    """All that one agent runs, each a source of runs; unexplained load last."""
     background = instance.background[agent]
     return [*options, background] if background is not None else list(options)
 
 
-def _queue(jobs: Sequence[Option], executors: int) -> list[tuple[float, float, float]]:
-    """Of every job: share on time, mean wait, 95th percentile of the wait."""
+def _queue(sources: Sequence[Option], executors: int) -> list[tuple[float, float, float]]:
+    """Of every source of runs: share on time, mean wait, 95th percentile of the wait."""
     classes: dict[int, float] = {}
-    for job in jobs:
-        classes[job.priority] = classes.get(job.priority, 0.0) + job.load
+    for source in sources:
+        classes[source.priority] = classes.get(source.priority, 0.0) + source.load
     carried, above = _carried(classes, executors)
     total = residual = longest_s = 0.0
-    for job in jobs:
-        total += job.load * carried[job.priority]
-        residual += job.half_square * carried[job.priority]
-        longest_s = max(longest_s, job.p95_s)
-    residual_upto = {p: sum([j.half_square * carried[j.priority] for j in jobs if j.priority >= p]) for p in classes}
+    for source in sources:
+        total += source.load * carried[source.priority]
+        residual += source.half_square * carried[source.priority]
+        longest_s = max(longest_s, source.p95_s)
+    residual_upto = {p: sum([s.half_square * carried[s.priority] for s in sources if s.priority >= p]) for p in classes}
     crowd = min(1.0, total / executors) ** (executors - 1) / executors
     made: list[tuple[float, float, float]] = []
-    for job in jobs:
-        kept = carried[job.priority]
-        higher = above[job.priority]
-        busy = min(1.0, max(total - job.load * kept, 0.0) / executors)
+    for source in sources:
+        kept = carried[source.priority]
+        higher = above[source.priority]
+        busy = min(1.0, max(total - source.load * kept, 0.0) / executors)
         if busy < 1e-9:
-            run_misses = _run_misses(job, 0.0)
-            made.append(((1.0 - run_misses) * kept * (1.0 if job.home else 1.0 - RISK), 0.0, 0.0))
+            run_misses = _run_misses(source, 0.0)
+            made.append(((1.0 - run_misses) * kept * (1.0 if source.home else 1.0 - RISK), 0.0, 0.0))
             continue
         dilation = max(FLOOR, 1.0 - higher / executors)
-        upto = higher + classes[job.priority] - job.load
+        upto = higher + classes[source.priority] - source.load
         stretch = crowd / (dilation * max(FLOOR, 1.0 - upto / executors))
-        wait_s = (residual - job.half_square * kept) * stretch
+        wait_s = (residual - source.half_square * kept) * stretch
         rival = min(1.0, upto / executors)
-        queue_s = (residual_upto[job.priority] - job.half_square * kept) * stretch
+        queue_s = (residual_upto[source.priority] - source.half_square * kept) * stretch
         miss = 0.0
-        for share, run_s in ((0.9, job.p50_s), (0.1, job.p95_s)):
-            slack_s = job.deadline_s - OVERHEAD_S - job.transfer_s - run_s
+        for share, run_s in ((0.9, source.p50_s), (0.1, source.p95_s)):
+            slack_s = source.deadline_s - OVERHEAD_S - source.transfer_s - run_s
             if slack_s < 0.0:
                 miss += share
                 continue
             late = rival * exp(-rival * slack_s / queue_s) if queue_s > 0.0 else 0.0
             if longest_s > slack_s * dilation:
-                late = max(late, crowd * _blocked(jobs, carried, job, slack_s * dilation))
+                late = max(late, crowd * _blocked(sources, carried, source, slack_s * dilation))
             miss += share * min(1.0, late)
         tail_s = wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
-        made.append(((1.0 - miss) * kept * (1.0 if job.home else 1.0 - RISK), wait_s, tail_s))
+        made.append(((1.0 - miss) * kept * (1.0 if source.home else 1.0 - RISK), wait_s, tail_s))
     return made
 
 
@@ -153,29 +153,29 @@ def _carried(classes: dict[int, float], executors: int) -> tuple[dict[int, float
     return carried, above
 
 
-def _run_misses(job: Option, wait_s: float) -> float:
+def _run_misses(source: Option, wait_s: float) -> float:
     """Share of runs too long for the deadline after this wait."""
-    spare_s = job.deadline_s - OVERHEAD_S - job.transfer_s - wait_s
-    return (0.9 if job.p50_s > spare_s else 0.0) + (0.1 if job.p95_s > spare_s else 0.0)
+    spare_s = source.deadline_s - OVERHEAD_S - source.transfer_s - wait_s
+    return (0.9 if source.p50_s > spare_s else 0.0) + (0.1 if source.p95_s > spare_s else 0.0)
 
 
-def _blocked(jobs: Sequence[Option], carried: dict[int, float], job: Option, slack_s: float) -> float:
+def _blocked(sources: Sequence[Option], carried: dict[int, float], source: Option, slack_s: float) -> float:
     """Probability that the run in progress outlasts the slack, summed over the other streams."""
     blocked = 0.0
-    for other in jobs:
-        if other is not job and other.p95_s > slack_s:
+    for other in sources:
+        if other is not source and other.p95_s > slack_s:
             beyond_s = 0.1 * (other.p95_s - slack_s) + 0.9 * max(other.p50_s - slack_s, 0.0)
             blocked += carried[other.priority] * other.rate_hz * beyond_s
     return blocked
 
 
-def _blame(jobs: Sequence[Option], job: Option, executors: int) -> tuple[int | None, float]:
+def _blame(sources: Sequence[Option], source: Option, executors: int) -> tuple[int | None, float]:
     """The stream that makes this one miss most by being in its way, and how often."""
-    slack_s = max(0.0, job.deadline_s - OVERHEAD_S - job.transfer_s - job.p50_s)
+    slack_s = max(0.0, source.deadline_s - OVERHEAD_S - source.transfer_s - source.p50_s)
     worst, most = None, 0.0
-    for other in jobs:
-        if other is not job and other.stream >= 0:
-            share = min(1.0, _blocked([other], {other.priority: 1.0}, job, slack_s) / executors)
+    for other in sources:
+        if other is not source and other.stream >= 0:
+            share = min(1.0, _blocked([other], {other.priority: 1.0}, source, slack_s) / executors)
             if share > most:
                 worst, most = other.stream, share
     return worst, most

@@ -15,7 +15,8 @@ ACCURACY_MATTERS = 0.02          # variants closer than this count as equally ac
 NEAREST = 10                     # at most so many peers are considered for one stream
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
 BACKGROUND_RUN_S = 0.05          # unexplained load is taken to come in runs of this length
-CLASS_BASE = 10.0                # a miss costs so many misses of the priority class below
+CLASS_BASE = 10.0                # a miss costs so many misses of the priority class below ...
+CLASS_SPAN = 1e12                # ... but with very many classes fewer, so that costs can still be told apart
 
 
 class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,8 @@ class Instance:
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
         classes = sorted({s.spec.priority for s in problem.streams})
-        self._weight = {p: CLASS_BASE**rank for rank, p in enumerate(classes)}
+        base = min(CLASS_BASE, CLASS_SPAN ** (1.0 / max(1, len(classes) - 1)))
+        self._weight = {p: base**rank for rank, p in enumerate(classes)}
         self.top_weight = max((s.spec.rate_hz * self._weight[s.spec.priority] for s in problem.streams), default=0.0)
         before = {(p.agent, p.stream): p for p in previous}
         self.streams: list[StreamOf] = []

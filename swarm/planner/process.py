@@ -155,7 +155,11 @@ class Planner:
             self._loop.after(ns(RAY_AFTER_S), self._start_ray)
 
     def _start_ray(self) -> None:
-        self._ray = Refiner(self._settings.ray, self._settings.seed)
+        try:
+            self._ray = Refiner(self._settings.ray, self._settings.seed)
+        except OSError as error:                     # no memory, no more processes: the plans stand without Ray
+            self._give_up_ray(f"its process cannot be started: {error}")
+            return
         self._refining = True                        # busy until it says whether it is up
         self._refiner.put(partial(self._connect, self._ray))
 

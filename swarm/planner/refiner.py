@@ -52,8 +52,11 @@ class Refiner:
     """The planner's end. Its calls block, so they belong in a thread."""
 
     def __init__(self, address: str, seed: int) -> None:
+        """Raises: OSError where no process can be started."""
+        isolated = ["-I"] if sys.version_info < (3, 11) else []      # later ones heed PYTHONSAFEPATH
         self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, address, str(seed)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, *isolated, "-m", __name__, address, str(seed)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self._settled = False                        # Ray cannot be stopped in order while it starts
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from swarm.core import draw
 from swarm.planner.predict import agent_cost
 from swarm.planner.problem import Choice, Instance, Option
 
 GAIN = 1e-9                      # smaller gains are rounding
+ROUNDS = 1000                    # of moves and swaps per descent at most: it ends even where costs cannot be compared
 SWAPS = 200                      # pairs tried per descent at most, so that large problems keep budget for moves
 
 
@@ -73,8 +75,8 @@ class Search:
     def _disturbed(self, choice: list[int]) -> list[int]:
         """A copy in which a few streams of one costly queue, and some others, are anywhere."""
         queues = self._queues(choice)
-        worth = [self._queue(q) + 1e-3 for q in queues]
-        costly = self._random.choices(queues, worth)[0]
+        costs = [self._queue(q) for q in queues]
+        costly = self._random.choices(queues, [(cost if isfinite(cost) else 0.0) + 1e-3 for cost in costs])[0]
         picked = {o.stream for o in self._random.sample(costly, min(2, len(costly)))}
         picked.update(self._random.sample(range(len(choice)), min(len(choice), self._random.randint(1, 2))))
         changed = list(choice)
@@ -86,13 +88,14 @@ class Search:
         queues = self._queues(choice)
         order = list(range(len(choice)))
         self._random.shuffle(order)
-        improved = True
-        while improved and self.evaluations < self._limit:
+        for _ in range(ROUNDS):
+            if self.evaluations >= self._limit:
+                break
             improved = False
             for stream in order:
                 improved |= self._move(choice, queues, stream)
-            if not improved:
-                improved = self._swap_any(choice, queues, order)
+            if not improved and not self._swap_any(choice, queues, order):
+                break
         return choice
 
     def _move(self, choice: list[int], queues: list[list[Option]], stream: int) -> bool:
@@ -141,7 +144,7 @@ class Search:
         at_a = [*(o for o in queues[a.agent] if o is not a), new_a]
         at_b = [*(o for o in queues[b.agent] if o is not b), new_b]
         before = self._queue(queues[a.agent]) + self._queue(queues[b.agent])
-        if before - self._queue(at_a) - self._queue(at_b) <= GAIN:
+        if not before - self._queue(at_a) - self._queue(at_b) > GAIN:     # not a number is no gain
             return False
         queues[a.agent], queues[b.agent] = at_a, at_b
         choice[one], choice[other] = to_b[0], to_a[0]

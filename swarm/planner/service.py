@@ -13,13 +13,16 @@ Rules, in order:
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 from swarm.core.clock import ns
 from swarm.core.lease import Leases
 from swarm.core.link import LinkQuality
-from swarm.core.messages import Advert, Body, Gone, Heartbeat, LinkNews
-from swarm.core.plan import Plan
+from swarm.core.messages import Advert, Body, Heartbeat, LinkNews
+from swarm.core.plan import Plan, Profile, StreamSpec
+from swarm.core.rules import DEADLINE_S_MAX, EXECUTORS_MAX, PRIORITY_MAX, RATE_HZ_MAX, RATE_HZ_MIN
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.load import LoadBook
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
@@ -27,6 +30,7 @@ from swarm.planner.solvers import where
 
 PEER_LEASE_S = 1.0                   # four missed heartbeats: one more than agents allow each other
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
+LONGEST_S = 3600.0                   # a run or a round trip that is longer is not believed
 LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
 
 
@@ -90,10 +94,11 @@ class PlannerState:
         """The problem as it stands."""
         members = self._members()
         bare = Problem(
-            agents=tuple(AgentInfo(name=name, profiles=tuple(advert.profiles), executors=max(1, advert.executors))
+            agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
+                                   executors=min(max(1, advert.executors), EXECUTORS_MAX))
                          for name, advert in members.items()),
             streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
-                          for spec in advert.streams if spec.rate_hz > 0 and spec.deadline_s > 0),
+                          for spec in filter(_plausible_stream, advert.streams)),
             links={(a, b): self._link(a, b) for a in members for b in members
                    if a != b and ((a, b) in self._links or a not in self._measured)},
         )
@@ -109,11 +114,6 @@ class PlannerState:
     # --- the team ---
 
     def _heard(self, sender: str, boot: int, body: Body, now: int, out: list[Command]) -> None:
-        if isinstance(body, Gone):
-            known = self._leases.boot(body.name)
-            if known is not None and body.boot in (0, known) and self._leases.ended(body.name):
-                self._lost(body.name, now, out)
-            return
         if not isinstance(body, (Advert, Heartbeat, LinkNews)):
             return
         came = self._leases.heard(sender, boot, now)
@@ -154,7 +154,7 @@ class PlannerState:
         for pair in [p for p in self._links if p[0] == sender and p[1] not in news.links]:
             del self._links[pair]
         for peer, (rtt_s, bytes_per_s) in news.links.items():
-            if rtt_s >= 0.0 and bytes_per_s > 0.0:
+            if 0.0 <= rtt_s <= LONGEST_S and 0.0 < bytes_per_s < inf:
                 old = self._links.get((sender, peer))
                 self._links[sender, peer] = LinkQuality(
                     rtt_s=rtt_s if old is None else old.rtt_s + LINK_GAIN * (rtt_s - old.rtt_s),
@@ -198,3 +198,15 @@ class PlannerState:
     def _publish(self, now: int, out: list[Command]) -> None:
         self._publish_ns = now
         out.append(Publish(self._plan))
+
+
+def _plausible_profile(profile: Profile) -> bool:
+    """Whether a search can reckon with it; what is not a number fails every comparison."""
+    return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
+            and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
+
+
+def _plausible_stream(spec: StreamSpec) -> bool:
+    """Likewise, by the rules that hold for streams in files."""
+    return (RATE_HZ_MIN <= spec.rate_hz <= RATE_HZ_MAX and 0.0 < spec.deadline_s <= DEADLINE_S_MAX
+            and -PRIORITY_MAX <= spec.priority <= PRIORITY_MAX)

@@ -6,7 +6,6 @@ Budgets are spent in evaluations of one agent's queue, not by the clock, so that
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -75,12 +74,6 @@ def where(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, s
     return {(p.agent, p.stream): (p.variant, p.where[-1]) for p in placements}
 
 
-def score(problem: Problem, placements: Sequence[Placement]) -> float:
-    """Cost of given placements in a problem; streams that cannot run as written go to their best idle option."""
-    instance = Instance(problem, placements)
-    return evaluate(instance, tuple(n or 0 for n in instance.previous)).cost
-
-
 def settle(instance: Instance, search: Search, kept: Choice, best: Choice) -> Choice:
     """Take back every change that is not worth its churn, singly; then all of them unless they are together."""
     for stream in range(len(best)):
@@ -134,10 +127,3 @@ def randomly(instance: Instance) -> Choice:
 BASELINES: dict[str, Callable[[Instance], Choice]] = {
     "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": randomly,
 }
-
-
-def exhaustive(problem: Problem) -> float:
-    """Least cost over all assignments: the oracle for tiny problems."""
-    instance = Instance(problem)
-    search = Search(instance, 0)
-    return min(search.cost(choice) for choice in itertools.product(*(range(len(o)) for o in instance.options)))

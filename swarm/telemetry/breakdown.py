@@ -9,7 +9,7 @@ from swarm.telemetry.table import Columns
 
 PARTS = ("frame", "queued here", "link out", "at the peer", "run", "link back", "delivery")
 MEANING = (
-    ("frame", "age of the frame when the agent received it: rendering and transport"),
+    ("frame", "from sensor reading to receipt, as the body states it: rendering; transport is not measured"),
     ("queued here", "from receipt until it was sent or its run began, waiting for the own executor included"),
     ("link out", "sending, and the network on the way there"),
     ("at the peer", "waiting at the peer before its run; for a request that fell back: the time spent waiting for it"),

@@ -128,9 +128,8 @@ class Ledger:
         else:
             self._agent_lost(news.name, news.boot, now)
 
-    def close(self, now: int) -> list[Row]:
+    def close(self) -> list[Row]:
         """After the drain: what is still open stays open and is lost. Returns all rows, in order of their news."""
-        del now                                      # nothing ends by the clock alone
         self._closed = True
         return list(self._rows.values())
 

@@ -37,7 +37,8 @@ def is_run_folder(folder: Path) -> bool:
 class RunFolder:
     """Writes a run folder: documents whole (a temporary file, renamed), histories line by line.
 
-    A disk that is full or gone must not cost the run its figures: no method raises OSError once the folder stands.
+    A disk that is full or gone, or a row that no table holds, must not cost the run its other figures: no method
+    raises OSError once the folder stands.
     The first such error is kept in `trouble`, one line for the user, and the command that sees it ends with 1.
     """
 
@@ -98,7 +99,7 @@ class RunFolder:
     def requests(self, rows: Sequence[Row]) -> None:
         """All requests, from `Ledger.close`."""
         final = self.path / "requests.parquet"
-        self._attempt(final.name, lambda: _renamed(final, lambda tmp: table.write(tmp, rows)))
+        self._attempt(final.name, lambda: _renamed(final, lambda tmp: table.write(tmp, rows)), ValueError)
 
     def event(self, at_s: float, who: str, what: str, detail: Mapping[str, str | float | int] | None = None) -> None:
         """Something that happened, seconds since the streams began (negative: before)."""
@@ -141,11 +142,13 @@ class RunFolder:
         if not self._attempt(name, append):
             self._broken.add(name)
 
-    def _attempt(self, name: str, write: Callable[[], None]) -> bool:
+    def _attempt(self, name: str, write: Callable[[], None], *also: type[Exception]) -> bool:
+        """Write; OSError, and what else may go wrong with this file, is trouble."""
         try:
             write()
-        except OSError as error:
-            self.trouble = self.trouble or f"cannot write {self.path / name}: {error.strerror or error}"
+        except (OSError, *also) as error:
+            why = getattr(error, "strerror", None) or error
+            self.trouble = self.trouble or f"cannot write {self.path / name}: {why}"
             return False
         return True
 

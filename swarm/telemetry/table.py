@@ -15,7 +15,9 @@ from swarm.core.spans import Span
 from swarm.telemetry.ledger import Row, on_a_peer
 
 Columns = dict[str, NDArray[Any]]
-SPAN_FIELDS = tuple((f.name, f.type) for f in msgspec.structs.fields(Span) if f.name != "request")
+SPAN_FIELDS: tuple[tuple[str, Any], ...] = tuple(
+    (f.name, getattr(f.type, "__origin__", f.type))      # a bounded number is a number
+    for f in msgspec.structs.fields(Span) if f.name != "request")
 EXTRA: tuple[tuple[str, Any], ...] = (
     ("agent", str), ("boot", int), ("sequence", int),
     ("at_s", float),                 # submitted, since the streams began, on the collector's clock
@@ -39,13 +41,17 @@ def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table. Raises: OSError."""
+    """Write the table. Raises: OSError, ValueError (it cannot hold what a row says: a number beyond 64 bits)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in (*EXTRA, *SPAN_FIELDS)])
-    pq.write_table(pa.table(columns(rows), schema=schema), path, compression="zstd")
+    try:
+        made = pa.table(columns(rows), schema=schema)
+    except (OverflowError, pa.ArrowException) as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    pq.write_table(made, path, compression="zstd")
 
 
 def read(path: Path) -> Columns:

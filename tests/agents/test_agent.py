@@ -51,6 +51,7 @@ class Stage:
         for endpoint in self.net.endpoints:
             endpoint.join(members)
         self.send(self.launcher, msg.Roster(members=members))
+        self.wait("mule", msg.Heartbeat)                     # it knows its peers
         self.send(self.launcher, msg.Start())
 
     def send(self, endpoint: Any, body: msg.Body, tensors: Any = (), budget_s: float | None = None) -> None:

@@ -77,16 +77,15 @@ def test_a_lease_is_renewed_ends_and_comes_back() -> None:
     assert leases.heard("a", boot=1, now=16)
 
 
-def test_an_older_boot_is_not_heard_and_an_ended_one_is_no_ghost() -> None:
+def test_an_older_boot_is_no_ghost() -> None:
     leases = Leases(length_ns=10)
     leases.heard("a", boot=2, now=0)
     assert not leases.heard("a", boot=1, now=1)
     assert leases.boot("a") == 2
-    assert leases.ended("a")
-    assert not leases.heard("a", boot=2, now=2)
-    assert not leases.alive("a", 2)
-    assert leases.heard("a", boot=3, now=3)
-    assert not leases.ended("b")
+    assert leases.expire(10) == ["a"]
+    assert not leases.heard("a", boot=1, now=11)
+    assert not leases.alive("a", 11)
+    assert leases.heard("a", boot=3, now=12)
 
 
 def test_a_link_converges_to_what_is_measured() -> None:

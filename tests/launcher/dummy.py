@@ -16,6 +16,7 @@ from swarm.net.endpoint import Received
 from swarm.net.process import Process
 
 KINDS = {"agent": AgentFile, "planner": PlannerFile, "world": WorldFile}
+SLOWLY_S = 0.8                       # to drain
 FOREVER = [sys.executable, "-c", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()"]
 
 
@@ -34,18 +35,28 @@ class Dummy:
         if isinstance(body, msg.Start):
             self.streaming = True
             self.tell(msg.Happened(what="roster", detail={"members": len(self.process.net.peers())}))
-            self.process.loop.every(ns(0.02), self.request)
+            self.process.loop.every(ns(0.02), self.stream)
             if self.role == "world":
                 self.tell(msg.WorldNews(time_s=0.1, steps=24, real_time_factor=1.0, lag_ms_p99=1.0, targets=12, found=3,
                                         coverage=0.25, collisions=0, poses={}))
         elif isinstance(body, msg.Drain):
             self.streaming = False
+            if self.role == "agent" and self.manner != "mute":
+                self.process.loop.after(ns(SLOWLY_S if self.manner == "slow" else 0.0), self.drained)
         elif isinstance(body, msg.Gone):
             self.tell(msg.Happened(what="heard_gone", detail={"name": body.name}))
 
+    def drained(self) -> None:
+        """What was on its way when the streams stopped, then the word that it was the last."""
+        self.request()
+        self.tell(msg.Happened(what="last_request"))
+        self.tell(msg.Drained())
+
+    def stream(self) -> None:
+        if self.role == "agent" and self.streaming:
+            self.request()
+
     def request(self) -> None:
-        if self.role != "agent" or not self.streaming:
-            return
         self.sequence += 1
         request = RequestId(self.settings.name, self.process.boot, self.sequence)
         now = self.process.clock.now_ns()

@@ -42,14 +42,28 @@ def test_a_run_ends_with_its_folder_written(tmp_path: Path) -> None:
     assert {p["returncode"] for p in table[2:6]} == {0}
 
 
-def test_a_killed_robot_is_told_to_all_and_its_requests_are_failed_not_lost(tmp_path: Path) -> None:
+def test_the_end_waits_for_every_robots_word_that_it_was_the_last(tmp_path: Path) -> None:
+    code, _, out = fly(tmp_path, "--manner", "slow", "--set", "duration_s=0.3", "--set",
+                       "faults=[{at_s: 0.1, kill: rover_1}]")
+    assert code == 0
+    assert {e["who"] for e in events(out) if e["what"] == "last_request"} == {"rover_0", "carrier_0"}
+    assert summary(out)["requests"]["lost"] == 0
+
+
+def test_a_robot_that_never_says_so_costs_no_more_than_the_limit(tmp_path: Path) -> None:
+    code, _, out = fly(tmp_path, "--manner", "mute", "--set", "duration_s=0.3", "--set", "streams.1.deadline_s=0.1")
+    assert code == 0
+    assert summary(out)["requests"]["lost"] == 0
+
+
+def test_a_killed_robot_is_told_to_the_world_and_its_requests_are_failed_not_lost(tmp_path: Path) -> None:
     code, _, out = fly(tmp_path, "--manner", "loses", "--set", "duration_s=0.8", "--set", "streams.1.deadline_s=0.1",
                        "--set", "faults=[{at_s: 0.3, kill: rover_1}]")
     assert code == 0
     (fault,) = summary(out)["faults"]
     assert fault["kill"] == "rover_1"
     assert 0.3 <= fault["done_s"] < 0.8
-    assert {e["who"] for e in events(out) if e["what"] == "heard_gone"} == {"world", "rover_0", "carrier_0"}
+    assert {e["who"] for e in events(out) if e["what"] == "heard_gone"} == {"world"}     # leases tell the rest
     assert summary(out)["agents"]["rover_1"]["status"] == "killed"
     requests = summary(out)["requests"]
     assert requests["failed_by"]["agent_lost"] > 1

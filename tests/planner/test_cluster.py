@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from swarm import cluster
+from swarm.planner import refiner
 from swarm.planner.portfolio import Portfolio, attempt, attempts
 from swarm.planner.refiner import ENDED, Refiner
 from swarm.planner.solvers import place
@@ -32,13 +33,23 @@ def test_a_portfolio_is_never_worse_than_its_first_search() -> None:
     assert min(costs) <= place(problem).cost + 1e-9
 
 
+def test_an_old_python_is_told_not_to_import_from_where_the_user_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(refiner.subprocess, "Popen", lambda command, **_: commands.append(command))
+        for version in ((3, 10, 12), (3, 12, 1)):
+            patched.setattr(refiner.sys, "version_info", version)
+            Refiner("local", seed=0)
+    assert [command[1:3] for command in commands] == [["-I", "-m"], ["-m", refiner.__name__]]
+
+
 @pytest.mark.skipif(not cluster.available(), reason="ray is not installed")
 def test_ray_refines_in_our_session_and_the_loss_of_its_processes_is_survived() -> None:
     problem = scattered(3, 6, 10)
-    refiner = Refiner("local", seed=0)
+    ours = Refiner("local", seed=0)
     try:
-        assert refiner.up() == ""
-        refined = refiner.refine(problem, [])
+        assert ours.up() == ""
+        refined = ours.refine(problem, [])
         assert refined.solution is not None, refined.reason
         assert refined.solution.cost <= place(problem).cost + 1e-9
         below = psutil.Process().children(recursive=True)
@@ -48,15 +59,15 @@ def test_ray_refines_in_our_session_and_the_loss_of_its_processes_is_survived() 
         assert ray_workers
         for process in ray_workers:
             os.kill(process.pid, signal.SIGKILL)
-        assert refiner.refine(problem, []).solution is not None
+        assert ours.refine(problem, []).solution is not None
     finally:
-        assert refiner.close()
-    assert refiner.refine(problem, []).reason == ENDED
+        assert ours.close()
+    assert ours.refine(problem, []).reason == ENDED
     assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_cluster_that_cannot_be_joined_ends_the_refiner_with_a_reason() -> None:
-    refiner = Refiner("127.0.0.1:1", seed=0)
-    assert "127.0.0.1:1" in refiner.up() or not cluster.available()
-    assert refiner.refine(scattered(1, 2, 2), []).reason == ENDED
-    assert refiner.close()
+    ours = Refiner("127.0.0.1:1", seed=0)
+    assert "127.0.0.1:1" in ours.up() or not cluster.available()
+    assert ours.refine(scattered(1, 2, 2), []).reason == ENDED
+    assert ours.close()

@@ -18,6 +18,7 @@ from swarm.core.plan import Plan
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
+from swarm.planner import process
 from tests.planner.builders import team
 
 COMMAND = """
@@ -111,3 +112,27 @@ def test_it_ends_at_once_when_its_lifeline_is_cut(planned: tuple[subprocess.Pope
     child, ours = planned
     os.close(ours)
     assert child.wait(5.0) == 1
+
+
+def test_where_rays_process_cannot_be_started_the_planner_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, dict]] = []
+
+    def impossible(*_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    class Telling(process.Planner):
+        def _tell(self, what: str, detail: dict) -> None:
+            said.append((what, detail))
+            self._loop.stop()
+
+    monkeypatch.setattr(process, "Refiner", impossible)
+    monkeypatch.setattr(process, "RAY_AFTER_S", 0.0)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    planner = Telling(PlannerFile(version=1, swarm="t"))
+    planner._loop.after(ns(10.0), planner._loop.stop)
+    try:
+        planner.run()                                # and ends in order
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert said == [("ray_absent", {"reason": "its process cannot be started: [Errno 12] Cannot allocate memory"})]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 
+import pytest
+from msgspec.structs import replace
+
 from swarm.core.clock import ns
-from swarm.core.messages import Advert, Gone, Heartbeat, LinkNews
+from swarm.core.messages import Advert, Heartbeat, LinkNews
 from swarm.core.plan import Plan
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.problem import Problem
 from swarm.planner.service import PEER_LEASE_S, PlannerState
 from swarm.planner.solvers import place
-from tests.planner.builders import team
+from tests.planner.builders import profile, stream, team
 
 
 class Drive:
@@ -65,7 +69,7 @@ class Drive:
                     shake = noise.uniform(0.5, 2.0) if noise else 1.0
                     links = {b: (q.rtt_s * shake, q.bytes_per_s / shake) for (a, b), q in self.problem.links.items()
                              if a == name and b in self.alive}
-                    self.do(Heard(name, boot, LinkNews(links=links, busy_s=0.0)))
+                    self.do(Heard(name, boot, LinkNews(links=links)))
             if step % 2 == 0:
                 self.do(Tick())
 
@@ -95,15 +99,27 @@ def test_a_silent_agent_is_planned_around_when_its_lease_ends() -> None:
     assert "agent_lost" in drive.reports
 
 
-def test_gone_is_believed_at_once_but_not_of_an_older_boot() -> None:
-    drive = Drive(team(2, 2))
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])
+def test_figures_that_make_no_sense_do_not_enter_the_problem(odd: float) -> None:
+    drive = Drive(team(2, 1))
     drive.advertise()
-    drive.do(Heard("launcher", 7, Gone(name="carrier_0", boot=0)))
-    assert all("carrier_0" not in p.where for p in drive.published[-1].placements)
-    drive.alive["carrier_0"] = 2                     # restarted
-    drive.advertise()
-    drive.do(Heard("launcher", 7, Gone(name="carrier_0", boot=1)))
-    assert any(p.agent == "carrier_0" for p in drive.state.plan.placements)
+    advert = Advert(
+        board="b", executors=10**9,
+        profiles=[profile("detector", 10.0), replace(profile("segmenter", 10.0), p50_s=odd),
+                  replace(profile("large", 10.0), p95_s=odd)],
+        streams=[stream("", "good", "detector", 5.0, 0.1, 1).spec, stream("", "a", "detector", odd, 0.1, 1).spec,
+                 stream("", "b", "detector", 5.0, odd, 1).spec])
+    drive.do(Heard("rover_0", 1, advert))
+    drive.do(Heard("rover_0", 1, LinkNews(links={"rover_1": (odd, 6e6), "carrier_0": (0.004, odd)})))
+    problem = drive.state.problem()
+    mine = next(a for a in problem.agents if a.name == "rover_0")
+    assert [p.model for p in mine.profiles] == ["detector"]
+    assert mine.executors == 64
+    assert [s.spec.name for s in problem.streams if s.agent == "rover_0"] == ["good"]
+    for link in problem.links.values():
+        assert 0.0 <= link.rtt_s < 1.0
+        assert 0.0 < link.bytes_per_s < math.inf
+    assert ("rover_0", "good") in {(p.agent, p.stream) for p in drive.published[-1].placements}
 
 
 def test_one_solve_at_a_time_and_stale_solutions_are_dropped() -> None:
@@ -173,7 +189,7 @@ def test_a_plan_made_before_links_were_known_is_made_again_when_they_are() -> No
     drive = Drive(team(6, 2))
     drive.advertise()
     for name in list(drive.alive):                   # at first nobody has measured the way to carrier_1
-        drive.do(Heard(name, 1, LinkNews(links={"carrier_0": (0.004, 6e6)}, busy_s=0.0)))
+        drive.do(Heard(name, 1, LinkNews(links={"carrier_0": (0.004, 6e6)})))
     drive.pass_time(0.4)
     drive.pass_time(4.0)
     segments = [p.where[0] for p in drive.state.plan.placements if p.stream == "segment"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 import time
 
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 from swarm.core.plan import Placement
 from swarm.planner.predict import evaluate
 from swarm.planner.problem import AgentInfo, Instance, Problem
-from swarm.planner.solvers import BASELINES, exhaustive, place, score, where
+from swarm.planner.solvers import BASELINES, place, where
 from tests.planner.builders import links, profile, scattered, stream, team
+from tests.planner.oracle import exhaustive, score
 
 
 def test_tiny_problems_are_solved_to_the_optimum_or_nearly() -> None:
@@ -47,6 +50,27 @@ def test_the_same_problem_and_seed_give_the_same_plan() -> None:
         links=dict(reversed(list(problem.links.items()))),
     )
     assert place(problem, seed=3) == place(problem, seed=3) == place(shuffled, seed=3)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_a_search_among_costs_that_cannot_be_compared_comes_to_an_end(odd: float) -> None:
+    problem = team(4, 2)
+    broken = [msgspec.structs.replace(p, p50_s=odd) for p in problem.agents[0].profiles]
+    agents = (msgspec.structs.replace(problem.agents[0], profiles=tuple(broken)), *problem.agents[1:])
+    paths = {pair: msgspec.structs.replace(q, rtt_s=odd) if "carrier_1" in pair else q
+             for pair, q in problem.links.items()}
+    for start in ("best", "local"):
+        place(msgspec.structs.replace(problem, agents=agents, links=paths), budget_s=0.05, start=start)
+
+
+def test_very_many_priority_classes_still_have_finite_costs() -> None:
+    streams = tuple(stream("a", f"s{n}", "small", 1.0, 0.5, n) for n in range(400))
+    instance = Instance(Problem(agents=(AgentInfo(name="a", profiles=(profile("small", 1.0),)),), streams=streams,
+                                links={}))
+    weights = [options[0].weight for options in instance.options]
+    assert max(weights) <= 1.01e12
+    by_priority = [options[0].weight for options in sorted(instance.options, key=lambda o: o[0].priority)]
+    assert all(low < high for low, high in itertools.pairwise(by_priority))
 
 
 def test_long_runs_leave_weak_boards_and_detectors_stay() -> None:

@@ -182,7 +182,7 @@ def poses(of: LaunchFile, time_s: float) -> dict[str, list[float]]:
 
 def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     """The summary of the closed ledger."""
-    rows = book.close(T0 + round((of.duration_s + 1) * NS))
+    rows = book.close()
     world = WorldNews(time_s=of.duration_s, steps=14400, real_time_factor=0.998, lag_ms_p99=7.5, targets=6, found=5,
                       coverage=0.83, collisions=2, poses={})
     planner = [PlannerNews(epoch=p.epoch, solve_s=p.solve_s, solver=p.solver, ray=True) for _, p in plans(of)]
@@ -209,7 +209,7 @@ def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:
         folder.pose(k / 5, poses(of, k / 5))
     folder.scene(json.dumps(scene()).encode())
     folder.processes([{"role": "agent", "name": n, "pid": 100 + i} for i, n in enumerate(robots(of))])
-    folder.requests(book.close(0))
+    folder.requests(book.close())
     folder.summary(made)
     folder.close()
     assert folder.trouble == ""

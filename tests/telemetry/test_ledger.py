@@ -40,7 +40,7 @@ def test_a_request_is_counted_by_its_ending() -> None:
     assert (now.total.open, now.total.on_time_ratio, now.total.on_time_so_far) == (1, 0.4, 0.5)
     assert (now.total.offload_share, now.first_result_s) == (0.5, 4.0)
     assert now.streams["detect"] == now.total
-    rows = book.close(9 * NS)
+    rows = book.close()
     assert [r.ended_at_s for r in rows] == [2.0, 3.0, 4.0, 4.0, None]
     assert rows[4].span.ending == "open"
     assert rows[4].span.model == "m"
@@ -69,7 +69,7 @@ def test_odd_news_is_counted_and_ignored() -> None:
     book.handle(submitted(0), 2 * NS)
     book.handle(ended(0, "late"), 3 * NS)
     book.handle(ended(1, "open"), 3 * NS)
-    book.close(4 * NS)
+    book.close()
     book.handle(submitted(9), 5 * NS)
     now = book.statistics()
     assert (now.total.submitted, now.total.completed, now.total.late) == (1, 1, 0)
@@ -103,7 +103,7 @@ def test_any_order_of_news_ends_each_request_at_most_once(news: list[Submitted |
             if row.ended_at_s is not None:
                 kept = first.setdefault(row.span.request, (row.span.ending, row.span.reason, row.ended_at_s))
                 assert kept == (row.span.ending, row.span.reason, row.ended_at_s)
-    rows = book.close(len(news))
+    rows = book.close()
     s = book.statistics()
     named = {n.request if isinstance(n, Submitted) else n.span.request for n in news
              if isinstance(n, Submitted) or (isinstance(n, Ended) and n.span.ending != "open")}

@@ -75,7 +75,7 @@ def test_plans_are_written_once_per_epoch_and_poses_at_most_five_times_a_second(
 
 
 def test_requests_come_back_from_parquet_as_they_were(tmp_path: Path) -> None:
-    rows = fakes.ledger(fakes.launch(duration_s=5)).close(0)
+    rows = fakes.ledger(fakes.launch(duration_s=5)).close()
     rows[3].ended_at_s = None
     RunFolder(tmp_path).requests(rows)
     back = table.read(tmp_path / "requests.parquet")
@@ -103,6 +103,17 @@ def test_a_full_disk_is_told_once_and_costs_the_caller_nothing(tmp_path: Path, m
     assert json.loads((tmp_path / "summary.json").read_text()) == {"on_time_ratio": 0.9}
     monkeypatch.setattr(table, "write", full)
     folder.requests([])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "summary.json"]
+
+
+def test_a_number_that_no_table_holds_costs_the_table_only(tmp_path: Path) -> None:
+    rows = fakes.ledger(fakes.launch(duration_s=5)).close()
+    rows[3].span.captured_ns = 2**63
+    folder = RunFolder(tmp_path)
+    folder.requests(rows)
+    folder.summary({"on_time_ratio": 0.9})
+    assert folder.trouble.startswith(f"cannot write {tmp_path / 'requests.parquet'}: ")
+    assert "\n" not in folder.trouble
     assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "summary.json"]
 
 

@@ -154,7 +154,7 @@ def test_trouble_is_shown_first(tmp_path: Path) -> None:
 
 def test_the_parts_of_a_requests_time_add_up_to_its_latency() -> None:
     of = fakes.launch()
-    columns = {name: np.array(values) for name, values in table.columns(fakes.ledger(of).close(0)).items()}
+    columns = {name: np.array(values) for name, values in table.columns(fakes.ledger(of).close()).items()}
     columns["latency_ms"] = columns["latency_ms"].astype(float)
     parts, routes = breakdown.parts_ms(columns), breakdown.routes(columns)
     result = ~np.isnan(columns["latency_ms"])

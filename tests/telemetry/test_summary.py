@@ -48,7 +48,7 @@ def test_the_keys_and_types_are_those_of_the_design() -> None:
 def test_figures_follow_their_definitions() -> None:
     of = fakes.launch()
     book = fakes.ledger(of)
-    made, rows = fakes.summary(of, book), book.close(0)
+    made, rows = fakes.summary(of, book), book.close()
     got = [r.span for r in rows if r.span.ending in ("completed", "late")]
     done = [s for s in got if s.ending == "completed"]
     r = made["requests"]
@@ -72,7 +72,7 @@ def test_one_broken_rule_is_not_accepted() -> None:
 
 def empty(agents: AgentBook | None = None) -> dict[str, Any]:
     of, book = fakes.launch(), Ledger(0)
-    return summarise(launch=of, boards=fakes.BOARDS, rows=book.close(0), ledger=book.statistics(), world=None,
+    return summarise(launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None,
                      agents=agents or AgentBook(), planner=[], faults=[FaultDone(at_s=20, kill="rover_2")], ran_s=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Messages to the launcher that must not be lost while its queue is full: kept, bounded, and sent when it opens."""
+"""Messages that must not be lost while the way to one peer is closed: kept, bounded, and sent when it opens."""
 
 from __future__ import annotations
 

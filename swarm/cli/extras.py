@@ -1,0 +1,24 @@
+"""What only some commands need, and how to get it: said in one line before anything is started."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from swarm.core.errors import BadInput
+
+SIM = "pip install 'swarm-edge-runtime[sim]'"
+WANT = {
+    "pybullet": f"{SIM} on Python 3.10 or 3.11: the simulator PyBullet, which draws what robots see, has no wheels for "
+                "later versions",
+    "matplotlib": SIM, "pyarrow": SIM,
+}
+RUN = ("pybullet", "pyarrow", "matplotlib")
+REPORT = ("matplotlib", "pyarrow")
+
+
+def needed(command: str, *modules: str) -> None:
+    """Raises: BadInput that names the modules which are not installed; the advice is that of the first."""
+    absent = [module for module in modules if importlib.util.find_spec(module) is None]
+    if absent:
+        is_are = "is" if len(absent) == 1 else "are"
+        raise BadInput(command, f"{' and '.join(absent)} {is_are} not installed", WANT[absent[0]])

@@ -1,0 +1,144 @@
+"""Rules for settings: what is refused, where it is said to be, and that nothing but BadInput ever comes of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from swarm.core import rules
+from swarm.core.config import AgentFile, Board, PlannerFile, RobotSpec, WorldFile
+from swarm.core.errors import BadInput
+from swarm.core.messages import Member
+from swarm.core.plan import StreamSpec
+
+BOARD = Board(speed={"fp32": 0.3, "int8": 0.3}, memory_mb=4096, power_w=10.0, source="test")
+STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.1)
+MATE = Member(name="rover_1", role="agent", urgent="tcp://10.0.0.2:7000", bulk="tcp://10.0.0.2:7001")
+AGENT = AgentFile(version=1, name="rover_0", swarm="s", board_name="b", board=BOARD, streams=[STREAM], roster=[MATE],
+                  behaviour="search", team=["rover_0", "rover_1"], bind="10.0.0.1:7000")
+PLANNER = PlannerFile(version=1, swarm="s", roster=[MATE])
+WORLD = WorldFile(version=1, swarm="s", scenario="maze", robots=[RobotSpec(name="rover_0", kind="rover")])
+
+
+def agent(**changes: Any) -> None:
+    rules.agent_file(replace(AGENT, **changes), "a.yaml", ["search"])
+
+
+def planner(**changes: Any) -> None:
+    rules.planner_file(replace(PLANNER, **changes), "p.yaml")
+
+
+def world(**changes: Any) -> None:
+    rules.world_file(replace(WORLD, **changes), "w.yaml", ["maze"], ["rover"])
+
+
+def test_good_files_are_let_through() -> None:
+    agent()
+    agent(name="r" + "x" * 63, behaviour="", team=[], streams=[], board=replace(BOARD, emulated=False,
+          speed={"fp32": 1.0, "int8": 1.0}), launcher=replace(MATE, name="launcher", role="launcher"), bind="127.0.0.1")
+    planner(ray="none", bind="*:7000")
+    world(frame_hz=240.0, sense_hz=240.0)
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"name": "world"}, "a.yaml: name: 'world' is reserved"),
+    ({"name": "../etc"}, "a.yaml: name: '../etc' is no name; a letter, then up to 63"),
+    ({"name": "x" * 65}, "is no name"),
+    ({"swarm": ""}, "a.yaml: swarm: 0 characters; 1 to 128"),
+    ({"seed": -1}, "a.yaml: seed: -1 is negative"),
+    ({"seed": 10**30}, "a.yaml: seed: 1e+30 is too large"),
+    ({"seed": 10**400}, "a.yaml: seed: a number of over 300 digits is too large"),
+    ({"policy": "planer"}, "a.yaml: policy: no policy is called 'planer'; did you mean 'planner'?"),
+    ({"behaviour": "serch"}, "a.yaml: behaviour: no behaviour is called 'serch'; did you mean 'search'?"),
+    ({"board": replace(BOARD, speed={"fp32": 0.3})}, "a.yaml: board.speed.int8: 0 is not a positive number"),
+    ({"board": replace(BOARD, speed={"fp32": math.nan, "int8": 1.0})}, "a.yaml: board.speed.fp32: nan is not"),
+    ({"board": replace(BOARD, speed={"fp32": 1e-200, "int8": 1.0})}, "a.yaml: board.speed.fp32: 1e-200 is too small"),
+    ({"board": replace(BOARD, speed={"fp32": 0.7, "int8": 0.3})}, "0.7 for an emulated board; at most 0.5"),
+    ({"board": replace(BOARD, executors=0)}, "a.yaml: board.executors: 0 is not a positive number"),
+    ({"board": replace(BOARD, executors=65)}, "a.yaml: board.executors: 65 is too large; at most 64"),
+    ({"board": replace(BOARD, memory_mb=10**30)}, "a.yaml: board.memory_mb: 1e+30 is too large"),
+    ({"board": replace(BOARD, power_w=math.inf)}, "a.yaml: board.power_w: inf is not a positive number"),
+    ({"streams": [STREAM, STREAM]}, "a.yaml: streams[1].name: 'detect' is there already"),
+    ({"streams": [replace(STREAM, name="a b")]}, "a.yaml: streams[0].name: 'a b' is no name"),
+    ({"streams": [replace(STREAM, rate_hz=0.0)]}, "a.yaml: streams[0].rate_hz: 0 is not a positive number"),
+    ({"streams": [replace(STREAM, rate_hz=241.0)]}, "a.yaml: streams[0].rate_hz: 241 is too large; at most 240"),
+    ({"streams": [replace(STREAM, rate_hz=1e-300)]}, "a.yaml: streams[0].rate_hz: 1e-300 is too small"),
+    ({"streams": [replace(STREAM, deadline_s=math.nan)]}, "a.yaml: streams[0].deadline_s: nan is not"),
+    ({"streams": [replace(STREAM, deadline_s=3601.0)]}, "a.yaml: streams[0].deadline_s: 3601 is too large"),
+    ({"streams": [replace(STREAM, priority=10**30)]}, "a.yaml: streams[0].priority: 1e+30 is too large; at most 1000"),
+    ({"streams": [replace(STREAM, priority=-1001)]}, "a.yaml: streams[0].priority: -1001 is too small"),
+    ({"bind": ""}, "a.yaml: bind: '' is no address; HOST, or HOST:PORT"),
+    ({"bind": "127.0.0.1:"}, "a.yaml: bind: '127.0.0.1:' is no address"),
+    ({"bind": "127.0.0.1:zmq"}, "is no address"),
+    ({"bind": "127.0.0.1:0"}, "is no address"),
+    ({"bind": "127.0.0.1:65535"}, "is no address"),
+    ({"bind": "127.0.0.1:\u0661\u0662"}, "is no address"),
+    ({"bind": "tcp://127.0.0.1:7000"}, "is no address"),
+    ({"roster": [MATE, MATE]}, "a.yaml: roster[1].name: 'rover_1' is there already"),
+    ({"roster": [replace(MATE, urgent="10.0.0.2:7000")]}, "a.yaml: roster[0].urgent: '10.0.0.2:7000' is no address"),
+    ({"roster": [replace(MATE, bulk="tcp://10.0.0.2:*")]}, "a.yaml: roster[0].bulk: 'tcp://10.0.0.2:*' is no address"),
+    ({"roster": [replace(MATE, bulk="tcp://10.0.0.2:65536")]}, "is no address"),
+    ({"roster": [replace(MATE, bulk="ipc:///tmp/x")]}, "is no address"),
+    ({"roster": [replace(MATE, role="agnt")]}, "a.yaml: roster[0].role: no role is called 'agnt'"),
+    ({"launcher": replace(MATE, urgent="tcp://:1")}, "a.yaml: launcher.urgent: 'tcp://:1' is no address"),
+])
+def test_a_mistake_in_an_agents_file_names_file_and_key(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        agent(**changes)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"ray": "somewhere"}, "p.yaml: ray: 'somewhere' is no address of a cluster"),
+    ({"every_s": 0.0}, "p.yaml: every_s: 0 is not a positive number"),
+    ({"lease_s": math.inf}, "p.yaml: lease_s: inf is not a positive number"),
+    ({"lease_s": 1e-9}, "p.yaml: lease_s: 1e-09 is too small"),
+    ({"bind": "a b"}, "p.yaml: bind: 'a b' is no address"),
+])
+def test_a_mistake_in_a_planners_file(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        planner(**changes)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"scenario": "mace"}, "w.yaml: scenario: no scenario is called 'mace'; did you mean 'maze'?"),
+    ({"robots": [*WORLD.robots, *WORLD.robots]}, "w.yaml: robots[1].name: 'rover_0' is there already"),
+    ({"robots": [RobotSpec(name="r", kind="drone")]}, "w.yaml: robots[0].kind: no kind of robot is called 'drone'"),
+    ({"frame_hz": 0.0}, "w.yaml: frame_hz: 0 is not a positive number"),
+    ({"frame_hz": math.nan}, "w.yaml: frame_hz: nan is not a positive number"),
+    ({"sense_hz": -1.0}, "w.yaml: sense_hz: -1 is not a positive number"),
+    ({"sense_hz": 1e9}, "w.yaml: sense_hz: 1e+09 is too large; at most 240"),
+])
+def test_a_mistake_in_a_worlds_file(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        world(**changes)
+    assert told in str(caught.value)
+
+
+@given(st.one_of(st.floats(), st.integers(), st.integers(min_value=10**300, max_value=10**320)))
+def test_any_number_is_good_or_bad_input(value: float) -> None:
+    for changes in ({"rate_hz": value}, {"deadline_s": value}, {"priority": value}):
+        try:
+            rules.streams([replace(STREAM, **changes)], "f: streams")
+        except BadInput:
+            continue
+        assert math.isfinite(value)
+        assert abs(value) <= 3600
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_address_or_bad_input(text: str) -> None:
+    for check in (lambda: rules.bind(text, "f: bind"), lambda: rules.named(text, "f: name"),
+                  lambda: rules.member(replace(MATE, urgent=text), "f: roster[0]")):
+        try:
+            check()
+        except BadInput:
+            continue
+        assert text.isascii()
