@@ -183,7 +183,7 @@ def load(path: Path) -> Any:
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(str(path), error.strerror or str(error), "a readable YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise BadInput(str(path), " ".join(str(error).split()), "valid YAML") from None
 
 
