@@ -21,7 +21,7 @@ from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 
 HOUSE = Path(__file__).parent.parent
-NOT_ON_A_BOARD = ("ray", "pybullet", "torch", "onnx", "matplotlib", "pyarrow", "rich", "highspy", "scipy")
+NOT_ON_A_BOARD = ("ray", "pybullet", "torch", "onnx", "matplotlib", "pyarrow", "rich", "scipy")
 SOURCES = [p for name in ("swarm", "agents", "models", "sim_worlds") for p in (HOUSE / name).rglob("*.py")]
 
 

@@ -17,7 +17,7 @@ NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "yaml", "zmq")
 OPTIONAL = {
     "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
     "matplotlib": "charts in reports (extra sim)", "rich": "the live line (extra sim)",
-    "ray": "the planner's wider portfolio (extra planner)", "highspy": "an exact solver (extra planner)",
+    "ray": "the planner's wider portfolio (extra planner)",
 }
 
 

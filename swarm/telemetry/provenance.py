@@ -13,7 +13,7 @@ import msgspec
 
 from swarm.core.config import Board, LaunchFile
 
-PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "ray", "highspy",
+PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "ray",
             "pyarrow")
 
 
