@@ -82,7 +82,7 @@ class Agent:
         body, peer = message.body, message.sender
         match body:
             case msg.Sensed():
-                observation = self._body.observe(body, message.tensors)
+                observation = self._body.observe(body, message.boot, message.tensors)
                 if observation is not None:
                     self._observed(observation, message.at_ns)
             case msg.StageAsk():
@@ -126,6 +126,8 @@ class Agent:
             self._loop.after(ns(DRAIN_LOOK_S), self._drain)
 
     def _heartbeat(self, peer: str, boot: int, heartbeat: msg.Heartbeat) -> None:
+        if self._heard.get(peer, boot) != boot and self._presence.knows(peer):
+            self._lost(peer)                             # restarted within its lease: what it had is gone
         self._heard[peer] = boot
         if self._net.role(peer) == "agent":
             self._presence.heard(peer, boot, heartbeat.busy_s, self._clock.now_ns())

@@ -130,5 +130,6 @@ class Driver:
             request=command.request, model=command.model, variant=command.variant, priority=command.priority
         )
         left_s = seconds(command.deadline_ns - self._loop.clock.now_ns())
-        if not self._net.send(command.peer, ask, [self._inputs["", command.request].frame], left_s):
+        frame = self._inputs["", command.request].frame
+        if left_s <= 0.0 or not self._net.send(command.peer, ask, [frame], left_s):      # no time left on the way
             self.handle(ev.Refused(request=command.request, peer=command.peer, reason=UNREACHABLE))

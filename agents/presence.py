@@ -54,8 +54,12 @@ class Presence:
         self._adverts: dict[tuple[str, int], dict[str, list[Profile]]] = {}     # of a peer's boot; outlives its lease
         self._came = self._lost = 0
 
+    def knows(self, peer: str) -> bool:
+        """Whether the peer is believed alive."""
+        return peer in self._peers
+
     def heard(self, peer: str, boot: int, busy_s: float, now: int) -> bool:
-        """A heartbeat. Returns whether the peer is new, back or restarted, and should be told who we are."""
+        """A heartbeat. Returns whether the peer is new, back or restarted."""
         came = self._leases.heard(peer, boot, now)
         if came:
             self._came += 1

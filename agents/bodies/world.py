@@ -17,12 +17,12 @@ class WorldBody:
 
     def __init__(self, net: Endpoint, world: str) -> None:
         self._net, self._world = net, world
-        self._newest = -1
+        self._newest = (0, -1)           # boot of the world, sequence
         self.stale = self.malformed = 0
 
-    def observe(self, sensed: Sensed, tensors: list[NDArray[Any]]) -> Observation | None:
+    def observe(self, sensed: Sensed, boot: int, tensors: list[NDArray[Any]]) -> Observation | None:
         """What came, unless it is older than what came before or does not fit its header; those are counted."""
-        if sensed.sequence <= self._newest:
+        if (boot, sensed.sequence) <= self._newest:
             self.stale += 1
             return None
         fits = (
@@ -33,7 +33,7 @@ class WorldBody:
         if not fits:
             self.malformed += 1
             return None
-        self._newest = sensed.sequence
+        self._newest = (boot, sensed.sequence)
         return Observation(
             sequence=sensed.sequence, age_s=sensed.age_s, pose=sensed.pose, v_mps=sensed.v_mps,
             w_radps=sensed.w_radps, scan=tensors[0], frame=tensors[1] if sensed.frame else None, bumped=sensed.bumped,

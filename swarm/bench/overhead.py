@@ -53,6 +53,7 @@ class _Bench:
         self.added_us: list[float] = []
         self.run_us: list[float] = []
         self.handoff_us: list[float] = []
+        self.failed = 0
         self.asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self.helper = threading.Thread(target=self.hand_back, daemon=True)
         self.helper.start()
@@ -76,9 +77,9 @@ class _Bench:
         )
 
     def ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
-        if outcome is None:
-            raise RuntimeError(f"a request failed: {span.reason}")
-        if self.left >= 0:
+        if outcome is None:              # superseded: this host stood still for two periods
+            self.failed += 1
+        else:
             self.added_us.append((self.clock.now_ns() - span.captured_ns) / 1e3 - span.run_s * 1e6)
             self.run_us.append(span.run_s * 1e6)
         self.loop.after(ns(0.5 / RATE_HZ), lambda: self.asked.put(self.clock.now_ns()))
@@ -102,7 +103,8 @@ def measure(model: str = "detector", requests: int = 500) -> dict[str, float | i
     bench.run()
     added, handoff = bench.added_us[WARM_UP:], bench.handoff_us[2 * WARM_UP:]
     return {
-        "model": model, "requests": len(added), "rate_hz": RATE_HZ, "run_us": quantile(bench.run_us, 0.5),
+        "model": model, "requests": len(added), "failed": bench.failed, "rate_hz": RATE_HZ,
+        "run_us": quantile(bench.run_us, 0.5),
         "added_us": quantile(added, 0.5), "added_p95_us": quantile(added, 0.95),
         "handoff_us": quantile(handoff, 0.5), "handoff_p95_us": quantile(handoff, 0.95),
     }

@@ -24,7 +24,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Board(Strict, frozen=True, kw_only=True):
-    """A computer class. `speed` is relative to this host: run times are its profile's divided by it, by precision."""
+    """A computer class. `speed` is relative to the host that profiled the cards: run times are theirs divided by it."""
 
     speed: dict[Precision, float]    # of fp32 and int8
     memory_mb: int
@@ -72,7 +72,7 @@ class FaultSpec(Strict, frozen=True, kw_only=True):
 
 
 class LaunchFile(Strict, frozen=True, kw_only=True):
-    """One run, as DESIGN.md writes it."""
+    """One run: `launch/search_rescue.yaml` is the example to start from."""
 
     version: Literal[1]
     scenario: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+GHOST_LEASES = 20                    # for so long an older boot is a ghost; after that, the peer's clock was set back
+
 
 class Lease(msgspec.Struct, frozen=True):
     """Which boot of a peer was heard, and until when it is believed alive."""
@@ -18,13 +20,14 @@ class Leases:
     def __init__(self, length_ns: int) -> None:
         self._length_ns = length_ns
         self._leases: dict[str, Lease] = {}
-        self._newest: dict[str, int] = {}        # boot ever heard, per peer
+        self._newest: dict[str, Lease] = {}      # boot per peer, and until when an older one is a ghost
 
     def heard(self, peer: str, boot: int, now: int) -> bool:
-        """A sign of life. Returns whether the peer is new, back, or restarted; an older boot is ignored."""
-        if boot < self._newest.get(peer, boot):
+        """A sign of life. Returns whether the peer is new, back, or restarted; an older boot is a ghost, ignored."""
+        newest = self._newest.get(peer)
+        if newest is not None and boot < newest.boot and now < newest.until_ns:
             return False
-        self._newest[peer] = boot
+        self._newest[peer] = Lease(boot, now + GHOST_LEASES * self._length_ns)
         known = self._leases.get(peer)
         self._leases[peer] = Lease(boot, now + self._length_ns)
         return known is None or known.boot != boot

@@ -189,8 +189,8 @@ def ray(given: str, where: str) -> None:
 def _process(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
     """What all three say of themselves and of others."""
     named(given.name, f"{where}: name")
-    if not 1 <= len(given.swarm) <= SWARM_MAX:
-        raise BadInput(f"{where}: swarm", f"{len(given.swarm)} characters", f"1 to {SWARM_MAX}")
+    if not 1 <= len(given.swarm) <= SWARM_MAX or not given.swarm.isprintable():
+        raise BadInput(f"{where}: swarm", f"{given.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
     seed(given.seed, f"{where}: seed")
     bind(given.bind, f"{where}: bind")
     if given.launcher is not None:

@@ -17,6 +17,7 @@ class Members:
         self._loop, self._net = loop, net
         self._members: dict[str, Member] = {}
         self._boots: dict[str, int] = {}
+        self._roles: dict[str, str] = {}             # also of the dead: their last words may still be on the way
         self._outboxes: dict[str, Outbox] = {}
         self._dead: set[str] = set()
 
@@ -25,7 +26,7 @@ class Members:
         name = member.name
         if name in self._boots or name in self._dead:
             return False
-        self._members[name], self._boots[name] = member, boot
+        self._members[name], self._boots[name], self._roles[name] = member, boot, member.role
         self._net.join([member])
         self._outboxes[name] = Outbox(self._loop, partial(self._send, name))
         return True
@@ -36,6 +37,10 @@ class Members:
         self._members.pop(name, None)
         self._net.leave(name)
         return self._boots.get(name, 0)
+
+    def role(self, name: str) -> str:
+        """Role of a process that was ready once, empty for a stranger."""
+        return self._roles.get(name, "")
 
     def names(self) -> set[str]:
         """Those that are ready and alive."""

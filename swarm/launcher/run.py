@@ -108,10 +108,13 @@ class Launch:
         return swarm_command(spec.role, str(path))
 
     def _received(self, message: Received) -> None:
-        if isinstance(message.body, msg.Ready):
-            self._ready(message, message.body)
-        elif isinstance(message.body, msg.Drained):
-            self._drained.add(message.sender)
+        body, sender = message.body, message.sender
+        if isinstance(body, msg.Ready):
+            self._ready(message, body)
+        elif not msg.may_say(self._members.role(sender), body):
+            return                                   # a stranger, or one who may not say it
+        elif isinstance(body, msg.Drained):
+            self._drained.add(sender)
         else:
             self._collector.handle(message)
 

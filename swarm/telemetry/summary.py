@@ -30,7 +30,7 @@ def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
     world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], ran_s: float,
 ) -> dict[str, Any]:
-    """`summary.json`, with every key that DESIGN.md shows.
+    """`summary.json`, with every key that its readers rely on.
 
     Args: boards: by name, all that the fleet uses. rows, ledger: from the closed Ledger. world: its last news, or
     None if it never spoke. planner: all its news. ran_s: how long the streams ran, which is less than the launch

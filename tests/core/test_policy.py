@@ -7,7 +7,7 @@ import pytest
 from swarm.core.clock import FakeClock, MonotonicClock, ns, process_age_s
 from swarm.core.cost import PeerView
 from swarm.core.draw import from_quantiles, stream, uniform
-from swarm.core.lease import Leases
+from swarm.core.lease import GHOST_LEASES, Leases
 from swarm.core.link import LinkEstimator, LinkQuality
 from swarm.core.plan import Placement, Profile
 from swarm.core.route import Situation, route
@@ -86,6 +86,7 @@ def test_an_older_boot_is_no_ghost() -> None:
     assert not leases.heard("a", boot=1, now=11)
     assert not leases.alive("a", 11)
     assert leases.heard("a", boot=3, now=12)
+    assert leases.heard("a", boot=1, now=12 + GHOST_LEASES * 10)     # its clock was set back, and it is no ghost
 
 
 def test_a_link_converges_to_what_is_measured() -> None:

@@ -49,7 +49,7 @@ def test_good_files_are_let_through() -> None:
     ({"name": "world"}, "a.yaml: name: 'world' is reserved"),
     ({"name": "../etc"}, "a.yaml: name: '../etc' is no name; a letter, then up to 63"),
     ({"name": "x" * 65}, "is no name"),
-    ({"swarm": ""}, "a.yaml: swarm: 0 characters; 1 to 128"),
+    ({"swarm": ""}, "a.yaml: swarm: ''; 1 to 128 printable"),
     ({"seed": -1}, "a.yaml: seed: -1 is negative"),
     ({"seed": 10**30}, "a.yaml: seed: 1e+30 is too large"),
     ({"seed": 10**400}, "a.yaml: seed: a number of over 300 digits is too large"),

@@ -1,4 +1,4 @@
-"""summary.json holds what DESIGN.md shows, and the figures mean what it says."""
+"""summary.json holds what its readers rely on, and the figures mean what they say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swarm.telemetry.news import AgentBook
 from swarm.telemetry.summary import FaultDone, summarise
 from tests.telemetry import fakes
 
-SHOWN: dict[str, Any] = {           # as DESIGN.md, "A run folder"
+SHOWN: dict[str, Any] = {           # what readers rely on
     "scenario": "search_rescue", "seed": 3, "clock": "real", "network": "loopback", "policy": "planner", "robots": 8,
     "duration_s": 30.0, "first_result_s": 0.0,
     "requests": {"submitted": 0, "completed": 0, "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
