@@ -168,13 +168,10 @@ class Agent:
                 case Claim():
                     self._body.claim(command)
                 case behaviours.Note(topic=topic, data=data):
-                    for peer in self._agents():
+                    for peer in self._net.peers("agent"):
                         self._net.send(peer, msg.Shared(topic=topic, data=data))
 
     # --- presence and news ---
-
-    def _agents(self) -> list[str]:
-        return [peer for peer in self._net.peers() if self._net.role(peer) == "agent"]
 
     def _beat(self) -> None:
         """Every heartbeat: say that we live, tell newcomers what we can do, and see who has gone silent."""
@@ -183,9 +180,7 @@ class Agent:
         self._heartbeats += 1
         self._beat_ns = now
         beat = msg.Heartbeat(sequence=self._heartbeats, sent_ns=now, busy_s=self._scheduler.busy_s(now))
-        for peer in self._net.peers():
-            if self._net.role(peer) not in ("agent", "planner"):
-                continue
+        for peer in self._net.peers("agent", "planner"):
             boot = self._heard.get(peer)
             if not self._net.send(peer, beat) or boot is None or (peer, boot) in self._told:
                 continue
@@ -202,9 +197,8 @@ class Agent:
     def _tell_news(self) -> None:
         net, executor = self._net.statistics(), self._driver.executor.statistics()
         links = {peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._presence.links().items()}
-        for peer in self._net.peers():
-            if self._net.role(peer) == "planner":
-                self._net.send(peer, msg.LinkNews(links=links))
+        for peer in self._net.peers("planner"):
+            self._net.send(peer, msg.LinkNews(links=links))
         self._outbox.put(msg.AgentNews(
             rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,
             busy_share=(executor.busy_s - self._busy_s) / NEWS_S,

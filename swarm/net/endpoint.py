@@ -111,9 +111,9 @@ class Endpoint:
         self._sent_bytes[lane] += size
         return True
 
-    def peers(self) -> list[str]:
-        """Names of the members that are connected to, in the order of joining."""
-        return list(self._members)
+    def peers(self, *roles: str) -> list[str]:
+        """Names of the members that are connected to, in the order of joining; of these roles, if any are named."""
+        return [name for name, member in self._members.items() if not roles or member.role in roles]
 
     def role(self, name: str) -> str:
         """Role of a member, empty if it is not known."""

@@ -55,12 +55,8 @@ class Lane:
             try:
                 call()
             except BaseException as error:           # noqa: BLE001 - handed over, not swallowed
-                self._loop.post(partial(_raise, error))
+                self._loop.fail(error)
                 return
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 class Planner:
@@ -105,7 +101,7 @@ class Planner:
         match command:
             case Publish(plan=plan):
                 self._process.tell_launcher(msg.PlanNews(plan=plan))
-                for agent in self._agents():
+                for agent in self._net.peers("agent"):
                     self._net.send(agent, msg.PlanNews(plan=plan))
             case Report(what=what, detail=detail):
                 self._tell(what, detail)
@@ -198,13 +194,10 @@ class Planner:
 
     # --- small things ---
 
-    def _agents(self) -> list[str]:
-        return [peer for peer in self._net.peers() if self._net.role(peer) == "agent"]
-
     def _beat(self) -> None:
         self._beats += 1
         beat = msg.Heartbeat(sequence=self._beats, sent_ns=self._clock.now_ns())
-        for agent in self._agents():
+        for agent in self._net.peers("agent"):
             self._net.send(agent, beat)
 
     def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
