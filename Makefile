@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.10 python3; do \
 	2>/dev/null && echo $$p && break; done)
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-long lint train profile check-python clean
+.PHONY: demo test test-long lint train profile verify check-python clean
 
 demo: $(VENV)/.installed-run
 	$(BIN)/swarm demo
@@ -30,6 +30,11 @@ train: $(VENV)/.installed-build
 profile: $(VENV)/.installed-build
 	$(BIN)/python -m models.build.recipe profile
 
+verify: $(VENV)/.installed-zoo
+	$(BIN)/swarm models verify detector --all-cuts
+	$(BIN)/swarm models verify segmenter --all-cuts
+	$(BIN)/python -m models.build.zoo
+
 $(VENV)/.installed-run: pyproject.toml constraints.txt | check-python
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e '.[sim,planner]'
@@ -41,6 +46,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed-run
 
 $(VENV)/.installed-build: $(VENV)/.installed-run
 	$(INSTALL) -e '.[build]'
+	touch $@
+
+$(VENV)/.installed-zoo: $(VENV)/.installed-run
+	$(INSTALL) -e '.[zoo]'
 	touch $@
 
 check-python:

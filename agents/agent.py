@@ -16,13 +16,15 @@ from agents.bodies.world import WorldBody
 from agents.catalogue import Catalogue
 from agents.driver import Driver, Input
 from agents.presence import HEARTBEAT_S, LEASE_S, Presence
+from agents.recording import MOST_FRAMES, Recording
 from agents.scheduler import Scheduler
+from agents.serving import REFUSALS
 from agents.streams import DueFrames
-from models.store import ARTEFACTS
 from swarm.core import messages as msg
-from swarm.core.clock import ns, seconds
+from swarm.core.clock import ns
 from swarm.core.config import AgentFile
-from swarm.core.spans import RequestId, Span
+from swarm.core.route import split_into
+from swarm.core.spans import LegTimes, RequestId, Span
 from swarm.core.world import Act, Claim, Observation, Outcome, Perceived
 from swarm.net.endpoint import Received
 from swarm.net.outbox import Outbox
@@ -39,11 +41,16 @@ class Agent:
 
     def __init__(self, settings: AgentFile) -> None:
         self._settings = settings
-        folder = Path(settings.models) if settings.models else ARTEFACTS
-        catalogue = Catalogue([*settings.load, *(s.model for s in settings.streams)], settings.board, folder)
+        folder = Path(settings.models) if settings.models else None
+        catalogue = Catalogue(
+            [*settings.load, *(s.model for s in settings.streams)], settings.board, folder,
+            board_name=settings.board_name, staged=split_into(settings.policy) > 0,
+        )
         self._process = Process(
             swarm=settings.swarm, name=settings.name, role="agent", bind=settings.bind,
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
+            keys=settings.keys, security=settings.security, busy_poll_s=settings.board.busy_poll_s,
+            undelivered=lambda peer, tag, reason: self._driver.undelivered(peer, tag, reason),
         )
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
         self._advert = msg.Advert(
@@ -53,7 +60,7 @@ class Agent:
         self._presence = Presence()
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=catalogue.profiles, presence=self._presence,
-            executors=settings.board.executors,
+            executors=settings.board.executors, staged=catalogue.staged,
         )
         self._driver = Driver(settings, self._loop, self._net, self._scheduler, catalogue, self._ended)
         self._outbox = Outbox(self._loop, self._process.tell_launcher)
@@ -62,6 +69,7 @@ class Agent:
             behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed)
             if settings.behaviour else None
         )
+        self._recording = Recording() if settings.record else None
         self._streams = DueFrames(settings.streams, settings.name, settings.seed)
         self._streaming = settings.launcher is None      # on a board nobody says when to start
         self._sequence = self._heartbeats = self._beat_ns = 0
@@ -74,7 +82,7 @@ class Agent:
         self._loop.every(ns(HEARTBEAT_S), self._beat)
         self._loop.every(ns(NEWS_S), self._tell_news)
         self._process.run()
-        self._driver.executor.close()
+        self._driver.close()
 
     # --- messages ---
 
@@ -90,20 +98,18 @@ class Agent:
             case msg.StageAnswer():
                 self._driver.handle(
                     ev.AnswerCame(
-                        request=body.request, peer=peer, run_s=body.run_s, waited_s=body.waited_s,
-                        held_s=body.held_s, overrun=body.overrun,
+                        request=body.request, peer=peer, done=body.done, times=LegTimes(
+                            run_s=body.run_s, waited_s=body.waited_s, held_s=body.held_s, overrun=body.overrun),
                     ),
                     body.outcome,
                 )
             case msg.StageRefusal(request=request, reason=reason):
-                self._driver.handle(ev.Refused(request=request, peer=peer, reason=reason))
+                known = reason if reason in REFUSALS else "refused"
+                self._driver.handle(ev.Refused(request=request, peer=peer, reason=known))
             case msg.StageCancel(request=request):
                 self._driver.handle(ev.StageCancelled(request=request, peer=peer))
             case msg.Heartbeat():
                 self._heartbeat(peer, message.boot, body)
-            case msg.HeartbeatAck():
-                rtt_ns = message.at_ns - body.sent_ns - ns(body.held_s)
-                self._presence.round_trip(peer, max(0.0, seconds(rtt_ns)))
             case msg.Advert():
                 self._presence.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
@@ -121,9 +127,24 @@ class Agent:
                 log.warning("%s sent %s, which means nothing to an agent", peer, type(body).__name__)
 
     def _drain(self) -> None:
-        """Say so once no request of ours is open and all that was to be told has left."""
-        if self._scheduler.open_requests() or len(self._outbox) or not self._process.tell_launcher(msg.Drained()):
+        """Say so once no request of ours is open, and all that was to be told or written has been."""
+        if self._scheduler.open_requests() or len(self._outbox):
             self._loop.after(ns(DRAIN_LOOK_S), self._drain)
+            return
+        if self._recording is not None:
+            self._write(self._recording)
+            self._recording = None
+        if not self._process.tell_launcher(msg.Drained()):
+            self._loop.after(ns(DRAIN_LOOK_S), self._drain)
+
+    def _write(self, recording: Recording) -> None:
+        path = Path(self._settings.record) / f"{self._settings.name}.npz"
+        try:
+            recording.write(path)
+        except OSError as error:
+            log.error("what was recorded cannot be written: %s: %s", path, error.strerror)
+        if recording.left_out:
+            log.warning("%d outcomes were not recorded: there is room for %d frames", recording.left_out, MOST_FRAMES)
 
     def _heartbeat(self, peer: str, boot: int, heartbeat: msg.Heartbeat) -> None:
         if self._heard.get(peer, boot) != boot and self._presence.knows(peer):
@@ -156,6 +177,8 @@ class Agent:
     def _ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
         self._outbox.put(msg.Ended(span=span))
         if outcome is not None:
+            if self._recording is not None:
+                self._recording.keep(span, outcome, data.frame)
             self._behave(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
 
     def _behave(self, event: behaviours.Event) -> None:
@@ -179,13 +202,12 @@ class Agent:
         stalled = self._heartbeats > 0 and now - self._beat_ns > ns(LEASE_S) // 2
         self._heartbeats += 1
         self._beat_ns = now
-        beat = msg.Heartbeat(sequence=self._heartbeats, sent_ns=now, busy_s=self._scheduler.busy_s(now))
-        for peer in self._net.peers("agent", "planner"):
+        for peer in self._process.beat(self._net.peers("agent", "planner"), self._scheduler.busy_s(now)):
             boot = self._heard.get(peer)
-            if not self._net.send(peer, beat) or boot is None or (peer, boot) in self._told:
-                continue
-            if self._net.send(peer, self._advert):
+            if boot is not None and (peer, boot) not in self._told and self._net.send(peer, self._advert):
                 self._told.add((peer, boot))
+        for peer, quality in self._net.links().items():
+            self._presence.measured(peer, quality)
         for peer in self._presence.expire(now) if not stalled else ():   # it was we who were silent: first hear
             self._lost(peer)
 
@@ -203,7 +225,7 @@ class Agent:
             rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,
             busy_share=(executor.busy_s - self._busy_s) / NEWS_S,
             refused_in=sum(net.refused.values()) + self._process.refused + self._body.malformed,
-            duplicates=self._scheduler.statistics().duplicates, control_bytes=net.sent_bytes["urgent"],
+            duplicates=self._scheduler.statistics().duplicates, control_bytes=net.lanes["urgent"].sent_bytes,
         ))
         self._busy_s = executor.busy_s
 

@@ -1,62 +1,144 @@
-"""The models that this robot holds ready, and what each costs on its board."""
+"""The models that this robot holds ready, whole and by stages, and what each costs on its board."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models import store, tasks
-from models.session import RunHandle, Session
+from models import profiles, store, tasks
+from models.pipeline import Pipeline
+from models.providers import order
+from models.session import VERSION, LoadHandle, RunHandle, Session
+from swarm.core.cards import Card, Provider, RunTime, TensorSpec, Variant, crossing
 from swarm.core.config import Board
-from swarm.core.plan import Profile
+from swarm.core.plan import MOST_STAGES, Leg, Profile, StageProfile
 from swarm.core.world import Outcome
+
+Given = NDArray[np.uint8] | Sequence[NDArray]
+"""What a run begins with: a frame of this robot, uint8 [72, 96, 3], or what crosses before its leg, in that order."""
+
+Made = Outcome | list[NDArray]
+"""What a run ends with: an outcome, or what crosses after its leg, in that order."""
+
+LEAST_S = 1e-6                       # a stage of no time at all is none
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """One variant in memory."""
+    """One variant in memory. Quantiles are of run times on this board."""
 
     session: Session
     task: tasks.Task
-    quantiles_s: list[float]         # of its run time on this board
+    inputs: list[str]
+    quantiles_s: list[float]
+    stage_quantiles_s: list[list[float]]
+    stages: Pipeline | None = None
 
-    def run(self, frame: NDArray[np.uint8], handle: RunHandle) -> Outcome:
-        """Frame uint8 [72, 96, 3] to outcome. Raises: Aborted; ValueError for a frame of another shape."""
-        return self.task.postprocess(self.session.run(self.task.preprocess(frame), handle))
+    def run(self, given: Given, leg: Leg, handle: RunHandle) -> Made:
+        """Run a leg. Raises: Aborted; RunFailed; ValueError for a frame of another shape."""
+        tensors = self.task.preprocess(given) if isinstance(given, np.ndarray) else None
+        if leg.whole:
+            named = dict(zip(self.inputs, given, strict=True)) if tensors is None else tensors
+            return self.task.postprocess(self.session.run(named, handle))
+        assert self.stages is not None       # the scheduler runs stages that were loaded only
+        if tensors is None:
+            tensors = dict(zip(self.stages.crossing(leg.first), given, strict=True))
+        made = self.stages.run(tensors, leg.first, leg.last, handle)
+        if leg.last == len(self.stage_quantiles_s):
+            return self.task.postprocess(list(made.values()))
+        return list(made.values())
+
+    def quantiles(self, leg: Leg) -> list[float]:
+        """Of the run time of a leg, seconds: its stages are slow together."""
+        if leg.whole:
+            return self.quantiles_s
+        return [sum(times) for times in zip(*self.stage_quantiles_s[leg.first:leg.last], strict=True)]
 
 
 class Catalogue:
-    """Loads models one after the other (creating sessions concurrently is racy) and keeps them."""
+    """Loads models one after the other (creating sessions concurrently is racy) and keeps them.
 
-    def __init__(self, names: Iterable[str], board: Board, folder: Path) -> None:
+    staged: whether stages are loaded now, or each variant's when they are first wanted: they take as much memory as the
+    whole does. Raises: ModelError.
+    """
+
+    def __init__(
+        self, names: Iterable[str], board: Board, folder: Path | None, *, board_name: str = "", staged: bool = False
+    ) -> None:
+        self._folder, self._board = folder, board
+        self._cards: dict[str, Card] = {}
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self.profiles: dict[str, list[Profile]] = {}
         for name in sorted(set(names)):
-            card = store.load_card(name, folder)
+            card = self._cards[name] = store.load_card(name, folder)
+            times = profiles.on_board(card, board_name, board, VERSION, folder)
             for variant, entry in sorted(card.variants.items()):
-                quantiles_s = [ms / 1e3 / board.speed[entry.precision] for ms in entry.run_time.quantiles_ms]
-                session = Session(store.artefact(card, variant, folder))
-                self._loaded[name, variant] = Loaded(session, tasks.task(card.task), quantiles_s)
-                self.profiles.setdefault(name, []).append(Profile(
-                    model=name, variant=variant, p50_s=quantiles_s[10], p95_s=quantiles_s[19],
-                    memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
-                    input_bytes=sum(spec.bytes for spec in card.inputs),
-                ))
+                self._load(card, variant, entry, times[variant])
+                if staged and entry.stages:
+                    self.adopt(name, variant, self.load_stages(name, variant, LoadHandle()))
 
     def get(self, model: str, variant: str) -> Loaded:
         return self._loaded[model, variant]
 
+    @property
+    def staged(self) -> list[tuple[str, str]]:
+        """Models and variants whose stages are loaded."""
+        return [key for key, loaded in self._loaded.items() if loaded.stages is not None]
+
     def announce(self) -> list[Profile]:
-        return [profile for profiles in self.profiles.values() for profile in profiles]
+        return [profile for announced in self.profiles.values() for profile in announced]
+
+    def inputs(self, model: str, frame: NDArray[np.uint8]) -> list[NDArray]:
+        """What travels when a frame's request is sent to a peer. Raises: ValueError for a frame of another shape."""
+        card = self._cards[model]
+        tensors = tasks.task(card.task).preprocess(frame)
+        return [tensors[spec.name] for spec in card.inputs]
+
+    def fits(self, model: str, variant: str, first: int, tensors: Sequence[NDArray]) -> bool:
+        """Whether these are what crosses before a stage. Of what is not known here anything may be said."""
+        card = self._cards.get(model)
+        entry = card.variants.get(variant) if card else None
+        if card is None or entry is None or first > len(entry.stages):
+            return card is None or entry is None
+        takes: list[TensorSpec] = crossing(card, variant, first) if first else card.inputs
+        return [(spec.dtype, tuple(spec.shape)) for spec in takes] == [(t.dtype.name, t.shape) for t in tensors]
+
+    def load_stages(self, model: str, variant: str, handle: LoadHandle) -> Pipeline:
+        """Load the stages of a variant, in any thread. Raises: ModelError, LoadCancelled."""
+        card = self._cards[model]
+        on = self._providers(card, variant)
+        sessions = [Session(store.stage(card, variant, k, self._folder), on=on, handle=handle)
+                    for k in range(len(card.variants[variant].stages))]
+        return Pipeline(sessions, [spec.name for spec in card.inputs], [spec.name for spec in card.outputs])
+
+    def adopt(self, model: str, variant: str, stages: Pipeline) -> None:
+        """From now on the stages of this variant can be run."""
+        self._loaded[model, variant] = dataclasses.replace(self._loaded[model, variant], stages=stages)
+
+    def _providers(self, card: Card, variant: str) -> Sequence[Provider]:
+        return order(self._board.providers, card.variants[variant].providers, f"{card.name} {variant}")
+
+    def _load(self, card: Card, variant: str, entry: Variant, times: Sequence[RunTime]) -> None:
+        quantiles_s, *stages_s = [[ms / 1e3 for ms in time.quantiles_ms] for time in times]
+        session = Session(store.artefact(card, variant, self._folder), on=self._providers(card, variant))
+        self._loaded[card.name, variant] = Loaded(
+            session, tasks.task(card.task), [spec.name for spec in card.inputs], quantiles_s, stages_s
+        )
+        by_stage = [
+            StageProfile(max(stage_s[10], LEAST_S), max(stage_s[19], LEAST_S), _bytes(crossing(card, variant, k)))
+            for k, stage_s in enumerate(stages_s)
+        ]
+        self.profiles.setdefault(card.name, []).append(Profile(
+            model=card.name, variant=variant, p50_s=quantiles_s[10], p95_s=quantiles_s[19],
+            memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
+            input_bytes=_bytes(card.inputs), stages=by_stage if len(by_stage) <= MOST_STAGES else [],
+        ))
 
 
-def frame_of(tensors: list[NDArray[Any]]) -> NDArray[np.uint8] | None:
-    """The one image of an ask; None if it is not one."""
-    if len(tensors) != 1 or tensors[0].dtype != np.uint8 or tensors[0].ndim != 3:
-        return None
-    return tensors[0]
+def _bytes(specs: Sequence[TensorSpec]) -> int:
+    return sum(spec.bytes for spec in specs)

@@ -1,21 +1,25 @@
-"""Does what the scheduler commands: runs, messages, timers. The real loop's half of the golden path."""
+"""Does what the scheduler commands: runs, loads, messages, timers. The real loop's half of the golden path."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from agents import events as ev
-from agents.catalogue import Catalogue, frame_of
+from agents.catalogue import Catalogue, Made
 from agents.executor import Executor, Finished
-from agents.scheduler import UNREACHABLE, Scheduler
+from agents.loader import Loader
+from agents.requests import UNREACHABLE
+from agents.scheduler import Scheduler
+from models.pipeline import Pipeline
 from swarm.core import messages as msg
-from swarm.core.clock import seconds
+from swarm.core.clock import ns, seconds
 from swarm.core.config import AgentFile
+from swarm.core.plan import Leg
 from swarm.core.spans import RequestId, Span
 from swarm.core.world import Outcome, Pose
 from swarm.net.endpoint import Endpoint, Received
@@ -23,11 +27,18 @@ from swarm.net.loop import Loop, Timer
 
 
 class Input(msgspec.Struct, frozen=True):
-    """What a request is about; kept until it ends."""
+    """What a request of this robot is about; kept until it ends."""
 
     frame: NDArray[np.uint8]
-    at_ns: int                       # captured (own requests) or received (a peer's)
+    at_ns: int                       # captured
     pose: Pose = Pose(0.0, 0.0, 0.0)
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What came with a peer's request; kept until it is answered, passed on, refused or forgotten."""
+
+    tensors: Sequence[NDArray]
+    at_ns: int                       # received
 
 
 class Driver:
@@ -37,82 +48,111 @@ class Driver:
         self, settings: AgentFile, loop: Loop, net: Endpoint, scheduler: Scheduler, catalogue: Catalogue,
         ended: Callable[[Span, Outcome | None, Input], None],
     ) -> None:
-        self._loop, self._net, self._scheduler, self._catalogue, self._ended = loop, net, scheduler, catalogue, ended
-        self._inputs: dict[tuple[str, RequestId], Input] = {}    # by who asked (empty: this robot) and what
+        self._name, self._loop, self._net = settings.name, loop, net
+        self._scheduler, self._catalogue, self._ended = scheduler, catalogue, ended
+        self._inputs: dict[RequestId, Input] = {}
+        self._asked: dict[RequestId, _Asked] = {}
         self._timers: dict[RequestId, list[Timer]] = {}
-        self._pending: deque[tuple[ev.Event, Outcome | None]] = deque()
+        self._pending: deque[tuple[ev.Event, Made | None]] = deque()
         self._handling = False
+        self._loader = Loader(loop.fail)
         self.executor = Executor(
             loop.clock, threads=settings.board.executors, emulated=settings.board.emulated, seed=settings.seed,
             finished=lambda finished: loop.post(lambda: self._run_ended(finished)), crashed=loop.fail,
         )
 
+    def close(self) -> None:
+        """End runs and loads."""
+        self._loader.close()
+        self.executor.close()
+
     def arrived(self, event: ev.RequestArrived, data: Input) -> None:
         """A request of this robot."""
-        self._inputs["", event.request] = data
+        self._inputs[event.request] = data
         self.handle(event)
 
     def asked(self, ask: msg.StageAsk, message: Received) -> None:
-        """A peer's request; its budget counts from now. One that makes no sense is refused here."""
-        peer, frame = message.sender, frame_of(message.tensors)
-        reason = (
-            "malformed" if frame is None or ask.request.agent != peer
-            else "duplicate" if (peer, ask.request) in self._inputs
-            else ""
-        )
-        if reason or frame is None:
-            self._net.send(peer, msg.StageRefusal(request=ask.request, reason=reason))
+        """A peer's request; its budget counts from now. One that makes no sense is refused to who sent it."""
+        reason = self._why_not(ask, message)
+        if reason:
+            self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason=reason))
             return
-        self._inputs[peer, ask.request] = Input(frame, message.at_ns)
+        self._asked[ask.request] = _Asked(message.tensors, message.at_ns)
         self.handle(ev.StageAsked(
-            request=ask.request, peer=message.sender, model=ask.model, variant=ask.variant, priority=ask.priority,
-            deadline_ns=message.at_ns + round((message.budget_s or 0.0) * 1e9),
+            request=ask.request, peer=ask.request.agent, model=ask.model, variant=ask.variant, priority=ask.priority,
+            deadline_ns=message.begun_ns + ns(message.budget_s or 0.0), leg=Leg(self._name, ask.first, ask.last),
+            route=ask.route, done=ask.done,
         ))
 
-    def handle(self, event: ev.Event, outcome: Outcome | None = None) -> None:
-        """Hand an event to the scheduler and do what it says; events that this causes follow in order."""
-        self._pending.append((event, outcome))
+    def _why_not(self, ask: msg.StageAsk, message: Received) -> str:
+        """Owners begin their requests themselves; what is passed on is the request of a peer that we know."""
+        owner = ask.request.agent
+        passed_on = ask.first > 0 and owner != self._name and self._net.role(owner) == "agent"
+        if owner != message.sender and not passed_on:
+            return "malformed"
+        if ask.request in self._asked:
+            return "duplicate"
+        return "" if self._catalogue.fits(ask.model, ask.variant, ask.first, message.tensors) else "malformed"
+
+    def undelivered(self, peer: str, request: Hashable, reason: str) -> None:
+        """The transport took an ask and could not bring it there."""
+        assert isinstance(request, RequestId)
+        if reason != "cancelled":
+            self.handle(ev.Refused(request=request, peer=peer, reason=UNREACHABLE))
+
+    def handle(self, event: ev.Event, made: Made | None = None) -> None:
+        """Hand an event to the scheduler and do what it says; events that this causes follow in order.
+
+        made: what the run or the answer gave that the event is about.
+        """
+        self._pending.append((event, made))
         if self._handling:
             return
         self._handling = True
         while self._pending:
-            event, outcome = self._pending.popleft()
+            event, made = self._pending.popleft()
             for command in self._scheduler.handle(event, self._loop.clock.now_ns()):
-                self._do(command, outcome)
+                self._do(command, made)
         self._handling = False
 
     def _run_ended(self, finished: Finished) -> None:
         self.handle(
             ev.StageDone(
                 work=finished.work, started_ns=finished.started_ns, finished_ns=finished.finished_ns,
-                ran=finished.outcome is not None, overrun=finished.overrun,
+                ran=finished.made is not None, overrun=finished.overrun,
             ),
-            finished.outcome,
+            finished.made,
         )
 
-    def _do(self, command: ev.Command, outcome: Outcome | None) -> None:
+    def _do(self, command: ev.Command, made: Made | None) -> None:
         match command:
-            case ev.RunStage(work=work, request=request, asker=asker, model=model, variant=variant):
-                frame = self._inputs[asker, request].frame
-                self.executor.start(work, request, self._catalogue.get(model, variant), frame)
+            case ev.RunStage(work=work, request=request, asker=asker, model=model, variant=variant, leg=leg):
+                given = self._asked[request].tensors if asker else self._inputs[request].frame
+                self.executor.start(work, request, self._catalogue.get(model, variant), leg, given)
             case ev.AbortRun(work=work):
                 self.executor.abort(work)
+            case ev.LoadStages():
+                self._load(command)
             case ev.SendStage():
-                self._send(command)
+                self._send(command, made)
+            case ev.PassOn():
+                self._pass_on(command, made)
+            case ev.StopSending(request=request, peer=peer):
+                self._net.cancel(peer, request)
             case ev.CancelStage(request=request, peer=peer):
-                self._net.send(peer, msg.StageCancel(request=request))
-            case ev.Answer(request=request, peer=peer):
-                assert outcome is not None
-                held_s = seconds(self._loop.clock.now_ns() - self._inputs.pop((peer, request)).at_ns)
+                if not self._net.cancel(peer, request):      # it has wholly gone, or went there from another peer
+                    self._net.send(peer, msg.StageCancel(request=request))
+            case ev.Answer(request=request, peer=peer, times=times, done=done):
+                assert isinstance(made, Outcome)
                 self._net.send(peer, msg.StageAnswer(
-                    request=request, outcome=outcome, run_s=command.run_s, waited_s=command.waited_s,
-                    held_s=held_s, overrun=command.overrun,
+                    request=request, outcome=made, run_s=times.run_s, waited_s=times.waited_s,
+                    held_s=self._let_go(request), overrun=times.overrun, done=done,
                 ))
             case ev.Refuse(request=request, peer=peer, reason=reason):
-                self._inputs.pop((peer, request), None)
+                self._asked.pop(request, None)
                 self._net.send(peer, msg.StageRefusal(request=request, reason=reason))
-            case ev.Forget(request=request, peer=peer):
-                self._inputs.pop((peer, request), None)
+            case ev.Forget(request=request):
+                self._asked.pop(request, None)
             case ev.SetTimer(at_ns=at_ns, event=event):
                 timer = self._loop.at(at_ns, lambda: self.handle(event))
                 self._timers.setdefault(event.request, []).append(timer)
@@ -120,16 +160,54 @@ class Driver:
                 for timer in self._timers.pop(request, ()):
                     timer.cancel()
             case ev.Deliver(span=span):
-                succeeded = span.ending != "failed"
-                self._ended(span, outcome if succeeded else None, self._inputs.pop(("", span.request)))
+                outcome = made if span.ending != "failed" and isinstance(made, Outcome) else None
+                self._ended(span, outcome, self._inputs.pop(span.request))
             case _:
                 raise AssertionError(f"no way to do {command}")
 
-    def _send(self, command: ev.SendStage) -> None:
+    def _send(self, command: ev.SendStage, made: Made | None) -> None:
         ask = msg.StageAsk(
-            request=command.request, model=command.model, variant=command.variant, priority=command.priority
+            request=command.request, model=command.model, variant=command.variant, priority=command.priority,
+            first=command.route[0].first, last=command.route[0].last, route=command.route[1:],
         )
-        left_s = seconds(command.deadline_ns - self._loop.clock.now_ns())
-        frame = self._inputs["", command.request].frame
-        if left_s <= 0.0 or not self._net.send(command.peer, ask, [frame], left_s):      # no time left on the way
-            self.handle(ev.Refused(request=command.request, peer=command.peer, reason=UNREACHABLE))
+        if ask.first:
+            assert isinstance(made, list)
+            tensors = made
+        else:
+            try:
+                tensors = self._catalogue.inputs(command.model, self._inputs[command.request].frame)
+            except ValueError:           # no frame for this model: at home it is said why
+                tensors = None
+        self._ask(command.peer, ask, tensors, command.deadline_ns)
+
+    def _pass_on(self, command: ev.PassOn, made: Made | None) -> None:
+        assert isinstance(made, list)
+        asked, times = command.asked, command.times
+        held = msgspec.structs.replace(times, held_s=self._let_go(asked.request))
+        ask = msg.StageAsk(
+            request=asked.request, model=asked.model, variant=asked.variant, priority=asked.priority,
+            first=asked.route[0].first, last=asked.route[0].last, route=asked.route[1:], done=[*asked.done, held],
+        )
+        self._ask(command.peer, ask, made, asked.deadline_ns)
+
+    def _ask(self, peer: str, ask: msg.StageAsk, tensors: list[NDArray] | None, deadline_ns: int) -> None:
+        """What cannot leave, or has no time left on the way, comes back as refused."""
+        left_s = seconds(deadline_ns - self._loop.clock.now_ns())
+        if left_s <= 0.0 or tensors is None or not self._net.send(peer, ask, tensors, left_s, tag=ask.request):
+            self.handle(ev.Refused(request=ask.request, peer=peer, reason=UNREACHABLE))
+
+    def _let_go(self, request: RequestId) -> float:
+        """Forget a peer's request. Returns for how long it was held."""
+        return seconds(self._loop.clock.now_ns() - self._asked.pop(request).at_ns)
+
+    def _load(self, command: ev.LoadStages) -> None:
+        model, variant = command.model, command.variant
+
+        def adopt(stages: Pipeline) -> None:
+            self._catalogue.adopt(model, variant, stages)
+            self.handle(ev.StagesLoaded(model=model, variant=variant))
+
+        self._loader.start(
+            f"{model}-{variant}", lambda handle: self._catalogue.load_stages(model, variant, handle),
+            lambda stages: self._loop.post(lambda: adopt(stages)),
+        )

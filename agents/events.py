@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.plan import Plan, StreamSpec
-from swarm.core.spans import RequestId, Span
+from swarm.core.plan import Leg, Plan, StreamSpec
+from swarm.core.spans import LegTimes, RequestId, Span
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,14 +22,20 @@ class RequestArrived(Event, frozen=True, kw_only=True):
 
 
 class StageAsked(Event, frozen=True, kw_only=True):
-    """A peer asks for a run; the deadline is its budget counted from receipt, on our clock."""
+    """A peer asks for a run; the deadline is its budget counted from receipt, on our clock.
+
+    Its sender may be another one: that of the leg before.
+    """
 
     request: RequestId
-    peer: str
+    peer: str                        # whose request it is
     model: str
     variant: str
     priority: int
     deadline_ns: int
+    leg: Leg                         # ours
+    route: list[Leg] = []            # the legs after ours
+    done: list[LegTimes] = []        # what peers' legs before ours took
 
 
 class StageCancelled(Event, frozen=True, kw_only=True):
@@ -50,18 +56,16 @@ class StageDone(Event, frozen=True, kw_only=True):
 
 
 class AnswerCame(Event, frozen=True, kw_only=True):
-    """A peer's result. Durations are on the peer's clock."""
+    """A peer's result. Durations are on the clocks of those who ran it."""
 
     request: RequestId
     peer: str
-    run_s: float
-    waited_s: float
-    held_s: float
-    overrun: bool = False
+    times: LegTimes                  # of the last leg
+    done: list[LegTimes] = []        # of the peers' legs before it
 
 
 class Refused(Event, frozen=True, kw_only=True):
-    """A peer will not run it, or could not be reached."""
+    """A peer will not run it, could not be reached, or could not pass it on."""
 
     request: RequestId
     peer: str
@@ -94,6 +98,13 @@ class PlanCame(Event, frozen=True, kw_only=True):
     plan: Plan
 
 
+class StagesLoaded(Event, frozen=True, kw_only=True):
+    """The stages of a variant can be run one by one from now on."""
+
+    model: str
+    variant: str
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Something to be done by the driver."""
 
@@ -106,6 +117,7 @@ class RunStage(Command, frozen=True, kw_only=True):
     asker: str
     model: str
     variant: str
+    leg: Leg
 
 
 class AbortRun(Command, frozen=True, kw_only=True):
@@ -114,15 +126,47 @@ class AbortRun(Command, frozen=True, kw_only=True):
     work: int
 
 
+class LoadStages(Command, frozen=True, kw_only=True):
+    """Make the stages of a variant ready, beside everything else; StagesLoaded follows, unless they cannot be."""
+
+    model: str
+    variant: str
+
+
 class SendStage(Command, frozen=True, kw_only=True):
-    """Ask a peer for a run."""
+    """Ask the peer of the first leg for a run of an own request.
+
+    What travels is its input, or, where the first leg does not begin the model, what the run that has just ended made.
+    """
 
     request: RequestId
-    peer: str
     model: str
     variant: str
     priority: int
     deadline_ns: int
+    route: list[Leg]
+
+    @property
+    def peer(self) -> str:
+        return self.route[0].agent
+
+
+class PassOn(Command, frozen=True, kw_only=True):
+    """Send what the run that has just ended made of a peer's request on to the first leg of `asked.route`."""
+
+    asked: StageAsked
+    times: LegTimes                  # of the run; how long it was held is the driver's to say
+
+    @property
+    def peer(self) -> str:
+        return self.asked.route[0].agent
+
+
+class StopSending(Command, frozen=True, kw_only=True):
+    """What was passed on is no longer wanted: send no more of it."""
+
+    request: RequestId
+    peer: str
 
 
 class CancelStage(Command, frozen=True, kw_only=True):
@@ -133,16 +177,17 @@ class CancelStage(Command, frozen=True, kw_only=True):
 
 
 class Answer(Command, frozen=True, kw_only=True):
-    """Send the outcome of the run that has just ended to the peer that asked for it."""
+    """Send the outcome of the run that has just ended to the peer whose request it is."""
 
     request: RequestId
     peer: str
-    run_s: float
-    waited_s: float
-    overrun: bool
+    times: LegTimes                  # how long it was held is the driver's to say
+    done: list[LegTimes] = []
 
 
 class Refuse(Command, frozen=True, kw_only=True):
+    """Tell a peer that its request will not be run, or not be passed on."""
+
     request: RequestId
     peer: str
     reason: str

@@ -1,7 +1,7 @@
 """Runs models in threads of their own; the loop hears of each end. ONNX Runtime releases the GIL while it runs.
 
 On an emulated board a run really runs and ends at `start + max(actual, draw)`, `draw` coming from the board's
-profile by (seed, request); a run that took longer than its draw is counted as an overrun.
+profile by (seed, request, first stage); a run that took longer than its draw is counted as an overrun.
 """
 
 from __future__ import annotations
@@ -12,26 +12,24 @@ import threading
 from collections.abc import Callable
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from agents.catalogue import Loaded
+from agents.catalogue import Given, Loaded, Made
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.clock import Clock, ns, seconds
 from swarm.core.draw import from_quantiles, uniform
+from swarm.core.plan import Leg
 from swarm.core.spans import RequestId
-from swarm.core.world import Outcome
 
 log = logging.getLogger(__name__)
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a run; `outcome` is None if it was aborted or failed."""
+    """The end of a run; `made` is None if it was aborted or failed."""
 
     work: int
     started_ns: int
     finished_ns: int
-    outcome: Outcome | None
+    made: Made | None
     overrun: bool = False
 
 
@@ -46,10 +44,10 @@ class ExecutorStatistics(msgspec.Struct, frozen=True):
 
 
 class _Run:
-    __slots__ = ("aborted", "frame", "handle", "loaded", "request", "work")
+    __slots__ = ("aborted", "given", "handle", "leg", "loaded", "request", "work")
 
-    def __init__(self, work: int, request: RequestId, loaded: Loaded, frame: NDArray[np.uint8]) -> None:
-        self.work, self.request, self.loaded, self.frame = work, request, loaded, frame
+    def __init__(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> None:
+        self.work, self.request, self.loaded, self.leg, self.given = work, request, loaded, leg, given
         self.handle = RunHandle()
         self.aborted = threading.Event()
 
@@ -72,13 +70,13 @@ class Executor:
         for thread in self._threads:
             thread.start()
 
-    def start(self, work: int, request: RequestId, loaded: Loaded, frame: NDArray[np.uint8]) -> None:
-        """Run now; the scheduler has seen to it that a thread is free."""
-        run = self._current[work] = _Run(work, request, loaded, frame)
+    def start(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> None:
+        """Run a leg now; the scheduler has seen to it that a thread is free."""
+        run = self._current[work] = _Run(work, request, loaded, leg, given)
         self._waiting.put(run)
 
     def abort(self, work: int) -> None:
-        """End a run early; its `finished` follows without an outcome."""
+        """End a run early; its `finished` follows with nothing made."""
         run = self._current.get(work)
         if run is not None:
             run.handle.abort()
@@ -108,18 +106,18 @@ class Executor:
     def _run_all(self) -> None:
         while (run := self._waiting.get()) is not None:
             started_ns = self._clock.now_ns()
-            outcome, overrun = self._run(run, started_ns)
+            made, overrun = self._run(run, started_ns)
             finished_ns = self._clock.now_ns()
             self._busy_ns += finished_ns - started_ns
             self._runs += 1
             del self._current[run.work]
             self._finished(Finished(
-                work=run.work, started_ns=started_ns, finished_ns=finished_ns, outcome=outcome, overrun=overrun
+                work=run.work, started_ns=started_ns, finished_ns=finished_ns, made=made, overrun=overrun
             ))
 
-    def _run(self, run: _Run, started_ns: int) -> tuple[Outcome | None, bool]:
+    def _run(self, run: _Run, started_ns: int) -> tuple[Made | None, bool]:
         try:
-            outcome = run.loaded.run(run.frame, run.handle)
+            made = run.loaded.run(run.given, run.leg, run.handle)
         except Aborted:
             self._aborted += 1
             return None, False
@@ -128,13 +126,14 @@ class Executor:
             log.warning("run of %s failed: %s", run.request, error)
             return None, False
         if not self._emulated:
-            return outcome, False
-        draw_ns = ns(from_quantiles(run.loaded.quantiles_s, uniform(self._seed, "run", run.request)))
+            return made, False
+        names = ("run", run.request) if run.leg.whole else ("run", run.request, run.leg.first)
+        draw_ns = ns(from_quantiles(run.loaded.quantiles(run.leg), uniform(self._seed, *names)))
         left_ns = started_ns + draw_ns - self._clock.now_ns()
         if left_ns <= 0:
             self._overruns += 1
-            return outcome, True
+            return made, True
         if run.aborted.wait(seconds(left_ns)):
             self._aborted += 1
             return None, False
-        return outcome, False
+        return made, False

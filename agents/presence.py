@@ -8,11 +8,11 @@ from __future__ import annotations
 import msgspec
 
 from swarm.core.clock import ns, seconds
-from swarm.core.cost import PeerView, named
+from swarm.core.cost import PeerView, leg_p50_s, named
 from swarm.core.lease import Leases
-from swarm.core.link import LinkEstimator, LinkQuality
+from swarm.core.link import LinkQuality
 from swarm.core.messages import Advert
-from swarm.core.plan import Profile
+from swarm.core.plan import Leg, Profile
 from swarm.core.spans import RequestId
 
 HEARTBEAT_S = 0.25
@@ -25,12 +25,11 @@ class _Sent(msgspec.Struct, frozen=True):
 
     at_ns: int
     work_s: float
-    size_bytes: int
 
 
 class _Peer(msgspec.Struct):
     profiles: dict[str, list[Profile]] = {}
-    link: LinkEstimator = msgspec.field(default_factory=LinkEstimator)
+    link: LinkQuality = LinkQuality()
     busy_s: float = 0.0
     heard_ns: int = 0
     sent: dict[RequestId, _Sent] = {}
@@ -79,29 +78,17 @@ class Presence:
         if self._leases.boot(peer) == boot:
             self._peers[peer].profiles = by_model
 
-    def round_trip(self, peer: str, rtt_s: float) -> None:
+    def measured(self, peer: str, link: LinkQuality) -> None:
+        """What the transport measured of the way to a peer."""
         if peer in self._peers:
-            self._peers[peer].link.round_trip(rtt_s)
+            self._peers[peer].link = link
 
-    def sent(self, peer: str, request: RequestId, model: str, variant: str, now: int) -> None:
-        """Work was given to a peer; it counts as its load until the peer's own word includes it."""
-        known = self._peers.get(peer)
+    def sent(self, leg: Leg, request: RequestId, model: str, variant: str, now: int) -> None:
+        """Work was given to the peer of a leg; it counts as its load until the peer's own word includes it."""
+        known = self._peers.get(leg.agent)
         profile = named(known.profiles.get(model, ()), variant) if known else None
         if known is not None and profile is not None:
-            known.sent[request] = _Sent(now, profile.p50_s, profile.input_bytes)
-
-    def way_s(self, peer: str, request: RequestId) -> float:
-        """Expected time that a request sent to a peer, and its answer, spend on the way."""
-        known = self._peers.get(peer)
-        sent = known.sent.get(request) if known else None
-        return known.link.quality.transfer_s(sent.size_bytes) if known and sent else 0.0
-
-    def answered(self, peer: str, request: RequestId, took_s: float) -> None:
-        """The answer came: `took_s` from sending to arrival without the time the peer held it."""
-        known = self._peers.get(peer)
-        sent = known.sent.pop(request, None) if known else None
-        if known is not None and sent is not None:
-            known.link.transfer(sent.size_bytes, took_s)
+            known.sent[request] = _Sent(now, leg_p50_s(profile, leg))
 
     def dropped(self, peer: str, request: RequestId) -> None:
         """A request is no longer with the peer, for any reason."""
@@ -119,15 +106,18 @@ class Presence:
 
     def links(self) -> dict[str, LinkQuality]:
         """Measured links, by peer."""
-        return {name: known.link.quality for name, known in self._peers.items() if known.link.quality.samples}
+        return {name: known.link for name, known in self._peers.items() if known.link.samples}
 
     def views(self, now: int) -> dict[str, PeerView]:
         """Peers that may be given work now."""
         return {
-            name: PeerView(name=name, profiles=known.profiles, link=known.link.quality, wait_s=_wait_s(known, now))
-            for name, known in self._peers.items()
+            name: _view(name, known, now) for name, known in self._peers.items()
             if known.profiles and now - known.heard_ns < ns(SUSPECT_S) and now >= known.wary_until_ns
         }
+
+    def alive(self, now: int) -> dict[str, PeerView]:
+        """Peers that hold a lease and have advertised, whether or not one would give them work oneself."""
+        return {name: _view(name, known, now) for name, known in self._peers.items() if known.profiles}
 
     def statistics(self) -> PresenceStatistics:
         return PresenceStatistics(len(self._peers), self._came, self._lost)
@@ -135,6 +125,10 @@ class Presence:
     def _forget(self, name: str) -> bool:
         self._lost += 1
         return self._peers.pop(name, None) is not None
+
+
+def _view(name: str, known: _Peer, now: int) -> PeerView:
+    return PeerView(name=name, profiles=known.profiles, link=known.link, wait_s=_wait_s(known, now))
 
 
 def _wait_s(known: _Peer, now: int) -> float:

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 import msgspec
 
 from swarm.core.clock import ns, seconds
-from swarm.core.plan import Profile
+from swarm.core.cost import leg_p50_s, leg_p95_s
+from swarm.core.plan import Leg, Profile
 from swarm.core.spans import RequestId
 
 
 class Work(msgspec.Struct, kw_only=True):
-    """One run of one variant, for this robot (`asker` empty) or for a peer."""
+    """One run of one variant, whole or some of its stages, for this robot (`asker` empty) or for a peer."""
 
     key: int
     request: RequestId
@@ -21,6 +22,7 @@ class Work(msgspec.Struct, kw_only=True):
     stream: str
     model: str
     variant: str
+    leg: Leg
     priority: int
     deadline_ns: int
     guard: bool                      # a fallback whose last safe moment has come: before all else
@@ -45,15 +47,15 @@ class WorkQueue:
         self._keys = itertools.count(1)
 
     def add(
-        self, *, request: RequestId, asker: str, stream: str, profile: Profile, priority: int, deadline_ns: int,
-        guard: bool, now: int,
+        self, *, request: RequestId, asker: str, stream: str, profile: Profile, leg: Leg, priority: int,
+        deadline_ns: int, guard: bool, now: int,
     ) -> int:
         """Let a run wait; returns its key."""
         key = next(self._keys)
         self._waiting[key] = Work(
             key=key, request=request, asker=asker, stream=stream, model=profile.model,
-            variant=profile.variant, priority=priority, deadline_ns=deadline_ns, guard=guard,
-            p50_ns=ns(profile.p50_s), p95_ns=ns(profile.p95_s), queued_ns=now,
+            variant=profile.variant, leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard,
+            p50_ns=ns(leg_p50_s(profile, leg)), p95_ns=ns(leg_p95_s(profile, leg)), queued_ns=now,
         )
         return key
 

@@ -1,18 +1,31 @@
-"""Work that peers ask for: admitted or refused at once, dropped when nobody waits for it. Deterministic."""
+"""Work that peers ask for: admitted or refused at once, passed on or answered, dropped when nobody waits for it.
+
+A leg of a chain is asked for by the agent of the leg before; it is the owner of the request who is answered, and told
+where the chain breaks. Deterministic.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from agents import events as ev
+from agents.presence import Presence
 from agents.queue import Work, WorkQueue
+from agents.ready import Ready
 from swarm.core.clock import ns, seconds
-from swarm.core.cost import named
-from swarm.core.plan import Profile
+from swarm.core.cost import away_s, leg_p50_s
+from swarm.core.plan import Profile, is_chain
+from swarm.core.spans import LegTimes, RequestId
 
 QUEUE_BOUND = 32
+MEMORY = 256                         # requests that are remembered after they have left, or were called off early
+CHAIN_BROKEN = "chain_broken"
+REFUSALS = ("full", "too_late", "unknown_model", "loading", "malformed", "duplicate", "failed", CHAIN_BROKEN)
+
+V = TypeVar("V")
 
 
 class ServingStatistics(msgspec.Struct, frozen=True):
@@ -20,62 +33,116 @@ class ServingStatistics(msgspec.Struct, frozen=True):
 
     asked: int
     answered: int
+    passed_on: int
     refused: dict[str, int]
+
+
+class _Passed(msgspec.Struct, frozen=True):
+    """A request that has gone on to the next leg."""
+
+    to: str
+    deadline_ns: int
 
 
 class Serving:
     """Shares the robot's queue, and with it the policy, with the robot's own work."""
 
-    def __init__(self, profiles: Mapping[str, Sequence[Profile]], queue: WorkQueue) -> None:
-        self._profiles, self._queue = profiles, queue
-        self._asked = self._answered = 0
+    def __init__(self, ready: Ready, queue: WorkQueue, presence: Presence) -> None:
+        self._ready, self._queue, self._presence = ready, queue, presence
+        self._asks: dict[int, ev.StageAsked] = {}            # by the key of their work
+        self._passed: dict[RequestId, _Passed] = {}
+        self._unwanted: dict[RequestId, None] = {}           # called off before they came
+        self._counts = {"asked": 0, "answered": 0, "passed_on": 0}
         self._refused: dict[str, int] = {}
 
     def asked(self, event: ev.StageAsked, now: int) -> list[ev.Command]:
         """A peer's request: it waits for the executor, or is refused because it could not be in time."""
-        self._asked += 1
-        profile = named(self._profiles.get(event.model, ()), event.variant)
+        self._counts["asked"] += 1
+        if event.request in self._unwanted:
+            del self._unwanted[event.request]
+            return [ev.Forget(request=event.request, peer=event.peer)]
+        profile = self._ready.has(event.model, event.variant)
         if profile is None:
             return [self.refuse(event, "unknown_model")]
+        if not event.leg.whole and self._ready.is_loading(event.model, event.variant):
+            return [self.refuse(event, "loading"), *self._ready.want(event.model, event.variant)]
+        if not _makes_sense(event, profile):
+            return [self.refuse(event, "malformed")]
         if self._queue.waiting() >= QUEUE_BOUND:
             return [self.refuse(event, "full")]
-        wait_s = self._queue.wait_s(now, event.priority, event.deadline_ns)
-        if now + ns(wait_s + profile.p50_s) > event.deadline_ns:
+        after = away_s(event.route, event.model, event.variant, self._presence.alive(now))
+        if after is None:
+            return [self.refuse(event, CHAIN_BROKEN)]
+        deadline_ns = event.deadline_ns - ns(after.work_s)       # the ways are taken off by the owner
+        wait_s = self._queue.wait_s(now, event.priority, deadline_ns)
+        if now + ns(wait_s + leg_p50_s(profile, event.leg)) > deadline_ns:
             return [self.refuse(event, "too_late")]
-        self._queue.add(
-            request=event.request, asker=event.peer, stream="", profile=profile, priority=event.priority,
-            deadline_ns=event.deadline_ns, guard=False, now=now,
+        key = self._queue.add(
+            request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,
+            priority=event.priority, deadline_ns=deadline_ns, guard=False, now=now,
         )
+        self._asks[key] = event
         return []
 
     def refuse(self, asked: ev.StageAsked | Work, reason: str) -> ev.Refuse:
         """Say no, and count it."""
-        self._refused[reason] = self._refused.get(reason, 0) + 1
-        peer = asked.asker if isinstance(asked, Work) else asked.peer
-        return ev.Refuse(request=asked.request, peer=peer, reason=reason)
+        peer = asked.peer if isinstance(asked, ev.StageAsked) else self._asks.pop(asked.key).peer
+        return self._refuse(asked.request, peer, reason)
 
-    def done(self, work: Work, event: ev.StageDone) -> list[ev.Command]:
-        """A peer's run has ended."""
+    def done(self, work: Work, event: ev.StageDone, now: int) -> list[ev.Command]:
+        """A peer's run has ended: its result goes on to the next leg, or home."""
+        asked = self._asks.pop(work.key)
         if work.aborted:
             return []
         if not event.ran:
-            return [self.refuse(work, "failed")]
-        self._answered += 1
-        return [ev.Answer(
-            request=work.request, peer=work.asker, run_s=seconds(event.finished_ns - event.started_ns),
-            waited_s=seconds(event.started_ns - work.queued_ns), overrun=event.overrun,
-        )]
+            return [self._refuse(asked.request, asked.peer, "failed")]
+        times = LegTimes(
+            run_s=seconds(event.finished_ns - event.started_ns), waited_s=seconds(event.started_ns - work.queued_ns),
+            overrun=event.overrun,
+        )
+        if asked.route:
+            self._counts["passed_on"] += 1
+            self._passed = {r: passed for r, passed in self._passed.items() if now < passed.deadline_ns}
+            _remember(self._passed, asked.request, _Passed(asked.route[0].agent, asked.deadline_ns))
+            return [ev.PassOn(asked=asked, times=times)]
+        self._counts["answered"] += 1
+        return [ev.Answer(request=asked.request, peer=asked.peer, times=times, done=asked.done)]
+
+    def not_taken(self, request: RequestId, peer: str) -> list[ev.Command]:
+        """A peer cannot be reached, or does not take what was passed on to it: the owner is told."""
+        passed = self._passed.get(request)
+        if passed is None or passed.to != peer:
+            return []
+        del self._passed[request]
+        return [self._refuse(request, request.agent, CHAIN_BROKEN)]
 
     def cancelled(self, event: ev.StageCancelled) -> list[ev.Command]:
-        """The peer no longer wants this one."""
-        return self._drop([w for w in self._queue.of_asker(event.peer) if w.request == event.request])
+        """The owner no longer wants this one, wherever it is: here, on its way from here, or on its way to here."""
+        if event.request.agent != event.peer:
+            return []
+        works = [w for w in self._queue.of_asker(event.peer) if w.request == event.request]
+        if works:
+            return self._drop(works)
+        passed = self._passed.pop(event.request, None)
+        if passed is not None:
+            return [ev.StopSending(request=event.request, peer=passed.to)]
+        _remember(self._unwanted, event.request, None)
+        return []
 
-    def lost(self, peer: str) -> list[ev.Command]:
-        """Nobody is left to answer to."""
-        return self._drop(self._queue.of_asker(peer))
+    def lost(self, peer: str, now: int) -> list[ev.Command]:
+        """Nobody is left to answer to; and owners are told of what went on to the lost one."""
+        commands = self._drop(self._queue.of_asker(peer))
+        for request, passed in list(self._passed.items()):
+            if passed.to == peer and now < passed.deadline_ns:
+                commands += self.not_taken(request, peer)
+        return commands
 
     def statistics(self) -> ServingStatistics:
-        return ServingStatistics(self._asked, self._answered, dict(self._refused))
+        return ServingStatistics(**self._counts, refused=dict(self._refused))
+
+    def _refuse(self, request: RequestId, peer: str, reason: str) -> ev.Refuse:
+        self._refused[reason] = self._refused.get(reason, 0) + 1
+        return ev.Refuse(request=request, peer=peer, reason=reason)
 
     def _drop(self, works: Sequence[Work]) -> list[ev.Command]:
         commands: list[ev.Command] = []
@@ -83,4 +150,21 @@ class Serving:
             commands.append(ev.Forget(request=work.request, peer=work.asker))
             if self._queue.remove(work.key) is None:
                 commands.append(ev.AbortRun(work=work.key))
+            else:
+                del self._asks[work.key]
         return commands
+
+
+def _makes_sense(asked: ev.StageAsked, profile: Profile) -> bool:
+    """Whether it is the whole model, or a chain from our leg to the last stage that does not lead back."""
+    if asked.leg.whole:
+        return not asked.route and not asked.leg.first
+    route = [asked.leg, *asked.route]
+    return is_chain(route, len(profile.stages)) and all(leg.agent != asked.peer for leg in route)
+
+
+def _remember(kept: dict[RequestId, V], request: RequestId, value: V) -> None:
+    """Keep one more; the oldest goes where there are too many."""
+    kept[request] = value
+    if len(kept) > MEMORY:
+        del kept[next(iter(kept))]

@@ -1,24 +1,44 @@
 """A loaded model: ONNX Runtime, one session, runs that another thread may abort.
 
-The only file that imports onnxruntime. Thread pools do not spin (several agents share a host), and nothing is printed.
+The only file that imports onnxruntime. Nothing is printed, and no thread spins: several agents share a host, and many
+sessions an agent. Each session has its own threads, since ONNX Runtime's one global pool cannot be kept from spinning
+from Python (measured, two threads, 20 runs a second: 64 % of a core against 19 %).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import hashlib
+import logging
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import onnxruntime as ort
+import psutil
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
 
+from models import cache, providers
 from models.store import ModelError
-from swarm.core.cards import TensorSpec
+from swarm.core.cards import ITEM_BYTES, Provider, TensorSpec
 
-CPU = "CPUExecutionProvider"
+log = logging.getLogger(__name__)
 FATAL = 4                            # ONNX Runtime's highest log severity
+VERSION: str = ort.__version__
+RUNTIME = f"ONNX Runtime {VERSION}"
+REFUSED = (
+    ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.InvalidArgument,
+    ort_errors.NoSuchFile, ort_errors.NotImplemented, ort_errors.RuntimeException, ort_errors.EPFail,
+)
+OFF, ALL = ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+
+_one_at_a_time = threading.Lock()    # concurrent creation of sessions is racy
+_loaded: weakref.WeakSet[Session] = weakref.WeakSet()
 
 ort.set_default_logger_severity(FATAL)
 
@@ -29,6 +49,10 @@ class Aborted(RuntimeError):
 
 class RunFailed(RuntimeError):
     """ONNX Runtime could not finish a run: out of memory, or a provider's own failure; the session stays usable."""
+
+
+class LoadCancelled(RuntimeError):
+    """The load was ended by `LoadHandle.cancel`; nothing of it is left."""
 
 
 class RunHandle:
@@ -45,27 +69,62 @@ class RunHandle:
         self._options.terminate = True
 
 
-class Session:
-    """One model file, loaded and warmed up.
+class LoadHandle:
+    """Lets another thread end one load, between its steps or within the optimiser."""
 
-    `run` may be called from any thread and releases the GIL; create sessions one after the other.
+    def __init__(self) -> None:
+        self._cancelled = False
+        self._step: ort.SessionOptions | RunHandle | None = None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        step = self._step
+        if isinstance(step, RunHandle):
+            step.abort()
+        elif step is not None:
+            step.set_load_cancellation_flag(True)
+
+    def enter(self, step: ort.SessionOptions | RunHandle | None = None) -> None:
+        """Begin a step, which `cancel` then ends. Raises: LoadCancelled."""
+        self._step = step
+        if self._cancelled:
+            raise LoadCancelled
+
+
+class SessionStatistics(NamedTuple):
+    """What this process holds."""
+
+    sessions: int
+    memory_bytes: int
+
+
+def statistics() -> SessionStatistics:
+    sessions = list(_loaded)
+    return SessionStatistics(len(sessions), sum(session.memory_bytes for session in sessions))
+
+
+class Session:
+    """One model file, loaded and warmed up. `run` may be called from any thread and releases the GIL.
+
+    Loads wait for each other. Raises: ModelError; LoadCancelled.
+    inputs, outputs: what the graph takes and gives. memory_bytes: resident growth of this process by the load, and no
+    less than the file. cached: whether the graph came optimised from the cache.
     """
 
-    def __init__(self, path: Path, threads: int = 1, provider: str = CPU) -> None:
-        if provider not in ort.get_available_providers():
-            here = ", ".join(ort.get_available_providers())
-            raise ModelError(str(path), f"provider {provider} is not available", f"this host has {here}")
-        try:
-            self._session = ort.InferenceSession(str(path), _options(threads), providers=[provider])
-        except (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.InvalidArgument,
-                ort_errors.NoSuchFile, ort_errors.NotImplemented, ort_errors.RuntimeException) as error:
-            raise ModelError(str(path), f"ONNX Runtime {ort.__version__} cannot load it: {error}") from error
-        taken = self._session.get_providers()[0]
-        if taken != provider:
-            raise ModelError(str(path), f"ONNX Runtime took {taken}", f"asked for {provider}")
-        self.inputs = [_spec(value) for value in self._session.get_inputs()]
-        self.outputs = [_spec(value) for value in self._session.get_outputs()]
-        self.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.inputs})     # the first run allocates
+    def __init__(
+        self, path: Path, threads: int = 1, on: Sequence[Provider] = ("cpu",), handle: LoadHandle | None = None,
+    ) -> None:
+        handle = handle or LoadHandle()
+        with _one_at_a_time:
+            handle.enter()
+            before_bytes = psutil.Process().memory_info().rss
+            self._session, self.cached = _Load(path, threads, on, handle).session()
+            self.inputs = [_spec(value, path) for value in self._session.get_inputs()]
+            self.outputs = [_spec(value, path) for value in self._session.get_outputs()]
+            self._warm_up(path, handle)
+            grown_bytes = psutil.Process().memory_info().rss - before_bytes
+            self.memory_bytes = max(grown_bytes, path.stat().st_size)
+        _loaded.add(self)
 
     def run(self, inputs: Mapping[str, NDArray], handle: RunHandle | None = None) -> list[NDArray]:
         """The outputs, in the order of `outputs`. Raises Aborted when `handle` ended the run, RunFailed."""
@@ -76,6 +135,75 @@ class Session:
             if handle._aborted:
                 raise Aborted from error
             raise RunFailed(str(error)) from error
+
+    def _warm_up(self, path: Path, handle: LoadHandle) -> None:
+        """The first run allocates."""
+        warm_up = RunHandle()
+        handle.enter(warm_up)
+        try:
+            self.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.inputs}, warm_up)
+        except Aborted:
+            raise LoadCancelled from None
+        except RunFailed as error:
+            raise ModelError(str(path), f"{RUNTIME} cannot run it: {error}") from error
+
+
+class _Load:
+    """One way from a file to a session: from the cache, or through the optimiser and into the cache."""
+
+    def __init__(self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle) -> None:
+        self.path, self.threads, self.on, self.handle = path, threads, on, handle
+        self.names = providers.wanted(on, ort.get_available_providers(), str(path))
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(str(path), f"{RUNTIME} cannot load it: {error.strerror}") from None
+        self.entry = cache.key(hashlib.sha256(content).hexdigest(), VERSION, *on)
+
+    def session(self) -> tuple[ort.InferenceSession, bool]:
+        """The session, and whether it came from the cache."""
+        if "tensorrt" in self.on:        # its compiled nodes cannot be written; it keeps engines of its own
+            return self._create(self.path, ALL), False
+        self.handle.enter()
+        kept = cache.get(self.entry)
+        if kept is not None:
+            try:
+                return self._create(kept, OFF), True
+            except ModelError as error:
+                log.warning("made again: %s", error)
+                cache.drop(kept)
+        with contextlib.ExitStack() as stack:
+            try:
+                place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-"))) / "optimised.onnx"
+            except OSError as error:
+                log.warning("not cached: no temporary folder: %s", error)
+                return self._create(self.path, ALL), False
+            session = self._create(self.path, ALL, place)
+            cache.put(self.entry, place.read_bytes())
+        return session, False
+
+    def _create(
+        self, path: Path, level: ort.GraphOptimizationLevel, written: Path | None = None
+    ) -> ort.InferenceSession:
+        options = _options(self.threads)
+        options.graph_optimization_level = level
+        if written is not None:
+            options.optimized_model_filepath = str(written)
+        if "cpu" not in self.on:         # nor may single operators go there
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        with_settings = [(name, providers.settings(provider, self.entry))
+                         for name, provider in zip(self.names, self.on, strict=True)]
+        self.handle.enter(options)
+        try:
+            session = ort.InferenceSession(str(path), options, providers=with_settings, enable_fallback=0)
+        except ort_errors.ModelLoadCanceled:
+            raise LoadCancelled from None
+        except REFUSED as error:
+            raise ModelError(str(path), f"{RUNTIME} cannot load it: {error}") from error
+        taken = session.get_providers()
+        if taken[:len(self.names)] != self.names:
+            raise ModelError(str(path), f"ONNX Runtime took {', '.join(taken)}", f"asked for {', '.join(self.names)}")
+        return session
 
 
 def _options(threads: int) -> ort.SessionOptions:
@@ -91,9 +219,12 @@ def _options(threads: int) -> ort.SessionOptions:
     return options
 
 
-def _spec(value: ort.NodeArg) -> TensorSpec:
+def _spec(value: ort.NodeArg, path: Path) -> TensorSpec:
     """Name, numpy type and shape of a graph's input or output; shapes are static."""
     kind = str(value.type).removeprefix("tensor(").removesuffix(")")
+    kind = {"float": "float32", "double": "float64"}.get(kind, kind)
+    if kind not in ITEM_BYTES:
+        raise ModelError(str(path), f"tensor {value.name} is of type {value.type}", f"one of {', '.join(ITEM_BYTES)}")
     if not all(isinstance(n, int) for n in value.shape):
-        raise ModelError(f"tensor {value.name}", f"shape {value.shape} is not static")
-    return TensorSpec(name=value.name, dtype={"float": "float32"}.get(kind, kind), shape=list(value.shape))
+        raise ModelError(str(path), f"tensor {value.name}: shape {value.shape} is not static")
+    return TensorSpec(name=value.name, dtype=kind, shape=list(value.shape))

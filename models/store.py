@@ -1,11 +1,15 @@
-"""Where models are found: a folder per model with its `card.json` and the files of its variants.
+"""Where models are found: `NAME/card.json` per model, and every file as `blobs/SHA256.onnx`, shared by all cards.
 
-Nothing is loaded that is not what the card says: every file is checked for size and SHA-256 first.
+Models are looked for in `home()`, where commands write, then among those of the package. Nothing is loaded that is not
+what the card says: every file is checked for size and SHA-256 first.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,23 +21,31 @@ ARTEFACTS = Path(__file__).parent / "artefacts"
 """The models that come with the distribution."""
 
 CARD = "card.json"
+BLOBS = "blobs"
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ModelError(BadInput):
     """A model that cannot be used: which file, what is wrong with it, what would be right."""
 
 
-def names(folder: Path = ARTEFACTS) -> list[str]:
-    """The models in `folder`, sorted."""
-    return sorted(card.parent.name for card in folder.glob(f"*/{CARD}"))
+def home() -> Path:
+    """The user's own store, $SWARM_MODELS: models that were imported here, or measured, or changed."""
+    return Path(os.environ.get("SWARM_MODELS") or Path.home() / ".local" / "share" / "swarm" / "models")
 
 
-def load_card(name: str, folder: Path = ARTEFACTS) -> Card:
-    """The card of model `name`; ModelError where there is none or it is malformed."""
-    known = names(folder)
-    if name not in known:
-        raise ModelError(f"model {name!r}", f"is not in {folder}", f"available: {', '.join(known) or 'none'}")
-    path = folder / name / CARD
+def names(folder: Path | None = None) -> list[str]:
+    """The models in `folder`, or in all stores; sorted."""
+    return sorted({card.parent.name for store in _stores(folder) for card in store.glob(f"*/{CARD}")} - {BLOBS})
+
+
+def load_card(name: str, folder: Path | None = None) -> Card:
+    """The card of model `name`, the first that is found; ModelError where there is none or it is malformed."""
+    if name not in names(folder):
+        where = " or ".join(map(str, _stores(folder)))
+        raise ModelError(f"model {name!r}", f"is not in {where}", f"available: {', '.join(names(folder)) or 'none'}")
+    path = next(path for store in _stores(folder) if (path := store / name / CARD).is_file())
     try:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
     except msgspec.DecodeError as error:
@@ -43,21 +55,87 @@ def load_card(name: str, folder: Path = ARTEFACTS) -> Card:
     return card
 
 
-def artefact(card: Card, variant: str, folder: Path = ARTEFACTS) -> Path:
+def artefact(card: Card, variant: str, folder: Path | None = None) -> Path:
     """The file of one variant, checked against its card; ModelError where it is missing, truncated or altered."""
     if variant not in card.variants:
         known = ", ".join(sorted(card.variants))
         raise ModelError(f"model {card.name!r}", f"has no variant {variant!r}", f"available: {known}")
     entry = card.variants[variant]
-    path = folder / card.name / entry.file
-    if Path(entry.file).name != entry.file:
-        raise ModelError(str(folder / card.name / CARD), f"file {entry.file!r} is not a plain file name")
-    if not path.is_file():
-        raise ModelError(str(path), "the file is missing", "copy the model again, with all its files")
+    return blob(entry.sha256, entry.bytes, folder, f"{card.name} {variant}")
+
+
+def stage(card: Card, variant: str, k: int, folder: Path | None = None) -> Path:
+    """The file of stage `k` of a variant, checked as `artefact` checks."""
+    entry = card.variants[variant].stages[k]
+    return blob(entry.sha256, entry.bytes, folder, f"{card.name} {variant} stage {k}")
+
+
+def blob(sha256: str, size_bytes: int, folder: Path | None = None, what: str = "a model") -> Path:
+    """The file with this hash; ModelError, which names the file and `what` it is of, where it is not what it was."""
+    if not SHA256.fullmatch(sha256):
+        raise ModelError(what, f"{sha256[:80]!r} is no sha256", "64 hexadecimal digits, in lower case")
+    places = [store / BLOBS / f"{sha256}.onnx" for store in _stores(folder)]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise ModelError(f"{places[0]} ({what})", "the file is missing", "copy the model again, with all its files")
     content = path.read_bytes()
-    if len(content) != entry.bytes:
-        raise ModelError(str(path), f"found {len(content)} bytes", f"the card expects {entry.bytes}")
+    if len(content) != size_bytes:
+        raise ModelError(f"{path} ({what})", f"found {len(content)} bytes", f"the card expects {size_bytes}")
     found = hashlib.sha256(content).hexdigest()
-    if found != entry.sha256:
-        raise ModelError(str(path), f"found sha256 {found[:12]}...", f"the card expects {entry.sha256[:12]}...")
+    if found != sha256:
+        raise ModelError(f"{path} ({what})", f"found sha256 {found[:12]}...", f"the card expects {sha256[:12]}...")
     return path
+
+
+def put(content: bytes, folder: Path | None = None) -> tuple[str, int]:
+    """Keep a file in `folder` or at home. Returns its sha256 and its size, as cards bear them."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    write(_target(folder) / BLOBS / f"{sha256}.onnx", content)
+    return sha256, len(content)
+
+
+def must_be_name(name: str) -> None:
+    """Raises: ModelError unless a model may be called so."""
+    if not NAME.fullmatch(name) or name == BLOBS:
+        raise ModelError(f"model {name[:80]!r}", "is no name of a model",
+                         "a letter, then up to 63 letters, digits, _, . or -")
+
+
+def save_card(card: Card, folder: Path | None = None) -> Path:
+    """Write a card into `folder` or at home; its files are `put` before. Returns the path."""
+    must_be_name(card.name)
+    path = _target(folder) / card.name / CARD
+    write(path, msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
+    return path
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files of a store that none of its cards bears; nobody else may be writing to it."""
+    cards = [load_card(name, folder) for name in names(folder)]
+    borne = {entry.sha256 for card in cards for variant in card.variants.values()
+             for entry in (variant, *variant.stages)}
+    for path in (folder / BLOBS).glob("*.onnx"):
+        if path.stem not in borne:
+            path.unlink()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all: whoever reads meanwhile sees the old one or the new one."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(content)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(str(path), error.strerror or str(error), "a folder that can be written") from None
+
+
+def _stores(folder: Path | None) -> Sequence[Path]:
+    return [folder] if folder is not None else [home(), ARTEFACTS]
+
+
+def _target(folder: Path | None) -> Path:
+    return folder if folder is not None else home()

@@ -67,6 +67,7 @@ class Service:
         self.process = Process(
             swarm=settings.swarm, name=settings.name, role="world", bind=settings.bind,
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
+            keys=settings.keys, security=settings.security,
         )
         self._loop, self._net, self._clock = self.process.loop, self.process.net, self.process.clock
         self._step_ns = ns(world.dt_s)

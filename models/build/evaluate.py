@@ -1,16 +1,16 @@
-"""How well a variant does on frames of buildings it has not seen; only numpy and a loaded session."""
+"""How well a variant does on frames of buildings it has not seen; only numpy and a loaded network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.build.frames import Frames
-from models.session import Session
 from models.tasks import detect, segment
 from swarm.core.cards import SizeError
 from swarm.core.world import SEGMENT_CLASSES, TARGET_CLASSES, Detections
@@ -133,10 +133,16 @@ def class_iou(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(pixels.sum(1) > 0, shared / np.maximum(union, 1), np.nan)
 
 
-def evaluate(name: str, session: Session, frames: Frames) -> tuple[dict[str, float], list[SizeError]]:
-    """Metrics and, for the detector, the error model at the threshold of `models.tasks.detect`."""
+class Runs(Protocol):
+    """A loaded network."""
+
+    def run(self, inputs: Mapping[str, NDArray]) -> list[NDArray]: ...
+
+
+def evaluate(task: str, session: Runs, frames: Frames) -> tuple[dict[str, float], list[SizeError]]:
+    """Metrics and, for a detector, the error model at the threshold of `models.tasks.detect`."""
     outputs = [session.run(detect.preprocess(image)) for image in frames.images]
-    if name == "segmenter":
+    if task == "segment":
         iou = class_iou(confusion(np.stack([segment.postprocess(o).array() for o in outputs]), frames.masks))
         per_class = {f"iou_{SEGMENT_CLASSES[c]}": _rounded(iou[c]) for c in np.flatnonzero(~np.isnan(iou))}
         return {"miou": _rounded(np.nanmean(iou)), **per_class, "frames": float(len(frames))}, []

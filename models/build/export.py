@@ -15,8 +15,6 @@ OPSET, IR_VERSION = 17, 8
 """What ONNX Runtime 1.23, the newest for Python 3.10, reads, with room below."""
 
 OUTPUTS = {"detector": ["scores", "boxes"], "segmenter": ["classes"]}
-HEADS = {"detector": ["/heat/Conv", "/reach/Conv"], "segmenter": ["/head/Conv"]}
-"""The last convolutions: from there on the graph stays in floating point."""
 
 
 def export(name: str, network: nn.Module, path: Path) -> None:

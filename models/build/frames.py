@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ SEEDS = {
 
 PER_BUILDING = 80
 """Frames rendered in one building."""
+
+USED = {"calibrate": (64, 4), "choose": (400, 20), "test": (1200, 80)}
+"""Frames, and frames per building, behind the int8 ranges, the choice among them and the figures on a card."""
 
 DATA = Path("data/frames")
 
@@ -48,14 +52,16 @@ class Frames:
         return self.boxes[start:end, 1:]
 
 
-def load(kind: str, count: int, per_building: int = PER_BUILDING) -> Frames:
-    """`count` frames of the seeds of `kind`, from the cache or freshly rendered by two processes."""
+def load(
+    kind: str, count: int, per_building: int = PER_BUILDING, folder: Path = DATA, say: Callable[[str], None] = print
+) -> Frames:
+    """`count` frames of the seeds of `kind`, from `folder` or freshly rendered by two processes and kept there."""
     seeds = buildings(kind, count, per_building)
     if count > per_building * len(seeds):
         raise ValueError(f"{kind} has {len(SEEDS[kind])} buildings of {per_building} frames, {count} were asked for")
-    path = DATA / f"{kind}-{count}-{per_building}-{_look()}.npz"
+    path = folder / f"{kind}-{count}-{per_building}-{_look()}.npz"
     if not path.is_file():
-        print(f"rendering {count} {kind} frames in {len(seeds)} buildings", flush=True)
+        say(f"rendering {count} {kind} frames in {len(seeds)} buildings")
         with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
             frames = _join(list(pool.map(render, seeds, [per_building] * len(seeds))), count)
         path.parent.mkdir(parents=True, exist_ok=True)

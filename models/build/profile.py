@@ -1,62 +1,120 @@
-"""How long a run takes and how much memory a session holds, on this host, with one thread."""
+"""How long a model takes on this machine: every variant whole and stage by stage, with one thread and with all."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-from collections.abc import Mapping
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from models.session import Session
-from swarm.core.cards import RunTime
-from swarm.core.clock import MonotonicClock, seconds
+from models import cache, store
+from models.build.loading import Load, load
+from models.build.measure import Stopwatch, drawn, interleaved, run_time, spread
+from models.profiles import ModelProfile, Piece, VariantProfile, slowed
+from models.session import VERSION, Session
+from swarm.core.cards import Card, Precision, Provider, RunTime, crossing
 
 Key = TypeVar("Key")
-PAUSE_S = 0.03
+Took = NDArray[np.float64]           # milliseconds [rounds, pieces]
+Say = Callable[[str], None]
+
+ROUNDS = 120
+"""Runs behind every figure."""
+
+
+def profile(
+    card: Card, *, board: str = "host", speed: Mapping[Precision, float] | None = None, provider: Provider = "cpu",
+    rounds: int, folder: Path | None = None, say: Say = lambda _: None,
+) -> ModelProfile:
+    """Measure all variants of a model. `speed` is that of an emulated board: times are divided by it, and it is said.
+
+    All pieces take turns: a variant whole, then its stages one after the other, as a chain would run them; with one
+    thread, then with all. `say` is told how far it is.
+    """
+    threads = len(os.sched_getaffinity(0))
+    steps = {(key, whole, n): _step(card, key, whole, n, provider, folder)
+             for key in card.variants for n in (1, threads) for whole in (True, False)
+             if whole or card.variants[key].stages}
+    took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
+    variants = {}
+    for key, variant in card.variants.items():
+        files = [store.artefact(card, key, folder),
+                 *(store.stage(card, key, k, folder) for k in range(len(variant.stages)))]
+        pieces = []
+        for i, path in enumerate(files):
+            say(f"loading {card.name} {key}: {i + 1} of {len(files)} files")
+            at = (key, i == 0)
+            column = max(i - 1, 0)
+            pieces.append(_piece(took[(*at, 1)][:, column], took[(*at, threads)][:, column], load(path, provider)))
+        scaled = [_slowed(piece, speed[variant.precision]) for piece in pieces] if speed else pieces
+        variants[key] = VariantProfile(
+            sha256=variant.sha256, whole=scaled[0], stages=scaled[1:],
+            boundary_bytes=[sum(spec.bytes for spec in crossing(card, key, k)) for k in range(len(files))],
+        )
+    return ModelProfile(
+        model=card.name, board=board, provider=provider, runtime=VERSION, device=cache.device(), host=host(),
+        emulated=speed is not None, speed=dict(speed or {}), threads=threads, variants=variants,
+    )
 
 
 def run_times(paths: Mapping[Key, Path], runs: int = 200) -> dict[Key, RunTime]:
-    """Run times of several files, interleaved so that the host's moods fall on all alike.
-
-    Runs are paced like those of streams: caches and cores have been idle before each, as they are on a robot.
-    """
-    sessions = {key: Session(path) for key, path in paths.items()}
-    idle = threading.Event()
-    draws, clock = np.random.default_rng(7), MonotonicClock()
-    took_ms: dict[Key, list[float]] = {key: [] for key in paths}
-    for _ in range(runs):
-        for key, session in sessions.items():
-            inputs = {spec.name: draws.integers(0, 256, spec.shape).astype(spec.dtype) for spec in session.inputs}
-            idle.wait(PAUSE_S)
-            start_ns = clock.now_ns()
-            session.run(inputs)
-            took_ms[key].append(seconds(clock.now_ns() - start_ns) * 1e3)
-    return {
-        key: RunTime(quantiles_ms=np.quantile(took, np.linspace(0, 1, 21)).round(4).tolist(), runs=runs)
-        for key, took in took_ms.items()
-    }
+    """Run times of several files, one thread each, interleaved."""
+    took = interleaved({key: _chain([Session(path)]) for key, path in paths.items()}, runs)
+    return {key: run_time(ms[:, 0]) for key, ms in took.items()}
 
 
-def memory_bytes(path: Path) -> int:
-    """Resident growth of one session after its first run, measured in a process of its own."""
-    command = [sys.executable, "-m", "models.build.profile", str(path)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def host() -> str:
+    """The processor that times were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    vnni = any("vnni" in line for line in lines if line.startswith("flags"))
+    return f"{model}, {os.cpu_count()} cores, {'with' if vnni else 'without'} VNNI"
 
 
-def _measure(path: Path) -> int:
-    import psutil
-
-    own = psutil.Process()
-    before = own.memory_info().rss
-    session = Session(path)
-    grown = own.memory_info().rss - before
-    del session
-    return grown
+def _step(
+    card: Card, key: str, whole: bool, threads: int, provider: Provider, folder: Path | None
+) -> Callable[[], Sequence[float]]:
+    paths = ([store.artefact(card, key, folder)] if whole
+             else [store.stage(card, key, k, folder) for k in range(len(card.variants[key].stages))])
+    return _chain([Session(path, threads, (provider,)) for path in paths])
 
 
-if __name__ == "__main__":
-    print(_measure(Path(sys.argv[1])))
+def _chain(sessions: Sequence[Session]) -> Callable[[], list[float]]:
+    """A step that runs sessions one after the other on tensors of the right kind, and times each."""
+    draws, watch = np.random.default_rng(7), Stopwatch()
+
+    def step() -> list[float]:
+        took_ms = []
+        tensors = drawn(sessions[0].inputs, draws)
+        for session in sessions:
+            lacking = [spec for spec in session.inputs if spec.name not in tensors]
+            inputs = {spec.name: tensors[spec.name] for spec in session.inputs if spec not in lacking}
+            inputs |= drawn(lacking, draws)          # inputs of the graph that only later stages take
+            made: list[NDArray] = []
+            took_ms.append(watch.time_ms(lambda run=session.run, given=inputs, out=made: out.extend(run(given))))
+            tensors |= dict(zip((spec.name for spec in session.outputs), made, strict=True))
+        return took_ms
+
+    return step
+
+
+def _piece(one: Took, many: Took, loaded: Load) -> Piece:
+    return Piece(
+        run_time=run_time(one), run_time_threads=run_time(many), p99_ms=round(float(np.quantile(one, 0.99)), 4),
+        spread=spread(one), load_cold_ms=loaded.cold_ms, load_warm_ms=loaded.warm_ms,
+        memory_bytes=loaded.memory_bytes, peak_bytes=loaded.peak_bytes,
+    )
+
+
+def _slowed(piece: Piece, speed: float) -> Piece:
+    """As on a board of this speed; memory is the same."""
+    return msgspec.structs.replace(
+        piece, run_time=slowed(piece.run_time, speed), run_time_threads=slowed(piece.run_time_threads, speed),
+        p99_ms=round(piece.p99_ms / speed, 4), load_cold_ms=round(piece.load_cold_ms / speed, 2),
+        load_warm_ms=round(piece.load_warm_ms / speed, 2),
+    )

@@ -1,107 +1,97 @@
-"""Static int8 variants in QDQ form, tried in several ways; the best of those that keep the accuracy is kept.
+"""Int8 variants of a float graph: many ways are tried, a judge decides, and what it refuses is not kept.
 
-U8S8 without `reduce_range` saturates on x86 without VNNI and would pass here and fail there: it is tried only when
-nothing else keeps the accuracy.
+Static graphs whose weights have 8 bits saturate on x86 without VNNI: they would pass here and fail there, and are tried
+only when nothing else passes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+import msgspec
+from onnx import ModelProto
 
-from models.build.export import HEADS, finish
+from models.build.gates import Judge
+from models.build.runner import RunnerError
+from models.build.sensitivity import ranked
+from models.build.ways import Inputs, Ranges, Way, heads, prepared, quantized, weighted
 
-GATE = 0.01
-"""An int8 variant may lose this much of the primary metric."""
+RANGES: tuple[Ranges, ...] = ("minmax", "percentile", "entropy")
+STATIC = [Way(ranges=ranges, per_channel=per_channel) for per_channel in (True, False) for ranges in RANGES]
+STATIC_S8 = [Way(ranges=ranges, reduce_range=False) for ranges in RANGES]
+DYNAMIC = [Way(ranges=None, per_channel=per_channel) for per_channel in (True, False)]
+RANKED_ON = 8
+"""Inputs on which layers are compared."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way to quantize."""
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One int8 graph and how it scored; `kept` nodes stayed in float beside the heads."""
 
-    per_channel: bool
-    percentile: float | None = None      # of the activations' range; None takes minimum and maximum
-    reduce_range: bool = True            # weights of 7 bits
+    way: Way
+    score: float
+    model: ModelProto
+    kept: list[str] = []
 
     def __str__(self) -> str:
-        ranges = "minmax" if self.percentile is None else f"percentile {self.percentile}"
-        return f"{'per-channel' if self.per_channel else 'per-tensor'} {ranges} {'s7' if self.reduce_range else 's8'}"
-
-
-WAYS = (
-    Way(per_channel=True), Way(per_channel=True, percentile=99.99), Way(per_channel=False),
-    Way(per_channel=True, reduce_range=False), Way(per_channel=True, percentile=99.99, reduce_range=False),
-)
+        return f"{self.way}" + (f", {len(self.kept)} layers in float: {', '.join(self.kept)}" if self.kept else "")
 
 
 def quantize(
-    name: str, fp32: Path, int8: Path, images: NDArray[np.uint8], score: Callable[[Path], float]
-) -> tuple[str, float]:
-    """Write the best int8 file and say which way made it and how it scored; ValueError where none keeps within GATE."""
-    floor, best, best_score = score(fp32) - GATE, None, -1.0
-    for way in sorted(WAYS, key=lambda way: not way.reduce_range):
-        if best is not None and best_score >= floor and not way.reduce_range:
-            break
-        trial = int8.with_suffix(".trial")
-        _write(name, fp32, trial, images, way)
-        reached = score(trial)
-        print(f"{name} int8 {way}: {reached:.4f} (floor {floor:.4f})", flush=True)
-        if reached > best_score:
-            best, best_score = way, reached
-            trial.replace(int8)
-        else:
-            trial.unlink()
-    if best_score < floor:
-        raise ValueError(f"{name}: no int8 variant within {GATE} of fp32: best {best_score:.4f}, floor {floor:.4f}")
-    return str(best), best_score
+    original: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Trial]:
+    """The best static graph as `int8` and the best dynamic one as `int8_dynamic`; each only if it passes the gate.
+
+    `say` hears of every trial. Raises: ValueError with the reason where the graph cannot be quantized at all.
+    """
+    model = prepared(original)
+    if not weighted(model):
+        raise ValueError("has no convolution or matrix product with weights: int8 would gain nothing")
+    search = _Search(model, inputs, judge, say)
+    best = {"int8": search.static(), "int8_dynamic": search.best(DYNAMIC)}
+    return {key: trial for key, trial in best.items() if trial is not None and trial.score >= judge.floor}
 
 
-def _write(name: str, fp32: Path, path: Path, images: NDArray[np.uint8], way: Way) -> None:
-    """Quantize convolutions, sums and resizings, up to the heads."""
-    logging.getLogger().setLevel(logging.ERROR)      # the quantizer advises on every call
-    ranges = {"CalibPercentile": way.percentile} if way.percentile else {}
-    with contextlib.redirect_stdout(io.StringIO()):  # its calibrator prints
-        quantize_static(
-            str(fp32), str(path), _Images(images), quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            per_channel=way.per_channel, reduce_range=way.reduce_range,
-            op_types_to_quantize=["Conv", "Relu", "Add", "Resize"], nodes_to_exclude=_tail(fp32, HEADS[name]),
-            calibrate_method=CalibrationMethod.Percentile if way.percentile else CalibrationMethod.MinMax,
-            extra_options=ranges,
-        )
-    finish(path)
+class _Search:
+    def __init__(
+        self, model: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None]
+    ) -> None:
+        self.model, self.inputs, self.judge, self.say = model, inputs, judge, say
+        self.heads = heads(model)
 
+    def static(self) -> Trial | None:
+        """The best of the plain ways; else with more and more of the worst layers in float; else with 8-bit weights."""
+        best = self.best(STATIC)
+        if best is None or best.score >= self.judge.floor:
+            return best
+        mended = self._mended(best)
+        return mended if mended.score >= self.judge.floor else self.best(STATIC_S8, mended)
 
-def _tail(path: Path, heads: list[str]) -> list[str]:
-    """Names of the head nodes and of all that follow them."""
-    graph = onnx.load(path).graph
-    known = {node.name for node in graph.node}
-    if not known >= set(heads):
-        raise ValueError(f"{path}: no nodes {sorted(set(heads) - known)}")
-    reached: set[str] = set()
-    tail = []
-    for node in graph.node:              # in topological order
-        if node.name in heads or reached & set(node.input):
-            tail.append(node.name)
-            reached |= set(node.output)
-    return tail
+    def best(self, ways: Sequence[Way], so_far: Trial | None = None) -> Trial | None:
+        """The way that scores highest; the first of equals. None where no runtime runs any of them."""
+        for way in ways:
+            trial = self._try(way)
+            if trial is not None and (so_far is None or trial.score > so_far.score):
+                so_far = trial
+        return so_far
 
+    def _mended(self, trial: Trial) -> Trial:
+        """The worst 1, 2, 4, ... layers in float, up to half of them, until the gate opens; else the best of these."""
+        worst = ranked(self.model, trial.model, self.inputs[:RANKED_ON])
+        best, k = trial, 1
+        while k <= len(worst) // 2 and best.score < self.judge.floor:
+            again = self._try(trial.way, worst[:k])
+            if again is not None and again.score > best.score:
+                best = again
+            k *= 2
+        return best
 
-class _Images(CalibrationDataReader):
-    """The frames the ranges are taken from, one by one."""
-
-    def __init__(self, images: NDArray[np.uint8]) -> None:
-        self._left: Iterator[NDArray[np.uint8]] = iter(images)
-
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        image = next(self._left, None)
-        return None if image is None else {"image": image[None]}
+    def _try(self, way: Way, kept: Sequence[str] = ()) -> Trial | None:
+        try:
+            model = quantized(self.model, way, self.inputs, [*self.heads, *kept])
+            trial = Trial(way=way, score=self.judge.score(model), model=model, kept=list(kept))
+        except RunnerError as error:     # an operator that this runtime lacks in int8
+            self.say(f"{way}: {error}")
+            return None
+        passed = "passes" if trial.score >= self.judge.floor else "fails"
+        self.say(f"{trial}: {self.judge.metric} {trial.score:.4f}, {passed} the gate at {self.judge.floor:.4f}")
+        return trial

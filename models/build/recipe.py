@@ -1,4 +1,4 @@
-"""Make the shipped models again, from nothing: render, train, export, quantize, test, profile, write the cards.
+"""Make the shipped models again, from nothing: render, train, export, quantize, test, cut, profile, write the cards.
 
     python -m models.build.recipe detector|segmenter|all [--frames N] [--minutes M] [--out DIR]
     python -m models.build.recipe profile [--out DIR]        only measure run times again
@@ -7,34 +7,37 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+import onnx
 import torch
 from torch import nn
 
+from models import store
 from models.build import frames as worlds
-from models.build.evaluate import evaluate
+from models.build.calibration import camera_inputs
 from models.build.export import IR_VERSION, OPSET, export
+from models.build.loading import memory_bytes
+from models.build.material import labelled
 from models.build.networks import NETWORKS, parameters
-from models.build.profile import memory_bytes, run_times
-from models.build.quantize import quantize
+from models.build.profile import host, run_times
+from models.build.staging import partition
 from models.build.train import SCHEDULE, SEED, train
+from models.build.variants import shrink
 from models.session import Session
-from models.store import ARTEFACTS, CARD, artefact, load_card, names
-from swarm.core.cards import Card, Precision, Variant
+from models.store import ARTEFACTS
+from swarm.core.cards import Card, Variant
 from swarm.core.clock import MonotonicClock, seconds
 
 TASK = {"detector": "detect", "segmenter": "segment"}
 PRIMARY = {"detector": "ap50", "segmenter": "miou"}
+SHIPPED = ("fp32", "int8")
+STAGES = 8
 MINUTES = {"detector": 6.0, "segmenter": 14.0}
 TRAIN_FRAMES = 8000
-USED = {"calibrate": (64, 4), "choose": (400, 20), "test": (1200, 80)}
-"""Frames, and frames per building, behind the int8 ranges, the choice among them and the figures on the card."""
 
 
 def make(name: str, frames: int, minutes: float, out: Path) -> Card:
@@ -51,70 +54,72 @@ def make(name: str, frames: int, minutes: float, out: Path) -> Card:
 
 
 def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) -> Card:
-    """Export, quantize, test and profile a trained network; write its files and its card."""
-    folder = out / name
-    folder.mkdir(parents=True, exist_ok=True)
-    files: dict[Precision, Path] = {"fp32": folder / "fp32.onnx", "int8": folder / "int8.onnx"}
-    export(name, network, files["fp32"])
-    calibration, choice, test = (worlds.load(kind, *used) for kind, used in USED.items())
-    way, _ = quantize(name, files["fp32"], files["int8"], calibration.images,
-                      lambda path: evaluate(name, Session(path), choice)[0][PRIMARY[name]])
-    times = run_times(files)
-    variants = {}
-    for variant, path in files.items():
-        metrics, errors = evaluate(name, Session(path), test)
-        print(f"{name} {variant}: {metrics}, p50 {times[variant].p50_ms:.2f} ms", flush=True)
-        variants[variant] = Variant(
-            precision=variant, file=path.name, bytes=path.stat().st_size,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(), memory_bytes=memory_bytes(path),
-            metrics=metrics, run_time=times[variant], error_model=errors,
-        )
-    session = Session(files["fp32"])
+    """Export, quantize, test, cut and profile a trained network; write its files and its card."""
+    file = worlds.DATA / f"{name}.onnx"
+    export(name, network, file)
+    work = worlds.DATA / "store"         # where all that is tried is kept; what ships is copied
+    sha256, size_bytes = store.put(file.read_bytes(), work)
+    calibration, choose, test = (worlds.load(kind, *used) for kind, used in worlds.USED.items())
+    session = Session(file)
     card = Card(
         name=name, task=TASK[name], inputs=session.inputs, outputs=session.outputs, parameters=parameters(network),
-        opset=OPSET, ir_version=IR_VERSION, primary_metric=PRIMARY[name], variants=variants,
+        opset=OPSET, ir_version=IR_VERSION, primary_metric=PRIMARY[name],
+        variants={"fp32": Variant(
+            precision="fp32", sha256=sha256, bytes=size_bytes, memory_bytes=memory_bytes(file), metrics={},
+            run_time=run_times({name: file})[name],
+        )},
         made_by=f"python -m models.build.recipe {name}",
         made_with=made_with | {
-            "seed": str(SEED), "schedule": "batch {}, passes {}, rate {}".format(*SCHEDULE[name]), "int8": way,
-            **{kind: _seeds(kind, *used) for kind, used in USED.items()},
+            "seed": str(SEED), "schedule": "batch {}, passes {}, rate {}".format(*SCHEDULE[name]),
+            **{kind: _seeds(kind, *used) for kind, used in worlds.USED.items()},
             **{tool: version(tool) for tool in ("torch", "onnx", "onnxruntime")},
-            "host": _host(),
+            "host": host(),
         },
     )
-    _write(card, out)
-    return card
+    model = onnx.load(file)
+    used = labelled(card, model, camera_inputs(calibration.images, card), choose, test)
+    metrics, errors = used.measure(model)
+    fp32 = msgspec.structs.replace(card.variants["fp32"], metrics=metrics, error_model=errors)
+    shrunk = shrink(msgspec.structs.replace(card, variants={"fp32": fp32}), used, folder=work, tell=print)
+    if "int8" not in shrunk.made:
+        raise ValueError(f"{name}: no int8 variant keeps {PRIMARY[name]} above {used.judge.floor:.4f}")
+    shipped = {key: shrunk.card.variants[key] for key in SHIPPED}
+    for key in shipped:
+        store.put(store.artefact(shrunk.card, key, work).read_bytes(), out)
+    card = partition(msgspec.structs.replace(shrunk.card, variants=shipped), STAGES, SHIPPED, out, print)
+    store.sweep(out)
+    return _timed([card], out)[0]
 
 
 def profile(out: Path) -> None:
     """Measure the run times of all cards again; nothing else of them changes."""
-    cards = [load_card(name, out) for name in names(out)]
-    times = run_times({(card.name, key): artefact(card, key, out) for card in cards for key in card.variants})
+    _timed([store.load_card(name, out) for name in store.names(out)], out)
+
+
+def _timed(cards: list[Card], out: Path) -> list[Card]:
+    """The cards with the run times of this host, written."""
+    paths = {(card.name, key, -1): store.artefact(card, key, out) for card in cards for key in card.variants}
+    paths |= {(card.name, key, k): store.stage(card, key, k, out) for card in cards
+              for key, variant in card.variants.items() for k in range(len(variant.stages))}
+    times = run_times(paths)
+    timed = []
     for card in cards:
-        variants = {
-            key: msgspec.structs.replace(variant, run_time=times[card.name, key])
-            for key, variant in card.variants.items()
-        }
-        _write(msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": _host()}), out)
+        variants = {}
+        for key, variant in card.variants.items():
+            stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k])
+                      for k, stage in enumerate(variant.stages)]
+            variants[key] = msgspec.structs.replace(variant, run_time=times[card.name, key, -1], stages=stages)
+        timed.append(msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()}))
+        store.save_card(timed[-1], out)
         for key, variant in variants.items():
-            print(f"{card.name} {key}: p50 {variant.run_time.p50_ms:.2f} ms, p95 {variant.run_time.p95_ms:.2f} ms")
+            print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "
+                  f"p95 {variant.run_time.p95_ms:.2f} ms", flush=True)
+    return timed
 
 
 def _seeds(kind: str, *used: int) -> str:
     seeds = worlds.buildings(kind, *used)
     return f"{used[0]} frames of buildings {seeds[0]}-{seeds[-1]}"
-
-
-def _write(card: Card, out: Path) -> None:
-    path = out / card.name / CARD
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
-
-
-def _host() -> str:
-    """The processor that the run times were measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    vnni = any("vnni" in line for line in lines if line.startswith("flags"))
-    return f"{model}, {os.cpu_count()} cores, {'with' if vnni else 'without'} VNNI"
 
 
 def main() -> None:

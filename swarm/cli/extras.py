@@ -11,6 +11,7 @@ WANT = {
     "pybullet": f"{SIM} on Python 3.10 or 3.11: the simulator PyBullet, which draws what robots see, has no wheels for "
                 "later versions",
     "matplotlib": SIM, "pyarrow": SIM,
+    "onnx": "pip install onnx, or all that builds models: pip install 'swarm-edge-runtime[build]'",
 }
 RUN = ("pybullet", "pyarrow", "matplotlib")
 REPORT = ("matplotlib", "pyarrow")

@@ -21,6 +21,7 @@ def launch(given: argparse.Namespace) -> int:
     resolved = resolve(Options(
         launch=given.launch, assignments=given.assignments, robots=given.robots, duration_s=given.duration,
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
+        record=given.record or None,
     ))
     if given.dry_run:
         print(dry_run(resolved), end="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from pathlib import Path
 
 from swarm.cli import extras
@@ -22,6 +23,10 @@ def report(given: argparse.Namespace) -> int:
 
 
 def bench(given: argparse.Namespace) -> int:
-    from swarm.bench.overhead import main
-
-    return main(given.json)
+    """Each bench is the module of its name; `split` is told what to cut, too."""
+    if given.name == "split":
+        extras.needed("swarm bench split", "onnx")
+    elif given.model:
+        raise BadInput("--model", f"means nothing to swarm bench {given.name}", "swarm bench split --model NAME")
+    module = importlib.import_module(f"swarm.bench.{given.name}")
+    return module.main(given.json, *([given.model] if given.model else []))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import yaml
 
-from swarm.core.cards import Precision
+from swarm.core.cards import Precision, Provider
 from swarm.core.errors import BadInput
 from swarm.core.messages import Member
 from swarm.core.plan import StreamSpec
 
 T = TypeVar("T")
 RESERVED = ("world", "planner", "launcher")
+Security = Literal["", "plaintext"]
+"""Empty: without keys, loopback alone. `plaintext`: without keys, wherever the others are, in words."""
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +33,8 @@ class Board(Strict, frozen=True, kw_only=True):
     power_w: float
     source: str                      # where the figures come from
     executors: int = 1
+    busy_poll_s: float = 0.0         # messages are looked for this long before sleeping: for a core that is to spare
+    providers: Annotated[tuple[Provider, ...], msgspec.Meta(min_length=1)] = ("cpu",)     # what runs models, best first
     emulated: bool = True            # False: the machine as it is
 
 
@@ -83,9 +87,15 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     clock: Literal["real", "virtual"] = "real"
     network: Literal["loopback", "ether", "radio"] = "loopback"
     policy: str = "planner"
+    record: bool = False             # robots keep what they saw and were told: `swarm models replay`
     faults: list[FaultSpec] = []
     accept: dict[str, str] = {}
     boards: dict[str, Board] = {}            # of its own, beside those of boards.yaml
+
+    def processes(self) -> list[str]:
+        """World, agents in the fleet's order, then the planner if the policy has one."""
+        robots = [robot for fleet in self.fleet for robot in fleet.robots()]
+        return ["world", *robots, *(["planner"] if self.policy == "planner" else [])]
 
 
 class AgentFile(Strict, frozen=True, kw_only=True):
@@ -105,6 +115,9 @@ class AgentFile(Strict, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"
     models: str = ""                 # folder of artefacts; empty: those of the package
     load: list[str] = []             # models to hold ready beside those of its own streams
+    record: str = ""                 # folder for NAME.npz: every frame with its outcome, written when it has drained
+    keys: str = ""                   # a key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
+    security: Security = ""
     launcher: Member | None = None   # who starts and collects; None: the roster below
     roster: list[Member] = []
 
@@ -120,6 +133,8 @@ class PlannerFile(Strict, frozen=True, kw_only=True):
     ray: str = "local"               # local | none | the address of a cluster
     lease_s: float = 3.0
     every_s: float = 1.0
+    keys: str = ""                   # a key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
+    security: Security = ""
     launcher: Member | None = None
     roster: list[Member] = []
 
@@ -145,6 +160,8 @@ class WorldFile(Strict, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"
     frame_hz: float = 5.0
     sense_hz: float = 10.0
+    keys: str = ""                   # a key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
+    security: Security = ""
     launcher: Member | None = None
     roster: list[Member] = []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from swarm.core.link import LinkQuality
-from swarm.core.plan import Profile
+from swarm.core.plan import Leg, Profile
 
 
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,13 @@ class PeerView(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float                            # work in hand there, as last heard, plus what was sent since
 
 
+class Away(NamedTuple):
+    """Expected times of what happens on peers: on the way there, between them and back; waiting and running there."""
+
+    way_s: float
+    work_s: float
+
+
 def local_s(profile: Profile, wait_s: float) -> float:
     """Latency of a run at home behind `wait_s` of work."""
     return wait_s + profile.p50_s
@@ -27,6 +35,40 @@ def local_s(profile: Profile, wait_s: float) -> float:
 def remote_s(profile: Profile, peer: PeerView) -> float:
     """Latency of a run on a peer: there, behind its work, and back."""
     return peer.link.transfer_s(profile.input_bytes) + peer.wait_s + profile.p50_s
+
+
+def leg_p50_s(profile: Profile, leg: Leg) -> float:
+    """Median run time of a leg, without waiting."""
+    return profile.p50_s if leg.whole else sum(stage.p50_s for stage in profile.stages[leg.first:leg.last])
+
+
+def leg_p95_s(profile: Profile, leg: Leg) -> float:
+    """What a leg exceeds no more often than one run in twenty, if its stages are slow together."""
+    return profile.p95_s if leg.whole else sum(stage.p95_s for stage in profile.stages[leg.first:leg.last])
+
+
+def leg_bytes(profile: Profile, leg: Leg) -> int:
+    """What is sent to the agent of a leg."""
+    return profile.stages[leg.first].input_bytes if leg.first else profile.input_bytes
+
+
+def away_s(route: Sequence[Leg], model: str, variant: str, peers: Mapping[str, PeerView]) -> Away | None:
+    """Expected times of legs on peers, one after the other. None: a peer is not among these, or cannot run its leg.
+
+    No robot knows the links between others: the worse of its own to both stands for it.
+    """
+    way_s = work_s = 0.0
+    before: PeerView | None = None
+    for leg in route:
+        peer = peers.get(leg.agent)
+        profile = named(peer.profiles.get(model, ()), variant) if peer else None
+        if peer is None or profile is None or leg.last > len(profile.stages):
+            return None
+        size = leg_bytes(profile, leg)
+        way_s += max(view.link.transfer_s(size) for view in (peer, before or peer))
+        work_s += peer.wait_s + leg_p50_s(profile, leg)
+        before = peer
+    return Away(way_s, work_s)
 
 
 def fastest(profiles: Iterable[Profile]) -> Profile | None:

@@ -1,47 +1,85 @@
-"""The measured path to one peer."""
+"""The measured path to one peer. Deterministic: what was seen on the way comes in, estimates come out."""
 
 from __future__ import annotations
 
+import collections
+
 import msgspec
+
+UNMEASURED_WINDOW_BYTES = 64 << 10
+WINDOW_BYTES = (16 << 10, 8 << 20)   # never less, never more in flight
+WINDOW_S = 0.010                     # an urgent message waits no longer than this behind bulk
+BDP_GAIN = 1.25                      # over the bandwidth-delay product, so that a rate held down by the window grows
+CLEAR_TRIPS = 8                      # of which the least counts
+FASTEST_BYTES_PER_S = 1.25e10
 
 
 class LinkQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """What is believed of a path: round trip of a small message, and throughput of tensors."""
+    """What is believed of a path: round trip of a small message, throughput of tensors, share of probes lost."""
 
     rtt_s: float = 0.002
     rtt_spread_s: float = 0.001      # mean absolute deviation
+    clear_s: float = 0.0             # round trip with none of our own bulk before it; 0: not measured
     bytes_per_s: float = 12.5e6      # 100 Mbit/s until measured
-    samples: int = 0
+    bytes_per_s_spread: float = 0.0  # mean absolute deviation
+    loss: float = 0.0                # share, over about the last 16 probes
+    samples: int = 0                 # of the round trip
+    rate_samples: int = 0
 
     def transfer_s(self, size_bytes: int) -> float:
         """Expected time from sending a request of this size to the arrival of its small answer, without the work."""
         return self.rtt_s + size_bytes / self.bytes_per_s
 
+    @property
+    def window_bytes(self) -> int:
+        """Bulk bytes that may be in flight: bandwidth x delay, so that the link has work, and 10 ms of it to wait.
+
+        The delay is that of the empty path: one that our own bulk has lengthened would let the window grow by itself.
+        """
+        if not self.rate_samples:
+            return UNMEASURED_WINDOW_BYTES
+        least, most = WINDOW_BYTES
+        return int(min(max(self.bytes_per_s * (WINDOW_S + BDP_GAIN * self.clear_s), least), most))
+
 
 class LinkEstimator:
-    """Smoothed round trip (RFC 6298, gains 1/8 and 1/4) and throughput of one path."""
+    """Smoothed round trip (RFC 6298, gains 1/8 and 1/4), and by the same rule throughput; loss with gain 1/16."""
 
     def __init__(self) -> None:
-        self._quality = LinkQuality()
+        self.quality = LinkQuality()
+        self.window_bytes = self.quality.window_bytes        # looked at far more often than it changes
+        self._clear: collections.deque[float] = collections.deque(maxlen=CLEAR_TRIPS)
 
     def round_trip(self, rtt_s: float) -> None:
         """A small message went and was answered in `rtt_s`, the peer's own time taken off."""
-        q = self._quality
-        if q.samples == 0:
-            self._quality = msgspec.structs.replace(q, rtt_s=rtt_s, rtt_spread_s=rtt_s / 2, samples=1)
-            return
-        spread = q.rtt_spread_s + (abs(rtt_s - q.rtt_s) - q.rtt_spread_s) / 4
-        self._quality = msgspec.structs.replace(
-            q, rtt_s=q.rtt_s + (rtt_s - q.rtt_s) / 8, rtt_spread_s=spread, samples=q.samples + 1
+        q = self.quality
+        rtt_s, spread_s = _smoothed(q.rtt_s, q.rtt_spread_s, rtt_s, q.samples)
+        self.quality = msgspec.structs.replace(q, rtt_s=rtt_s, rtt_spread_s=spread_s, samples=q.samples + 1)
+
+    def clear_trip(self, rtt_s: float) -> None:
+        """A bulk message went when none was in flight, and its receipt came in `rtt_s`, its own transfer taken off."""
+        self._clear.append(rtt_s)
+        self.quality = msgspec.structs.replace(self.quality, clear_s=min(self._clear))
+        self.window_bytes = self.quality.window_bytes
+
+    def delivered(self, size_bytes: int, took_s: float) -> None:
+        """`size_bytes` were received by the peer within `took_s`."""
+        q = self.quality
+        sample = min(size_bytes / max(took_s, 1e-6), FASTEST_BYTES_PER_S)
+        rate, spread = _smoothed(q.bytes_per_s, q.bytes_per_s_spread, sample, q.rate_samples)
+        self.quality = msgspec.structs.replace(
+            q, bytes_per_s=rate, bytes_per_s_spread=spread, rate_samples=q.rate_samples + 1
         )
+        self.window_bytes = self.quality.window_bytes
 
-    def transfer(self, size_bytes: int, took_s: float) -> None:
-        """A request of `size_bytes` went and was answered in `took_s`, the peer's own time taken off."""
-        beyond_s = max(took_s - self._quality.rtt_s, 1e-4)
-        rate = min(size_bytes / beyond_s, 1.25e9)
-        q = self._quality
-        self._quality = msgspec.structs.replace(q, bytes_per_s=q.bytes_per_s + (rate - q.bytes_per_s) / 8)
+    def probe(self, lost: bool) -> None:
+        """A probe was answered, or given up."""
+        q = self.quality
+        self.quality = msgspec.structs.replace(q, loss=q.loss + (lost - q.loss) / 16)
 
-    @property
-    def quality(self) -> LinkQuality:
-        return self._quality
+
+def _smoothed(mean: float, spread: float, sample: float, samples: int) -> tuple[float, float]:
+    """Mean and mean absolute deviation after one more sample; the first sets them."""
+    if samples == 0:
+        return sample, sample / 2
+    return mean + (sample - mean) / 8, spread + (abs(sample - mean) - spread) / 4

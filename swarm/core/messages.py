@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.bounds import Count, Finite, Nanoseconds, Priority, Rate, Seconds
-from swarm.core.plan import Plan, Profile, StreamSpec
-from swarm.core.spans import RequestId, Span
+from swarm.core.bounds import Count, Finite, Priority, Rate, Seconds
+from swarm.core.plan import Plan, Profile, Route, StageNumber, StreamSpec
+from swarm.core.spans import LegsDone, RequestId, Span
 from swarm.core.world import Act, Claim, Outcome, Pose
 
 
@@ -22,6 +22,34 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     urgent: str                      # endpoint of the lane for control and small messages
     bulk: str                        # endpoint of the lane for tensors
     public_key: str = ""             # CURVE key, Z85; empty on plaintext loopback
+
+
+# --- the bulk lane's own ---
+
+
+class Credit(Message, frozen=True, kw_only=True):
+    """Nothing but the receipt in its envelope."""
+
+
+class Chunk(Message, frozen=True, kw_only=True):
+    """A piece of a tensor whose message was announced as a transfer; its bytes travel beside it."""
+
+    transfer: Count
+    tensor: Count                    # index among the announced ones
+    offset: Count                    # bytes
+
+
+class TransferEnded(Message, frozen=True, kw_only=True):
+    """A transfer stops before its end: its sender does not want it sent any more."""
+
+    transfer: Count
+
+
+class TransferRefused(Message, frozen=True, kw_only=True):
+    """A transfer stops before its end: its receiver will not have it."""
+
+    transfer: Count
+    reason: str
 
 
 # --- starting and stopping ---
@@ -63,7 +91,6 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     """A sign of life and load; answered, so that it measures the round trip too."""
 
     sequence: Count
-    sent_ns: Nanoseconds                     # the sender's clock; comes back in the answer
     busy_s: Seconds = 0.0            # work in hand on the executor
 
 
@@ -71,7 +98,6 @@ class HeartbeatAck(Message, frozen=True, kw_only=True):
     """Echo of a heartbeat."""
 
     sequence: Count
-    sent_ns: Nanoseconds
     held_s: Seconds                    # receipt to answer
 
 
@@ -107,12 +133,20 @@ class PlanNews(Message, frozen=True, kw_only=True):
 
 
 class StageAsk(Message, frozen=True, kw_only=True):
-    """Run this for me; the input tensors travel beside it. The budget is in the envelope."""
+    """Run this for me, or for `request.agent`; what crosses before stage `first` travels beside it, in that order.
+
+    The budget is in the envelope. With a route behind it, the result goes on to the next leg's agent, without it to
+    `request.agent`, which every leg also tells if it will not run.
+    """
 
     request: RequestId
     model: str
     variant: str
     priority: Priority
+    first: StageNumber = 0           # stages [first, last); 0, 0: the whole model
+    last: StageNumber = 0
+    route: Route = []                # the legs after this one
+    done: LegsDone = []              # what the legs of other peers before this one took
 
 
 class StageAnswer(Message, frozen=True, kw_only=True):
@@ -124,13 +158,14 @@ class StageAnswer(Message, frozen=True, kw_only=True):
     waited_s: Seconds                  # in the peer's queue
     held_s: Seconds                    # receipt to answer
     overrun: bool = False
+    done: LegsDone = []              # what the legs of other peers before this one took
 
 
 class StageRefusal(Message, frozen=True, kw_only=True):
-    """The peer will not run it."""
+    """The peer will not run it, or could not pass it on."""
 
     request: RequestId
-    reason: str                      # full | too_late | unknown_model | malformed | duplicate | failed
+    reason: str          # full | too_late | unknown_model | loading | malformed | duplicate | failed | chain_broken
 
 
 class StageCancel(Message, frozen=True, kw_only=True):
@@ -253,6 +288,7 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
     **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
+    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER)),
 }
 
 
@@ -262,7 +298,8 @@ def may_say(role: str, body: Message) -> bool:
 
 
 Body = (
-    Ready | Roster | Start | Drain | Drained | Shutdown
+    Credit | Chunk | TransferEnded | TransferRefused
+    | Ready | Roster | Start | Drain | Drained | Shutdown
     | Heartbeat | HeartbeatAck | Gone | Advert | LinkNews | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Sensed | Acted | Claimed | Judged | Shared

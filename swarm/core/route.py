@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
 
 import msgspec
 
-from swarm.core.cost import PeerView, fastest, local_s, named, remote_s
-from swarm.core.plan import Placement, Profile
+from swarm.core.cost import PeerView, away_s, fastest, leg_p50_s, named, remote_s
+from swarm.core.plan import Leg, Placement, Profile, is_chain, legs
 
 POLICIES = ("local", "greedy", "planner")
+SPLIT = re.compile(r"split:([2-8])")
+"""Cut over so many agents, whatever it costs: for experiments."""
+
+SLACK = 0.1
+"""Splits whose longest leg is within this share of the shortest possible are equally balanced."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """Where a request runs, on which variant, and the latency expected."""
 
-    agent: str
+    route: list[Leg]                 # the first leg may be at home, the others are on peers
     variant: str
     predicted_s: float
-    rule: str                        # planned | local | soonest
+    way_s: float                     # of that, between robots
+    rule: str                        # planned | local | soonest | split
+
+    @property
+    def agent(self) -> str:
+        """Where it runs first."""
+        return self.route[0].agent
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,24 +41,33 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     model: str
     left_s: float                    # budget left
-    own: Sequence[Profile]           # of this model, at home
+    own: Sequence[Profile]           # of this model, at home; with stages where they are loaded
     wait_s: float                    # work ahead of it at home
     peers: Mapping[str, PeerView]    # those that may be given work now
     placement: Placement | None      # of a plan whose lease holds
+
+
+def split_into(policy: str) -> int:
+    """Over how many agents a policy cuts every model; 0: it is no such policy."""
+    found = SPLIT.fullmatch(policy)
+    return int(found[1]) if found else 0
 
 
 def route(s: Situation) -> Choice | None:
     """The first rule that applies. None: nobody can run this model.
 
     1. Policy `local` stays at home.
-    2. A placement of a valid plan is followed if the agent it names can make the deadline.
-    3. Otherwise wherever the result is expected soonest.
+    2. Policy `split:N` cuts the model over home and N - 1 peers, and stays at home where that cannot be.
+    3. A placement of a valid plan is followed if the agents it names can make the deadline.
+    4. Otherwise wherever the result is expected soonest.
     """
     home = _at_home(s)
     if s.policy == "local":
         return home
+    if into := split_into(s.policy):
+        return _split(s, into) or home
     if s.policy == "planner" and s.placement is not None:
-        planned = _planned(s, s.placement)
+        planned = _choice(s, s.placement.variant, legs(s.placement.where), "planned")
         if planned is not None and planned.predicted_s <= s.left_s:
             return planned
     return min([*([home] if home else []), *_on_peers(s)], key=lambda c: c.predicted_s, default=None)
@@ -53,31 +75,77 @@ def route(s: Situation) -> Choice | None:
 
 def _at_home(s: Situation) -> Choice | None:
     profile = fastest(s.own)
-    if profile is None:
-        return None
-    return Choice(agent=s.home, variant=profile.variant, predicted_s=local_s(profile, s.wait_s), rule="local")
+    return _choice(s, profile.variant, [Leg(s.home)], "local") if profile else None
 
 
 def _on_peers(s: Situation) -> list[Choice]:
     choices: list[Choice] = []
     for name in sorted(s.peers):
-        peer = s.peers[name]
-        profile = fastest(peer.profiles.get(s.model, ()))
-        if profile is not None:
-            latency_s = remote_s(profile, peer)
-            choices.append(Choice(agent=name, variant=profile.variant, predicted_s=latency_s, rule="soonest"))
+        profile = fastest(s.peers[name].profiles.get(s.model, ()))
+        choice = _choice(s, profile.variant, [Leg(name)], "soonest") if profile else None
+        if choice is not None:
+            choices.append(choice)
     return choices
 
 
-def _planned(s: Situation, placement: Placement) -> Choice | None:
-    where = placement.where[0]
-    if where == s.home:
-        profile = named(s.own, placement.variant)
-        latency_s = local_s(profile, s.wait_s) if profile else 0.0
-    else:
-        peer = s.peers.get(where)
-        profile = named(peer.profiles.get(s.model, ()), placement.variant) if peer else None
-        latency_s = remote_s(profile, peer) if peer and profile else 0.0
-    if profile is None:
+def _split(s: Situation, into: int) -> Choice | None:
+    """Home begins; of the peers with the same stages the one that is expected soonest comes next, and so on."""
+    own = fastest(p for p in s.own if len(p.stages) >= into)
+    if own is None:
         return None
-    return Choice(agent=where, variant=profile.variant, predicted_s=latency_s, rule="planned")
+    able: list[tuple[float, str, Profile]] = []
+    for name, peer in s.peers.items():
+        theirs = named(peer.profiles.get(s.model, ()), own.variant)
+        if theirs is not None and _boundaries(theirs) == _boundaries(own):
+            able.append((remote_s(theirs, peer), name, theirs))
+    taken = sorted(able, key=lambda one: one[:2])[:into - 1]
+    if len(taken) < into - 1:
+        return None
+    cuts = balanced([own, *(theirs for _, _, theirs in taken)])
+    agents = [s.home, *(name for _, name, _ in taken)]
+    ends = pairwise([0, *cuts, len(own.stages)])
+    return _choice(s, own.variant, [Leg(agent, *between) for agent, between in zip(agents, ends, strict=True)], "split")
+
+
+def balanced(profiles: Sequence[Profile]) -> tuple[int, ...]:
+    """The boundaries at which a variant is cut over agents with these profiles of it, one leg each, in order.
+
+    Of the splits whose longest leg is about as short as can be, the one with the fewest bytes between agents.
+    """
+    stages = len(profiles[0].stages)
+
+    def longest_s(cuts: tuple[int, ...]) -> float:
+        ends = pairwise([0, *cuts, stages])
+        return max(leg_p50_s(p, Leg("", first, last)) for p, (first, last) in zip(profiles, ends, strict=True))
+
+    splits = {cuts: longest_s(cuts) for cuts in combinations(range(1, stages), len(profiles) - 1)}
+    limit_s = (1.0 + SLACK) * min(splits.values())
+    return min((sum(profiles[0].stages[k].input_bytes for k in cuts), took_s, cuts)
+               for cuts, took_s in splits.items() if took_s <= limit_s)[2]
+
+
+def _boundaries(profile: Profile) -> list[int]:
+    return [stage.input_bytes for stage in profile.stages]
+
+
+def _choice(s: Situation, variant: str, route: list[Leg], rule: str) -> Choice | None:
+    """This route with what it is expected to take; None where one of its agents cannot run its leg now."""
+    here, out = (route[0], route[1:]) if route[0].agent == s.home else (None, route)
+    away = away_s(out, s.model, variant, s.peers)            # home is none of its peers: it can only come first
+    if away is None or (len(route) > 1 and not is_chain(route, _stages(s, variant, out[-1].agent))):
+        return None
+    here_s = 0.0
+    if here is not None:
+        own = named(s.own, variant)
+        if own is None or here.last > len(own.stages):
+            return None
+        here_s = s.wait_s + leg_p50_s(own, here)
+    return Choice(
+        route=route, variant=variant, predicted_s=here_s + away.way_s + away.work_s, way_s=away.way_s, rule=rule
+    )
+
+
+def _stages(s: Situation, variant: str, peer: str) -> int:
+    """How many stages the variant has on a peer that is known to have it."""
+    profile = named(s.peers[peer].profiles[s.model], variant)
+    return len(profile.stages) if profile else 0

@@ -15,7 +15,7 @@ from swarm.core.config import RESERVED, AgentFile, Board, PlannerFile, StreamOn,
 from swarm.core.errors import BadInput
 from swarm.core.messages import Member
 from swarm.core.plan import StreamSpec
-from swarm.core.route import POLICIES
+from swarm.core.route import POLICIES, split_into
 
 NAME_MAX = 64                        # of a process: a fleet's name and a number
 FLEET_NAME_MAX = 48
@@ -23,6 +23,7 @@ SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with what it pretends to be
 SPEED_MIN, SPEED_MAX = 1e-3, 1e3
 EXECUTORS_MAX = 64
+BUSY_POLL_S_MAX = 0.01
 MEMORY_MB_MAX, POWER_W_MAX = 10_000_000, 1e6
 RATE_HZ_MIN, RATE_HZ_MAX = 1e-3, 240.0       # once in a quarter of an hour; every step of the world
 DEADLINE_S_MAX = 3600.0
@@ -90,6 +91,14 @@ def seed(value: int, where: str) -> None:
     within(value, where, 0, SEED_MAX)
 
 
+def policy(given: str, where: str) -> None:
+    """Raises: BadInput."""
+    if given.partition(":")[0] == "split" and not split_into(given):
+        raise BadInput(where, f"{given[:NAME_MAX]!r} is no way to split", "split:N, with N from 2 to 8 agents")
+    if not split_into(given):
+        known(given, (*POLICIES, "split:N"), where, "policy")
+
+
 def _shown(value: float) -> str:
     """A number for people; whole ones may be longer than any line."""
     return f"{value:g}" if isinstance(value, float) or abs(value) < 10**300 else "a number of over 300 digits"
@@ -103,6 +112,9 @@ def board(given: Board, where: str) -> None:
     positive(given.memory_mb, f"{where}.memory_mb", MEMORY_MB_MAX)
     positive(given.power_w, f"{where}.power_w", POWER_W_MAX)
     positive(given.executors, f"{where}.executors", EXECUTORS_MAX)
+    if not 0.0 <= given.busy_poll_s <= BUSY_POLL_S_MAX:
+        raise BadInput(f"{where}.busy_poll_s", f"{given.busy_poll_s:g} is no time to look for messages",
+                       f"0 to {BUSY_POLL_S_MAX:g}")
     for precision in PRECISIONS:
         at, speed = f"{where}.speed.{precision}", given.speed.get(precision, 0.0)
         positive(speed, at, SPEED_MAX, SPEED_MIN)
@@ -140,6 +152,16 @@ def member(given: Member, where: str) -> None:
             raise BadInput(f"{where}.{lane}", f"{address!r} is no address", "tcp://HOST:PORT with a port to 65535")
 
 
+def on_loopback(host: str) -> bool:
+    """Whether what is sent to this host, or received on this address, stays on this machine."""
+    return host == "localhost" or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+
+
+def stays_here(given: Member) -> bool:
+    """Whether both lanes of a process are on this machine."""
+    return all(on_loopback(address.removeprefix("tcp://").partition(":")[0]) for address in (given.urgent, given.bulk))
+
+
 def _port(digits: str, most: int) -> bool:
     return re.fullmatch(r"[0-9]{1,5}", digits) is not None and 1 <= int(digits) <= most
 
@@ -153,7 +175,7 @@ def agent_file(given: AgentFile, where: str, behaviours: Collection[str]) -> Non
     unreserved(given.name, f"{where}: name")
     board(given.board, f"{where}: board")
     streams(given.streams, f"{where}: streams")
-    known(given.policy, POLICIES, f"{where}: policy", "policy")
+    policy(given.policy, f"{where}: policy")
     if given.behaviour:
         known(given.behaviour, behaviours, f"{where}: behaviour", "behaviour")
 
@@ -198,3 +220,20 @@ def _process(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
     distinct((one.name for one in given.roster), f"{where}: roster")
     for i, one in enumerate(given.roster):
         member(one, f"{where}: roster[{i}]")
+    _security(given, where)
+
+
+def _security(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
+    """Plaintext stays on this machine, unless the file says so in words."""
+    if given.keys and given.security:
+        raise BadInput(f"{where}: security", f"{given.security}, and keys beside it", "one of the two")
+    if given.keys or given.security:
+        return
+    want = "keys: FOLDER (see `swarm keys --help`), or security: plaintext"
+    if not on_loopback(given.bind.partition(":")[0]):
+        raise BadInput(f"{where}: bind", f"{given.bind} is beyond this machine, and there are no keys", want)
+    away = {"launcher": given.launcher} if given.launcher is not None else {}
+    away |= {f"roster[{i}]": one for i, one in enumerate(given.roster)}
+    for key, one in away.items():
+        if not stays_here(one):
+            raise BadInput(f"{where}: {key}", f"{one.name} is beyond this machine, and there are no keys", want)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from swarm.core.bounds import Count, Finite, Nanoseconds, Priority
+from swarm.core.bounds import Count, Finite, Nanoseconds, Priority, Seconds
 
 Ending = Literal["completed", "late", "failed"]
 
@@ -22,6 +22,29 @@ class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
         return f"{self.agent}/{self.boot}/{self.sequence}"
 
 
+class LegTimes(msgspec.Struct, frozen=True, array_like=True):
+    """What one leg of a chain took, on the clock of its agent."""
+
+    run_s: Seconds = 0.0
+    waited_s: Seconds = 0.0          # in that agent's queue
+    held_s: Seconds = 0.0            # receipt to sending on
+    overrun: bool = False
+
+
+LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
+
+
+class LegRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg of the chain that a request was sent along; a peer's times are 0 where no answer came."""
+
+    agent: str
+    first: Count                     # stages [first, last)
+    last: Count
+    run_s: Seconds = 0.0
+    waited_s: Seconds = 0.0
+    held_s: Seconds = 0.0
+
+
 class Span(msgspec.Struct, kw_only=True):
     """The path of one request. Times are nanoseconds on the clock of the agent that owns it; 0 means never."""
 
@@ -33,8 +56,9 @@ class Span(msgspec.Struct, kw_only=True):
     submitted_ns: Nanoseconds                # when the frame was received
     deadline_ns: Nanoseconds
     variant: str = ""
-    ran_on: str = ""                 # the agent whose result counted
-    offloaded_to: str = ""           # the last peer that was asked, if any
+    ran_on: str = ""                 # the agent whose result counted; of a chain, its last
+    offloaded_to: str = ""           # the last peer that was asked, if any; of a chain, its last
+    legs: list[LegRun] = []          # of the chain that it was sent along; empty: it ran whole
     guarded: bool = False
     guard_fired: bool = False
     queued_ns: Nanoseconds = 0               # entered the local queue
@@ -43,8 +67,8 @@ class Span(msgspec.Struct, kw_only=True):
     finished_ns: Nanoseconds = 0             # that run ended (likewise)
     returned_ns: Nanoseconds = 0             # the peer's answer arrived
     ended_ns: Nanoseconds = 0
-    run_s: Finite = 0.0               # duration of the run that counted
-    peer_held_s: Finite = 0.0         # receipt to answer, on the peer's clock
+    run_s: Finite = 0.0               # duration of the run that counted; of a chain, of its runs on peers
+    peer_held_s: Finite = 0.0         # receipt to answer, on the peer's clock; of a chain, all peers together
     predicted_s: Finite = 0.0         # latency expected when it was routed
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Literal["open"] = "open"
@@ -54,3 +78,9 @@ class Span(msgspec.Struct, kw_only=True):
     def latency_s(self) -> float:
         """Capture to end."""
         return (self.ended_ns - self.captured_ns) / 1e9
+
+    @property
+    def asked(self) -> list[str]:
+        """The peers that it was sent to last; of a chain, all of them."""
+        away = [leg.agent for leg in self.legs if leg.agent != self.request.agent]
+        return away or ([self.offloaded_to] if self.offloaded_to else [])

@@ -10,7 +10,6 @@ from sim_worlds.robots import KINDS, RobotSpec
 from swarm.core import rules
 from swarm.core.config import Board, FleetSpec, LaunchFile
 from swarm.core.errors import BadInput
-from swarm.core.route import POLICIES
 from swarm.telemetry.accept import check_accept
 
 ROBOTS_MAX = 1000
@@ -33,7 +32,7 @@ def check_launch(launch: LaunchFile, boards: Mapping[str, Board], where: str) ->
 
 
 def _whole_run(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    rules.known(launch.policy, POLICIES, f"{where}: policy", "policy")
+    rules.policy(launch.policy, f"{where}: policy")
     rules.seed(launch.seed, f"{where}: seed")
     rules.positive(launch.duration_s, f"{where}: duration_s")
     if launch.duration_s > DURATION_S_MAX:
@@ -72,11 +71,8 @@ def _streams(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> Non
 
 
 def _faults(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    processes = [robot for fleet in launch.fleet for robot in fleet.robots()] + ["world"]
-    if launch.policy == "planner":
-        processes.append("planner")
     for i, fault in enumerate(launch.faults):
-        rules.known(fault.kill, processes, f"{where}: faults[{i}].kill", "process")
+        rules.known(fault.kill, launch.processes(), f"{where}: faults[{i}].kill", "process")
         if not 0 <= fault.at_s < launch.duration_s:
             raise BadInput(f"{where}: faults[{i}].at_s", f"{fault.at_s:g} is not within the run",
                            f"from 0 to below duration_s, {launch.duration_s:g}")

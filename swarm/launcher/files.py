@@ -25,10 +25,12 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     settings: AgentFile | PlannerFile | WorldFile
 
 
-def process_specs(resolved: Resolved, swarm: str, launcher: Member) -> list[ProcessSpec]:
-    """World, agents in the fleet's order, then the planner if the policy has one."""
+def process_specs(
+    resolved: Resolved, swarm: str, launcher: Member, keys: str, recordings: str = ""
+) -> list[ProcessSpec]:
+    """In the order of `LaunchFile.processes`. keys: the key folder of the run; recordings: where they go, if any."""
     launch = resolved.launch
-    common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "launcher": launcher}
+    common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher}
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
     frame_hz = max([FRAME_HZ_MIN, *(stream.rate_hz for stream in launch.streams)])
     world = WorldFile(
@@ -44,7 +46,8 @@ def process_specs(resolved: Resolved, swarm: str, launcher: Member) -> list[Proc
         for robot in fleet.robots():
             agent = AgentFile(
                 name=robot, board_name=fleet.board, board=launch.boards[fleet.board], streams=streams,
-                policy=launch.policy, behaviour=behaviour, team=team, load=load, **common,
+                policy=launch.policy, behaviour=behaviour, team=team, load=load,
+                record=recordings if launch.record else "", **common,
             )
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
     if launch.policy == "planner":

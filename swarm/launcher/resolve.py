@@ -27,17 +27,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
     clock: str | None = None
     network: str | None = None
+    record: bool | None = None
     ray: str = "local"
 
     def given(self) -> dict[str, Any]:
         """Keys of the launch file that have an option of their own and were given."""
         values = {"duration_s": self.duration_s, "seed": self.seed, "policy": self.policy, "clock": self.clock,
-                  "network": self.network}
+                  "network": self.network, "record": self.record}
         return {key: value for key, value in values.items() if value is not None}
 
 
 OPTIONS = {"duration_s": "--duration", "seed": "--seed", "policy": "--policy", "clock": "--clock",
-           "network": "--network", "fleet": "--robots"}
+           "network": "--network", "record": "--record", "fleet": "--robots"}
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):

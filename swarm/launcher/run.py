@@ -13,13 +13,16 @@ from swarm.core import messages as msg
 from swarm.core.clock import MonotonicClock, new_boot, ns, process_age_s, seconds
 from swarm.launcher.collect import Collector
 from swarm.launcher.files import ProcessSpec, process_specs
+from swarm.launcher.keys import RunKeys
 from swarm.launcher.members import Members
 from swarm.launcher.processes import Child, Children, swarm_command
 from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.resolve import Resolved
 from swarm.launcher.signals import Signals
 from swarm.net.endpoint import Endpoint, Received
+from swarm.net.keys import Keyring
 from swarm.net.loop import Loop
+from swarm.telemetry.recorder import RECORDINGS
 
 READY_S = 20.0
 READY_PER_ROBOT_S = 0.5              # all of them load their models at once, on as many cores as there are
@@ -57,10 +60,14 @@ class Launch:
             commanded_ns = self._clock.now_ns() - ns(process_age_s())
         self._collector = Collector(resolved, out, command, commanded_ns)
         swarm = f"{self._launch.scenario}-{new_boot():x}"
+        self._keys = RunKeys(out / "keys", ["launcher", *self._launch.processes()])
         self._net = Endpoint(
-            self._loop, swarm=swarm, name="launcher", role="launcher", boot=new_boot(), handler=self._received)
+            self._loop, swarm=swarm, name="launcher", role="launcher", boot=new_boot(), handler=self._received,
+            keyring=Keyring(self._keys.folder, "launcher"))
         self._members = Members(self._loop, self._net)
-        self._specs = process_specs(resolved, swarm, self._net.member)
+        self._specs = process_specs(
+            resolved, swarm, self._net.member, str(self._keys.folder), str((out / RECORDINGS).absolute())
+        )
         self._needed = {spec.name for spec in self._specs if spec.role != "planner"}
         self._robots = [spec.name for spec in self._specs if spec.role == "agent"]
         self._signals = Signals(self._loop, self._interrupted)
@@ -86,7 +93,9 @@ class Launch:
                 self._to("stopping")
                 immortal = self._children.close()
                 self._net.close()
+                unremoved = self._keys.remove()
             self._fail(f"processes {immortal} could not be ended" if immortal else "")
+            self._fail(unremoved)
             outcome = self._finish()
         self._loop.close()
         return outcome

@@ -3,211 +3,334 @@
 Each lane is a bound ROUTER on which all peers' messages come in, and a DEALER to every peer on which ours go out.
 Traffic is one-way per connection, so a peer that cannot be reached is known when sending: with immediate mode a
 DEALER without a completed connection, or with a full queue, refuses at once instead of storing stale messages.
+
+Small messages go by the urgent lane as they are. All else goes by the bulk lane, under a window that the measured link
+sets, whole or in chunks (bulk.py).
 """
 
 from __future__ import annotations
 
 import collections
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import zmq
 from numpy.typing import NDArray
 
+from swarm.core import messages as msg
+from swarm.core.clock import ns
 from swarm.core.errors import BadInput
+from swarm.core.link import LinkQuality
 from swarm.core.messages import Body, Member
-from swarm.core.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, WireError, decode, encode
+from swarm.core.wire import PROTOCOL, Buffer, Envelope, WireError, contiguous, decode, encode, header, header_of
+from swarm.net import sockets
+from swarm.net.bulk import Bulk
+from swarm.net.keys import Keyring
+from swarm.net.links import Link
 from swarm.net.loop import Loop
+from swarm.net.outgoing import Parcel, QueueStatistics
+from swarm.net.sockets import LANES, URGENT_BYTES
+from swarm.net.zap import Authenticator
 
 log = logging.getLogger(__name__)
 
-LANES = ("urgent", "bulk")
-HIGH_WATER = 64                      # messages per peer and lane, outgoing; stale inference is worth nothing
-TURN_MESSAGES = 32                   # taken from one lane before the others get their turn
-UNNAMED = b"\0"                      # ids like this are ZeroMQ's own
-ZERO_COPY_BYTES = 64 << 10           # measured: above this, handing over the buffer beats copying it
+LARGE_BYTES = 1 << 20                # of a message; measured: busy polling beside such a one slows it down
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A message that came, with who sent it and when it was taken from the socket (own clock)."""
+    """A message that came, with who sent it, when its header was taken from the socket and when it was whole."""
 
     sender: str
     boot: int
     body: Body
     tensors: list[NDArray[Any]]
-    budget_s: float | None
+    budget_s: float | None           # left at `begun_ns`
+    begun_ns: int                    # own clock
     at_ns: int
 
 
-class NetStatistics(msgspec.Struct, frozen=True):
-    """Counts since the endpoint was made."""
+class LaneStatistics(msgspec.Struct, frozen=True):
+    """Messages and bytes of one lane."""
 
     sent: int
     received: int
+    sent_bytes: int
+    received_bytes: int
+
+
+class NetStatistics(msgspec.Struct, frozen=True):
+    """Counts since the endpoint was made, and the state of all links and queues."""
+
+    lanes: dict[str, LaneStatistics]
     unreachable: int                 # sends that found no connection or a full queue
+    undelivered: int                 # messages that were taken and dropped later
     refused: dict[str, int]          # messages refused, by cause
-    sent_bytes: dict[str, int]       # by lane
+    links: dict[str, LinkQuality]
+    queues: dict[str, QueueStatistics]
+
+
+class _Lane:
+    """What comes in on one lane, and counts of both directions."""
+
+    def __init__(self, socket: zmq.Socket[Any]) -> None:
+        self.socket = socket
+        self.sent = self.received = self.sent_bytes = self.received_bytes = 0
+
+
+class _Peer:
+    """A member that we are connected to."""
+
+    def __init__(self, member: Member, lanes: dict[str, zmq.Socket[Any]]) -> None:
+        self.member, self.lanes, self.link = member, lanes, Link()
 
 
 class Endpoint:
     """A process's two lanes. Everything happens in the loop's thread.
 
     bind: an address, and a port for the urgent lane if it must be a fixed one; the bulk lane then has the next.
+    keyring: our key and everybody's; None: plaintext, where a connection is who it says it is.
+    undelivered: told of every message with a tag that was taken and will not arrive: to whom, tag, reason.
     Raises: BadInput where that cannot be bound.
     """
 
     def __init__(
-        self, loop: Loop, *, swarm: str, name: str, role: str, boot: int,
-        handler: Callable[[Received], None], bind: str = "127.0.0.1",
+        self, loop: Loop, *, swarm: str, name: str, role: str, boot: int, handler: Callable[[Received], None],
+        bind: str = "127.0.0.1", keyring: Keyring | None = None,
+        undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
     ) -> None:
         self._loop, self._swarm, self._name, self._boot, self._handler = loop, swarm, name, boot, handler
         self._context: zmq.Context[Any] = zmq.Context()
-        self._in: dict[str, zmq.Socket[Any]] = {}
-        self._out: dict[str, dict[str, zmq.Socket[Any]]] = {}
-        self._members: dict[str, Member] = {}
-        self._sent = self._received = self._unreachable = 0
+        self._peers: dict[str, _Peer] = {}
+        self._unreachable = 0
         self._refused: collections.Counter[str] = collections.Counter()
-        self._sent_bytes: dict[str, int] = dict.fromkeys(LANES, 0)
-        addresses = {lane: self._bind(lane, bind) for lane in LANES}
-        self.member = Member(name=name, role=role, urgent=addresses["urgent"], bulk=addresses["bulk"])
+        self._lanes: dict[str, _Lane] = {}
+        self._known: dict[str, Member] = {}              # all that were ever announced, for a key that comes later
+        self._door = keyring and Authenticator(
+            self._context, loop, keyring, refuse=self._refuse, changed=self._keys_changed
+        )
+        try:
+            addresses = {lane: self._open(lane, bind) for lane in LANES}
+        except BadInput:
+            if self._door:
+                self._door.close()
+            self._context.destroy(linger=0)
+            raise
+        self.member = Member(name=name, role=role, public_key=keyring.own.public if keyring else "", **addresses)
+        self._bulk = Bulk(loop, self._write, self._refuse, undelivered)
+        for lane in LANES:
+            loop.watch(self._lanes[lane].socket, partial(self._receive, lane))
+
+    # --- members ---
 
     def join(self, members: Sequence[Member]) -> None:
-        """Connect to every member but oneself; one whose address changed is connected anew."""
+        """Connect to every member but oneself; one whose address changed is connected anew.
+
+        One whose key is not enrolled, or is announced with another, is refused and counted.
+        """
         for member in members:
-            if member.name == self._name or self._members.get(member.name) == member:
+            known = self._peers.get(member.name)
+            if member.name == self._name or (known is not None and known.member == member):
                 continue
             self.leave(member.name)
-            self._out[member.name] = {"urgent": self._dial(member.urgent), "bulk": self._dial(member.bulk)}
-            self._members[member.name] = member
+            self._known[member.name] = member
+            try:
+                peer = _Peer(member, {lane: self._dial(lane, member) for lane in LANES})
+            except WireError as error:
+                self._refuse(error)
+                continue
+            self._peers[member.name] = peer
+            self._bulk.join(member.name, peer.link.estimator)
 
     def leave(self, name: str) -> None:
         """Forget a member; what was queued for it is dropped."""
-        self._members.pop(name, None)
-        for socket in self._out.pop(name, {}).values():
-            socket.close(linger=0)
+        self._known.pop(name, None)
+        peer = self._peers.pop(name, None)
+        if peer is not None:
+            self._bulk.leave(name)
+            for socket in peer.lanes.values():
+                socket.close(linger=0)
 
-    def send(
-        self, to: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None
-    ) -> bool:
-        """Send on the lane that fits: tensors on bulk, all else on urgent. False: it cannot be reached now."""
-        lane = "bulk" if tensors else "urgent"
-        lanes = self._out.get(to)
-        if lanes is None:
-            self._unreachable += 1
-            return False
-        frames = encode(
-            Envelope(v=PROTOCOL, swarm=self._swarm, sender=self._name, boot=self._boot, body=body, budget_s=budget_s),
-            tensors,
-        )
-        size = sum(map(len, frames))
-        try:
-            lanes[lane].send_multipart(frames, flags=zmq.DONTWAIT, copy=size < ZERO_COPY_BYTES)
-        except zmq.Again:
-            self._unreachable += 1
-            return False
-        self._sent += 1
-        self._sent_bytes[lane] += size
-        return True
+    def _keys_changed(self, names: frozenset[str]) -> None:
+        """Nothing more goes to one who was revoked; one who was enrolled is connected, anew if its key is another."""
+        changed = [member for name, member in self._known.items() if name in names]
+        for member in changed:
+            self.leave(member.name)
+        self.join(changed)
 
     def peers(self, *roles: str) -> list[str]:
         """Names of the members that are connected to, in the order of joining; of these roles, if any are named."""
-        return [name for name, member in self._members.items() if not roles or member.role in roles]
+        return [name for name, peer in self._peers.items() if not roles or peer.member.role in roles]
 
     def role(self, name: str) -> str:
         """Role of a member, empty if it is not known."""
-        member = self._members.get(name)
-        return member.role if member else ""
+        peer = self._peers.get(name)
+        return peer.member.role if peer else ""
+
+    def link(self, name: str) -> Link | None:
+        """The measured path to a member."""
+        peer = self._peers.get(name)
+        return peer.link if peer else None
+
+    def links(self) -> dict[str, LinkQuality]:
+        """What is believed of the paths to all members."""
+        return {name: peer.link.quality for name, peer in self._peers.items()}
+
+    # --- out ---
+
+    def send(
+        self, to: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
+        tag: Hashable = None,
+    ) -> bool:
+        """Send on the lane that fits: up to 8 KiB on urgent, all else on bulk.
+
+        False: it cannot be reached now, or its queue is full. Tensors must not be changed afterwards.
+        """
+        peer = self._peers.get(to)
+        if peer is None:
+            self._unreachable += 1
+            return False
+        arrays = [contiguous(t) for t in tensors]
+        head_bytes = 0
+        if not arrays or sum(a.nbytes for a in arrays) <= URGENT_BYTES:
+            frame = header(self._envelope(to, body, arrays, budget_s, inline=[a.tobytes() for a in arrays]))
+            if len(frame) <= URGENT_BYTES:
+                return self._write_frames(peer, "urgent", [frame])
+            head_bytes = len(frame)
+        due = None if budget_s is None else self._loop.clock.now_ns() + ns(budget_s)
+        if self._bulk.send(to, Parcel(body, arrays, due, tag, head_bytes)):
+            return True
+        self._unreachable += 1
+        return False
+
+    def cancel(self, to: str, tag: Hashable) -> bool:
+        """Stop what has not wholly gone of the message with this tag. False: there is no such message any more."""
+        return self._bulk.cancel(to, tag)
+
+    def _write(
+        self, to: str, lane: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
+        number: int = 0, transfer: int = 0,
+    ) -> bool:
+        peer = self._peers.get(to)
+        envelope = self._envelope(to, body, tensors, budget_s, number=number, transfer=transfer)
+        return peer is not None and self._write_frames(peer, lane, encode(envelope, () if transfer else tensors))
+
+    def _envelope(
+        self, to: str, body: Body, tensors: Sequence[NDArray[Any]], budget_s: float | None, *, number: int = 0,
+        transfer: int = 0, inline: Sequence[bytes] = (),
+    ) -> Envelope:
+        """With the receipt that is owed to the peer, if one is."""
+        return Envelope(
+            v=PROTOCOL, swarm=self._swarm, sender=self._name, boot=self._boot, body=body, budget_s=budget_s,
+            tensors=[header_of(t) for t in tensors], number=number, transfer=transfer,
+            receipt=self._bulk.receipt_for(to), inline=list(inline),
+        )
+
+    def _write_frames(self, peer: _Peer, lane: str, frames: list[Buffer]) -> bool:
+        if not sockets.write(peer.lanes[lane], frames):
+            self._unreachable += 1
+            return False
+        self._bulk.said(peer.member.name)
+        size = sum(map(len, frames))
+        if size >= LARGE_BYTES:
+            self._loop.be_patient()                  # ZeroMQ's thread and the kernel carry it
+        counts = self._lanes[lane]
+        counts.sent += 1
+        counts.sent_bytes += size
+        return True
+
+    # --- in ---
+
+    def _receive(self, lane: str) -> None:
+        """One message; the loop calls again for the next one, after the other lane had its turn."""
+        counts = self._lanes[lane]
+        identity, frames = sockets.read(counts.socket, copy=lane == "urgent")
+        size = sum(map(len, frames))
+        if size >= LARGE_BYTES:
+            self._loop.be_patient()                  # another may follow, and that takes as long
+        counts.received += 1
+        counts.received_bytes += size
+        try:
+            name = self._door.sender_of(identity) if self._door else sockets.name_of(identity)
+            self._take(name, frames, size, self._loop.clock.now_ns())
+        except WireError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: WireError) -> None:
+        if not self._refused[error.cause]:
+            log.warning("refused (%s); further ones of this cause are only counted", error)
+        self._refused[error.cause] += 1
+
+    def _take(self, name: str, frames: Sequence[Any], size: int, now: int) -> None:
+        """Raises: WireError for a message that is not taken."""
+        envelope, tensors = decode(frames)
+        if envelope.swarm != self._swarm:
+            raise WireError("swarm", f"of swarm {envelope.swarm!r}")
+        if envelope.sender != name:
+            raise WireError("sender", f"{envelope.sender!r} came on the connection of {name!r}")
+        if envelope.receipt is not None:
+            self._bulk.receipted(name, envelope.receipt, now)
+        if envelope.number:
+            self._bulk.came(envelope, size, now)
+        match envelope.body:
+            case msg.Credit():
+                return
+            case msg.Chunk() as chunk:
+                complete = self._bulk.chunk(envelope, chunk, tensors, now)
+                if complete is not None:
+                    self._hand_over(complete.envelope, complete.tensors, complete.begun_ns, now)
+            case msg.TransferEnded(transfer=transfer):
+                self._bulk.ended(envelope, transfer)
+            case msg.TransferRefused(transfer=transfer):
+                self._bulk.refused(name, transfer)
+            case _ if envelope.transfer:
+                self._bulk.announced(envelope, now)
+            case _:
+                self._hand_over(envelope, tensors, now, now)
+        if envelope.number:
+            self._bulk.acknowledge(name, at_once=isinstance(envelope.body, msg.Chunk))
+
+    def _hand_over(self, envelope: Envelope, tensors: list[NDArray[Any]], begun_ns: int, now: int) -> None:
+        self._handler(Received(
+            envelope.sender, envelope.boot, envelope.body, tensors, envelope.budget_s, begun_ns, now
+        ))
+
+    # --- the rest ---
 
     def statistics(self) -> NetStatistics:
         return NetStatistics(
-            self._sent, self._received, self._unreachable, dict(self._refused), dict(self._sent_bytes)
+            lanes={name: LaneStatistics(lane.sent, lane.received, lane.sent_bytes, lane.received_bytes)
+                   for name, lane in self._lanes.items()},
+            unreachable=self._unreachable, undelivered=self._bulk.undelivered, refused=dict(self._refused),
+            links=self.links(), queues=self._bulk.statistics(),
         )
 
     def close(self, linger_ms: int = 0) -> None:
         """Close all sockets; what was sent last gets `linger_ms` to leave. A second call does nothing."""
-        for socket in self._in.values():
-            self._loop.unwatch(socket)
-        self._in.clear()
-        self._context.destroy(linger=linger_ms)
+        if not self._context.closed:
+            for lane in self._lanes.values():
+                self._loop.unwatch(lane.socket)
+            self._bulk.close()
+            if self._door:
+                self._door.close()
+            self._context.destroy(linger=linger_ms)
 
-    def _bind(self, lane: str, host: str) -> str:
-        socket = self._context.socket(zmq.ROUTER)
-        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)        # a restarted peer takes its name over
-        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_TENSOR_BYTES)
-        self._tune(socket)
-        address, _, port = host.partition(":")
-        where = f"tcp://{address}:{int(port) + LANES.index(lane) if port else '*'}"
-        try:
-            socket.bind(where)
-        except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
-            raise BadInput(f"bind: {where}", str(error), "a free port on this machine, or none") from None
-        self._in[lane] = socket
-        self._loop.watch(socket, lambda: self._receive(socket, copy=lane == "urgent"))
-        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    def _open(self, lane: str, where: str) -> str:
+        socket = sockets.bound(self._context, lane)
+        if self._door:
+            self._door.serve(socket)
+        self._lanes[lane] = _Lane(socket)
+        return sockets.bind(socket, lane, where)
 
-    def _dial(self, address: str) -> zmq.Socket[Any]:
-        socket = self._context.socket(zmq.DEALER)
-        socket.setsockopt_string(zmq.ROUTING_ID, self._name)
-        socket.setsockopt(zmq.IMMEDIATE, 1)
-        socket.setsockopt(zmq.RECONNECT_IVL, 50)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
-        self._tune(socket)
+    def _dial(self, lane: str, member: Member) -> zmq.Socket[Any]:
+        socket = sockets.dialling(self._context, lane, "" if self._door else self._name)
         try:
-            socket.connect(address)
-        except zmq.ZMQError as error:
+            if self._door:
+                self._door.dial(socket, member)
+            sockets.connect(socket, getattr(member, lane))
+        except (BadInput, WireError):
             socket.close(linger=0)
-            raise BadInput(f"roster: {address!r}", str(error), "an address like tcp://10.0.0.7:7000") from None
+            raise
         return socket
-
-    def _tune(self, socket: zmq.Socket[Any]) -> None:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, HIGH_WATER)
-        socket.setsockopt(zmq.RCVHWM, HIGH_WATER)
-        socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)       # reaps dead connections; leases decide who is alive
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
-
-    def _receive(self, socket: zmq.Socket[Any], copy: bool) -> None:
-        for _ in range(TURN_MESSAGES):
-            try:
-                identity = socket.recv(flags=zmq.DONTWAIT, copy=False)
-            except zmq.Again:
-                return
-            frames: list[Any] = [socket.recv() if copy else socket.recv(copy=False).buffer
-                                 for _ in iter(lambda: socket.getsockopt(zmq.RCVMORE), 0)]
-            self._take(_name_of(identity), frames)
-            if socket.closed:                            # the handler closed us
-                return
-
-    def _take(self, name: str, frames: Sequence[Any]) -> None:
-        try:
-            envelope, tensors = decode(frames)
-            if envelope.swarm != self._swarm:
-                raise WireError("swarm", f"of swarm {envelope.swarm!r}")
-            if envelope.sender != name:
-                raise WireError("sender", f"{envelope.sender!r} came on the connection of {name!r}")
-        except WireError as error:
-            if not self._refused[error.cause]:
-                log.warning("refused a message (%s); further ones of this cause are only counted", error)
-            self._refused[error.cause] += 1
-            return
-        self._received += 1
-        now = self._loop.clock.now_ns()
-        self._handler(Received(envelope.sender, envelope.boot, envelope.body, tensors, envelope.budget_s, now))
-
-
-def _name_of(identity: zmq.Frame) -> str:
-    """The name that a connection gave itself; empty if it gave none.
-
-    A connection whose name was taken over by a newer one keeps what it said of itself, though ZeroMQ renames it.
-    """
-    routing_id = identity.bytes
-    if routing_id[:1] == UNNAMED:
-        try:
-            return str(identity.get("Identity"))
-        except zmq.ZMQError:
-            return ""
-    return routing_id.decode("utf-8", "replace")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from swarm.core.clock import Clock
+from swarm.core.clock import Clock, ns
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):
@@ -38,10 +38,16 @@ class Timer:
 
 
 class Loop:
-    """Single-threaded event loop on `zmq.Poller`. Only `post` and `stop` may be called from other threads."""
+    """Single-threaded event loop on `zmq.Poller`. Only `post` and `stop` may be called from other threads.
 
-    def __init__(self, clock: Clock) -> None:
+    busy_poll_s: after each turn, look for more this long before sleeping: what comes then is answered without the time
+    it takes to wake up, for so much CPU time after each turn.
+    """
+
+    def __init__(self, clock: Clock, busy_poll_s: float = 0.0) -> None:
         self.clock = clock
+        self._busy_poll_ns = ns(busy_poll_s)
+        self._patient = False                    # do not busy-poll this time
         self._poller = zmq.Poller()
         self._callbacks: dict[Any, Callable[[], None]] = {}
         self._timers: list[tuple[int, int, Timer]] = []
@@ -70,18 +76,22 @@ class Loop:
     def after(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
         return self.at(self.clock.now_ns() + delay_ns, callback)
 
-    def every(self, period_ns: int, callback: Callable[[], None]) -> None:
-        """Call back at a fixed rate from now on; a period that was missed is skipped, not made up."""
+    def every(self, period_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call back at a fixed rate from now on, until cancelled; a period that was missed is skipped, not made up."""
         due = self.clock.now_ns() + period_ns
+        timer = Timer(due, callback)             # the caller's handle; never in the heap itself
 
         def fire() -> None:
             nonlocal due
+            if timer.callback is None:
+                return
             now = self.clock.now_ns()
-            due += period_ns * max(1, -(-(now - due) // period_ns))
+            due += period_ns * ((now - due) // period_ns + 1)
             self.at(due, fire)
             callback()
 
         self.at(due, fire)
+        return timer
 
     def post(self, callback: Callable[[], None]) -> None:
         """Run a call in the loop's thread, soon. Safe from any thread and from signal handlers."""
@@ -99,11 +109,15 @@ class Loop:
         """End `run` after the current turn. Safe from any thread and from signal handlers."""
         self.post(self._stop)
 
+    def be_patient(self) -> None:
+        """What was just begun takes others a while, who want the cores: sleep at the end of this turn."""
+        self._patient = True
+
     def run(self) -> None:
         """Run until `stop`. An exception in a callback ends the loop: a bug crashes loudly."""
         self._running = True
         while self._running:
-            for readable, _ in self._poller.poll(self._timeout_ms()):
+            for readable, _ in self._wait():
                 callback = self._callbacks.get(readable)
                 if callback is not None:         # an earlier callback of this turn may have unwatched it
                     callback()
@@ -118,6 +132,18 @@ class Loop:
 
     def _stop(self) -> None:
         self._running = False
+
+    def _wait(self) -> list[tuple[Any, int]]:
+        """What has become readable by the next timer."""
+        patient, self._patient = self._patient, False
+        if self._busy_poll_ns and not patient:
+            until = self.clock.now_ns() + self._busy_poll_ns
+            while self.clock.now_ns() < until and self._timeout_ms() != 0:
+                ready = self._poller.poll(0)
+                if ready:
+                    return ready
+                os.sched_yield()                     # ZeroMQ's own thread may want this core
+        return self._poller.poll(self._timeout_ms())
 
     def _timeout_ms(self) -> int | None:
         while self._timers and self._timers[0][2].callback is None:

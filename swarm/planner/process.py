@@ -68,13 +68,14 @@ class Planner:
         self._process = Process(
             swarm=settings.swarm, name=settings.name, role="planner", bind=settings.bind,
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
+            keys=settings.keys, security=settings.security,
         )
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
         self._solver, self._refiner = Lane("solver", self._loop), Lane("refiner", self._loop)
         self._ray: Refiner | None = None
         self._refining = self._started = False
         self._unrefined: Solve | None = None         # wanted while nobody could
-        self._lost_runs = self._beats = 0
+        self._lost_runs = 0
 
     def run(self) -> None:
         self._loop.every(ns(TICK_S), lambda: self._handle(Tick()))
@@ -195,10 +196,7 @@ class Planner:
     # --- small things ---
 
     def _beat(self) -> None:
-        self._beats += 1
-        beat = msg.Heartbeat(sequence=self._beats, sent_ns=self._clock.now_ns())
-        for agent in self._net.peers("agent"):
-            self._net.send(agent, beat)
+        self._process.beat(self._net.peers("agent"))
 
     def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))

@@ -11,9 +11,9 @@ PARTS = ("frame", "queued here", "link out", "at the peer", "run", "link back", 
 MEANING = (
     ("frame", "from sensor reading to receipt, as the body states it: rendering; transport is not measured"),
     ("queued here", "from receipt until it was sent or its run began, waiting for the own executor included"),
-    ("link out", "sending, and the network on the way there"),
+    ("link out", "sending, and the network on the way there; of a chain, between peers too"),
     ("at the peer", "waiting at the peer before its run; for a request that fell back: the time spent waiting for it"),
-    ("run", "the run that counted"),
+    ("run", "the run that counted; of a chain, the runs of all its legs, at home too"),
     ("link back", "the network on the way back"),
     ("delivery", "from the end of the run, or the peer's answer, to the end of the request"),
 )
@@ -46,7 +46,9 @@ def parts_ms(c: Columns) -> NDArray[np.float64]:
     link = away - held
     finished = since_capture("finished_ns")
     back = np.clip(np.where(np.isnan(finished), link / 2, returned - finished), 0.0, link)
-    peer = np.stack([received, sent - received, link - back, held - ran, ran, back, end - returned], axis=1)
+    here = np.minimum(_ran_here_ms(c), sent - received)
+    peer = np.stack([received, sent - received - here, link - back, held - ran, ran + here, back, end - returned],
+                    axis=1)
 
     queued = after("queued_ns", sent)
     vain = np.where(c["sent_ns"] > 0, queued - sent, 0.0)
@@ -57,3 +59,9 @@ def parts_ms(c: Columns) -> NDArray[np.float64]:
 
     parts = np.where(c["on_peer"][:, None].astype(bool), peer, local)
     return np.where(np.isnan(c["latency_ms"])[:, None], 0.0, parts)
+
+
+def _ran_here_ms(c: Columns) -> NDArray[np.float64]:
+    """Run time of those legs of a chain that a request's own robot ran."""
+    return np.array([sum(leg["run_s"] for leg in legs if leg["agent"] == agent) * 1e3
+                     for legs, agent in zip(c["legs"], c["agent"], strict=True)], float)

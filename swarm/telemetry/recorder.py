@@ -21,7 +21,9 @@ from swarm.telemetry.ledger import Row
 FORMAT = 1
 FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "processes.json",
          "scene.json", "paths.jsonl", "report.html")
-FOLDERS = ("files", "logs")          # what the processes are given to read, and what they printed
+RECORDINGS = "recordings"
+FOLDERS = ("files", "logs", "keys", RECORDINGS)
+"""What the processes are given to read, what they printed, keys while it runs, what robots saw and were told of it."""
 PATHS_EVERY_S = 0.2
 
 

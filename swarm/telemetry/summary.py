@@ -50,7 +50,8 @@ def summarise(
         "on_time_ratio": _rounded(total.on_time_ratio),
         "offload": {
             "share": _rounded(total.offload_share),
-            "peers": len({r.span.ran_on for r in rows if r.span.ending == "completed" and on_a_peer(r.span)}),
+            "peers": len({peer for r in rows if r.span.ending == "completed" and on_a_peer(r.span)
+                          for peer in r.span.asked}),
             "guarded": sum(s.guarded for s in on_peers), "unguarded": sum(not s.guarded for s in on_peers),
             "guard_fired": sum(s.guard_fired for s in on_peers),
         },
@@ -126,7 +127,7 @@ def _fault(fault: FaultDone, rows: Sequence[Row]) -> dict[str, Any]:
     hit: dict[str, Any] = {"at_s": fault.at_s, "kill": fault.kill, "done_s": _rounded(fault.done_s)}
     if fault.done_s is None:
         return hit
-    there = [r for r in rows if r.span.offloaded_to == fault.kill and r.span.request.agent != fault.kill
+    there = [r for r in rows if fault.kill in r.span.asked and r.span.request.agent != fault.kill
              and r.at_s <= fault.done_s and (r.ended_at_s is None or r.ended_at_s >= fault.done_s)]
     own = [r for r in rows if r.span.request.agent == fault.kill and r.span.reason == AGENT_LOST]
     return {**hit, "own_requests_lost": len(own), "peers_requests_there": len(there),

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.spans import Span
+from swarm.core.spans import LegRun, Span
 from swarm.telemetry.ledger import Row, on_a_peer
 
 Columns = dict[str, NDArray[Any]]
@@ -37,7 +37,8 @@ def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
         "latency_ms": [s.latency_s * 1e3 if s.ending in ("completed", "late") else None for s in spans],
         "on_peer": [on_a_peer(s) for s in spans],
     }
-    return {**extra, **{name: [getattr(s, name) for s in spans] for name, _ in SPAN_FIELDS}}
+    named = {name: [getattr(s, name) for s in spans] for name, _ in SPAN_FIELDS}
+    return {**extra, **named, "legs": [msgspec.to_builtins(s.legs) for s in spans]}
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
@@ -46,6 +47,8 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     import pyarrow.parquet as pq
 
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    kinds[list] = pa.list_(pa.struct([(f.name, kinds[getattr(f.type, "__origin__", f.type)])
+                                      for f in msgspec.structs.fields(LegRun)]))
     schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in (*EXTRA, *SPAN_FIELDS)])
     try:
         made = pa.table(columns(rows), schema=schema)
@@ -55,14 +58,18 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def read(path: Path) -> Columns:
-    """The table as arrays: text as objects, a null number as NaN. Raises: OSError, ValueError (not such a table)."""
+    """The table as arrays: text and lists as objects, a null number as NaN.
+
+    Raises: OSError, ValueError (not such a table).
+    """
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
     missing = {name for name, _ in (*EXTRA, *SPAN_FIELDS)} - set(table.column_names)
     if missing:
         raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    found = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "legs"}
+    return {**found, "legs": np.fromiter(table["legs"].to_pylist(), object, table.num_rows)}
 
 
 def empty() -> Columns:

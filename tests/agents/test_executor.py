@@ -9,13 +9,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from agents.catalogue import Given, Made
 from agents.executor import Executor, Finished
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.clock import MonotonicClock
-from swarm.core.world import Detections, Outcome
+from swarm.core.plan import Leg
+from swarm.core.world import Detections
 from tests.agents.fakes import request
 
 FRAME = np.zeros((72, 96, 3), np.uint8)
+WHOLE = Leg("me")
 WAIT_S = 10.0
 
 
@@ -23,11 +26,14 @@ class FakeModel:
     """Runs until told to go on."""
 
     def __init__(self, draw_s: float = 0.0, error: Exception | None = None) -> None:
-        self.quantiles_s = [draw_s] * 21
+        self.draw_s = draw_s
         self.go, self.begun = threading.Event(), threading.Event()
         self.error = error
 
-    def run(self, frame: np.ndarray, handle: RunHandle) -> Outcome:
+    def quantiles(self, leg: Leg) -> list[float]:
+        return [self.draw_s * (1 if leg.whole else leg.last - leg.first)] * 21
+
+    def run(self, given: Given, leg: Leg, handle: RunHandle) -> Made:
         self.begun.set()
         assert self.go.wait(WAIT_S)
         if self.error:
@@ -43,8 +49,8 @@ class Runs:
             MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put, crashed=self.crashes.put
         )
 
-    def start(self, model: FakeModel) -> None:
-        self.executor.start(1, request(1), model, FRAME)  # pyright: ignore[reportArgumentType]
+    def start(self, model: FakeModel, leg: Leg = WHOLE) -> None:
+        self.executor.start(1, request(1), model, leg, FRAME)  # pyright: ignore[reportArgumentType]
 
     def end(self) -> Finished:
         return self.ended.get(timeout=WAIT_S)
@@ -62,7 +68,7 @@ def test_an_outcome_comes_back_with_its_times(runs: Runs) -> None:
     model.go.set()
     runs.start(model)
     end = runs.end()
-    assert end.outcome == Detections(boxes=[])
+    assert end.made == Detections(boxes=[])
     assert end.started_ns <= end.finished_ns
     assert runs.executor.statistics().runs == 1
 
@@ -73,6 +79,16 @@ def test_an_emulated_run_lasts_as_long_as_its_draw() -> None:
     runs.start(model)
     end = runs.end()
     assert end.finished_ns - end.started_ns >= 50_000_000
+    assert not end.overrun
+    runs.executor.close()
+
+
+def test_an_emulated_leg_lasts_as_long_as_its_stages() -> None:
+    runs, model = Runs(emulated=True), FakeModel(draw_s=0.02)
+    model.go.set()
+    runs.start(model, Leg("me", 1, 4))
+    end = runs.end()
+    assert end.finished_ns - end.started_ns >= 60_000_000
     assert not end.overrun
     runs.executor.close()
 
@@ -92,7 +108,7 @@ def test_an_abort_frees_an_emulated_executor_at_once() -> None:
     runs.start(model)
     assert model.begun.wait(WAIT_S)
     runs.executor.abort(1)
-    assert runs.end().outcome is None
+    assert runs.end().made is None
     assert runs.executor.statistics().aborted == 1
     runs.executor.close()
 
@@ -103,7 +119,7 @@ def test_a_run_without_an_outcome_is_counted_by_its_cause(runs: Runs, error: Exc
     model = FakeModel(error=error)
     model.go.set()
     runs.start(model)
-    assert runs.end().outcome is None
+    assert runs.end().made is None
     assert getattr(runs.executor.statistics(), counted) == 1
 
 

@@ -7,8 +7,9 @@ import pytest
 from agents.presence import LEASE_S, SUSPECT_S, Presence
 from agents.streams import DueFrames
 from swarm.core.clock import ns
+from swarm.core.link import LinkQuality
 from swarm.core.messages import Advert
-from swarm.core.plan import StreamSpec
+from swarm.core.plan import Leg, StreamSpec
 from tests.agents.fakes import presence, profile, request
 
 
@@ -47,9 +48,9 @@ def test_a_restarted_peer_starts_without_an_advert() -> None:
 def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
     known = presence(mule=[profile(p50_s=0.030)])
     known.heard("mule", 1, 0.1, ns(1))
-    known.sent("mule", request(1), "detector", "int8", ns(1.02))
+    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1.02))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06 + 0.03)
-    known.answered("mule", request(1), 0.004)
+    known.dropped("mule", request(1))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06)
 
 
@@ -57,16 +58,17 @@ def test_a_peer_that_refused_rests() -> None:
     known = presence(mule=[profile()])
     known.wary("mule", 0.2, 0)
     assert known.views(ns(0.1)) == {}
+    assert list(known.alive(ns(0.1))) == ["mule"]            # others may give it work
     assert list(known.views(ns(0.2))) == ["mule"]
 
 
-def test_answers_measure_the_link() -> None:
-    known = presence(mule=[profile()])                       # 20,000 bytes of input
-    known.round_trip("mule", 0.001)
-    for i in range(200):
-        known.sent("mule", request(i), "detector", "int8", i)
-        known.answered("mule", request(i), 0.021)
-    assert known.links()["mule"].bytes_per_s == pytest.approx(1e6, rel=0.05)
+def test_the_way_is_what_the_transport_measured() -> None:
+    known = presence(mule=[profile()])
+    assert known.links() == {}                               # nothing measured yet
+    known.measured("mule", LinkQuality(rtt_s=0.001, bytes_per_s=1e6, samples=1))
+    known.measured("stranger", LinkQuality(samples=1))
+    assert known.views(0)["mule"].link.transfer_s(20_000) == pytest.approx(0.021)
+    assert list(known.links()) == ["mule"]
 
 
 def spec(name: str, rate_hz: float) -> StreamSpec:

@@ -7,10 +7,10 @@ import pytest
 from agents import events as ev
 from swarm.core.clock import ns
 from tests.agents.fakes import (
-    Simulation,
     arrived,
     asked,
     came,
+    done,
     endings,
     of,
     plan_for,
@@ -20,10 +20,7 @@ from tests.agents.fakes import (
     scheduler,
     stream,
 )
-
-
-def done(work: int, at: int) -> ev.StageDone:
-    return ev.StageDone(work=work, started_ns=at - 1, finished_ns=at)
+from tests.agents.simulation import Simulation
 
 
 def test_a_request_without_peers_runs_at_home() -> None:
@@ -236,7 +233,8 @@ def test_a_planned_peer_that_is_gone_is_not_used() -> None:
 
 @pytest.mark.parametrize("block", range(10))
 def test_under_random_schedules_every_request_ends_once(block: int) -> None:
-    for seed in range(block * 50, block * 50 + 50):
+    chains = 0
+    for seed in range(block * 100, block * 100 + 100):
         simulation = Simulation(seed)
         simulation.run()
         ids = [span.request for span in simulation.ended]
@@ -245,4 +243,8 @@ def test_under_random_schedules_every_request_ends_once(block: int) -> None:
         for span in simulation.ended:
             if span.ending == "completed":
                 assert span.captured_ns <= span.ended_ns <= span.deadline_ns
-        assert simulation.answers == dict.fromkeys(simulation.asked, 1), f"seed {seed}: each ask is settled once"
+        assert simulation.settled == dict.fromkeys(simulation.asked, 1), f"seed {seed}: each ask is settled once"
+        assert set(simulation.broken.values()) <= {1}, f"seed {seed}: an owner is told once"
+        assert not any(simulation.holders.values()), f"seed {seed}: nobody works in vain untold: {simulation.holders}"
+        chains += simulation.chains
+    assert chains > 150

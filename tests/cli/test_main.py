@@ -98,7 +98,7 @@ def test_lists_are_json_where_a_program_reads_them(capsys: pytest.CaptureFixture
     assert main(["worlds", "list", "--json"]) == 0
     assert "search_rescue" in json.loads(capsys.readouterr().out)
     assert main(["models", "list", "--json"]) == 0
-    assert {card["name"] for card in json.loads(capsys.readouterr().out)} >= {"detector"}
+    assert {row["name"] for row in json.loads(capsys.readouterr().out)["models"]} >= {"detector"}
     assert main(["doctor", "--json"]) in (0, 1)
     assert "findings" in json.loads(capsys.readouterr().out)
 

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
 import pytest
 
 from swarm.core.clock import FakeClock, MonotonicClock, ns, process_age_s
-from swarm.core.cost import PeerView
+from swarm.core.cost import PeerView, leg_p50_s, leg_p95_s
 from swarm.core.draw import from_quantiles, stream, uniform
 from swarm.core.lease import GHOST_LEASES, Leases
 from swarm.core.link import LinkEstimator, LinkQuality
-from swarm.core.plan import Placement, Profile
-from swarm.core.route import Situation, route
+from swarm.core.plan import Leg, Placement, Profile, StageProfile
+from swarm.core.route import Choice, Situation, balanced, route, split_into
 
 
-def profile(p50_s: float, variant: str = "int8") -> Profile:
+def profile(p50_s: float, variant: str = "int8", stages: Sequence[tuple[float, int]] = ()) -> Profile:
+    """stages: share of the run time, bytes before it."""
     return Profile(
-        model="m", variant=variant, p50_s=p50_s, p95_s=p50_s, memory_bytes=0, accuracy=0.9, input_bytes=10_000
+        model="m", variant=variant, p50_s=p50_s, p95_s=p50_s, memory_bytes=0, accuracy=0.9, input_bytes=10_000,
+        stages=[StageProfile(p50_s * share, 2 * p50_s * share, size) for share, size in stages],
     )
 
 
-def peer(name: str, p50_s: float, wait_s: float = 0.0) -> PeerView:
-    link = LinkQuality(rtt_s=0.002, bytes_per_s=1e7)
-    return PeerView(name=name, profiles={"m": [profile(p50_s)]}, link=link, wait_s=wait_s)
+def peer(name: str, p50_s: float, wait_s: float = 0.0, stages: Sequence[tuple[float, int]] = (),
+         rtt_s: float = 0.002) -> PeerView:
+    link = LinkQuality(rtt_s=rtt_s, bytes_per_s=1e7)
+    return PeerView(name=name, profiles={"m": [profile(p50_s, stages=stages)]}, link=link, wait_s=wait_s)
 
 
 def situation(policy: str, *peers: PeerView, own_s: float = 0.05, wait_s: float = 0.0, left_s: float = 0.2,
@@ -32,8 +38,92 @@ def situation(policy: str, *peers: PeerView, own_s: float = 0.05, wait_s: float 
     )
 
 
-def placed(where: str, variant: str = "int8") -> Placement:
-    return Placement(agent="me", stream="s", variant=variant, where=[where])
+def placed(*where: str, variant: str = "int8") -> Placement:
+    return Placement(agent="me", stream="s", variant=variant, where=list(where))
+
+
+QUARTERS = [(0.25, 10_000), (0.25, 40_000), (0.25, 30_000), (0.25, 20_000)]
+"""Four stages of one length."""
+
+
+def staged(policy: str, *peers: PeerView, stages: Sequence[tuple[float, int]] = QUARTERS, left_s: float = 0.2,
+           placement: Placement | None = None) -> Situation:
+    """Home takes 40 ms."""
+    return msgspec.structs.replace(
+        situation(policy, *peers, left_s=left_s, placement=placement),
+        own=[profile(0.04, stages=stages), profile(0.1, "fp32")],
+    )
+
+
+def ends(choice: Choice | None) -> list[tuple[str, int, int]]:
+    assert choice is not None
+    return [(leg.agent, leg.first, leg.last) for leg in choice.route]
+
+
+@pytest.mark.parametrize(("given", "legs_of"), [
+    (staged("split:2", peer("a", 0.04, stages=QUARTERS)), [("me", 0, 2), ("a", 2, 4)]),
+    (staged("split:2", peer("a", 0.04 / 3, stages=QUARTERS)), [("me", 0, 1), ("a", 1, 4)]),   # as quick as three
+    (staged("split:3", peer("a", 0.04, stages=QUARTERS), peer("b", 0.03, stages=QUARTERS)),
+     [("me", 0, 1), ("b", 1, 3), ("a", 3, 4)]),              # soonest first
+    (staged("split:4", *(peer(n, 0.04, stages=QUARTERS) for n in "cba")),
+     [("me", 0, 1), ("a", 1, 2), ("b", 2, 3), ("c", 3, 4)]),
+    (staged("split:2", peer("busy", 0.001, wait_s=1.0, stages=QUARTERS), peer("z", 0.04, stages=QUARTERS)),
+     [("me", 0, 2), ("z", 2, 4)]),
+    (staged("split:2", peer("a", 0.04, stages=QUARTERS), left_s=0.0), [("me", 0, 2), ("a", 2, 4)]),  # in any case
+    (staged("split:2"), [("me", 0, 0)]),
+    (staged("split:3", peer("a", 0.04, stages=QUARTERS)), [("me", 0, 0)]),
+    (staged("split:5", *(peer(n, 0.04, stages=QUARTERS) for n in "abcd")), [("me", 0, 0)]),
+    (staged("split:2", peer("whole", 0.001)), [("me", 0, 0)]),
+    (staged("split:2", peer("cut_elsewhere", 0.001, stages=QUARTERS[:2])), [("me", 0, 0)]),
+    (staged("split:2", peer("a", 0.04, stages=QUARTERS), stages=[]), [("me", 0, 0)]),
+])
+def test_a_split_goes_over_home_and_the_best_peers_or_stays(given: Situation, legs_of: list) -> None:
+    assert ends(route(given)) == legs_of
+
+
+def test_of_splits_that_are_about_as_balanced_the_one_with_fewest_bytes_is_taken() -> None:
+    nearly = [(0.24, 10_000), (0.25, 40_000), (0.02, 30_000), (0.49, 20_000)]     # 0.49 | 0.51 or 0.51 | 0.49
+    assert balanced([profile(1.0, stages=nearly)] * 2) == (3,)
+    assert balanced([profile(1.0, stages=QUARTERS)] * 3) == (2, 3)
+
+
+@pytest.mark.parametrize(("given", "legs_of", "rule"), [
+    (placed("me", "me", "a", "a"), [("me", 0, 2), ("a", 2, 4)], "planned"),
+    (placed("a", "b", "b", "b"), [("a", 0, 1), ("b", 1, 4)], "planned"),
+    (placed("a", "a", "a", "a"), [("a", 0, 0)], "planned"),
+    (placed("a", "b", "b", "a"), [("b", 0, 0)], "soonest"),                        # an agent twice
+    (placed("a", "a", "me", "me"), [("b", 0, 0)], "soonest"),                      # back home
+    (placed("me", "a", "a"), [("b", 0, 0)], "soonest"),                            # of a variant with three stages
+    (placed("me", "me", "me", "a", "a"), [("b", 0, 0)], "soonest"),
+    (placed("me", "me", "gone", "gone"), [("b", 0, 0)], "soonest"),
+    (placed("me", "a", "a", "a", variant="fp32"), [("b", 0, 0)], "soonest"),       # has no stages
+])
+def test_a_plan_may_lay_a_chain(given: Placement, legs_of: list, rule: str) -> None:
+    peers = [peer("a", 0.04, stages=QUARTERS), peer("b", 0.01, stages=QUARTERS)]
+    choice = route(staged("planner", *peers, placement=given))
+    assert choice is not None
+    assert (ends(choice), choice.rule) == (legs_of, rule)
+
+
+def test_a_chain_is_expected_to_take_its_legs_its_waits_and_its_ways() -> None:
+    peers = [peer("a", 0.08, wait_s=0.005, stages=QUARTERS), peer("b", 0.02, stages=QUARTERS, rtt_s=0.01)]
+    choice = route(staged("planner", *peers, placement=placed("me", "a", "b", "b")))
+    assert choice is not None
+    to_a, a_to_b = 0.002 + 0.004, 0.01 + 0.003               # between peers as bad as the worse of our own links
+    assert choice.way_s == pytest.approx(to_a + a_to_b)
+    assert choice.predicted_s == pytest.approx(0.01 + choice.way_s + 0.005 + 0.02 + 0.01)
+
+
+def test_a_leg_is_as_slow_as_its_stages_together() -> None:
+    given = profile(0.04, stages=QUARTERS)
+    assert leg_p50_s(given, Leg("a")) == 0.04
+    assert leg_p50_s(given, Leg("a", 1, 3)) == pytest.approx(0.02)
+    assert leg_p95_s(given, Leg("a", 1, 3)) == pytest.approx(0.04)
+
+
+def test_policies_that_split() -> None:
+    assert [split_into(p) for p in ("split:2", "split:8", "split:1", "split:9", "split:22", "split", "local", "")] == [
+        2, 8, 0, 0, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("given", "where", "rule"), [
@@ -45,7 +135,7 @@ def placed(where: str, variant: str = "int8") -> Placement:
     (situation("planner", peer("fast", 0.001), peer("slow", 0.04), placement=placed("slow")), "slow", "planned"),
     (situation("planner", peer("fast", 0.001), placement=placed("me")), "me", "planned"),
     (situation("planner", peer("fast", 0.001), placement=placed("gone")), "fast", "soonest"),
-    (situation("planner", peer("fast", 0.001), placement=placed("me", "fp32")), "fast", "soonest"),
+    (situation("planner", peer("fast", 0.001), placement=placed("me", variant="fp32")), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001), wait_s=0.3, placement=placed("me")), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001)), "fast", "soonest"),
     (situation("greedy", peer("fast", 0.001), own_s=0.0), "fast", "soonest"),
@@ -93,7 +183,7 @@ def test_a_link_converges_to_what_is_measured() -> None:
     link = LinkEstimator()
     for _ in range(100):
         link.round_trip(0.010)
-        link.transfer(100_000, 0.110)
+        link.delivered(100_000, 0.100)
     assert link.quality.rtt_s == pytest.approx(0.010)
     assert link.quality.bytes_per_s == pytest.approx(1e6, rel=0.01)
     assert link.quality.transfer_s(100_000) == pytest.approx(0.110, rel=0.01)

@@ -20,8 +20,8 @@ BOARD = Board(speed={"fp32": 0.3, "int8": 0.3}, memory_mb=4096, power_w=10.0, so
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.1)
 MATE = Member(name="rover_1", role="agent", urgent="tcp://10.0.0.2:7000", bulk="tcp://10.0.0.2:7001")
 AGENT = AgentFile(version=1, name="rover_0", swarm="s", board_name="b", board=BOARD, streams=[STREAM], roster=[MATE],
-                  behaviour="search", team=["rover_0", "rover_1"], bind="10.0.0.1:7000")
-PLANNER = PlannerFile(version=1, swarm="s", roster=[MATE])
+                  behaviour="search", team=["rover_0", "rover_1"], bind="10.0.0.1:7000", keys="/etc/swarm/keys")
+PLANNER = PlannerFile(version=1, swarm="s", roster=[MATE], keys="keys")
 WORLD = WorldFile(version=1, swarm="s", scenario="maze", robots=[RobotSpec(name="rover_0", kind="rover")])
 
 
@@ -54,6 +54,10 @@ def test_good_files_are_let_through() -> None:
     ({"seed": 10**30}, "a.yaml: seed: 1e+30 is too large"),
     ({"seed": 10**400}, "a.yaml: seed: a number of over 300 digits is too large"),
     ({"policy": "planer"}, "a.yaml: policy: no policy is called 'planer'; did you mean 'planner'?"),
+    ({"policy": "split:1"}, "a.yaml: policy: 'split:1' is no way to split; split:N, with N from 2 to 8 agents"),
+    ({"policy": "split"}, "a.yaml: policy: 'split' is no way to split"),
+    ({"policy": "split:x"}, "a.yaml: policy: 'split:x' is no way to split"),
+    ({"policy": "split:9"}, "a.yaml: policy: 'split:9' is no way to split"),
     ({"behaviour": "serch"}, "a.yaml: behaviour: no behaviour is called 'serch'; did you mean 'search'?"),
     ({"board": replace(BOARD, speed={"fp32": 0.3})}, "a.yaml: board.speed.int8: 0 is not a positive number"),
     ({"board": replace(BOARD, speed={"fp32": math.nan, "int8": 1.0})}, "a.yaml: board.speed.fp32: nan is not"),
@@ -142,3 +146,35 @@ def test_any_text_is_an_address_or_bad_input(text: str) -> None:
         except BadInput:
             continue
         assert text.isascii()
+
+
+# --- plaintext ---
+
+HERE = replace(MATE, urgent="tcp://127.0.0.1:7000", bulk="tcp://localhost:7001")
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "127.0.0.1:7000", "127.3.2.1", "localhost"])
+def test_plaintext_stays_on_this_machine(bind: str) -> None:
+    agent(keys="", bind=bind, roster=[HERE], launcher=replace(HERE, name="launcher", role="launcher"))
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"bind": "10.0.0.1:7000"}, "a.yaml: bind: 10.0.0.1:7000 is beyond this machine, and there are no keys; keys: "),
+    ({"bind": "*"}, "a.yaml: bind: * is beyond"),
+    ({"bind": "0.0.0.0"}, "a.yaml: bind: 0.0.0.0 is beyond"),
+    ({"bind": "127.evil.example"}, "a.yaml: bind: 127.evil.example is beyond"),
+    ({"roster": [HERE, replace(HERE, name="x", bulk="tcp://10.0.0.2:1")]}, "a.yaml: roster[1]: x is beyond"),
+    ({"launcher": replace(MATE, name="launcher", role="launcher")}, "a.yaml: launcher: launcher is beyond"),
+])
+def test_beyond_it_there_are_keys_or_the_file_says_so(changes: dict[str, Any], told: str) -> None:
+    whole: dict[str, Any] = {"bind": "127.0.0.1", "roster": [HERE], "keys": "", **changes}
+    with pytest.raises(BadInput) as caught:
+        agent(**whole)
+    assert told in str(caught.value)
+    agent(**{**whole, "keys": "/etc/swarm/keys"})
+    agent(**{**whole, "security": "plaintext"})
+
+
+def test_keys_and_plaintext_are_one_too_many() -> None:
+    with pytest.raises(BadInput, match=r"a\.yaml: security: plaintext, and keys beside it; one of the two"):
+        agent(security="plaintext")

@@ -26,7 +26,8 @@ class Dummy:
         self.role, self.manner = role, manner
         self.process = Process(
             swarm=self.settings.swarm, name=self.settings.name, role=role, bind="127.0.0.1",
-            launcher=self.settings.launcher, roster=[], handler=self.handle)
+            launcher=self.settings.launcher, roster=[], handler=self.handle,
+            keys=self.settings.keys, security=self.settings.security)
         self.sequence = 0
         self.streaming = False
 

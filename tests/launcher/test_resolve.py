@@ -113,6 +113,7 @@ def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new:
     ({"duration_s": -1.0}, "--duration: -1 is not a positive number"),
     ({"seed": -3}, "--seed: -3 is negative"),
     ({"policy": "best"}, "--policy: no policy is called 'best'"),
+    ({"policy": "split:1"}, "--policy: 'split:1' is no way to split"),
     ({"clock": "virtual"}, "--clock: virtual time is not available yet"),
     ({"network": "radio"}, "--network: radio is not available yet"),
     ({"robots": 1}, "--robots: 1 robots for 2 fleets; at least 2"),
@@ -178,7 +179,7 @@ def test_robots_keep_the_fleets_proportions(tmp_path: Path) -> None:
 
 def test_each_process_gets_its_file(tmp_path: Path) -> None:
     run = resolved(tmp_path, policy="planner", assignments=["streams.1.on=[carrier]", "streams.0.on=[rover]"])
-    specs = {spec.name: spec for spec in process_specs(run, "s-1", LAUNCHER)}
+    specs = {spec.name: spec for spec in process_specs(run, "s-1", LAUNCHER, "keys")}
     assert list(specs) == ["world", "rover_0", "rover_1", "carrier_0", "planner"]
     rover, world = specs["rover_0"].settings, specs["world"].settings
     assert isinstance(rover, config.AgentFile)
@@ -188,12 +189,20 @@ def test_each_process_gets_its_file(tmp_path: Path) -> None:
     assert rover.board == run.launch.boards["orin_nano"]
     assert [robot.kind for robot in world.robots] == ["rover", "rover", "carrier"]
     assert config.check(yaml.safe_load(config.dump(rover)), config.AgentFile, "file") == rover
+    assert rover.record == ""
+
+
+def test_agents_are_told_where_to_record(tmp_path: Path) -> None:
+    run = resolved(tmp_path, record=True)
+    agents = [spec.settings for spec in process_specs(run, "s-1", LAUNCHER, "keys", "out/recordings")
+              if isinstance(spec.settings, config.AgentFile)]
+    assert {agent.record for agent in agents} == {"out/recordings"}
 
 
 @pytest.mark.parametrize("rate_hz", [1.0, 3.0, 5.0, 7.0, 20.0])
 def test_the_world_senses_at_a_whole_multiple_of_the_fastest_stream(tmp_path: Path, rate_hz: float) -> None:
     run = resolved(tmp_path, assignments=[f"streams.0.rate_hz={rate_hz}"])
-    world = process_specs(run, "s-1", LAUNCHER)[0].settings
+    world = process_specs(run, "s-1", LAUNCHER, "keys")[0].settings
     assert isinstance(world, config.WorldFile)
     assert world.frame_hz >= rate_hz
     assert world.sense_hz >= 10

@@ -60,7 +60,7 @@ def test_aborting_a_finished_run_changes_nothing(heavy: Session) -> None:
 
 def test_a_provider_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ModelError, match=r"TensorrtExecutionProvider is not available; this host has .*CPU"):
-        Session(artefact(load_card("detector"), "int8"), provider="TensorrtExecutionProvider")
+        Session(artefact(load_card("detector"), "int8"), on=("tensorrt", "cpu"))
 
 
 def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:

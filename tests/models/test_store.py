@@ -3,18 +3,24 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import onnx
 import pytest
 
-from models.store import ARTEFACTS, ModelError, artefact, load_card, names
+from models import store
+from models.store import ARTEFACTS, BLOBS, ModelError, artefact, load_card, names
 
-SHIPPED = [(name, variant) for name in names() for variant in load_card(name).variants]
+SHIPPED = [(name, variant) for name in names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The shipped models, to be spoilt."""
     return Path(shutil.copytree(ARTEFACTS, tmp_path / "artefacts"))
+
+
+def file_of(folder: Path, name: str, variant: str) -> Path:
+    return folder / BLOBS / f"{load_card(name, folder).variants[variant].sha256}.onnx"
 
 
 def test_both_models_are_shipped_in_both_variants() -> None:
@@ -36,7 +42,7 @@ def test_every_artefact_loads_on_the_oldest_runtime_we_support(name: str, varian
         assert all(side.dim_value > 0 for side in value.type.tensor_type.shape.dim)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(ARTEFACTS))
 def test_int8_keeps_the_accuracy(name: str) -> None:
     card = load_card(name)
     fp32, int8 = (card.variants[variant].metrics[card.primary_metric] for variant in ("fp32", "int8"))
@@ -44,7 +50,7 @@ def test_int8_keeps_the_accuracy(name: str) -> None:
     assert fp32 >= {"ap50": 0.80, "miou": 0.75}[card.primary_metric]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(ARTEFACTS))
 def test_the_card_describes_its_run_times_and_errors(name: str) -> None:
     card = load_card(name)
     for variant in card.variants.values():
@@ -56,6 +62,12 @@ def test_the_card_describes_its_run_times_and_errors(name: str) -> None:
         assert bool(variant.error_model) == (card.task == "detect")
         for row, following in zip(variant.error_model, variant.error_model[1:], strict=False):
             assert row.to_px == following.from_px
+
+
+def test_every_shipped_file_is_on_a_card() -> None:
+    carried = {load_card(name, ARTEFACTS).variants[variant].sha256 for name, variant in SHIPPED}
+    carried |= {stage.sha256 for name, key in SHIPPED for stage in load_card(name, ARTEFACTS).variants[key].stages}
+    assert {path.stem for path in (ARTEFACTS / BLOBS).iterdir()} == carried
 
 
 def test_an_unknown_model_lists_the_available() -> None:
@@ -70,32 +82,34 @@ def test_an_unknown_variant_lists_the_available() -> None:
         artefact(load_card("detector"), "fp64")
 
 
-def test_an_altered_file_is_refused(copy: Path) -> None:
-    path = copy / "detector" / "int8.onnx"
+def test_an_altered_file_is_refused_by_name(copy: Path) -> None:
+    path = file_of(copy, "detector", "int8")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"int8.onnx: found sha256 \w{12}\.\.\.; the card expects \w{12}\.\.\."):
+    told = rf"{path.name} \(detector int8\): found sha256 \w{{12}}\.\.\.; the card expects \w{{12}}"
+    with pytest.raises(ModelError, match=told):
         artefact(load_card("detector", copy), "int8", copy)
 
 
-def test_a_truncated_file_is_refused(copy: Path) -> None:
-    path = copy / "detector" / "fp32.onnx"
+def test_a_truncated_file_is_refused_by_name(copy: Path) -> None:
+    path = file_of(copy, "detector", "fp32")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ModelError, match=r"found \d+ bytes; the card expects \d+"):
+    with pytest.raises(ModelError, match=rf"{path.name} \(detector fp32\): found \d+ bytes; the card expects \d+"):
         artefact(load_card("detector", copy), "fp32", copy)
 
 
 def test_a_missing_file_is_said(copy: Path) -> None:
-    (copy / "detector" / "fp32.onnx").unlink()
-    with pytest.raises(ModelError, match="the file is missing"):
+    file_of(copy, "detector", "fp32").unlink()
+    with pytest.raises(ModelError, match=r"detector fp32\): the file is missing"):
         artefact(load_card("detector", copy), "fp32", copy)
 
 
-def test_a_card_may_not_point_out_of_its_folder(copy: Path) -> None:
+def test_a_card_may_not_point_out_of_its_store(copy: Path) -> None:
     path = copy / "detector" / "card.json"
-    path.write_text(path.read_text().replace('"fp32.onnx"', '"../segmenter/fp32.onnx"'))
-    with pytest.raises(ModelError, match="plain file name"):
+    sha256 = load_card("detector", copy).variants["fp32"].sha256
+    path.write_text(path.read_text().replace(sha256, "../detector/card"))
+    with pytest.raises(ModelError, match="is no sha256"):
         artefact(load_card("detector", copy), "fp32", copy)
 
 
@@ -105,3 +119,43 @@ def test_a_malformed_card_names_its_file(copy: Path, spoil: tuple[str, str]) -> 
     path.write_text(path.read_text().replace(*spoil, 1))
     with pytest.raises(ModelError, match=r"detector/card.json: "):
         load_card("detector", copy)
+
+
+def test_what_is_put_is_found_by_its_hash_once(tmp_path: Path) -> None:
+    sha256, size = store.put(b"a graph", tmp_path)
+    assert store.put(b"a graph", tmp_path) == (sha256, size) == (sha256, 7)
+    assert [path.name for path in (tmp_path / BLOBS).iterdir()] == [f"{sha256}.onnx"]
+    assert store.blob(sha256, size, tmp_path).read_bytes() == b"a graph"
+
+
+def test_the_users_own_card_goes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARM_MODELS", str(tmp_path))
+    shipped = load_card("detector")
+    own = msgspec.structs.replace(shipped, variants={"fp32": shipped.variants["fp32"]})
+    store.save_card(own)
+    assert names() == ["detector", "segmenter"]
+    assert load_card("detector") == own
+    assert artefact(own, "fp32").parent == ARTEFACTS / BLOBS         # files are found in every store
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "blobs", ".hidden", "x" * 65])
+def test_a_name_that_is_no_folder_of_its_own_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is no name of a model"):
+        store.save_card(msgspec.structs.replace(load_card("detector"), name=name), tmp_path)
+
+
+def test_a_store_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match=r"Not a directory; a folder that can be written"):
+        store.put(b"x", tmp_path / "file")
+
+
+def test_what_no_card_bears_is_swept_away(copy: Path) -> None:
+    card = load_card("detector", copy)
+    store.save_card(msgspec.structs.replace(card, variants={"fp32": card.variants["fp32"]}), copy)
+    orphans = store.put(b"nobody's", copy)[0], card.variants["int8"].sha256
+    store.sweep(copy)
+    left = {path.stem for path in (copy / BLOBS).iterdir()}
+    assert not left & set(orphans)
+    assert artefact(card, "fp32", copy).is_file()
+    assert artefact(load_card("segmenter", copy), "int8", copy).is_file()

@@ -9,24 +9,29 @@ import zmq
 
 from swarm.core.errors import BadInput
 from swarm.core.messages import Drain, Happened, Shutdown, Start
-from swarm.net.endpoint import HIGH_WATER, Endpoint
+from swarm.net.endpoint import Endpoint
+from swarm.net.outgoing import QUEUE_BYTES
 from tests.net.harness import Net
 
 
 def test_messages_and_tensors_arrive_as_sent_on_both_lanes(net: Net) -> None:
     a, b = net.endpoint("a", boot=5), net.endpoint("b")
     a.join([b.member])
+    b.join([a.member])
     small, large = np.arange(6, dtype=np.float32), np.arange(300_000, dtype=np.uint8)
     net.until(lambda: a.send("b", Start()))
     net.until(lambda: a.send("b", Drain(), [small, large], budget_s=0.5))
     net.until(lambda: len(net.got["b"]) == 2)
     start, drain = sorted(net.got["b"], key=lambda m: len(m.tensors))
     assert (start.sender, start.boot, start.body, start.budget_s) == ("a", 5, Start(), None)
-    assert (drain.body, drain.budget_s) == (Drain(), 0.5)
+    assert drain.body == Drain()
+    assert drain.budget_s is not None
+    assert 0.4 < drain.budget_s <= 0.5                       # what was left when it went
     assert np.array_equal(drain.tensors[0], small)
     assert np.array_equal(drain.tensors[1], large)
-    assert a.statistics().sent == 2
-    assert a.statistics().sent_bytes["bulk"] > 300_000
+    lanes = a.statistics().lanes
+    assert lanes["urgent"].sent == 1
+    assert lanes["bulk"].sent_bytes > 300_000
 
 
 def test_the_unknown_and_the_absent_are_unreachable_at_once(net: Net) -> None:
@@ -47,7 +52,8 @@ def test_a_peer_that_does_not_read_fills_up_and_is_refused(net: Net) -> None:
     sent = 0
     while sent < 10_000 and a.send("b", Drain(), load):      # nobody runs the loop: b never reads
         sent += 1
-    assert HIGH_WATER <= sent < 500
+    assert sent == QUEUE_BYTES >> 20
+    assert a.statistics().queues["b"].full == 1
 
 
 def test_a_restarted_peer_takes_its_name_over(net: Net) -> None:

@@ -58,7 +58,7 @@ class Team:
         self.launcher.send("planner", Start())
 
     def _beat(self) -> None:
-        self.agent.send("planner", Heartbeat(sequence=1, sent_ns=0))
+        self.agent.send("planner", Heartbeat(sequence=1))
 
     def _heard(self, message: Received) -> None:
         if isinstance(message.body, Heartbeat):      # from then on the planner is told what we can do

@@ -64,7 +64,7 @@ class Drive:
             for name, boot in self.alive.items():
                 if step % 5 == 0:
                     busy_s = 0.0 if noise is None or noise.random() < 0.6 else 0.1
-                    self.do(Heard(name, boot, Heartbeat(sequence=self.beats, sent_ns=0, busy_s=busy_s)))
+                    self.do(Heard(name, boot, Heartbeat(sequence=self.beats, busy_s=busy_s)))
                 if step % 20 == 10:
                     shake = noise.uniform(0.5, 2.0) if noise else 1.0
                     links = {b: (q.rtt_s * shake, q.bytes_per_s / shake) for (a, b), q in self.problem.links.items()

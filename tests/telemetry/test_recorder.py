@@ -11,7 +11,7 @@ import pytest
 
 from swarm.core.errors import BadInput
 from swarm.core.plan import Plan
-from swarm.core.spans import Span
+from swarm.core.spans import LegRun, Span
 from swarm.core.world import Pose
 from swarm.telemetry import table
 from swarm.telemetry.provenance import manifest
@@ -77,11 +77,14 @@ def test_plans_are_written_once_per_epoch_and_poses_at_most_five_times_a_second(
 def test_requests_come_back_from_parquet_as_they_were(tmp_path: Path) -> None:
     rows = fakes.ledger(fakes.launch(duration_s=5)).close()
     rows[3].ended_at_s = None
+    rows[4].span.legs = [LegRun(agent="rover_0", first=0, last=2, run_s=0.5),
+                         LegRun(agent="carrier_0", first=2, last=4)]
     RunFolder(tmp_path).requests(rows)
     back = table.read(tmp_path / "requests.parquet")
     for field in msgspec.structs.fields(Span):
         if field.name != "request":
-            assert back[field.name].tolist() == [getattr(r.span, field.name) for r in rows], field.name
+            there = [msgspec.to_builtins(getattr(r.span, field.name)) for r in rows]
+            assert back[field.name].tolist() == there, field.name
     assert back["agent"].tolist() == [r.span.request.agent for r in rows]
     assert back["at_s"].tolist() == [r.at_s for r in rows]
     assert np.isnan(back["ended_at_s"][3])

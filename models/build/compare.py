@@ -1,0 +1,62 @@
+"""How far two runs of one graph may differ, and how far they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+ALLOWED = {"float64": (1e-5, 1e-6), "float32": (1e-5, 1e-6), "float16": (4e-3, 1e-3)}
+"""Share of the largest absolute value, and what is added to it; all other types must be equal.
+
+Float16 has 11 bits, and the runtime computes in float32 between casts that it puts where it likes.
+"""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One run against another, over all outputs."""
+
+    max_abs_error: float = 0.0
+    mismatches: int = 0              # elements that differ by more than is allowed
+    elements: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.mismatches / max(self.elements, 1)
+
+    def __add__(self, other: Difference) -> Difference:
+        return Difference(max_abs_error=max(self.max_abs_error, other.max_abs_error),
+                          mismatches=self.mismatches + other.mismatches, elements=self.elements + other.elements)
+
+
+EQUAL = Difference()
+
+
+def difference(
+    found: Mapping[str, NDArray], expected: Mapping[str, NDArray], *, exact: bool, half: bool = False
+) -> Difference:
+    """`found` against `expected`, output by output; a missing output or one of another shape differs in all elements.
+
+    Args: exact: every bit must be the same. half: the graph computes in float16, whatever its outputs are.
+    """
+    total = EQUAL
+    for name, right in expected.items():
+        mine = found.get(name)
+        if mine is None or mine.shape != right.shape or mine.dtype != right.dtype:
+            total += Difference(max_abs_error=float("inf"), mismatches=max(right.size, 1), elements=max(right.size, 1))
+            continue
+        with np.errstate(invalid="ignore"):              # infinite less infinite, which the next line settles
+            error = np.abs(mine.astype(np.float64) - right.astype(np.float64))
+        error = np.where(np.isnan(error), np.where(mine == right, 0.0, np.inf), error)
+        relative, absolute = ALLOWED.get("float16" if half else right.dtype.name, (0.0, 0.0))
+        largest = np.abs(right.astype(np.float64)).max(initial=0.0)
+        limit = 0.0 if exact or right.dtype.kind != "f" else relative * largest + absolute
+        total += Difference(max_abs_error=float(error.max(initial=0.0)), mismatches=int((error > limit).sum()),
+                            elements=right.size)
+    return total
+
+
+def is_finite(values: Mapping[str, NDArray]) -> bool:
+    return all(bool(np.isfinite(value).all()) for value in values.values() if value.dtype.kind == "f")

@@ -1,0 +1,156 @@
+"""An ONNX file from anywhere becomes a model of the store: read, checked, made static, described and measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+
+from models import store
+from models.build.graph import Graph
+from models.build.loading import memory_bytes
+from models.build.order import bodies
+from models.build.plain import bind, leading_axes
+from models.build.profile import host, run_times
+from models.build.runner import Runner
+from models.build.samples import samples
+from models.build.tensors import spec_of, value_info
+from swarm.core.cards import AGREEMENT, Card, Precision, Variant
+from swarm.core.errors import BadInput
+
+LIMIT_BYTES = 2**31 - 1
+"""What one protobuf file can hold: models of the store are one file each."""
+
+
+def read(path: Path) -> ModelProto:
+    """The model in a file, with its external data.
+
+    Raises: BadInput where it is no valid model, or too large for one file.
+    """
+    try:
+        model = onnx.load(path, load_external_data=False)
+        size_bytes = path.stat().st_size + sum(_external_bytes(tensor, path.parent) for tensor in _tensors(model.graph))
+        if size_bytes > LIMIT_BYTES:
+            raise BadInput(str(path), f"holds {size_bytes:,} bytes with its external data",
+                           "at most 2 GiB: a model of the store is one file")
+        load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model)
+    except OSError as error:
+        raise BadInput(str(error.filename or path), error.strerror or str(error),
+                       "an ONNX file, with its external data beside it") from None
+    except DecodeError:
+        raise BadInput(str(path), "is no ONNX model", "a file that onnx.save or an exporter wrote") from None
+    except (onnx.checker.ValidationError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(str(path), f"is not valid: {str(error).strip().splitlines()[0]}", "a valid ONNX model") from None
+    return model
+
+
+def static(model: ModelProto, sizes: Mapping[str, int]) -> tuple[Graph, dict[str, int]]:
+    """The model with all types and shapes fixed, and the sizes that its dynamic axes are bound to.
+
+    An axis that only ever leads, a batch, becomes 1 where `sizes` does not say otherwise.
+    Raises: BadInput for an axis without a size, for an output without one type and shape, for what cannot be run.
+    """
+    given = dict.fromkeys(leading_axes(model), 1) | dict(sizes)
+    bound = ModelProto()
+    bound.CopyFrom(model)
+    bind(bound, given)
+    graph = Graph(bound)
+    Runner(graph.model).named(next(samples(graph.model, 1)))
+    for value in graph.model.graph.output:
+        spec = graph.specs.get(value.name)
+        if spec is None:
+            why = graph.unknown.get(value.name, "its type is not known")
+            raise BadInput(f"output {value.name!r}", why, "tensors of one shape")
+        if spec_of(value) != spec:
+            value.CopyFrom(value_info(spec))
+    return graph, given
+
+
+def import_file(
+    path: Path, name: str, sizes: Mapping[str, int], folder: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Card:
+    """Keep a file as model `name`, in `folder` or at home, with a card; the file itself where nothing had to be fixed.
+
+    The model has no task: tensors go in and come out as they are. Raises: BadInput, as `read` and `static`.
+    """
+    say(f"reading {path}")
+    model = read(path)
+    source = path.read_bytes()
+    source_sha256 = hashlib.sha256(source).hexdigest()
+    _must_be_free(name, source_sha256, folder)
+    graph, bound = static(model, sizes)
+    model = graph.model
+    same = model == onnx.load_model_from_string(source)
+    sha256, size_bytes = store.put(source if same else model.SerializeToString(deterministic=True), folder)
+    file = store.blob(sha256, size_bytes, folder, name)
+    say(f"measuring {name}")
+    precision: Precision = "int8" if any(map(_is_int8, _nodes(model.graph))) else "fp32"
+    variant = Variant(precision=precision, sha256=sha256, bytes=size_bytes, memory_bytes=memory_bytes(file),
+                      metrics={AGREEMENT: 1.0}, run_time=run_times({name: file})[name])
+    card = Card(
+        name=name, task="", inputs=[graph.specs[key] for key in graph.inputs],
+        outputs=[graph.specs[key] for key in graph.outputs],
+        parameters=sum(prod(tensor.dims) for tensor in _tensors(model.graph)),
+        opset=next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0),
+        ir_version=model.ir_version, primary_metric=AGREEMENT, variants={precision: variant}, macs=sum(graph.macs),
+        operators=dict(sorted(Counter(map(_operator, _nodes(model.graph))).items())), dynamic_axes=bound,
+        made_by=f"swarm models import {path.name}",
+        made_with={"file": path.name, "sha256": source_sha256, "host": host(),
+                   "onnx": version("onnx"), "onnxruntime": version("onnxruntime")},
+    )
+    store.save_card(card, folder)
+    return card
+
+
+def _must_be_free(name: str, source_sha256: str, folder: Path | None) -> None:
+    """Raises: BadInput where another model bears the name, or it is none."""
+    store.must_be_name(name)
+    if name in store.names(folder) and store.load_card(name, folder).made_with.get("sha256") != source_sha256:
+        raise BadInput(f"model {name!r}", "is there already, from another file", "another --name")
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """All nodes, those of bodies too."""
+    for node in graph.node:
+        yield node
+        for body in bodies(node):
+            yield from _nodes(body)
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """All constants: initializers, those of bodies too, and what Constant nodes hold."""
+    yield from graph.initializer
+    for node in graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+        for body in bodies(node):
+            yield from _tensors(body)
+
+
+def _external_bytes(tensor: TensorProto, folder: Path) -> int:
+    """Of the tensor's data in another file: as it is said, or the rest of that file."""
+    if not uses_external_data(tensor):
+        return 0
+    entry = {part.key: part.value for part in tensor.external_data}
+    if "length" in entry:
+        return int(entry["length"])
+    return max((folder / entry["location"]).stat().st_size - int(entry.get("offset", 0)), 0)
+
+
+def _operator(node: NodeProto) -> str:
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+
+
+def _is_int8(node: NodeProto) -> bool:
+    return "Quantize" in node.op_type or node.op_type.startswith("QLinear") or node.op_type.endswith("Integer")

@@ -1,0 +1,125 @@
+"""What was measured of a model on one board: `NAME/profiles/BOARD-PROVIDER-RUNTIME.json`, beside the card.
+
+A profile holds for its board, its provider, its runtime, this machine, and the very files that were measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from models import cache, store
+from models.store import ModelError
+from swarm.core.cards import Card, Precision, Provider, RunTime
+from swarm.core.config import Board
+
+HOST = "host"
+"""The board that is this machine as it is."""
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file: a whole variant, or a stage of one."""
+
+    run_time: RunTime                # one thread
+    run_time_threads: RunTime        # as many threads as the profile says
+    p99_ms: float                    # one thread
+    spread: float                    # (largest - smallest) / median of the medians of blocks of runs, one thread
+    load_cold_ms: float              # through the optimiser
+    load_warm_ms: float              # from the cache of optimised graphs
+    memory_bytes: int                # resident growth of a process of its own, after its runs
+    peak_bytes: int                  # and the most of it on the way
+
+
+class VariantProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A variant whole, and stage by stage."""
+
+    sha256: str                      # of the file that was measured
+    whole: Piece
+    stages: list[Piece] = []
+    boundary_bytes: list[int] = []   # what is alive before stage 0, between stages, after the last
+
+
+class ModelProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model on a board. On an emulated board times are this machine's, divided by the board's speed."""
+
+    model: str
+    board: str
+    provider: Provider
+    runtime: str                     # version of ONNX Runtime
+    device: str                      # what the times were taken on, as `cache.device` tells machines apart
+    host: str                        # the same for people
+    emulated: bool
+    speed: dict[Precision, float] = {}       # of the emulated board, by which times were divided
+    threads: int
+    variants: dict[str, VariantProfile]
+
+
+def path_of(model: str, board: str, provider: Provider, runtime: str, folder: Path | None = None) -> Path:
+    """Where the profile is, or would be."""
+    return (folder or store.home()) / model / "profiles" / f"{board}-{provider}-{runtime}.json"
+
+
+def save(profile: ModelProfile, folder: Path | None = None) -> Path:
+    """Write a profile into a store, by default at home; returns its path."""
+    path = path_of(profile.model, profile.board, profile.provider, profile.runtime, folder)
+    store.write(path, msgspec.json.format(msgspec.json.encode(profile), indent=1) + b"\n")
+    return path
+
+
+def find(
+    card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Precision, float] | None = None,
+    folder: Path | None = None,
+) -> dict[str, VariantProfile]:
+    """Measurements by variant; only those that hold here, and with the `speed` that an emulated board has now.
+
+    Raises: ModelError for a malformed file.
+    """
+    path = path_of(card.name, board, provider, runtime, folder)
+    if not path.is_file():
+        return {}
+    try:
+        profile = msgspec.json.decode(path.read_bytes(), type=ModelProfile)
+    except msgspec.DecodeError as error:
+        raise ModelError(str(path), str(error), "remove it, or profile the model again") from None
+    if profile.device != cache.device() or profile.speed != dict(speed or {}):
+        return {}
+    return {key: measured for key, measured in profile.variants.items()
+            if key in card.variants and card.variants[key].sha256 == measured.sha256}
+
+
+def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, list[RunTime]]:
+    """By variant the whole's run time and the stages', as measured on a board, else the card's by the board's speed."""
+    measured = find(card, name, board.providers[0], runtime, speed=board.speed if board.emulated else None,
+                    folder=folder)
+    times = {}
+    for key, variant in card.variants.items():
+        told = [variant.run_time, *(stage.run_time for stage in variant.stages)]
+        seen = [piece.run_time for piece in (measured[key].whole, *measured[key].stages)] if key in measured else []
+        times[key] = seen if len(seen) == len(told) else [slowed(time, board.speed[variant.precision]) for time in told]
+    return times
+
+
+def slowed(time: RunTime, speed: float) -> RunTime:
+    """The same on a board of this speed."""
+    return RunTime(quantiles_ms=[round(ms / speed, 4) for ms in time.quantiles_ms], runs=time.runs)
+
+
+def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunTime]:
+    """By variant, what was measured here, else what the card says."""
+    return {key: profiled[key].whole.run_time if key in profiled else variant.run_time
+            for key, variant in card.variants.items()}
+
+
+def chosen(card: Card, times: dict[str, RunTime]) -> str:
+    """The fastest variant by its median, of the originals and of those that passed their gate; a tie goes to the
+    original. One that is slower than its parent is thus never chosen."""
+    fit = [key for key, variant in card.variants.items() if variant.gate is None or variant.gate.passed]
+    return min(fit, key=lambda key: (times[key].p50_ms, bool(card.variants[key].parent), key))
+
+
+def slower_than_parent(card: Card, times: dict[str, RunTime]) -> dict[str, str]:
+    """Variants that gain no time here, with their parents."""
+    return {key: variant.parent for key, variant in card.variants.items()
+            if variant.parent in times and times[key].p50_ms >= times[variant.parent].p50_ms}

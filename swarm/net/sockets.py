@@ -1,0 +1,111 @@
+"""Sockets as we set them: bounded, immediate, reaped; and frames in and out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from swarm.core.errors import BadInput
+from swarm.core.wire import Buffer
+
+LANES = ("urgent", "bulk")
+URGENT_BYTES = 8 << 10               # a message beyond this goes by the bulk lane
+FRAME_BYTES = {"urgent": 64 << 10, "bulk": (8 << 20) + (64 << 10)}   # a connection with a larger frame is cut
+HIGH_WATER = {"urgent": 64, "bulk": 8}   # messages per peer; what a sender may have in flight is the window's to say
+SENDING = {"urgent": 64, "bulk": 40}
+TURN_MESSAGES = 32                   # taken from one lane before the others get their turn
+ZERO_COPY_BYTES = 256 << 10          # measured: below, a copy costs less than lending, which wakes pyzmq's thread
+UNNAMED = b"\0"                      # ids like this are ZeroMQ's own
+NOW, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)       # plain numbers: enumerations cost a microsecond
+
+
+def bound(context: zmq.Context[Any], lane: str) -> zmq.Socket[Any]:
+    """A ROUTER for everybody's messages on one lane, not yet bound."""
+    socket = context.socket(zmq.ROUTER)
+    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)        # a restarted peer takes its name over
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    _tune(socket, lane)
+    return socket
+
+
+def bind(socket: zmq.Socket[Any], lane: str, where: str) -> str:
+    """Bind to an address, with a port for the urgent lane or without. Returns the endpoint. Raises: BadInput."""
+    address, _, port = where.partition(":")
+    endpoint = f"tcp://{address}:{int(port) + LANES.index(lane) if port else '*'}"
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise BadInput(f"bind: {endpoint}", str(error), "a free port on this machine, or none") from None
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]:
+    """A DEALER for our messages to one peer on one lane, not yet connected. name: empty where a key says who it is."""
+    socket = context.socket(zmq.DEALER)
+    if name:
+        socket.setsockopt_string(zmq.ROUTING_ID, name)
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL, 50)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    _tune(socket, lane)
+    return socket
+
+
+def connect(socket: zmq.Socket[Any], endpoint: str) -> None:
+    """Connect in the background. Raises: BadInput for what is no endpoint."""
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        raise BadInput(f"roster: {endpoint!r}", str(error), "an address like tcp://10.0.0.7:7000") from None
+
+
+def _tune(socket: zmq.Socket[Any], lane: str) -> None:
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, SENDING[lane])
+    socket.setsockopt(zmq.RCVHWM, HIGH_WATER[lane])
+    socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES[lane])
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)       # reaps dead connections; leases decide who is alive
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
+
+
+def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
+    """Send a message now. False: no connection, or its queue is full. Frame by frame: half the price of multipart."""
+    *before, last = frames
+    try:
+        for frame in before:
+            socket.send(frame, MORE, len(frame) < ZERO_COPY_BYTES)
+        socket.send(last, NOW, len(last) < ZERO_COPY_BYTES)
+    except zmq.Again:
+        return False
+    return True
+
+
+def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any]]:
+    """The message that has come: the frame with the connection's id, and the message's frames.
+
+    copy: small frames are cheaper copied; large ones are views of ZeroMQ's memory.
+    """
+    identity = socket.recv(NOW, copy=False)
+    frames: list[Any] = []
+    more = identity.more
+    while more:
+        frame = socket.recv(NOW, copy=False)
+        more = frame.more
+        frames.append(frame.bytes if copy else frame.buffer)
+    return identity, frames
+
+
+def name_of(identity: zmq.Frame) -> str:
+    """The name that a connection gave itself; empty if it gave none.
+
+    A connection whose name was taken over by a newer one keeps what it said of itself, though ZeroMQ renames it.
+    """
+    routing_id = identity.bytes
+    if routing_id[:1] == UNNAMED:
+        try:
+            return str(identity.get("Identity"))
+        except zmq.ZMQError:
+            return ""
+    return routing_id.decode("utf-8", "replace")

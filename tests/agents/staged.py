@@ -1,0 +1,41 @@
+"""A store with the shipped detector in four stages, whatever the shipped card says of stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import onnx
+
+from models import store
+from models.build.graph import Graph
+from models.build.partition import balanced, split
+from models.build.tensors import spec_of
+from swarm.core.cards import RunTime, Stage, TensorSpec
+
+STAGES = 4
+STAGE_MS = 1.0
+
+
+def store_with_stages(folder: Path) -> Path:
+    """Write the detector's int8 variant, whole and in stages of a made-up run time, into `folder`; returns it."""
+    card = store.load_card("detector", store.ARTEFACTS)
+    whole = store.artefact(card, "int8", store.ARTEFACTS)
+    store.put(whole.read_bytes(), folder)
+    graph = Graph(onnx.load(whole))
+    stages = [_stage(model, folder) for model in split(graph, balanced(graph, STAGES))]
+    variant = msgspec.structs.replace(card.variants["int8"], stages=stages, parent="")
+    store.save_card(msgspec.structs.replace(card, variants={"int8": variant}), folder)
+    return folder
+
+
+def _stage(model: onnx.ModelProto, folder: Path) -> Stage:
+    sha256, size = store.put(model.SerializeToString(deterministic=True), folder)
+    return Stage(
+        sha256=sha256, bytes=size, inputs=_specs(model.graph.input), outputs=_specs(model.graph.output), macs=1,
+        memory_bytes=1, run_time=RunTime(quantiles_ms=[STAGE_MS] * 21, runs=1),
+    )
+
+
+def _specs(values: object) -> list[TensorSpec]:
+    return [spec for value in values if (spec := spec_of(value))]      # type: ignore[attr-defined]

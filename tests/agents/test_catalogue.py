@@ -1,0 +1,120 @@
+"""What a robot holds of a model: whole and in stages, which give the same; and a load beside everything else."""
+
+from __future__ import annotations
+
+import queue
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.catalogue import Catalogue
+from agents.loader import Loader
+from models.pipeline import Pipeline
+from models.session import LoadHandle, RunHandle
+from models.store import ModelError
+from swarm.core.config import Board
+from swarm.core.plan import Leg
+from swarm.core.world import Detections
+from tests.agents.staged import STAGE_MS, STAGES, store_with_stages
+
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+GOLDEN = Path(__file__).parent.parent / "models" / "data" / "golden.npz"
+FRAME: np.ndarray = max(np.load(GOLDEN)["images"], key=lambda image: image.std())    # one with much to see
+WAIT_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_with_stages(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def held(folder: Path) -> Catalogue:
+    return Catalogue(["detector"], BOARD, folder, staged=True)
+
+
+@pytest.mark.parametrize("cut", range(1, STAGES))
+def test_any_cut_gives_what_the_whole_gives(held: Catalogue, cut: int) -> None:
+    detector = held.get("detector", "int8")
+    whole = detector.run(FRAME, Leg("a"), RunHandle())
+    between = detector.run(FRAME, Leg("a", 0, cut), RunHandle())
+    assert isinstance(between, list)
+    assert held.fits("detector", "int8", cut, between)
+    assert detector.run(between, Leg("b", cut, STAGES), RunHandle()) == whole
+    assert isinstance(whole, Detections)
+    assert whole.boxes
+
+
+def test_what_travels_from_home_is_the_models_input(held: Catalogue) -> None:
+    detector = held.get("detector", "int8")
+    tensors = held.inputs("detector", FRAME)
+    assert held.fits("detector", "int8", 0, tensors)
+    assert detector.run(tensors, Leg("b"), RunHandle()) == detector.run(FRAME, Leg("a"), RunHandle())
+    with pytest.raises(ValueError, match="must be uint8"):
+        held.inputs("detector", FRAME[1:])
+
+
+def test_what_does_not_cross_there_does_not_fit(held: Catalogue) -> None:
+    between = held.get("detector", "int8").run(FRAME, Leg("a", 0, 2), RunHandle())
+    assert isinstance(between, list)
+    assert not held.fits("detector", "int8", 1, [*between, between[0]])
+    assert not held.fits("detector", "int8", 2, [])
+    assert not held.fits("detector", "int8", 2, [t.astype(np.float64) for t in between])
+    assert not held.fits("detector", "int8", 2, [t[..., 1:] for t in between])
+    assert not held.fits("detector", "int8", STAGES + 1, between)
+    assert held.fits("unheard_of", "int8", 2, between)       # others say what is wrong with it
+
+
+def test_times_are_those_of_the_board_and_bytes_those_of_the_boundary(held: Catalogue) -> None:
+    (profile,) = held.announce()
+    assert [stage.p50_s for stage in profile.stages] == [pytest.approx(STAGE_MS / 1e3 / 0.5)] * STAGES
+    assert profile.stages[0].input_bytes == profile.input_bytes == FRAME.nbytes
+    assert held.get("detector", "int8").quantiles(Leg("a", 1, 3))[10] == pytest.approx(2 * STAGE_MS / 1e3 / 0.5)
+
+
+def test_stages_are_loaded_later_in_a_thread_of_their_own(folder: Path) -> None:
+    later = Catalogue(["detector"], BOARD, folder)
+    assert later.staged == []
+    assert len(later.announce()[0].stages) == STAGES         # they can be planned with all the same
+    came: queue.Queue[Pipeline] = queue.Queue()
+    loader = Loader(crashed=_not_expected)
+    loader.start("detector", lambda handle: later.load_stages("detector", "int8", handle), came.put)
+    later.adopt("detector", "int8", came.get(timeout=WAIT_S))
+    loader.close()
+    assert later.staged == [("detector", "int8")]
+    assert isinstance(later.get("detector", "int8").run(FRAME, Leg("a", 0, STAGES), RunHandle()), Detections)
+
+
+def test_a_load_that_fails_is_told_and_one_that_is_cancelled_ends(caplog: pytest.LogCaptureFixture) -> None:
+    loader = Loader(crashed=_not_expected)
+    begun: queue.Queue[LoadHandle] = queue.Queue()
+
+    def broken(handle: LoadHandle) -> Pipeline:
+        raise ModelError("stage 1", "is damaged")
+
+    def endless(handle: LoadHandle) -> Pipeline:
+        begun.put(handle)
+        while True:
+            handle.enter()
+
+    loader.start("broken", broken, _not_expected)
+    loader.start("endless", endless, _not_expected)
+    begun.get(timeout=WAIT_S)
+    loader.close()                                           # returns: both threads have ended
+    assert "the stages of broken cannot be run: stage 1" in caplog.text
+    assert not any(thread.is_alive() for thread, _ in loader._loads)
+
+
+def test_a_bug_in_a_load_is_handed_on() -> None:
+    crashes: queue.Queue[BaseException] = queue.Queue()
+
+    def bug(handle: LoadHandle) -> Pipeline:
+        raise KeyError("a bug")
+
+    Loader(crashed=crashes.put).start("bug", bug, _not_expected)
+    assert isinstance(crashes.get(timeout=WAIT_S), KeyError)
+
+
+def _not_expected(what: object) -> None:
+    raise AssertionError(what)

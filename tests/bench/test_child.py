@@ -1,0 +1,54 @@
+"""A bench's children: orders and answers, and that none outlives its parent."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from swarm.bench.child import Child, ChildError, cpu_s
+from swarm.bench.echo import Address
+
+PARENT = """
+import signal
+from swarm.bench.child import Child
+from swarm.bench.echo import Address
+child = Child("swarm.bench.echo", "bare", "1024")
+child.hear(Address)
+print(child.pid, flush=True)
+signal.pause()
+"""
+
+
+def test_a_child_says_where_it_is_and_ends_with_its_block() -> None:
+    with Child("swarm.bench.echo", "bare", "1024") as child:
+        assert child.hear(Address).endpoint.startswith("tcp://127.0.0.1:")
+        assert cpu_s(child.pid) > 0
+    assert not os.path.exists(f"/proc/{child.pid}")
+
+
+def test_a_child_that_crashes_is_said_so(capfd: pytest.CaptureFixture[str]) -> None:
+    with Child("swarm.bench.echo", "bare", "not-a-number") as child, pytest.raises(ChildError, match="ended with 1"):
+        child.hear(Address)
+    assert "ValueError" in capfd.readouterr().err
+
+
+def test_a_child_that_says_nothing_is_not_waited_for_in_vain() -> None:
+    with Child("swarm.bench.echo", "bare", "1024") as child:
+        child.hear(Address)
+        with pytest.raises(ChildError, match=r"said nothing for 0\.01 s"):
+            child.hear(Address, 0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_ends_when_its_parent_dies(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = os.pidfd_open(int(parent.stdout.readline()))
+        parent.send_signal(number)
+    assert select.select([child], [], [], 10)[0], "it lives"
+    os.close(child)

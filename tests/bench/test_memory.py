@@ -1,0 +1,36 @@
+"""Memory is bounded on both sides, whatever the other does: real processes, as the kernel counts them."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm.bench import memory
+
+
+def check(stream_bytes: int, flood: int) -> None:
+    figures = memory.measure(stream_bytes, flood)
+    assert len(figures.rows) == 4
+    assert figures.within, figures.rows
+    for row in figures.rows:
+        if row.read:
+            assert row.taken == row.offered, row
+        else:
+            assert 0 < row.taken < row.offered, row
+
+
+def test_a_peer_that_never_reads_and_a_flood_cost_little_memory() -> None:
+    check(96 << 20, 20_000)
+
+
+@pytest.mark.long
+def test_a_gibibyte_and_a_million_messages_cost_little_memory() -> None:
+    check(memory.STREAM_BYTES, memory.FLOOD)
+
+
+def test_growth_over_the_limit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = memory.Row(
+        case="", read=True, offered=1, tensor_bytes=0, taken=1, sender_idle_mib=40.0, receiver_idle_mib=40.0,
+        sender_grew_mib=3.0, receiver_grew_mib=memory.LIMIT_MIB + 0.1,
+    )
+    monkeypatch.setattr(memory, "_row", lambda case: row)
+    assert memory.measure().within is False

@@ -1,0 +1,178 @@
+"""`swarm models list|show|profile|quantize` as a user meets them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+
+from models import profiles, store
+from models.build import profile as measuring
+from models.session import VERSION
+from models.store import ARTEFACTS, BLOBS
+from swarm.cli import drawing
+from swarm.cli.main import main
+from swarm.core.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
+from tests.models.build.networks import CHANNELS, SIDE, cnn, constant
+
+KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here"]
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store, and measurements that are short."""
+    monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(measuring, "ROUNDS", 4)
+    return tmp_path / "models"
+
+
+def keep(model: onnx.ModelProto, name: str = "small") -> Card:
+    """A graph in the user's store, as if it had been imported."""
+    sha256, size = store.put(model.SerializeToString())
+    ends = [[TensorSpec(name=v.name, dtype="float32", shape=[d.dim_value for d in v.type.tensor_type.shape.dim])
+             for v in values] for values in (model.graph.input, model.graph.output)]
+    fp32 = Variant(precision="fp32", sha256=sha256, bytes=size, memory_bytes=1, metrics={AGREEMENT: 1.0},
+                   run_time=RunTime(quantiles_ms=[0.5] * 21, runs=1))
+    card = Card(name=name, task="", inputs=ends[0], outputs=ends[1], parameters=1, opset=17, ir_version=8,
+                primary_metric=AGREEMENT, variants={"fp32": fp32}, made_by="test", made_with={})
+    store.save_card(card)
+    return card
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    assert main(["models", "list", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["models"]
+    return told["models"]
+
+
+def test_the_list_has_a_row_per_variant_with_these_very_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = listed(capsys)
+    assert all(list(row) == KEYS for row in rows)
+    assert [(row["name"], row["variant"]) for row in rows if row["chosen_here"]] == [
+        ("detector", "int8"), ("segmenter", "int8")]
+    card = store.load_card("detector")
+    assert rows[0] == {
+        "name": "detector", "variant": "fp32", "bytes": card.variants["fp32"].bytes, "metric": "ap50",
+        "value": card.variants["fp32"].metrics["ap50"], "p50_ms": card.variants["fp32"].run_time.p50_ms,
+        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False,
+    }
+    assert main(["models", "list"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert len(table) == 1 + len(rows)
+    assert "chosen here" in table[2]
+
+
+def test_a_variant_is_named_slower_and_not_chosen_where_it_was_measured_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "profile", "detector", "--json"]) == 0
+    taken = msgspec.json.decode(capsys.readouterr().out, type=profiles.ModelProfile)
+    slow = msgspec.structs.replace(
+        taken.variants["int8"].whole, run_time=RunTime(quantiles_ms=[99.0] * 21, runs=9))
+    profiles.save(msgspec.structs.replace(taken, variants=taken.variants | {
+        "int8": msgspec.structs.replace(taken.variants["int8"], whole=slow)}))
+    fp32, int8 = (row for row in listed(capsys) if row["name"] == "detector")
+    assert (int8["p50_ms"], int8["chosen_here"], fp32["chosen_here"]) == (99.0, False, True)
+    assert main(["models", "list"]) == 0
+    assert "slower than fp32 here" in capsys.readouterr().out
+
+
+def test_show_draws_accuracy_sizes_and_cuts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "detector"]) == 0
+    drawn = capsys.readouterr().out
+    assert "● int8" in drawn
+    assert "ms p50" in drawn
+    assert "█" in drawn
+    assert main(["models", "show", "detector", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    card = store.load_card("detector")
+    for key, variant in card.variants.items():
+        cuts = range(1, len(variant.stages))
+        assert told["cuts"][key] == [[msgspec.to_builtins(spec) for spec in crossing(card, key, k)] for k in cuts]
+        assert f"{key}: not cut" in drawn or f"{key} in {len(variant.stages)} stages" in drawn
+    assert [row["variant"] for row in told["here"]] == list(card.variants)
+
+
+def test_show_refuses_an_altered_file_by_name(own_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(ARTEFACTS, own_store)
+    sha256 = store.load_card("detector").variants["int8"].sha256
+    path = own_store / BLOBS / f"{sha256}.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert main(["models", "show", "detector"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"{sha256}.onnx (detector int8): found" in told
+
+
+def test_a_profile_is_kept_by_board_provider_and_version(own_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(cnn())
+    assert main(["models", "profile", "small", "--board", "orin_nano"]) == 0
+    told = capsys.readouterr()
+    assert "emulated" in told.out
+    path = own_store / "small" / "profiles" / f"orin_nano-cpu-{VERSION}.json"
+    assert str(path) in told.out
+    kept = json.loads(path.read_text())
+    assert kept["emulated"]
+    assert kept["variants"]["fp32"]["whole"]["run_time"]["runs"] == 4
+    assert main(["models", "profile", "small", "--board", "orin_nan"]) == 2
+    assert "did you mean 'orin_nano'?" in capsys.readouterr().err
+    assert main(["models", "profile", "smal"]) == 2
+    assert "no model is called 'smal'" in capsys.readouterr().err
+
+
+def test_a_model_is_quantized_from_the_users_own_inputs(
+    tmp_path: Path, own_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(cnn())
+    source = tmp_path / "x.npy"
+    np.save(source, np.random.default_rng(2).standard_normal((12, CHANNELS, SIDE, SIDE)).astype(np.float32))
+    assert main(["models", "quantize", "small", "--calibrate", str(source), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["variant"] for row in told["made"]} == {"int8", "int8_dynamic"}
+    assert any("entropy" in line for line in told["trials"])
+    card = store.load_card("small")
+    assert set(card.variants) == {"fp32", "int8", "int8_dynamic"}
+    for row in told["made"]:
+        variant = card.variants[row["variant"]]
+        assert variant.parent == "fp32"
+        assert variant.gate is not None
+        assert variant.gate.passed
+        assert variant.metrics == {AGREEMENT: variant.gate.value}
+        assert store.artefact(card, row["variant"]).stat().st_size == variant.bytes
+        assert not (row["slower_than"] and row["chosen_here"])
+    assert (own_store / "small" / "profiles" / f"host-cpu-{VERSION}.json").is_file()
+
+
+def test_a_model_that_cannot_be_quantized_is_told_why(capsys: pytest.CaptureFixture[str]) -> None:
+    keep(constant(), "flat")
+    assert main(["models", "quantize", "flat", "--calibrate", "random"]) == 2
+    assert "gives the same outputs" in capsys.readouterr().err
+    assert main(["models", "quantize", "flat", "--calibrate", "world"]) == 2
+    assert "takes no frames of a camera" in capsys.readouterr().err
+    assert set(store.load_card("flat").variants) == {"fp32"}
+
+
+def test_without_onnx_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnx" else found(name))
+    assert main(["models", "quantize", "detector", "--calibrate", "random"]) == 2
+    assert "onnx is not installed; pip install onnx" in capsys.readouterr().err
+    assert main(["bench", "split"]) == 2
+    assert "onnx is not installed; pip install onnx" in capsys.readouterr().err
+
+
+def test_charts_by_hand() -> None:
+    assert drawing.bar(1.0, 2.0, 4) == "██  "
+    assert drawing.bar(0.001, 2.0, 4) == "▏   "
+    assert drawing.bar(0.0, 0.0, 2) == "  "
+    lines = drawing.scatter([("a", 0.0, 1.0), ("b", 10.0, 0.0)], "ms", "score", width=11, height=3)
+    assert lines == ["   score", "   1.000 │● a", "         │", "   0.000 │        b ●", "         └───────────",
+                     "          0     10 ms"]
+    assert any("same ●" in line for line in drawing.scatter([("same", 1.0, 0.5)], "ms", "score", width=20))

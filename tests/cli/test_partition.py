@@ -1,0 +1,167 @@
+"""`swarm models import`, `partition` and `verify`, as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from models import store
+from models.build import importing, staging, verify
+from models.build.graph import Graph
+from models.build.partition import cuts, split
+from swarm.cli import extras
+from swarm.cli.main import main
+from swarm.core.cards import RunTime, crossing
+from tests.models.build.graphs import model, node, tensor
+
+F32 = np.float32
+TIMES = RunTime(quantiles_ms=[1.0] * 21, runs=1)
+
+
+def by_macs(graph: Graph) -> list[float]:
+    """What no mood of the host changes."""
+    return [*(float(cut.macs_before) for cut in cuts(graph)), float(sum(graph.macs))]
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is empty, and no time spent on measuring."""
+    monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "store"))
+    for module in (importing, staging):
+        monkeypatch.setattr(module, "memory_bytes", lambda path: 1)
+        monkeypatch.setattr(module, "run_times", lambda paths: dict.fromkeys(paths, TIMES))
+    monkeypatch.setattr(staging, "head_costs", by_macs)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Three products of about the same cost, with a residual over the second."""
+    draws = np.random.default_rng(5)
+    weights = {name: (draws.standard_normal((64, 64)) / 8).astype(F32) for name in ("u", "v", "w")}
+    given = model(
+        [node("MatMul", "x u", "a"), node("Relu", "a", "b"), node("MatMul", "b v", "c"), node("Add", "c b", "d"),
+         node("MatMul", "d w", "e"), node("Tanh", "e", "y")],
+        [tensor("x", ["batch", 64])], [tensor("y", ["batch", 64])], weights)
+    onnx.save(given, tmp_path / "three layers.onnx")
+    return tmp_path / "three layers.onnx"
+
+
+def test_a_file_is_imported_cut_and_verified(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "import", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("three_layers: fp32, 12,288 parameters, 0.0 M multiply-accumulates, opset 17, IR 8\n")
+    assert "axes   batch = 1\n" in said
+    assert "nodes  1 Add, 3 MatMul, 1 Relu, 1 Tanh\n" in said
+
+    assert main(["models", "partition", "three_layers", "--stages", "3", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)["variants"]["fp32"]
+    card = store.load_card("three_layers")
+    assert len(made["stages"]) == len(card.variants["fp32"].stages) == 3
+    assert sum(stage.macs for stage in card.variants["fp32"].stages) == card.macs == 3 * 64 * 64
+    assert [spec["name"] for spec in made["crossing"][0]] == ["x"]
+    assert [spec.name for spec in crossing(card, "fp32", len(made["stages"]))] == ["y"]
+
+    assert main(["models", "verify", "three_layers", "--all-cuts", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cuts"], found["verified"], found["skipped"], found["failed"]) == (5, 5, [], [])
+    assert 0.0 <= found["max_abs_error"] < 1e-5
+    assert found["variants"]["fp32"]["stages"] == len(made["stages"])
+
+
+def test_the_table_names_what_crosses(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "import", str(file), "--name", "three", "--axis", "batch=2"]) == 0
+    assert main(["models", "partition", "three", "--stages", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "three fp32: 2 stages" in said
+    assert "float32 [2, 64]" in said
+    assert main(["models", "verify", "three"]) == 0
+    assert "three fp32: 5 of 5 cuts verified on 2 random and 0 real inputs" in capsys.readouterr().out
+
+
+def test_what_is_too_short_to_be_cut_stays_whole(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["models", "import", str(file), "--name", "three"])
+    monkeypatch.setattr(staging, "head_costs", lambda graph: [0.01] * len(cuts(graph)) + [1.0])
+    assert main(["models", "partition", "three"]) == 0
+    assert "three fp32: stays whole" in capsys.readouterr().out
+    assert store.load_card("three").variants["fp32"].stages == []
+
+
+def test_a_file_is_verified_without_import(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "verify", str(file), "--all-cuts"]) == 0
+    assert "5 of 5 cuts verified" in capsys.readouterr().out
+    assert store.names(store.home()) == []
+
+
+def test_recorded_inputs_are_real_ones(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["models", "import", str(file)])
+    np.savez(tmp_path / "recorded.npz", x=np.random.default_rng(1).standard_normal((6, 64)).astype(F32))
+    assert main(["models", "verify", "three_layers", "--inputs", str(tmp_path / "recorded.npz")]) == 0
+    assert "2 random and 4 real inputs" in capsys.readouterr().out
+
+
+def test_a_cut_that_fails_is_named_and_ends_with_exit_code_1(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoilt(graph: object, points: list) -> list:
+        stages = split(graph, points)            # pyright: ignore[reportArgumentType]
+        for one in stages[1].graph.node:
+            one.op_type = "Sigmoid" if one.op_type == "Tanh" and points[0].name == "d" else one.op_type
+        return stages
+
+    monkeypatch.setattr(verify, "split", spoilt)
+    assert main(["models", "verify", str(file), "--all-cuts"]) == 1
+    out, err = capsys.readouterr()
+    assert "4 of 5 cuts verified" in out
+    assert "cut d: the stages compute something else than the whole: 100.00% of the output differs" in err
+
+
+def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "import", str(file), "--name", "mine"]) == 0
+    assert main(["models", "import", str(file), "--name", "mine"]) == 0
+    onnx.save(model([node("Neg", "x", "y")]), file)
+    assert main(["models", "import", str(file), "--name", "mine"]) == 2
+    assert "model 'mine': is there already, from another file; another --name" in capsys.readouterr().err
+    assert store.load_card("mine").operators != {"Neg": 1}
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["import", "nowhere.onnx"], "nowhere.onnx: No such file"),
+    (["import", "{file}", "--axis", "batch"], "--axis batch: is no axis and size; like --axis batch=1"),
+    (["import", "{file}", "--axis", "depth=2"], "--axis depth: is no dynamic axis of the model; known: batch"),
+    (["import", "{file}", "--name", "../up"], "is no name of a model"),
+    (["import", "{file}", "--name", "detector"], "model 'detector': is there already"),
+    (["partition", "oracle"], "no model is called 'oracle'"),
+    (["partition", "detector", "--stages", "1"], "--stages 1: cuts nothing; 2 or more"),
+    (["partition", "detector", "--variant", "fp64"], "no variant is called 'fp64'"),
+    (["verify", "oracle"], "no model is called 'oracle'"),
+    (["verify", "nowhere.onnx"], "nowhere.onnx: No such file"),
+    (["verify", "detector", "--variant", "fp64"], "no variant is called 'fp64'"),
+    (["verify", "detector", "--inputs", "nowhere.npz"], "nowhere.npz"),
+    (["verify", "detector", "--axis", "n=1"], "--axis: is for files"),
+    (["verify", "{file}", "--inputs", "random"], "is run on random inputs only; import it first"),
+])
+def test_mistakes_are_told_in_one_line(
+    arguments: list[str], told: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", *(part.format(file=file) for part in arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("swarm: ")
+    assert err.count("\n") == 1
+    assert told in err
+
+
+@pytest.mark.parametrize("action", ["import", "partition", "verify"])
+def test_without_onnx_it_is_said_how_to_get_it(
+    action: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
+    assert main(["models", action, "detector"]) == 2
+    err = capsys.readouterr().err
+    assert f"swarm models {action}: onnx is not installed; pip install onnx" in err

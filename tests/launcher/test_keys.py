@@ -1,0 +1,83 @@
+"""Keys are made for each run, every process of it speaks in cipher, and no secret outlives it."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swarm.core.errors import BadInput
+from swarm.launcher.keys import RunKeys
+from swarm.net.keyfiles import read_enrolled
+from swarm.net.keys import Keyring
+from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch
+
+NAMES = ["carrier_0", "launcher", "planner", "rover_0", "rover_1", "world"]
+
+
+def test_a_run_has_keys_of_its_own_while_it_lasts(tmp_path: Path) -> None:
+    with Flight(write_launch(tmp_path), tmp_path / "out", "--set", "policy=planner") as flight:
+        flight.until("3/3 robots")
+        keys = flight.out / "keys"
+        assert keys.stat().st_mode & 0o777 == 0o700
+        assert {path.stem: path.stat().st_mode & 0o777 for path in keys.glob("*.key")} == dict.fromkeys(NAMES, 0o600)
+        assert Keyring(keys, "rover_0").names() == NAMES
+        launcher = read_enrolled(keys / "enrolled" / "launcher.pub")
+        for name in NAMES:
+            if name != "launcher":
+                settings = yaml.safe_load((flight.out / "files" / f"{name}.yaml").read_text())
+                assert settings["keys"] == str(keys)
+                assert settings["launcher"]["public_key"] == launcher.public
+        flight.process.send_signal(signal.SIGINT)
+        assert flight.end()[0] == 130
+        assert not keys.exists()
+        for log in (flight.out / "logs").iterdir():
+            assert "refused" not in log.read_text(), log
+
+
+@pytest.mark.parametrize("manner", ["refuses", "crashes"])
+def test_no_secret_outlives_a_run_that_fails(tmp_path: Path, manner: str) -> None:
+    with Flight(write_launch(tmp_path), tmp_path / "out", "--manner", manner) as flight:
+        assert flight.end()[0] != 0
+        assert (flight.out / "files").exists()
+        assert not (flight.out / "keys").exists()
+
+
+def test_keys_that_a_killed_launcher_left_are_replaced_with_its_run(tmp_path: Path) -> None:
+    launch, out = write_launch(tmp_path), tmp_path / "out"
+    with Flight(launch, out) as flight:
+        flight.until("3/3 robots")
+        old = read_enrolled(out / "keys" / "enrolled" / "world.pub")
+    assert (out / "keys" / "world.key").exists()
+    wait_until(lambda: nobody_left(pids(out)))
+    with Flight(launch, out) as flight:
+        flight.until("3/3 robots")
+        assert read_enrolled(out / "keys" / "enrolled" / "world.pub") != old
+
+
+def test_keys_of_a_launch_that_never_runs_are_removed_too(tmp_path: Path) -> None:
+    keys = RunKeys(tmp_path / "keys", ["a", "b"])
+    assert (tmp_path / "keys" / "b.key").exists()
+    del keys
+    gc.collect()
+    assert not (tmp_path / "keys").exists()
+
+
+def test_where_no_keys_can_be_written_it_is_said_and_nothing_of_others_is_touched(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="absent/keys: No such file or directory"):
+        RunKeys(tmp_path / "absent" / "keys", ["a"])
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "thesis.tex").touch()
+    with pytest.raises(BadInput, match="keys: File exists"):
+        RunKeys(tmp_path / "keys", ["a"])
+    gc.collect()
+    assert (tmp_path / "keys" / "thesis.tex").exists()
+
+
+def test_keys_that_cannot_be_removed_are_told(tmp_path: Path) -> None:
+    keys = RunKeys(tmp_path / "keys", ["a"])
+    assert keys.remove() == ""
+    assert keys.remove().startswith("the keys of the run could not be removed: ")

@@ -1,0 +1,96 @@
+"""Any cut of any graph, and any split into several stages, gives what the whole gives."""
+
+from itertools import pairwise
+
+import numpy as np
+import onnx
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from models.build.graph import Graph
+from models.build.partition import MOST_TENSORS, balanced, cuts, frontiers, split
+from models.build.samples import samples
+from models.build.verify import FUSED, Whole, outcome
+from tests.models.build.dags import dag
+
+SEEDS = st.integers(0, 2**32 - 1)
+INPUTS = 3
+
+
+def opened(seed: int, nodes: int, int8: bool) -> Whole:
+    graph = Graph(dag(seed, nodes, int8=int8))
+    whole = Whole(graph, list(samples(graph.model, INPUTS)))
+    assume(not whole.unusable)
+    return whole
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(seed=SEEDS, nodes=st.integers(2, 30), int8=st.booleans())
+def test_any_cut_recombined_equals_the_whole(seed: int, nodes: int, int8: bool) -> None:
+    whole = opened(seed, nodes, int8)
+    for cut in frontiers(whole.graph):
+        found = outcome(whole, cut)
+        assert not found.skipped
+        assert found.cause in (("", FUSED) if int8 else ("",)), (cut, found)
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(seed=SEEDS, nodes=st.integers(4, 40), int8=st.booleans(), data=st.data())
+def test_any_split_recombined_equals_the_whole(seed: int, nodes: int, int8: bool, data: st.DataObject) -> None:
+    whole = opened(seed, nodes, int8)
+    found = cuts(whole.graph)
+    assume(found)
+    chosen = data.draw(st.lists(st.sampled_from(found), min_size=1, unique_by=lambda cut: cut.position))
+    stages = split(whole.graph, sorted(chosen, key=lambda cut: cut.position))
+    for model in stages:
+        onnx.checker.check_model(model, full_check=True)
+    assert whole.check(stages)[1] in (("", FUSED) if int8 else ("",))
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(seed=SEEDS, nodes=st.integers(2, 40))
+def test_cuts_are_told_apart_by_what_crosses_and_lose_no_work(seed: int, nodes: int) -> None:
+    graph = Graph(dag(seed, nodes))
+    found = frontiers(graph)
+    sets = [frozenset(spec.name for spec in cut.tensors) for cut in found]
+    assert len(set(sets)) == len(sets)
+    assert all(0 < len(names) <= MOST_TENSORS for names in sets)
+    assert {cut.macs_before + cut.macs_after for cut in found} <= {sum(graph.macs)}
+    assert all(one.position < two.position and one.macs_before <= two.macs_before for one, two in pairwise(found))
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(seed=SEEDS, nodes=st.integers(8, 40), k=st.integers(2, 5), data=st.data())
+def test_no_split_of_as_many_stages_has_a_shorter_longest_stage(
+    seed: int, nodes: int, k: int, data: st.DataObject
+) -> None:
+    graph = Graph(dag(seed, nodes))
+    found = cuts(graph)
+    assume(len(found) >= k)
+    steps = data.draw(st.lists(st.integers(0, 9), min_size=len(found) + 1, max_size=len(found) + 1))
+    done = np.cumsum(steps)
+    cost = dict(zip([cut.position for cut in found], done, strict=False))
+
+    def longest(points: list) -> float:
+        ends = [0, *(cost[cut.position] for cut in points), done[-1]]
+        return max(np.diff(ends))
+
+    best = longest(balanced(graph, k, done.tolist()))
+    some = st.lists(st.sampled_from(found), min_size=k - 1, max_size=k - 1, unique_by=lambda cut: cut.position)
+    for _ in range(20):
+        other = data.draw(some)
+        assert best <= 1.1 * longest(sorted(other, key=lambda cut: cut.position)) + 1e-9
+
+
+def test_the_order_does_not_depend_on_the_file_s() -> None:
+    """Shuffled nodes, same edges: a valid order again, with the same outputs."""
+    model = dag(3, 30)
+    shuffled = onnx.ModelProto()
+    shuffled.CopyFrom(model)
+    del shuffled.graph.node[:]
+    shuffled.graph.node.extend(model.graph.node[i] for i in np.random.default_rng(1).permutation(len(model.graph.node)))
+    graph, other = Graph(model), Graph(shuffled)
+    assert sorted(node.output[0] for node in other.nodes) == sorted(node.output[0] for node in graph.nodes)
+    whole = Whole(graph, list(samples(model, INPUTS)))
+    stages = split(other, cuts(other)[::3])
+    assert whole.check(stages)[1] == ""

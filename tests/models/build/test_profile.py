@@ -1,0 +1,197 @@
+"""What is measured of a model, and when a kept measurement holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from models import cache, profiles, store
+from models.build.loading import Load, load
+from models.build.measure import WARM_UP, drawn, interleaved, run_time, spread
+from models.build.partition import balanced, split
+from models.build.profile import profile
+from models.profiles import ModelProfile, Piece, VariantProfile
+from models.session import Session
+from models.store import ModelError
+from swarm.core.cards import AGREEMENT, Card, Gate, RunTime, Stage, TensorSpec, Variant
+from swarm.core.config import Board
+from tests.models.build.networks import cnn
+
+QUIET = lambda: 0.0                  # noqa: E731 - no other process ever runs
+
+
+def time(p50_ms: float) -> RunTime:
+    return RunTime(quantiles_ms=np.linspace(0.9 * p50_ms, 1.1 * p50_ms, 21).tolist(), runs=10)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Card, Path]:
+    """A small network in a store, whole and in two stages."""
+    folder, model = tmp_path_factory.mktemp("store"), cnn(4)
+    sha256, size = store.put(model.SerializeToString(), folder)
+    stages = []
+    for piece in split(model, balanced(model, 2)):
+        own, own_size = store.put(piece.SerializeToString(), folder)
+        session = Session(store.blob(own, own_size, folder))
+        stages.append(Stage(sha256=own, bytes=own_size, inputs=session.inputs, outputs=session.outputs, macs=1,
+                            memory_bytes=1, run_time=time(2.0)))
+    whole = Session(store.blob(sha256, size, folder))
+    fp32 = Variant(precision="fp32", sha256=sha256, bytes=size, memory_bytes=1, metrics={AGREEMENT: 1.0},
+                   run_time=time(4.0), stages=stages)
+    card = Card(name="small", task="", inputs=whole.inputs, outputs=whole.outputs, parameters=1, opset=17, ir_version=8,
+                primary_metric=AGREEMENT, variants={"fp32": fp32}, made_by="test", made_with={})
+    store.save_card(card, folder)
+    return card, folder
+
+
+@pytest.fixture(scope="module")
+def measured(kept: tuple[Card, Path]) -> ModelProfile:
+    return profile(kept[0], rounds=8, folder=kept[1])
+
+
+def test_every_piece_is_measured_whole_and_by_stage(kept: tuple[Card, Path], measured: ModelProfile) -> None:
+    card, _ = kept
+    variant = measured.variants["fp32"]
+    assert variant.sha256 == card.variants["fp32"].sha256
+    assert len(variant.stages) == 2
+    for piece in (variant.whole, *variant.stages):
+        quantiles = piece.run_time.quantiles_ms
+        assert quantiles == sorted(quantiles)
+        assert 0 < quantiles[0] <= quantiles[19] <= piece.p99_ms <= quantiles[20]
+        assert piece.run_time.runs == piece.run_time_threads.runs == 8
+        assert piece.load_cold_ms > 0 < piece.load_warm_ms
+        assert piece.peak_bytes >= piece.memory_bytes > 0
+        assert piece.spread >= 0
+    crossing = variant.boundary_bytes
+    assert crossing == [card.inputs[0].bytes, card.variants["fp32"].stages[0].outputs[0].bytes, card.outputs[0].bytes]
+    assert not measured.emulated
+
+
+def test_an_emulated_board_is_this_host_slowed_and_says_so(kept: tuple[Card, Path], measured: ModelProfile) -> None:
+    slow = profile(kept[0], board="tiny", speed={"fp32": 0.001, "int8": 0.5}, rounds=8, folder=kept[1])
+    assert slow.emulated
+    assert slow.board == "tiny"
+    ratio = slow.variants["fp32"].whole.run_time.p50_ms / measured.variants["fp32"].whole.run_time.p50_ms
+    assert ratio > 100                               # a thousand, but for the host's moods
+    assert slow.variants["fp32"].whole.memory_bytes < 100 * measured.variants["fp32"].whole.memory_bytes
+
+
+def test_a_kept_profile_is_found_where_it_holds(
+    kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, _ = kept
+    path = profiles.save(measured, tmp_path)
+    assert path == tmp_path / "small" / "profiles" / f"host-cpu-{measured.runtime}.json"
+    assert profiles.find(card, "host", "cpu", measured.runtime, folder=tmp_path) == measured.variants
+    assert profiles.find(card, "orin_nano", "cpu", measured.runtime, folder=tmp_path) == {}
+    assert profiles.find(card, "host", "cuda", measured.runtime, folder=tmp_path) == {}
+    assert profiles.find(card, "host", "cpu", "0.1", folder=tmp_path) == {}
+    assert profiles.find(card, "host", "cpu", measured.runtime, folder=tmp_path, speed={"fp32": 0.5}) == {}
+    other = msgspec.structs.replace(card, variants={
+        "fp32": msgspec.structs.replace(card.variants["fp32"], sha256="0" * 64)})
+    assert profiles.find(other, "host", "cpu", measured.runtime, folder=tmp_path) == {}
+    monkeypatch.setattr(cache, "device", lambda: "another machine")
+    assert profiles.find(card, "host", "cpu", measured.runtime, folder=tmp_path) == {}
+    monkeypatch.undo()
+    path.write_text("{")
+    with pytest.raises(ModelError, match=r"host-cpu-.*\.json: .*profile the model again"):
+        profiles.find(card, "host", "cpu", measured.runtime, folder=tmp_path)
+
+
+def test_a_board_has_what_was_measured_on_it_else_the_cards_times_by_its_speed(
+    kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path
+) -> None:
+    card, _ = kept
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+    told = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
+    assert [t.p50_ms for t in told] == pytest.approx([8.0, 4.0, 4.0])
+    profiles.save(msgspec.structs.replace(measured, board="tiny", emulated=True, speed=dict(board.speed)), tmp_path)
+    seen = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
+    own = measured.variants["fp32"]
+    assert seen == [own.whole.run_time, *(stage.run_time for stage in own.stages)]
+
+
+def variants(**p50_ms: float) -> tuple[Card, dict[str, RunTime]]:
+    """fp32 and what was made from it; `bad` failed its gate."""
+    gates = {"bad": Gate(metric=AGREEMENT, value=0.5, floor=0.9), "fp32": None}
+    made = {
+        key: Variant(precision="int8", sha256="0" * 64, bytes=1, memory_bytes=1, metrics={}, run_time=time(ms),
+                     parent="" if key == "fp32" else "fp32",
+                     gate=gates.get(key, Gate(metric=AGREEMENT, value=0.95, floor=0.9)))
+        for key, ms in p50_ms.items()
+    }
+    spec = [TensorSpec(name="x", dtype="float32", shape=[1])]
+    card = Card(name="m", task="", inputs=spec, outputs=spec, parameters=1, opset=17, ir_version=8,
+                primary_metric=AGREEMENT, variants=made, made_by="test", made_with={})
+    return card, profiles.run_times(card, {})
+
+
+def test_the_fastest_here_is_chosen_of_those_that_passed() -> None:
+    assert profiles.chosen(*variants(fp32=5.0, int8=3.0, bad=1.0)) == "int8"
+    assert profiles.chosen(*variants(fp32=5.0, int8=7.0, bad=1.0)) == "fp32"
+    assert profiles.chosen(*variants(int8=5.0, fp32=5.0)) == "fp32"      # a gain of nothing is no reason
+    assert profiles.slower_than_parent(*variants(fp32=5.0, int8=7.0, other=4.0)) == {"int8": "fp32"}
+
+
+def test_what_was_measured_here_goes_before_the_card() -> None:
+    card, _ = variants(fp32=5.0, int8=3.0)
+    piece = Piece(run_time=time(9.0), run_time_threads=time(9.0), p99_ms=9.0, spread=0.0, load_cold_ms=1.0,
+                  load_warm_ms=1.0, memory_bytes=1, peak_bytes=1)
+    times = profiles.run_times(card, {"int8": VariantProfile(sha256="0" * 64, whole=piece)})
+    assert profiles.chosen(card, times) == "fp32"
+
+
+def test_steps_take_turns_and_warm_up_rounds_do_not_count() -> None:
+    order: list[str] = []
+
+    def step(name: str) -> list[float]:
+        order.append(name)
+        return [float(len(order)), 0.0]
+
+    took = interleaved({name: lambda name=name: step(name) for name in "ab"}, 4, pause_s=0.0, others_s=QUIET)
+    assert took["a"].shape == (4, 2)
+    assert sorted(order[-2:]) == ["a", "b"]
+    assert {"".join(order[i:i + 2]) for i in range(0, len(order), 2)} == {"ab", "ba"}
+    assert took["a"][:, 0].min() > 2 * WARM_UP
+
+
+def test_rounds_in_which_others_were_busy_are_made_up_for() -> None:
+    """Every other round somebody else has the processor for an hour."""
+    spent_s, every, rounds = 0.0, 2, 0
+
+    def step() -> list[float]:
+        nonlocal spent_s, rounds
+        rounds += 1
+        spent_s += 3600.0 * (rounds % every == 0)
+        return [float(rounds)]
+
+    took = interleaved({"x": step}, 5, pause_s=0.0, others_s=lambda: spent_s)["x"][:, 0]
+    assert len(took) == 5
+    assert {value % 2 for value in took} == {1.0}    # only the quiet ones
+    every, rounds = 1, 0
+    assert len(interleaved({"x": step}, 5, pause_s=0.0, others_s=lambda: spent_s)["x"]) == 5
+    assert rounds == WARM_UP + 10                    # where it is never quiet, it ends all the same
+
+
+def test_figures_by_hand() -> None:
+    assert run_time(np.arange(21.0)).quantiles_ms == list(range(21))
+    assert spread(np.ones(80)) == 0.0
+    assert spread(np.repeat([1.0, 2.0], 40)) == pytest.approx(2 / 3, abs=1e-3)
+
+
+def test_drawn_inputs_are_of_the_kind_that_is_taken() -> None:
+    specs = [TensorSpec(name=kind, dtype=kind, shape=[2, 3]) for kind in ("uint8", "float16", "int64", "bool")]
+    tensors = drawn(specs, np.random.default_rng(1))
+    assert {name: (str(t.dtype), t.shape) for name, t in tensors.items()} == {s.dtype: (s.dtype, (2, 3)) for s in specs}
+    assert tensors["int64"].max() <= 1
+
+
+def test_a_load_is_measured_in_a_process_of_its_own(kept: tuple[Card, Path]) -> None:
+    card, folder = kept
+    found = load(store.artefact(card, "fp32", folder))
+    assert isinstance(found, Load)
+    assert found.cold_ms > 0 < found.warm_ms
+    assert found.peak_bytes >= found.memory_bytes > 0

@@ -1,0 +1,50 @@
+"""Every cut of every shipped model is verified, on random inputs and on rendered frames."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from models import store
+from models.build.graph import Graph
+from models.build.proof import prove
+from models.build.verify import Feed
+from models.store import ARTEFACTS
+from swarm.core.cards import crossing
+
+SHIPPED = [(name, variant) for name in store.names(ARTEFACTS) for variant in store.load_card(name, ARTEFACTS).variants]
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Feed]:
+    with np.load(Path(__file__).parent.parent / "data" / "golden.npz") as file:
+        return [{"image": image[None]} for image in file["images"][:2]]
+
+
+@pytest.mark.parametrize(("name", "variant"), [
+    pytest.param(*key, marks=[] if key[0] == "detector" else [pytest.mark.long]) for key in SHIPPED
+])
+def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: list[Feed]) -> None:
+    card = store.load_card(name, ARTEFACTS)
+    found = prove(onnx.load(store.artefact(card, variant, ARTEFACTS)), all_cuts=True, real=frames).report
+    assert found.verified == found.cuts >= 30
+    assert (found.skipped, found.failed, found.explained) == ([], [], [])
+    assert found.sensitivity > 0.3
+    if variant == "int8":
+        assert found.max_abs_error == 0.0
+
+
+@pytest.mark.parametrize(("name", "variant"), SHIPPED)
+def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, variant: str, frames: list[Feed]) -> None:
+    card = store.load_card(name, ARTEFACTS)
+    entry = card.variants[variant]
+    whole = onnx.load(store.artefact(card, variant, ARTEFACTS))
+    stages = [onnx.load(store.stage(card, variant, k, ARTEFACTS)) for k in range(len(entry.stages))]
+    assert 6 <= len(stages) <= 8
+    assert prove(whole, all_cuts=False, real=frames, stages=stages).failures == []
+    assert sum(stage.macs for stage in entry.stages) == sum(Graph(whole).macs)
+    assert sum(stage.bytes for stage in entry.stages) < 1.3 * entry.bytes
+    kinds = [spec.dtype for k in range(1, len(stages)) for spec in crossing(card, variant, k)]
+    if variant == "int8":
+        assert kinds.count("uint8") >= 0.8 * len(kinds)

@@ -1,0 +1,129 @@
+"""What counts as the same, what is skipped and why, what is explained and what is wrong."""
+
+from itertools import pairwise
+
+import numpy as np
+import onnx
+import pytest
+
+from models.build import crew
+from models.build.compare import difference
+from models.build.graph import Graph
+from models.build.partition import frontiers, split
+from models.build.proof import prove
+from models.build.samples import samples
+from models.build.verify import FUSED, WRONG, Whole, outcome, report
+from tests.models.build.graphs import model, node, tensor
+
+F32 = np.float32
+
+
+def with_sequence() -> onnx.ModelProto:
+    return model([node("Neg", "x", "a"), node("SequenceConstruct", "a a", "s"), node("SequenceAt", "s nil", "b"),
+                  node("Abs", "b", "y")], weights={"nil": np.int64(0)})
+
+
+def checked(given: onnx.ModelProto):
+    graph = Graph(given)
+    whole = Whole(graph, list(samples(graph.model, 2)))
+    return report([outcome(whole, cut) for cut in frontiers(graph)], whole.sensitivity)
+
+
+@pytest.mark.parametrize(("nodes", "reason"), [
+    ([node("Mul", "x nil", "a"), node("Abs", "a", "y")], "insensitive: the output does not depend on the input"),
+    ([node("RandomNormalLike", "x", "a"), node("Add", "a x", "y")],
+     "not deterministic: the output differs from run to run on the same input"),
+    ([node("Abs", "x", "a"), node("Div", "a nil", "y")],
+     "not finite: the output has infinite values, or some that are no numbers"),
+])
+def test_where_nothing_can_be_shown_every_cut_is_skipped_with_the_reason(nodes: list, reason: str) -> None:
+    found = checked(model(nodes, weights={"nil": F32(0)}))
+    assert (found.cuts, found.verified, found.failed) == (1, 0, [])
+    assert [(one.cut, one.reason) for one in found.skipped] == [("a", reason)]
+
+
+def test_a_cut_whose_tensor_cannot_travel_is_skipped_and_the_others_are_verified() -> None:
+    found = checked(with_sequence())
+    assert (found.cuts, found.verified) == (3, 2)
+    assert [(one.cut, one.reason) for one in found.skipped] == [("s", "'s' crosses: its type, list, does not travel")]
+    assert found.sensitivity == 1.0
+
+
+@pytest.mark.parametrize(("error", "kind", "exact", "mismatches"), [
+    (0.9e-5, F32, False, 0), (1.2e-5, F32, False, 1), (1e-7, F32, True, 1), (3e-3, np.float16, False, 0),
+    (2e-2, np.float16, False, 1), (1, np.int64, False, 1),
+])
+def test_how_far_outputs_may_differ(error: float, kind: type, exact: bool, mismatches: int) -> None:
+    expected = {"y": np.array([1, 0, -1], kind)}
+    found = difference({"y": expected["y"] + np.array([0, error, 0], kind)}, expected, exact=exact)
+    assert (found.mismatches, found.elements) == (mismatches, 3)
+    assert found.max_abs_error == pytest.approx(error, rel=1e-2)
+
+
+@pytest.mark.parametrize("found", [
+    {}, {"y": np.zeros(4, F32)}, {"y": np.zeros(3, np.float64)}, {"y": np.full(3, np.nan, F32)},
+])
+def test_what_is_missing_or_of_another_kind_differs_altogether(found: dict) -> None:
+    assert difference(found, {"y": np.zeros(3, F32)}, exact=False).mismatches == 3
+
+
+def test_a_stage_that_cannot_be_loaded_or_lacks_an_output_says_so() -> None:
+    graph = Graph(model([node("Neg", "x", "a"), node("Abs", "a", "y")]))
+    whole = Whole(graph, list(samples(graph.model, 2)))
+    first, second = split(graph, frontiers(graph))
+    assert "tensor 'a' is missing" in whole.check([second])[1]
+    second.graph.node[0].op_type = "Nonsense"
+    assert "cannot load it" in whole.check([first, second])[1]
+
+
+def test_int8_that_differs_is_explained_by_fusion_only_if_the_arithmetic_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The optimised runs are made to differ, as if the runtime had fused; the plain ones tell whether it is that."""
+    weights = {"scale": F32(0.05), "zero": np.uint8(128)}
+    graph = Graph(model([node("QuantizeLinear", "x scale zero", "q"), node("DequantizeLinear", "q scale zero", "d"),
+                         node("Neg", "d", "n"), node("Abs", "n", "y")], weights=weights))
+    whole = Whole(graph, list(samples(graph.model, 2)))
+    whole.unfused                                # noqa: B018  computed before the outputs are shifted
+    for outputs in whole.expected:
+        outputs["y"] = outputs["y"] + F32(0.05)
+    stages = split(graph, frontiers(graph)[:1])
+    assert whole.check(stages)[1] == FUSED
+    stages[1].graph.node[-1].op_type = "Relu"
+    assert whole.check(stages)[1] == WRONG
+    found = report([outcome(whole, cut) for cut in frontiers(graph)], 1.0)
+    assert found.verified == found.cuts == len(found.explained) == 2
+    assert found.explained[0].share == 1.0
+
+
+def test_a_crew_finds_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = with_sequence()
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(crew, "FEW", 1)
+    found = crew.verify(given, list(samples(given, 2)), tell=lambda done, of: told.append((done, of)))
+    assert found == checked(given)
+    assert told == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_only_the_best_cuts_unless_all_are_asked_for() -> None:
+    names = ["x", *(f"t{i}" for i in range(12)), "y"]
+    given = model([node("Neg", one, two) for one, two in pairwise(names)])
+    assert prove(given, all_cuts=True).report.cuts == 12
+    few = prove(given, all_cuts=False, real=[{"x": np.ones((1, 4), F32)}])
+    assert (few.report.cuts, few.drawn, few.real, few.failures) == (8, 2, 1, [])
+
+
+def test_stored_stages_that_are_not_the_whole_are_a_failure() -> None:
+    given = model([node("Neg", "x", "a"), node("Abs", "a", "y")])
+    stages = split(given, frontiers(Graph(given)))
+    assert prove(given, all_cuts=True, stages=stages).failures == []
+    stages[0].graph.node[0].op_type = "Relu"
+    assert prove(given, all_cuts=True, stages=stages).failures == [f"its 2 stages: {WRONG}"]
+
+
+def test_float16_is_compared_as_it_computes() -> None:
+    half = [tensor("x", [1, 64], onnx.TensorProto.FLOAT16)], [tensor("y", [1, 64], onnx.TensorProto.FLOAT16)]
+    weights = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float16) / np.float16(8)
+    found = checked(model([node("MatMul", "x w", "a"), node("Tanh", "a", "b"), node("MatMul", "b w", "c"),
+                           node("Sigmoid", "c", "y")], *half, weights={"w": weights}))
+    assert (found.cuts, found.verified) == (3, 3)
