@@ -82,6 +82,7 @@ class Agent:
         self._loop.every(ns(HEARTBEAT_S), self._beat)
         self._loop.every(ns(NEWS_S), self._tell_news)
         self._process.run()
+        self._write_recording()
         self._driver.close()
 
     # --- messages ---
@@ -131,13 +132,15 @@ class Agent:
         if self._scheduler.open_requests() or len(self._outbox):
             self._loop.after(ns(DRAIN_LOOK_S), self._drain)
             return
-        if self._recording is not None:
-            self._write(self._recording)
-            self._recording = None
+        self._write_recording()
         if not self._process.tell_launcher(msg.Drained()):
             self._loop.after(ns(DRAIN_LOOK_S), self._drain)
 
-    def _write(self, recording: Recording) -> None:
+    def _write_recording(self) -> None:
+        """Once; what ends later is not in it."""
+        recording, self._recording = self._recording, None
+        if recording is None:
+            return
         path = Path(self._settings.record) / f"{self._settings.name}.npz"
         try:
             recording.write(path)
@@ -171,7 +174,7 @@ class Agent:
                     request=request, stream=stream, captured_ns=captured_ns,
                     deadline_ns=captured_ns + ns(stream.deadline_s),
                 ),
-                Input(frame, captured_ns, observation.pose),
+                Input(frame, observation.pose),
             )
 
     def _ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
@@ -226,6 +229,8 @@ class Agent:
             busy_share=(executor.busy_s - self._busy_s) / NEWS_S,
             refused_in=sum(net.refused.values()) + self._process.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates, control_bytes=net.lanes["urgent"].sent_bytes,
+            carried=sum(lane.sent + lane.received for lane in net.lanes.values()),
+            carried_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in net.lanes.values()),
         ))
         self._busy_s = executor.busy_s
 

@@ -30,7 +30,6 @@ class Input(msgspec.Struct, frozen=True):
     """What a request of this robot is about; kept until it ends."""
 
     frame: NDArray[np.uint8]
-    at_ns: int                       # captured
     pose: Pose = Pose(0.0, 0.0, 0.0)
 
 

@@ -73,7 +73,7 @@ class _Bench:
         request = RequestId("bench", 1, self.left)
         self.driver.arrived(
             ev.RequestArrived(request=request, stream=self.stream, captured_ns=now, deadline_ns=now + ns(1.0)),
-            Input(self.frame, now),
+            Input(self.frame),
         )
 
     def ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:

@@ -248,6 +248,8 @@ class AgentNews(Message, frozen=True, kw_only=True):
     refused_in: Count                  # messages refused
     duplicates: Count                  # answers after the end of their request
     control_bytes: Count               # sent on the urgent lane so far
+    carried: Count = 0                 # messages sent and received so far, on both lanes
+    carried_bytes: Count = 0
 
 
 class WorldNews(Message, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 """Wire codec: frame 0 is a MessagePack header, raw little-endian tensors follow; small ones lie in the header.
 
 A header is bounded in size, and decoded and checked against its type in one pass, which takes a third of the time that
@@ -145,6 +145,7 @@ def decode(frames: Sequence[Buffer]) -> tuple[Envelope, list[NDArray[Any]]]:
 
 
 def _check_version(frame: Buffer) -> None:
+    """Raises: WireError `version` for a header of which no more is known than that it is another version's."""
     try:
         other = _VERSION_DECODER.decode(frame).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from swarm.core import messages as msg
 from swarm.core.clock import seconds, unix_s
 from swarm.launcher.resolve import Resolved
+from swarm.net.cost import curve_cost
 from swarm.net.endpoint import Received
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.ledger import Statistics as LedgerStatistics
@@ -110,6 +112,7 @@ class Collector:
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
             agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, ran_s=ran_s,
         )
+        summary["transport"] = _transport(summary["agents"].values(), ran_s)
         self.manifest()
         self.folder.requests(rows)
         self.folder.summary(summary)
@@ -130,3 +133,16 @@ class Collector:
 
     def _at_s(self, now: int) -> float:
         return seconds(now - self._start_ns)
+
+
+def _transport(agents: Iterable[dict[str, Any]], ran_s: float) -> dict[str, Any]:
+    """What the agents' messages amount to, and what encrypting them cost: their own end of each, half of both."""
+    agents = list(agents)
+    messages, size_bytes = (sum(a[key] for a in agents) for key in ("carried", "carried_bytes"))
+    cost = curve_cost()
+    cpu_s = cost.cpu_s(messages, size_bytes) / 2
+    return {
+        "security": "curve", "messages": messages, "bytes": size_bytes, "curve_us_per_message": cost.us_per_message,
+        "curve_ns_per_byte": cost.ns_per_byte, "curve_cpu_s": round(cpu_s, 3),
+        "curve_core_share": round(cpu_s / ran_s, 5) if ran_s else 0.0,
+    }

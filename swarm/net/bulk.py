@@ -20,7 +20,8 @@ from swarm.core.messages import Body
 from swarm.core.wire import Envelope, Receipt, WireError, buffer_of
 from swarm.net.incoming import Complete, Incoming
 from swarm.net.loop import Loop, Timer
-from swarm.net.outgoing import Dropped, Outgoing, Parcel, QueueStatistics, SendChunk, SendEnd, SendWhole, Step
+from swarm.net.outgoing import Outgoing, QueueStatistics
+from swarm.net.parcel import Dropped, Parcel, SendChunk, SendEnd, SendWhole, Step
 
 RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message that can carry it
 RECEIPT_BYTES = 64 << 10             # beyond this it does not wait

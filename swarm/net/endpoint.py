@@ -31,7 +31,8 @@ from swarm.net.bulk import Bulk
 from swarm.net.keys import Keyring
 from swarm.net.links import Link
 from swarm.net.loop import Loop
-from swarm.net.outgoing import Parcel, QueueStatistics
+from swarm.net.outgoing import QueueStatistics
+from swarm.net.parcel import Parcel
 from swarm.net.sockets import LANES, URGENT_BYTES
 from swarm.net.zap import Authenticator
 

@@ -1,7 +1,7 @@
 """What goes to one peer on the bulk lane: a bounded queue, a window by the measured link, chunks, cancellation.
 
 Deterministic: messages and receipts in, pieces to send out; the endpoint sends them. At most the link's window is in
-flight, so that an urgent message on the other lane waits behind no more than the link carries in 10 ms. A message that
+flight, so that an urgent message on the other lane waits little longer behind it than 10 ms. A message that
 fits the window travels whole; a larger one is announced and follows in chunks, between which a more urgent message may
 go first and the rest may be cancelled. Loss is the peer's word (numbers that were skipped); silence only makes the
 window small, since a peer that does not read looks the same as a link that carries nothing.
@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import bisect
 import collections
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
 
 import msgspec
-from numpy.typing import NDArray
 
 from swarm.core.clock import ns, seconds
 from swarm.core.link import WINDOW_BYTES, LinkEstimator
-from swarm.core.messages import Body
 from swarm.core.wire import Receipt, WireError
+from swarm.net.parcel import Dropped, Parcel, SendChunk, SendEnd, SendWhole, Step
 
 QUEUE_BYTES = 16 << 20               # waiting for one peer; a single larger message is taken when nothing waits
 QUEUE_MESSAGES = 64
@@ -31,61 +30,6 @@ CHUNK_BYTES = 4096                   # never less, but for the end of a tensor; 
 MOST_REMEMBERED = 8                  # transfers that have wholly gone and may yet be refused
 REST_NS = ns(2.0)                    # so often at least nothing is in flight for a moment, to measure the empty path
 SILENCE_S = 1.0                      # without a receipt; doubles with each further silence
-NEVER_NS = 1 << 62
-
-
-class Parcel:
-    """A message that waits for its turn, and how far it has gone."""
-
-    __slots__ = ("body", "deadline_ns", "head_bytes", "left", "offset", "order", "size", "tag", "tensor", "tensors",
-                 "transfer")
-
-    def __init__(
-        self, body: Body, tensors: Sequence[NDArray[Any]], deadline_ns: int | None, tag: Hashable, head_bytes: int = 0
-    ) -> None:
-        """tensors: contiguous. deadline_ns: own clock; None: never late. head_bytes: of the header, if it is large."""
-        self.body, self.tensors, self.deadline_ns, self.tag = body, tensors, deadline_ns, tag
-        self.head_bytes, self.left = head_bytes, sum(t.nbytes for t in tensors)
-        self.size = head_bytes + self.left
-        self.order = self.transfer = self.tensor = self.offset = 0
-
-    @property
-    def urgency(self) -> tuple[int, int]:
-        """Earliest deadline first, then first come."""
-        return (NEVER_NS if self.deadline_ns is None else self.deadline_ns, self.order)
-
-
-class SendWhole(NamedTuple):
-    """Header and all tensors; or, with a transfer, the header that announces it."""
-
-    parcel: Parcel
-    number: int
-
-
-class SendChunk(NamedTuple):
-    """Bytes [offset, end) of one tensor."""
-
-    parcel: Parcel
-    number: int
-    tensor: int
-    offset: int
-    end: int
-
-
-class SendEnd(NamedTuple):
-    """Tell the peer that no more comes of a transfer."""
-
-    transfer: int
-
-
-class Dropped(NamedTuple):
-    """A parcel that will not arrive, and why: late | cancelled | refused | unreachable."""
-
-    parcel: Parcel
-    reason: str
-
-
-Step = SendWhole | SendChunk | SendEnd | Dropped
 
 
 class _Flight(NamedTuple):
@@ -276,7 +220,7 @@ class Outgoing:
         if not parcel.left:
             self._waiting.remove(parcel)
             self._waiting_bytes -= parcel.size
-            self._gone.append(_remembered(parcel))
+            self._gone.append(parcel.remembered())
         return step
 
     def _rests(self, now: int) -> bool:
@@ -325,12 +269,3 @@ class Outgoing:
         while self._unended:
             yield SendEnd(self._unended[0])
             del self._unended[0]
-
-
-def _remembered(parcel: Parcel) -> Parcel:
-    """A transfer without its tensors, which may be large."""
-    light = Parcel(parcel.body, (), parcel.deadline_ns, parcel.tag)
-    light.transfer = parcel.transfer
-    return light
-
-

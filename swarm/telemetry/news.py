@@ -17,11 +17,13 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     refused_in: int = 0
     duplicates: int = 0
     control_bytes: int = 0
+    carried: int = 0                 # messages sent and received
+    carried_bytes: int = 0
     boots: int = 0
     status: str = "silent"           # until news comes; then running; then what its parent says: ended, killed, crashed
 
 
-COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes")
+COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes")
 
 
 class AgentBook:

@@ -68,6 +68,7 @@ def render(run: Run, others: Sequence[Run] = ()) -> str:
             page.figure(the_map, "The way of each robot and where it ended; targets found and missed."))),
         page.section("faults", "Faults", sections.faults(run) or "<p>No fault was planned.</p>", sections.events(run)),
         page.section("robots", "Robots", sections.robots(run)),
+        page.section("transport", "Transport", sections.transport(run)),
         page.section("plans", "Plans", listed, "<h3>The last plan: who runs what, and why</h3>" + last if last else "",
                      lead="" if run.plans else "No plan was made: each robot routed by its own policy."),
         page.section("run", "The run", page.facts(_facts(run))),

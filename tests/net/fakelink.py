@@ -15,7 +15,8 @@ from swarm.core.messages import Start
 from swarm.core.wire import Receipt
 from swarm.net.bulk import RECEIPT_BYTES, RECEIPT_NS
 from swarm.net.incoming import Incoming
-from swarm.net.outgoing import Outgoing, Parcel, SendChunk, SendWhole
+from swarm.net.outgoing import Outgoing
+from swarm.net.parcel import Parcel, SendChunk, SendWhole
 
 BEAT_BYTES = 100
 LISTEN_NS = ns(0.25)

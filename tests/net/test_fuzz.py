@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 
 from swarm.core import messages as msg
-from swarm.core.clock import seconds
 from swarm.core.wire import MAX_TENSOR_BYTES, Receipt, TensorHeader, buffer_of, header
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.incoming import MOST_TRANSFERS
@@ -20,42 +19,59 @@ from tests.net.harness import Net
 from tests.net.raw import RawPeer
 
 MESSAGES, BATCH = 20_000, 250
-GROWTH_BYTES = 96 << 20              # of the process, with what the peer itself has in its queues
+GROWTH_BYTES = 64 << 20              # of the process, with what the peer itself has in its queues
 MIB = 1 << 20
 SIZES = (0, 1, 10, 50, 100, 9_000, 70_000)
 CAUSES = {"header", "version", "tensor", "swarm", "sender", "number", "chunk", "transfer", "receipt"}
 
 
 class Nonsense:
-    """Transfers, chunks, receipts and numbers, each right in itself, that seldom fit those before."""
+    """Transfers, chunks, receipts and numbers, each right in itself, that do not always fit those before."""
 
     def __init__(self, peer: RawPeer, seed: int) -> None:
-        self._peer, self._rng, self._number = peer, random.Random(seed), 0
+        self._peer, self._rng, self._number, self._boot = peer, random.Random(seed), 0, 1
+        self._left: dict[int, list[int]] = {}            # transfer -> sizes of the tensors that would have to follow
 
     def next(self) -> Frames:
         rng = self._rng
-        self._number += rng.choice((1, 1, 1, 1, 0, 5, -3))
-        fields: dict[str, Any] = {"number": max(0, self._number), "boot": rng.choice((1, 1, 1, 1, 1, 1, 1, 2))}
-        if rng.random() < 0.2:
+        self._number = max(0, self._number + rng.choice((1,) * 12 + (0, 5, -3)))
+        self._boot = rng.choice((1, 2)) if rng.random() < 0.01 else self._boot
+        fields: dict[str, Any] = {"number": self._number, "boot": self._boot}
+        if rng.random() < 0.1:
             fields["receipt"] = Receipt(rng.choice((0, 1, 5, 50, 2**62)), rng.choice((0.0, 0.001, 1e7)),
                                         rng.choice((0, 0, 1, 2**62)))
-        transfer = rng.choice((0, 1, 2, 3, 4, 5, 6, 2**62))
-        match rng.randrange(6):
+        transfer = rng.choice((*self._left, 0, 1, 2, 3, 4, 5, 2**62))
+        match rng.randrange(8):
             case 0:
-                shapes = [[rng.choice((*SIZES, MAX_TENSOR_BYTES))] for _ in range(rng.randint(1, 3))]
-                fields |= {"transfer": transfer, "tensors": [TensorHeader("uint8", shape) for shape in shapes]}
-                return [header(self._peer.envelope(msg.Drain(), **fields))]
-            case 1 | 2 | 3:
-                chunk = msg.Chunk(transfer=transfer, tensor=rng.choice((0, 0, 0, 1, 2**62)),
-                                  offset=rng.choice((0, 0, 0, 10, 50, 2**62)))
-                piece = np.ones(rng.choice(SIZES), np.uint8)
-                return [header(self._peer.envelope(chunk, piece, **fields)), bytes(buffer_of(piece))]
-            case 4:
+                return self._announces(transfer, fields)
+            case 1:
                 body = rng.choice((msg.TransferEnded(transfer=transfer),
                                    msg.TransferRefused(transfer=transfer, reason="x"), msg.Credit()))
                 return [header(self._peer.envelope(body, **fields))]
-            case _:
+            case 2:
                 return [header(self._peer.envelope(msg.Drain(), **fields))]
+            case _:
+                return self._chunk(transfer, fields)
+
+    def _announces(self, transfer: int, fields: dict[str, Any]) -> Frames:
+        sizes = [self._rng.choice((*SIZES, *SIZES, MAX_TENSOR_BYTES)) for _ in range(self._rng.randint(1, 3))]
+        self._left[transfer] = sizes
+        shapes = [TensorHeader("uint8", [size]) for size in sizes]
+        return [header(self._peer.envelope(msg.Drain(), **fields, transfer=transfer, tensors=shapes))]
+
+    def _chunk(self, transfer: int, fields: dict[str, Any]) -> Frames:
+        """Two in three are the whole of the tensor that would have to follow."""
+        rng, sizes = self._rng, self._left.get(transfer, [])
+        tensor, offset, size = rng.choice((0, 0, 1, 2**62)), rng.choice((0, 0, 10, 2**62)), rng.choice(SIZES)
+        following = next((i for i, left in enumerate(sizes) if left), None)
+        if following is not None and rng.random() < 0.67:
+            tensor, offset, size = following, 0, min(sizes[following], 70_000)
+            sizes[following] = 0
+        if not any(sizes):
+            self._left.pop(transfer, None)
+        piece = np.ones(size, np.uint8)
+        chunk = msg.Chunk(transfer=transfer, tensor=tensor, offset=offset)
+        return [header(self._peer.envelope(chunk, piece, **fields)), bytes(buffer_of(piece))]
 
 
 def shots(peer: RawPeer) -> Iterator[tuple[str, Frames]]:
@@ -78,7 +94,7 @@ def test_whatever_a_peer_sends_the_endpoint_serves_on_in_bounded_memory(net: Net
     b.join([raw.member])
     net.until(lambda: b.send("a", msg.Start()))
     process, rng = psutil.Process(), random.Random(13)
-    began, before, tags, whole, most = net.loop.clock.now_ns(), process.memory_info().rss, 0, 0, 0
+    before, tags, whole, most = process.memory_info().rss, 0, 0, 0
     fire = shots(raw)
     for sent in range(BATCH, MESSAGES + 1, BATCH):
         for _ in range(BATCH):
@@ -92,10 +108,8 @@ def test_whatever_a_peer_sends_the_endpoint_serves_on_in_bounded_memory(net: Net
         assert open_bytes <= MAX_TENSOR_BYTES
         assert all(len(i._open) <= MOST_TRANSFERS for i in b._bulk._incoming.values())
         most = max(most, process.memory_info().rss - before)
-    assert seconds(net.loop.clock.now_ns() - began) < 60.0
     assert most < GROWTH_BYTES
     refused = b.statistics().refused
-    print(refused, whole, most>>20, len(told), tags, seconds(net.loop.clock.now_ns() - began))
     assert refused.keys() == CAUSES
     assert min(refused.values()) >= 5
     assert whole > 50                                        # transfers that made sense by chance

@@ -7,8 +7,16 @@ import threading
 
 import pytest
 
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import FakeClock, MonotonicClock, ns
 from swarm.net.loop import Loop
+
+HOUR_S = 3600.0
+
+
+def turn(loop: Loop) -> None:
+    """What is due or posted now, once; never sleeps."""
+    loop.stop()
+    loop.run()
 
 
 def test_timers_fire_in_order_and_not_when_cancelled() -> None:
@@ -101,3 +109,129 @@ def test_a_bug_in_a_callback_ends_the_loop_loudly() -> None:
     loop.post(lambda: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         loop.run()
+
+
+# --- clocks that step ---
+
+
+@pytest.mark.parametrize("step_s", [HOUR_S, HOUR_S + 0.0005, 86_400.0])
+def test_after_a_leap_of_the_clock_a_period_fires_once_and_goes_on_from_there(step_s: float) -> None:
+    clock = FakeClock(ns(5.0))
+    loop, at = Loop(clock), []
+    loop.every(ns(0.001), lambda: at.append(clock.now_ns()))
+    clock.advance(step_s)
+    for _ in range(3):
+        turn(loop)
+    assert at == [ns(5.0 + step_s)]
+    clock.advance(0.001)
+    turn(loop)
+    assert len(at) == 2
+
+
+def test_after_a_leap_of_the_clock_each_timer_fires_once_in_order() -> None:
+    clock = FakeClock()
+    loop, fired = Loop(clock), []
+    for delay_s in (3.0, 1.0, 2.0):
+        loop.after(ns(delay_s), lambda delay_s=delay_s: fired.append(delay_s))
+    clock.advance(HOUR_S)
+    turn(loop)
+    turn(loop)
+    assert fired == [1.0, 2.0, 3.0]
+    assert loop.statistics().late_ns_max == ns(HOUR_S - 1.0)
+
+
+def test_a_clock_set_back_fires_nothing_before_its_time() -> None:
+    clock = FakeClock(ns(HOUR_S))
+    loop, fired = Loop(clock), []
+    loop.every(ns(1.0), lambda: fired.append("every"))
+    loop.after(ns(1.0), lambda: fired.append("once"))
+    clock.advance(-HOUR_S)
+    turn(loop)
+    assert fired == []
+    clock.advance(HOUR_S + 1.0)
+    turn(loop)
+    assert fired == ["every", "once"]
+
+
+def test_a_period_ends_when_cancelled_even_by_itself() -> None:
+    clock = FakeClock()
+    loop, fired = Loop(clock), []
+    other = loop.every(ns(1.0), lambda: fired.append("other"))
+
+    def last() -> None:
+        fired.append("last")
+        own.cancel()
+        other.cancel()
+
+    own = loop.every(ns(1.5), last)
+    for _ in range(10):
+        clock.advance(0.5)
+        turn(loop)
+    assert fired == ["other", "last"]
+    other.cancel()
+
+
+# --- looking before sleeping ---
+
+
+class Ticking(FakeClock):
+    """Every look takes a microsecond."""
+
+    def now_ns(self) -> int:
+        self.at_ns += 1000
+        return self.at_ns
+
+
+def watched(loop: Loop) -> list[int | None]:
+    """The timeouts that the loop polls with, from now on; a call is posted before it sleeps for ever."""
+    timeouts: list[int | None] = []
+    poll = loop._poller.poll
+
+    def looked(timeout: int | None) -> list[tuple[object, int]]:
+        timeouts.append(timeout)
+        if timeout is None:
+            loop.post(loop._stop)
+        return poll(timeout)
+
+    loop._poller.poll = looked                               # pyright: ignore[reportAttributeAccessIssue]
+    return timeouts
+
+
+def test_a_busy_loop_looks_for_so_long_before_it_sleeps() -> None:
+    loop = Loop(Ticking(), busy_poll_s=100e-6)
+    timeouts = watched(loop)
+    loop.run()
+    assert timeouts[-1] is None
+    assert 30 <= timeouts.count(0) <= 100                    # several looks at the clock each
+    patient = Loop(Ticking(), busy_poll_s=100e-6)
+    timeouts = watched(patient)
+    patient.be_patient()
+    patient.run()
+    assert timeouts == [None]
+    patient.run()
+    assert timeouts.count(0) > 30                            # that was for one turn
+
+
+def test_a_loop_that_is_not_busy_sleeps_at_once() -> None:
+    loop = Loop(Ticking())
+    timeouts = watched(loop)
+    loop.run()
+    assert timeouts == [None]
+
+
+def test_a_busy_loop_takes_what_comes_while_it_looks_and_is_on_time_for_timers() -> None:
+    loop, fired = Loop(MonotonicClock(), busy_poll_s=5.0), []
+    read, write = os.pipe()
+
+    def readable() -> None:
+        fired.append(os.read(read, 1))
+        loop.after(ns(0.002), lambda: (fired.append(b"timer"), loop.stop()))
+
+    loop.watch(read, readable)
+    threading.Thread(target=os.write, args=(write, b"x")).start()
+    began = loop.clock.now_ns()
+    loop.run()
+    assert fired == [b"x", b"timer"]
+    assert loop.clock.now_ns() - began < ns(4.0)             # it did not look to the end
+    os.close(read)
+    os.close(write)

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.build.graph import Graph
-from models.build.partition import MOST_TENSORS, balanced, cuts, frontiers, split
+from models.build.partition import MOST_TENSORS, cuts, frontiers, split
 from models.build.samples import samples
 from models.build.verify import FUSED, Whole, outcome
 from tests.models.build.dags import dag
@@ -57,29 +57,6 @@ def test_cuts_are_told_apart_by_what_crosses_and_lose_no_work(seed: int, nodes: 
     assert all(0 < len(names) <= MOST_TENSORS for names in sets)
     assert {cut.macs_before + cut.macs_after for cut in found} <= {sum(graph.macs)}
     assert all(one.position < two.position and one.macs_before <= two.macs_before for one, two in pairwise(found))
-
-
-@settings(max_examples=25, derandomize=True, deadline=None)
-@given(seed=SEEDS, nodes=st.integers(8, 40), k=st.integers(2, 5), data=st.data())
-def test_no_split_of_as_many_stages_has_a_shorter_longest_stage(
-    seed: int, nodes: int, k: int, data: st.DataObject
-) -> None:
-    graph = Graph(dag(seed, nodes))
-    found = cuts(graph)
-    assume(len(found) >= k)
-    steps = data.draw(st.lists(st.integers(0, 9), min_size=len(found) + 1, max_size=len(found) + 1))
-    done = np.cumsum(steps)
-    cost = dict(zip([cut.position for cut in found], done, strict=False))
-
-    def longest(points: list) -> float:
-        ends = [0, *(cost[cut.position] for cut in points), done[-1]]
-        return max(np.diff(ends))
-
-    best = longest(balanced(graph, k, done.tolist()))
-    some = st.lists(st.sampled_from(found), min_size=k - 1, max_size=k - 1, unique_by=lambda cut: cut.position)
-    for _ in range(20):
-        other = data.draw(some)
-        assert best <= 1.1 * longest(sorted(other, key=lambda cut: cut.position)) + 1e-9
 
 
 def test_the_order_does_not_depend_on_the_file_s() -> None:

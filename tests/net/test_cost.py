@@ -1,0 +1,15 @@
+"""What encryption costs is measured, and adds up."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm.net.cost import CurveCost, curve_cost
+
+
+def test_encryption_costs_something_by_the_byte() -> None:
+    assert 0.0 < curve_cost().ns_per_byte < 1000.0
+
+
+def test_a_runs_cost_is_that_of_its_messages_and_bytes() -> None:
+    assert CurveCost(us_per_message=10.0, ns_per_byte=2.0).cpu_s(1000, 10**6) == pytest.approx(0.012)
