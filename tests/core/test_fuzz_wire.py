@@ -64,6 +64,7 @@ BOMBS = {
     "tensors of nothing": field("tensors", array(b"\x92\xa0\x90")),
     "inline tensors of nothing": field("inline", array(b"\xc4\x00")),
     "a shape of a million dimensions": field("tensors", b"\x91\x92\xa5uint8" + array(b"\x7f")),
+    "an element type of a long name": field("tensors", msgpack.packb([["x" * ROOM, [1]]])),
     "a long name": field("swarm", msgpack.packb("x" * ROOM)),
     "a tensor of sixty-five MiB": field("tensors", msgpack.packb([["uint8", [65 << 20]]])),
     "a tensor of no bytes and any size": field("tensors", msgpack.packb([["uint8", [0, 2**40, 2**40]]])),

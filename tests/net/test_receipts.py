@@ -52,8 +52,8 @@ def test_what_the_peer_never_got_counts_as_loss_once() -> None:
 @pytest.mark.parametrize("held_s", [0.0, 1.0, 1e7])
 def test_what_a_peer_says_it_held_a_receipt_leaves_the_estimates_sane(held_s: float) -> None:
     out = Outgoing(LinkEstimator())
-    for _ in range(3):
-        put(out, parcel(20_000), parcel(MIB))
+    for size in (1, 20_000, MIB):
+        put(out, parcel(size))
         pump(out)
         told(out, out.number, ns(0.001), held_s)
     quality = out._link.quality
