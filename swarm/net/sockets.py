@@ -71,15 +71,24 @@ def _tune(socket: zmq.Socket[Any], lane: str) -> None:
 
 
 def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
-    """Send a message now. False: no connection, or its queue is full. Frame by frame: half the price of multipart."""
-    *before, last = frames
+    """Send a message now. False: no connection, or its queue is full."""
     try:
-        for frame in before:
-            socket.send(frame, MORE, len(frame) < ZERO_COPY_BYTES)
-        socket.send(last, NOW, len(last) < ZERO_COPY_BYTES)
+        _write(socket, frames)
     except zmq.Again:
-        return False
+        # ZeroMQ looks at most once a millisecond, by the processor's counter, at what has left the queue; asking for
+        # events makes it look now. Measured: without, 1 % of the sends fail while at most 8 messages are under way.
+        if not socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:
+            return False
+        _write(socket, frames)
     return True
+
+
+def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> None:
+    """Frame by frame: half the price of multipart. Raises: zmq.Again, before the first one alone."""
+    *before, last = frames
+    for frame in before:
+        socket.send(frame, MORE, len(frame) < ZERO_COPY_BYTES)
+    socket.send(last, NOW, len(last) < ZERO_COPY_BYTES)
 
 
 def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any]]:
