@@ -75,15 +75,22 @@ class Bulk:
 
     # --- out ---
 
-    def send(self, to: str, parcel: Parcel) -> bool:
-        """Send now or as the window allows. False: the queue is full, or the way is closed."""
+    def send(
+        self, to: str, body: Body, tensors: Sequence[NDArray[Any]], size: int, budget_s: float | None = None,
+        tag: Hashable = None, head_bytes: int = 0,
+    ) -> bool:
+        """Send now or as the window allows. False: the queue is full, or the way is closed.
+
+        tensors: contiguous, of `size` bytes together. head_bytes: of the header, if it is large.
+        """
         outgoing, now = self._outgoing[to], self._loop.clock.now_ns()
-        number = outgoing.at_once(parcel.size, now) if parcel.deadline_ns is None or parcel.deadline_ns > now else 0
-        if number:                                   # the common case: nothing waits, and it fits the window
-            if self._send(to, SendWhole(parcel, number)):
-                return True
-            outgoing.unreachable()
-            return False
+        if (budget_s is None or budget_s > 0) and outgoing.is_open(size + head_bytes, now):
+            if not self._write(to, "bulk", body, tensors, budget_s, outgoing.number + 1):
+                outgoing.unreachable()
+                return False
+            outgoing.fly(size + head_bytes, now)     # while the bytes are on their way
+            return True
+        parcel = Parcel(body, tensors, None if budget_s is None else now + ns(budget_s), tag, head_bytes)
         if not outgoing.put(parcel):
             return False
         dropped = self._perform(to, outgoing, outgoing.pump(now))

@@ -21,7 +21,6 @@ import zmq
 from numpy.typing import NDArray
 
 from swarm.core import messages as msg
-from swarm.core.clock import ns
 from swarm.core.errors import BadInput
 from swarm.core.link import LinkQuality
 from swarm.core.messages import Body, Member
@@ -32,7 +31,6 @@ from swarm.net.keys import Keyring
 from swarm.net.links import Link
 from swarm.net.loop import Loop
 from swarm.net.outgoing import QueueStatistics
-from swarm.net.parcel import Parcel
 from swarm.net.sockets import LANES, URGENT_BYTES
 from swarm.net.zap import Authenticator
 
@@ -194,14 +192,13 @@ class Endpoint:
             self._unreachable += 1
             return False
         arrays = [contiguous(t) for t in tensors]
-        head_bytes = 0
-        if not arrays or sum(a.nbytes for a in arrays) <= URGENT_BYTES:
+        size, head_bytes = sum([a.nbytes for a in arrays]), 0
+        if size <= URGENT_BYTES:
             frame = header(self._envelope(to, body, arrays, budget_s, inline=[a.tobytes() for a in arrays]))
             if len(frame) <= URGENT_BYTES:
                 return self._write_frames(peer, "urgent", [frame])
             head_bytes = len(frame)
-        due = None if budget_s is None else self._loop.clock.now_ns() + ns(budget_s)
-        if self._bulk.send(to, Parcel(body, arrays, due, tag, head_bytes)):
+        if self._bulk.send(to, body, arrays, size, budget_s, tag, head_bytes):
             return True
         self._unreachable += 1
         return False

@@ -85,12 +85,25 @@ class Outgoing:
         self._waiting_bytes += parcel.size
         return True
 
-    def at_once(self, size: int, now: int) -> int:
-        """The number of a message of this size, if it may go whole and now; 0: it is to be put."""
+    def is_open(self, size: int, now: int) -> bool:
+        """Whether a message of this size may go whole and now, past the queue: nothing waits, and it fits the window.
+
+        It goes under the next number, and `fly` is told of it.
+        """
+        if self._waiting or self._unended or self._rests(now):
+            return False
         window = self.window_bytes
-        if self._waiting or self._unended or size > window or not self._opens(size, window) or self._rests(now):
-            return 0
-        return self._fly(size, now)
+        return size <= window and self._opens(size, window)
+
+    def fly(self, size: int, now: int) -> int:
+        """The number of a message that goes now."""
+        self.number += 1
+        if not self._flights:
+            self._progress_ns = self._rested_ns = now
+            self._opening = True
+        self._flights.append(_Flight(self.number, size, now, self._delivered, self._opening))
+        self._in_flight += size
+        return self.number
 
     def pump(self, now: int) -> Iterator[Step]:
         """What is to be sent now, step by step; ends when the window is full or nothing waits."""
@@ -197,14 +210,14 @@ class Outgoing:
             return None
         self._waiting.remove(parcel)
         self._waiting_bytes -= parcel.size
-        return SendWhole(parcel, self._fly(parcel.size, now))
+        return SendWhole(parcel, self.fly(parcel.size, now))
 
     def _piece(self, parcel: Parcel, window: int, now: int) -> SendWhole | SendChunk | None:
         """The announcement, then chunk after chunk; the last one takes the parcel from the queue."""
         if not parcel.transfer:
             if not self._opens(parcel.head_bytes, window):
                 return None
-            parcel.transfer = self._fly(parcel.head_bytes, now)
+            parcel.transfer = self.fly(parcel.head_bytes, now)
             return SendWhole(parcel, parcel.transfer)
         while parcel.offset == parcel.tensors[parcel.tensor].nbytes:
             parcel.tensor, parcel.offset = parcel.tensor + 1, 0
@@ -214,7 +227,7 @@ class Outgoing:
         size = min(tensor.nbytes - parcel.offset, room if chunk // 2 < room < chunk else chunk)
         if not self._opens(size, window):
             return None
-        step = SendChunk(parcel, self._fly(size, now), parcel.tensor, parcel.offset, parcel.offset + size)
+        step = SendChunk(parcel, self.fly(size, now), parcel.tensor, parcel.offset, parcel.offset + size)
         parcel.offset += size
         parcel.left -= size
         if not parcel.left:
@@ -229,15 +242,6 @@ class Outgoing:
 
     def _opens(self, size: int, window: int) -> bool:
         return not self._flights or (self._in_flight + size <= window and len(self._flights) < IN_FLIGHT)
-
-    def _fly(self, size: int, now: int) -> int:
-        self.number += 1
-        if not self._flights:
-            self._progress_ns = self._rested_ns = now
-            self._opening = True
-        self._flights.append(_Flight(self.number, size, now, self._delivered, self._opening))
-        self._in_flight += size
-        return self.number
 
     def _measure(self, newest: _Flight, took_ns: int) -> None:
         """Delivery rate: what was acknowledged between a message's sending and its receipt.

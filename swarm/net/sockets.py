@@ -75,9 +75,9 @@ def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
     try:
         _write(socket, frames)
     except zmq.Again:
-        # ZeroMQ looks at most once a millisecond, by the processor's counter, at what has left the queue; asking for
-        # events makes it look now. Measured: without, 1 % of the sends fail while at most 8 messages are under way.
-        if not socket.getsockopt(zmq.EVENTS) & zmq.POLLOUT:
+        # ZeroMQ looks at most once a millisecond, by the processor's counter, at what has left the queue; polling
+        # makes it look now. Measured: without, 1 % of the sends fail while at most 8 messages are under way.
+        if not socket.poll(0, zmq.POLLOUT):
             return False
         _write(socket, frames)
     return True

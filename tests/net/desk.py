@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from swarm.core.clock import FakeClock, ns
+from swarm.core.clock import FakeClock, ns, seconds
 from swarm.core.link import LinkEstimator
 from swarm.core.messages import Body, Start
 from swarm.core.wire import PROTOCOL, Envelope, TensorHeader
 from swarm.net.bulk import Bulk
 from swarm.net.loop import Loop
-from swarm.net.parcel import Parcel
 
 
 class Sent(NamedTuple):
@@ -49,7 +48,8 @@ class Desk:
         return self.open
 
     def send(self, *sizes: int, due: int | None = None, tag: Hashable = None) -> bool:
-        return self.bulk.send("b", Parcel(Start(), [np.zeros(n, np.uint8) for n in sizes], due, tag))
+        left_s = None if due is None else seconds(due - self.clock.now_ns())
+        return self.bulk.send("b", Start(), [np.zeros(n, np.uint8) for n in sizes], sum(sizes), left_s, tag)
 
     def comes(self, body: Body = Start(), number: int = 0, sender: str = "b", size: int = 100, boot: int = 1,  # noqa: B008
               **fields: Any) -> Envelope:

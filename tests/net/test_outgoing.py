@@ -104,25 +104,25 @@ def test_a_saturated_way_rests_now_and_then() -> None:
     assert len(pump(out, REST_NS)) > 1
 
 
-def test_a_message_goes_at_once_only_where_the_queue_would_send_it_now() -> None:
-    assert queue(6.25e6).at_once(62_000, 0) == 1
-    assert queue(6.25e6).at_once(63_000, 0) == 0             # in chunks
+def test_a_message_goes_past_the_queue_only_where_the_queue_would_send_it_now() -> None:
+    assert not queue(6.25e6).is_open(63_000, 0)              # in chunks
     out = queue(6.25e6)
-    assert out.at_once(40_000, 0) == 1
-    assert out.at_once(30_000, 0) == 0                       # the window is full
-    assert out.at_once(20_000, 0) == 2
-    assert out.at_once(1, REST_NS) == 0                      # the way rests
+    assert out.is_open(40_000, 0)
+    assert out.fly(40_000, 0) == 1
+    assert not out.is_open(30_000, 0)                        # the window is full
+    assert out.is_open(20_000, 0)
+    assert out.fly(20_000, 0) == 2
+    assert not out.is_open(1, REST_NS)                       # the way rests
     told(out, 2)
-    assert out.at_once(1, REST_NS) == 3
-    assert out.in_flight_bytes == 1
+    assert out.is_open(1, REST_NS)
     put(out, parcel(62_500))
-    assert out.at_once(1, REST_NS) == 0                      # another waits
+    assert not out.is_open(1, REST_NS)                       # another waits
     out.unreachable()
-    assert out.at_once(1, REST_NS) == 4
+    assert out.is_open(1, REST_NS)
     put(out, parcel(MIB))
     pump(out)
     out.unreachable()
-    assert out.at_once(1, REST_NS) == 0                      # the end of a transfer goes before it
+    assert not out.is_open(1, REST_NS)                       # the end of a transfer goes before it
 
 
 # --- whose turn it is ---

@@ -57,7 +57,8 @@ def test_whatever_happens_every_message_ends_once_and_the_window_holds(seed: int
                 one = parcel(*sizes, due=rng.choice([None, now + ns(0.05), now + ns(2.0)]), tag=turn,
                              head_bytes=rng.choice([0, 0, 9_000, 900_000]))
                 late = one.deadline_ns is not None and one.deadline_ns <= now
-                if rng.random() < 0.5 and not late and out.at_once(one.size, now):
+                if rng.random() < 0.5 and not late and out.is_open(one.size, now):
+                    out.fly(one.size, now)
                     assert out.in_flight_bytes <= out.window_bytes
                 elif out.put(one):
                     taken[turn] = one
