@@ -16,7 +16,7 @@ from models.providers import order
 from models.session import VERSION, LoadHandle, RunHandle, Session
 from swarm.core.cards import Card, Provider, RunTime, TensorSpec, Variant, crossing
 from swarm.core.config import Board
-from swarm.core.plan import MOST_STAGES, Leg, Profile, StageProfile
+from swarm.core.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.world import Outcome
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
@@ -39,25 +39,23 @@ class Loaded:
     stage_quantiles_s: list[list[float]]
     stages: Pipeline | None = None
 
-    def run(self, given: Given, leg: Leg, handle: RunHandle) -> Made:
-        """Run a leg. Raises: Aborted; RunFailed; ValueError for a frame of another shape."""
-        tensors = self.task.preprocess(given) if isinstance(given, np.ndarray) else None
-        if leg.whole:
-            named = dict(zip(self.inputs, given, strict=True)) if tensors is None else tensors
-            return self.task.postprocess(self.session.run(named, handle))
-        assert self.stages is not None       # the scheduler runs stages that were loaded only
-        if tensors is None:
-            tensors = dict(zip(self.stages.crossing(leg.first), given, strict=True))
-        made = self.stages.run(tensors, leg.first, leg.last, handle)
-        if leg.last == len(self.stage_quantiles_s):
-            return self.task.postprocess(list(made.values()))
-        return list(made.values())
+    def run(self, given: Given, handle: RunHandle) -> Outcome:
+        """Run it whole. Raises: Aborted; RunFailed; ValueError for a frame of another shape."""
+        if isinstance(given, np.ndarray):
+            tensors = self.task.preprocess(given)
+        else:
+            tensors = dict(zip(self.inputs, given, strict=True))
+        return self.task.postprocess(self.session.run(tensors, handle))
 
-    def quantiles(self, leg: Leg) -> list[float]:
-        """Of the run time of a leg, seconds: its stages are slow together."""
-        if leg.whole:
-            return self.quantiles_s
-        return [sum(times) for times in zip(*self.stage_quantiles_s[leg.first:leg.last], strict=True)]
+    def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
+        """Run one stage on what crosses before it, or the first one on a frame. Raises: as `run` does."""
+        assert self.stages is not None       # the scheduler runs stages that were loaded only
+        if isinstance(given, np.ndarray):
+            tensors = self.task.preprocess(given)
+        else:
+            tensors = dict(zip(self.stages.crossing(stage), given, strict=True))
+        made = list(self.stages.run(tensors, stage, stage + 1, handle).values())
+        return self.task.postprocess(made) if stage + 1 == len(self.stage_quantiles_s) else made
 
 
 class Catalogue:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import events as ev
-from agents.catalogue import Catalogue, Made
+from agents.catalogue import Catalogue, Given, Made
 from agents.executor import Executor, Finished
 from agents.loader import Loader
 from agents.requests import UNREACHABLE
@@ -51,6 +51,7 @@ class Driver:
         self._scheduler, self._catalogue, self._ended = scheduler, catalogue, ended
         self._inputs: dict[RequestId, Input] = {}
         self._asked: dict[RequestId, _Asked] = {}
+        self._kept: dict[RequestId, Given] = {}          # of runs that were set aside
         self._timers: dict[RequestId, list[Timer]] = {}
         self._pending: deque[tuple[ev.Event, Made | None]] = deque()
         self._handling = False
@@ -115,6 +116,14 @@ class Driver:
         self._handling = False
 
     def _run_ended(self, finished: Finished) -> None:
+        if finished.aside:
+            if finished.kept is not None:
+                self._kept[finished.request] = finished.kept
+            self.handle(ev.SetAside(
+                work=finished.work, started_ns=finished.started_ns, finished_ns=finished.finished_ns,
+                reached=finished.stage, cut=finished.cut, overrun=finished.overrun,
+            ))
+            return
         self.handle(
             ev.StageDone(
                 work=finished.work, started_ns=finished.started_ns, finished_ns=finished.finished_ns,
@@ -125,9 +134,10 @@ class Driver:
 
     def _do(self, command: ev.Command, made: Made | None) -> None:
         match command:
-            case ev.RunStage(work=work, request=request, asker=asker, model=model, variant=variant, leg=leg):
-                given = self._asked[request].tensors if asker else self._inputs[request].frame
-                self.executor.start(work, request, self._catalogue.get(model, variant), leg, given)
+            case ev.RunStage(work=work, request=request, model=model, variant=variant, leg=leg):
+                self.executor.start(work, request, self._catalogue.get(model, variant), leg, self._given(command))
+            case ev.Preempt(work=work, impatience=impatience):
+                self._preempt(work, impatience)
             case ev.AbortRun(work=work):
                 self.executor.abort(work)
             case ev.LoadStages():
@@ -148,10 +158,10 @@ class Driver:
                     held_s=self._let_go(request), overrun=times.overrun, done=done,
                 ))
             case ev.Refuse(request=request, peer=peer, reason=reason):
-                self._asked.pop(request, None)
+                self._forget(request)
                 self._net.send(peer, msg.StageRefusal(request=request, reason=reason))
             case ev.Forget(request=request):
-                self._asked.pop(request, None)
+                self._forget(request)
             case ev.SetTimer(at_ns=at_ns, event=event):
                 timer = self._loop.at(at_ns, lambda: self.handle(event))
                 self._timers.setdefault(event.request, []).append(timer)
@@ -160,6 +170,7 @@ class Driver:
                     timer.cancel()
             case ev.Deliver(span=span):
                 outcome = made if span.ending != "failed" and isinstance(made, Outcome) else None
+                self._kept.pop(span.request, None)
                 self._ended(span, outcome, self._inputs.pop(span.request))
             case _:
                 raise AssertionError(f"no way to do {command}")
@@ -194,6 +205,21 @@ class Driver:
         left_s = seconds(deadline_ns - self._loop.clock.now_ns())
         if left_s <= 0.0 or tensors is None or not self._net.send(peer, ask, tensors, left_s, tag=ask.request):
             self.handle(ev.Refused(request=ask.request, peer=peer, reason=UNREACHABLE))
+
+    def _given(self, run: ev.RunStage) -> Given:
+        """What a run begins with."""
+        if run.resumed:
+            return self._kept.pop(run.request)
+        return self._asked[run.request].tensors if run.asker else self._inputs[run.request].frame
+
+    def _preempt(self, work: int, impatience: float) -> None:
+        too_long_s = self.executor.preempt(work, impatience)
+        if too_long_s is not None:
+            self._loop.after(ns(too_long_s), lambda: self.executor.hurry(work))
+
+    def _forget(self, request: RequestId) -> None:
+        self._asked.pop(request, None)
+        self._kept.pop(request, None)
 
     def _let_go(self, request: RequestId) -> float:
         """Forget a peer's request. Returns for how long it was held."""

@@ -55,6 +55,18 @@ class StageDone(Event, frozen=True, kw_only=True):
     overrun: bool = False
 
 
+class SetAside(Event, frozen=True, kw_only=True):
+    """A run has left its executor before its end, as it was told. It goes on at stage `reached`: what crosses there is
+    kept, or, where no stage was done, what it began with."""
+
+    work: int
+    started_ns: int
+    finished_ns: int
+    reached: int
+    cut: bool                        # within a stage, which is to be redone
+    overrun: bool = False
+
+
 class AnswerCame(Event, frozen=True, kw_only=True):
     """A peer's result. Durations are on the clocks of those who ran it."""
 
@@ -110,7 +122,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStage(Command, frozen=True, kw_only=True):
-    """Start a run on a free executor; `asker` is the peer it is for, empty for an own request."""
+    """Start a run on a free executor; `asker` is the peer it is for, empty for an own request.
+
+    A leg that is not whole goes stage by stage. `resumed`: it begins with what was kept when it was set aside.
+    """
 
     work: int
     request: RequestId
@@ -118,6 +133,14 @@ class RunStage(Command, frozen=True, kw_only=True):
     model: str
     variant: str
     leg: Leg
+    resumed: bool = False
+
+
+class Preempt(Command, frozen=True, kw_only=True):
+    """Have a run leave its executor, after its stage or within it; SetAside follows, or StageDone if it ends first."""
+
+    work: int
+    impatience: float                # see `agents.preemption.cut_now`
 
 
 class AbortRun(Command, frozen=True, kw_only=True):

@@ -54,6 +54,10 @@ class Guards:
         if own is not None:
             self._urgent[stream] = (priority, ns(own.p95_s))
 
+    def outranks(self, priority: int) -> bool:
+        """Whether a stream of this robot is more urgent than that."""
+        return any(other > priority for other, _ in self._urgent.values())
+
     def set(self, span: Span, running_left_ns: int, now: int) -> int:
         """Set a guard for a request that goes out; returns its last safe start, or 0 if that is past."""
         own = fastest(self._profiles.get(span.model, ()))
@@ -84,9 +88,9 @@ class Guards:
         return [fired for _, fired in firing]
 
     def holds_back(self, work: Work, now: int) -> bool:
-        """Whether a guard needs the executor before this run would be over. More urgent own work never waits for it."""
+        """Whether a guard needs the executor before this run would leave it; more urgent own work never waits."""
         return not work.guard and any(
-            (guard.priority >= work.priority or work.asker) and now + work.p95_ns > guard.last_safe_ns
+            (guard.priority >= work.priority or work.asker) and now + work.step_ns > guard.last_safe_ns
             for request, guard in self._guards.items() if request != work.request
         )
 

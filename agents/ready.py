@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from agents import events as ev
+from agents.queue import LONG_NS
+from swarm.core.clock import ns
 from swarm.core.cost import named
 from swarm.core.plan import Profile
 
@@ -34,6 +36,11 @@ class Ready:
             return []
         self._wanted.add((model, variant))
         return [ev.LoadStages(model=model, variant=variant)]
+
+    def want_steps(self, model: str, variant: str) -> list[ev.Command]:
+        """Have the stages of a variant loaded that keeps an executor for long, so that it can be set aside."""
+        profile = self.has(model, variant)
+        return self.want(model, variant) if profile is not None and ns(profile.p50_s) >= LONG_NS else []
 
     def is_loading(self, model: str, variant: str) -> bool:
         """Whether the variant has stages, and they cannot be run yet."""

@@ -83,15 +83,17 @@ class Requests:
         span.variant, state.way_s, state.route = choice.variant, choice.way_s, choice.route
         if choice.agent == self._name:
             state.route = choice.route[1:]
+            if choice.way_s == 0.0 and self._guards.outranks(stream.priority):
+                out += self._ready.want_steps(stream.model, choice.variant)
             self._wait_at_home(state, choice.variant, choice.route[0], guard=False, now=now)
         else:
             self._send(state, now, out)
 
     def _supersede(self, stream: str, now: int, out: list[ev.Command]) -> None:
-        """Newest wins: what still waits here on the same stream ends; what is out, or comes from there, goes on."""
+        """Newest wins: what waits here on the same stream ends; what has begun, is out, or was out, goes on."""
         for older in self._queue.waiting_of(stream):
             state = self._open[older.request]
-            if not state.span.offloaded_to:
+            if not (state.span.offloaded_to or older.began_ns):
                 self._queue.remove(older.key)
                 self._end(state, "failed", "superseded", now, out)
 
@@ -234,15 +236,17 @@ class Requests:
             if not state.out:
                 self._end(state, "failed", "run_failed", now, out)
             return
-        run_s = seconds(event.finished_ns - event.started_ns)
+        run_s = seconds(work.ran_ns + event.finished_ns - event.started_ns)
+        span.preempted, span.aside_s = work.preempted, seconds(work.aside_ns)
         if not work.leg.whole:
-            waited_s = seconds(event.started_ns - work.queued_ns)
+            waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
             here = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)
-            span.legs, span.overrun = [here, *runs(state.route)], event.overrun
+            span.legs, span.overrun = [here, *runs(state.route)], event.overrun or work.overrun
             self._go_on(state, now, out)
             return
-        span.ran_on, span.variant, span.overrun, span.run_s = self._name, work.variant, event.overrun, run_s
-        span.started_ns, span.finished_ns = event.started_ns, event.finished_ns
+        span.ran_on, span.variant, span.run_s = self._name, work.variant, run_s
+        span.started_ns, span.finished_ns = work.began_ns, event.finished_ns
+        span.overrun = event.overrun or work.overrun
         self._end(state, "completed" if now <= span.deadline_ns else "late", "", now, out)
 
     def _go_on(self, state: _Open, now: int, out: list[ev.Command]) -> None:

@@ -12,8 +12,9 @@ import msgspec
 from agents import events as ev
 from agents.guards import Guards, GuardStatistics
 from agents.plans import Plans
+from agents.preemption import impatience
 from agents.presence import Presence
-from agents.queue import WorkQueue
+from agents.queue import Work, WorkQueue
 from agents.ready import Ready
 from agents.requests import ImpossibleEvent, Requests
 from agents.serving import Serving, ServingStatistics
@@ -26,6 +27,8 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     submitted: int
     ended: dict[str, int]
     duplicates: int                  # answers after the end of their request, or of peers that were not asked
+    preempted: int                   # runs set aside for more urgent ones
+    cut: int                         # of these, within a stage
     guards: GuardStatistics
     serving: ServingStatistics
 
@@ -44,6 +47,7 @@ class Scheduler:
         self._guards = Guards(self._ready.profiles)
         self._plans = Plans(name)
         self._serving = Serving(self._ready, self._queue, presence)
+        self._preempted = self._cut = 0
         self._requests = Requests(name, policy, self._ready, presence, self._queue, self._guards, self._plans)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
@@ -54,6 +58,8 @@ class Scheduler:
                 self._requests.arrived(event, now, out)
             case ev.StageDone():
                 self._done(event, now, out)
+            case ev.SetAside():
+                self._set_aside(event, now, out)
             case ev.AnswerCame():
                 self._requests.answered(event, now, out)
             case ev.Refused(request=request, peer=peer) if request.agent != self._name:
@@ -92,7 +98,8 @@ class Scheduler:
     def statistics(self) -> SchedulerStatistics:
         own = self._requests
         return SchedulerStatistics(
-            own.submitted, dict(own.ended), own.duplicates, self._guards.statistics(), self._serving.statistics()
+            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._cut, self._guards.statistics(),
+            self._serving.statistics(),
         )
 
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
@@ -102,22 +109,56 @@ class Scheduler:
         else:
             self._requests.done(work, event, now, out)
 
+    def _set_aside(self, event: ev.SetAside, now: int, out: list[ev.Command]) -> None:
+        """A run waits again; unless nobody wants it any more."""
+        ran_ns = event.finished_ns - event.started_ns
+        work = self._queue.set_aside(event.work, event.reached, ran_ns, event.cut, event.overrun, now)
+        if work is None:
+            self._done(ev.StageDone(
+                work=event.work, started_ns=event.started_ns, finished_ns=event.finished_ns, ran=False
+            ), now, out)
+            return
+        self._preempted += 1
+        self._cut += event.cut
+
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
-        """Start what is next while an executor is free; what cannot make its deadline any more is dropped."""
-        for work in self._queue.in_order():
-            if not self._queue.free():
-                return
+        """Start what is next while an executor is free, or have one freed; what cannot be in time is dropped."""
+        running: list[Work] | None = None
+        for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
-                self._queue.remove(work.key)
-                if work.asker:
-                    out.append(self._serving.refuse(work, "too_late"))
-                else:
-                    self._requests.expired(work, now, out)
-            elif not self._guards.holds_back(work, now):
-                self._queue.start(work.key, now)
-                if not work.asker:
-                    self._guards.lift(work.request)
-                out.append(ev.RunStage(
-                    work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant,
-                    leg=work.leg,
-                ))
+                self._drop(work, now, out)
+            elif self._guards.holds_back(work, now):
+                continue
+            elif self._queue.free():
+                self._start(work, now, out)
+            else:
+                running = self._queue.running() if running is None else running
+                if not running or not self._makes_room(running.pop(0), work, now, out):
+                    return
+
+    def _drop(self, work: Work, now: int, out: list[ev.Command]) -> None:
+        self._queue.remove(work.key)
+        if work.asker:
+            out.append(self._serving.refuse(work, "too_late"))
+        else:
+            self._requests.expired(work, now, out)
+
+    def _start(self, work: Work, now: int, out: list[ev.Command]) -> None:
+        resumed = work.begun
+        self._queue.start(work.key, now)
+        if not work.asker and self._guards.lift(work.request):
+            work.guard = True                                # what was promised is not set aside
+        out.append(ev.RunStage(
+            work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant,
+            leg=work.left, resumed=resumed,
+        ))
+
+    def _makes_room(self, running: Work, work: Work, now: int, out: list[ev.Command]) -> bool:
+        """Whether a run gives way to one that waits; it is told so once, and again where more is at stake."""
+        how = impatience(running, work, now)
+        if how is None:
+            return False
+        if running.impatience is None or how > running.impatience:
+            running.impatience = how
+            out.append(ev.Preempt(work=running.key, impatience=how))
+        return True

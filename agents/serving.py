@@ -96,9 +96,10 @@ class Serving:
             return []
         if not event.ran:
             return [self._refuse(asked.request, asked.peer, "failed")]
+        run_ns = work.ran_ns + event.finished_ns - event.started_ns
         times = LegTimes(
-            run_s=seconds(event.finished_ns - event.started_ns), waited_s=seconds(event.started_ns - work.queued_ns),
-            overrun=event.overrun,
+            run_s=seconds(run_ns), waited_s=seconds(event.finished_ns - work.queued_ns - run_ns),
+            overrun=event.overrun or work.overrun,
         )
         if asked.route:
             self._counts["passed_on"] += 1

@@ -7,11 +7,14 @@ from pathlib import Path
 import msgspec
 import onnx
 
+from agents.catalogue import Given, Loaded, Made
 from models import store
 from models.build.graph import Graph
 from models.build.partition import balanced, split
 from models.build.tensors import spec_of
+from models.session import RunHandle
 from swarm.core.cards import RunTime, Stage, TensorSpec
+from swarm.core.plan import Leg
 
 STAGES = 4
 STAGE_MS = 1.0
@@ -27,6 +30,17 @@ def store_with_stages(folder: Path) -> Path:
     variant = msgspec.structs.replace(card.variants["int8"], stages=stages, parent="")
     store.save_card(msgspec.structs.replace(card, variants={"int8": variant}), folder)
     return folder
+
+
+def run_leg(loaded: Loaded, given: Given, leg: Leg) -> Made:
+    """As an executor runs it."""
+    if leg.whole:
+        return loaded.run(given, RunHandle())
+    for stage in range(leg.first, leg.last - 1):
+        between = loaded.run_stage(given, stage, RunHandle())
+        assert isinstance(between, list)
+        given = between
+    return loaded.run_stage(given, leg.last - 1, RunHandle())
 
 
 def _stage(model: onnx.ModelProto, folder: Path) -> Stage:

@@ -84,10 +84,10 @@ def test_what_a_peer_says_of_others_is_believed_only_if_it_can_be() -> None:
     assert deliver.span.run_s == 0.01
 
 
-def test_with_too_few_peers_it_stays_at_home_whole() -> None:
+def test_with_too_few_peers_it_stays_at_home() -> None:
     agent = owner(3, "mule")
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream()), 0))
-    assert run.leg.whole
+    assert run.leg == Leg("me", 0, 4)
 
 
 @pytest.mark.parametrize("lost", ["mule", "ox"])
@@ -95,7 +95,7 @@ def test_a_lost_agent_of_the_chain_sends_the_request_home_and_the_others_are_tol
     agent = owner(3, "ox", "mule")
     away(agent)
     (run,) = of(ev.RunStage, agent.handle(ev.PeerLost(peer=lost), ns(0.03)))
-    assert (run.request, run.leg.whole) == (request(1), True)
+    assert (run.request, run.leg) == (request(1), Leg("me", 0, 4))
     commands = agent.handle(done(run.work, ns(0.07)), ns(0.07))
     assert endings(commands) == [("completed", "")]
     (other,) = {"mule", "ox"} - {lost}
@@ -141,7 +141,7 @@ def test_the_guard_starts_the_whole_model_and_cancels_whoever_may_hold_the_rest(
     agent = owner(3, "ox", "mule")
     away(agent)
     (run,) = of(ev.RunStage, agent.handle(ev.LastSafeStart(request=request(1)), ns(0.102)))
-    assert run.leg.whole
+    assert run.leg == Leg("me", 0, 4)
     commands = agent.handle(done(run.work, ns(0.145)), ns(0.145))
     assert endings(commands) == [("completed", "")]
     assert [cancel.peer for cancel in of(ev.CancelStage, commands)] == ["mule", "ox"]
@@ -176,7 +176,7 @@ def test_a_peer_that_is_gone_when_the_leg_at_home_is_done_is_not_asked() -> None
     known.expire(ns(10))
     commands = agent.handle(done(run.work, ns(0.02)), ns(0.02))
     assert of(ev.SendStage, commands) == []
-    assert [run.leg.whole for run in of(ev.RunStage, commands)] == [True]
+    assert [run.leg for run in of(ev.RunStage, commands)] == [Leg("me", 0, 4)]
 
 
 @pytest.mark.parametrize("at_s", [0.147, 0.2])

@@ -11,12 +11,11 @@ import pytest
 
 from agents import recording
 from agents.catalogue import Catalogue
-from models.session import RunHandle
 from swarm.core import messages as msg
 from swarm.core.plan import Leg
 from swarm.core.spans import LegTimes, RequestId
 from swarm.core.world import Detection, Detections
-from tests.agents.staged import STAGES, store_with_stages
+from tests.agents.staged import STAGES, run_leg, store_with_stages
 from tests.agents.test_agent import IMAGE, Stage
 from tests.agents.test_catalogue import BOARD, FRAME
 
@@ -86,7 +85,7 @@ def chain(tmp_path: Path, models: Path, request: pytest.FixtureRequest) -> Itera
 
 
 def made(held: Catalogue, given: Any, leg: Leg) -> Any:
-    return held.get("detector", "int8").run(given, leg, RunHandle())
+    return run_leg(held.get("detector", "int8"), given, leg)
 
 
 def ask(sequence: int, first: int, last: int, *route: Leg, owner: str = "mule", **more: Any) -> msg.StageAsk:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from agents.executor import Executor, Finished
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.clock import MonotonicClock
 from swarm.core.plan import Leg
-from swarm.core.world import Detections
+from swarm.core.world import Detections, Outcome
 from tests.agents.fakes import request
 
 FRAME = np.zeros((72, 96, 3), np.uint8)
 WHOLE = Leg("me")
 WAIT_S = 10.0
+STAGES = 4
 
 
 class FakeModel:
@@ -29,16 +31,30 @@ class FakeModel:
         self.draw_s = draw_s
         self.go, self.begun = threading.Event(), threading.Event()
         self.error = error
+        self.stages: list[tuple[int, Given]] = []            # that were run, and on what
+        self.between: Callable[[int], None] | None = None
 
-    def quantiles(self, leg: Leg) -> list[float]:
-        return [self.draw_s * (1 if leg.whole else leg.last - leg.first)] * 21
+    @property
+    def quantiles_s(self) -> list[float]:
+        return [self.draw_s] * 21
 
-    def run(self, given: Given, leg: Leg, handle: RunHandle) -> Made:
+    @property
+    def stage_quantiles_s(self) -> list[list[float]]:
+        return [[self.draw_s] * 21] * STAGES
+
+    def run(self, given: Given, handle: RunHandle) -> Outcome:
         self.begun.set()
         assert self.go.wait(WAIT_S)
         if self.error:
             raise self.error
         return Detections(boxes=[])
+
+    def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
+        self.stages.append((stage, given))
+        made = self.run(given, handle)
+        if self.between is not None:
+            self.between(stage)
+        return made if stage + 1 == STAGES else [np.full(1, stage, np.uint8)]
 
 
 class Runs:
@@ -128,3 +144,58 @@ def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
     model.go.set()
     runs.start(model)
     assert isinstance(runs.crashes.get(timeout=WAIT_S), KeyError)
+
+
+def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs: Runs) -> None:
+    model = FakeModel()
+    model.go.set()
+
+    def between(stage: int) -> None:
+        if stage == 1:
+            runs.executor.preempt(1, 0.0)
+
+    model.between = between
+    runs.start(model, Leg("me", 0, STAGES))
+    aside = runs.end()
+    assert (aside.made, aside.aside, aside.stage, aside.cut) == (None, True, 2, False)
+    assert aside.kept == [np.full(1, 1, np.uint8)]
+    runs.executor.start(1, request(1), model, Leg("me", 2, STAGES), aside.kept)      # pyright: ignore[reportArgumentType]
+    assert runs.end().made == Detections(boxes=[])
+    assert [stage for stage, _ in model.stages] == [0, 1, 2, 3]
+    assert runs.executor.statistics().aborted == 0
+
+
+def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
+    model = FakeModel(draw_s=WAIT_S)
+    model.error = None
+    runs.start(model, Leg("me", 1, STAGES))
+    assert model.begun.wait(WAIT_S)
+    assert runs.executor.preempt(1, math.inf) is None
+    model.error = Aborted()
+    model.go.set()
+    aside = runs.end()
+    assert (aside.aside, aside.stage, aside.kept, aside.cut) == (True, 1, None, True)
+
+
+def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(runs: Runs) -> None:
+    model = FakeModel(draw_s=0.002)
+    runs.start(model, Leg("me", 0, STAGES))
+    assert model.begun.wait(WAIT_S)
+    left_s = runs.executor.preempt(1, 1e-6)
+    assert left_s is not None
+    assert 0.0 < left_s < 0.01
+    runs.executor.hurry(1)
+    model.error = Aborted()
+    model.go.set()
+    assert runs.end().cut
+
+
+def test_a_run_that_was_not_told_to_leave_is_not_hurried() -> None:
+    runs, model = Runs(emulated=False), FakeModel()
+    runs.start(model)
+    assert model.begun.wait(WAIT_S)
+    runs.executor.hurry(1)
+    assert runs.executor.preempt(2, math.inf) is None        # of another that has ended
+    model.go.set()
+    assert runs.end().made == Detections(boxes=[])
+    runs.executor.close()
