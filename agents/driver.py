@@ -51,7 +51,7 @@ class Driver:
         self._scheduler, self._catalogue, self._ended = scheduler, catalogue, ended
         self._inputs: dict[RequestId, Input] = {}
         self._asked: dict[RequestId, _Asked] = {}
-        self._kept: dict[RequestId, Given] = {}          # of runs that were set aside
+        self._kept: dict[RequestId, Given] = {}          # with what runs go on that were set aside
         self._timers: dict[RequestId, list[Timer]] = {}
         self._pending: deque[tuple[ev.Event, Made | None]] = deque()
         self._handling = False
@@ -116,9 +116,8 @@ class Driver:
         self._handling = False
 
     def _run_ended(self, finished: Finished) -> None:
-        if finished.aside:
-            if finished.kept is not None:
-                self._kept[finished.request] = finished.kept
+        if finished.kept is not None:
+            self._kept[finished.request] = finished.kept
             self.handle(ev.SetAside(
                 work=finished.work, started_ns=finished.started_ns, finished_ns=finished.finished_ns,
                 reached=finished.stage, cut=finished.cut, overrun=finished.overrun,

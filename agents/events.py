@@ -56,8 +56,7 @@ class StageDone(Event, frozen=True, kw_only=True):
 
 
 class SetAside(Event, frozen=True, kw_only=True):
-    """A run has left its executor before its end, as it was told. It goes on at stage `reached`: what crosses there is
-    kept, or, where no stage was done, what it began with."""
+    """A run has left its executor before its end, as told. It goes on at stage `reached`, whose input is kept."""
 
     work: int
     started_ns: int

@@ -40,7 +40,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     made: Made | None = None         # None if it was aborted, failed or set aside
     aside: bool = False              # set aside before `stage`
     stage: int = 0
-    kept: Given | None = None        # what stages before it made; None: none has run
+    kept: Given | None = None        # with what that stage begins
     cut: bool = False                # that stage was begun
     overrun: bool = False
 
@@ -167,10 +167,9 @@ class Executor:
         except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
             self._failed += 1
             log.warning("run of %s failed: %s", run.request, error)
-        kept = run.given if aside and run.stage > run.leg.first else None
         return Finished(
             work=run.work, request=run.request, started_ns=started_ns, finished_ns=self._clock.now_ns(), made=made,
-            aside=aside, stage=run.stage, kept=kept, cut=cut, overrun=run.overrun,
+            aside=aside, stage=run.stage, kept=run.given if aside else None, cut=cut, overrun=run.overrun,
         )
 
     def _whole(self, run: _Run) -> Made:

@@ -12,6 +12,7 @@ if any order is (Jackson 1955).
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -45,14 +46,17 @@ class Guards:
     def __init__(self, profiles: Mapping[str, Sequence[Profile]]) -> None:
         self._profiles = profiles
         self._guards: dict[RequestId, Guard] = {}
+        self._order: list[tuple[int, RequestId]] = []        # by last safe start
+        self._reserved_ns = 0                                # all of them together
         self._urgent: dict[str, tuple[int, int]] = {}        # stream -> priority, p95 of its fastest variant
+        self._above_ns: dict[int, int] = {}                  # priority -> one run of each stream that is more urgent
         self._set = self._fired = 0
 
     def knows(self, stream: str, model: str, priority: int) -> None:
         """A stream of this robot: its runs may stand before a less urgent fallback."""
-        own = fastest(self._profiles.get(model, ()))
-        if own is not None:
+        if stream not in self._urgent and (own := fastest(self._profiles.get(model, ()))) is not None:
             self._urgent[stream] = (priority, ns(own.p95_s))
+            self._above_ns.clear()
 
     def outranks(self, priority: int) -> bool:
         """Whether a stream of this robot is more urgent than that."""
@@ -63,18 +67,29 @@ class Guards:
         own = fastest(self._profiles.get(span.model, ()))
         if own is None:
             return 0
-        before_ns = running_left_ns + sum(guard.p95_ns for guard in self._guards.values())
-        before_ns += sum(p95_ns for priority, p95_ns in self._urgent.values() if priority > span.priority)
+        before_ns = running_left_ns + self._reserved_ns + self._above(span.priority)
         last_safe_ns = span.deadline_ns - ns(own.p95_s) - before_ns
         if last_safe_ns <= now:
             return 0
-        self._guards[span.request] = Guard(last_safe_ns, span.deadline_ns, span.priority, ns(own.p95_s))
+        guard = self._guards[span.request] = Guard(last_safe_ns, span.deadline_ns, span.priority, ns(own.p95_s))
+        bisect.insort(self._order, (last_safe_ns, span.request))
+        self._reserved_ns += guard.p95_ns
         self._set += 1
         return last_safe_ns
 
     def lift(self, request: RequestId) -> bool:
         """The guard is no longer needed. Returns whether it was set."""
-        return self._guards.pop(request, None) is not None
+        guard = self._guards.pop(request, None)
+        if guard is None:
+            return False
+        del self._order[bisect.bisect_left(self._order, (guard.last_safe_ns, request))]
+        self._reserved_ns -= guard.p95_ns
+        return True
+
+    def _above(self, priority: int) -> int:
+        if priority not in self._above_ns:
+            self._above_ns[priority] = sum(p95_ns for other, p95_ns in self._urgent.values() if other > priority)
+        return self._above_ns[priority]
 
     def fire(self, request: RequestId) -> list[RequestId]:
         """Its moment has come: the guards that fire now, itself among them, by deadline; none if it was lifted."""
@@ -83,16 +98,20 @@ class Guards:
             return []
         firing = sorted((g.deadline_ns, r) for r, g in self._guards.items() if g.deadline_ns <= guard.deadline_ns)
         for _, fired in firing:
-            del self._guards[fired]
+            self.lift(fired)
         self._fired += len(firing)
         return [fired for _, fired in firing]
 
     def holds_back(self, work: Work, now: int) -> bool:
         """Whether a guard needs the executor before this run would leave it; more urgent own work never waits."""
-        return not work.guard and any(
-            (guard.priority >= work.priority or work.asker) and now + work.step_ns > guard.last_safe_ns
-            for request, guard in self._guards.items() if request != work.request
-        )
+        if work.guard:
+            return False
+        for last_safe_ns, request in self._order:
+            if last_safe_ns >= now + work.step_ns:
+                return False
+            if request != work.request and (work.asker or self._guards[request].priority >= work.priority):
+                return True
+        return False
 
     def statistics(self) -> GuardStatistics:
         return GuardStatistics(self._set, self._fired)

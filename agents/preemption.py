@@ -34,7 +34,7 @@ def impatience(running: Work, urgent: Work, now: int) -> float | None:
     - A guard's fallback takes the executor as soon as can be, but for that of another guard; else each priority
       counts as much again as the work that is lost.
     """
-    if urgent.rank() >= running.rank() or running.aborted:
+    if urgent.rank >= running.rank or running.aborted:
         return None
     in_stages = running.last > 0
     above = urgent.level - running.level

@@ -20,19 +20,12 @@ LEASE_S = 3 * HEARTBEAT_S            # a peer that misses three heartbeats is lo
 SUSPECT_S = 2 * HEARTBEAT_S          # one that is this long silent gets no new work
 
 
-class _Sent(msgspec.Struct, frozen=True):
-    """Work that is out at a peer."""
-
-    at_ns: int
-    work_s: float
-
-
 class _Peer(msgspec.Struct):
     profiles: dict[str, list[Profile]] = {}
     link: LinkQuality = LinkQuality()
     busy_s: float = 0.0
     heard_ns: int = 0
-    sent: dict[RequestId, _Sent] = {}
+    sent_s: dict[RequestId, float] = {}             # work given to it since then, which its word does not include
     wary_until_ns: int = 0                          # it refused or failed lately: no new work until then
 
 
@@ -65,7 +58,7 @@ class Presence:
             self._peers[peer] = _Peer(profiles=self._adverts.get((peer, boot), {}))
         if self._leases.boot(peer) == boot:
             known = self._peers[peer]
-            known.busy_s, known.heard_ns = busy_s, now
+            known.busy_s, known.heard_ns, known.sent_s = busy_s, now, {}
         return came
 
     def advertised(self, peer: str, boot: int, advert: Advert) -> None:
@@ -88,12 +81,12 @@ class Presence:
         known = self._peers.get(leg.agent)
         profile = named(known.profiles.get(model, ()), variant) if known else None
         if known is not None and profile is not None:
-            known.sent[request] = _Sent(now, leg_p50_s(profile, leg))
+            known.sent_s[request] = leg_p50_s(profile, leg)
 
     def dropped(self, peer: str, request: RequestId) -> None:
         """A request is no longer with the peer, for any reason."""
         if peer in self._peers:
-            self._peers[peer].sent.pop(request, None)
+            self._peers[peer].sent_s.pop(request, None)
 
     def wary(self, peer: str, for_s: float, now: int) -> None:
         """Give the peer no new work for a while."""
@@ -133,4 +126,4 @@ def _view(name: str, known: _Peer, now: int) -> PeerView:
 
 def _wait_s(known: _Peer, now: int) -> float:
     said_s = max(0.0, known.busy_s - seconds(now - known.heard_ns))
-    return said_s + sum(sent.work_s for sent in known.sent.values() if sent.at_ns > known.heard_ns)
+    return said_s + sum(known.sent_s.values())

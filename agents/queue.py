@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+import heapq
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import msgspec
 
@@ -17,6 +19,10 @@ LONG_NS = ns(0.02)
 
 AGING_NS = ns(2.0)
 """What waits is one priority more urgent each time that its stream has gone so long without a run."""
+
+LAST_KEY = 1 << 62
+
+Rank = tuple[bool, int, int, int]
 
 
 class Work(msgspec.Struct, kw_only=True):
@@ -52,7 +58,6 @@ class Work(msgspec.Struct, kw_only=True):
     overrun: bool = False            # of a part that has ended
 
     def __post_init__(self) -> None:
-        self.level = self.priority
         self.measure()
 
     def measure(self) -> None:
@@ -68,26 +73,25 @@ class Work(msgspec.Struct, kw_only=True):
         return Leg(self.leg.agent, self.first, self.last)
 
     @property
-    def begun(self) -> bool:
-        """Whether stages of it are done and kept."""
-        return self.began_ns > 0 and self.first > self.leg.first
-
-    def age(self, now: int) -> None:
-        """What waits becomes more urgent with time; what runs stays as urgent as it was when it started."""
-        self.level = self.priority + max(0, now - self.since_ns) // AGING_NS
-
-    def rank(self) -> tuple[bool, int, int, RequestId]:
-        """Guards first, by deadline; then the most urgent level, then the earliest deadline, then by id."""
-        return (not self.guard, 0 if self.guard else -self.level, self.deadline_ns, self.request)
+    def rank(self) -> Rank:
+        """Guards first, by deadline; then the most urgent level, then the earliest deadline, then first come."""
+        return (not self.guard, 0 if self.guard else -self.level, self.deadline_ns, self.key)
 
 
 class WorkQueue:
-    """Waiting and running work of one robot with a number of executors."""
+    """Waiting and running work of one robot with a number of executors.
+
+    What waits is kept in order; what becomes more urgent with time finds its new place when the order is asked for.
+    """
 
     def __init__(self, executors: int) -> None:
         self.executors = executors
         self._waiting: dict[int, Work] = {}
         self._running: dict[int, Work] = {}
+        self._order: list[Rank] = []                         # of what waits; the last item is its key
+        self._p50s_ns: list[int] = []                        # in the same order
+        self._streams: dict[str, dict[int, Work]] = {}       # own work that waits, by its stream
+        self._older: list[tuple[int, int]] = []              # a heap: when which of that becomes more urgent
         self._since: dict[tuple[str, str], int] = {}         # who waits without a run since when
         self._keys = itertools.count(1)
 
@@ -100,35 +104,56 @@ class WorkQueue:
         last = leg.last
         if leg.whole and ns(profile.p50_s) >= LONG_NS:
             last = len(profile.stages)
-        self._waiting[key] = Work(
+        self._enter(Work(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,
             since_ns=self._since.setdefault((asker, stream or profile.model), now), queued_ns=now,
             first=leg.first, last=last,
-        )
+        ), now)
         return key
 
-    def in_order(self, now: int) -> list[Work]:
-        """What waits, first what is due first."""
-        for work in self._waiting.values():
-            work.age(now)
-        return sorted(self._waiting.values(), key=Work.rank)
+    def in_order(self, now: int) -> Iterator[Work]:
+        """What waits now, first what is due first; what is asked for next may already be gone from the queue."""
+        while self._older and self._older[0][0] <= now:
+            _, key = heapq.heappop(self._older)
+            if key in self._waiting:
+                self._enter(self._leave(key), now)
+        return (self._waiting[key] for *_, key in tuple(self._order))
 
     def remove(self, key: int) -> Work | None:
         """Take a waiting run out. None: it is on the executor, and marked as aborted."""
-        work = self._waiting.pop(key, None)
-        if work is None:
+        if key not in self._waiting:
             self._running[key].aborted = True
-        return work
+            return None
+        return self._leave(key)
 
-    def promote(self, key: int) -> Work:
-        """A waiting or running run has become a guard's fallback."""
-        work = self._waiting.get(key) or self._running[key]
+    def promote(self, key: int, now: int) -> None:
+        """A waiting run has become a guard's fallback."""
+        work = self._leave(key)
         work.guard = True
+        self._enter(work, now)
+
+    def _enter(self, work: Work, now: int) -> None:
+        work.level = work.priority + max(0, now - work.since_ns) // AGING_NS
+        heapq.heappush(self._older, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
+        self._waiting[work.key] = work
+        place = bisect.bisect(self._order, work.rank)
+        self._order.insert(place, work.rank)
+        self._p50s_ns.insert(place, work.p50_ns)
+        if not work.asker:
+            self._streams.setdefault(work.stream, {})[work.key] = work
+
+    def _leave(self, key: int) -> Work:
+        work = self._waiting.pop(key)
+        place = bisect.bisect_left(self._order, work.rank)
+        del self._order[place], self._p50s_ns[place]
+        if not work.asker:
+            del self._streams[work.stream][key]
         return work
 
     def start(self, key: int, now: int) -> None:
-        work = self._running[key] = self._waiting.pop(key)
+        """What runs stays as urgent as it is now."""
+        work = self._running[key] = self._leave(key)
         if work.began_ns:
             work.aside_ns += now - work.started_ns
         work.began_ns = work.began_ns or now
@@ -145,7 +170,7 @@ class WorkQueue:
         """
         if self._running[key].aborted:
             return None
-        work = self._waiting[key] = self._running.pop(key)
+        work = self._running.pop(key)
         work.cuts = (work.cuts if reached == work.first else 0) + cut
         work.first = reached
         work.preempted += 1
@@ -155,6 +180,7 @@ class WorkQueue:
         work.started_ns = now                # it is aside from now on
         work.since_ns = self._since.setdefault((work.asker, work.stream or work.model), now)
         work.measure()
+        self._enter(work, now)
         return work
 
     def free(self) -> bool:
@@ -162,7 +188,7 @@ class WorkQueue:
 
     def running(self) -> list[Work]:
         """What is on the executors, first what is least urgent."""
-        return sorted(self._running.values(), key=Work.rank, reverse=True)
+        return sorted(self._running.values(), key=lambda work: work.rank, reverse=True)
 
     def waiting(self) -> int:
         return len(self._waiting)
@@ -172,7 +198,7 @@ class WorkQueue:
 
     def waiting_of(self, stream: str) -> list[Work]:
         """Waiting runs of an own stream, oldest first."""
-        return [w for w in self._waiting.values() if not w.asker and w.stream == stream]
+        return list(self._streams.get(stream, {}).values())
 
     def of_asker(self, peer: str) -> list[Work]:
         """Waiting and running work for a peer."""
@@ -189,12 +215,12 @@ class WorkQueue:
 
         What is less urgent leaves its executor after a step.
         """
-        ahead: Iterable[Work] = self._waiting.values()
+        ahead = len(self._order)
         if priority is not None:
-            ahead = (w for w in ahead if w.guard or (-w.level, w.deadline_ns) <= (-priority, deadline_ns))
+            ahead = bisect.bisect(self._order, (True, -priority, deadline_ns, LAST_KEY))
         left_ns = 0
         for w in self._running.values():
             rest_ns = max(0, w.started_ns + w.p50_ns - now)
             yields = priority is not None and not w.guard and w.level < priority
             left_ns += min(rest_ns, w.step_ns) if yields else rest_ns
-        return seconds(left_ns + sum(w.p50_ns for w in ahead)) / self.executors
+        return seconds(left_ns + sum(self._p50s_ns[:ahead])) / self.executors

@@ -145,7 +145,7 @@ class Requests:
             if state.work is None:
                 self._fall_back(state, guard=True, now=now)
             else:
-                self._queue.promote(state.work)
+                self._queue.promote(state.work, now)
 
     def refused(self, event: ev.Refused, now: int, out: list[ev.Command]) -> None:
         """A peer does not have it, nor does any after it; and those before it are done."""
@@ -237,7 +237,7 @@ class Requests:
                 self._end(state, "failed", "run_failed", now, out)
             return
         run_s = seconds(work.ran_ns + event.finished_ns - event.started_ns)
-        span.preempted, span.aside_s = work.preempted, seconds(work.aside_ns)
+        span.preempted, span.aside_s = span.preempted + work.preempted, span.aside_s + seconds(work.aside_ns)
         if not work.leg.whole:
             waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
             here = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)

@@ -20,6 +20,8 @@ from agents.requests import ImpossibleEvent, Requests
 from agents.serving import Serving, ServingStatistics
 from swarm.core.plan import Profile
 
+MOST_HELD = 16                       # runs that guards hold back, past which no less urgent one is looked for
+
 
 class SchedulerStatistics(msgspec.Struct, frozen=True):
     """Counts since the start."""
@@ -124,11 +126,14 @@ class Scheduler:
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
         """Start what is next while an executor is free, or have one freed; what cannot be in time is dropped."""
         running: list[Work] | None = None
+        held = 0
         for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
                 self._drop(work, now, out)
             elif self._guards.holds_back(work, now):
-                continue
+                held += 1
+                if held == MOST_HELD:
+                    return
             elif self._queue.free():
                 self._start(work, now, out)
             else:
@@ -144,13 +149,12 @@ class Scheduler:
             self._requests.expired(work, now, out)
 
     def _start(self, work: Work, now: int, out: list[ev.Command]) -> None:
-        resumed = work.begun
         self._queue.start(work.key, now)
         if not work.asker and self._guards.lift(work.request):
             work.guard = True                                # what was promised is not set aside
         out.append(ev.RunStage(
             work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant,
-            leg=work.left, resumed=resumed,
+            leg=work.left, resumed=work.preempted > 0,
         ))
 
     def _makes_room(self, running: Work, work: Work, now: int, out: list[ev.Command]) -> bool:

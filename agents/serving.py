@@ -70,7 +70,8 @@ class Serving:
             return [self.refuse(event, "malformed")]
         if self._queue.waiting() >= QUEUE_BOUND:
             return [self.refuse(event, "full")]
-        after = away_s(event.route, event.model, event.variant, self._presence.alive(now))
+        alive = self._presence.alive(now) if event.route else {}
+        after = away_s(event.route, event.model, event.variant, alive)
         if after is None:
             return [self.refuse(event, CHAIN_BROKEN)]
         deadline_ns = event.deadline_ns - ns(after.work_s)       # the ways are taken off by the owner

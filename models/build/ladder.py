@@ -28,12 +28,15 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[dict[str, NDArray]]
 
 
-def ladder(name: str, ways: Sequence[int], folder: Path, count: int) -> Ladder:
+def ladder(name: str, ways: Sequence[int], folder: Path, count: int, images: int = 1) -> Ladder:
     """Write a network and its balanced splits into `folder`, with `count` inputs. Raises: BadInput.
 
     name: a network of the zoo, with random weights, or a model of the stores, of which the original is taken.
+    images: that it takes at once; not every network takes several.
     """
     whole = plain(_network(name))
+    if images > 1:
+        _batched(whole, images)
     stages = {1: [_written(whole, folder / "whole.onnx")]}
     for k in ways:
         stages[k] = [_written(model, folder / f"{k}-{i}.onnx")
@@ -50,6 +53,13 @@ def _network(name: str) -> ModelProto:
     if name not in store.names():
         raise BadInput(f"--model {name}", "no such network", f"one of {', '.join([*zoo.NAMES, *store.names()])}")
     return load(store.load_card(name))
+
+
+def _batched(model: ModelProto, images: int) -> None:
+    """Have the network take so many images at once, along the first axis."""
+    del model.graph.value_info[:]
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_value = images
 
 
 def _written(model: ModelProto, path: Path) -> Path:

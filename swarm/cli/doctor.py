@@ -92,9 +92,7 @@ def _models() -> Finding:
 
     try:
         for name in store.names():
-            card = store.load_card(name)
-            for variant in card.variants:
-                store.artefact(card, variant)
+            store.check(store.load_card(name))
     except store.ModelError as error:
         return Finding(what="models", ok=False, detail=str(error))
     names = store.names()

@@ -35,10 +35,7 @@ def show(given: argparse.Namespace) -> int:
     """Checks the files, too: one that is not what the card says is told by name."""
     known(given.name, store.names(), "swarm models show", "model")
     card = store.load_card(given.name)
-    for key, variant in card.variants.items():
-        store.artefact(card, key)
-        for k in range(len(variant.stages)):
-            store.stage(card, key, k)
+    store.check(card)
     if given.json:
         cuts = {key: [[msgspec.to_builtins(spec) for spec in crossing(card, key, k)]
                       for k in range(1, len(variant.stages))] for key, variant in card.variants.items()}

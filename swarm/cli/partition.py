@@ -14,6 +14,7 @@ from swarm.cli.axes import sizes
 from swarm.cli.progress import Progress
 from swarm.core.cards import Card, crossing
 from swarm.core.errors import BadInput
+from swarm.core.plan import MOST_STAGES
 from swarm.core.rules import known
 
 
@@ -45,8 +46,9 @@ def partition(given: argparse.Namespace) -> int:
     extras.needed("swarm models partition", "onnx")
     from models.build.staging import partition as cut
 
-    if given.stages < 2:
-        raise BadInput(f"--stages {given.stages}", "cuts nothing", "2 or more")
+    if not 2 <= given.stages <= MOST_STAGES:
+        raise BadInput(f"--stages {given.stages}", "cuts nothing" if given.stages < 2 else "is more than robots take",
+                       f"2 to {MOST_STAGES}")
     card = store.load_card(given.name)
     with Progress() as progress:
         card = cut(card, given.stages, _variants(card, given.variant), say=progress)

@@ -24,8 +24,8 @@ def profile(given: argparse.Namespace) -> int:
     card = store.load_card(given.name)
     with Progress() as progress:
         result = measuring.profile(
-            card, board=given.board, speed=board.speed if board.emulated else None, rounds=measuring.ROUNDS,
-            say=progress,
+            card, board=given.board, speed=board.speed if board.emulated else None, on=board.providers,
+            rounds=measuring.ROUNDS, say=progress,
         )
     path = profiles.save(result)
     if given.json:

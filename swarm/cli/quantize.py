@@ -50,8 +50,8 @@ def _print(result: Shrunk, told: list[str], as_json: bool) -> None:
     if as_json:
         made = [{
             "variant": key, "way": card.variants[key].way, "gate": msgspec.to_builtins(card.variants[key].gate),
-            "bytes": card.variants[key].bytes, "p50_ms": times[key].p50_ms, "slower_than": slower.get(key, ""),
-            "chosen_here": key == chosen,
+            "bytes": card.variants[key].bytes, "stages": len(card.variants[key].stages), "p50_ms": times[key].p50_ms,
+            "slower_than": slower.get(key, ""), "chosen_here": key == chosen,
         } for key in result.made]
         print(msgspec.json.encode({"name": card.name, "made": made, "trials": told}).decode())
         return
@@ -59,7 +59,8 @@ def _print(result: Shrunk, told: list[str], as_json: bool) -> None:
     for key in result.made:
         mark = f", slower than {slower[key]} here" if key in slower else ", chosen here" if key == chosen else ""
         variant = card.variants[key]
-        print(f"{card.name} {key}: {variant.way}; {variant.bytes / 1024:,.0f} KiB, p50 {times[key].p50_ms:.2f} ms"
-              f"{mark}")
+        stages = f" in {len(variant.stages)} stages" if variant.stages else ""
+        print(f"{card.name} {key}{stages}: {variant.way}; {variant.bytes / 1024:,.0f} KiB, "
+              f"p50 {times[key].p50_ms:.2f} ms{mark}")
     if not result.made:
         print(f"{card.name}: no int8 variant passed the gate; nothing was kept")

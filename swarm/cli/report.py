@@ -24,9 +24,9 @@ def report(given: argparse.Namespace) -> int:
 
 def bench(given: argparse.Namespace) -> int:
     """Each bench is the module of its name; `split` is told what to cut, too."""
-    if given.name == "split":
-        extras.needed("swarm bench split", "onnx")
-    elif given.model:
+    if given.name in ("preempt", "split"):
+        extras.needed(f"swarm bench {given.name}", "onnx")
+    if given.model and given.name != "split":
         raise BadInput("--model", f"means nothing to swarm bench {given.name}", "swarm bench split --model NAME")
     module = importlib.import_module(f"swarm.bench.{given.name}")
     return module.main(given.json, *([given.model] if given.model else []))

@@ -70,7 +70,8 @@ def route(s: Situation) -> Choice | None:
         planned = _choice(s, s.placement.variant, legs(s.placement.where), "planned")
         if planned is not None and planned.predicted_s <= s.left_s:
             return planned
-    return min([*([home] if home else []), *_on_peers(s)], key=lambda c: c.predicted_s, default=None)
+    away = _on_a_peer(s)
+    return min((c for c in (home, away) if c is not None), key=lambda c: c.predicted_s, default=None)
 
 
 def _at_home(s: Situation) -> Choice | None:
@@ -78,14 +79,14 @@ def _at_home(s: Situation) -> Choice | None:
     return _choice(s, profile.variant, [Leg(s.home)], "local") if profile else None
 
 
-def _on_peers(s: Situation) -> list[Choice]:
-    choices: list[Choice] = []
-    for name in sorted(s.peers):
-        profile = fastest(s.peers[name].profiles.get(s.model, ()))
-        choice = _choice(s, profile.variant, [Leg(name)], "soonest") if profile else None
-        if choice is not None:
-            choices.append(choice)
-    return choices
+def _on_a_peer(s: Situation) -> Choice | None:
+    """Whole, on the peer where the result is expected soonest; a tie goes by name."""
+    able = [(remote_s(profile, peer), name, profile.variant) for name, peer in s.peers.items()
+            if (profile := fastest(peer.profiles.get(s.model, ())))]
+    if not able:
+        return None
+    _, name, variant = min(able)
+    return _choice(s, variant, [Leg(name)], "soonest")
 
 
 def _split(s: Situation, into: int) -> Choice | None:

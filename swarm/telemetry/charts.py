@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,15 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from swarm.telemetry import breakdown, svg
+from swarm.telemetry import breakdown, choices, svg
 from swarm.telemetry.runfiles import Run
 from swarm.telemetry.table import Columns
 
 POINTS = 400                         # of a distribution's curve: enough for its shape, small on the page
 BIN_S = 5.0
-SLOWEST = 12
 FEW = 5                              # results make no distribution
-PART_COLOURS = (svg.GREY, svg.YELLOW, svg.SKY, svg.PURPLE, svg.BLUE, svg.GREEN, svg.RED)
+PART_LOOKS: dict[str, dict[str, Any]] = {
+    part: {"facecolor": svg.PAPER, "edgecolor": colour, "hatch": hatch, "linewidth": 0} if hatch else {"color": colour}
+    for part, colour, hatch in zip(
+        breakdown.PARTS,
+        (svg.GREY, svg.YELLOW, svg.SKY, svg.PURPLE, svg.RED, svg.BLUE, svg.BLUE, svg.GREEN, svg.ORANGE),
+        ("", "", "", "", "xxxx", "", "/////", "", ""), strict=True)}
+"""How each part of a request's time is drawn; hatched: the time in which its run stood still, or was for nothing."""
+STREAM_COLOURS = (svg.BLUE, svg.ORANGE, svg.GREEN, svg.PURPLE, svg.SKY, svg.RED)
 ROUTE_COLOURS = dict(zip(breakdown.ROUTES, (svg.BLUE, svg.ORANGE, svg.PURPLE), strict=True))
 
 
@@ -92,38 +99,14 @@ def mean_parts(run: Run) -> str | None:
     return svg.inline(figure, "Mean parts of the latency per stream and route")
 
 
-def slowest(run: Run) -> str | None:
-    """The slowest results against their deadlines, each with its parts; None without results."""
-    c = run.requests
-    budget_ms = (c["deadline_ns"] - c["captured_ns"]) / 1e6
-    there = np.flatnonzero(~np.isnan(c["latency_ms"]) & (budget_ms > 0))
-    if not there.size:
-        return None
-    order = there[np.argsort(-c["latency_ms"][there] / budget_ms[there], kind="stable")][:SLOWEST]
-    parts = breakdown.parts_ms(c)
-    figure, axes = svg.new(0.95 + 0.4 * order.size)
-    _stack(axes, [(_told(c, i), parts[i]) for i in order])
-    for row, i in enumerate(order):
-        axes.plot([budget_ms[i]] * 2, [row - 0.27, row + 0.27], color=svg.INK, linewidth=1.6)
-    edge = 1.04 * max(float(c["latency_ms"][order].max()), float(budget_ms[order].max()))
-    axes.set(xlabel="since capture, ms (upright mark: deadline)", xlim=(0, edge))
-    return svg.inline(figure, f"Parts of the latency of the {order.size} slowest results")
-
-
-def _told(c: Columns, i: int) -> str:
-    asked = str(c["offloaded_to"][i])
-    where = f"→ {asked}" if c["on_peer"][i] else f"→ {asked}, fell back" if asked else "at home"
-    return f"{c['agent'][i]} · {c['stream'][i]} {where}  (at {c['at_s'][i]:.1f} s)"
-
-
 def _stack(axes: Axes, bars: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
     """Horizontal stacked bars, each under its name, first on top."""
     left = np.zeros(len(bars))
     rows = np.arange(len(bars))
-    for k, (part, colour) in enumerate(zip(breakdown.PARTS, PART_COLOURS, strict=True)):
+    for k, part in enumerate(breakdown.PARTS):
         width = np.array([p[k] for _, p in bars])
         if width.max() >= 0.05:
-            axes.barh(rows, width, height=0.42, left=left, color=colour, label=part)
+            axes.barh(rows, width, height=0.42, left=left, label=part, **PART_LOOKS[part])
         left += width
     for i, (name, _) in enumerate(bars):
         axes.text(0.0, i - 0.27, name, va="bottom", fontsize=8.5)
@@ -131,6 +114,27 @@ def _stack(axes: Axes, bars: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
     axes.figure.legend(loc="outside upper left", ncols=4, frameon=False, columnspacing=1.0, handlelength=1.0)
+
+
+def other_choice(run: Run) -> str | None:
+    """ECDF per stream of what the other choice was expected to take less what was taken; None without a sample."""
+    c = run.requests
+    raw, corrected = choices.gain_ms(c), choices.corrected_ms(c)
+    shown = [(s, there) for s in run.streams if (there := (c["stream"] == s) & ~np.isnan(raw)).sum() >= FEW]
+    if not shown:
+        return None
+    figure, axes = svg.new(3.3)
+    axes.axvline(0.0, color=svg.INK, linewidth=1.0)
+    for (stream, there), colour in zip(shown, itertools.cycle(STREAM_COLOURS), strict=False):
+        _ecdf(axes, corrected[there], f"{stream} ({there.sum():,})", color=colour)
+        _ecdf(axes, raw[there], "", color=colour, linewidth=1.0, linestyle=(0, (1, 1.5)))
+    edges = np.quantile(np.concatenate([*(raw[t] for _, t in shown), *(corrected[t] for _, t in shown)]), (0.01, 0.99))
+    margin = 0.05 * float(edges[1] - edges[0]) + 1.0
+    axes.set(xlim=(min(edges[0] - margin, 0), max(edges[1] + margin, 0)), ylim=(0, 1.0),
+             xlabel="expected of the other choice less what was taken, ms", ylabel="share of requests within")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    figure.legend(loc="outside upper left", ncols=3, frameon=False)
+    return svg.inline(figure, "Distribution of what the other choice was expected to take less what was taken")
 
 
 def over_time(run: Run, others: Sequence[tuple[str, Run]] = ()) -> str | None:

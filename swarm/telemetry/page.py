@@ -36,7 +36,7 @@ p{margin:4px 0 10px;max-width:80ch}
 .tile b{display:block;font-size:1.25rem;line-height:1.25;font-variant-numeric:tabular-nums;white-space:nowrap}
 .tile span{color:var(--muted);font-size:.82rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:14px;align-items:start}
-figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:10px}
+figure{margin:0;max-width:680px;background:var(--card);border:1px solid var(--line);border-radius:6px;padding:10px}
 figure svg{display:block;width:100%;height:auto}
 svg *{stroke-linejoin:round;stroke-linecap:butt}
 figcaption{color:var(--muted);font-size:.84rem;margin-top:4px}

@@ -7,15 +7,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarm.telemetry import charts, page, sections, svg
+import numpy as np
+
+from swarm.telemetry import charts, choices, page, request_sections, sections, svg, words
 from swarm.telemetry.compare import figure, found, labels, milliseconds, number, percent, rows
 from swarm.telemetry.map_chart import world_map
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.runfiles import Run, read_run
+from swarm.telemetry.slowest import slowest
+from swarm.telemetry.waterfall import waterfall
 
 EMULATED = "Boards are emulated: models really ran on this host, and run times were drawn from each board's profile."
 OVERLOADED = ("The host was overloaded: more than 1 % of the emulated runs took longer than the board would have. "
               "Latencies of this run are too slow; repeat it on a quieter host.")
+
+SLOWEST = """The slowest results of each stream, and some requests that failed for want of time. Point at a segment for
+its times. A number in a bar is the leg of a chain. When within its run a request was set aside is not recorded: that
+stretch is drawn in the middle. An arrowhead marks where a request that was out at peers was queued at home: filled when
+its guard fired, hollow when it was refused or its peer was lost."""
+OTHER = """For a sample of requests each robot wrote down, when it decided where one runs, the next best agent and the
+latency it expected of that. Nobody ran the other choice: its latency remains an expectation. Gain is what was expected
+of the other less what the choice made really took, refusals and fallbacks included; below zero, the other would have
+been better, had the expectation held. Corrected adds the median error of the stream's own expectations, as if the
+other's had been off alike. Requests without a result have no gain."""
+OTHER_CHART = "Right of zero the choice made was the better one. Solid: corrected. Dotted: as expected."
 
 
 def write_report(folder: Path, compare: Sequence[Path] = ()) -> Path:
@@ -40,9 +55,11 @@ def render(run: Run, others: Sequence[Run] = ()) -> str:
     s, launch = run.summary, run.launch
     scenario = str(s.get("scenario") or launch.get("scenario") or run.folder.name)
     title = f"{scenario} · {s.get('policy') or launch.get('policy', '')} · seed {s.get('seed', launch.get('seed', ''))}"
+    slow = {name: slowest(run, name) for name in run.streams}
     with svg.styled():
         latency = [page.figure(charts.latency(run, name, beside)) for name in run.streams]
-        mean_parts, slowest = charts.mean_parts(run), charts.slowest(run)
+        waterfalls = [page.figure(waterfall(name, of_stream)) for name, of_stream in slow.items()]
+        mean_parts, other_choice = charts.mean_parts(run), charts.other_choice(run)
         over_time, the_map = charts.over_time(run, beside), world_map(run)
     listed, last = sections.plans(run)
     streams = page.section("streams", "Streams", sections.streams(run))
@@ -59,10 +76,14 @@ def render(run: Run, others: Sequence[Run] = ()) -> str:
                      lead="How many results came within a time; a curve further left is faster, and what a curve "
                           "reaches at the deadline came in time. Requests that failed have no latency."),
         page.section("time", "Where the time went", page.cards(
-            page.stack(page.figure(mean_parts, "Means per stream and by where the result came from. Fell back: a peer "
-                                               "was asked, and the robot's own result counted."), sections.parts()),
-            page.figure(slowest, "The slowest against their deadlines, of the completed and the late.")
-        ) if slowest else ""),
+            page.figure(mean_parts, "Means per stream and by where the result came from. Fell back: a peer was asked, "
+                                    "and the robot's own result counted."),
+            words.parts()) if mean_parts else ""),
+        page.section("slowest", "Slowest requests", page.cards(*waterfalls), request_sections.slowest(slow),
+                     lead=SLOWEST if any(slow.values()) else ""),
+        page.section("choices", "What the other choice would have taken",
+                     page.cards(page.figure(other_choice, OTHER_CHART), request_sections.expectations(run)),
+                     request_sections.other_choices(run), lead=OTHER if np.any(choices.sampled(run.requests)) else ""),
         page.section("over-time", "Over the run", page.cards(
             page.stack(page.figure(over_time, "Bins of five seconds by time of submission."), sections.targets(run)),
             page.figure(the_map, "The way of each robot and where it ended; targets found and missed."))),
@@ -72,7 +93,7 @@ def render(run: Run, others: Sequence[Run] = ()) -> str:
         page.section("plans", "Plans", listed, "<h3>The last plan: who runs what, and why</h3>" + last if last else "",
                      lead="" if run.plans else "No plan was made: each robot routed by its own policy."),
         page.section("run", "The run", page.facts(_facts(run))),
-        page.section("method", "What the words mean", sections.method()),
+        page.section("method", "What the words mean", words.method()),
     ])
 
 
@@ -124,7 +145,7 @@ def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _facts(run: Run) -> list[tuple[str, object]]:
     """What was run, on what, and how the machinery did."""
     s, m = run.summary, run.manifest
-    host, offload, planner = m.get("host", {}), s.get("offload", {}), s.get("planner", {})
+    host, offload, planner, aside = m.get("host", {}), *(s.get(k, {}) for k in ("offload", "planner", "preempted"))
     first = s.get("first_result_s")
     odd = {k.replace("_", " "): v for k, v in s.get("ledger", {}).items() if v}
     return [
@@ -132,6 +153,9 @@ def _facts(run: Run) -> list[tuple[str, object]]:
         ("first result", "" if first is None else f"{first:.2f} s after the command"),
         ("offloads", f"{offload['guarded']} guarded, {offload['unguarded']} unguarded; {offload['guard_fired']} fell "
                      f"back; {offload['peers']} peers gave results" if "guarded" in offload else ""),
+        ("set aside", f"{aside['requests']} requests, {aside['times']} times in all; a request's run stood still for "
+                      f"{milliseconds(aside['aside_ms_p95'])} (p95)"
+         if aside.get("requests") else ""),
         ("planner", f"{planner['plans']} plans, solved in {planner['solve_ms_p50']:.1f} ms (p50)"
                     f"{' by ' if planner.get('solver') else ''}{planner.get('solver', '')}"
          if planner.get("plans") else "no plans"),

@@ -1,4 +1,4 @@
-"""The report's tables: endings, robots, plans, faults, and what the words mean."""
+"""The report's tables: streams, endings, robots, plans, faults, events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from swarm.telemetry import breakdown, page
+from swarm.telemetry import page
 from swarm.telemetry.compare import milliseconds, number, percent
 from swarm.telemetry.runfiles import Run
 from swarm.telemetry.summary import WINDOW_S
@@ -162,32 +162,3 @@ def targets(run: Run) -> str:
              *((t["found_by"], f"{t.get('found_at_s') or 0:.1f} s") if t.get("found_by") else ("not found", ""))]
             for t in sorted(run.scene.get("targets") or [], key=lambda t: t.get("found_at_s") or float("inf"))]
     return page.table(["target", "x, y in m", "found by", "at"], rows, (3,))
-
-
-def parts() -> str:
-    """What the parts of a request's time are."""
-    return page.table(["part", "meaning"], breakdown.MEANING, (), (1,))
-
-
-METHOD = (
-    ("request", """Every frame that falls due on a stream is a request. It ends exactly once: completed (by its
-        deadline), late (a result after it) or failed with a reason."""),
-    ("on time", "completed / submitted. What failed and what is lost counts against it."),
-    ("latency", """From the capture of the frame to the end of the request, on the clock of the robot that asked; over
-        completed and late requests. Percentiles are interpolated linearly."""),
-    ("deadline", "The stream's budget from the capture of the frame; the frame's age at receipt is part of it."),
-    ("offloaded", "Completed with any stage on a peer / completed."),
-    ("guarded", """An offload sent early enough for the robot's own fallback to make the deadline: the fallback starts
-        by itself when it must, and the first answer counts."""),
-    ("lost", """Submitted requests of which no ending was ever heard, after the drain at the end; must be 0. Requests of
-        a robot that died are not lost: they failed as agent_lost."""),
-    ("emulated board", """The stage really ran on this host, and its end was held back to a run time drawn from the
-        board's profile. A run that took longer than its draw is an overrun; when more than 1 % do, the host was
-        overloaded and the figures are too slow."""),
-    ("time axis", "The collector's clock since the streams began; clock readings of two robots are never compared."),
-)
-
-
-def method() -> str:
-    """What the words mean and how figures were made."""
-    return page.facts(METHOD)

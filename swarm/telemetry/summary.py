@@ -10,6 +10,7 @@ import numpy as np
 
 from swarm.core.config import Board, LaunchFile
 from swarm.core.messages import PlannerNews, WorldNews
+from swarm.telemetry import choices, table
 from swarm.telemetry.accept import judge
 from swarm.telemetry.ledger import AGENT_LOST, Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.news import AgentBook
@@ -55,6 +56,8 @@ def summarise(
             "guarded": sum(s.guarded for s in on_peers), "unguarded": sum(not s.guarded for s in on_peers),
             "guard_fired": sum(s.guard_fired for s in on_peers),
         },
+        "preempted": _preempted(rows),
+        "choices": choices.figures(table.arrays(rows, choices.NEEDED)),
         "planner": {
             "plans": len(planner), "epoch": max((p.epoch for p in planner), default=0),
             "solve_ms_p50": _rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
@@ -109,6 +112,13 @@ def _latency(rows: Sequence[Row]) -> dict[str, float | None]:
         return {"p50": None, "p95": None, "p99": None}
     p50, p95, p99 = np.percentile(values, (50, 95, 99))
     return {"p50": _rounded(float(p50)), "p95": _rounded(float(p95)), "p99": _rounded(float(p99))}
+
+
+def _preempted(rows: Sequence[Row]) -> dict[str, int | float | None]:
+    """Requests whose run at home was set aside for a more urgent one, how often, and for how long in all."""
+    hit = [r.span for r in rows if r.span.preempted]
+    aside_ms = float(np.percentile([s.aside_s * 1e3 for s in hit], 95)) if hit else None
+    return {"requests": len(hit), "times": sum(s.preempted for s in hit), "aside_ms_p95": _rounded(aside_ms)}
 
 
 def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import html
 import io
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
@@ -34,6 +35,7 @@ STYLE: Any = {
     "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "none",
     "axes.facecolor": "none", "legend.frameon": True, "legend.facecolor": PAPER, "legend.edgecolor": "none",
     "legend.framealpha": 0.85, "legend.fontsize": 8.5, "lines.linewidth": 1.7,
+    "hatch.linewidth": 1.2,
 }
 WIDTH_IN = 5.0
 
@@ -49,10 +51,11 @@ def new(height_in: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def inline(figure: Figure, label: str) -> str:
+def inline(figure: Figure, label: str, tips: Mapping[str, str] | None = None) -> str:
     """The figure as an SVG element without addresses, as wide as its place.
 
-    `label` is what screen readers say; no two figures of a page have the same.
+    `label` is what screen readers say; no two figures of a page have the same. `tips`: by the gid of an artist, what is
+    shown when it is pointed at.
     """
     buffer = io.StringIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
@@ -62,6 +65,8 @@ def inline(figure: Figure, label: str) -> str:
     box = re.search(r'viewBox="[^"]*"', text)
     head = f'<svg {box.group() if box else ""} role="img" aria-label="{html.escape(label)}">'
     text = re.sub(r"<svg\b[^>]*>", lambda _: head, text, count=1)
+    for gid, tip in (tips or {}).items():
+        text = text.replace(f'<g id="{gid}">', f"<g><title>{html.escape(tip)}</title>", 1)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     mark = f"f{zlib.crc32(label.encode()):x}-"           # two figures of a page must not share a clip path's name
     text = re.sub(r'\sid="([^"]*)"', lambda m: f' id="{mark}{m[1]}"' if m[1] in used else "", text)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,13 @@ def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     }
     named = {name: [getattr(s, name) for s in spans] for name, _ in SPAN_FIELDS}
     return {**extra, **named, "legs": [msgspec.to_builtins(s.legs) for s in spans]}
+
+
+def arrays(rows: Sequence[Row], names: Iterable[str]) -> Columns:
+    """Some columns of the rows, as `read` would give them."""
+    kinds, listed = {name: column.dtype for name, column in empty().items()}, columns(rows)
+    return {name: np.fromiter(listed[name], kinds[name], len(rows)) if kinds[name].hasobject
+            else np.array(listed[name], kinds[name]) for name in names}
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:

@@ -174,7 +174,7 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     model.error = Aborted()
     model.go.set()
     aside = runs.end()
-    assert (aside.aside, aside.stage, aside.kept, aside.cut) == (True, 1, None, True)
+    assert (aside.aside, aside.stage, aside.kept, aside.cut) == (True, 1, FRAME, True)
 
 
 def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(runs: Runs) -> None:

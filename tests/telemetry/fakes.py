@@ -11,7 +11,7 @@ from swarm.core import draw
 from swarm.core.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.core.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
 from swarm.core.plan import Placement, Plan
-from swarm.core.spans import RequestId, Span
+from swarm.core.spans import LegRun, RequestId, Span
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.recorder import RunFolder
@@ -64,21 +64,46 @@ def span(of: LaunchFile, agent: str, stream: StreamOn, sequence: int, at_ns: int
         run = RUN_S["agx_orin", stream.model] * rng.lognormvariate(0, 0.12)
         if dead.get(peer, 1 << 62) > at:
             s.ran_on, s.run_s, s.peer_held_s = peer, run, wait + run
-            s.started_ns = at + round((link * 0.7 + wait) * NS)
+            s.received_ns = at + round(link * 0.7 * NS)
+            s.started_ns = s.received_ns + round(wait * NS)
             s.finished_ns = s.started_ns + round(run * NS)
             s.returned_ns = at + round((link + wait + run) * NS)
             s.ended_ns = s.returned_ns + 200_000
             s.predicted_s = 0.05 + RUN_S["agx_orin", stream.model]
-            return ending(s)
+            if sequence % 4 == 0:
+                s.other, s.other_s = agent, RUN_S[board, stream.model]
+            return ending(s) if stream.name == "detect" else ending(chain(s, carriers))
         s.guard_fired, at = True, at + round(0.25 * NS)
     s.queued_ns = at
     s.started_ns = at + round(rng.expovariate(1 / 0.012) * NS)
     s.run_s = RUN_S[board, stream.model] * rng.lognormvariate(0, 0.15)
-    s.finished_ns, s.ran_on, s.overrun = s.started_ns + round(s.run_s * NS), agent, rng.random() < 0.002
+    s.preempted, s.aside_s = (2, 0.06) if stream.name == "segment" and sequence % 3 == 0 else (0, 0.0)
+    s.finished_ns = s.started_ns + round((s.run_s + s.aside_s) * NS)
+    s.ran_on, s.overrun = agent, rng.random() < 0.002
     s.ended_ns, s.predicted_s = s.finished_ns + 300_000, RUN_S[board, stream.model]
     if rng.random() < 0.01:
         return ending(s, "superseded")
     return ending(s)
+
+
+def chain(s: Span, carriers: list[str]) -> Span:
+    """Every third of those on a peer ran as a chain instead: a leg at home before it was sent, then two on carriers."""
+    if s.request.sequence % 3 or len(carriers) < 2:
+        return s
+    way_ns = s.received_ns - s.sent_ns
+    here_s, there_s, gap_ns = 0.4 * s.run_s, 0.3 * s.run_s, 3_000_000
+    stages = ((s.request.agent, here_s), *((name, there_s) for name in carriers))
+    held_s = there_s + 0.001
+    s.legs = [LegRun(agent=name, first=k, last=k + 1, run_s=run_s, waited_s=0.0 if k == 0 else 0.001,
+                     held_s=0.0 if k == 0 else held_s) for k, (name, run_s) in enumerate(stages)]
+    s.queued_ns, s.sent_ns = s.submitted_ns, s.submitted_ns + gap_ns + round(here_s * NS)
+    s.received_ns = s.sent_ns + way_ns
+    s.started_ns = s.received_ns + 1_000_000
+    s.finished_ns = s.received_ns + 2 * round(held_s * NS) + way_ns
+    s.returned_ns = s.finished_ns + way_ns
+    s.ended_ns, s.run_s, s.peer_held_s = s.returned_ns + 200_000, 2 * there_s, 2 * held_s
+    s.offloaded_to = s.ran_on = carriers[-1]
+    return s
 
 
 def ending(s: Span, reason: str = "") -> Span:

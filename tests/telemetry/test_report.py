@@ -7,12 +7,10 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from swarm.core.config import FleetSpec
 from swarm.core.errors import BadInput
-from swarm.telemetry import breakdown, table
 from swarm.telemetry.compare import labels, percent
 from swarm.telemetry.compare import table as side_by_side
 from swarm.telemetry.ledger import Ledger
@@ -20,7 +18,8 @@ from swarm.telemetry.recorder import RunFolder
 from swarm.telemetry.report import write_report
 from tests.telemetry import fakes
 
-SECTIONS = ("streams", "latency", "time", "over-time", "endings", "faults", "robots", "plans", "run", "method")
+SECTIONS = ("streams", "latency", "time", "slowest", "choices", "over-time", "endings", "faults", "robots", "plans",
+            "run", "method")
 VOID = {"meta", "path", "use", "circle", "line", "rect"}
 
 
@@ -81,7 +80,7 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
                   "carrier_1 → carrier_0", "casualty", "0123456789ab", "rendering; transport is not measured"):
         assert words in text, words
     assert "overloaded:" not in text
-    assert text.count("<svg") == 6
+    assert text.count("<svg") == 8
 
 
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:
@@ -117,6 +116,7 @@ def test_a_run_without_requests_has_a_report(tmp_path: Path) -> None:
     assert set(SECTIONS) <= set(parsed.ids)
     assert "Not accepted" in text
     assert "<svg" not in text
+    assert re.search(r'<section id="(slowest|choices)">[^\0]*?Nothing was recorded', text)
 
 
 def test_a_run_that_was_cut_short_has_a_report(tmp_path: Path) -> None:
@@ -150,21 +150,6 @@ def test_trouble_is_shown_first(tmp_path: Path) -> None:
     text, _ = read(write_report(tmp_path))
     for words in ("Not accepted", "requests.lost is 3, wanted == 0", "host was overloaded", "3 requests are lost"):
         assert words in text, words
-
-
-def test_the_parts_of_a_requests_time_add_up_to_its_latency() -> None:
-    of = fakes.launch()
-    columns = {name: np.array(values) for name, values in table.columns(fakes.ledger(of).close()).items()}
-    columns["latency_ms"] = columns["latency_ms"].astype(float)
-    parts, routes = breakdown.parts_ms(columns), breakdown.routes(columns)
-    result = ~np.isnan(columns["latency_ms"])
-    assert (parts >= -1e-9).all()
-    np.testing.assert_allclose(parts.sum(axis=1)[result], columns["latency_ms"][result], atol=1e-6)
-    assert not parts[~result].any()
-    run = parts[:, breakdown.PARTS.index("run")]
-    np.testing.assert_allclose(run[result], columns["run_s"][result] * 1e3, atol=1e-3)
-    assert set(routes[result]) == set(breakdown.ROUTES)
-    assert not parts[routes == "at home"][:, [2, 3, 5]].any()
 
 
 def test_the_plain_table_has_a_column_per_run() -> None:

@@ -1,0 +1,158 @@
+"""`swarm bench scheduler`: how long the scheduler of one robot takes to handle an event, with much on its hands.
+
+64 streams of three models and four priorities, 256 requests that have not ended (some wait at home, the others are out
+at eight peers), and peers that ask for runs, too. Time is made up; what is measured is `handle` alone. Beside it, in
+turn with it, stands how long this host takes to sort 256 numbers, so that figures of different hosts can be compared.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import random
+
+from agents import events as ev
+from agents.presence import Presence
+from agents.scheduler import Scheduler
+from swarm.bench.stats import quantile
+from swarm.core.clock import MonotonicClock, ns
+from swarm.core.link import LinkQuality
+from swarm.core.messages import Advert
+from swarm.core.plan import Leg, Profile, StageProfile, StreamSpec
+from swarm.core.spans import LegTimes, RequestId
+
+STREAMS = 64
+OPEN = 256
+PEERS = 8
+EVENTS = 20_000
+WARM_UP = 2_000
+STEP_NS = ns(0.002)
+SEED = 7
+MODELS = {"small": 0.002, "middle": 0.006, "large": 0.03}      # run time, seconds
+
+
+def _profile(model: str, p50_s: float) -> Profile:
+    stages = [StageProfile(p50_s / 8, p50_s / 7, 20_000)] * 8
+    return Profile(model=model, variant="int8", p50_s=p50_s, p95_s=1.2 * p50_s, memory_bytes=1, accuracy=0.9,
+                   input_bytes=20_000, stages=stages)
+
+
+class _Bench:
+    """Random events that are possible in the state that the scheduler is in."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(SEED)
+        self.now = 0
+        self.presence = Presence()
+        profiles = {model: [_profile(model, s)] for model, s in MODELS.items()}
+        self.scheduler = Scheduler(name="me", policy="greedy", profiles=profiles, presence=self.presence,
+                                   staged=[(model, "int8") for model in MODELS])
+        for k in range(PEERS):
+            self.presence.heard(f"peer_{k}", 1, 0.0, 0)
+            offers = [profile for some in profiles.values() for profile in some]
+            self.presence.advertised(f"peer_{k}", 1, Advert(board="b", executors=1, profiles=offers, streams=[]))
+            self.presence.measured(f"peer_{k}", LinkQuality(rtt_s=0.003, bytes_per_s=5e6, samples=9))
+        names = list(MODELS)
+        self.streams = [StreamSpec(name=f"stream_{k}", model=names[k % 3], rate_hz=10.0, deadline_s=8.0, priority=k % 4)
+                        for k in range(STREAMS)]
+        self.sequence = self.asks = 0
+        self.order = itertools.count()
+        self.running: dict[int, int] = {}                    # work -> start
+        self.told: set[int] = set()                          # of these, to leave
+        self.out: dict[RequestId, list[Leg]] = {}
+        self.timers: list[tuple[int, int, ev.LastSafeStart | ev.BudgetSpent | ev.GivenUp]] = []
+        self.open: set[RequestId] = set()
+        self.kinds: dict[str, list[float]] = {}
+
+    def run(self, events: int) -> list[float]:
+        """Microseconds of each."""
+        clock, took_us = MonotonicClock(), []
+        for k in range(events):
+            self.now += STEP_NS
+            if k % 100 == 0:
+                for peer in range(PEERS):
+                    self.presence.heard(f"peer_{peer}", 1, self.random.uniform(0, 0.5), self.now)
+            event = self._next()
+            began_ns = clock.now_ns()
+            commands = self.scheduler.handle(event, self.now)
+            took_us.append((clock.now_ns() - began_ns) / 1e3)
+            self.kinds.setdefault(type(event).__name__, []).append(took_us[-1])
+            for command in commands:
+                self._note(command)
+        return took_us
+
+    def _next(self) -> ev.Event:
+        draw = self.random.random()
+        while self.timers and self.timers[0][0] <= self.now:
+            event = heapq.heappop(self.timers)[2]
+            if event.request in self.open:
+                return event
+        if self.told:
+            work = self.told.pop()
+            began_ns = self.running.pop(work)
+            return ev.SetAside(work=work, started_ns=began_ns, finished_ns=self.now, reached=0, cut=True)
+        if draw < 0.05:
+            self.asks += 1
+            return ev.StageAsked(
+                request=RequestId("peer_0", 1, self.asks), peer="peer_0", model="middle", variant="int8",
+                priority=self.random.randrange(4), deadline_ns=self.now + ns(4.0), leg=Leg("me"),
+            )
+        if self.scheduler.open_requests() < OPEN and (draw < 0.7 or not self.out):
+            self.sequence += 1
+            stream, request = self.streams[self.sequence % STREAMS], RequestId("me", 1, self.sequence)
+            self.open.add(request)
+            return ev.RequestArrived(request=request, stream=stream, captured_ns=self.now,
+                                     deadline_ns=self.now + ns(stream.deadline_s))
+        if self.running and (draw > 0.9 or not self.out):
+            work, began_ns = self.running.popitem()
+            return ev.StageDone(work=work, started_ns=began_ns, finished_ns=self.now)
+        request = next(iter(self.out))
+        route = self.out.pop(request)
+        return ev.AnswerCame(request=request, peer=route[-1].agent, times=LegTimes(run_s=0.01, held_s=0.02))
+
+    def _note(self, command: ev.Command) -> None:
+        match command:
+            case ev.RunStage(work=work):
+                self.running[work] = self.now
+            case ev.Preempt(work=work):
+                self.told.add(work)
+            case ev.SetTimer(at_ns=at_ns, event=event):
+                heapq.heappush(self.timers, (at_ns, next(self.order), event))
+            case ev.SendStage(request=request, route=route):
+                self.out[request] = route
+            case ev.Deliver(span=span):
+                self.out.pop(span.request, None)
+                self.open.discard(span.request)
+
+
+def measure(events: int = EVENTS) -> dict[str, float | int | dict[str, float]]:
+    """`p50_us`, `p99_us` of `handle`, also by kind of event; `decisions_per_s`, one after the other."""
+    bench = _Bench()
+    bench.run(WARM_UP)
+    bench.kinds.clear()
+    took_us: list[float] = []
+    sort_us: list[float] = []
+    clock, numbers = MonotonicClock(), [random.Random(SEED).random() for _ in range(OPEN)]
+    for _ in range(events // 100):
+        took_us += bench.run(100)
+        began_ns = clock.now_ns()
+        sorted(numbers)
+        sort_us.append((clock.now_ns() - began_ns) / 1e3)
+    return {
+        "streams": STREAMS, "open": bench.scheduler.open_requests(), "peers": PEERS, "events": len(took_us),
+        "decisions_per_s": round(len(took_us) / sum(took_us) * 1e6), "p50_us": quantile(took_us, 0.5),
+        "p99_us": quantile(took_us, 0.99), "sort_us": quantile(sort_us, 0.5),
+        "p99_us_by_event": {kind: quantile(us, 0.99) for kind, us in sorted(bench.kinds.items())},
+    }
+
+
+def main(as_json: bool) -> int:
+    figures = measure()
+    if as_json:
+        print(json.dumps(figures))
+    else:
+        print(f"{figures['streams']} streams, {figures['open']} open requests, {figures['peers']} peers: handle takes "
+              f"{figures['p50_us']} us, p99 {figures['p99_us']} us ({figures['decisions_per_s']} decisions/s); sorting "
+              f"{OPEN} numbers takes {figures['sort_us']} us; p99 by event {figures['p99_us_by_event']}")
+    return 0
