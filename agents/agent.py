@@ -60,7 +60,7 @@ class Agent:
         self._presence = Presence()
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=catalogue.profiles, presence=self._presence,
-            executors=settings.board.executors, staged=catalogue.staged,
+            executors=settings.board.executors, staged=catalogue.staged, own_share=settings.board.own_share,
         )
         self._driver = Driver(settings, self._loop, self._net, self._scheduler, catalogue, self._ended)
         self._outbox = Outbox(self._loop, self._process.tell_launcher)

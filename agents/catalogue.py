@@ -75,7 +75,8 @@ class Catalogue:
         for name in sorted(set(names)):
             card = self._cards[name] = store.load_card(name, folder)
             times = profiles.on_board(card, board_name, board, VERSION, folder)
-            for variant, entry in sorted(card.variants.items()):
+            for variant in sorted(profiles.fit(card, {key: whole for key, (whole, *_) in times.items()})):
+                entry = card.variants[variant]
                 self._load(card, variant, entry, times[variant])
                 if staged and entry.stages:
                     self.adopt(name, variant, self.load_stages(name, variant, LoadHandle()))

@@ -20,9 +20,10 @@ def record(span: Span, route: Sequence[Leg], times: Sequence[LegTimes], now: int
         times = times[-1:]
     held_s = sum(t.held_s for t in times)
     way_ns = max(0, now - span.sent_ns - ns(held_s)) // (len(route) + 1)
+    span.received_ns = span.sent_ns + way_ns
     span.returned_ns, span.peer_held_s, span.run_s = now, held_s, sum(t.run_s for t in times)
     span.overrun = span.overrun or any(t.overrun for t in times)
-    span.started_ns = span.sent_ns + way_ns + ns(times[0].waited_s)
+    span.started_ns = span.received_ns + ns(times[0].waited_s)
     span.finished_ns = max(span.started_ns, now - way_ns)
     span.ran_on = route[-1].agent
     if span.legs:

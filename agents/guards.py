@@ -58,10 +58,6 @@ class Guards:
             self._urgent[stream] = (priority, ns(own.p95_s))
             self._above_ns.clear()
 
-    def outranks(self, priority: int) -> bool:
-        """Whether a stream of this robot is more urgent than that."""
-        return any(other > priority for other, _ in self._urgent.values())
-
     def set(self, span: Span, running_left_ns: int, now: int) -> int:
         """Set a guard for a request that goes out; returns its last safe start, or 0 if that is past."""
         own = fastest(self._profiles.get(span.model, ()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from agents.observed import Observed
 from swarm.core.clock import ns, seconds
 from swarm.core.cost import PeerView, leg_p50_s, named
 from swarm.core.lease import Leases
@@ -21,7 +22,9 @@ SUSPECT_S = 2 * HEARTBEAT_S          # one that is this long silent gets no new 
 
 
 class _Peer(msgspec.Struct):
-    profiles: dict[str, list[Profile]] = {}
+    said: dict[str, list[Profile]] = {}             # by model, as advertised
+    profiles: dict[str, list[Profile]] = {}         # the same, with the run times that were observed
+    observed: Observed = msgspec.field(default_factory=Observed)
     link: LinkQuality = LinkQuality()
     busy_s: float = 0.0
     heard_ns: int = 0
@@ -55,9 +58,12 @@ class Presence:
         came = self._leases.heard(peer, boot, now)
         if came:
             self._came += 1
-            self._peers[peer] = _Peer(profiles=self._adverts.get((peer, boot), {}))
+            profiles = self._adverts.get((peer, boot), {})
+            self._peers[peer] = _Peer(said=profiles, profiles=profiles)
         if self._leases.boot(peer) == boot:
             known = self._peers[peer]
+            if known.observed.fade(now):
+                _correct(known)
             known.busy_s, known.heard_ns, known.sent_s = busy_s, now, {}
         return came
 
@@ -69,19 +75,29 @@ class Presence:
         self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != peer or key[1] > boot}
         self._adverts[peer, boot] = by_model
         if self._leases.boot(peer) == boot:
-            self._peers[peer].profiles = by_model
+            self._peers[peer].said = by_model
+            _correct(self._peers[peer])
 
     def measured(self, peer: str, link: LinkQuality) -> None:
         """What the transport measured of the way to a peer."""
         if peer in self._peers:
             self._peers[peer].link = link
 
-    def sent(self, leg: Leg, request: RequestId, model: str, variant: str, now: int) -> None:
+    def sent(self, leg: Leg, request: RequestId, model: str, variant: str) -> None:
         """Work was given to the peer of a leg; it counts as its load until the peer's own word includes it."""
         known = self._peers.get(leg.agent)
         profile = named(known.profiles.get(model, ()), variant) if known else None
         if known is not None and profile is not None:
             known.sent_s[request] = leg_p50_s(profile, leg)
+
+    def ran(self, leg: Leg, model: str, variant: str, run_s: float) -> None:
+        """The peer of a leg says how long its run took."""
+        known = self._peers.get(leg.agent)
+        profile = named(known.said.get(model, ()), variant) if known else None
+        if known is None or profile is None or leg.last > len(profile.stages):
+            return
+        if known.observed.saw(profile, leg, run_s):
+            _correct(known)
 
     def dropped(self, peer: str, request: RequestId) -> None:
         """A request is no longer with the peer, for any reason."""
@@ -118,6 +134,10 @@ class Presence:
     def _forget(self, name: str) -> bool:
         self._lost += 1
         return self._peers.pop(name, None) is not None
+
+
+def _correct(known: _Peer) -> None:
+    known.profiles = {model: known.observed.corrected(profiles) for model, profiles in known.said.items()}
 
 
 def _view(name: str, known: _Peer, now: int) -> PeerView:

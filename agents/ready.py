@@ -21,6 +21,7 @@ class Ready:
         self._all = profiles
         self._loaded = set(staged)
         self._wanted = set(self._loaded)
+        self._most_urgent = 0                        # of all work that was seen
         self.profiles: dict[str, list[Profile]] = {}
         for model in profiles:
             self._renew(model)
@@ -37,10 +38,13 @@ class Ready:
         self._wanted.add((model, variant))
         return [ev.LoadStages(model=model, variant=variant)]
 
-    def want_steps(self, model: str, variant: str) -> list[ev.Command]:
-        """Have the stages of a variant loaded that keeps an executor for long, so that it can be set aside."""
+    def want_steps(self, model: str, variant: str, priority: int) -> list[ev.Command]:
+        """A variant is to run whole: have its stages loaded if it keeps an executor from more urgent work for long."""
+        self._most_urgent = max(self._most_urgent, priority)
         profile = self.has(model, variant)
-        return self.want(model, variant) if profile is not None and ns(profile.p50_s) >= LONG_NS else []
+        if profile is None or priority == self._most_urgent or ns(profile.p50_s) < LONG_NS:
+            return []
+        return self.want(model, variant)
 
     def is_loading(self, model: str, variant: str) -> bool:
         """Whether the variant has stages, and they cannot be run yet."""

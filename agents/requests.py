@@ -22,11 +22,12 @@ from agents.serving import CHAIN_BROKEN
 from swarm.core.clock import ns, seconds
 from swarm.core.cost import fastest
 from swarm.core.plan import Leg
-from swarm.core.route import Situation, route
-from swarm.core.spans import Ending, LegRun, RequestId, Span
+from swarm.core.route import Situation, next_best, route
+from swarm.core.spans import Ending, LegRun, LegTimes, RequestId, Span
 
 UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
 GRACE_NS = ns(0.5)                   # a peer's answer is waited for this long beyond the deadline
+SAMPLED = 16                         # of so many requests, one has its next best choice recorded
 WARY_S = 0.3                         # a peer that refused gets no new work for this long
 
 
@@ -75,16 +76,19 @@ class Requests:
         )
         state = self._open[event.request] = _Open(span=span)
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
-        choice = route(self._situation(span, now, out))
+        situation = self._situation(span, now, out)
+        choice = route(situation)
         if choice is None:
             self._end(state, "failed", "no_model", now, out)
             return
-        span.predicted_s = choice.predicted_s + seconds(now - event.captured_ns)
+        out += self._ready.want_steps(stream.model, choice.variant, stream.priority)
+        age_s = seconds(now - event.captured_ns)
+        span.predicted_s = choice.predicted_s + age_s
+        if event.request.sequence % SAMPLED == 0 and (other := next_best(situation, choice)) is not None:
+            span.other, span.other_s = other.agent, other.predicted_s + age_s
         span.variant, state.way_s, state.route = choice.variant, choice.way_s, choice.route
         if choice.agent == self._name:
             state.route = choice.route[1:]
-            if choice.way_s == 0.0 and self._guards.outranks(stream.priority):
-                out += self._ready.want_steps(stream.model, choice.variant)
             self._wait_at_home(state, choice.variant, choice.route[0], guard=False, now=now)
         else:
             self._send(state, now, out)
@@ -115,7 +119,7 @@ class Requests:
         if not (span.legs or state.route[0].whole):
             span.legs = runs(state.route)
         for leg in state.route:
-            self._presence.sent(leg, span.request, span.model, span.variant, now)
+            self._presence.sent(leg, span.request, span.model, span.variant)
         out.append(ev.SendStage(
             request=span.request, model=span.model, variant=span.variant, priority=span.priority,
             deadline_ns=span.deadline_ns - ns(state.way_s), route=state.route,
@@ -221,9 +225,16 @@ class Requests:
             return
         self._clear(state)
         record(state.span, state.route, [*event.done, event.times], now)
+        self._learn(state, [*event.done, event.times])
         if state.work is not None and self._queue.remove(state.work) is None:
             out.append(ev.AbortRun(work=state.work))
         self._end(state, "completed" if now <= state.span.deadline_ns else "late", "", now, out)
+
+    def _learn(self, state: _Open, times: list[LegTimes]) -> None:
+        """What each leg took there; a peer that says another number of legs is believed only its own."""
+        known = len(state.route) if len(times) == len(state.route) else 1
+        for leg, took in zip(state.route[-known:], times[-known:], strict=True):
+            self._presence.ran(leg, state.span.model, state.span.variant, took.run_s)
 
     def done(self, work: Work, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         """A run at home has ended: a result, or the first leg of a chain."""

@@ -18,6 +18,8 @@ from agents.queue import Work, WorkQueue
 from agents.ready import Ready
 from agents.requests import ImpossibleEvent, Requests
 from agents.serving import Serving, ServingStatistics
+from agents.share import OwnShare
+from swarm.core.cost import fastest
 from swarm.core.plan import Profile
 
 MOST_HELD = 16                       # runs that guards hold back, past which no less urgent one is looked for
@@ -37,18 +39,19 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
 
 class Scheduler:
     """`profiles` are this robot's own, by model; `executors` runs go on at once; `staged` are the models and variants
-    whose stages are loaded from the start."""
+    whose stages are loaded from the start; `own_share` of the executors is kept for own streams that need it."""
 
     def __init__(
         self, *, name: str, policy: str, profiles: dict[str, list[Profile]], presence: Presence, executors: int = 1,
-        staged: Iterable[tuple[str, str]] = (),
+        staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0,
     ) -> None:
         self._name = name
         self._ready = Ready(profiles, staged)
         self._queue = WorkQueue(executors)
         self._guards = Guards(self._ready.profiles)
         self._plans = Plans(name)
-        self._serving = Serving(self._ready, self._queue, presence)
+        self._share = OwnShare(own_share, executors)
+        self._serving = Serving(self._ready, self._queue, presence, self._share)
         self._preempted = self._cut = 0
         self._requests = Requests(name, policy, self._ready, presence, self._queue, self._guards, self._plans)
 
@@ -56,7 +59,9 @@ class Scheduler:
         """What is to be done about an event. Raises: ImpossibleEvent."""
         out: list[ev.Command] = []
         match event:
-            case ev.RequestArrived():
+            case ev.RequestArrived(stream=stream):
+                if (own := fastest(self._ready.profiles.get(stream.model, ()))) is not None:
+                    self._share.knows(stream, own.p50_s)
                 self._requests.arrived(event, now, out)
             case ev.StageDone():
                 self._done(event, now, out)

@@ -15,6 +15,7 @@ from agents import events as ev
 from agents.presence import Presence
 from agents.queue import Work, WorkQueue
 from agents.ready import Ready
+from agents.share import OwnShare
 from swarm.core.clock import ns, seconds
 from swarm.core.cost import away_s, leg_p50_s
 from swarm.core.plan import Profile, is_chain
@@ -23,7 +24,7 @@ from swarm.core.spans import LegTimes, RequestId
 QUEUE_BOUND = 32
 MEMORY = 256                         # requests that are remembered after they have left, or were called off early
 CHAIN_BROKEN = "chain_broken"
-REFUSALS = ("full", "too_late", "unknown_model", "loading", "malformed", "duplicate", "failed", CHAIN_BROKEN)
+REFUSALS = ("full", "share", "too_late", "unknown_model", "loading", "malformed", "duplicate", "failed", CHAIN_BROKEN)
 
 V = TypeVar("V")
 
@@ -47,8 +48,8 @@ class _Passed(msgspec.Struct, frozen=True):
 class Serving:
     """Shares the robot's queue, and with it the policy, with the robot's own work."""
 
-    def __init__(self, ready: Ready, queue: WorkQueue, presence: Presence) -> None:
-        self._ready, self._queue, self._presence = ready, queue, presence
+    def __init__(self, ready: Ready, queue: WorkQueue, presence: Presence, share: OwnShare) -> None:
+        self._ready, self._queue, self._presence, self._share = ready, queue, presence, share
         self._asks: dict[int, ev.StageAsked] = {}            # by the key of their work
         self._passed: dict[RequestId, _Passed] = {}
         self._unwanted: dict[RequestId, None] = {}           # called off before they came
@@ -76,14 +77,17 @@ class Serving:
             return [self.refuse(event, CHAIN_BROKEN)]
         deadline_ns = event.deadline_ns - ns(after.work_s)       # the ways are taken off by the owner
         wait_s = self._queue.wait_s(now, event.priority, deadline_ns)
-        if now + ns(wait_s + leg_p50_s(profile, event.leg)) > deadline_ns:
+        run_s = leg_p50_s(profile, event.leg)
+        if now + ns(wait_s + run_s) > deadline_ns:
             return [self.refuse(event, "too_late")]
+        if not self._share.gives(run_s, now):
+            return [self.refuse(event, "share")]
         key = self._queue.add(
             request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,
             priority=event.priority, deadline_ns=deadline_ns, guard=False, now=now,
         )
         self._asks[key] = event
-        return []
+        return self._ready.want_steps(event.model, event.variant, event.priority) if event.leg.whole else []
 
     def refuse(self, asked: ev.StageAsked | Work, reason: str) -> ev.Refuse:
         """Say no, and count it."""

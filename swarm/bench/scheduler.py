@@ -60,7 +60,7 @@ class _Bench:
         self.order = itertools.count()
         self.running: dict[int, int] = {}                    # work -> start
         self.told: set[int] = set()                          # of these, to leave
-        self.out: dict[RequestId, list[Leg]] = {}
+        self.out: dict[RequestId, ev.SendStage] = {}
         self.timers: list[tuple[int, int, ev.LastSafeStart | ev.BudgetSpent | ev.GivenUp]] = []
         self.open: set[RequestId] = set()
         self.kinds: dict[str, list[float]] = {}
@@ -108,8 +108,9 @@ class _Bench:
             work, began_ns = self.running.popitem()
             return ev.StageDone(work=work, started_ns=began_ns, finished_ns=self.now)
         request = next(iter(self.out))
-        route = self.out.pop(request)
-        return ev.AnswerCame(request=request, peer=route[-1].agent, times=LegTimes(run_s=0.01, held_s=0.02))
+        sent = self.out.pop(request)
+        run_s = MODELS[sent.model] * self.random.uniform(0.8, 1.6)
+        return ev.AnswerCame(request=request, peer=sent.peer, times=LegTimes(run_s=run_s, held_s=run_s + 0.01))
 
     def _note(self, command: ev.Command) -> None:
         match command:
@@ -119,8 +120,8 @@ class _Bench:
                 self.told.add(work)
             case ev.SetTimer(at_ns=at_ns, event=event):
                 heapq.heappush(self.timers, (at_ns, next(self.order), event))
-            case ev.SendStage(request=request, route=route):
-                self.out[request] = route
+            case ev.SendStage(request=request):
+                self.out[request] = command
             case ev.Deliver(span=span):
                 self.out.pop(span.request, None)
                 self.open.discard(span.request)

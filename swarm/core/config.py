@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import yaml
 
+from swarm.core.bounds import Share
 from swarm.core.cards import Precision, Provider
 from swarm.core.errors import BadInput
 from swarm.core.messages import Member
@@ -32,7 +33,8 @@ class Board(Strict, frozen=True, kw_only=True):
     memory_mb: int
     power_w: float
     source: str                      # where the figures come from
-    executors: int = 1
+    executors: int = 1               # runs that go on at once
+    own_share: Share = 0.25          # of its executors, kept for the robot's own streams as far as these need it
     busy_poll_s: float = 0.0         # messages are looked for this long before sleeping: for a core that is to spare
     providers: Annotated[tuple[Provider, ...], msgspec.Meta(min_length=1)] = ("cpu",)     # what runs models, best first
     emulated: bool = True            # False: the machine as it is

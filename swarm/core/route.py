@@ -74,6 +74,14 @@ def route(s: Situation) -> Choice | None:
     return min((c for c in (home, away) if c is not None), key=lambda c: c.predicted_s, default=None)
 
 
+def next_best(s: Situation, choice: Choice) -> Choice | None:
+    """What would have been done had this choice not been there: whole, at home or on another peer."""
+    taken = {leg.agent for leg in choice.route}
+    others = msgspec.structs.replace(s, peers={name: peer for name, peer in s.peers.items() if name not in taken})
+    away, home = _on_a_peer(others), None if choice.route == [Leg(s.home)] else _at_home(s)
+    return min((c for c in (home, away) if c is not None), key=lambda c: c.predicted_s, default=None)
+
+
 def _at_home(s: Situation) -> Choice | None:
     profile = fastest(s.own)
     return _choice(s, profile.variant, [Leg(s.home)], "local") if profile else None

@@ -15,11 +15,14 @@ from swarm.core.spans import LegTimes, RequestId
 BOOT = 1
 
 
-def profile(model: str = "detector", p50_s: float = 0.030, variant: str = "int8", stages: int = 0) -> Profile:
-    """A variant, cut into so many equal stages."""
+def profile(
+    model: str = "detector", p50_s: float = 0.030, variant: str = "int8", stages: int = 0, spread: float = 1.2
+) -> Profile:
+    """A variant, cut into so many equal stages; its p95 is `spread` times its p50."""
+    p95_s = p50_s * spread
     return Profile(
-        model=model, variant=variant, p50_s=p50_s, p95_s=p50_s * 1.2, memory_bytes=1, accuracy=0.9, input_bytes=20_000,
-        stages=[StageProfile(p50_s / stages, p50_s * 1.2 / stages, 20_000) for _ in range(stages)],
+        model=model, variant=variant, p50_s=p50_s, p95_s=p95_s, memory_bytes=1, accuracy=0.9, input_bytes=20_000,
+        stages=[StageProfile(p50_s / stages, p95_s / stages, 20_000) for _ in range(stages)],
     )
 
 
@@ -40,10 +43,18 @@ def scheduler(
     policy: str = "greedy", known: Presence | None = None, *, stages: int = 0, loaded: bool = True, **own: float
 ) -> Scheduler:
     """A robot `me` whose models take these seconds, in so many equal stages, which are loaded."""
-    profiles = {model: [profile(model, s, stages=stages)] for model, s in own.items()}
+    profiles = [profile(model, s, stages=stages) for model, s in own.items()]
+    return robot(profiles, policy, known, loaded=list(own) if loaded and stages else [])
+
+
+def robot(
+    profiles: list[Profile], policy: str = "local", known: Presence | None = None, *, executors: int = 1,
+    loaded: Sequence[str] | None = None,
+) -> Scheduler:
+    """A robot `me` with these models, one variant of each; stages are loaded of those named, or of all."""
     return Scheduler(
-        name="me", policy=policy, profiles=profiles, presence=known or Presence(),
-        staged=[(model, "int8") for model in own] if loaded and stages else [],
+        name="me", policy=policy, profiles={p.model: [p] for p in profiles}, presence=known or Presence(),
+        executors=executors, staged=[(p.model, p.variant) for p in profiles if loaded is None or p.model in loaded],
     )
 
 
@@ -59,17 +70,17 @@ def request(sequence: int, agent: str = "me") -> RequestId:
 
 def asked(
     sequence: int, model: str = "detector", deadline_ns: int = ns(0.2), peer: str = "asker", first: int = 0,
-    last: int = 0, route: Sequence[Leg] = (),
+    last: int = 0, route: Sequence[Leg] = (), priority: int = 0,
 ) -> ev.StageAsked:
     return ev.StageAsked(
-        request=request(sequence, peer), peer=peer, model=model, variant="int8", priority=0, deadline_ns=deadline_ns,
-        leg=Leg("me", first, last), route=list(route),
+        request=request(sequence, peer), peer=peer, model=model, variant="int8", priority=priority,
+        deadline_ns=deadline_ns, leg=Leg("me", first, last), route=list(route),
     )
 
 
-def came(sequence: int, peer: str, before: int = 0) -> ev.AnswerCame:
+def came(sequence: int, peer: str, before: int = 0, run_s: float = 0.01) -> ev.AnswerCame:
     """The answer of a peer, after `before` legs of others."""
-    times = LegTimes(run_s=0.01, waited_s=0.0, held_s=0.01)
+    times = LegTimes(run_s=run_s, waited_s=0.0, held_s=run_s)
     return ev.AnswerCame(request=request(sequence), peer=peer, times=times, done=[times] * before)
 
 
@@ -84,6 +95,10 @@ def of(kind: type, commands: list[ev.Command]) -> list:
 
 def done(work: int, at: int, ran: bool = True) -> ev.StageDone:
     return ev.StageDone(work=work, started_ns=at - 1, finished_ns=at, ran=ran)
+
+
+def aside(work: int, began: int, at: int, reached: int, cut: bool = False) -> ev.SetAside:
+    return ev.SetAside(work=work, started_ns=began, finished_ns=at, reached=reached, cut=cut)
 
 
 def endings(commands: list[ev.Command]) -> list[tuple[str, str]]:
