@@ -10,12 +10,9 @@ from collections.abc import Iterator
 import msgspec
 
 from swarm.core.clock import ns, seconds
-from swarm.core.cost import leg_p50_s, leg_p95_s
+from swarm.core.cost import in_steps, leg_p50_s, leg_p95_s, step_p95_s
 from swarm.core.plan import Leg, Profile
 from swarm.core.spans import RequestId
-
-LONG_NS = ns(0.02)
-"""A whole run that takes this long goes stage by stage, where they are loaded, so that it can be set aside."""
 
 AGING_NS = ns(2.0)
 """What waits is one priority more urgent each time that its stream has gone so long without a run."""
@@ -64,8 +61,7 @@ class Work(msgspec.Struct, kw_only=True):
         """Times of what is left."""
         left = self.left
         self.p50_ns, self.p95_ns = ns(leg_p50_s(self.profile, left)), ns(leg_p95_s(self.profile, left))
-        steps = [ns(stage.p95_s) for stage in self.profile.stages[self.first:self.last]]
-        self.step_ns = max(steps, default=self.p95_ns)
+        self.step_ns = ns(step_p95_s(self.profile, left)) if self.last else self.p95_ns
 
     @property
     def left(self) -> Leg:
@@ -101,9 +97,7 @@ class WorkQueue:
     ) -> int:
         """Let a run wait; returns its key."""
         key = next(self._keys)
-        last = leg.last
-        if leg.whole and ns(profile.p50_s) >= LONG_NS:
-            last = len(profile.stages)
+        last = len(profile.stages) if leg.whole and in_steps(profile, leg) else leg.last
         self._enter(Work(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from agents import events as ev
-from agents.queue import LONG_NS
-from swarm.core.clock import ns
-from swarm.core.cost import named
+from swarm.core.cost import LONG_S, named
 from swarm.core.plan import Profile
 
 
@@ -42,7 +40,7 @@ class Ready:
         """A variant is to run whole: have its stages loaded if it keeps an executor from more urgent work for long."""
         self._most_urgent = max(self._most_urgent, priority)
         profile = self.has(model, variant)
-        if profile is None or priority == self._most_urgent or ns(profile.p50_s) < LONG_NS:
+        if profile is None or priority == self._most_urgent or profile.p50_s < LONG_S:
             return []
         return self.want(model, variant)
 

@@ -10,6 +10,9 @@ import msgspec
 from swarm.core.link import LinkQuality
 from swarm.core.plan import Leg, Profile
 
+LONG_S = 0.02
+"""A whole run that takes this long goes stage by stage, where these are loaded, so that it can be set aside."""
+
 
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent believes of a peer that may be given work now."""
@@ -45,6 +48,18 @@ def leg_p50_s(profile: Profile, leg: Leg) -> float:
 def leg_p95_s(profile: Profile, leg: Leg) -> float:
     """What a leg exceeds no more often than one run in twenty, if its stages are slow together."""
     return profile.p95_s if leg.whole else sum(stage.p95_s for stage in profile.stages[leg.first:leg.last])
+
+
+def in_steps(profile: Profile, leg: Leg) -> bool:
+    """Whether a leg leaves its executor between stages to what is more urgent."""
+    return not leg.whole or (bool(profile.stages) and profile.p50_s >= LONG_S)
+
+
+def step_p95_s(profile: Profile, leg: Leg) -> float:
+    """The longest that a leg keeps an executor from more urgent work, but for one run in twenty."""
+    if not in_steps(profile, leg):
+        return profile.p95_s
+    return max(stage.p95_s for stage in profile.stages[leg.first:leg.last or None])
 
 
 def leg_bytes(profile: Profile, leg: Leg) -> int:

@@ -23,6 +23,7 @@ class LinkQuality(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_s: float = 12.5e6      # 100 Mbit/s until measured
     bytes_per_s_spread: float = 0.0  # mean absolute deviation
     loss: float = 0.0                # share, over about the last 16 probes
+    loss_spread: float = 0.0         # mean absolute deviation
     samples: int = 0                 # of the round trip
     rate_samples: int = 0
 
@@ -75,7 +76,9 @@ class LinkEstimator:
     def probe(self, lost: bool) -> None:
         """A probe was answered, or given up."""
         q = self.quality
-        self.quality = msgspec.structs.replace(q, loss=q.loss + (lost - q.loss) / 16)
+        self.quality = msgspec.structs.replace(
+            q, loss=q.loss + (lost - q.loss) / 16, loss_spread=q.loss_spread + (abs(lost - q.loss) - q.loss_spread) / 16
+        )
 
 
 def _smoothed(mean: float, spread: float, sample: float, samples: int) -> tuple[float, float]:

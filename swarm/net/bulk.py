@@ -26,7 +26,6 @@ from swarm.net.parcel import Dropped, Parcel, SendChunk, SendEnd, SendWhole, Ste
 RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message that can carry it
 RECEIPT_BYTES = 64 << 10             # beyond this it does not wait
 LOOK_NS = ns(0.25)                   # how often silence and lateness are looked for
-MOST_SENDERS = 256                   # whose bulk traffic is kept apart
 
 Undelivered = Callable[[str, Hashable, str], None]
 
@@ -155,8 +154,9 @@ class Bulk:
     # --- in ---
 
     def came(self, envelope: Envelope, size: int, now: int) -> None:
-        """A numbered message of a peer. Raises: WireError `number` or `stranger`."""
-        self._from(envelope).came(envelope.number, size, now)
+        """A numbered message of a peer; of a stranger nothing is kept. Raises: WireError `number`."""
+        if envelope.sender in self._outgoing:
+            self._from(envelope).came(envelope.number, size, now)
 
     def announced(self, envelope: Envelope, now: int) -> None:
         """A message whose tensors follow."""
@@ -201,13 +201,10 @@ class Bulk:
             self._receipts = self._loop.after(RECEIPT_NS, self._send_receipts)
 
     def _from(self, envelope: Envelope) -> Incoming:
-        """The sender's lane; a new start of it begins anew. Raises: WireError `stranger` where too many are busy."""
+        """The sender's lane; a new start of it begins anew. Raises: WireError `stranger` for one who has not joined."""
+        if envelope.sender not in self._outgoing:
+            raise WireError("stranger", f"{envelope.sender!r} has not joined: nothing is put together for strangers")
         known = self._incoming.get(envelope.sender)
-        if known is None and len(self._incoming) >= MOST_SENDERS:
-            quiet = next((name for name, other in self._incoming.items() if not other.open_bytes), None)
-            if quiet is None:
-                raise WireError("stranger", f"{envelope.sender!r} and {MOST_SENDERS} others send bulk")
-            del self._incoming[quiet]
         if known is None or known.boot != envelope.boot:
             known = self._incoming[envelope.sender] = Incoming(envelope.boot)
         return known

@@ -21,13 +21,26 @@ import zmq
 from numpy.typing import NDArray
 
 from swarm.core import messages as msg
+from swarm.core import rules
 from swarm.core.errors import BadInput
 from swarm.core.link import LinkQuality
 from swarm.core.messages import Body, Member
-from swarm.core.wire import PROTOCOL, Buffer, Envelope, WireError, contiguous, decode, encode, header, header_of
+from swarm.core.wire import (
+    PROTOCOL,
+    Buffer,
+    Envelope,
+    Receipt,
+    WireError,
+    contiguous,
+    decode,
+    encode,
+    header,
+    header_of,
+)
 from swarm.net import sockets
 from swarm.net.bulk import Bulk
 from swarm.net.keys import Keyring
+from swarm.net.lane import Lane, LaneStatistics
 from swarm.net.links import Link
 from swarm.net.loop import Loop
 from swarm.net.outgoing import QueueStatistics
@@ -51,15 +64,6 @@ class Received(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-class LaneStatistics(msgspec.Struct, frozen=True):
-    """Messages and bytes of one lane."""
-
-    sent: int
-    received: int
-    sent_bytes: int
-    received_bytes: int
-
-
 class NetStatistics(msgspec.Struct, frozen=True):
     """Counts since the endpoint was made, and the state of all links and queues."""
 
@@ -69,14 +73,6 @@ class NetStatistics(msgspec.Struct, frozen=True):
     refused: dict[str, int]          # messages refused, by cause
     links: dict[str, LinkQuality]
     queues: dict[str, QueueStatistics]
-
-
-class _Lane:
-    """What comes in on one lane, and counts of both directions."""
-
-    def __init__(self, socket: zmq.Socket[Any]) -> None:
-        self.socket = socket
-        self.sent = self.received = self.sent_bytes = self.received_bytes = 0
 
 
 class _Peer:
@@ -105,7 +101,7 @@ class Endpoint:
         self._peers: dict[str, _Peer] = {}
         self._unreachable = 0
         self._refused: collections.Counter[str] = collections.Counter()
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._known: dict[str, Member] = {}              # all that were ever announced, for a key that comes later
         self._door = keyring and Authenticator(
             self._context, loop, keyring, refuse=self._refuse, changed=self._keys_changed
@@ -113,9 +109,7 @@ class Endpoint:
         try:
             addresses = {lane: self._open(lane, bind) for lane in LANES}
         except BadInput:
-            if self._door:
-                self._door.close()
-            self._context.destroy(linger=0)
+            self._shut(0)
             raise
         self.member = Member(name=name, role=role, public_key=keyring.own.public if keyring else "", **addresses)
         self._bulk = Bulk(loop, self._write, self._refuse, undelivered)
@@ -127,7 +121,7 @@ class Endpoint:
     def join(self, members: Sequence[Member]) -> None:
         """Connect to every member but oneself; one whose address changed is connected anew.
 
-        One whose key is not enrolled, or is announced with another, is refused and counted.
+        One whose key is not enrolled, or is announced with another, is refused and counted; so is one that is nowhere.
         """
         for member in members:
             known = self._peers.get(member.name)
@@ -136,7 +130,11 @@ class Endpoint:
             self.leave(member.name)
             self._known[member.name] = member
             try:
+                rules.member(member, "member")
                 peer = _Peer(member, {lane: self._dial(lane, member) for lane in LANES})
+            except BadInput as error:                # of a message: files are checked when they are read
+                self._refuse(WireError("member", str(error)))
+                continue
             except WireError as error:
                 self._refuse(error)
                 continue
@@ -196,12 +194,13 @@ class Endpoint:
         if size <= URGENT_BYTES:
             frame = header(self._envelope(to, body, arrays, budget_s, inline=[a.tobytes() for a in arrays]))
             if len(frame) <= URGENT_BYTES:
-                return self._write_frames(peer, "urgent", [frame])
+                gone = self._write_frames(peer, "urgent", [frame])
+                self._unreachable += not gone
+                return gone
             head_bytes = len(frame)
-        if self._bulk.send(to, body, arrays, size, budget_s, tag, head_bytes):
-            return True
-        self._unreachable += 1
-        return False
+        taken = self._bulk.send(to, body, arrays, size, budget_s, tag, head_bytes)
+        self._unreachable += not taken
+        return taken
 
     def cancel(self, to: str, tag: Hashable) -> bool:
         """Stop what has not wholly gone of the message with this tag. False: there is no such message any more."""
@@ -228,28 +227,24 @@ class Endpoint:
 
     def _write_frames(self, peer: _Peer, lane: str, frames: list[Buffer]) -> bool:
         if not sockets.write(peer.lanes[lane], frames):
-            self._unreachable += 1
             return False
         self._bulk.said(peer.member.name)
         size = sum(map(len, frames))
         if size >= LARGE_BYTES:
             self._loop.be_patient()                  # ZeroMQ's thread and the kernel carry it
-        counts = self._lanes[lane]
-        counts.sent += 1
-        counts.sent_bytes += size
+        self._lanes[lane].sent(size)
         return True
 
     # --- in ---
 
     def _receive(self, lane: str) -> None:
         """One message; the loop calls again for the next one, after the other lane had its turn."""
-        counts = self._lanes[lane]
-        identity, frames = sockets.read(counts.socket, copy=lane == "urgent")
-        size = sum(map(len, frames))
+        taken = self._lanes[lane].take()
+        if taken is None:
+            return
+        identity, frames, size = taken
         if size >= LARGE_BYTES:
             self._loop.be_patient()                  # another may follow, and that takes as long
-        counts.received += 1
-        counts.received_bytes += size
         try:
             name = self._door.sender_of(identity) if self._door else sockets.name_of(identity)
             self._take(name, frames, size, self._loop.clock.now_ns())
@@ -269,7 +264,7 @@ class Endpoint:
         if envelope.sender != name:
             raise WireError("sender", f"{envelope.sender!r} came on the connection of {name!r}")
         if envelope.receipt is not None:
-            self._bulk.receipted(name, envelope.receipt, now)
+            self._receipted(name, envelope.receipt, now)
         if envelope.number:
             self._bulk.came(envelope, size, now)
         match envelope.body:
@@ -290,6 +285,13 @@ class Endpoint:
         if envelope.number:
             self._bulk.acknowledge(name, at_once=isinstance(envelope.body, msg.Chunk))
 
+    def _receipted(self, name: str, receipt: Receipt, now: int) -> None:
+        """One for what was never sent means nothing, as after our restart; what it came with may be sound."""
+        try:
+            self._bulk.receipted(name, receipt, now)
+        except WireError as error:
+            self._refuse(error)
+
     def _hand_over(self, envelope: Envelope, tensors: list[NDArray[Any]], begun_ns: int, now: int) -> None:
         self._handler(Received(
             envelope.sender, envelope.boot, envelope.body, tensors, envelope.budget_s, begun_ns, now
@@ -299,8 +301,7 @@ class Endpoint:
 
     def statistics(self) -> NetStatistics:
         return NetStatistics(
-            lanes={name: LaneStatistics(lane.sent, lane.received, lane.sent_bytes, lane.received_bytes)
-                   for name, lane in self._lanes.items()},
+            lanes={name: lane.statistics() for name, lane in self._lanes.items()},
             unreachable=self._unreachable, undelivered=self._bulk.undelivered, refused=dict(self._refused),
             links=self.links(), queues=self._bulk.statistics(),
         )
@@ -311,16 +312,20 @@ class Endpoint:
             for lane in self._lanes.values():
                 self._loop.unwatch(lane.socket)
             self._bulk.close()
-            if self._door:
-                self._door.close()
-            self._context.destroy(linger=linger_ms)
+            self._shut(linger_ms)
+
+    def _shut(self, linger_ms: int) -> None:
+        for lane in self._lanes.values():
+            lane.close()
+        if self._door:
+            self._door.close()
+        self._context.destroy(linger=linger_ms)
 
     def _open(self, lane: str, where: str) -> str:
-        socket = sockets.bound(self._context, lane)
+        opened = self._lanes[lane] = Lane(self._context, self._loop, lane, self._refuse)
         if self._door:
-            self._door.serve(socket)
-        self._lanes[lane] = _Lane(socket)
-        return sockets.bind(socket, lane, where)
+            self._door.serve(opened.socket)
+        return sockets.bind(opened.socket, lane, where)
 
     def _dial(self, lane: str, member: Member) -> zmq.Socket[Any]:
         socket = sockets.dialling(self._context, lane, "" if self._door else self._name)

@@ -69,15 +69,10 @@ class Keyring:
     def _sign(self) -> Signature:
         """What differs when a file or the folder was changed, in its content or its mode."""
         try:
-            at = self._folder.stat()
-            seen = [("", at.st_mtime_ns, at.st_ctime_ns, at.st_ino)]
-            with os.scandir(self._folder) as entries:
-                for entry in entries:
-                    at = entry.stat()
-                    seen.append((entry.name, at.st_mtime_ns, at.st_ctime_ns, at.st_ino))
+            names = sorted(os.listdir(self._folder))
         except OSError as error:                     # gone or closed: so is the way for everybody
             return (("", error.errno or 0, 0, 0),)
-        return tuple(sorted(seen))
+        return tuple(_stamp(self._folder, name) for name in ("", *names))
 
     def _read(self) -> tuple[dict[str, str], dict[str, str]]:
         """Key by name, and reason by file that was refused."""
@@ -102,3 +97,12 @@ class Keyring:
             if len(claims[key.public]) > 1:
                 refused[str(path)] = f"{path}: the key of {' and '.join(claims[key.public])}; a key has one owner"
         return {key.name: key.public for path, key in found if str(path) not in refused}, refused
+
+
+def _stamp(folder: Path, name: str) -> tuple[str, int, int, int]:
+    """A file as it is now; one that cannot be looked at (a link that leads nowhere) hides no other."""
+    try:
+        at = (folder / name).stat()
+    except OSError as error:
+        return (name, error.errno or 0, 0, 0)
+    return (name, at.st_mtime_ns, at.st_ctime_ns, at.st_ino)

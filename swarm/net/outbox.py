@@ -5,12 +5,21 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable
 
+import msgspec
+
 from swarm.core.clock import ns
 from swarm.core.messages import Body
 from swarm.net.loop import Loop
 
 BOUND = 20_000
 RETRY_NS = ns(0.02)
+
+
+class OutboxStatistics(msgspec.Struct, frozen=True):
+    """What waits now, and what was dropped since the start."""
+
+    waiting: int
+    dropped: int
 
 
 class Outbox:
@@ -20,11 +29,11 @@ class Outbox:
         self._loop, self._send = loop, send
         self._waiting: collections.deque[Body] = collections.deque(maxlen=BOUND)
         self._retrying = False
-        self.dropped = 0
+        self._dropped = 0
 
     def put(self, body: Body) -> None:
         if self._waiting or not self._send(body):
-            self.dropped += len(self._waiting) == BOUND
+            self._dropped += len(self._waiting) == BOUND
             self._waiting.append(body)
             self._retry_later()
 
@@ -39,6 +48,9 @@ class Outbox:
             self._waiting.popleft()
         if self._waiting:
             self._retry_later()
+
+    def statistics(self) -> OutboxStatistics:
+        return OutboxStatistics(len(self._waiting), self._dropped)
 
     def __len__(self) -> int:
         return len(self._waiting)

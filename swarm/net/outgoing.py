@@ -109,14 +109,14 @@ class Outgoing:
         """What is to be sent now, step by step; ends when the window is full or nothing waits."""
         yield from self._ends()
         while self._waiting:
-            parcel = self._next()
-            if parcel.deadline_ns is not None and parcel.deadline_ns <= now:
-                yield self._drop(parcel, "late")
+            first = self._waiting[0]
+            if first.deadline_ns is not None and first.deadline_ns <= now:
+                yield self._drop(first, "late")
                 yield from self._ends()
                 continue
             if self._rests(now):
                 return
-            window = self.window_bytes
+            parcel, window = self._next(), self.window_bytes
             if parcel.transfer or parcel.left > window:
                 step = self._piece(parcel, window, now)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ class Process:
         handler: Callable[[Received], None], keys: str, security: str, undelivered: Undelivered = lambda *_: None,
         busy_poll_s: float = 0.0,
     ) -> None:
+        _many_files()
         self.name = name
         self.clock = MonotonicClock()
         self.boot = new_boot()
@@ -119,3 +121,9 @@ class Process:
 def log_to_stderr(name: str) -> None:
     """One line per record, with the process's name."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
+
+
+def _many_files() -> None:
+    """As many open files as may be: each connection is one, and strangers can open connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

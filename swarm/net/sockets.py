@@ -8,14 +8,15 @@ from typing import Any
 import zmq
 
 from swarm.core.errors import BadInput
-from swarm.core.wire import Buffer
+from swarm.core.wire import MAX_TENSORS, Buffer
 
 LANES = ("urgent", "bulk")
 URGENT_BYTES = 8 << 10               # a message beyond this goes by the bulk lane
 FRAME_BYTES = {"urgent": 64 << 10, "bulk": (8 << 20) + (64 << 10)}   # a connection with a larger frame is cut
 HIGH_WATER = {"urgent": 64, "bulk": 8}   # messages per peer; what a sender may have in flight is the window's to say
 SENDING = {"urgent": 64, "bulk": 40}
-TURN_MESSAGES = 32                   # taken from one lane before the others get their turn
+TURN_MESSAGES = 32                   # or frames: taken from one socket before the others get their turn
+MOST_FRAMES = 2 + MAX_TENSORS        # looked at of a message: one more than it may have
 ZERO_COPY_BYTES = 256 << 10          # measured: below, a copy costs less than lending, which wakes pyzmq's thread
 UNNAMED = b"\0"                      # ids like this are ZeroMQ's own
 NOW, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)       # plain numbers: enumerations cost a microsecond
@@ -72,38 +73,45 @@ def _tune(socket: zmq.Socket[Any], lane: str) -> None:
 
 def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
     """Send a message now. False: no connection, or its queue is full."""
+    # ZeroMQ looks at most once a millisecond, by the processor's counter, at what has left the queue; polling makes it
+    # look now. Measured: without, 1 % of the sends fail while at most 8 messages are under way.
+    return _write(socket, frames) or (bool(socket.poll(0, zmq.POLLOUT)) and _write(socket, frames))
+
+
+def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
+    """Frame by frame: half the price of multipart. False: nothing was sent, even if the first frames were taken."""
+    *before, last = frames
     try:
-        _write(socket, frames)
+        for frame in before:
+            socket.send(frame, MORE, len(frame) < ZERO_COPY_BYTES)
+        socket.send(last, NOW, len(last) < ZERO_COPY_BYTES)
     except zmq.Again:
-        # ZeroMQ looks at most once a millisecond, by the processor's counter, at what has left the queue; polling
-        # makes it look now. Measured: without, 1 % of the sends fail while at most 8 messages are under way.
-        if not socket.poll(0, zmq.POLLOUT):
-            return False
-        _write(socket, frames)
+        return False
     return True
 
 
-def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> None:
-    """Frame by frame: half the price of multipart. Raises: zmq.Again, before the first one alone."""
-    *before, last = frames
-    for frame in before:
-        socket.send(frame, MORE, len(frame) < ZERO_COPY_BYTES)
-    socket.send(last, NOW, len(last) < ZERO_COPY_BYTES)
+def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any], bool]:
+    """The message that has come: the frame with the connection's id, the message's frames, whether some are left.
 
-
-def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any]]:
-    """The message that has come: the frame with the connection's id, and the message's frames.
-
-    copy: small frames are cheaper copied; large ones are views of ZeroMQ's memory.
+    copy: small frames are cheaper copied; large ones are views of ZeroMQ's memory. Of a message with too many frames
+    the rest is left, for `skip`.
     """
     identity = socket.recv(NOW, copy=False)
     frames: list[Any] = []
     more = identity.more
-    while more:
+    while more and len(frames) < MOST_FRAMES:
         frame = socket.recv(NOW, copy=False)
         more = frame.more
         frames.append(frame.bytes if copy else frame.buffer)
-    return identity, frames
+    return identity, frames, more
+
+
+def skip(socket: zmq.Socket[Any]) -> list[zmq.Frame]:
+    """Take some of the frames that `read` has left; the last one says whether there are `more`."""
+    frames = [socket.recv(NOW, copy=False)]
+    while frames[-1].more and len(frames) < TURN_MESSAGES:
+        frames.append(socket.recv(NOW, copy=False))
+    return frames
 
 
 def name_of(identity: zmq.Frame) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 import zmq
 from zmq.utils import z85
-from zmq.utils.monitor import parse_monitor_message
 
 from swarm.core.clock import ns
 from swarm.core.messages import Member
@@ -29,35 +28,29 @@ DOMAIN = b"swarm"
 MECHANISM = b"CURVE"
 RELOAD_NS = ns(1.0)                  # a key is revoked within this time
 HANDSHAKE_MS = 5000                  # then a connection that has not shown a key we know is cut
-FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-WORDS = {
-    int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): "it has no key",
-    int(zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC): "it took our key for another",
-}
 
 
 class Authenticator:
     """The door of one endpoint's context.
 
-    refuse: told of everything that is refused, by cause: `unknown_key`, `handshake` (no key, or wrong about ours),
-    `malformed_key`, `zap`. changed: told of members that were enrolled, revoked, or have another key.
+    refuse: told of everything that is refused, by cause: `unknown_key`, `malformed_key`, `zap`. changed: told of
+    members that were enrolled, revoked, or have another key.
     """
 
     def __init__(
         self, context: zmq.Context[Any], loop: Loop, ring: Keyring, *, refuse: Callable[[WireError], None],
         changed: Callable[[frozenset[str]], None],
     ) -> None:
-        self._context, self._loop, self._ring, self._refuse, self._changed = context, loop, ring, refuse, changed
+        self._loop, self._ring, self._refuse, self._changed = loop, ring, refuse, changed
         self._zap: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self._zap.setsockopt(zmq.LINGER, 0)
         self._zap.bind(ZAP_ADDRESS)
-        self._watched: list[zmq.Socket[Any]] = []
-        self._watch(self._zap, self._asked)
+        loop.watch(self._zap, self._asked)
         self._reloading = loop.every(RELOAD_NS, self._reload)
         self._told(ring.first)
 
     def serve(self, socket: zmq.Socket[Any]) -> None:
-        """Prepare a socket that will be bound: only those whose key we know get in, and failures are counted."""
+        """Prepare a socket that will be bound: only those whose key we know get in."""
         own = self._ring.own
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt_string(zmq.CURVE_PUBLICKEY, own.public)
@@ -65,13 +58,6 @@ class Authenticator:
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)         # with nobody to ask, nobody gets in
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
-        address = f"inproc://monitor.{len(self._watched)}"
-        socket.monitor(address, FAILED)
-        monitor = self._context.socket(zmq.PAIR)
-        monitor.setsockopt(zmq.RCVHWM, 0)                    # measured: a full monitor stops ZeroMQ's own thread
-        monitor.setsockopt(zmq.LINGER, 0)
-        monitor.connect(address)
-        self._watch(monitor, lambda: self._failed(monitor))
 
     def dial(self, socket: zmq.Socket[Any], member: Member) -> None:
         """Prepare a socket that will be connected to a member: only the owner of its enrolled key can read us.
@@ -105,9 +91,7 @@ class Authenticator:
     def close(self) -> None:
         """Before the context's sockets are closed."""
         self._reloading.cancel()
-        for socket in self._watched:
-            self._loop.unwatch(socket)
-        self._watched.clear()
+        self._loop.unwatch(self._zap)
 
     # --- what happens at the door ---
 
@@ -139,16 +123,6 @@ class Authenticator:
             return b""
         return key
 
-    def _failed(self, monitor: zmq.Socket[Any]) -> None:
-        """Connections that broke off before they could show a key."""
-        for _ in range(TURN_MESSAGES):
-            try:
-                event = parse_monitor_message(monitor.recv_multipart(zmq.DONTWAIT))
-            except zmq.Again:
-                return
-            why = WORDS.get(event["value"], "broken off")
-            self._refuse(WireError("handshake", f"a connection to {event['endpoint'].decode()}: {why}"))
-
     def _reload(self) -> None:
         change = self._ring.reload()
         self._told(change)
@@ -159,7 +133,3 @@ class Authenticator:
         for why in change.refused.values():
             log.warning("refused a key: %s", why)            # each file by its name
             self._refuse(WireError("malformed_key", "a file of the allow-list"))
-
-    def _watch(self, socket: zmq.Socket[Any], callback: Callable[[], None]) -> None:
-        self._watched.append(socket)
-        self._loop.watch(socket, callback)

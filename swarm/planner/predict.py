@@ -1,14 +1,17 @@
 """What an assignment will do: waiting, latency, utilisation and the share of results on time.
 
-Each agent is a queue with non-preemptive priorities. The mean wait is Cobham's (Priority assignment in waiting line
-problems, Operations Research 2(1), 1954): W_k = W_0 / ((1 - s_above)(1 - s_above - s_same)), with the utilisations s
-and W_0 = sum(rate E[S^2]) / 2. Approximations, held against a simulation in tests/planner/test_predict.py:
+Each agent is a queue with priorities; a run leaves the executor to what is more urgent after a step: of those that go
+stage by stage its longest stage, of others the whole. Without steps the mean wait is Cobham's (Priority assignment in
+waiting line problems, Operations Research 2(1), 1954): W_k = W_0 / ((1 - s_above)(1 - s_above - s_same)), with the
+utilisations s and W_0 = sum(rate E[S^2]) / 2. Approximations, held against a simulation (tests/planner):
 
 - Streams are periodic with independent phases; a stream never waits for its own previous frame, so it is left out of
   the sums it sees (exact for one stream, a D/G/1-like correction for few, M/G/1 again for many).
 - The tail of the wait is the larger of two: the run in progress (length-biased, its residual uniform, so
   P(residual > s) = rate E[(S - s)+] per stream), with the slack shortened by the work of higher priority that arrives
   meanwhile; and an exponential with Cobham's mean (Kingman's heavy-traffic limit) over the work that goes first.
+- Of a less urgent run that goes in steps, only a step stands in the way: its residual is a step's. For it time is
+  longer by the work of higher priority that arrives before its end.
 - With c executors a wait needs all of them busy: sums are per executor, times utilisation^(c - 1).
 - Beyond saturation work of higher priority is carried first; what is not carried is lost.
 - One result in a hundred is lost on the way to or from a peer, whatever the link: peers vanish and links fade. So what
@@ -103,11 +106,11 @@ def _queue(sources: Sequence[Option], executors: int) -> list[tuple[float, float
     for source in sources:
         classes[source.priority] = classes.get(source.priority, 0.0) + source.load
     carried, above = _carried(classes, executors)
-    total = residual = longest_s = 0.0
+    total = longest_s = 0.0
     for source in sources:
         total += source.load * carried[source.priority]
-        residual += source.half_square * carried[source.priority]
         longest_s = max(longest_s, source.p95_s)
+    below = {p: sum([s.half_step * carried[s.priority] for s in sources if s.priority < p]) for p in classes}
     residual_upto = {p: sum([s.half_square * carried[s.priority] for s in sources if s.priority >= p]) for p in classes}
     crowd = min(1.0, total / executors) ** (executors - 1) / executors
     made: list[tuple[float, float, float]] = []
@@ -122,12 +125,13 @@ def _queue(sources: Sequence[Option], executors: int) -> list[tuple[float, float
         dilation = max(FLOOR, 1.0 - higher / executors)
         upto = higher + classes[source.priority] - source.load
         stretch = crowd / (dilation * max(FLOOR, 1.0 - upto / executors))
-        wait_s = (residual - source.half_square * kept) * stretch
         rival = min(1.0, upto / executors)
         queue_s = (residual_upto[source.priority] - source.half_square * kept) * stretch
+        aside = 1.0 / dilation if source.step_s < source.p50_s else 1.0
+        wait_s = queue_s + below[source.priority] * stretch + source.mean_s * (aside - 1.0)
         miss = 0.0
         for share, run_s in ((0.9, source.p50_s), (0.1, source.p95_s)):
-            slack_s = source.deadline_s - OVERHEAD_S - source.transfer_s - run_s
+            slack_s = source.deadline_s - OVERHEAD_S - source.transfer_s - run_s * aside
             if slack_s < 0.0:
                 miss += share
                 continue
@@ -163,7 +167,11 @@ def _blocked(sources: Sequence[Option], carried: dict[int, float], source: Optio
     """Probability that the run in progress outlasts the slack, summed over the other streams."""
     blocked = 0.0
     for other in sources:
-        if other is not source and other.p95_s > slack_s:
+        if other is source or other.p95_s <= slack_s:
+            continue
+        if other.priority < source.priority and other.step_s < other.p50_s:
+            blocked += carried[other.priority] * other.load * max(1.0 - slack_s / other.step_s, 0.0)
+        else:
             beyond_s = 0.1 * (other.p95_s - slack_s) + 0.9 * max(other.p50_s - slack_s, 0.0)
             blocked += carried[other.priority] * other.rate_hz * beyond_s
     return blocked

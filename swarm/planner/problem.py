@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from swarm.core.cost import step_p95_s
 from swarm.core.link import LinkQuality
-from swarm.core.plan import Placement, Profile, StreamSpec
+from swarm.core.plan import Leg, Placement, Profile, StreamSpec
 
 OVERHEAD_S = 0.005               # sensor to scheduler, pre- and post-processing: not in any profile
 JITTER = 1.25                    # a transfer is planned to take this many times its mean
@@ -68,7 +69,9 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     p95_s: float
     mean_s: float
     load: float                      # of one executor
+    step_s: float                    # of a run, after which it leaves the executor to what is more urgent
     half_square: float               # rate x E[run^2] / 2: what Cobham's formula sums
+    half_step: float                 # the same of its steps: what more urgent streams see of it
     transfer_s: float                # 0 at home
     fixed_cost: float                # accuracy given up, and leaving the previous placement
 
@@ -146,7 +149,8 @@ class Instance:
         moved = before is not None and (before.where[-1], before.variant) != (agent.name, profile.variant)
         fixed_cost = weight * ((0.1 * lost if lost > ACCURACY_MATTERS else 0.0) + (MOVE_PRICE if moved else 0.0))
         return _make(
-            self._count, self._index[agent.name], spec, profile.p50_s, profile.p95_s, stream=len(self.streams),
+            self._count, self._index[agent.name], spec, profile.p50_s, profile.p95_s,
+            step_s=step_p95_s(profile, Leg(agent.name)), stream=len(self.streams),
             variant=profile.variant, home=agent.name == stream.agent, weight=weight, transfer_s=transfer_s,
             fixed_cost=fixed_cost,
         )
@@ -165,15 +169,18 @@ class Instance:
         return JITTER * (link.rtt_s + send_s / (1.0 - busy))
 
 
-def _make(number: int, agent: int, spec: StreamSpec, p50_s: float, p95_s: float, stream: int = -1, variant: str = "",
-          home: bool = True, weight: float = 0.0, transfer_s: float = 0.0, fixed_cost: float = 0.0) -> Option:
+def _make(number: int, agent: int, spec: StreamSpec, p50_s: float, p95_s: float, *, step_s: float, stream: int = -1,
+          variant: str = "", home: bool = True, weight: float = 0.0, transfer_s: float = 0.0,
+          fixed_cost: float = 0.0) -> Option:
     p95_s = max(p50_s, p95_s)
     mean_s = 0.9 * p50_s + 0.1 * p95_s
+    half_square = spec.rate_hz * (0.9 * p50_s**2 + 0.1 * p95_s**2) / 2
     return Option(
         number=number, stream=stream, agent=agent, variant=variant, home=home, priority=spec.priority,
         rate_hz=spec.rate_hz, deadline_s=spec.deadline_s, weight=weight, p50_s=p50_s, p95_s=p95_s, mean_s=mean_s,
-        load=spec.rate_hz * mean_s, half_square=spec.rate_hz * (0.9 * p50_s**2 + 0.1 * p95_s**2) / 2,
-        transfer_s=transfer_s, fixed_cost=fixed_cost,
+        load=spec.rate_hz * mean_s, step_s=step_s, half_square=half_square,
+        half_step=min(half_square, spec.rate_hz * mean_s * step_s / 2), transfer_s=transfer_s,
+        fixed_cost=fixed_cost,
     )
 
 
@@ -182,7 +189,7 @@ def _background(number: int, agent: AgentInfo) -> Option | None:
     if agent.background <= 0.0:
         return None
     spec = StreamSpec(name="", model="", rate_hz=agent.background / BACKGROUND_RUN_S, deadline_s=1.0)
-    return _make(-1 - number, number, spec, BACKGROUND_RUN_S, BACKGROUND_RUN_S)
+    return _make(-1 - number, number, spec, BACKGROUND_RUN_S, BACKGROUND_RUN_S, step_s=BACKGROUND_RUN_S)
 
 
 def _worth_it(profiles: list[Profile]) -> list[Profile]:

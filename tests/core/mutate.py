@@ -45,10 +45,18 @@ class Mutator:
     def __init__(self, originals: list[Frames], seed: int) -> None:
         self.rng = random.Random(seed)
         self.originals = originals
+        self._right = {tuple(frames) for frames in originals}
         self._bytes: tuple[Callable[[bytearray], None], ...] = (
             self._flip, self._flip, self._edge, self._cut, self._double, self._splice, self._claim, self._nest)
 
     def next(self) -> Frames:
+        """At least one frame, and other than every original."""
+        frames = self._changed()
+        while not frames or tuple(frames) in self._right:
+            frames = self._changed()
+        return frames
+
+    def _changed(self) -> Frames:
         rng = self.rng
         frames = list(rng.choice(self.originals))
         kind = rng.random()

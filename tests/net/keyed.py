@@ -36,6 +36,16 @@ class Swarm:
         self.net.endpoints.append(endpoint)
         return endpoint
 
+    def joined(self) -> tuple[Endpoint, Endpoint]:
+        """a and b, which have heard each other."""
+        a, b = self.endpoint("a"), self.endpoint("b")
+        a.join([b.member])
+        b.join([a.member])
+        self.net.until(lambda: a.send("b", Start()))
+        self.net.until(lambda: b.send("a", Start()))
+        self.net.until(lambda: len(self.net.got["a"]) == len(self.net.got["b"]) == 1)
+        return a, b
+
     def pair(self, name: str) -> KeyPair:
         return read_pair(self.folder.path / f"{name}.key", name)
 

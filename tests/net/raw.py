@@ -19,6 +19,7 @@ class RawPeer:
     def __init__(self, to: Endpoint, name: str = "raw") -> None:
         self.name = name
         self._context: zmq.Context[Any] = zmq.Context()
+        self._context.setsockopt(zmq.LINGER, 0)              # a test that fails ends, too
         self._out: dict[str, zmq.Socket[Any]] = {}
         self._in: dict[str, zmq.Socket[Any]] = {}
         for lane in LANES:

@@ -8,7 +8,7 @@ from swarm.core.clock import ns
 from swarm.core.link import LinkEstimator
 from swarm.core.messages import Credit, Start, TransferEnded, TransferRefused
 from swarm.core.wire import Receipt, WireError
-from swarm.net.bulk import LOOK_NS, MOST_SENDERS, RECEIPT_BYTES, RECEIPT_NS
+from swarm.net.bulk import LOOK_NS, RECEIPT_BYTES, RECEIPT_NS
 from swarm.net.incoming import IDLE_NS
 from tests.net.desk import Desk
 
@@ -168,12 +168,11 @@ def test_a_new_start_of_a_peer_begins_anew(desk: Desk) -> None:
         desk.comes(number=1, boot=2)
 
 
-def test_senders_are_bounded_and_the_quiet_make_room(desk: Desk) -> None:
-    for i in range(MOST_SENDERS - 1):
-        desk.announces(1, sender=f"busy{i}")
-    desk.comes(number=1, sender="quiet")
-    desk.announces(1, sender="new")
-    assert "quiet" not in desk.bulk._incoming
+def test_nothing_is_kept_of_those_who_have_not_joined(desk: Desk) -> None:
+    for i in range(100):
+        desk.comes(number=1, sender=f"stranger{i}")          # may be heard
+        desk.announces(MIB, sender=f"stranger{i}")
+    assert desk.refused == ["stranger"] * 100
     with pytest.raises(WireError, match="stranger"):
-        desk.comes(number=1, sender="one too many")
-    assert len(desk.bulk._incoming) == MOST_SENDERS
+        desk.bulk.ended(desk.comes(sender="stranger"), 1)
+    assert desk.bulk._incoming == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from swarm.core.link import LinkEstimator
-from swarm.net.outgoing import QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
+from swarm.net.outgoing import MOST_STARTED, QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
 from swarm.net.parcel import Dropped, SendEnd, SendWhole
 from tests.net.queues import KIB, MIB, drain, parcel, pump, put, queue, told
 
@@ -22,6 +22,18 @@ def test_the_late_are_dropped_and_the_peer_is_told_if_they_had_begun() -> None:
     assert pump(out, 500) == [Dropped(begun, "late"), SendEnd(begun.transfer), Dropped(unbegun, "late"),
                               SendWhole(fresh, flying + 1)]
     assert out.statistics().dropped == {"late": 2}
+
+
+def test_the_late_do_not_wait_for_a_turn_that_four_transfers_have() -> None:
+    out = queue(6.25e6)
+    for i in range(MOST_STARTED):                            # each more urgent than those before it
+        put(out, parcel(MIB, due=9000 - i))
+        told(out, out.number)
+        pump(out)
+    late = parcel(MIB, due=100)
+    put(out, late)
+    told(out, out.number)
+    assert pump(out, 100)[0] == Dropped(late, "late")
 
 
 def test_one_that_is_late_from_the_start_is_not_sent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgpack
+import msgspec
 import numpy as np
 import pytest
 import zmq
@@ -10,7 +11,6 @@ import zmq
 from swarm.core.errors import BadInput
 from swarm.core.messages import Drain, Happened, Shutdown, Start
 from swarm.net.endpoint import Endpoint
-from swarm.net.outgoing import QUEUE_BYTES
 from tests.net.harness import Net
 
 
@@ -41,19 +41,18 @@ def test_the_unknown_and_the_absent_are_unreachable_at_once(net: Net) -> None:
     net.until(lambda: a.send("b", Start()))
     b.close()
     net.until(lambda: not a.send("b", Start()))
-    assert a.statistics().unreachable >= 2
+    before = a.statistics().unreachable
+    assert before >= 2
+    for load in ([], [np.zeros(20_000, np.uint8)], [np.zeros(1 << 20, np.uint8)]):
+        assert not a.send("b", Start(), load)
+    assert a.statistics().unreachable == before + 3          # each counts once, on either lane
 
 
-def test_a_peer_that_does_not_read_fills_up_and_is_refused(net: Net) -> None:
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1", "inproc://zeromq.zap.01", "ipc:///tmp/x", "", "tcp://a b:1"])
+def test_a_member_that_is_nowhere_is_refused_and_counted(net: Net, address: str) -> None:
     a, b = net.endpoint("a"), net.endpoint("b")
-    a.join([b.member])
-    net.until(lambda: a.send("b", Start()))
-    load = [np.zeros(1 << 20, np.uint8)]
-    sent = 0
-    while sent < 10_000 and a.send("b", Drain(), load):      # nobody runs the loop: b never reads
-        sent += 1
-    assert sent == QUEUE_BYTES >> 20
-    assert a.statistics().queues["b"].full == 1
+    a.join([msgspec.structs.replace(b.member, name="c", bulk=address), b.member])
+    assert (a.peers(), a.statistics().refused) == (["b"], {"member": 1})
 
 
 def test_a_restarted_peer_takes_its_name_over(net: Net) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
-import psutil
 
 from swarm.core import messages as msg
 from swarm.core.wire import MAX_TENSOR_BYTES, Receipt, TensorHeader, buffer_of, header
@@ -15,10 +14,12 @@ from swarm.net.endpoint import Endpoint, Received
 from swarm.net.incoming import MOST_TRANSFERS
 from swarm.net.sockets import FRAME_BYTES, LANES
 from tests.core.mutate import Frames, Mutator, seeds
+from tests.core.peak import Peak
 from tests.net.harness import Net
 from tests.net.raw import RawPeer
 
-MESSAGES, BATCH = 20_000, 250
+MUTATED = 20_000                     # and as many that make no sense
+MESSAGES, BATCH = 2 * MUTATED, 250
 GROWTH_BYTES = 64 << 20              # of the process, with what the peer itself has in its queues
 MIB = 1 << 20
 SIZES = (0, 1, 10, 50, 100, 9_000, 70_000)
@@ -75,13 +76,12 @@ class Nonsense:
 
 
 def shots(peer: RawPeer) -> Iterator[tuple[str, Frames]]:
-    """Lane and frames. One in two is a mutated message on either lane, the others are nonsense in order."""
+    """Lane and frames. Every other one is a mutated message on either lane, the others are nonsense in order."""
     mutator, nonsense = Mutator(seeds(), 11), Nonsense(peer, 12)
     while True:
         yield "bulk", nonsense.next()
-        frames = mutator.next()
-        if frames:                               # what is larger would cut the connection
-            yield mutator.rng.choice(LANES) if max(map(len, frames)) <= FRAME_BYTES["urgent"] else "bulk", frames
+        frames = mutator.next()                  # what is larger would cut the connection
+        yield mutator.rng.choice(LANES) if max(map(len, frames)) <= FRAME_BYTES["urgent"] else "bulk", frames
 
 
 def test_whatever_a_peer_sends_the_endpoint_serves_on_in_bounded_memory(net: Net) -> None:
@@ -93,9 +93,8 @@ def test_whatever_a_peer_sends_the_endpoint_serves_on_in_bounded_memory(net: Net
     raw = RawPeer(b, "a")
     b.join([raw.member])
     net.until(lambda: b.send("a", msg.Start()))
-    process, rng = psutil.Process(), random.Random(13)
-    before, tags, whole, most = process.memory_info().rss, 0, 0, 0
-    fire = shots(raw)
+    rng, tags, whole = random.Random(13), 0, 0
+    fire, peak = shots(raw), Peak()
     for sent in range(BATCH, MESSAGES + 1, BATCH):
         for _ in range(BATCH):
             raw.frames(*next(fire))
@@ -107,8 +106,7 @@ def test_whatever_a_peer_sends_the_endpoint_serves_on_in_bounded_memory(net: Net
         open_bytes = sum(i.open_bytes for i in b._bulk._incoming.values())
         assert open_bytes <= MAX_TENSOR_BYTES
         assert all(len(i._open) <= MOST_TRANSFERS for i in b._bulk._incoming.values())
-        most = max(most, process.memory_info().rss - before)
-    assert most < GROWTH_BYTES
+    assert peak.growth_bytes() < GROWTH_BYTES
     refused = b.statistics().refused
     assert refused.keys() == CAUSES
     assert min(refused.values()) >= 5

@@ -78,8 +78,6 @@ LIES: dict[str, tuple[str, dict[str, Any], list[bytes]]] = {
     "a bool that is neither": ("tensor", {"tensors": [TensorHeader("bool", [2])]}, [b"\1\2"]),
     "tensors in the header and beside it": ("tensor", {"tensors": [AS_HEADER], "inline": [bytes(100)]}, [bytes(100)]),
     "a transfer that came at once": ("tensor", {"tensors": [AS_HEADER], "transfer": 5}, [bytes(100)]),
-    "a receipt for what was never sent": ("receipt", {"receipt": Receipt(7, 0.0, 0)}, []),
-    "a receipt that has lost more than was sent": ("receipt", {"receipt": Receipt(0, 0.0, 3)}, []),
     "another swarm": ("swarm", {"swarm": "t"}, []),
     "another sender": ("sender", {"sender": "a"}, []),
     "another protocol": ("version", {"v": 2}, []),
@@ -96,6 +94,16 @@ def test_a_header_that_lies_is_refused_and_counted(net: Net, b: Endpoint, raw: R
     assert net.got["b"] == []
     raw.say(lane, Happened(what="the truth"))                # one who lied is heard again when it does not
     net.until(lambda: [m.body for m in net.got["b"]] == [Happened(what="the truth")])
+
+
+@pytest.mark.parametrize("lane", ["urgent", "bulk"])
+@pytest.mark.parametrize("receipt", [Receipt(7, 0.0, 0), Receipt(0, 0.0, 3)])
+def test_a_receipt_for_what_was_never_sent_is_counted_and_its_message_heard(
+    net: Net, b: Endpoint, raw: RawPeer, receipt: Receipt, lane: str
+) -> None:
+    raw.frames(lane, [header(raw.envelope(Drain(), receipt=receipt))])
+    net.until(lambda: [m.body for m in net.got["b"]] == [Drain()])
+    assert b.statistics().refused == {"receipt": 1}
 
 
 @pytest.mark.parametrize(("fields", "cause"), [
@@ -285,4 +293,4 @@ def test_what_a_peer_has_begun_is_freed_when_it_leaves(net: Net, b: Endpoint, ra
     b.leave("raw")
     assert open_bytes(b) == 0
     raw.say("bulk", Chunk(transfer=9, tensor=0, offset=0), BYTES, number=2)
-    net.until(lambda: b.statistics().refused == {"chunk": 1})          # there is nobody to tell
+    net.until(lambda: b.statistics().refused == {"stranger": 1})       # there is nobody to tell

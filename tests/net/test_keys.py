@@ -256,6 +256,14 @@ def test_what_is_no_public_key_file_is_not_looked_at(folder: KeyFolder) -> None:
     assert Keyring(folder.path, "a").first == Change(frozenset({"a", "b"}), {})
 
 
+def test_a_link_that_leads_nowhere_does_not_hide_a_revocation(folder: KeyFolder) -> None:
+    (folder.path / "enrolled" / "c.pub").symlink_to("nowhere")
+    ring = Keyring(folder.path, "a")
+    assert ring.names() == ["a", "b"]
+    folder.revoke("b")
+    assert ring.reload().names == {"b"}
+
+
 def test_the_own_key_must_be_there(folder: KeyFolder) -> None:
     with pytest.raises(BadInput, match=r"c\.key: No such file or directory; make one: swarm keys new c"):
         Keyring(folder.path, "c")

@@ -72,12 +72,7 @@ def test_one_who_was_revoked_gets_no_new_connection(swarm: Swarm, caplog: pytest
 def test_one_who_is_revoked_is_not_heard_on_a_connection_that_stands(
     swarm: Swarm, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a, b = swarm.endpoint("a"), swarm.endpoint("b")
-    a.join([b.member])
-    b.join([a.member])
-    swarm.net.until(lambda: a.send("b", Start()))
-    swarm.net.until(lambda: b.send("a", Start()))
-    swarm.net.until(lambda: len(swarm.net.got["a"]) == 1)
+    a, b = swarm.joined()
     swarm.folder.revoke("b")
     swarm.net.until(lambda: a.peers() == [])                 # nothing goes there either
     assert not a.send("b", Start())
@@ -184,10 +179,7 @@ def test_a_peer_with_a_new_key_is_heard_after_its_restart(swarm: Swarm) -> None:
 def test_a_key_file_that_is_spoiled_while_we_run_is_refused_by_name(
     swarm: Swarm, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a, b = swarm.endpoint("a"), swarm.endpoint("b")
-    a.join([b.member])
-    b.join([a.member])
-    swarm.net.until(lambda: b.send("a", Start()))
+    a, b = swarm.joined()
     (swarm.folder.path / "enrolled" / "b.pub").chmod(0o666)
     swarm.until_refused(a, "malformed_key")
     assert "b.pub: others may write it (mode 0666)" in caplog.text

@@ -6,13 +6,18 @@ import heapq
 import random
 
 from swarm.core.link import LinkQuality
-from swarm.core.plan import Profile, StreamSpec
+from swarm.core.plan import Profile, StageProfile, StreamSpec
 from swarm.planner.problem import BACKGROUND_RUN_S, AgentInfo, Choice, Instance, Problem, StreamOf
 
 
-def profile(model: str, ms: float, variant: str = "fp32", accuracy: float = 0.9, input_bytes: int = 20_736) -> Profile:
-    return Profile(model=model, variant=variant, p50_s=ms / 1e3, p95_s=1.15 * ms / 1e3, memory_bytes=10_000_000,
-                   accuracy=accuracy, input_bytes=input_bytes)
+def profile(
+    model: str, ms: float, variant: str = "fp32", accuracy: float = 0.9, input_bytes: int = 20_736, stages: int = 0
+) -> Profile:
+    return Profile(
+        model=model, variant=variant, p50_s=ms / 1e3, p95_s=1.15 * ms / 1e3, memory_bytes=10_000_000,
+        accuracy=accuracy, input_bytes=input_bytes,
+        stages=[StageProfile(ms / 1e3 / stages, 1.15 * ms / 1e3 / stages, input_bytes) for _ in range(stages)],
+    )
 
 
 def agent(name: str, slow: float, **more: object) -> AgentInfo:
@@ -39,14 +44,15 @@ def team(weak: int, strong: int, detect_deadline_s: float = 0.12, rtt_s: float =
     return Problem(agents=tuple(agents), streams=tuple(streams), links=links([a.name for a in agents], rtt_s))
 
 
-def scattered(seed: int, agents: int, streams: int, variants: int = 2) -> Problem:
+def scattered(seed: int, agents: int, streams: int, variants: int = 2, stages: int = 0) -> Problem:
     """Boards, links and streams drawn at random, from idle to overloaded."""
     draw = random.Random(seed)
     names = [f"a{i}" for i in range(agents)]
     infos: list[AgentInfo] = []
     for name in names:
         slow = draw.choice([0.5, 1.0, 2.0, 4.0])
-        made = [profile(m, ms * slow * (1.0 - 0.3 * v) * draw.uniform(0.8, 1.2), f"v{v}", 0.9 - 0.04 * v)
+        made = [profile(m, ms * slow * (1.0 - 0.3 * v) * draw.uniform(0.8, 1.2), f"v{v}", 0.9 - 0.04 * v,
+                        stages=stages)
                 for m, ms in (("small", 10), ("middle", 40), ("large", 120)) for v in range(variants)]
         infos.append(AgentInfo(name=name, profiles=tuple(made), background=draw.choice([0.0, 0.0, 0.2])))
     wanted = [stream(draw.choice(names), f"s{i}", draw.choice(["small", "middle", "large"]),
@@ -58,9 +64,10 @@ def scattered(seed: int, agents: int, streams: int, variants: int = 2) -> Proble
 
 
 def simulate(instance: Instance, choice: Choice, seconds: float, seed: int) -> list[float]:
-    """Share of results on time per stream, in queues with non-preemptive priorities and periodic sources.
+    """Share of results on time per stream, in queues with priorities and periodic sources.
 
-    Nothing is dropped; phases are redrawn every 20 s of the run, so that their average is seen.
+    A run leaves its executor to a more urgent one after each of its steps, and goes on later. Nothing is dropped;
+    phases are redrawn every 20 s of the run, so that their average is seen.
     """
     taken = [options[n] for options, n in zip(instance.options, choice, strict=True)]
     done = [0] * len(taken)
@@ -85,7 +92,7 @@ def simulate(instance: Instance, choice: Choice, seconds: float, seed: int) -> l
 def _serve(arrivals: list[tuple[float, int, int]], executors: int, draw: random.Random, instance: Instance,
            taken: list, done: list[int], on_time: list[int]) -> None:
     free = [0.0] * executors
-    waiting: list[tuple[int, float, int]] = []
+    waiting: list[tuple[int, float, int, float]] = []            # the last: what is left of a run that has begun
     following = 0
     while following < len(arrivals) or waiting:
         now = heapq.heappop(free)
@@ -93,14 +100,19 @@ def _serve(arrivals: list[tuple[float, int, int]], executors: int, draw: random.
             now = max(now, arrivals[following][0])
         while following < len(arrivals) and arrivals[following][0] <= now:
             at_s, rank, number = arrivals[following]
-            heapq.heappush(waiting, (rank, at_s, number))
+            heapq.heappush(waiting, (rank, at_s, number, 0.0))
             following += 1
-        _, at_s, number = heapq.heappop(waiting)
+        rank, at_s, number, left_s = heapq.heappop(waiting)
         if number < 0:
             heapq.heappush(free, now + BACKGROUND_RUN_S)
             continue
         option = taken[number]
-        end_s = now + (option.p95_s if draw.random() < 0.1 else option.p50_s)
+        left_s = left_s or (option.p95_s if draw.random() < 0.1 else option.p50_s)
+        ran_s = min(left_s, option.step_s) if option.step_s < option.p50_s else left_s
+        end_s = now + ran_s
         heapq.heappush(free, end_s)
+        if left_s - ran_s > 1e-9:
+            heapq.heappush(waiting, (rank, at_s, number, left_s - ran_s))
+            continue
         done[number] += 1
         on_time[number] += end_s - at_s + 0.005 + option.transfer_s <= option.deadline_s

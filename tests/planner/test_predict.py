@@ -13,10 +13,11 @@ from swarm.planner.solvers import local
 from tests.planner.builders import agent, links, profile, scattered, simulate, stream, team
 
 
-def test_forecasts_are_close_to_a_simulation() -> None:
+@pytest.mark.parametrize("stages", [0, 8], ids=["whole", "in steps"])
+def test_forecasts_are_close_to_a_simulation(stages: int) -> None:
     errors: list[float] = []
     for seed in range(24):
-        instance = Instance(team(3, 1) if seed % 3 == 0 else scattered(seed, 3, 9, 1))
+        instance = Instance(team(3, 1) if seed % 3 == 0 else scattered(seed, 3, 9, 1, stages))
         draw = random.Random(seed)
         choice = tuple(draw.randrange(len(options)) for options in instance.options)
         forecast, seen = evaluate(instance, choice), simulate(instance, choice, 200, seed)
@@ -38,6 +39,19 @@ def test_a_detector_misses_while_a_long_run_is_in_its_way() -> None:
     assert detect.behind == 1
     assert segment.on_time > 0.95
     assert simulate(instance, local(instance), 2000, 0)[0] == pytest.approx(detect.on_time, abs=0.04)
+
+
+def test_a_long_run_in_steps_is_not_in_a_detectors_way() -> None:
+    models = (profile("detector", 30), profile("segmenter", 250, stages=16))
+    streams = (stream("a", "detect", "detector", 5.0, 0.12, 2), stream("a", "segment", "segmenter", 1.0, 0.6, 0))
+    instance = Instance(Problem(agents=(AgentInfo(name="a", profiles=models),), streams=streams, links={}))
+    detect, segment = evaluate(instance, local(instance)).streams
+    assert detect.on_time > 0.99
+    assert detect.wait_s < 0.005
+    assert segment.latency_s > 0.25 / (1.0 - 5 * 0.03)       # the detector goes first each time
+    seen = simulate(instance, local(instance), 400, 0)
+    assert seen[0] > 0.99
+    assert seen[1] == pytest.approx(segment.on_time, abs=0.04)
 
 
 def test_more_load_is_never_better_for_those_who_share_it() -> None:
