@@ -8,12 +8,14 @@ second would be the loss of the planner. It lives in the planner's session, and 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
-from typing import IO
+from typing import IO, TypeVar, cast
 
+import msgpack
 import msgspec
 import psutil
 
@@ -23,6 +25,9 @@ from swarm.planner.portfolio import Portfolio
 from swarm.planner.problem import Problem
 from swarm.planner.solvers import Solution
 
+T = TypeVar("T")
+
+READ_BYTES = 64 << 10
 END_S = 3.0                          # for Ray to end in order
 
 ENDED = "its process ended"
@@ -58,22 +63,24 @@ class Refiner:
             [sys.executable, *isolated, "-m", __name__, address, str(seed)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
+        self._answers = _Stream(self._child.stdout)
         self._settled = False                        # Ray cannot be stopped in order while it starts
 
     def up(self) -> str:
         """Wait until the cluster was joined. Returns why it was not, or an empty string."""
-        said = _read(self._child.stdout)
+        said = self._answers.next(Up)
         self._settled = True
-        return msgspec.msgpack.decode(said, type=Up).reason if said else ENDED
+        return said.reason if said else ENDED
 
     def refine(self, problem: Problem, previous: list[Placement]) -> Refined:
         """The best of a portfolio, or a reason."""
+        assert self._child.stdin is not None
         try:
-            _write(self._child.stdin, msgspec.msgpack.encode(Wanted(problem, previous)))
+            self._child.stdin.write(msgspec.msgpack.encode(Wanted(problem, previous)))
+            self._child.stdin.flush()
         except (OSError, ValueError):                # broken, or closed by us
             return Refined(None, ENDED)
-        said = _read(self._child.stdout)
-        return msgspec.msgpack.decode(said, type=Refined) if said else Refined(None, ENDED)
+        return self._answers.next(Refined) or Refined(None, ENDED)
 
     def close(self) -> bool:
         """End it and all below it; at once where Ray is still starting. Returns whether it ended by itself in time."""
@@ -94,18 +101,26 @@ class Refiner:
         return True
 
 
-def _write(stream: IO[bytes] | None, body: bytes) -> None:
-    if stream is not None:
-        stream.write(len(body).to_bytes(4, "little") + body)
-        stream.flush()
+class _Stream:
+    """MessagePack values that come one after the other; each says itself where it ends."""
 
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._pipe = cast(io.BufferedReader, pipe)
+        self._values = msgpack.Unpacker(use_list=False, strict_map_key=False)    # maps have pairs as keys
 
-def _read(stream: IO[bytes] | None) -> bytes:
-    """One message; nothing at the end of the stream."""
-    head = stream.read(4) if stream is not None else b""
-    size = int.from_bytes(head, "little")
-    body = stream.read(size) if stream is not None and len(head) == 4 else b""
-    return body if len(body) == size else b""
+    def next(self, kind: type[T]) -> T | None:
+        """Wait for the next value; None at the end of the stream, be it within a value."""
+        while True:
+            try:
+                return msgspec.convert(self._values.unpack(), kind)
+            except msgpack.OutOfData:
+                try:
+                    some = self._pipe.read1(READ_BYTES)
+                except ValueError:                   # closed by us
+                    return None
+                if not some:
+                    return None
+                self._values.feed(some)
 
 
 def main(address: str, seed: int) -> None:
@@ -114,12 +129,16 @@ def main(address: str, seed: int) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)                                    # whatever prints does not reach the planner as an answer
     reason = cluster.connect(address)
-    _write(answers, msgspec.msgpack.encode(Up(reason)))
-    portfolio = Portfolio(seed)
-    while not reason and (asked := _read(sys.stdin.buffer)):
-        wanted = msgspec.msgpack.decode(asked, type=Wanted)
+
+    def answer(value: Up | Refined) -> None:
+        answers.write(msgspec.msgpack.encode(value))
+        answers.flush()
+
+    answer(Up(reason))
+    portfolio, asked = Portfolio(seed), _Stream(sys.stdin.buffer)
+    while not reason and (wanted := asked.next(Wanted)):
         solution = portfolio.solve(wanted.problem, wanted.previous)
-        _write(answers, msgspec.msgpack.encode(Refined(solution, portfolio.statistics().reason)))
+        answer(Refined(solution, portfolio.statistics().reason))
     clean = cluster.disconnect(END_S - 1.0)
     os._exit(0 if clean else 1)                      # Ray's threads would hold up an orderly end
 

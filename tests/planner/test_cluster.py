@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 
@@ -14,6 +15,14 @@ from swarm.planner.portfolio import Portfolio, attempt, attempts
 from swarm.planner.refiner import ENDED, Refiner
 from swarm.planner.solvers import place
 from tests.planner.builders import scattered
+
+
+class Popen:
+    """Of a process that is never started."""
+
+    stdout = io.BytesIO()
+
+    def __init__(self, _: object) -> None: ...
 
 
 def test_without_ray_the_plan_at_hand_stands_and_that_is_counted() -> None:
@@ -36,7 +45,7 @@ def test_a_portfolio_is_never_worse_than_its_first_search() -> None:
 def test_an_old_python_is_told_not_to_import_from_where_the_user_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
     with monkeypatch.context() as patched:
-        patched.setattr(refiner.subprocess, "Popen", lambda command, **_: commands.append(command))
+        patched.setattr(refiner.subprocess, "Popen", lambda command, **_: Popen(commands.append(command)))
         for version in ((3, 10, 12), (3, 12, 1)):
             patched.setattr(refiner.sys, "version_info", version)
             Refiner("local", seed=0)
