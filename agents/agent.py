@@ -100,7 +100,8 @@ class Agent:
                 self._driver.handle(
                     ev.AnswerCame(
                         request=body.request, peer=peer, done=body.done, times=LegTimes(
-                            run_s=body.run_s, waited_s=body.waited_s, held_s=body.held_s, overrun=body.overrun),
+                            run_s=body.run_s, waited_s=body.waited_s, held_s=body.held_s, overrun=body.overrun,
+                            batch=body.batch),
                     ),
                     body.outcome,
                 )
@@ -150,11 +151,13 @@ class Agent:
             log.warning("%d outcomes were not recorded: there is room for %d frames", recording.left_out, MOST_FRAMES)
 
     def _heartbeat(self, peer: str, boot: int, heartbeat: msg.Heartbeat) -> None:
-        if self._heard.get(peer, boot) != boot and self._presence.knows(peer):
-            self._lost(peer)                             # restarted within its lease: what it had is gone
-        self._heard[peer] = boot
         if self._net.role(peer) == "agent":
-            self._presence.heard(peer, boot, heartbeat.busy_s, self._clock.now_ns())
+            before = self._presence.boot(peer)
+            if self._presence.heard(peer, boot, heartbeat.busy_s, self._clock.now_ns()) and before is not None:
+                self._lost(peer)                         # restarted within its lease: what it had is gone
+            if self._presence.boot(peer) != boot:
+                return                                   # the late word of one that has been started anew since
+        self._heard[peer] = boot
 
     # --- body, streams, behaviour ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import profiles, store, tasks
+from models.batches import paying
 from models.pipeline import Pipeline
+from models.profiles import Times
 from models.providers import order
 from models.session import VERSION, LoadHandle, RunHandle, Session
 from swarm.core.cards import Card, Provider, RunTime, TensorSpec, Variant, crossing
 from swarm.core.config import Board
 from swarm.core.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.world import Outcome
+
+log = logging.getLogger(__name__)
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
 """What a run begins with: a frame of this robot, uint8 [72, 96, 3], or what crosses before its leg, in that order."""
@@ -38,14 +43,28 @@ class Loaded:
     quantiles_s: list[float]
     stage_quantiles_s: list[list[float]]
     stages: Pipeline | None = None
+    batch_quantiles_s: Sequence[list[float]] = ()            # of 1, 2, ... inputs at once, as far as it pays
 
     def run(self, given: Given, handle: RunHandle) -> Outcome:
         """Run it whole. Raises: Aborted; RunFailed; ValueError for a frame of another shape."""
-        if isinstance(given, np.ndarray):
-            tensors = self.task.preprocess(given)
-        else:
-            tensors = dict(zip(self.inputs, given, strict=True))
-        return self.task.postprocess(self.session.run(tensors, handle))
+        return self.task.postprocess(self.session.run(self._tensors(given), handle))
+
+    def run_batch(self, givens: Sequence[Given], handle: RunHandle) -> list[Outcome | None]:
+        """Run it whole on several inputs at once; None for a frame of another shape. Raises: Aborted; RunFailed."""
+        each: list[dict[str, NDArray] | None] = []
+        for given in givens:
+            try:
+                each.append(self._tensors(given))
+            except ValueError as error:      # the others are not to suffer from it
+                log.warning("not run: %s", error)
+                each.append(None)
+        fitting = [tensors for tensors in each if tensors is not None]
+        if not fitting:
+            return [None] * len(each)
+        stacked = {name: np.concatenate([tensors[name] for tensors in fitting]) for name in self.inputs}
+        outputs = self.session.run(stacked, handle)
+        made = (self.task.postprocess([output[k:k + 1] for output in outputs]) for k in range(len(fitting)))
+        return [None if tensors is None else next(made) for tensors in each]
 
     def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
         """Run one stage on what crosses before it, or the first one on a frame. Raises: as `run` does."""
@@ -56,6 +75,11 @@ class Loaded:
             tensors = dict(zip(self.stages.crossing(stage), given, strict=True))
         made = list(self.stages.run(tensors, stage, stage + 1, handle).values())
         return self.task.postprocess(made) if stage + 1 == len(self.stage_quantiles_s) else made
+
+    def _tensors(self, given: Given) -> dict[str, NDArray]:
+        if isinstance(given, np.ndarray):
+            return self.task.preprocess(given)
+        return dict(zip(self.inputs, given, strict=True))
 
 
 class Catalogue:
@@ -122,11 +146,13 @@ class Catalogue:
     def _providers(self, card: Card, variant: str) -> Sequence[Provider]:
         return order(self._board.providers, card.variants[variant].providers, f"{card.name} {variant}")
 
-    def _load(self, card: Card, variant: str, entry: Variant, times: Sequence[RunTime]) -> None:
-        quantiles_s, *stages_s = [[ms / 1e3 for ms in time.quantiles_ms] for time in times]
+    def _load(self, card: Card, variant: str, entry: Variant, times: Times) -> None:
+        quantiles_s, *stages_s = [_quantiles_s(time) for time in (times.whole, *times.stages)]
         session = Session(store.artefact(card, variant, self._folder), on=self._providers(card, variant))
+        at_once = paying(times.whole, times.batches) if session.batched else []
         self._loaded[card.name, variant] = Loaded(
-            session, tasks.task(card.task), [spec.name for spec in card.inputs], quantiles_s, stages_s
+            session, tasks.task(card.task), [spec.name for spec in card.inputs], quantiles_s, stages_s,
+            batch_quantiles_s=[_quantiles_s(time) for time in at_once],
         )
         by_stage = [
             StageProfile(max(stage_s[10], LEAST_S), max(stage_s[19], LEAST_S), _bytes(crossing(card, variant, k)))
@@ -136,7 +162,12 @@ class Catalogue:
             model=card.name, variant=variant, p50_s=quantiles_s[10], p95_s=quantiles_s[19],
             memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
             input_bytes=_bytes(card.inputs), stages=by_stage if len(by_stage) <= MOST_STAGES else [],
+            batch_s=[time.p50_ms / 1e3 for time in at_once],
         ))
+
+
+def _quantiles_s(time: RunTime) -> list[float]:
+    return [ms / 1e3 for ms in time.quantiles_ms]
 
 
 def _bytes(specs: Sequence[TensorSpec]) -> int:

@@ -22,7 +22,7 @@ def record(span: Span, route: Sequence[Leg], times: Sequence[LegTimes], now: int
     way_ns = max(0, now - span.sent_ns - ns(held_s)) // (len(route) + 1)
     span.received_ns = span.sent_ns + way_ns
     span.returned_ns, span.peer_held_s, span.run_s = now, held_s, sum(t.run_s for t in times)
-    span.overrun = span.overrun or any(t.overrun for t in times)
+    span.batch, span.overrun = times[-1].batch, span.overrun or any(t.overrun for t in times)
     span.started_ns = span.received_ns + ns(times[0].waited_s)
     span.finished_ns = max(span.started_ns, now - way_ns)
     span.ran_on = route[-1].agent

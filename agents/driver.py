@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents import events as ev
 from agents.catalogue import Catalogue, Given, Made
-from agents.executor import Executor, Finished
+from agents.executor import Executor, Run
 from agents.loader import Loader
 from agents.requests import UNREACHABLE
 from agents.scheduler import Scheduler
@@ -55,10 +56,11 @@ class Driver:
         self._timers: dict[RequestId, list[Timer]] = {}
         self._pending: deque[tuple[ev.Event, Made | None]] = deque()
         self._handling = False
+        self._later: deque[ev.SetTimer | ev.CancelTimers] = deque()
         self._loader = Loader(loop.fail)
         self.executor = Executor(
             loop.clock, threads=settings.board.executors, emulated=settings.board.emulated, seed=settings.seed,
-            finished=lambda finished: loop.post(lambda: self._run_ended(finished)), crashed=loop.fail,
+            finished=lambda run: loop.post(partial(self._run_ended, run)), crashed=loop.fail,
         )
 
     def close(self) -> None:
@@ -103,7 +105,7 @@ class Driver:
     def handle(self, event: ev.Event, made: Made | None = None) -> None:
         """Hand an event to the scheduler and do what it says; events that this causes follow in order.
 
-        made: what the run or the answer gave that the event is about.
+        made: what the run or the answer gave that the event is about. Timers are seen to last: nobody waits for them.
         """
         self._pending.append((event, made))
         if self._handling:
@@ -113,28 +115,42 @@ class Driver:
             event, made = self._pending.popleft()
             for command in self._scheduler.handle(event, self._loop.clock.now_ns()):
                 self._do(command, made)
+            while self._later:
+                self._time(self._later.popleft())
         self._handling = False
 
-    def _run_ended(self, finished: Finished) -> None:
-        if finished.kept is not None:
-            self._kept[finished.request] = finished.kept
+    def _run_ended(self, run: Run) -> None:
+        for each in run.at_once():
+            self._tell(each)
+        self.executor.collect(run)
+
+    def _tell(self, run: Run) -> None:
+        if run.ended == "aside" and run.wanted:
+            self._kept[run.request] = run.given
             self.handle(ev.SetAside(
-                work=finished.work, started_ns=finished.started_ns, finished_ns=finished.finished_ns,
-                reached=finished.stage, cut=finished.cut, overrun=finished.overrun,
+                work=run.work, started_ns=run.started_ns, finished_ns=run.finished_ns, reached=run.stage, cut=run.cut,
+                overrun=run.overrun,
             ))
-            return
-        self.handle(
-            ev.StageDone(
-                work=finished.work, started_ns=finished.started_ns, finished_ns=finished.finished_ns,
-                ran=finished.made is not None, overrun=finished.overrun,
-            ),
-            finished.made,
-        )
+        else:
+            self.handle(ev.StageDone(
+                work=run.work, started_ns=run.started_ns, finished_ns=run.finished_ns, ran=run.ended == "done",
+                overrun=run.overrun,
+            ), run.made)
 
     def _do(self, command: ev.Command, made: Made | None) -> None:
         match command:
             case ev.RunStage(work=work, request=request, model=model, variant=variant, leg=leg):
                 self.executor.start(work, request, self._catalogue.get(model, variant), leg, self._given(command))
+            case ev.RunBatch(runs=runs):
+                loaded = self._catalogue.get(runs[0].model, runs[0].variant)
+                self.executor.start_batch(
+                    [(run.work, run.request, self._given(run)) for run in runs], loaded, runs[0].leg)
+            case ev.Deliver(span=span):
+                outcome = made if span.ending != "failed" and isinstance(made, Outcome) else None
+                self._kept.pop(span.request, None)
+                self._ended(span, outcome, self._inputs.pop(span.request))
+            case ev.SetTimer() | ev.CancelTimers():
+                self._later.append(command)
             case ev.Preempt(work=work, impatience=impatience):
                 self._preempt(work, impatience)
             case ev.AbortRun(work=work):
@@ -154,25 +170,23 @@ class Driver:
                 assert isinstance(made, Outcome)
                 self._net.send(peer, msg.StageAnswer(
                     request=request, outcome=made, run_s=times.run_s, waited_s=times.waited_s,
-                    held_s=self._let_go(request), overrun=times.overrun, done=done,
+                    held_s=self._let_go(request), overrun=times.overrun, batch=times.batch, done=done,
                 ))
             case ev.Refuse(request=request, peer=peer, reason=reason):
                 self._forget(request)
                 self._net.send(peer, msg.StageRefusal(request=request, reason=reason))
             case ev.Forget(request=request):
                 self._forget(request)
-            case ev.SetTimer(at_ns=at_ns, event=event):
-                timer = self._loop.at(at_ns, lambda: self.handle(event))
-                self._timers.setdefault(event.request, []).append(timer)
-            case ev.CancelTimers(request=request):
-                for timer in self._timers.pop(request, ()):
-                    timer.cancel()
-            case ev.Deliver(span=span):
-                outcome = made if span.ending != "failed" and isinstance(made, Outcome) else None
-                self._kept.pop(span.request, None)
-                self._ended(span, outcome, self._inputs.pop(span.request))
             case _:
                 raise AssertionError(f"no way to do {command}")
+
+    def _time(self, command: ev.SetTimer | ev.CancelTimers) -> None:
+        if isinstance(command, ev.CancelTimers):
+            for timer in self._timers.pop(command.request, ()):
+                timer.cancel()
+            return
+        event = command.event
+        self._timers.setdefault(event.request, []).append(self._loop.at(command.at_ns, lambda: self.handle(event)))
 
     def _send(self, command: ev.SendStage, made: Made | None) -> None:
         ask = msg.StageAsk(

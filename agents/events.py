@@ -135,15 +135,24 @@ class RunStage(Command, frozen=True, kw_only=True):
     resumed: bool = False
 
 
+class RunBatch(Command, frozen=True, kw_only=True):
+    """Start runs of one variant, whole and never begun, as one on a free executor; each ends by an event of its own."""
+
+    runs: list[RunStage]             # most urgent first
+
+
 class Preempt(Command, frozen=True, kw_only=True):
-    """Have a run leave its executor, after its stage or within it; SetAside follows, or StageDone if it ends first."""
+    """Have a run leave its executor, after its stage or within it; SetAside follows, or StageDone if it ends first.
+
+    What was started at once leaves at once.
+    """
 
     work: int
     impatience: float                # see `agents.preemption.cut_now`
 
 
 class AbortRun(Command, frozen=True, kw_only=True):
-    """Stop a run; its StageDone(ran=False) follows."""
+    """A run is not wanted any more: stop it, unless others that started at once with it are. StageDone follows."""
 
     work: int
 

@@ -1,7 +1,7 @@
 """Runs models in threads of their own; the loop hears of each end. ONNX Runtime releases the GIL while it runs.
 
 A leg runs stage by stage, so that it can leave its thread between two of them, or be cut short within one: what the
-stages before have made is kept. A whole run can only be cut short.
+stages before have made is kept. A whole run can only be cut short. Several inputs of one variant may run at once.
 
 On an emulated board each run of a stage, or of the whole, really runs and ends at `start + max(actual, draw)`, `draw`
 coming from the board's profile by (seed, request, stage); what took longer than its draw is counted as an overrun.
@@ -14,6 +14,7 @@ import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -29,20 +30,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 1.25                      # a stage that is waited for may take so much longer than its median
 
-
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a run, or that it has left its thread before."""
-
-    work: int
-    request: RequestId
-    started_ns: int
-    finished_ns: int
-    made: Made | None = None         # None if it was aborted, failed or set aside
-    aside: bool = False              # set aside before `stage`
-    stage: int = 0
-    kept: Given | None = None        # with what that stage begins
-    cut: bool = False                # that stage was begun
-    overrun: bool = False
+Ended = Literal["done", "aside", "aborted", "failed"]
+"""How a run left its thread; `aside`: told to, and to go on before `stage` with what that begins with."""
 
 
 class ExecutorStatistics(msgspec.Struct, frozen=True):
@@ -55,34 +44,59 @@ class ExecutorStatistics(msgspec.Struct, frozen=True):
     busy_s: float
 
 
-class _Run:
-    """One run; its thread moves it on, and the loop's thread tells it to stop."""
+class Run:
+    """One run. Its thread moves it on and leaves in it how it ended; the loop's thread tells it to stop."""
 
-    def __init__(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> None:
-        self.work, self.request, self.loaded, self.leg, self.given = work, request, loaded, leg, given
-        self.handle = RunHandle()
-        self.stop = threading.Event()        # end at once
-        self.aside = False                   # leave, at the latest when the stage is done
-        self.stage = leg.first
-        self.began_ns = 0                    # the stage, or the whole
+    __slots__ = ("began_ns", "cut", "ended", "finished_ns", "given", "handle", "lead", "leave", "leg", "loaded", "made",
+                 "others", "overrun", "request", "stage", "started_ns", "stop", "until_ns", "wanted",
+                 "work")
+
+    def __init__(
+        self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given, handle: RunHandle,
+        stop: threading.Event | None,
+    ) -> None:
+        self.work, self.request, self.loaded, self.leg, self.handle = work, request, loaded, leg, handle
+        self.stop = stop                     # ends the rest of an emulated run
+        self.leave = False                   # it is to leave its thread, at the latest when the stage is done
+        self.until_ns = 0                    # and by then, if it is not to take longer over that
+        self.stage, self.given = leg.first, given        # the next stage, or the whole, and what it begins with
+        self.began_ns = 0                    # that stage, or the whole
+        self.started_ns = self.finished_ns = 0           # around the model itself, its pre- and post-processing
+        self.ended: Ended | None = None
+        self.made: Made | None = None        # None unless it is `done`
+        self.cut = False                     # set aside within `stage`
         self.overrun = False
+        self.wanted = True
+        self.others: Sequence[Run] = ()      # that run at once with it, and end with it
+        self.lead: Run | None = None         # of these: the one that they run with
+
+    def at_once(self) -> list[Run]:
+        """All that run at once, first what leads them."""
+        lead = self.lead or self
+        return [lead, *lead.others]
 
     def end(self) -> None:
-        self.stop.set()
+        """At once."""
         self.handle.abort()
+        if self.stop is not None:
+            self.stop.set()
 
 
 class Executor:
-    """`threads` runs at once. `finished` and, for a bug, `crashed` are called in an executor's thread."""
+    """`threads` runs at once. `finished` and, for a bug, `crashed` are called in an executor's thread.
+
+    All methods are for the loop's thread, which hands back each run that it was told of as finished: `collect`.
+    """
 
     def __init__(
-        self, clock: Clock, *, threads: int, emulated: bool, seed: int, finished: Callable[[Finished], None],
+        self, clock: Clock, *, threads: int, emulated: bool, seed: int, finished: Callable[[Run], None],
         crashed: Callable[[BaseException], None],
     ) -> None:
         self._clock, self._emulated, self._seed = clock, emulated, seed
         self._finished, self._crashed = finished, crashed
-        self._waiting: queue.SimpleQueue[_Run | None] = queue.SimpleQueue()
-        self._current: dict[int, _Run] = {}
+        self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._current: dict[int, Run] = {}
+        self._handles = [RunHandle() for _ in range(threads + 1)]    # not in use; making one takes 45 us, cold
         self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = 0
         self._threads = [
             threading.Thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(threads)
@@ -92,14 +106,43 @@ class Executor:
 
     def start(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> None:
         """Run a leg now; the scheduler has seen to it that a thread is free."""
-        run = self._current[work] = _Run(work, request, loaded, leg, given)
+        handle = self._handles.pop() if self._handles else RunHandle()
+        stop = threading.Event() if self._emulated else None
+        run = self._current[work] = Run(work, request, loaded, leg, given, handle, stop)
         self._waiting.put(run)
 
+    def start_batch(self, members: Sequence[tuple[int, RequestId, Given]], loaded: Loaded, leg: Leg) -> None:
+        """Run several inputs at once, whole; a work, its request and its input each."""
+        (work, request, given), *rest = members
+        handle = self._handles.pop() if self._handles else RunHandle()
+        stop = threading.Event() if self._emulated else None
+        lead = self._current[work] = Run(work, request, loaded, leg, given, handle, stop)
+        lead.others = [Run(work, request, loaded, leg, given, handle, stop) for work, request, given in rest]
+        for other in lead.others:
+            other.lead = lead
+            self._current[other.work] = other
+        self._waiting.put(lead)
+
+    def collect(self, run: Run) -> None:
+        """A run has ended and was told of, with all that ran at once: count it."""
+        for each in run.at_once():
+            if self._current.get(each.work) is each:         # what was set aside may be on again
+                del self._current[each.work]
+            self._failed += each.ended == "failed"
+        if not run.handle.aborted:
+            self._handles.append(run.handle)
+        self._runs += 1
+        self._overruns += run.overrun
+        self._aborted += run.ended == "aborted"
+        self._busy_ns += run.finished_ns - run.started_ns
+
     def abort(self, work: int) -> None:
-        """End a run early; its `finished` follows with nothing made."""
+        """A work is not wanted any more: end its run early, unless others run at once with it that are wanted."""
         run = self._current.get(work)
         if run is not None:
-            run.end()
+            run.wanted = False
+            if not any(each.wanted for each in run.at_once()):
+                run.end()
 
     def preempt(self, work: int, impatience: float) -> float | None:
         """Have a run leave its thread, after its stage or within it (`agents.preemption.cut_now`); `finished` follows.
@@ -109,18 +152,23 @@ class Executor:
         run = self._current.get(work)
         if run is None:
             return None
-        run.aside = not run.leg.whole or impatience > 0.0
+        run = run.lead or run
+        run.leave = not run.leg.whole or impatience > 0.0
         spent_s = seconds(self._clock.now_ns() - run.began_ns) if run.began_ns else 0.0
-        left_s = max(0.0, _middle(run.loaded, run.leg, run.stage) - spent_s)
-        if run.aside and (impatience == math.inf or cut_now(spent_s, left_s, impatience)):
+        left_s = max(0.0, _middle(_quantiles_s(run)) - spent_s)
+        if run.leave and (impatience == math.inf or cut_now(spent_s, left_s, impatience)):
             run.end()
             return None
-        return PATIENCE * left_s + CUT_S if impatience > 0.0 and not run.leg.whole else None
+        if run.leg.whole or not impatience:
+            return None
+        wait_s = PATIENCE * left_s + CUT_S
+        run.until_ns = self._clock.now_ns() + ns(wait_s)
+        return wait_s
 
     def hurry(self, work: int) -> None:
-        """A run that was to leave its thread, and has not, leaves it at once."""
+        """A run that was to have left its thread by now leaves it at once."""
         run = self._current.get(work)
-        if run is not None and run.aside:
+        if run is not None and run.until_ns and self._clock.now_ns() >= run.until_ns:
             run.end()
 
     def close(self) -> None:
@@ -145,66 +193,73 @@ class Executor:
 
     def _run_all(self) -> None:
         while (run := self._waiting.get()) is not None:
-            started_ns = self._clock.now_ns()
-            end = self._run(run, started_ns)
-            self._busy_ns += end.finished_ns - started_ns
-            self._runs += 1
-            del self._current[run.work]
-            self._finished(end)
+            self._run(run)
+            self._finished(run)
 
-    def _run(self, run: _Run, started_ns: int) -> Finished:
-        made: Made | None = None
-        aside = cut = False
+    def _run(self, run: Run) -> None:
+        run.started_ns = run.began_ns = self._clock.now_ns()
         try:
-            if run.leg.whole:
-                made = self._whole(run)
+            if run.others:
+                self._batch(run)
+            elif run.leg.whole:
+                run.made = run.loaded.run(run.given, run.handle)
+                self._last(run)
+                run.ended = "done"
             else:
-                made = self._by_stages(run)
-                aside = made is None
+                run.made = self._by_stages(run)
+                run.ended = "aside" if run.made is None else "done"
         except Aborted:
-            aside = cut = run.aside
-            self._aborted += not run.aside
+            run.ended, run.made = ("aside" if run.leave else "aborted"), None
+            run.cut = run.leave
         except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
-            self._failed += 1
+            run.ended = "failed"
             log.warning("run of %s failed: %s", run.request, error)
-        return Finished(
-            work=run.work, request=run.request, started_ns=started_ns, finished_ns=self._clock.now_ns(), made=made,
-            aside=aside, stage=run.stage, kept=run.given if aside else None, cut=cut, overrun=run.overrun,
-        )
+        run.finished_ns = self._clock.now_ns()
+        for other in run.others:
+            other.started_ns, other.finished_ns = run.started_ns, run.finished_ns
+            other.cut, other.overrun = run.cut, run.overrun
+            other.ended = other.ended or run.ended
 
-    def _whole(self, run: _Run) -> Made:
-        run.began_ns = self._clock.now_ns()
-        made = run.loaded.run(run.given, run.handle)
-        self._last(run, run.loaded.quantiles_s)
-        return made
+    def _batch(self, run: Run) -> None:
+        """Run all inputs at once; one that does not fit fails by itself. Raises: Aborted, RunFailed."""
+        together = run.at_once()
+        made = run.loaded.run_batch([each.given for each in together], run.handle)
+        self._last(run)
+        for each, outcome in zip(together, made, strict=True):
+            each.made, each.ended = outcome, "failed" if outcome is None else "done"
 
-    def _by_stages(self, run: _Run) -> Made | None:
+    def _by_stages(self, run: Run) -> Made | None:
         """Run what is left of a leg; None: it was told to leave between two stages. Raises: Aborted within one."""
-        while not run.aside:
+        while not run.leave:
             run.began_ns = self._clock.now_ns()
             made = run.loaded.run_stage(run.given, run.stage, run.handle)
-            self._last(run, run.loaded.stage_quantiles_s[run.stage])
+            self._last(run)
             if run.stage + 1 == run.leg.last:
                 return made
             assert isinstance(made, list)            # only a leg's last stage may end in an outcome
             run.given, run.stage = made, run.stage + 1
         return None
 
-    def _last(self, run: _Run, quantiles_s: Sequence[float]) -> None:
+    def _last(self, run: Run) -> None:
         """On an emulated board, let a run that is over last as long as it takes there. Raises: Aborted."""
-        if not self._emulated:
+        if run.stop is None:
             return
         names = ("run", run.request) if run.leg.whole else ("run", run.request, run.stage)
-        draw_ns = ns(from_quantiles(list(quantiles_s), uniform(self._seed, *names)))
+        draw_ns = ns(from_quantiles(_quantiles_s(run), uniform(self._seed, *names)))
         left_ns = run.began_ns + draw_ns - self._clock.now_ns()
         if left_ns <= 0:
-            self._overruns += 1
             run.overrun = True
         elif run.stop.wait(seconds(left_ns)):
             raise Aborted
 
 
-def _middle(loaded: Loaded, leg: Leg, stage: int) -> float:
-    """Median run time of a stage, or of the whole, seconds."""
-    quantiles_s = loaded.quantiles_s if leg.whole else loaded.stage_quantiles_s[stage]
+def _quantiles_s(run: Run) -> Sequence[float]:
+    """Run times of the stage that is next, of the whole, or of so many inputs at once."""
+    if run.others:
+        return run.loaded.batch_quantiles_s[len(run.others)]
+    return run.loaded.quantiles_s if run.leg.whole else run.loaded.stage_quantiles_s[run.stage]
+
+
+def _middle(quantiles_s: Sequence[float]) -> float:
+    """Median, seconds."""
     return quantiles_s[len(quantiles_s) // 2]

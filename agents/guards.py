@@ -23,6 +23,8 @@ from swarm.core.cost import fastest
 from swarm.core.plan import Profile
 from swarm.core.spans import RequestId, Span
 
+NEVER_NS = 1 << 62
+
 
 class Guard(msgspec.Struct, frozen=True):
     """One guard that is set: until when its fallback can wait, and what it takes."""
@@ -61,13 +63,16 @@ class Guards:
     def set(self, span: Span, running_left_ns: int, now: int) -> int:
         """Set a guard for a request that goes out; returns its last safe start, or 0 if that is past."""
         own = fastest(self._profiles.get(span.model, ()))
-        if own is None:
-            return 0
+        return self.keep(span, ns(own.p95_s), running_left_ns, now) if own is not None else 0
+
+    def keep(self, span: Span, p95_ns: int, running_left_ns: int, now: int) -> int:
+        """The same for one whose fallback takes this long: it was set aside with some of it done."""
+        self.lift(span.request)
         before_ns = running_left_ns + self._reserved_ns + self._above(span.priority)
-        last_safe_ns = span.deadline_ns - ns(own.p95_s) - before_ns
+        last_safe_ns = span.deadline_ns - p95_ns - before_ns
         if last_safe_ns <= now:
             return 0
-        guard = self._guards[span.request] = Guard(last_safe_ns, span.deadline_ns, span.priority, ns(own.p95_s))
+        guard = self._guards[span.request] = Guard(last_safe_ns, span.deadline_ns, span.priority, p95_ns)
         bisect.insort(self._order, (last_safe_ns, span.request))
         self._reserved_ns += guard.p95_ns
         self._set += 1
@@ -99,15 +104,24 @@ class Guards:
         return [fired for _, fired in firing]
 
     def holds_back(self, work: Work, now: int) -> bool:
-        """Whether a guard needs the executor before this run would leave it; more urgent own work never waits."""
+        """Whether a guard needs the executor before this run would leave it.
+
+        More urgent own work never waits, nor does what has become so with time: else a stream whose guards always lie
+        ahead could keep all else from an idle executor.
+        """
         if work.guard:
             return False
         for last_safe_ns, request in self._order:
             if last_safe_ns >= now + work.step_ns:
                 return False
-            if request != work.request and (work.asker or self._guards[request].priority >= work.priority):
+            not_yet = self._guards[request].priority >= work.level or (work.asker and work.level == work.priority)
+            if not_yet and request != work.request:
                 return True
         return False
+
+    def needed_ns(self, request: RequestId) -> int:
+        """When the next guard needs the executor, but for that of a request that is about to run."""
+        return next((last_safe_ns for last_safe_ns, other in self._order if other != request), NEVER_NS)
 
     def statistics(self) -> GuardStatistics:
         return GuardStatistics(self._set, self._fired)

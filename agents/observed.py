@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from swarm.core.clock import seconds
-from swarm.core.cost import leg_p50_s
+from swarm.core.cost import leg_p50_s, together_p50_s
 from swarm.core.plan import Leg, Profile, StageProfile
 
 WEIGHT = 0.25                        # of what was seen last
@@ -27,11 +27,15 @@ class Observed:
         self._said: dict[tuple[str, str], list[float]] = {}        # those that the last profile was made with
         self._at_ns = 0
 
-    def saw(self, profile: Profile, leg: Leg, run_s: float) -> bool:
-        """A leg took this long. profile: as advertised. Returns whether it is to be corrected anew."""
+    def saw(self, profile: Profile, leg: Leg, run_s: float, batch: int = 1) -> bool:
+        """A leg took this long, on so many inputs at once. profile: as advertised.
+
+        Returns whether it is to be corrected anew.
+        """
         key = (profile.model, profile.variant)
         factors = self._factors.setdefault(key, [1.0] * (1 + len(profile.stages)))
-        seen = min(max(run_s / leg_p50_s(profile, leg), BOUNDS[0]), BOUNDS[1])
+        said_s = together_p50_s(profile, batch) if batch > 1 else leg_p50_s(profile, leg)
+        seen = min(max(run_s / said_s, BOUNDS[0]), BOUNDS[1])
         for k in [0] if leg.whole else range(1 + leg.first, 1 + leg.last):
             factors[k] += WEIGHT * (seen - factors[k])
         return self._notable(key)
@@ -56,6 +60,7 @@ class Observed:
         whole, *by_stage = factors
         return msgspec.structs.replace(
             profile, p50_s=profile.p50_s * whole, p95_s=profile.p95_s * whole,
+            batch_s=[together_s * whole for together_s in profile.batch_s],
             stages=[StageProfile(stage.p50_s * factor, stage.p95_s * factor, stage.input_bytes)
                     for stage, factor in zip(profile.stages, by_stage, strict=True)],
         )

@@ -27,14 +27,14 @@ def cut_now(spent_s: float, left_s: float, impatience: float) -> bool:
 def impatience(running: Work, urgent: Work, now: int) -> float | None:
     """How a run is to give way to a waiting one; None: it is not.
 
-    - What is not less urgent stays, and so does what is aborted already.
+    - What is not less urgent stays.
     - What can only run whole is set aside only for more urgent work, never for an earlier deadline alone.
     - If the urgent one can wait for the next step without being late, and a run that is cut short could not be in time
       any more, it waits; the same where a stage was cut short several times.
     - A guard's fallback takes the executor as soon as can be, but for that of another guard; else each priority
       counts as much again as the work that is lost.
     """
-    if urgent.rank >= running.rank or running.aborted:
+    if urgent.rank >= running.rank:
         return None
     in_stages = running.last > 0
     above = urgent.level - running.level

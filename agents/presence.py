@@ -14,7 +14,7 @@ from swarm.core.lease import Leases
 from swarm.core.link import LinkQuality
 from swarm.core.messages import Advert
 from swarm.core.plan import Leg, Profile
-from swarm.core.spans import RequestId
+from swarm.core.spans import LegTimes, RequestId
 
 HEARTBEAT_S = 0.25
 LEASE_S = 3 * HEARTBEAT_S            # a peer that misses three heartbeats is lost
@@ -53,6 +53,10 @@ class Presence:
         """Whether the peer is believed alive."""
         return peer in self._peers
 
+    def boot(self, peer: str) -> int | None:
+        """The start of a peer that holds its lease."""
+        return self._leases.boot(peer)
+
     def heard(self, peer: str, boot: int, busy_s: float, now: int) -> bool:
         """A heartbeat. Returns whether the peer is new, back or restarted."""
         came = self._leases.heard(peer, boot, now)
@@ -90,13 +94,13 @@ class Presence:
         if known is not None and profile is not None:
             known.sent_s[request] = leg_p50_s(profile, leg)
 
-    def ran(self, leg: Leg, model: str, variant: str, run_s: float) -> None:
+    def ran(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
         """The peer of a leg says how long its run took."""
         known = self._peers.get(leg.agent)
         profile = named(known.said.get(model, ()), variant) if known else None
         if known is None or profile is None or leg.last > len(profile.stages):
             return
-        if known.observed.saw(profile, leg, run_s):
+        if known.observed.saw(profile, leg, took.run_s, took.batch):
             _correct(known)
 
     def dropped(self, peer: str, request: RequestId) -> None:

@@ -44,6 +44,10 @@ class Ready:
             return []
         return self.want(model, variant)
 
+    def knows_above(self, priority: int) -> bool:
+        """Whether more urgent work has been seen."""
+        return self._most_urgent > priority
+
     def is_loading(self, model: str, variant: str) -> bool:
         """Whether the variant has stages, and they cannot be run yet."""
         profile = named(self._all.get(model, ()), variant)

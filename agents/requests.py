@@ -98,7 +98,7 @@ class Requests:
         for older in self._queue.waiting_of(stream):
             state = self._open[older.request]
             if not (state.span.offloaded_to or older.began_ns):
-                self._queue.remove(older.key)
+                self._queue.remove(older.key, now)
                 self._end(state, "failed", "superseded", now, out)
 
     def _situation(self, span: Span, now: int, out: list[ev.Command]) -> Situation:
@@ -196,7 +196,7 @@ class Requests:
         if state is None:
             return
         if state.work is not None and self._queue.is_waiting(state.work):
-            self._queue.remove(state.work)
+            self._queue.remove(state.work, now)
             state.work = None
         if state.out:
             out.append(ev.SetTimer(at_ns=now + GRACE_NS, event=ev.GivenUp(request=request)))
@@ -211,6 +211,17 @@ class Requests:
         if state.work is None:
             self._end(state, "failed", "no_answer", now, out)
 
+    def set_aside(self, work: Work, now: int, out: list[ev.Command]) -> None:
+        """A run at home waits again. What was promised still is: it goes before all else when it must."""
+        span = self._open[work.request].span
+        if not span.guarded or work.guard:
+            return
+        last_safe_ns = self._guards.keep(span, work.p95_ns, self._queue.running_left_ns(now), now)
+        if last_safe_ns:
+            out.append(ev.SetTimer(at_ns=last_safe_ns, event=ev.LastSafeStart(request=span.request)))
+        else:
+            self._queue.promote(work.key, now)
+
     def expired(self, work: Work, now: int, out: list[ev.Command]) -> None:
         """A run at home was taken out of the queue: it could not have been in time."""
         self._end(self._open[work.request], "failed", "expired", now, out)
@@ -224,9 +235,10 @@ class Requests:
             self.duplicates += 1
             return
         self._clear(state)
+        self._queue.served(state.span.stream)
         record(state.span, state.route, [*event.done, event.times], now)
         self._learn(state, [*event.done, event.times])
-        if state.work is not None and self._queue.remove(state.work) is None:
+        if state.work is not None and self._queue.remove(state.work, now) is None:
             out.append(ev.AbortRun(work=state.work))
         self._end(state, "completed" if now <= state.span.deadline_ns else "late", "", now, out)
 
@@ -234,7 +246,7 @@ class Requests:
         """What each leg took there; a peer that says another number of legs is believed only its own."""
         known = len(state.route) if len(times) == len(state.route) else 1
         for leg, took in zip(state.route[-known:], times[-known:], strict=True):
-            self._presence.ran(leg, state.span.model, state.span.variant, took.run_s)
+            self._presence.ran(leg, state.span.model, state.span.variant, took)
 
     def done(self, work: Work, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         """A run at home has ended: a result, or the first leg of a chain."""
@@ -255,7 +267,7 @@ class Requests:
             span.legs, span.overrun = [here, *runs(state.route)], event.overrun or work.overrun
             self._go_on(state, now, out)
             return
-        span.ran_on, span.variant, span.run_s = self._name, work.variant, run_s
+        span.ran_on, span.variant, span.run_s, span.batch = self._name, work.variant, run_s, work.batch
         span.started_ns, span.finished_ns = work.began_ns, event.finished_ns
         span.overrun = event.overrun or work.overrun
         self._end(state, "completed" if now <= span.deadline_ns else "late", "", now, out)
@@ -285,7 +297,8 @@ class Requests:
 
     def _end(self, state: _Open, ending: Ending, reason: str, now: int, out: list[ev.Command]) -> None:
         span = state.span
-        self._call_back(state, out)
+        if state.holders:
+            self._call_back(state, out)
         del self._open[span.request]
         self._guards.lift(span.request)
         span.ending, span.reason, span.ended_ns = ending, reason, now

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from agents import events as ev
+from agents.batching import together
 from agents.guards import Guards, GuardStatistics
 from agents.plans import Plans
 from agents.preemption import impatience
@@ -33,6 +34,8 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     duplicates: int                  # answers after the end of their request, or of peers that were not asked
     preempted: int                   # runs set aside for more urgent ones
     cut: int                         # of these, within a stage
+    batches: int                     # runs of several inputs at once
+    batched: int                     # requests in them
     guards: GuardStatistics
     serving: ServingStatistics
 
@@ -52,7 +55,7 @@ class Scheduler:
         self._plans = Plans(name)
         self._share = OwnShare(own_share, executors)
         self._serving = Serving(self._ready, self._queue, presence, self._share)
-        self._preempted = self._cut = 0
+        self._preempted = self._cut = self._batches = self._batched = 0
         self._requests = Requests(name, policy, self._ready, presence, self._queue, self._guards, self._plans)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
@@ -85,7 +88,7 @@ class Scheduler:
             case ev.StageAsked():
                 out += self._serving.asked(event, now)
             case ev.StageCancelled():
-                out += self._serving.cancelled(event)
+                out += self._serving.cancelled(event, now)
             case ev.PlanCame(plan=plan):
                 self._plans.adopt(plan, now)
             case ev.StagesLoaded(model=model, variant=variant):
@@ -105,8 +108,8 @@ class Scheduler:
     def statistics(self) -> SchedulerStatistics:
         own = self._requests
         return SchedulerStatistics(
-            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._cut, self._guards.statistics(),
-            self._serving.statistics(),
+            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._cut, self._batches, self._batched,
+            self._guards.statistics(), self._serving.statistics(),
         )
 
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
@@ -127,6 +130,8 @@ class Scheduler:
             return
         self._preempted += 1
         self._cut += event.cut
+        if not work.asker:
+            self._requests.set_aside(work, now, out)
 
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
         """Start what is next while an executor is free, or have one freed; what cannot be in time is dropped."""
@@ -140,34 +145,61 @@ class Scheduler:
                 if held == MOST_HELD:
                     return
             elif self._queue.free():
-                self._start(work, now, out)
+                if self._start(work, now, out):              # a guard less: what it held back may go, too
+                    self._dispatch(now, out)
+                    return
             else:
                 running = self._queue.running() if running is None else running
-                if not running or not self._makes_room(running.pop(0), work, now, out):
+                if not self._makes_room(running, work, now, out):
                     return
 
     def _drop(self, work: Work, now: int, out: list[ev.Command]) -> None:
-        self._queue.remove(work.key)
+        self._queue.remove(work.key, now)
         if work.asker:
             out.append(self._serving.refuse(work, "too_late"))
         else:
             self._requests.expired(work, now, out)
 
-    def _start(self, work: Work, now: int, out: list[ev.Command]) -> None:
-        self._queue.start(work.key, now)
-        if not work.asker and self._guards.lift(work.request):
-            work.guard = True                                # what was promised is not set aside
-        out.append(ev.RunStage(
-            work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant,
-            leg=work.left, resumed=work.preempted > 0,
-        ))
+    def _start(self, work: Work, now: int, out: list[ev.Command]) -> bool:
+        """Start a run, with others if they may join it. Returns whether this lifts a guard."""
+        works = [work]
+        if self._queue.free() == 1:                          # on another executor they would run beside it
+            works = together(
+                work, self._queue.in_order(now), now, until_ns=self._guards.needed_ns(work.request),
+                in_steps=self._ready.knows_above(work.priority),
+            )
+        self._queue.start(works, now)
+        lifted = [each for each in works if not each.asker and self._guards.lift(each.request)]
+        runs = [_run(each) for each in works]
+        if len(runs) == 1:
+            out.append(runs[0])
+        else:
+            out.append(ev.RunBatch(runs=runs))
+            self._batches += 1
+            self._batched += len(runs)
+        return bool(lifted)
 
-    def _makes_room(self, running: Work, work: Work, now: int, out: list[ev.Command]) -> bool:
-        """Whether a run gives way to one that waits; it is told so once, and again where more is at stake."""
-        how = impatience(running, work, now)
-        if how is None:
-            return False
-        if running.impatience is None or how > running.impatience:
-            running.impatience = how
-            out.append(ev.Preempt(work=running.key, impatience=how))
-        return True
+    def _makes_room(self, running: list[Work], work: Work, now: int, out: list[ev.Command]) -> bool:
+        """Whether one of these runs, the least urgent that can, gives way to one that waits; it is taken off the list.
+
+        It is told so once, and again where more is at stake.
+        """
+        while running:
+            run = running.pop(0)
+            if run.aborted:                                  # its executor is as good as free
+                return True
+            how = impatience(run, work, now)
+            if how is None:
+                continue
+            if run.impatience is None or how > run.impatience:
+                self._queue.told(run, how)
+                out.append(ev.Preempt(work=run.key, impatience=how))
+            return True
+        return False
+
+
+def _run(work: Work) -> ev.RunStage:
+    return ev.RunStage(
+        work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant, leg=work.left,
+        resumed=work.preempted > 0,
+    )

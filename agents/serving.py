@@ -104,7 +104,7 @@ class Serving:
         run_ns = work.ran_ns + event.finished_ns - event.started_ns
         times = LegTimes(
             run_s=seconds(run_ns), waited_s=seconds(event.finished_ns - work.queued_ns - run_ns),
-            overrun=event.overrun or work.overrun,
+            overrun=event.overrun or work.overrun, batch=work.batch,
         )
         if asked.route:
             self._counts["passed_on"] += 1
@@ -122,13 +122,13 @@ class Serving:
         del self._passed[request]
         return [self._refuse(request, request.agent, CHAIN_BROKEN)]
 
-    def cancelled(self, event: ev.StageCancelled) -> list[ev.Command]:
+    def cancelled(self, event: ev.StageCancelled, now: int) -> list[ev.Command]:
         """The owner no longer wants this one, wherever it is: here, on its way from here, or on its way to here."""
         if event.request.agent != event.peer:
             return []
         works = [w for w in self._queue.of_asker(event.peer) if w.request == event.request]
         if works:
-            return self._drop(works)
+            return self._drop(works, now)
         passed = self._passed.pop(event.request, None)
         if passed is not None:
             return [ev.StopSending(request=event.request, peer=passed.to)]
@@ -137,7 +137,7 @@ class Serving:
 
     def lost(self, peer: str, now: int) -> list[ev.Command]:
         """Nobody is left to answer to; and owners are told of what went on to the lost one."""
-        commands = self._drop(self._queue.of_asker(peer))
+        commands = self._drop(self._queue.of_asker(peer), now)
         for request, passed in list(self._passed.items()):
             if passed.to == peer and now < passed.deadline_ns:
                 commands += self.not_taken(request, peer)
@@ -150,11 +150,11 @@ class Serving:
         self._refused[reason] = self._refused.get(reason, 0) + 1
         return ev.Refuse(request=request, peer=peer, reason=reason)
 
-    def _drop(self, works: Sequence[Work]) -> list[ev.Command]:
+    def _drop(self, works: Sequence[Work], now: int) -> list[ev.Command]:
         commands: list[ev.Command] = []
         for work in works:
             commands.append(ev.Forget(request=work.request, peer=work.asker))
-            if self._queue.remove(work.key) is None:
+            if self._queue.remove(work.key, now) is None:
                 commands.append(ev.AbortRun(work=work.key))
             else:
                 del self._asks[work.key]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,6 +39,7 @@ class VariantProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sha256: str                      # of the file that was measured
     whole: Piece
     stages: list[Piece] = []
+    batches: dict[int, RunTime] = {}     # whole, of so many inputs at once, one thread
     boundary_bytes: list[int] = []   # what is alive before stage 0, between stages, after the last
 
 
@@ -46,7 +48,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     model: str
     board: str
-    provider: Provider
+    provider: Provider               # the board's first; a variant that may not run on it ran on the next that it may
     runtime: str                     # version of ONNX Runtime
     device: str                      # what the times were taken on, as `cache.device` tells machines apart
     host: str                        # the same for people
@@ -89,15 +91,32 @@ def find(
             if key in card.variants and card.variants[key].sha256 == measured.sha256}
 
 
-def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, list[RunTime]]:
-    """By variant the whole's run time and the stages', as measured on a board, else the card's by the board's speed."""
+class Times(NamedTuple):
+    """Run times of one variant on a board: of the whole, of its stages, and of so many inputs at once."""
+
+    whole: RunTime
+    stages: list[RunTime]
+    batches: dict[int, RunTime]
+
+
+def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
+    """By variant, as measured on a board, else the card's by the board's speed.
+
+    What several inputs at once take on a processor says nothing of another provider: there it is to be measured.
+    """
     measured = find(card, name, board.providers[0], runtime, speed=board.speed if board.emulated else None,
                     folder=folder)
     times = {}
     for key, variant in card.variants.items():
-        told = [variant.run_time, *(stage.run_time for stage in variant.stages)]
-        seen = [piece.run_time for piece in (measured[key].whole, *measured[key].stages)] if key in measured else []
-        times[key] = seen if len(seen) == len(told) else [slowed(time, board.speed[variant.precision]) for time in told]
+        seen, speed = measured.get(key), board.speed[variant.precision]
+        if seen is not None and len(seen.stages) == len(variant.stages):
+            times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
+        else:
+            told = variant.batch_times if board.providers[0] == "cpu" else {}
+            times[key] = Times(
+                slowed(variant.run_time, speed), [slowed(stage.run_time, speed) for stage in variant.stages],
+                {inputs: slowed(time, speed) for inputs, time in told.items()},
+            )
     return times
 
 
@@ -112,14 +131,19 @@ def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunT
             for key, variant in card.variants.items()}
 
 
-def chosen(card: Card, times: dict[str, RunTime]) -> str:
-    """The fastest variant by its median, of the originals and of those that passed their gate; a tie goes to the
-    original. One that is slower than its parent is thus never chosen."""
-    fit = [key for key, variant in card.variants.items() if variant.gate is None or variant.gate.passed]
-    return min(fit, key=lambda key: (times[key].p50_ms, bool(card.variants[key].parent), key))
+def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
+    """The variants worth running where they take these times: originals, and what passed its gate and gains time."""
+    slower = slower_than_parent(card, times)
+    return [key for key, variant in card.variants.items()
+            if key not in slower and (variant.gate is None or variant.gate.passed)]
 
 
-def slower_than_parent(card: Card, times: dict[str, RunTime]) -> dict[str, str]:
+def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
+    """Of the variants that are fit the fastest by its median."""
+    return min(fit(card, times), key=lambda key: (times[key].p50_ms, key))
+
+
+def slower_than_parent(card: Card, times: Mapping[str, RunTime]) -> dict[str, str]:
     """Variants that gain no time here, with their parents."""
     return {key: variant.parent for key, variant in card.variants.items()
             if variant.parent in times and times[key].p50_ms >= times[variant.parent].p50_ms}

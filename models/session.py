@@ -25,7 +25,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright
 
 from models import cache, providers
 from models.store import ModelError
-from swarm.core.cards import ITEM_BYTES, Provider, TensorSpec
+from swarm.core.cards import BATCH_AXIS, ITEM_BYTES, Provider, TensorSpec
 
 log = logging.getLogger(__name__)
 FATAL = 4                            # ONNX Runtime's highest log severity
@@ -56,16 +56,16 @@ class LoadCancelled(RuntimeError):
 
 
 class RunHandle:
-    """Lets another thread end one run; good for that run only."""
+    """Lets another thread end a run; good for one run after the other, until one was aborted."""
 
     def __init__(self) -> None:
         self._options = ort.RunOptions()
         self._options.log_severity_level = FATAL
-        self._aborted = False
+        self.aborted = False
 
     def abort(self) -> None:
         """End the run at its next graph node (measured: 0.5 to 1 ms); before the run, it will not start."""
-        self._aborted = True
+        self.aborted = True
         self._options.terminate = True
 
 
@@ -107,7 +107,8 @@ class Session:
     """One model file, loaded and warmed up. `run` may be called from any thread and releases the GIL.
 
     Loads wait for each other. Raises: ModelError; LoadCancelled.
-    inputs, outputs: what the graph takes and gives. memory_bytes: resident growth of this process by the load, and no
+    inputs, outputs: what the graph takes and gives; where `batched`, of one input: as many run at once as lie along the
+    first axis. memory_bytes: resident growth of this process by the load, and no
     less than the file. cached: whether the graph came optimised from the cache.
     """
 
@@ -121,6 +122,7 @@ class Session:
             self._session, self.cached = _Load(path, threads, on, handle).session()
             self.inputs = [_spec(value, path) for value in self._session.get_inputs()]
             self.outputs = [_spec(value, path) for value in self._session.get_outputs()]
+            self.batched = any(BATCH_AXIS in value.shape for value in self._session.get_inputs())
             self._warm_up(path, handle)
             grown_bytes = psutil.Process().memory_info().rss - before_bytes
             self.memory_bytes = max(grown_bytes, path.stat().st_size)
@@ -132,7 +134,7 @@ class Session:
         try:
             return cast("list[NDArray]", self._session.run(None, dict(inputs), handle._options))
         except (ort_errors.Fail, ort_errors.RuntimeException, ort_errors.EPFail, ort_errors.InvalidArgument) as error:
-            if handle._aborted:
+            if handle.aborted:
                 raise Aborted from error
             raise RunFailed(str(error)) from error
 
@@ -178,7 +180,13 @@ class _Load:
             except OSError as error:
                 log.warning("not cached: no temporary folder: %s", error)
                 return self._create(self.path, ALL), False
-            session = self._create(self.path, ALL, place)
+            try:
+                session = self._create(self.path, ALL, place)
+            except ModelError as error:
+                if not place.exists():       # it was the model that was refused, before anything was written
+                    raise
+                log.warning("not cached: %s", error)
+                return self._create(self.path, ALL), False
             cache.put(self.entry, place.read_bytes())
         return session, False
 
@@ -189,6 +197,8 @@ class _Load:
         options.graph_optimization_level = level
         if written is not None:
             options.optimized_model_filepath = str(written)
+        if "tensorrt" in self.on:        # which would compile engines anew, for minutes, for each number of inputs
+            options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
         if "cpu" not in self.on:         # nor may single operators go there
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         with_settings = [(name, providers.settings(provider, self.entry))
@@ -220,11 +230,12 @@ def _options(threads: int) -> ort.SessionOptions:
 
 
 def _spec(value: ort.NodeArg, path: Path) -> TensorSpec:
-    """Name, numpy type and shape of a graph's input or output; shapes are static."""
+    """Name, numpy type and shape of a graph's input or output; shapes are static, but for a free first axis: 1."""
     kind = str(value.type).removeprefix("tensor(").removesuffix(")")
     kind = {"float": "float32", "double": "float64"}.get(kind, kind)
     if kind not in ITEM_BYTES:
         raise ModelError(str(path), f"tensor {value.name} is of type {value.type}", f"one of {', '.join(ITEM_BYTES)}")
-    if not all(isinstance(n, int) for n in value.shape):
+    shape = [1, *value.shape[1:]] if value.shape[:1] == [BATCH_AXIS] else list(value.shape)
+    if not all(isinstance(n, int) for n in shape):
         raise ModelError(str(path), f"tensor {value.name}: shape {value.shape} is not static")
-    return TensorSpec(name=value.name, dtype=kind, shape=list(value.shape))
+    return TensorSpec(name=value.name, dtype=kind, shape=shape)

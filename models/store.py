@@ -70,6 +70,14 @@ def stage(card: Card, variant: str, k: int, folder: Path | None = None) -> Path:
     return blob(entry.sha256, entry.bytes, folder, f"{card.name} {variant} stage {k}")
 
 
+def check(card: Card, folder: Path | None = None) -> None:
+    """All files of a model, its stages too. Raises: ModelError that names the first that is not what the card says."""
+    for key, variant in card.variants.items():
+        artefact(card, key, folder)
+        for k in range(len(variant.stages)):
+            stage(card, key, k, folder)
+
+
 def blob(sha256: str, size_bytes: int, folder: Path | None = None, what: str = "a model") -> Path:
     """The file with this hash; ModelError, which names the file and `what` it is of, where it is not what it was."""
     if not SHA256.fullmatch(sha256):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -27,15 +28,15 @@ def is_camera(card: Card) -> bool:
     return [(spec.dtype, spec.shape) for spec in card.inputs] == [("uint8", [1, *SHAPE])]
 
 
-def inputs_of(source: str, card: Card, model: ModelProto) -> list[Inputs]:
-    """At least LEAST inputs of a source that is not the world. Raises: BadInput that names the file."""
+def inputs_of(source: str, card: Card, model: ModelProto, least: int = LEAST) -> list[Inputs]:
+    """At least `least` inputs of a source that is not the world. Raises: BadInput that names the file."""
     if source == RANDOM:
         return list(samples(model, COUNT))
     place = Path(source)
     files = sorted([*place.glob("*.npy"), *place.glob("*.npz")]) if place.is_dir() else [place]
     found = [given for path in files for given in _read(path, card.inputs)]
-    if len(found) < LEAST:
-        raise BadInput(f"--calibrate {source}", f"has {len(found)} inputs", f"{LEAST} or more, in .npy or .npz files")
+    if len(found) < least:
+        raise BadInput(source, f"has {len(found)} inputs", f"{least} or more, in .npy or .npz files")
     return found
 
 
@@ -47,19 +48,10 @@ def camera_inputs(images: NDArray[np.uint8], card: Card) -> list[Inputs]:
 
 def _read(path: Path, specs: Sequence[TensorSpec]) -> list[Inputs]:
     """One file: a .npy of the one input, or a .npz with an array per input; single ones, or many along axis 0."""
-    try:
-        if path.suffix == ".npz":
-            with np.load(path) as file:
-                arrays = dict(file)
-        elif path.suffix == ".npy" and len(specs) == 1:
-            arrays = {specs[0].name: np.load(path)}
-        else:
-            raise BadInput(str(path), "cannot be read", f".npz with arrays {', '.join(spec.name for spec in specs)}"
-                           + (", or .npy" if len(specs) == 1 else ""))
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(str(path), f"cannot be read: {error}", "world, random, or .npy or .npz files") from None
+    if path.suffix != ".npz" and (path.suffix != ".npy" or len(specs) > 1):
+        raise BadInput(str(path), "cannot be read", f".npz with arrays {', '.join(spec.name for spec in specs)}"
+                       + (", or .npy" if len(specs) == 1 else ""))
+    arrays = _arrays(path, specs)
     lacking = [spec.name for spec in specs if spec.name not in arrays]
     if lacking:
         raise BadInput(str(path), f"has no array {', '.join(lacking)}", f"found {', '.join(arrays) or 'none'}")
@@ -68,6 +60,18 @@ def _read(path: Path, specs: Sequence[TensorSpec]) -> list[Inputs]:
     if len(counts) > 1:
         raise BadInput(str(path), "has arrays of different lengths", "as many of each input")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _arrays(path: Path, specs: Sequence[TensorSpec]) -> Mapping[str, NDArray]:
+    """What a file holds, by name; numpy tells by its content whether it is one array or an archive of many."""
+    try:
+        held = np.load(path, allow_pickle=False)
+        if isinstance(held, np.ndarray):
+            return {specs[0].name: held}
+        with held:
+            return dict(held)
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise BadInput(str(path), f"cannot be read: {error}", "world, random, or .npy or .npz files") from None
 
 
 def _rows(array: NDArray, spec: TensorSpec, path: Path) -> list[NDArray]:

@@ -36,7 +36,7 @@ def read(path: Path) -> ModelProto:
     Raises: BadInput where it is no valid model, or too large for one file.
     """
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load(path, format="protobuf", load_external_data=False)
         size_bytes = path.stat().st_size + sum(_external_bytes(tensor, path.parent) for tensor in _tensors(model.graph))
         if size_bytes > LIMIT_BYTES:
             raise BadInput(str(path), f"holds {size_bytes:,} bytes with its external data",
@@ -51,28 +51,35 @@ def read(path: Path) -> ModelProto:
     except (onnx.checker.ValidationError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
-        raise BadInput(str(path), f"is not valid: {str(error).strip().splitlines()[0]}", "a valid ONNX model") from None
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise BadInput(str(path), f"is not valid: {reason}", "a valid ONNX model") from None
     return model
 
 
-def static(model: ModelProto, sizes: Mapping[str, int]) -> tuple[Graph, dict[str, int]]:
-    """The model with all types and shapes fixed, and the sizes that its dynamic axes are bound to.
+def static(model: ModelProto, sizes: Mapping[str, int], name: str = "") -> tuple[Graph, dict[str, int]]:
+    """The model with all types and shapes fixed, and the sizes that its dynamic axes are bound to. Errors name `name`.
 
     An axis that only ever leads, a batch, becomes 1 where `sizes` does not say otherwise.
-    Raises: BadInput for an axis without a size, for an output without one type and shape, for what cannot be run.
+    Raises: BadInput for an axis without a size, for an output without one type and shape or of another one than the
+    file says, for what cannot be run.
     """
     given = dict.fromkeys(leading_axes(model), 1) | dict(sizes)
     bound = ModelProto()
     bound.CopyFrom(model)
     bind(bound, given)
     graph = Graph(bound)
-    Runner(graph.model).named(next(samples(graph.model, 1)))
+    made = Runner(graph.model, name=name).named(next(samples(graph.model, 1)))
     for value in graph.model.graph.output:
         spec = graph.specs.get(value.name)
         if spec is None:
             why = graph.unknown.get(value.name, "its type is not known")
             raise BadInput(f"output {value.name!r}", why, "tensors of one shape")
-        if spec_of(value) != spec:
+        if list(made[value.name].shape) != spec.shape:
+            raise BadInput(f"output {value.name!r}", f"has shape {list(made[value.name].shape)}",
+                           f"{spec.shape}, as the file says")
+    for value in [*graph.model.graph.output, *graph.model.graph.value_info]:
+        spec = graph.specs.get(value.name)
+        if spec is not None and spec_of(value) != spec:
             value.CopyFrom(value_info(spec))
     return graph, given
 
@@ -83,17 +90,22 @@ def import_file(
 ) -> Card:
     """Keep a file as model `name`, in `folder` or at home, with a card; the file itself where nothing had to be fixed.
 
-    The model has no task: tensors go in and come out as they are. Raises: BadInput, as `read` and `static`.
+    The model has no task: tensors go in and come out as they are. A file that is there already changes nothing: the
+    model may have been cut and quantized since. Raises: BadInput, as `read` and `static`, or where the name is taken.
     """
     say(f"reading {path}")
     model = read(path)
     source = path.read_bytes()
     source_sha256 = hashlib.sha256(source).hexdigest()
-    _must_be_free(name, source_sha256, folder)
-    graph, bound = static(model, sizes)
+    there = _there(name, source_sha256, folder)
+    graph, bound = static(model, sizes, str(path))
     model = graph.model
     same = model == onnx.load_model_from_string(source)
     sha256, size_bytes = store.put(source if same else model.SerializeToString(deterministic=True), folder)
+    if there is not None:
+        if sha256 not in (variant.sha256 for variant in there.variants.values()):
+            raise BadInput(f"model {name!r}", "is there already, with axes of other sizes", "another --name")
+        return there
     file = store.blob(sha256, size_bytes, folder, name)
     say(f"measuring {name}")
     precision: Precision = "int8" if any(map(_is_int8, _nodes(model.graph))) else "fp32"
@@ -114,11 +126,15 @@ def import_file(
     return card
 
 
-def _must_be_free(name: str, source_sha256: str, folder: Path | None) -> None:
-    """Raises: BadInput where another model bears the name, or it is none."""
+def _there(name: str, source_sha256: str, folder: Path | None) -> Card | None:
+    """The model of this name, if there is one. Raises: BadInput where it is of another file, or the name is none."""
     store.must_be_name(name)
-    if name in store.names(folder) and store.load_card(name, folder).made_with.get("sha256") != source_sha256:
+    if name not in store.names(folder):
+        return None
+    card = store.load_card(name, folder)
+    if card.made_with.get("sha256") != source_sha256:
         raise BadInput(f"model {name!r}", "is there already, from another file", "another --name")
+    return card
 
 
 def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
@@ -145,7 +161,7 @@ def _external_bytes(tensor: TensorProto, folder: Path) -> int:
     entry = {part.key: part.value for part in tensor.external_data}
     if "length" in entry:
         return int(entry["length"])
-    return max((folder / entry["location"]).stat().st_size - int(entry.get("offset", 0)), 0)
+    return max((folder / entry.get("location", "")).stat().st_size - int(entry.get("offset", 0)), 0)
 
 
 def _operator(node: NodeProto) -> str:

@@ -24,6 +24,9 @@ OTHERS = 0.15
 WARM_UP = 3
 """Rounds before those that count."""
 
+IMAGE_AXES = 3
+"""Bytes with fewer axes may be indices rather than pixels."""
+
 
 class Stopwatch:
     """Milliseconds of calls, one after the other."""
@@ -95,12 +98,13 @@ def spread(took_ms: NDArray[np.float64]) -> float:
 
 
 def drawn(specs: Sequence[TensorSpec], draws: np.random.Generator) -> dict[str, NDArray]:
-    """Inputs to time a graph on: pixels for bytes, a normal distribution for floats, flags for other integers."""
+    """Inputs to time a graph on: pixels for images, a normal distribution for floats, flags for all other integers."""
     tensors: dict[str, NDArray] = {}
     for spec in specs:
         kind = np.dtype(spec.dtype)
         if kind.kind == "f":
-            tensors[spec.name] = draws.standard_normal(spec.shape).astype(kind)
+            tensors[spec.name] = np.asarray(draws.standard_normal(spec.shape), kind)
         else:
-            tensors[spec.name] = draws.integers(0, 256 if kind == np.uint8 else 2, spec.shape).astype(kind)
+            pixels = kind == np.uint8 and len(spec.shape) >= IMAGE_AXES
+            tensors[spec.name] = np.asarray(draws.integers(0, 256 if pixels else 2, spec.shape), kind)
     return tensors

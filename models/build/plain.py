@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import onnx
-from onnx import ModelProto, TypeProto
+from onnx import ModelProto, TensorShapeProto, TypeProto
 from onnx.inliner import inline_local_functions
 
-from models.build.tensors import spec_of
+from models.build.tensors import DTYPES, spec_of
 from swarm.core.errors import BadInput
 
 LOWEST_IR = 4
@@ -35,6 +35,8 @@ def plain(model: ModelProto) -> ModelProto:
             if value.type.HasField("tensor_type") and axes:
                 raise BadInput(f"input {value.name!r}", f"has dynamic axes: {', '.join(axes)}",
                                " ".join(f"--axis {axis}=N" for axis in axes))
+            if value.type.tensor_type.elem_type in DTYPES:
+                raise BadInput(f"input {value.name!r}", "does not say how many axes it has", "a shape, or dynamic axes")
             raise BadInput(f"input {value.name!r}", f"is a {_kind(value.type)}", "tensors of numbers and truth values")
     return copy
 
@@ -45,7 +47,7 @@ def dynamic_axes(model: ModelProto) -> list[str]:
     axes = [
         side.dim_param or f"{value.name}.{axis}"
         for value in model.graph.input if value.name not in constant
-        for axis, side in enumerate(value.type.tensor_type.shape.dim) if not side.HasField("dim_value")
+        for axis, side in enumerate(value.type.tensor_type.shape.dim) if _is_open(side)
     ]
     return list(dict.fromkeys(axes))
 
@@ -79,7 +81,7 @@ def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
     for value in graph.input:
         for axis, side in enumerate(value.type.tensor_type.shape.dim):
             size = sizes.get(side.dim_param or f"{value.name}.{axis}")
-            if size is not None and not side.HasField("dim_value"):
+            if size is not None and _is_open(side):
                 side.dim_value = size
     del graph.value_info[:]
     for value in graph.output:
@@ -87,6 +89,11 @@ def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
     found = {value.name: value for value in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output}
     for value in graph.output:
         value.CopyFrom(found[value.name])
+
+
+def _is_open(side: TensorShapeProto.Dimension) -> bool:
+    """Whether an axis has no fixed size; some exporters write -1."""
+    return not side.HasField("dim_value") or side.dim_value < 0
 
 
 def _kind(kind: TypeProto) -> str:

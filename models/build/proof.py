@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from models import store
 from models.build import frames as worlds
+from models.build.batch import single
 from models.build.calibration import RANDOM, WORLD, camera_inputs, inputs_of, is_camera
 from models.build.crew import Tell, verify
 from models.build.graph import Graph
@@ -64,7 +65,7 @@ def prove_variant(
     card: Card, key: str, *, all_cuts: bool, source: str, folder: Path | None = None, tell: Tell = lambda done, of: None
 ) -> Proof:
     """The same for a variant of a model. Args: source: of real inputs: world, random (none), or files."""
-    model = onnx.load(store.artefact(card, key, folder))
+    model = single(onnx.load(store.artefact(card, key, folder)))
     count = len(card.variants[key].stages)
     stages = [onnx.load(store.stage(card, key, k, folder)) for k in range(count)]
     return prove(model, all_cuts=all_cuts, real=_real(source, card, model), stages=stages, tell=tell)
@@ -74,7 +75,7 @@ def _real(source: str, card: Card, model: ModelProto) -> Sequence[Feed]:
     if source == RANDOM:
         return []
     if source != WORLD:
-        return inputs_of(source, card, model)
+        return inputs_of(source, card, model, least=1)
     if not is_camera(card):
         raise BadInput(f"--inputs {WORLD}", f"{card.name} takes no frames of a camera, uint8 [1, 72, 96, 3]",
                        "random, or .npy or .npz files")

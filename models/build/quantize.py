@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import msgspec
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from models.build.gates import Judge
 from models.build.runner import RunnerError
@@ -45,7 +45,9 @@ def quantize(
     """
     model = prepared(original)
     if not weighted(model):
-        raise ValueError("has no convolution or matrix product with weights: int8 would gain nothing")
+        half = any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
+        raise ValueError("has its weights in float16, which are not quantized" if half else
+                         "has no convolution or matrix product with weights: int8 would gain nothing")
     search = _Search(model, inputs, judge, say)
     best = {"int8": search.static(), "int8_dynamic": search.best(DYNAMIC)}
     return {key: trial for key, trial in best.items() if trial is not None and trial.score >= judge.floor}

@@ -1,6 +1,7 @@
 """Make the shipped models again, from nothing: render, train, export, quantize, test, cut, profile, write the cards.
 
     python -m models.build.recipe detector|segmenter|all [--frames N] [--minutes M] [--out DIR]
+    python -m models.build.recipe batch [--out DIR]          only let the files take several inputs at once, if they can
     python -m models.build.recipe profile [--out DIR]        only measure run times again
 """
 
@@ -18,13 +19,14 @@ from torch import nn
 
 from models import store
 from models.build import frames as worlds
+from models.build.batch import batched, timed
 from models.build.calibration import camera_inputs
 from models.build.export import IR_VERSION, OPSET, export
 from models.build.loading import memory_bytes
 from models.build.material import labelled
 from models.build.networks import NETWORKS, parameters
-from models.build.profile import host, run_times
-from models.build.staging import partition
+from models.build.profile import host, run_times, sizes
+from models.build.staging import WHOLE, partition
 from models.build.train import SCHEDULE, SEED, train
 from models.build.variants import shrink
 from models.session import Session
@@ -38,6 +40,8 @@ SHIPPED = ("fp32", "int8")
 STAGES = 8
 MINUTES = {"detector": 6.0, "segmenter": 14.0}
 TRAIN_FRAMES = 8000
+REAL = 8
+"""Rendered frames on which it is shown that several at once give what each gives alone."""
 
 
 def make(name: str, frames: int, minutes: float, out: Path) -> Card:
@@ -87,8 +91,23 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
     for key in shipped:
         store.put(store.artefact(shrunk.card, key, work).read_bytes(), out)
     card = partition(msgspec.structs.replace(shrunk.card, variants=shipped), STAGES, SHIPPED, out, print)
+    card = batched(card, SHIPPED, out, camera_inputs(calibration.images[:REAL], card))
+    store.save_card(card, out)
     store.sweep(out)
     return _timed([card], out)[0]
+
+
+def batch(out: Path) -> None:
+    """Let the shipped files take several inputs at once, which changes their hashes; what that takes is measured."""
+    for name in store.names(out):
+        card = store.load_card(name, out)
+        frames = worlds.render(worlds.SEEDS["calibrate"][0], REAL).images
+        card = timed(batched(card, list(card.variants), out, camera_inputs(frames, card)), list(card.variants), out)
+        store.save_card(card, out)
+        for key, variant in card.variants.items():
+            each = [f"{n} in {time.p50_ms:.2f} ms" for n, time in {1: variant.run_time, **variant.batch_times}.items()]
+            print(f"{name} {key}: takes {variant.batch} at once; {', '.join(each)}", flush=True)
+    store.sweep(out)
 
 
 def profile(out: Path) -> None:
@@ -98,23 +117,27 @@ def profile(out: Path) -> None:
 
 def _timed(cards: list[Card], out: Path) -> list[Card]:
     """The cards with the run times of this host, written."""
-    paths = {(card.name, key, -1): store.artefact(card, key, out) for card in cards for key in card.variants}
-    paths |= {(card.name, key, k): store.stage(card, key, k, out) for card in cards
+    paths = {(card.name, key, WHOLE, n): store.artefact(card, key, out) for card in cards
+             for key, variant in card.variants.items() for n in (1, *sizes(variant))}
+    paths |= {(card.name, key, k, 1): store.stage(card, key, k, out) for card in cards
               for key, variant in card.variants.items() for k in range(len(variant.stages))}
-    times = run_times(paths)
-    timed = []
+    times = run_times(paths, at_once={entry: entry[-1] for entry in paths})
+    made = []
     for card in cards:
         variants = {}
         for key, variant in card.variants.items():
-            stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k])
+            stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k, 1])
                       for k, stage in enumerate(variant.stages)]
-            variants[key] = msgspec.structs.replace(variant, run_time=times[card.name, key, -1], stages=stages)
-        timed.append(msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()}))
-        store.save_card(timed[-1], out)
+            variants[key] = msgspec.structs.replace(
+                variant, run_time=times[card.name, key, WHOLE, 1], stages=stages,
+                batch_times={n: times[card.name, key, WHOLE, n] for n in sizes(variant)},
+            )
+        made.append(msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()}))
+        store.save_card(made[-1], out)
         for key, variant in variants.items():
             print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "
                   f"p95 {variant.run_time.p95_ms:.2f} ms", flush=True)
-    return timed
+    return made
 
 
 def _seeds(kind: str, *used: int) -> str:
@@ -124,11 +147,13 @@ def _seeds(kind: str, *used: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*NETWORKS, "all", "profile"])
+    parser.add_argument("what", choices=[*NETWORKS, "all", "batch", "profile"])
     parser.add_argument("--frames", type=int, default=TRAIN_FRAMES, help="frames to train on")
     parser.add_argument("--minutes", type=float, help="upper limit of the training, per model")
     parser.add_argument("--out", type=Path, default=ARTEFACTS)
     asked = parser.parse_args()
+    if asked.what == "batch":
+        return batch(asked.out)
     if asked.what == "profile":
         return profile(asked.out)
     os.nice(5)

@@ -22,21 +22,22 @@ class RunnerError(BadInput):
 class Runner:
     """One graph, loaded.
 
-    Without `optimise` every node is computed by itself: nothing is fused, reordered or folded.
+    Without `optimise` every node is computed by itself: nothing is fused, reordered or folded. Errors name the graph
+    as `name`, by default by its own.
     """
 
-    def __init__(self, model: onnx.ModelProto, *, optimise: bool = True) -> None:
+    def __init__(self, model: onnx.ModelProto, *, optimise: bool = True, name: str = "") -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
         options.log_severity_level = FATAL
         level = ort.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
-        self._name = model.graph.name or "graph"
+        self._name = name or model.graph.name or "graph"
         try:
             self._session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
         except _ERRORS as error:
-            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot load it: {error}") from error
+            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot load it: {_said(error)}") from error
         self.inputs = self._session.get_inputs()
         self.outputs = self._session.get_outputs()
 
@@ -45,11 +46,16 @@ class Runner:
         try:
             return cast("list[NDArray]", self._session.run(None, dict(inputs)))
         except _ERRORS as error:
-            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot run it: {error}") from error
+            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot run it: {_said(error)}") from error
 
     def named(self, inputs: Mapping[str, NDArray]) -> dict[str, Any]:
         """The outputs by name: arrays, or lists where the graph gives sequences."""
         return {value.name: array for value, array in zip(self.outputs, self.run(inputs), strict=True)}
+
+
+def _said(error: Exception) -> str:
+    """In one line."""
+    return " ".join(str(error).split())
 
 
 _ERRORS = (

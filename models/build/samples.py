@@ -26,7 +26,7 @@ def samples(model: ModelProto, count: int, *, zeros_first: bool = False) -> Iter
     constant = {tensor.name for tensor in model.graph.initializer}
     specs = [spec for value in model.graph.input
              if value.name not in constant and (spec := spec_of(value))]
-    limits = {spec.name: _limit(model, spec) for spec in specs}
+    limits = {spec.name: _limits(model, spec) for spec in specs}
     for i in range(count):
         if zeros_first and i == 0:
             yield {spec.name: np.zeros(spec.shape, spec.dtype) for spec in specs}
@@ -34,22 +34,19 @@ def samples(model: ModelProto, count: int, *, zeros_first: bool = False) -> Iter
             yield {spec.name: _drawn(spec, limits[spec.name], draws) for spec in specs}
 
 
-def _drawn(spec: TensorSpec, limit: int, draws: np.random.Generator) -> NDArray:
+def _drawn(spec: TensorSpec, limits: tuple[int, int], draws: np.random.Generator) -> NDArray:
     kind = np.dtype(spec.dtype)
     if kind.kind == "f":
         levels = draws.standard_normal([*spec.shape[:2], *[1] * (len(spec.shape) - 2)])
-        return (draws.standard_normal(spec.shape) + levels).astype(kind)     # the mean of noise alone says nothing
-    lowest = int(np.iinfo(kind).min) if kind == np.int8 else 0
-    return draws.integers(lowest, limit, spec.shape).astype(kind)
+        return np.asarray(draws.standard_normal(spec.shape) + levels, kind)      # the mean of noise alone says nothing
+    return np.asarray(draws.integers(*limits, spec.shape), kind)
 
 
-def _limit(model: ModelProto, spec: TensorSpec) -> int:
-    """One more than the greatest value of an integer input."""
+def _limits(model: ModelProto, spec: TensorSpec) -> tuple[int, int]:
+    """The least value of an input that is not float, and one more than the greatest."""
     kind = np.dtype(spec.dtype)
     if kind.kind not in "iu":
-        return 2
-    if kind.itemsize == 1:
-        return int(np.iinfo(kind).max) + 1
+        return 0, FLAGS
     rows = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
@@ -63,4 +60,6 @@ def _limit(model: ModelProto, spec: TensorSpec) -> int:
             if node.input[index] in same and node.input[table] in rows:
                 axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
                 limits.append(rows[node.input[table]][axis])
-    return min(limits, default=FLAGS)
+    if limits:
+        return 0, min(limits)
+    return (int(np.iinfo(kind).min), int(np.iinfo(kind).max) + 1) if kind.itemsize == 1 else (0, FLAGS)

@@ -17,8 +17,15 @@ PROBES = 3
 
 
 def inferred(model: ModelProto) -> dict[str, TensorSpec]:
-    """What ONNX's own inference knows; a name that is used outside of bodies means the tensor there."""
-    known = _known(shape_inference.infer_shapes(model, data_prop=True).graph)
+    """What ONNX's own inference finds, else what the file says: that may be older than the graph's last change.
+
+    A name that is used outside of bodies means the tensor there.
+    """
+    bare = ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    known = _known(model.graph) | {
+        name: spec for name, spec in _known(shape_inference.infer_shapes(bare, data_prop=True).graph).items() if spec}
     constants = {
         tensor.name: TensorSpec(name=tensor.name, dtype=DTYPES[tensor.data_type], shape=list(tensor.dims))
         for tensor in model.graph.initializer if tensor.data_type in DTYPES

@@ -11,6 +11,7 @@ import onnx
 from onnx import ModelProto, ValueInfoProto
 
 from models import store
+from models.build.batch import single
 from models.build.extract import stage
 from models.build.graph import Graph
 from models.build.loading import memory_bytes
@@ -21,7 +22,8 @@ from models.build.runner import Runner
 from models.build.samples import samples
 from models.build.tensors import spec_of
 from models.build.verify import FUSED, Whole
-from swarm.core.cards import Card, Stage, TensorSpec
+from models.profiles import slowed
+from swarm.core.cards import Card, Stage, TensorSpec, Variant
 from swarm.core.errors import BadInput
 
 HEADS = 24
@@ -35,6 +37,7 @@ SHORTEST = 0.4
 
 ROUNDS = 7
 INPUTS = 3
+WHOLE = -1                           # among the numbers of stages
 
 Say = Callable[[str], None]
 
@@ -42,24 +45,38 @@ Say = Callable[[str], None]
 def partition(
     card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None
 ) -> Card:
-    """The card with `variants` cut into `most` stages, or fewer if some were too short, or none; all is saved.
+    """As `staged`, with the stages measured and the card saved."""
+    cut = staged(card, most, variants, folder, say)
+    entries = dict(cut.variants)
+    for key in variants:
+        if entries[key].stages:
+            say(f"measuring the stages of {card.name} {key}")
+            entries[key] = msgspec.structs.replace(entries[key], stages=_measured(cut, key, folder))
+    changed = msgspec.structs.replace(cut, variants=entries)
+    store.save_card(changed, folder)
+    return changed
 
-    Nothing is saved unless the stages, one feeding the next, give what the whole gives.
+
+def staged(
+    card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None
+) -> Card:
+    """The card with `variants` cut into `most` stages, or fewer if some were too short, or none; their files are kept.
+
+    Memory and times of a stage are the whole's until they are measured. No variant is cut unless its stages, one
+    feeding the next, give what the whole gives.
     Raises: BadInput for a variant that cannot be cut, or whose output does not depend on its input.
     """
     entries = dict(card.variants)
     for key in variants:
         say(f"cutting {card.name} {key}")
-        graph = Graph(onnx.load(store.artefact(card, key, folder)))
+        graph = Graph(single(onnx.load(store.artefact(card, key, folder))))
         entries[key] = msgspec.structs.replace(entries[key], stages=[])
-        if points := balanced(graph, most, head_costs(graph), SHORTEST):
+        if cuts(graph) and (points := balanced(graph, most, head_costs(graph), SHORTEST)):
             stages = split(graph, points)
             _prove(f"{card.name} {key}", graph, stages)
-            say(f"measuring the stages of {card.name} {key}")
-            entries[key] = msgspec.structs.replace(entries[key], stages=_entries(stages, folder))
-    changed = msgspec.structs.replace(card, variants=entries)
-    store.save_card(changed, folder)
-    return changed
+            kept = [_kept(model, entries[key], folder) for model in stages]
+            entries[key] = msgspec.structs.replace(entries[key], stages=kept)
+    return msgspec.structs.replace(card, variants=entries)
 
 
 def head_costs(graph: Graph) -> list[float]:
@@ -93,16 +110,20 @@ def _prove(what: str, graph: Graph, stages: Sequence[ModelProto]) -> None:
         raise RuntimeError(f"{what}: {cause}: {found}")
 
 
-def _entries(stages: Sequence[ModelProto], folder: Path | None) -> list[Stage]:
-    """Keep the stages' files, and measure them in turn."""
-    kept = [store.put(model.SerializeToString(deterministic=True), folder) for model in stages]
-    paths = {i: store.blob(*file, folder, f"stage {i}") for i, file in enumerate(kept)}
-    times = run_times(paths)
-    return [
-        Stage(sha256=kept[i][0], bytes=kept[i][1], inputs=_specs(model.graph.input), outputs=_specs(model.graph.output),
-              macs=sum(Graph(model).macs), memory_bytes=memory_bytes(paths[i]), run_time=times[i])
-        for i, model in enumerate(stages)
-    ]
+def _kept(model: ModelProto, whole: Variant, folder: Path | None) -> Stage:
+    sha256, size_bytes = store.put(model.SerializeToString(deterministic=True), folder)
+    return Stage(sha256=sha256, bytes=size_bytes, inputs=_specs(model.graph.input), outputs=_specs(model.graph.output),
+                 macs=sum(Graph(model).macs), memory_bytes=whole.memory_bytes, run_time=whole.run_time)
+
+
+def _measured(card: Card, key: str, folder: Path | None) -> list[Stage]:
+    """The stages with memory as measured, and times as on the host that made the card: by the ratio to the whole."""
+    variant = card.variants[key]
+    files = {k: store.stage(card, key, k, folder) for k in range(len(variant.stages))}
+    times = run_times(files | {WHOLE: store.artefact(card, key, folder)})
+    pace = times[WHOLE].p50_ms / variant.run_time.p50_ms
+    return [msgspec.structs.replace(stage, memory_bytes=memory_bytes(files[k]), run_time=slowed(times[k], pace))
+            for k, stage in enumerate(variant.stages)]
 
 
 def _specs(values: Iterable[ValueInfoProto]) -> list[TensorSpec]:

@@ -11,10 +11,13 @@ from onnx import ModelProto
 
 from models import profiles, store
 from models.build import profile as measuring
+from models.build.batch import batched, single
 from models.build.material import Material
 from models.build.quantize import Trial, quantize
-from models.profiles import ModelProfile
-from swarm.core.cards import Card, Gate, RunTime, Variant
+from models.build.staging import staged
+from models.profiles import ModelProfile, slowed
+from swarm.core.cards import Card, Gate, Variant
+from swarm.core.plan import MOST_AT_ONCE
 
 Say = Callable[[str], None]
 
@@ -33,8 +36,8 @@ def original(card: Card) -> str:
 
 
 def load(card: Card, folder: Path | None = None) -> ModelProto:
-    """The original's graph."""
-    return onnx.load(store.artefact(card, original(card), folder))
+    """The original's graph, for one input."""
+    return single(onnx.load(store.artefact(card, original(card), folder)))
 
 
 def shrink(
@@ -42,20 +45,27 @@ def shrink(
 ) -> Shrunk:
     """Make int8 variants of the original, keep those that the judge lets pass, and profile all on this machine.
 
-    A variant that was there under the same name is replaced. Card and profile are saved in `folder`, by default at
-    home, if anything passed. `tell` hears of every trial, `say` of progress. Raises: ValueError, as `quantize`.
+    A variant that was there under the same name is replaced; where that or the original is in stages, the new one is
+    cut, too, and where the original takes several inputs at once, so does the new one if it can. Card and profile are
+    saved in `folder`, by default at home, if anything passed. `tell` hears of every trial, `say` of progress.
+    Raises: ValueError, as `quantize`; BadInput, as `staged`.
     """
     parent = original(card)
     trials = quantize(load(card, folder), used.inputs, used.judge, tell)
-    variants = dict(card.variants)
+    before, variants = card.variants, dict(card.variants)
     for key, trial in trials.items():
         say(f"measuring {card.name} {key}")
-        variants[key] = _variant(card.variants[parent], parent, trial, used, folder)
+        variants[key] = _variant(before[parent], parent, trial, used, folder)
     card = msgspec.structs.replace(card, variants=variants)
+    for key in trials:
+        if stages := max(len(entry.stages) for entry in (before[parent], before.get(key, before[parent]))):
+            card = staged(card, stages, [key], folder, say)
+    if before[parent].batch > 1:
+        card = batched(card, list(trials), folder, used.inputs[:MOST_AT_ONCE])
     taken = measuring.profile(card, rounds=measuring.ROUNDS, folder=folder, say=say)
     if trials:
         timed = {key: _timed(card, key, parent, taken) if key in trials else variant
-                 for key, variant in variants.items()}
+                 for key, variant in card.variants.items()}
         card = msgspec.structs.replace(card, variants=timed)
         store.save_card(card, folder)
         profiles.save(taken, folder)
@@ -76,7 +86,10 @@ def _variant(parent: Variant, parent_key: str, trial: Trial, used: Material, fol
 
 def _timed(card: Card, key: str, parent: str, taken: ModelProfile) -> Variant:
     """With memory as measured, and times as on the host that made the card: by the ratio to the parent, here."""
-    here, there = taken.variants[parent].whole.run_time.p50_ms, card.variants[parent].run_time.p50_ms
-    whole = taken.variants[key].whole
-    return msgspec.structs.replace(card.variants[key], memory_bytes=whole.memory_bytes, run_time=RunTime(
-        quantiles_ms=[round(ms * there / here, 4) for ms in whole.run_time.quantiles_ms], runs=whole.run_time.runs))
+    pace = taken.variants[parent].whole.run_time.p50_ms / card.variants[parent].run_time.p50_ms
+    variant, measured = card.variants[key], taken.variants[key]
+    whole, *stages = (
+        msgspec.structs.replace(entry, memory_bytes=piece.memory_bytes, run_time=slowed(piece.run_time, pace))
+        for entry, piece in zip((variant, *variant.stages), (measured.whole, *measured.stages), strict=True))
+    batch_times = {inputs: slowed(time, pace) for inputs, time in measured.batches.items()}
+    return msgspec.structs.replace(whole, stages=stages, batch_times=batch_times)

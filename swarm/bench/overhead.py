@@ -1,112 +1,124 @@
-"""What the runtime adds to a run: delivery minus request minus run, within each request, beside a bare thread hand-off.
+"""`swarm bench overhead`: what the runtime adds to a run, beside a bare hand-off to a thread and back.
 
-One agent's own parts (scheduler, driver, executor, loop) and a real model, fed by a timer at 50 Hz in this process; the
-hand-off is measured in the same run, between the requests: a thread is woken through a queue and wakes the loop back.
+Within each request: delivery - request - run, where the run is the model with its pre- and post-processing, and all
+else is added. One agent's own parts and a real model, fed by a timer at 50 Hz in this process, with the interpreter set
+as an agent sets it; in turn with the requests, a thread is woken through a queue and wakes the loop back.
+
+Blocks take turns: with a loop that sleeps at once, as on most boards, and, told as `busy_...`, with one that looks for
+more for a while before it sleeps. What is asked of the runtime is asked of the first.
 """
 
 from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 from pathlib import Path
 
-import numpy as np
+import psutil
 
-from agents import events as ev
+from agents.agent import SWITCH_S
 from agents.catalogue import Catalogue
-from agents.driver import Driver, Input
 from agents.presence import Presence
 from agents.scheduler import Scheduler
 from models.store import ARTEFACTS
+from swarm.bench.rig import HOST, NAME, Rig
 from swarm.bench.stats import quantile
-from swarm.core.clock import MonotonicClock, ns
-from swarm.core.config import AgentFile, Board
+from swarm.core.clock import ns, seconds
 from swarm.core.plan import StreamSpec
-from swarm.core.spans import RequestId, Span
-from swarm.core.world import CAMERA, Outcome
-from swarm.net.endpoint import Endpoint
-from swarm.net.loop import Loop
+from swarm.core.spans import Span
+from swarm.core.world import Outcome
 
 RATE_HZ = 50.0
-HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source="this machine", emulated=False)
-WARM_UP = 50
+ROUNDS = 4
+REQUESTS = 125                       # of each block
+WARM_UP = 25
+BUSY_POLL_S = 300e-6                 # as launch/boards.yaml has it for this host
+WAYS = {"": 0.0, "busy_": BUSY_POLL_S}           # prefix of the figures -> how long the loop looks before it sleeps
+
+Figures = dict[str, float | int | str]
 
 
-class _Bench:
-    """Requests and hand-offs in turn, a period apart."""
+class _Block:
+    """Requests and hand-offs in turn, half a period apart."""
 
-    def __init__(self, model: str, requests: int) -> None:
-        self.clock = MonotonicClock()
-        self.loop = Loop(self.clock)
-        self.net = Endpoint(self.loop, swarm="bench", name="bench", role="agent", boot=1, handler=lambda _: None)
-        catalogue = Catalogue([model], HOST, Path(ARTEFACTS))
-        profiles = catalogue.profiles
-        scheduler = Scheduler(name="bench", policy="local", profiles=profiles, presence=Presence())
-        self.stream = StreamSpec(name="bench", model=model, rate_hz=RATE_HZ, deadline_s=1.0)
-        settings = AgentFile(
-            version=1, name="bench", swarm="bench", board_name="host", board=HOST, streams=[self.stream]
-        )
-        self.driver = Driver(settings, self.loop, self.net, scheduler, catalogue, self.ended)
-        self.frame = np.zeros((CAMERA.height_px, CAMERA.width_px, 3), np.uint8)
-        self.left = requests + WARM_UP
+    def __init__(self, catalogue: Catalogue, model: str, busy_poll_s: float) -> None:
+        scheduler = Scheduler(name=NAME, policy="local", profiles=catalogue.profiles, presence=Presence())
+        self._rig = Rig(scheduler, catalogue, self._ended, busy_poll_s)
+        self._clock, self._loop = self._rig.clock, self._rig.loop
+        self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)
         self.added_us: list[float] = []
         self.run_us: list[float] = []
         self.handoff_us: list[float] = []
         self.failed = 0
-        self.asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self.helper = threading.Thread(target=self.hand_back, daemon=True)
-        self.helper.start()
+        self.cpu_s = self.took_s = 0.0
+        self._asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._helper = threading.Thread(target=self._hand_back, daemon=True)
 
     def run(self) -> None:
-        self.loop.every(ns(1.0 / RATE_HZ), self.request)
-        self.loop.run()
-        self.asked.put(None)
-        self.helper.join()
-        self.driver.executor.close()
-        self.net.close()
-        self.loop.close()
+        process = psutil.Process()
+        began_ns, before = self._clock.now_ns(), process.cpu_times()
+        self._helper.start()
+        self._loop.every(ns(1.0 / RATE_HZ), lambda: self._rig.submit(self._stream))
+        self._loop.run()
+        after = process.cpu_times()
+        self.took_s = seconds(self._clock.now_ns() - began_ns)
+        self.cpu_s = after.user + after.system - before.user - before.system
+        self._asked.put(None)
+        self._helper.join()
+        self._rig.close()
+        del self.added_us[:WARM_UP], self.run_us[:WARM_UP], self.handoff_us[:2 * WARM_UP]
 
-    def request(self) -> None:
-        now = self.clock.now_ns()
-        self.left -= 1
-        request = RequestId("bench", 1, self.left)
-        self.driver.arrived(
-            ev.RequestArrived(request=request, stream=self.stream, captured_ns=now, deadline_ns=now + ns(1.0)),
-            Input(self.frame),
-        )
-
-    def ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
+    def _ended(self, span: Span, outcome: Outcome | None) -> None:
         if outcome is None:              # superseded: this host stood still for two periods
             self.failed += 1
         else:
-            self.added_us.append((self.clock.now_ns() - span.captured_ns) / 1e3 - span.run_s * 1e6)
+            self.added_us.append((self._clock.now_ns() - span.captured_ns) / 1e3 - span.run_s * 1e6)
             self.run_us.append(span.run_s * 1e6)
-        self.loop.after(ns(0.5 / RATE_HZ), lambda: self.asked.put(self.clock.now_ns()))
+        self._loop.after(ns(0.5 / RATE_HZ), lambda: self._asked.put(self._clock.now_ns()))
 
-    def hand_back(self) -> None:
+    def _hand_back(self) -> None:
         """In a thread of its own: as bare as a hand-off can be, there through a queue and back through the loop."""
-        while (sent_ns := self.asked.get()) is not None:
-            there_ns = self.clock.now_ns()
-            self.loop.post(lambda at=sent_ns, there=there_ns: self.handed(at, there))
+        while (sent_ns := self._asked.get()) is not None:
+            there_ns = self._clock.now_ns()
+            self._loop.post(lambda at=sent_ns, there=there_ns: self._handed(at, there))
 
-    def handed(self, sent_ns: int, there_ns: int) -> None:
+    def _handed(self, sent_ns: int, there_ns: int) -> None:
         self.handoff_us.append((there_ns - sent_ns) / 1e3)
-        self.handoff_us.append((self.clock.now_ns() - there_ns) / 1e3)
-        if self.left <= 0:
-            self.loop.stop()
+        self.handoff_us.append((self._clock.now_ns() - there_ns) / 1e3)
+        if self._rig.submitted >= REQUESTS + WARM_UP:
+            self._loop.stop()
 
 
-def measure(model: str = "detector", requests: int = 500) -> dict[str, float | int | str]:
-    """`added_us`: p50 of delivery - request - run; `handoff_us`: p50 of one bare hand-off; both with their p95."""
-    bench = _Bench(model, requests)
-    bench.run()
-    added, handoff = bench.added_us[WARM_UP:], bench.handoff_us[2 * WARM_UP:]
+def measure(model: str = "detector") -> Figures:
+    """`added_us`: p50 of delivery - request - run; `handoff_us`: p50 of one bare hand-off; `cpu`: cores in use."""
+    catalogue = Catalogue([model], HOST, Path(ARTEFACTS))
+    blocks: dict[str, list[_Block]] = {way: [] for way in WAYS}
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        for _ in range(ROUNDS):
+            for way, busy_poll_s in WAYS.items():
+                block = _Block(catalogue, model, busy_poll_s)
+                block.run()
+                blocks[way].append(block)
+    finally:
+        sys.setswitchinterval(before_s)
+    figures: Figures = {"model": model, "rate_hz": RATE_HZ, "busy_poll_us": BUSY_POLL_S * 1e6}
+    for way, some in blocks.items():
+        figures |= {f"{way}{key}": value for key, value in _figures(some).items()}
+    return figures
+
+
+def _figures(blocks: list[_Block]) -> Figures:
+    added, run, handoff = ([us for block in blocks for us in getattr(block, of)]
+                           for of in ("added_us", "run_us", "handoff_us"))
     return {
-        "model": model, "requests": len(added), "failed": bench.failed, "rate_hz": RATE_HZ,
-        "run_us": quantile(bench.run_us, 0.5),
+        "requests": len(added), "failed": sum(block.failed for block in blocks), "run_us": quantile(run, 0.5),
         "added_us": quantile(added, 0.5), "added_p95_us": quantile(added, 0.95),
         "handoff_us": quantile(handoff, 0.5), "handoff_p95_us": quantile(handoff, 0.95),
+        "cpu": round(sum(block.cpu_s for block in blocks) / sum(block.took_s for block in blocks), 3),
     }
 
 
@@ -114,8 +126,10 @@ def main(as_json: bool) -> int:
     figures = measure()
     if as_json:
         print(json.dumps(figures))
-    else:
-        print(f"{figures['model']}, {figures['requests']} requests at {RATE_HZ:g} Hz, run {figures['run_us']} us: the "
-              f"runtime adds {figures['added_us']} us (p95 {figures['added_p95_us']}); a bare hand-off takes "
-              f"{figures['handoff_us']} us (p95 {figures['handoff_p95_us']})")
+        return 0
+    print(f"{figures['model']}, {figures['requests']} requests at {RATE_HZ:g} Hz, run {figures['run_us']} us: the "
+          f"runtime adds {figures['added_us']} us (p95 {figures['added_p95_us']}); a bare hand-off takes "
+          f"{figures['handoff_us']} us (p95 {figures['handoff_p95_us']}); {figures['cpu']} cores in use. Looking for "
+          f"more for {figures['busy_poll_us']:g} us before sleeping: {figures['busy_added_us']} us, "
+          f"{figures['busy_handoff_us']} us, {figures['busy_cpu']} cores")
     return 0

@@ -24,9 +24,11 @@ HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source=
 class Rig:
     """`scheduler` handles events, `catalogue` has the models; `ended` hears of every request's end."""
 
-    def __init__(self, scheduler: Any, catalogue: Any, ended: Callable[[Span, Outcome | None], None]) -> None:
+    def __init__(
+        self, scheduler: Any, catalogue: Any, ended: Callable[[Span, Outcome | None], None], busy_poll_s: float = 0.0
+    ) -> None:
         self.clock = MonotonicClock()
-        self.loop = Loop(self.clock)
+        self.loop = Loop(self.clock, busy_poll_s)
         self.net = Endpoint(self.loop, swarm=NAME, name=NAME, role="agent", boot=1, handler=lambda _: None)
         settings = AgentFile(version=1, name=NAME, swarm=NAME, board_name="host", board=HOST, streams=[])
         self.driver = Driver(

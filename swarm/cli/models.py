@@ -8,10 +8,11 @@ import json
 import msgspec
 
 from models import profiles, store
+from models.batches import paying
 from models.profiles import HOST, VariantProfile
 from models.session import VERSION
 from swarm.cli.drawing import bar, scatter
-from swarm.core.cards import Card, crossing
+from swarm.core.cards import Card, Variant, crossing
 from swarm.core.rules import known
 
 BAR = 20
@@ -101,7 +102,20 @@ def _variants(card: Card) -> list[str]:
         figures = ", ".join(f"{key} {value:.4g}" for key, value in variant.metrics.items())
         way = f"; from {variant.parent}: {variant.way}" if variant.parent else ""
         lines.append(f"  {'':13} {figures}{way}")
+        lines += [f"  {'':13} {line}" for line in _at_once(variant, _here(card).get(row["variant"]))]
     return lines
+
+
+def _at_once(variant: Variant, here: VariantProfile | None) -> list[str]:
+    """How many inputs one run takes, and what that saves, as measured here or else as the card has it."""
+    if variant.batch == 1:
+        return []
+    whole, batches = (here.whole.run_time, here.batches) if here else (variant.run_time, variant.batch_times)
+    told = [f"{n} in {time.p50_ms:.2f} ms ({time.p50_ms / n / whole.p50_ms:.2f} of one each)"
+            for n, time in sorted(batches.items())]
+    pays = len(paying(whole, batches))
+    agents = f"agents run up to {pays} at once" if pays else "agents run them one by one, since that gains too little"
+    return [f"takes up to {variant.batch} inputs at once" + (f": {', '.join(told)}; {agents}" if told else "")]
 
 
 def _cuts(card: Card) -> list[str]:

@@ -46,7 +46,7 @@ def _board(name: str) -> Board:
 
 
 def _lines(card: Card, result: profiles.ModelProfile) -> list[str]:
-    """A row per variant and stage."""
+    """A row per variant, stage and number of inputs at once."""
     title = (f"{'':16}{'p50 ms':>9}{'p95':>9}{'p99':>9}{'spread':>9}{f'p50, {result.threads} thr.':>14}"
              f"{'load cold':>11}{'warm':>8}{'peak MB':>9}{'cut KiB':>9}")
     lines = [title]
@@ -54,6 +54,8 @@ def _lines(card: Card, result: profiles.ModelProfile) -> list[str]:
         rows = [(key, variant.whole, None)]
         rows += [(f"  stage {k}", stage, variant.boundary_bytes[k]) for k, stage in enumerate(variant.stages)]
         lines += [_line(name, piece, cut_bytes) for name, piece, cut_bytes in rows]
+        lines += [f"  {f'{inputs} at once':14}{time.p50_ms:9.2f}{time.p95_ms:9.2f}"
+                  for inputs, time in variant.batches.items()]
     return lines
 
 

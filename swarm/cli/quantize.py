@@ -39,7 +39,7 @@ def quantize(given: argparse.Namespace) -> int:
         except ValueError as error:
             if isinstance(error, BadInput):
                 raise
-            raise BadInput(f"model {given.name!r}", str(error), "a float graph with weights") from None
+            raise BadInput(f"model {given.name!r}", str(error), "a float32 graph with weights") from None
     _print(result, told, given.json)
     return 0 if result.made else 1
 

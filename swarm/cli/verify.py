@@ -66,7 +66,7 @@ def _file(given: argparse.Namespace, progress: Progress) -> tuple[str, dict[str,
 
     if given.inputs or given.variant:
         raise BadInput(given.model, "has no variants, and is run on random inputs only", "import it first")
-    graph, _ = static(read(Path(given.model)), sizes(given.axis))
+    graph, _ = static(read(Path(given.model)), sizes(given.axis), given.model)
     return given.model, {"": prove(graph.model, all_cuts=given.all_cuts, tell=_teller(progress, given.model))}
 
 

@@ -20,6 +20,9 @@ ITEM_BYTES = {
 }
 """Size of one element, by numpy's name of its type."""
 
+BATCH_AXIS = "at_once"
+"""Name of the first axis of a graph's inputs and outputs that may have any size: so many inputs run at once."""
+
 AGREEMENT = "agreement"
 """Metric of models without labels: likeness of a variant's outputs to the original's, 0..1; the original has 1."""
 
@@ -106,6 +109,8 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     gate: Gate | None = None         # None: an original
     way: str = ""                    # how it was made from its parent
     providers: list[Provider] = []   # what may run it; empty: any
+    batch: int = 1                   # inputs that it takes at once at most, along the first axis
+    batch_times: dict[int, RunTime] = {}     # of so many inputs at once, as far as it was measured
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

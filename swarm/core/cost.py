@@ -62,6 +62,16 @@ def step_p95_s(profile: Profile, leg: Leg) -> float:
     return max(stage.p95_s for stage in profile.stages[leg.first:leg.last or None])
 
 
+def together_p50_s(profile: Profile, inputs: int) -> float:
+    """Median run time of so many inputs at once, or of one after the other beyond what the profile knows."""
+    return profile.batch_s[inputs - 1] if 1 < inputs <= len(profile.batch_s) else inputs * profile.p50_s
+
+
+def together_p95_s(profile: Profile, inputs: int) -> float:
+    """What such a run exceeds no more often than one in twenty, if it is as uneven as that of one input."""
+    return together_p50_s(profile, inputs) * profile.p95_s / profile.p50_s
+
+
 def leg_bytes(profile: Profile, leg: Leg) -> int:
     """What is sent to the agent of a leg."""
     return profile.stages[leg.first].input_bytes if leg.first else profile.input_bytes

@@ -6,7 +6,7 @@ import msgspec
 
 from swarm.core.bounds import Count, Finite, Priority, Rate, Seconds
 from swarm.core.plan import Plan, Profile, Route, StageNumber, StreamSpec
-from swarm.core.spans import LegsDone, RequestId, Span
+from swarm.core.spans import AtOnce, LegsDone, RequestId, Span
 from swarm.core.world import Act, Claim, Outcome, Pose
 
 
@@ -158,6 +158,7 @@ class StageAnswer(Message, frozen=True, kw_only=True):
     waited_s: Seconds                  # in the peer's queue
     held_s: Seconds                    # receipt to answer
     overrun: bool = False
+    batch: AtOnce = 1                # inputs that ran at once, this one among them
     done: LegsDone = []              # what the legs of other peers before this one took
 
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from swarm.core.bounds import Count, PositiveSeconds, Priority, Rate, Seconds, Share
 
 MOST_STAGES = 16
+MOST_AT_ONCE = 8                     # inputs of one run
 StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
 
 
@@ -34,6 +35,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Share                  # the card's primary metric, 0..1
     input_bytes: Count               # what travels when it is offloaded whole
     stages: Annotated[list[StageProfile], Meta(max_length=MOST_STAGES)] = []     # empty: it runs whole only
+    batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
+    """Median run time of 1, 2, ... inputs at once, as far as more of them take less time each; empty: none at once."""
 
 
 class Leg(msgspec.Struct, frozen=True, array_like=True):

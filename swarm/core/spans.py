@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from swarm.core.bounds import Count, Finite, Nanoseconds, Priority, Seconds
+from swarm.core.plan import MOST_AT_ONCE
 
 Ending = Literal["completed", "late", "failed"]
 
@@ -22,6 +23,9 @@ class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
         return f"{self.agent}/{self.boot}/{self.sequence}"
 
 
+AtOnce = Annotated[int, msgspec.Meta(ge=1, le=MOST_AT_ONCE)]
+
+
 class LegTimes(msgspec.Struct, frozen=True, array_like=True):
     """What one leg of a chain took, on the clock of its agent."""
 
@@ -29,6 +33,7 @@ class LegTimes(msgspec.Struct, frozen=True, array_like=True):
     waited_s: Seconds = 0.0          # in that agent's queue
     held_s: Seconds = 0.0            # receipt to sending on
     overrun: bool = False
+    batch: AtOnce = 1                # inputs that ran at once, this one among them
 
 
 LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
@@ -75,6 +80,7 @@ class Span(msgspec.Struct, kw_only=True):
     predicted_s: Finite = 0.0         # latency expected when it was routed
     other: str = ""                  # for a sample: the agent that would have been the next best choice then
     other_s: Finite = 0.0             # and the latency expected of it
+    batch: AtOnce = 1                # inputs of the run that counted, this one among them
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Literal["open"] = "open"
     reason: str = ""

@@ -117,8 +117,6 @@ def _models(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         at = f"{where}: streams[{i}].model"
         rules.known(stream.model, store.names(), at, "model")
         try:
-            card = store.load_card(stream.model)
-            for variant in card.variants:
-                store.artefact(card, variant)
+            store.check(store.load_card(stream.model))
         except store.ModelError as error:
             raise BadInput(f"{at}: {error.where}", error.what, error.want) from None

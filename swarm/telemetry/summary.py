@@ -57,6 +57,7 @@ def summarise(
             "guard_fired": sum(s.guard_fired for s in on_peers),
         },
         "preempted": _preempted(rows),
+        "batched": _batched(rows),
         "choices": choices.figures(table.arrays(rows, choices.NEEDED)),
         "planner": {
             "plans": len(planner), "epoch": max((p.epoch for p in planner), default=0),
@@ -119,6 +120,12 @@ def _preempted(rows: Sequence[Row]) -> dict[str, int | float | None]:
     hit = [r.span for r in rows if r.span.preempted]
     aside_ms = float(np.percentile([s.aside_s * 1e3 for s in hit], 95)) if hit else None
     return {"requests": len(hit), "times": sum(s.preempted for s in hit), "aside_ms_p95": _rounded(aside_ms)}
+
+
+def _batched(rows: Sequence[Row]) -> dict[str, int]:
+    """Requests that ran with others at once, and how many inputs the largest of these runs had."""
+    hit = [r.span.batch for r in rows if r.span.batch > 1]
+    return {"requests": len(hit), "largest": max(hit, default=1)}
 
 
 def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> dict[str, Any]:

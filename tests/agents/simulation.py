@@ -1,21 +1,22 @@
-"""One robot under random schedules: frames, peers, losses, refusals and chains, all drawn from one seed."""
+"""One robot under random schedules: frames, peers, losses, refusals, chains and preemption, all drawn from one seed."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import random
 
 from agents import events as ev
+from agents.preemption import CUT_S
+from agents.presence import HEARTBEAT_S, Presence
 from agents.serving import CHAIN_BROKEN
 from swarm.core.clock import ns
-from swarm.core.plan import Leg
+from swarm.core.plan import StreamSpec
 from swarm.core.spans import RequestId, Span
-from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, presence, profile, request, scheduler, stream
+from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
+from tests.agents.scenes import Asking, Scene
+from tests.agents.simulated import Agenda, SimulatedExecutor
+from tests.agents.watch import Watch
 
-ASKS: list[tuple[int, int, list[Leg]]] = [
-    (0, 0, []), (0, 0, []), (3, 4, []), (1, 2, [Leg("ox", 2, 4)]), (1, 3, [Leg("mule", 3, 4)])]
-"""What `asker` wants: whole models, the end of a chain, the middle of one."""
+PEERS = ("mule", "ox", "asker")
 
 
 class Simulation:
@@ -24,90 +25,145 @@ class Simulation:
     Every command is checked as it is done.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.now = 0
-        self.order = itertools.count()
-        self.agenda: list[tuple[int, int, ev.Event]] = []
-        able = [profile(stages=4), profile("segmenter", 0.05, stages=4)]
-        self.known = presence(mule=able, ox=able[:1], asker=able)
-        policy = self.random.choice(["planner", "planner", "split:2", "split:3"])
-        self.scheduler = scheduler(policy, self.known, stages=4, detector=0.03, segmenter=0.2)
-        self.running: set[int] = set()
-        self.cancelled: set[RequestId] = set()
-        self.submitted = 0
+    def __init__(self, scene: Scene, seed: int) -> None:
+        self.scene, self.random = scene, random.Random(seed)
+        self.agenda = Agenda()
+        self.known = Presence()
+        self.scheduler = robot(
+            scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded
+        )
+        self.executor = SimulatedExecutor(
+            self.agenda, scene.executors, {p.model: p for p in scene.profiles}, self.handle, self.random
+        )
+        self.watch = Watch(self.scheduler, self.executor, scene.longest_s)
+        self.silent_until: dict[str, int] = {}
+        self.cancelled: set[RequestId] = set()               # whose timers are
+        self.submitted: set[RequestId] = set()
         self.ended: list[Span] = []
         self.asked: set[RequestId] = set()
         self.settled: dict[RequestId, int] = {}              # asks that were answered, passed on, refused, forgotten
         self.passed: set[RequestId] = set()
         self.broken: dict[RequestId, int] = {}               # owners told that their chain broke behind us
         self.holders: dict[RequestId, set[str]] = {}         # who may be at work for a request of ours
-        self.chains = 0
+        self.started: dict[int, ev.RunStage] = {}            # by work
+        self.told: dict[int, float] = {}                     # runs told to leave, and with what impatience
+        self.chains = self.aborted_aside = 0
 
-    def run(self, frames: int = 40) -> None:
-        specs = [stream(deadline_s=0.1, priority=2), stream("segment", "segmenter", deadline_s=0.4)]
-        for i in range(frames):
-            at = ns(0.05 * i + self.random.uniform(0, 0.02))
-            spec = specs[i % 3 == 2]
-            self.later(at, arrived(i, spec, at))
-            if self.random.random() < 0.3:
-                first, last, route = self.random.choice(ASKS)
-                deadline_ns = at + ns(self.random.uniform(0.01, 0.3))
-                self.later(at, asked(i, deadline_ns=deadline_ns, first=first, last=last, route=route))
-            if self.random.random() < 0.1:
-                self.later(at + ns(0.05), ev.StageCancelled(request=request(i, "asker"), peer="asker"))
-            if self.random.random() < 0.1:
-                where = [self.random.choice(["me", "mule", "ox"]) for _ in range(self.random.choice([1, 4]))]
-                self.later(at, plan_for(self.random.choice(["detect", "segment"]), *where, epoch=i))
-        for _ in range(3):
-            self.later(ns(self.random.uniform(0, 2)), ev.PeerLost(peer=self.random.choice(["mule", "ox", "asker"])))
-        while self.agenda:
-            self.now, _, event = heapq.heappop(self.agenda)
-            self.submitted += isinstance(event, ev.RequestArrived)
-            if isinstance(event, ev.StageAsked):
-                self.asked.add(event.request)
-            if isinstance(event, ev.StageDone):
-                self.running.remove(event.work)
-            if isinstance(event, ev.AnswerCame | ev.Refused):
+    def run(self) -> None:
+        for spec in self.scene.streams:
+            self._frames(spec)
+        for asking in self.scene.asks:
+            self._asks(asking)
+        for _ in range(self.scene.troubles):
+            at = self._time()
+            self.agenda.at(at, self._fall_silent, self.random.choice(PEERS))
+            where = [self.random.choice(["me", "mule", "ox"]) for _ in range(self.random.choice([1, 4]))]
+            self.agenda.at(at, self.handle, plan_for(self.random.choice(self.scene.streams).name, *where, epoch=at))
+        self.agenda.at(0, self._hear)
+        self.agenda.run()
+        self._check_the_end()
+
+    # --- what happens to the robot ---
+
+    def _time(self) -> int:
+        return ns(self.random.uniform(0, self.scene.lasts_s))
+
+    def _frames(self, spec: StreamSpec) -> None:
+        """A camera; it may stand still for a while, and begin again."""
+        at_s = self.random.uniform(0, 1 / spec.rate_hz)
+        while at_s < self.scene.lasts_s:
+            at = ns(at_s) + 1
+            frame = arrived(len(self.submitted), spec, at)
+            self.submitted.add(frame.request)
+            self.agenda.at(at, self.handle, frame)
+            pause_s = self.random.uniform(0.2, 1.0) if self.random.random() < self.scene.pauses else 0.0
+            at_s += self.random.uniform(0.8, 1.2) / spec.rate_hz + pause_s
+
+    def _asks(self, asking: Asking) -> None:
+        at_s = self.random.uniform(0, 1 / asking.rate_hz)
+        while at_s < self.scene.lasts_s:
+            at = ns(at_s) + 1
+            first, last, route = self.random.choice(asking.legs)
+            ask = asked(
+                len(self.asked), asking.model, at + ns(asking.deadline_s), asking.peer, first, last, route,
+                asking.priority,
+            )
+            self.asked.add(ask.request)
+            self.agenda.at(at, self.handle, ask)
+            if self.random.random() < self.scene.cancels:
+                self._call_off(ask.request, at + ns(self.random.uniform(-0.01, 0.1)))
+            at_s += self.random.uniform(0.8, 1.2) / asking.rate_hz
+
+    def _call_off(self, which: RequestId, at: int) -> None:
+        self.agenda.at(at, self.handle, ev.StageCancelled(request=which, peer=which.agent))
+
+    def _fall_silent(self, peer: str) -> None:
+        self.silent_until[peer] = self.agenda.now + ns(1.0)
+
+    def _hear(self) -> None:
+        """Heartbeats of those that are not silent."""
+        now = self.agenda.now
+        for peer in PEERS:
+            if now >= self.silent_until.get(peer, 0):
+                self.known.heard(peer, BOOT, self.random.choice([0.0, 0.05]), now)
+                self.known.advertised(peer, BOOT, self.scene.advert)
+        for peer in self.known.expire(now):
+            for holders in self.holders.values():
+                holders.discard(peer)
+            self.handle(ev.PeerLost(peer=peer))
+        if now < ns(self.scene.lasts_s):
+            self.agenda.at(now + ns(HEARTBEAT_S), self._hear)
+
+    def handle(self, event: ev.Event) -> None:
+        now = self.agenda.now
+        match event:
+            case ev.LastSafeStart() | ev.BudgetSpent() | ev.GivenUp() if event.request in self.cancelled:
+                return
+            case ev.StageDone(work=work) | ev.SetAside(work=work):
+                self.told.pop(work, None)
+                self.aborted_aside += isinstance(event, ev.SetAside) and work in self.executor.aborted
+                self.watch.left(work, now)
+            case ev.AnswerCame() | ev.Refused():
                 self.holders.pop(event.request, None)
-            if isinstance(event, ev.PeerLost):
-                for holders in self.holders.values():
-                    holders.discard(event.peer)
-            if isinstance(event, ev.LastSafeStart | ev.BudgetSpent | ev.GivenUp) and event.request in self.cancelled:
-                continue
-            for peer in ("mule", "ox", "asker"):
-                self.known.heard(peer, BOOT, self.random.choice([0.0, 0.05]), self.now)
-            for command in self.scheduler.handle(event, self.now):
-                self.do(command)
+        for command in self.scheduler.handle(event, now):
+            self._do(command)
+        self.watch.look(now)
 
-    def later(self, at: int, event: ev.Event) -> None:
-        heapq.heappush(self.agenda, (at, next(self.order), event))
+    # --- what it does ---
 
-    def do(self, command: ev.Command) -> None:
+    def _do(self, command: ev.Command) -> None:
+        now = self.agenda.now
         match command:
             case ev.RunStage(work=work):
-                self.running.add(work)
-                assert len(self.running) == 1, "two runs on one executor"
-                took = ns(self.random.choice([0.02, 0.03, 0.2]))
-                ran = self.random.random() > 0.05
-                self.later(self.now + took, ev.StageDone(
-                    work=work, started_ns=self.now, finished_ns=self.now + took, ran=ran
-                ))
+                self.started[work] = command
+                self.executor.start(command)
+            case ev.Preempt(work=work, impatience=impatience):
+                assert impatience > self.told.get(work, -1.0), "told twice the same"
+                self.told[work] = impatience
+                self.executor.preempt(work, impatience)
+                if self.started[work].asker and self.random.random() < self.scene.cancels:
+                    self._call_off(self.started[work].request, now + ns(self.random.uniform(0, CUT_S)))
+            case ev.AbortRun(work=work):
+                self.executor.abort(work)
+            case ev.LoadStages(model=model, variant=variant):
+                loaded = ev.StagesLoaded(model=model, variant=variant)
+                self.agenda.at(now + ns(self.random.uniform(0.05, 0.5)), self.handle, loaded)
             case ev.SendStage(request=which, route=legs):
-                self.sent(which, [leg.agent for leg in legs])
+                self._sent(which, [leg.agent for leg in legs])
             case ev.PassOn(asked=asked, peer=peer):
-                self.settle(asked.request)
+                self._settle(asked.request)
                 self.passed.add(asked.request)
                 assert (peer, asked.route) == (asked.route[0].agent, list(asked.route))
                 if self.random.random() < 0.5:
-                    at = self.now + ns(self.random.uniform(0.001, 0.1))
-                    self.later(at, ev.Refused(request=asked.request, peer=peer, reason="unreachable"))
+                    at = now + ns(self.random.uniform(0.001, 0.1))
+                    self.agenda.at(at, self.handle, ev.Refused(
+                        request=asked.request, peer=peer, reason="unreachable"))
             case ev.CancelStage(request=which, peer=peer):
                 self.holders[which].remove(peer)
             case ev.StopSending(request=which):
                 assert which in self.passed
             case ev.SetTimer(at_ns=at, event=event):
-                self.later(max(at, self.now), event)
+                self.agenda.at(at, self.handle, event)
             case ev.CancelTimers(request=which):
                 self.cancelled.add(which)
             case ev.Deliver(span=span):
@@ -119,26 +175,47 @@ class Simulation:
                 request=which, peer=peer
             ):
                 assert which.agent == peer
-                self.settle(which)
-            case ev.AbortRun(work=work):
-                assert work in self.running, "an abort of what does not run"
+                self._settle(which)
+            case _:
+                raise AssertionError(f"no way to do {command}")
 
-    def settle(self, which: RequestId) -> None:
+    def _settle(self, which: RequestId) -> None:
         self.settled[which] = self.settled.get(which, 0) + 1
 
-    def sent(self, which: RequestId, agents: list[str]) -> None:
+    def _sent(self, which: RequestId, agents: list[str]) -> None:
         """The last answers, perhaps twice; or one of them refuses, cannot pass it on, or is not reached; or silence."""
         self.holders[which] = set(agents)
         self.chains += len(agents) > 1
         fate = self.random.random()
-        at = self.now + ns(self.random.uniform(0.005, 0.5))
+        at = self.agenda.now + ns(self.random.uniform(0.005, 0.5))
         if fate < 0.6:
-            self.later(at, came(which.sequence, agents[-1], before=len(agents) - 1))
+            self.agenda.at(at, self.handle, came(which.sequence, agents[-1], before=len(agents) - 1))
             if fate < 0.1:
-                self.later(at + 1, came(which.sequence, agents[-1]))
+                self.agenda.at(at + 1, self.handle, came(which.sequence, agents[-1]))
         elif fate < 0.8:
             peer = self.random.choice(agents)
             reasons = ["full", CHAIN_BROKEN] if peer != agents[-1] else ["full"]
-            self.later(at, ev.Refused(request=which, peer=peer, reason=self.random.choice(reasons)))
+            self.agenda.at(at, self.handle, ev.Refused(
+                request=which, peer=peer, reason=self.random.choice(reasons)))
         elif fate < 0.85:
-            self.later(self.now, ev.Refused(request=which, peer=agents[0], reason="unreachable"))
+            self.agenda.at(0, self.handle, ev.Refused(request=which, peer=agents[0], reason="unreachable"))
+
+    # --- and in the end ---
+
+    def _check_the_end(self) -> None:
+        ids = [span.request for span in self.ended]
+        assert len(ids) == len(set(ids)), "a request ended twice"
+        assert set(ids) == self.submitted, "a request never ended"
+        assert self.scheduler.open_requests() == 0
+        assert self.settled == dict.fromkeys(self.asked, 1), "each ask is settled once"
+        assert set(self.broken.values()) <= {1}, "an owner is told once"
+        assert not any(self.holders.values()), f"nobody works in vain untold: {self.holders}"
+        assert not self.executor.current, "nothing runs on"
+        assert self.scheduler.busy_s(self.agenda.now) == 0.0
+        for span in self.ended:
+            if span.ending == "completed":
+                assert span.captured_ns <= span.ended_ns <= span.deadline_ns
+        counts = self.scheduler.statistics()
+        assert counts.ended["completed"] + counts.ended["late"] + counts.ended["failed"] == len(self.submitted)
+        assert counts.cut <= self.executor.cuts
+        assert counts.preempted <= self.executor.cuts + self.executor.boundaries

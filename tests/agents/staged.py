@@ -9,6 +9,7 @@ import onnx
 
 from agents.catalogue import Given, Loaded, Made
 from models import store
+from models.build.batch import single
 from models.build.graph import Graph
 from models.build.partition import balanced, split
 from models.build.tensors import spec_of
@@ -25,7 +26,7 @@ def store_with_stages(folder: Path) -> Path:
     card = store.load_card("detector", store.ARTEFACTS)
     whole = store.artefact(card, "int8", store.ARTEFACTS)
     store.put(whole.read_bytes(), folder)
-    graph = Graph(onnx.load(whole))
+    graph = Graph(single(onnx.load(whole)))
     stages = [_stage(model, folder) for model in split(graph, balanced(graph, STAGES))]
     variant = msgspec.structs.replace(card.variants["int8"], stages=stages, parent="")
     store.save_card(msgspec.structs.replace(card, variants={"int8": variant}), folder)

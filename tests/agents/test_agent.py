@@ -106,6 +106,22 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     stage.net.close()
 
 
+def test_the_late_word_of_an_older_start_is_no_loss_and_a_newer_start_is_one(stage: Stage) -> None:
+    def losses_after(boot: int, count: int) -> int:
+        stage.peer._boot = boot
+        stage.send(stage.peer, msg.Heartbeat(sequence=count))
+        stage.wait("mule", msg.HeartbeatAck, count)
+        return sum(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened))
+
+    stage.up()
+    assert losses_after(7, 1) == 0
+    assert losses_after(6, 2) == 0
+    assert losses_after(7, 3) == 0
+    losses_after(8, 4)
+    stage.net.until(lambda: any(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened)))
+    assert losses_after(7, 5) == 1
+
+
 def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
     stage.up()
     request = stage.first_request().request

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from agents.catalogue import Given, Made
-from agents.executor import Executor, Finished
+from agents.executor import Executor, Run
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.clock import MonotonicClock
 from swarm.core.plan import Leg
@@ -59,7 +59,7 @@ class FakeModel:
 
 class Runs:
     def __init__(self, emulated: bool) -> None:
-        self.ended: queue.Queue[Finished] = queue.Queue()
+        self.ended: queue.Queue[Run] = queue.Queue()
         self.crashes: queue.Queue[BaseException] = queue.Queue()
         self.executor = Executor(
             MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put, crashed=self.crashes.put
@@ -68,8 +68,10 @@ class Runs:
     def start(self, model: FakeModel, leg: Leg = WHOLE) -> None:
         self.executor.start(1, request(1), model, leg, FRAME)  # pyright: ignore[reportArgumentType]
 
-    def end(self) -> Finished:
-        return self.ended.get(timeout=WAIT_S)
+    def end(self) -> Run:
+        run = self.ended.get(timeout=WAIT_S)
+        self.executor.collect(run)
+        return run
 
 
 @pytest.fixture(params=[True, False], ids=["emulated", "real"])
@@ -157,9 +159,9 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
     model.between = between
     runs.start(model, Leg("me", 0, STAGES))
     aside = runs.end()
-    assert (aside.made, aside.aside, aside.stage, aside.cut) == (None, True, 2, False)
-    assert aside.kept == [np.full(1, 1, np.uint8)]
-    runs.executor.start(1, request(1), model, Leg("me", 2, STAGES), aside.kept)      # pyright: ignore[reportArgumentType]
+    assert (aside.made, aside.ended, aside.stage, aside.cut) == (None, "aside", 2, False)
+    assert aside.given == [np.full(1, 1, np.uint8)]
+    runs.executor.start(1, request(1), model, Leg("me", 2, STAGES), aside.given)      # pyright: ignore[reportArgumentType]
     assert runs.end().made == Detections(boxes=[])
     assert [stage for stage, _ in model.stages] == [0, 1, 2, 3]
     assert runs.executor.statistics().aborted == 0
@@ -174,7 +176,7 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     model.error = Aborted()
     model.go.set()
     aside = runs.end()
-    assert (aside.aside, aside.stage, aside.kept, aside.cut) == (True, 1, FRAME, True)
+    assert (aside.ended, aside.stage, aside.given, aside.cut) == ("aside", 1, FRAME, True)
 
 
 def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(runs: Runs) -> None:
@@ -199,3 +201,28 @@ def test_a_run_that_was_not_told_to_leave_is_not_hurried() -> None:
     model.go.set()
     assert runs.end().made == Detections(boxes=[])
     runs.executor.close()
+
+
+def test_the_handle_of_a_run_is_used_again_unless_it_was_aborted(runs: Runs) -> None:
+    model = FakeModel()
+    model.go.set()
+    runs.start(model)
+    first = runs.end()
+    runs.start(model)
+    second = runs.ended.get(timeout=WAIT_S)
+    assert second.handle is first.handle
+    runs.executor.abort(1)                                   # too late: it has ended, and was not told of yet
+    runs.executor.collect(second)
+    runs.start(model)
+    third = runs.end()
+    assert (third.ended, third.handle.aborted) == ("done", False)
+
+
+def test_what_takes_the_word_to_leave_too_late_is_done(runs: Runs) -> None:
+    model = FakeModel()
+    model.go.set()
+    runs.start(model, Leg("me", 0, STAGES))
+    done = runs.ended.get(timeout=WAIT_S)
+    runs.executor.preempt(1, math.inf)
+    runs.executor.collect(done)
+    assert (done.ended, done.made) == ("done", Detections(boxes=[]))

@@ -14,11 +14,13 @@ import pytest
 
 from models import profiles, store
 from models.build import profile as measuring
+from models.build import staging
 from models.session import VERSION
 from models.store import ARTEFACTS, BLOBS
 from swarm.cli import drawing
 from swarm.cli.main import main
 from swarm.core.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
+from tests.models.build.graphs import by_macs
 from tests.models.build.networks import CHANNELS, SIDE, cnn, constant
 
 KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here"]
@@ -98,15 +100,21 @@ def test_show_draws_accuracy_sizes_and_cuts(capsys: pytest.CaptureFixture[str]) 
     assert [row["variant"] for row in told["here"]] == list(card.variants)
 
 
-def test_show_refuses_an_altered_file_by_name(own_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("stage", ["", " stage 3"])
+def test_show_and_doctor_name_an_altered_file(
+    stage: str, own_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(ARTEFACTS, own_store)
-    sha256 = store.load_card("detector").variants["int8"].sha256
+    variant = store.load_card("detector").variants["int8"]
+    sha256 = variant.stages[3].sha256 if stage else variant.sha256
     path = own_store / BLOBS / f"{sha256}.onnx"
     path.write_bytes(path.read_bytes()[:-1])
     assert main(["models", "show", "detector"]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert f"{sha256}.onnx (detector int8): found" in told
+    assert f"{sha256}.onnx (detector int8{stage}): found" in told
+    assert main(["doctor", "--json"]) == 1
+    assert f"{sha256}.onnx (detector int8{stage}): found" in capsys.readouterr().out
 
 
 def test_a_profile_is_kept_by_board_provider_and_version(own_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +131,21 @@ def test_a_profile_is_kept_by_board_provider_and_version(own_store: Path, capsys
     assert "did you mean 'orin_nano'?" in capsys.readouterr().err
     assert main(["models", "profile", "smal"]) == 2
     assert "no model is called 'smal'" in capsys.readouterr().err
+
+
+def test_a_provider_that_this_machine_lacks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(cnn())
+    (tmp_path / "launch").mkdir()
+    (tmp_path / "launch" / "boards.yaml").write_text(
+        "gpu: {speed: {fp32: 1.0, int8: 1.0}, memory_mb: 1, power_w: 1, source: x, emulated: false,"
+        " providers: [cuda, cpu]}")
+    monkeypatch.chdir(tmp_path)
+    assert main(["models", "profile", "small", "--board", "gpu"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "provider CUDAExecutionProvider is not available; this host has" in told
 
 
 def test_a_model_is_quantized_from_the_users_own_inputs(
@@ -146,6 +169,22 @@ def test_a_model_is_quantized_from_the_users_own_inputs(
         assert store.artefact(card, row["variant"]).stat().st_size == variant.bytes
         assert not (row["slower_than"] and row["chosen_here"])
     assert (own_store / "small" / "profiles" / f"host-cpu-{VERSION}.json").is_file()
+
+
+def test_new_variants_of_a_model_in_stages_are_cut_too(
+    own_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = keep(cnn())
+    monkeypatch.setattr(staging, "head_costs", by_macs)
+    staging.partition(card, 2, ["fp32"])
+    assert main(["models", "quantize", "small", "--calibrate", "random"]) == 0
+    assert "small int8 in 2 stages: " in capsys.readouterr().out
+    for key, variant in store.load_card("small").variants.items():
+        assert len(variant.stages) == 2
+        if key != "fp32":
+            assert {stage.run_time.runs for stage in variant.stages} == {4}      # each measured by itself
+    assert main(["models", "verify", "small", "--inputs", "random", "--json"]) == 0
+    assert {proof["stages"] for proof in json.loads(capsys.readouterr().out)["variants"].values()} == {2}
 
 
 def test_a_model_that_cannot_be_quantized_is_told_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,20 +11,15 @@ import pytest
 
 from models import store
 from models.build import importing, staging, verify
-from models.build.graph import Graph
 from models.build.partition import cuts, split
+from models.build.staging import head_costs
 from swarm.cli import extras
 from swarm.cli.main import main
 from swarm.core.cards import RunTime, crossing
-from tests.models.build.graphs import model, node, tensor
+from tests.models.build.graphs import by_macs, model, node, tensor
 
 F32 = np.float32
 TIMES = RunTime(quantiles_ms=[1.0] * 21, runs=1)
-
-
-def by_macs(graph: Graph) -> list[float]:
-    """What no mood of the host changes."""
-    return [*(float(cut.macs_before) for cut in cuts(graph)), float(sum(graph.macs))]
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +77,15 @@ def test_the_table_names_what_crosses(file: Path, capsys: pytest.CaptureFixture[
     assert "three fp32: 5 of 5 cuts verified on 2 random and 0 real inputs" in capsys.readouterr().out
 
 
+def test_times_of_stages_are_of_the_host_that_made_the_card(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine is half as fast as that: the whole takes 2 ms here, and 1 ms on its card."""
+    main(["models", "import", str(file), "--name", "three"])
+    here = RunTime(quantiles_ms=[2.0] * 21, runs=1)
+    monkeypatch.setattr(staging, "run_times", lambda paths: dict.fromkeys(paths, here))
+    assert main(["models", "partition", "three"]) == 0
+    assert {stage.run_time.p50_ms for stage in store.load_card("three").variants["fp32"].stages} == {1.0}
+
+
 def test_what_is_too_short_to_be_cut_stays_whole(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +94,16 @@ def test_what_is_too_short_to_be_cut_stays_whole(
     assert main(["models", "partition", "three"]) == 0
     assert "three fp32: stays whole" in capsys.readouterr().out
     assert store.load_card("three").variants["fp32"].stages == []
+
+
+def test_a_graph_of_no_nodes_stays_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "head_costs", head_costs)
+    onnx.save(model([], outputs=["x"]), tmp_path / "wire.onnx")
+    assert main(["models", "import", str(tmp_path / "wire.onnx")]) == 0
+    assert main(["models", "partition", "wire"]) == 0
+    assert "wire fp32: stays whole" in capsys.readouterr().out
 
 
 def test_a_file_is_verified_without_import(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +151,8 @@ def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.Cap
     (["import", "{file}", "--name", "../up"], "is no name of a model"),
     (["import", "{file}", "--name", "detector"], "model 'detector': is there already"),
     (["partition", "oracle"], "no model is called 'oracle'"),
-    (["partition", "detector", "--stages", "1"], "--stages 1: cuts nothing; 2 or more"),
+    (["partition", "detector", "--stages", "1"], "--stages 1: cuts nothing; 2 to 16"),
+    (["partition", "detector", "--stages", "17"], "--stages 17: is more than robots take; 2 to 16"),
     (["partition", "detector", "--variant", "fp64"], "no variant is called 'fp64'"),
     (["verify", "oracle"], "no model is called 'oracle'"),
     (["verify", "nowhere.onnx"], "nowhere.onnx: No such file"),

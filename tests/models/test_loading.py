@@ -1,5 +1,6 @@
 """How sessions come to be: the cache of optimised graphs, loads that are cancelled, providers, accounts of memory."""
 
+import contextlib
 import gc
 import threading
 from pathlib import Path
@@ -79,6 +80,15 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SWARM_CACHE", str(tmp_path / "file"))
+    assert Session(detector()).run(IMAGE)
+    assert "not cached: " in caplog.text
+
+
+def test_a_full_temporary_folder_only_costs_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "optimised.onnx").symlink_to("/dev/full")
+    monkeypatch.setattr(session.tempfile, "TemporaryDirectory", lambda prefix: contextlib.nullcontext(tmp_path))
     assert Session(detector()).run(IMAGE)
     assert "not cached: " in caplog.text
 

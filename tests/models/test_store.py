@@ -9,6 +9,7 @@ import pytest
 
 from models import store
 from models.store import ARTEFACTS, BLOBS, ModelError, artefact, load_card, names
+from swarm.core.cards import BATCH_AXIS
 
 SHIPPED = [(name, variant) for name in names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
 
@@ -39,7 +40,9 @@ def test_every_artefact_loads_on_the_oldest_runtime_we_support(name: str, varian
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", card.opset)]
     assert 17 <= card.opset <= 21
     for value in [*model.graph.input, *model.graph.output]:
-        assert all(side.dim_value > 0 for side in value.type.tensor_type.shape.dim)
+        first, *others = value.type.tensor_type.shape.dim
+        assert first.dim_param == BATCH_AXIS
+        assert all(side.dim_value > 0 for side in others)
 
 
 @pytest.mark.parametrize("name", names(ARTEFACTS))
@@ -97,6 +100,15 @@ def test_a_truncated_file_is_refused_by_name(copy: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelError, match=rf"{path.name} \(detector fp32\): found \d+ bytes; the card expects \d+"):
         artefact(load_card("detector", copy), "fp32", copy)
+
+
+def test_all_files_of_a_model_are_checked_those_of_stages_too(copy: Path) -> None:
+    card = load_card("detector", copy)
+    store.check(card, copy)
+    path = copy / BLOBS / f"{card.variants['int8'].stages[2].sha256}.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=rf"{path.name} \(detector int8 stage 2\): found \d+ bytes"):
+        store.check(card, copy)
 
 
 def test_a_missing_file_is_said(copy: Path) -> None:

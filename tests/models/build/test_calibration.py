@@ -61,6 +61,19 @@ def test_several_inputs_come_in_one_file(tmp_path: Path) -> None:
     assert [given["b"][0, 0] for given in found] == [0, 4, 8, 12, 16]
 
 
+def test_what_a_file_holds_is_told_by_its_content(tmp_path: Path) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.savez(file, x=drawn(5, *SHAPE))
+    with (tmp_path / "y.npz").open("wb") as file:
+        np.save(file, drawn(5, *SHAPE))
+    assert [len(inputs_of(str(tmp_path / name), card(), cnn())) for name in ("x.npy", "y.npz")] == [5, 5]
+
+
+def test_one_input_is_enough_to_verify_on(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", drawn(*SHAPE))
+    assert len(inputs_of(str(tmp_path / "x.npy"), card(), cnn(), least=1)) == 1
+
+
 def spoil(kind: str, path: Path) -> Path:
     if kind == "text":
         (path / "x.npy").write_text("no array")
@@ -76,6 +89,11 @@ def spoil(kind: str, path: Path) -> Path:
         np.save(path / "x.npy", np.array([{"a": 1}], object), allow_pickle=True)
     elif kind == "zip":
         (path / "x.npz").write_bytes(b"PK\x03\x04 and no more")
+    elif kind == "altered":
+        np.savez_compressed(path / "x.npz", x=np.zeros((5, *SHAPE), np.float32))
+        content = bytearray((path / "x.npz").read_bytes())
+        content[60:90] = b"\xff" * 30
+        (path / "x.npz").write_bytes(content)
     return path
 
 
@@ -83,7 +101,7 @@ def spoil(kind: str, path: Path) -> Path:
     ("text", r"x\.npy: cannot be read"), ("few", r"has 2 inputs; 4 or more"), ("nothing", r"has 0 inputs; 4 or more"),
     ("type", r"x\.npy: x is float64; the model takes float32"), ("shape", r"x\.npy: x has shape \[5, 3, 3\]"),
     ("name", r"x\.npz: has no array x; found y"), ("pickle", r"x\.npy: cannot be read"),
-    ("zip", r"x\.npz: cannot be read"),
+    ("zip", r"x\.npz: cannot be read"), ("altered", r"x\.npz: cannot be read"),
 ])
 def test_what_is_no_input_is_refused_by_name(kind: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=told):

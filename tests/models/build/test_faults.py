@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import ModelProto
 
+from models.build.batch import single
 from models.build.graph import Graph
 from models.build.partition import cuts, split
 from models.build.samples import samples
@@ -21,7 +22,7 @@ Fault = Callable[[ModelProto, np.random.Generator], bool]
 
 
 def whole(variant: str) -> Whole:
-    graph = Graph(onnx.load(artefact(load_card("detector"), variant)))
+    graph = Graph(single(onnx.load(artefact(load_card("detector"), variant))))
     with np.load(Path(__file__).parent.parent / "data" / "golden.npz") as file:
         frames = [{"image": image[None]} for image in file["images"][:FRAMES]]
     return Whole(graph, [*samples(graph.model, 1), *frames])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -11,6 +12,8 @@ from onnx import ModelProto, TensorProto, helper
 from models import store
 from models.build import importing
 from models.build.importing import import_file, read, static
+from models.build.partition import cuts
+from models.build.profile import run_times
 from models.session import Session
 from swarm.core.cards import Card, RunTime
 from swarm.core.errors import BadInput
@@ -75,6 +78,23 @@ def test_dynamic_axes_are_bound_and_noted(taken: Callable[..., Card]) -> None:
         taken(convolution(["batch", 3, "height", 6]), {"height": 0})
 
 
+def test_an_axis_of_minus_one_is_dynamic_too(taken: Callable[..., Card]) -> None:
+    card = taken(convolution([-1, 3, -1, 6]), {"image.2": 10})
+    assert card.dynamic_axes == {"image.0": 1, "image.2": 10}
+    assert card.outputs[0].shape == [1, 8, 8, 4]
+
+
+def test_the_same_file_again_changes_nothing(taken: Callable[..., Card], tmp_path: Path) -> None:
+    given = convolution(["batch", 3, "height", 6])
+    card = taken(given, {"height": 10})
+    grown = msgspec.structs.replace(card, variants=card.variants | {"int8": card.variants["fp32"]})
+    store.save_card(grown, tmp_path / "store")
+    assert taken(given, {"height": 10}) == grown == store.load_card("taken", tmp_path / "store")
+    with pytest.raises(BadInput, match="'taken': is there already, with axes of other sizes; another --name"):
+        taken(given, {"height": 12})
+    assert store.load_card("taken", tmp_path / "store") == grown
+
+
 def test_an_axis_that_is_not_only_a_batch_wants_a_size(taken: Callable[..., Card]) -> None:
     given = model([node("MatMul", "a b", "y")], [tensor("a", ["n", 4]), tensor("b", [4, "n"])],
                   [tensor("y", ["n", "n"])])
@@ -92,6 +112,37 @@ def test_several_inputs_float16_and_tokens(taken: Callable[..., Card], tmp_path:
     card = taken(given)
     assert [spec.dtype for spec in [*card.inputs, *card.outputs]] == ["int64", "float16", "float16", "float16"]
     Session(store.artefact(card, "fp32", tmp_path / "store"))
+
+
+def test_a_scalar_input_is_one(taken: Callable[..., Card], tmp_path: Path) -> None:
+    card = taken(model([node("Mul", "x least", "a"), node("Relu", "a", "y")], ["x", tensor("least", [])]))
+    assert [spec.shape for spec in card.inputs] == [[1, 4], []]
+    path = store.artefact(card, "fp32", tmp_path / "store")
+    assert run_times({"whole": path}, 2)["whole"].runs == 2
+
+
+def test_bytes_that_index_a_table_stay_within_it(taken: Callable[..., Card]) -> None:
+    given = model([node("Cast", "tokens", "indices", to=INT64), node("Gather", "table indices", "y")],
+                  [tensor("tokens", [50], TensorProto.UINT8)], [tensor("y", [50, 4])], {"table": np.ones((7, 4), F32)})
+    assert taken(given).outputs[0].shape == [50, 4]
+
+
+def test_shapes_that_are_older_than_the_graph_s_last_change_are_found_anew(
+    taken: Callable[..., Card], tmp_path: Path
+) -> None:
+    """Someone has made the batch larger, and left what the file says of the tensors within."""
+    given = model([node("Relu", "x", "a"), node("Neg", "a", "b"), node("Abs", "b", "y")], [tensor("x", [3, 4])],
+                  [tensor("y", [3, 4])])
+    given.graph.value_info.extend([tensor("a"), tensor("b")])
+    card = taken(given)
+    path = store.artefact(card, "fp32", tmp_path / "store")
+    assert Session(path).outputs[0].shape == [3, 4]
+    assert [spec.shape for cut in cuts(onnx.load(path)) for spec in cut.tensors] == [[3, 4], [3, 4]]
+
+
+def test_an_output_that_is_not_as_the_file_says_is_refused(taken: Callable[..., Card]) -> None:
+    with pytest.raises(BadInput, match=r"output 'y': has shape \[1, 4\]; \[2, 9\], as the file says"):
+        taken(model([node("Relu", "x", "y")], outputs=[tensor("y", [2, 9])]))
 
 
 def branching(*operators: str, w: list[int]) -> ModelProto:
@@ -128,6 +179,8 @@ def test_int8_graphs_are_known(taken: Callable[..., Card]) -> None:
     (model([node("Identity", "x", "y")], [tensor("x", [2], TensorProto.STRING)],
            [tensor("y", [2], TensorProto.STRING)]),
      "input 'x': is a string tensor; tensors of numbers and truth values"),
+    (model([node("Identity", "x", "y")], [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)]),
+     "input 'x': does not say how many axes it has"),
 ])
 def test_what_does_not_travel_is_refused_with_the_reason(given: ModelProto, message: str) -> None:
     with pytest.raises(BadInput, match=message):
@@ -153,7 +206,16 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path, monkeypatch: pytes
     path.write_bytes(b"")
     with pytest.raises(BadInput, match=r"a\.onnx: is not valid: .*ir_version"):
         read(path)
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(BadInput, match=r"a\.json: is no ONNX model"):
+        read(tmp_path / "a.json")
     onnx.save(convolution([1, 3, 6, 6]), path, save_as_external_data=True, size_threshold=0, location="w.bin")
+    nowhere = onnx.load(path, load_external_data=False)
+    for constant in nowhere.graph.initializer:
+        del constant.external_data[:]
+    (tmp_path / "b.onnx").write_bytes(nowhere.SerializeToString())
+    with pytest.raises(BadInput, match=r"b\.onnx: is not valid"):
+        read(tmp_path / "b.onnx")
     monkeypatch.setattr(importing, "LIMIT_BYTES", 900)
     with pytest.raises(BadInput, match=r"holds 1,\d{3} bytes with its external data; at most 2 GiB"):
         read(path)

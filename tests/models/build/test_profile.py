@@ -107,11 +107,26 @@ def test_a_board_has_what_was_measured_on_it_else_the_cards_times_by_its_speed(
     card, _ = kept
     board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
     told = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
-    assert [t.p50_ms for t in told] == pytest.approx([8.0, 4.0, 4.0])
+    assert [t.p50_ms for t in (told.whole, *told.stages)] == pytest.approx([8.0, 4.0, 4.0])
     profiles.save(msgspec.structs.replace(measured, board="tiny", emulated=True, speed=dict(board.speed)), tmp_path)
     seen = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
     own = measured.variants["fp32"]
-    assert seen == [own.whole.run_time, *(stage.run_time for stage in own.stages)]
+    assert (seen.whole, seen.stages) == (own.whole.run_time, [stage.run_time for stage in own.stages])
+
+
+def test_what_several_inputs_take_is_told_of_processors_only_and_measured_of_others(
+    kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path
+) -> None:
+    fp32 = msgspec.structs.replace(kept[0].variants["fp32"], batch=4, batch_times={2: time(6.0), 4: time(9.0)})
+    card = msgspec.structs.replace(kept[0], variants={"fp32": fp32})
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+    told = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"].batches
+    assert {n: t.p50_ms for n, t in told.items()} == {2: pytest.approx(12.0), 4: pytest.approx(18.0)}
+    cuda = msgspec.structs.replace(board, providers=["cuda", "cpu"])
+    assert profiles.on_board(card, "tiny", cuda, measured.runtime, tmp_path)["fp32"].batches == {}
+    whole = msgspec.structs.replace(measured.variants["fp32"], batches={2: time(1.0)})
+    profiles.save(msgspec.structs.replace(measured, board="tiny", provider="cuda", variants={"fp32": whole}), tmp_path)
+    assert profiles.on_board(card, "tiny", cuda, measured.runtime, tmp_path)["fp32"].batches == {2: time(1.0)}
 
 
 def variants(**p50_ms: float) -> tuple[Card, dict[str, RunTime]]:
@@ -134,6 +149,8 @@ def test_the_fastest_here_is_chosen_of_those_that_passed() -> None:
     assert profiles.chosen(*variants(fp32=5.0, int8=7.0, bad=1.0)) == "fp32"
     assert profiles.chosen(*variants(int8=5.0, fp32=5.0)) == "fp32"      # a gain of nothing is no reason
     assert profiles.slower_than_parent(*variants(fp32=5.0, int8=7.0, other=4.0)) == {"int8": "fp32"}
+    assert profiles.fit(*variants(fp32=5.0, int8=7.0, other=4.0, bad=1.0)) == ["fp32", "other"]
+    assert profiles.fit(*variants(fp32=5.0, int8=5.0)) == ["fp32"]
 
 
 def test_what_was_measured_here_goes_before_the_card() -> None:
@@ -187,6 +204,24 @@ def test_drawn_inputs_are_of_the_kind_that_is_taken() -> None:
     tensors = drawn(specs, np.random.default_rng(1))
     assert {name: (str(t.dtype), t.shape) for name, t in tensors.items()} == {s.dtype: (s.dtype, (2, 3)) for s in specs}
     assert tensors["int64"].max() <= 1
+    assert tensors["uint8"].max() <= 1               # two axes: it may be an index
+    image = drawn([TensorSpec(name="x", dtype="uint8", shape=[8, 8, 3])], np.random.default_rng(1))
+    assert image["x"].max() > 200
+
+
+def test_variants_run_on_what_the_board_prefers_and_their_cards_allow(kept: tuple[Card, Path]) -> None:
+    card, folder = kept
+    with pytest.raises(ModelError, match=r"provider CUDAExecutionProvider is not available; this host has .*CPU"):
+        profile(card, on=("cuda", "cpu"), rounds=1, folder=folder)
+    fp32 = msgspec.structs.replace(card.variants["fp32"], providers=["cpu"], stages=[])
+    told = profile(msgspec.structs.replace(card, variants={"fp32": fp32}), on=("cuda", "cpu"), rounds=1, folder=folder)
+    assert (told.provider, list(told.variants)) == ("cuda", ["fp32"])            # kept where the board will look
+
+
+def test_what_cannot_be_loaded_is_said_by_the_process_that_tried(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"x\.onnx: ONNX Runtime .* cannot load it"):
+        load(tmp_path / "x.onnx")
 
 
 def test_a_load_is_measured_in_a_process_of_its_own(kept: tuple[Card, Path]) -> None:

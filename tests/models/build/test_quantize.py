@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 import pytest
 from onnx import ModelProto
 
@@ -16,6 +17,7 @@ from models.build.samples import samples
 from models.build.sensitivity import ranked
 from models.build.ways import Way, heads, prepared, quantized, weighted
 from swarm.core.errors import BadInput
+from tests.models.build import graphs
 from tests.models.build.networks import CHANNELS, SIDE, cnn, constant, weightless
 
 
@@ -121,6 +123,13 @@ def test_nodes_get_names_of_their_own() -> None:
 def test_a_graph_without_weights_is_refused() -> None:
     with pytest.raises(ValueError, match="no convolution or matrix product"):
         quantize(weightless(), [], Judge(lambda _: 1.0))
+
+
+def test_weights_in_float16_are_the_reason_where_they_are() -> None:
+    ends = [[graphs.tensor(name, [1, 4], onnx.TensorProto.FLOAT16)] for name in "xy"]
+    given = graphs.model([graphs.node("MatMul", "x w", "y")], *ends, weights={"w": np.eye(4, dtype=np.float16)})
+    with pytest.raises(ValueError, match="has its weights in float16, which are not quantized"):
+        quantize(given, [], Judge(lambda _: 1.0))
 
 
 def test_agreement_means_nothing_where_outputs_never_change() -> None:

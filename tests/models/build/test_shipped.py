@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from models import store
+from models.build.batch import single
 from models.build.graph import Graph
 from models.build.proof import prove
 from models.build.verify import Feed
@@ -27,7 +28,7 @@ def frames() -> list[Feed]:
 ])
 def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)
-    found = prove(onnx.load(store.artefact(card, variant, ARTEFACTS)), all_cuts=True, real=frames).report
+    found = prove(single(onnx.load(store.artefact(card, variant, ARTEFACTS))), all_cuts=True, real=frames).report
     assert found.verified == found.cuts >= 30
     assert (found.skipped, found.failed, found.explained) == ([], [], [])
     assert found.sensitivity > 0.3
@@ -39,7 +40,7 @@ def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: l
 def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)
     entry = card.variants[variant]
-    whole = onnx.load(store.artefact(card, variant, ARTEFACTS))
+    whole = single(onnx.load(store.artefact(card, variant, ARTEFACTS)))
     stages = [onnx.load(store.stage(card, variant, k, ARTEFACTS)) for k in range(len(entry.stages))]
     assert 6 <= len(stages) <= 8
     assert prove(whole, all_cuts=False, real=frames, stages=stages).failures == []

@@ -49,6 +49,16 @@ def test_a_cut_whose_tensor_cannot_travel_is_skipped_and_the_others_are_verified
     assert found.sensitivity == 1.0
 
 
+def test_why_a_type_cannot_be_found_is_told_in_one_line() -> None:
+    """The second input says how the first is shaped, and of zeros nothing can be said."""
+    given = model([node("Reshape", "x sides", "a"), node("Reshape", "a flat", "y")],
+                  ["x", tensor("sides", [2], onnx.TensorProto.INT64)], [tensor("y", [4])],
+                  weights={"flat": np.array([4])})
+    (cut,) = frontiers(Graph(given))
+    assert cut.refused.startswith("'a' crosses: its type cannot be found: small: ONNX Runtime")
+    assert "\n" not in cut.refused
+
+
 @pytest.mark.parametrize(("error", "kind", "exact", "mismatches"), [
     (0.9e-5, F32, False, 0), (1.2e-5, F32, False, 1), (1e-7, F32, True, 1), (3e-3, np.float16, False, 0),
     (2e-2, np.float16, False, 1), (1, np.int64, False, 1),

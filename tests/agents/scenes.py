@@ -1,0 +1,113 @@
+"""What a robot has to do in a random schedule: its models, streams, and what peers ask of it."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from swarm.core.messages import Advert
+from swarm.core.plan import Leg, Profile, StreamSpec
+from tests.agents.fakes import profile
+
+SLOWEST = 3.0                        # times its median, of a stage or a whole run
+
+Legs = tuple[tuple[int, int, tuple[Leg, ...]], ...]
+WHOLE: Legs = ((0, 0, ()),)
+CHAINED: Legs = (*WHOLE, (3, 4, ()), (1, 2, (Leg("ox", 2, 4),)), (1, 3, (Leg("mule", 3, 4),)))
+"""Whole models; also the end of a chain, and the middle of one."""
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of a peer, which asks us."""
+
+    peer: str
+    model: str
+    rate_hz: float
+    deadline_s: float
+    priority: int
+    legs: Legs = WHOLE
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """Rates of what goes wrong are shares."""
+
+    lasts_s: float
+    executors: int
+    policy: str
+    profiles: list[Profile]
+    loaded: list[str]                # models whose stages are loaded from the start
+    streams: list[StreamSpec]
+    asks: list[Asking]
+    troubles: int = 0                # a peer falls silent, a plan comes
+    pauses: float = 0.0
+    cancels: float = 0.0
+
+    @property
+    def longest_s(self) -> float:
+        """The longest that a run may take."""
+        return SLOWEST * max(p.p50_s for p in self.profiles)
+
+    @property
+    def advert(self) -> Advert:
+        """What each peer can run: the same."""
+        return Advert(board="b", executors=1, profiles=self.profiles, streams=[])
+
+
+def mixed(chance: random.Random) -> Scene:
+    """Short urgent streams, a background in many stages, peers of all priorities, chains, guards, losses."""
+    profiles = [
+        profile("blink", chance.uniform(0.004, 0.012)),
+        profile("detector", chance.uniform(0.015, 0.05), stages=4),
+        profile("mapper", chance.uniform(0.05, 0.15)),
+        profile("segmenter", chance.uniform(0.15, 0.4), stages=chance.randint(8, 16)),
+    ]
+    streams = [_stream(chance, i, chance.choice(profiles)) for i in range(chance.randint(2, 4))]
+    asks = [_asking(chance, chance.choice(profiles)) for _ in range(chance.randint(0, 3))]
+    return Scene(
+        lasts_s=2.0, executors=chance.choice([1, 1, 2]), profiles=profiles, streams=streams, asks=asks,
+        policy=chance.choice(["local", "greedy", "planner", "split:2", "split:3"]),
+        loaded=[p.model for p in profiles if chance.random() < 0.8],
+        troubles=chance.randint(0, 3), pauses=0.05, cancels=0.2,
+    )
+
+
+def overloaded(chance: random.Random) -> Scene:
+    """More to do than there is time for, at home, and for longer than aging takes."""
+    executors = chance.choice([1, 1, 2])
+    profiles = [
+        profile("detector", chance.uniform(0.05, 0.1), stages=4),
+        profile("mapper", chance.uniform(0.05, 0.15)),
+        profile("segmenter", chance.uniform(0.2, 0.4), stages=chance.randint(8, 16)),
+    ]
+    streams: list[StreamSpec] = []
+    for i in range(chance.randint(2, 4)):
+        model = chance.choice(profiles)
+        streams.append(StreamSpec(
+            name=f"stream_{i}", model=model.model, rate_hz=round(executors * chance.uniform(0.6, 1.2) / model.p50_s, 3),
+            deadline_s=model.p50_s * chance.uniform(1.5, 4.0) + 0.2, priority=chance.randint(0, 2),
+        ))
+    asks = [
+        Asking(peer="asker", model=model.model, rate_hz=0.5 / model.p50_s, deadline_s=model.p50_s * 3 + 0.5,
+               priority=chance.randint(0, 2))
+        for model in chance.sample(profiles, chance.randint(0, 1))
+    ]
+    return Scene(
+        lasts_s=9.0, executors=executors, policy="local", profiles=profiles, loaded=[p.model for p in profiles],
+        streams=streams, asks=asks,
+    )
+
+
+def _stream(chance: random.Random, number: int, model: Profile) -> StreamSpec:
+    return StreamSpec(
+        name=f"stream_{number}", model=model.model, rate_hz=round(chance.uniform(0.1, 0.7) / model.p50_s, 3),
+        deadline_s=model.p50_s * chance.uniform(1.2, 6.0), priority=chance.randint(0, 3),
+    )
+
+
+def _asking(chance: random.Random, model: Profile) -> Asking:
+    return Asking(
+        peer=chance.choice(["asker", "mule"]), model=model.model, rate_hz=chance.uniform(0.1, 0.5) / model.p50_s,
+        deadline_s=model.p50_s * chance.uniform(1.0, 6.0), priority=chance.randint(0, 3),
+        legs=CHAINED if model.model == "detector" else WHOLE,
+    )

@@ -1,0 +1,175 @@
+"""Simulated time, and an executor in it that does what `agents.executor` does with its threads."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from agents import events as ev
+from agents.executor import PATIENCE
+from agents.preemption import CUT_S, cut_now
+from swarm.core.clock import ns, seconds
+from swarm.core.cost import leg_p50_s
+from swarm.core.plan import Leg, Profile
+
+TOLD_NS = ns(0.0002)                 # at the latest so long after the end of a run the scheduler hears of it
+CUT_NS = ns(CUT_S)
+FAILS = 0.01                         # share of stages
+
+
+class Agenda:
+    """What happens when; of what falls on one instant, what was put down first."""
+
+    def __init__(self) -> None:
+        self.now = 1                                         # 0 stands for never
+        self._order = itertools.count()
+        self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+
+    def at(self, at_ns: int, do: Callable[..., None], *given: Any) -> None:
+        heapq.heappush(self._heap, (max(at_ns, self.now), next(self._order), do, given))
+
+    def run(self) -> None:
+        """Until nothing is left to happen."""
+        while self._heap:
+            self.now, _, do, given = heapq.heappop(self._heap)
+            do(*given)
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """What a thread has in hand."""
+
+    work: int
+    profile: Profile
+    leg: Leg
+    started_ns: int
+    stage: int
+    began_ns: int = 0                # the stage, or the whole
+    ends_ns: int = 0                 # likewise, if nothing comes between
+    aside: bool = False              # leaves at the latest at the end of the stage
+    ending: bool = False             # within CUT_S
+
+    @property
+    def middle_ns(self) -> int:
+        """Median run time of the stage, or of the whole."""
+        now = Leg("", self.stage, self.stage + 1) if self.leg.last else self.leg
+        return ns(leg_p50_s(self.profile, now))
+
+    def left_ns(self, now: int) -> int:
+        """Of that, what is expected yet."""
+        return max(0, self.began_ns + self.middle_ns - now)
+
+
+class SimulatedExecutor:
+    """Runs what the scheduler starts, and tells it of each end. It sees to it that no finished stage is run again."""
+
+    def __init__(
+        self, agenda: Agenda, threads: int, profiles: Mapping[str, Profile], tell: Callable[[ev.Event], None],
+        chance: random.Random | None = None,
+    ) -> None:
+        """chance: how long things take, and which of them fail; None: all takes exactly its median, and nothing fails.
+        """
+        self._agenda, self._threads, self._profiles, self._tell, self._chance = agenda, threads, profiles, tell, chance
+        self.current: dict[int, Run] = {}
+        self.begun: set[int] = set()                         # works
+        self.kept: dict[int, int] = {}                       # work set aside -> the stage at which it goes on
+        self.stages_done: set[tuple[int, int]] = set()       # work, stage
+        self.aborted: set[int] = set()                       # works
+        self.cuts = self.boundaries = 0
+
+    def start(self, command: ev.RunStage) -> None:
+        work, leg = command.work, command.leg
+        assert len(self.current) < self._threads, "more runs than executors"
+        assert work not in self.aborted, "what was aborted does not go on"
+        assert command.resumed == (work in self.begun), "what was begun goes on, and nothing else"
+        if command.resumed:
+            assert self.kept.pop(work) == leg.first, "it goes on where it was set aside"
+        self.begun.add(work)
+        run = self.current[work] = Run(
+            work=work, profile=self._profiles[command.model], leg=leg, started_ns=self._agenda.now, stage=leg.first
+        )
+        self._begin(run)
+
+    def preempt(self, work: int, impatience: float) -> None:
+        run = self.current.get(work)
+        if run is None:                                      # it has ended, which the scheduler has not heard yet
+            return
+        now = self._agenda.now
+        run.aside = bool(run.leg.last) or impatience > 0.0
+        left_s = seconds(run.left_ns(now))
+        if run.aside and (impatience == math.inf or cut_now(seconds(now - run.began_ns), left_s, impatience)):
+            self._end(run)
+        elif run.leg.last and impatience > 0.0:
+            self._agenda.at(now + ns(PATIENCE * left_s + CUT_S), self._end, run)
+
+    def abort(self, work: int) -> None:
+        self.aborted.add(work)
+        if work in self.current:
+            self._end(self.current[work])
+
+    def _begin(self, run: Run) -> None:
+        run.began_ns = self._agenda.now
+        run.ends_ns = run.began_ns + max(1, round(run.middle_ns * self._factor()))
+        self._agenda.at(run.ends_ns, self._over, run, run.stage)
+
+    def _factor(self) -> float:
+        if self._chance is None:
+            return 1.0
+        return self._chance.uniform(0.8, 1.2) if self._chance.random() < 0.95 else self._chance.uniform(1.2, 3.0)
+
+    def _over(self, run: Run, stage: int) -> None:
+        """The stage, or the whole, is through."""
+        if self.current.get(run.work) is not run:            # it was cut short before
+            return
+        if self._chance is not None and self._chance.random() < FAILS:
+            self._leave(run, ran=False)
+            return
+        assert (run.work, stage) not in self.stages_done, "a finished stage is not run again"
+        self.stages_done.add((run.work, stage))
+        if stage + 1 >= run.leg.last:                        # or whole
+            self._leave(run, ran=True)
+        elif run.aside:
+            self._set_aside(run, stage + 1, cut=False)
+        elif run.ending:
+            self._leave(run, ran=False)
+        else:
+            run.stage = stage + 1
+            self._begin(run)
+
+    def _end(self, run: Run) -> None:
+        """As soon as can be."""
+        if not run.ending:
+            run.ending = True
+            self._agenda.at(self._agenda.now + self._within(CUT_NS), self._ended, run)
+
+    def _ended(self, run: Run) -> None:
+        if self.current.get(run.work) is not run:            # it came to its end by itself
+            return
+        if run.aside:
+            self._set_aside(run, run.stage, cut=True)
+        else:
+            self._leave(run, ran=False)
+
+    def _set_aside(self, run: Run, reached: int, cut: bool) -> None:
+        self.kept[run.work] = reached
+        self.cuts, self.boundaries = self.cuts + cut, self.boundaries + (not cut)
+        self._told(run, ev.SetAside(
+            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, reached=reached, cut=cut
+        ))
+
+    def _leave(self, run: Run, ran: bool) -> None:
+        self._told(run, ev.StageDone(
+            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, ran=ran
+        ))
+
+    def _told(self, run: Run, event: ev.Event) -> None:
+        del self.current[run.work]
+        self._agenda.at(self._agenda.now + self._within(TOLD_NS), self._tell, event)
+
+    def _within(self, most_ns: int) -> int:
+        return 0 if self._chance is None else self._chance.randint(0, most_ns)

@@ -1,0 +1,63 @@
+"""One robot under random schedules: what holds in all of them. A failure names its seed.
+
+What is checked after each event is said in `Simulation`, `SimulatedExecutor` and `Watch`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from tests.agents.scenes import Scene, mixed, overloaded
+from tests.agents.simulation import Simulation
+
+Kind = Callable[[random.Random], Scene]
+
+
+def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
+    """Returns what came to pass in all of them together."""
+    seen: Counter[str] = Counter()
+    for seed in seeds:
+        simulation = Simulation(kind(random.Random(seed)), seed)
+        try:
+            simulation.run()
+        except Exception as error:
+            raise AssertionError(f"{kind.__name__}, seed {seed}: {error!r}") from error
+        counts = simulation.scheduler.statistics()
+        seen.update(
+            chains=simulation.chains, guards=counts.guards.fired, answered=counts.serving.answered,
+            completed=counts.ended["completed"], late=counts.ended["late"], aborted=simulation.aborted_aside,
+            cut=counts.cut, between=counts.preempted - counts.cut, inversions=simulation.watch.inversions,
+            aged=simulation.watch.aged,
+            preempted=sum(span.preempted for span in simulation.ended if span.ending != "failed"),
+        )
+    return seen
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_mixed_schedules(block: int) -> None:
+    seen = simulate(mixed, range(block * 60, block * 60 + 60))
+    del seen["aged"]                         # they are too short for that
+    assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_overloaded_schedules(block: int) -> None:
+    seen = simulate(overloaded, range(block * 10, block * 10 + 10))
+    del seen["chains"], seen["guards"], seen["aborted"], seen["late"]        # all is at home
+    assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(100, 170))
+def test_many_mixed_schedules(block: int) -> None:
+    simulate(mixed, range(block * 100, block * 100 + 100))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(100, 160))
+def test_many_overloaded_schedules(block: int) -> None:
+    simulate(overloaded, range(block * 50, block * 50 + 50))

@@ -1,0 +1,133 @@
+"""Watches a scheduler in simulated time: nobody waits for less urgent work longer than agreed, and nothing starves."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+from agents.executor import PATIENCE
+from agents.preemption import MOST_CUTS
+from agents.queue import AGING_NS, Work
+from agents.scheduler import Scheduler
+from swarm.core.clock import ns
+from tests.agents.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
+
+Line = tuple[str, str]               # whose, and which stream, or for a peer which model
+
+
+class Watch:
+    """To be asked after each event. `longest_s`: the longest that a run may really take, of any work.
+
+    What is agreed:
+
+    - An executor that is free takes what waits, if no guard needs it.
+    - A run leaves for more urgent work within CUT_S, or at the end of its stage where that is near (`cut_now`: nearer
+      than the work that would be lost, by its weight), and after PATIENCE times the stage's median even if it is slow.
+      At the end of its stage, however far, where that stage was cut short several times, or where the urgent one can
+      wait and the run could not be in time if it was cut short. What can only run whole is in this one stage.
+    - No stream that keeps asking waits longer without a run than AGING for each priority that another is above it, and
+      once more, and then a run of each stream: who began to wait later than that is less urgent by then. This counts
+      from when no guard needed an executor, at the latest.
+    """
+
+    def __init__(self, scheduler: Scheduler, executor: SimulatedExecutor, longest_s: float) -> None:
+        self._queue, self._guards, self._executor = scheduler._queue, scheduler._guards, executor
+        self._longest_ns = ns(longest_s)
+        self._leaves: dict[int, tuple[float, int]] = {}      # run in the way of more urgent work -> weight, till when
+        self._hungry: dict[Line, int] = {}                   # stream that waits -> without a run since
+        self._seen: dict[Line, tuple[int, int]] = {}         # priority, when it was last waiting
+        self.inversions = self.aged = 0
+
+    def left(self, key: int, now: int) -> None:
+        """A run is off its executor: it was not longer in the way than agreed."""
+        _, latest_ns = self._leaves.pop(key, (0.0, now))
+        assert now <= latest_ns + TOLD_NS, f"run {key} was in the way {now - latest_ns} ns longer than agreed"
+
+    def look(self, now: int) -> None:
+        waiting = list(self._queue.in_order(now))
+        ready = [work for work in waiting if not self._guards.holds_back(work, now)]
+        assert not (ready and self._queue.free()), "an executor is free, and work waits"
+        running = self._queue.running()
+        self._feed(waiting, ready, running, now)
+        for urgent in ready:
+            if not self._room_for(urgent, running, now):     # who comes after it waits for it
+                break
+
+    def _room_for(self, urgent: Work, running: list[Work], now: int) -> bool:
+        """Whether one of these runs is to leave for it: the least urgent that can."""
+        while running:
+            run = running.pop(0)
+            if _above(urgent, run) > 0:
+                weight = _weight(urgent, run, now)
+                self._in_the_way(run, weight, now)
+                if weight or run.last:
+                    return True
+            elif run.aborted or (run.last and urgent.rank < run.rank):
+                return True
+        return False
+
+    def _in_the_way(self, run: Work, weight: float, now: int) -> None:
+        """Note till when, at the latest; anew where more urgent work comes, or what could wait no longer can."""
+        weighed, latest_ns = self._leaves.get(run.key, (-1.0, sys.maxsize))
+        if weight > weighed:
+            agreed_ns = now + self._agreed_ns(run, weight, now)
+            self._leaves[run.key] = weight, min(agreed_ns, latest_ns)
+            self.inversions += weighed < 0.0
+
+    def _agreed_ns(self, run: Work, weight: float, now: int) -> int:
+        """How long a run may stay from now on."""
+        at = self._executor.current.get(run.key)
+        if at is None:                                       # it has left; the scheduler has not heard of it yet
+            return 0
+        ends_ns, left_ns = at.ends_ns - now, at.left_ns(now)
+        if weight == 0.0:
+            return ends_ns
+        if CUT_NS + (now - at.began_ns) / weight < left_ns or weight == math.inf:
+            return CUT_NS
+        return min(ends_ns, round(PATIENCE * left_ns) + 2 * CUT_NS) if at.leg.last else ends_ns
+
+    def _feed(self, waiting: list[Work], ready: list[Work], running: list[Work], now: int) -> None:
+        """Who waits without a run, and since when. What guards need is not counted: it is promised."""
+        promised = len(ready) < len(waiting) or any(work.guard for work in (*waiting, *running))
+        for work in running:
+            if work.started_ns == now:
+                self._hungry.pop(_line(work), None)
+                self.aged += work.level > work.priority
+        for work in waiting:
+            line = _line(work)
+            since_ns = now if promised else self._hungry.setdefault(line, now)
+            self._hungry[line], self._seen[line] = since_ns, (work.priority, now)
+            assert now - since_ns <= self._bearable_ns(line), f"{line} starves since {since_ns}"
+
+    def _bearable_ns(self, line: Line) -> int:
+        priorities = [priority for priority, _ in self._seen.values()]
+        levels = max(priorities) - self._seen[line][0] + 1
+        return levels * AGING_NS + len(priorities) * self._longest_ns
+
+
+def _line(work: Work) -> Line:
+    return work.asker, work.stream or work.model
+
+
+def _above(urgent: Work, run: Work) -> float:
+    """By how many levels."""
+    if urgent.guard or run.guard:
+        return math.inf if urgent.guard and not run.guard else 0
+    return urgent.level - run.level
+
+
+def _weight(urgent: Work, run: Work, now: int) -> float:
+    """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
+    if run.aborted or (urgent.guard and not run.guard):
+        return math.inf
+    if run.cuts >= MOST_CUTS or _may_wait(urgent, run, now):
+        return 0.0
+    return 1.0 + _above(urgent, run)
+
+
+def _may_wait(urgent: Work, run: Work, now: int) -> bool:
+    """Whether the urgent one is not late if it waits for a step, and the run is if it does not."""
+    step_ns = min(run.step_ns, max(0, run.started_ns + run.p95_ns - now))
+    lost_ns = min(now - run.started_ns, run.step_ns)
+    redone_ns = now + urgent.p50_ns + max(0, run.started_ns + run.p50_ns - now) + lost_ns
+    return now + step_ns + urgent.p95_ns <= urgent.deadline_ns and redone_ns > run.deadline_ns

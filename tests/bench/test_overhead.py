@@ -1,0 +1,31 @@
+"""What the runtime adds: told with its reference, with and without a loop that looks before it sleeps."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from swarm.bench import overhead
+from swarm.cli.main import main
+
+
+def test_what_is_added_is_told_beside_a_bare_hand_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before_s = sys.getswitchinterval()
+    monkeypatch.setattr(overhead, "WARM_UP", 2)
+    monkeypatch.setattr(overhead, "ROUNDS", 1)
+    monkeypatch.setattr(overhead, "REQUESTS", 10)
+    assert main(["bench", "overhead", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    for way in ("", "busy_"):
+        assert 1 <= told[f"{way}requests"] <= 10
+        assert told[f"{way}requests"] + told[f"{way}failed"] >= 10
+        assert 0 < told[f"{way}handoff_us"] < told[f"{way}added_us"] <= told[f"{way}added_p95_us"]
+        assert told[f"{way}run_us"] > 0
+        assert 0 <= told[f"{way}cpu"] < 3
+    assert sys.getswitchinterval() == before_s
+    assert main(["bench", "overhead"]) == 0
+    assert "the runtime adds " in capsys.readouterr().out
