@@ -6,14 +6,17 @@ time, and what is passed over is no less urgent than they are and in time after 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import islice
 
+from agents.guards import NEVER_NS
 from agents.queue import Work
 from swarm.core.clock import ns
 from swarm.core.cost import LONG_S, together_p50_s, together_p95_s
 
 MOST_SEEN = 32                       # waiting runs that are looked at
+LONG_NS = ns(LONG_S)
 
 
 def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, in_steps: bool) -> list[Work]:
@@ -25,35 +28,60 @@ def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, i
     - A batch is of one variant, whole; what was set aside once runs by itself, so that no batch is cut again and again.
     - It is expected to take less than its runs one by one.
     - By p95 all of its runs are in time, and it ends before a guard's last safe moment.
-    - Less urgent work passes nothing by; equally urgent work only what is in time after the batch, by p95.
+    - Less urgent work passes nothing by; equally urgent work only what is in time after the batch, by p95. What cannot
+      be in time anyway does not count.
     """
-    joined, passed = [first], list[Work]()
+    joined = [first]
     if not _may_join(first):
         return joined
-    for work in islice((w for w in waiting if w is not first), MOST_SEEN):
-        inputs = len(joined) + 1
-        took_ns = ns(together_p95_s(first.profile, inputs))
-        end_ns = now + took_ns
-        if inputs > len(first.profile.batch_s) or together_p50_s(first.profile, inputs) >= inputs * first.profile.p50_s:
-            break
-        if end_ns > min(until_ns, *(member.deadline_ns for member in joined)) or (in_steps and took_ns > ns(LONG_S)):
+    latest_ns = min(until_ns, first.deadline_ns, now + LONG_NS if in_steps else NEVER_NS)
+    passed = _Passed(now)
+    end_ns = _end_ns(first, 2, now)
+    for work in islice(waiting, MOST_SEEN):
+        if work is first:
+            continue
+        if end_ns > latest_ns:
             break
         if (
-            _may_join(work) and (work.model, work.variant) == (first.model, first.variant)
-            and end_ns <= work.deadline_ns and not any(_wronged(other, work, end_ns, now) for other in passed)
+            work.model == first.model and work.variant == first.variant and _may_join(work)
+            and end_ns <= work.deadline_ns and passed.bears(work, end_ns)
         ):
             joined.append(work)
+            latest_ns = min(latest_ns, work.deadline_ns)
+            end_ns = _end_ns(first, len(joined) + 1, now)
         else:
-            passed.append(work)
+            passed.add(work)
     return joined
 
 
 def _may_join(work: Work) -> bool:
-    return work.left.whole and not work.began_ns and len(work.profile.batch_s) > 1
+    return not work.last and not work.began_ns and len(work.profile.batch_s) > 1
 
 
-def _wronged(passed: Work, work: Work, end_ns: int, now: int) -> bool:
-    """Whether a run that is due before another would suffer if that joined a batch; what is lost anyway does not."""
-    if passed.guard or passed.level > work.level:
-        return passed.guard or now + passed.p50_ns <= passed.deadline_ns
-    return now + passed.p95_ns <= passed.deadline_ns < end_ns + passed.p95_ns
+def _end_ns(first: Work, inputs: int, now: int) -> int:
+    """When so many at once have ended, by p95; never, if they take no less time than one by one."""
+    profile = first.profile
+    if inputs > len(profile.batch_s) or together_p50_s(profile, inputs) >= inputs * profile.p50_s:
+        return NEVER_NS + 1
+    return now + ns(together_p95_s(profile, inputs))
+
+
+class _Passed:
+    """What is due before a run that may join a batch, and does not join it itself."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._level = -math.inf              # the most urgent of them
+        self._latest_ns = NEVER_NS           # when the first of them is to start, by p95
+
+    def add(self, work: Work) -> None:
+        if work.guard:
+            self._level = math.inf
+        elif self._now + work.p50_ns <= work.deadline_ns:
+            self._level = max(self._level, work.level)
+        if self._now + work.p95_ns <= work.deadline_ns:
+            self._latest_ns = min(self._latest_ns, work.deadline_ns - work.p95_ns)
+
+    def bears(self, work: Work, end_ns: int) -> bool:
+        """Whether this may run before them, in a batch that ends then."""
+        return work.level >= self._level and end_ns <= self._latest_ns

@@ -92,10 +92,13 @@ class Guards:
             self._above_ns[priority] = sum(p95_ns for other, p95_ns in self._urgent.values() if other > priority)
         return self._above_ns[priority]
 
-    def fire(self, request: RequestId) -> list[RequestId]:
-        """Its moment has come: the guards that fire now, itself among them, by deadline; none if it was lifted."""
+    def fire(self, request: RequestId, now: int) -> list[RequestId]:
+        """Its moment has come: the guards that fire now, itself among them, by deadline; none if it was lifted.
+
+        A guard that was set anew since has a later moment.
+        """
         guard = self._guards.get(request)
-        if guard is None:
+        if guard is None or guard.last_safe_ns > now:
             return []
         firing = sorted((g.deadline_ns, r) for r, g in self._guards.items() if g.deadline_ns <= guard.deadline_ns)
         for _, fired in firing:

@@ -33,7 +33,10 @@ class Observed:
         Returns whether it is to be corrected anew.
         """
         key = (profile.model, profile.variant)
-        factors = self._factors.setdefault(key, [1.0] * (1 + len(profile.stages)))
+        factors = self._factors.get(key, [])
+        if len(factors) != 1 + len(profile.stages):          # not seen before, or cut otherwise since
+            factors = self._factors[key] = [1.0] * (1 + len(profile.stages))
+            self._said.pop(key, None)
         said_s = together_p50_s(profile, batch) if batch > 1 else leg_p50_s(profile, leg)
         seen = min(max(run_s / said_s, BOUNDS[0]), BOUNDS[1])
         for k in [0] if leg.whole else range(1 + leg.first, 1 + leg.last):

@@ -107,6 +107,7 @@ class WorkQueue:
         self._older: list[tuple[int, int]] = []              # a heap: when which of that becomes more urgent
         self._waited_ns: dict[tuple[str, str], int] = {}     # by asker and stream: how long without a run
         self._keys = itertools.count(1)
+        self._numbers = itertools.count(1)                   # of runs
 
     def add(
         self, *, request: RequestId, asker: str, stream: str, profile: Profile, leg: Leg, priority: int,
@@ -171,10 +172,11 @@ class WorkQueue:
 
     def start(self, works: Sequence[Work], now: int) -> None:
         """One run begins, of several works if they start at once, most urgent first; each stays as urgent as it is."""
-        self._runs[works[0].key] = len(works)
+        run = next(self._numbers)                             # no key of a work: that may be on again early
+        self._runs[run] = len(works)
         for work in works:
             self._running[work.key] = self._leave(work.key)
-            work.run = works[0].key
+            work.run = run
             if len(works) > 1:
                 work.batch = len(works)
                 work.measure()

@@ -143,7 +143,7 @@ class Requests:
 
     def last_safe(self, request: RequestId, now: int) -> None:
         """A guard's moment has come: what waits at home since a peer refused goes first, else the fallback begins."""
-        for fired in self._guards.fire(request):
+        for fired in self._guards.fire(request, now):
             state = self._open[fired]
             state.span.guard_fired = True
             if state.work is None:
@@ -219,7 +219,7 @@ class Requests:
         last_safe_ns = self._guards.keep(span, work.p95_ns, self._queue.running_left_ns(now), now)
         if last_safe_ns:
             out.append(ev.SetTimer(at_ns=last_safe_ns, event=ev.LastSafeStart(request=span.request)))
-        else:
+        elif now + work.p95_ns <= span.deadline_ns:
             self._queue.promote(work.key, now)
 
     def expired(self, work: Work, now: int, out: list[ev.Command]) -> None:

@@ -23,7 +23,7 @@ from agents.share import OwnShare
 from swarm.core.cost import fastest
 from swarm.core.plan import Profile
 
-MOST_HELD = 16                       # runs that guards hold back, past which no less urgent one is looked for
+MOST_HELD = 16                       # runs that guards hold back, past which no peer's is looked at
 
 
 class SchedulerStatistics(msgspec.Struct, frozen=True):
@@ -140,10 +140,8 @@ class Scheduler:
         for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
                 self._drop(work, now, out)
-            elif self._guards.holds_back(work, now):
+            elif (work.asker and held >= MOST_HELD) or self._guards.holds_back(work, now):
                 held += 1
-                if held == MOST_HELD:
-                    return
             elif self._queue.free():
                 if self._start(work, now, out):              # a guard less: what it held back may go, too
                     self._dispatch(now, out)
@@ -163,7 +161,7 @@ class Scheduler:
     def _start(self, work: Work, now: int, out: list[ev.Command]) -> bool:
         """Start a run, with others if they may join it. Returns whether this lifts a guard."""
         works = [work]
-        if self._queue.free() == 1:                          # on another executor they would run beside it
+        if work.profile.batch_s and self._queue.free() == 1:     # on another executor they would run beside it
             works = together(
                 work, self._queue.in_order(now), now, until_ns=self._guards.needed_ns(work.request),
                 in_steps=self._ready.knows_above(work.priority),

@@ -62,6 +62,8 @@ class Serving:
         if event.request in self._unwanted:
             del self._unwanted[event.request]
             return [ev.Forget(request=event.request, peer=event.peer)]
+        if event.request in self._passed:
+            return [self.refuse(event, "duplicate")]
         profile = self._ready.has(event.model, event.variant)
         if profile is None:
             return [self.refuse(event, "unknown_model")]
@@ -69,29 +71,43 @@ class Serving:
             return [self.refuse(event, "loading"), *self._ready.want(event.model, event.variant)]
         if not _makes_sense(event, profile):
             return [self.refuse(event, "malformed")]
+        out = self._drop_hopeless(now) if self._queue.waiting() >= QUEUE_BOUND else []
         if self._queue.waiting() >= QUEUE_BOUND:
-            return [self.refuse(event, "full")]
+            return [*out, self.refuse(event, "full")]
         alive = self._presence.alive(now) if event.route else {}
         after = away_s(event.route, event.model, event.variant, alive)
         if after is None:
-            return [self.refuse(event, CHAIN_BROKEN)]
+            return [*out, self.refuse(event, CHAIN_BROKEN)]
         deadline_ns = event.deadline_ns - ns(after.work_s)       # the ways are taken off by the owner
         wait_s = self._queue.wait_s(now, event.priority, deadline_ns)
         run_s = leg_p50_s(profile, event.leg)
         if now + ns(wait_s + run_s) > deadline_ns:
-            return [self.refuse(event, "too_late")]
+            return [*out, self.refuse(event, "too_late")]
         if not self._share.gives(run_s, now):
-            return [self.refuse(event, "share")]
+            return [*out, self.refuse(event, "share")]
         key = self._queue.add(
             request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,
             priority=event.priority, deadline_ns=deadline_ns, guard=False, now=now,
         )
         self._asks[key] = event
-        return self._ready.want_steps(event.model, event.variant, event.priority) if event.leg.whole else []
+        return out + (self._ready.want_steps(event.model, event.variant, event.priority) if event.leg.whole else [])
+
+    def _drop_hopeless(self, now: int) -> list[ev.Command]:
+        """Make room: what waits for peers and can be in time no more goes."""
+        commands: list[ev.Command] = []
+        for work in self._queue.in_order(now):
+            if work.asker and now + work.p50_ns > work.deadline_ns:
+                self._queue.remove(work.key, now)
+                commands.append(self.refuse(work, "too_late"))
+        return commands
 
     def refuse(self, asked: ev.StageAsked | Work, reason: str) -> ev.Refuse:
         """Say no, and count it."""
-        peer = asked.peer if isinstance(asked, ev.StageAsked) else self._asks.pop(asked.key).peer
+        if isinstance(asked, ev.StageAsked):
+            peer = asked.peer
+        else:
+            peer = self._asks.pop(asked.key).peer
+            self._share.takes_back(seconds(asked.p50_ns))
         return self._refuse(asked.request, peer, reason)
 
     def done(self, work: Work, event: ev.StageDone, now: int) -> list[ev.Command]:
@@ -158,6 +174,7 @@ class Serving:
                 commands.append(ev.AbortRun(work=work.key))
             else:
                 del self._asks[work.key]
+                self._share.takes_back(seconds(work.p50_ns))
         return commands
 
 

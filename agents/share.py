@@ -34,7 +34,11 @@ class OwnShare:
         rate = self._executors - needed
         filled_s = self._spare_s + rate * seconds(now - self._at_ns)
         self._spare_s, self._at_ns = min(filled_s, BURST_S * rate), now
-        if run_s > self._spare_s:
+        if run_s > self._spare_s < BURST_S * rate:           # from a full bucket even a long run is given, on credit
             return False
         self._spare_s -= run_s
         return True
+
+    def takes_back(self, run_s: float) -> None:
+        """Run time that was given and not used."""
+        self._spare_s += run_s

@@ -37,9 +37,9 @@ class Rig:
         self._frame = Input(np.zeros((CAMERA.height_px, CAMERA.width_px, 3), np.uint8))
         self.submitted = 0
 
-    def submit(self, stream: StreamSpec) -> None:
-        """A frame falls due now."""
-        now = self.clock.now_ns()
+    def submit(self, stream: StreamSpec, due_ns: int = 0) -> None:
+        """A frame falls due now, or fell due then."""
+        now = due_ns or self.clock.now_ns()
         self.submitted += 1
         self.driver.arrived(ev.RequestArrived(
             request=RequestId(NAME, 1, self.submitted), stream=stream, captured_ns=now,

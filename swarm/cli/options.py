@@ -151,7 +151,8 @@ def _report(p: argparse.ArgumentParser) -> None:
 
 
 def _bench(p: argparse.ArgumentParser) -> None:
-    p.add_argument("name", choices=("lanes", "memory", "overhead", "preempt", "scheduler", "split", "transport"))
+    p.add_argument("name", choices=(
+        "batch", "lanes", "memory", "overhead", "preempt", "scheduler", "split", "transport"))
     p.add_argument("--model", metavar="NAME", default="", help="split: the network to cut; default: squeezenet")
     p.add_argument("--json", action="store_true")
 

@@ -89,3 +89,28 @@ def test_it_keeps_no_more_than_its_share() -> None:
 def test_a_robot_that_needs_nothing_keeps_nothing() -> None:
     share = OwnShare(kept=0.9, executors=1)
     assert all(share.gives(10.0, 0) for _ in range(100))
+
+
+def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
+    seen = Observed()
+    seen.saw(profile(p50_s=0.04), WHOLE, 0.4)
+    cut = profile(p50_s=0.04, stages=4)
+    assert seen.saw(cut, Leg("mule", 2, 4), 0.06)
+    assert [stage.p50_s for stage in seen.corrected([cut])[0].stages[:2]] == [0.01, 0.01]
+
+
+def test_what_was_given_and_not_used_is_given_again() -> None:
+    share = OwnShare(kept=0.5, executors=1)
+    share.knows(needs(100), 0.04)
+    assert share.gives(0.4, 0)
+    assert not share.gives(0.4, 0)
+    share.takes_back(0.4)
+    assert share.gives(0.4, 0)
+
+
+def test_from_a_full_bucket_even_a_long_run_is_given() -> None:
+    share = OwnShare(kept=0.75, executors=1)
+    share.knows(needs(100), 0.04)                            # a quarter of a second a second is to spare
+    assert share.gives(0.6, ns(10))
+    assert not share.gives(0.01, ns(11))                     # it is paid back first
+    assert share.gives(0.01, ns(12))

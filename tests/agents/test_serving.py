@@ -147,3 +147,10 @@ def test_a_lost_owner_is_forgotten_and_a_failed_leg_told() -> None:
     (run,) = of(ev.RunStage, agent.handle(asked(2, first=1, last=2, route=NEXT), 2))
     agent.handle(ev.PeerLost(peer="asker"), 3)
     assert agent.handle(done(run.work, 4), 4) == []
+
+
+def test_a_request_that_has_gone_on_is_not_taken_again() -> None:
+    agent = middle("ox", "mule")
+    passed_on(agent, 1)
+    (no,) = of(ev.Refuse, agent.handle(asked(1, first=1, last=2, route=NEXT), 1))
+    assert no.reason == "duplicate"

@@ -1,0 +1,75 @@
+"""One agent as its own process that several robots ask at the same time: it answers each, from runs of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.catalogue import Catalogue
+from models.session import RunHandle
+from models.store import ARTEFACTS
+from swarm.core import messages as msg
+from swarm.core.config import Board
+from swarm.core.spans import RequestId
+from tests.agents.test_agent import Stage
+from tests.agents.test_catalogue import GOLDEN
+
+SLOW = Board(speed={"fp32": 0.04, "int8": 0.04}, memory_mb=1, power_w=1, source="test")
+"""Here the detector takes some 30 ms: what is asked for meanwhile waits."""
+
+ASKS = 6
+BUDGET_S = 5.0
+
+
+@pytest.fixture
+def carrier(tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(tmp_path, board=SLOW, streams=[], load=["detector"], behaviour="", policy="local")
+    yield stage
+    if stage.child.poll() is None:
+        stage.child.kill()
+        stage.child.communicate()
+    stage.net.close()
+
+
+@pytest.fixture(scope="module")
+def held() -> Catalogue:
+    """The same models in this process."""
+    return Catalogue(["detector"], SLOW, ARTEFACTS)
+
+
+def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: Catalogue) -> None:
+    carrier.up()
+    images = np.load(GOLDEN)["images"][:ASKS]
+    for k, image in enumerate(images):
+        ask = msg.StageAsk(request=RequestId("mule", 7, k), model="detector", variant="int8", priority=0)
+        carrier.send(carrier.peer, ask, [image[None]], BUDGET_S)
+    carrier.wait("mule", msg.StageAnswer, ASKS)
+    answers = carrier.got("mule", msg.StageAnswer)
+    assert sorted(answer.request.sequence for answer in answers) == list(range(ASKS))
+    for answer in answers:                               # each has its own outcome
+        image = images[answer.request.sequence]
+        assert answer.outcome == held.get("detector", "int8").run(image, RunHandle())
+    sizes = [answer.batch for answer in answers]
+    assert max(sizes) > 2
+    for size in set(sizes):
+        assert sizes.count(size) % size == 0             # whole runs
+    assert carrier.got("mule", msg.StageRefusal) == []
+    assert carrier.end() == (0, "")
+
+
+def test_what_the_profile_says_of_runs_of_several_is_told_to_peers(carrier: Stage, held: Catalogue) -> None:
+    carrier.up()
+    carrier.send(carrier.peer, msg.Heartbeat(sequence=1))
+    advert = carrier.wait("mule", msg.Advert)
+    told = {(p.model, p.variant): p for p in advert.profiles}
+    assert told == {(p.model, p.variant): p for p in held.announce()}
+    int8 = told["detector", "int8"]
+    assert 2 < len(int8.batch_s) <= 8
+    assert int8.batch_s[0] == int8.p50_s
+    assert all(together < n * int8.p50_s for n, together in enumerate(int8.batch_s[1:], 2))
+    segmenter = Catalogue(["segmenter"], SLOW, ARTEFACTS).announce()
+    assert [profile.batch_s for profile in segmenter] == [[]] * len(segmenter)       # gains nothing there: never
+    assert carrier.end() == (0, "")
