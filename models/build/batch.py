@@ -17,12 +17,11 @@ from onnx import ModelProto
 
 from models import store
 from models.batches import SIZES
+from models.build import several
 from models.build.compare import difference
 from models.build.plain import bind
-from models.build.profile import run_times, sizes
 from models.build.runner import Runner, RunnerError
 from models.build.samples import samples
-from models.profiles import slowed
 from swarm.core.cards import BATCH_AXIS, Card
 
 Feed = dict[str, NDArray]
@@ -89,14 +88,10 @@ def batched(card: Card, variants: Sequence[str], folder: Path | None = None, rea
 
 
 def timed(card: Card, variants: Sequence[str], folder: Path | None = None) -> Card:
-    """The card with what several inputs at once take, as on the host that made it: by the ratio to one input, here."""
+    """The card with what several inputs at once take, on the scale of its runs of one."""
     entries = dict(card.variants)
-    files = {(key, n): store.artefact(card, key, folder) for key in variants for n in (1, *sizes(entries[key]))}
-    times = run_times(files, at_once={entry: entry[-1] for entry in files})
-    for key in variants:
-        pace = times[key, 1].p50_ms / entries[key].run_time.p50_ms
-        batch_times = {n: slowed(times[key, n], pace) for n in sizes(entries[key])}
-        entries[key] = msgspec.structs.replace(entries[key], batch_times=batch_times)
+    made = several.times({key: (store.artefact(card, key, folder), entries[key]) for key in variants})
+    entries |= {key: msgspec.structs.replace(entries[key], batch_times=made[key]) for key in variants}
     return msgspec.structs.replace(card, variants=entries)
 
 

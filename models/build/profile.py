@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import cache, store
-from models.batches import SIZES
+from models.build import several
 from models.build.loading import Load, load
 from models.build.measure import Stopwatch, drawn, interleaved, run_time, spread
 from models.profiles import ModelProfile, Piece, VariantProfile, slowed
 from models.providers import order
 from models.session import VERSION, Session
-from swarm.core.cards import Card, Precision, Provider, RunTime, Variant, crossing
+from swarm.core.cards import Card, Precision, Provider, RunTime, crossing
 
 Key = TypeVar("Key")
 Took = NDArray[np.float64]           # milliseconds [rounds, pieces]
 Say = Callable[[str], None]
-
-LONGEST_MS = 150.0
-"""Of a run of several inputs: none that is expected to take longer is timed, since hardly a deadline would bear it."""
 
 ROUNDS = 120
 """Runs behind every figure."""
@@ -46,11 +43,13 @@ def profile(
     """
     threads = len(os.sched_getaffinity(0))
     used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in card.variants.items()}
-    steps = {(key, whole, n, 1): _step(card, key, whole, n, used[key], folder)
-             for key in card.variants for n in (1, threads) for whole in (True, False)
-             if whole or card.variants[key].stages}
-    steps |= {(key, True, 1, inputs): _chain([Session(store.artefact(card, key, folder), on=used[key])], inputs)
-              for key, variant in card.variants.items() for inputs in sizes(variant, used[key])}
+    steps: dict[tuple[str | int, ...], several.Step] = {
+        (key, whole, n): _step(card, key, whole, n, used[key], folder)
+        for key in card.variants for n in (1, threads) for whole in (True, False) if whole or card.variants[key].stages}
+    for key, variant in card.variants.items():
+        for inputs in several.sizes(variant, used[key]):
+            session = Session(store.artefact(card, key, folder), on=used[key])
+            steps[key, "row", inputs], steps[key, "at once", inputs] = several.steps(session, inputs)
     took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
     variants = {}
     for key, variant in card.variants.items():
@@ -61,14 +60,12 @@ def profile(
             say(f"loading {card.name} {key}: {i + 1} of {len(files)} files")
             at = (key, i == 0)
             column = max(i - 1, 0)
-            pieces.append(_piece(took[(*at, 1, 1)][:, column], took[(*at, threads, 1)][:, column],
-                                 load(path, used[key])))
-        pace = speed[variant.precision] if speed else 1.0
-        scaled = [_slowed(piece, pace) for piece in pieces] if speed else pieces
+            pieces.append(_piece(took[(*at, 1)][:, column], took[(*at, threads)][:, column], load(path, used[key])))
+        scaled = [_slowed(piece, speed[variant.precision]) for piece in pieces] if speed else pieces
         variants[key] = VariantProfile(
             sha256=variant.sha256, whole=scaled[0], stages=scaled[1:],
-            batches={inputs: slowed(run_time(took[key, True, 1, inputs][:, 0]), pace)
-                     for inputs in sizes(variant, used[key])},
+            batches={n: several.scaled(took[key, "row", n], took[key, "at once", n], n, scaled[0].run_time)
+                     for n in several.sizes(variant, used[key])},
             boundary_bytes=[sum(spec.bytes for spec in crossing(card, key, k)) for k in range(len(files))],
         )
     return ModelProfile(
@@ -77,18 +74,9 @@ def profile(
     )
 
 
-def sizes(variant: Variant, on: Sequence[Provider] = ("cpu",)) -> list[int]:
-    """The numbers of inputs at once that a variant is timed on."""
-    most = 1 if "tensorrt" in on else variant.batch          # sessions on it take one
-    return [n for n in SIZES if n <= most and n * variant.run_time.p50_ms <= LONGEST_MS]
-
-
-def run_times(
-    paths: Mapping[Key, Path], runs: int = 200, at_once: Mapping[Key, int] | None = None
-) -> dict[Key, RunTime]:
-    """Run times of several files, one thread each, interleaved; on one input, or as many as `at_once` says."""
-    inputs = at_once or {}
-    took = interleaved({key: _chain([Session(path)], inputs.get(key, 1)) for key, path in paths.items()}, runs)
+def run_times(paths: Mapping[Key, Path], runs: int = 200) -> dict[Key, RunTime]:
+    """Run times of several files, one thread each, interleaved."""
+    took = interleaved({key: _chain([Session(path)]) for key, path in paths.items()}, runs)
     return {key: run_time(ms[:, 0]) for key, ms in took.items()}
 
 
@@ -108,15 +96,13 @@ def _step(
     return _chain([Session(path, threads, on) for path in paths])
 
 
-def _chain(sessions: Sequence[Session], at_once: int = 1) -> Callable[[], list[float]]:
-    """A step that runs sessions one after the other on tensors of the right kind, `at_once` of them, and times each."""
+def _chain(sessions: Sequence[Session]) -> Callable[[], list[float]]:
+    """A step that runs sessions one after the other on tensors of the right kind, and times each."""
     draws, watch = np.random.default_rng(7), Stopwatch()
-    several = [msgspec.structs.replace(spec, shape=[*(at_once * n for n in spec.shape[:1]), *spec.shape[1:]])
-               for spec in sessions[0].inputs]
 
     def step() -> list[float]:
         took_ms = []
-        tensors = drawn(several, draws)
+        tensors = drawn(sessions[0].inputs, draws)
         for session in sessions:
             lacking = [spec for spec in session.inputs if spec.name not in tensors]
             inputs = {spec.name: tensors[spec.name] for spec in session.inputs if spec not in lacking}

@@ -25,7 +25,7 @@ from models.build.export import IR_VERSION, OPSET, export
 from models.build.loading import memory_bytes
 from models.build.material import labelled
 from models.build.networks import NETWORKS, parameters
-from models.build.profile import host, run_times, sizes
+from models.build.profile import host, run_times
 from models.build.staging import WHOLE, partition
 from models.build.train import SCHEDULE, SEED, train
 from models.build.variants import shrink
@@ -117,22 +117,19 @@ def profile(out: Path) -> None:
 
 def _timed(cards: list[Card], out: Path) -> list[Card]:
     """The cards with the run times of this host, written."""
-    paths = {(card.name, key, WHOLE, n): store.artefact(card, key, out) for card in cards
-             for key, variant in card.variants.items() for n in (1, *sizes(variant))}
-    paths |= {(card.name, key, k, 1): store.stage(card, key, k, out) for card in cards
+    paths = {(card.name, key, WHOLE): store.artefact(card, key, out) for card in cards for key in card.variants}
+    paths |= {(card.name, key, k): store.stage(card, key, k, out) for card in cards
               for key, variant in card.variants.items() for k in range(len(variant.stages))}
-    times = run_times(paths, at_once={entry: entry[-1] for entry in paths})
+    times = run_times(paths)
     made = []
     for card in cards:
         variants = {}
         for key, variant in card.variants.items():
-            stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k, 1])
+            stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k])
                       for k, stage in enumerate(variant.stages)]
-            variants[key] = msgspec.structs.replace(
-                variant, run_time=times[card.name, key, WHOLE, 1], stages=stages,
-                batch_times={n: times[card.name, key, WHOLE, n] for n in sizes(variant)},
-            )
-        made.append(msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()}))
+            variants[key] = msgspec.structs.replace(variant, run_time=times[card.name, key, WHOLE], stages=stages)
+        told = msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()})
+        made.append(timed(told, list(variants), out))
         store.save_card(made[-1], out)
         for key, variant in variants.items():
             print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "

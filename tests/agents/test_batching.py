@@ -64,6 +64,7 @@ TABLE: list[tuple[str, list[Work], dict, list[int]]] = [
     ("most urgent first", [work(1, level=2), work(3, deadline_s=0.3), work(2, level=1)], {}, [1, 2, 3]),
     ("not next in order", [work(1), work(2, of=OTHER, deadline_s=1.1), work(3, deadline_s=1.2)], {}, [1, 3]),
     ("another model", [work(1), work(2, of=OTHER)], {}, [1]),
+    ("another model that takes several, too", [work(1), work(2, of=several("segmenter"))], {}, [1]),
     ("another model is first", [work(2, of=OTHER), work(1)], {}, [2]),
     ("no gain is known", [work(1, of=profile()), work(2, of=profile())], {}, [1]),
     ("several take longer", [work(k, of=several(times_s=[0.01, 0.021])) for k in (1, 2)], {}, [1]),

@@ -11,10 +11,15 @@ import pytest
 
 from agents import events as ev
 from agents.queue import Work
+from models.batches import paying
+from models.store import ARTEFACTS, load_card
+from swarm.core.clock import ns
 from swarm.core.cost import together_p50_s
 from swarm.core.plan import MOST_AT_ONCE, Profile
+from swarm.core.spans import RequestId
+from tests.agents.fakes import asked, profile, robot
 from tests.agents.scenes import Scene, mixed, overloaded
-from tests.agents.simulated import Run, SimulatedExecutor
+from tests.agents.simulated import Agenda, Run, SimulatedExecutor
 from tests.agents.simulation import Simulation
 from tests.agents.test_schedules import Kind
 from tests.agents.watch import Watch
@@ -148,3 +153,49 @@ def test_schedules_with_runs_of_several(kind: Kind, seeds: range) -> None:
 def test_many_schedules_with_runs_of_several(block: int) -> None:
     simulate(mixed, range(1000 + block * 100, 1100 + block * 100))
     simulate(overloaded, range(1000 + block * 20, 1020 + block * 20))
+
+
+def answered(times_s: list[float], lasts_s: float = 5.0, rovers: int = 8, load: float = 1.5) -> tuple[int, int]:
+    """A carrier whom rovers ask at the same instants for half as much again as it can do one by one.
+
+    Returns how many it answered in time, and how many were asked.
+    """
+    detector = msgspec.structs.replace(profile(p50_s=0.006), batch_s=times_s)
+    scheduler, agenda = robot([detector], loaded=[]), Agenda()
+    in_time = asks = 0
+
+    def handle(event: ev.Event) -> None:
+        nonlocal in_time
+        for command in scheduler.handle(event, agenda.now):
+            match command:
+                case ev.RunStage():
+                    executor.start(command)
+                case ev.RunBatch(runs=runs):
+                    executor.start_batch(runs)
+                case ev.Answer(request=which):
+                    in_time += agenda.now <= deadlines[which]
+
+    executor = BatchExecutor(SimulatedExecutor(agenda, 1, {detector.model: detector}, handle))
+    deadlines: dict[RequestId, int] = {}
+    period_s = rovers * detector.p50_s / load
+    for k in range(int(lasts_s / period_s)):
+        for rover in range(rovers):
+            at = ns(k * period_s) + 1
+            ask = asked(asks, detector.model, at + ns(0.06), f"rover_{rover}")
+            deadlines[ask.request] = ask.deadline_ns
+            asks += 1
+            agenda.at(at, handle, ask)
+    agenda.run()
+    return in_time, asks
+
+
+def test_an_overloaded_carrier_answers_as_many_more_as_runs_of_several_save() -> None:
+    """With the times that the shipped int8 detector was measured to take."""
+    card = load_card("detector", ARTEFACTS).variants["int8"]
+    shares = [time.p50_ms / card.run_time.p50_ms for time in paying(card.run_time, card.batch_times)]
+    alone, asks = answered([])
+    several, _ = answered([0.006 * share for share in shares])
+    assert alone < 0.7 * asks
+    assert several > 1.05 * alone
+    useless, _ = answered([0.006 * n for n in range(1, 9)])          # no time gained: never done
+    assert useless == alone

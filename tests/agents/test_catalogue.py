@@ -128,3 +128,27 @@ def test_a_bug_in_a_load_is_handed_on() -> None:
 
 def _not_expected(what: object) -> None:
     raise AssertionError(what)
+
+
+def test_several_inputs_at_once_give_what_each_gives_alone_and_one_that_does_not_fit_gives_nothing(
+    held: Catalogue
+) -> None:
+    detector = held.get("detector", "int8")
+    frames = np.load(GOLDEN)["images"]
+    travelled = held.inputs("detector", frames[1])
+    alone = [detector.run(frame, RunHandle()) for frame in frames[:3]]
+    assert detector.run_batch([frames[0], travelled, frames[2]], RunHandle()) == alone
+    assert detector.run_batch([frames[0], frames[1][:5], frames[2]], RunHandle()) == [alone[0], None, alone[2]]
+    assert detector.run_batch([frames[1][:5]] * 2, RunHandle()) == [None, None]
+    handle = RunHandle()
+    handle.abort()
+    with pytest.raises(Aborted):
+        detector.run_batch(frames[:2], handle)
+
+
+def test_runs_of_several_are_known_as_far_as_they_pay(held: Catalogue) -> None:
+    (profile,) = held.profiles["detector"]
+    detector = held.get("detector", "int8")
+    assert profile.batch_s == [quantiles_s[10] for quantiles_s in detector.batch_quantiles_s]
+    assert profile.batch_s[0] == profile.p50_s
+    assert all(quantiles_s == sorted(quantiles_s) for quantiles_s in detector.batch_quantiles_s)

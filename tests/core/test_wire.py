@@ -12,7 +12,7 @@ import pytest
 
 from swarm.core import messages as msg
 from swarm.core import wire
-from swarm.core.plan import Leg, Placement, Plan, Profile, StageProfile, StreamSpec
+from swarm.core.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, StageProfile, StreamSpec
 from swarm.core.spans import LegTimes, RequestId, Span
 from swarm.core.world import Act, Claim, Detection, Detections, Mask, Pose
 
@@ -23,7 +23,7 @@ writes the file anew."""
 REQUEST = RequestId("rover_1", 17, 3)
 MEMBER = msg.Member(name="a", role="agent", urgent="tcp://127.0.0.1:1", bulk="tcp://127.0.0.1:2")
 PROFILE = Profile(model="m", variant="int8", p50_s=0.01, p95_s=0.02, memory_bytes=9, accuracy=0.8, input_bytes=7,
-                  stages=[StageProfile(0.01, 0.02, 7)])
+                  stages=[StageProfile(0.01, 0.02, 7)], batch_s=[0.01, 0.015])
 STREAM = StreamSpec(name="detect", model="m", rate_hz=5.0, deadline_s=0.1, priority=2)
 PLAN = Plan(epoch=2, lease_s=3.0, placements=[Placement(agent="a", stream="s", variant="int8", where=["b"])])
 SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, submitted_ns=2, deadline_ns=3)
@@ -175,6 +175,13 @@ NAN, INF = float("nan"), float("inf")
                        frame=True), pose=[NAN, 0.0, 0.0]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
             profiles=[msgspec.to_builtins(PROFILE) | {"p50_s": INF}]),
+    changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
+            profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01, NAN]}]),
+    changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
+            profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01] * (MOST_AT_ONCE + 1)}]),
+    changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3), batch=0),
+    changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
+            batch=MOST_AT_ONCE + 1),
 ])
 def test_numbers_that_mean_nothing_are_refused_where_they_enter(header: bytes) -> None:
     with pytest.raises(wire.WireError) as refused:

@@ -77,6 +77,7 @@ def span(of: LaunchFile, agent: str, stream: StreamOn, sequence: int, at_ns: int
     s.queued_ns = at
     s.started_ns = at + round(rng.expovariate(1 / 0.012) * NS)
     s.run_s = RUN_S[board, stream.model] * rng.lognormvariate(0, 0.15)
+    s.batch = 1 + sequence % 3 if stream.name == "detect" else 1
     s.preempted, s.aside_s = (2, 0.06) if stream.name == "segment" and sequence % 3 == 0 else (0, 0.0)
     s.finished_ns = s.started_ns + round((s.run_s + s.aside_s) * NS)
     s.ran_on, s.overrun = agent, rng.random() < 0.002

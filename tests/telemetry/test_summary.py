@@ -18,7 +18,7 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "requests": {"submitted": 0, "completed": 0, "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
     "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0}, "on_time_ratio": 0.0,
     "offload": {"share": 0.0, "peers": 0, "guarded": 0, "unguarded": 0, "guard_fired": 0},
-    "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0},
+    "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0}, "batched": {"requests": 0, "largest": 0},
     "choices": {"sampled": 0, "sooner_than_other_ratio": 0.0, "gain_ms_p50": 0.0, "gain_corrected_ms_p50": 0.0,
                 "prediction_error_ms_p50": 0.0, "prediction_error_ms_p95": 0.0},
     "planner": {"plans": 0, "epoch": 0, "solve_ms_p50": 0.0},
@@ -62,6 +62,7 @@ def test_figures_follow_their_definitions() -> None:
     assert made["offload"]["peers"] == 2
     aside = [s for s in (r.span for r in rows) if s.preempted]
     assert made["preempted"] == {"requests": len(aside), "times": 2 * len(aside), "aside_ms_p95": 60.0}
+    assert made["batched"] == {"requests": sum(r.span.batch > 1 for r in rows), "largest": 3}
     assert made["choices"]["sampled"] == sum(r.span.other != "" for r in rows)
     assert sum(a["submitted"] for a in made["agents"].values()) == len(rows)
     assert sum(s["submitted"] for s in made["streams"].values()) == len(rows)
@@ -88,6 +89,7 @@ def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
     assert (made["on_time_ratio"], made["first_result_s"], made["accepted"]) == (0.0, None, False)
     assert made["faults"] == [{"at_s": 20, "kill": "rover_2", "done_s": None}]
     assert made["preempted"] == {"requests": 0, "times": 0, "aside_ms_p95": None}
+    assert made["batched"] == {"requests": 0, "largest": 1}
     assert made["choices"]["sampled"] == made["choices"]["sooner_than_other_ratio"] == 0
     assert made["choices"]["gain_ms_p50"] is made["choices"]["prediction_error_ms_p95"] is None
     assert made["host_overloaded"] is False

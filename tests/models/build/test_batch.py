@@ -14,8 +14,9 @@ from models import store
 from models.batches import SIZES
 from models.build.batch import batched, most_at_once, opened, single, timed
 from models.build.graph import Graph
-from models.build.profile import LONGEST_MS, profile, sizes
+from models.build.profile import profile
 from models.build.runner import Runner
+from models.build.several import LONGEST_MS, scaled, sizes
 from models.session import Session
 from models.store import ModelError
 from swarm.core.cards import AGREEMENT, Card, RunTime, Variant
@@ -113,3 +114,11 @@ def test_any_other_free_axis_is_refused_by_name(tmp_path: Path) -> None:
     onnx.save(model([node("Relu", "x", "y")], [tensor("x", ["n", 4])], [tensor("y", ["n", 4])]), tmp_path / "y.onnx")
     with pytest.raises(ModelError, match="is not static"):
         Session(tmp_path / "y.onnx")
+
+
+def test_what_several_take_is_told_by_the_ratio_to_runs_in_a_row() -> None:
+    one = RunTime(quantiles_ms=[10.0] * 21, runs=1)
+    row_ms, together_ms = np.array([[4.0], [4.0], [8.0]]), np.array([[3.0], [3.2], [6.0]])
+    made = scaled(row_ms, together_ms, 4, one)
+    assert made.p50_ms == pytest.approx(4 * 0.75 * 10.0)
+    assert made.quantiles_ms[-1] == pytest.approx(30.0 * 6.0 / 3.2)      # as uneven as it was
