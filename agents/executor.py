@@ -48,8 +48,7 @@ class Run:
     """One run. Its thread moves it on and leaves in it how it ended; the loop's thread tells it to stop."""
 
     __slots__ = ("began_ns", "cut", "ended", "finished_ns", "given", "handle", "lead", "leave", "leg", "loaded", "made",
-                 "others", "overrun", "request", "stage", "started_ns", "stop", "until_ns", "wanted",
-                 "work")
+                 "others", "overrun", "request", "stage", "started_ns", "stop", "until_ns", "wanted", "work")
 
     def __init__(
         self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given, handle: RunHandle,
@@ -106,22 +105,24 @@ class Executor:
 
     def start(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> None:
         """Run a leg now; the scheduler has seen to it that a thread is free."""
-        handle = self._handles.pop() if self._handles else RunHandle()
-        stop = threading.Event() if self._emulated else None
-        run = self._current[work] = Run(work, request, loaded, leg, given, handle, stop)
-        self._waiting.put(run)
+        self._waiting.put(self._lead(work, request, loaded, leg, given))
 
     def start_batch(self, members: Sequence[tuple[int, RequestId, Given]], loaded: Loaded, leg: Leg) -> None:
         """Run several inputs at once, whole; a work, its request and its input each."""
         (work, request, given), *rest = members
-        handle = self._handles.pop() if self._handles else RunHandle()
-        stop = threading.Event() if self._emulated else None
-        lead = self._current[work] = Run(work, request, loaded, leg, given, handle, stop)
-        lead.others = [Run(work, request, loaded, leg, given, handle, stop) for work, request, given in rest]
+        lead = self._lead(work, request, loaded, leg, given)
+        lead.others = [Run(work, request, loaded, leg, given, lead.handle, lead.stop) for work, request, given in rest]
         for other in lead.others:
             other.lead = lead
             self._current[other.work] = other
         self._waiting.put(lead)
+
+    def _lead(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> Run:
+        """A run with a handle of its own."""
+        handle = self._handles.pop() if self._handles else RunHandle()
+        stop = threading.Event() if self._emulated else None
+        run = self._current[work] = Run(work, request, loaded, leg, given, handle, stop)
+        return run
 
     def collect(self, run: Run) -> None:
         """A run has ended and was told of, with all that ran at once: count it."""

@@ -18,12 +18,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from agents.queue import Work
-from swarm.core.clock import ns
+from swarm.core.clock import NEVER_NS, ns
 from swarm.core.cost import fastest
 from swarm.core.plan import Profile
 from swarm.core.spans import RequestId, Span
-
-NEVER_NS = 1 << 62
 
 
 class Guard(msgspec.Struct, frozen=True):

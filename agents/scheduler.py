@@ -63,7 +63,8 @@ class Scheduler:
         out: list[ev.Command] = []
         match event:
             case ev.RequestArrived(stream=stream):
-                if (own := fastest(self._ready.profiles.get(stream.model, ()))) is not None:
+                own = None if stream.name in self._share else fastest(self._ready.profiles.get(stream.model, ()))
+                if own is not None:
                     self._share.knows(stream, own.p50_s)
                 self._requests.arrived(event, now, out)
             case ev.StageDone():

@@ -7,6 +7,7 @@ import time
 from typing import Protocol
 
 NS = 1_000_000_000
+NEVER_NS = 1 << 62                   # later than any time
 
 
 def ns(seconds: float) -> int:

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from swarm.core.clock import NEVER_NS
 from swarm.core.messages import Body
-
-NEVER_NS = 1 << 62
 
 
 class Parcel:
