@@ -41,10 +41,10 @@ class Stopwatch:
 
 
 def interleaved(
-    steps: Mapping[Key, Callable[[], Sequence[float]]], rounds: int, *, pause_s: float = PAUSE_S,
+    steps: Mapping[Key, Callable[[], Sequence[float]]], rounds: int, *, pause_s: float | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None, others_s: Callable[[], float] | None = None,
 ) -> dict[Key, NDArray[np.float64]]:
-    """Do every step once a round, each after a pause, each round beginning with another one.
+    """Do every step once a round, each after a pause (`PAUSE_S`), each round beginning with another one.
 
     Paced like streams: caches and cores have been idle before each step, as they are on a robot. A step returns one or
     more figures; the result has them by step, float64 [rounds, figures]. `progress` is told rounds done, of how many.
@@ -59,7 +59,7 @@ def interleaved(
     for k in range(-WARM_UP, 2 * rounds):
         start_ns, before_s = clock.now_ns(), others_s()
         for key in keys[k % len(keys):] + keys[:k % len(keys)]:
-            idle.wait(pause_s)
+            idle.wait(PAUSE_S if pause_s is None else pause_s)
             taken = steps[key]()
             if k >= 0:
                 figures[key].append(taken)

@@ -153,7 +153,8 @@ def test_it_serves_peers_and_refuses_what_makes_no_sense(stage: Stage) -> None:
     ask(4, ())
     ask(5, agent="rover")                                    # in our name
     ask(6, model="unheard_of")
-    ask(7, budget_s=1e-4)
+    stage.wait("mule", msg.StageRefusal, 5)                  # so that nothing is in flight: what must wait to be sent
+    ask(7, budget_s=1e-4)                                    # is dropped there when its budget is spent
     ask(8, budget_s=None)
     stage.wait("mule", msg.StageRefusal, 7)
     reasons = {r.request.sequence: r.reason for r in stage.got("mule", msg.StageRefusal)}

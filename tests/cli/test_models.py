@@ -13,8 +13,8 @@ import onnx
 import pytest
 
 from models import profiles, store
+from models.build import measure, staging
 from models.build import profile as measuring
-from models.build import staging
 from models.session import VERSION
 from models.store import ARTEFACTS, BLOBS
 from swarm.cli import drawing
@@ -31,6 +31,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store, and measurements that are short."""
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(measuring, "ROUNDS", 4)
+    monkeypatch.setattr(measure, "PAUSE_S", 0.0)
     return tmp_path / "models"
 
 

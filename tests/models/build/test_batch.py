@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from models import store
 from models.batches import SIZES
+from models.build import measure
 from models.build.batch import batched, most_at_once, opened, single, timed
 from models.build.graph import Graph
 from models.build.profile import profile
@@ -77,7 +78,10 @@ def kept(graph: ModelProto, folder: Path) -> Card:
                 ir_version=8, primary_metric=AGREEMENT, variants={"fp32": fp32}, made_by="test", made_with={})
 
 
-def test_a_variants_own_file_takes_several_and_what_that_takes_is_on_the_card(tmp_path: Path) -> None:
+def test_a_variants_own_file_takes_several_and_what_that_takes_is_on_the_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "PAUSE_S", 0.0)
     card = kept(cnn(2), tmp_path)
     made = timed(batched(card, ["fp32"], tmp_path), ["fp32"], tmp_path)
     entry = made.variants["fp32"]
