@@ -15,7 +15,7 @@ from agents import events as ev
 from agents.bodies.world import WorldBody
 from agents.catalogue import Catalogue
 from agents.driver import Driver, Input
-from agents.presence import HEARTBEAT_S, LEASE_S, Presence
+from agents.presence import Presence
 from agents.recording import MOST_FRAMES, Recording
 from agents.scheduler import Scheduler
 from agents.serving import REFUSALS
@@ -23,10 +23,12 @@ from agents.streams import DueFrames
 from swarm.core import messages as msg
 from swarm.core.clock import ns
 from swarm.core.config import AgentFile
+from swarm.core.membership import HEARTBEAT_S, Came, Doubted, Lost
 from swarm.core.route import split_into
 from swarm.core.spans import LegTimes, RequestId, Span
 from swarm.core.world import Act, Claim, Observation, Outcome, Perceived
 from swarm.net.endpoint import Received
+from swarm.net.lookout import Changed, Lookout
 from swarm.net.outbox import Outbox
 from swarm.net.process import Process, log_to_stderr
 
@@ -51,13 +53,17 @@ class Agent:
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
             keys=settings.keys, security=settings.security, busy_poll_s=settings.board.busy_poll_s,
             undelivered=lambda peer, tag, reason: self._driver.undelivered(peer, tag, reason),
+            busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
+            advert_of=lambda peer: self._presence.advert_of(peer), met=lambda names: self._lookout.met(names),
         )
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
         self._advert = msg.Advert(
             board=settings.board_name, executors=settings.board.executors, profiles=catalogue.announce(),
             streams=settings.streams,
         )
+        self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each
         self._presence = Presence()
+        self._lookout = Lookout(self._process, self._changed, engaged=self._presence.engaged)
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=catalogue.profiles, presence=self._presence,
             executors=settings.board.executors, staged=catalogue.staged, own_share=settings.board.own_share,
@@ -72,14 +78,12 @@ class Agent:
         self._recording = Recording() if settings.record else None
         self._streams = DueFrames(settings.streams, settings.name, settings.seed)
         self._streaming = settings.launcher is None      # on a board nobody says when to start
-        self._sequence = self._heartbeats = self._beat_ns = 0
-        self._told: set[tuple[str, int]] = set()         # who has our advert: (name, boot)
-        self._heard: dict[str, int] = {}                 # boot of everybody who sent a heartbeat
+        self._sequence = 0
         self._ps = psutil.Process()
         self._busy_s = 0.0
 
     def run(self) -> None:
-        self._loop.every(ns(HEARTBEAT_S), self._beat)
+        self._loop.every(ns(HEARTBEAT_S), self._measure)
         self._loop.every(ns(NEWS_S), self._tell_news)
         self._process.run()
         self._write_recording()
@@ -89,6 +93,8 @@ class Agent:
 
     def _received(self, message: Received) -> None:
         body, peer = message.body, message.sender
+        if self._net.role(peer) == "agent" and not self._lookout.heard(message):
+            return                                       # of a start that is over
         match body:
             case msg.Sensed():
                 observation = self._body.observe(body, message.boot, message.tensors)
@@ -110,8 +116,10 @@ class Agent:
                 self._driver.handle(ev.Refused(request=request, peer=peer, reason=known))
             case msg.StageCancel(request=request):
                 self._driver.handle(ev.StageCancelled(request=request, peer=peer))
-            case msg.Heartbeat():
-                self._heartbeat(peer, message.boot, body)
+            case msg.Heartbeat(busy_s=busy_s, advert=known) | msg.HeartbeatAck(busy_s=busy_s, advert=known):
+                self._life(peer, message.boot, busy_s, known)
+            case msg.Rumour():
+                self._lookout.rumour(body)
             case msg.Advert():
                 self._presence.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
@@ -120,6 +128,8 @@ class Agent:
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(claim=claim, verdict=verdict):
                 self._behave(behaviours.Verdict(claim=claim, verdict=verdict))
+            case msg.Afflicted(slow=slow):
+                self._driver.executor.slow_down(slow)
             case msg.Start():
                 self._streaming = True
             case msg.Drain():
@@ -150,14 +160,14 @@ class Agent:
         if recording.left_out:
             log.warning("%d outcomes were not recorded: there is room for %d frames", recording.left_out, MOST_FRAMES)
 
-    def _heartbeat(self, peer: str, boot: int, heartbeat: msg.Heartbeat) -> None:
-        if self._net.role(peer) == "agent":
-            before = self._presence.boot(peer)
-            if self._presence.heard(peer, boot, heartbeat.busy_s, self._clock.now_ns()) and before is not None:
-                self._lost(peer)                         # restarted within its lease: what it had is gone
-            if self._presence.boot(peer) != boot:
-                return                                   # the late word of one that has been started anew since
-        self._heard[peer] = boot
+    def _life(self, peer: str, boot: int, busy_s: float, known: int) -> None:
+        """A heartbeat, or an answer to ours: how busy the peer is, and which of our adverts it knows."""
+        now = self._clock.now_ns()
+        if self._presence.boot(peer) == boot:
+            self._presence.heard(peer, boot, busy_s, now)
+        if known < self._advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
+            self._advertised_ns[peer] = now
+            self._net.send(peer, self._advert)
 
     # --- body, streams, behaviour ---
 
@@ -202,25 +212,24 @@ class Agent:
 
     # --- presence and news ---
 
-    def _beat(self) -> None:
-        """Every heartbeat: say that we live, tell newcomers what we can do, and see who has gone silent."""
-        now = self._clock.now_ns()
-        stalled = self._heartbeats > 0 and now - self._beat_ns > ns(LEASE_S) // 2
-        self._heartbeats += 1
-        self._beat_ns = now
-        for peer in self._process.beat(self._net.peers("agent", "planner"), self._scheduler.busy_s(now)):
-            boot = self._heard.get(peer)
-            if boot is not None and (peer, boot) not in self._told and self._net.send(peer, self._advert):
-                self._told.add((peer, boot))
+    def _changed(self, change: Changed) -> None:
+        """What the lookout sees of a peer."""
+        match change:
+            case Came(name=name, boot=boot, back=back):
+                self._advertised_ns.pop(name, None)
+                self._presence.heard(name, boot, 0.0, self._clock.now_ns())
+                if back:
+                    self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))
+            case Doubted(name=name, doubted=doubted):
+                self._presence.doubted(name, doubted)
+            case Lost(name=name):
+                self._presence.lost(name)
+                self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": name}))
+                self._driver.handle(ev.PeerLost(peer=name))
+
+    def _measure(self) -> None:
         for peer, quality in self._net.links().items():
             self._presence.measured(peer, quality)
-        for peer in self._presence.expire(now) if not stalled else ():   # it was we who were silent: first hear
-            self._lost(peer)
-
-    def _lost(self, peer: str) -> None:
-        self._told = {(name, boot) for name, boot in self._told if name != peer}
-        self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": peer}))
-        self._driver.handle(ev.PeerLost(peer=peer))
 
     def _tell_news(self) -> None:
         net, executor = self._net.statistics(), self._driver.executor.statistics()

@@ -26,6 +26,8 @@ from swarm.core.world import Outcome, Pose
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop, Timer
 
+TIMERS = (ev.SetTimer, ev.CancelTimers)
+
 
 class Input(msgspec.Struct, frozen=True):
     """What a request of this robot is about; kept until it ends."""
@@ -114,13 +116,16 @@ class Driver:
         while self._pending:
             event, made = self._pending.popleft()
             for command in self._scheduler.handle(event, self._loop.clock.now_ns()):
-                self._do(command, made)
+                if isinstance(command, TIMERS):
+                    self._later.append(command)
+                else:
+                    self._do(command, made)
             while self._later:
                 self._time(self._later.popleft())
         self._handling = False
 
     def _run_ended(self, run: Run) -> None:
-        for each in run.at_once():
+        for each in run.at_once() if run.others else (run,):
             self._tell(each)
         self.executor.collect(run)
 
@@ -149,8 +154,6 @@ class Driver:
                 outcome = made if span.ending != "failed" and isinstance(made, Outcome) else None
                 self._kept.pop(span.request, None)
                 self._ended(span, outcome, self._inputs.pop(span.request))
-            case ev.SetTimer() | ev.CancelTimers():
-                self._later.append(command)
             case ev.Preempt(work=work, impatience=impatience):
                 self._preempt(work, impatience)
             case ev.AbortRun(work=work):

@@ -5,6 +5,7 @@ stages before have made is kept. A whole run can only be cut short. Several inpu
 
 On an emulated board each run of a stage, or of the whole, really runs and ends at `start + max(actual, draw)`, `draw`
 coming from the board's profile by (seed, request, stage); what took longer than its draw is counted as an overrun.
+An injected fault can make all of this last a factor longer: of the draw, or on a board as it is of what it really took.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Run:
         stop: threading.Event | None,
     ) -> None:
         self.work, self.request, self.loaded, self.leg, self.handle = work, request, loaded, leg, handle
-        self.stop = stop                     # ends the rest of an emulated run
+        self.stop = stop                     # ends the rest of a run that only lasts: emulated, or slowed
         self.leave = False                   # it is to leave its thread, at the latest when the stage is done
         self.until_ns = 0                    # and by then, if it is not to take longer over that
         self.stage, self.given = leg.first, given        # the next stage, or the whole, and what it begins with
@@ -93,6 +94,7 @@ class Executor:
     ) -> None:
         self._clock, self._emulated, self._seed = clock, emulated, seed
         self._finished, self._crashed = finished, crashed
+        self._slow = 1.0
         self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._current: dict[int, Run] = {}
         self._handles = [RunHandle() for _ in range(threads + 1)]    # not in use; making one takes 45 us, cold
@@ -120,9 +122,13 @@ class Executor:
     def _lead(self, work: int, request: RequestId, loaded: Loaded, leg: Leg, given: Given) -> Run:
         """A run with a handle of its own."""
         handle = self._handles.pop() if self._handles else RunHandle()
-        stop = threading.Event() if self._emulated else None
+        stop = threading.Event() if self._emulated or self._slow > 1.0 else None
         run = self._current[work] = Run(work, request, loaded, leg, given, handle, stop)
         return run
+
+    def slow_down(self, factor: float) -> None:
+        """From now on, have what begins take so many times as long; 1: no longer."""
+        self._slow = factor
 
     def collect(self, run: Run) -> None:
         """A run has ended and was told of, with all that ran at once: count it."""
@@ -242,16 +248,21 @@ class Executor:
         return None
 
     def _last(self, run: Run) -> None:
-        """On an emulated board, let a run that is over last as long as it takes there. Raises: Aborted."""
+        """Let a run that is over last as long as on an emulated board, or on a slowed one. Raises: Aborted."""
         if run.stop is None:
             return
-        names = ("run", run.request) if run.leg.whole else ("run", run.request, run.stage)
-        draw_ns = ns(from_quantiles(_quantiles_s(run), uniform(self._seed, *names)))
-        left_ns = run.began_ns + draw_ns - self._clock.now_ns()
+        now = self._clock.now_ns()
+        lasts_ns = round(self._slow * (self._draw_ns(run) if self._emulated else now - run.began_ns))
+        left_ns = run.began_ns + lasts_ns - now
         if left_ns <= 0:
-            run.overrun = True
+            run.overrun = self._emulated
         elif run.stop.wait(seconds(left_ns)):
             raise Aborted
+
+    def _draw_ns(self, run: Run) -> int:
+        """How long the board would take over the stage that is next, or over the whole."""
+        names = ("run", run.request) if run.leg.whole else ("run", run.request, run.stage)
+        return ns(from_quantiles(_quantiles_s(run), uniform(self._seed, *names)))
 
 
 def _quantiles_s(run: Run) -> Sequence[float]:

@@ -52,11 +52,10 @@ class Guards:
         self._above_ns: dict[int, int] = {}                  # priority -> one run of each stream that is more urgent
         self._set = self._fired = 0
 
-    def knows(self, stream: str, model: str, priority: int) -> None:
+    def knows(self, stream: str, p95_s: float, priority: int) -> None:
         """A stream of this robot: its runs may stand before a less urgent fallback."""
-        if stream not in self._urgent and (own := fastest(self._profiles.get(model, ()))) is not None:
-            self._urgent[stream] = (priority, ns(own.p95_s))
-            self._above_ns.clear()
+        self._urgent[stream] = (priority, ns(p95_s))
+        self._above_ns.clear()
 
     def set(self, span: Span, running_left_ns: int, now: int) -> int:
         """Set a guard for a request that goes out; returns its last safe start, or 0 if that is past."""
@@ -110,7 +109,7 @@ class Guards:
         More urgent own work never waits, nor does what has become so with time: else a stream whose guards always lie
         ahead could keep all else from an idle executor.
         """
-        if work.guard:
+        if work.guard or not self._order:
             return False
         for last_safe_ns, request in self._order:
             if last_safe_ns >= now + work.step_ns:

@@ -53,12 +53,15 @@ class Observed:
 
     def corrected(self, profiles: Sequence[Profile]) -> list[Profile]:
         """Profiles with the times that are to be expected."""
-        self._said = {key: list(factors) for key, factors in self._factors.items()}
         return [self._corrected(profile) for profile in profiles]
 
     def _corrected(self, profile: Profile) -> Profile:
-        factors = self._factors.get((profile.model, profile.variant))
-        if factors is None or len(factors) != 1 + len(profile.stages):
+        key = (profile.model, profile.variant)
+        factors = self._factors.get(key)
+        if factors is None:
+            return profile
+        self._said[key] = list(factors)
+        if len(factors) != 1 + len(profile.stages):
             return profile
         whole, *by_stage = factors
         return msgspec.structs.replace(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bisect
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from swarm.core.clock import ns, seconds
+from swarm.core.clock import NS, ns, seconds
 from swarm.core.cost import in_steps, leg_p50_s, leg_p95_s, step_p95_s, together_p50_s, together_p95_s
 from swarm.core.plan import Leg, Profile
 from swarm.core.spans import RequestId
@@ -65,7 +65,7 @@ class Work(msgspec.Struct, kw_only=True):
         if self.batch > 1:
             self.p50_ns, self.p95_ns = ns(together_p50_s(profile, self.batch)), ns(together_p95_s(profile, self.batch))
         elif not self.last:                  # whole, as most are: told without a detour
-            self.p50_ns, self.p95_ns = ns(profile.p50_s), ns(profile.p95_s)
+            self.p50_ns, self.p95_ns = round(profile.p50_s * NS), round(profile.p95_s * NS)
         else:
             left = self.left
             self.p50_ns, self.p95_ns = ns(leg_p50_s(profile, left)), ns(leg_p95_s(profile, left))
@@ -93,15 +93,18 @@ class Work(msgspec.Struct, kw_only=True):
 class WorkQueue:
     """Waiting and running work of one robot with a number of executors.
 
-    What waits is kept in order; what becomes more urgent with time finds its new place when the order is asked for.
+    What waits is kept in order; what has come, or becomes more urgent with time, finds its place when the order is
+    asked for. What finds nothing else waiting and an executor free never needs one.
     """
 
     def __init__(self, executors: int) -> None:
         self.executors = executors
         self._waiting: dict[int, Work] = {}
+        self._new: list[Work] = []                           # of that, what has no place in the order yet
         self._running: dict[int, Work] = {}
         self._runs: dict[int, int] = {}                      # run -> works on it
-        self._order: list[Rank] = []                         # of what waits; the last item is its key
+        self._fronts: list[Work] | None = None               # of each run, while these stay as they are
+        self._order: list[Rank] = []                         # of the rest; the last item is its key
         self._p50s_ns: list[int] = []                        # in the same order
         self._streams: dict[str, dict[int, Work]] = {}       # own work that waits, by its stream
         self._older: list[tuple[int, int]] = []              # a heap: when which of that becomes more urgent
@@ -115,27 +118,34 @@ class WorkQueue:
     ) -> int:
         """Let a run wait; returns its key."""
         key = next(self._keys)
-        last = len(profile.stages) if leg.whole and in_steps(profile, leg) else leg.last
+        last = leg.last
+        if not last and profile.stages and in_steps(profile, leg):
+            last = len(profile.stages)
+        waited_ns = self._waited_ns.get((asker, stream or profile.model), 0) if self._waited_ns else 0
         self._enter(Work(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,
-            since_ns=now - self._waited_ns.get((asker, stream or profile.model), 0), queued_ns=now,
-            first=leg.first, last=last,
+            since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last,
         ), now)
         return key
 
-    def in_order(self, now: int) -> Iterator[Work]:
+    def in_order(self, now: int) -> Iterable[Work]:
         """What waits now, first what is due first; what is asked for next may already be gone from the queue."""
+        if len(self._waiting) == len(self._new) == 1 and self._new[0].queued_ns == now:
+            return (self._new[0],)
+        self._settle()
         while self._older and self._older[0][0] <= now:
             _, key = heapq.heappop(self._older)
             if key in self._waiting:
                 self._enter(self._leave(key), now)
+                self._settle()
         return (self._waiting[key] for *_, key in tuple(self._order) if key in self._waiting)
 
     def remove(self, key: int, now: int) -> Work | None:
         """Take a waiting run out. None: it is on the executor, and marked as aborted."""
         if key not in self._waiting:
             self._running[key].aborted = True
+            self._fronts = None
             return None
         work = self._leave(key)
         self._waited_ns[work.source] = max(self._waited_ns.get(work.source, 0), now - work.since_ns)
@@ -152,18 +162,29 @@ class WorkQueue:
         self._enter(work, now)
 
     def _enter(self, work: Work, now: int) -> None:
-        work.level = work.priority + max(0, now - work.since_ns) // AGING_NS
-        heapq.heappush(self._older, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
+        work.level = work.priority
+        if work.since_ns < now:
+            work.level += (now - work.since_ns) // AGING_NS
         self._waiting[work.key] = work
-        rank = work.rank
-        place = bisect.bisect(self._order, rank)
-        self._order.insert(place, rank)
-        self._p50s_ns.insert(place, work.p50_ns)
-        if not work.asker:
-            self._streams.setdefault(work.stream, {})[work.key] = work
+        self._new.append(work)
+
+    def _settle(self) -> None:
+        """Give what has come its place in the order."""
+        for work in self._new:
+            heapq.heappush(self._older, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
+            rank = work.rank
+            place = bisect.bisect(self._order, rank)
+            self._order.insert(place, rank)
+            self._p50s_ns.insert(place, work.p50_ns)
+            if not work.asker:
+                self._streams.setdefault(work.stream, {})[work.key] = work
+        self._new.clear()
 
     def _leave(self, key: int) -> Work:
         work = self._waiting.pop(key)
+        if self._new and work in self._new:
+            self._new.remove(work)
+            return work
         place = bisect.bisect_left(self._order, work.rank)
         del self._order[place], self._p50s_ns[place]
         if not work.asker:
@@ -174,6 +195,7 @@ class WorkQueue:
         """One run begins, of several works if they start at once, most urgent first; each stays as urgent as it is."""
         run = next(self._numbers)                             # no key of a work: that may be on again early
         self._runs[run] = len(works)
+        self._fronts = None
         for work in works:
             self._running[work.key] = self._leave(work.key)
             work.run = run
@@ -184,7 +206,8 @@ class WorkQueue:
                 work.aside_ns += now - work.started_ns
             work.began_ns = work.began_ns or now
             work.started_ns = now
-            self._waited_ns.pop(work.source, None)
+            if self._waited_ns:
+                self._waited_ns.pop(work.source, None)
 
     def told(self, work: Work, impatience: float) -> None:
         """A run has been told to leave its executor, with all that started at once on it."""
@@ -195,6 +218,7 @@ class WorkQueue:
     def finish(self, key: int) -> Work:
         """A work has left its executor, which is free once all that started with it have."""
         work = self._running.pop(key)
+        self._fronts = None
         self._runs[work.run] -= 1
         if not self._runs[work.run]:
             del self._runs[work.run]
@@ -227,15 +251,18 @@ class WorkQueue:
 
     def running(self) -> list[Work]:
         """What is on the executors, first what is least urgent; for each run the most urgent work that is wanted."""
-        return sorted(self._fronts(), key=lambda work: work.rank, reverse=True)
+        return sorted(self._in_front(), key=lambda work: work.rank, reverse=True)
 
-    def _fronts(self) -> list[Work]:
-        fronts: dict[int, Work] = {}
-        for work in self._running.values():
-            other = fronts.get(work.run)
-            if other is None or (work.aborted, work.rank) < (other.aborted, other.rank):
-                fronts[work.run] = work
-        return list(fronts.values())
+    def _in_front(self) -> list[Work]:
+        """Of each run the most urgent work that is wanted."""
+        if self._fronts is None:
+            fronts: dict[int, Work] = {}
+            for work in self._running.values():
+                other = fronts.get(work.run)
+                if other is None or (work.aborted, work.rank) < (other.aborted, other.rank):
+                    fronts[work.run] = work
+            self._fronts = list(fronts.values())
+        return self._fronts
 
     def waiting(self) -> int:
         return len(self._waiting)
@@ -245,6 +272,9 @@ class WorkQueue:
 
     def waiting_of(self, stream: str) -> list[Work]:
         """Waiting runs of an own stream, oldest first."""
+        if not self._waiting:
+            return []
+        self._settle()
         return list(self._streams.get(stream, {}).values())
 
     def of_asker(self, peer: str) -> list[Work]:
@@ -254,7 +284,7 @@ class WorkQueue:
 
     def running_left_ns(self, now: int) -> int:
         """The longest that is left of a run before a guard's fallback can have its executor, by p95."""
-        left = (min(w.step_ns, max(0, w.started_ns + w.p95_ns - now)) for w in self._fronts())
+        left = (min(w.step_ns, max(0, w.started_ns + w.p95_ns - now)) for w in self._in_front())
         return max(left, default=0)
 
     def wait_s(self, now: int, priority: int | None = None, deadline_ns: int = 0) -> float:
@@ -262,13 +292,14 @@ class WorkQueue:
 
         What is less urgent leaves its executor after a step.
         """
-        if not (self._order or self._running):
+        if not (self._waiting or self._running):
             return 0.0
+        self._settle()
         ahead = len(self._order)
         if priority is not None:
             ahead = bisect.bisect(self._order, (True, -priority, deadline_ns, LAST_KEY))
         left_ns = 0
-        for w in self._fronts():
+        for w in self._in_front():
             rest_ns = max(0, w.started_ns + w.p50_ns - now)
             yields = priority is not None and not w.guard and w.level < priority
             left_ns += min(rest_ns, w.step_ns) if yields else rest_ns

@@ -7,26 +7,44 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from agents import events as ev
-from swarm.core.cost import LONG_S, named
+from swarm.core.clock import NEVER_NS, ns
+from swarm.core.cost import LONG_S, by_speed, named
 from swarm.core.plan import Profile
+
+ASKED_NS = ns(10.0)
+"""Urgent work that a peer asked for is reckoned with for so long; a robot's own streams always are."""
 
 
 class Ready:
-    """`profiles`, by model, have stages only where they are loaded. Stages are loaded when they are first wanted."""
+    """`profiles`, by model, the fastest first, have stages only where they are loaded.
+
+    Stages are loaded when they are first wanted.
+    """
 
     def __init__(self, profiles: Mapping[str, Sequence[Profile]], staged: Iterable[tuple[str, str]]) -> None:
         """staged: models and variants whose stages are loaded already."""
         self._all = profiles
         self._loaded = set(staged)
         self._wanted = set(self._loaded)
-        self._most_urgent = 0                        # of all work that was seen
+        self._urgent: dict[int, int] = {}            # priority -> until when work of it is reckoned with
         self.profiles: dict[str, list[Profile]] = {}
+        self._named: dict[tuple[str, str], Profile] = {}
         for model in profiles:
             self._renew(model)
 
     def has(self, model: str, variant: str) -> Profile | None:
         """The profile of a variant as it can be run now."""
-        return named(self.profiles.get(model, ()), variant)
+        return self._named.get((model, variant))
+
+    def meets(self, priority: int) -> None:
+        """This robot has a stream of this priority."""
+        self._urgent[priority] = NEVER_NS
+
+    def asked(self, priority: int, now: int) -> None:
+        """A peer asks for work of this priority."""
+        if self._urgent.get(priority, 0) <= now:             # one more of what is known already changes little
+            self._urgent = {other: until_ns for other, until_ns in self._urgent.items() if until_ns > now}
+        self._urgent[priority] = max(self._urgent.get(priority, 0), now + ASKED_NS)
 
     def want(self, model: str, variant: str) -> list[ev.Command]:
         """Have the stages of a variant loaded, unless that was asked for before, or there are none."""
@@ -36,17 +54,15 @@ class Ready:
         self._wanted.add((model, variant))
         return [ev.LoadStages(model=model, variant=variant)]
 
-    def want_steps(self, model: str, variant: str, priority: int) -> list[ev.Command]:
+    def want_steps(self, profile: Profile, priority: int, now: int) -> list[ev.Command]:
         """A variant is to run whole: have its stages loaded if it keeps an executor from more urgent work for long."""
-        self._most_urgent = max(self._most_urgent, priority)
-        profile = self.has(model, variant)
-        if profile is None or priority == self._most_urgent or profile.p50_s < LONG_S:
+        if profile.p50_s < LONG_S or not self.knows_above(priority, now):
             return []
-        return self.want(model, variant)
+        return self.want(profile.model, profile.variant)
 
-    def knows_above(self, priority: int) -> bool:
-        """Whether more urgent work has been seen."""
-        return self._most_urgent > priority
+    def knows_above(self, priority: int, now: int) -> bool:
+        """Whether more urgent work is to be expected."""
+        return any(other > priority and until_ns > now for other, until_ns in self._urgent.items())
 
     def is_loading(self, model: str, variant: str) -> bool:
         """Whether the variant has stages, and they cannot be run yet."""
@@ -58,7 +74,8 @@ class Ready:
         self._renew(model)
 
     def _renew(self, model: str) -> None:
-        self.profiles[model] = [
+        self.profiles[model] = by_speed(
             p if (model, p.variant) in self._loaded else msgspec.structs.replace(p, stages=[])
             for p in self._all[model]
-        ]
+        )
+        self._named.update(((model, p.variant), p) for p in self.profiles[model])

@@ -19,10 +19,10 @@ from agents.presence import Presence
 from agents.queue import Work, WorkQueue
 from agents.ready import Ready
 from agents.serving import CHAIN_BROKEN
-from swarm.core.clock import ns, seconds
+from swarm.core.clock import NS, ns, seconds
 from swarm.core.cost import fastest
-from swarm.core.plan import Leg
-from swarm.core.route import Situation, next_best, route
+from swarm.core.plan import Leg, Profile
+from swarm.core.route import Situation, at_home, next_best, route
 from swarm.core.spans import Ending, LegRun, LegTimes, RequestId, Span
 
 UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
@@ -68,38 +68,46 @@ class Requests:
         if event.request in self._open:
             raise ImpossibleEvent(f"{event.request} arrived twice: {self._open[event.request]}")
         self.submitted += 1
-        self._guards.knows(stream.name, stream.model, stream.priority)
-        self._supersede(stream.name, now, out)
+        for older in self._queue.waiting_of(stream.name):
+            self._supersede(older, now, out)
         span = Span(
             request=event.request, stream=stream.name, model=stream.model, priority=stream.priority,
             captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns,
         )
         state = self._open[event.request] = _Open(span=span)
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
-        situation = self._situation(span, now, out)
-        choice = route(situation)
+        situation = None if self._policy == "local" else self._situation(span, now, out)
+        if situation is None:                                # without a look at what is not asked for
+            wait_s = self._queue.wait_s(now, stream.priority, event.deadline_ns)
+            choice = at_home(self._name, self._ready.profiles.get(stream.model, ()), wait_s)
+        else:
+            choice = route(situation)
         if choice is None:
             self._end(state, "failed", "no_model", now, out)
             return
-        out += self._ready.want_steps(stream.model, choice.variant, stream.priority)
-        age_s = seconds(now - event.captured_ns)
+        profile = self._ready.has(stream.model, choice.variant)
+        if profile is not None:
+            out += self._ready.want_steps(profile, stream.priority, now)
+        age_s = (now - event.captured_ns) / NS
         span.predicted_s = choice.predicted_s + age_s
-        if event.request.sequence % SAMPLED == 0 and (other := next_best(situation, choice)) is not None:
-            span.other, span.other_s = other.agent, other.predicted_s + age_s
+        if situation is not None and event.request.sequence % SAMPLED == 0:
+            other = next_best(situation, choice)
+            if other is not None:
+                span.other, span.other_s = other.agent, other.predicted_s + age_s
         span.variant, state.way_s, state.route = choice.variant, choice.way_s, choice.route
-        if choice.agent == self._name:
+        if choice.route[0].agent == self._name:
+            assert profile is not None           # routes name own profiles only where they begin at home
             state.route = choice.route[1:]
-            self._wait_at_home(state, choice.variant, choice.route[0], guard=False, now=now)
+            self._wait_at_home(state, profile, choice.route[0], guard=False, now=now)
         else:
             self._send(state, now, out)
 
-    def _supersede(self, stream: str, now: int, out: list[ev.Command]) -> None:
+    def _supersede(self, older: Work, now: int, out: list[ev.Command]) -> None:
         """Newest wins: what waits here on the same stream ends; what has begun, is out, or was out, goes on."""
-        for older in self._queue.waiting_of(stream):
-            state = self._open[older.request]
-            if not (state.span.offloaded_to or older.began_ns):
-                self._queue.remove(older.key, now)
-                self._end(state, "failed", "superseded", now, out)
+        state = self._open[older.request]
+        if not (state.span.offloaded_to or older.began_ns):
+            self._queue.remove(older.key, now)
+            self._end(state, "failed", "superseded", now, out)
 
     def _situation(self, span: Span, now: int, out: list[ev.Command]) -> Situation:
         placement = self._plans.placement(span.stream, now)
@@ -108,8 +116,7 @@ class Requests:
         return Situation(
             home=self._name, policy=self._policy, model=span.model, left_s=seconds(span.deadline_ns - now),
             own=self._ready.profiles.get(span.model, ()), placement=placement,
-            wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns),
-            peers=self._presence.views(now) if self._policy != "local" else {},
+            wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._presence.views(now),
         )
 
     def _send(self, state: _Open, now: int, out: list[ev.Command]) -> None:
@@ -119,7 +126,7 @@ class Requests:
         if not (span.legs or state.route[0].whole):
             span.legs = runs(state.route)
         for leg in state.route:
-            self._presence.sent(leg, span.request, span.model, span.variant)
+            self._presence.sent(leg, span.request, span.model, span.variant, now)
         out.append(ev.SendStage(
             request=span.request, model=span.model, variant=span.variant, priority=span.priority,
             deadline_ns=span.deadline_ns - ns(state.way_s), route=state.route,
@@ -129,10 +136,8 @@ class Requests:
             span.guarded = True
             out.append(ev.SetTimer(at_ns=last_safe_ns, event=ev.LastSafeStart(request=span.request)))
 
-    def _wait_at_home(self, state: _Open, variant: str, leg: Leg, *, guard: bool, now: int) -> None:
+    def _wait_at_home(self, state: _Open, profile: Profile, leg: Leg, *, guard: bool, now: int) -> None:
         span = state.span
-        profile = self._ready.has(span.model, variant)
-        assert profile is not None           # routes and guards name own profiles only
         span.queued_ns = now
         state.work = self._queue.add(
             request=span.request, asker="", stream=span.stream, profile=profile, leg=leg, priority=span.priority,
@@ -187,7 +192,7 @@ class Requests:
         """Run at home, whole, on the fastest variant. Returns whether there is one."""
         own = fastest(self._ready.profiles.get(state.span.model, ()))
         if own is not None:
-            self._wait_at_home(state, own.variant, Leg(self._name), guard=guard, now=now)
+            self._wait_at_home(state, own, Leg(self._name), guard=guard, now=now)
         return own is not None
 
     def spent(self, request: RequestId, now: int, out: list[ev.Command]) -> None:
@@ -259,9 +264,10 @@ class Requests:
             if not state.out:
                 self._end(state, "failed", "run_failed", now, out)
             return
-        run_s = seconds(work.ran_ns + event.finished_ns - event.started_ns)
-        span.preempted, span.aside_s = span.preempted + work.preempted, span.aside_s + seconds(work.aside_ns)
-        if not work.leg.whole:
+        run_s = (work.ran_ns + event.finished_ns - event.started_ns) / NS
+        if work.preempted:
+            span.preempted, span.aside_s = span.preempted + work.preempted, span.aside_s + seconds(work.aside_ns)
+        if work.leg.last:
             waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
             here = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)
             span.legs, span.overrun = [here, *runs(state.route)], event.overrun or work.overrun
@@ -300,7 +306,8 @@ class Requests:
         if state.holders:
             self._call_back(state, out)
         del self._open[span.request]
-        self._guards.lift(span.request)
+        if span.guarded:
+            self._guards.lift(span.request)
         span.ending, span.reason, span.ended_ns = ending, reason, now
         self.ended[ending] += 1
         out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span)]

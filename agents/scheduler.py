@@ -21,7 +21,7 @@ from agents.requests import ImpossibleEvent, Requests
 from agents.serving import Serving, ServingStatistics
 from agents.share import OwnShare
 from swarm.core.cost import fastest
-from swarm.core.plan import Profile
+from swarm.core.plan import Profile, StreamSpec
 
 MOST_HELD = 16                       # runs that guards hold back, past which no peer's is looked at
 
@@ -55,6 +55,7 @@ class Scheduler:
         self._plans = Plans(name)
         self._share = OwnShare(own_share, executors)
         self._serving = Serving(self._ready, self._queue, presence, self._share)
+        self._streams: set[str] = set()              # of this robot, that were seen
         self._preempted = self._cut = self._batches = self._batched = 0
         self._requests = Requests(name, policy, self._ready, presence, self._queue, self._guards, self._plans)
 
@@ -63,9 +64,8 @@ class Scheduler:
         out: list[ev.Command] = []
         match event:
             case ev.RequestArrived(stream=stream):
-                own = None if stream.name in self._share else fastest(self._ready.profiles.get(stream.model, ()))
-                if own is not None:
-                    self._share.knows(stream, own.p50_s)
+                if stream.name not in self._streams:
+                    self._meet(stream)
                 self._requests.arrived(event, now, out)
             case ev.StageDone():
                 self._done(event, now, out)
@@ -113,6 +113,15 @@ class Scheduler:
             self._guards.statistics(), self._serving.statistics(),
         )
 
+    def _meet(self, stream: StreamSpec) -> None:
+        """The first request of a stream of this robot."""
+        self._streams.add(stream.name)
+        self._ready.meets(stream.priority)
+        own = fastest(self._ready.profiles.get(stream.model, ()))
+        if own is not None:
+            self._share.knows(stream, own.p50_s)
+            self._guards.knows(stream.name, own.p95_s, stream.priority)
+
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
         if work.asker:
@@ -136,6 +145,8 @@ class Scheduler:
 
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
         """Start what is next while an executor is free, or have one freed; what cannot be in time is dropped."""
+        if not self._queue.waiting():
+            return
         running: list[Work] | None = None
         held = 0
         for work in self._queue.in_order(now):
@@ -162,21 +173,19 @@ class Scheduler:
     def _start(self, work: Work, now: int, out: list[ev.Command]) -> bool:
         """Start a run, with others if they may join it. Returns whether this lifts a guard."""
         works = [work]
-        if work.profile.batch_s and self._queue.free() == 1:     # on another executor they would run beside it
+        if work.profile.batch_s and self._queue.waiting() > 1 and self._queue.free() == 1:   # else they run beside it
             works = together(
                 work, self._queue.in_order(now), now, until_ns=self._guards.needed_ns(work.request),
-                in_steps=self._ready.knows_above(work.priority),
+                in_steps=self._ready.knows_above(work.priority, now),
             )
         self._queue.start(works, now)
-        lifted = [each for each in works if not each.asker and self._guards.lift(each.request)]
-        runs = [_run(each) for each in works]
-        if len(runs) == 1:
-            out.append(runs[0])
-        else:
-            out.append(ev.RunBatch(runs=runs))
-            self._batches += 1
-            self._batched += len(runs)
-        return bool(lifted)
+        if len(works) == 1:
+            out.append(_run(work))
+            return not work.asker and self._guards.lift(work.request)
+        out.append(ev.RunBatch(runs=[_run(each) for each in works]))
+        self._batches += 1
+        self._batched += len(works)
+        return any([self._guards.lift(each.request) for each in works if not each.asker])
 
     def _makes_room(self, running: list[Work], work: Work, now: int, out: list[ev.Command]) -> bool:
         """Whether one of these runs, the least urgent that can, gives way to one that waits; it is taken off the list.
@@ -199,6 +208,6 @@ class Scheduler:
 
 def _run(work: Work) -> ev.RunStage:
     return ev.RunStage(
-        work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant, leg=work.left,
-        resumed=work.preempted > 0,
+        work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant,
+        leg=work.left if work.last else work.leg, resumed=work.preempted > 0,
     )

@@ -90,7 +90,8 @@ class Serving:
             priority=event.priority, deadline_ns=deadline_ns, guard=False, now=now,
         )
         self._asks[key] = event
-        return out + (self._ready.want_steps(event.model, event.variant, event.priority) if event.leg.whole else [])
+        self._ready.asked(event.priority, now)
+        return out + (self._ready.want_steps(profile, event.priority, now) if event.leg.whole else [])
 
     def _drop_hopeless(self, now: int) -> list[ev.Command]:
         """Make room: what waits for peers and can be in time no more goes."""

@@ -22,10 +22,6 @@ class OwnShare:
         self._spare_s = BURST_S * executors
         self._at_ns = 0
 
-    def __contains__(self, stream: str) -> bool:
-        """Whether a stream is known."""
-        return stream in self._needs
-
     def knows(self, stream: StreamSpec, run_s: float) -> None:
         """A stream of this robot, and how long one run of it takes here."""
         self._needs[stream.name] = stream.rate_hz * run_s

@@ -31,6 +31,7 @@ LAG_BIN_MS = 0.5
 LAG_BINS = 4000                      # up to 2 s; a longer lag is told as the longest one seen
 MOST_STEPS = 24                      # a tenth of a second is caught up in one turn; beyond that, time slows
 NEWS_NS = ns(0.5)
+STALE_AFTER = 2                      # periods: an older observation that has not left yet is not sent any more
 
 
 class Lags:
@@ -77,7 +78,7 @@ class Service:
         self._lags = Lags()
         self._running = False
         self._present = dict.fromkeys(world.names)
-        self._due: dict[str, int] = {}                   # robot -> simulated time of its next observation
+        self._due: dict[str, int] = dict.fromkeys(world.names, 0)    # robot -> simulated time of its next observation
         self._sensed: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
 
@@ -105,6 +106,9 @@ class Service:
             case msg.Gone(name=name) if name in self._present:
                 del self._present[name]
                 self._world.remove(name)
+            case msg.Back(name=name) if name in self._due and name not in self._present:
+                self._present[name] = None
+                self._world.restore(name)
             case _:
                 pass                                     # heartbeats, and news for others
 
@@ -161,7 +165,8 @@ class Service:
             sequence=seen.sequence, age_s=seconds(self._clock.now_ns() - taken_ns), pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
         )
-        self._net.send(name, sensed, tensors)            # an agent that does not read misses it: newest wins
+        fresh_s = STALE_AFTER * seconds(self._sense_ns)
+        self._net.send(name, sensed, tensors, fresh_s)   # an agent that does not read misses it: newest wins
 
     def _tell_news(self) -> None:
         if self._running:

@@ -110,7 +110,11 @@ class World(ABC):
 
     @abstractmethod
     def remove(self, robot: str) -> None:
-        """The robot's agent is gone: it stands still for good, as an obstacle."""
+        """The robot's agent is gone: it stands still, as an obstacle."""
+
+    @abstractmethod
+    def restore(self, robot: str) -> None:
+        """The robot's agent was started anew: it acts again, from where it stands."""
 
     @abstractmethod
     def mission(self) -> Mission:

@@ -142,10 +142,14 @@ class SearchRescue(World):
         return "found"
 
     def remove(self, robot: str) -> None:
-        """The robot stands still for good."""
+        """The robot stands still."""
         i = self._of(robot)
         self._motion.drive(i, 0.0, 0.0)
         self._moving[i], self._removed[i] = False, True
+
+    def restore(self, robot: str) -> None:
+        """The robot acts again, from where it stands."""
+        self._removed[self._of(robot)] = False
 
     def mission(self) -> Mission:
         """How far the mission has come."""

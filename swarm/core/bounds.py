@@ -13,4 +13,5 @@ Rate = Annotated[float, Meta(gt=0.0, le=1e12)]                   # Hz, bytes per
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on somebody's clock
 Count = Annotated[int, Meta(ge=0, le=2**62)]
+Factor = Annotated[float, Meta(ge=1.0, le=1e6)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]

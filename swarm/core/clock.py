@@ -47,9 +47,18 @@ class FakeClock:
         return self.at_ns
 
 
+_wall_step_s = 0.0
+
+
+def set_wall_step(step_s: float) -> None:
+    """Have this process's wall clock be off by so much from now on: an injected fault. Deadlines know nothing of it."""
+    global _wall_step_s
+    _wall_step_s = step_s
+
+
 def unix_s() -> float:
     """Seconds since 1970, for records that people read; never for deadlines."""
-    return time.time()
+    return time.time() + _wall_step_s
 
 
 def local_stamp() -> str:
@@ -59,7 +68,7 @@ def local_stamp() -> str:
 
 def new_boot() -> int:
     """A number that tells one start of a process from the next: microseconds since 1970."""
-    return time.time_ns() // 1_000
+    return max(0, time.time_ns() // 1_000 + round(_wall_step_s * 1e6))
 
 
 def process_age_s() -> float:

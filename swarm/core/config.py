@@ -71,10 +71,27 @@ class StreamOn(Strict, frozen=True, kw_only=True):
 
 
 class FaultSpec(Strict, frozen=True, kw_only=True):
-    """Something breaks at a time: `kill` names a process (SIGKILL)."""
+    """Something that breaks, once or at a rate: exactly one kind, of which `swarm.core.faults` says what it needs.
 
-    at_s: float
-    kill: str
+    A name is a process's; a fleet's name, or `any`, stands for one of its robots, drawn by the launch's seed.
+    """
+
+    at_s: float | None = None        # either: since the streams began
+    per_minute: float | None = None  # or: on average, at times that are drawn (Poisson)
+    for_s: float | None = None       # how long it lasts
+    kill: str | None = None          # SIGKILL, for good
+    stop: str | None = None          # SIGSTOP, and SIGCONT after `for_s`
+    restart: str | None = None       # SIGKILL, and a new process of the same name after `after_s`
+    after_s: float | None = None
+    partition: Literal["random"] | list[list[str]] | None = None     # groups that do not hear each other
+    slow: str | None = None          # runs of models take `factor` times as long
+    factor: float | None = None
+    corrupt: str | None = None       # a `share` of what it receives of peers has flipped bits
+    lose: str | None = None          # a `share` of what it receives of peers vanishes
+    share: float | None = None
+    clock: str | None = None         # its wall clock steps by `by_s`, for good
+    by_s: float | None = None
+    disk_full: Literal[True] | None = None   # nothing can be written into the run folder
 
 
 class LaunchFile(Strict, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.bounds import Count, Finite, Priority, Rate, Seconds
+from swarm.core.bounds import Count, Factor, Finite, Priority, Rate, Seconds, Share
 from swarm.core.plan import Plan, Profile, Route, StageNumber, StreamSpec
 from swarm.core.spans import AtOnce, LegsDone, RequestId, Span
 from swarm.core.world import Act, Claim, Outcome, Pose
@@ -92,13 +92,30 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
     sequence: Count
     busy_s: Seconds = 0.0            # work in hand on the executor
+    advert: Count = 0                # number of the receiver's advert that is known here; 0: none
 
 
 class HeartbeatAck(Message, frozen=True, kw_only=True):
-    """Echo of a heartbeat."""
+    """Echo of a heartbeat: who sent it is heard, and knows how busy the other is."""
 
     sequence: Count
     held_s: Seconds                    # receipt to answer
+    busy_s: Seconds = 0.0              # work in hand on the executor
+    advert: Count = 0                  # as in the heartbeat
+
+
+class Joined(Message, frozen=True, kw_only=True):
+    """Members that the sender knows of. A newcomer says it of itself, to any member, which passes it on."""
+
+    members: list[Member]
+
+
+class Rumour(Message, frozen=True, kw_only=True):
+    """A member has been silent, or has been heard again: worth a look, and no more."""
+
+    about: str
+    boot: Count
+    silent: bool
 
 
 class Gone(Message, frozen=True, kw_only=True):
@@ -109,8 +126,10 @@ class Gone(Message, frozen=True, kw_only=True):
 
 
 class Advert(Message, frozen=True, kw_only=True):
-    """What an agent is and wants: sent to all when it changes."""
+    """What an agent is and wants: sent when it changes, until each has it."""
 
+    number: Count = 1                  # grows with each change
+    battery: Share | None = None       # what is left; None: it has none, or none that can be read
     board: str
     executors: Count
     profiles: list[Profile]
@@ -127,6 +146,27 @@ class PlanNews(Message, frozen=True, kw_only=True):
     """A plan, or the renewal of its lease (the same epoch again)."""
 
     plan: Plan
+
+
+# --- faults that a launcher injects ---
+
+
+class Back(Message, frozen=True, kw_only=True):
+    """The launcher started this agent's process anew: its body moves again."""
+
+    name: str
+    boot: Count
+
+
+class Afflicted(Message, frozen=True, kw_only=True):
+    """All that ails a process from now on; with nothing in it, the process is well. Shares are of what comes."""
+
+    deaf_to: list[str] = []          # of these nothing is heard
+    lose: Share = 0.0                # of what agents and planner send vanishes
+    corrupt: Share = 0.0             # and has flipped bits
+    slow: Factor = 1.0               # runs of models take so many times as long
+    clock_step_s: Finite = 0.0       # its wall clock is off by so much
+    seed: Count = 0
 
 
 # --- one request's path ---
@@ -284,8 +324,8 @@ class PlannerNews(Message, frozen=True, kw_only=True):
 
 _LAUNCHER, _AGENT, _PLANNER, _WORLD = "launcher", "agent", "planner", "world"
 _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
-    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone), (_LAUNCHER,)),
-    **dict.fromkeys((Heartbeat, HeartbeatAck), (_AGENT, _PLANNER)),
+    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, Afflicted), (_LAUNCHER,)),
+    **dict.fromkeys((Heartbeat, HeartbeatAck, Joined, Rumour), (_AGENT, _PLANNER)),
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
     **dict.fromkeys((Acted, Claimed, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
     **dict.fromkeys((Sensed, Judged, WorldNews, Scene), (_WORLD,)),
@@ -302,8 +342,8 @@ def may_say(role: str, body: Message) -> bool:
 
 Body = (
     Credit | Chunk | TransferEnded | TransferRefused
-    | Ready | Roster | Start | Drain | Drained | Shutdown
-    | Heartbeat | HeartbeatAck | Gone | Advert | LinkNews | PlanNews
+    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | Afflicted
+    | Heartbeat | HeartbeatAck | Joined | Rumour | Gone | Advert | LinkNews | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Sensed | Acted | Claimed | Judged | Shared
     | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews

@@ -41,7 +41,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     model: str
     left_s: float                    # budget left
-    own: Sequence[Profile]           # of this model, at home; with stages where they are loaded
+    own: Sequence[Profile]           # of this model, at home, the fastest first; with stages where they are loaded
     wait_s: float                    # work ahead of it at home
     peers: Mapping[str, PeerView]    # those that may be given work now
     placement: Placement | None      # of a plan whose lease holds
@@ -61,7 +61,7 @@ def route(s: Situation) -> Choice | None:
     3. A placement of a valid plan is followed if the agents it names can make the deadline.
     4. Otherwise wherever the result is expected soonest.
     """
-    home = _at_home(s)
+    home = at_home(s.home, s.own, s.wait_s)
     if s.policy == "local":
         return home
     if into := split_into(s.policy):
@@ -74,32 +74,43 @@ def route(s: Situation) -> Choice | None:
     return min((c for c in (home, away) if c is not None), key=lambda c: c.predicted_s, default=None)
 
 
+def at_home(home: str, own: Sequence[Profile], wait_s: float) -> Choice | None:
+    """Whole, on the fastest of these variants. None: there is none."""
+    if not own:
+        return None
+    return Choice(
+        route=[Leg(home)], variant=own[0].variant, predicted_s=wait_s + own[0].p50_s, way_s=0.0, rule="local"
+    )
+
+
 def next_best(s: Situation, choice: Choice) -> Choice | None:
     """What would have been done had this choice not been there: whole, at home or on another peer."""
-    taken = {leg.agent for leg in choice.route}
-    others = msgspec.structs.replace(s, peers={name: peer for name, peer in s.peers.items() if name not in taken})
-    away, home = _on_a_peer(others), None if choice.route == [Leg(s.home)] else _at_home(s)
+    taken = [leg.agent for leg in choice.route]
+    away, home = _on_a_peer(s, taken), None if choice.route == [Leg(s.home)] else at_home(s.home, s.own, s.wait_s)
     return min((c for c in (home, away) if c is not None), key=lambda c: c.predicted_s, default=None)
 
 
-def _at_home(s: Situation) -> Choice | None:
-    profile = fastest(s.own)
-    return _choice(s, profile.variant, [Leg(s.home)], "local") if profile else None
-
-
-def _on_a_peer(s: Situation) -> Choice | None:
-    """Whole, on the peer where the result is expected soonest; a tie goes by name."""
-    able = [(remote_s(profile, peer), name, profile.variant) for name, peer in s.peers.items()
-            if (profile := fastest(peer.profiles.get(s.model, ())))]
-    if not able:
+def _on_a_peer(s: Situation, taken: Sequence[str] = ()) -> Choice | None:
+    """Whole, on the peer, but for these, where the result is expected soonest; a tie goes by name."""
+    soonest: tuple[float, str] | None = None
+    for name, peer in s.peers.items():
+        profiles = peer.profiles.get(s.model)
+        if profiles and name not in taken:
+            this = remote_s(profiles[0], peer), name
+            if soonest is None or this < soonest:
+                soonest = this
+    if soonest is None:
         return None
-    _, name, variant = min(able)
-    return _choice(s, variant, [Leg(name)], "soonest")
+    predicted_s, name = soonest
+    peer = s.peers[name]
+    profile = peer.profiles[s.model][0]
+    return Choice(route=[Leg(name)], variant=profile.variant, predicted_s=predicted_s,
+                  way_s=peer.link.transfer_s(profile.input_bytes), rule="soonest")
 
 
 def _split(s: Situation, into: int) -> Choice | None:
     """Home begins; of the peers with the same stages the one that is expected soonest comes next, and so on."""
-    own = fastest(p for p in s.own if len(p.stages) >= into)
+    own = fastest([p for p in s.own if len(p.stages) >= into])
     if own is None:
         return None
     able: list[tuple[float, str, Profile]] = []

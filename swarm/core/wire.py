@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from swarm.core.messages import Body
 
 PROTOCOL = 1
 MAX_HEADER_BYTES = 1 << 20
+SEAL_BYTES = 4
 MAX_TENSORS = 16
 MAX_TENSOR_BYTES = 64 << 20          # of one tensor, and of all tensors of a message
 DTYPES = {
@@ -100,6 +102,20 @@ def encode(envelope: Envelope, tensors: Sequence[NDArray[Any]] = ()) -> list[Buf
 def header(envelope: Envelope) -> bytes:
     """The one frame of a message that has no others."""
     return _ENCODER.encode(envelope)
+
+
+def sealed(header: bytes) -> bytes:
+    """A header as it travels, with its CRC-32 behind it. Flipped bits of tensors are for keys and TCP to find."""
+    return header + zlib.crc32(header).to_bytes(SEAL_BYTES, "little")
+
+
+def unsealed(frame: Buffer) -> memoryview:
+    """The header in a first frame. Raises: WireError `checksum` where it is not what was sent."""
+    whole = memoryview(frame)
+    header, seal = whole[:-SEAL_BYTES], whole[-SEAL_BYTES:]
+    if zlib.crc32(header) != int.from_bytes(seal, "little") or len(seal) != SEAL_BYTES:
+        raise WireError("checksum", f"a header of {len(whole)} bytes")
+    return header
 
 
 def contiguous(tensor: NDArray[Any]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from sim_worlds.robots import KINDS, RobotSpec
 from swarm.core import rules
 from swarm.core.config import Board, FleetSpec, LaunchFile
 from swarm.core.errors import BadInput
+from swarm.launcher.fault_checks import check_faults
 from swarm.telemetry.accept import check_accept
 
 ROBOTS_MAX = 1000
@@ -71,11 +72,7 @@ def _streams(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> Non
 
 
 def _faults(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    for i, fault in enumerate(launch.faults):
-        rules.known(fault.kill, launch.processes(), f"{where}: faults[{i}].kill", "process")
-        if not 0 <= fault.at_s < launch.duration_s:
-            raise BadInput(f"{where}: faults[{i}].at_s", f"{fault.at_s:g} is not within the run",
-                           f"from 0 to below duration_s, {launch.duration_s:g}")
+    check_faults(launch, where)
 
 
 def _rules(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,17 @@ import msgspec
 
 from swarm.core import messages as msg
 from swarm.core.clock import seconds, unix_s
+from swarm.core.faults import Fault
 from swarm.launcher.resolve import Resolved
 from swarm.net.cost import curve_cost
 from swarm.net.endpoint import Received
+from swarm.telemetry.fault_figures import FaultDone, Loss, crash
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.ledger import Statistics as LedgerStatistics
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RunFolder
-from swarm.telemetry.summary import FaultDone, summarise
+from swarm.telemetry.summary import summarise
 
 Detail = dict[str, str | float | int]
 
@@ -26,8 +28,10 @@ Detail = dict[str, str | float | int]
 class Collector:
     """One run's figures. `now` is the launcher's clock in nanoseconds."""
 
-    def __init__(self, resolved: Resolved, out: Path, command: list[str], commanded_ns: int) -> None:
-        """Raises: BadInput when `out` cannot be the run's folder."""
+    def __init__(
+        self, resolved: Resolved, faults: Sequence[Fault], out: Path, command: list[str], commanded_ns: int
+    ) -> None:
+        """faults: all that are to strike. Raises: BadInput when `out` cannot be the run's folder."""
         self.folder = RunFolder(out)
         self.world: msg.WorldNews | None = None
         self.planner: list[msg.PlannerNews] = []
@@ -35,7 +39,8 @@ class Collector:
         self._ledger = Ledger(commanded_ns, {stream.name: stream.model for stream in resolved.launch.streams})
         self._agents = AgentBook()
         self._robots = {robot for fleet in resolved.launch.fleet for robot in fleet.robots()}
-        self._faults = [FaultDone(at_s=fault.at_s, kill=fault.kill) for fault in resolved.launch.faults]
+        self._faults = [FaultDone(fault=fault) for fault in faults]
+        self._losses: list[Loss] = []
         self._start_ns = commanded_ns
         self._renderer = "unknown"
         self._finished = False
@@ -60,6 +65,8 @@ class Collector:
             case msg.Submitted() | msg.Ended():
                 self._ledger.handle(body, now)
             case msg.Happened(what=what, detail=detail):
+                if what == "peer_lost":
+                    self._losses.append(Loss(self._at_s(now), message.sender, str(detail.get("peer", ""))))
                 self._renderer = str(detail.get("renderer", self._renderer))
                 self.event(now, message.sender, what, detail)
             case msg.AgentNews():
@@ -79,15 +86,30 @@ class Collector:
     def ended(self, name: str, boot: int, how: str, planned: bool, now: int) -> None:
         """A process ended during the run: by a fault of the launch file (`planned`), or by itself."""
         self.event(now, "launcher", "killed" if planned else "crashed", {"process": name, "how": how})
-        at_s = self._at_s(now)
-        struck = next((i for i, f in enumerate(self._faults) if f.kill == name and f.done_s is None), None)
-        if planned and struck is not None:
-            self._faults[struck] = msgspec.structs.replace(self._faults[struck], done_s=at_s)
-        else:
-            self._faults.append(FaultDone(at_s=round(at_s, 3), kill=name, done_s=at_s))
+        if not planned:
+            at_s = self._at_s(now)
+            self._faults.append(crash(name, at_s))
         if name in self._robots:
             self._ledger.handle(msg.Gone(name=name, boot=boot), now)
             self._agents.status(name, "killed" if planned else "crashed")
+
+    def struck(self, fault: Fault, now: int) -> None:
+        """A fault of the launch file strikes."""
+        self.event(now, "launcher", "fault", {"fault": fault.name})
+        self._note(fault, done_s=self._at_s(now))
+
+    def over(self, fault: Fault, now: int) -> None:
+        """What it did for a while has ended; or the process that it restarted is ready."""
+        self._note(fault, ended_s=self._at_s(now))
+        self.event(now, "launcher", "fault_over", {"fault": fault.name})
+
+    def disk_full(self, full: bool) -> None:
+        """From now on the run folder takes nothing, or everything again."""
+        self.folder.full = full
+
+    def _note(self, fault: Fault, **times: float) -> None:
+        i = next(i for i, done in enumerate(self._faults) if done.fault is fault)
+        self._faults[i] = msgspec.structs.replace(self._faults[i], **times)
 
     def stopped(self, name: str) -> None:
         """An agent ended as it was told to."""
@@ -110,8 +132,10 @@ class Collector:
         rows = self._ledger.close()
         summary = summarise(
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
-            agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, ran_s=ran_s,
+            agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, losses=self._losses,
+            ran_s=ran_s,
         )
+        summary["unwritten"] = dict(sorted(self.folder.unwritten.items()))
         summary["transport"] = _transport(summary["agents"].values(), ran_s)
         self.manifest()
         self.folder.requests(rows)

@@ -19,21 +19,19 @@ class Members:
         self._boots: dict[str, int] = {}
         self._roles: dict[str, str] = {}             # also of the dead: their last words may still be on the way
         self._outboxes: dict[str, Outbox] = {}
-        self._dead: set[str] = set()
 
     def add(self, member: Member, boot: int) -> bool:
-        """A process is ready. Returns whether that is new."""
+        """A process is ready, perhaps in another's stead. Returns whether that is new."""
         name = member.name
-        if name in self._boots or name in self._dead:
+        if self._boots.get(name) == boot:
             return False
         self._members[name], self._boots[name], self._roles[name] = member, boot, member.role
         self._net.join([member])
-        self._outboxes[name] = Outbox(self._loop, partial(self._send, name))
+        self._outboxes[name] = Outbox(self._loop, partial(self._send, name, boot))
         return True
 
     def lost(self, name: str) -> int:
         """A process has ended. Returns its boot, 0 if it was never ready."""
-        self._dead.add(name)
         self._members.pop(name, None)
         self._net.leave(name)
         return self._boots.get(name, 0)
@@ -56,5 +54,6 @@ class Members:
         for name in self._members:
             self.tell(name, body)
 
-    def _send(self, name: str, body: Body) -> bool:
-        return name in self._dead or self._net.send(name, body)
+    def _send(self, name: str, boot: int, body: Body) -> bool:
+        dead = name not in self._members or self._boots[name] != boot
+        return dead or self._net.send(name, body)

@@ -14,7 +14,7 @@ import msgspec
 
 from swarm.launcher import warden
 from swarm.net.loop import Loop
-from swarm.net.process import LIFELINE_VARIABLE
+from swarm.net.process import CLOCK_STEP_VARIABLE, LIFELINE_VARIABLE
 
 ISOLATED = ["-I"] if sys.version_info < (3, 11) else []
 ENVIRONMENT = {
@@ -65,7 +65,8 @@ class Children:
         self._loop, self._logs, self._ended, self._changed = loop, logs, ended, changed
         self._popen: dict[str, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[str, int] = {}
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, Child] = {}        # the last one of each name
+        self._former: list[Child] = []               # those before it
         self._sessions: set[int] = set()             # those that may still have processes
         self._lifeline, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
         self._warden = subprocess.Popen(
@@ -73,17 +74,20 @@ class Children:
             stderr=subprocess.DEVNULL, start_new_session=True, bufsize=0,
         )
 
-    def spawn(self, name: str, role: str, command: Sequence[str]) -> Child:
-        """Start a process; its output goes to NAME.log. Raises: OSError."""
+    def spawn(self, name: str, role: str, command: Sequence[str], clock_step_s: float = 0.0) -> Child:
+        """Start a process, perhaps in the stead of one that has ended; its output goes to NAME.log. Raises: OSError."""
         log = self._logs / f"{name}.log"
-        environment = {**os.environ, **ENVIRONMENT, LIFELINE_VARIABLE: str(self._lifeline)}
-        with open(log, "wb") as output:
+        environment = {**os.environ, **ENVIRONMENT, LIFELINE_VARIABLE: str(self._lifeline),
+                       CLOCK_STEP_VARIABLE: str(clock_step_s)}
+        with open(log, "ab") as output:
             popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
                 start_new_session=True, pass_fds=(self._lifeline,),
             )
         self._tell_warden(popen.pid)
         self._sessions.add(popen.pid)
+        if name in self._children:
+            self._former.append(self._children[name])
         child = Child(name=name, role=role, pid=popen.pid, log=log)
         self._popen[name], self._children[name] = popen, child
         pidfd = self._pidfds[name] = os.pidfd_open(popen.pid)
@@ -95,8 +99,11 @@ class Children:
         return self._children[name]
 
     def all(self) -> list[Child]:
-        """In the order of their start."""
-        return list(self._children.values())
+        """Who has ended and was replaced, then the last one of each name in the order of their first start."""
+        return [*self._former, *self._children.values()]
+
+    def is_running(self, name: str) -> bool:
+        return self._children[name].returncode is None
 
     def running(self) -> list[Child]:
         return [child for child in self._children.values() if child.returncode is None]
@@ -106,6 +113,11 @@ class Children:
         if self._children[name].returncode is None:
             self._children[name].killed = True
             os.kill(self._children[name].pid, signal.SIGKILL)
+
+    def signal(self, name: str, number: int) -> None:
+        """A fault: a signal to the process and to all that it has started."""
+        if self._children[name].returncode is None:
+            warden.signal_sessions([self._children[name].pid], number)
 
     def table(self) -> list[dict[str, Any]]:
         """`processes.json`: role, name and pid of each, and how it ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from swarm.core import config
 from swarm.core import messages as msg
 from swarm.core.clock import MonotonicClock, new_boot, ns, process_age_s, seconds
 from swarm.launcher.collect import Collector
+from swarm.launcher.faults import Faults, drawn
 from swarm.launcher.files import ProcessSpec, process_specs
 from swarm.launcher.keys import RunKeys
 from swarm.launcher.members import Members
@@ -58,7 +58,8 @@ class Launch:
         self._loop = Loop(self._clock)
         if commanded_ns is None:
             commanded_ns = self._clock.now_ns() - ns(process_age_s())
-        self._collector = Collector(resolved, out, command, commanded_ns)
+        self._drawn = drawn(self._launch)
+        self._collector = Collector(resolved, self._drawn, out, command, commanded_ns)
         swarm = f"{self._launch.scenario}-{new_boot():x}"
         self._keys = RunKeys(out / "keys", ["launcher", *self._launch.processes()])
         self._net = Endpoint(
@@ -83,8 +84,10 @@ class Launch:
             self._children = Children(
                 self._loop, self._collector.folder.folder("logs"), self._child_ended,
                 lambda: self._collector.folder.processes(self._children.table()))
+            self._faults = Faults(self._loop, self._drawn, self._launch.seed, self._children, self._members,
+                                  self._collector, self._start_again)
             try:
-                if self._spawn(self._collector.folder.folder("files")):
+                if self._spawn():
                     self._collector.manifest()
                     self._loop.after(ns(self._ready_limit_s), self._not_ready)
                     self._loop.every(SHOW_NS, self._show)
@@ -102,16 +105,28 @@ class Launch:
 
     # --- starting ---
 
-    def _spawn(self, files: Path) -> bool:
+    def _spawn(self) -> bool:
         for spec in self._specs:
-            path = files / f"{spec.name}.yaml"
             try:
+                path = self._file_of(spec)
                 path.write_text(config.dump(spec.settings), encoding="utf-8")
                 self._children.spawn(spec.name, spec.role, self._command_of(spec, path))
             except OSError as error:
                 self._fail(f"{spec.name} cannot be started: {error}")
                 return False
         return True
+
+    def _start_again(self, name: str) -> None:
+        """A fault's doing: a new process in the stead of one that has ended."""
+        spec = next(spec for spec in self._specs if spec.name == name)
+        command = self._command_of(spec, self._file_of(spec))
+        try:
+            self._children.spawn(name, spec.role, command, self._faults.clock_step_s(name))
+        except OSError as error:                     # the run goes on without it
+            self._collector.event(self._clock.now_ns(), "launcher", "not_started", {"process": name, "why": str(error)})
+
+    def _file_of(self, spec: ProcessSpec) -> Path:
+        return self._collector.folder.folder("files") / f"{spec.name}.yaml"
 
     def _command_of(self, spec: ProcessSpec, path: Path) -> list[str]:
         return swarm_command(spec.role, str(path))
@@ -132,9 +147,12 @@ class Launch:
         ours = any(c.name == message.sender == name and c.pid == ready.pid for c in self._children.running())
         if not ours or not self._members.add(ready.member, message.boot):
             return                                   # a stranger, or said again until the roster came
-        if self._phase == "running":
+        if self._phase in ("running", "draining"):
             self._members.tell_all(msg.Roster(members=self._members.roster()))
-            self._members.tell(name, msg.Start())
+            self._members.tell(name, msg.Start() if self._phase == "running" else msg.Drain())
+            self._faults.ready(name)
+            if ready.member.role == "agent":
+                self._members.tell("world", msg.Back(name=name, boot=message.boot))
         elif self._phase == "starting" and self._needed <= self._members.names():
             self._begin()
 
@@ -157,8 +175,7 @@ class Launch:
         self._collector.started(self._start_ns)
         self._members.tell_all(msg.Roster(members=self._members.roster()))
         self._members.tell_all(msg.Start())
-        for fault in self._launch.faults:
-            self._loop.at(self._start_ns + ns(fault.at_s), partial(self._children.kill, fault.kill))
+        self._faults.begin(self._start_ns)
         self._loop.at(self._start_ns + ns(self._launch.duration_s), self._drain)
 
     def _child_ended(self, child: Child) -> None:
@@ -179,6 +196,7 @@ class Launch:
         self._collector.ended(child.name, boot, told, child.killed, now)
         if child.role == "agent":                    # its body stops; peers and planner find out by their leases
             self._members.tell("world", msg.Gone(name=child.name, boot=boot))
+        self._faults.ended(child)
         if child.role == "world":
             self._fail(f"cut short: {seconds(now - self._start_ns):.1f} s after the start, the world {told}")
             self._drain()
@@ -190,6 +208,7 @@ class Launch:
         if self._phase == "running":
             self._to("draining")
             self._drain_ns = self._since_ns
+            self._faults.end()
             self._members.tell_all(msg.Drain())
             self._loop.every(LOOK_NS, self._look)
 

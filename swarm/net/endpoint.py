@@ -27,6 +27,7 @@ from swarm.core.link import LinkQuality
 from swarm.core.messages import Body, Member
 from swarm.core.wire import (
     PROTOCOL,
+    SEAL_BYTES,
     Buffer,
     Envelope,
     Receipt,
@@ -36,9 +37,12 @@ from swarm.core.wire import (
     encode,
     header,
     header_of,
+    sealed,
+    unsealed,
 )
 from swarm.net import sockets
 from swarm.net.bulk import Bulk
+from swarm.net.impair import Impairment
 from swarm.net.keys import Keyring
 from swarm.net.lane import Lane, LaneStatistics
 from swarm.net.links import Link
@@ -49,6 +53,7 @@ from swarm.net.zap import Authenticator
 
 log = logging.getLogger(__name__)
 
+UNSPOILT = ("launcher", "world")     # no injected fault touches what comes of the test rig and of the robot's own body
 LARGE_BYTES = 1 << 20                # of a message; measured: busy polling beside such a one slows it down
 
 
@@ -99,6 +104,7 @@ class Endpoint:
         self._loop, self._swarm, self._name, self._boot, self._handler = loop, swarm, name, boot, handler
         self._context: zmq.Context[Any] = zmq.Context()
         self._peers: dict[str, _Peer] = {}
+        self.impairment = Impairment(name)
         self._unreachable = 0
         self._refused: collections.Counter[str] = collections.Counter()
         self._lanes: dict[str, Lane] = {}
@@ -166,6 +172,11 @@ class Endpoint:
         peer = self._peers.get(name)
         return peer.member.role if peer else ""
 
+    def where(self, name: str) -> Member | None:
+        """A member's addresses, if it is connected to."""
+        peer = self._peers.get(name)
+        return peer.member if peer else None
+
     def link(self, name: str) -> Link | None:
         """The measured path to a member."""
         peer = self._peers.get(name)
@@ -226,10 +237,10 @@ class Endpoint:
         )
 
     def _write_frames(self, peer: _Peer, lane: str, frames: list[Buffer]) -> bool:
-        if not sockets.write(peer.lanes[lane], frames):
+        if not sockets.write(peer.lanes[lane], [sealed(bytes(frames[0])), *frames[1:]]):
             return False
         self._bulk.said(peer.member.name)
-        size = sum(map(len, frames))
+        size = SEAL_BYTES + sum(map(len, frames))
         if size >= LARGE_BYTES:
             self._loop.be_patient()                  # ZeroMQ's thread and the kernel carry it
         self._lanes[lane].sent(size)
@@ -247,7 +258,10 @@ class Endpoint:
             self._loop.be_patient()                  # another may follow, and that takes as long
         try:
             name = self._door.sender_of(identity) if self._door else sockets.name_of(identity)
-            self._take(name, frames, size, self._loop.clock.now_ns())
+            if self.impairment.active and self.role(name) not in UNSPOILT:
+                frames = self.impairment.through(name, frames)
+            if frames is not None:
+                self._take(name, frames, size, self._loop.clock.now_ns())
         except WireError as error:
             self._refuse(error)
 
@@ -258,7 +272,7 @@ class Endpoint:
 
     def _take(self, name: str, frames: Sequence[Any], size: int, now: int) -> None:
         """Raises: WireError for a message that is not taken."""
-        envelope, tensors = decode(frames)
+        envelope, tensors = decode([unsealed(frames[0]), *frames[1:]])
         if envelope.swarm != self._swarm:
             raise WireError("swarm", f"of swarm {envelope.swarm!r}")
         if envelope.sender != name:

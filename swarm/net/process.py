@@ -12,8 +12,8 @@ from pathlib import Path
 
 from swarm.core import messages as msg
 from swarm.core import rules
-from swarm.core.clock import MonotonicClock, new_boot, ns, seconds
-from swarm.core.messages import Body, Heartbeat, HeartbeatAck, Member, Ready, Roster, Shutdown
+from swarm.core.clock import MonotonicClock, new_boot, ns, seconds, set_wall_step
+from swarm.core.messages import Afflicted, Body, Heartbeat, HeartbeatAck, Joined, Member, Ready, Roster, Shutdown
 from swarm.net.bulk import Undelivered
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.keys import Keyring
@@ -22,14 +22,19 @@ from swarm.net.loop import Loop
 log = logging.getLogger(__name__)
 
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
+CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # by how much the wall clock is off already when the process starts
 READY_EVERY_NS = ns(0.1)
 LINGER_MS = 200
+PEER_ROLES = ("agent", "planner")
+MOST_MEMBERS = 1024                  # beyond that, newcomers are not let in
 
 
 class Process:
     """One process of a swarm. It joins by the launcher or, on a board, by the roster in its file.
 
-    `handler` gets every message but those that are handled here (Roster, Shutdown, and the answers to heartbeats).
+    `handler` gets every message but those that are handled here: Roster, Joined and Shutdown.
+    busy_s, advert_of: what heartbeats say: the work in hand, and which advert of the other is known.
+    met: told of members that joined, or have another address.
     keys: the key folder; empty: plaintext, with members on this machine alone unless `security` says otherwise.
     Raises: BadInput for keys that cannot be used and for an address that cannot be bound.
     """
@@ -37,20 +42,22 @@ class Process:
     def __init__(
         self, *, swarm: str, name: str, role: str, bind: str, launcher: Member | None, roster: Sequence[Member],
         handler: Callable[[Received], None], keys: str, security: str, undelivered: Undelivered = lambda *_: None,
-        busy_poll_s: float = 0.0,
+        busy_poll_s: float = 0.0, busy_s: Callable[[], float] = lambda: 0.0,
+        advert_of: Callable[[str], int] = lambda _: 0, met: Callable[[list[str]], None] = lambda _: None,
     ) -> None:
         _many_files()
         self.name = name
         self.clock = MonotonicClock()
+        set_wall_step(float(os.environ.get(CLOCK_STEP_VARIABLE, "0")))
         self.boot = new_boot()
         self.loop = Loop(self.clock, busy_poll_s)
-        self._handler = handler
+        self._handler, self._busy_s, self._advert_of, self._met = handler, busy_s, advert_of, met
         self.net = Endpoint(
             self.loop, swarm=swarm, name=name, role=role, boot=self.boot, handler=self._received, bind=bind,
             keyring=Keyring(Path(keys), name) if keys else None, undelivered=undelivered,
         )
         self._only_here = not keys and not security
-        self._launcher = launcher
+        self.launcher = launcher         # None: on a board, by its file
         self._announced = False
         self._beats = 0
         self.refused = 0                 # messages of those who may not say them
@@ -64,27 +71,62 @@ class Process:
         if lifeline:
             self.loop.watch(int(lifeline), lambda: os._exit(1))      # only ever readable at its end
         self._announce()
+        self._met(self.net.peers())
         self.loop.run()
         self.net.close(LINGER_MS)
 
-    def beat(self, to: Sequence[str], busy_s: float = 0.0) -> list[str]:
-        """A heartbeat to each, which is a probe of the way there too. Returns those that it left for."""
+    def beat(self, to: Sequence[str]) -> None:
+        """A heartbeat to each, which is a probe of the way there too."""
         self._beats += 1
-        beat, now = Heartbeat(sequence=self._beats, busy_s=busy_s), self.clock.now_ns()
-        reached = [name for name in to if self.net.send(name, beat)]
-        for link in map(self.net.link, reached):
-            assert link is not None
-            link.probe(self._beats, now)
-        return reached
+        busy_s, now = self._busy_s(), self.clock.now_ns()
+        for name in to:
+            link = self.net.link(name)
+            if link is not None and self.net.send(name, Heartbeat(
+                    sequence=self._beats, busy_s=busy_s, advert=self._advert_of(name))):
+                link.probe(self._beats, now)
 
     def tell_launcher(self, body: Body) -> bool:
         """Send to the launcher. True where there is none: nobody waits for it."""
-        return self._launcher is None or self.net.send(self._launcher.name, body)
+        return self.launcher is None or self.net.send(self.launcher.name, body)
 
     def _announce(self) -> None:
-        if self._launcher is not None and not self._announced:
-            self.net.send(self._launcher.name, Ready(member=self.net.member, pid=os.getpid()))
+        if self.launcher is not None and not self._announced:
+            self.net.send(self.launcher.name, Ready(member=self.net.member, pid=os.getpid()))
             self.loop.after(READY_EVERY_NS, self._announce)
+
+    def introduce(self, to: Sequence[str]) -> None:
+        """Tell members of whom we know little that we are there; they pass it on."""
+        for name in to:
+            self.net.send(name, Joined(members=[self.net.member]))
+
+    def _join(self, members: Sequence[Member]) -> None:
+        """Those that may; they, whoever is new of them, are told on."""
+        before = {name: self.net.where(name) for name in self.net.peers()}
+        self.net.join([one for one in members if self._may_join(one)])
+        self._met([name for name in self.net.peers() if before.get(name) != self.net.where(name)])
+
+    def _introduced(self, sender: str, members: Sequence[Member]) -> None:
+        """Where a member is to be found is its own word; of others it can tell only what is new to us.
+
+        A newcomer is an agent: no role with more to say comes by this way.
+        """
+        known = self.net.where(sender)
+        role = known.role if known else "agent"
+        own = next((one for one in members if one.name == sender and one.role == role), None)
+        room = MOST_MEMBERS - len(self.net.peers())
+        if own is not None and own != known and (known or room > 0):
+            self._join([own])
+            self._pass_on(own)
+        elif known is not None:
+            self._join([m for m in members if m.role == "agent" and self.net.where(m.name) is None][:room])
+
+    def _pass_on(self, newcomer: Member) -> None:
+        """It is told of all others, and they of it."""
+        others = {name: self.net.where(name) for name in self.net.peers(*PEER_ROLES) if name != newcomer.name}
+        if self.net.where(newcomer.name) == newcomer:
+            self.net.send(newcomer.name, Joined(members=[self.net.member, *(m for m in others.values() if m)]))
+            for name in others:
+                self.net.send(name, Joined(members=[newcomer]))
 
     def _may_join(self, member: Member) -> bool:
         may = not self._only_here or rules.stays_here(member)
@@ -99,21 +141,30 @@ class Process:
 
     def _received(self, message: Received) -> None:
         body = message.body
-        if not msg.may_say(self.net.role(message.sender), body):
+        if isinstance(body, Joined) and self.net.role(message.sender) in ("", *PEER_ROLES):
+            self._introduced(message.sender, body.members)   # the one thing that a stranger with a key may say
+        elif not msg.may_say(self.net.role(message.sender), body):
             self._refuse(f"{type(body).__name__} of {message.sender}, who may not say it")
         elif isinstance(body, Roster):
             self._announced = True
-            self.net.join([one for one in body.members if self._may_join(one)])
+            self._join(body.members)
         elif isinstance(body, Shutdown):
             self.loop.stop()
+        elif isinstance(body, Afflicted):
+            self.net.impairment.become(body)
+            set_wall_step(body.clock_step_s)
+            self._handler(message)
         elif isinstance(body, Heartbeat):
             held_s = seconds(self.clock.now_ns() - message.at_ns)
-            self.net.send(message.sender, HeartbeatAck(sequence=body.sequence, held_s=held_s))
+            self.net.send(message.sender, HeartbeatAck(
+                sequence=body.sequence, held_s=held_s, busy_s=self._busy_s(), advert=self._advert_of(message.sender),
+            ))
             self._handler(message)
         elif isinstance(body, HeartbeatAck):
             link = self.net.link(message.sender)
             if link is not None:
                 link.answered(body.sequence, body.held_s, message.at_ns)
+            self._handler(message)
         else:
             self._handler(message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from swarm.core.membership import Came, Lost
 from swarm.core.messages import Body
 from swarm.core.plan import Placement, Plan
 from swarm.planner.problem import Problem
@@ -11,7 +12,7 @@ from swarm.planner.solvers import Solution
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A message came."""
+    """A message of an agent came."""
 
     sender: str
     boot: int
@@ -31,7 +32,7 @@ class Solved(msgspec.Struct, frozen=True):
     refined: bool = False
 
 
-Event = Heard | Tick | Solved
+Event = Heard | Came | Lost | Tick | Solved
 
 
 class Solve(msgspec.Struct, frozen=True):

@@ -14,10 +14,14 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
+
 from swarm.core import messages as msg
 from swarm.core.clock import ns, seconds
 from swarm.core.config import PlannerFile
+from swarm.core.membership import MOST, Doubted
 from swarm.net.endpoint import Received
+from swarm.net.lookout import Changed, Lookout
 from swarm.net.loop import Loop
 from swarm.net.process import Process, log_to_stderr
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
@@ -29,7 +33,6 @@ log = logging.getLogger(__name__)
 
 NICENESS = 10                        # robots first; Ray's processes inherit it
 TICK_S = 0.1
-HEARTBEAT_S = 0.25                   # agents tell what they can do to whom they have heard
 BUDGET_S = 0.02
 RAY_AFTER_S = 2.0                    # after Start: the first results come first
 LOST_RUNS = 3                        # portfolios in a row from which nothing came: Ray is given up
@@ -69,7 +72,9 @@ class Planner:
             swarm=settings.swarm, name=settings.name, role="planner", bind=settings.bind,
             launcher=settings.launcher, roster=settings.roster, handler=self._received,
             keys=settings.keys, security=settings.security,
+            advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._lookout.met(names),
         )
+        self._lookout = Lookout(self._process, self._changed, neighbours=MOST)
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
         self._solver, self._refiner = Lane("solver", self._loop), Lane("refiner", self._loop)
         self._ray: Refiner | None = None
@@ -79,7 +84,6 @@ class Planner:
 
     def run(self) -> None:
         self._loop.every(ns(TICK_S), lambda: self._handle(Tick()))
-        self._loop.every(ns(HEARTBEAT_S), self._beat)
         if self._settings.launcher is None:
             self._begin()                            # on a board nobody sends Start
         self._process.run()
@@ -91,8 +95,15 @@ class Planner:
     def _received(self, message: Received) -> None:
         if isinstance(message.body, msg.Start):
             self._begin()
-        else:
-            self._handle(Heard(message.sender, message.boot, message.body))
+        elif self._net.role(message.sender) == "agent" and self._lookout.heard(message):
+            if isinstance(message.body, msg.Rumour):
+                self._lookout.rumour(message.body)
+            else:
+                self._handle(Heard(message.sender, message.boot, message.body))
+
+    def _changed(self, change: Changed) -> None:
+        if not isinstance(change, Doubted):          # a plan does not follow what may be over in an instant
+            self._handle(change)
 
     def _handle(self, event: Event) -> None:
         for command in self._state.handle(event, self._clock.now_ns()):
@@ -102,8 +113,9 @@ class Planner:
         match command:
             case Publish(plan=plan):
                 self._process.tell_launcher(msg.PlanNews(plan=plan))
-                for agent in self._net.peers("agent"):
-                    self._net.send(agent, msg.PlanNews(plan=plan))
+                for agent in self._net.peers("agent"):       # each its own part, or that would grow with the swarm
+                    own = [placement for placement in plan.placements if placement.agent == agent]
+                    self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
             case Report(what=what, detail=detail):
                 self._tell(what, detail)
             case Solve(refine=True):
@@ -194,9 +206,6 @@ class Planner:
         self._tell("ray_absent", {"reason": reason})
 
     # --- small things ---
-
-    def _beat(self) -> None:
-        self._process.beat(self._net.peers("agent"))
 
     def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))

@@ -1,8 +1,8 @@
 """The planner's state: what is known of the team, when to plan anew, and which plan holds. Events in, commands out.
 
 Rules, in order:
-1. An agent is in the team while its lease holds and its advert is known; a new, restarted, changed or lost one makes
-   a new plan due at once.
+1. An agent is in the team while it is there (`core/membership.py`) and its advert is known; a new, restarted, changed
+   or lost one makes a new plan due at once.
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time; what falls due meanwhile is solved when that one has ended.
 4. For `SETTLING_S` after a change of the team plans may change freely; later a change must be worth its churn.
@@ -18,9 +18,9 @@ from math import inf
 import msgspec
 
 from swarm.core.clock import ns
-from swarm.core.lease import Leases
 from swarm.core.link import LinkQuality
-from swarm.core.messages import Advert, Body, Heartbeat, LinkNews
+from swarm.core.membership import Came, Lost
+from swarm.core.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
 from swarm.core.plan import Plan, Profile, StreamSpec
 from swarm.core.rules import DEADLINE_S_MAX, EXECUTORS_MAX, PRIORITY_MAX, RATE_HZ_MAX, RATE_HZ_MIN
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
@@ -28,7 +28,6 @@ from swarm.planner.load import LoadBook
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
 from swarm.planner.solvers import where
 
-PEER_LEASE_S = 1.0                   # four missed heartbeats: one more than agents allow each other
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
 LONGEST_S = 3600.0                   # a run or a round trip that is longer is not believed
 LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
@@ -50,7 +49,7 @@ class PlannerState:
     def __init__(self, *, lease_s: float, every_s: float) -> None:
         self._every_ns = ns(every_s)
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
-        self._leases = Leases(ns(PEER_LEASE_S))
+        self._present: dict[str, int] = {}           # boot of each agent that is there
         self._adverts: dict[str, tuple[int, Advert]] = {}
         self._links: dict[tuple[str, str], LinkQuality] = {}
         self._measured: set[str] = set()             # who has told its links
@@ -60,7 +59,7 @@ class PlannerState:
         self._due = False
         self._solving = False
         self._refined: tuple[int, int] | None = None
-        self._solve_ns = self._publish_ns = self._tick_ns = self._changed_ns = 0
+        self._solve_ns = self._publish_ns = self._changed_ns = 0
         self._solves = self._refinements = self._stale = 0
 
     @property
@@ -73,12 +72,15 @@ class PlannerState:
         match event:
             case Heard(sender=sender, boot=boot, body=body):
                 self._heard(sender, boot, body, now, out)
+            case Came(name=name, boot=boot):
+                self._present[name] = boot
+                self._in_team(name, now, out)
+            case Lost(name=name):
+                self._present.pop(name, None)
+                if name in self._adverts:
+                    self._changed(name, now)
+                    out.append(Report("agent_lost", {"agent": name}))
             case Tick():
-                stalled = now - self._tick_ns > ns(PEER_LEASE_S / 2)
-                self._tick_ns = now
-                if not stalled:                      # else it was we who were silent: first hear what waits
-                    for lost in self._leases.expire(now):
-                        self._lost(lost, now, out)
                 self._due |= now - self._solve_ns >= self._every_ns
             case Solved():
                 self._solved(event, now, out)
@@ -106,6 +108,11 @@ class PlannerState:
         agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in bare.agents)
         return msgspec.structs.replace(bare, agents=agents)
 
+    def advert_of(self, agent: str) -> int:
+        """Number of the advert that is known of the present start of an agent; 0: none."""
+        boot, advert = self._adverts.get(agent, (0, None))
+        return advert.number if advert is not None and boot == self._present.get(agent) else 0
+
     def statistics(self) -> PlannerStatistics:
         return PlannerStatistics(
             len(self._members()), self._solves, self._refinements, self._stale, self._plan.epoch
@@ -114,26 +121,22 @@ class PlannerState:
     # --- the team ---
 
     def _heard(self, sender: str, boot: int, body: Body, now: int, out: list[Command]) -> None:
-        if not isinstance(body, (Advert, Heartbeat, LinkNews)):
-            return
-        came = self._leases.heard(sender, boot, now)
-        if self._leases.boot(sender) != boot:
-            return                                   # word of a boot that has ended
-        if isinstance(body, Advert) and self._adverts.get(sender) != (boot, body):
-            self._adverts[sender] = boot, body
-            came = True
-        if came and self._adverts.get(sender, (None,))[0] == boot:
-            self._changed(sender, now)
-            out.append(Report("agent_joined", {"agent": sender}))
-        if isinstance(body, Heartbeat):
-            self._load.heard(sender, body.busy_s)
-        elif isinstance(body, LinkNews):
-            self._measure(sender, body)
+        match body:
+            case Advert() if self._adverts.get(sender) != (boot, body):
+                self._adverts[sender] = boot, body
+                self._in_team(sender, now, out)
+            case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
+                self._load.heard(sender, busy_s)
+            case LinkNews():
+                self._measure(sender, body)
+            case _:
+                pass
 
-    def _lost(self, name: str, now: int, out: list[Command]) -> None:
-        if name in self._adverts:
+    def _in_team(self, name: str, now: int, out: list[Command]) -> None:
+        """It came, or its advert did: with both it can be planned for."""
+        if name in self._members():
             self._changed(name, now)
-            out.append(Report("agent_lost", {"agent": name}))
+            out.append(Report("agent_joined", {"agent": name}))
 
     def _changed(self, name: str, now: int) -> None:
         """The team is not what it was; what was measured of this agent is not known any more."""
@@ -147,7 +150,7 @@ class PlannerState:
     def _members(self) -> dict[str, Advert]:
         """The agents that can be planned for, by name."""
         return {name: advert for name, (boot, advert) in sorted(self._adverts.items())
-                if self._leases.boot(name) == boot}
+                if self._present.get(name) == boot}
 
     def _measure(self, sender: str, news: LinkNews) -> None:
         self._measured.add(sender)

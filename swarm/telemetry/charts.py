@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from swarm.telemetry import breakdown, choices, svg
 from swarm.telemetry.runfiles import Run
 from swarm.telemetry.table import Columns
+from swarm.telemetry.words import fault_name
 
 POINTS = 400                         # of a distribution's curve: enough for its shape, small on the page
 BIN_S = 5.0
@@ -154,7 +155,7 @@ def over_time(run: Run, others: Sequence[tuple[str, Run]] = ()) -> str | None:
         level = (level + 1) % 3 if fault["done_s"] - before_s < 0.05 * float(at[-1]) else 0   # names that would overlap
         before_s = fault["done_s"]
         axes.axvline(before_s, color=svg.RED, linewidth=1.2, linestyle=(0, (2, 2)))
-        axes.annotate(f"kill {fault.get('kill')}", (before_s, 0.03 + 0.32 * level), (3, 0), rotation=90, fontsize=8.5,
+        axes.annotate(fault_name(fault), (before_s, 0.03 + 0.32 * level), (3, 0), rotation=90, fontsize=8.5,
                       textcoords="offset points", color=svg.RED, va="bottom")
     axes.set(ylim=(0, 1.03), xlabel="submitted at, s since the streams began")
     axes.set_xlim(left=0)

@@ -104,7 +104,7 @@ class Ledger:
         self._models = dict(models or {})
         self._rows: dict[RequestId, Row] = {}
         self._open: dict[tuple[str, int], dict[RequestId, None]] = {}
-        self._gone: dict[str, int] = {}              # the newest boot known to have ended, per agent
+        self._gone: set[tuple[str, int]] = set()     # boots known to have ended; a clock set back makes lower ones
         self._ended_by_us: set[RequestId] = set()
         self._total = Tally()
         self._streams: dict[str, Tally] = {}
@@ -148,7 +148,7 @@ class Ledger:
         self._enter(Row(span=self._stub(news), at_s=self._since_start(now)))
         agent, boot = news.request.agent, news.request.boot
         self._open.setdefault((agent, boot), {})[news.request] = None
-        if boot <= self._gone.get(agent, -1):        # its last words, read after its death
+        if (agent, boot) in self._gone:              # its last words, read after its death
             self._agent_lost(agent, boot, now)
 
     def _ended(self, span: Span, now: int) -> None:
@@ -168,7 +168,7 @@ class Ledger:
         self._end(row, span, now)
 
     def _agent_lost(self, agent: str, boot: int, now: int) -> None:
-        self._gone[agent] = max(boot, self._gone.get(agent, -1))
+        self._gone.add((agent, boot))
         for request in list(self._open.get((agent, boot), ())):
             row = self._rows[request]
             self._ended_by_us.add(request)

@@ -31,7 +31,7 @@ def world_map(run: Run) -> str | None:
     figure, axes = svg.new(5.6)
     _shapes(axes, scene.get("clutter") or [], facecolor=svg.LINE, edgecolor="none")
     _shapes(axes, scene.get("walls") or [], facecolor=svg.MUTED, edgecolor="none")
-    victims = {f.get("kill"): f.get("done_s") for f in run.summary.get("faults", []) if f.get("done_s") is not None}
+    victims = _dead(run)
     named = len(ways) <= NAMES_UP_TO
     for i, (name, way) in enumerate(ways.items()):
         colour, style = ROBOT_COLOURS[i % len(ROBOT_COLOURS)], ("-", (0, (4, 1.5)), (0, (1, 1)))[i // 6 % 3]
@@ -54,10 +54,20 @@ def world_map(run: Run) -> str | None:
                     Line2D([], [], marker="o", linestyle="none", markerfacecolor=svg.PAPER, markeredgecolor=svg.RED,
                            markeredgewidth=1.6, label="not found")]
     handles.append(Line2D([], [], marker="o", markersize=5, linestyle="-", color=svg.BLUE, label="robot, at its end"))
-    if victims.keys() & ways.keys():
-        handles.append(Line2D([], [], marker="X", linestyle="none", color=svg.RED, label="killed"))
+    if victims & ways.keys():
+        handles.append(Line2D([], [], marker="X", linestyle="none", color=svg.RED, label="its process ended"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, columnspacing=1.0)
     return svg.inline(figure, "Map of the world with targets and the ways of the robots")
+
+
+def _dead(run: Run) -> set[str]:
+    """Robots whose process ended during the run and did not come back."""
+    dead: set[str] = set()
+    for fault in run.summary.get("faults", []):      # in order of time
+        if fault.get("done_s") is not None and fault.get("kind") in ("kill", "crash", "restart"):
+            back = fault.get("kind") == "restart" and fault.get("ended_s") is not None
+            (dead.discard if back else dead.add)(str(fault.get("target")))
+    return dead
 
 
 def _ways(paths: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:

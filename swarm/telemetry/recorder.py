@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,10 @@ class RunFolder:
     """Writes a run folder: documents whole (a temporary file, renamed), histories line by line.
 
     A disk that is full or gone, or a row that no table holds, must not cost the run its other figures: no method
-    raises OSError once the folder stands.
-    The first such error is kept in `trouble`, one line for the user, and the command that sees it ends with 1.
+    raises OSError once the folder stands. What could not be written is counted per file in `unwritten`: lines of a
+    history, which goes on when the disk takes them again, and whole documents.
+    The first such error is kept in `trouble`, one line for the user, and the command that sees it ends with 1. With
+    `full` set, an injected fault, the disk has no room; that is no trouble.
     """
 
     def __init__(self, out: Path) -> None:
@@ -49,7 +53,9 @@ class RunFolder:
         self.path = Path(out)
         self.trouble = ""
         self._lines: dict[str, Any] = {}
-        self._broken: set[str] = set()
+        self._torn: set[str] = set()                 # histories whose last line was only begun
+        self.full = False
+        self.unwritten: Counter[str] = Counter()
         self._epoch: tuple[int, int] | None = None
         self._last_pose_s = float("-inf")
         try:
@@ -132,27 +138,30 @@ class RunFolder:
         self._attempt(name, lambda: _whole(self.path / name, _json(content)))
 
     def _line(self, name: str, content: Mapping[str, Any]) -> None:
-        """Append a line, unbuffered; after an error the rest of that history is left out."""
-        if name in self._broken:
-            return
+        """Append a line, unbuffered; what was begun of one before it ends first."""
         def append() -> None:
             if name not in self._lines:
                 self._lines[name] = open(self.path / name, "ab", buffering=0)  # noqa: SIM115 - closed by close()
             rest = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            if name in self._torn:
+                rest = b"\n" + rest
             while rest:
                 rest = rest[self._lines[name].write(rest):]
-        if not self._attempt(name, append):
-            self._broken.add(name)
+                self._torn.add(name)
+            self._torn.discard(name)
+        self._attempt(name, append)
 
-    def _attempt(self, name: str, write: Callable[[], None], *also: type[Exception]) -> bool:
-        """Write; OSError, and what else may go wrong with this file, is trouble."""
+    def _attempt(self, name: str, write: Callable[[], None], *also: type[Exception]) -> None:
+        """Write; OSError, and what else may go wrong with this file, is counted, and trouble if nobody meant it."""
         try:
+            if self.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             write()
         except (OSError, *also) as error:
-            why = getattr(error, "strerror", None) or error
-            self.trouble = self.trouble or f"cannot write {self.path / name}: {why}"
-            return False
-        return True
+            self.unwritten[name] += 1
+            if not self.full:
+                why = getattr(error, "strerror", None) or error
+                self.trouble = self.trouble or f"cannot write {self.path / name}: {why}"
 
 
 def _whole(final: Path, content: bytes) -> None:

@@ -121,6 +121,9 @@ def _banners(run: Run) -> list[str]:
         shown.append(page.banner("bad", f"{s['requests']['lost']} requests are lost: nobody heard how they ended."))
     if figure(s, "tool.emulated_boards"):
         shown.append(page.banner("note", EMULATED))
+    if s.get("unwritten"):
+        shown.append(page.banner("note", "Not all of the run was written: the disk took no more for a while.", [
+            f"{name}: {number(count)} missing" for name, count in s["unwritten"].items()]))
     shown += [page.banner("note", note) for note in run.notes]
     return shown
 

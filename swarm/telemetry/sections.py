@@ -11,7 +11,7 @@ import numpy as np
 from swarm.telemetry import page
 from swarm.telemetry.compare import milliseconds, number, percent
 from swarm.telemetry.runfiles import Run
-from swarm.telemetry.summary import WINDOW_S
+from swarm.telemetry.words import fault_name
 
 MOVES = 8                            # streams named per change
 PLANS = 30                           # newest plans listed
@@ -129,22 +129,21 @@ def _where(placement: dict[str, Any]) -> str:
 
 
 def faults(run: Run) -> str:
-    """What broke, and what it hit."""
+    """What broke, what it hit, and how long until the swarm served as before."""
     rows = []
     for f in run.summary.get("faults", []):
-        if f.get("done_s") is None:
-            rows.append([f"{f.get('at_s')} s", f"kill {f.get('kill')}", "never struck: the run ended before"])
+        done_s, ended_s, recover_s, hit = f.get("done_s"), f.get("ended_s"), f.get("recover_s"), f.get("hit") or {}
+        if done_s is None:
+            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "never struck", "", "", "", ""])
             continue
-        hit = []
-        if f.get("kill") in run.summary.get("agents", {}):
-            there = f.get("peers_requests_there", 0)
-            hit = [f"{f.get('own_requests_lost', 0)} of its own requests ended as agent_lost.",
-                   f"{there} requests of other robots were with it; {f.get('of_those_on_time', 0)} of them still "
-                   "completed on time." if there else "No request of another robot was with it."]
-        hit.append(f"On time, all robots: {percent(f.get('on_time_before'))} in the {WINDOW_S:g} s before, "
-                   f"{percent(f.get('on_time_after'))} in the {WINDOW_S:g} s after.")
-        rows.append([f"{f['done_s']:.2f} s", f"kill {f.get('kill')}", " ".join(hit)])
-    return page.table(["at", "fault", "what it hit"], rows, (), (2,))
+        for_good = "not back" if f.get("kind") == "restart" else ""
+        lasted = for_good if ended_s is None else f"{ended_s - done_s:.2f} s"
+        again = "not before the end" if recover_s is None else f"{recover_s:.2f} s" if recover_s else "never hit"
+        counts = [f"{hit[f'{whose}_missed']} of {hit[whose]}" if hit else "" for whose in ("own", "peers")]
+        rows.append([f"{f.get('at_s')} s", fault_name(f), f"{done_s:.2f} s", lasted, *counts,
+                     hit.get("lost_by", ""), again])
+    head = ["planned", "fault", "struck", "lasted", "its own missed", "peers' missed", "lost by", "served again after"]
+    return page.table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
 
 
 def events(run: Run) -> str:

@@ -10,32 +10,27 @@ import numpy as np
 
 from swarm.core.config import Board, LaunchFile
 from swarm.core.messages import PlannerNews, WorldNews
-from swarm.telemetry import choices, table
+from swarm.telemetry import choices, fault_figures, table
 from swarm.telemetry.accept import judge
-from swarm.telemetry.ledger import AGENT_LOST, Row, Statistics, Tally, on_a_peer
+from swarm.telemetry.fault_figures import FaultDone, Loss
+from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.news import AgentBook
+from swarm.telemetry.recovery import Service
 
 OVERRUN_LIMIT = 0.01                 # more of the emulated runs than this, and the host was overloaded
-WINDOW_S = 10.0                      # before and after a fault
-
-
-class FaultDone(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault of the launch file and when it struck, seconds since the streams began; None: it never did."""
-
-    at_s: float
-    kill: str
-    done_s: float | None = None
 
 
 def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
-    world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], ran_s: float,
+    world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], losses: Sequence[Loss],
+    ran_s: float,
 ) -> dict[str, Any]:
     """`summary.json`, with every key that its readers rely on.
 
     Args: boards: by name, all that the fleet uses. rows, ledger: from the closed Ledger. world: its last news, or
-    None if it never spoke. planner: all its news. ran_s: how long the streams ran, which is less than the launch
-    file's duration_s when a run was stopped. A latency without results is null; a ratio over nothing is 0.
+    None if it never spoke. planner: all its news. losses: whom agents counted as lost. ran_s: how long the
+    streams ran, which is less than the launch file's duration_s when a run was stopped. A latency without results is
+    null; a ratio over nothing is 0.
     """
     total = ledger.total
     on_peers = [r.span for r in rows if r.span.offloaded_to]
@@ -74,7 +69,7 @@ def summarise(
             "coverage": _rounded(world.coverage) if world else 0.0, "collisions": world.collisions if world else 0,
         },
         "host_overloaded": sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
-        "faults": [_fault(f, rows) for f in faults],
+        "faults": _faults(faults, rows, losses, launch, ran_s),
     }
     summary["streams"] = {s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
                                           [r for r in rows if r.span.stream == s.name]) for s in launch.streams}
@@ -139,24 +134,14 @@ def _agent(figures: Any, tally: Tally) -> dict[str, Any]:
             "on_time_ratio": _rounded(tally.on_time_ratio), "offload_share": _rounded(tally.offload_share)}
 
 
-def _fault(fault: FaultDone, rows: Sequence[Row]) -> dict[str, Any]:
-    """A fault and what it hit: the victim's own open requests, and those that others had with it at that moment."""
-    hit: dict[str, Any] = {"at_s": fault.at_s, "kill": fault.kill, "done_s": _rounded(fault.done_s)}
-    if fault.done_s is None:
-        return hit
-    there = [r for r in rows if fault.kill in r.span.asked and r.span.request.agent != fault.kill
-             and r.at_s <= fault.done_s and (r.ended_at_s is None or r.ended_at_s >= fault.done_s)]
-    own = [r for r in rows if r.span.request.agent == fault.kill and r.span.reason == AGENT_LOST]
-    return {**hit, "own_requests_lost": len(own), "peers_requests_there": len(there),
-            "of_those_on_time": sum(r.span.ending == "completed" for r in there),
-            "on_time_before": _on_time(rows, fault.done_s - WINDOW_S, fault.done_s),
-            "on_time_after": _on_time(rows, fault.done_s, fault.done_s + WINDOW_S)}
-
-
-def _on_time(rows: Sequence[Row], from_s: float, to_s: float) -> float | None:
-    """completed / submitted of what was submitted within [from, to); None where nothing was."""
-    there = [r.span.ending == "completed" for r in rows if from_s <= r.at_s < to_s]
-    return _rounded(sum(there) / len(there)) if there else None
+def _faults(
+    faults: Sequence[FaultDone], rows: Sequence[Row], losses: Sequence[Loss], launch: LaunchFile, ran_s: float
+) -> list[dict[str, Any]]:
+    """In order of time; a run without faults has nothing to work out."""
+    if not faults:
+        return []
+    service = Service(rows, {stream.name: stream.deadline_s for stream in launch.streams}, ran_s)
+    return [fault_figures.figures(done, rows, losses, service) for done in sorted(faults, key=lambda f: f.fault.at_s)]
 
 
 def _rounded(value: float | None) -> float | None:

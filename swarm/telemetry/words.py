@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from swarm.telemetry import breakdown, page
 
 METHOD = (
@@ -23,8 +26,18 @@ METHOD = (
     ("emulated board", """The stage really ran on this host, and its end was held back to a run time drawn from the
         board's profile. A run that took longer than its draw is an overrun; when more than 1 % do, the host was
         overloaded and the figures are too slow."""),
+    ("a fault's own, and peers'", """Requests that were open at any moment while it lasted (after a death: for 2 s): of
+        the victim, and of others that had asked it; missed: late, failed or lost."""),
+    ("served again after", """From the fault's start. Hit: of the requests that fell due within a second, the share on
+        time is over 5 points below that of the 5 s before. Served again: it is so no longer, and stays so for 1 s."""),
     ("time axis", "The collector's clock since the streams began; clock readings of two robots are never compared."),
 )
+
+
+def fault_name(fault: Mapping[str, Any]) -> str:
+    """Kind and victim of a fault of `summary.json`."""
+    groups = " | ".join(", ".join(map(str, group)) for group in fault.get("groups") or [])
+    return " ".join(filter(None, (str(fault.get("kind", "")), str(fault.get("target") or groups))))
 
 
 def parts() -> str:

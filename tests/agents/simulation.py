@@ -6,9 +6,10 @@ import random
 
 from agents import events as ev
 from agents.preemption import CUT_S
-from agents.presence import HEARTBEAT_S, Presence
+from agents.presence import Presence
 from agents.serving import CHAIN_BROKEN
 from swarm.core.clock import ns
+from swarm.core.membership import HEARTBEAT_S
 from swarm.core.plan import StreamSpec
 from swarm.core.spans import RequestId, Span
 from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
@@ -17,6 +18,7 @@ from tests.agents.simulated import Agenda, SimulatedExecutor
 from tests.agents.watch import Watch
 
 PEERS = ("mule", "ox", "asker")
+SILENT_S = 1.0
 
 
 class Simulation:
@@ -98,19 +100,21 @@ class Simulation:
         self.agenda.at(at, self.handle, ev.StageCancelled(request=which, peer=which.agent))
 
     def _fall_silent(self, peer: str) -> None:
-        self.silent_until[peer] = self.agenda.now + ns(1.0)
+        self.silent_until[peer] = self.agenda.now + ns(SILENT_S)
 
     def _hear(self) -> None:
         """Heartbeats of those that are not silent."""
         now = self.agenda.now
         for peer in PEERS:
-            if now >= self.silent_until.get(peer, 0):
+            silent_ns = now - (self.silent_until.get(peer, 0) - ns(SILENT_S))
+            if silent_ns >= ns(SILENT_S):
                 self.known.heard(peer, BOOT, self.random.choice([0.0, 0.05]), now)
                 self.known.advertised(peer, BOOT, self.scene.advert)
-        for peer in self.known.expire(now):
-            for holders in self.holders.values():
-                holders.discard(peer)
-            self.handle(ev.PeerLost(peer=peer))
+            self.known.doubted(peer, silent_ns < ns(SILENT_S))
+            if ns(2 * HEARTBEAT_S) < silent_ns < ns(SILENT_S) and self.known.lost(peer):
+                for holders in self.holders.values():
+                    holders.discard(peer)
+                self.handle(ev.PeerLost(peer=peer))
         if now < ns(self.scene.lasts_s):
             self.agenda.at(now + ns(HEARTBEAT_S), self._hear)
 

@@ -31,7 +31,7 @@ class Stage:
         self.net = Net()
         self.launcher = self.net.endpoint("launcher", role="launcher")
         self.world = self.net.endpoint("world", role="world")
-        self.peer = self.net.endpoint("mule", boot=7)
+        self.peer = self.net.endpoint("mule", boot=7, answers=True)
         self.planner = self.net.endpoint("planner", role="planner")
         board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
         file = AgentFile(**{
@@ -167,20 +167,19 @@ def test_it_serves_peers_and_refuses_what_makes_no_sense(stage: Stage) -> None:
 
 def test_it_offloads_by_plan_and_takes_the_work_home_when_the_peer_falls_silent(stage: Stage) -> None:
     stage.up()
-    heartbeat = msg.Heartbeat(sequence=1)
-    stage.send(stage.peer, heartbeat)
-    advert = stage.wait("mule", msg.Advert)                  # it introduces itself to whom it has heard
+    stage.send(stage.peer, msg.Heartbeat(sequence=1))
+    advert = stage.wait("mule", msg.Advert)                  # the heartbeat has said that it is not known
     stage.send(stage.peer, advert)                           # the peer can do the same
     placement = Placement(agent="rover", stream="detect", variant="int8", where=["mule"])
 
     def asked() -> bool:
-        stage.peer.send("rover", heartbeat)
         stage.planner.send("rover", msg.PlanNews(plan=Plan(epoch=1, lease_s=60.0, placements=[placement])))
         stage.sense_now()
         return bool(stage.got("mule", msg.StageAsk))
 
     stage.net.until(asked)
-    request = stage.got("mule", msg.StageAsk)[0].request     # from here on the peer says nothing more
+    request = stage.got("mule", msg.StageAsk)[0].request
+    stage.net.silent.add("mule")
 
     def home() -> list[msg.Ended]:
         return [e for e in stage.got("launcher", msg.Ended) if e.span.request == request]

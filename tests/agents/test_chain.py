@@ -173,7 +173,7 @@ def test_a_peer_that_is_gone_when_the_leg_at_home_is_done_is_not_asked() -> None
     known = others("mule")
     agent = scheduler("split:2", known, stages=STAGES, detector=0.04)
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(deadline_s=0.15)), 0))
-    known.expire(ns(10))
+    known.lost("mule")
     commands = agent.handle(done(run.work, ns(0.02)), ns(0.02))
     assert of(ev.SendStage, commands) == []
     assert [run.leg for run in of(ev.RunStage, commands)] == [Leg("me", 0, 4)]

@@ -25,7 +25,7 @@ class Chain(Stage):
 
     def __init__(self, folder: Path, models: Path, **settings: Any) -> None:
         super().__init__(folder, models=str(models), behaviour="", **{"policy": "split:2", **settings})
-        self.ox = self.net.endpoint("ox", boot=7)
+        self.ox = self.net.endpoint("ox", boot=7, answers=True)
         self.profiles: list[Any] = []
 
     def up(self) -> None:
@@ -37,7 +37,8 @@ class Chain(Stage):
         self.profiles = self.wait("mule", msg.Advert).profiles
 
     def beat(self, *silent: str) -> None:
-        """Peers say that they live, and what they can do, and the world that there is a frame."""
+        """Peers say that they live, and what they can do; `silent` ones do not even answer."""
+        self.net.silent = set(silent)
         for endpoint in (self.peer, self.ox):
             if endpoint.member.name not in silent:
                 endpoint.send("rover", msg.Heartbeat(sequence=1))

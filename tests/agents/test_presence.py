@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.presence import LEASE_S, SUSPECT_S, Presence
+from agents.presence import ENGAGED_S, Presence
 from agents.streams import DueFrames
 from swarm.core.clock import ns
 from swarm.core.link import LinkQuality
@@ -13,26 +13,36 @@ from swarm.core.plan import Leg, StreamSpec
 from tests.agents.fakes import presence, profile, request
 
 
+def advert(number: int = 1, **times: float) -> Advert:
+    profiles = [profile(model, p50_s) for model, p50_s in (times or {"detector": 0.02}).items()]
+    return Advert(number=number, board="b", executors=1, profiles=profiles, streams=[])
+
+
 def test_a_peer_is_viewed_once_it_has_advertised() -> None:
     known = Presence()
     assert known.heard("mule", 1, 0.0, 0)
+    assert not known.heard("mule", 1, 0.0, 1)
     assert known.views(0) == {}
-    known.advertised("mule", 1, Advert(board="b", executors=1, profiles=[profile()], streams=[]))
+    known.advertised("mule", 1, advert())
     assert list(known.views(0)) == ["mule"]
 
 
-def test_a_silent_peer_gets_no_new_work_and_is_then_lost() -> None:
+def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
     known = presence(mule=[profile()])
-    assert list(known.views(ns(SUSPECT_S) - 1)) == ["mule"]
-    assert known.views(ns(SUSPECT_S)) == {}
-    assert known.expire(ns(LEASE_S) - 1) == []
-    assert known.expire(ns(LEASE_S)) == ["mule"]
-    assert known.expire(ns(LEASE_S) + 1) == []
+    known.doubted("mule", True)
+    assert known.views(0) == {}
+    assert list(known.alive(0)) == ["mule"]
+    known.doubted("mule", False)
+    assert list(known.views(0)) == ["mule"]
+    assert known.lost("mule")
+    assert not known.lost("mule")
+    assert known.alive(0) == {}
+    assert known.statistics().lost == 1
 
 
 def test_a_peer_that_was_lost_to_us_alone_comes_back_with_what_it_can_run() -> None:
     known = presence(mule=[profile()])                       # it never lost us, so it will not say it again
-    known.expire(ns(LEASE_S))
+    known.lost("mule")
     assert known.heard("mule", 1, 0.0, ns(2))
     assert list(known.views(ns(2))) == ["mule"]
 
@@ -41,14 +51,31 @@ def test_a_restarted_peer_starts_without_an_advert() -> None:
     known = presence(mule=[profile()])
     assert known.heard("mule", 2, 0.0, 1)
     assert known.views(1) == {}
-    known.advertised("mule", 1, Advert(board="b", executors=1, profiles=[profile()], streams=[]))
+    known.advertised("mule", 1, advert())
     assert known.views(1) == {}                              # the old boot's word
+    assert known.advert_of("mule") == 0
+
+
+def test_the_newest_advert_counts_whatever_the_order_they_come_in() -> None:
+    known = Presence()
+    known.heard("mule", 1, 0.0, 0)
+    known.advertised("mule", 1, advert(2, segmenter=0.1))
+    known.advertised("mule", 1, advert(1))
+    assert list(known.views(0)["mule"].profiles) == ["segmenter"]
+    assert (known.advert_of("mule"), known.advert_of("ox")) == (2, 0)
+
+
+def test_a_peer_is_engaged_for_a_while_after_work_was_given_to_it() -> None:
+    known = presence(mule=[profile()], ox=[profile()])
+    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
+    assert known.engaged(ns(1)) == ["mule"]
+    assert known.engaged(ns(1 + ENGAGED_S)) == []
 
 
 def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
     known = presence(mule=[profile(p50_s=0.030)])
     known.heard("mule", 1, 0.1, ns(1))
-    known.sent(Leg("mule"), request(1), "detector", "int8")
+    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06 + 0.03)
     known.dropped("mule", request(1))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06)

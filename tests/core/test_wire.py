@@ -33,8 +33,10 @@ EXAMPLES: list[msg.Body] = [
     msg.Credit(), msg.Chunk(transfer=3, tensor=1, offset=65536), msg.TransferEnded(transfer=3),
     msg.TransferRefused(transfer=3, reason="chunk"),
     msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(), msg.Drain(), msg.Drained(),
-    msg.Shutdown(),
-    msg.Heartbeat(sequence=1, busy_s=0.25), msg.HeartbeatAck(sequence=1, held_s=0.5),
+    msg.Shutdown(), msg.Back(name="a", boot=3),
+    msg.Afflicted(deaf_to=["b"], lose=0.5, corrupt=0.25, slow=2.0, clock_step_s=-1.0, seed=7),
+    msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),
+    msg.Joined(members=[MEMBER]), msg.Rumour(about="b", boot=3, silent=True),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
     msg.LinkNews(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2),
@@ -109,6 +111,21 @@ def test_unknown_fields_are_tolerated_so_that_versions_can_meet() -> None:
     head = msgpack.unpackb(bytes(wire.encode(envelope(msg.Drain()))[0]))
     head["added_later"] = head["body"]["added_later"] = 1
     assert wire.decode([msgpack.packb(head)])[0].body == msg.Drain()
+
+
+@pytest.mark.parametrize("at", range(0, 60, 7))
+def test_a_bit_that_flips_in_a_header_is_noticed(at: int) -> None:
+    frame = bytearray(wire.sealed(wire.header(envelope(msg.Drain()))))
+    assert wire.decode([wire.unsealed(frame)])[0].body == msg.Drain()
+    frame[at % len(frame)] ^= 4
+    with pytest.raises(wire.WireError, match="checksum"):
+        wire.unsealed(frame)
+
+
+@pytest.mark.parametrize("frame", [b"", b"abc", bytes(3)])
+def test_a_frame_too_short_for_a_checksum_has_none(frame: bytes) -> None:
+    with pytest.raises(wire.WireError, match="checksum"):
+        wire.unsealed(frame)
 
 
 def with_tensors(*headers: object) -> bytes:

@@ -61,7 +61,7 @@ def test_a_killed_robot_is_told_to_the_world_and_its_requests_are_failed_not_los
                        "--set", "faults=[{at_s: 0.3, kill: rover_1}]")
     assert code == 0
     (fault,) = summary(out)["faults"]
-    assert fault["kill"] == "rover_1"
+    assert (fault["kind"], fault["target"]) == ("kill", "rover_1")
     assert 0.3 <= fault["done_s"] < 0.8
     assert {e["who"] for e in events(out) if e["what"] == "heard_gone"} == {"world"}     # leases tell the rest
     assert summary(out)["agents"]["rover_1"]["status"] == "killed"

@@ -125,7 +125,7 @@ def test_the_planner_dies_after_ray_has_come(flown: list[Swarm], tmp_path: Path)
     assert code == 0, err
     summary = swarm.summary()
     assert summary["requests"]["lost"] == 0
-    assert summary["faults"][0]["kill"] == "planner"
+    assert summary["faults"][0]["target"] == "planner"
     assert summary["on_time_ratio"] > 0.5
 
 

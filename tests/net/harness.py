@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swarm.core.clock import MonotonicClock, ns
+from swarm.core.messages import Heartbeat, HeartbeatAck
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
 
@@ -18,10 +19,20 @@ class Net:
         self.loop = Loop(MonotonicClock())
         self.got: dict[str, list[Received]] = {}
         self.endpoints: list[Endpoint] = []
+        self.silent: set[str] = set()                # of those that answer heartbeats, who does not for now
 
-    def endpoint(self, name: str, swarm: str = "s", boot: int = 1, role: str = "agent") -> Endpoint:
+    def endpoint(
+        self, name: str, swarm: str = "s", boot: int = 1, role: str = "agent", answers: bool = False
+    ) -> Endpoint:
+        """answers: heartbeats, as whoever is alive does."""
         inbox = self.got.setdefault(name, [])
-        endpoint = Endpoint(self.loop, swarm=swarm, name=name, role=role, boot=boot, handler=inbox.append)
+
+        def received(message: Received) -> None:
+            inbox.append(message)
+            if answers and isinstance(message.body, Heartbeat) and name not in self.silent:
+                endpoint.send(message.sender, HeartbeatAck(sequence=message.body.sequence, held_s=0.0))
+
+        endpoint = Endpoint(self.loop, swarm=swarm, name=name, role=role, boot=boot, handler=received)
         self.endpoints.append(endpoint)
         return endpoint
 

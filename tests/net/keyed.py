@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from swarm.core.messages import Happened, Start
-from swarm.core.wire import PROTOCOL, Envelope, encode
+from swarm.core.wire import PROTOCOL, Envelope, encode, sealed
 from swarm.net.endpoint import Endpoint
 from swarm.net.keyfiles import KeyPair, read_pair
 from swarm.net.keyfolder import KeyFolder
@@ -76,7 +76,8 @@ class Swarm:
 def message(sender: str, sequence: int = 0) -> list[Any]:
     """A message that is all right but for who may send it."""
     body = Happened(what="entered", detail={"sequence": sequence})
-    return encode(Envelope(v=PROTOCOL, swarm="s", sender=sender, boot=1, body=body))
+    (head,) = encode(Envelope(v=PROTOCOL, swarm="s", sender=sender, boot=1, body=body))
+    return [sealed(bytes(head))]
 
 
 def logged(caplog: pytest.LogCaptureFixture, cause: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import zmq
 
 from swarm.core.messages import Body, Member
-from swarm.core.wire import PROTOCOL, Envelope, decode, encode, header_of
+from swarm.core.wire import PROTOCOL, Envelope, decode, encode, header_of, sealed, unsealed
 from swarm.net.endpoint import Endpoint
 from swarm.net.sockets import LANES
 
@@ -42,14 +42,15 @@ class RawPeer:
         self.frames(lane, encode(self.envelope(body, *tensors, **fields), tensors))
 
     def frames(self, lane: str, frames: list[Any]) -> None:
-        self._out[lane].send_multipart(frames, copy=True)
+        self._out[lane].send_multipart([sealed(bytes(frames[0])), *frames[1:]], copy=True)
 
     def heard(self) -> list[Envelope]:
         """What has come since this was last asked."""
         came: list[Envelope] = []
         for socket in self._in.values():
             while socket.poll(0):
-                came.append(decode(socket.recv_multipart()[1:])[0])
+                _, head, *rest = socket.recv_multipart()
+                came.append(decode([unsealed(head), *rest])[0])
         return came
 
     def close(self) -> None:

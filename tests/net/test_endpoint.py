@@ -10,6 +10,7 @@ import zmq
 
 from swarm.core.errors import BadInput
 from swarm.core.messages import Drain, Happened, Shutdown, Start
+from swarm.core.wire import sealed
 from swarm.net.endpoint import Endpoint
 from tests.net.harness import Net
 
@@ -90,14 +91,15 @@ def test_strangers_impostors_and_noise_are_refused_and_counted(net: Net) -> None
     raw.setsockopt(zmq.LINGER, 0)
     raw.setsockopt_string(zmq.ROUTING_ID, "mallory")
     raw.connect(b.member.urgent)
-    raw.send_multipart([b"\xc1 noise"])
+    raw.send_multipart([sealed(b"\xc1 noise")])
     forged = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
+    raw.send_multipart([sealed(msgpack.packb(forged))])
     raw.send_multipart([msgpack.packb(forged)])
     raw.send_multipart([b""])
     nameless = context.socket(zmq.DEALER)
     nameless.connect(b.member.urgent)
-    nameless.send_multipart([msgpack.packb(forged)])
-    net.until(lambda: b.statistics().refused == {"swarm": 1, "header": 2, "sender": 2})
+    nameless.send_multipart([sealed(msgpack.packb(forged))])
+    net.until(lambda: b.statistics().refused == {"swarm": 1, "header": 1, "sender": 2, "checksum": 2})
     context.destroy(linger=0)
     assert net.got["b"] == []
     a = net.endpoint("a")

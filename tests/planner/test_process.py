@@ -61,7 +61,10 @@ class Team:
         self.agent.send("planner", Heartbeat(sequence=1))
 
     def _heard(self, message: Received) -> None:
-        if isinstance(message.body, Heartbeat):      # from then on the planner is told what we can do
+        if isinstance(message.body, Heartbeat):
+            self.agent.send("planner", HeartbeatAck(sequence=message.body.sequence, held_s=0.0))
+            if message.body.advert:
+                return
             problem = team(1, 0)
             self.agent.send("planner", Advert(
                 board="b", executors=1, profiles=list(problem.agents[0].profiles),

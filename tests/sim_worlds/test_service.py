@@ -63,6 +63,9 @@ class Toy(World):
     def remove(self, robot: str) -> None:
         self.removed.append(robot)
 
+    def restore(self, robot: str) -> None:
+        self.removed.remove(robot)
+
     def mission(self) -> Mission:
         return Mission(targets=2, found=len(self.claims), coverage=0.5, collisions=0, wrong_claims=0,
                        duplicate_claims=0)

@@ -9,13 +9,15 @@ from typing import Any
 
 from swarm.core import draw
 from swarm.core.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
+from swarm.core.faults import Fault, expand
 from swarm.core.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
 from swarm.core.plan import Placement, Plan
 from swarm.core.spans import LegRun, RequestId, Span
+from swarm.telemetry.fault_figures import FaultDone
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.recorder import RunFolder
-from swarm.telemetry.summary import FaultDone, summarise
+from swarm.telemetry.summary import summarise
 
 NS = 1_000_000_000
 T0 = 5 * NS                          # the streams begin; the command began at 0
@@ -44,6 +46,11 @@ def launch(**changes: Any) -> LaunchFile:
 
 def robots(of: LaunchFile) -> dict[str, str]:
     return {name: fleet.board for fleet in of.fleet for name in fleet.robots()}
+
+
+def kills(of: LaunchFile) -> list[Fault]:
+    """Of a launch that has no other faults, nor any at a rate."""
+    return expand(of.faults, of.seed, of.duration_s, {fleet.name: fleet.robots() for fleet in of.fleet})
 
 
 def span(of: LaunchFile, agent: str, stream: StreamOn, sequence: int, at_ns: int, dead: dict[str, int]) -> Span:
@@ -117,7 +124,7 @@ def ending(s: Span, reason: str = "") -> Span:
 
 def news(of: LaunchFile) -> list[tuple[int, int, Submitted | Ended | Gone]]:
     """All that the collector hears, in order of time: (when, tie-break, message)."""
-    dead = {f.kill: T0 + round(f.at_s * NS) for f in of.faults}
+    dead = {f.target: T0 + round(f.at_s * NS) for f in kills(of)}
     heard: list[tuple[int, int, Submitted | Ended | Gone]] = [(at, 0, Gone(name=n, boot=1)) for n, at in dead.items()]
     for agent in robots(of):
         sequence = 0
@@ -153,7 +160,7 @@ def agents(of: LaunchFile) -> AgentBook:
             book.handle(name, 1, AgentNews(
                 rss_bytes=(90 + k % 7) << 20, runs=6 * k, overruns=k // 50, busy_share=0.4, refused_in=0,
                 duplicates=0, control_bytes=900 * k))
-    dead = {f.kill for f in of.faults}
+    dead = {f.target for f in kills(of)}
     for name in robots(of):
         book.status(name, "killed" if name in dead else "ended")
     return book
@@ -196,7 +203,7 @@ def scene() -> dict[str, Any]:
 
 def poses(of: LaunchFile, time_s: float) -> dict[str, list[float]]:
     """Every robot on a curve of its own, until its end."""
-    dead = {f.kill: f.at_s for f in of.faults}
+    dead = {f.target: f.at_s for f in kills(of)}
     found = {}
     for i, name in enumerate(robots(of)):
         t = min(time_s, dead.get(name, math.inf)) / 60 * 6 + i
@@ -215,7 +222,7 @@ def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     return summarise(
         launch=of, boards=BOARDS, rows=rows, ledger=book.statistics(), agents=agents(of), world=world,
         planner=planner if of.policy == "planner" else [],
-        faults=[FaultDone(at_s=f.at_s, kill=f.kill, done_s=f.at_s + 0.01) for f in of.faults], ran_s=of.duration_s)
+        faults=[FaultDone(fault=f, done_s=f.at_s) for f in kills(of)], losses=[], ran_s=of.duration_s)
 
 
 def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:
@@ -229,8 +236,8 @@ def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:
     made = summary(of, book)
     for at_s, plan in plans(of) if of.policy == "planner" else []:
         folder.plan(at_s, plan)
-    for f in of.faults:
-        folder.event(f.at_s + 0.01, "launcher", "killed", {"name": f.kill})
+    for f in kills(of):
+        folder.event(f.at_s + 0.01, "launcher", "killed", {"name": f.target})
     for k in range(int(of.duration_s * 5)):
         folder.pose(k / 5, poses(of, k / 5))
     folder.scene(json.dumps(scene()).encode())

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from swarm.core.faults import Fault
 from swarm.core.messages import AgentNews
+from swarm.telemetry.fault_figures import FaultDone
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.news import AgentBook
-from swarm.telemetry.summary import FaultDone, summarise
+from swarm.telemetry.summary import summarise
 from tests.telemetry import fakes
 
 SHOWN: dict[str, Any] = {           # what readers rely on
@@ -66,7 +68,7 @@ def test_figures_follow_their_definitions() -> None:
     assert made["choices"]["sampled"] == sum(r.span.other != "" for r in rows)
     assert sum(a["submitted"] for a in made["agents"].values()) == len(rows)
     assert sum(s["submitted"] for s in made["streams"].values()) == len(rows)
-    assert made["faults"][0]["own_requests_lost"] == r["failed_by"]["agent_lost"]
+    assert made["faults"][0]["hit"]["own_missed"] >= r["failed_by"]["agent_lost"]
     assert made["accepted"] is True
 
 
@@ -80,14 +82,16 @@ def test_one_broken_rule_is_not_accepted() -> None:
 def empty(agents: AgentBook | None = None) -> dict[str, Any]:
     of, book = fakes.launch(), Ledger(0)
     return summarise(launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None,
-                     agents=agents or AgentBook(), planner=[], faults=[FaultDone(at_s=20, kill="rover_2")], ran_s=0.0)
+                     agents=agents or AgentBook(), planner=[], losses=[], ran_s=0.0,
+                     faults=[FaultDone(fault=Fault(at_s=20, kind="kill", target="rover_2"))])
 
 
 def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
     made = empty()
     assert made["latency_ms"] == {"p50": None, "p95": None, "p99": None}
     assert (made["on_time_ratio"], made["first_result_s"], made["accepted"]) == (0.0, None, False)
-    assert made["faults"] == [{"at_s": 20, "kill": "rover_2", "done_s": None}]
+    assert made["faults"] == [{"at_s": 20, "kind": "kill", "target": "rover_2", "for_s": None, "done_s": None,
+                               "ended_s": None, "hit": {}, "recover_s": None}]
     assert made["preempted"] == {"requests": 0, "times": 0, "aside_ms_p95": None}
     assert made["batched"] == {"requests": 0, "largest": 1}
     assert made["choices"]["sampled"] == made["choices"]["sooner_than_other_ratio"] == 0

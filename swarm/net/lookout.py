@@ -1,0 +1,69 @@
+"""Does what membership asks for: heartbeats, rumours, introductions, and a timer for the next look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from swarm.core import messages as msg
+from swarm.core.membership import NEIGHBOURS, Ask, Came, Command, Doubted, Lost, Membership, Tell
+from swarm.net.endpoint import Received
+from swarm.net.loop import Timer
+from swarm.net.process import Process
+
+Changed = Came | Lost | Doubted
+
+
+class Lookout:
+    """Watches the agents of a swarm for one process. `changed` is told whenever its view of one of them changes.
+
+    engaged: the agents that are worked with at the moment.
+    """
+
+    def __init__(
+        self, process: Process, changed: Callable[[Changed], None], *, neighbours: int = NEIGHBOURS,
+        engaged: Callable[[int], Collection[str]] = lambda _: (),
+    ) -> None:
+        self.view = Membership(process.name, neighbours)
+        self._process, self._loop, self._clock = process, process.loop, process.clock
+        self._changed, self._engaged = changed, engaged
+        self._timer: Timer | None = None
+
+    def met(self, names: Sequence[str]) -> None:
+        """Members that have joined, or moved."""
+        self._do(self.view.joined([n for n in names if self._process.net.role(n) == "agent"], self._clock.now_ns()))
+
+    def heard(self, message: Received) -> bool:
+        """Any message of an agent. Returns whether to go on with it: not if it comes of a start that is over."""
+        peer, boot = message.sender, message.boot
+        if isinstance(message.body, msg.HeartbeatAck):
+            commands = self.view.answered(peer, boot, message.at_ns)
+        else:
+            commands = self.view.spoke(peer, boot, message.at_ns)
+        if commands:
+            self._do(commands)
+        return not self.view.is_ghost(peer, boot)
+
+    def rumour(self, told: msg.Rumour) -> None:
+        """What another member says of a third."""
+        if told.about != self._process.name:
+            self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
+
+    def _tick(self) -> None:
+        now = self._clock.now_ns()
+        self._do(self.view.tick(now, self._engaged(now)))
+
+    def _do(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case Ask(names=names):
+                    if self._process.launcher is None:
+                        self._process.introduce([name for name in names if self.view.state(name) == "joining"])
+                    self._process.beat(names)
+                case Tell(to=to, about=about, boot=boot, silent=silent):
+                    for name in to:
+                        self._process.net.send(name, msg.Rumour(about=about, boot=boot, silent=silent))
+                case _:
+                    self._changed(command)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.at(self.view.next_ns(), self._tick)

@@ -1,0 +1,267 @@
+"""Who is there: rules by hand, then seeded schedules of faults on a network with time of its own."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from swarm.core import membership as ms
+from swarm.core.clock import ns, seconds
+from swarm.core.membership import GHOST_S, HEARTBEAT_S, LOST_S, SUSPECT_S, Ask, Came, Doubted, Lost, Membership, Tell
+from tests.core.crowd import LATEST_S, QUIET_S, Crowd
+
+MANY = [f"rover_{i}" for i in range(32)]
+BEAT = ns(HEARTBEAT_S)
+
+
+def pair() -> Membership:
+    """Knows that b and c are alive, at 0."""
+    view = Membership("a")
+    view.joined(["a", "b", "c"], 0)
+    view.answered("b", 1, 0)
+    view.answered("c", 1, 0)
+    view.tick(0)
+    view.answered("b", 1, 1)
+    view.answered("c", 1, 1)
+    return view
+
+
+def ticks(view: Membership, until_ns: int) -> list[ms.Command]:
+    """Every tick up to a time; c answers all, b nothing."""
+    out: list[ms.Command] = []
+    while (due := view.next_ns()) <= until_ns:
+        out += view.tick(due)
+        view.answered("c", 1, due)
+    return out
+
+
+def test_a_newcomer_is_greeted_at_once_and_comes_with_its_first_answer() -> None:
+    view = Membership("a")
+    assert view.joined(["a", "b"], 0) == [Ask(["b"])]
+    assert (view.state("b"), view.boot("b"), view.state("a")) == ("joining", None, None)
+    assert view.spoke("b", 5, ns(0.1)) == [Ask(["b"])]       # that it speaks does not show that it hears
+    assert view.answered("b", 5, ns(0.2)) == [Came("b", 5, back=False)]
+    assert (view.state("b"), view.boot("b")) == ("alive", 5)
+    assert view.joined(["b"], ns(0.3)) == []
+
+
+def test_a_silent_one_is_asked_again_then_doubted_and_told_of_then_lost() -> None:
+    view = pair()
+    asked = view.tick(BEAT)
+    assert asked == [Ask(["c", "b"])] or asked == [Ask(["b", "c"])]
+    view.answered("c", 1, BEAT)
+    out = ticks(view, BEAT + ns(SUSPECT_S) - 1)
+    assert 10 <= out.count(Ask(["b"])) <= 15
+    assert set(map(type, out)) == {Ask}
+    out = ticks(view, BEAT + ns(LOST_S) - 1)
+    assert [c for c in out if not isinstance(c, Ask)] == [Doubted("b", True), Tell(["c"], "b", 1, True)]
+    assert view.state("b") == "suspect"
+    out = ticks(view, BEAT + ns(LOST_S + ms.PROBE_S))
+    assert [c for c in out if not isinstance(c, Ask)] == [Lost("b", 1)]
+    assert (view.state("b"), view.boot("b")) == ("lost", None)
+    assert ns(0) + BEAT + ns(LOST_S + ms.PROBE_S) < 3 * BEAT  # of the last sign of life
+
+
+def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later() -> None:
+    view = pair()
+    ticks(view, 3 * BEAT)
+    now = 3 * BEAT + ns(0.02)
+    assert Ask(["b"]) in view.spoke("b", 1, now)
+    out = view.answered("b", 1, now)
+    assert out == [Came("b", 1, back=True), Doubted("b", True), Tell(["c"], "b", 1, False)]
+    assert view.state("b") == "back"
+    out = []
+    while view.state("b") == "back":
+        due = view.next_ns()
+        out += view.tick(due)
+        view.answered("b", 1, due)
+        view.answered("c", 1, due)
+    assert Doubted("b", False) in out
+    assert BEAT <= due - now <= 2 * BEAT
+
+
+def test_a_new_start_ends_the_one_before_and_the_old_ones_word_is_a_ghosts() -> None:
+    view = pair()
+    assert view.spoke("b", 2, 10)[0] == Lost("b", 1)
+    assert view.answered("b", 2, 20) == [Came("b", 2, back=False), Tell(["c"], "b", 2, False)]
+    assert view.answered("b", 1, 30) == []
+    assert view.is_ghost("b", 1)
+    assert view.boot("b") == 2
+    assert view.statistics().ghosts == 1
+    view.answered("b", 1, 20 + ns(GHOST_S))                  # nothing else for so long: its clock was set back
+    assert view.boot("b") == 1
+
+
+def test_hearsay_makes_one_ask_and_nothing_more() -> None:
+    view = pair()
+    late = ns(SUSPECT_S) + 10
+    assert view.told("b", 1, True, 100) == []                # we have just heard it ourselves
+    assert view.told("b", 1, True, late) == [Ask(["b"])]
+    assert view.state("b") == "alive"
+    view.answered("b", 1, late + 1)
+    assert view.next_ns() >= BEAT - 1                        # nothing is open
+    assert view.told("nobody", 1, True, late) == []
+    assert view.told("b", 7, True, late) == []               # a start that we have not heard of
+
+
+def test_a_silence_that_we_are_told_of_is_not_told_again_and_ends_in_half_the_time() -> None:
+    view = pair()
+    now = ns(SUSPECT_S) + 10
+    view.told("b", 1, True, now)
+    out = ticks(view, now + ns(LOST_S - SUSPECT_S + ms.PROBE_S))
+    assert Lost("b", 1) in out
+    assert not any(isinstance(c, Tell) for c in out)
+
+
+def test_our_own_standstill_is_nobodys_silence() -> None:
+    view = pair()
+    view.tick(BEAT)
+    due = view.next_ns()
+    out = view.tick(due + ns(5.0))
+    assert not any(isinstance(c, (Lost, Doubted)) for c in out)
+    assert (view.state("b"), view.state("c")) == ("alive", "alive")
+
+
+def test_who_is_asked_at_a_heartbeat_is_bounded_and_all_have_their_turn() -> None:
+    view = Membership(MANY[0])
+    view.joined(MANY, 0)
+    for name in MANY[1:]:
+        view.answered(name, 1, 0)
+    counts: dict[str, int] = dict.fromkeys(MANY[1:], 0)
+    now = ns(ms.NEW_S) + 1
+    for _ in range(60):
+        asked = [name for c in view.tick(now, engaged=[MANY[9]]) if isinstance(c, Ask) for name in c.names]
+        assert len(asked) <= ms.NEIGHBOURS + 2
+        assert MANY[9] in asked
+        for name in asked:
+            counts[name] += 1
+            view.answered(name, 1, now)
+        now = view.next_ns()
+    assert min(counts.values()) >= 2
+    assert sorted(counts.values())[-8] < 10                  # all but neighbours and the engaged one
+
+
+def test_neighbours_ask_each_other() -> None:
+    def asked(name: str) -> set[str]:
+        view = Membership(name)
+        view.joined(MANY, 0)
+        return set(view._whom(ns(60), ())) - {view._ring[3]}
+
+    for name in MANY[:4]:
+        view = Membership(name)
+        view.joined(MANY, 0)
+        for near in (*view._ring[:3], *view._ring[-3:]):
+            assert name in asked(near)
+
+
+# --- schedules ---
+
+
+FAULTS = ("kill", "restart", "stop", "partition", "loss")
+ENOUGH_NS = ns(QUIET_S + 2 * LATEST_S)
+
+
+def strike(crowd: Crowd, fault: str, name: str, draws: random.Random) -> None:
+    """A fault, or the end of one."""
+    life = crowd.lives[name]
+    match fault:
+        case "kill" if not life.ended_ns and len(crowd.running()) > 2:
+            crowd.kill(name)
+        case "restart":
+            crowd.kill(name)
+            crowd.start(name)
+        case "stop" if not life.ended_ns:
+            (crowd.go_on if life.stopped else crowd.stop)(name)
+        case "partition":
+            crowd.groups = {} if crowd.groups else {other: draws.randint(0, 1) for other in crowd.names}
+        case "loss":
+            crowd.loss = 0.0 if crowd.loss else 0.3
+        case _:
+            pass
+
+
+def agree(crowd: Crowd) -> None:
+    """Everybody's view is the truth, and only those that run would be given work."""
+    assert crowd.split() == []
+    running = {life.name for life in crowd.running()}
+    assert all(life.usable <= running for life in crowd.running())
+
+
+def schedule(seed: int) -> int:
+    """Faults at random for some seconds; whenever nothing has changed for three heartbeats all views must be true."""
+    draws = random.Random(seed)
+    size = draws.choice((2, 3, 3, 4, 5, 6, 9))
+    crowd = Crowd(seed, [f"rover_{i}" for i in range(size)], neighbours=draws.choice((2, 4, 6)))
+    faults = draws.sample(FAULTS, draws.randint(1, 4))
+    crowd.run_until(1.0)
+    agree(crowd)
+    struck_ns, looks = crowd.now, 1
+    while crowd.now < ns(3.0):
+        crowd.run_until(seconds(crowd.now) + draws.choice((0.05, 0.4, 1.2)) * draws.uniform(0.5, 1.5))
+        if crowd.now - struck_ns > ENOUGH_NS and not crowd.loss and not crowd.groups:
+            agree(crowd)
+            looks += 1
+        strike(crowd, draws.choice(faults), draws.choice(crowd.names), draws)
+        struck_ns = crowd.now
+    crowd.loss, crowd.groups = 0.0, {}
+    for life in [life for life in crowd.lives.values() if life.stopped and not life.ended_ns]:
+        crowd.go_on(life.name)
+    crowd.run_until(seconds(crowd.now + ENOUGH_NS))
+    agree(crowd)
+    return looks
+
+
+@pytest.mark.parametrize("seeds", [range(0, 100), range(100, 200)], ids=str)
+def test_after_three_quiet_heartbeats_there_is_one_view_and_it_is_true(seeds: range) -> None:
+    assert sum(map(schedule, seeds)) > 1.5 * len(seeds)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(20))
+def test_ten_thousand_schedules(block: int) -> None:
+    for seed in range(1000 + 500 * block, 1500 + 500 * block):
+        schedule(seed)
+
+
+def lossy(seed: int, size: int, run_s: float) -> Crowd:
+    crowd = Crowd(seed, MANY[:size])
+    crowd.run_until(1.0)
+    crowd.loss = 0.3
+    crowd.run_until(1.0 + run_s)
+    return crowd
+
+
+def test_nobody_is_lost_where_three_messages_in_ten_are() -> None:
+    crowd = lossy(1, 8, 20.0)
+    assert not [c for _, _, c in crowd.log if isinstance(c, Lost)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [8, 32])
+def test_nobody_is_lost_in_ten_minutes_where_three_messages_in_ten_are(size: int) -> None:
+    crowd = lossy(2, size, 600.0)
+    assert not [c for _, _, c in crowd.log if isinstance(c, Lost)]
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+@pytest.mark.parametrize(("size", "seeds"), [(8, 5), (32, 1)])
+def test_a_dead_one_is_lost_to_all_within_three_heartbeats(size: int, seeds: int, loss: float) -> None:
+    for seed in range(seeds):
+        crowd = Crowd(seed, MANY[:size])
+        crowd.run_until(7.0 + 0.05 * seed)
+        crowd.loss = loss
+        crowd.kill(MANY[3])
+        crowd.run_until(seconds(crowd.now) + QUIET_S)
+        assert sorted(set(crowd.lost_by(MANY[3]))) == sorted(set(MANY[:size]) - {MANY[3]})
+
+
+def test_a_large_swarm_that_was_parted_finds_itself_again_within_three_heartbeats() -> None:
+    crowd = Crowd(3, MANY)
+    crowd.run_until(1.0)
+    crowd.groups = {name: i % 2 for i, name in enumerate(MANY)}
+    crowd.run_until(3.0)
+    assert {sum(life.view.state(n) == "lost" for n in MANY) for life in crowd.running()} == {16}
+    crowd.groups = {}
+    crowd.run_until(3.0 + QUIET_S)
+    agree(crowd)
