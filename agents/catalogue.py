@@ -135,7 +135,7 @@ class Catalogue:
         """Load the stages of a variant, in any thread. Raises: ModelError, LoadCancelled."""
         card = self._cards[model]
         on = self._providers(card, variant)
-        sessions = [Session(store.stage(card, variant, k, self._folder), on=on, handle=handle)
+        sessions = [Session(store.stage(card, variant, k, self._folder), self._board.threads, on, handle)
                     for k in range(len(card.variants[variant].stages))]
         return Pipeline(sessions, [spec.name for spec in card.inputs], [spec.name for spec in card.outputs])
 
@@ -148,7 +148,8 @@ class Catalogue:
 
     def _load(self, card: Card, variant: str, entry: Variant, times: Times) -> None:
         quantiles_s, *stages_s = [_quantiles_s(time) for time in (times.whole, *times.stages)]
-        session = Session(store.artefact(card, variant, self._folder), on=self._providers(card, variant))
+        file, on = store.artefact(card, variant, self._folder), self._providers(card, variant)
+        session = Session(file, self._board.threads, on)
         at_once = paying(times.whole, times.batches) if session.batched else []
         self._loaded[card.name, variant] = Loaded(
             session, tasks.task(card.task), [spec.name for spec in card.inputs], quantiles_s, stages_s,

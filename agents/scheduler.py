@@ -185,7 +185,7 @@ class Scheduler:
         out.append(ev.RunBatch(runs=[_run(each) for each in works]))
         self._batches += 1
         self._batched += len(works)
-        return any([self._guards.lift(each.request) for each in works if not each.asker])
+        return sum(self._guards.lift(each.request) for each in works if not each.asker) > 0
 
     def _makes_room(self, running: list[Work], work: Work, now: int, out: list[ev.Command]) -> bool:
         """Whether one of these runs, the least urgent that can, gives way to one that waits; it is taken off the list.

@@ -72,23 +72,31 @@ def save(profile: ModelProfile, folder: Path | None = None) -> Path:
 
 def find(
     card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Precision, float] | None = None,
-    folder: Path | None = None,
+    threads: int = 1, folder: Path | None = None,
 ) -> dict[str, VariantProfile]:
     """Measurements by variant; only those that hold here, and with the `speed` that an emulated board has now.
 
+    threads: how many of one run they are to tell of.
+
     Raises: ModelError for a malformed file.
     """
-    path = path_of(card.name, board, provider, runtime, folder)
-    if not path.is_file():
+    profile = _read(path_of(card.name, board, provider, runtime, folder))
+    if profile is None or profile.device != cache.device() or profile.speed != dict(speed or {}):
         return {}
-    try:
-        profile = msgspec.json.decode(path.read_bytes(), type=ModelProfile)
-    except msgspec.DecodeError as error:
-        raise ModelError(str(path), str(error), "remove it, or profile the model again") from None
-    if profile.device != cache.device() or profile.speed != dict(speed or {}):
+    if threads not in (1, profile.threads):
         return {}
     return {key: measured for key, measured in profile.variants.items()
             if key in card.variants and card.variants[key].sha256 == measured.sha256}
+
+
+def _read(path: Path) -> ModelProfile | None:
+    """Raises: ModelError for a malformed file."""
+    if not path.is_file():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelProfile)
+    except msgspec.DecodeError as error:
+        raise ModelError(str(path), str(error), "remove it, or profile the model again") from None
 
 
 class Times(NamedTuple):
@@ -100,12 +108,15 @@ class Times(NamedTuple):
 
 
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
-    """By variant, as measured on a board, else the card's by the board's speed.
+    """By variant, as measured on a board, else the card's by the board's speed. Raises: ModelError.
 
-    What several inputs at once take on a processor says nothing of another provider: there it is to be measured.
+    What several inputs at once take on a processor says nothing of another provider: there it is to be measured. Nor do
+    times with one thread say what several gain: a board that runs with several is to be profiled with as many.
     """
     measured = find(card, name, board.providers[0], runtime, speed=board.speed if board.emulated else None,
-                    folder=folder)
+                    threads=board.threads, folder=folder)
+    if board.threads > 1:
+        return _with_threads(card, name, board.threads, measured)
     times = {}
     for key, variant in card.variants.items():
         seen, speed = measured.get(key), board.speed[variant.precision]
@@ -118,6 +129,20 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
                 {inputs: slowed(time, speed) for inputs, time in told.items()},
             )
     return times
+
+
+def _with_threads(card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile]) -> dict[str, Times]:
+    """Of each run by several threads; of several inputs at once nothing is known then. Raises: ModelError."""
+    missing = [key for key, variant in card.variants.items()
+               if key not in measured or len(measured[key].stages) != len(variant.stages)]
+    if missing:
+        raise ModelError(
+            f"board {board}: threads: {threads}",
+            f"{card.name} {', '.join(missing)} was not profiled with as many on this machine",
+            f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
+        )
+    return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {})
+            for key, seen in measured.items()}
 
 
 def slowed(time: RunTime, speed: float) -> RunTime:

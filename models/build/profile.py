@@ -19,6 +19,7 @@ from models.build.measure import Stopwatch, drawn, interleaved, run_time, spread
 from models.profiles import ModelProfile, Piece, VariantProfile, slowed
 from models.providers import order
 from models.session import VERSION, Session
+from models.store import ModelError
 from swarm.core.cards import Card, Precision, Provider, RunTime, crossing
 
 Key = TypeVar("Key")
@@ -31,17 +32,23 @@ ROUNDS = 120
 
 def profile(
     card: Card, *, board: str = "host", speed: Mapping[Precision, float] | None = None,
-    on: Sequence[Provider] = ("cpu",), rounds: int, folder: Path | None = None, say: Say = lambda _: None,
+    on: Sequence[Provider] = ("cpu",), threads: int = 0, rounds: int, folder: Path | None = None,
+    say: Say = lambda _: None,
 ) -> ModelProfile:
     """Measure all variants of a model. `speed` is that of an emulated board: times are divided by it, and it is said.
 
     on: the board's providers, best first; each variant runs on those that its card allows, as agents run it.
-    Raises: ModelError, for a provider that is missing, too.
+    Raises: ModelError, for a provider that is missing and for more threads than there are cores, too.
 
     All pieces take turns: a variant whole, then its stages one after the other, as a chain would run them; with one
-    thread, then with all; and whole on several inputs at once, with one. `say` is told how far it is.
+    thread, then with `threads`, 0: one a core; and whole on several inputs at once, with one. `say` is told how far it
+    is.
     """
-    threads = len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0))
+    if threads > cores:
+        raise ModelError(f"board {board}: threads: {threads}", f"this machine has {cores} cores for them",
+                         f"a machine with as many cores, or threads: {cores} at most")
+    threads = threads or cores
     used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in card.variants.items()}
     steps: dict[tuple[str | int, ...], several.Step] = {
         (key, whole, n): _step(card, key, whole, n, used[key], folder)

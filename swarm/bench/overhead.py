@@ -4,8 +4,9 @@ Within each request: delivery - request - run, where the run is the model with i
 else is added. One agent's own parts and a real model, fed by a timer at 50 Hz in this process, with the interpreter set
 as an agent sets it; in turn with the requests, a thread is woken through a queue and wakes the loop back.
 
-Blocks take turns: with a loop that sleeps at once, as on most boards, and, told as `busy_...`, with one that looks for
-more for a while before it sleeps. What is asked of the runtime is asked of the first.
+Blocks take turns: with a loop that sleeps at once, as on most boards; told as `busy_...`, with one that looks for more
+for a while before it sleeps; and told as `warm_...`, without rest: each request comes as soon as the one before it, and
+a hand-off, are over. What is asked of the runtime is asked of the first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import queue
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -35,17 +37,27 @@ ROUNDS = 4
 REQUESTS = 125                       # of each block
 WARM_UP = 25
 BUSY_POLL_S = 300e-6                 # as launch/boards.yaml has it for this host
-WAYS = {"": 0.0, "busy_": BUSY_POLL_S}           # prefix of the figures -> how long the loop looks before it sleeps
+
+
+class _Way(NamedTuple):
+    busy_poll_s: float               # how long the loop looks before it sleeps
+    rests: bool                      # until the next request's time
+
+
+WAYS = {                             # by prefix of the figures
+    "": _Way(0.0, rests=True), "busy_": _Way(BUSY_POLL_S, rests=True), "warm_": _Way(0.0, rests=False),
+}
 
 Figures = dict[str, float | int | str]
 
 
 class _Block:
-    """Requests and hand-offs in turn, half a period apart."""
+    """Requests and hand-offs in turn, half a period apart or as they come."""
 
-    def __init__(self, catalogue: Catalogue, model: str, busy_poll_s: float) -> None:
+    def __init__(self, catalogue: Catalogue, model: str, way: _Way) -> None:
+        self._rests = way.rests
         scheduler = Scheduler(name=NAME, policy="local", profiles=catalogue.profiles, presence=Presence())
-        self._rig = Rig(scheduler, catalogue, self._ended, busy_poll_s)
+        self._rig = Rig(scheduler, catalogue, self._ended, way.busy_poll_s)
         self._clock, self._loop = self._rig.clock, self._rig.loop
         self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)
         self.added_us: list[float] = []
@@ -60,7 +72,10 @@ class _Block:
         process = psutil.Process()
         began_ns, before = self._clock.now_ns(), process.cpu_times()
         self._helper.start()
-        self._loop.every(ns(1.0 / RATE_HZ), lambda: self._rig.submit(self._stream))
+        if self._rests:
+            self._loop.every(ns(1.0 / RATE_HZ), self._submit)
+        else:
+            self._loop.post(self._submit)
         self._loop.run()
         after = process.cpu_times()
         self.took_s = seconds(self._clock.now_ns() - began_ns)
@@ -70,13 +85,17 @@ class _Block:
         self._rig.close()
         del self.added_us[:WARM_UP], self.run_us[:WARM_UP], self.handoff_us[:2 * WARM_UP]
 
+    def _submit(self) -> None:
+        self._rig.submit(self._stream)
+
     def _ended(self, span: Span, outcome: Outcome | None) -> None:
         if outcome is None:              # superseded: this host stood still for two periods
             self.failed += 1
         else:
             self.added_us.append((self._clock.now_ns() - span.captured_ns) / 1e3 - span.run_s * 1e6)
             self.run_us.append(span.run_s * 1e6)
-        self._loop.after(ns(0.5 / RATE_HZ), lambda: self._asked.put(self._clock.now_ns()))
+        pause_ns = ns(0.5 / RATE_HZ) if self._rests else 0
+        self._loop.after(pause_ns, lambda: self._asked.put(self._clock.now_ns()))
 
     def _hand_back(self) -> None:
         """In a thread of its own: as bare as a hand-off can be, there through a queue and back through the loop."""
@@ -89,25 +108,27 @@ class _Block:
         self.handoff_us.append((self._clock.now_ns() - there_ns) / 1e3)
         if self._rig.submitted >= REQUESTS + WARM_UP:
             self._loop.stop()
+        elif not self._rests:
+            self._loop.after(0, self._submit)
 
 
 def measure(model: str = "detector") -> Figures:
     """`added_us`: p50 of delivery - request - run; `handoff_us`: p50 of one bare hand-off; `cpu`: cores in use."""
     catalogue = Catalogue([model], HOST, Path(ARTEFACTS))
-    blocks: dict[str, list[_Block]] = {way: [] for way in WAYS}
+    blocks: dict[str, list[_Block]] = {prefix: [] for prefix in WAYS}
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:
         for _ in range(ROUNDS):
-            for way, busy_poll_s in WAYS.items():
-                block = _Block(catalogue, model, busy_poll_s)
+            for prefix, way in WAYS.items():
+                block = _Block(catalogue, model, way)
                 block.run()
-                blocks[way].append(block)
+                blocks[prefix].append(block)
     finally:
         sys.setswitchinterval(before_s)
     figures: Figures = {"model": model, "rate_hz": RATE_HZ, "busy_poll_us": BUSY_POLL_S * 1e6}
-    for way, some in blocks.items():
-        figures |= {f"{way}{key}": value for key, value in _figures(some).items()}
+    for prefix, some in blocks.items():
+        figures |= {f"{prefix}{key}": value for key, value in _figures(some).items()}
     return figures
 
 
@@ -131,5 +152,6 @@ def main(as_json: bool) -> int:
           f"runtime adds {figures['added_us']} us (p95 {figures['added_p95_us']}); a bare hand-off takes "
           f"{figures['handoff_us']} us (p95 {figures['handoff_p95_us']}); {figures['cpu']} cores in use. Looking for "
           f"more for {figures['busy_poll_us']:g} us before sleeping: {figures['busy_added_us']} us, "
-          f"{figures['busy_handoff_us']} us, {figures['busy_cpu']} cores")
+          f"{figures['busy_handoff_us']} us, {figures['busy_cpu']} cores. Without rest: {figures['warm_added_us']} us, "
+          f"{figures['warm_handoff_us']} us")
     return 0

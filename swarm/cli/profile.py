@@ -25,7 +25,7 @@ def profile(given: argparse.Namespace) -> int:
     with Progress() as progress:
         result = measuring.profile(
             card, board=given.board, speed=board.speed if board.emulated else None, on=board.providers,
-            rounds=measuring.ROUNDS, say=progress,
+            threads=board.threads if board.threads > 1 else 0, rounds=measuring.ROUNDS, say=progress,
         )
     path = profiles.save(result)
     if given.json:

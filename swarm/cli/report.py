@@ -9,6 +9,13 @@ from pathlib import Path
 from swarm.cli import extras
 from swarm.core.errors import BadInput
 
+OPTIONS = (
+    ("model", "model", "split", "swarm bench split --model NAME"),
+    ("duration", "duration_s", "chaos", "swarm bench chaos --duration 60"),
+    ("seed", "seed", "chaos", "swarm bench chaos --seed 2"),
+)
+"""Of single benches: option, argument of the bench's `main`, the bench, an example."""
+
 
 def report(given: argparse.Namespace) -> int:
     """Write `report.html` again, from the folder's own files."""
@@ -23,10 +30,17 @@ def report(given: argparse.Namespace) -> int:
 
 
 def bench(given: argparse.Namespace) -> int:
-    """Each bench is the module of its name; `split` is told what to cut, too."""
+    """Each bench is the module of its name; `split` is told what to cut, too, `chaos` how long and by which seed."""
     if given.name in ("preempt", "split"):
         extras.needed(f"swarm bench {given.name}", "onnx")
-    if given.model and given.name != "split":
-        raise BadInput("--model", f"means nothing to swarm bench {given.name}", "swarm bench split --model NAME")
+    if given.name == "chaos":
+        extras.needed("swarm bench chaos", *extras.REPORT, "pybullet")
+    options: dict[str, object] = {}
+    for option, key, benches, example in OPTIONS:
+        value = getattr(given, option)
+        if value is not None and given.name != benches:
+            raise BadInput(f"--{option}", f"means nothing to swarm bench {given.name}", example)
+        if value is not None:
+            options[key] = value
     module = importlib.import_module(f"swarm.bench.{given.name}")
-    return module.main(given.json, *([given.model] if given.model else []))
+    return module.main(given.json, **options)

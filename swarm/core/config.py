@@ -34,6 +34,7 @@ class Board(Strict, frozen=True, kw_only=True):
     power_w: float
     source: str                      # where the figures come from
     executors: int = 1               # runs that go on at once
+    threads: int = 1                 # of ONNX Runtime's, within each run
     own_share: Share = 0.25          # of its executors, kept for the robot's own streams as far as these need it
     busy_poll_s: float = 0.0         # messages are looked for this long before sleeping: for a core that is to spare
     providers: Annotated[tuple[Provider, ...], msgspec.Meta(min_length=1)] = ("cpu",)     # what runs models, best first

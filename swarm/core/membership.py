@@ -12,7 +12,7 @@ Deterministic: time is an argument, what is to be done comes back as commands.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -22,6 +22,7 @@ from swarm.core.clock import ns
 HEARTBEAT_S = 0.25
 AGAIN_S = 0.05                       # after a question that is left open: it is asked again
 PROBE_S = 0.015                      # and so often; with three frames in ten lost, one of 30 round trips comes through
+SLOW_S = 0.1                         # but no oftener than answers take, up to this: who is late is not asked to death
 SUSPECT_S = HEARTBEAT_S              # without an answer: no new work, and the others are told
 LOST_S = 0.47                        # without an answer; within three heartbeats of its last sign of life
 NEW_S = 5.0                          # for so long a newcomer is asked at every heartbeat
@@ -90,6 +91,9 @@ class _Member(msgspec.Struct):
     boot: int = 0
     heard_ns: int = 0                # the newest start's last word
     answered_ns: int = -(1 << 62)
+    over: int = 0                    # the start before this one
+    moved: bool = False              # its address is another's: whatever start comes next is the newest
+    trip_ns: int = 0                 # what its answers take, up to `SLOW_S`
     asked_ns: int = 0
     open_ns: int | None = None       # when the first question was asked that is still open
     until_ns: int = 0                # asked at every heartbeat till then
@@ -110,8 +114,11 @@ class Membership:
 
     # --- what is heard ---
 
-    def joined(self, names: Iterable[str], now: int) -> list[Command]:
-        """Members that were announced; those that are new are greeted."""
+    def joined(self, names: Collection[str], now: int) -> list[Command]:
+        """Members that were announced, or have another address; those that are new are greeted."""
+        for name in names:
+            if name in self._members:
+                self._members[name].moved = True
         new = [name for name in names if name != self._name and name not in self._members]
         new = new[:MOST - len(self._members)]
         for name in new:
@@ -123,12 +130,12 @@ class Membership:
         self._ring = [name for _, name in [*(p for p in order if p > own), *(p for p in order if p < own)]]
         return self._ask(new, now)
 
-    def answered(self, name: str, boot: int, now: int) -> list[Command]:
-        """A member has answered something of ours: it is alive."""
+    def answered(self, name: str, boot: int, now: int, trip_s: float = 0.0) -> list[Command]:
+        """A member has answered something of ours: it is alive. trip_s: what its answers take of late."""
         out, member = self._heard(name, boot, now)
         if member is None:
             return out
-        member.open_ns, member.answered_ns = None, now
+        member.open_ns, member.answered_ns, member.trip_ns = None, now, ns(min(trip_s, SLOW_S))
         if member.state in ("joining", "lost"):
             out += self._returned(name, member, now)
         elif member.state == "suspect":
@@ -162,7 +169,7 @@ class Membership:
     def is_ghost(self, name: str, boot: int) -> bool:
         """Whether this is the word of a start that is over."""
         member = self._members.get(name)
-        return member is not None and boot < member.boot
+        return member is not None and (boot < member.boot or boot == member.over)
 
     # --- time ---
 
@@ -214,14 +221,16 @@ class Membership:
         member = self._members.get(name)
         if member is None:
             return [], None
-        if boot < member.boot and now - member.heard_ns < ns(GHOST_S):
+        older = boot < member.boot and not member.moved and now - member.heard_ns < ns(GHOST_S)
+        if older or boot == member.over != 0:
             self._ghosts += 1
             return [], None
         out: list[Command] = []
         if boot != member.boot:
             if _present(member):
                 out = self._gone(name, member, now)
-            member.boot, member.state, member.open_ns = boot, "joining", None
+            member.over, member.boot, member.moved = member.boot, boot, False
+            member.state, member.open_ns = "joining", None
             member.until_ns = now + ns(NEW_S)
         member.heard_ns = now
         return out, member
@@ -259,7 +268,8 @@ class Membership:
     def _again_ns(self, member: _Member) -> int:
         if member.open_ns is None:
             return 1 << 62
-        return max(member.open_ns + ns(AGAIN_S), member.asked_ns + ns(PROBE_S))
+        first_ns = member.open_ns + max(ns(AGAIN_S), 2 * member.trip_ns)
+        return max(first_ns, member.asked_ns + max(ns(PROBE_S), member.trip_ns))
 
     def _silent(self, name: str, member: _Member, now: int) -> list[Command]:
         """What a question that is left open for so long means."""

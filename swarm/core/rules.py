@@ -23,6 +23,7 @@ SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with what it pretends to be
 SPEED_MIN, SPEED_MAX = 1e-3, 1e3
 EXECUTORS_MAX = 64
+THREADS_MAX = 64
 BUSY_POLL_S_MAX = 0.01
 MEMORY_MB_MAX, POWER_W_MAX = 10_000_000, 1e6
 RATE_HZ_MIN, RATE_HZ_MAX = 1e-3, 240.0       # once in a quarter of an hour; every step of the world
@@ -112,6 +113,7 @@ def board(given: Board, where: str) -> None:
     positive(given.memory_mb, f"{where}.memory_mb", MEMORY_MB_MAX)
     positive(given.power_w, f"{where}.power_w", POWER_W_MAX)
     positive(given.executors, f"{where}.executors", EXECUTORS_MAX)
+    positive(given.threads, f"{where}.threads", THREADS_MAX)
     if not 0.0 <= given.busy_poll_s <= BUSY_POLL_S_MAX:
         raise BadInput(f"{where}.busy_poll_s", f"{given.busy_poll_s:g} is no time to look for messages",
                        f"0 to {BUSY_POLL_S_MAX:g}")

@@ -17,6 +17,7 @@ from swarm.core.wire import MAX_TENSOR_BYTES, Buffer, Envelope, Receipt, WireErr
 
 MOST_TRANSFERS = 4                   # open at once from one peer
 IDLE_NS = ns(10.0)                   # a transfer that has stood still for this long is given up
+ROBBED_NS = ns(1.0)                  # and one for this long, if since then a message was lost: perhaps its last piece
 
 
 class _Transfer:
@@ -46,6 +47,7 @@ class Incoming:
         self.unsaid_bytes = 0            # came since the last receipt
         self.owes = False                # a receipt
         self._number = self._lost = self._at_ns = 0
+        self._lost_ns = -1               # when a loss was last seen
         self._open: dict[int, _Transfer] = {}
 
     def came(self, number: int, size: int, now: int) -> None:
@@ -53,7 +55,9 @@ class Incoming:
         if number <= self._number:
             raise WireError("number", f"{number} came after {self._number}")
         if self._number:                 # what went before the first is not lost: we may be the one that is new
-            self._lost += number - self._number - 1
+            missed = number - self._number - 1
+            self._lost += missed
+            self._lost_ns = now if missed else self._lost_ns
         self._number, self._at_ns = number, now
         self.unsaid_bytes += size
         self.owes = True
@@ -107,7 +111,8 @@ class Incoming:
 
     def stale(self, now: int) -> list[int]:
         """Give up transfers that have stood still for too long: which they were."""
-        stale = [key for key, t in self._open.items() if now - t.moved_ns >= IDLE_NS]
+        stale = [key for key, t in self._open.items()
+                 if now - t.moved_ns >= (ROBBED_NS if self._lost_ns > t.moved_ns else IDLE_NS)]
         for key in stale:
             del self._open[key]
         return stale

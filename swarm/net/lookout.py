@@ -36,7 +36,9 @@ class Lookout:
         """Any message of an agent. Returns whether to go on with it: not if it comes of a start that is over."""
         peer, boot = message.sender, message.boot
         if isinstance(message.body, msg.HeartbeatAck):
-            commands = self.view.answered(peer, boot, message.at_ns)
+            link = self._process.net.link(peer)
+            trip_s = link.quality.rtt_s + 2 * link.quality.rtt_spread_s if link else 0.0
+            commands = self.view.answered(peer, boot, message.at_ns, trip_s)
         else:
             commands = self.view.spoke(peer, boot, message.at_ns)
         if commands:

@@ -95,9 +95,10 @@ class Process:
             self.loop.after(READY_EVERY_NS, self._announce)
 
     def introduce(self, to: Sequence[str]) -> None:
-        """Tell members of whom we know little that we are there; they pass it on."""
+        """Tell members of whom we know little that we are there, and who else is."""
+        others = [self.net.where(name) for name in self.net.peers(*PEER_ROLES)]
         for name in to:
-            self.net.send(name, Joined(members=[self.net.member]))
+            self.net.send(name, Joined(members=[self.net.member, *(m for m in others if m and m.name != name)]))
 
     def _join(self, members: Sequence[Member]) -> None:
         """Those that may; they, whoever is new of them, are told on."""
@@ -116,17 +117,12 @@ class Process:
         room = MOST_MEMBERS - len(self.net.peers())
         if own is not None and own != known and (known or room > 0):
             self._join([own])
-            self._pass_on(own)
+            if self.net.where(sender) == own:
+                for other in self.net.peers(*PEER_ROLES):    # it is told of them when it is greeted
+                    if other != sender:
+                        self.net.send(other, Joined(members=[own]))
         elif known is not None:
             self._join([m for m in members if m.role == "agent" and self.net.where(m.name) is None][:room])
-
-    def _pass_on(self, newcomer: Member) -> None:
-        """It is told of all others, and they of it."""
-        others = {name: self.net.where(name) for name in self.net.peers(*PEER_ROLES) if name != newcomer.name}
-        if self.net.where(newcomer.name) == newcomer:
-            self.net.send(newcomer.name, Joined(members=[self.net.member, *(m for m in others.values() if m)]))
-            for name in others:
-                self.net.send(name, Joined(members=[newcomer]))
 
     def _may_join(self, member: Member) -> bool:
         may = not self._only_here or rules.stays_here(member)

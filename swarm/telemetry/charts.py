@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from swarm.telemetry import breakdown, choices, svg
 from swarm.telemetry.runfiles import Run
 from swarm.telemetry.table import Columns
-from swarm.telemetry.words import fault_name
 
 POINTS = 400                         # of a distribution's curve: enough for its shape, small on the page
 BIN_S = 5.0
+NAMED_FAULTS = 12
 FEW = 5                              # results make no distribution
 PART_LOOKS: dict[str, dict[str, Any]] = {
     part: {"facecolor": svg.PAPER, "edgecolor": colour, "hatch": hatch, "linewidth": 0} if hatch else {"color": colour}
@@ -149,19 +149,27 @@ def over_time(run: Run, others: Sequence[tuple[str, Run]] = ()) -> str | None:
     for (name, other), colour in zip(others, (svg.GREEN, svg.RED, svg.YELLOW), strict=False):
         if other.requests["at_s"].size:
             axes.plot(*_bins(other.requests)[:2], color=colour, linestyle=(0, (4, 2)), label=f"on time, run {name}")
-    before_s, level = float("-inf"), 0
-    for fault in sorted((f for f in run.summary.get("faults", []) if f.get("done_s") is not None),
-                        key=lambda f: f["done_s"]):
-        level = (level + 1) % 3 if fault["done_s"] - before_s < 0.05 * float(at[-1]) else 0   # names that would overlap
-        before_s = fault["done_s"]
-        axes.axvline(before_s, color=svg.RED, linewidth=1.2, linestyle=(0, (2, 2)))
-        axes.annotate(fault_name(fault), (before_s, 0.03 + 0.32 * level), (3, 0), rotation=90, fontsize=8.5,
-                      textcoords="offset points", color=svg.RED, va="bottom")
+    _faults(axes, run, float(at[-1]))
     axes.set(ylim=(0, 1.03), xlabel="submitted at, s since the streams began")
     axes.set_xlim(left=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     figure.legend(loc="outside upper left", ncols=3, frameon=False)
     return svg.inline(figure, "Share of requests on time over the run, with the faults")
+
+
+def _faults(axes: Axes, run: Run, to_s: float) -> None:
+    """A line for each fault that struck, with its name as long as there are few."""
+    struck = sorted((f for f in run.summary.get("faults", []) if f.get("done_s") is not None),
+                    key=lambda f: f["done_s"])
+    before_s, level = float("-inf"), 0
+    for fault in struck:
+        level = (level + 1) % 3 if fault["done_s"] - before_s < 0.05 * to_s else 0   # names that would overlap
+        before_s = fault["done_s"]
+        axes.axvline(before_s, color=svg.RED, linewidth=1.2 if len(struck) <= NAMED_FAULTS else 0.5,
+                     linestyle=(0, (2, 2)))
+        if len(struck) <= NAMED_FAULTS:
+            axes.annotate(f"{fault.get('kind')} {fault.get('target') or ''}", (before_s, 0.03 + 0.32 * level), (3, 0),
+                          rotation=90, fontsize=8.5, textcoords="offset points", color=svg.RED, va="bottom")
 
 
 def _bins(c: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import queue
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from agents import catalogue
 from agents.catalogue import Catalogue
 from agents.loader import Loader
+from models import profiles
 from models.pipeline import Pipeline
-from models.session import Aborted, LoadHandle, RunHandle
+from models.profiles import Times
+from models.session import Aborted, LoadHandle, RunHandle, Session
 from models.store import ModelError
+from swarm.core.cards import RunTime
 from swarm.core.config import Board
 from swarm.core.plan import Leg
 from swarm.core.world import Detections
@@ -22,6 +28,10 @@ BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="
 GOLDEN = Path(__file__).parent.parent / "models" / "data" / "golden.npz"
 FRAME: np.ndarray = max(np.load(GOLDEN)["images"], key=lambda image: image.std())    # one with much to see
 WAIT_S = 20.0
+
+
+def time(ms: float) -> RunTime:
+    return RunTime(quantiles_ms=[ms] * 21, runs=10)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +91,23 @@ def test_times_are_those_of_the_board_and_bytes_those_of_the_boundary(held: Cata
     assert profile.stages[0].input_bytes == profile.input_bytes == FRAME.nbytes
     by_stage = [times[10] for times in held.get("detector", "int8").stage_quantiles_s]
     assert by_stage == [pytest.approx(STAGE_MS / 1e3 / 0.5)] * STAGES
+
+
+def test_a_board_has_its_threads_in_each_session(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[int] = []
+
+    class Noted(Session):
+        def __init__(self, path: Path, given: int, *rest: Any) -> None:
+            threads.append(given)
+            super().__init__(path, given, *rest)
+
+    figures = Times(time(8.0), [time(1.0)] * STAGES, {})
+    monkeypatch.setattr(profiles, "on_board", lambda card, *_: dict.fromkeys(card.variants, figures))
+    monkeypatch.setattr(catalogue, "Session", Noted)
+    held = Catalogue(["detector"], msgspec.structs.replace(BOARD, threads=3), folder, staged=True)
+    assert held.staged
+    assert set(threads) == {3}
+    assert len(threads) >= 1 + STAGES
 
 
 def test_stages_are_loaded_later_in_a_thread_of_their_own(folder: Path) -> None:

@@ -81,6 +81,41 @@ def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     runs.executor.close()
 
 
+def test_a_slowed_run_takes_a_factor_longer_until_it_is_well_again() -> None:
+    emulated, real = Runs(True), Runs(False)
+    try:
+        for runs, draw_s in ((emulated, 0.02), (real, 0.0)):
+            runs.executor.slow_down(3.0)
+            model = FakeModel(draw_s=draw_s)
+            runs.start(model)
+            assert model.begun.wait(WAIT_S)
+            if runs is real:
+                runs.executor.hurry(1)                       # nothing to hurry
+                threading.Event().wait(0.02)                 # what it takes on a board as it is
+            model.go.set()
+            end = runs.end()
+            assert end.ended == "done"
+            assert (end.finished_ns - end.started_ns) / 1e9 >= 0.06
+            assert not end.overrun
+            runs.executor.slow_down(1.0)
+            runs.start(model)
+            end = runs.end()
+            assert (end.finished_ns - end.started_ns) / 1e9 < 0.06
+    finally:
+        emulated.executor.close()
+        real.executor.close()
+
+
+def test_a_slowed_run_can_be_ended_while_it_only_lasts(runs: Runs) -> None:
+    runs.executor.slow_down(1e6)
+    model = FakeModel(draw_s=1.0)
+    runs.start(model)
+    assert model.begun.wait(WAIT_S)
+    model.go.set()
+    runs.executor.abort(1)
+    assert runs.end().ended == "aborted"
+
+
 def test_an_outcome_comes_back_with_its_times(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()

@@ -63,6 +63,15 @@ def test_a_silent_one_is_asked_again_then_doubted_and_told_of_then_lost() -> Non
     assert ns(0) + BEAT + ns(LOST_S + ms.PROBE_S) < 3 * BEAT  # of the last sign of life
 
 
+def test_one_whose_answers_take_long_is_not_asked_the_oftener_for_it() -> None:
+    view = pair()
+    view.answered("b", 1, 2, trip_s=0.08)
+    view.tick(BEAT)
+    view.answered("c", 1, BEAT)
+    assert ticks(view, BEAT + ns(SUSPECT_S) - 1).count(Ask(["b"])) == 2      # after 0.16 and 0.24 s
+    assert any(isinstance(c, Lost) for c in ticks(view, 3 * BEAT))           # and is lost as soon as any other
+
+
 def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later() -> None:
     view = pair()
     ticks(view, 3 * BEAT)
@@ -89,8 +98,22 @@ def test_a_new_start_ends_the_one_before_and_the_old_ones_word_is_a_ghosts() -> 
     assert view.is_ghost("b", 1)
     assert view.boot("b") == 2
     assert view.statistics().ghosts == 1
-    view.answered("b", 1, 20 + ns(GHOST_S))                  # nothing else for so long: its clock was set back
-    assert view.boot("b") == 1
+    view.answered("b", 1, 20 + ns(GHOST_S))
+    assert view.boot("b") == 2                               # a start that is known to be over stays so
+
+
+def test_a_start_whose_clock_was_set_back_is_believed_at_its_new_address_or_after_a_while() -> None:
+    view = pair()
+    view.answered("b", 900, 10)
+    assert view.spoke("b", 5, 20) == []                      # as old as it says, for all we know
+    assert view.joined(["b"], 30) == []
+    assert view.spoke("b", 5, 40)[0] == Lost("b", 900)
+    assert view.answered("b", 900, 45) == []
+    assert view.answered("b", 5, 50)[0] == Came("b", 5, back=False)
+    view.answered("c", 900, 10)
+    view.spoke("c", 7, 10 + ns(GHOST_S))                     # nothing else was heard for so long
+    view.answered("c", 7, 10 + ns(GHOST_S))
+    assert view.boot("c") == 7
 
 
 def test_hearsay_makes_one_ask_and_nothing_more() -> None:

@@ -1,4 +1,4 @@
-"""Leases, links, draws and routes: small deterministic parts, tested in one call each."""
+"""Links, draws and routes: small deterministic parts, tested in one call each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from swarm.core.clock import FakeClock, MonotonicClock, ns, process_age_s
 from swarm.core.cost import PeerView, leg_p50_s, leg_p95_s
 from swarm.core.draw import from_quantiles, stream, uniform
-from swarm.core.lease import GHOST_LEASES, Leases
 from swarm.core.link import LinkEstimator, LinkQuality
 from swarm.core.plan import Leg, Placement, Profile, StageProfile
 from swarm.core.route import Choice, Situation, balanced, route, split_into
@@ -155,28 +154,6 @@ def test_a_route_predicts_transfer_wait_and_run() -> None:
     choice = route(situation("greedy", peer("fast", 0.010, wait_s=0.005), own_s=1.0))
     assert choice is not None
     assert choice.predicted_s == pytest.approx(0.002 + 0.001 + 0.005 + 0.010)
-
-
-def test_a_lease_is_renewed_ends_and_comes_back() -> None:
-    leases = Leases(length_ns=10)
-    assert leases.heard("a", boot=1, now=0)
-    assert not leases.heard("a", boot=1, now=5)
-    assert leases.alive("a", 14)
-    assert leases.expire(15) == ["a"]
-    assert not leases.alive("a", 15)
-    assert leases.heard("a", boot=1, now=16)
-
-
-def test_an_older_boot_is_no_ghost() -> None:
-    leases = Leases(length_ns=10)
-    leases.heard("a", boot=2, now=0)
-    assert not leases.heard("a", boot=1, now=1)
-    assert leases.boot("a") == 2
-    assert leases.expire(10) == ["a"]
-    assert not leases.heard("a", boot=1, now=11)
-    assert not leases.alive("a", 11)
-    assert leases.heard("a", boot=3, now=12)
-    assert leases.heard("a", boot=1, now=12 + GHOST_LEASES * 10)     # its clock was set back, and it is no ghost
 
 
 def test_a_link_converges_to_what_is_measured() -> None:

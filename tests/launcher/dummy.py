@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+
 from swarm.core import messages as msg
 from swarm.core.clock import ns
 from swarm.core.config import AgentFile, PlannerFile, WorldFile, read
@@ -44,8 +46,10 @@ class Dummy:
             self.streaming = False
             if self.role == "agent" and self.manner != "mute":
                 self.process.loop.after(ns(SLOWLY_S if self.manner == "slow" else 0.0), self.drained)
-        elif isinstance(body, msg.Gone):
-            self.tell(msg.Happened(what="heard_gone", detail={"name": body.name}))
+        elif isinstance(body, (msg.Gone, msg.Back)):
+            self.tell(msg.Happened(what=f"heard_{type(body).__name__.lower()}", detail={"name": body.name}))
+        elif isinstance(body, msg.Afflicted):
+            self.tell(msg.Happened(what="afflicted", detail={"ills": msgspec.json.encode(body).decode()}))
 
     def drained(self) -> None:
         """What was on its way when the streams stopped, then the word that it was the last."""

@@ -8,7 +8,7 @@ import pytest
 from swarm.core.clock import ns
 from swarm.core.messages import Chunk, Start
 from swarm.core.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, Receipt, TensorHeader, WireError
-from swarm.net.incoming import IDLE_NS, MOST_TRANSFERS, Complete, Incoming
+from swarm.net.incoming import IDLE_NS, MOST_TRANSFERS, ROBBED_NS, Complete, Incoming
 
 
 def announcement(*headers: tuple[str, list[int]], transfer: int = 1) -> Envelope:
@@ -132,6 +132,17 @@ def test_a_transfer_that_stands_still_is_given_up_and_one_that_moves_is_not() ->
     assert lane.open_bytes == 8
     refused(lane, "chunk", 0, 0, b"abcd")
     assert lane.stale(6 + 2 * IDLE_NS) == [2]
+
+
+def test_a_transfer_whose_last_piece_may_be_lost_is_given_up_sooner() -> None:
+    lane = incoming(("uint8", [4]))
+    lane.came(1, 4, 5)
+    chunk(lane, 0, 0, b"ab", 1, 5)
+    lane.came(3, 4, 6)                                       # what brought the rest did not come
+    lane.announce(announcement(("uint8", [8]), transfer=2), 6)
+    assert lane.stale(4 + ROBBED_NS) == []
+    assert lane.stale(6 + ROBBED_NS) == [1]                  # the other one has begun since
+    assert lane.stale(6 + IDLE_NS) == [2]
 
 
 def test_what_the_peer_ends_is_freed() -> None:

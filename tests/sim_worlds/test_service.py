@@ -204,6 +204,23 @@ def test_a_robot_whose_agent_is_gone_is_removed_and_sensed_no_more(flying: Team)
     assert flying.toy.removed == ["rover_0"]
 
 
+def test_a_robot_whose_agent_is_back_is_sensed_and_acts_again(flying: Team) -> None:
+    flying.say("launcher", msg.Back(name="rover_0", boot=2))         # it was never gone
+    flying.say("launcher", msg.Gone(name="rover_0", boot=1))
+    flying.until(lambda: flying.toy.removed == ["rover_0"])
+    flying.say("rover_0", msg.Back(name="rover_0", boot=2))          # not its own to say
+    flying.say("launcher", msg.Back(name="nobody", boot=2))
+    count = len(flying.heard("rover_1", msg.Sensed))
+    flying.until(lambda: len(flying.heard("rover_1", msg.Sensed)) >= count + 3)
+    assert flying.toy.removed == ["rover_0"]
+    flying.say("launcher", msg.Back(name="rover_0", boot=2))
+    flying.until(lambda: flying.toy.removed == [])
+    count = len(flying.heard("rover_0", msg.Sensed))
+    flying.until(lambda: len(flying.heard("rover_0", msg.Sensed)) >= count + 2)
+    flying.say("rover_0", msg.Acted(act=ACT))
+    flying.until(lambda: flying.toy.acts == [("rover_0", ACT)])
+
+
 def test_strangers_are_not_listened_to(flying: Team) -> None:
     for body in (msg.Acted(act=ACT), msg.Claimed(claim=CLAIM), msg.Gone(name="rover_1", boot=1), msg.Drain()):
         flying.say("stranger", body)

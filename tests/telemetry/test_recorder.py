@@ -109,6 +109,52 @@ def test_a_full_disk_is_told_once_and_costs_the_caller_nothing(tmp_path: Path, m
     assert sorted(p.name for p in tmp_path.iterdir()) == ["manifest.json", "summary.json"]
 
 
+def test_what_a_full_disk_did_not_take_is_counted_and_the_rest_goes_on(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.event(1.0, "a", "before")
+    folder.full = True
+    for at_s in (2.0, 3.0):
+        folder.event(at_s, "a", "while")
+    folder.summary({"x": 1})
+    folder.full = False
+    folder.event(4.0, "a", "after")
+    folder.summary({"x": 2})
+    folder.close()
+    assert folder.unwritten == {"events.jsonl": 2, "summary.json": 1}
+    assert folder.trouble == ""                              # it was meant
+    assert [json.loads(line)["what"] for line in (tmp_path / "events.jsonl").read_text().splitlines()] == [
+        "before", "after"]
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"x": 2}
+
+
+def test_a_line_that_a_full_disk_cut_off_does_not_spoil_the_next_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.event(1.0, "a", "before")
+    real = folder._lines["events.jsonl"]
+
+    class Filling:
+        """Takes five bytes, then has no room."""
+
+        left = 5
+
+        def write(self, data: bytes) -> int:
+            if not self.left:
+                raise OSError(28, "No space left on device")
+            self.left -= (taken := real.write(data[:self.left]))
+            return taken
+
+    folder._lines["events.jsonl"] = Filling()
+    folder.event(2.0, "a", "cut off")
+    folder.event(3.0, "a", "none of it")
+    folder._lines["events.jsonl"] = real
+    folder.event(4.0, "a", "after")
+    folder.close()
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert [lines[1], json.loads(lines[2])["what"]] == ['{"at_', "after"]
+    assert folder.unwritten == {"events.jsonl": 2}
+    assert "No space left" in folder.trouble
+
+
 def test_a_number_that_no_table_holds_costs_the_table_only(tmp_path: Path) -> None:
     rows = fakes.ledger(fakes.launch(duration_s=5)).close()
     rows[3].span.captured_ns = 2**63

@@ -114,6 +114,30 @@ def test_a_board_has_what_was_measured_on_it_else_the_cards_times_by_its_speed(
     assert (seen.whole, seen.stages) == (own.whole.run_time, [stage.run_time for stage in own.stages])
 
 
+def test_runs_by_several_threads_take_what_was_measured_of_as_many(
+    kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path
+) -> None:
+    card, _ = kept
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", threads=3)
+    missing = (r"^board tiny: threads: 3: small fp32 was not profiled with as many on this machine; expected "
+               r"`swarm models profile small --board tiny` first, or threads: 1$")
+    with pytest.raises(ModelError, match=missing):
+        profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)
+    kept_as = msgspec.structs.replace(measured, board="tiny", emulated=True, speed=dict(board.speed), threads=2)
+    profiles.save(kept_as, tmp_path)
+    with pytest.raises(ModelError, match=missing):
+        profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)
+    profiles.save(msgspec.structs.replace(kept_as, threads=3), tmp_path)
+    seen = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
+    own = measured.variants["fp32"]
+    assert seen == (own.whole.run_time_threads, [stage.run_time_threads for stage in own.stages], {})
+
+
+def test_more_threads_than_cores_are_not_measured(kept: tuple[Card, Path]) -> None:
+    with pytest.raises(ModelError, match=r"board host: threads: 4096: this machine has \d+ cores for them"):
+        profile(kept[0], threads=4096, rounds=1, folder=kept[1])
+
+
 def test_what_several_inputs_take_is_told_of_processors_only_and_measured_of_others(
     kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path
 ) -> None:

@@ -1,0 +1,146 @@
+"""`swarm bench chaos`: search_rescue while its processes are killed, stopped, restarted, cut off, slowed and lied to.
+
+The real command flies the real launch, eight robots with planner and world, without Ray, and with the segmenter asked
+for so seldom that a robot can serve itself when all peers are gone: what is measured is whether the swarm survives, not
+whether the dead are missed. Faults are drawn by the seed: PER_MINUTE of each kind, the planner's among them, and DEATHS
+robots that are killed for good; none at first and none at last. What is printed is read from the run folder; memory is
+looked at while it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swarm.bench.child import ENVIRONMENT, ISOLATED
+from swarm.bench.resident import Resident
+from swarm.core import draw
+from swarm.core.errors import BadInput
+from swarm.telemetry import table
+
+DURATION_S = 60.0
+LEAST_S = 8.0
+SEED = 1
+DEATHS = 2                           # of eight robots
+PER_MINUTE = 4                       # of each kind
+KINDS: tuple[dict[str, Any], ...] = (
+    {"restart": "any"},
+    {"stop": "any", "for_s": 0.6},
+    {"partition": "random", "for_s": 1.0},
+    {"slow": "any", "factor": 5.0, "for_s": 1.5},
+    {"corrupt": "any", "share": 0.3, "for_s": 1.5},
+    {"lose": "any", "share": 0.3, "for_s": 1.5},
+)
+PLANNER: tuple[dict[str, Any], ...] = ({"restart": "planner"}, {"stop": "planner", "for_s": 0.6})
+QUIET = (0.15, 0.15)                 # of the run, at first and at last
+QUIET_S = (6.0, 6.0)                 # at most
+SERVING_S = 2.0                      # at the end; each robot's camera gives ten frames in that time
+LAUNCH = ("search_rescue", "--ray", "none", "--set", "streams.1.rate_hz=1", "--set", "streams.1.deadline_s=1.0")
+
+Figures = dict[str, Any]
+
+
+def schedule(seed: int, duration_s: float) -> list[dict[str, Any]]:
+    """Faults as a launch file has them, in order of time; who is hit is left to the launch's own draw."""
+    begin_s, end_s = (min(most_s, share * duration_s) for most_s, share in zip(QUIET_S, QUIET, strict=True))
+    rng = draw.stream(seed, "chaos")
+
+    def some(count: float, *whats: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{"at_s": round(rng.uniform(begin_s, duration_s - end_s), 3), **whats[i % len(whats)]}
+                for i in range(max(1, round(count)))]
+
+    per_run = PER_MINUTE * duration_s / 60.0
+    faults = [fault for what in KINDS for fault in some(per_run, what)]
+    faults += some(duration_s / 60.0, *PLANNER) + some(DEATHS, {"kill": "any"})
+    return sorted(faults, key=lambda fault: fault["at_s"])
+
+
+def measure(duration_s: float, seed: int, out: Path) -> Figures:
+    """Fly once, into a run folder. Raises: RuntimeError if the launch fails."""
+    faults = schedule(seed, duration_s)
+    command = [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "launch", *LAUNCH, "--duration", str(duration_s),
+               "--seed", str(seed), "--set", f"faults={json.dumps(faults)}", "--out", str(out), "--json"]
+    resident = Resident(out / "processes.json")
+    with tempfile.TemporaryFile() as said, subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **ENVIRONMENT}) as launch:
+        try:
+            while launch.poll() is None:
+                resident.look()
+                resident.wait()
+        finally:
+            launch.terminate()                       # in order, if this was cut short; else it has ended already
+        if launch.wait():
+            said.seek(0)
+            raise RuntimeError(f"the launch ended with {launch.returncode}: {said.read().decode()[-500:]}")
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    made = figures(summary, table.read(out / "requests.parquet"), resident)
+    return {**made, "seed": seed, "duration_s": duration_s}
+
+
+def figures(summary: Mapping[str, Any], requests: table.Columns, resident: Resident) -> Figures:
+    """What the run folder says. A fault from which the swarm did not recover counts with all the time that was left."""
+    ran_s = summary["ran_s"]
+    struck = [f for f in summary["faults"] if f["done_s"] is not None]
+    recover_s = [_recover_s(fault, ran_s) for fault in struck]
+    survivors = [name for name, agent in summary["agents"].items() if agent["status"] == "ended"]
+    late = (requests["at_s"] >= ran_s - SERVING_S) & (requests["ending"] == "completed")
+    grown = resident.growth_pct()
+    serving = set(requests["agent"][late])
+    return {
+        "faults": len(struck), "submitted": summary["requests"]["submitted"], "lost": summary["requests"]["lost"],
+        "delivered_twice": summary["ledger"]["ended_twice"], "recover_p95_s": _quantile(recover_s, 0.95),
+        "rss_growth_pct": max(grown.values(), default=None), "survivors_serving": set(survivors) <= serving,
+        "survivors": len(survivors), "unrecovered": sum(f["recover_s"] is None for f in struck),
+        "on_time_ratio": summary["on_time_ratio"], "failed_by": summary["requests"]["failed_by"],
+        "crashes": [f["target"] for f in struck if f["kind"] == "crash"],
+        "host_overloaded": summary["host_overloaded"], "offload_share": summary["offload"]["share"],
+        "rss_growth_pct_of": grown, "kinds": _kinds(struck, ran_s),
+    }
+
+
+def _recover_s(fault: Mapping[str, Any], ran_s: float) -> float:
+    return ran_s - fault["done_s"] if fault["recover_s"] is None else fault["recover_s"]
+
+
+def _quantile(values_s: list[float], q: float) -> float | None:
+    return round(float(np.quantile(values_s, q)), 3) if values_s else None
+
+
+def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
+    """Per kind: how many, seconds to recover, requests missed of those that it hit."""
+    kinds: dict[str, Figures] = {}
+    for kind in sorted({fault["kind"] for fault in struck}):
+        some = [fault for fault in struck if fault["kind"] == kind]
+        took_s = [_recover_s(fault, ran_s) for fault in some]
+        kinds[kind] = {
+            "faults": len(some), "recover_p50_s": _quantile(took_s, 0.5), "recover_max_s": round(max(took_s), 3),
+            "missed": sum(f["hit"].get("own_missed", 0) + f["hit"].get("peers_missed", 0) for f in some),
+            "of": sum(f["hit"].get("own", 0) + f["hit"].get("peers", 0) for f in some),
+        }
+    return kinds
+
+
+def main(as_json: bool, duration_s: float = DURATION_S, seed: int = SEED) -> int:
+    if not LEAST_S <= duration_s <= 86_400:
+        raise BadInput("--duration", f"{duration_s:g} s", f"from {LEAST_S:g} s to a day")
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        made = measure(duration_s, seed, Path(folder) / "run")
+    if as_json:
+        print(json.dumps(made))
+        return 0
+    print(f"{made['faults']} faults in {duration_s:g} s: {made['submitted']} requests, {made['lost']} lost, "
+          f"{made['delivered_twice']} delivered twice; served as before after {made['recover_p95_s']} s (p95); memory "
+          f"grew by {made['rss_growth_pct']} %; {made['survivors']} robots survived"
+          f"{', all of them served at the end' if made['survivors_serving'] else ', NOT all served at the end'}")
+    for kind, figure in made["kinds"].items():
+        print(f"  {kind:10} {figure['faults']:3}  recovered after {figure['recover_p50_s']} s (p50), "
+              f"{figure['recover_max_s']} s (most); missed {figure['missed']} of {figure['of']} requests")
+    return 0

@@ -1,0 +1,98 @@
+"""Agents on boards, where nobody starts them: they find each other by what any member tells them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from swarm.core import messages as msg
+from swarm.core.config import AgentFile, Board, dump
+from swarm.net.endpoint import Endpoint
+from tests.net.harness import Net
+
+B = TypeVar("B", bound=msg.Message)
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+
+
+class Field:
+    """A real agent, `rover`, that was told of `mule` alone; everybody else is played by the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.net = Net()
+        self.mule = self.net.endpoint("mule", boot=7, answers=True)
+        path = folder / "rover.yaml"
+        path.write_text(dump(AgentFile(
+            version=1, name="rover", swarm="s", board_name="b", board=BOARD, streams=[], body="",
+            roster=[self.mule.member])))
+        self.child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)])
+        self.rover = self.heard("mule", msg.Joined).members[0]
+        self.mule.join([self.rover])
+
+    def heard(self, who: str, kind: type[B], count: int = 1) -> B:
+        def bodies() -> list[B]:
+            return [m.body for m in self.net.got[who] if isinstance(m.body, kind)]
+
+        self.net.until(lambda: len(bodies()) >= count)
+        return bodies()[count - 1]
+
+    def newcomer(self, name: str, *, role: str = "agent", boot: int = 1) -> Endpoint:
+        """It knows rover's address, and introduces itself."""
+        late = self.net.endpoint(name, role=role, boot=boot, answers=True)
+        late.join([self.rover])
+        self.net.until(lambda: late.send("rover", msg.Joined(members=[late.member])))
+        return late
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Iterator[Field]:
+    field = Field(tmp_path)
+    yield field
+    field.child.send_signal(signal.SIGTERM)
+    assert field.child.wait(20) == 0
+    field.net.close()
+
+
+def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:
+    field.heard("mule", msg.Heartbeat)
+    late = field.newcomer("late")
+    assert {m.name for m in field.heard("late", msg.Joined).members} == {"rover", "mule"}
+    field.net.until(lambda: late.member in [
+        one for m in field.net.got["mule"] if isinstance(m.body, msg.Joined) for one in m.body.members])
+    field.heard("late", msg.Heartbeat)                       # from now on it is watched
+    field.net.until(lambda: late.send("rover", msg.Heartbeat(sequence=1)))
+    assert field.heard("late", msg.HeartbeatAck).sequence == 1
+    field.heard("late", msg.Advert)
+
+
+def test_one_that_comes_again_at_another_address_is_found_there(field: Field) -> None:
+    first = field.newcomer("late")
+    field.heard("late", msg.Heartbeat)
+    first.close()
+    field.net.endpoints.remove(first)
+    field.net.got["late"].clear()
+    field.newcomer("late", boot=2)
+    field.heard("late", msg.Heartbeat)
+
+
+def test_nobody_is_let_in_by_anothers_word_or_in_another_role(field: Field) -> None:
+    field.heard("mule", msg.Heartbeat)
+    boss = field.newcomer("boss", role="planner")
+    liar = field.net.endpoint("liar")
+    liar.join([field.rover])
+    other = field.net.endpoint("other")
+    field.net.until(lambda: liar.send("rover", msg.Joined(members=[other.member])))
+    stranger = msg.Member(name="mule", role="agent", urgent="tcp://127.0.0.1:9", bulk="tcp://127.0.0.1:9")
+    late = field.newcomer("late")
+    field.heard("late", msg.Joined)
+    field.net.until(lambda: late.send("rover", msg.Joined(members=[stranger])))      # of a third that is known
+    count = len(field.net.got["mule"])
+    field.net.until(lambda: len(field.net.got["mule"]) > count + 5)
+    assert {boss.member.name, "other", "liar"}.isdisjoint(
+        one.name for m in field.net.got["mule"] if isinstance(m.body, msg.Joined) for one in m.body.members)
+    assert not field.net.got["boss"] + field.net.got["other"] + field.net.got["liar"]

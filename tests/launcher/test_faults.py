@@ -1,0 +1,107 @@
+"""The faults of a launch file strike, end, and are written down; with dummies for the processes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from swarm.core.messages import Afflicted
+from swarm.telemetry import table
+from tests.launcher.test_run import events, fly, summary
+
+
+def flown(folder: Path, faults: list[dict[str, Any]], *arguments: str, duration_s: float = 2.0) -> Path:
+    """A run with these faults that went well."""
+    code, told, out = fly(folder, "--set", f"faults={json.dumps(faults)}", "--set", f"duration_s={duration_s}",
+                          "--set", "streams.1.deadline_s=0.1", *arguments)
+    assert code == 0, told
+    assert summary(out)["requests"]["lost"] == 0
+    return out
+
+
+def heard(out: Path, what: str) -> list[tuple[str, str]]:
+    """Who told of it, of whom."""
+    return [(e["who"], e["detail"]["name"]) for e in events(out) if e["what"] == what]
+
+
+def ills(out: Path, name: str) -> list[Afflicted]:
+    return [msgspec.json.decode(e["detail"]["ills"], type=Afflicted) for e in events(out)
+            if e["what"] == "afflicted" and e["who"] == name]
+
+
+def boots(out: Path, robot: str) -> list[int]:
+    """In the order in which their requests came."""
+    requests = table.read(out / "requests.parquet")
+    return list(dict.fromkeys(int(boot) for boot in requests["boot"][requests["agent"] == robot]))
+
+
+def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_path: Path) -> None:
+    out = flown(tmp_path, [{"at_s": 0.2, "clock": "rover_1", "by_s": -3600},
+                           {"at_s": 0.3, "lose": "rover_1", "share": 0.5, "for_s": 60},
+                           {"at_s": 0.4, "restart": "rover_1", "after_s": 0.1}])
+    clock, lose, restart = summary(out)["faults"]
+    assert 0.4 <= restart["done_s"] < restart["done_s"] + 0.1 <= restart["ended_s"] < 2.0
+    assert clock["ended_s"] is None
+    assert lose["ended_s"] >= 2.0                            # the streams' end is its end
+    before, after = boots(out, "rover_1")
+    assert 3500e6 < before - after < 3600e6
+    own = [f for f in table.read(out / "requests.parquet")["reason"] if f == "agent_lost"]
+    assert len(own) <= 1                                     # of the old boot; none of the new one
+    assert summary(out)["agents"]["rover_1"]["status"] == "ended"
+    assert heard(out, "heard_gone") == heard(out, "heard_back") == [("world", "rover_1")]
+    at_once = Afflicted(lose=0.5, clock_step_s=-3600, seed=7)
+    assert ills(out, "rover_1")[:3] == [Afflicted(clock_step_s=-3600, seed=7), at_once, at_once]
+    assert ills(out, "rover_1")[-1] == Afflicted(seed=7)
+    assert [p["name"] for p in json.loads((out / "processes.json").read_text())].count("rover_1") == 2
+
+
+def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) -> None:
+    out = flown(tmp_path, [{"at_s": 0.2, "stop": "rover_0", "for_s": 0.5},
+                           {"at_s": 0.5, "stop": "carrier_0", "for_s": 60},
+                           {"at_s": 0.5, "stop": "planner", "for_s": 0.3}], "--set", "policy=planner", duration_s=1.2)
+    short, long, planner = sorted(summary(out)["faults"], key=lambda f: f["target"] != "rover_0")
+    assert 0.7 <= short["ended_s"] < 1.2 <= long["ended_s"]
+    assert planner["ended_s"] < 1.2
+    requests = table.read(out / "requests.parquet")
+    silent = requests["at_s"][requests["agent"] == "rover_0"]
+    assert ((silent < short["done_s"] + 0.02) | (silent >= short["ended_s"])).all()
+    assert {name: a["status"] for name, a in summary(out)["agents"].items()} == dict.fromkeys(
+        ("rover_0", "rover_1", "carrier_0"), "ended")
+
+
+def test_all_that_ails_is_told_in_full_and_lifted(tmp_path: Path) -> None:
+    out = flown(tmp_path, [{"at_s": 0.1, "partition": [["rover"], ["carrier_0"]], "for_s": 0.3},
+                           {"at_s": 0.2, "slow": "carrier_0", "factor": 4, "for_s": 0.1},
+                           {"at_s": 0.25, "corrupt": "carrier_0", "share": 0.5, "for_s": 0.1}], duration_s=0.8)
+    cut = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
+    assert ills(out, "carrier_0") == [
+        Afflicted(**cut), Afflicted(**cut, slow=4.0), Afflicted(**cut, slow=4.0, corrupt=0.5),
+        Afflicted(**cut, corrupt=0.5), Afflicted(**cut), Afflicted(seed=7)]
+    assert ills(out, "rover_1") == [Afflicted(deaf_to=["carrier_0"], seed=7), Afflicted(seed=7)]
+    assert ills(out, "world") == []
+    assert all(f["ended_s"] - f["done_s"] == pytest.approx(f["for_s"], abs=0.2) for f in summary(out)["faults"])
+
+
+def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Path) -> None:
+    out = flown(tmp_path, [{"at_s": 0.2, "disk_full": True, "for_s": 0.4}, {"at_s": 0.3, "kill": "rover_0"}],
+                "--report", duration_s=0.8)
+    assert summary(out)["unwritten"]["events.jsonl"] >= 2    # that it was killed, and how
+    assert [e["what"] for e in events(out) if e["who"] == "launcher"] == ["started", "fault", "fault_over"]
+    assert summary(out)["agents"]["rover_0"]["status"] == "killed"
+    assert json.loads((out / "processes.json").read_text())[3]["returncode"] == -9
+    page = (out / "report.html").read_text()
+    assert "Not all of the run was written" in page
+    assert "disk_full" in page
+
+
+def test_who_is_dead_or_on_the_way_back_is_struck_no_more_and_the_dead_can_be_brought_back(tmp_path: Path) -> None:
+    out = flown(tmp_path, [{"at_s": 0.1, "kill": "rover_0"}, {"at_s": 0.3, "stop": "rover_0", "for_s": 1},
+                           {"at_s": 0.4, "restart": "rover_0"}, {"at_s": 0.45, "kill": "rover_0"}])
+    struck = {f["kind"]: f["done_s"] for f in summary(out)["faults"] if f["at_s"] > 0.2}
+    assert struck["stop"] is struck["kill"] is None
+    assert struck["restart"] is not None
+    assert len(boots(out, "rover_0")) == 2
