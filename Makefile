@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.10 python3; do \
 	2>/dev/null && echo $$p && break; done)
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-long lint train profile verify check-python clean
+.PHONY: demo test test-long soak lint train profile verify check-python clean
 
 demo: $(VENV)/.installed-run
 	$(BIN)/swarm demo
@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-dev
 
 test-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m long
+
+soak: $(VENV)/.installed-run
+	$(BIN)/swarm bench chaos --duration 600
 
 train: $(VENV)/.installed-build
 	$(BIN)/python -m models.build.recipe all

@@ -15,6 +15,7 @@ from agents import events as ev
 from agents.bodies.world import WorldBody
 from agents.catalogue import Catalogue
 from agents.driver import Driver, Input
+from agents.own_advert import OwnAdvert, battery
 from agents.presence import Presence
 from agents.recording import MOST_FRAMES, Recording
 from agents.scheduler import Scheduler
@@ -57,10 +58,10 @@ class Agent:
             advert_of=lambda peer: self._presence.advert_of(peer), met=lambda names: self._lookout.met(names),
         )
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
-        self._advert = msg.Advert(
+        self._own = OwnAdvert(msg.Advert(
             board=settings.board_name, executors=settings.board.executors, profiles=catalogue.announce(),
-            streams=settings.streams,
-        )
+            streams=settings.streams, battery=battery(),
+        ))
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each
         self._presence = Presence()
         self._lookout = Lookout(self._process, self._changed, engaged=self._presence.engaged)
@@ -165,9 +166,9 @@ class Agent:
         now = self._clock.now_ns()
         if self._presence.boot(peer) == boot:
             self._presence.heard(peer, boot, busy_s, now)
-        if known < self._advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
+        if known < self._own.advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
             self._advertised_ns[peer] = now
-            self._net.send(peer, self._advert)
+            self._net.send(peer, self._own.advert)
 
     # --- body, streams, behaviour ---
 
@@ -212,6 +213,11 @@ class Agent:
 
     # --- presence and news ---
 
+    def _advertise(self) -> None:
+        """Have a new advert if what we can do has changed; whoever asks or answers next is told."""
+        if self._own.changed(self._scheduler.slowness(self._clock.now_ns()), battery()):
+            self._advertised_ns.clear()
+
     def _changed(self, change: Changed) -> None:
         """What the lookout sees of a peer."""
         match change:
@@ -228,6 +234,7 @@ class Agent:
                 self._driver.handle(ev.PeerLost(peer=name))
 
     def _measure(self) -> None:
+        self._advertise()
         for peer, quality in self._net.links().items():
             self._presence.measured(peer, quality)
 

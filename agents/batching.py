@@ -32,7 +32,7 @@ def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, i
       be in time anyway does not count.
     """
     joined = [first]
-    if not _may_join(first):
+    if not first.may_join:
         return joined
     latest_ns = min(until_ns, first.deadline_ns, now + LONG_NS if in_steps else NEVER_NS)
     passed = _Passed(now)
@@ -43,7 +43,7 @@ def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, i
         if end_ns > latest_ns:
             break
         if (
-            work.model == first.model and work.variant == first.variant and _may_join(work)
+            work.model == first.model and work.variant == first.variant and work.may_join
             and end_ns <= work.deadline_ns and passed.bears(work, end_ns)
         ):
             joined.append(work)
@@ -52,10 +52,6 @@ def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, i
         else:
             passed.add(work)
     return joined
-
-
-def _may_join(work: Work) -> bool:
-    return not work.last and not work.began_ns and len(work.profile.batch_s) > 1
 
 
 def _end_ns(first: Work, inputs: int, now: int) -> int:

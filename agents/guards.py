@@ -36,7 +36,7 @@ class Guard(msgspec.Struct, frozen=True):
 class GuardStatistics(msgspec.Struct, frozen=True):
     """Counts since the start."""
 
-    set: int
+    set: int                         # offloads, each once
     fired: int
 
 
@@ -60,7 +60,9 @@ class Guards:
     def set(self, span: Span, running_left_ns: int, now: int) -> int:
         """Set a guard for a request that goes out; returns its last safe start, or 0 if that is past."""
         own = fastest(self._profiles.get(span.model, ()))
-        return self.keep(span, ns(own.p95_s), running_left_ns, now) if own is not None else 0
+        last_safe_ns = self.keep(span, ns(own.p95_s), running_left_ns, now) if own is not None else 0
+        self._set += last_safe_ns > 0
+        return last_safe_ns
 
     def keep(self, span: Span, p95_ns: int, running_left_ns: int, now: int) -> int:
         """The same for one whose fallback takes this long: it was set aside with some of it done."""
@@ -72,7 +74,6 @@ class Guards:
         guard = self._guards[span.request] = Guard(last_safe_ns, span.deadline_ns, span.priority, p95_ns)
         bisect.insort(self._order, (last_safe_ns, span.request))
         self._reserved_ns += guard.p95_ns
-        self._set += 1
         return last_safe_ns
 
     def lift(self, request: RequestId) -> bool:

@@ -31,6 +31,7 @@ def impatience(running: Work, urgent: Work, now: int) -> float | None:
     - What can only run whole is set aside only for more urgent work, never for an earlier deadline alone.
     - If the urgent one can wait for the next step without being late, and a run that is cut short could not be in time
       any more, it waits; the same where a stage was cut short several times.
+    - What was promised is not cut short where it would have to be back at once: it goes before all else then.
     - A guard's fallback takes the executor as soon as can be, but for that of another guard; else each priority
       counts as much again as the work that is lost.
     """
@@ -41,12 +42,19 @@ def impatience(running: Work, urgent: Work, now: int) -> float | None:
     gentle = 0.0 if in_stages else None
     if urgent.guard:
         return gentle if running.guard else math.inf
-    if above <= 0 or running.cuts >= MOST_CUTS:
+    if above <= 0 or running.cuts >= MOST_CUTS or (running.promised and _back_at_once(running, urgent, now)):
         return gentle
     step_ns = min(running.step_ns, max(0, running.started_ns + running.p95_ns - now))
     if now + step_ns + urgent.p95_ns <= urgent.deadline_ns and _redone_ns(running, urgent, now) > running.deadline_ns:
         return gentle
     return 1.0 + above
+
+
+def _back_at_once(running: Work, urgent: Work, now: int) -> bool:
+    """Whether a run that is cut short now has no time, by p95, for the urgent one before it."""
+    lost_ns = min(now - running.started_ns, running.step_ns)
+    left_ns = max(0, running.started_ns + running.p95_ns - now) + lost_ns
+    return now + urgent.p95_ns + left_ns >= running.deadline_ns
 
 
 def _redone_ns(running: Work, urgent: Work, now: int) -> int:

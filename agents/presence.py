@@ -112,6 +112,7 @@ class Presence:
         self._adverts[peer, boot] = _Advert(advert.number, by_model)
         known = self._peers.get(peer)
         if known is not None and known.boot == boot:
+            known.observed = Observed()              # of what it said before
             known.said, known.profiles = by_model, {}
             _correct(known, *by_model)
 
@@ -138,6 +139,13 @@ class Presence:
             return
         if known.observed.saw(profile, leg, took.run_s, took.batch):
             _correct(known, model)
+
+    def overdue(self, leg: Leg, model: str, variant: str, by_s: float) -> None:
+        """An answer of the peer of a leg was waited for in vain: so much longer than expected, at least."""
+        known = self._peers.get(leg.agent)
+        profile = named(known.profiles.get(model, ()), variant) if known else None
+        if known is not None and profile is not None and leg.last <= len(profile.stages):
+            self.ran(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + by_s))
 
     def dropped(self, peer: str, request: RequestId) -> None:
         """A request is no longer with the peer, for any reason."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from swarm.core.clock import NS, ns, seconds
-from swarm.core.cost import in_steps, leg_p50_s, leg_p95_s, step_p95_s, together_p50_s, together_p95_s
+from swarm.core.cost import in_batches_s, in_steps, leg_p50_s, leg_p95_s, step_p95_s, together_p50_s, together_p95_s
 from swarm.core.plan import Leg, Profile
 from swarm.core.spans import RequestId
 
@@ -53,6 +53,7 @@ class Work(msgspec.Struct, kw_only=True):
     impatience: float | None = None  # with which it has been told to leave its executor
     aborted: bool = False
     overrun: bool = False            # of a part that has ended
+    promised: bool = False           # it was sent out with a guard: its deadline is kept, come what may
     run: int = 0                     # the key of the most urgent of those that started at once with it
     batch: int = 1                   # how many these are
 
@@ -72,6 +73,11 @@ class Work(msgspec.Struct, kw_only=True):
             self.step_ns = ns(step_p95_s(profile, left))
             return
         self.step_ns = self.p95_ns
+
+    @property
+    def may_join(self) -> bool:
+        """Whether it may run at once with others of its variant: whole, and never begun."""
+        return not self.last and not self.began_ns and len(self.profile.batch_s) > 1
 
     @property
     def source(self) -> tuple[str, str]:
@@ -106,6 +112,7 @@ class WorkQueue:
         self._fronts: list[Work] | None = None               # of each run, while these stay as they are
         self._order: list[Rank] = []                         # of the rest; the last item is its key
         self._p50s_ns: list[int] = []                        # in the same order
+        self._may_join = 0                                   # how many of them may run at once with others
         self._streams: dict[str, dict[int, Work]] = {}       # own work that waits, by its stream
         self._older: list[tuple[int, int]] = []              # a heap: when which of that becomes more urgent
         self._waited_ns: dict[tuple[str, str], int] = {}     # by asker and stream: how long without a run
@@ -114,7 +121,7 @@ class WorkQueue:
 
     def add(
         self, *, request: RequestId, asker: str, stream: str, profile: Profile, leg: Leg, priority: int,
-        deadline_ns: int, guard: bool, now: int,
+        deadline_ns: int, guard: bool, now: int, promised: bool = False,
     ) -> int:
         """Let a run wait; returns its key."""
         key = next(self._keys)
@@ -125,7 +132,7 @@ class WorkQueue:
         self._enter(Work(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,
-            since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last,
+            since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last, promised=promised,
         ), now)
         return key
 
@@ -176,6 +183,7 @@ class WorkQueue:
             place = bisect.bisect(self._order, rank)
             self._order.insert(place, rank)
             self._p50s_ns.insert(place, work.p50_ns)
+            self._may_join += work.may_join
             if not work.asker:
                 self._streams.setdefault(work.stream, {})[work.key] = work
         self._new.clear()
@@ -187,6 +195,7 @@ class WorkQueue:
             return work
         place = bisect.bisect_left(self._order, work.rank)
         del self._order[place], self._p50s_ns[place]
+        self._may_join -= work.may_join
         if not work.asker:
             del self._streams[work.stream][key]
         return work
@@ -277,6 +286,10 @@ class WorkQueue:
         self._settle()
         return list(self._streams.get(stream, {}).values())
 
+    def waiting_for(self, peer: str) -> int:
+        """How many runs wait for a peer."""
+        return sum(work.asker == peer for work in self._waiting.values())
+
     def of_asker(self, peer: str) -> list[Work]:
         """Waiting and running work for a peer."""
         both = itertools.chain(self._waiting.values(), self._running.values())
@@ -290,7 +303,7 @@ class WorkQueue:
     def wait_s(self, now: int, priority: int | None = None, deadline_ns: int = 0) -> float:
         """Expected wait for an executor, by medians: of work with this priority and deadline, or behind all else.
 
-        What is less urgent leaves its executor after a step.
+        What is less urgent leaves its executor after a step; what may run at once with others does.
         """
         if not (self._waiting or self._running):
             return 0.0
@@ -303,4 +316,15 @@ class WorkQueue:
             rest_ns = max(0, w.started_ns + w.p50_ns - now)
             yields = priority is not None and not w.guard and w.level < priority
             left_ns += min(rest_ns, w.step_ns) if yields else rest_ns
-        return seconds(left_ns + sum(self._p50s_ns[:ahead])) / self.executors
+        return (seconds(left_ns + sum(self._p50s_ns[:ahead])) - self._saved_s(ahead)) / self.executors
+
+    def _saved_s(self, ahead: int) -> float:
+        """What the first so many that wait take less because they run several at once."""
+        if self._may_join < 2:
+            return 0.0
+        alike: dict[tuple[str, str], list[Profile]] = {}
+        for *_, key in self._order[:ahead]:
+            work = self._waiting[key]
+            if work.may_join:
+                alike.setdefault((work.model, work.variant), []).append(work.profile)
+        return sum(len(some) * some[0].p50_s - in_batches_s(some[0], len(some)) for some in alike.values())

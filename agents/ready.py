@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from agents import events as ev
+from agents.pace import Pace, scaled
+from agents.queue import Work
 from swarm.core.clock import NEVER_NS, ns
-from swarm.core.cost import LONG_S, by_speed, named
+from swarm.core.cost import LONG_S, by_speed, leg_p50_s, named
 from swarm.core.plan import Profile
 
 ASKED_NS = ns(10.0)
@@ -29,12 +31,34 @@ class Ready:
         self._urgent: dict[int, int] = {}            # priority -> until when work of it is reckoned with
         self.profiles: dict[str, list[Profile]] = {}
         self._named: dict[tuple[str, str], Profile] = {}
+        self._pace = Pace()
         for model in profiles:
             self._renew(model)
 
     def has(self, model: str, variant: str) -> Profile | None:
         """The profile of a variant as it can be run now."""
         return self._named.get((model, variant))
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long as its board's profile says this robot takes."""
+        return self._pace.factor
+
+    def ran(self, work: Work, took_s: float, ended: bool, now: int) -> bool:
+        """A run has left its executor. Returns whether this changes what runs are expected to take."""
+        said = named(self._all.get(work.model, ()), work.variant)
+        if said is None or work.batch > 1 or work.left.last > len(said.stages):
+            return False
+        return self._paced(self._pace.ran(leg_p50_s(said, work.left), took_s, ended, now))
+
+    def rested(self, now: int) -> bool:
+        """Whether time alone changes what runs are expected to take: a slow robot without work is tried again."""
+        return self._paced(self._pace.rest(now))
+
+    def _paced(self, changed: bool) -> bool:
+        for model in self._all if changed else ():
+            self._renew(model)
+        return changed
 
     def meets(self, priority: int) -> None:
         """This robot has a stream of this priority."""
@@ -76,6 +100,6 @@ class Ready:
     def _renew(self, model: str) -> None:
         self.profiles[model] = by_speed(
             p if (model, p.variant) in self._loaded else msgspec.structs.replace(p, stages=[])
-            for p in self._all[model]
+            for p in scaled(self._all[model], self._pace.factor)
         )
         self._named.update(((model, p.variant), p) for p in self.profiles[model])

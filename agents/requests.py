@@ -141,7 +141,7 @@ class Requests:
         span.queued_ns = now
         state.work = self._queue.add(
             request=span.request, asker="", stream=span.stream, profile=profile, leg=leg, priority=span.priority,
-            deadline_ns=span.deadline_ns, guard=guard, now=now,
+            deadline_ns=span.deadline_ns, guard=guard, now=now, promised=span.guarded,
         )
 
     # --- what may happen on its way ---
@@ -212,7 +212,7 @@ class Requests:
         state = self._open.get(request)
         if state is None or not state.out:
             return
-        self._call_back(state, out)
+        self._call_back(state, now, out)
         if state.work is None:
             self._end(state, "failed", "no_answer", now, out)
 
@@ -295,8 +295,12 @@ class Requests:
             self._presence.dropped(leg.agent, state.span.request)
         state.holders = []
 
-    def _call_back(self, state: _Open, out: list[ev.Command]) -> None:
-        """The peers' answer is no longer wanted."""
+    def _call_back(self, state: _Open, now: int, out: list[ev.Command]) -> None:
+        """The peers' answer is no longer wanted; one that is overdue shows that the peer is slower than it says."""
+        span = state.span
+        late_s = (now - span.captured_ns) / NS - span.predicted_s
+        if state.out and late_s > 0 and len(state.route) == 1:
+            self._presence.overdue(state.route[0], span.model, span.variant, late_s)
         out += [ev.CancelStage(request=state.span.request, peer=holder) for holder in state.holders]
         self._clear(state)
         state.out = False
@@ -304,7 +308,7 @@ class Requests:
     def _end(self, state: _Open, ending: Ending, reason: str, now: int, out: list[ev.Command]) -> None:
         span = state.span
         if state.holders:
-            self._call_back(state, out)
+            self._call_back(state, now, out)
         del self._open[span.request]
         if span.guarded:
             self._guards.lift(span.request)

@@ -20,6 +20,7 @@ from agents.ready import Ready
 from agents.requests import ImpossibleEvent, Requests
 from agents.serving import Serving, ServingStatistics
 from agents.share import OwnShare
+from swarm.core.clock import seconds
 from swarm.core.cost import fastest
 from swarm.core.plan import Profile, StreamSpec
 
@@ -103,6 +104,12 @@ class Scheduler:
         """Work in hand, as peers are told: what is left of the runs and all that waits, per executor."""
         return self._queue.wait_s(now)
 
+    def slowness(self, now: int) -> float:
+        """How many times as long as its board's profile says this robot takes."""
+        if self._ready.rested(now):
+            self._streams.clear()
+        return self._ready.slowness
+
     def open_requests(self) -> int:
         return len(self._requests)
 
@@ -124,6 +131,8 @@ class Scheduler:
 
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
+        if self._ready.ran(work, seconds(event.finished_ns - event.started_ns), event.ran, now):
+            self._streams.clear()                            # they are met anew, at the pace that holds now
         if work.asker:
             out += self._serving.done(work, event, now)
         else:

@@ -21,7 +21,8 @@ from swarm.core.cost import away_s, leg_p50_s
 from swarm.core.plan import Profile, is_chain
 from swarm.core.spans import LegTimes, RequestId
 
-QUEUE_BOUND = 32
+QUEUE_BOUND = 32                     # runs that wait, past which no peer's is taken
+PEER_BOUND = QUEUE_BOUND // 4        # runs that wait for one peer: it cannot keep the others out
 MEMORY = 256                         # requests that are remembered after they have left, or were called off early
 CHAIN_BROKEN = "chain_broken"
 REFUSALS = ("full", "share", "too_late", "unknown_model", "loading", "malformed", "duplicate", "failed", CHAIN_BROKEN)
@@ -71,8 +72,8 @@ class Serving:
             return [self.refuse(event, "loading"), *self._ready.want(event.model, event.variant)]
         if not _makes_sense(event, profile):
             return [self.refuse(event, "malformed")]
-        out = self._drop_hopeless(now) if self._queue.waiting() >= QUEUE_BOUND else []
-        if self._queue.waiting() >= QUEUE_BOUND:
+        out = self._drop_hopeless(now) if self._is_full(event.peer) else []
+        if self._is_full(event.peer):
             return [*out, self.refuse(event, "full")]
         alive = self._presence.alive(now) if event.route else {}
         after = away_s(event.route, event.model, event.variant, alive)
@@ -92,6 +93,11 @@ class Serving:
         self._asks[key] = event
         self._ready.asked(event.priority, now)
         return out + (self._ready.want_steps(profile, event.priority, now) if event.leg.whole else [])
+
+    def _is_full(self, peer: str) -> bool:
+        """Whether nothing more can wait, or nothing more for this peer."""
+        waiting = self._queue.waiting()
+        return waiting >= QUEUE_BOUND or (waiting >= PEER_BOUND and self._queue.waiting_for(peer) >= PEER_BOUND)
 
     def _drop_hopeless(self, now: int) -> list[ev.Command]:
         """Make room: what waits for peers and can be in time no more goes."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import collections
+import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
+from swarm.bench.child import ENVIRONMENT, ISOLATED
 from swarm.core import config
 from swarm.core import messages as msg
 from swarm.core.clock import MonotonicClock, new_boot, ns, seconds
 from swarm.core.config import AgentFile, Board
-from swarm.launcher.members import Members
-from swarm.launcher.processes import Child, Children, swarm_command
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
+from swarm.net.outbox import Outbox
+from swarm.net.process import LIFELINE_VARIABLE
 
 BOARD = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=1024, power_w=1.0, source="this host", emulated=False)
 LOOK_NS = ns(0.005)
@@ -35,26 +40,29 @@ class Band:
         self.changes: list[tuple[int, str, str, str]] = []       # when, who says so, peer_lost or peer_back, of whom
         self.news: dict[str, collections.deque[tuple[int, msg.AgentNews]]] = {
             name: collections.deque(maxlen=600) for name in self.names}
-        self._loop = Loop(self.clock)
         self._swarm = f"band-{new_boot():x}"
+        self._loop = Loop(self.clock)
         self._net = Endpoint(self._loop, swarm=self._swarm, name="launcher", role="launcher", boot=new_boot(),
                              handler=self._received)
-        self._members = Members(self._loop, self._net)
+        self._members: dict[str, msg.Member] = {}                # that are ready
+        self._boots: dict[str, int] = {}
+        self._tell: dict[str, Outbox] = {}
+        self._agents: dict[str, subprocess.Popen[bytes]] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="swarm-band-")
-        self._children: Children | None = None
-        self._failed = ""
+        self._lifeline, self._ours = os.pipe()                   # they end when we do
 
     def __enter__(self) -> Band:
-        self._children = Children(self._loop, Path(self._folder.name), self._ended)
         for name in self.names:
             self.start(name)
-        self.until(lambda: self._members.names() >= set(self.names))
+        self.until(lambda: len(self._members) == len(self.names))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._children is not None:
-            self._members.tell_all(msg.Shutdown())
-            self._children.close()
+        os.close(self._ours)
+        os.close(self._lifeline)
+        for agent in self._agents.values():
+            agent.kill()
+            agent.wait()
         self._net.close()
         self._loop.close()
         self._folder.cleanup()
@@ -66,34 +74,41 @@ class Band:
         path.write_text(config.dump(AgentFile(
             version=1, name=name, swarm=self._swarm, board_name="host", board=BOARD, streams=[], body="",
             launcher=self._net.member)))
-        self._running().spawn(name, "agent", swarm_command("agent", str(path)))
+        self._agents[name] = subprocess.Popen(
+            [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "agent", str(path)], pass_fds=[self._lifeline],
+            env={**os.environ, **ENVIRONMENT, LIFELINE_VARIABLE: str(self._lifeline)}, stdin=subprocess.DEVNULL,
+        )
 
     def kill(self, name: str) -> int:
         """Returns when."""
         now = self.clock.now_ns()
-        self._running().kill(name)
+        agent = self._agents.pop(name)
+        agent.kill()
+        agent.wait()
+        del self._members[name]
+        self._net.leave(name)
         return now
 
     def stop(self, name: str) -> int:
         """Until `go_on`. Returns when."""
         now = self.clock.now_ns()
-        self._running().signal(name, signal.SIGSTOP)
+        self._agents[name].send_signal(signal.SIGSTOP)
         return now
 
     def go_on(self, name: str) -> int:
         now = self.clock.now_ns()
-        self._running().signal(name, signal.SIGCONT)
+        self._agents[name].send_signal(signal.SIGCONT)
         return now
 
     def afflict(self, names: Iterable[str], ills: msg.Afflicted) -> None:
         for name in names:
-            self._members.tell(name, ills)
+            self._tell[name].put(ills)
 
     # --- what is seen of it ---
 
     def is_ready(self, name: str) -> bool:
         """Whether its last start has said so."""
-        return name in self._members.names()
+        return name in self._members
 
     def said(self, what: str, of: str, since_ns: int) -> dict[str, float]:
         """Who has said so of a member since then, and how many seconds after that."""
@@ -104,11 +119,13 @@ class Band:
         """Raises: BandError when it does not come true, or an agent ends that was not killed."""
         end_ns = self.clock.now_ns() + ns(patience_s)
         held = False
+        ended: list[str] = []
 
         def look() -> None:
-            nonlocal held
+            nonlocal held, ended
             held = condition()
-            if held or self._failed or self.clock.now_ns() > end_ns:
+            ended = [name for name, agent in self._agents.items() if agent.poll() is not None]
+            if held or ended or self.clock.now_ns() > end_ns:
                 self._loop.stop()
             else:
                 self._loop.after(LOOK_NS, look)
@@ -116,7 +133,7 @@ class Band:
         self._loop.post(look)
         self._loop.run()
         if not held:
-            raise BandError(self._failed or f"not within {patience_s:g} s")
+            raise BandError(f"{', '.join(ended)} ended" if ended else f"not within {patience_s:g} s")
 
     def wait(self, for_s: float) -> None:
         end_ns = self.clock.now_ns() + ns(for_s)
@@ -124,25 +141,19 @@ class Band:
 
     # --- how ---
 
-    def _running(self) -> Children:
-        assert self._children is not None
-        return self._children
-
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
         match body:
-            case msg.Ready(member=member):
-                if self._members.add(member, message.boot) and self._members.names() >= set(self.names):
-                    self._members.tell_all(msg.Roster(members=self._members.roster()))
-                    self._members.tell_all(msg.Start())
+            case msg.Ready(member=member) if sender in self._agents and self._boots.get(sender) != message.boot:
+                self._members[sender], self._boots[sender] = member, message.boot
+                self._net.join([member])
+                self._tell[sender] = Outbox(self._loop, partial(self._net.send, sender))
+                if len(self._members) == len(self.names):
+                    for name in self.names:
+                        self._tell[name].put(msg.Roster(members=list(self._members.values())))
             case msg.Happened(what=what, detail=detail):
                 self.changes.append((message.at_ns, sender, what, str(detail.get("peer", ""))))
             case msg.AgentNews():
                 self.news[sender].append((message.at_ns, body))
             case _:
                 pass
-
-    def _ended(self, child: Child) -> None:
-        self._members.lost(child.name)
-        if not child.killed:
-            self._failed = f"{child.name} {child.ended_how}: {child.last_words()}"

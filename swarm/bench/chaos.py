@@ -1,10 +1,11 @@
 """`swarm bench chaos`: search_rescue while its processes are killed, stopped, restarted, cut off, slowed and lied to.
 
-The real command flies the real launch, eight robots with planner and world, without Ray, and with the segmenter asked
-for so seldom that a robot can serve itself when all peers are gone: what is measured is whether the swarm survives, not
-whether the dead are missed. Faults are drawn by the seed: PER_MINUTE of each kind, the planner's among them, and DEATHS
-robots that are killed for good; none at first and none at last. What is printed is read from the run folder; memory is
-looked at while it runs.
+The real command flies the real launch, eight robots with planner and world, without Ray, and on other boards: a rover
+is glad of a carrier's help and can do without it when all peers are gone, so that what is measured is whether the swarm
+survives, not whether the dead are missed. Faults are drawn by the seed: PER_MINUTE of each kind, some more of the
+planner's, and DEATHS robots that are killed for good; none at first and none at last. Each lasts a second at most, so
+that what is told is how soon the swarm comes back. What is printed is read from the run folder; memory is looked at
+while it runs.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ import numpy as np
 
 from swarm.bench.child import ENVIRONMENT, ISOLATED
 from swarm.bench.resident import Resident
-from swarm.core import draw
+from swarm.core import draw, rules
 from swarm.core.errors import BadInput
 from swarm.telemetry import table
 
 DURATION_S = 60.0
-LEAST_S = 8.0
+LEAST_S, MOST_S = 8.0, 1800.0        # longer, and the faults fill more than a command line holds
 SEED = 1
 DEATHS = 2                           # of eight robots
 PER_MINUTE = 4                       # of each kind
@@ -35,15 +36,19 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"restart": "any"},
     {"stop": "any", "for_s": 0.6},
     {"partition": "random", "for_s": 1.0},
-    {"slow": "any", "factor": 5.0, "for_s": 1.5},
-    {"corrupt": "any", "share": 0.3, "for_s": 1.5},
-    {"lose": "any", "share": 0.3, "for_s": 1.5},
+    {"slow": "any", "factor": 5.0, "for_s": 1.0},
+    {"corrupt": "any", "share": 0.3, "for_s": 1.0},
+    {"lose": "any", "share": 0.3, "for_s": 1.0},
 )
 PLANNER: tuple[dict[str, Any], ...] = ({"restart": "planner"}, {"stop": "planner", "for_s": 0.6})
 QUIET = (0.15, 0.15)                 # of the run, at first and at last
 QUIET_S = (6.0, 6.0)                 # at most
+WARM_UP, WARM_UP_S = 0.2, 60.0       # of the run, and at most, until memory is to have its size
 SERVING_S = 2.0                      # at the end; each robot's camera gives ten frames in that time
-LAUNCH = ("search_rescue", "--ray", "none", "--set", "streams.1.rate_hz=1", "--set", "streams.1.deadline_s=1.0")
+BOARD = "{{speed: {{fp32: {0}, int8: {0}}}, memory_mb: 4096, power_w: 5, source: swarm bench chaos}}"
+BOARDS = {"small": 0.12, "large": 0.5}
+LAUNCH = ("search_rescue", "--ray", "none", "--set", "fleet.0.board=small", "--set", "fleet.1.board=large",
+          *(word for name, speed in BOARDS.items() for word in ("--set", f"boards.{name}={BOARD.format(speed)}")))
 
 Figures = dict[str, Any]
 
@@ -60,6 +65,9 @@ def schedule(seed: int, duration_s: float) -> list[dict[str, Any]]:
     per_run = PER_MINUTE * duration_s / 60.0
     faults = [fault for what in KINDS for fault in some(per_run, what)]
     faults += some(duration_s / 60.0, *PLANNER) + some(DEATHS, {"kill": "any"})
+    for fault in faults:
+        if fault.get("restart") == "any" and fault["at_s"] > duration_s / 2:
+            fault["restart"] = "rover"               # so that the carriers grow old, and their memory with them
     return sorted(faults, key=lambda fault: fault["at_s"])
 
 
@@ -68,7 +76,7 @@ def measure(duration_s: float, seed: int, out: Path) -> Figures:
     faults = schedule(seed, duration_s)
     command = [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "launch", *LAUNCH, "--duration", str(duration_s),
                "--seed", str(seed), "--set", f"faults={json.dumps(faults)}", "--out", str(out), "--json"]
-    resident = Resident(out / "processes.json")
+    resident = Resident(out / "processes.json", min(WARM_UP_S, WARM_UP * duration_s))
     with tempfile.TemporaryFile() as said, subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **ENVIRONMENT}) as launch:
         try:
@@ -129,8 +137,9 @@ def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
 
 
 def main(as_json: bool, duration_s: float = DURATION_S, seed: int = SEED) -> int:
-    if not LEAST_S <= duration_s <= 86_400:
-        raise BadInput("--duration", f"{duration_s:g} s", f"from {LEAST_S:g} s to a day")
+    if not LEAST_S <= duration_s <= MOST_S:
+        raise BadInput("--duration", f"{duration_s:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
+    rules.seed(seed, "--seed")
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         made = measure(duration_s, seed, Path(folder) / "run")
     if as_json:

@@ -12,16 +12,18 @@ import psutil
 from swarm.core.clock import MonotonicClock, seconds
 
 EVERY_S = 0.5
-WARM_UP_S = 8.0                      # after its first look: models are loaded, pools have their size
 SPAN_S = 3.0                         # of the looks that are taken together, at either end
 ROLES = ("agent", "planner", "world")
 
 
 class Resident:
-    """Looks at the processes that `processes.json` lists, which may not be there yet."""
+    """Looks at the processes that `processes.json` lists, which may not be there yet.
 
-    def __init__(self, listed: Path) -> None:
-        self._listed = listed
+    warm_up_s: after a process's first look. Until then it loads its models, and in stages too when it first needs that.
+    """
+
+    def __init__(self, listed: Path, warm_up_s: float) -> None:
+        self._listed, self._warm_up_s = listed, warm_up_s
         self._clock = MonotonicClock()
         self._rest = threading.Event()
         self._looks: dict[int, list[tuple[float, int]]] = {}     # pid -> (when, bytes)
@@ -47,7 +49,7 @@ class Resident:
         """By how much those that were there at the end have grown since their warm-up; the young are left out."""
         last_s = max((looks[-1][0] for looks in self._looks.values()), default=0.0)
         return {self._names[pid]: round(growth, 2) for pid, looks in self._looks.items()
-                if looks[-1][0] >= last_s - 2 * SPAN_S and (growth := _growth_pct(looks)) is not None}
+                if looks[-1][0] >= last_s - 2 * SPAN_S and (growth := _growth_pct(looks, self._warm_up_s)) is not None}
 
     def _alive(self) -> dict[int, str]:
         try:
@@ -57,8 +59,8 @@ class Resident:
         return {p["pid"]: p["name"] for p in table if p["role"] in ROLES and p["returncode"] is None}
 
 
-def _growth_pct(looks: list[tuple[float, int]]) -> float | None:
-    first_s, last_s = looks[0][0] + WARM_UP_S, looks[-1][0]
+def _growth_pct(looks: list[tuple[float, int]], warm_up_s: float) -> float | None:
+    first_s, last_s = looks[0][0] + warm_up_s, looks[-1][0]
     before = [held for at_s, held in looks if first_s <= at_s < first_s + SPAN_S]
     after = [held for at_s, held in looks if at_s > last_s - SPAN_S]
     if not before or last_s - SPAN_S < first_s + SPAN_S:

@@ -79,6 +79,15 @@ def _told(summary: dict[str, Any], out: Path) -> str:
         value = rule["value"]
         shown = f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else value
         lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} (it is {shown})")
+    struck = [fault for fault in summary["faults"] if fault["done_s"] is not None]
+    if struck:
+        again = [fault["recover_s"] for fault in struck]
+        lines.append(f"faults: {len(struck)} struck; " + (
+            f"after {sum(s is None for s in again)} of them it did not serve as before again" if None in again
+            else f"served as before again after {max(again):.2f} s at most"))
+    if summary["unwritten"]:
+        lines.append("not written, for want of room: " + ", ".join(
+            f"{count} of {name}" for name, count in summary["unwritten"].items()))
     if summary["host_overloaded"]:
         lines.append("host_overloaded: this host could not keep up with the boards it emulates; latencies are too high")
     return "\n".join([*lines, f"report: {out / 'report.html'}"])

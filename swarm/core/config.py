@@ -71,7 +71,7 @@ class StreamOn(Strict, frozen=True, kw_only=True):
         )
 
 
-class FaultSpec(Strict, frozen=True, kw_only=True):
+class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     """Something that breaks, once or at a rate: exactly one kind, of which `swarm.core.faults` says what it needs.
 
     A name is a process's; a fleet's name, or `any`, stands for one of its robots, drawn by the launch's seed.

@@ -62,6 +62,12 @@ def together_p50_s(profile: Profile, inputs: int) -> float:
     return profile.batch_s[inputs - 1] if 1 < inputs <= len(profile.batch_s) else inputs * profile.p50_s
 
 
+def in_batches_s(profile: Profile, inputs: int) -> float:
+    """Median run time of so many inputs in runs of as many at once as the profile knows."""
+    runs, rest = divmod(inputs, max(1, len(profile.batch_s)))
+    return runs * together_p50_s(profile, len(profile.batch_s) or 1) + (together_p50_s(profile, rest) if rest else 0.0)
+
+
 def together_p95_s(profile: Profile, inputs: int) -> float:
     """What such a run exceeds no more often than one in twenty, if it is as uneven as that of one input."""
     return together_p50_s(profile, inputs) * profile.p95_s / profile.p50_s

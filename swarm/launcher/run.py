@@ -148,9 +148,9 @@ class Launch:
         if not ours or not self._members.add(ready.member, message.boot):
             return                                   # a stranger, or said again until the roster came
         if self._phase in ("running", "draining"):
+            self._faults.ready(name)                 # what ails it, before it hears others
             self._members.tell_all(msg.Roster(members=self._members.roster()))
             self._members.tell(name, msg.Start() if self._phase == "running" else msg.Drain())
-            self._faults.ready(name)
             if ready.member.role == "agent":
                 self._members.tell("world", msg.Back(name=name, boot=message.boot))
         elif self._phase == "starting" and self._needed <= self._members.names():

@@ -42,7 +42,7 @@ def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], servic
     `hit` counts requests that were open at any moment from its strike until ECHO_S after its end, or for BELIEVED_S
     after a fault that has none: `own` of the victim's, `peers` of others that had asked the victim (in a partition:
     that had asked across it), of each how many there were and how many were `missed`, that is late, failed or lost;
-    and `lost_by`, how many agents counted the victim as lost by BELIEVED_S after. `recover_s` is `Service.recover_s`.
+    and `lost_by`, how many agents counted the victim as lost in that time. `recover_s` is `Service.recover_s`.
     """
     fault = done.fault
     made: dict[str, Any] = {
@@ -59,8 +59,8 @@ def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], servic
         open_then = [r for r in rows if r.at_s <= until_s and (r.ended_at_s is None or r.ended_at_s >= from_s)]
         own = [r for r in open_then if r.span.request.agent == fault.target]
         there = [r for r in open_then if _crossed(fault, r.span.request.agent, r.span.asked)]
-        lost_by = {loss.agent for loss in losses if from_s <= loss.at_s <= until_s + BELIEVED_S
-                   and _crossed(fault, loss.agent, [loss.peer])}
+        lost_by = {loss.agent for loss in losses
+                   if from_s <= loss.at_s <= until_s and _crossed(fault, loss.agent, [loss.peer])}
         made["hit"] = {"own": len(own), "own_missed": _missed(own), "peers": len(there),
                        "peers_missed": _missed(there), "lost_by": len(lost_by)}
     made["recover_s"] = service.recover_s(from_s, ended_s)

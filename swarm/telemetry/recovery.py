@@ -12,7 +12,7 @@ WINDOW_S = 1.0                       # over which the share on time is taken
 BEFORE_S = 5.0                       # what was before a fault
 WITHIN = 0.05                        # so close to it is as before
 HOLDS_S = 1.0
-AFTER_S = 2.0                        # a fall within so long after a fault is counted as its doing
+AFTER_S = 1.0                        # a fall within so long after the end of a fault is counted as its doing
 STEP_S = 0.02                        # between two moments that are looked at
 
 
@@ -39,7 +39,7 @@ class Service:
 
         At a moment, the swarm serves as before if of the requests that fell due in the second before it (WINDOW_S) the
         share on time is at most 5 points (WITHIN) below that of the 5 s (BEFORE_S) before the fault, or if none fell
-        due. The swarm is hit at the first moment at which that is not so, while the fault lasts or up to 2 s (AFTER_S)
+        due. The swarm is hit at the first moment at which that is not so, while the fault lasts or up to 1 s (AFTER_S)
         later. It has recovered at the first moment after that from which it is so for 1 s (HOLDS_S) on end.
 
         Returns: seconds from the fault's start to that moment; 0 if the swarm was never hit. None if it did not

@@ -34,6 +34,7 @@ class Chain(Stage):
         self.ox.join([*members, self.peer.member])
         self.send(self.launcher, msg.Roster(members=[*members, *(e.member for e in self.net.endpoints)]))
         self.beat()
+        self.wait("ox", msg.Heartbeat)                       # its answers reach both
         self.profiles = self.wait("mule", msg.Advert).profiles
 
     def beat(self, *silent: str) -> None:
@@ -172,7 +173,7 @@ def test_what_it_was_told_is_recorded_by_the_time_that_it_has_drained(tmp_path: 
     chain = Chain(tmp_path, models, record=str(tmp_path / "recordings"))
     try:
         chain.up()
-        sent = chain.until("mule", msg.StageAsk, frames=True)
+        sent = chain.until("mule", msg.StageAsk, "ox", frames=True)     # else it might be the one that is asked
         box = Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)
         chain.send(chain.peer, msg.StageAnswer(
             request=sent.request, outcome=Detections(boxes=[box]), run_s=0.01, waited_s=0.0, held_s=0.01))

@@ -17,14 +17,14 @@ START = ns(10)
 
 def run(
     *, level: int = 0, whole_s: float = 0.3, stages: int = 10, deadline_s: float = 10.0, began_s: float = 0.0,
-    cuts: int = 0, guard: bool = False,
+    cuts: int = 0, guard: bool = False, promised: bool = False,
 ) -> Work:
     """A run that has been on its executor since `began_s` before START; its deadline counts from START."""
     return Work(
         key=1, request=request(1), asker="", stream="background", model="segmenter", variant="int8", leg=Leg("me"),
         priority=level, deadline_ns=START + ns(deadline_s), guard=guard,
         profile=profile("segmenter", whole_s, stages=stages), since_ns=0, queued_ns=0, first=0, last=stages,
-        level=level, started_ns=START - ns(began_s), cuts=cuts,
+        level=level, started_ns=START - ns(began_s), cuts=cuts, promised=promised,
     )
 
 
@@ -76,6 +76,15 @@ def test_a_whole_run_that_cannot_lose_time_stays_for_who_can_wait() -> None:
     running = run(whole_s=0.03, stages=0, deadline_s=0.02, began_s=0.015)
     assert impatience(running, waiting(deadline_s=0.1), START) is None
     assert impatience(running, waiting(deadline_s=0.02), START) == 2.0
+
+
+@pytest.mark.parametrize(("deadline_s", "gives_way"), [(0.37, 0.0), (0.40, 2.0)])
+def test_what_was_promised_is_not_cut_short_to_be_back_at_once(deadline_s: float, gives_way: float) -> None:
+    """Of up to 360 ms it has run 20, which would be lost; the urgent one takes up to 12 and cannot wait for a stage."""
+    running = run(deadline_s=deadline_s, began_s=0.02, promised=True)
+    assert impatience(running, waiting(deadline_s=0.02), START) == gives_way
+    assert impatience(run(deadline_s=deadline_s, began_s=0.02), waiting(deadline_s=0.02), START) == 2.0
+    assert impatience(running, waiting(guard=True), START) == math.inf
 
 
 @pytest.mark.parametrize(("spent_s", "left_s", "weight", "cut"), [

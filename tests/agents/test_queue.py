@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from agents.queue import AGING_NS, Work, WorkQueue
@@ -244,6 +245,20 @@ def test_the_wait_of_one_with_a_priority_counts_what_is_before_it(
     queue.put(3, run_s=0.02, priority=1, deadline_s=2.0)
     queue.put(4, run_s=0.01, priority=0, deadline_s=1.0)
     assert queue.wait_s(NOW, priority, NOW + ns(deadline_s)) == pytest.approx(wait_s)
+
+
+def test_what_may_run_at_once_is_waited_for_as_it_will_run(queue: Queue) -> None:
+    at_once = msgspec.structs.replace(profile("detector", 0.010), batch_s=[0.010, 0.015, 0.018])
+    other = profile("segmenter", 0.1)
+    for sequence, variant in enumerate([at_once, at_once, other, at_once, at_once]):
+        queue.add(request=request(sequence), asker="mule", stream="", profile=variant, leg=WHOLE, priority=0,
+                  deadline_ns=NOW + ns(1 + sequence), guard=False, now=NOW)
+    assert queue.wait_s(NOW) == pytest.approx(0.1 + 0.018 + 0.010)           # three at once, and one
+    assert queue.wait_s(NOW, 0, NOW + ns(2.5)) == pytest.approx(0.015)
+    assert queue.wait_s(NOW, 0, NOW + ns(1.5)) == pytest.approx(0.010)
+    queue.remove(1, NOW)
+    queue.remove(2, NOW)
+    assert queue.wait_s(NOW) == pytest.approx(0.1 + 0.015)
 
 
 def test_a_guards_fallback_is_before_all(queue: Queue) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agents import events as ev
+from agents.ready import ASKED_NS
+from agents.serving import PEER_BOUND, QUEUE_BOUND
 from swarm.core.clock import ns
 from tests.agents.fakes import (
     arrived,
@@ -195,8 +197,50 @@ def test_a_peer_is_refused_at_once(ask: ev.StageAsked, reason: str) -> None:
 
 def test_a_full_queue_refuses() -> None:
     agent = scheduler(detector=0.001)
-    reasons = [r.reason for i in range(40) for r in of(ev.Refuse, agent.handle(asked(i, deadline_ns=ns(10)), 0))]
-    assert reasons == ["full"] * (40 - 33)                   # one runs, 32 wait
+    asks = [asked(i, deadline_ns=ns(10), peer=f"asker_{i % 8}") for i in range(40)]
+    reasons = [r.reason for ask in asks for r in of(ev.Refuse, agent.handle(ask, 0))]
+    assert reasons == ["full"] * (40 - 1 - QUEUE_BOUND)      # one runs, the others wait
+
+
+def test_one_peer_cannot_keep_the_others_out() -> None:
+    agent = scheduler(detector=0.001)
+    asks = [asked(i, deadline_ns=ns(10), peer="greedy") for i in range(40)]
+    refused = [r for ask in asks for r in of(ev.Refuse, agent.handle(ask, 0))]
+    assert [r.reason for r in refused] == ["full"] * (40 - 1 - PEER_BOUND)
+    assert of(ev.Refuse, agent.handle(asked(41, deadline_ns=ns(10), peer="modest"), 0)) == []
+    assert agent.handle(arrived(1, stream()), 0)[0] == ev.SetTimer(
+        at_ns=ns(0.1), event=ev.BudgetSpent(request=request(1)))
+
+
+def test_an_urgent_ask_of_a_peer_is_reckoned_with_for_a_while() -> None:
+    """Long runs are to be set aside for what is more urgent; one ask does not say that there is more of it for ever."""
+    agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
+    (run,) = of(ev.RunStage, agent.handle(asked(1, deadline_ns=ns(1), priority=9), 0))
+    agent.handle(done(run.work, 1), 1)
+    background = stream("segment", "segmenter", 1.0)
+    assert of(ev.LoadStages, agent.handle(arrived(1, background, ASKED_NS + 1), ASKED_NS + 1)) == []
+    agent.handle(asked(2, deadline_ns=ASKED_NS + ns(1), priority=9), ASKED_NS + 2)
+    loads = of(ev.LoadStages, agent.handle(arrived(2, background, ASKED_NS + 3), ASKED_NS + 3))
+    assert loads == [ev.LoadStages(model="segmenter", variant="int8")]
+
+
+def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
+    agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(priority=2), 0), 0))
+    agent.handle(done(run.work, 1), 1)
+    late = 100 * ASKED_NS
+    assert of(ev.LoadStages, agent.handle(arrived(2, stream("segment", "segmenter", 1.0), late), late))
+
+
+def test_an_offload_whose_guard_is_set_anew_is_guarded_once() -> None:
+    known = presence(mule=[profile("segmenter", 0.01)])
+    agent = scheduler("greedy", known, stages=10, detector=0.01, segmenter=0.3)
+    agent.handle(arrived(1, stream("segment", "segmenter", 2.0)), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), 1))
+    known.heard("mule", 1, 9.0, 1)                           # too busy for any more
+    agent.handle(arrived(2, stream(priority=2), 2), 2)
+    agent.handle(ev.SetAside(work=run.work, started_ns=1, finished_ns=3, reached=1, cut=False), 3)
+    assert agent.statistics().guards.set == 1
 
 
 def test_work_for_a_peer_is_answered_and_a_lost_asker_is_forgotten() -> None:

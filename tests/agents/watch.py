@@ -120,9 +120,15 @@ def _weight(urgent: Work, run: Work, now: int) -> float:
     """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
     if run.aborted or (urgent.guard and not run.guard):
         return math.inf
-    if run.cuts >= MOST_CUTS or _may_wait(urgent, run, now):
+    if run.cuts >= MOST_CUTS or _may_wait(urgent, run, now) or (run.promised and _back_at_once(urgent, run, now)):
         return 0.0
     return 1.0 + _above(urgent, run)
+
+
+def _back_at_once(urgent: Work, run: Work, now: int) -> bool:
+    """Whether a run whose deadline was promised would have to go on before the urgent one, were it cut short."""
+    lost_ns = min(now - run.started_ns, run.step_ns)
+    return now + urgent.p95_ns + max(0, run.started_ns + run.p95_ns - now) + lost_ns >= run.deadline_ns
 
 
 def _may_wait(urgent: Work, run: Work, now: int) -> bool:

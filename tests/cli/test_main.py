@@ -56,6 +56,10 @@ def test_every_command_has_help_with_an_example(command: object, capsys: pytest.
     (["worlds", "show", "atlantis"], "no scenario is called 'atlantis'"),
     (["worlds", "show", "search_rescue", "--seed", "-1"], "--seed: -1 is negative"),
     (["worlds", "render", "search_rescue", "--robots", "0"], "--robots"),
+    (["bench", "chaos", "--duration", "2"], "--duration: 2 s; from 8 s to 1800"),
+    (["bench", "chaos", "--seed", "-1"], "--seed: -1 is negative"),
+    (["bench", "chaos", "--model", "squeezenet"], "--model: means nothing to swarm bench chaos"),
+    (["bench", "lanes", "--duration", "9"], "--duration: means nothing to swarm bench lanes"),
     (["models", "show", "oracle"], "no model is called 'oracle'"),
 ])
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -65,6 +65,7 @@ def test_good_files_are_let_through() -> None:
     ({"board": replace(BOARD, speed={"fp32": 0.7, "int8": 0.3})}, "0.7 for an emulated board; at most 0.5"),
     ({"board": replace(BOARD, executors=0)}, "a.yaml: board.executors: 0 is not a positive number"),
     ({"board": replace(BOARD, executors=65)}, "a.yaml: board.executors: 65 is too large; at most 64"),
+    ({"board": replace(BOARD, threads=0)}, "a.yaml: board.threads: 0 is not a positive number"),
     ({"board": replace(BOARD, memory_mb=10**30)}, "a.yaml: board.memory_mb: 1e+30 is too large"),
     ({"board": replace(BOARD, power_w=math.inf)}, "a.yaml: board.power_w: inf is not a positive number"),
     ({"streams": [STREAM, STREAM]}, "a.yaml: streams[1].name: 'detect' is there already"),

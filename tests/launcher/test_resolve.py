@@ -174,13 +174,14 @@ def resolved(folder: Path, **options: object) -> Resolved:
 
 
 def test_what_is_printed_dry_can_be_launched_and_is_the_same(tmp_path: Path) -> None:
-    first = resolved(tmp_path, assignments=["streams.0.rate_hz=1e1", "accept.streams.patrol.lost='== 0'"], robots=5,
-                     seed=11)
+    first = resolved(tmp_path, assignments=["streams.0.rate_hz=1e1", "accept.streams.patrol.lost='== 0'",
+                                            "faults=[{per_minute: 2, stop: any, for_s: 1}]"], robots=5, seed=11)
     again = tmp_path / "again.yaml"
     again.write_text(dry_run(first))
     assert resolve(Options(launch=str(again))) == first
     plain = yaml.safe_load(dry_run(first))
     assert (plain["seed"], plain["policy"], plain["streams"][0]["rate_hz"]) == (11, "local", 10.0)
+    assert plain["faults"] == [{"per_minute": 2, "stop": "any", "for_s": 1}]
     assert set(plain["boards"]) == {"orin_nano", "agx_orin"}
 
 

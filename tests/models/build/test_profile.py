@@ -119,7 +119,7 @@ def test_runs_by_several_threads_take_what_was_measured_of_as_many(
 ) -> None:
     card, _ = kept
     board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", threads=3)
-    missing = (r"^board tiny: threads: 3: small fp32 was not profiled with as many on this machine; expected "
+    missing = (r"^board tiny: threads: 3: small fp32 was not profiled with as many on this machine; "
                r"`swarm models profile small --board tiny` first, or threads: 1$")
     with pytest.raises(ModelError, match=missing):
         profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)

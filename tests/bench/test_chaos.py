@@ -1,0 +1,81 @@
+"""A swarm of real processes outlives what a seed has in store for it, and the figures say what the run folder says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from swarm.bench import chaos
+from swarm.bench.resident import Resident
+from swarm.core.config import FaultSpec, check
+from swarm.core.faults import kinds_of
+
+KEYS = ("faults", "submitted", "lost", "delivered_twice", "recover_p95_s", "rss_growth_pct", "survivors_serving")
+
+
+@pytest.mark.parametrize(("duration_s", "quiet_s"), [(10.0, 1.5), (60.0, 6.0), (600.0, 6.0)])
+def test_a_schedule_is_its_seeds_and_leaves_the_run_a_quiet_start_and_end(duration_s: float, quiet_s: float) -> None:
+    faults = chaos.schedule(3, duration_s)
+    assert faults == chaos.schedule(3, duration_s) != chaos.schedule(4, duration_s)
+    assert all(quiet_s <= fault["at_s"] <= duration_s - quiet_s for fault in faults)
+    kinds = [kinds_of(check(fault, FaultSpec, "schedule"))[0] for fault in faults]
+    assert kinds.count("kill") == chaos.DEATHS
+    for kind in ("stop", "restart", "partition", "slow", "corrupt", "lose"):
+        assert kinds.count(kind) >= max(1, chaos.PER_MINUTE * int(duration_s) // 60)
+
+
+class Grown(Resident):
+    """Looks that were made by hand."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("none"), 8.0)
+        for pid, name, last_s, growth in ((1, "young", 12, 9.0), (2, "old", 60, 1.04), (3, "dead", 40, 2.0)):
+            begin_s = 50 if name == "young" else 0
+            self._names[pid] = name
+            self._looks[pid] = [(begin_s + s, round(1e8 * (0.2 if s < 4 else growth ** (s / last_s))))
+                                for s in range(last_s)]
+
+
+def test_memory_is_that_of_those_who_were_there_at_the_end_after_their_warm_up() -> None:
+    grown = Grown().growth_pct()
+    assert list(grown) == ["old"]
+    assert 3.0 < grown["old"] < 4.0
+
+
+def summary() -> dict:
+    def fault(kind: str, recover_s: float | None, done_s: float | None = 10.0) -> dict:
+        return {"kind": kind, "target": "rover_0", "done_s": done_s, "recover_s": recover_s,
+                "hit": {"own": 3, "own_missed": 1, "peers": 2, "peers_missed": 0} if done_s else {}}
+
+    return {
+        "ran_s": 30.0,
+        "faults": [fault("kill", 1.0), fault("kill", 2.0), fault("stop", None), fault("lose", None, None)],
+        "requests": {"submitted": 90, "lost": 1, "failed_by": {"expired": 2}}, "ledger": {"ended_twice": 2},
+        "agents": {"rover_0": {"status": "killed"}, "rover_1": {"status": "ended"}, "rover_2": {"status": "ended"}},
+        "on_time_ratio": 0.9, "host_overloaded": False, "offload": {"share": 0.5},
+    }
+
+
+@pytest.mark.parametrize(("last", "serving"), [(29.0, True), (20.0, False)])
+def test_the_figures_are_those_of_the_run(last: float, serving: bool) -> None:
+    requests = {"at_s": np.array([29.5, 29.0, last]), "ending": np.array(["completed", "late", "completed"], object),
+                "agent": np.array(["rover_1", "rover_2", "rover_2"], object)}
+    made = chaos.figures(summary(), requests, Grown())
+    assert tuple(made)[:len(KEYS)] == KEYS
+    assert (made["faults"], made["submitted"], made["lost"], made["delivered_twice"]) == (3, 90, 1, 2)
+    assert made["survivors_serving"] is serving
+    assert made["unrecovered"] == 1
+    assert made["recover_p95_s"] == pytest.approx(18.2)      # that one counts with all that was left, 20 s
+    assert made["rss_growth_pct"] == Grown().growth_pct()["old"]
+    assert made["kinds"]["kill"] == {"faults": 2, "recover_p50_s": 1.5, "recover_max_s": 2.0, "missed": 2, "of": 10}
+
+
+def test_a_swarm_outlives_ten_seconds_of_chaos(tmp_path: Path) -> None:
+    made = chaos.measure(10.0, 1, tmp_path / "run")
+    assert made["faults"] >= 8
+    assert made["submitted"] > 200
+    assert (made["lost"], made["delivered_twice"], made["crashes"]) == (0, 0, [])
+    assert made["survivors"] == 6
+    assert made["survivors_serving"], made
