@@ -13,6 +13,7 @@ import msgspec
 
 from agents import events as ev
 from agents.chain import record, runs
+from agents.degradation import Degradation
 from agents.guards import Guards
 from agents.plans import Plans
 from agents.presence import Presence
@@ -22,7 +23,7 @@ from agents.serving import CHAIN_BROKEN
 from swarm.core.clock import NS, ns, seconds
 from swarm.core.cost import fastest
 from swarm.core.plan import Leg, Profile
-from swarm.core.route import Situation, at_home, next_best, route
+from swarm.core.route import Situation, at_home, cheaper, next_best, route
 from swarm.core.spans import Ending, LegRun, LegTimes, RequestId, Span
 
 UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
@@ -53,6 +54,7 @@ class Requests:
         self, name: str, policy: str, ready: Ready, presence: Presence, queue: WorkQueue, guards: Guards, plans: Plans
     ) -> None:
         self._name, self._policy, self._ready, self._presence = name, policy, ready, presence
+        self.degradation = Degradation()
         self._queue, self._guards, self._plans = queue, guards, plans
         self._open: dict[RequestId, _Open] = {}
         self.ended: dict[str, int] = {"completed": 0, "late": 0, "failed": 0}
@@ -75,6 +77,10 @@ class Requests:
             captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns,
         )
         state = self._open[event.request] = _Open(span=span)
+        reason = self.degradation.refuses(stream, now) if self.degradation.steps else ""
+        if reason:
+            self._end(state, "failed", reason, now, out)
+            return
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
         situation = None if self._policy == "local" else self._situation(span, now, out)
         if situation is None:                                # without a look at what is not asked for
@@ -113,11 +119,12 @@ class Requests:
         placement = self._plans.placement(span.stream, now)
         if placement is not None and self._name in placement.where and len(placement.where) > 1:
             out += self._ready.want(span.model, placement.variant)
-        return Situation(
+        situation = Situation(
             home=self._name, policy=self._policy, model=span.model, left_s=seconds(span.deadline_ns - now),
             own=self._ready.profiles.get(span.model, ()), placement=placement,
             wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._presence.views(now),
         )
+        return cheaper(situation) if self.degradation.steps else situation
 
     def _send(self, state: _Open, now: int, out: list[ev.Command]) -> None:
         span = state.span
@@ -314,4 +321,5 @@ class Requests:
             self._guards.lift(span.request)
         span.ending, span.reason, span.ended_ns = ending, reason, now
         self.ended[ending] += 1
+        self.degradation.ended(span, now)
         out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span)]

@@ -110,6 +110,10 @@ class Scheduler:
             self._streams.clear()
         return self._ready.slowness
 
+    def given_up(self) -> list[str]:
+        """What is given up now because not all requests can be met, in the order in which it was."""
+        return [str(step) for step in self._requests.degradation.steps]
+
     def open_requests(self) -> int:
         return len(self._requests)
 
@@ -128,6 +132,7 @@ class Scheduler:
         if own is not None:
             self._share.knows(stream, own.p50_s)
             self._guards.knows(stream.name, own.p95_s, stream.priority)
+            self._requests.degradation.meets(stream, own.p95_s)
 
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)

@@ -83,6 +83,17 @@ def at_home(home: str, own: Sequence[Profile], wait_s: float) -> Choice | None:
     )
 
 
+def cheaper(s: Situation) -> Situation:
+    """The same, with a placement of the whole model on the fastest variant that its agent has."""
+    if s.placement is None or len(s.placement.where) != 1:
+        return s
+    agent = s.placement.where[0]
+    there = s.own if agent == s.home else s.peers[agent].profiles.get(s.model, ()) if agent in s.peers else ()
+    if not there or there[0].variant == s.placement.variant:
+        return s
+    return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=there[0].variant))
+
+
 def next_best(s: Situation, choice: Choice) -> Choice | None:
     """What would have been done had this choice not been there: whole, at home or on another peer."""
     taken = [leg.agent for leg in choice.route]
