@@ -82,6 +82,7 @@ class Agent:
         self._sequence = 0
         self._ps = psutil.Process()
         self._busy_s = 0.0
+        self._given_up: list[str] = []
 
     def run(self) -> None:
         self._loop.every(ns(HEARTBEAT_S), self._measure)
@@ -252,6 +253,10 @@ class Agent:
             carried_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in net.lanes.values()),
         ))
         self._busy_s = executor.busy_s
+        given_up = self._scheduler.given_up()
+        if given_up != self._given_up:
+            self._given_up = given_up
+            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(given_up)}))
 
 
 def main(settings: AgentFile) -> int:

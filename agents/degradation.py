@@ -30,7 +30,7 @@ WINDOW_NS = ns(2.0)                  # over which ends are counted
 MISSED = 0.2                         # share of a stream's that misses: then not all can be met
 LEAST_MISSES = 3
 CALM_NS, LONGEST_CALM_NS = ns(6.0), ns(96.0)     # without a miss before a step back is tried
-PROBE_NS = 3 * WINDOW_NS             # a step back that is undone within this time was none
+PROBE_NS = 2 * WINDOW_NS             # a step back that is undone by then did not hold
 EVERY = (2, 4)
 
 
@@ -93,10 +93,14 @@ class Degradation:
             self._streams[name][0] for name, (ended, missed) in self._ended.items()
             if name in self._streams and self._streams[name][1] and missed >= LEAST_MISSES and missed > MISSED * ended
         ]
-        self._window_ns, self._ended = now, {}
+        self._window_ns = now                                # a slow stream's few ends are kept for the next
+        self._ended = {} if missing else {name: ends for name, ends in self._ended.items() if ends[0] < LEAST_MISSES}
         if missing:
             self._step(max(missing), now)
-        elif self.steps and now - self._changed_ns >= self._calm_ns:
+            return
+        if self._back_ns and now - self._back_ns > PROBE_NS:
+            self._back_ns, self._calm_ns = 0, CALM_NS        # it has held
+        if self.steps and now - self._changed_ns >= self._calm_ns:
             self._step_back(now)
 
     def _step(self, priority: int, now: int) -> None:
@@ -105,15 +109,11 @@ class Degradation:
         step = next((step for step in left if step.what == "cheaper" or step.priority <= priority), None)
         if step is not None:
             self.steps.append(step)
-        if self._back_ns:
-            soon = now - self._back_ns <= PROBE_NS
-            self._calm_ns = min(2 * self._calm_ns, LONGEST_CALM_NS) if soon else CALM_NS
-            self._back_ns = 0
+        if self._back_ns:                                    # a step back that did not hold
+            self._back_ns, self._calm_ns = 0, min(2 * self._calm_ns, LONGEST_CALM_NS)
         self._changed_ns = now
 
     def _step_back(self, now: int) -> None:
-        if self._back_ns:                                    # the one before has held
-            self._calm_ns = CALM_NS
         self.steps.pop()
         self._changed_ns = self._back_ns = now
         if not self.steps:

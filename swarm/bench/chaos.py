@@ -34,13 +34,13 @@ DEATHS = 2                           # of eight robots
 PER_MINUTE = 4                       # of each kind
 KINDS: tuple[dict[str, Any], ...] = (
     {"restart": "any"},
-    {"stop": "any", "for_s": 0.6},
-    {"partition": "random", "for_s": 1.0},
-    {"slow": "any", "factor": 5.0, "for_s": 1.0},
-    {"corrupt": "any", "share": 0.3, "for_s": 1.0},
-    {"lose": "any", "share": 0.3, "for_s": 1.0},
+    {"stop": "any", "for_s": 1.5},
+    {"partition": "random", "for_s": 2.0},
+    {"slow": "any", "factor": 5.0, "for_s": 2.0},
+    {"corrupt": "any", "share": 0.3, "for_s": 2.0},
+    {"lose": "any", "share": 0.3, "for_s": 2.0},
 )
-PLANNER: tuple[dict[str, Any], ...] = ({"restart": "planner"}, {"stop": "planner", "for_s": 0.6})
+PLANNER: tuple[dict[str, Any], ...] = ({"restart": "planner"}, {"stop": "planner", "for_s": 1.5})
 QUIET = (0.15, 0.15)                 # of the run, at first and at last
 QUIET_S = (6.0, 6.0)                 # at most
 WARM_UP, WARM_UP_S = 0.2, 60.0       # of the run, and at most, until memory is to have its size

@@ -115,8 +115,9 @@ def _false_losses(band: Band, lossy_s: float) -> int:
     return sum(at >= begun_ns and what == "peer_lost" for at, _, what, _ in band.changes)
 
 
-def main(as_json: bool, lossy_s: float = LOSSY_S) -> int:
-    figures = measure(lossy_s, tell=lambda line: print(line, file=sys.stderr))
+def main(as_json: bool, duration_s: float = LOSSY_S) -> int:
+    """duration_s: of the part in which messages are lost."""
+    figures = measure(duration_s, tell=lambda line: print(line, file=sys.stderr))
     if as_json:
         print(msgspec.json.encode(figures).decode())
         return 0

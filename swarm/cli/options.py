@@ -152,9 +152,9 @@ def _report(p: argparse.ArgumentParser) -> None:
 
 def _bench(p: argparse.ArgumentParser) -> None:
     p.add_argument("name", choices=(
-        "batch", "chaos", "lanes", "memory", "overhead", "preempt", "scheduler", "split", "transport"))
+        "batch", "chaos", "lanes", "memory", "overhead", "preempt", "presence", "scheduler", "split", "transport"))
     p.add_argument("--model", metavar="NAME", help="split: the network to cut; default: squeezenet")
-    p.add_argument("--duration", type=float, metavar="S", help="chaos: how long it lasts; default: 60")
+    p.add_argument("--duration", type=float, metavar="S", help="chaos, presence: how long faults last; default: 60")
     p.add_argument("--seed", type=int, metavar="N", help="chaos: which faults; default: 1")
     p.add_argument("--json", action="store_true")
 

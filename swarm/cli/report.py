@@ -7,14 +7,16 @@ import importlib
 from pathlib import Path
 
 from swarm.cli import extras
+from swarm.core import rules
 from swarm.core.errors import BadInput
 
+LONGEST_S = 86_400.0
 OPTIONS = (
-    ("model", "model", "split", "swarm bench split --model NAME"),
-    ("duration", "duration_s", "chaos", "swarm bench chaos --duration 60"),
-    ("seed", "seed", "chaos", "swarm bench chaos --seed 2"),
+    ("model", "model", ("split",), "swarm bench split --model NAME"),
+    ("duration", "duration_s", ("chaos", "presence"), "swarm bench chaos --duration 60"),
+    ("seed", "seed", ("chaos",), "swarm bench chaos --seed 2"),
 )
-"""Of single benches: option, argument of the bench's `main`, the bench, an example."""
+"""Of some benches: option, argument of the bench's `main`, the benches, an example."""
 
 
 def report(given: argparse.Namespace) -> int:
@@ -35,10 +37,12 @@ def bench(given: argparse.Namespace) -> int:
         extras.needed(f"swarm bench {given.name}", "onnx")
     if given.name == "chaos":
         extras.needed("swarm bench chaos", *extras.REPORT, "pybullet")
+    if given.duration is not None:
+        rules.positive(given.duration, "--duration", LONGEST_S)
     options: dict[str, object] = {}
     for option, key, benches, example in OPTIONS:
         value = getattr(given, option)
-        if value is not None and given.name != benches:
+        if value is not None and given.name not in benches:
             raise BadInput(f"--{option}", f"means nothing to swarm bench {given.name}", example)
         if value is not None:
             options[key] = value

@@ -17,12 +17,12 @@ from typing import Literal
 
 import msgspec
 
-from swarm.core.clock import ns
+from swarm.core.clock import ns, seconds
 
 HEARTBEAT_S = 0.25
 AGAIN_S = 0.05                       # after a question that is left open: it is asked again
 PROBE_S = 0.015                      # and so often; with three frames in ten lost, one of 30 round trips comes through
-SLOW_S = 0.1                         # but no oftener than answers take, up to this: who is late is not asked to death
+TELLS, TELLS_PER_S = 12, 0.5         # rumours of a kind, at once and then: who hears nobody is probably late itself
 SUSPECT_S = HEARTBEAT_S              # without an answer: no new work, and the others are told
 LOST_S = 0.47                        # without an answer; within three heartbeats of its last sign of life
 NEW_S = 5.0                          # for so long a newcomer is asked at every heartbeat
@@ -93,7 +93,7 @@ class _Member(msgspec.Struct):
     answered_ns: int = -(1 << 62)
     over: int = 0                    # the start before this one
     moved: bool = False              # its address is another's: whatever start comes next is the newest
-    trip_ns: int = 0                 # what its answers take, up to `SLOW_S`
+    trip_ns: int = 0                 # what its answers take; asked again sooner, who is late would be later still
     asked_ns: int = 0
     open_ns: int | None = None       # when the first question was asked that is still open
     until_ns: int = 0                # asked at every heartbeat till then
@@ -109,6 +109,7 @@ class Membership:
         self._members: dict[str, _Member] = {}
         self._ring: list[str] = []                   # all but oneself, beginning behind oneself
         self._turn = 0
+        self._tells = dict.fromkeys((True, False), (float(TELLS), 0))    # silent or not: how many are left, since when
         self._beat_ns = self._next_ns = 0
         self._came = self._lost = self._ghosts = self._asked = self._asked_again = 0
 
@@ -135,7 +136,7 @@ class Membership:
         out, member = self._heard(name, boot, now)
         if member is None:
             return out
-        member.open_ns, member.answered_ns, member.trip_ns = None, now, ns(min(trip_s, SLOW_S))
+        member.open_ns, member.answered_ns, member.trip_ns = None, now, ns(trip_s)
         if member.state in ("joining", "lost"):
             out += self._returned(name, member, now)
         elif member.state == "suspect":
@@ -279,7 +280,7 @@ class Membership:
         if silent_ns >= ns(SUSPECT_S) and member.state in ("alive", "back"):
             doubted = member.state == "alive"
             member.state, member.changed_ns = "suspect", now
-            told = [] if member.told else self._tell(name, member, silent=True)
+            told = [] if member.told else self._tell(name, member, True, now)
             return [*([Doubted(name, doubted=True)] if doubted else []), *told]
         return []
 
@@ -292,10 +293,15 @@ class Membership:
         self._came += 1
         back = member.state == "lost"
         member.state, member.changed_ns = "back" if back else "alive", now
-        told = [] if member.told else self._tell(name, member, silent=False)
+        told = [] if member.told else self._tell(name, member, False, now)
         return [Came(name, member.boot, back), *([Doubted(name, doubted=True)] if back else []), *told]
 
-    def _tell(self, about: str, member: _Member, silent: bool) -> list[Command]:
+    def _tell(self, about: str, member: _Member, silent: bool, now: int) -> list[Command]:
+        left, since_ns = self._tells[silent]
+        left = min(float(TELLS), left + TELLS_PER_S * seconds(now - since_ns))
+        self._tells[silent] = max(0.0, left - 1.0), now
+        if left < 1.0:
+            return []
         to = [name for name, other in self._members.items() if name != about and _present(other)]
         return [Tell(to, about, member.boot, silent)] if to else []
 

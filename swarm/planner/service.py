@@ -122,15 +122,28 @@ class PlannerState:
 
     def _heard(self, sender: str, boot: int, body: Body, now: int, out: list[Command]) -> None:
         match body:
-            case Advert() if self._adverts.get(sender) != (boot, body):
-                self._adverts[sender] = boot, body
-                self._in_team(sender, now, out)
+            case Advert():
+                self._advertised(sender, boot, body, now, out)
             case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
                 self._load.heard(sender, busy_s)
             case LinkNews():
                 self._measure(sender, body)
             case _:
                 pass
+
+    def _advertised(self, sender: str, boot: int, advert: Advert, now: int, out: list[Command]) -> None:
+        """A new agent's advert, or a changed one; one that was overtaken on the way is not."""
+        known_boot, known = self._adverts.get(sender, (0, None))
+        if known is not None and known_boot == boot and advert.number <= known.number:
+            return
+        changed = sender in self._members() and known_boot == boot
+        self._adverts[sender] = boot, advert
+        if changed:
+            self._team += 1
+            self._due = True
+            out.append(Report("agent_changed", {"agent": sender, "advert": advert.number}))
+        else:
+            self._in_team(sender, now, out)
 
     def _in_team(self, name: str, now: int, out: list[Command]) -> None:
         """It came, or its advert did: with both it can be planned for."""

@@ -69,7 +69,20 @@ def test_one_whose_answers_take_long_is_not_asked_the_oftener_for_it() -> None:
     view.tick(BEAT)
     view.answered("c", 1, BEAT)
     assert ticks(view, BEAT + ns(SUSPECT_S) - 1).count(Ask(["b"])) == 2      # after 0.16 and 0.24 s
+    assert view.state("b") == "alive"
     assert any(isinstance(c, Lost) for c in ticks(view, 3 * BEAT))           # and is lost as soon as any other
+
+
+def test_one_who_hears_nobody_tells_of_few() -> None:
+    view = Membership(MANY[0], neighbours=40)
+    view.joined(MANY, 0)
+    for name in MANY[1:]:
+        view.answered(name, 1, 0)
+    tells: list[ms.Command] = []
+    while view.next_ns() < ns(3.0):                          # none of them ever answers again
+        tells += [c for c in view.tick(view.next_ns()) if isinstance(c, Tell)]
+    assert ms.TELLS <= len(tells) <= ms.TELLS + 2
+    assert len([n for n in MANY[1:] if view.state(n) == "lost"]) == 31
 
 
 def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later() -> None:

@@ -108,12 +108,31 @@ def test_a_lost_agent_is_planned_around_until_it_is_back() -> None:
     assert "carrier_0" not in {a.name for a in drive.state.problem().agents}
 
 
+def test_a_changed_advert_is_planned_with_and_what_was_measured_stays() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    drive.pass_time(2.0)
+    links = drive.state.problem().links
+    slow = [replace(p, p50_s=p.p50_s * 9, p95_s=p.p95_s * 9) for p in drive.problem.agents[-1].profiles]
+    name = drive.problem.agents[-1].name
+    used = sum(name in p.where for p in drive.published[-1].placements)
+    assert used
+    drive.do(Heard(name, 1, Advert(number=2, board="b", executors=1, profiles=slow, streams=[])))
+    assert drive.reports[-1] != "agent_joined"
+    assert drive.state.problem().links == links
+    drive.pass_time(5.0)
+    assert sum(name in p.where for p in drive.published[-1].placements) < used
+    count = len(drive.reports)
+    drive.do(Heard(name, 1, Advert(number=1, board="b", executors=1, profiles=[], streams=[])))      # overtaken
+    assert drive.reports[count:] == []
+
+
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])
 def test_figures_that_make_no_sense_do_not_enter_the_problem(odd: float) -> None:
     drive = Drive(team(2, 1))
     drive.advertise()
     advert = Advert(
-        board="b", executors=10**9,
+        number=2, board="b", executors=10**9,
         profiles=[profile("detector", 10.0), replace(profile("segmenter", 10.0), p50_s=odd),
                   replace(profile("large", 10.0), p95_s=odd)],
         streams=[stream("", "good", "detector", 5.0, 0.1, 1).spec, stream("", "a", "detector", odd, 0.1, 1).spec,
