@@ -5,8 +5,8 @@ In this order, a step at a time, and back in the reverse order:
 1. cheaper: streams run on the fastest variant that their agent has (each has passed its card's gate), whatever a plan
    says of a more accurate one;
 2. thin: of the frames that fall due on the less urgent streams only every second, then every fourth runs;
-3. drop: none of the least urgent level's runs, then none of the next one's. The most urgent level is never dropped: last
-   of all, it is thinned.
+3. drop: none of the least urgent level's runs, then none of the next one's. The most urgent level is never dropped:
+   last of all, it is thinned.
 
 A step is taken for a stream that misses, and from that level or less urgent ones only. A frame that is not run is
 submitted all the same, and ends as failed by THINNED or DROPPED. Newest wins and expiry go on as ever: this is for what

@@ -16,7 +16,7 @@ from swarm.core.clock import ns
 from swarm.core.plan import Profile, StageProfile
 
 RUNS = 5                             # of which the median counts: one hiccup is none, three slow runs in five are slow
-NOTABLE = 1.5                        # a change by this factor, up or down, is worth telling
+NOTABLE = 2.0                        # a change by this factor is worth telling: smaller ones, peers see for themselves
 HALF_NS = ns(10.0)                   # without a run for so long, half of the slowness is forgotten
 MOST = 50.0
 

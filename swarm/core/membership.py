@@ -109,7 +109,8 @@ class Membership:
         self._members: dict[str, _Member] = {}
         self._ring: list[str] = []                   # all but oneself, beginning behind oneself
         self._turn = 0
-        self._tells = dict.fromkeys((True, False), (float(TELLS), 0))    # silent or not: how many are left, since when
+        self._tells: dict[bool, tuple[float, int]] = {         # of silence, of return: how many are left, since when
+            True: (float(TELLS), 0), False: (float(TELLS), 0)}
         self._beat_ns = self._next_ns = 0
         self._came = self._lost = self._ghosts = self._asked = self._asked_again = 0
 

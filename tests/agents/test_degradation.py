@@ -194,7 +194,8 @@ def test_a_step_back_that_does_not_hold_is_tried_less_and_less_often() -> None:
 
 def test_plans_give_way_to_the_fastest_variant_of_their_agent() -> None:
     exact, quick = profile("detector", 0.05, "fp32"), profile("detector", 0.02, "int8")
-    agent = Scheduler(name="me", policy="planner", profiles={"detector": [exact, quick]}, presence=presence(mule=[exact]))
+    known = presence(mule=[exact])
+    agent = Scheduler(name="me", policy="planner", profiles={"detector": [exact, quick]}, presence=known)
     placed = [Placement(agent="me", stream="detect", variant="fp32", where=["me"]),
               Placement(agent="me", stream="far", variant="fp32", where=["mule"])]
     agent.handle(ev.PlanCame(plan=Plan(epoch=1, lease_s=1e3, placements=placed)), 0)

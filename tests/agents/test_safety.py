@@ -14,7 +14,7 @@ from swarm.core.plan import StreamSpec
 from swarm.core.world import LIDAR, Pose
 from tests.agents.test_agent import Stage
 
-SLOW = Board(speed={"fp32": 0.001, "int8": 0.001}, memory_mb=1, power_w=1, source="test")     # runs take a second and more
+SLOW = Board(speed={"fp32": 0.001, "int8": 0.001}, memory_mb=1, power_w=1, source="test")  # runs take over a second
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=60.0)
 AHEAD_M = 0.35                       # a wall all around, hardly beyond the robot's edge
 
