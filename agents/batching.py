@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from agents.guards import NEVER_NS
-from agents.queue import Work
+from agents.work import Work
 from swarm.core.clock import ns
 from swarm.core.cost import LONG_S, together_p50_s, together_p95_s
 

@@ -8,7 +8,7 @@ In this order, a step at a time, and back in the reverse order:
 3. drop: none of the least urgent level's runs, then none of the next one's. The most urgent level is never dropped:
    last of all, it is thinned.
 
-A step is taken for a stream that misses, and from that level or less urgent ones only. A frame that is not run is
+A step is taken for a level that misses, and from it or less urgent ones only. A frame that is not run is
 submitted all the same, and ends as failed by THINNED or DROPPED. Newest wins and expiry go on as ever: this is for what
 lasts. A step back that has to be taken again soon is tried again after twice as long.
 """
@@ -27,7 +27,7 @@ from swarm.core.spans import Span
 THINNED, DROPPED = "thinned", "dropped"
 MISSES = ("superseded", "expired", "no_answer")      # reasons that say that time did not suffice
 WINDOW_NS = ns(2.0)                  # over which ends are counted
-MISSED = 0.2                         # share of a stream's that misses: then not all can be met
+MISSED = 0.2                         # share of a priority's that misses: then not all can be met
 LEAST_MISSES = 3
 CALM_NS, LONGEST_CALM_NS = ns(6.0), ns(96.0)     # without a miss before a step back is tried
 PROBE_NS = 2 * WINDOW_NS             # a step back that is undone by then did not hold
@@ -54,7 +54,7 @@ class Degradation:
         self.steps: list[Step] = []                          # that hold, in the order in which they were taken
         self._streams: dict[str, tuple[int, bool]] = {}      # priority; whether it could be met if it were alone
         self._frames: dict[str, int] = {}                    # of each stream, since something was first given up
-        self._ended: dict[str, list[int]] = {}               # of each stream, in this window: all, and misses
+        self._ended: dict[int, list[int]] = {}               # by priority, in this window: all, and misses
         self._window_ns = 0                                  # when it began
         self._changed_ns = self._back_ns = 0                 # when the last step was taken, and the last back
         self._calm_ns = CALM_NS
@@ -77,9 +77,9 @@ class Degradation:
 
     def ended(self, span: Span, now: int) -> None:
         """A request of this robot has ended."""
-        if span.reason in (THINNED, DROPPED):
+        if span.reason in (THINNED, DROPPED) or not self._streams.get(span.stream, (0, False))[1]:
             return
-        counts = self._ended.setdefault(span.stream, [0, 0])
+        counts = self._ended.setdefault(span.priority, [0, 0])
         counts[0] += 1
         counts[1] += span.ending == "late" or span.reason in MISSES
         if now - self._window_ns >= WINDOW_NS:
@@ -89,12 +89,10 @@ class Degradation:
         """At the end of a window: one step, or one back, or none."""
         if now - self._window_ns < WINDOW_NS:
             return
-        missing = [
-            self._streams[name][0] for name, (ended, missed) in self._ended.items()
-            if name in self._streams and self._streams[name][1] and missed >= LEAST_MISSES and missed > MISSED * ended
-        ]
-        self._window_ns = now                                # a slow stream's few ends are kept for the next
-        self._ended = {} if missing else {name: ends for name, ends in self._ended.items() if ends[0] < LEAST_MISSES}
+        missing = [priority for priority, (ended, missed) in self._ended.items()
+                   if missed >= LEAST_MISSES and missed > MISSED * ended]
+        self._window_ns = now                                # a few ends of slow streams are kept for the next
+        self._ended = {} if missing else {which: ends for which, ends in self._ended.items() if ends[0] < LEAST_MISSES}
         if missing:
             self._step(max(missing), now)
             return

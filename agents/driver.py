@@ -123,6 +123,7 @@ class Driver:
             while self._later:
                 self._time(self._later.popleft())
         self._handling = False
+        self._scheduler.reflect()
 
     def _run_ended(self, run: Run) -> None:
         for each in run.at_once() if run.others else (run,):

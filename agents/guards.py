@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from agents.queue import Work
+from agents.work import Work
 from swarm.core.clock import NEVER_NS, ns
 from swarm.core.cost import fastest
 from swarm.core.plan import Profile

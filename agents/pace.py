@@ -40,10 +40,11 @@ class Pace:
         self._ran_ns = now
         self._seen.append(ratio)
         seen = median(self._seen)
-        seen = seen if seen >= NOTABLE else 1.0      # within what profiles are good for
         if len(self._seen) < RUNS or 1 / NOTABLE < seen / self.factor < NOTABLE:
             return False
-        self.factor = seen
+        if self.factor == 1.0 and seen < 1.0:        # quicker than it says: so much the better
+            return False
+        self.factor = seen if seen >= NOTABLE else 1.0
         return True
 
     def rest(self, now: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from agents.queue import Work
+from agents.work import Work
 
 CUT_S = 0.001                        # from the word to a free executor; measured: p50 0.5 to 0.8 ms
 MOST_CUTS = 3                        # of one stage; after that it runs to its end

@@ -102,8 +102,8 @@ class Presence:
     def advertised(self, peer: str, boot: int, advert: Advert) -> None:
         """What a peer can run. It holds for this boot, also when the peer is lost and comes back."""
         before = self._adverts.get((peer, boot))
-        if before is not None and advert.number < before.number:
-            return                                   # overtaken on the way
+        if before is not None and advert.number <= before.number:
+            return                                   # said again, or overtaken on the way
         by_model: dict[str, list[Profile]] = {}
         for profile in advert.profiles:
             by_model.setdefault(profile.model, []).append(profile)

@@ -8,7 +8,7 @@ import msgspec
 
 from agents import events as ev
 from agents.pace import Pace, scaled
-from agents.queue import Work
+from agents.work import Work
 from swarm.core.clock import NEVER_NS, ns
 from swarm.core.cost import LONG_S, by_speed, leg_p50_s, named
 from swarm.core.plan import Profile

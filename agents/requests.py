@@ -17,9 +17,10 @@ from agents.degradation import Degradation
 from agents.guards import Guards
 from agents.plans import Plans
 from agents.presence import Presence
-from agents.queue import Work, WorkQueue
+from agents.queue import WorkQueue
 from agents.ready import Ready
 from agents.serving import CHAIN_BROKEN
+from agents.work import Work
 from swarm.core.clock import NS, ns, seconds
 from swarm.core.cost import fastest
 from swarm.core.plan import Leg, Profile
@@ -55,10 +56,17 @@ class Requests:
     ) -> None:
         self._name, self._policy, self._ready, self._presence = name, policy, ready, presence
         self.degradation = Degradation()
+        self.ends: list[tuple[Span, int]] = []               # to learn from, and when
         self._queue, self._guards, self._plans = queue, guards, plans
         self._open: dict[RequestId, _Open] = {}
         self.ended: dict[str, int] = {"completed": 0, "late": 0, "failed": 0}
         self.submitted = self.duplicates = 0
+
+    def reflect(self) -> None:
+        """Learn from what has ended."""
+        for span, now in self.ends:
+            self.degradation.ended(span, now)
+        self.ends.clear()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -321,5 +329,5 @@ class Requests:
             self._guards.lift(span.request)
         span.ending, span.reason, span.ended_ns = ending, reason, now
         self.ended[ending] += 1
-        self.degradation.ended(span, now)
+        self.ends.append((span, now))
         out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span)]

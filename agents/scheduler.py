@@ -15,11 +15,12 @@ from agents.guards import Guards, GuardStatistics
 from agents.plans import Plans
 from agents.preemption import impatience
 from agents.presence import Presence
-from agents.queue import Work, WorkQueue
+from agents.queue import WorkQueue
 from agents.ready import Ready
 from agents.requests import ImpossibleEvent, Requests
 from agents.serving import Serving, ServingStatistics
 from agents.share import OwnShare
+from agents.work import Work
 from swarm.core.clock import seconds
 from swarm.core.cost import fastest
 from swarm.core.plan import Profile, StreamSpec
@@ -57,11 +58,14 @@ class Scheduler:
         self._share = OwnShare(own_share, executors)
         self._serving = Serving(self._ready, self._queue, presence, self._share)
         self._streams: set[str] = set()              # of this robot, that were seen
+        self._ran: list[tuple[Work, float, bool, int]] = []      # to learn from: how long, whether to its end, when
         self._preempted = self._cut = self._batches = self._batched = 0
         self._requests = Requests(name, policy, self._ready, presence, self._queue, self._guards, self._plans)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
         """What is to be done about an event. Raises: ImpossibleEvent."""
+        if self._ran or self._requests.ends:
+            self.reflect()
         out: list[ev.Command] = []
         match event:
             case ev.RequestArrived(stream=stream):
@@ -100,18 +104,29 @@ class Scheduler:
         self._dispatch(now, out)
         return out
 
+    def reflect(self) -> None:
+        """Learn from the last event. Nobody waits for that: a driver has it done once the commands are, else the next
+        event has."""
+        for work, took_s, ended, now in self._ran:
+            if self._ready.ran(work, took_s, ended, now):
+                self._streams.clear()                        # they are met anew, at the pace that holds now
+        self._ran.clear()
+        self._requests.reflect()
+
     def busy_s(self, now: int) -> float:
         """Work in hand, as peers are told: what is left of the runs and all that waits, per executor."""
         return self._queue.wait_s(now)
 
     def slowness(self, now: int) -> float:
         """How many times as long as its board's profile says this robot takes."""
+        self.reflect()
         if self._ready.rested(now):
             self._streams.clear()
         return self._ready.slowness
 
     def given_up(self) -> list[str]:
         """What is given up now because not all requests can be met, in the order in which it was."""
+        self.reflect()
         return [str(step) for step in self._requests.degradation.steps]
 
     def open_requests(self) -> int:
@@ -136,8 +151,7 @@ class Scheduler:
 
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
-        if self._ready.ran(work, seconds(event.finished_ns - event.started_ns), event.ran, now):
-            self._streams.clear()                            # they are met anew, at the pace that holds now
+        self._ran.append((work, seconds(event.finished_ns - event.started_ns), event.ran, now))
         if work.asker:
             out += self._serving.done(work, event, now)
         else:

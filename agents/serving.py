@@ -13,9 +13,10 @@ import msgspec
 
 from agents import events as ev
 from agents.presence import Presence
-from agents.queue import Work, WorkQueue
+from agents.queue import WorkQueue
 from agents.ready import Ready
 from agents.share import OwnShare
+from agents.work import Work
 from swarm.core.clock import ns, seconds
 from swarm.core.cost import away_s, leg_p50_s
 from swarm.core.plan import Profile, is_chain

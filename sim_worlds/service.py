@@ -31,7 +31,7 @@ LAG_BIN_MS = 0.5
 LAG_BINS = 4000                      # up to 2 s; a longer lag is told as the longest one seen
 MOST_STEPS = 24                      # a tenth of a second is caught up in one turn; beyond that, time slows
 NEWS_NS = ns(0.5)
-STALE_AFTER = 2                      # periods: an older observation that has not left yet is not sent any more
+FRESH_S = 1.0                        # an older observation that has not left yet is not sent any more
 
 
 class Lags:
@@ -165,8 +165,7 @@ class Service:
             sequence=seen.sequence, age_s=seconds(self._clock.now_ns() - taken_ns), pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
         )
-        fresh_s = STALE_AFTER * seconds(self._sense_ns)
-        self._net.send(name, sensed, tensors, fresh_s)   # an agent that does not read misses it: newest wins
+        self._net.send(name, sensed, tensors, FRESH_S)   # an agent that does not read misses it: newest wins
 
     def _tell_news(self) -> None:
         if self._running:

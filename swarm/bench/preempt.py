@@ -77,6 +77,9 @@ class Fcfs:
             ))
         return out
 
+    def reflect(self) -> None:
+        """It learns nothing."""
+
 
 class Held:
     """The two networks in memory, with their profiles."""

@@ -24,12 +24,14 @@ AGAIN_S = 0.05                       # after a question that is left open: it is
 PROBE_S = 0.015                      # and so often; with three frames in ten lost, one of 30 round trips comes through
 TELLS, TELLS_PER_S = 12, 0.5         # rumours of a kind, at once and then: who hears nobody is probably late itself
 SUSPECT_S = HEARTBEAT_S              # without an answer: no new work, and the others are told
-LOST_S = 0.47                        # without an answer; within three heartbeats of its last sign of life
+LOST_S = 0.44                        # without an answer; within three heartbeats of its last sign of life
+GRACE_S = 0.03                       # for who is told of a silence, to ask for itself
 NEW_S = 5.0                          # for so long a newcomer is asked at every heartbeat
 EXCUSE_S = 0.1                       # a tick that is later than this: it was we who were silent
 GHOST_S = 15.0                       # for so long an older boot is a ghost; after that, the clock there was set back
 NEIGHBOURS = 6                       # on the ring, half of them on each side
 MOST = 4096                          # members
+STARTS = 8                           # of a member that are known to be over
 
 State = Literal["joining", "alive", "suspect", "lost", "back"]
 
@@ -91,7 +93,7 @@ class _Member(msgspec.Struct):
     boot: int = 0
     heard_ns: int = 0                # the newest start's last word
     answered_ns: int = -(1 << 62)
-    over: int = 0                    # the start before this one
+    over: tuple[int, ...] = ()       # the last starts before this one
     moved: bool = False              # its address is another's: whatever start comes next is the newest
     trip_ns: int = 0                 # what its answers take; asked again sooner, who is late would be later still
     asked_ns: int = 0
@@ -158,20 +160,22 @@ class Membership:
         member = self._members.get(about)
         if member is None or boot < member.boot or (silent and boot != member.boot):
             return []
+        asked_lately = now - member.asked_ns < ns(PROBE_S)
         if silent and member.state in ("alive", "back") and now - member.answered_ns >= ns(SUSPECT_S):
             member.told = True
-            member.open_ns = min(member.open_ns if member.open_ns is not None else now, now - ns(SUSPECT_S))
-            return self._ask([about], now)
+            since_ns = now - ns(SUSPECT_S) + max(ns(GRACE_S), 2 * member.trip_ns)
+            member.open_ns = min(member.open_ns if member.open_ns is not None else now, since_ns)
+            return [] if asked_lately else self._ask([about], now)
         if not silent and (member.state in ("joining", "lost") or boot > member.boot):
-            member.told = True
+            member.told |= boot == member.boot
             member.until_ns = now + ns(LOST_S)
-            return self._ask([about], now)
+            return [] if asked_lately else self._ask([about], now)
         return []
 
     def is_ghost(self, name: str, boot: int) -> bool:
         """Whether this is the word of a start that is over."""
         member = self._members.get(name)
-        return member is not None and (boot < member.boot or boot == member.over)
+        return member is not None and (boot < member.boot or boot in member.over)
 
     # --- time ---
 
@@ -224,14 +228,15 @@ class Membership:
         if member is None:
             return [], None
         older = boot < member.boot and not member.moved and now - member.heard_ns < ns(GHOST_S)
-        if older or boot == member.over != 0:
+        if older or boot in member.over:
             self._ghosts += 1
             return [], None
         out: list[Command] = []
         if boot != member.boot:
             if _present(member):
                 out = self._gone(name, member, now)
-            member.over, member.boot, member.moved = member.boot, boot, False
+            member.over = (*member.over, member.boot)[-STARTS:] if member.boot else ()
+            member.boot, member.moved = boot, False
             member.state, member.open_ns = "joining", None
             member.until_ns = now + ns(NEW_S)
         member.heard_ns = now
@@ -287,8 +292,9 @@ class Membership:
 
     def _gone(self, name: str, member: _Member, now: int) -> list[Command]:
         self._lost += 1
+        told = [] if member.told else self._tell(name, member, True, now)       # again: rumours get lost, too
         member.state, member.open_ns, member.changed_ns, member.told = "lost", None, now, False
-        return [Lost(name, member.boot)]
+        return [Lost(name, member.boot), *told]
 
     def _returned(self, name: str, member: _Member, now: int) -> list[Command]:
         self._came += 1
@@ -311,6 +317,7 @@ class Membership:
         late_ns = now - self._next_ns
         if self._next_ns and late_ns > ns(EXCUSE_S):
             for member in self._members.values():
+                member.until_ns = max(member.until_ns, now + ns(LOST_S))     # what was told meanwhile may be missed
                 if member.open_ns is not None:
                     member.open_ns = min(member.open_ns + late_ns, now)
 

@@ -110,8 +110,10 @@ def sealed(header: bytes) -> bytes:
 
 
 def unsealed(frame: Buffer) -> memoryview:
-    """The header in a first frame. Raises: WireError `checksum` where it is not what was sent."""
+    """The header in a first frame. Raises: WireError `checksum` where it is not what was sent, `header` if too long."""
     whole = memoryview(frame)
+    if len(whole) > MAX_HEADER_BYTES + SEAL_BYTES:
+        raise WireError("header", f"{len(whole)} bytes, at most {MAX_HEADER_BYTES} are taken")
     header, seal = whole[:-SEAL_BYTES], whole[-SEAL_BYTES:]
     if zlib.crc32(header) != int.from_bytes(seal, "little") or len(seal) != SEAL_BYTES:
         raise WireError("checksum", f"a header of {len(whole)} bytes")

@@ -55,6 +55,8 @@ log = logging.getLogger(__name__)
 
 UNSPOILT = ("launcher", "world")     # no injected fault touches what comes of the test rig and of the robot's own body
 LARGE_BYTES = 1 << 20                # of a message; measured: busy polling beside such a one slows it down
+MOST_PEERS = 1024                    # that are known; each has two sockets
+SOCKETS_OF_OWN = 64                  # lanes, their monitors, the door
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ class Endpoint:
     ) -> None:
         self._loop, self._swarm, self._name, self._boot, self._handler = loop, swarm, name, boot, handler
         self._context: zmq.Context[Any] = zmq.Context()
+        self._context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + SOCKETS_OF_OWN)
         self._peers: dict[str, _Peer] = {}
         self.impairment = Impairment(name)
         self._unreachable = 0
@@ -134,18 +137,18 @@ class Endpoint:
             if member.name == self._name or (known is not None and known.member == member):
                 continue
             self.leave(member.name)
-            self._known[member.name] = member
             try:
                 rules.member(member, "member")
-                peer = _Peer(member, {lane: self._dial(lane, member) for lane in LANES})
+                if len(self._known) >= MOST_PEERS:
+                    raise WireError("member", f"no room for {member.name}: there are {MOST_PEERS}")
+                self._known[member.name] = member
+                peer = self._peers[member.name] = _Peer(member, self._dial_all(member))
             except BadInput as error:                # of a message: files are checked when they are read
                 self._refuse(WireError("member", str(error)))
-                continue
             except WireError as error:
                 self._refuse(error)
-                continue
-            self._peers[member.name] = peer
-            self._bulk.join(member.name, peer.link.estimator)
+            else:
+                self._bulk.join(member.name, peer.link.estimator)
 
     def leave(self, name: str) -> None:
         """Forget a member; what was queued for it is dropped."""
@@ -341,13 +344,19 @@ class Endpoint:
             self._door.serve(opened.socket)
         return sockets.bind(opened.socket, lane, where)
 
-    def _dial(self, lane: str, member: Member) -> zmq.Socket[Any]:
-        socket = sockets.dialling(self._context, lane, "" if self._door else self._name)
+    def _dial_all(self, member: Member) -> dict[str, zmq.Socket[Any]]:
+        """A socket to each lane of a member. Raises: BadInput, WireError; then none is left open."""
+        opened: dict[str, zmq.Socket[Any]] = {}
         try:
-            if self._door:
-                self._door.dial(socket, member)
-            sockets.connect(socket, getattr(member, lane))
-        except (BadInput, WireError):
-            socket.close(linger=0)
+            for lane in LANES:
+                socket = opened[lane] = sockets.dialling(self._context, lane, "" if self._door else self._name)
+                if self._door:
+                    self._door.dial(socket, member)
+                sockets.connect(socket, getattr(member, lane))
+        except (BadInput, WireError, zmq.ZMQError) as error:
+            for socket in opened.values():
+                socket.close(linger=0)
+            if isinstance(error, zmq.ZMQError):      # no more sockets, no more files
+                raise WireError("member", f"{member.name} cannot be connected to: {error}") from None
             raise
-        return socket
+        return opened

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from swarm.core import messages as msg
-from swarm.core.membership import NEIGHBOURS, Ask, Came, Command, Doubted, Lost, Membership, Tell
+from swarm.core.clock import ns
+from swarm.core.membership import HEARTBEAT_S, NEIGHBOURS, Ask, Came, Command, Doubted, Lost, Membership, Tell
 from swarm.net.endpoint import Received
 from swarm.net.loop import Timer
 from swarm.net.process import Process
@@ -27,6 +28,7 @@ class Lookout:
         self._process, self._loop, self._clock = process, process.loop, process.clock
         self._changed, self._engaged = changed, engaged
         self._timer: Timer | None = None
+        self._introduced_ns: dict[str, int] = {}
 
     def met(self, names: Sequence[str]) -> None:
         """Members that have joined, or moved."""
@@ -50,6 +52,14 @@ class Lookout:
         if told.about != self._process.name:
             self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
 
+    def _introduce(self, newcomers: Sequence[str]) -> None:
+        """Unless a launcher does; once a heartbeat at most, since it names all members."""
+        now = self._clock.now_ns()
+        by_us = [name for name in newcomers if self._process.launcher is None or name in self._process.guests]
+        due = [name for name in by_us if now - self._introduced_ns.get(name, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S)]
+        self._introduced_ns |= dict.fromkeys(due, now)
+        self._process.introduce(due)
+
     def _tick(self) -> None:
         now = self._clock.now_ns()
         self._do(self.view.tick(now, self._engaged(now)))
@@ -58,8 +68,7 @@ class Lookout:
         for command in commands:
             match command:
                 case Ask(names=names):
-                    if self._process.launcher is None:
-                        self._process.introduce([name for name in names if self.view.state(name) == "joining"])
+                    self._introduce([name for name in names if self.view.state(name) == "joining"])
                     self._process.beat(names)
                 case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:

@@ -26,7 +26,6 @@ CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # by how much the wall clock is
 READY_EVERY_NS = ns(0.1)
 LINGER_MS = 200
 PEER_ROLES = ("agent", "planner")
-MOST_MEMBERS = 1024                  # beyond that, newcomers are not let in
 
 
 class Process:
@@ -60,6 +59,7 @@ class Process:
         self.launcher = launcher         # None: on a board, by its file
         self._announced = False
         self._beats = 0
+        self.guests: set[str] = set()    # members that came by an announcement, whom no launcher tells of others
         self.refused = 0                 # messages of those who may not say them
         self.net.join([*roster, *([launcher] if launcher else [])])
 
@@ -109,20 +109,22 @@ class Process:
     def _introduced(self, sender: str, members: Sequence[Member]) -> None:
         """Where a member is to be found is its own word; of others it can tell only what is new to us.
 
-        A newcomer is an agent: no role with more to say comes by this way.
+        A newcomer is an agent: no role with more to say comes by this way; with keys, one that is enrolled.
         """
         known = self.net.where(sender)
         role = known.role if known else "agent"
         own = next((one for one in members if one.name == sender and one.role == role), None)
-        room = MOST_MEMBERS - len(self.net.peers())
-        if own is not None and own != known and (known or room > 0):
+        if own is not None and own != known:
+            self.guests.add(sender)
             self._join([own])
-            if self.net.where(sender) == own:
-                for other in self.net.peers(*PEER_ROLES):    # it is told of them when it is greeted
-                    if other != sender:
-                        self.net.send(other, Joined(members=[own]))
+            for other in self.net.peers(*PEER_ROLES) if known is None and self.net.where(sender) == own else ():
+                if other != sender:                  # the newcomer is told of them when it is greeted
+                    self.net.send(other, Joined(members=[own]))
         elif known is not None:
-            self._join([m for m in members if m.role == "agent" and self.net.where(m.name) is None][:room])
+            strangers = [m for m in members if m.role == "agent" and self.net.where(m.name) is None]
+            self.guests.update(m.name for m in strangers)
+            self._join(strangers)
+        self.guests.intersection_update(self.net.peers())
 
     def _may_join(self, member: Member) -> bool:
         may = not self._only_here or rules.stays_here(member)
@@ -151,11 +153,11 @@ class Process:
             set_wall_step(body.clock_step_s)
             self._handler(message)
         elif isinstance(body, Heartbeat):
+            self._handler(message)                   # first: it may be the first word of a new start
             held_s = seconds(self.clock.now_ns() - message.at_ns)
             self.net.send(message.sender, HeartbeatAck(
                 sequence=body.sequence, held_s=held_s, busy_s=self._busy_s(), advert=self._advert_of(message.sender),
             ))
-            self._handler(message)
         elif isinstance(body, HeartbeatAck):
             link = self.net.link(message.sender)
             if link is not None:

@@ -1,8 +1,8 @@
 """The planner's state: what is known of the team, when to plan anew, and which plan holds. Events in, commands out.
 
 Rules, in order:
-1. An agent is in the team while it is there (`core/membership.py`) and its advert is known; a new, restarted, changed
-   or lost one makes a new plan due at once.
+1. An agent is in the team while it is there (`core/membership.py`) and its advert is known; a new, restarted or lost
+   one makes a new plan due at once. What it changes in its advert counts from the next plan on.
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time; what falls due meanwhile is solved when that one has ended.
 4. For `SETTLING_S` after a change of the team plans may change freely; later a change must be worth its churn.
@@ -76,8 +76,9 @@ class PlannerState:
                 self._present[name] = boot
                 self._in_team(name, now, out)
             case Lost(name=name):
+                planned = name in self._members()
                 self._present.pop(name, None)
-                if name in self._adverts:
+                if planned:
                     self._changed(name, now)
                     out.append(Report("agent_lost", {"agent": name}))
             case Tick():
@@ -136,13 +137,9 @@ class PlannerState:
         known_boot, known = self._adverts.get(sender, (0, None))
         if known is not None and known_boot == boot and advert.number <= known.number:
             return
-        changed = sender in self._members() and known_boot == boot
+        new = known_boot != boot or sender not in self._members()
         self._adverts[sender] = boot, advert
-        if changed:
-            self._team += 1
-            self._due = True
-            out.append(Report("agent_changed", {"agent": sender, "advert": advert.number}))
-        else:
+        if new:                                      # else the next plan is made with it, which is soon enough
             self._in_team(sender, now, out)
 
     def _in_team(self, name: str, now: int, out: list[Command]) -> None:
@@ -167,8 +164,6 @@ class PlannerState:
 
     def _measure(self, sender: str, news: LinkNews) -> None:
         self._measured.add(sender)
-        for pair in [p for p in self._links if p[0] == sender and p[1] not in news.links]:
-            del self._links[pair]
         for peer, (rtt_s, bytes_per_s) in news.links.items():
             if 0.0 <= rtt_s <= LONGEST_S and 0.0 < bytes_per_s < inf:
                 old = self._links.get((sender, peer))

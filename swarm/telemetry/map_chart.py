@@ -31,7 +31,7 @@ def world_map(run: Run) -> str | None:
     figure, axes = svg.new(5.6)
     _shapes(axes, scene.get("clutter") or [], facecolor=svg.LINE, edgecolor="none")
     _shapes(axes, scene.get("walls") or [], facecolor=svg.MUTED, edgecolor="none")
-    victims = _dead(run)
+    victims = dead(run)
     named = len(ways) <= NAMES_UP_TO
     for i, (name, way) in enumerate(ways.items()):
         colour, style = ROBOT_COLOURS[i % len(ROBOT_COLOURS)], ("-", (0, (4, 1.5)), (0, (1, 1)))[i // 6 % 3]
@@ -60,14 +60,14 @@ def world_map(run: Run) -> str | None:
     return svg.inline(figure, "Map of the world with targets and the ways of the robots")
 
 
-def _dead(run: Run) -> set[str]:
+def dead(run: Run) -> set[str]:
     """Robots whose process ended during the run and did not come back."""
-    dead: set[str] = set()
+    names: set[str] = set()
     for fault in run.summary.get("faults", []):      # in order of time
         if fault.get("done_s") is not None and fault.get("kind") in ("kill", "crash", "restart"):
             back = fault.get("kind") == "restart" and fault.get("ended_s") is not None
-            (dead.discard if back else dead.add)(str(fault.get("target")))
-    return dead
+            (names.discard if back else names.add)(str(fault.get("target")))
+    return names
 
 
 def _ways(paths: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:

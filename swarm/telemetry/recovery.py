@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from swarm.telemetry.ledger import Row
+from swarm.telemetry.ledger import AGENT_LOST, Row
 
 WINDOW_S = 1.0                       # over which the share on time is taken
 BEFORE_S = 5.0                       # what was before a fault
@@ -17,10 +17,14 @@ STEP_S = 0.02                        # between two moments that are looked at
 
 
 class Service:
-    """What share of the requests that fell due was on time, at any moment of a run."""
+    """What share of the requests that fell due was on time, at any moment of a run.
+
+    Requests of a robot that died before they ended are left out: nobody was there any more to be served.
+    """
 
     def __init__(self, rows: Sequence[Row], deadlines_s: Mapping[str, float], ran_s: float) -> None:
         """deadlines_s: per stream, for requests of which only the submission was heard. ran_s: the streams' end."""
+        rows = [row for row in rows if row.span.reason != AGENT_LOST]
         due_s = np.array([_due_s(row, deadlines_s) for row in rows])
         order = np.argsort(due_s, kind="stable")
         on_time = np.array([row.span.ending == "completed" for row in rows], np.int64)

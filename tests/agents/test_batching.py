@@ -11,8 +11,8 @@ from agents import events as ev
 from agents.batching import together
 from agents.guards import NEVER_NS
 from agents.presence import Presence
-from agents.queue import Work
 from agents.scheduler import Scheduler
+from agents.work import Work
 from swarm.core.clock import ns
 from swarm.core.cost import LONG_S, together_p95_s
 from swarm.core.plan import Leg, Profile

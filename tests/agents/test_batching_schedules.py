@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agents import events as ev
-from agents.queue import Work
+from agents.work import Work
 from models.batches import paying
 from models.store import ARTEFACTS, load_card
 from swarm.core.clock import ns

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from agents.preemption import CUT_S, MOST_CUTS, cut_now, impatience
-from agents.queue import Work
+from agents.work import Work
 from swarm.core.clock import ns
 from swarm.core.plan import Leg
 from tests.agents.fakes import profile, request

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agents.queue import AGING_NS, Work, WorkQueue
+from agents.queue import AGING_NS, WorkQueue
+from agents.work import Work
 from swarm.core.clock import ns
 from swarm.core.cost import LONG_S
 from swarm.core.plan import Leg

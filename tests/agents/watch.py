@@ -7,8 +7,9 @@ import sys
 
 from agents.executor import PATIENCE
 from agents.preemption import MOST_CUTS
-from agents.queue import AGING_NS, Work
+from agents.queue import AGING_NS
 from agents.scheduler import Scheduler
+from agents.work import Work
 from swarm.core.clock import ns
 from tests.agents.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
 
@@ -27,11 +28,12 @@ class Watch:
       wait and the run could not be in time if it was cut short. What can only run whole is in this one stage.
     - No stream that keeps asking waits longer without a run than AGING for each priority that another is above it, and
       once more, and then a run of each stream: who began to wait later than that is less urgent by then. This counts
-      from when no guard needed an executor, at the latest.
+      from when no guard needed an executor, at the latest; and not of streams of which something is given up.
     """
 
     def __init__(self, scheduler: Scheduler, executor: SimulatedExecutor, longest_s: float) -> None:
         self._queue, self._guards, self._executor = scheduler._queue, scheduler._guards, executor
+        self._degradation = scheduler._requests.degradation
         self._longest_ns = ns(longest_s)
         self._leaves: dict[int, tuple[float, int]] = {}      # run in the way of more urgent work -> weight, till when
         self._hungry: dict[Line, int] = {}                   # stream that waits -> without a run since
@@ -87,7 +89,11 @@ class Watch:
         return min(ends_ns, round(PATIENCE * left_ns) + 2 * CUT_NS) if at.leg.last else ends_ns
 
     def _feed(self, waiting: list[Work], ready: list[Work], running: list[Work], now: int) -> None:
-        """Who waits without a run, and since when. What guards need is not counted: it is promised."""
+        """Who waits without a run, and since when.
+
+        What guards need is not counted, since it is promised, nor what is given up: such a stream does not always wait.
+        """
+        given_up = {step.priority for step in self._degradation.steps if step.what != "cheaper"}
         promised = len(ready) < len(waiting) or any(work.guard for work in (*waiting, *running))
         for work in running:
             if work.started_ns == now:
@@ -95,7 +101,8 @@ class Watch:
                 self.aged += work.level > work.priority
         for work in waiting:
             line = _line(work)
-            since_ns = now if promised else self._hungry.setdefault(line, now)
+            forgone = not work.asker and work.priority in given_up
+            since_ns = now if promised or forgone else self._hungry.setdefault(line, now)
             self._hungry[line], self._seen[line] = since_ns, (work.priority, now)
             assert now - since_ns <= self._bearable_ns(line), f"{line} starves since {since_ns}"
 

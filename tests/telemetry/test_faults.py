@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import pytest
 
 from swarm.core.faults import Fault
 from swarm.core.spans import RequestId, Span
+from swarm.telemetry import sections, table
 from swarm.telemetry.fault_figures import BELIEVED_S, FaultDone, Loss, crash, figures
 from swarm.telemetry.ledger import Row
+from swarm.telemetry.map_chart import dead
 from swarm.telemetry.recovery import Service
+from swarm.telemetry.runfiles import Run
 
 DEADLINE_S = 0.2
 RAN_S = 30.0
@@ -58,6 +64,13 @@ def test_a_swarm_that_does_not_recover_has_no_time() -> None:
     assert service((29.0, 29.3)).recover_s(29.0, 29.0) is None       # the run ended first
     assert service(rows=[]).recover_s(10.0, 10.0) is None            # nothing to compare with
     assert service(rows=[row(1.0)]).recover_s(10.0, 10.0) is None
+
+
+def test_the_dead_need_not_be_served() -> None:
+    rows = [row(k / 50) for k in range(1500)]
+    for orphan in rows[500:520]:
+        orphan.span = msgspec.structs.replace(orphan.span, ending="failed", reason="agent_lost")
+    assert service(rows=rows).recover_s(10.0, 10.0) == 0.0
 
 
 def test_where_nothing_falls_due_nothing_is_missed() -> None:
@@ -113,3 +126,36 @@ def test_a_full_disk_hits_no_request_and_what_never_struck_nothing() -> None:
 def test_a_crash_is_told_like_a_kill() -> None:
     made = figures(crash("a", 10.0004), ROWS, LOSSES, service())
     assert (made["kind"], made["at_s"], made["hit"]["own"]) == ("crash", 10.0, 2)
+
+
+def told(*faults: FaultDone) -> Run:
+    """A run folder with these faults."""
+    figured: list[dict[str, Any]] = [figures(done, ROWS, LOSSES, service((12.0, 12.5))) for done in faults]
+    return Run(folder=Path(), manifest={}, summary={"faults": figured}, requests=table.empty(), scene={}, plans=[],
+               events=[], paths=[])
+
+
+def test_the_report_tells_each_fault_in_a_line() -> None:
+    page = sections.faults(told(
+        FaultDone(fault=Fault(at_s=10.0, kind="kill", target="a"), done_s=10.0),
+        FaultDone(fault=Fault(at_s=12.0, kind="stop", target="a", for_s=1.0), done_s=12.0, ended_s=13.0),
+        FaultDone(fault=Fault(at_s=14.0, kind="restart", target="b"), done_s=14.0),
+        FaultDone(fault=Fault(at_s=15.0, kind="partition", groups=[["a", "b"], ["c"]], for_s=1.0)),
+    ))
+    lines = [line for line in page.split("<tr>") if "<td" in line]
+    assert len(lines) == 4
+    assert all(part in lines[0] for part in ("kill a", "1 of 2", "never hit"))
+    assert all(part in lines[1] for part in ("stop a", "1.00 s", "1 of 1", "1.4"))
+    assert "not back" in lines[2]
+    assert all(part in lines[3] for part in ("partition a, b | c", "never struck"))
+
+
+def test_on_the_map_a_robot_that_came_back_is_not_dead() -> None:
+    def struck(kind: Any, target: str, ended_s: float | None = None) -> FaultDone:
+        return FaultDone(fault=Fault(at_s=1.0, kind=kind, target=target), done_s=1.0, ended_s=ended_s)
+
+    assert dead(told(
+        struck("kill", "a"), struck("restart", "b", 2.0), struck("restart", "c"), struck("stop", "d", 2.0),
+        struck("kill", "e"), struck("restart", "e", 3.0), crash("f", 4.0),
+        FaultDone(fault=Fault(at_s=5.0, kind="kill", target="g")),
+    )) == {"a", "c", "f"}
