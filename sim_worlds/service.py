@@ -31,6 +31,7 @@ LAG_BIN_MS = 0.5
 LAG_BINS = 4000                      # up to 2 s; a longer lag is told as the longest one seen
 MOST_STEPS = 24                      # a tenth of a second is caught up in one turn; beyond that, time slows
 NEWS_NS = ns(0.5)
+REST = 0.25                          # of a turn, at least, for messages before the next one
 FRESH_S = 1.0                        # an older observation that has not left yet is not sent any more
 
 
@@ -135,7 +136,8 @@ class Service:
         """Step until simulated time has caught up, then sense whoever is due, then wait for the next step."""
         if not self._running:
             return
-        lag_ns = self._clock.now_ns() - self._now_ns()
+        began_ns = self._clock.now_ns()
+        lag_ns = began_ns - self._now_ns()
         self._lags.add(lag_ns / 1e6)
         behind = lag_ns // self._step_ns
         if behind > MOST_STEPS:
@@ -148,7 +150,9 @@ class Service:
             if self._due[name] <= at_ns:
                 self._sense(name)
                 self._due[name] += self._sense_ns * max(1, -(-(at_ns - self._due[name]) // self._sense_ns))
-        self._loop.at(self._now_ns() + self._step_ns, self._turn)
+        ended_ns = self._clock.now_ns()
+        rest_ns = round(REST * (ended_ns - began_ns))    # without it, a world that lags would hear nobody any more
+        self._loop.at(max(self._now_ns() + self._step_ns, ended_ns + rest_ns), self._turn)
 
     def _now_ns(self) -> int:
         """Where on our clock simulated time stands."""

@@ -12,7 +12,7 @@ Deterministic: time is an argument, what is to be done comes back as commands.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -22,7 +22,8 @@ from swarm.core.clock import ns, seconds
 HEARTBEAT_S = 0.25
 AGAIN_S = 0.05                       # after a question that is left open: it is asked again
 PROBE_S = 0.015                      # and so often; with three frames in ten lost, one of 30 round trips comes through
-TELLS, TELLS_PER_S = 12, 0.5         # rumours of a kind, at once and then: who hears nobody is probably late itself
+TELLS, TELLS_PER_S = 2, 0.5
+"""Rumours of a kind: at once, for each member, and then in all. Who hears nobody, again and again, is late itself."""
 SUSPECT_S = HEARTBEAT_S              # without an answer: no new work, and the others are told
 LOST_S = 0.44                        # without an answer; within three heartbeats of its last sign of life
 GRACE_S = 0.03                       # for who is told of a silence, to ask for itself
@@ -94,7 +95,6 @@ class _Member(msgspec.Struct):
     heard_ns: int = 0                # the newest start's last word
     answered_ns: int = -(1 << 62)
     over: tuple[int, ...] = ()       # the last starts before this one
-    moved: bool = False              # its address is another's: whatever start comes next is the newest
     trip_ns: int = 0                 # what its answers take; asked again sooner, who is late would be later still
     asked_ns: int = 0
     open_ns: int | None = None       # when the first question was asked that is still open
@@ -111,28 +111,34 @@ class Membership:
         self._members: dict[str, _Member] = {}
         self._ring: list[str] = []                   # all but oneself, beginning behind oneself
         self._turn = 0
-        self._tells: dict[bool, tuple[float, int]] = {         # of silence, of return: how many are left, since when
-            True: (float(TELLS), 0), False: (float(TELLS), 0)}
+        self._told: dict[bool, tuple[float, int]] = {True: (0.0, 0), False: (0.0, 0)}
+        """Rumours of silence and of return: how many count against what may be told, and since when."""
         self._beat_ns = self._next_ns = 0
         self._came = self._lost = self._ghosts = self._asked = self._asked_again = 0
 
     # --- what is heard ---
 
-    def joined(self, names: Collection[str], now: int) -> list[Command]:
-        """Members that were announced, or have another address; those that are new are greeted."""
-        for name in names:
-            if name in self._members:
-                self._members[name].moved = True
-        new = [name for name in names if name != self._name and name not in self._members]
+    def joined(self, boots: Mapping[str, int], now: int) -> list[Command]:
+        """Members that were announced; those that are new are greeted.
+
+        boots: which start of each it is, if that is known, else 0. It counts, even where its clock was set back.
+        """
+        out: list[Command] = []
+        for name, boot in boots.items():
+            member = self._members.get(name)
+            if member is not None and boot not in (0, member.boot):
+                out += self._begins(name, member, boot, now)
+        new = [name for name in boots if name != self._name and name not in self._members]
         new = new[:MOST - len(self._members)]
         for name in new:
-            self._members[name] = _Member(place=_place(name), until_ns=now + ns(NEW_S), changed_ns=now)
+            self._members[name] = _Member(
+                place=_place(name), boot=boots[name], until_ns=now + ns(NEW_S), changed_ns=now)
         if not new:
-            return []
+            return out
         own = (_place(self._name), self._name)
         order = sorted((member.place, name) for name, member in self._members.items())
         self._ring = [name for _, name in [*(p for p in order if p > own), *(p for p in order if p < own)]]
-        return self._ask(new, now)
+        return out + self._ask(new, now)
 
     def answered(self, name: str, boot: int, now: int, trip_s: float = 0.0) -> list[Command]:
         """A member has answered something of ours: it is alive. trip_s: what its answers take of late."""
@@ -227,20 +233,24 @@ class Membership:
         member = self._members.get(name)
         if member is None:
             return [], None
-        older = boot < member.boot and not member.moved and now - member.heard_ns < ns(GHOST_S)
+        older = boot < member.boot and now - member.heard_ns < ns(GHOST_S)
         if older or boot in member.over:
             self._ghosts += 1
             return [], None
         out: list[Command] = []
         if boot != member.boot:
-            if _present(member):
-                out = self._gone(name, member, now)
-            member.over = (*member.over, member.boot)[-STARTS:] if member.boot else ()
-            member.boot, member.moved = boot, False
-            member.state, member.open_ns = "joining", None
-            member.until_ns = now + ns(NEW_S)
+            out = self._begins(name, member, boot, now)
         member.heard_ns = now
         return out, member
+
+    def _begins(self, name: str, member: _Member, boot: int, now: int) -> list[Command]:
+        """A start that is not the one before; what that one had is gone."""
+        out = self._gone(name, member, now) if _present(member) else []
+        if member.boot:
+            member.over = tuple(one for one in (*member.over, member.boot) if one != boot)[-STARTS:]
+        member.boot, member.state, member.open_ns, member.heard_ns = boot, "joining", None, now
+        member.until_ns = now + ns(NEW_S)
+        return out
 
     def _whom(self, now: int, engaged: Collection[str]) -> list[str]:
         """Neighbours, lost ones among the nearest so that they are found again; engaged and new ones; one in turn."""
@@ -300,15 +310,15 @@ class Membership:
         self._came += 1
         back = member.state == "lost"
         member.state, member.changed_ns = "back" if back else "alive", now
-        told = [] if member.told else self._tell(name, member, False, now)
+        told = self._tell(name, member, False, now) if back and not member.told else []
         return [Came(name, member.boot, back), *([Doubted(name, doubted=True)] if back else []), *told]
 
     def _tell(self, about: str, member: _Member, silent: bool, now: int) -> list[Command]:
-        left, since_ns = self._tells[silent]
-        left = min(float(TELLS), left + TELLS_PER_S * seconds(now - since_ns))
-        self._tells[silent] = max(0.0, left - 1.0), now
-        if left < 1.0:
+        many, since_ns = self._told[silent]
+        many = max(0.0, many - TELLS_PER_S * seconds(now - since_ns))
+        if many + 1.0 > TELLS * len(self._members):
             return []
+        self._told[silent] = many + 1.0, now
         to = [name for name, other in self._members.items() if name != about and _present(other)]
         return [Tell(to, about, member.boot, silent)] if to else []
 

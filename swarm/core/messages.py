@@ -22,6 +22,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     urgent: str                      # endpoint of the lane for control and small messages
     bulk: str                        # endpoint of the lane for tensors
     public_key: str = ""             # CURVE key, Z85; empty on plaintext loopback
+    boot: Count = 0                  # which start of it is there; 0: whichever, as in a file that people write
 
 
 # --- the bulk lane's own ---

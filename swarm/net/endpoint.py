@@ -120,7 +120,8 @@ class Endpoint:
         except BadInput:
             self._shut(0)
             raise
-        self.member = Member(name=name, role=role, public_key=keyring.own.public if keyring else "", **addresses)
+        self.member = Member(
+            name=name, role=role, public_key=keyring.own.public if keyring else "", boot=boot, **addresses)
         self._bulk = Bulk(loop, self._write, self._refuse, undelivered)
         for lane in LANES:
             loop.watch(self._lanes[lane].socket, partial(self._receive, lane))

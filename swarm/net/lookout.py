@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from swarm.core import messages as msg
-from swarm.core.clock import ns
-from swarm.core.membership import HEARTBEAT_S, NEIGHBOURS, Ask, Came, Command, Doubted, Lost, Membership, Tell
+from swarm.core.membership import NEIGHBOURS, Ask, Came, Command, Doubted, Lost, Membership, Tell
 from swarm.net.endpoint import Received
 from swarm.net.loop import Timer
 from swarm.net.process import Process
@@ -28,11 +27,14 @@ class Lookout:
         self._process, self._loop, self._clock = process, process.loop, process.clock
         self._changed, self._engaged = changed, engaged
         self._timer: Timer | None = None
-        self._introduced_ns: dict[str, int] = {}
+        self._ungreeted: set[str] = set()            # newcomers that could not be reached yet
 
     def met(self, names: Sequence[str]) -> None:
-        """Members that have joined, or moved."""
-        self._do(self.view.joined([n for n in names if self._process.net.role(n) == "agent"], self._clock.now_ns()))
+        """Members that have joined, or moved. They are greeted, unless a launcher has told them of us."""
+        where = (self._process.net.where(name) for name in names)
+        agents = {member.name: member.boot for member in where if member is not None and member.role == "agent"}
+        self._ungreeted |= {n for n in agents if self._process.launcher is None or n in self._process.guests}
+        self._do(self.view.joined(agents, self._clock.now_ns()))
 
     def heard(self, message: Received) -> bool:
         """Any message of an agent. Returns whether to go on with it: not if it comes of a start that is over."""
@@ -52,14 +54,6 @@ class Lookout:
         if told.about != self._process.name:
             self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
 
-    def _introduce(self, newcomers: Sequence[str]) -> None:
-        """Unless a launcher does; once a heartbeat at most, since it names all members."""
-        now = self._clock.now_ns()
-        by_us = [name for name in newcomers if self._process.launcher is None or name in self._process.guests]
-        due = [name for name in by_us if now - self._introduced_ns.get(name, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S)]
-        self._introduced_ns |= dict.fromkeys(due, now)
-        self._process.introduce(due)
-
     def _tick(self) -> None:
         now = self._clock.now_ns()
         self._do(self.view.tick(now, self._engaged(now)))
@@ -68,7 +62,7 @@ class Lookout:
         for command in commands:
             match command:
                 case Ask(names=names):
-                    self._introduce([name for name in names if self.view.state(name) == "joining"])
+                    self._ungreeted -= {name for name in self._ungreeted if self._process.introduce(name)}
                     self._process.beat(names)
                 case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:

@@ -94,11 +94,10 @@ class Process:
             self.net.send(self.launcher.name, Ready(member=self.net.member, pid=os.getpid()))
             self.loop.after(READY_EVERY_NS, self._announce)
 
-    def introduce(self, to: Sequence[str]) -> None:
-        """Tell members of whom we know little that we are there, and who else is."""
-        others = [self.net.where(name) for name in self.net.peers(*PEER_ROLES)]
-        for name in to:
-            self.net.send(name, Joined(members=[self.net.member, *(m for m in others if m and m.name != name)]))
+    def introduce(self, to: str) -> bool:
+        """Tell a member that we are there, and who else is. False: it cannot be reached yet."""
+        others = [self.net.where(name) for name in self.net.peers(*PEER_ROLES) if name != to]
+        return self.net.send(to, Joined(members=[self.net.member, *(m for m in others if m)]))
 
     def _join(self, members: Sequence[Member]) -> None:
         """Those that may; they, whoever is new of them, are told on."""

@@ -31,8 +31,20 @@ class Field:
             version=1, name="rover", swarm="s", board_name="b", board=BOARD, streams=[], body="",
             roster=[self.mule.member])))
         self.child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)])
-        self.rover = self.heard("mule", msg.Joined).members[0]
+        try:
+            self.rover = self.heard("mule", msg.Joined).members[0]
+        except AssertionError:
+            self.close()
+            raise
         self.mule.join([self.rover])
+
+    def close(self) -> int | None:
+        self.child.send_signal(signal.SIGTERM)
+        try:
+            return self.child.wait(20)
+        finally:
+            self.child.kill()
+            self.net.close()
 
     def heard(self, who: str, kind: type[B], count: int = 1) -> B:
         def bodies() -> list[B]:
@@ -53,9 +65,7 @@ class Field:
 def field(tmp_path: Path) -> Iterator[Field]:
     field = Field(tmp_path)
     yield field
-    field.child.send_signal(signal.SIGTERM)
-    assert field.child.wait(20) == 0
-    field.net.close()
+    assert field.close() == 0
 
 
 def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:

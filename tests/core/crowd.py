@@ -1,6 +1,7 @@
-"""Members on a network of the test's own, with its own time: messages are late, lost, or held up; members die and stop.
+"""Members on a network of the test's own, with its own time: messages are late or lost, members come, die and stop.
 
-A stopped member hears what was sent to it when it goes on. What a dead one has sent still arrives.
+A stopped member hears what was sent to it when it goes on. What a dead one has sent still arrives. Each has the real
+view of who is there, and the real book of whom it may give work.
 """
 
 from __future__ import annotations
@@ -11,13 +12,18 @@ from collections.abc import Callable
 
 import msgspec
 
+from agents.presence import Presence
 from swarm.core import membership as ms
 from swarm.core.clock import ns
 from swarm.core.membership import HEARTBEAT_S, Membership
+from swarm.core.messages import Advert
+from tests.agents.fakes import profile
 
 Step = Callable[[], None]
 QUIET_S = 3 * HEARTBEAT_S
 LATEST_S = 0.02                      # on the way
+TOLD_S = 0.1                         # a start's address is known to all by then
+ADVERT = Advert(board="b", executors=1, profiles=[profile()], streams=[])
 
 
 class Life(msgspec.Struct):
@@ -30,8 +36,12 @@ class Life(msgspec.Struct):
     ended_ns: int = 0
     stopped: bool = False
     held: list[Step] = []            # what it will do when it goes on
-    usable: set[str] = set()         # whom it would give work, by the commands it got
+    peers: Presence = msgspec.field(default_factory=Presence)
     timer: int = 0
+
+    def usable(self, now: int) -> set[str]:
+        """Whom it would give work."""
+        return set(self.peers.views(now))
 
 
 class Crowd:
@@ -45,16 +55,26 @@ class Crowd:
         self.log: list[tuple[int, str, ms.Command]] = []
         self._queue: list[tuple[int, int, Step]] = []
         self._count = 0
+        self._engaged: dict[str, set[str]] = {}
         for name in names:
             self.start(name)
 
     # --- faults ---
 
-    def start(self, name: str) -> None:
-        boot = self._boot(name)
+    def start(self, name: str, clock_back: bool = False) -> None:
+        """For the first time or anew, at an address of its own, which all others are told."""
+        before = self.lives.get(name)
+        boot = 1000 * len(self.names) if before is None else before.boot + (-7 if clock_back else 1)
         life = Life(name=name, boot=boot, view=Membership(name, self._neighbours), begun_ns=self.now)
         self.lives[name] = life
-        self.at(self.now + ns(self.random.uniform(0.0, HEARTBEAT_S)), lambda: self._begin(life))
+        self.at(self.now + ns(self.random.uniform(0.0, TOLD_S)), lambda: self._begin(life))
+        for other in [other for other in self.lives.values() if other is not life and not other.ended_ns]:
+            self.at(self.now + ns(self.random.uniform(0.0, TOLD_S)), lambda other=other: self._announce(other, name, boot))
+
+    def join(self, name: str) -> None:
+        """A newcomer."""
+        self.names.append(name)
+        self.start(name)
 
     def kill(self, name: str) -> None:
         self.lives[name].ended_ns = self.now
@@ -90,6 +110,11 @@ class Crowd:
     def lost_by(self, name: str) -> list[str]:
         return [who for _, who, command in self.log if isinstance(command, ms.Lost) and command.name == name]
 
+    def engage(self, name: str) -> None:
+        """It gives work to all that it may."""
+        life = self.lives[name]
+        self._engaged[name] = life.usable(self.now)
+
     def split(self) -> list[str]:
         """Where a running member's belief of another is not the truth."""
         return [
@@ -100,15 +125,15 @@ class Crowd:
 
     # --- how ---
 
-    def _boot(self, name: str) -> int:
-        return self.lives[name].boot + 1 if name in self.lives else 1
+    def _announce(self, to: Life, name: str, boot: int) -> None:
+        self._here(to, lambda: self._do(to, to.view.joined({name: boot}, self.now)))
 
     def _begin(self, life: Life) -> None:
-        self._do(life, life.view.joined(self.names, self.now))
+        self._do(life, life.view.joined({name: other.boot for name, other in self.lives.items()}, self.now))
         self._tick(life)
 
     def _tick(self, life: Life) -> None:
-        self._here(life, lambda: self._do(life, life.view.tick(self.now)))
+        self._here(life, lambda: self._do(life, life.view.tick(self.now, self._engaged.get(life.name, ()))))
 
     def _here(self, life: Life, step: Step) -> None:
         """Within a member's process: not once it is dead, later when it is stopped."""
@@ -131,24 +156,25 @@ class Crowd:
                         self._send(life, name, lambda at, me=life: self._asked(at, me))
                 case ms.Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:
-                        self._send(life, name, lambda at, a=about, b=boot, s=silent, me=life: self._told(at, me, a, b, s))
-                case ms.Came(name=name, back=back):
-                    assert name not in life.usable
-                    life.usable |= set() if back else {name}
+                        self._send(
+                            life, name, lambda at, a=about, b=boot, s=silent, me=life: self._told(at, me, a, b, s))
+                case ms.Came(name=name, boot=boot):
+                    assert life.peers.heard(name, boot, 0.0, self.now), "it was there already"
+                    life.peers.advertised(name, boot, ADVERT)
                 case ms.Lost(name=name):
-                    life.usable.discard(name)
+                    assert life.peers.lost(name), "it was not there"
                 case ms.Doubted(name=name, doubted=doubted):
-                    assert doubted or name not in life.usable
-                    life.usable = life.usable - {name} if doubted else life.usable | {name}
+                    life.peers.doubted(name, doubted)
 
     def _asked(self, at: Life, by: Life) -> None:
         self._do(at, at.view.spoke(by.name, by.boot, self.now))
         self._send(at, by.name, lambda back: self._answered(back, at), only=by)
 
     def _answered(self, at: Life, by: Life) -> None:
-        before = at.view.boot(by.name)
-        self._do(at, at.view.answered(by.name, by.boot, self.now))
-        assert before is None or (at.view.boot(by.name) or before) >= before, "a ghost"
+        self._do(at, at.view.answered(by.name, by.boot, self.now, self.random.choice((0.0, 0.001, LATEST_S))))
+        newest = self.lives[by.name]
+        if newest is not by and at.view.boot(by.name) == newest.boot:
+            assert at.view.is_ghost(by.name, by.boot)
 
     def _told(self, at: Life, by: Life, about: str, boot: int, silent: bool) -> None:
         self._do(at, at.view.spoke(by.name, by.boot, self.now))

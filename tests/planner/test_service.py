@@ -118,13 +118,27 @@ def test_a_changed_advert_is_planned_with_and_what_was_measured_stays() -> None:
     used = sum(name in p.where for p in drive.published[-1].placements)
     assert used
     drive.do(Heard(name, 1, Advert(number=2, board="b", executors=1, profiles=slow, streams=[])))
-    assert drive.reports[-1] != "agent_joined"
     assert drive.state.problem().links == links
     drive.pass_time(5.0)
     assert sum(name in p.where for p in drive.published[-1].placements) < used
-    count = len(drive.reports)
     drive.do(Heard(name, 1, Advert(number=1, board="b", executors=1, profiles=[], streams=[])))      # overtaken
-    assert drive.reports[count:] == []
+    assert next(a for a in drive.state.problem().agents if a.name == name).profiles
+
+
+def test_one_that_changes_its_advert_all_the_time_keeps_nobody_from_being_planned_for() -> None:
+    drive = Drive(team(3, 2), hold=True)
+    drive.advertise()
+    (first, *_), drive.held = drive.held, []
+    advert = Advert(board="b", executors=1, profiles=list(drive.problem.agents[0].profiles), streams=[])
+    for number in range(2, 200):
+        drive.do(Heard(drive.problem.agents[0].name, 1, replace(advert, number=number)))
+    drive.solve(first)                                   # stale: the team grew since
+    (again, *_), drive.held = drive.held, []
+    for number in range(200, 400):
+        drive.do(Heard(drive.problem.agents[0].name, 1, replace(advert, number=number)))
+    drive.solve(again)
+    assert drive.state.plan.epoch == 1
+    assert len(drive.reports) < 20
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])
@@ -138,6 +152,7 @@ def test_figures_that_make_no_sense_do_not_enter_the_problem(odd: float) -> None
         streams=[stream("", "good", "detector", 5.0, 0.1, 1).spec, stream("", "a", "detector", odd, 0.1, 1).spec,
                  stream("", "b", "detector", 5.0, odd, 1).spec])
     drive.do(Heard("rover_0", 1, advert))
+    drive.pass_time(1.2)
     drive.do(Heard("rover_0", 1, LinkNews(links={"rover_1": (odd, 6e6), "carrier_0": (0.004, odd)})))
     problem = drive.state.problem()
     mine = next(a for a in problem.agents if a.name == "rover_0")

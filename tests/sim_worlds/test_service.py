@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from sim_worlds import service
-from sim_worlds.service import LAG_BIN_MS, LAG_BINS, Lags, Service
+from sim_worlds.service import LAG_BIN_MS, LAG_BINS, MOST_STEPS, Lags, Service
 from sim_worlds.truth import TrueBox
 from sim_worlds.world import Mission, Scene, World
 from swarm.core import messages as msg
@@ -34,6 +35,7 @@ class Toy(World):
     def __init__(self) -> None:
         self.names, self.renderer = list(ROBOTS), "toy"
         self.steps = 0
+        self.step_s = 0.0                                    # how long one takes
         self.acts: list[tuple[str, Act]] = []
         self.claims: list[tuple[str, Claim]] = []
         self.removed: list[str] = []
@@ -44,6 +46,8 @@ class Toy(World):
 
     def step(self) -> None:
         self.steps += 1
+        if self.step_s:
+            threading.Event().wait(self.step_s)
 
     def act(self, robot: str, act: Act) -> None:
         self.acts.append((robot, act))
@@ -219,6 +223,17 @@ def test_a_robot_whose_agent_is_back_is_sensed_and_acts_again(flying: Team) -> N
     flying.until(lambda: len(flying.heard("rover_0", msg.Sensed)) >= count + 2)
     flying.say("rover_0", msg.Acted(act=ACT))
     flying.until(lambda: flying.toy.acts == [("rover_0", ACT)])
+
+
+def test_a_world_that_cannot_keep_up_still_hears_its_robots(flying: Team) -> None:
+    flying.toy.step_s = 0.006                                # of 0.004 that a step has: each turn is as long as may be
+    steps = flying.toy.steps
+    flying.until(lambda: flying.toy.steps > steps + MOST_STEPS)
+    for _ in range(30):
+        flying.say("rover_0", msg.Acted(act=ACT))
+    steps = flying.toy.steps
+    flying.until(lambda: len(flying.toy.acts) == 30)
+    assert flying.toy.steps - steps < 10 * MOST_STEPS        # one message a turn would take thirty
 
 
 def test_strangers_are_not_listened_to(flying: Team) -> None:
