@@ -15,6 +15,7 @@ from agents import events as ev
 from agents.bodies.world import WorldBody
 from agents.catalogue import Catalogue
 from agents.driver import Driver, Input
+from agents.link_news import LinkNewsbook
 from agents.own_advert import OwnAdvert, battery
 from agents.presence import Presence
 from agents.recording import MOST_FRAMES, Recording
@@ -64,6 +65,7 @@ class Agent:
         ))
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each
         self._presence = Presence()
+        self._link_news = LinkNewsbook()
         self._lookout = Lookout(self._process, self._changed, engaged=self._presence.engaged)
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=catalogue.profiles, presence=self._presence,
@@ -241,8 +243,8 @@ class Agent:
 
     def _tell_news(self) -> None:
         net, executor = self._net.statistics(), self._driver.executor.statistics()
-        links = {peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._presence.links().items()}
-        for peer in self._net.peers("planner"):
+        links = self._link_news.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._presence.links().items()})
+        for peer in self._net.peers("planner") if links else ():
             self._net.send(peer, msg.LinkNews(links=links))
         self._outbox.put(msg.AgentNews(
             rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,

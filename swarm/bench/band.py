@@ -1,4 +1,4 @@
-"""Real agents that have nothing to do, and, in this process, their launcher: for what presence costs and can do."""
+"""Real agents that have nothing to do, their planner, and, here, their launcher: for what presence costs and can do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from swarm.bench.child import ENVIRONMENT, ISOLATED
 from swarm.core import config
 from swarm.core import messages as msg
 from swarm.core.clock import MonotonicClock, new_boot, ns, seconds
-from swarm.core.config import AgentFile, Board
+from swarm.core.config import AgentFile, Board, PlannerFile
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
 from swarm.net.outbox import Outbox
@@ -32,10 +32,11 @@ class BandError(RuntimeError):
 
 
 class Band:
-    """`size` agents in plaintext on loopback. To be used with `with`; leaving it ends them all."""
+    """`size` agents and a planner in plaintext on loopback. To be used with `with`; leaving it ends them all."""
 
     def __init__(self, size: int) -> None:
         self.names = [f"agent_{i}" for i in range(size)]
+        self._all = [*self.names, "planner"]
         self.clock = MonotonicClock()
         self.changes: list[tuple[int, str, str, str]] = []       # when, who says so, peer_lost or peer_back, of whom
         self.news: dict[str, collections.deque[tuple[int, msg.AgentNews]]] = {
@@ -52,9 +53,13 @@ class Band:
         self._lifeline, self._ours = os.pipe()                   # they end when we do
 
     def __enter__(self) -> Band:
-        for name in self.names:
-            self.start(name)
-        self.until(lambda: len(self._members) == len(self.names))
+        try:
+            for name in self._all:
+                self.start(name)
+            self.until(lambda: len(self._members) == len(self._all))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,11 +76,13 @@ class Band:
 
     def start(self, name: str) -> None:
         path = Path(self._folder.name) / f"{name}.yaml"
+        role = "agent" if name in self.names else "planner"
         path.write_text(config.dump(AgentFile(
             version=1, name=name, swarm=self._swarm, board_name="host", board=BOARD, streams=[], body="",
-            launcher=self._net.member)))
+            launcher=self._net.member) if role == "agent" else PlannerFile(
+            version=1, swarm=self._swarm, ray="none", launcher=self._net.member)))
         self._agents[name] = subprocess.Popen(
-            [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "agent", str(path)], pass_fds=[self._lifeline],
+            [sys.executable, *ISOLATED, "-m", "swarm.cli.main", role, str(path)], pass_fds=[self._lifeline],
             env={**os.environ, **ENVIRONMENT, LIFELINE_VARIABLE: str(self._lifeline)}, stdin=subprocess.DEVNULL,
         )
 
@@ -148,8 +155,8 @@ class Band:
                 self._members[sender], self._boots[sender] = member, message.boot
                 self._net.join([member])
                 self._tell[sender] = Outbox(self._loop, partial(self._net.send, sender))
-                if len(self._members) == len(self.names):
-                    for name in self.names:
+                if len(self._members) == len(self._all):
+                    for name in self._all:
                         self._tell[name].put(msg.Roster(members=list(self._members.values())))
             case msg.Happened(what=what, detail=detail):
                 self.changes.append((message.at_ns, sender, what, str(detail.get("peer", ""))))

@@ -138,7 +138,7 @@ class Advert(Message, frozen=True, kw_only=True):
 
 
 class LinkNews(Message, frozen=True, kw_only=True):
-    """An agent's measured links, for the planner."""
+    """What has changed of an agent's measured links, for the planner."""
 
     links: dict[str, tuple[Seconds, Rate]]    # peer -> (round trip in s, bytes per s)
 

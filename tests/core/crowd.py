@@ -56,6 +56,7 @@ class Crowd:
         self._queue: list[tuple[int, int, Step]] = []
         self._count = 0
         self._engaged: dict[str, set[str]] = {}
+        self._announced: dict[tuple[str, str], int] = {}         # when, to whom, of whom
         for name in names:
             self.start(name)
 
@@ -69,7 +70,9 @@ class Crowd:
         self.lives[name] = life
         self.at(self.now + ns(self.random.uniform(0.0, TOLD_S)), lambda: self._begin(life))
         for other in [other for other in self.lives.values() if other is not life and not other.ended_ns]:
-            self.at(self.now + ns(self.random.uniform(0.0, TOLD_S)), lambda other=other: self._announce(other, name, boot))
+            told_ns = self.now + ns(self.random.uniform(0.0, TOLD_S))
+            told_ns = self._announced[other.name, name] = max(told_ns, self._announced.get((other.name, name), 0) + 1)
+            self.at(told_ns, lambda other=other: self._announce(other, name, boot))          # in order, by one source
 
     def join(self, name: str) -> None:
         """A newcomer."""
@@ -86,8 +89,11 @@ class Crowd:
         life = self.lives[name]
         life.stopped = False
         held, life.held = life.held, []
-        self.random.shuffle(held)                    # timers and messages in any order, as they come out of a loop
-        for step in held:
+        first = self.random.randint(0, len(held))    # messages in their order; a timer may come before any of them
+        for step in held[:first]:
+            step()
+        self._tick(life)
+        for step in held[first:]:
             step()
 
     # --- time ---
