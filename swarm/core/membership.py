@@ -32,6 +32,7 @@ EXCUSE_S = 0.1                       # a tick that is later than this: it was we
 GHOST_S = 15.0                       # for so long an older boot is a ghost; after that, the clock there was set back
 NEIGHBOURS = 6                       # on the ring, half of them on each side
 MOST = 4096                          # members
+PHASES = 997
 STARTS = 8                           # of a member that are known to be over
 
 State = Literal["joining", "alive", "suspect", "lost", "back"]
@@ -113,7 +114,8 @@ class Membership:
         self._turn = 0
         self._told: dict[bool, tuple[float, int]] = {True: (0.0, 0), False: (0.0, 0)}
         """Rumours of silence and of return: how many count against what may be told, and since when."""
-        self._beat_ns = self._next_ns = 0
+        self._beat_ns: int | None = None
+        self._next_ns = 0
         self._came = self._lost = self._ghosts = self._asked = self._asked_again = 0
 
     # --- what is heard ---
@@ -167,10 +169,11 @@ class Membership:
         if member is None or boot < member.boot or (silent and boot != member.boot):
             return []
         asked_lately = now - member.asked_ns < ns(PROBE_S)
-        if silent and member.state in ("alive", "back") and now - member.answered_ns >= ns(SUSPECT_S):
-            member.told = True
-            since_ns = now - ns(SUSPECT_S) + max(ns(GRACE_S), 2 * member.trip_ns)
-            member.open_ns = min(member.open_ns if member.open_ns is not None else now, since_ns)
+        if silent and member.state in ("alive", "back"):
+            if now - member.answered_ns >= ns(SUSPECT_S):    # else we have heard it ourselves since
+                member.told = True
+                since_ns = now - ns(SUSPECT_S) + max(ns(GRACE_S), 2 * member.trip_ns)
+                member.open_ns = min(member.open_ns if member.open_ns is not None else now, since_ns)
             return [] if asked_lately else self._ask([about], now)
         if not silent and (member.state in ("joining", "lost") or boot > member.boot):
             member.told |= boot == member.boot
@@ -189,6 +192,8 @@ class Membership:
         """To be called at `next_ns()`. engaged: members that are worked with."""
         self._excuse(now)
         out: list[Command] = []
+        if self._beat_ns is None:                    # a phase of one's own: somebody soon sees that another is gone
+            self._beat_ns = now + ns(HEARTBEAT_S) * (_place(self._name) % PHASES) // PHASES
         if now >= self._beat_ns:
             self._beat_ns = max(self._beat_ns + ns(HEARTBEAT_S), now + ns(HEARTBEAT_S) // 2)
             out += self._ask(self._whom(now, engaged), now)
@@ -206,7 +211,7 @@ class Membership:
 
     def next_ns(self) -> int:
         """When the next tick is due; sooner, perhaps, after anything that gave commands."""
-        self._next_ns = min([self._beat_ns, *(self._again_ns(m) for m in self._members.values())])
+        self._next_ns = min([self._beat_ns or 0, *(self._again_ns(m) for m in self._members.values())])
         return self._next_ns
 
     # --- what is believed ---
@@ -273,6 +278,11 @@ class Membership:
             chosen[others[self._turn]] = None
         return list(chosen)
 
+    def _near(self) -> list[str]:
+        """Neighbours, who all tell of each other's silence: one rumour alone may be lost on its way."""
+        half = (self._neighbours + 1) // 2
+        return self._ring[:half] + self._ring[-half:]
+
     def _ask(self, names: Sequence[str], now: int) -> list[Command]:
         for name in names:
             member = self._members[name]
@@ -296,15 +306,14 @@ class Membership:
         if silent_ns >= ns(SUSPECT_S) and member.state in ("alive", "back"):
             doubted = member.state == "alive"
             member.state, member.changed_ns = "suspect", now
-            told = [] if member.told else self._tell(name, member, True, now)
+            told = [] if member.told and name not in self._near() else self._tell(name, member, True, now)
             return [*([Doubted(name, doubted=True)] if doubted else []), *told]
         return []
 
     def _gone(self, name: str, member: _Member, now: int) -> list[Command]:
         self._lost += 1
-        told = [] if member.told else self._tell(name, member, True, now)       # again: rumours get lost, too
         member.state, member.open_ns, member.changed_ns, member.told = "lost", None, now, False
-        return [Lost(name, member.boot), *told]
+        return [Lost(name, member.boot)]
 
     def _returned(self, name: str, member: _Member, now: int) -> list[Command]:
         self._came += 1
