@@ -25,8 +25,9 @@ from agents.streams import DueFrames
 from swarm.core import messages as msg
 from swarm.core.clock import ns
 from swarm.core.config import AgentFile
-from swarm.core.membership import HEARTBEAT_S, Came, Doubted, Lost
+from swarm.core.membership import HEARTBEAT_S
 from swarm.core.route import split_into
+from swarm.core.sightings import Came, Doubted, Lost
 from swarm.core.spans import LegTimes, RequestId, Span
 from swarm.core.world import Act, Claim, Observation, Outcome, Perceived
 from swarm.net.endpoint import Received

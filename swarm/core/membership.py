@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
 from swarm.core.clock import ns, seconds
+from swarm.core.sightings import Ask, Came, Command, Doubted, Lost, MembershipStatistics, State, Tell
 
 HEARTBEAT_S = 0.25
 AGAIN_S = 0.05                       # after a question that is left open: it is asked again
@@ -32,61 +32,8 @@ EXCUSE_S = 0.1                       # a tick that is later than this: it was we
 GHOST_S = 15.0                       # for so long an older boot is a ghost; after that, the clock there was set back
 NEIGHBOURS = 6                       # on the ring, half of them on each side
 MOST = 4096                          # members
-PHASES = 997
+PHASES = 997                         # of heartbeats
 STARTS = 8                           # of a member that are known to be over
-
-State = Literal["joining", "alive", "suspect", "lost", "back"]
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """Send these members a heartbeat, to be answered."""
-
-    names: list[str]
-
-
-class Tell(msgspec.Struct, frozen=True):
-    """Tell `to` that a member is silent, or has been heard again."""
-
-    to: list[str]
-    about: str
-    boot: int
-    silent: bool
-
-
-class Came(msgspec.Struct, frozen=True):
-    """A member is there: for the first time, started anew, or `back` after a loss."""
-
-    name: str
-    boot: int
-    back: bool
-
-
-class Lost(msgspec.Struct, frozen=True):
-    """A member, or this start of it, is there no more: what it had is gone."""
-
-    name: str
-    boot: int
-
-
-class Doubted(msgspec.Struct, frozen=True):
-    """Whether a member is to get new work changes."""
-
-    name: str
-    doubted: bool
-
-
-Command = Ask | Tell | Came | Lost | Doubted
-
-
-class MembershipStatistics(msgspec.Struct, frozen=True):
-    """Members by state, and counts since the start."""
-
-    states: dict[str, State]
-    came: int
-    lost: int
-    ghosts: int                      # messages of a start that is over
-    asked: int
-    asked_again: int
 
 
 class _Member(msgspec.Struct):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from swarm.core import messages as msg
-from swarm.core.membership import NEIGHBOURS, Ask, Came, Command, Doubted, Lost, Membership, Tell
+from swarm.core.membership import NEIGHBOURS, Membership
+from swarm.core.sightings import Ask, Came, Command, Doubted, Lost, Tell
 from swarm.net.endpoint import Received
 from swarm.net.loop import Timer
 from swarm.net.process import Process

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.membership import Came, Lost
 from swarm.core.messages import Body
 from swarm.core.plan import Placement, Plan
+from swarm.core.sightings import Came, Lost
 from swarm.planner.problem import Problem
 from swarm.planner.solvers import Solution
 

@@ -19,7 +19,8 @@ import msgspec
 from swarm.core import messages as msg
 from swarm.core.clock import ns, seconds
 from swarm.core.config import PlannerFile
-from swarm.core.membership import MOST, Doubted
+from swarm.core.membership import MOST
+from swarm.core.sightings import Doubted
 from swarm.net.endpoint import Received
 from swarm.net.lookout import Changed, Lookout
 from swarm.net.loop import Loop

@@ -19,10 +19,10 @@ import msgspec
 
 from swarm.core.clock import ns
 from swarm.core.link import LinkQuality
-from swarm.core.membership import Came, Lost
 from swarm.core.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
 from swarm.core.plan import Plan, Profile, StreamSpec
 from swarm.core.rules import DEADLINE_S_MAX, EXECUTORS_MAX, PRIORITY_MAX, RATE_HZ_MAX, RATE_HZ_MIN
+from swarm.core.sightings import Came, Lost
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.load import LoadBook
 from swarm.planner.problem import AgentInfo, Problem, StreamOf

@@ -17,6 +17,7 @@ from swarm.core import membership as ms
 from swarm.core.clock import ns
 from swarm.core.membership import HEARTBEAT_S, Membership
 from swarm.core.messages import Advert
+from swarm.core.sightings import Ask, Came, Command, Doubted, Lost, Tell
 from tests.agents.fakes import profile
 
 Step = Callable[[], None]
@@ -52,7 +53,7 @@ class Crowd:
         self.now, self.loss, self.names, self._neighbours = 0, 0.0, names, neighbours
         self.lives: dict[str, Life] = {}
         self.groups: dict[str, int] = {}             # of a partition; empty: none
-        self.log: list[tuple[int, str, ms.Command]] = []
+        self.log: list[tuple[int, str, Command]] = []
         self._queue: list[tuple[int, int, Step]] = []
         self._count = 0
         self._engaged: dict[str, set[str]] = {}
@@ -114,7 +115,7 @@ class Crowd:
         return [life for life in self.lives.values() if not life.ended_ns and not life.stopped]
 
     def lost_by(self, name: str) -> list[str]:
-        return [who for _, who, command in self.log if isinstance(command, ms.Lost) and command.name == name]
+        return [who for _, who, command in self.log if isinstance(command, Lost) and command.name == name]
 
     def engage(self, name: str) -> None:
         """It gives work to all that it may."""
@@ -153,23 +154,23 @@ class Crowd:
         number, due = life.timer, life.view.next_ns()
         self.at(max(due, self.now), lambda: self._tick(life) if number == life.timer else None)
 
-    def _do(self, life: Life, commands: list[ms.Command]) -> None:
+    def _do(self, life: Life, commands: list[Command]) -> None:
         for command in commands:
             self.log.append((self.now, life.name, command))
             match command:
-                case ms.Ask(names=names):
+                case Ask(names=names):
                     for name in names:
                         self._send(life, name, lambda at, me=life: self._asked(at, me))
-                case ms.Tell(to=to, about=about, boot=boot, silent=silent):
+                case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:
                         self._send(
                             life, name, lambda at, a=about, b=boot, s=silent, me=life: self._told(at, me, a, b, s))
-                case ms.Came(name=name, boot=boot):
+                case Came(name=name, boot=boot):
                     assert life.peers.heard(name, boot, 0.0, self.now), "it was there already"
                     life.peers.advertised(name, boot, ADVERT)
-                case ms.Lost(name=name):
+                case Lost(name=name):
                     assert life.peers.lost(name), "it was not there"
-                case ms.Doubted(name=name, doubted=doubted):
+                case Doubted(name=name, doubted=doubted):
                     life.peers.doubted(name, doubted)
 
     def _asked(self, at: Life, by: Life) -> None:

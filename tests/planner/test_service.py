@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from swarm.core.clock import ns
-from swarm.core.membership import Came, Lost
 from swarm.core.messages import Advert, Heartbeat, LinkNews
 from swarm.core.plan import Plan
+from swarm.core.sightings import Came, Lost
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.problem import Problem
 from swarm.planner.service import PlannerState
