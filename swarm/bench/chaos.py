@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -141,6 +142,7 @@ def main(as_json: bool, duration_s: float = DURATION_S, seed: int = SEED) -> int
     if not LEAST_S <= duration_s <= MOST_S:
         raise BadInput("--duration", f"{duration_s:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
     rules.seed(seed, "--seed")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # not before the launch has been ended
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         made = measure(duration_s, seed, Path(folder) / "run")
     if as_json:
