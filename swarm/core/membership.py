@@ -26,11 +26,12 @@ TELLS, TELLS_PER_S = 2, 0.5
 """Rumours of a kind: at once, for each member, and then in all. Who hears nobody, again and again, is late itself."""
 SUSPECT_S = HEARTBEAT_S              # without an answer: no new work, and the others are told
 LOST_S = 0.44                        # without an answer; within three heartbeats of its last sign of life
-GRACE_S = 0.03                       # for who is told of a silence, to ask for itself
+GRACE_S = 0.1                        # for who is told of a silence, to ask for itself
 NEW_S = 5.0                          # for so long a newcomer is asked at every heartbeat
 EXCUSE_S = 0.1                       # a tick that is later than this: it was we who were silent
 GHOST_S = 15.0                       # for so long an older boot is a ghost; after that, the clock there was set back
 NEIGHBOURS = 6                       # on the ring, half of them on each side
+ABSENT = 6                           # of those that are not there, asked at each heartbeat in turn
 MOST = 4096                          # members
 PHASES = 997                         # of heartbeats
 STARTS = 8                           # of a member that are known to be over
@@ -58,7 +59,7 @@ class Membership:
         self._name, self._neighbours = name, neighbours
         self._members: dict[str, _Member] = {}
         self._ring: list[str] = []                   # all but oneself, beginning behind oneself
-        self._turn = 0
+        self._beats = 0
         self._told: dict[bool, tuple[float, int]] = {True: (0.0, 0), False: (0.0, 0)}
         """Rumours of silence and of return: how many count against what may be told, and since when."""
         self._beat_ns: int | None = None
@@ -142,6 +143,7 @@ class Membership:
         if self._beat_ns is None:                    # a phase of one's own: somebody soon sees that another is gone
             self._beat_ns = now + ns(HEARTBEAT_S) * (_place(self._name) % PHASES) // PHASES
         if now >= self._beat_ns:
+            self._beats += 1
             self._beat_ns = max(self._beat_ns + ns(HEARTBEAT_S), now + ns(HEARTBEAT_S) // 2)
             out += self._ask(self._whom(now, engaged), now)
         again: list[str] = []
@@ -205,7 +207,7 @@ class Membership:
         return out
 
     def _whom(self, now: int, engaged: Collection[str]) -> list[str]:
-        """Neighbours, lost ones among the nearest so that they are found again; engaged and new ones; one in turn."""
+        """Neighbours, engaged and new ones; of the others some of the absent and one of the present, in turn."""
         chosen: dict[str, None] = {}
         half = (self._neighbours + 1) // 2
         for side in (self._ring, self._ring[::-1]):
@@ -220,10 +222,15 @@ class Membership:
         chosen |= dict.fromkeys(n for n in engaged if n in self._members and self._members[n].state != "lost")
         chosen |= dict.fromkeys(name for name, member in self._members.items() if now < member.until_ns)
         others = [name for name in self._ring if name not in chosen]
-        if others:
-            self._turn = (self._turn + 1) % len(others)
-            chosen[others[self._turn]] = None
+        absent = [name for name in others if not _present(self._members[name])]
+        chosen |= dict.fromkeys(self._in_turn(absent, ABSENT))       # who is dead costs nothing: it cannot be reached
+        chosen |= dict.fromkeys(self._in_turn([name for name in others if name not in absent], 1))
         return list(chosen)
+
+    def _in_turn(self, names: Sequence[str], most: int) -> list[str]:
+        """So many of them, others each heartbeat."""
+        at = self._beats * most % len(names) if names else 0
+        return [*names[at:], *names[:at]][:most]
 
     def _near(self) -> list[str]:
         """Neighbours, who all tell of each other's silence: one rumour alone may be lost on its way."""

@@ -56,7 +56,7 @@ class Crowd:
         self.log: list[tuple[int, str, Command]] = []
         self._queue: list[tuple[int, int, Step]] = []
         self._count = 0
-        self._engaged: dict[str, set[str]] = {}
+        self._engaged: dict[str, list[str]] = {}
         self._announced: dict[tuple[str, str], int] = {}         # when, to whom, of whom
         for name in names:
             self.start(name)
@@ -120,7 +120,7 @@ class Crowd:
     def engage(self, name: str) -> None:
         """It gives work to all that it may."""
         life = self.lives[name]
-        self._engaged[name] = life.usable(self.now)
+        self._engaged[name] = sorted(life.usable(self.now))
 
     def split(self) -> list[str]:
         """Where a running member's belief of another is not the truth."""
