@@ -44,7 +44,7 @@ class _Member(msgspec.Struct):
     heard_ns: int = 0                # the newest start's last word
     answered_ns: int = -(1 << 62)
     over: tuple[int, ...] = ()       # the last starts before this one
-    trip_ns: int = 0                 # what its answers take; asked again sooner, who is late would be later still
+    trip_ns: int = 0                 # what its answers take; asked far more often, who is late would be later still
     asked_ns: int = 0
     open_ns: int | None = None       # when the first question was asked that is still open
     until_ns: int = 0                # asked at every heartbeat till then
@@ -250,7 +250,7 @@ class Membership:
         if member.open_ns is None:
             return 1 << 62
         first_ns = member.open_ns + max(ns(AGAIN_S), 2 * member.trip_ns)
-        return max(first_ns, member.asked_ns + max(ns(PROBE_S), member.trip_ns))
+        return max(first_ns, member.asked_ns + max(ns(PROBE_S), member.trip_ns // 2))
 
     def _silent(self, name: str, member: _Member, now: int) -> list[Command]:
         """What a question that is left open for so long means."""
