@@ -10,9 +10,8 @@ import math
 from collections.abc import Iterable
 from itertools import islice
 
-from agents.guards import NEVER_NS
 from agents.work import Work
-from swarm.core.clock import ns
+from swarm.core.clock import NEVER_NS, ns
 from swarm.core.cost import LONG_S, together_p50_s, together_p95_s
 
 MOST_SEEN = 32                       # waiting runs that are looked at

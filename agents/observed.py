@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from swarm.core.clock import seconds
-from swarm.core.cost import leg_p50_s, together_p50_s
-from swarm.core.plan import Leg, Profile, StageProfile
+from swarm.core.cost import leg_p50_s, slowed, together_p50_s
+from swarm.core.plan import Leg, Profile
 
 WEIGHT = 0.25                        # of what was seen last
 BOUNDS = (0.125, 8.0)                # of a factor
@@ -64,12 +62,7 @@ class Observed:
         if len(factors) != 1 + len(profile.stages):
             return profile
         whole, *by_stage = factors
-        return msgspec.structs.replace(
-            profile, p50_s=profile.p50_s * whole, p95_s=profile.p95_s * whole,
-            batch_s=[together_s * whole for together_s in profile.batch_s],
-            stages=[StageProfile(stage.p50_s * factor, stage.p95_s * factor, stage.input_bytes)
-                    for stage, factor in zip(profile.stages, by_stage, strict=True)],
-        )
+        return slowed(profile, whole, by_stage)
 
     def _notable(self, key: tuple[str, str]) -> bool:
         factors = self._factors[key]

@@ -10,10 +10,9 @@ import collections
 from collections.abc import Sequence
 from statistics import median
 
-import msgspec
-
 from swarm.core.clock import ns
-from swarm.core.plan import Profile, StageProfile
+from swarm.core.cost import slowed
+from swarm.core.plan import Profile
 
 RUNS = 5                             # of which the median counts: one hiccup is none, three slow runs in five are slow
 NOTABLE = 2.0                        # a change by this factor is worth telling: smaller ones, peers see for themselves
@@ -59,11 +58,6 @@ class Pace:
 
 def scaled(profiles: Sequence[Profile], factor: float) -> list[Profile]:
     """The board's profiles where all takes so many times as long."""
-    return [_scaled(profile, factor) for profile in profiles] if factor != 1.0 else list(profiles)
-
-
-def _scaled(profile: Profile, f: float) -> Profile:
-    return msgspec.structs.replace(
-        profile, p50_s=profile.p50_s * f, p95_s=profile.p95_s * f, batch_s=[s * f for s in profile.batch_s],
-        stages=[StageProfile(stage.p50_s * f, stage.p95_s * f, stage.input_bytes) for stage in profile.stages],
-    )
+    if factor == 1.0:
+        return list(profiles)
+    return [slowed(profile, factor, [factor] * len(profile.stages)) for profile in profiles]

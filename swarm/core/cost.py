@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from swarm.core.link import LinkQuality
-from swarm.core.plan import Leg, Profile
+from swarm.core.plan import Leg, Profile, StageProfile
 
 LONG_S = 0.02
 """A whole run that takes this long goes stage by stage, where these are loaded, so that it can be set aside."""
@@ -28,6 +28,16 @@ class Away(NamedTuple):
 
     way_s: float
     work_s: float
+
+
+def slowed(profile: Profile, whole: float, by_stage: Iterable[float]) -> Profile:
+    """The profile where a whole run takes so many times as long, and each stage so many times. Raises: ValueError."""
+    return msgspec.structs.replace(
+        profile, p50_s=profile.p50_s * whole, p95_s=profile.p95_s * whole,
+        batch_s=[together_s * whole for together_s in profile.batch_s],
+        stages=[StageProfile(stage.p50_s * factor, stage.p95_s * factor, stage.input_bytes)
+                for stage, factor in zip(profile.stages, by_stage, strict=True)],
+    )
 
 
 def remote_s(profile: Profile, peer: PeerView) -> float:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from swarm.core.clock import ns, seconds
+from swarm.core.clock import NEVER_NS, ns, seconds
 from swarm.core.sightings import Ask, Came, Command, Doubted, Lost, MembershipStatistics, State, Tell
 
 HEARTBEAT_S = 0.25
@@ -42,7 +42,7 @@ class _Member(msgspec.Struct):
     state: State = "joining"
     boot: int = 0
     heard_ns: int = 0                # the newest start's last word
-    answered_ns: int = -(1 << 62)
+    answered_ns: int = -NEVER_NS
     over: tuple[int, ...] = ()       # the last starts before this one
     trip_ns: int = 0                 # what its answers take; asked far more often, who is late would be later still
     asked_ns: int = 0
@@ -56,7 +56,7 @@ class Membership:
     """One member's view of all others."""
 
     def __init__(self, name: str, neighbours: int = NEIGHBOURS) -> None:
-        self._name, self._neighbours = name, neighbours
+        self._name, self._half = name, (neighbours + 1) // 2     # neighbours on each side
         self._members: dict[str, _Member] = {}
         self._ring: list[str] = []                   # all but oneself, beginning behind oneself
         self._beats = 0
@@ -209,7 +209,7 @@ class Membership:
     def _whom(self, now: int, engaged: Collection[str]) -> list[str]:
         """Neighbours, engaged and new ones; of the others some of the absent and one of the present, in turn."""
         chosen: dict[str, None] = {}
-        half = (self._neighbours + 1) // 2
+        half = self._half
         for side in (self._ring, self._ring[::-1]):
             present = 0
             for place, name in enumerate(side):
@@ -234,8 +234,7 @@ class Membership:
 
     def _near(self) -> list[str]:
         """Neighbours, who all tell of each other's silence: one rumour alone may be lost on its way."""
-        half = (self._neighbours + 1) // 2
-        return self._ring[:half] + self._ring[-half:]
+        return self._ring[:self._half] + self._ring[-self._half:]
 
     def _ask(self, names: Sequence[str], now: int) -> list[Command]:
         for name in names:
@@ -248,7 +247,7 @@ class Membership:
 
     def _again_ns(self, member: _Member) -> int:
         if member.open_ns is None:
-            return 1 << 62
+            return NEVER_NS
         first_ns = member.open_ns + max(ns(AGAIN_S), 2 * member.trip_ns)
         return max(first_ns, member.asked_ns + max(ns(PROBE_S), member.trip_ns // 2))
 

@@ -95,15 +95,18 @@ class Stage:
         _, errors = self.child.communicate(timeout=20)
         return self.child.returncode, errors
 
+    def close(self) -> None:
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.communicate()
+        self.net.close()
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path)
     yield stage
-    if stage.child.poll() is None:
-        stage.child.kill()
-        stage.child.communicate()
-    stage.net.close()
+    stage.close()
 
 
 def test_the_late_word_of_an_older_start_is_no_loss_and_a_newer_start_is_one(stage: Stage) -> None:

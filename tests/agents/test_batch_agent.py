@@ -28,10 +28,7 @@ BUDGET_S = 5.0
 def carrier(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path, board=SLOW, streams=[], load=["detector"], behaviour="", policy="local")
     yield stage
-    if stage.child.poll() is None:
-        stage.child.kill()
-        stage.child.communicate()
-    stage.net.close()
+    stage.close()
 
 
 @pytest.fixture(scope="module")

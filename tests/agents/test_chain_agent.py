@@ -57,12 +57,6 @@ class Chain(Stage):
         self.net.until(came)
         return self.got(who, kind)[0]
 
-    def close(self) -> None:
-        if self.child.poll() is None:
-            self.child.kill()
-            self.child.communicate()
-        self.net.close()
-
     def tensors(self, who: str) -> list[np.ndarray]:
         """What came with the first ask that somebody got."""
         return next(m.tensors for m in self.net.got[who] if isinstance(m.body, msg.StageAsk))

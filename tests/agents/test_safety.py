@@ -23,10 +23,7 @@ AHEAD_M = 0.35                       # a wall all around, hardly beyond the robo
 def stage(tmp_path: Path) -> Iterator[Stage]:
     stage = Stage(tmp_path, board=SLOW, streams=[STREAM])
     yield stage
-    if stage.child.poll() is None:
-        stage.child.kill()
-        stage.child.communicate()
-    stage.net.close()
+    stage.close()
 
 
 def test_it_stops_by_lidar_while_all_peers_are_silent_and_the_executor_is_busy(stage: Stage) -> None:

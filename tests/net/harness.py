@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swarm.core.clock import MonotonicClock, ns
-from swarm.core.messages import Heartbeat, HeartbeatAck
+from swarm.core.messages import Heartbeat, HeartbeatAck, Start
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
 
@@ -35,6 +35,18 @@ class Net:
         endpoint = Endpoint(self.loop, swarm=swarm, name=name, role=role, boot=boot, handler=received)
         self.endpoints.append(endpoint)
         return endpoint
+
+    def pair(self) -> tuple[Endpoint, Endpoint]:
+        """`a` and `b`, which have heard each other; what they said is forgotten."""
+        a, b = self.endpoint("a"), self.endpoint("b")
+        a.join([b.member])
+        b.join([a.member])
+        self.until(lambda: a.send("b", Start()))
+        self.until(lambda: b.send("a", Start()))
+        self.until(lambda: bool(self.got["a"] and self.got["b"]))
+        self.got["a"].clear()
+        self.got["b"].clear()
+        return a, b
 
     def until(self, condition: Callable[[], bool]) -> None:
         end = self.loop.clock.now_ns() + LIMIT_NS

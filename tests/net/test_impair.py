@@ -61,19 +61,9 @@ def test_an_empty_frame_stays_empty() -> None:
 # --- over real sockets ---
 
 
-def joined(net: Net) -> tuple[Any, Any]:
-    a, b = net.endpoint("a"), net.endpoint("b")
-    a.join([b.member])
-    b.join([a.member])
-    net.until(lambda: a.send("b", Start()))
-    net.until(lambda: b.send("a", Start()))
-    net.until(lambda: bool(net.got["a"] and net.got["b"]))
-    return a, b
-
-
 @pytest.mark.parametrize("ills", [{"lose": 0.3}, {"corrupt": 0.3}, {"lose": 0.2, "corrupt": 0.2}], ids=str)
 def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, ills: dict[str, float]) -> None:
-    a, b = joined(net)
+    a, b = net.pair()
     for impaired in (a, b):
         impaired.impairment.become(Afflicted(seed=5, **ills))
     sizes = (100, 20_000, 700_000)

@@ -20,20 +20,8 @@ def open_bytes(of: Any, sender: str) -> int:
     return incoming.open_bytes if incoming else 0
 
 
-def joined(net: Net) -> tuple[Any, Any]:
-    a, b = net.endpoint("a"), net.endpoint("b")
-    a.join([b.member])
-    b.join([a.member])
-    net.until(lambda: a.send("b", Start()))
-    net.until(lambda: b.send("a", Start()))
-    net.until(lambda: bool(net.got["a"] and net.got["b"]))
-    net.got["a"].clear()
-    net.got["b"].clear()
-    return a, b
-
-
 def test_tensors_larger_than_the_window_arrive_intact(net: Net) -> None:
-    a, _ = joined(net)
+    a, _ = net.pair()
     rng = np.random.default_rng(7)
     tensors = [rng.integers(0, 256, (3, 500_000), np.uint8).view(np.uint8), np.zeros((0, 7), np.float32),
                rng.standard_normal((300, 1000)).astype(np.float32), np.array(-5, np.int64),
@@ -54,7 +42,7 @@ def test_tensors_larger_than_the_window_arrive_intact(net: Net) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_element_type_travels_in_chunks(net: Net, dtype: str) -> None:
-    a, _ = joined(net)
+    a, _ = net.pair()
     tensor = (np.arange(100_000) % 2).astype(dtype)
     assert a.send("b", Drain(), [tensor])
     net.until(lambda: len(net.got["b"]) == 1)
@@ -64,7 +52,7 @@ def test_every_element_type_travels_in_chunks(net: Net, dtype: str) -> None:
 
 def test_an_answer_with_a_large_header_takes_the_receipt_along(net: Net) -> None:
     """It first tries the urgent lane; the receipt in that try must not be lost."""
-    a, b = joined(net)
+    a, b = net.pair()
     assert a.send("b", Drain(), [np.zeros(20_000, np.uint8)])
     net.until(lambda: len(net.got["b"]) == 1)
     b._bulk.came(b._bulk._incoming["a"] and Envelope(v=1, swarm="s", sender="a", boot=1, body=Start(), number=2), 1, 0)
@@ -76,7 +64,7 @@ def test_an_answer_with_a_large_header_takes_the_receipt_along(net: Net) -> None
 
 
 def test_a_transfer_that_is_cancelled_between_chunks_never_arrives_and_is_freed(net: Net) -> None:
-    a, b = joined(net)
+    a, b = net.pair()
     assert a.send("b", Drain(), [np.ones(48 * MIB, np.uint8)], tag="large")
     net.until(lambda: open_bytes(b, "a") > 0)
     assert a.cancel("b", "large")
@@ -89,7 +77,7 @@ def test_a_transfer_that_is_cancelled_between_chunks_never_arrives_and_is_freed(
 
 
 def test_a_member_that_is_joined_anew_hears_bulk_at_once(net: Net) -> None:
-    a, b = joined(net)
+    a, b = net.pair()
     for _ in range(3):
         assert a.send("b", Drain(), [np.zeros(20_000, np.uint8)])
     net.until(lambda: len(net.got["b"]) == 3)
@@ -101,7 +89,7 @@ def test_a_member_that_is_joined_anew_hears_bulk_at_once(net: Net) -> None:
 
 
 def test_after_a_restart_of_the_receiver_nothing_counts_as_lost(net: Net) -> None:
-    a, old = joined(net)
+    a, old = net.pair()
     for _ in range(5):
         assert a.send("b", Drain(), [np.zeros(20_000, np.uint8)])
     net.until(lambda: len(net.got["b"]) == 5)
@@ -114,7 +102,7 @@ def test_after_a_restart_of_the_receiver_nothing_counts_as_lost(net: Net) -> Non
 
 def test_undelivered_messages_are_told_of_once_by_reason(net: Net) -> None:
     told: list[tuple[str, Hashable, str]] = []
-    a, b = joined(net)
+    a, b = net.pair()
     a._bulk._undelivered = lambda *what: told.append(what)
     big = [np.zeros(8 * MIB, np.uint8)]
     assert a.send("b", Drain(), big, tag="late", budget_s=0.0005)
