@@ -1,6 +1,7 @@
 """What all tests share: a store and a cache of their own, for them and for the processes that they start.
 
-No test sees, or changes, the models and the cached sessions of whoever runs the tests.
+No test sees, or changes, the models and the cached sessions of whoever runs the tests. Generated examples are the same
+in each run, and may take as long as a busy host needs.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
 OWN = Path(tempfile.mkdtemp(prefix="swarm-tests-"))
 os.environ["SWARM_MODELS"] = str(OWN / "models")
 os.environ["SWARM_CACHE"] = str(OWN / "cache")
+
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")
 
 
 def pytest_unconfigure() -> None:

@@ -19,6 +19,7 @@ from swarm.core.messages import Ready, Shutdown
 from swarm.core.plan import StreamSpec
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
+from tests.patience import HANG_NS, HANG_S
 
 HOUSE = Path(__file__).parent.parent
 NOT_ON_A_BOARD = ("ray", "pybullet", "torch", "onnx", "matplotlib", "pyarrow", "rich", "scipy")
@@ -93,11 +94,11 @@ def test_an_agent_runs_without_what_a_board_does_not_have(tmp_path: Path) -> Non
     path.write_text(dump(settings))
     code = BLOCKED.format(blocked=NOT_ON_A_BOARD, path=str(path))
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    loop.after(20_000_000_000, loop.stop)
+    loop.after(HANG_NS, loop.stop)
     loop.run()
     launcher.close(200)
     try:
-        _, errors = child.communicate(timeout=20)
+        _, errors = child.communicate(timeout=HANG_S)
     finally:
         child.kill()
     assert ready, errors

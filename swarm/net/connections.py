@@ -1,4 +1,7 @@
-"""The connections of one bound socket: handshakes that fail are counted, and one that hoards memory is cut.
+"""The connections of one bound socket: failed handshakes are counted, and a connection that hoards memory is cut.
+
+A connection that ends before its handshake is complete is nothing to report: a peer that stops while it connects looks
+like that. It is counted as broken off. A handshake that we reject (no key, a wrong key, not our protocol) is refused.
 
 ZeroMQ keeps the frames of a message until its last one has come, however many they are, and its high-water mark counts
 whole messages: one message without an end would fill the memory. What the kernel has received on a connection, less
@@ -46,6 +49,7 @@ class Connections:
     """Follows a socket that will be bound.
 
     refuse: told of `handshake` (no key, or wrong about ours) and of `hoard`, a connection that was cut.
+    broken_off: connections that ended during the handshake.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Connections:
     ) -> None:
         self._loop, self._lane, self._refuse = loop, lane, refuse
         self._open: dict[int, _Connection] = {}
+        self.broken_off = 0
         address = f"inproc://connections.{lane}"
         socket.monitor(address, FAILED | zmq.EVENT_ACCEPTED)
         self._monitor = context.socket(zmq.PAIR)
@@ -82,8 +87,10 @@ class Connections:
                 return
             if event["event"] == zmq.EVENT_ACCEPTED:
                 self._found(int(event["value"]))
+            elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+                self.broken_off += 1
             else:
-                why = WORDS.get(event["value"], "broken off")
+                why = WORDS.get(event["value"], f"protocol error {event['value']:#x}")
                 self._refuse(WireError("handshake", f"a connection to {event['endpoint'].decode()}: {why}"))
 
     def _found(self, descriptor: int) -> _Connection | None:

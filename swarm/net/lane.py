@@ -15,12 +15,13 @@ from swarm.net.loop import Loop
 
 
 class LaneStatistics(msgspec.Struct, frozen=True):
-    """Messages and bytes of one lane."""
+    """Messages and bytes of one lane; `broken_off`: connections to it that ended during the handshake."""
 
     sent: int
     received: int
     sent_bytes: int
     received_bytes: int
+    broken_off: int
 
 
 class Taken(NamedTuple):
@@ -60,7 +61,8 @@ class Lane:
         self._sent_bytes += size
 
     def statistics(self) -> LaneStatistics:
-        return LaneStatistics(self._sent, self._received, self._sent_bytes, self._received_bytes)
+        return LaneStatistics(
+            self._sent, self._received, self._sent_bytes, self._received_bytes, self._connections.broken_off)
 
     def close(self) -> None:
         """Before the context's sockets are closed."""

@@ -17,6 +17,7 @@ from swarm.core.plan import Placement, Plan, StreamSpec
 from swarm.core.spans import RequestId
 from swarm.core.world import LIDAR, Detections, Pose
 from tests.net.harness import Net
+from tests.patience import HANG_S
 
 B = TypeVar("B")
 FRAME = np.zeros((72, 96, 3), np.uint8)
@@ -45,15 +46,16 @@ class Stage:
             [sys.executable, "-m", "swarm.cli.main", "agent", str(path)], stderr=subprocess.PIPE, text=True)
         self.frames = 0
 
-    def up(self) -> None:
-        """Until it is in the roster and streams."""
+    def up(self, *before: msg.Body) -> None:
+        """Until it is in the roster and streams; `before`: what the launcher says to it just before the start."""
         ready = self.wait("launcher", msg.Ready)
         members = [ready.member, *(e.member for e in (self.world, self.peer, self.planner))]
         for endpoint in self.net.endpoints:
             endpoint.join(members)
         self.send(self.launcher, msg.Roster(members=members))
         self.wait("mule", msg.Heartbeat)                     # it knows its peers
-        self.send(self.launcher, msg.Start())
+        for body in (*before, msg.Start()):
+            self.send(self.launcher, body)
 
     def send(self, endpoint: Any, body: msg.Body, tensors: Any = (), budget_s: float | None = None) -> None:
         self.net.until(lambda: endpoint.send("rover", body, tensors, budget_s))
@@ -71,7 +73,8 @@ class Stage:
         return [m.body for m in self.net.got[who] if isinstance(m.body, kind)]
 
     def wait(self, who: str, kind: type[B], count: int = 1) -> B:
-        self.net.until(lambda: len(self.got(who, kind)) >= count)
+        self.net.until(lambda: len(self.got(who, kind)) >= count or self.child.poll() is not None)
+        assert len(self.got(who, kind)) >= count, f"the agent ended with {self.child.returncode}"
         return self.got(who, kind)[count - 1]
 
     def first_request(self) -> msg.Submitted:
@@ -92,7 +95,7 @@ class Stage:
 
     def end(self) -> tuple[int, str]:
         self.send(self.launcher, msg.Shutdown())
-        _, errors = self.child.communicate(timeout=20)
+        _, errors = self.child.communicate(timeout=HANG_S)
         return self.child.returncode, errors
 
     def close(self) -> None:
@@ -143,7 +146,7 @@ def test_it_serves_peers_and_refuses_what_makes_no_sense(stage: Stage) -> None:
     stage.up()
 
     def ask(sequence: int, tensors: Any = (IMAGE,), *, agent: str = "mule", model: str = "detector",
-            budget_s: float | None = 5.0) -> None:
+            budget_s: float | None = HANG_S) -> None:
         body = msg.StageAsk(request=RequestId(agent, 7, sequence), model=model, variant="int8", priority=0)
         stage.send(stage.peer, body, tensors, budget_s)
 
@@ -215,7 +218,7 @@ def test_it_ends_when_its_file_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("version: 1\nnme: rover\n")
     child = subprocess.run(
-        [sys.executable, "-m", "swarm.cli.main", "agent", str(path)], capture_output=True, text=True, timeout=20)
+        [sys.executable, "-m", "swarm.cli.main", "agent", str(path)], capture_output=True, text=True, timeout=HANG_S)
     assert child.returncode == 2
     assert "`nme`" in child.stderr
     assert len(child.stderr.splitlines()) == 1

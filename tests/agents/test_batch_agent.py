@@ -16,12 +16,12 @@ from swarm.core.config import Board
 from swarm.core.spans import RequestId
 from tests.agents.test_agent import Stage
 from tests.agents.test_catalogue import GOLDEN
+from tests.patience import HANG_S
 
-SLOW = Board(speed={"fp32": 0.04, "int8": 0.04}, memory_mb=1, power_w=1, source="test")
-"""Here the detector takes some 30 ms: what is asked for meanwhile waits."""
+SLOW = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")
+"""Here the detector takes some 120 ms: what is asked for meanwhile waits."""
 
 ASKS = 6
-BUDGET_S = 5.0
 
 
 @pytest.fixture
@@ -40,17 +40,19 @@ def held() -> Catalogue:
 def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: Catalogue) -> None:
     carrier.up()
     images = np.load(GOLDEN)["images"][:ASKS]
-    for k, image in enumerate(images):
-        ask = msg.StageAsk(request=RequestId("mule", 7, k), model="detector", variant="int8", priority=0)
-        carrier.send(carrier.peer, ask, [image[None]], BUDGET_S)
-    carrier.wait("mule", msg.StageAnswer, ASKS)
+    asked = 0
+    while max((answer.batch for answer in carrier.got("mule", msg.StageAnswer)), default=0) < 3:
+        for image in images:                             # and again where they came too slowly to meet
+            ask = msg.StageAsk(request=RequestId("mule", 7, asked), model="detector", variant="int8", priority=0)
+            carrier.send(carrier.peer, ask, [image[None]], HANG_S)
+            asked += 1
+        carrier.wait("mule", msg.StageAnswer, asked)
     answers = carrier.got("mule", msg.StageAnswer)
-    assert sorted(answer.request.sequence for answer in answers) == list(range(ASKS))
+    assert sorted(answer.request.sequence for answer in answers) == list(range(asked))
     for answer in answers:                               # each has its own outcome
-        image = images[answer.request.sequence]
+        image = images[answer.request.sequence % ASKS]
         assert answer.outcome == held.get("detector", "int8").run(image, RunHandle())
     sizes = [answer.batch for answer in answers]
-    assert max(sizes) > 2
     for size in set(sizes):
         assert sizes.count(size) % size == 0             # whole runs
     assert carrier.got("mule", msg.StageRefusal) == []

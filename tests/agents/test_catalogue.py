@@ -23,11 +23,11 @@ from swarm.core.config import Board
 from swarm.core.plan import Leg
 from swarm.core.world import Detections
 from tests.agents.staged import STAGE_MS, STAGES, run_leg, store_with_stages
+from tests.patience import HANG_S
 
 BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
 GOLDEN = Path(__file__).parent.parent / "models" / "data" / "golden.npz"
 FRAME: np.ndarray = max(np.load(GOLDEN)["images"], key=lambda image: image.std())    # one with much to see
-WAIT_S = 20.0
 
 
 def time(ms: float) -> RunTime:
@@ -117,7 +117,7 @@ def test_stages_are_loaded_later_in_a_thread_of_their_own(folder: Path) -> None:
     came: queue.Queue[Pipeline] = queue.Queue()
     loader = Loader(crashed=_not_expected)
     loader.start("detector", lambda handle: later.load_stages("detector", "int8", handle), came.put)
-    later.adopt("detector", "int8", came.get(timeout=WAIT_S))
+    later.adopt("detector", "int8", came.get(timeout=HANG_S))
     loader.close()
     assert later.staged == [("detector", "int8")]
     assert isinstance(run_leg(later.get("detector", "int8"), FRAME, Leg("a", 0, STAGES)), Detections)
@@ -137,7 +137,7 @@ def test_a_load_that_fails_is_told_and_one_that_is_cancelled_ends(caplog: pytest
 
     loader.start("broken", broken, _not_expected)
     loader.start("endless", endless, _not_expected)
-    begun.get(timeout=WAIT_S)
+    begun.get(timeout=HANG_S)
     loader.close()                                           # returns: both threads have ended
     assert "the stages of broken cannot be run: stage 1" in caplog.text
     assert not any(thread.is_alive() for thread, _ in loader._loads)
@@ -150,7 +150,7 @@ def test_a_bug_in_a_load_is_handed_on() -> None:
         raise KeyError("a bug")
 
     Loader(crashed=crashes.put).start("bug", bug, _not_expected)
-    assert isinstance(crashes.get(timeout=WAIT_S), KeyError)
+    assert isinstance(crashes.get(timeout=HANG_S), KeyError)
 
 
 def _not_expected(what: object) -> None:

@@ -15,6 +15,7 @@ from swarm.core import messages as msg
 from swarm.core.config import AgentFile, Board, dump
 from swarm.net.endpoint import Endpoint
 from tests.net.harness import Net
+from tests.patience import HANG_S
 
 B = TypeVar("B", bound=msg.Message)
 BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
@@ -41,7 +42,7 @@ class Field:
     def close(self) -> int | None:
         self.child.send_signal(signal.SIGTERM)
         try:
-            return self.child.wait(20)
+            return self.child.wait(HANG_S)
         finally:
             self.child.kill()
             self.net.close()

@@ -11,23 +11,28 @@ import numpy as np
 import pytest
 
 from agents.catalogue import Given, Made
-from agents.executor import Executor, Run
+from agents.executor import PATIENCE, Executor, Run
+from agents.preemption import CUT_S
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import MonotonicClock
+from swarm.core.clock import Clock, MonotonicClock, seconds
 from swarm.core.plan import Leg
 from swarm.core.world import Detections, Outcome
 from tests.agents.fakes import request
+from tests.agents.passing import PassingTime
+from tests.patience import HANG_S
 
 FRAME = np.zeros((72, 96, 3), np.uint8)
 WHOLE = Leg("me")
-WAIT_S = 10.0
 STAGES = 4
 
 
 class FakeModel:
-    """Runs until told to go on."""
+    """Runs until told to go on; `takes_s` of `time` is what it then really takes."""
 
-    def __init__(self, draw_s: float = 0.0, error: Exception | None = None) -> None:
+    def __init__(
+        self, draw_s: float = 0.0, error: Exception | None = None, time: PassingTime | None = None, takes_s: float = 0.0
+    ) -> None:
+        self.time, self.takes_s = time, takes_s
         self.draw_s = draw_s
         self.go, self.begun = threading.Event(), threading.Event()
         self.error = error
@@ -44,7 +49,9 @@ class FakeModel:
 
     def run(self, given: Given, handle: RunHandle) -> Outcome:
         self.begun.set()
-        assert self.go.wait(WAIT_S)
+        assert self.go.wait(HANG_S)
+        if self.time is not None:
+            self.time.advance(self.takes_s)
         if self.error:
             raise self.error
         return Detections(boxes=[])
@@ -58,18 +65,19 @@ class FakeModel:
 
 
 class Runs:
-    def __init__(self, emulated: bool) -> None:
+    def __init__(self, emulated: bool, clock: Clock | None = None) -> None:
         self.ended: queue.Queue[Run] = queue.Queue()
         self.crashes: queue.Queue[BaseException] = queue.Queue()
         self.executor = Executor(
-            MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put, crashed=self.crashes.put
+            clock or MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put,
+            crashed=self.crashes.put,
         )
 
     def start(self, model: FakeModel, leg: Leg = WHOLE) -> None:
         self.executor.start(1, request(1), model, leg, FRAME)  # pyright: ignore[reportArgumentType]
 
     def end(self) -> Run:
-        run = self.ended.get(timeout=WAIT_S)
+        run = self.ended.get(timeout=HANG_S)
         self.executor.collect(run)
         return run
 
@@ -81,36 +89,39 @@ def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     runs.executor.close()
 
 
-def test_a_slowed_run_takes_a_factor_longer_until_it_is_well_again() -> None:
-    emulated, real = Runs(True), Runs(False)
-    try:
-        for runs, draw_s in ((emulated, 0.02), (real, 0.0)):
-            runs.executor.slow_down(3.0)
-            model = FakeModel(draw_s=draw_s)
-            runs.start(model)
-            assert model.begun.wait(WAIT_S)
-            if runs is real:
-                runs.executor.hurry(1)                       # nothing to hurry
-                threading.Event().wait(0.02)                 # what it takes on a board as it is
-            model.go.set()
-            end = runs.end()
-            assert end.ended == "done"
-            assert (end.finished_ns - end.started_ns) / 1e9 >= 0.06
-            assert not end.overrun
-            runs.executor.slow_down(1.0)
-            runs.start(model)
-            end = runs.end()
-            assert (end.finished_ns - end.started_ns) / 1e9 < 0.06
-    finally:
-        emulated.executor.close()
-        real.executor.close()
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> PassingTime:
+    return PassingTime(monkeypatch)
+
+
+def lasted_s(time: PassingTime, emulated: bool, leg: Leg = WHOLE, *, slow: tuple[float, ...] = (1.0,),
+             draw_s: float = 0.0, takes_s: float = 0.0) -> list[tuple[float, bool]]:
+    """How long a run lasts at each factor in turn, and whether it was an overrun."""
+    runs, model = Runs(emulated, time), FakeModel(draw_s, time=time, takes_s=takes_s)
+    model.go.set()
+    lasted: list[tuple[float, bool]] = []
+    for factor in slow:
+        runs.executor.slow_down(factor)
+        runs.start(model, leg)
+        end = runs.end()
+        assert end.ended == "done"
+        lasted.append((round(seconds(end.finished_ns - end.started_ns), 9), end.overrun))
+    runs.executor.close()
+    return lasted
+
+
+@pytest.mark.parametrize(("emulated", "draw_s", "takes_s"), [(True, 0.02, 0.001), (False, 0.0, 0.02)])
+def test_a_slowed_run_takes_a_factor_longer_until_it_is_well_again(
+    time: PassingTime, emulated: bool, draw_s: float, takes_s: float
+) -> None:
+    assert lasted_s(time, emulated, slow=(3.0, 1.0), draw_s=draw_s, takes_s=takes_s) == [(0.06, False), (0.02, False)]
 
 
 def test_a_slowed_run_can_be_ended_while_it_only_lasts(runs: Runs) -> None:
     runs.executor.slow_down(1e6)
     model = FakeModel(draw_s=1.0)
     runs.start(model)
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     model.go.set()
     runs.executor.abort(1)
     assert runs.end().ended == "aborted"
@@ -126,40 +137,31 @@ def test_an_outcome_comes_back_with_its_times(runs: Runs) -> None:
     assert runs.executor.statistics().runs == 1
 
 
-def test_an_emulated_run_lasts_as_long_as_its_draw() -> None:
-    runs, model = Runs(emulated=True), FakeModel(draw_s=0.05)
+def test_an_emulated_run_lasts_as_long_as_its_draw(time: PassingTime) -> None:
+    assert lasted_s(time, True, draw_s=0.05, takes_s=0.01) == [(0.05, False)]
+
+
+def test_an_emulated_leg_lasts_as_long_as_its_stages(time: PassingTime) -> None:
+    assert lasted_s(time, True, Leg("me", 1, 4), draw_s=0.02, takes_s=0.01) == [(0.06, False)]
+
+
+def test_a_run_that_takes_longer_than_its_draw_is_an_overrun(time: PassingTime) -> None:
+    assert lasted_s(time, True, draw_s=0.05, takes_s=0.07) == [(0.07, True)]
+    assert lasted_s(time, False, draw_s=0.05, takes_s=0.07) == [(0.07, False)]
+    runs, model = Runs(True, time), FakeModel()
     model.go.set()
-    runs.start(model)
-    end = runs.end()
-    assert end.finished_ns - end.started_ns >= 50_000_000
-    assert not end.overrun
-    runs.executor.close()
-
-
-def test_an_emulated_leg_lasts_as_long_as_its_stages() -> None:
-    runs, model = Runs(emulated=True), FakeModel(draw_s=0.02)
-    model.go.set()
-    runs.start(model, Leg("me", 1, 4))
-    end = runs.end()
-    assert end.finished_ns - end.started_ns >= 60_000_000
-    assert not end.overrun
-    runs.executor.close()
-
-
-def test_a_run_that_takes_longer_than_its_draw_is_an_overrun() -> None:
-    runs, model = Runs(emulated=True), FakeModel(draw_s=0.0)
-    model.go.set()
-    runs.start(model)
-    assert runs.end().overrun
-    assert runs.executor.statistics().overruns == 1
+    for _ in range(2):
+        runs.start(model)
+        runs.end()
+    assert (runs.executor.statistics().runs, runs.executor.statistics().overruns) == (2, 2)
     runs.executor.close()
 
 
 def test_an_abort_frees_an_emulated_executor_at_once() -> None:
-    runs, model = Runs(emulated=True), FakeModel(draw_s=WAIT_S * 10)
+    runs, model = Runs(emulated=True), FakeModel(draw_s=1000 * HANG_S)
     model.go.set()
     runs.start(model)
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     runs.executor.abort(1)
     assert runs.end().made is None
     assert runs.executor.statistics().aborted == 1
@@ -180,7 +182,7 @@ def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
     model = FakeModel(error=KeyError("a bug"))
     model.go.set()
     runs.start(model)
-    assert isinstance(runs.crashes.get(timeout=WAIT_S), KeyError)
+    assert isinstance(runs.crashes.get(timeout=HANG_S), KeyError)
 
 
 def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs: Runs) -> None:
@@ -203,10 +205,10 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
 
 
 def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
-    model = FakeModel(draw_s=WAIT_S)
+    model = FakeModel(draw_s=1000 * HANG_S)
     model.error = None
     runs.start(model, Leg("me", 1, STAGES))
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     assert runs.executor.preempt(1, math.inf) is None
     model.error = Aborted()
     model.go.set()
@@ -214,23 +216,29 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     assert (aside.ended, aside.stage, aside.given, aside.cut) == ("aside", 1, FRAME, True)
 
 
-def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(runs: Runs) -> None:
-    model = FakeModel(draw_s=0.002)
+def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: PassingTime) -> None:
+    runs, model = Runs(True, time), FakeModel(draw_s=0.01)
     runs.start(model, Leg("me", 0, STAGES))
-    assert model.begun.wait(WAIT_S)
-    left_s = runs.executor.preempt(1, 1e-6)
-    assert left_s is not None
-    assert 0.0 < left_s < 0.01
+    assert model.begun.wait(HANG_S)
+    time.advance(0.002)
+    wait_s = runs.executor.preempt(1, 1e-6)
+    assert wait_s == pytest.approx(PATIENCE * 0.008 + CUT_S)
+    handle = runs.executor._current[1].handle
+    runs.executor.hurry(1)                                   # too early
+    assert not handle.aborted
+    time.advance(wait_s)
     runs.executor.hurry(1)
+    assert handle.aborted
     model.error = Aborted()
     model.go.set()
     assert runs.end().cut
+    runs.executor.close()
 
 
 def test_a_run_that_was_not_told_to_leave_is_not_hurried() -> None:
     runs, model = Runs(emulated=False), FakeModel()
     runs.start(model)
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     runs.executor.hurry(1)
     assert runs.executor.preempt(2, math.inf) is None        # of another that has ended
     model.go.set()
@@ -244,7 +252,7 @@ def test_the_handle_of_a_run_is_used_again_unless_it_was_aborted(runs: Runs) -> 
     runs.start(model)
     first = runs.end()
     runs.start(model)
-    second = runs.ended.get(timeout=WAIT_S)
+    second = runs.ended.get(timeout=HANG_S)
     assert second.handle is first.handle
     runs.executor.abort(1)                                   # too late: it has ended, and was not told of yet
     runs.executor.collect(second)
@@ -257,7 +265,7 @@ def test_what_takes_the_word_to_leave_too_late_is_done(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
     runs.start(model, Leg("me", 0, STAGES))
-    done = runs.ended.get(timeout=WAIT_S)
+    done = runs.ended.get(timeout=HANG_S)
     runs.executor.preempt(1, math.inf)
     runs.executor.collect(done)
     assert (done.ended, done.made) == ("done", Detections(boxes=[]))

@@ -13,13 +13,14 @@ import pytest
 from agents.catalogue import Given
 from agents.executor import Executor, Run
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import Clock, MonotonicClock, ns
 from swarm.core.draw import from_quantiles, uniform
 from swarm.core.plan import Leg
 from swarm.core.world import Mask, Outcome
 from tests.agents.fakes import request
+from tests.agents.passing import PassingTime
+from tests.patience import HANG_S
 
-WAIT_S = 10.0
 SEED = 1
 
 
@@ -37,7 +38,7 @@ class FakeModel:
     def run_batch(self, givens: Sequence[Given], handle: RunHandle) -> list[Outcome | None]:
         self.sizes.append(len(givens))
         self.begun.set()
-        assert self.go.wait(WAIT_S)
+        assert self.go.wait(HANG_S)
         if handle.aborted:
             raise Aborted
         if self.error is not None:
@@ -47,10 +48,11 @@ class FakeModel:
 
 
 class Runs:
-    def __init__(self, emulated: bool) -> None:
+    def __init__(self, emulated: bool, clock: Clock | None = None) -> None:
         self.ended: queue.Queue[Run] = queue.Queue()
         self.executor = Executor(
-            MonotonicClock(), threads=1, emulated=emulated, seed=SEED, finished=self.ended.put, crashed=lambda _: None
+            clock or MonotonicClock(), threads=1, emulated=emulated, seed=SEED, finished=self.ended.put,
+            crashed=lambda _: None,
         )
 
     def start(self, model: FakeModel, *values: int) -> None:
@@ -59,7 +61,7 @@ class Runs:
 
     def end(self) -> list[Run]:
         """What ran at once, handed back."""
-        run = self.ended.get(timeout=WAIT_S)
+        run = self.ended.get(timeout=HANG_S)
         together = run.at_once()
         self.executor.collect(run)
         return together
@@ -105,7 +107,7 @@ def test_a_run_that_fails_fails_for_all(runs: Runs, model: FakeModel) -> None:
 
 def test_it_goes_on_while_one_of_them_is_wanted(runs: Runs, model: FakeModel) -> None:
     runs.start(model, 1, 2)
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     runs.executor.abort(1)
     model.go.set()
     assert [(run.ended, run.wanted) for run in runs.end()] == [("done", False), ("done", True)]
@@ -114,7 +116,7 @@ def test_it_goes_on_while_one_of_them_is_wanted(runs: Runs, model: FakeModel) ->
 
 def test_it_ends_when_none_of_them_is(runs: Runs, model: FakeModel) -> None:
     runs.start(model, 1, 2)
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     runs.executor.abort(2)
     runs.executor.abort(1)
     model.go.set()
@@ -125,7 +127,7 @@ def test_it_ends_when_none_of_them_is(runs: Runs, model: FakeModel) -> None:
 @pytest.mark.parametrize("told", [1, 2])
 def test_all_are_set_aside_with_what_they_began_with(runs: Runs, model: FakeModel, told: int) -> None:
     runs.start(model, 1, 2)
-    assert model.begun.wait(WAIT_S)
+    assert model.begun.wait(HANG_S)
     assert runs.executor.preempt(told, math.inf) is None
     model.go.set()
     ended = runs.end()
@@ -136,13 +138,13 @@ def test_all_are_set_aside_with_what_they_began_with(runs: Runs, model: FakeMode
     assert [run.ended for run in runs.end()] == ["done"] * 2         # with another handle
 
 
-def test_an_emulated_run_takes_the_draw_of_its_size_and_first_request() -> None:
+def test_an_emulated_run_takes_the_draw_of_its_size_and_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     draws_s = [[k * 0.01 + q * 0.001 for q in range(21)] for k in (1, 2, 3)]
-    runs, model = Runs(emulated=True), FakeModel(draws_s)
+    runs, model = Runs(True, PassingTime(monkeypatch)), FakeModel(draws_s)
     model.go.set()
     runs.start(model, 1, 2, 3)
     run = runs.end()[0]
     drawn_ns = ns(from_quantiles(draws_s[2], uniform(SEED, "run", request(1))))
-    assert drawn_ns <= run.finished_ns - run.started_ns < drawn_ns + ns(0.05)
+    assert run.finished_ns - run.started_ns == drawn_ns
     assert not run.overrun
     runs.executor.close()

@@ -12,6 +12,7 @@ import pytest
 
 from swarm.bench.child import Child, ChildError, cpu_s
 from swarm.bench.echo import Address
+from tests.patience import HANG_S
 
 PARENT = """
 import signal
@@ -50,5 +51,5 @@ def test_a_child_ends_when_its_parent_dies(number: signal.Signals) -> None:
         assert parent.stdout is not None
         child = os.pidfd_open(int(parent.stdout.readline()))
         parent.send_signal(number)
-    assert select.select([child], [], [], 10)[0], "it lives"
+    assert select.select([child], [], [], HANG_S)[0], "it lives"
     os.close(child)

@@ -13,6 +13,7 @@ import yaml
 from swarm.cli.main import main
 from swarm.cli.options import COMMANDS
 from tests.launcher.world import write_launch
+from tests.patience import HANG_S
 
 BLOCKED = ("ray", "pybullet", "torch", "onnx", "rich", "pyarrow", "matplotlib")
 IMPORT_AGENT = f"""
@@ -28,7 +29,7 @@ import swarm.cli.main, agents.agent
 
 def swarm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "swarm.cli.main", *arguments], capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=HANG_S, check=False)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -116,7 +117,8 @@ def test_a_world_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_agent_is_imported_without_what_a_board_lacks() -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORT_AGENT], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", IMPORT_AGENT], capture_output=True, text=True, timeout=HANG_S,
+                          check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,26 +1,36 @@
-"""The most memory that this process has held since a moment, also for an instant between two looks."""
+"""The most memory that a process holds while it runs one function, also for an instant between two looks.
+
+The function runs in a process of its own, so that nothing else which runs in a test's process counts.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.patience import HANG_S
+
+T = TypeVar("T")
 
 
-class Peak:
-    """Growth of the resident set from now on, at its highest.
+def growth_bytes(function: Callable[..., T], *arguments: Any) -> tuple[int, T]:
+    """How far the resident set grew at its highest, and what the function returned; its errors are raised here.
 
-    Linux keeps the high-water mark and forgets it when asked; where it will not, growth counts from the highest ever.
+    function: of a module, so that the other process can import it.
     """
-
-    def __init__(self) -> None:
-        with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        self._before = _high_water_bytes()
-
-    def growth_bytes(self) -> int:
-        return _high_water_bytes() - self._before
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(_measured, function, *arguments).result(HANG_S)
 
 
-def _high_water_bytes() -> int:
-    (line,) = (one for one in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if "VmHWM" in one)
+def _measured(function: Callable[..., T], *arguments: Any) -> tuple[int, T]:
+    before = _bytes("VmRSS")
+    returned = function(*arguments)
+    return _bytes("VmHWM") - before, returned
+
+
+def _bytes(which: str) -> int:
+    (line,) = (one for one in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if which in one)
     return int(line.split()[1]) << 10

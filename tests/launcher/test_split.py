@@ -15,6 +15,7 @@ import pytest
 from swarm.telemetry import table
 from tests.agents.staged import store_with_stages
 from tests.launcher.world import write_launch
+from tests.patience import HANG_S
 
 LAUNCH = """
 version: 1
@@ -38,7 +39,7 @@ class Run:
 
     def command(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         done = subprocess.run(
-            [sys.executable, "-m", "swarm.cli.main", *arguments, "--json"], env=self._environment, timeout=90,
+            [sys.executable, "-m", "swarm.cli.main", *arguments, "--json"], env=self._environment, timeout=HANG_S,
             capture_output=True, text=True)
         assert done.stderr == ""
         return done.returncode, json.loads(done.stdout)

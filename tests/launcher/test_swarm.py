@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.launcher.world import LAUNCH, pids, wait_until, write_launch
+from tests.patience import HANG_S
 
 MARK = "SWARM_TEST_MARK"
 DYNAMIC = LAUNCH.replace("physics: kinematic", "physics: dynamic").replace("duration_s: 30", "duration_s: 8")
@@ -32,7 +33,7 @@ class Swarm:
 
     def end(self) -> tuple[int, str, str]:
         """Exit code, standard output and error; nobody is left."""
-        out, err = self.process.communicate(timeout=90)
+        out, err = self.process.communicate(timeout=HANG_S)
         assert self.left() == []
         return self.process.returncode, out, err
 
@@ -117,10 +118,10 @@ def test_a_robot_dies(flown: list[Swarm], tmp_path: Path) -> None:
 @pytest.mark.long
 def test_the_planner_dies_after_ray_has_come(flown: list[Swarm], tmp_path: Path) -> None:
     swarm = fly(flown, tmp_path, "--policy", "planner", "--duration", "25")
-    wait_until(lambda: bool(swarm.events("ray_up")), 40.0)
+    wait_until(lambda: bool(swarm.events("ray_up")))
     (planner,) = pids(swarm.out, "planner")
     os.kill(planner, signal.SIGKILL)
-    wait_until(lambda: not [pid for pid in swarm.left() if _session(pid) == planner], 3.0)
+    wait_until(lambda: not [pid for pid in swarm.left() if _session(pid) == planner])
     code, _, err = swarm.end()
     assert code == 0, err
     summary = swarm.summary()
@@ -142,10 +143,10 @@ def test_the_world_dies(flown: list[Swarm], tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_the_launcher_is_ended_with_ray_up(flown: list[Swarm], tmp_path: Path, number: int) -> None:
     swarm = fly(flown, tmp_path, "--policy", "planner", "--duration", "60")
-    wait_until(lambda: bool(swarm.events("ray_up")), 40.0)
+    wait_until(lambda: bool(swarm.events("ray_up")))
     assert len(swarm.left()) > 8                         # Ray's helpers are there
     swarm.process.send_signal(number)
-    wait_until(lambda: swarm.process.poll() is not None and not swarm.left(), 6.0 if number == signal.SIGKILL else 20.0)
+    wait_until(lambda: swarm.process.poll() is not None and not swarm.left())
     assert swarm.process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     assert (swarm.out / "report.html").exists() == (number != signal.SIGKILL)
 
@@ -153,7 +154,7 @@ def test_the_launcher_is_ended_with_ray_up(flown: list[Swarm], tmp_path: Path, n
 @pytest.mark.long
 def test_ctrl_c_while_ray_is_starting(flown: list[Swarm], tmp_path: Path) -> None:
     swarm = fly(flown, tmp_path, "--policy", "planner", "--duration", "60")
-    wait_until(lambda: len(swarm.left()) > 7, 40.0)      # more than launcher, warden, world, 3 robots and planner
+    wait_until(lambda: len(swarm.left()) > 7)      # more than launcher, warden, world, 3 robots and planner
     swarm.process.send_signal(signal.SIGINT)
     assert swarm.end()[0] == 130
 

@@ -12,6 +12,7 @@ import pytest
 
 from swarm.launcher import warden
 from tests.launcher.world import Flight, gone, nobody_left, pids, wait_until, write_launch
+from tests.patience import HANG_S
 
 PLANNED = ("--set", "policy=planner")
 IGNORES_TERM = ("import os, signal, subprocess, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -41,13 +42,13 @@ def test_the_warden_ignores_what_ends_others(number: int) -> None:
         process.send_signal(number)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(HANG_S) == 0
 
 
 def test_a_session_that_has_ended_is_taken_off_the_list() -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
     with subprocess.Popen([sys.executable, "-I", "-S", warden.__file__], stdin=subprocess.PIPE) as process:
-        process.communicate(b"%d\n-%d\n" % (bystander.pid, bystander.pid), timeout=5)
+        process.communicate(b"%d\n-%d\n" % (bystander.pid, bystander.pid), timeout=HANG_S)
     assert bystander.poll() is None
     bystander.kill()
     bystander.wait()
@@ -59,7 +60,7 @@ def test_kill_9_of_the_launcher_ends_every_session(tmp_path: Path) -> None:
         (planner,) = pids(flight.out, "planner")
         wait_until(lambda: len(warden.members([planner])) == 2)      # with its helper, in another group
         flight.process.kill()
-        wait_until(lambda: nobody_left(sessions), 6.0)
+        wait_until(lambda: nobody_left(sessions))
 
 
 def test_kill_9_of_warden_and_launcher_leaves_the_lifeline(tmp_path: Path) -> None:
@@ -68,14 +69,14 @@ def test_kill_9_of_warden_and_launcher_leaves_the_lifeline(tmp_path: Path) -> No
         (the_warden,) = pids(flight.out, "warden")
         os.kill(the_warden, signal.SIGKILL)
         flight.process.kill()
-        wait_until(lambda: all(map(gone, agents)), 5.0)
+        wait_until(lambda: all(map(gone, agents)))
 
 
 def test_kill_9_while_starting(tmp_path: Path) -> None:
     with Flight(write_launch(tmp_path), tmp_path / "out", "--manner", "stubborn").until("starting") as flight:
         sessions = pids(flight.out)
         flight.process.kill()
-        wait_until(lambda: nobody_left(sessions), 6.0)
+        wait_until(lambda: nobody_left(sessions))
 
 
 @pytest.mark.parametrize(("number", "code"), [

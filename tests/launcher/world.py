@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from swarm.launcher import warden
+from tests.patience import HANG_S
 
 LAUNCH = """
 version: 1
@@ -35,13 +36,13 @@ def write_launch(folder: Path, text: str = LAUNCH) -> Path:
     return path
 
 
-def wait_until(true: Callable[[], bool], limit_s: float = 15.0) -> None:
-    """Look again every 10 ms; fails after the limit."""
-    for _ in range(round(limit_s / 0.01)):
+def wait_until(true: Callable[[], bool]) -> None:
+    """Look again every 10 ms; fails when it hangs."""
+    for _ in range(round(HANG_S / 0.01)):
         if true():
             return
         select.select([], [], [], 0.01)
-    raise AssertionError(f"not within {limit_s} s: {true}")
+    raise AssertionError(f"not within {HANG_S:g} s: {true}")
 
 
 def pids(out: Path, *roles: str) -> list[int]:
@@ -83,7 +84,7 @@ class Flight:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end: exit code, standard output, the rest of standard error."""
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=HANG_S)
         return self.process.returncode, out, err
 
 

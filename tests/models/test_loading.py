@@ -12,6 +12,7 @@ import pytest
 from models import cache, providers, session
 from models.session import LoadCancelled, LoadHandle, Session
 from models.store import ARTEFACTS, ModelError, artefact, load_card, names
+from tests.patience import HANG_S
 
 SHIPPED = [(name, variant) for name in names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
 IMAGE = {"image": np.random.default_rng(3).integers(0, 256, (1, 72, 96, 3)).astype(np.uint8)}
@@ -148,7 +149,7 @@ def test_loads_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=HANG_S)
     assert most == [1, 1, 1, 1]
 
 

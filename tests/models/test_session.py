@@ -8,6 +8,7 @@ import pytest
 
 from models.session import Aborted, RunHandle, Session
 from models.store import ModelError, artefact, load_card
+from tests.patience import HANG_S
 
 IMAGE = {"image": np.random.default_rng(3).integers(0, 256, (1, 72, 96, 3)).astype(np.uint8)}
 
@@ -39,7 +40,7 @@ def test_a_run_aborted_from_another_thread_ends_and_the_session_stays_usable(hea
     thread = threading.Thread(target=run_until_aborted)
     thread.start()
     handle.abort()
-    thread.join(timeout=30)
+    thread.join(timeout=HANG_S)
     assert ended == [True]
     assert (heavy.run(IMAGE)[0] == before).all()
 

@@ -8,8 +8,7 @@ from swarm.core.clock import MonotonicClock, ns
 from swarm.core.messages import Heartbeat, HeartbeatAck, Start
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
-
-LIMIT_NS = ns(10)
+from tests.patience import HANG_NS, HANG_S
 
 
 class Net:
@@ -49,7 +48,7 @@ class Net:
         return a, b
 
     def until(self, condition: Callable[[], bool]) -> None:
-        end = self.loop.clock.now_ns() + LIMIT_NS
+        end = self.loop.clock.now_ns() + HANG_NS
         held = False
 
         def look() -> None:
@@ -62,7 +61,7 @@ class Net:
 
         self.loop.post(look)
         self.loop.run()
-        assert held, "not within ten seconds"
+        assert held, f"not within {HANG_S:g} s"
 
     def close(self) -> None:
         for endpoint in self.endpoints:

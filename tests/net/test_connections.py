@@ -13,14 +13,16 @@ from swarm.core.messages import Drain, Happened, Start
 from swarm.core.wire import header
 from swarm.net.connections import _come
 from swarm.net.endpoint import Endpoint
-from tests.core.peak import Peak
+from tests.core.peak import growth_bytes
 from tests.net.harness import Net
 from tests.net.keyed import Swarm
 from tests.net.raw import RawPeer
+from tests.patience import HANG_S
 
 MIB = 1 << 20
 PIECE_BYTES = 256 << 10
 FRAMES = 100_000
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 
 
 class Endless:
@@ -28,10 +30,9 @@ class Endless:
 
     def __init__(self, address: str, frame_bytes: int) -> None:
         host, _, port = address.removeprefix("tcp://").partition(":")
-        self._socket = plain.create_connection((host, int(port)), timeout=5)
+        self._socket = plain.create_connection((host, int(port)), timeout=HANG_S)
         ready = b"\x05READY" + _property(b"Socket-Type", b"DEALER") + _property(b"Identity", b"endless")
-        self._socket.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-                             + b"\x04" + bytes([len(ready)]) + ready)
+        self._socket.sendall(GREETING + b"\x04" + bytes([len(ready)]) + ready)
         heard = b""
         while b"READY" not in heard:                         # what comes before that would be no message
             heard += self._socket.recv(4096)
@@ -66,21 +67,27 @@ def open_on(endpoint: Endpoint, lane: str) -> dict[int, int]:
 
 @pytest.mark.parametrize(("lane", "frame_bytes"), [("bulk", MIB), ("bulk", 100), ("urgent", 60_000)])
 def test_a_message_without_an_end_is_cut_and_counted_and_frees_what_it_held(
-    net: Net, lane: str, frame_bytes: int
+    lane: str, frame_bytes: int
 ) -> None:
+    grew_bytes, _ = growth_bytes(endless, lane, frame_bytes)
+    assert grew_bytes < 128 * MIB
+
+
+def endless(lane: str, frame_bytes: int) -> None:
+    """It is cut, and others are served."""
+    net = Net()
     b = net.endpoint("b")
-    peak = Peak()
-    with closing(Endless(getattr(b.member, lane), frame_bytes)) as endless:
-        pushing = net.loop.every(1_000_000, endless.push)
-        net.until(lambda: endless.cut)
+    with closing(Endless(getattr(b.member, lane), frame_bytes)) as pushed:
+        pushing = net.loop.every(1_000_000, pushed.push)
+        net.until(lambda: pushed.cut)
         pushing.cancel()
     assert b.statistics().refused == {"hoard": 1}
-    assert peak.growth_bytes() < 128 * MIB
     net.until(lambda: not b._lanes[lane]._connections._open)
     a = net.endpoint("a")
     a.join([b.member])
     net.until(lambda: a.send("b", Start(), [np.zeros(20_000, np.uint8)] if lane == "bulk" else []))
     net.until(lambda: [m.body for m in net.got["b"]] == [Start()])
+    net.close()
 
 
 @pytest.mark.parametrize("lane", ["urgent", "bulk"])
@@ -127,6 +134,19 @@ def test_what_honest_peers_send_is_accounted_for(net: Net) -> None:
 
 def test_what_honest_peers_send_in_cipher_is_accounted_for(swarm: Swarm) -> None:
     talk(swarm.net, swarm.endpoint("a"), swarm.endpoint("b"))
+
+
+@pytest.mark.parametrize("said", [b"", GREETING[:20], GREETING], ids=["nothing", "half a greeting", "a greeting"])
+def test_a_peer_that_goes_while_greeting_is_counted_and_no_error(
+    net: Net, said: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    b = net.endpoint("b")
+    host, _, port = b.member.urgent.removeprefix("tcp://").partition(":")
+    with plain.create_connection((host, int(port))) as leaving:
+        leaving.sendall(said)
+    net.until(lambda: b.statistics().lanes["urgent"].broken_off == 1)
+    assert b.statistics().refused == {}
+    assert caplog.records == []
 
 
 def test_connections_that_are_gone_are_forgotten(net: Net) -> None:

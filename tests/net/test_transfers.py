@@ -11,6 +11,7 @@ import pytest
 from swarm.core.messages import Drain, Happened, Shared, Start
 from swarm.core.wire import DTYPES, Envelope
 from tests.net.harness import Net
+from tests.patience import HANG_S
 
 MIB = 1 << 20
 
@@ -26,7 +27,7 @@ def test_tensors_larger_than_the_window_arrive_intact(net: Net) -> None:
     tensors = [rng.integers(0, 256, (3, 500_000), np.uint8).view(np.uint8), np.zeros((0, 7), np.float32),
                rng.standard_normal((300, 1000)).astype(np.float32), np.array(-5, np.int64),
                rng.random((1000, 100)) < 0.5, rng.integers(-99, 99, (2, 3, 4), np.int16).transpose(2, 0, 1)]
-    assert a.send("b", Drain(), tensors, budget_s=9.0)
+    assert a.send("b", Drain(), tensors, budget_s=HANG_S)
     net.until(lambda: len(net.got["b"]) == 1)
     (came,) = net.got["b"]
     assert len(came.tensors) == len(tensors)
@@ -35,7 +36,7 @@ def test_tensors_larger_than_the_window_arrive_intact(net: Net) -> None:
         assert np.array_equal(there, here)
     assert came.begun_ns < came.at_ns
     assert came.budget_s is not None
-    assert 0 < came.budget_s <= 9.0
+    assert 0 < came.budget_s <= HANG_S
     net.until(lambda: a.statistics().queues["b"].in_flight_bytes == 0)
     assert a.statistics().queues["b"].lost == 0
 

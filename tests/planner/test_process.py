@@ -19,6 +19,7 @@ from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
 from swarm.planner import process
+from tests.patience import HANG_NS, HANG_S
 from tests.planner.builders import team
 
 COMMAND = """
@@ -40,10 +41,10 @@ class Team:
         self.plan: Plan | None = None
         self.answered = False
 
-    def run(self, limit_s: float = 10.0) -> None:
+    def run(self) -> None:
         """Until a plan and an answered heartbeat have come."""
         self.loop.every(ns(0.1), self._beat)
-        self.loop.after(ns(limit_s), self.loop.stop)
+        self.loop.after(HANG_NS, self.loop.stop)
         self.loop.run()
 
     def _told(self, message: Received) -> None:
@@ -107,14 +108,14 @@ def planned(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 def test_it_plans_and_ends_in_order_when_asked_to(planned: tuple[subprocess.Popen[bytes], int]) -> None:
     child, ours = planned
     child.send_signal(signal.SIGTERM)
-    assert child.wait(5.0) == 0
+    assert child.wait(HANG_S) == 0
     os.close(ours)
 
 
 def test_it_ends_at_once_when_its_lifeline_is_cut(planned: tuple[subprocess.Popen[bytes], int]) -> None:
     child, ours = planned
     os.close(ours)
-    assert child.wait(5.0) == 1
+    assert child.wait(HANG_S) == 1
 
 
 def test_where_rays_process_cannot_be_started_the_planner_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from sim_worlds.scenarios import search_rescue
 from sim_worlds.scenarios.search_rescue import SearchRescue
 from sim_worlds.world import World
 from swarm.core.world import Act, Claim
+from tests.patience import HANG_S
 
 
 def world(physics: str = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> SearchRescue:
@@ -152,7 +153,7 @@ def test_a_kinematic_world_needs_no_pybullet() -> None:
             "from sim_worlds.scenarios import load\nfrom sim_worlds.robots import RobotSpec\n"
             "w = load('search_rescue').build([RobotSpec(name='a', physics='kinematic')], 1, render=False)\n"
             "w.step(); assert w.observe('a', frame=True).frame is None; w.seen('a')")
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)
 
 
 def test_two_dynamic_worlds_of_a_seed_stay_identical() -> None:

