@@ -36,8 +36,9 @@ STREAMS = 8
 OVERLOAD = 1.5
 DEADLINE_RUNS = 20                   # deadlines, in runs of one
 WAYS = ("batched", "one_by_one")
+GAIN = ("gain", "gain_low", "gain_high")             # null: one by one, nothing was done in time
 
-Figures = dict[str, float | int | str]
+Figures = dict[str, float | int | str | None]
 
 
 def at_once(name: str, variant: str, rounds: int) -> Figures:
@@ -112,18 +113,19 @@ def overloaded(blocks: int, block_s: float, tell: Callable[[str], None]) -> Figu
             done[way].append(_Block(catalogue, profiles[way], block_s))
             done[way][-1].run()
     rates = {way: [block.completed / block.took_s for block in some] for way, some in done.items()}
-    ratios = [with_ / without for with_, without in zip(rates["batched"], rates["one_by_one"], strict=True)]
+    ratios = [with_ / without for with_, without in zip(rates["batched"], rates["one_by_one"], strict=True) if without]
+    gain = (float(np.median(ratios)), min(ratios), max(ratios)) if ratios else ()      # on a host that is too busy
     batches = [block.scheduler.statistics() for block in done["batched"]]
     told: Figures = {"variant": known.variant, "most_at_once": len(known.batch_s)}
     for way, some in done.items():
+        latency_ms = [ms for block in some for ms in block.latency_ms]
         told |= {
             f"{way}_per_s": round(float(np.median(rates[way])), 1),
             f"{way}_on_time": round(sum(b.completed for b in some) / sum(b.submitted for b in some), 3),
-            f"{way}_p95_ms": quantile([ms for block in some for ms in block.latency_ms], 0.95),
+            f"{way}_p95_ms": quantile(latency_ms, 0.95) if latency_ms else None,
         }
     return told | {
-        "gain": round(float(np.median(ratios)), 3),
-        "gain_low": round(min(ratios), 3), "gain_high": round(max(ratios), 3),
+        **dict.fromkeys(GAIN), **{name: round(value, 3) for name, value in zip(GAIN, gain, strict=False)},
         "batches": sum(s.batches for s in batches), "batched": sum(s.batched for s in batches),
     }
 
@@ -150,6 +152,6 @@ def main(as_json: bool) -> int:
         print(f"{name}: one takes {told['one_ms']} ms; at once, to one by one: {ratios}")
     print(f"detector {over['variant']}, up to {over['most_at_once']} at once, asked for {OVERLOAD:g} of what it can do "
           f"one by one: {over['batched_per_s']} in time per second against {over['one_by_one_per_s']} "
-          f"({over['gain']}x, blocks {over['gain_low']} to {over['gain_high']}); {over['batched_on_time']:.0%} against "
-          f"{over['one_by_one_on_time']:.0%} of all")
+          f"({over['gain'] or '-'}x, blocks {over['gain_low'] or '-'} to {over['gain_high'] or '-'}); "
+          f"{over['batched_on_time']:.0%} against {over['one_by_one_on_time']:.0%} of all")
     return 0

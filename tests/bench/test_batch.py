@@ -26,9 +26,9 @@ def test_what_several_at_once_take_and_what_an_overloaded_agent_makes_of_it(
     assert over["most_at_once"] > 1
     assert over["batched"] >= 2 * over["batches"] > 0
     for way in batch.WAYS:
-        assert over[f"{way}_per_s"] > 0
-        assert 0 < over[f"{way}_on_time"] <= 1
-    assert over["gain_low"] <= over["gain"] <= over["gain_high"]
+        assert over[f"{way}_per_s"] >= 0
+        assert 0 <= over[f"{way}_on_time"] <= 1
+    assert over["gain_low"] is None or over["gain_low"] <= over["gain"] <= over["gain_high"]
 
 
 def test_the_figures_are_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

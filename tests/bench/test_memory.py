@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from swarm.bench import memory
+
+SMALL_BYTES = 100                    # at least, on the wire
+
+
+def kernel_bytes() -> int:
+    """The most that the kernel keeps of what nobody reads: the receiver's buffer and the sender's."""
+    return sum(int(Path(f"/proc/sys/net/ipv4/{which}").read_text().split()[-1]) for which in ("tcp_rmem", "tcp_wmem"))
 
 
 def check(stream_bytes: int, flood: int) -> None:
@@ -15,7 +24,9 @@ def check(stream_bytes: int, flood: int) -> None:
         if row.read:
             assert row.taken == row.offered, row
         else:
-            assert 0 < row.taken < row.offered, row
+            assert 0 < row.taken <= row.offered, row
+            if row.offered * max(row.tensor_bytes, SMALL_BYTES) > kernel_bytes():
+                assert row.taken < row.offered, row
 
 
 def test_a_peer_that_never_reads_and_a_flood_cost_little_memory() -> None:

@@ -37,7 +37,7 @@ def main() -> int:
     given = parser.parse_args()
     if not given.report:
         sys.modules["swarm.telemetry.report"] = types.SimpleNamespace(write_report=lambda folder: folder)  # type: ignore
-    run.READY_S, run.READY_PER_ROBOT_S, run.SHUTDOWN_S = given.ready_s, 0.0, 1.0
+    run.READY_S, run.READY_PER_ROBOT_S = given.ready_s, 0.0
     resolved = resolve(Options(launch=given.launch, assignments=given.assignments))
     launch = Dummies(resolved, given.out, command=sys.argv, progress=Plain(sys.stderr),
                      commanded_ns=MonotonicClock().now_ns())

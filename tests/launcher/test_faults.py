@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pytest
 
 from swarm.core.messages import Afflicted
 from swarm.telemetry import table
-from tests.launcher.test_run import events, fly, summary
+from tests.launcher.test_run import events, summary
+from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch
 
 
-def flown(folder: Path, faults: list[dict[str, Any]], *arguments: str, duration_s: float = 2.0) -> Path:
-    """A run with these faults that went well."""
-    code, told, out = fly(folder, "--set", f"faults={json.dumps(faults)}", "--set", f"duration_s={duration_s}",
-                          "--set", "streams.1.deadline_s=0.1", *arguments)
-    assert code == 0, told
-    assert summary(out)["requests"]["lost"] == 0
-    return out
+def flown(folder: Path, faults: list[dict[str, Any]], *arguments: str, until: Callable[[Path], bool]) -> Path:
+    """A run with these faults that went well; it is interrupted when what it was flown for has happened."""
+    settings = (f"faults={json.dumps(faults)}", "duration_s=600", "streams.1.deadline_s=0.1")
+    given = [word for setting in settings for word in ("--set", setting)]
+    with Flight(write_launch(folder), folder / "out", *given, *arguments) as flight:
+        wait_until(lambda: until(flight.out) or flight.process.poll() is not None)
+        flight.process.send_signal(signal.SIGINT)
+        code, _, told = flight.end()
+        assert code == 128 + signal.SIGINT, told
+        assert nobody_left(pids(flight.out))
+    assert summary(flight.out)["requests"]["lost"] == 0
+    return flight.out
+
+
+def count(out: Path, what: str, who: str) -> int:
+    """How often that has happened so far."""
+    if not (out / "events.jsonl").exists():
+        return 0
+    return sum(f'"who":"{who}","what":"{what}"' in line for line in (out / "events.jsonl").read_text().splitlines())
+
+
+def are_over(faults: int) -> Callable[[Path], bool]:
+    return lambda out: count(out, "fault_over", "launcher") >= faults
+
+
+def begun(robot: str, times: int) -> Callable[[Path], bool]:
+    return lambda out: count(out, "roster", robot) >= times
 
 
 def heard(out: Path, what: str) -> list[tuple[str, str]]:
@@ -41,15 +63,15 @@ def boots(out: Path, robot: str) -> list[int]:
 
 
 def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.2, "clock": "rover_1", "by_s": -3600},
-                           {"at_s": 0.3, "lose": "rover_1", "share": 0.5, "for_s": 60},
-                           {"at_s": 0.4, "restart": "rover_1", "after_s": 0.1}])
+    out = flown(tmp_path, [{"at_s": 0.6, "clock": "rover_1", "by_s": -3600},
+                           {"at_s": 0.8, "lose": "rover_1", "share": 0.5, "for_s": 6000},
+                           {"at_s": 1.0, "restart": "rover_1", "after_s": 0.1}], until=begun("rover_1", 2))
     clock, lose, restart = summary(out)["faults"]
-    assert 0.4 <= restart["done_s"] < restart["done_s"] + 0.1 <= restart["ended_s"] < 2.0
+    assert 1.0 <= restart["done_s"] < restart["done_s"] + 0.1 <= restart["ended_s"] < summary(out)["ran_s"]
     assert clock["ended_s"] is None
-    assert lose["ended_s"] >= 2.0                            # the streams' end is its end
+    assert lose["ended_s"] >= summary(out)["ran_s"]          # the streams' end is its end
     before, after = boots(out, "rover_1")
-    assert 3500e6 < before - after < 3600e6
+    assert 0 < before - after < 3600e6
     own = [f for f in table.read(out / "requests.parquet")["reason"] if f == "agent_lost"]
     assert len(own) <= 5                                     # of the old boot, that were open; none of the new one
     assert summary(out)["agents"]["rover_1"]["status"] == "ended"
@@ -61,12 +83,14 @@ def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_pat
 
 
 def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.2, "stop": "rover_0", "for_s": 0.5},
-                           {"at_s": 0.5, "stop": "carrier_0", "for_s": 60},
-                           {"at_s": 0.5, "stop": "planner", "for_s": 0.3}], "--set", "policy=planner", duration_s=1.2)
+    out = flown(tmp_path, [{"at_s": 0.8, "stop": "rover_0", "for_s": 0.5},
+                           {"at_s": 0.9, "stop": "carrier_0", "for_s": 6000},
+                           {"at_s": 0.9, "stop": "planner", "for_s": 0.3}], "--set", "policy=planner",
+                until=are_over(2))
+    ran_s = summary(out)["ran_s"]
     short, long, planner = sorted(summary(out)["faults"], key=lambda f: f["target"] != "rover_0")
-    assert 0.7 <= short["ended_s"] < 1.2 <= long["ended_s"]
-    assert planner["ended_s"] < 1.2
+    assert short["done_s"] + 0.5 <= short["ended_s"] <= ran_s <= long["ended_s"]
+    assert planner["ended_s"] <= ran_s
     requests = table.read(out / "requests.parquet")
     heard_s = np.sort(requests["at_s"][requests["agent"] == "rover_0"])
     assert np.diff(heard_s).max() > 0.3                      # of the half second; its last words may have taken a while
@@ -76,21 +100,21 @@ def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) 
 
 
 def test_all_that_ails_is_told_in_full_and_lifted(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.1, "partition": [["rover"], ["carrier_0"]], "for_s": 0.9},
-                           {"at_s": 0.3, "slow": "carrier_0", "factor": 4, "for_s": 0.3},
-                           {"at_s": 0.45, "corrupt": "carrier_0", "share": 0.5, "for_s": 0.35}], duration_s=1.3)
+    out = flown(tmp_path, [{"at_s": 0.2, "partition": [["rover"], ["carrier_0"]], "for_s": 1.8},
+                           {"at_s": 0.6, "slow": "carrier_0", "factor": 4, "for_s": 0.6},
+                           {"at_s": 0.9, "corrupt": "carrier_0", "share": 0.5, "for_s": 0.7}], until=are_over(3))
     cut = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
     assert ills(out, "carrier_0") == [
         Afflicted(**cut), Afflicted(**cut, slow=4.0), Afflicted(**cut, slow=4.0, corrupt=0.5),
         Afflicted(**cut, corrupt=0.5), Afflicted(**cut), Afflicted(seed=7)]
     assert ills(out, "rover_1") == [Afflicted(deaf_to=["carrier_0"], seed=7), Afflicted(seed=7)]
     assert ills(out, "world") == []
-    assert all(f["ended_s"] - f["done_s"] == pytest.approx(f["for_s"], abs=0.2) for f in summary(out)["faults"])
+    assert all(f["ended_s"] - f["done_s"] >= f["for_s"] - 1e-3 for f in summary(out)["faults"])
 
 
 def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.2, "disk_full": True, "for_s": 0.4}, {"at_s": 0.3, "kill": "rover_0"}],
-                "--report", duration_s=0.8)
+    out = flown(tmp_path, [{"at_s": 0.2, "disk_full": True, "for_s": 1.0}, {"at_s": 0.3, "kill": "rover_0"}],
+                "--report", until=are_over(1))
     assert summary(out)["unwritten"]["events.jsonl"] >= 2    # that it was killed, and how
     assert [e["what"] for e in events(out) if e["who"] == "launcher"] == ["started", "fault", "fault_over"]
     assert summary(out)["agents"]["rover_0"]["status"] == "killed"
@@ -101,9 +125,10 @@ def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Pat
 
 
 def test_who_is_dead_or_on_the_way_back_is_struck_no_more_and_the_dead_can_be_brought_back(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.1, "kill": "rover_0"}, {"at_s": 0.3, "stop": "rover_0", "for_s": 1},
-                           {"at_s": 0.4, "restart": "rover_0"}, {"at_s": 0.45, "kill": "rover_0"}])
-    struck = {f["kind"]: f["done_s"] for f in summary(out)["faults"] if f["at_s"] > 0.2}
+    out = flown(tmp_path, [{"at_s": 0.6, "kill": "rover_0"}, {"at_s": 1.0, "stop": "rover_0", "for_s": 1},
+                           {"at_s": 1.2, "restart": "rover_0"}, {"at_s": 1.21, "kill": "rover_0"}],
+                until=begun("rover_0", 2))
+    struck = {f["kind"]: f["done_s"] for f in summary(out)["faults"] if f["at_s"] > 0.6}
     assert struck["stop"] is struck["kill"] is None
     assert struck["restart"] is not None
     assert len(boots(out, "rover_0")) == 2

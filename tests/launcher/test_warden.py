@@ -55,7 +55,7 @@ def test_a_session_that_has_ended_is_taken_off_the_list() -> None:
 
 
 def test_kill_9_of_the_launcher_ends_every_session(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("0/30 s") as flight:
+    with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("3/3 robots") as flight:
         sessions = pids(flight.out)
         (planner,) = pids(flight.out, "planner")
         wait_until(lambda: len(warden.members([planner])) == 2)      # with its helper, in another group
@@ -64,7 +64,7 @@ def test_kill_9_of_the_launcher_ends_every_session(tmp_path: Path) -> None:
 
 
 def test_kill_9_of_warden_and_launcher_leaves_the_lifeline(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out").until("0/30 s") as flight:
+    with Flight(write_launch(tmp_path), tmp_path / "out").until("3/3 robots") as flight:
         agents = pids(flight.out, "agent", "world")
         (the_warden,) = pids(flight.out, "warden")
         os.kill(the_warden, signal.SIGKILL)
@@ -82,7 +82,7 @@ def test_kill_9_while_starting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code"), [
     (signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)])
 def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: int, code: int) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("0/30 s") as flight:
+    with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("3/3 robots") as flight:
         sessions = pids(flight.out)
         flight.process.send_signal(number)
         exit_code, _, _ = flight.end()
