@@ -130,10 +130,11 @@ def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
     for kind in sorted({fault["kind"] for fault in struck}):
         some = [fault for fault in struck if fault["kind"] == kind]
         took_s = [_recover_s(fault, ran_s) for fault in some]
+        hits = [fault["hit"] for fault in some if fault["hit"]]
         kinds[kind] = {
             "faults": len(some), "recover_p50_s": _quantile(took_s, 0.5), "recover_max_s": round(max(took_s), 3),
-            "missed": sum(f["hit"].get("own_missed", 0) + f["hit"].get("peers_missed", 0) for f in some),
-            "of": sum(f["hit"].get("own", 0) + f["hit"].get("peers", 0) for f in some),
+            "missed": sum(hit["own_missed"] + hit["peers_missed"] for hit in hits),
+            "of": sum(hit["own"] + hit["peers"] for hit in hits),
         }
     return kinds
 

@@ -20,6 +20,7 @@ from swarm.telemetry.ledger import Statistics as LedgerStatistics
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RunFolder
+from swarm.telemetry.run_types import AgentFigures, Transport
 from swarm.telemetry.summary import summarise
 
 Detail = dict[str, str | float | int]
@@ -135,13 +136,14 @@ class Collector:
             agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, losses=self._losses,
             ran_s=ran_s,
         )
-        summary["unwritten"] = dict(sorted(self.folder.unwritten.items()))
-        summary["transport"] = _transport(summary["agents"].values(), ran_s)
+        summary.unwritten = dict(sorted(self.folder.unwritten.items()))
+        summary.transport = _transport(summary.agents.values(), ran_s)
         self.manifest()
         self.folder.requests(rows)
-        self.folder.summary(summary)
         self._finished = True
-        return summary
+        written = msgspec.to_builtins(summary)
+        self.folder.summary(written)
+        return written
 
     def close(self) -> str:
         """Close the folder, with a report if there was a run. Returns the first trouble with writing, or nothing."""
@@ -159,14 +161,14 @@ class Collector:
         return seconds(now - self._start_ns)
 
 
-def _transport(agents: Iterable[dict[str, Any]], ran_s: float) -> dict[str, Any]:
+def _transport(agents: Iterable[AgentFigures], ran_s: float) -> Transport:
     """What the agents' messages amount to, and what encrypting them cost: their own end of each, half of both."""
     agents = list(agents)
-    messages, size_bytes = (sum(a[key] for a in agents) for key in ("carried", "carried_bytes"))
+    messages, size_bytes = sum(a.carried for a in agents), sum(a.carried_bytes for a in agents)
     cost = curve_cost()
     cpu_s = cost.cpu_s(messages, size_bytes) / 2
-    return {
-        "security": "curve", "messages": messages, "bytes": size_bytes, "curve_us_per_message": cost.us_per_message,
-        "curve_ns_per_byte": cost.ns_per_byte, "curve_cpu_s": round(cpu_s, 3),
-        "curve_core_share": round(cpu_s / ran_s, 5) if ran_s else 0.0,
-    }
+    return Transport(
+        security="curve", messages=messages, bytes=size_bytes, curve_us_per_message=cost.us_per_message,
+        curve_ns_per_byte=cost.ns_per_byte, curve_cpu_s=round(cpu_s, 3),
+        curve_core_share=round(cpu_s / ran_s, 5) if ran_s else 0.0,
+    )

@@ -21,7 +21,7 @@ import psutil
 
 from swarm import cluster
 from swarm.core.plan import Placement
-from swarm.planner.portfolio import Portfolio
+from swarm.planner.portfolio import TIMEOUT_S, Portfolio
 from swarm.planner.problem import Problem
 from swarm.planner.solvers import Solution
 
@@ -54,14 +54,14 @@ class Refined(msgspec.Struct, frozen=True):
 
 
 class Refiner:
-    """The planner's end. Its calls block, so they belong in a thread."""
+    """The planner's end. Its calls block, so they belong in a thread; a portfolio may take `timeout_s`."""
 
-    def __init__(self, address: str, seed: int) -> None:
+    def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S) -> None:
         """Raises: OSError where no process can be started."""
         isolated = ["-I"] if sys.version_info < (3, 11) else []      # later ones heed PYTHONSAFEPATH
         self._child = subprocess.Popen(
-            [sys.executable, *isolated, "-m", __name__, address, str(seed)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [sys.executable, *isolated, "-m", __name__, address, str(seed), str(timeout_s)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         self._answers = _Stream(self._child.stdout)
         self._settled = False                        # Ray cannot be stopped in order while it starts
@@ -123,7 +123,7 @@ class _Stream:
                 self._values.feed(some)
 
 
-def main(address: str, seed: int) -> None:
+def main(address: str, seed: int, timeout_s: float) -> None:
     """The child's end: join, then answer until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)     # a terminal's Ctrl-C is the planner's to handle
     answers = os.fdopen(os.dup(1), "wb")
@@ -135,7 +135,7 @@ def main(address: str, seed: int) -> None:
         answers.flush()
 
     answer(Up(reason))
-    portfolio, asked = Portfolio(seed), _Stream(sys.stdin.buffer)
+    portfolio, asked = Portfolio(seed, timeout_s), _Stream(sys.stdin.buffer)
     while not reason and (wanted := asked.next(Wanted)):
         solution = portfolio.solve(wanted.problem, wanted.previous)
         answer(Refined(solution, portfolio.statistics().reason))
@@ -144,4 +144,4 @@ def main(address: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from swarm.core.errors import BadInput
+from swarm.telemetry.run_types import Judged
 
 OPS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt,
@@ -38,15 +39,15 @@ def check_accept(accept: Mapping[str, str], streams: Iterable[str] | None = None
         _parse(rule, f"{where}: {key}")
 
 
-def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[Judged]:
     """Each rule with the value that it met and whether it holds; a figure that does not exist (null) holds nothing."""
-    judged: list[dict[str, Any]] = []
+    judged: list[Judged] = []
     for key, rule in accept.items():
         path = _resolve(key, None, f"accept: {key}")
         op, bound = _parse(rule, f"accept: {key}")
         value = _value(summary, path)
-        judged.append({"key": path, "rule": rule.strip(), "value": value,
-                       "holds": value is not None and bool(OPS[op](value, bound))})
+        judged.append(Judged(key=path, rule=rule.strip(), value=value,
+                             holds=value is not None and bool(OPS[op](value, bound))))
     return judged
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from swarm.core.faults import Fault
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.recovery import Service
+from swarm.telemetry.run_types import FaultHit, FaultRecord
 
 BELIEVED_S = 2.0                     # for so long peers may not know of a death
 ECHO_S = 0.5                         # for so long what waited comes through when a fault has ended
@@ -36,7 +37,7 @@ def crash(name: str, at_s: float) -> FaultDone:
     return FaultDone(fault=Fault(at_s=round(at_s, 3), kind="crash", target=name), done_s=at_s)
 
 
-def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], service: Service) -> dict[str, Any]:
+def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], service: Service) -> FaultRecord:
     """One fault for `summary.json`.
 
     `hit` counts requests that were open at any moment from its strike until ECHO_S after its end, or for BELIEVED_S
@@ -45,11 +46,9 @@ def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], servic
     and `lost_by`, how many agents counted the victim as lost in that time. `recover_s` is `Service.recover_s`.
     """
     fault = done.fault
-    made: dict[str, Any] = {
-        "at_s": fault.at_s, "kind": fault.kind, "target": fault.target, **({"groups": fault.groups} if fault.groups
-        else {}), "for_s": fault.for_s or None, "done_s": _rounded(done.done_s), "ended_s": _rounded(done.ended_s),
-        "hit": {}, "recover_s": None,
-    }
+    made = FaultRecord(
+        at_s=fault.at_s, kind=fault.kind, target=fault.target, groups=fault.groups, for_s=fault.for_s or None,
+        done_s=_rounded(done.done_s), ended_s=_rounded(done.ended_s))
     if done.done_s is None:
         return made
     from_s = done.done_s
@@ -61,9 +60,9 @@ def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], servic
         there = [r for r in open_then if _crossed(fault, r.span.request.agent, r.span.asked)]
         lost_by = {loss.agent for loss in losses
                    if from_s <= loss.at_s <= until_s and _crossed(fault, loss.agent, [loss.peer])}
-        made["hit"] = {"own": len(own), "own_missed": _missed(own), "peers": len(there),
-                       "peers_missed": _missed(there), "lost_by": len(lost_by)}
-    made["recover_s"] = service.recover_s(from_s, ended_s)
+        made.hit = FaultHit(own=len(own), own_missed=_missed(own), peers=len(there), peers_missed=_missed(there),
+                            lost_by=len(lost_by))
+    made.recover_s = service.recover_s(from_s, ended_s)
     return made
 
 

@@ -5,23 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swarm.core.messages import AgentNews
-
-
-class AgentFigures(msgspec.Struct, kw_only=True):
-    """One agent over the whole run."""
-
-    rss_bytes_max: int = 0
-    runs: int = 0                    # of stages, its own and those for peers, over all its boots
-    overruns: int = 0
-    busy_share: float = 0.0          # mean over its reports
-    refused_in: int = 0
-    duplicates: int = 0
-    control_bytes: int = 0
-    carried: int = 0                 # messages sent and received
-    carried_bytes: int = 0
-    boots: int = 0
-    status: str = "silent"           # until news comes; then running; then what its parent says: ended, killed, crashed
-
+from swarm.telemetry.run_types import AgentFigures
 
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes")
 

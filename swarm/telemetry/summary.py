@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 import numpy as np
@@ -16,6 +16,24 @@ from swarm.telemetry.fault_figures import FaultDone, Loss
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.recovery import Service
+from swarm.telemetry.run_types import (
+    AgentFigures,
+    AgentRecord,
+    Batched,
+    Choices,
+    FaultRecord,
+    Latency,
+    LedgerFigures,
+    Mission,
+    Offload,
+    PlannerFigures,
+    Preempted,
+    Requests,
+    StreamFigures,
+    Summary,
+    Tool,
+    WorldFigures,
+)
 
 OVERRUN_LIMIT = 0.01                 # more of the emulated runs than this, and the host was overloaded
 
@@ -24,8 +42,8 @@ def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
     world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], losses: Sequence[Loss],
     ran_s: float,
-) -> dict[str, Any]:
-    """`summary.json`, with every key that its readers rely on.
+) -> Summary:
+    """The contents of `summary.json`.
 
     Args: boards: by name, all that the fleet uses. rows, ledger: from the closed Ledger. world: its last news, or
     None if it never spoke. planner: all its news. losses: whom agents counted as lost. ran_s: how long the
@@ -37,51 +55,45 @@ def summarise(
     board_of = {robot: fleet.board for fleet in launch.fleet for robot in fleet.robots()}
     figures = {name: agents.figures(name) for name in board_of}
     emulated = [f for name, f in figures.items() if boards[board_of[name]].emulated]
-    summary: dict[str, Any] = {
-        "scenario": launch.scenario, "seed": launch.seed, "clock": launch.clock, "network": launch.network,
-        "policy": launch.policy, "robots": len(board_of), "duration_s": launch.duration_s, "ran_s": round(ran_s, 3),
-        "first_result_s": _rounded(ledger.first_result_s),
-        "requests": {**_counts(total), "failed_by": dict(sorted(total.failed_by.items()))},
-        "latency_ms": _latency(rows),
-        "on_time_ratio": _rounded(total.on_time_ratio),
-        "offload": {
-            "share": _rounded(total.offload_share),
-            "peers": len({peer for r in rows if r.span.ending == "completed" and on_a_peer(r.span)
-                          for peer in r.span.asked}),
-            "guarded": sum(s.guarded for s in on_peers), "unguarded": sum(not s.guarded for s in on_peers),
-            "guard_fired": sum(s.guard_fired for s in on_peers),
-        },
-        "preempted": _preempted(rows),
-        "batched": _batched(rows),
-        "choices": choices.figures(table.arrays(rows, choices.NEEDED)),
-        "planner": {
-            "plans": len(planner), "epoch": max((p.epoch for p in planner), default=0),
-            "solve_ms_p50": _rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
-            "solver": planner[-1].solver if planner else "", "ray": any(p.ray for p in planner),
-        },
-        "world": {
-            "steps": world.steps if world else 0,
-            "real_time_factor": _rounded(world.real_time_factor) if world else 0.0,
-            "lag_ms_p99": _rounded(world.lag_ms_p99) if world else 0.0,
-        },
-        "mission": {
-            "targets": world.targets if world else 0, "found": world.found if world else 0,
-            "coverage": _rounded(world.coverage) if world else 0.0, "collisions": world.collisions if world else 0,
-        },
-        "host_overloaded": sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
-        "faults": _faults(faults, rows, losses, launch, ran_s),
-    }
-    summary["streams"] = {s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
-                                          [r for r in rows if r.span.stream == s.name]) for s in launch.streams}
     owned = tallies(rows)
-    summary["agents"] = {
-        name: {"board": board, "role": name.rpartition("_")[0], **_agent(figures[name], owned.get(name, Tally()))}
-        for name, board in board_of.items()}
-    summary["ledger"] = {k: getattr(ledger, k) for k in (
-        "ended_twice", "submitted_twice", "overtaken", "after_gone", "after_close", "not_an_ending")}
-    summary["tool"] = {"emulated_boards": bool(emulated)}
-    summary["accept"] = judge(launch.accept, summary)
-    summary["accepted"] = all(rule["holds"] for rule in summary["accept"])
+    summary = Summary(
+        scenario=launch.scenario, seed=launch.seed, clock=launch.clock, network=launch.network, policy=launch.policy,
+        robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
+        first_result_s=_rounded(ledger.first_result_s), requests=Requests(**_counts(total)),
+        latency_ms=_latency(rows), on_time_ratio=_rounded(total.on_time_ratio),
+        offload=Offload(
+            share=_rounded(total.offload_share),
+            peers=len({peer for r in rows if r.span.ending == "completed" and on_a_peer(r.span)
+                       for peer in r.span.asked}),
+            guarded=sum(s.guarded for s in on_peers), unguarded=sum(not s.guarded for s in on_peers),
+            guard_fired=sum(s.guard_fired for s in on_peers),
+        ),
+        preempted=_preempted(rows), batched=_batched(rows),
+        choices=Choices(**choices.figures(table.arrays(rows, choices.NEEDED))),
+        planner=PlannerFigures(
+            plans=len(planner), epoch=max((p.epoch for p in planner), default=0),
+            solve_ms_p50=_rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
+            solver=planner[-1].solver if planner else "", ray=any(p.ray for p in planner),
+        ),
+        world=WorldFigures(
+            steps=world.steps if world else 0,
+            real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
+            lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
+        ),
+        mission=Mission(
+            targets=world.targets if world else 0, found=world.found if world else 0,
+            coverage=_rounded(world.coverage) if world else 0.0, collisions=world.collisions if world else 0,
+        ),
+        host_overloaded=sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
+        faults=_faults(faults, rows, losses, launch, ran_s),
+        streams={s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
+                                 [r for r in rows if r.span.stream == s.name]) for s in launch.streams},
+        agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
+        ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
+        tool=Tool(emulated_boards=bool(emulated)),
+    )
+    summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
+    summary.accepted = all(rule.holds for rule in summary.accept)
     return summary
 
 
@@ -96,47 +108,48 @@ def tallies(rows: Iterable[Row]) -> dict[str, Tally]:
     return owned
 
 
-def _counts(tally: Tally) -> dict[str, int]:
+def _counts(tally: Tally) -> dict[str, Any]:
     return {"submitted": tally.submitted, "completed": tally.completed, "late": tally.late, "failed": tally.failed,
-            "lost": tally.open}
+            "lost": tally.open, "failed_by": dict(sorted(tally.failed_by.items()))}
 
 
-def _latency(rows: Sequence[Row]) -> dict[str, float | None]:
+def _latency(rows: Sequence[Row]) -> Latency:
     """Percentiles of capture to end, over what gave a result: completed and late."""
     values = [r.span.latency_s * 1e3 for r in rows if r.span.ending in ("completed", "late")]
-    if not values:
-        return {"p50": None, "p95": None, "p99": None}
-    p50, p95, p99 = np.percentile(values, (50, 95, 99))
-    return {"p50": _rounded(float(p50)), "p95": _rounded(float(p95)), "p99": _rounded(float(p99))}
+    return Latency() if not values else Latency(**{
+        name: _rounded(float(value))
+        for name, value in zip(("p50", "p95", "p99"), np.percentile(values, (50, 95, 99)), strict=True)})
 
 
-def _preempted(rows: Sequence[Row]) -> dict[str, int | float | None]:
+def _preempted(rows: Sequence[Row]) -> Preempted:
     """Requests whose run at home was set aside for a more urgent one, how often, and for how long in all."""
     hit = [r.span for r in rows if r.span.preempted]
     aside_ms = float(np.percentile([s.aside_s * 1e3 for s in hit], 95)) if hit else None
-    return {"requests": len(hit), "times": sum(s.preempted for s in hit), "aside_ms_p95": _rounded(aside_ms)}
+    return Preempted(requests=len(hit), times=sum(s.preempted for s in hit), aside_ms_p95=_rounded(aside_ms))
 
 
-def _batched(rows: Sequence[Row]) -> dict[str, int]:
+def _batched(rows: Sequence[Row]) -> Batched:
     """Requests that ran with others at once, and how many inputs the largest of these runs had."""
     hit = [r.span.batch for r in rows if r.span.batch > 1]
-    return {"requests": len(hit), "largest": max(hit, default=1)}
+    return Batched(requests=len(hit), largest=max(hit, default=1))
 
 
-def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> dict[str, Any]:
-    return {**_counts(tally), "failed_by": dict(sorted(tally.failed_by.items())), "latency_ms": _latency(rows),
-            "deadline_ms": _rounded(deadline_s * 1e3), "on_time_ratio": _rounded(tally.on_time_ratio),
-            "offload_share": _rounded(tally.offload_share)}
+def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> StreamFigures:
+    return StreamFigures(
+        **_counts(tally), latency_ms=_latency(rows), deadline_ms=_rounded(deadline_s * 1e3),
+        on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
 
 
-def _agent(figures: Any, tally: Tally) -> dict[str, Any]:
-    return {**msgspec.to_builtins(figures), "busy_share": _rounded(figures.busy_share), "submitted": tally.submitted,
-            "on_time_ratio": _rounded(tally.on_time_ratio), "offload_share": _rounded(tally.offload_share)}
+def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
+    return AgentRecord(**{
+        **msgspec.structs.asdict(figures), "busy_share": _rounded(figures.busy_share), "board": board,
+        "role": name.rpartition("_")[0], "submitted": tally.submitted, "on_time_ratio": _rounded(tally.on_time_ratio),
+        "offload_share": _rounded(tally.offload_share)})
 
 
 def _faults(
     faults: Sequence[FaultDone], rows: Sequence[Row], losses: Sequence[Loss], launch: LaunchFile, ran_s: float
-) -> list[dict[str, Any]]:
+) -> list[FaultRecord]:
     """In order of time; a run without faults has nothing to work out."""
     if not faults:
         return []
@@ -144,6 +157,12 @@ def _faults(
     return [fault_figures.figures(done, rows, losses, service) for done in sorted(faults, key=lambda f: f.fault.at_s)]
 
 
+@overload
+def _rounded(value: float) -> float: ...
+@overload
+def _rounded(value: None) -> None: ...
+@overload
+def _rounded(value: float | None) -> float | None: ...
 def _rounded(value: float | None) -> float | None:
     """Six digits after the point: what was measured, without the noise of binary fractions."""
     return None if value is None else round(value, 6)

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from swarm.core import draw
 from swarm.core.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.core.faults import Fault, expand
@@ -219,10 +221,10 @@ def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     world = WorldNews(time_s=of.duration_s, steps=14400, real_time_factor=0.998, lag_ms_p99=7.5, targets=6, found=5,
                       coverage=0.83, collisions=2, poses={})
     planner = [PlannerNews(epoch=p.epoch, solve_s=p.solve_s, solver=p.solver, ray=True) for _, p in plans(of)]
-    return summarise(
+    return msgspec.to_builtins(summarise(
         launch=of, boards=BOARDS, rows=rows, ledger=book.statistics(), agents=agents(of), world=world,
         planner=planner if of.policy == "planner" else [],
-        faults=[FaultDone(fault=f, done_s=f.at_s) for f in kills(of)], losses=[], ran_s=of.duration_s)
+        faults=[FaultDone(fault=f, done_s=f.at_s) for f in kills(of)], losses=[], ran_s=of.duration_s))
 
 
 def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:

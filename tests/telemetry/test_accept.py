@@ -26,7 +26,7 @@ SUMMARY: dict[str, Any] = {
 ])
 def test_a_rule_is_judged(key: str, rule: str, holds: bool) -> None:
     check_accept({key: rule}, ["de.tect"])
-    assert [j["holds"] for j in judge({key: rule}, SUMMARY)] == [holds]
+    assert [j.holds for j in judge({key: rule}, SUMMARY)] == [holds]
 
 
 @pytest.mark.parametrize(("accept", "says"), [

@@ -15,6 +15,7 @@ from swarm.telemetry.fault_figures import BELIEVED_S, FaultDone, Loss, crash, fi
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.map_chart import dead
 from swarm.telemetry.recovery import Service
+from swarm.telemetry.run_types import FaultHit
 from swarm.telemetry.runfiles import Run
 
 DEADLINE_S = 0.2
@@ -96,8 +97,8 @@ LOSSES = [Loss(9.0, "b", "a"), Loss(10.7, "b", "a"), Loss(10.8, "c", "a"), Loss(
 def test_a_death_hits_the_victims_own_and_those_with_it_until_all_know() -> None:
     done = FaultDone(fault=Fault(at_s=10.0, kind="kill", target="a"), done_s=10.0)
     made = figures(done, ROWS, LOSSES, service())
-    assert made["hit"] == {"own": 2, "own_missed": 1, "peers": 2, "peers_missed": 1, "lost_by": 2}
-    assert (made["kind"], made["target"], made["done_s"], made["ended_s"], made["recover_s"]) == (
+    assert made.hit == FaultHit(own=2, own_missed=1, peers=2, peers_missed=1, lost_by=2)
+    assert (made.kind, made.target, made.done_s, made.ended_s, made.recover_s) == (
         "kill", "a", 10.0, None, 0.0)
     assert 10.0 + BELIEVED_S < 13.0
 
@@ -105,32 +106,33 @@ def test_a_death_hits_the_victims_own_and_those_with_it_until_all_know() -> None
 def test_a_fault_that_lasts_hits_while_it_lasts() -> None:
     done = FaultDone(fault=Fault(at_s=12.0, kind="stop", target="a", for_s=1.0), done_s=12.0, ended_s=13.0)
     made = figures(done, ROWS, LOSSES, service())
-    assert made["hit"] == {"own": 0, "own_missed": 0, "peers": 1, "peers_missed": 1, "lost_by": 0}
-    assert made["for_s"] == 1.0
+    assert made.hit == FaultHit(own=0, own_missed=0, peers=1, peers_missed=1, lost_by=0)
+    assert made.for_s == 1.0
 
 
 def test_a_partition_hits_what_crosses_it() -> None:
     fault = Fault(at_s=10.0, kind="partition", groups=[["a"], ["c", "d"]], for_s=1.0)
     made = figures(FaultDone(fault=fault, done_s=10.0, ended_s=11.0), ROWS, LOSSES, service())
-    assert made["hit"] == {"own": 0, "own_missed": 0, "peers": 1, "peers_missed": 1, "lost_by": 1}
-    assert made["groups"] == [["a"], ["c", "d"]]
+    assert made.hit == FaultHit(own=0, own_missed=0, peers=1, peers_missed=1, lost_by=1)
+    assert made.groups == [["a"], ["c", "d"]]
 
 
 def test_a_full_disk_hits_no_request_and_what_never_struck_nothing() -> None:
     disk = Fault(at_s=10.0, kind="disk_full", for_s=1.0)
-    assert figures(FaultDone(fault=disk, done_s=10.0, ended_s=11.0), ROWS, LOSSES, service())["hit"] == {}
+    assert figures(FaultDone(fault=disk, done_s=10.0, ended_s=11.0), ROWS, LOSSES, service()).hit is None
     never = figures(FaultDone(fault=disk), ROWS, LOSSES, service())
-    assert (never["done_s"], never["hit"], never["recover_s"]) == (None, {}, None)
+    assert (never.done_s, never.hit, never.recover_s) == (None, None, None)
 
 
 def test_a_crash_is_told_like_a_kill() -> None:
     made = figures(crash("a", 10.0004), ROWS, LOSSES, service())
-    assert (made["kind"], made["at_s"], made["hit"]["own"]) == ("crash", 10.0, 2)
+    assert made.hit is not None
+    assert (made.kind, made.at_s, made.hit.own) == ("crash", 10.0, 2)
 
 
 def told(*faults: FaultDone) -> Run:
     """A run folder with these faults."""
-    figured: list[dict[str, Any]] = [figures(done, ROWS, LOSSES, service((12.0, 12.5))) for done in faults]
+    figured = msgspec.to_builtins([figures(done, ROWS, LOSSES, service((12.0, 12.5))) for done in faults])
     return Run(folder=Path(), manifest={}, summary={"faults": figured}, requests=table.empty(), scene={}, plans=[],
                events=[], paths=[])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from swarm.core.faults import Fault
@@ -81,17 +82,18 @@ def test_one_broken_rule_is_not_accepted() -> None:
 
 def empty(agents: AgentBook | None = None) -> dict[str, Any]:
     of, book = fakes.launch(), Ledger(0)
-    return summarise(launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None,
-                     agents=agents or AgentBook(), planner=[], losses=[], ran_s=0.0,
-                     faults=[FaultDone(fault=Fault(at_s=20, kind="kill", target="rover_2"))])
+    return msgspec.to_builtins(summarise(
+        launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None,
+        agents=agents or AgentBook(), planner=[], losses=[], ran_s=0.0,
+        faults=[FaultDone(fault=Fault(at_s=20, kind="kill", target="rover_2"))]))
 
 
 def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
     made = empty()
     assert made["latency_ms"] == {"p50": None, "p95": None, "p99": None}
     assert (made["on_time_ratio"], made["first_result_s"], made["accepted"]) == (0.0, None, False)
-    assert made["faults"] == [{"at_s": 20, "kind": "kill", "target": "rover_2", "for_s": None, "done_s": None,
-                               "ended_s": None, "hit": {}, "recover_s": None}]
+    assert made["faults"] == [{"at_s": 20, "kind": "kill", "target": "rover_2", "groups": [], "for_s": None,
+                               "done_s": None, "ended_s": None, "hit": None, "recover_s": None}]
     assert made["preempted"] == {"requests": 0, "times": 0, "aside_ms_p95": None}
     assert made["batched"] == {"requests": 0, "largest": 1}
     assert made["choices"]["sampled"] == made["choices"]["sooner_than_other_ratio"] == 0
