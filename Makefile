@@ -1,20 +1,32 @@
 # The whole interface for a newcomer: `make demo` flies a swarm, `make test` runs every check.
-# Both set up what they need in .venv, once; a change of pyproject.toml or constraints.txt sets it up anew.
+# Both set up what they need in .venv, once; another Python, pyproject.toml or constraints.txt sets it up anew.
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(shell for p in python3.11 python3.10 python3; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 10), (3, 11)))' \
-	2>/dev/null && echo $$p && break; done)
-INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+SUPPORTED := (3, 10) <= sys.version_info[:2] <= (3, 13)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not $(SUPPORTED))' >/dev/null 2>&1 && echo $$p && break; done)
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+JOBS ?= 2
 
-.PHONY: demo test test-long soak lint train profile verify check-python clean
+# pip's own words go to a file; when it fails, one sentence says which package could not be had.
+define install
+	@echo "installing $(1) into $(VENV), for about a minute" >&2
+	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt $(1) >$(VENV)/install.log 2>&1 || { \
+		missing=$$(sed -n 's/^ *ERROR: No matching distribution found for \([^ (]*\).*/\1/p' $(VENV)/install.log | head -n 1); \
+		error=$$(sed -n 's/^ *ERROR: //p' $(VENV)/install.log | head -n 1); \
+		echo "Cannot install $${missing:-this project}: $${missing:+is there a network? }$${error:-pip failed}" \
+			"(all that pip said is in $(VENV)/install.log)" >&2; exit 1; }
+	@touch $@
+endef
+
+.PHONY: demo test test-long soak lint docs wheel train profile verify check clean
 
 demo: $(VENV)/.installed-run
 	$(BIN)/swarm demo
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -27,6 +39,12 @@ test-long: $(VENV)/.installed-dev
 soak: $(VENV)/.installed-run
 	$(BIN)/swarm bench chaos --duration 600
 
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/make.py
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
 train: $(VENV)/.installed-build
 	$(BIN)/python -m models.build.recipe all
 
@@ -38,26 +56,34 @@ verify: $(VENV)/.installed-zoo
 	$(BIN)/swarm models verify segmenter --all-cuts
 	$(BIN)/python -m models.build.zoo
 
-$(VENV)/.installed-run: pyproject.toml constraints.txt | check-python
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) -e '.[sim,planner]'
-	touch $@
+$(VENV)/.python-$(VERSION): | check
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.installed-run: pyproject.toml constraints.txt $(VENV)/.python-$(VERSION) | check
+	$(call install,-e '.[sim$(comma)planner]')
 
 $(VENV)/.installed-dev: $(VENV)/.installed-run
-	$(INSTALL) -e '.[dev]'
-	touch $@
+	$(call install,-e '.[dev]')
 
 $(VENV)/.installed-build: $(VENV)/.installed-run
-	$(INSTALL) -e '.[build]'
-	touch $@
+	$(call install,-e '.[build]')
 
 $(VENV)/.installed-zoo: $(VENV)/.installed-run
-	$(INSTALL) -e '.[zoo]'
-	touch $@
+	$(call install,-e '.[zoo]')
 
-check-python:
-	@test -n "$(PYTHON)" || { echo "The simulator (PyBullet) has wheels for Python 3.10 and 3.11 only: \
-	install one of these, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+comma := ,
+
+check:
+	@test -n "$(PYTHON)" || { echo "There is no Python 3.10 to 3.13 here (python3 is" \
+		"$$(python3 --version 2>/dev/null || echo absent)): install one, or name it:" \
+		"make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not $(SUPPORTED))' 2>/dev/null || { \
+		echo "$(PYTHON) is $$("$(PYTHON)" --version 2>&1 || echo absent); this project needs Python 3.10 to 3.13" >&2; \
+		exit 2; }
+	@test -x $(BIN)/python || "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
+	@test -w . || { echo "The folder $(CURDIR) cannot be written: copy the checkout to one that can" >&2; exit 2; }
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) dist build runs .pytest_cache .ruff_cache .hypothesis *.egg-info

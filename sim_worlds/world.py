@@ -30,47 +30,47 @@ class SceneShape(msgspec.Struct, frozen=True, kw_only=True):
     """A footprint: a rectangle by its half extents and yaw, or a circle of radius hx_m."""
 
     shape: str                       # box or circle
-    x_m: float
-    y_m: float
-    hx_m: float
-    hy_m: float
-    yaw_rad: float
+    x_m: float                       # centre
+    y_m: float                       # centre
+    hx_m: float                      # half extent along its own x, or radius
+    hy_m: float                      # half extent along its own y
+    yaw_rad: float                   # how far it is turned
     colour: str                      # "#rrggbb"
 
 
 class SceneTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A target, and who found it when."""
 
-    label: str
-    x_m: float
-    y_m: float
-    found_by: str | None
+    label: str                       # class
+    x_m: float                       # centre
+    y_m: float                       # centre
+    found_by: str | None             # robot; null: nobody yet
     found_at_s: float | None         # simulated time
 
 
 class SceneRobot(msgspec.Struct, frozen=True, kw_only=True):
     """Where a robot stands."""
 
-    name: str
-    kind: str
-    radius_m: float
-    x_m: float
-    y_m: float
-    heading_rad: float
+    name: str                        # of the robot
+    kind: str                        # of robot
+    radius_m: float                  # of its footprint
+    x_m: float                       # centre
+    y_m: float                       # centre
+    heading_rad: float               # 0 along x, counter-clockwise
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """A world as plain data, for maps: `msgspec.to_builtins` makes JSON of it. Square, centred on the origin."""
 
-    scenario: str
-    seed: int
-    size_m: float
-    time_s: float
-    walls: list[SceneShape]
-    clutter: list[SceneShape]
-    targets: list[SceneTarget]
-    spawns: list[SceneRobot]
-    robots: list[SceneRobot]
+    scenario: str                    # its name
+    seed: int                        # that it was made from
+    size_m: float                    # of each side
+    time_s: float                    # simulated, of this scene
+    walls: list[SceneShape]          # inner and outer ones
+    clutter: list[SceneShape]        # things that are no targets
+    targets: list[SceneTarget]       # to be found
+    spawns: list[SceneRobot]         # robots at the start
+    robots: list[SceneRobot]         # robots now
 
 
 class World(ABC):

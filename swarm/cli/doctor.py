@@ -19,6 +19,8 @@ OPTIONAL = {
     "matplotlib": "charts in reports (extra sim)", "rich": "the live line (extra sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }
+FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions that have the same module
+UNKNOWN = "unknown"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +53,7 @@ def _version(distribution: str) -> str:
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+        return UNKNOWN
 
 
 def _python() -> Finding:
@@ -71,7 +73,8 @@ def _package(module: str) -> Finding:
 
 def _optional(module: str, why: str) -> Finding:
     there = importlib.util.find_spec(module) is not None
-    return Finding(what=module, ok=there or None, detail=f"{_version(module)}: {why}" if there else why)
+    found = [version for name in (module, *FORKS.get(module, ())) if (version := _version(name)) != UNKNOWN]
+    return Finding(what=module, ok=there or None, detail=f"{(found or [UNKNOWN])[0]}: {why}" if there else why)
 
 
 def _boards() -> Finding:

@@ -8,8 +8,7 @@ from swarm.core.errors import BadInput
 
 SIM = "pip install 'swarm-edge-runtime[sim]'"
 WANT = {
-    "pybullet": f"{SIM} on Python 3.10 or 3.11: the simulator PyBullet, which draws what robots see, has no wheels for "
-                "later versions",
+    "pybullet": f"{SIM}; the simulator PyBullet, which draws what robots see, has wheels for x86-64 alone",
     "matplotlib": SIM, "pyarrow": SIM,
     "onnx": "pip install onnx, or all that builds models: pip install 'swarm-edge-runtime[build]'",
 }

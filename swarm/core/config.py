@@ -30,8 +30,8 @@ class Board(Strict, frozen=True, kw_only=True):
     """A computer class. `speed` is relative to the host that profiled the cards: run times are theirs divided by it."""
 
     speed: dict[Precision, float]    # of fp32 and int8
-    memory_mb: int
-    power_w: float
+    memory_mb: int                   # in all
+    power_w: float                   # at most
     source: str                      # where the figures come from
     executors: int = 1               # runs that go on at once
     threads: int = 1                 # of ONNX Runtime's, within each run
@@ -44,12 +44,12 @@ class Board(Strict, frozen=True, kw_only=True):
 class FleetSpec(Strict, frozen=True, kw_only=True):
     """`count` robots of one kind, named NAME_0 to NAME_(count-1)."""
 
-    name: str
-    count: int
-    board: str
+    name: str                        # of the fleet
+    count: int                       # robots
+    board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: what the fleet is called if that is a kind, else rover
-    physics: Literal["dynamic", "kinematic"] = "dynamic"
-    spawn: list[tuple[float, float]] = []    # metres; empty: the scenario chooses
+    physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
+    spawn: list[tuple[float, float]] = []    # x and y of each, metres; empty: the scenario chooses
 
     def robots(self) -> list[str]:
         return [f"{self.name}_{i}" for i in range(self.count)]
@@ -58,12 +58,12 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
 class StreamOn(Strict, frozen=True, kw_only=True):
     """A stream of a launch file: a StreamSpec and the fleets that have it."""
 
-    name: str
-    on: list[str]
-    model: str
-    rate_hz: float
-    deadline_s: float
-    priority: int = 0
+    name: str                        # of the stream
+    on: list[str]                    # fleets
+    model: str                       # that each request asks for
+    rate_hz: float                   # requests per second of each robot
+    deadline_s: float                # from capture to result
+    priority: int = 0                # larger runs first
 
     def spec(self) -> StreamSpec:
         return StreamSpec(
@@ -83,33 +83,33 @@ class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     kill: str | None = None          # SIGKILL, for good
     stop: str | None = None          # SIGSTOP, and SIGCONT after `for_s`
     restart: str | None = None       # SIGKILL, and a new process of the same name after `after_s`
-    after_s: float | None = None
+    after_s: float | None = None     # from a restart's kill to the new process
     partition: Literal["random"] | list[list[str]] | None = None     # groups that do not hear each other
     slow: str | None = None          # runs of models take `factor` times as long
-    factor: float | None = None
+    factor: float | None = None      # of `slow`
     corrupt: str | None = None       # a `share` of what it receives of peers has flipped bits
     lose: str | None = None          # a `share` of what it receives of peers vanishes
-    share: float | None = None
+    share: float | None = None       # of `corrupt` and `lose`
     clock: str | None = None         # its wall clock steps by `by_s`, for good
-    by_s: float | None = None
+    by_s: float | None = None        # of `clock`; negative: back
     disk_full: Literal[True] | None = None   # nothing can be written into the run folder
 
 
 class LaunchFile(Strict, frozen=True, kw_only=True):
     """One run: `launch/search_rescue.yaml` is the example to start from."""
 
-    version: Literal[1]
-    scenario: str
-    fleet: list[FleetSpec]
-    streams: list[StreamOn]
-    seed: int = 0
-    duration_s: float = 60.0
-    clock: Literal["real", "virtual"] = "real"
-    network: Literal["loopback", "ether", "radio"] = "loopback"
-    policy: str = "planner"
+    version: Literal[1]              # of this format
+    scenario: str                    # see `swarm worlds list`
+    fleet: list[FleetSpec]           # the robots
+    streams: list[StreamOn]          # what they ask for
+    seed: int = 0                    # of everything that is drawn
+    duration_s: float = 60.0         # of the streams
+    clock: Literal["real", "virtual"] = "real"       # only `real` exists today
+    network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
+    policy: str = "planner"          # that places the streams
     record: bool = False             # robots keep what they saw and were told: `swarm models replay`
-    faults: list[FaultSpec] = []
-    accept: dict[str, str] = {}
+    faults: list[FaultSpec] = []     # what breaks
+    accept: dict[str, str] = {}      # rules that the run must meet: key of summary.json -> ">= 0.9"
     boards: dict[str, Board] = {}            # of its own, beside those of boards.yaml
 
     def processes(self) -> list[str]:

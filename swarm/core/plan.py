@@ -68,12 +68,12 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where one stream of one agent runs. `where[k]` names the agent of stage k; one entry: it runs whole."""
 
-    agent: str
-    stream: str
-    variant: str
-    where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]
+    agent: str                       # that owns the stream
+    stream: str                      # its name
+    variant: str                     # of the stream's model
+    where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]      # agent of each stage
     predicted_s: Seconds = 0.0       # expected latency
-    why: str = ""
+    why: str = ""                    # the planner's reason, for people
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,37 +42,37 @@ LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
 class LegRun(msgspec.Struct, frozen=True, kw_only=True):
     """One leg of the chain that a request was sent along; a peer's times are 0 where no answer came."""
 
-    agent: str
-    first: Count                     # stages [first, last)
-    last: Count
-    run_s: Seconds = 0.0
-    waited_s: Seconds = 0.0
-    held_s: Seconds = 0.0
+    agent: str                       # that ran it
+    first: Count                     # its first stage
+    last: Count                      # the stage after its last one
+    run_s: Seconds = 0.0             # its runs, on the clock of its agent
+    waited_s: Seconds = 0.0          # in that agent's queue
+    held_s: Seconds = 0.0            # receipt to sending on
 
 
 class Span(msgspec.Struct, kw_only=True):
     """The path of one request. Times are nanoseconds on the clock of the agent that owns it; 0 means never."""
 
     request: RequestId
-    stream: str
-    model: str
-    priority: Priority
+    stream: str                      # that it is of
+    model: str                       # that it asks for
+    priority: Priority               # larger runs first
     captured_ns: Nanoseconds                 # when the sensor was read
     submitted_ns: Nanoseconds                # when the frame was received
-    deadline_ns: Nanoseconds
-    variant: str = ""
+    deadline_ns: Nanoseconds                 # when a result is due
+    variant: str = ""                # of the model, in the run that counted
     ran_on: str = ""                 # the agent whose result counted; of a chain, its last
     offloaded_to: str = ""           # the last peer that was asked, if any; of a chain, its last
     legs: list[LegRun] = []          # of the chain that it was sent along; empty: it ran whole
-    guarded: bool = False
-    guard_fired: bool = False
+    guarded: bool = False            # offloaded while the own fallback could still make the deadline
+    guard_fired: bool = False        # the own fallback was started
     queued_ns: Nanoseconds = 0               # entered the local queue
     sent_ns: Nanoseconds = 0                 # left for the peer
     received_ns: Nanoseconds = 0             # reached the peer, as seen from here; of a chain, its first
     started_ns: Nanoseconds = 0              # the run that counted began (for a peer's: as seen from here)
     finished_ns: Nanoseconds = 0             # that run ended (likewise)
     returned_ns: Nanoseconds = 0             # the peer's answer arrived
-    ended_ns: Nanoseconds = 0
+    ended_ns: Nanoseconds = 0                # completed, late or failed
     run_s: Finite = 0.0               # duration of the run that counted; of a chain, of its runs on peers
     peer_held_s: Finite = 0.0         # receipt to answer, on the peer's clock; of a chain, all peers together
     preempted: Count = 0             # times that its run at home was set aside for a more urgent one
@@ -82,8 +82,8 @@ class Span(msgspec.Struct, kw_only=True):
     other_s: Finite = 0.0             # and the latency expected of it
     batch: AtOnce = 1                # inputs of the run that counted, this one among them
     overrun: bool = False            # the emulated run took longer than its draw
-    ending: Ending | Literal["open"] = "open"
-    reason: str = ""
+    ending: Ending | Literal["open"] = "open"        # how it ended
+    reason: str = ""                 # why it failed
 
     @property
     def latency_s(self) -> float:

@@ -13,8 +13,8 @@ import msgspec
 
 from swarm.core.config import Board, LaunchFile
 
-PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "ray",
-            "pyarrow")
+PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
+            "ray", "pyarrow")
 
 
 def manifest(

@@ -44,7 +44,7 @@ class Offload(msgspec.Struct, kw_only=True):
 class Preempted(msgspec.Struct, kw_only=True):
     """Requests whose run at home was interrupted for a more urgent one."""
 
-    requests: int
+    requests: int                    # that were interrupted
     times: int                       # interruptions, all together
     aside_ms_p95: float | None       # how long a request was interrupted in all, 95th percentile
 
@@ -52,7 +52,7 @@ class Preempted(msgspec.Struct, kw_only=True):
 class Batched(msgspec.Struct, kw_only=True):
     """Requests that ran together with others of the same model."""
 
-    requests: int
+    requests: int                    # in such runs
     largest: int                     # inputs of the largest such run; 1: there was none
 
 
@@ -121,7 +121,7 @@ class FaultRecord(msgspec.Struct, kw_only=True):
 class StreamFigures(Requests, kw_only=True):
     """One stream of the launch file, over all robots that have it."""
 
-    latency_ms: Latency
+    latency_ms: Latency              # of this stream
     deadline_ms: float               # from capture
     on_time_ratio: float             # completed / submitted
     offload_share: float             # completed with a result from a peer / completed
@@ -176,13 +176,13 @@ class Judged(msgspec.Struct, kw_only=True):
     key: str                         # in this file
     rule: str                        # as written
     value: float | bool | None       # that was found
-    holds: bool
+    holds: bool                      # whether the value meets it; null meets nothing
 
 
 class Transport(msgspec.Struct, kw_only=True):
     """What the agents' messages amount to."""
 
-    security: str
+    security: str                    # curve: encrypted
     messages: int                    # sent and received by agents
     bytes: int                       # of these messages
     curve_us_per_message: float      # cost of encryption, measured after the run: of a message
@@ -194,35 +194,35 @@ class Transport(msgspec.Struct, kw_only=True):
 class Summary(msgspec.Struct, kw_only=True):
     """The figures of a run."""
 
-    scenario: str
-    seed: int
+    scenario: str                    # of the launch file
+    seed: int                        # of everything that is drawn
     clock: str                       # real
     network: str                     # loopback
     policy: str                      # that placed the streams
-    robots: int
+    robots: int                      # in all fleets
     duration_s: float                # asked for
     ran_s: float                     # from the start of the streams to their end
     first_result_s: float | None     # from the command to the first result
-    requests: Requests
+    requests: Requests               # of all streams together
     latency_ms: Latency              # of all streams together
     on_time_ratio: float             # completed / submitted
-    offload: Offload
-    preempted: Preempted
-    batched: Batched
-    choices: Choices
-    planner: PlannerFigures
-    world: WorldFigures
-    mission: Mission
+    offload: Offload                 # what peers did
+    preempted: Preempted             # interrupted runs
+    batched: Batched                 # runs of several requests at once
+    choices: Choices                 # expectations beside what came
+    planner: PlannerFigures          # its work
+    world: WorldFigures              # its clock
+    mission: Mission                 # what the robots achieved
     host_overloaded: bool            # more than 1 % of emulated runs were overruns: latencies are too high
     faults: list[FaultRecord]        # in order of time
     streams: dict[str, StreamFigures]        # by name
     agents: dict[str, AgentRecord]   # by name
-    ledger: LedgerFigures
-    tool: Tool
+    ledger: LedgerFigures            # news that made no sense
+    tool: Tool                       # how the run was made
     accept: list[Judged] = []        # in the order of the launch file
     accepted: bool = True            # whether all rules hold
     unwritten: dict[str, int] = {}   # by file: lines or documents that the disk did not take
-    transport: Transport | None = None
+    transport: Transport | None = None       # messages and the cost of encryption
 
 
 # --- manifest.json ---
@@ -232,7 +232,7 @@ class Host(msgspec.Struct, kw_only=True):
     """The machine."""
 
     cores: int                       # that the launcher may use
-    processor: str
+    processor: str                   # its model
     machine: str                     # architecture
     memory_mb: int                   # in all
     system: str                      # kernel and C library
@@ -244,12 +244,12 @@ class Manifest(msgspec.Struct, kw_only=True):
     swarm_run: int                   # version of the folder's format
     launch: LaunchFile               # resolved: with all defaults and overrides
     boards: dict[str, Board]         # by name: those that the fleet uses
-    seed: int
+    seed: int                        # of everything that is drawn
     renderer: str                    # that drew the cameras' frames
     command: list[str]               # as typed
-    started_unix_s: float            # since 1970
+    started_unix_s: float            # when the launcher was called
     versions: dict[str, str]         # of Python and of the packages that can change a result
-    host: Host
+    host: Host                       # the machine
     revision: str                    # commit of the checkout; `+changes`: edited; `unknown`: not a checkout
 
 
@@ -260,8 +260,8 @@ class Process(msgspec.Struct, kw_only=True):
     """One process of the run."""
 
     role: str                        # launcher, warden, world, agent or planner
-    name: str
-    pid: int
+    name: str                        # of the process
+    pid: int                         # process id
     returncode: int | None           # exit code, negative: the signal; null: it runs, or it writes this
 
 
@@ -280,7 +280,7 @@ class PlanRecord(msgspec.Struct, kw_only=True):
     at_s: float                      # when the launcher heard of it, since the streams began
     epoch: int                       # grows with each plan
     lease_s: float                   # how long agents follow it without hearing of it again
-    placements: list[Placement]
+    placements: list[Placement]      # where each stream runs
     solver: str                      # that made it
     solve_s: float                   # how long that took
 
@@ -290,3 +290,28 @@ class Poses(msgspec.Struct, kw_only=True):
 
     time_s: float                    # simulated
     robots: dict[str, list[float]]   # by name: x_m, y_m, heading_rad in the world's frame
+
+
+# --- kinds of events ---
+
+EVENTS: dict[str, str] = {
+    "started": "launcher: the streams began",
+    "fault": "launcher: a fault began (`fault`: its kind and target)",
+    "fault_over": "launcher: a fault ended (`fault`)",
+    "killed": "launcher: a process ended by a fault (`process`, `how`)",
+    "crashed": "launcher: a process ended by itself (`process`, `how`)",
+    "not_started": "launcher: a process could not be started again (`process`, `why`)",
+    "world": "world: it began (`renderer`)",
+    "claim_found": "world: a robot's claim of a target is right (`robot`, `label`, `x_m`, `y_m`)",
+    "claim_duplicate": "world: a claim of a target that was found before (the same keys)",
+    "claim_wrong": "world: a claim where there is no such target (the same keys)",
+    "peer_lost": "agent: it counts a peer as lost (`peer`)",
+    "peer_back": "agent: a lost peer answers again (`peer`)",
+    "degraded": "agent: it gave up some work to meet deadlines (`given_up`; empty: nothing any more)",
+    "agent_joined": "planner: it knows an agent (`agent`)",
+    "agent_lost": "planner: it counts an agent as lost (`agent`)",
+    "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, `on_time` expected, `unplaced` streams)",
+    "ray_up": "planner: Ray takes part (`took_s`)",
+    "ray_absent": "planner: Ray does not take part (`reason`)",
+    "portfolio_lost": "planner: a search by Ray gave nothing (`reason`, `in_a_row`)",
+}

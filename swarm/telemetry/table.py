@@ -18,13 +18,21 @@ Columns = dict[str, NDArray[Any]]
 SPAN_FIELDS: tuple[tuple[str, Any], ...] = tuple(
     (f.name, getattr(f.type, "__origin__", f.type))      # a bounded number is a number
     for f in msgspec.structs.fields(Span) if f.name != "request")
-EXTRA: tuple[tuple[str, Any], ...] = (
-    ("agent", str), ("boot", int), ("sequence", int),
-    ("at_s", float),                 # submitted, since the streams began, on the collector's clock
-    ("ended_at_s", float),           # null: still open
-    ("latency_ms", float),           # capture to end; null unless completed or late
-    ("on_peer", bool),               # the result that counted came from a peer
-)
+
+
+class Extra(msgspec.Struct, kw_only=True):
+    """The columns of a request that are not fields of its span. Times are on the collector's clock."""
+
+    agent: str                       # that owns the request
+    boot: int                        # start of its process
+    sequence: int                    # number of the request since then
+    at_s: float                      # submitted, since the streams began
+    ended_at_s: float                # ended, since the streams began; null: never
+    latency_ms: float                # capture to end; null unless completed or late
+    on_peer: bool                    # whether the result that counted came from a peer
+
+
+EXTRA: tuple[tuple[str, Any], ...] = tuple((f.name, f.type) for f in msgspec.structs.fields(Extra))
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -63,7 +63,7 @@ def test_a_mistake_in_a_processs_file_is_one_line(
     ("pyarrow", ["report", "."], "swarm report: pyarrow is not installed; pip install 'swarm-edge-runtime[sim]'"),
     ("pyarrow", ["launch", "search_rescue", "--out", "out"], "swarm launch: pyarrow is not installed; pip install"),
     ("pybullet", ["launch", "search_rescue", "--out", "out"],
-     "pip install 'swarm-edge-runtime[sim]' on Python 3.10 or 3.11: the simulator PyBullet"),
+     "pip install 'swarm-edge-runtime[sim]'; the simulator PyBullet"),
     ("pybullet", ["demo"], "swarm demo: pybullet is not installed"),
     ("pybullet", ["world", "world.yaml"], "world.yaml: scenario search_rescue: pybullet is not installed"),
 ])

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.docs.folder import assert_as_described
 from tests.launcher.world import LAUNCH, pids, wait_until, write_launch
 from tests.patience import HANG_S
 
@@ -87,6 +88,7 @@ def test_a_swarm_flies_by_itself(flown: list[Swarm], tmp_path: Path) -> None:
     assert summary["requests"]["lost"] == 0
     assert summary["world"]["steps"] > 0
     assert summary["first_result_s"] > 0
+    assert_as_described(swarm.out)
 
 
 @pytest.mark.long

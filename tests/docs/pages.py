@@ -1,0 +1,32 @@
+"""The commands, files and programs that a page of the documentation shows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+HOUSE = Path(__file__).parent.parent.parent
+PAGES = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:Save this as `(?P<file>[^`]+)`:\n\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
+SWARM = ("swarm", ".venv/bin/swarm")
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the file that it is to be saved as."""
+
+    language: str
+    text: str
+    file: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(found["language"], found["text"], found["file"] or "") for found in BLOCK.finditer(page.read_text())]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words after `swarm` of each command in a `sh` block."""
+    lines = [shlex.split(line, comments=True) for block in blocks(page) if block.language == "sh"
+             for line in block.text.replace("\\\n", " ").splitlines()]
+    return [words[1:] for words in lines if words and words[0] in SWARM]

@@ -1,0 +1,70 @@
+"""What the pages tell a reader to type is understood; `make test-long` types all of docs/simulate.md."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from swarm.cli.main import main, parser
+from tests.docs.folder import assert_as_described
+from tests.docs.pages import HOUSE, PAGES, blocks, commands
+from tests.patience import HANG_S
+
+NAMED = {page.name: page for page in PAGES}
+SHOWN = [pytest.param(page, words, id=f"{page.name}: {' '.join(words)[:60]}") for page in PAGES
+         for words in commands(page)]
+
+
+def saved(page: Path, folder: Path) -> None:
+    """The files that a page asks its reader to save."""
+    for block in blocks(page):
+        if block.file:
+            (folder / block.file).write_text(block.text)
+
+
+def test_there_is_something_to_type() -> None:
+    assert {"README.md", "simulate.md", "run_folder.md"} <= NAMED.keys()
+    assert len(commands(NAMED["simulate.md"])) >= 8
+    assert len(commands(NAMED["README.md"])) >= 8
+
+
+@pytest.mark.parametrize(("page", "words"), SHOWN)
+def test_a_command_is_understood(
+    page: Path, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser().parse_args(words)
+    if words[0] == "launch":
+        monkeypatch.chdir(tmp_path)
+        saved(page, tmp_path)
+        assert main([*words, *([] if "--dry-run" in words else ["--dry-run"])]) == 0
+        assert "scenario: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.long
+def test_the_page_on_simulation_can_be_typed_from_top_to_bottom(tmp_path: Path) -> None:
+    page = NAMED["simulate.md"]
+    saved(page, tmp_path)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                   "PYTHONPATH": str(HOUSE)}
+    typed = [["swarm", *words] for words in commands(page)]
+    typed += [[sys.executable, "-c", block.text] for block in blocks(page) if block.language == "python"]
+    for words in typed:
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+                              timeout=HANG_S)
+        assert done.returncode == 0, (words, done.stderr)
+    runs = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert {"first", "local", "small", "easier", "pair", "faults", "cut"} <= set(runs)
+    for run in runs:
+        assert_as_described(tmp_path / "runs" / run)
+    assert (tmp_path / "building.svg").exists()
