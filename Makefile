@@ -13,10 +13,12 @@ JOBS ?= 2
 define install
 	@echo "installing $(1) into $(VENV), for about a minute" >&2
 	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt $(1) >$(VENV)/install.log 2>&1 || { \
-		missing=$$(sed -n 's/^ *ERROR: No matching distribution found for \([^ (]*\).*/\1/p' $(VENV)/install.log | head -n 1); \
-		error=$$(sed -n 's/^ *ERROR: //p' $(VENV)/install.log | head -n 1); \
-		echo "Cannot install $${missing:-this project}: $${missing:+is there a network? }$${error:-pip failed}" \
-			"(all that pip said is in $(VENV)/install.log)" >&2; exit 1; }
+		missing=$$(sed -nE 's/^ *(ERROR: No matching distribution found for|The user requested \(constraint\)) ([^ ]+).*/\2/p' \
+			$(VENV)/install.log | head -n 1); \
+		error=$$(sed -nE 's/^ *ERROR: //p' $(VENV)/install.log | head -n 1); \
+		test -z "$$missing" || error="is there a network?"; \
+		echo "Cannot install $${missing:-this project}: $${error:-pip failed} (all that pip said is in $(VENV)/install.log)" >&2; \
+		exit 1; }
 	@touch $@
 endef
 
@@ -79,7 +81,7 @@ check:
 		"$$(python3 --version 2>/dev/null || echo absent)): install one, or name it:" \
 		"make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not $(SUPPORTED))' 2>/dev/null || { \
-		echo "$(PYTHON) is $$("$(PYTHON)" --version 2>&1 || echo absent); this project needs Python 3.10 to 3.13" >&2; \
+		echo "$(PYTHON) is $$("$(PYTHON)" --version 2>/dev/null || echo absent); this project needs Python 3.10 to 3.13" >&2; \
 		exit 2; }
 	@test -x $(BIN)/python || "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments: apt install python3-venv" >&2; exit 2; }

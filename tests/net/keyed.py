@@ -68,6 +68,14 @@ class Swarm:
     def until_refused(self, by: Endpoint, cause: str, times: int = 1) -> None:
         self.net.until(lambda: by.statistics().refused.get(cause, 0) >= times)
 
+    def until_turned_away(self, by: Endpoint, times: int) -> None:
+        """So many handshakes came to nothing: refused by us, or broken off by a stranger who saw it coming."""
+        def came_to_nothing() -> int:
+            statistics = by.statistics()
+            return statistics.refused.get("handshake", 0) + statistics.lanes["urgent"].broken_off
+
+        self.net.until(lambda: came_to_nothing() >= times)
+
     def close(self) -> None:
         self.context.destroy(linger=0)
         self.net.close()
