@@ -19,7 +19,6 @@ from collections.abc import Callable
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from swarm.core.clock import ns, seconds
 from swarm.core.wire import WireError
@@ -30,6 +29,7 @@ LOOK_NS = ns(0.1)
 HELD_BYTES = {"urgent": 4 << 20, "bulk": 16 << 20}   # of one connection; the window keeps honest peers at half of it
 FRAME_BYTES = 64                     # a frame's own on the wire, and more: 42 with CURVE
 ALIVE_BYTES_PER_S = 64.0             # heartbeats, and more
+EVENT = struct.Struct("=Hi")          # as zmq_socket_monitor(3) says; pyzmq's parser would import asyncio: 50 ms
 FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 WORDS = {
     int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): "it has no key",
@@ -82,16 +82,17 @@ class Connections:
     def _told(self) -> None:
         for _ in range(TURN_MESSAGES):
             try:
-                event = parse_monitor_message(self._monitor.recv_multipart(zmq.DONTWAIT))
+                told, address = self._monitor.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            if event["event"] == zmq.EVENT_ACCEPTED:
-                self._found(int(event["value"]))
-            elif event["event"] == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            event, value = EVENT.unpack(told)
+            if event == zmq.EVENT_ACCEPTED:
+                self._found(value)
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                 self.broken_off += 1
             else:
-                why = WORDS.get(event["value"], f"protocol error {event['value']:#x}")
-                self._refuse(WireError("handshake", f"a connection to {event['endpoint'].decode()}: {why}"))
+                why = WORDS.get(value, f"protocol error {value:#x}")
+                self._refuse(WireError("handshake", f"a connection to {address.decode()}: {why}"))
 
     def _found(self, descriptor: int) -> _Connection | None:
         """What is known of a connection; it begins here if it is new."""
