@@ -4,25 +4,32 @@
 VENV := .venv
 BIN := $(VENV)/bin
 SUPPORTED := (3, 10) <= sys.version_info[:2] <= (3, 13)
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
-	$$p -c 'import sys; sys.exit(not $(SUPPORTED))' >/dev/null 2>&1 && echo $$p && break; done)
-VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 JOBS ?= 2
+
+# The Python of the environment that is there, else the first one that this project supports.
+ifndef PYTHON
+PYTHON := $(shell for p in $(if $(wildcard $(VENV)/.python-*),$(BIN)/python) \
+	python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not $(SUPPORTED))' >/dev/null 2>&1 && echo $$p && break; done)
+endif
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 
 # pip's own words go to a file; when it fails, one sentence says which package could not be had.
 define install
-	@echo "installing $(1) into $(VENV), for about a minute" >&2
-	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt $(1) >$(VENV)/install.log 2>&1 || { \
+	@echo "installing $(2) into $(VENV), for about a minute" >&2
+	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[$(1)]' >$(VENV)/install.log 2>&1 || { \
 		missing=$$(sed -nE 's/^ *(ERROR: No matching distribution found for|The user requested \(constraint\)) ([^ ]+).*/\2/p' \
 			$(VENV)/install.log | head -n 1); \
 		error=$$(sed -nE 's/^ *ERROR: //p' $(VENV)/install.log | head -n 1); \
-		test -z "$$missing" || error="is there a network?"; \
+		test -z "$$missing" || error="no such version can be had; is there a network?"; \
 		echo "Cannot install $${missing:-this project}: $${error:-pip failed} (all that pip said is in $(VENV)/install.log)" >&2; \
 		exit 1; }
 	@touch $@
 endef
+comma := ,
 
-.PHONY: demo test test-long soak lint docs wheel train profile verify check clean
+.PHONY: demo test test-long soak lint docs wheel train profile verify check-python clean
+.NOTPARALLEL:
 
 demo: $(VENV)/.installed-run
 	$(BIN)/swarm demo
@@ -45,6 +52,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make.py
 
 wheel: $(VENV)/.installed-dev
+	rm -rf build
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 train: $(VENV)/.installed-build
@@ -58,33 +66,31 @@ verify: $(VENV)/.installed-zoo
 	$(BIN)/swarm models verify segmenter --all-cuts
 	$(BIN)/python -m models.build.zoo
 
-$(VENV)/.python-$(VERSION): | check
+$(VENV)/.python-$(VERSION): | check-python
 	@"$(PYTHON)" -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.installed-run: pyproject.toml constraints.txt $(VENV)/.python-$(VERSION) | check
-	$(call install,-e '.[sim$(comma)planner]')
+$(VENV)/.installed-run: pyproject.toml constraints.txt $(VENV)/.python-$(VERSION) | check-python
+	$(call install,sim$(comma)planner,the runtime and its simulator)
 
 $(VENV)/.installed-dev: $(VENV)/.installed-run
-	$(call install,-e '.[dev]')
+	$(call install,dev,what the checks need)
 
 $(VENV)/.installed-build: $(VENV)/.installed-run
-	$(call install,-e '.[build]')
+	$(call install,build,what builds models)
 
 $(VENV)/.installed-zoo: $(VENV)/.installed-run
-	$(call install,-e '.[zoo]')
+	$(call install,zoo,the networks of others)
 
-comma := ,
-
-check:
+check-python:
 	@test -n "$(PYTHON)" || { echo "There is no Python 3.10 to 3.13 here (python3 is" \
 		"$$(python3 --version 2>/dev/null || echo absent)): install one, or name it:" \
 		"make PYTHON=/path/to/python3.12" >&2; exit 2; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(not $(SUPPORTED))' 2>/dev/null || { \
-		echo "$(PYTHON) is $$("$(PYTHON)" --version 2>/dev/null || echo absent); this project needs Python 3.10 to 3.13" >&2; \
-		exit 2; }
-	@test -x $(BIN)/python || "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) cannot make virtual environments: apt install python3-venv" >&2; exit 2; }
+		echo "$(PYTHON) is $$("$(PYTHON)" --version 2>/dev/null || echo absent);" \
+			"this project needs Python 3.10 to 3.13" >&2; exit 2; }
+	@test -e $(VENV)/.python-$(VERSION) || "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: apt install python$(VERSION)-venv" >&2; exit 2; }
 	@test -w . || { echo "The folder $(CURDIR) cannot be written: copy the checkout to one that can" >&2; exit 2; }
 
 clean:

@@ -249,11 +249,12 @@ class Agent:
             self._net.send(peer, msg.LinkNews(links=links))
         self._outbox.put(msg.AgentNews(
             rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,
-            busy_share=(executor.busy_s - self._busy_s) / NEWS_S,
+            busy_share=(executor.busy_s - self._busy_s) / (NEWS_S * self._settings.board.executors),
             refused_in=sum(net.refused.values()) + self._process.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates, control_bytes=net.lanes["urgent"].sent_bytes,
             carried=sum(lane.sent + lane.received for lane in net.lanes.values()),
             carried_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in net.lanes.values()),
+            broken_off=sum(lane.broken_off for lane in net.lanes.values()),
         ))
         self._busy_s = executor.busy_s
         given_up = self._scheduler.given_up()

@@ -16,8 +16,9 @@ import msgspec
 
 from sim_worlds.world import Scene
 from swarm.core.spans import Span
+from swarm.telemetry.file_types import EVENTS, EventRecord, Manifest, PlanRecord, Poses, ProcessRecord
 from swarm.telemetry.recorder import FILES, FOLDERS
-from swarm.telemetry.run_types import EVENTS, Event, Manifest, PlanRecord, Poses, Process, Summary
+from swarm.telemetry.summary_types import Summary
 from swarm.telemetry.table import Extra
 
 PAGE = Path(__file__).parent / "run_folder.md"
@@ -40,34 +41,40 @@ requests = pq.read_table("runs/mine/requests.parquet")                    # a ro
 print(requests.group_by("stream").aggregate([("latency_ms", "mean"), ("latency_ms", "max")]))
 ```
 
-Units are in the names: `_s` seconds, `_ms` milliseconds, `_ns` nanoseconds, `_m` metres, `_rad` radians; a ratio or a
-share is between 0 and 1; a figure without a unit is a count. `null` means that there is no such figure.
+Units are in the names: `_s` seconds, `_ms`, `_us` and `_ns` milliseconds, microseconds and nanoseconds, `_m` metres,
+`_rad` radians, `_hz` hertz, `_w` watts, `_mb` megabytes; a ratio or a share is between 0 and 1. `null` means that there
+is no such figure.
 """
+DOCUMENTS: dict[str, Any] = {
+    "summary.json": Summary, "manifest.json": Manifest, "processes.json": ProcessRecord, "scene.json": Scene}
+HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "paths.jsonl": Poses}
+KINDS = DOCUMENTS | HISTORIES
 ABOUT = {
     "manifest.json": "what was run, with what and where",
     "summary.json": "the figures of the run",
     "requests.parquet": "one row per request, with all its time stamps",
-    "plans.jsonl": "one line per plan",
+    "plans.jsonl": "one line per plan; the renewal of its lease writes nothing",
     "events.jsonl": "one line per event",
-    "processes.json": "the processes of the run",
-    "scene.json": "the map as it was at the end",
-    "paths.jsonl": "where the robots were",
+    "processes.json": "a list of the processes of the run",
+    "scene.json": "the map at the end, square and centred on the origin",
+    "paths.jsonl": "where the robots were, at most five lines per second",
     "report.html": "the report: one page that needs no other file; `swarm report FOLDER` makes it anew",
     "files": "the settings file of each process, as it was given",
-    "logs": "what each process printed to standard error",
+    "logs": "what each process printed",
     "keys": "the keys of the run, while it lasts; they are removed at its end",
     "recordings": "with `--record`, `ROBOT.npz`: frames and outcomes, for `swarm models replay`",
 }
 UNITS = (
     (r"_ns_per_byte$", "ns/byte"), (r"_us_per_message$", "us/message"), (r"unix_s$", "s since 1970"),
     (r"_ns$", "ns"), (r"_us$", "us"), (r"_ms(_p\d+|$)", "ms"), (r"_s$", "s"), (r"(^|_)bytes(_max)?$", "bytes"),
-    (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"), (r"_w$", "W"),
+    (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"), (r"_w$", "W"), (r"^per_minute$", "1/min"),
     (r"(^|_)(ratio|share|coverage)$", "0..1"),
 )
 NAMES = {str: "text", int: "int", float: "float", bool: "bool", type(None): "null", Any: "any"}
+HEADER = ["| key | type | unit | meaning |", "|---|---|---|---|"]
 
 
-class Pages:
+class Page:
     """Sections of tables; a structure within another has a section of its own, once."""
 
     def __init__(self) -> None:
@@ -75,28 +82,42 @@ class Pages:
         self._told: set[type] = set()
         self._waiting: list[tuple[type, str]] = []
 
-    def section(self, title: str, intro: str, kinds: list[type], leave_out: Sequence[str] = ()) -> None:
-        """The fields of one or more structures, and below them those of the structures within."""
-        self.lines += ["", f"## {title}", "", intro, ""]
+    def section(self, name: str, intro: str, *kinds: type, leave_out: Sequence[str] = ()) -> None:
+        """A file: the fields of one or more structures, and below them the structures that these hold."""
+        self.lines += ["", f"## {name}", "", intro, "", *HEADER]
         self._told.update(kinds)
-        self._table(kinds, "", leave_out)
+        for kind in kinds:
+            self._rows(kind, "", leave_out)
         while self._waiting:
             kind, unit = self._waiting.pop(0)
             doc = " ".join((inspect.getdoc(kind) or "").split())
-            self.lines += ["", f"### {kind.__name__}", "", *textwrap.wrap(doc, 120), ""]
-            self._table([kind], unit)
+            self.lines += ["", f"### {kind.__name__}", "", *textwrap.wrap(doc, 120), "", *HEADER]
+            self._rows(kind, unit)
 
-    def _table(self, kinds: list[type], outer: str, leave_out: Sequence[str] = ()) -> None:
-        self.lines += ["| key | type | unit | meaning |", "|---|---|---|---|"]
-        for kind in kinds:
-            comments = comments_of(kind)
-            for field in (f for f in msgspec.structs.fields(kind) if f.name not in leave_out):
-                unit = unit_of(field.name) or outer
-                words = type_words(field.type, lambda inner, unit=unit: self._link(inner, unit))
+    def _rows(self, kind: type, unit: str, leave_out: Sequence[str] = ()) -> None:
+        comments = comments_of(kind)
+        for field in msgspec.structs.fields(kind):
+            if field.name not in leave_out:
+                own = unit_of(field.name) or unit
                 meaning = comments.get(field.name, "").replace("|", "\\|")
-                self.lines.append(f"| `{field.name}` | {words} | {unit} | {meaning} |")
+                self.lines.append(f"| `{field.name}` | {self._words(field.type, own)} | {own} | {meaning} |")
 
-    def _link(self, kind: type, unit: str) -> str:
+    def _words(self, kind: Any, unit: str) -> str:
+        """A type in words; a structure is named, and has its section later, with this unit for what has none."""
+        origin, inner = typing.get_origin(kind), typing.get_args(kind)
+        if origin is typing.Annotated:
+            return self._words(inner[0], unit)
+        if origin is typing.Literal:
+            return " or ".join(f"`{value}`" for value in inner)
+        if origin in (typing.Union, types.UnionType):
+            return " or ".join(self._words(one, unit) for one in inner)
+        if origin is dict:
+            return f"{self._words(inner[0], unit)} -> {self._words(inner[1], unit)}"
+        if origin in (list, tuple):
+            some = [self._words(one, unit) for one in inner if one is not ...]
+            return f"list of {some[0]}" if len(some) == 1 else f"[{', '.join(some)}]"
+        if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+            return NAMES[kind]
         if kind not in self._told:
             self._told.add(kind)
             self._waiting.append((kind, unit))
@@ -104,15 +125,14 @@ class Pages:
 
 
 def comments_of(kind: type) -> dict[str, str]:
-    """What the source says beside each field of a structure, in a comment on its line or a text below it."""
+    """What the source says of each field of a structure, in a comment on its line or a text below it."""
     told: dict[str, str] = {}
     for owner in (one for one in reversed(kind.__mro__) if not one.__module__.startswith(("msgspec", "builtins"))):
         source = textwrap.dedent(inspect.getsource(owner)).splitlines()
         body = typing.cast(ast.ClassDef, ast.parse("\n".join(source)).body[0]).body
-        for at, item in enumerate(body):
+        for item, below in zip(body, [*body[1:], None], strict=True):
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                 comment = re.search(r"\s# (.*)$", source[(item.end_lineno or 1) - 1])
-                below = body[at + 1] if at + 1 < len(body) else None
                 if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                     told[item.target.id] = " ".join(str(below.value.value).split())
                 elif comment:
@@ -121,51 +141,30 @@ def comments_of(kind: type) -> dict[str, str]:
 
 
 def unit_of(name: str) -> str:
-    """By the name; empty: a count, a text, or a figure whose unit is that of what holds it."""
+    """By the name; empty: it has none, or that of what holds it."""
     return next((unit for pattern, unit in UNITS if re.search(pattern, name)), "")
-
-
-def type_words(kind: Any, link: Any) -> str:
-    """A type in words; `link` names a structure."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Annotated:
-        return type_words(inner[0], link)
-    if origin is typing.Literal:
-        return " or ".join(f"`{value}`" for value in inner)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(type_words(one, link) for one in inner)
-    if origin in (list, tuple):
-        some = [one for one in inner if one is not ...]
-        words = ", ".join(type_words(one, link) for one in some)
-        return f"list of {words}" if len(some) == 1 else f"[{words}]"
-    if origin is dict:
-        return f"{type_words(inner[0], link)} -> {type_words(inner[1], link)}"
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return link(kind)
-    return NAMES[kind]
 
 
 def page() -> str:
     """The whole page."""
-    pages = Pages()
-    pages.lines += ["", "| file | what it holds |", "|---|---|"]
-    pages.lines += [f"| `{name}` | {ABOUT[name]} |" for name in FILES]
-    pages.lines += [f"| `{name}/` | {ABOUT[name]} |" for name in FOLDERS]
-    pages.section("summary.json", "The figures of the run.", [Summary])
-    pages.section(
-        "requests.parquet",
-        "One row per request. Columns that end in `_ns` are times on the clock of the agent that owns the request:\n"
-        "only their differences mean something, and 0 means never.", [Extra, Span], leave_out=("request",))
-    pages.section("manifest.json", "What was run, with what and where.", [Manifest])
-    pages.section("plans.jsonl", "One line per plan; the renewal of its lease writes nothing.", [PlanRecord])
-    pages.section("events.jsonl", "One line per event.", [Event])
-    pages.lines += ["", "| `what` | who tells what, with the keys of `detail` |", "|---|---|"]
-    pages.lines += [f"| `{kind}` | {words} |" for kind, words in EVENTS.items()]
-    pages.section("processes.json", "A list of the run's processes.", [Process])
-    pages.section("paths.jsonl", "Where the robots were, at most five lines per second.", [Poses])
-    pages.section("scene.json", "The map, square and centred on the origin.", [Scene])
-    return HEAD + "\n".join(pages.lines) + "\n"
+    made = Page()
+    made.lines += ["", "| file | what it holds |", "|---|---|"]
+    made.lines += [f"| `{name}` | {ABOUT[name]} |" for name in FILES]
+    made.lines += [f"| `{name}/` | {ABOUT[name]} |" for name in FOLDERS]
+    for name in ("summary.json", *(other for other in FILES if other != "summary.json")):
+        if name == "requests.parquet":
+            made.section(name, REQUESTS, Extra, Span, leave_out=("request",))
+        elif name in KINDS:
+            made.section(name, f"{ABOUT[name][0].upper()}{ABOUT[name][1:]}.", KINDS[name])
+        if name == "events.jsonl":
+            made.lines += ["", "| `what` | process that tells it, event, and the keys of `detail` |", "|---|---|"]
+            made.lines += [f"| `{what}` | {words} |" for what, words in EVENTS.items()]
+    return HEAD + "\n".join(made.lines) + "\n"
 
+
+REQUESTS = """\
+One row per request. Columns that end in `_ns` are times on the clock of the agent that owns the request: only their
+differences mean something, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")

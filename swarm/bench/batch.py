@@ -8,8 +8,9 @@ take turns: as its profile has it, and with a profile that knows of no runs of s
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -36,7 +37,6 @@ STREAMS = 8
 OVERLOAD = 1.5
 DEADLINE_RUNS = 20                   # deadlines, in runs of one
 WAYS = ("batched", "one_by_one")
-GAIN = ("gain", "gain_low", "gain_high")             # null: one by one, nothing was done in time
 
 Figures = dict[str, float | int | str | None]
 
@@ -113,8 +113,6 @@ def overloaded(blocks: int, block_s: float, tell: Callable[[str], None]) -> Figu
             done[way].append(_Block(catalogue, profiles[way], block_s))
             done[way][-1].run()
     rates = {way: [block.completed / block.took_s for block in some] for way, some in done.items()}
-    ratios = [with_ / without for with_, without in zip(rates["batched"], rates["one_by_one"], strict=True) if without]
-    gain = (float(np.median(ratios)), min(ratios), max(ratios)) if ratios else ()      # on a host that is too busy
     batches = [block.scheduler.statistics() for block in done["batched"]]
     told: Figures = {"variant": known.variant, "most_at_once": len(known.batch_s)}
     for way, some in done.items():
@@ -125,9 +123,22 @@ def overloaded(blocks: int, block_s: float, tell: Callable[[str], None]) -> Figu
             f"{way}_p95_ms": quantile(latency_ms, 0.95) if latency_ms else None,
         }
     return told | {
-        **dict.fromkeys(GAIN), **{name: round(value, 3) for name, value in zip(GAIN, gain, strict=False)},
+        **gain(rates["batched"], rates["one_by_one"]),
         "batches": sum(s.batches for s in batches), "batched": sum(s.batched for s in batches),
     }
+
+
+def gain(batched: Sequence[float], one_by_one: Sequence[float]) -> Figures:
+    """Median, least and largest ratio of the two rates, block by block; null where it is infinite or of nothing.
+
+    A block in which one by one nothing was done in time counts as infinitely better; one in which nothing was done
+    either way is left out.
+    """
+    ratios = [with_ / without if without else math.inf
+              for with_, without in zip(batched, one_by_one, strict=True) if with_ or without]
+    found = {"gain": float(np.median(ratios)), "gain_low": min(ratios), "gain_high": max(ratios)} if ratios else {}
+    return {name: round(found[name], 3) if math.isfinite(found.get(name, math.inf)) else None
+            for name in ("gain", "gain_low", "gain_high")}
 
 
 def measure(tell: Callable[[str], None] = lambda _: None) -> dict[str, Figures]:
@@ -152,6 +163,6 @@ def main(as_json: bool) -> int:
         print(f"{name}: one takes {told['one_ms']} ms; at once, to one by one: {ratios}")
     print(f"detector {over['variant']}, up to {over['most_at_once']} at once, asked for {OVERLOAD:g} of what it can do "
           f"one by one: {over['batched_per_s']} in time per second against {over['one_by_one_per_s']} "
-          f"({over['gain'] or '-'}x, blocks {over['gain_low'] or '-'} to {over['gain_high'] or '-'}); "
+          f"(gain {over['gain']}, blocks {over['gain_low']} to {over['gain_high']}); "
           f"{over['batched_on_time']:.0%} against {over['one_by_one_on_time']:.0%} of all")
     return 0

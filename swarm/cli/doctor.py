@@ -57,7 +57,7 @@ def _version(distribution: str) -> str:
 
 
 def _python() -> Finding:
-    return Finding(what="python", ok=sys.version_info >= (3, 10) and sys.platform == "linux",
+    return Finding(what="python", ok=sys.platform == "linux",
                    detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
@@ -73,8 +73,9 @@ def _package(module: str) -> Finding:
 
 def _optional(module: str, why: str) -> Finding:
     there = importlib.util.find_spec(module) is not None
-    found = [version for name in (module, *FORKS.get(module, ())) if (version := _version(name)) != UNKNOWN]
-    return Finding(what=module, ok=there or None, detail=f"{(found or [UNKNOWN])[0]}: {why}" if there else why)
+    versions = map(_version, (module, *FORKS.get(module, ())))
+    version = next((found for found in versions if found != UNKNOWN), UNKNOWN)
+    return Finding(what=module, ok=there or None, detail=f"{version}: {why}" if there else why)
 
 
 def _boards() -> Finding:

@@ -74,7 +74,8 @@ class StreamOn(Strict, frozen=True, kw_only=True):
 class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     """Something that breaks, once or at a rate: exactly one kind, of which `swarm.core.faults` says what it needs.
 
-    A name is a process's; a fleet's name, or `any`, stands for one of its robots, drawn by the launch's seed.
+    A name is a process's; a fleet's name, or `any`, stands for one of its robots, drawn by the launch's seed, and in a
+    partition for all of them.
     """
 
     at_s: float | None = None        # either: since the streams began
@@ -85,10 +86,10 @@ class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     restart: str | None = None       # SIGKILL, and a new process of the same name after `after_s`
     after_s: float | None = None     # from a restart's kill to the new process
     partition: Literal["random"] | list[list[str]] | None = None     # groups that do not hear each other
-    slow: str | None = None          # runs of models take `factor` times as long
+    slow: str | None = None          # its models run `factor` times slower
     factor: float | None = None      # of `slow`
-    corrupt: str | None = None       # a `share` of what it receives of peers has flipped bits
-    lose: str | None = None          # a `share` of what it receives of peers vanishes
+    corrupt: str | None = None       # a `share` of the messages from peers has flipped bits
+    lose: str | None = None          # a `share` of the messages from peers vanishes
     share: float | None = None       # of `corrupt` and `lose`
     clock: str | None = None         # its wall clock steps by `by_s`, for good
     by_s: float | None = None        # of `clock`; negative: back

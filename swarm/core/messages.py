@@ -286,12 +286,13 @@ class AgentNews(Message, frozen=True, kw_only=True):
     rss_bytes: Count
     runs: Count
     overruns: Count
-    busy_share: Finite                # of the executor, since the last one
-    refused_in: Count                  # messages refused
+    busy_share: Finite                # of the executors' time, since the last one
+    refused_in: Count                  # messages and handshakes refused
     duplicates: Count                  # answers after the end of their request
     control_bytes: Count               # sent on the urgent lane so far
     carried: Count = 0                 # messages sent and received so far, on both lanes
     carried_bytes: Count = 0
+    broken_off: Count = 0              # connections that ended before their handshake was complete
 
 
 class WorldNews(Message, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ from swarm.telemetry.ledger import Statistics as LedgerStatistics
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RunFolder
-from swarm.telemetry.run_types import AgentFigures, Transport
 from swarm.telemetry.summary import summarise
+from swarm.telemetry.summary_types import AgentFigures, Transport
 
 Detail = dict[str, str | float | int]
 

@@ -15,7 +15,8 @@ PACKAGED = "share/swarm-edge-runtime/launch"
 def folders() -> list[Path]:
     """Folders of launch files that exist, first found first taken."""
     checkout = Path(swarm.__file__ or "").parent.parent / "launch"
-    places = [Path("launch"), checkout, Path(sysconfig.get_path("data")) / PACKAGED]
+    schemes = sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")     # the last: pip install --user
+    places = [Path("launch"), checkout, *(Path(sysconfig.get_path("data", scheme)) / PACKAGED for scheme in schemes)]
     return [place for place in places if (place / BOARDS).is_file()]
 
 

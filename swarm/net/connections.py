@@ -1,7 +1,8 @@
 """The connections of one bound socket: failed handshakes are counted, and a connection that hoards memory is cut.
 
-A connection that ends before its handshake is complete is nothing to report: a peer that stops while it connects looks
-like that. It is counted as broken off. A handshake that we reject (no key, a wrong key, not our protocol) is refused.
+A connection that ends before its handshake is complete is not an error: a peer that stops while it connects looks like
+that, and so does a stranger that says nothing and is cut. It is counted as broken off. A handshake that we reject (no
+key, a wrong key, not our protocol) is refused.
 
 ZeroMQ keeps the frames of a message until its last one has come, however many they are, and its high-water mark counts
 whole messages: one message without an end would fill the memory. What the kernel has received on a connection, less
@@ -49,7 +50,7 @@ class Connections:
     """Follows a socket that will be bound.
 
     refuse: told of `handshake` (no key, or wrong about ours) and of `hoard`, a connection that was cut.
-    broken_off: connections that ended during the handshake.
+    broken_off: connections that ended, or were cut, before their handshake was complete.
     """
 
     def __init__(

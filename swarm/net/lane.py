@@ -15,7 +15,7 @@ from swarm.net.loop import Loop
 
 
 class LaneStatistics(msgspec.Struct, frozen=True):
-    """Messages and bytes of one lane; `broken_off`: connections to it that ended during the handshake."""
+    """Messages and bytes of one lane; `broken_off`: connections to it that ended in the handshake."""
 
     sent: int
     received: int

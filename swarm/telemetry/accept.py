@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from swarm.core.errors import BadInput
-from swarm.telemetry.run_types import Judged
+from swarm.telemetry.summary_types import JudgedRule
 
 OPS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt,
@@ -39,14 +39,14 @@ def check_accept(accept: Mapping[str, str], streams: Iterable[str] | None = None
         _parse(rule, f"{where}: {key}")
 
 
-def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[Judged]:
+def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedRule]:
     """Each rule with the value that it met and whether it holds; a figure that does not exist (null) holds nothing."""
-    judged: list[Judged] = []
+    judged: list[JudgedRule] = []
     for key, rule in accept.items():
         path = _resolve(key, None, f"accept: {key}")
         op, bound = _parse(rule, f"accept: {key}")
         value = _value(summary, path)
-        judged.append(Judged(key=path, rule=rule.strip(), value=value,
+        judged.append(JudgedRule(key=path, rule=rule.strip(), value=value,
                              holds=value is not None and bool(OPS[op](value, bound))))
     return judged
 

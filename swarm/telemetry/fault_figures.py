@@ -10,7 +10,7 @@ import msgspec
 from swarm.core.faults import Fault
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.recovery import Service
-from swarm.telemetry.run_types import FaultHit, FaultRecord
+from swarm.telemetry.summary_types import FaultHit, FaultRecord
 
 BELIEVED_S = 2.0                     # for so long peers may not know of a death
 ECHO_S = 0.5                         # for so long what waited comes through when a fault has ended

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from swarm.core.messages import AgentNews
-from swarm.telemetry.run_types import AgentFigures
+from swarm.telemetry.summary_types import AgentFigures
 
-COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes")
+COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes",
+            "broken_off")
 
 
 class AgentBook:

@@ -16,7 +16,7 @@ from swarm.telemetry.fault_figures import FaultDone, Loss
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.news import AgentBook
 from swarm.telemetry.recovery import Service
-from swarm.telemetry.run_types import (
+from swarm.telemetry.summary_types import (
     AgentFigures,
     AgentRecord,
     Batched,
@@ -141,10 +141,10 @@ def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> StreamFigur
 
 
 def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
-    return AgentRecord(**{
-        **msgspec.structs.asdict(figures), "busy_share": _rounded(figures.busy_share), "board": board,
-        "role": name.rpartition("_")[0], "submitted": tally.submitted, "on_time_ratio": _rounded(tally.on_time_ratio),
-        "offload_share": _rounded(tally.offload_share)})
+    figures.busy_share = _rounded(figures.busy_share)
+    return AgentRecord(
+        **msgspec.structs.asdict(figures), board=board, role=name.rpartition("_")[0], submitted=tally.submitted,
+        on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
 
 
 def _faults(
@@ -159,8 +159,6 @@ def _faults(
 
 @overload
 def _rounded(value: float) -> float: ...
-@overload
-def _rounded(value: None) -> None: ...
 @overload
 def _rounded(value: float | None) -> float | None: ...
 def _rounded(value: float | None) -> float | None:

@@ -27,12 +27,13 @@ class Extra(msgspec.Struct, kw_only=True):
     boot: int                        # start of its process
     sequence: int                    # number of the request since then
     at_s: float                      # submitted, since the streams began
-    ended_at_s: float                # ended, since the streams began; null: never
-    latency_ms: float                # capture to end; null unless completed or late
+    ended_at_s: float | None         # ended, since the streams began; null: never
+    latency_ms: float | None         # capture to end; null unless completed or late
     on_peer: bool                    # whether the result that counted came from a peer
 
 
-EXTRA: tuple[tuple[str, Any], ...] = tuple((f.name, f.type) for f in msgspec.structs.fields(Extra))
+EXTRA: tuple[tuple[str, Any], ...] = tuple(
+    (f.name, float if f.type == float | None else f.type) for f in msgspec.structs.fields(Extra))
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -38,7 +38,7 @@ class Stage:
         file = AgentFile(**{
             "version": 1, "name": "rover", "swarm": "s", "board_name": "b", "board": board, "policy": "planner",
             "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"],
-            "streams": [StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=5.0)], **settings,
+            "streams": [StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=HANG_S)], **settings,
         })
         path = folder / "rover.yaml"
         path.write_text(dump(file))

@@ -28,7 +28,18 @@ def test_what_several_at_once_take_and_what_an_overloaded_agent_makes_of_it(
     for way in batch.WAYS:
         assert over[f"{way}_per_s"] >= 0
         assert 0 <= over[f"{way}_on_time"] <= 1
-    assert over["gain_low"] is None or over["gain_low"] <= over["gain"] <= over["gain_high"]
+
+
+@pytest.mark.parametrize(("batched", "one_by_one", "told"), [
+    ((30.0, 20.0, 40.0), (10.0, 20.0, 10.0), (3.0, 1.0, 4.0)),
+    ((30.0, 20.0, 0.0), (10.0, 0.0, 0.0), (None, 3.0, None)),        # infinitely better once, and nothing at all once
+    ((0.0, 20.0), (10.0, 10.0), (1.0, 0.0, 2.0)),
+    ((0.0,), (0.0,), (None, None, None)),
+])
+def test_the_gain_is_the_median_over_the_blocks(
+    batched: tuple[float, ...], one_by_one: tuple[float, ...], told: tuple[float | None, ...]
+) -> None:
+    assert tuple(batch.gain(batched, one_by_one).values()) == told
 
 
 def test_the_figures_are_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

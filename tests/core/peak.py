@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,18 +17,29 @@ T = TypeVar("T")
 
 
 def growth_bytes(function: Callable[..., T], *arguments: Any) -> tuple[int, T]:
-    """How far the resident set grew at its highest, and what the function returned; its errors are raised here.
+    """How far the resident set grew at its highest, and what the function returned.
 
-    function: of a module, so that the other process can import it.
+    function: of a module, so that the other process can import it. It prints its own errors.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(_measured, function, *arguments).result(HANG_S)
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=_measure, args=(theirs, function, *arguments))
+    process.start()
+    theirs.close()                                           # so that its end is seen
+    try:
+        assert ours.poll(10 * HANG_S), "it hangs"            # a long piece of work on a busy host
+        return ours.recv()
+    except EOFError:
+        raise AssertionError("it ended without a result") from None
+    finally:
+        process.kill()
+        process.join()
 
 
-def _measured(function: Callable[..., T], *arguments: Any) -> tuple[int, T]:
+def _measure(result: Connection, function: Callable[..., T], *arguments: Any) -> None:
     before = _bytes("VmRSS")
     returned = function(*arguments)
-    return _bytes("VmHWM") - before, returned
+    result.send((_bytes("VmHWM") - before, returned))
 
 
 def _bytes(which: str) -> int:

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow.parquet as pq
 
-from sim_worlds.world import Scene
+from swarm.telemetry.file_types import EVENTS
 from swarm.telemetry.recorder import FILES, FOLDERS
-from swarm.telemetry.run_types import EVENTS, Event, Manifest, PlanRecord, Poses, Process, Summary
 from swarm.telemetry.table import EXTRA, SPAN_FIELDS
 
-DOCUMENTS: dict[str, Any] = {
-    "summary.json": Summary, "manifest.json": Manifest, "scene.json": Scene, "processes.json": list[Process]}
-HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": Event, "paths.jsonl": Poses}
+HOUSE = Path(__file__).parent.parent.parent
+MADE = runpy.run_path(str(HOUSE / "docs" / "make.py"))
+KINDS = {str: "string", int: "int64", float: "double", bool: "bool", list: "list<"}
 
 
 def assert_as_described(folder: Path) -> None:
     """Every file, key and column of a folder is described, and nothing that is described is missing in a file."""
     assert {path.name for path in folder.iterdir()} <= {*FILES, *FOLDERS}
-    for name, kind in DOCUMENTS.items():
-        same(json.loads((folder / name).read_text()), kind, name)
-    for name, kind in HISTORIES.items():
-        lines = (folder / name).read_text().splitlines() if (folder / name).exists() else []
-        for line in lines:
+    for name, kind in MADE["DOCUMENTS"].items():
+        found = json.loads((folder / name).read_text())
+        same(found, list[kind] if isinstance(found, list) else kind, name)
+    for name, kind in MADE["HISTORIES"].items():
+        for line in (folder / name).read_text().splitlines() if (folder / name).exists() else []:
             same(json.loads(line), kind, name)
     told = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert {event["what"] for event in told} <= EVENTS.keys()
-    assert pq.read_schema(folder / "requests.parquet").names == [name for name, _ in (*EXTRA, *SPAN_FIELDS)]
+    columns = {field.name: str(field.type) for field in pq.read_schema(folder / "requests.parquet")}
+    described = {name: KINDS.get(kind, "string") for name, kind in (*EXTRA, *SPAN_FIELDS)}
+    assert list(columns) == list(described)
+    assert [name for name, kind in columns.items() if not kind.startswith(described[name])] == []
 
 
 def same(found: Any, kind: Any, where: str) -> None:

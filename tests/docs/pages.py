@@ -7,8 +7,9 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-HOUSE = Path(__file__).parent.parent.parent
-PAGES = [HOUSE / "README.md", *sorted((HOUSE / "docs").glob("*.md"))]
+from tests.docs.folder import HOUSE
+
+PAGES = [*sorted(HOUSE.glob("*.md")), *sorted((HOUSE / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:Save this as `(?P<file>[^`]+)`:\n\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
 SWARM = ("swarm", ".venv/bin/swarm")
 
@@ -27,6 +28,11 @@ def blocks(page: Path) -> list[Block]:
 
 def commands(page: Path) -> list[list[str]]:
     """The words after `swarm` of each command in a `sh` block."""
+    return [words[1:] for words in typed(page) if words[0] in SWARM]
+
+
+def typed(page: Path) -> list[list[str]]:
+    """The words of each line of its `sh` blocks."""
     lines = [shlex.split(line, comments=True) for block in blocks(page) if block.language == "sh"
-             for line in block.text.replace("\\\n", " ").splitlines()]
-    return [words[1:] for words in lines if words and words[0] in SWARM]
+             for line in block.text.splitlines()]
+    return [words for words in lines if words]

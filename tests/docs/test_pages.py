@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from swarm.cli.main import main, parser
-from tests.docs.folder import assert_as_described
-from tests.docs.pages import HOUSE, PAGES, blocks, commands
+from tests.docs.folder import HOUSE, assert_as_described
+from tests.docs.pages import PAGES, blocks, commands, typed
 from tests.patience import HANG_S
 
 NAMED = {page.name: page for page in PAGES}
@@ -45,6 +45,14 @@ def test_a_command_is_understood(
         assert "scenario: " in capsys.readouterr().out
 
 
+def test_what_make_is_told_to_make_is_in_the_makefile() -> None:
+    told = {word for page in PAGES for words in typed(page) if words[0] == "make" for word in words if "=" not in word}
+    told.remove("make")
+    assert len(told) > 3
+    text = (HOUSE / "Makefile").read_text()
+    assert [target for target in told if not re.search(f"^{target}:", text, re.MULTILINE)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
@@ -57,9 +65,9 @@ def test_the_page_on_simulation_can_be_typed_from_top_to_bottom(tmp_path: Path) 
     saved(page, tmp_path)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
                    "PYTHONPATH": str(HOUSE)}
-    typed = [["swarm", *words] for words in commands(page)]
-    typed += [[sys.executable, "-c", block.text] for block in blocks(page) if block.language == "python"]
-    for words in typed:
+    lines = [["swarm", *words] for words in commands(page)]
+    lines += [[sys.executable, "-c", block.text] for block in blocks(page) if block.language == "python"]
+    for words in lines:
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
                               timeout=HANG_S)
         assert done.returncode == 0, (words, done.stderr)

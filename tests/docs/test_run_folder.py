@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-import runpy
-from pathlib import Path
 
 import pytest
 
+from swarm.telemetry.file_types import EVENTS, EventRecord
 from swarm.telemetry.recorder import FILES, FOLDERS
-from swarm.telemetry.run_types import EVENTS, Event
-from tests.docs.folder import same
+from tests.docs.folder import HOUSE, MADE, same
 
-HOUSE = Path(__file__).parent.parent.parent
-MADE = runpy.run_path(str(HOUSE / "docs" / "make.py"))
 TOLD = re.compile(r"""(?:Happened\(\s*what=|_tell\(|Report\(|, "launcher", )f?"(\w+)(\{\w+\})?\"""")
 
 
@@ -31,7 +27,7 @@ def test_every_file_is_described_and_every_key_has_a_meaning() -> None:
 @pytest.mark.parametrize(("name", "unit"), [
     ("solve_ms_p50", "ms"), ("rss_bytes_max", "bytes"), ("bytes", "bytes"), ("captured_ns", "ns"), ("ran_s", "s"),
     ("curve_ns_per_byte", "ns/byte"), ("on_time_ratio", "0..1"), ("share", "0..1"), ("rate_hz", "Hz"), ("x_m", "m"),
-    ("started_unix_s", "s since 1970"), ("robots", ""), ("status", ""), ("times", ""), ("targets", ""),
+    ("started_unix_s", "s since 1970"), ("per_minute", "1/min"), ("robots", ""), ("status", ""), ("times", ""),
 ])
 def test_units_are_read_off_the_names(name: str, unit: str) -> None:
     assert MADE["unit_of"](name) == unit
@@ -50,7 +46,7 @@ def test_every_event_that_a_process_may_tell_of_is_described() -> None:
 
 def test_a_key_too_many_or_too_few_is_noticed() -> None:
     event = {"at_s": 1.0, "who": "launcher", "what": "started", "detail": {}}
-    same(event, Event, "events.jsonl")
+    same(event, EventRecord, "events.jsonl")
     for other in (event | {"deteil": {}}, {k: v for k, v in event.items() if k != "detail"}):
         with pytest.raises(AssertionError):
-            same(other, Event, "events.jsonl")
+            same(other, EventRecord, "events.jsonl")

@@ -10,8 +10,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 
+from swarm.core.clock import FakeClock, seconds
+from swarm.core.faults import Fault
 from swarm.core.messages import Afflicted
+from swarm.launcher.faults import Faults, drawn
+from swarm.launcher.resolve import Options, resolve
+from swarm.net.loop import Loop
 from swarm.telemetry import table
 from tests.launcher.test_run import events, summary
 from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch
@@ -99,17 +105,67 @@ def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) 
         ("rover_0", "rover_1", "carrier_0"), "ended")
 
 
-def test_all_that_ails_is_told_in_full_and_lifted(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.2, "partition": [["rover"], ["carrier_0"]], "for_s": 1.8},
-                           {"at_s": 0.6, "slow": "carrier_0", "factor": 4, "for_s": 0.6},
-                           {"at_s": 0.9, "corrupt": "carrier_0", "share": 0.5, "for_s": 0.7}], until=are_over(3))
-    cut = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
-    assert ills(out, "carrier_0") == [
-        Afflicted(**cut), Afflicted(**cut, slow=4.0), Afflicted(**cut, slow=4.0, corrupt=0.5),
-        Afflicted(**cut, corrupt=0.5), Afflicted(**cut), Afflicted(seed=7)]
-    assert ills(out, "rover_1") == [Afflicted(deaf_to=["carrier_0"], seed=7), Afflicted(seed=7)]
+OVERLAPPING: list[dict[str, Any]] = [
+    {"at_s": 0.2, "partition": [["rover"], ["carrier_0"]], "for_s": 1.8},
+    {"at_s": 0.6, "slow": "carrier_0", "factor": 4, "for_s": 0.6},
+    {"at_s": 0.9, "corrupt": "carrier_0", "share": 0.5, "for_s": 0.7},
+]
+CUT: dict[str, Any] = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
+
+
+def test_all_that_ails_is_told_and_lifted(tmp_path: Path) -> None:
+    out = flown(tmp_path, OVERLAPPING, until=are_over(3))
+    told = ills(out, "carrier_0")
+    assert Afflicted(**CUT) in told
+    assert {one.slow for one in told} == {1.0, 4.0}
+    assert {one.corrupt for one in told} == {0.0, 0.5}
+    assert told[-1] == ills(out, "rover_1")[-1] == Afflicted(seed=7)
+    assert Afflicted(deaf_to=["carrier_0"], seed=7) in ills(out, "rover_1")
     assert ills(out, "world") == []
     assert all(f["ended_s"] - f["done_s"] >= f["for_s"] - 1e-3 for f in summary(out)["faults"])
+
+
+class Team:
+    """Children that run, members that are told, and a collector that notes, for faults on a clock of the test's."""
+
+    def __init__(self, *robots: str) -> None:
+        self.robots = robots
+        self.told: list[tuple[str, Afflicted]] = []
+        self.over_at_s: list[float] = []
+        self.clock = FakeClock()
+
+    def is_running(self, name: str) -> bool:
+        return name in self.robots
+
+    def names(self) -> tuple[str, ...]:
+        return self.robots
+
+    def tell(self, name: str, body: Afflicted) -> None:
+        self.told.append((name, body))
+
+    def struck(self, fault: Fault, now: int) -> None:
+        pass
+
+    def over(self, fault: Fault, now: int) -> None:
+        self.over_at_s.append(seconds(now))
+
+
+def test_what_ails_a_process_at_once_is_told_in_full_at_each_change(tmp_path: Path) -> None:
+    faults = f"faults={json.dumps(OVERLAPPING)}"
+    launch = resolve(Options(launch=str(write_launch(tmp_path)), assignments=[faults])).launch
+    team: Any = Team("rover_0", "rover_1", "carrier_0")
+    loop = Loop(team.clock)
+    Faults(loop, drawn(launch), launch.seed, team, team, team, lambda _: None).begin(0)
+    for _ in range(50):
+        team.clock.advance(0.05)
+        loop.stop()
+        loop.run()
+    assert [body for name, body in team.told if name == "carrier_0"] == [
+        Afflicted(**CUT), Afflicted(**CUT, slow=4.0), Afflicted(**CUT, slow=4.0, corrupt=0.5),
+        Afflicted(**CUT, corrupt=0.5), Afflicted(**CUT), Afflicted(seed=7)]
+    assert [body for name, body in team.told if name == "rover_1"] == [
+        Afflicted(deaf_to=["carrier_0"], seed=7), Afflicted(seed=7)]
+    assert team.over_at_s == [pytest.approx(at_s) for at_s in (1.2, 1.6, 2.0)]
 
 
 def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Path) -> None:

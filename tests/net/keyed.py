@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket as plain
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from swarm.net.keyfiles import KeyPair, read_pair
 from swarm.net.keyfolder import KeyFolder
 from swarm.net.keys import Keyring
 from tests.net.harness import Net
+from tests.patience import HANG_S
 
 RELOAD_S, HANDSHAKE_MS = 0.01, 200   # short, so that tests are
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)     # of ZMTP, without a key
 
 
 class Swarm:
@@ -69,7 +73,7 @@ class Swarm:
         self.net.until(lambda: by.statistics().refused.get(cause, 0) >= times)
 
     def until_turned_away(self, by: Endpoint, times: int) -> None:
-        """So many handshakes came to nothing: refused by us, or broken off by a stranger who saw it coming."""
+        """So many handshakes came to nothing: refused by us, or broken off by a stranger that closed first."""
         def came_to_nothing() -> int:
             statistics = by.statistics()
             return statistics.refused.get("handshake", 0) + statistics.lanes["urgent"].broken_off
@@ -79,6 +83,15 @@ class Swarm:
     def close(self) -> None:
         self.context.destroy(linger=0)
         self.net.close()
+
+
+def greet(endpoint: Endpoint, said: bytes, *, stays: bool = True) -> None:
+    """Connect to the urgent lane and say this much of a handshake; stay until we are cut, or go at once."""
+    host, port = endpoint.member.urgent.removeprefix("tcp://").split(":")
+    with suppress(ConnectionResetError), plain.create_connection((host, int(port)), timeout=HANG_S) as connection:
+        connection.sendall(said)
+        while stays and connection.recv(1024):
+            pass
 
 
 def message(sender: str, sequence: int = 0) -> list[Any]:

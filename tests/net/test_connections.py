@@ -15,14 +15,13 @@ from swarm.net.connections import _come
 from swarm.net.endpoint import Endpoint
 from tests.core.peak import growth_bytes
 from tests.net.harness import Net
-from tests.net.keyed import Swarm
+from tests.net.keyed import GREETING, Swarm, greet
 from tests.net.raw import RawPeer
 from tests.patience import HANG_S
 
 MIB = 1 << 20
 PIECE_BYTES = 256 << 10
 FRAMES = 100_000
-GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 
 
 class Endless:
@@ -141,9 +140,7 @@ def test_a_peer_that_goes_while_greeting_is_counted_and_no_error(
     net: Net, said: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     b = net.endpoint("b")
-    host, _, port = b.member.urgent.removeprefix("tcp://").partition(":")
-    with plain.create_connection((host, int(port))) as leaving:
-        leaving.sendall(said)
+    greet(b, said, stays=False)
     net.until(lambda: b.statistics().lanes["urgent"].broken_off == 1)
     assert b.statistics().refused == {}
     assert caplog.records == []

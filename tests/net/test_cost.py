@@ -10,7 +10,7 @@ from swarm.net.cost import CurveCost, curve_cost
 def test_encryption_costs_something() -> None:
     cost = curve_cost()                  # which of the two it falls to is the host's noise
     assert cost.us_per_message >= 0.0
-    assert 0.0 < cost.cpu_s(100, 100 * 2**16) < 1.0
+    assert cost.cpu_s(100, 100 * 2**16) > 0.0
 
 
 def test_a_runs_cost_is_that_of_its_messages_and_bytes() -> None:

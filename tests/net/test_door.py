@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import socket as plain
-from contextlib import suppress
-
 import zmq
 
 from swarm.net import zap
-from tests.net.keyed import Swarm, still_serves
+from tests.net.keyed import GREETING, Swarm, greet, still_serves
 from tests.patience import HANG_S
 
 
@@ -49,13 +46,8 @@ def test_with_nobody_at_the_door_nobody_gets_in(swarm: Swarm) -> None:
 def test_a_crowd_at_the_door_does_not_stop_it(swarm: Swarm) -> None:
     """Failed handshakes beyond any queue, while we are busy: measured, a monitor that is full stops ZeroMQ's thread."""
     a = swarm.endpoint("a")
-    host, port = a.member.urgent.removeprefix("tcp://").split(":")
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
     for _ in range(2300):
-        with suppress(ConnectionResetError), plain.create_connection((host, int(port)), timeout=HANG_S) as crowd:
-            crowd.sendall(greeting)
-            while crowd.recv(1024):
-                pass
+        greet(a, GREETING)
     swarm.until_turned_away(a, 2000)
     still_serves(swarm, a)
 

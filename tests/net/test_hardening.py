@@ -237,27 +237,32 @@ def test_a_refused_transfer_is_told_of_once(net: Net, b: Endpoint, raw: RawPeer)
 
 
 def test_a_flood_from_one_peer_does_not_keep_out_another(net: Net, b: Endpoint, raw: RawPeer) -> None:
-    """A hundred urgent messages of another are heard while there is always more of the flood than is read of it."""
+    """What another peer says is heard before much of what the flood had said earlier."""
     a = net.endpoint("a")
     a.join([b.member])
     net.until(lambda: a.send("b", Start()))
     net.until(lambda: len(net.got["b"]) == 1)
-    flood = header(raw.envelope(Credit()))
-    lane, sent = b.statistics().lanes, 0
+    flood, sent, before = header(raw.envelope(Credit())), 0, b.statistics().lanes["urgent"].received
+
+    def read() -> int:
+        return b.statistics().lanes["urgent"].received - before
 
     def go_on() -> None:
         nonlocal sent
-        while sent < b.statistics().lanes["urgent"].received + 2000:
+        while sent < read() + 10_000:
             raw.frames("urgent", [flood])
             sent += 1
 
     go_on()
     flooding = net.loop.every(1, go_on)                      # each turn
+    overtaken = 0
     for i in range(100):
+        earlier = sent
         assert a.send("b", Happened(what=str(i)))
         net.until(lambda i=i: len(net.got["b"]) == i + 2)
+        overtaken += read() < earlier
     flooding.cancel()
-    assert b.statistics().lanes["urgent"].received - lane["urgent"].received > 100
+    assert overtaken > 50                                    # all, but for a sender that a busy host held up
     assert [m.body for m in net.got["b"][1:]] == [Happened(what=str(i)) for i in range(100)]
 
 

@@ -11,7 +11,7 @@ from swarm.core.messages import Drain, Happened, Member, Roster, Start
 from swarm.net.endpoint import Received
 from swarm.net.keyfiles import new_pair
 from swarm.net.process import Process
-from tests.net.keyed import Swarm, logged, still_serves
+from tests.net.keyed import GREETING, Swarm, greet, logged, still_serves
 
 
 def test_the_enrolled_talk_in_cipher_on_both_lanes(swarm: Swarm) -> None:
@@ -36,9 +36,12 @@ def test_the_enrolled_talk_in_cipher_on_both_lanes(swarm: Swarm) -> None:
 def test_one_without_a_key_gets_nothing_in(swarm: Swarm, caplog: pytest.LogCaptureFixture) -> None:
     a = swarm.endpoint("a")
     for _ in range(3):
+        greet(a, GREETING)
+    swarm.until_refused(a, "handshake", 3)
+    assert logged(caplog, "handshake") == 1
+    for _ in range(3):
         swarm.says(swarm.stranger(a, None), "b")
-    swarm.until_turned_away(a, 3)
-    assert logged(caplog, "handshake") <= 1
+    swarm.until_turned_away(a, 6)
     still_serves(swarm, a)
 
 

@@ -54,7 +54,7 @@ def test_an_old_python_is_told_not_to_import_from_where_the_user_stands(monkeypa
 
 
 @pytest.mark.skipif(not cluster.available(), reason="ray is not installed")
-def test_ray_refines_in_our_session_and_the_loss_of_its_processes_is_survived(
+def test_ray_refines_in_our_session_and_the_refiner_outlives_the_loss_of_its_processes(
     monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_worker_niceness", "0")           # at 15, Ray's own, a busy host gives it next to nothing
@@ -73,8 +73,8 @@ def test_ray_refines_in_our_session_and_the_loss_of_its_processes_is_survived(
         assert ray_workers
         for process in ray_workers:
             os.kill(process.pid, signal.SIGKILL)
-        again = ours.refine(problem, [])                     # measured: after one loss in fifty, Ray starts no more
-        assert again.solution is not None or "did not end within" in again.reason
+        again = ours.refine(problem, [])
+        assert again.solution is not None or again.reason != ENDED       # measured: in one of fifty Ray never recovers
     finally:
         ours.close()
     assert ours.refine(problem, []).reason == ENDED

@@ -133,7 +133,7 @@ def test_where_rays_process_cannot_be_started_the_planner_goes_on(monkeypatch: p
     monkeypatch.setattr(process, "RAY_AFTER_S", 0.0)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     planner = Telling(PlannerFile(version=1, swarm="t"))
-    planner._loop.after(ns(10.0), planner._loop.stop)
+    planner._loop.after(HANG_NS, planner._loop.stop)
     try:
         planner.run()                                # and ends in order
     finally:

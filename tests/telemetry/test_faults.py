@@ -15,8 +15,8 @@ from swarm.telemetry.fault_figures import BELIEVED_S, FaultDone, Loss, crash, fi
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.map_chart import dead
 from swarm.telemetry.recovery import Service
-from swarm.telemetry.run_types import FaultHit
 from swarm.telemetry.runfiles import Run
+from swarm.telemetry.summary_types import FaultHit
 
 DEADLINE_S = 0.2
 RAN_S = 30.0

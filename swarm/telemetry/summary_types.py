@@ -1,13 +1,8 @@
-"""What the files of a run folder hold, as types. docs/run_folder.md is made from them and from their comments."""
+"""What `summary.json` holds, as types. docs/run_folder.md is made from them and from their comments."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-
-from swarm.core.config import Board, LaunchFile
-from swarm.core.plan import Placement
 
 # --- summary.json ---
 
@@ -35,7 +30,7 @@ class Offload(msgspec.Struct, kw_only=True):
     """Work that peers did."""
 
     share: float                     # completed with a result from a peer / completed
-    peers: int                       # agents that gave such a result
+    peers: int                       # agents that ran a part of such a request
     guarded: int                     # offloads for which the own fallback could still make the deadline
     unguarded: int                   # offloads for which it could not
     guard_fired: int                 # guarded offloads whose fallback was started
@@ -70,10 +65,10 @@ class Choices(msgspec.Struct, kw_only=True):
 class PlannerFigures(msgspec.Struct, kw_only=True):
     """The planner's work."""
 
-    plans: int                       # plans solved
+    plans: int                       # searches that ended, Ray's included; not each of them changed the plan
     epoch: int                       # of the newest plan; 0: none
-    solve_ms_p50: float              # time to solve one, median
-    solver: str                      # that made the newest plan
+    solve_ms_p50: float              # duration of such a search, median
+    solver: str                      # of the last search
     ray: bool                        # whether Ray took part
 
 
@@ -95,13 +90,13 @@ class Mission(msgspec.Struct, kw_only=True):
 
 
 class FaultHit(msgspec.Struct, kw_only=True):
-    """Requests that were open while a fault lasted, and 0.5 s longer (2 s after a fault that has no end)."""
+    """Requests that were open from a fault's start to 0.5 s after its end; without an end, to 2 s after its start."""
 
     own: int                         # of the target
     own_missed: int                  # of these: late, failed or lost
     peers: int                       # of others that had asked the target, or had asked across the partition
     peers_missed: int                # of these: late, failed or lost
-    lost_by: int                     # agents that counted the target as lost
+    lost_by: int                     # agents that counted the target, or a peer across the partition, as lost
 
 
 class FaultRecord(msgspec.Struct, kw_only=True):
@@ -110,12 +105,12 @@ class FaultRecord(msgspec.Struct, kw_only=True):
     at_s: float                      # when it was due
     kind: str                        # kill, stop, restart, partition, slow, corrupt, lose, clock, disk_full or crash
     target: str                      # process; empty: none
-    groups: list[list[str]] = []     # of a partition: who did not hear whom
+    groups: list[list[str]] = []     # of a partition: groups that could not hear each other
     for_s: float | None = None       # how long it was to last
     done_s: float | None = None      # when it began; null: it never did
     ended_s: float | None = None     # when it ended; of a restart, when the new process was ready
-    hit: FaultHit | None = None      # null: it began never, or hit no process
-    recover_s: float | None = None   # until the swarm served as before; 0: it always did; null: never, or unknown
+    hit: FaultHit | None = None      # null: it never began, or hit no process
+    recover_s: float | None = None   # from its start until the swarm served as before; 0: it always did; null: unknown
 
 
 class StreamFigures(Requests, kw_only=True):
@@ -134,11 +129,12 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     runs: int = 0                    # runs of its executors, its own and those for peers
     overruns: int = 0                # emulated runs that took this host longer than the board would have taken
     busy_share: float = 0.0          # of its executors' time, mean over its reports
-    refused_in: int = 0              # messages that it refused
-    duplicates: int = 0              # answers that came after their request had ended
+    refused_in: int = 0              # messages and handshakes that it refused
+    duplicates: int = 0              # answers that nobody waited for any more, or that were never asked for
     control_bytes: int = 0           # sent on the urgent lane
     carried: int = 0                 # messages sent and received
     carried_bytes: int = 0           # of these messages
+    broken_off: int = 0              # connections to it that ended before their handshake was complete
     boots: int = 0                   # starts that were heard of
     status: str = "silent"           # silent, running, ended, killed or crashed
 
@@ -170,13 +166,13 @@ class Tool(msgspec.Struct, kw_only=True):
     emulated_boards: bool            # whether any board is slower than this host by emulation
 
 
-class Judged(msgspec.Struct, kw_only=True):
+class JudgedRule(msgspec.Struct, kw_only=True):
     """One rule of the launch file's `accept`."""
 
     key: str                         # in this file
     rule: str                        # as written
     value: float | bool | None       # that was found
-    holds: bool                      # whether the value meets it; null meets nothing
+    holds: bool                      # whether the value meets it; a null value fails
 
 
 class Transport(msgspec.Struct, kw_only=True):
@@ -188,7 +184,7 @@ class Transport(msgspec.Struct, kw_only=True):
     curve_us_per_message: float      # cost of encryption, measured after the run: of a message
     curve_ns_per_byte: float         # and of a byte
     curve_cpu_s: float               # CPU time for encryption, all agents together
-    curve_core_share: float          # the same / duration
+    curve_core_share: float          # the same / ran_s
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -196,8 +192,8 @@ class Summary(msgspec.Struct, kw_only=True):
 
     scenario: str                    # of the launch file
     seed: int                        # of everything that is drawn
-    clock: str                       # real
-    network: str                     # loopback
+    clock: str                       # always real today
+    network: str                     # always loopback today
     policy: str                      # that placed the streams
     robots: int                      # in all fleets
     duration_s: float                # asked for
@@ -219,99 +215,7 @@ class Summary(msgspec.Struct, kw_only=True):
     agents: dict[str, AgentRecord]   # by name
     ledger: LedgerFigures            # news that made no sense
     tool: Tool                       # how the run was made
-    accept: list[Judged] = []        # in the order of the launch file
+    accept: list[JudgedRule] = []        # in the order of the launch file
     accepted: bool = True            # whether all rules hold
     unwritten: dict[str, int] = {}   # by file: lines or documents that the disk did not take
     transport: Transport | None = None       # messages and the cost of encryption
-
-
-# --- manifest.json ---
-
-
-class Host(msgspec.Struct, kw_only=True):
-    """The machine."""
-
-    cores: int                       # that the launcher may use
-    processor: str                   # its model
-    machine: str                     # architecture
-    memory_mb: int                   # in all
-    system: str                      # kernel and C library
-
-
-class Manifest(msgspec.Struct, kw_only=True):
-    """What was run, with what and where."""
-
-    swarm_run: int                   # version of the folder's format
-    launch: LaunchFile               # resolved: with all defaults and overrides
-    boards: dict[str, Board]         # by name: those that the fleet uses
-    seed: int                        # of everything that is drawn
-    renderer: str                    # that drew the cameras' frames
-    command: list[str]               # as typed
-    started_unix_s: float            # when the launcher was called
-    versions: dict[str, str]         # of Python and of the packages that can change a result
-    host: Host                       # the machine
-    revision: str                    # commit of the checkout; `+changes`: edited; `unknown`: not a checkout
-
-
-# --- the histories, and processes.json ---
-
-
-class Process(msgspec.Struct, kw_only=True):
-    """One process of the run."""
-
-    role: str                        # launcher, warden, world, agent or planner
-    name: str                        # of the process
-    pid: int                         # process id
-    returncode: int | None           # exit code, negative: the signal; null: it runs, or it writes this
-
-
-class Event(msgspec.Struct, kw_only=True):
-    """Something that happened."""
-
-    at_s: float                      # since the streams began; negative: before
-    who: str                         # process that tells
-    what: str                        # kind, see below
-    detail: dict[str, Any] = {}      # by kind
-
-
-class PlanRecord(msgspec.Struct, kw_only=True):
-    """One plan; the renewal of its lease writes nothing."""
-
-    at_s: float                      # when the launcher heard of it, since the streams began
-    epoch: int                       # grows with each plan
-    lease_s: float                   # how long agents follow it without hearing of it again
-    placements: list[Placement]      # where each stream runs
-    solver: str                      # that made it
-    solve_s: float                   # how long that took
-
-
-class Poses(msgspec.Struct, kw_only=True):
-    """Where the robots were; at most five lines a second."""
-
-    time_s: float                    # simulated
-    robots: dict[str, list[float]]   # by name: x_m, y_m, heading_rad in the world's frame
-
-
-# --- kinds of events ---
-
-EVENTS: dict[str, str] = {
-    "started": "launcher: the streams began",
-    "fault": "launcher: a fault began (`fault`: its kind and target)",
-    "fault_over": "launcher: a fault ended (`fault`)",
-    "killed": "launcher: a process ended by a fault (`process`, `how`)",
-    "crashed": "launcher: a process ended by itself (`process`, `how`)",
-    "not_started": "launcher: a process could not be started again (`process`, `why`)",
-    "world": "world: it began (`renderer`)",
-    "claim_found": "world: a robot's claim of a target is right (`robot`, `label`, `x_m`, `y_m`)",
-    "claim_duplicate": "world: a claim of a target that was found before (the same keys)",
-    "claim_wrong": "world: a claim where there is no such target (the same keys)",
-    "peer_lost": "agent: it counts a peer as lost (`peer`)",
-    "peer_back": "agent: a lost peer answers again (`peer`)",
-    "degraded": "agent: it gave up some work to meet deadlines (`given_up`; empty: nothing any more)",
-    "agent_joined": "planner: it knows an agent (`agent`)",
-    "agent_lost": "planner: it counts an agent as lost (`agent`)",
-    "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, `on_time` expected, `unplaced` streams)",
-    "ray_up": "planner: Ray takes part (`took_s`)",
-    "ray_absent": "planner: Ray does not take part (`reason`)",
-    "portfolio_lost": "planner: a search by Ray gave nothing (`reason`, `in_a_row`)",
-}
