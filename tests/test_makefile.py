@@ -49,9 +49,11 @@ def program(path: Path, *lines: str) -> Path:
 
 
 def make(folder: Path, *arguments: str | Path, path: str = os.environ["PATH"]) -> tuple[int, str]:
-    """Exit code and what it said on standard error, without make's own last line."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", *map(str, arguments)], cwd=folder, env={**environment, "PATH": path}, text=True,
+    """Exit code and what it said on standard error, without make's own last line.
+
+    It knows nothing of the `make test` that runs this: its variables travel in the environment.
+    """
+    done = subprocess.run(["make", *map(str, arguments)], cwd=folder, env={"PATH": path}, text=True,
                           capture_output=True, check=False, timeout=HANG_S)
     return done.returncode, "\n".join(line for line in done.stderr.splitlines() if not line.startswith("make: "))
 

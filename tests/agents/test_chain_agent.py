@@ -155,10 +155,16 @@ def test_it_begins_chains_and_comes_home_when_an_agent_of_it_falls_silent(chain:
     assert (span.ending, span.ran_on, [leg.agent for leg in span.legs]) == ("completed", "mule", ["rover", "mule"])
     assert span.legs[0].run_s > 0
 
-    def home() -> bool:                                      # from here on all peers are silent
+    def on_the_way() -> bool:
+        chain.beat("ox")
         chain.sense_now()
+        return any(ask.request != sent.request for ask in chain.got("mule", msg.StageAsk))
+
+    def home() -> bool:
         return any(e.span.ran_on == "rover" and e.span.legs for e in chain.got("launcher", msg.Ended))
 
+    chain.net.until(on_the_way)
+    chain.net.silent = {"mule", "ox"}
     chain.net.until(home)
     assert chain.end()[0] == 0
 
