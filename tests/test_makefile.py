@@ -88,7 +88,7 @@ def test_where_there_is_no_python_it_is_said_what_to_do(folder: Path) -> None:
 
 
 def test_a_python_without_environments_is_told_before_anything_is_removed(folder: Path) -> None:
-    python = program(folder / "bare python", f'case "$2" in *ensurepip*) exit 1;; esac; exec {sys.executable} "$@"')
+    python = program(folder / "bare python", f'case "$2" in *ensurepip*) exit 1;; esac; exec "{sys.executable}" "$@"')
     kept = program(folder / ".venv" / "bin" / "python", "exit 0")
     assert make(folder, "demo", f"PYTHON={python}") == (
         2, f"{python} cannot make virtual environments: apt install python{VERSION}-venv")
