@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from swarm.core.clock import ns
+from swarm.core.messages import Start
 from swarm.net import zap
+from swarm.net.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.net.keyed import HANDSHAKE_MS, RELOAD_S, Swarm
+from tests.net.raw import RawPeer
 
 
 @pytest.fixture
@@ -19,6 +22,25 @@ def net() -> Iterator[Net]:
     net = Net()
     yield net
     net.close()
+
+
+@pytest.fixture
+def b(net: Net) -> Endpoint:
+    return net.endpoint("b")
+
+
+@pytest.fixture
+def raw(net: Net, b: Endpoint) -> Iterator[RawPeer]:
+    """Joined by `b`, and heard by it."""
+    raw = RawPeer(b)
+    b.join([raw.member])
+    raw.say("urgent", Start())
+    net.until(lambda: len(net.got["b"]) == 1)
+    net.until(lambda: b.send("raw", Start()))
+    net.until(lambda: [e.body for e in raw.heard()] == [Start()])
+    net.got["b"].clear()
+    yield raw
+    raw.close()
 
 
 @pytest.fixture
