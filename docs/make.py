@@ -45,8 +45,11 @@ Units are in the names: `_s` seconds, `_ms`, `_us` and `_ns` milliseconds, micro
 `_rad` radians, `_hz` hertz, `_w` watts, `_mb` megabytes; a ratio or a share is between 0 and 1. `null` means that there
 is no such figure.
 """
+REQUESTS = """\
+One row per request. Columns that end in `_ns` are times on the clock of the agent that owns the request: only their
+differences mean something, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
 DOCUMENTS: dict[str, Any] = {
-    "summary.json": Summary, "manifest.json": Manifest, "processes.json": ProcessRecord, "scene.json": Scene}
+    "summary.json": Summary, "manifest.json": Manifest, "processes.json": list[ProcessRecord], "scene.json": Scene}
 HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "paths.jsonl": Poses}
 KINDS = DOCUMENTS | HISTORIES
 ABOUT = {
@@ -155,16 +158,13 @@ def page() -> str:
         if name == "requests.parquet":
             made.section(name, REQUESTS, Extra, Span, leave_out=("request",))
         elif name in KINDS:
-            made.section(name, f"{ABOUT[name][0].upper()}{ABOUT[name][1:]}.", KINDS[name])
+            kinds = typing.get_args(KINDS[name]) or (KINDS[name],)           # a list's, or its own
+            made.section(name, f"{ABOUT[name][0].upper()}{ABOUT[name][1:]}.", *kinds)
         if name == "events.jsonl":
             made.lines += ["", "| `what` | process that tells it, event, and the keys of `detail` |", "|---|---|"]
             made.lines += [f"| `{what}` | {words} |" for what, words in EVENTS.items()]
     return HEAD + "\n".join(made.lines) + "\n"
 
-
-REQUESTS = """\
-One row per request. Columns that end in `_ns` are times on the clock of the agent that owns the request: only their
-differences mean something, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")

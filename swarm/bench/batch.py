@@ -136,9 +136,9 @@ def gain(batched: Sequence[float], one_by_one: Sequence[float]) -> Figures:
     """
     ratios = [with_ / without if without else math.inf
               for with_, without in zip(batched, one_by_one, strict=True) if with_ or without]
-    found = {"gain": float(np.median(ratios)), "gain_low": min(ratios), "gain_high": max(ratios)} if ratios else {}
-    return {name: round(found[name], 3) if math.isfinite(found.get(name, math.inf)) else None
-            for name in ("gain", "gain_low", "gain_high")}
+    found = (float(np.median(ratios)), min(ratios), max(ratios)) if ratios else (math.inf,) * 3
+    return {name: round(value, 3) if math.isfinite(value) else None
+            for name, value in zip(("gain", "gain_low", "gain_high"), found, strict=True)}
 
 
 def measure(tell: Callable[[str], None] = lambda _: None) -> dict[str, Figures]:

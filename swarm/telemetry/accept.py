@@ -47,7 +47,7 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
         op, bound = _parse(rule, f"accept: {key}")
         value = _value(summary, path)
         judged.append(JudgedRule(key=path, rule=rule.strip(), value=value,
-                             holds=value is not None and bool(OPS[op](value, bound))))
+                                 holds=value is not None and bool(OPS[op](value, bound))))
     return judged
 
 

@@ -7,8 +7,7 @@ import msgspec
 from swarm.core.messages import AgentNews
 from swarm.telemetry.summary_types import AgentFigures
 
-COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes",
-            "broken_off")
+COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off")
 
 
 class AgentBook:

@@ -141,9 +141,9 @@ def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> StreamFigur
 
 
 def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
-    figures.busy_share = _rounded(figures.busy_share)
+    rounded = msgspec.structs.replace(figures, busy_share=_rounded(figures.busy_share))
     return AgentRecord(
-        **msgspec.structs.asdict(figures), board=board, role=name.rpartition("_")[0], submitted=tally.submitted,
+        **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], submitted=tally.submitted,
         on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-# --- summary.json ---
-
 
 class Requests(msgspec.Struct, kw_only=True):
     """Requests by how they ended."""
@@ -215,7 +213,7 @@ class Summary(msgspec.Struct, kw_only=True):
     agents: dict[str, AgentRecord]   # by name
     ledger: LedgerFigures            # news that made no sense
     tool: Tool                       # how the run was made
-    accept: list[JudgedRule] = []        # in the order of the launch file
+    accept: list[JudgedRule] = []    # in the order of the launch file
     accepted: bool = True            # whether all rules hold
     unwritten: dict[str, int] = {}   # by file: lines or documents that the disk did not take
     transport: Transport | None = None       # messages and the cost of encryption
