@@ -56,15 +56,15 @@ wheel: $(VENV)/.installed-dev
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 
 train: $(VENV)/.installed-build
-	$(BIN)/python -m models.build.recipe all
+	$(BIN)/python -m models.build.train.recipe all
 
 profile: $(VENV)/.installed-build
-	$(BIN)/python -m models.build.recipe profile
+	$(BIN)/python -m models.build.train.recipe profile
 
 verify: $(VENV)/.installed-zoo
 	$(BIN)/swarm models verify detector --all-cuts
 	$(BIN)/swarm models verify segmenter --all-cuts
-	$(BIN)/python -m models.build.zoo
+	$(BIN)/python -m models.build.zoo.zoo
 
 $(VENV)/.python-$(VERSION): | check-python
 	@"$(PYTHON)" -m venv --clear $(VENV)

@@ -10,20 +10,21 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import events as ev
-from agents.catalogue import Catalogue, Given, Made
-from agents.executor import Executor, Run
-from agents.loader import Loader
-from agents.requests import UNREACHABLE
-from agents.scheduler import Scheduler
+from agents.runtime.catalogue import Catalogue, Given, Made
+from agents.runtime.executor import Executor, Run
+from agents.runtime.loader import Loader
+from agents.scheduling import events as ev
+from agents.scheduling.own_requests import UNREACHABLE
+from agents.scheduling.scheduler import Scheduler
 from models.pipeline import Pipeline
-from swarm.core import messages as msg
 from swarm.core.clock import ns, seconds
-from swarm.core.config import AgentFile
-from swarm.core.plan import Leg
-from swarm.core.spans import RequestId, Span
-from swarm.core.world import Outcome, Pose
-from swarm.net.endpoint import Endpoint, Received
+from swarm.core.policy.plan import Leg
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.world import Outcome, Pose
+from swarm.core.settings.config import AgentFile
+from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop, Timer
 
 TIMERS = (ev.SetTimer, ev.CancelTimers)

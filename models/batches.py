@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from swarm.core.cards import RunTime
-from swarm.core.plan import MOST_AT_ONCE
+from swarm.core.policy.plan import MOST_AT_ONCE
+from swarm.core.settings.cards import RunTime
 
 SIZES = (2, 4, MOST_AT_ONCE)
 """Inputs at once that are tried and timed; numbers between them are taken to lie between them."""

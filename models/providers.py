@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from models import cache
 from models.store import ModelError
-from swarm.core.cards import Provider
+from swarm.core.settings.cards import Provider
 
 ORT_NAMES: dict[Provider, str] = {
     "tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider",

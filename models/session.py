@@ -25,7 +25,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright
 
 from models import cache, providers
 from models.store import ModelError
-from swarm.core.cards import BATCH_AXIS, ITEM_BYTES, Provider, TensorSpec
+from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Provider, TensorSpec
 
 log = logging.getLogger(__name__)
 FATAL = 4                            # ONNX Runtime's highest log severity

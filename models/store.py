@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from swarm.core.cards import Card
-from swarm.core.errors import BadInput
+from swarm.core.settings.cards import Card
+from swarm.core.settings.errors import BadInput
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
 """The models that come with the distribution."""

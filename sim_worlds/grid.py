@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.solids import Solid
+from sim_worlds.physics.solids import Solid
 
 BLOCKS_BELOW_M = 0.5
 """A solid whose underside is lower than this blocks a robot."""

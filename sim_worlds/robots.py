@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sim_worlds import urdf
-from sim_worlds.solids import Colour, Solid
-from sim_worlds.things import box, cylinder
-from swarm.core.world import CAMERA
+from sim_worlds.physics import urdf
+from sim_worlds.physics.solids import Colour, Solid
+from sim_worlds.scenarios.search_rescue.things import box, cylinder
+from swarm.core.protocol.world import CAMERA
 
 PHYSICS = ("dynamic", "kinematic")
 

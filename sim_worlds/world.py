@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from sim_worlds.truth import TrueBox
-from swarm.core.world import Act, Claim, Observation
+from sim_worlds.sensors.ground_truth import TrueBox
+from swarm.core.protocol.world import Act, Claim, Observation
 
 STEP_HZ = 240
 

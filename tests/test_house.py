@@ -14,9 +14,9 @@ import models
 import sim_worlds
 import swarm
 from swarm.core.clock import MonotonicClock
-from swarm.core.config import AgentFile, Board, dump
-from swarm.core.messages import Ready, Shutdown
-from swarm.core.plan import StreamSpec
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol.messages import Ready, Shutdown
+from swarm.core.settings.config import AgentFile, Board, dump
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from tests.patience import HANG_NS, HANG_S

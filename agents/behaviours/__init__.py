@@ -2,7 +2,7 @@
 
 A behaviour module defines a function of its own name, `NAME(robot, team, seed) -> Behaviour`. Its parts live in
 packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic policy: events in;
-acts, claims and notes out. It reads no clock, does no I/O and draws only from `swarm.core.draw`.
+acts, claims and notes out. It reads no clock, does no I/O and draws only from `swarm.core.policy.draw`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from swarm.core.errors import BadInput
-from swarm.core.world import Act, Claim, Observation, Perceived
+from swarm.core.protocol.world import Act, Claim, Observation, Perceived
+from swarm.core.settings.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from agents.behaviours.search.grid import Map
 from agents.behaviours.search.sight import mask_obstacles
 from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import Mate, expected
-from swarm.core.world import LIDAR, Detections, Observation, Perceived, Pose
+from swarm.core.protocol.world import LIDAR, Detections, Observation, Perceived, Pose
 
 PLAN_NS = 700_000_000
 PLAN_MIN_NS = 300_000_000

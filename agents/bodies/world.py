@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.messages import Acted, Claimed, Sensed
-from swarm.core.world import LIDAR, Act, Claim, Observation
+from swarm.core.protocol.messages import Acted, Claimed, Sensed
+from swarm.core.protocol.world import LIDAR, Act, Claim, Observation
 from swarm.net.endpoint import Endpoint
 
 

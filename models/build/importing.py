@@ -15,16 +15,16 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from models import store
-from models.build.graph import Graph
-from models.build.loading import memory_bytes
-from models.build.order import bodies
-from models.build.plain import bind, leading_axes
-from models.build.profile import host, run_times
-from models.build.runner import Runner
-from models.build.samples import samples
-from models.build.tensors import spec_of, value_info
-from swarm.core.cards import AGREEMENT, Card, Precision, Variant
-from swarm.core.errors import BadInput
+from models.build.graph.graph import Graph
+from models.build.graph.order import bodies
+from models.build.graph.plain import bind, leading_axes
+from models.build.graph.tensors import spec_of, value_info
+from models.build.measure.loading import memory_bytes
+from models.build.measure.profile import host, run_times
+from models.build.measure.runner import Runner
+from models.build.measure.samples import samples
+from swarm.core.settings.cards import AGREEMENT, Card, Precision, Variant
+from swarm.core.settings.errors import BadInput
 
 LIMIT_BYTES = 2**31 - 1
 """What one protobuf file can hold: models of the store are one file each."""

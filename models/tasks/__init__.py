@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.store import ModelError
 from models.tasks import detect, segment
-from swarm.core.world import Outcome
+from swarm.core.protocol.world import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.tasks.image import image_input
-from swarm.core.world import CAMERA, TARGET_CLASSES, Detection, Detections
+from swarm.core.protocol.world import CAMERA, TARGET_CLASSES, Detection, Detections
 
 THRESHOLD = 0.4
 """Score from which a box is reported; the card's precision and recall hold at this threshold."""

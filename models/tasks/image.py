@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.world import CAMERA
+from swarm.core.protocol.world import CAMERA
 
 SHAPE = (CAMERA.height_px, CAMERA.width_px, 3)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.tasks.image import image_input
-from swarm.core.world import Mask
+from swarm.core.protocol.world import Mask
 
 preprocess = image_input
 

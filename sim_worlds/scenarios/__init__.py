@@ -1,10 +1,10 @@
-"""Scenarios: one file each, and the directory listing is the registry."""
+"""Scenarios: one file each, or a folder with a `scenario.py`; the directory listing is the registry."""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol, cast
 
 from sim_worlds.robots import RobotSpec
@@ -21,11 +21,14 @@ class Scenario(Protocol):
 
 def available() -> list[str]:
     """The names of all scenarios, sorted."""
-    return sorted(f.stem for f in Path(__file__).parent.glob("*.py") if not f.stem.startswith("_"))
+    return sorted(m.name for m in pkgutil.iter_modules(__path__))
 
 
 def load(name: str) -> Scenario:
     """The scenario of a name. Raises ValueError for an unknown one."""
     if name not in available():
         raise ValueError(f"no scenario {name!r}; there are {', '.join(available())}")
-    return cast(Scenario, importlib.import_module(f"{__name__}.{name}"))
+    module = importlib.import_module(f"{__name__}.{name}")
+    if hasattr(module, "__path__"):
+        module = importlib.import_module(f"{module.__name__}.scenario")
+    return cast(Scenario, module)

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from swarm.bench.child import ENVIRONMENT, ISOLATED
-from swarm.core import config
-from swarm.core import messages as msg
-from swarm.core.clock import MonotonicClock, new_boot, ns, seconds
-from swarm.core.config import AgentFile, Board, PlannerFile
-from swarm.net.endpoint import Endpoint, Received
+from swarm.bench.support.child import ENVIRONMENT, ISOLATED
+from swarm.core.clock import MonotonicClock, WallClock, ns, seconds
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.settings import config
+from swarm.core.settings.config import AgentFile, Board, PlannerFile
+from swarm.membership.outbox import Outbox
+from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
-from swarm.net.outbox import Outbox
 from swarm.net.process import LIFELINE_VARIABLE
 
 BOARD = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=1024, power_w=1.0, source="this host", emulated=False)
@@ -41,10 +42,10 @@ class Band:
         self.changes: list[tuple[int, str, str, str]] = []       # when, who says so, peer_lost or peer_back, of whom
         self.news: dict[str, collections.deque[tuple[int, msg.AgentNews]]] = {
             name: collections.deque(maxlen=600) for name in self.names}
-        self._swarm = f"band-{new_boot():x}"
+        self._swarm = f"band-{WallClock().new_boot():x}"
         self._loop = Loop(self.clock)
-        self._net = Endpoint(self._loop, swarm=self._swarm, name="launcher", role="launcher", boot=new_boot(),
-                             handler=self._received)
+        self._net = Endpoint(self._loop, swarm=self._swarm, name="launcher", role="launcher",
+                             boot=WallClock().new_boot(), handler=self._received)
         self._members: dict[str, msg.Member] = {}                # that are ready
         self._boots: dict[str, int] = {}
         self._tell: dict[str, Outbox] = {}

@@ -16,19 +16,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from agents.catalogue import Catalogue
-from agents.presence import Presence
-from agents.scheduler import Scheduler
+from agents.peers.table import Presence
+from agents.runtime.catalogue import Catalogue
+from agents.scheduling.scheduler import Scheduler
 from models.batches import SIZES
-from models.build.measure import Stopwatch
+from models.build.measure.measure import Stopwatch
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card, names
-from swarm.bench.rig import HOST, NAME, Rig
-from swarm.bench.stats import quantile
+from swarm.bench.support.rig import HOST, NAME, Rig
+from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
-from swarm.core.plan import Profile, StreamSpec
-from swarm.core.spans import Span
-from swarm.core.world import CAMERA, Outcome
+from swarm.core.policy.plan import Profile, StreamSpec
+from swarm.core.protocol.spans import Span
+from swarm.core.protocol.world import CAMERA, Outcome
 
 ROUNDS = 25
 BLOCKS = 6

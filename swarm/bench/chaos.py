@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from swarm.bench.child import ENVIRONMENT, ISOLATED
-from swarm.bench.resident import Resident
-from swarm.core import draw, rules
-from swarm.core.errors import BadInput
+from swarm.bench.support.child import ENVIRONMENT, ISOLATED
+from swarm.bench.support.resident import Resident
+from swarm.core.policy import draw
+from swarm.core.settings import rules
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
 
 DURATION_S = 60.0

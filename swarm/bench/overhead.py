@@ -20,17 +20,17 @@ from typing import NamedTuple
 
 import psutil
 
-from agents.agent import SWITCH_S
-from agents.catalogue import Catalogue
-from agents.presence import Presence
-from agents.scheduler import Scheduler
+from agents.peers.table import Presence
+from agents.robot import SWITCH_S
+from agents.runtime.catalogue import Catalogue
+from agents.scheduling.scheduler import Scheduler
 from models.store import ARTEFACTS
-from swarm.bench.rig import HOST, NAME, Rig
-from swarm.bench.stats import quantile
+from swarm.bench.support.rig import HOST, NAME, Rig
+from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
-from swarm.core.plan import StreamSpec
-from swarm.core.spans import Span
-from swarm.core.world import Outcome
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol.spans import Span
+from swarm.core.protocol.world import Outcome
 
 RATE_HZ = 50.0
 ROUNDS = 4

@@ -19,21 +19,21 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agents import events as ev
-from agents.catalogue import Loaded
-from agents.presence import Presence
-from agents.scheduler import Scheduler
-from models.build.ladder import ladder
-from models.build.measure import Stopwatch
+from agents.peers.table import Presence
+from agents.runtime.catalogue import Loaded
+from agents.scheduling import events as ev
+from agents.scheduling.scheduler import Scheduler
+from models.build.measure.ladder import ladder
+from models.build.measure.measure import Stopwatch
 from models.pipeline import Pipeline
 from models.session import Session
 from models.tasks import Task
-from swarm.bench.rig import NAME, Rig
-from swarm.bench.stats import quantile
+from swarm.bench.support.rig import NAME, Rig
+from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
-from swarm.core.plan import MOST_STAGES, Leg, Profile, StageProfile, StreamSpec
-from swarm.core.spans import Span
-from swarm.core.world import Detections, Outcome
+from swarm.core.policy.plan import MOST_STAGES, Leg, Profile, StageProfile, StreamSpec
+from swarm.core.protocol.spans import Span
+from swarm.core.protocol.world import Detections, Outcome
 
 URGENT = StreamSpec(name="urgent", model="squeezenet", rate_hz=10.0, deadline_s=30.0, priority=3)
 BACKGROUND = StreamSpec(name="background", model="densenet121", rate_hz=10.0, deadline_s=120.0)

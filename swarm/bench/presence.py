@@ -14,9 +14,9 @@ from statistics import median
 import msgspec
 
 from swarm.bench.band import Band
-from swarm.core import messages as msg
 from swarm.core.clock import seconds
-from swarm.core.membership import HEARTBEAT_S
+from swarm.core.protocol import messages as msg
+from swarm.membership.view import HEARTBEAT_S
 
 SIZES = (8, 32)
 ROUNDS = 6                           # of a death, and of a standstill

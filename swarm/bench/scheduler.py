@@ -12,15 +12,15 @@ import itertools
 import json
 import random
 
-from agents import events as ev
-from agents.presence import Presence
-from agents.scheduler import Scheduler
-from swarm.bench.stats import quantile
+from agents.peers.table import Presence
+from agents.scheduling import events as ev
+from agents.scheduling.scheduler import Scheduler
+from swarm.bench.support.stats import quantile
 from swarm.core.clock import MonotonicClock, ns
-from swarm.core.link import LinkQuality
-from swarm.core.messages import Advert
-from swarm.core.plan import Leg, Profile, StageProfile, StreamSpec
-from swarm.core.spans import LegTimes, RequestId
+from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.plan import Leg, Profile, StageProfile, StreamSpec
+from swarm.core.protocol.messages import Advert
+from swarm.core.protocol.spans import LegTimes, RequestId
 
 STREAMS = 64
 OPEN = 256

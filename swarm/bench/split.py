@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.build.ladder import Ladder, ladder
-from models.build.measure import Stopwatch, interleaved
+from models.build.measure.ladder import Ladder, ladder
+from models.build.measure.measure import Stopwatch, interleaved
 from models.pipeline import Pipeline
 from models.session import Session
 

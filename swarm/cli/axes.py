@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 
 
 def sizes(given: Sequence[str]) -> dict[str, int]:

@@ -79,9 +79,9 @@ def _optional(module: str, why: str) -> Finding:
 
 
 def _boards() -> Finding:
-    from swarm.core.errors import BadInput
+    from swarm.core.settings.errors import BadInput
     from swarm.launcher import find
-    from swarm.launcher.resolve import read_boards
+    from swarm.run.settings.resolve import read_boards
 
     try:
         path = find.boards_file(find.folders()[0] / find.BOARDS) if find.folders() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 
 SIM = "pip install 'swarm-edge-runtime[sim]'"
 WANT = {

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from swarm.core import rules
-from swarm.core.errors import BadInput
-from swarm.net.keyfiles import PUBLIC, Key, is_key, read_key
-from swarm.net.keyfolder import KeyFolder
+from swarm.core.settings import rules
+from swarm.core.settings.errors import BadInput
+from swarm.net.security.key_files import PUBLIC, Key, is_key, read_key
+from swarm.net.security.key_folder import KeyFolder
 
 VARIABLE = "SWARM_KEYS"
 

@@ -13,7 +13,7 @@ from typing import Any
 from swarm.cli import extras
 from swarm.core.clock import MonotonicClock, local_stamp
 from swarm.launcher.progress import Quiet, progress_on
-from swarm.launcher.resolve import Options, dry_run, resolve
+from swarm.run.settings.resolve import Options, dry_run, resolve
 
 
 def launch(given: argparse.Namespace) -> int:
@@ -27,7 +27,7 @@ def launch(given: argparse.Namespace) -> int:
         print(dry_run(resolved), end="")
         return 0
     extras.needed("swarm launch", *extras.RUN)
-    from swarm.launcher.run import Launch
+    from swarm.launcher.launch import Launch
 
     out = Path(given.out or f"runs/{resolved.launch.scenario}-{local_stamp()}")
     outcome = Launch(
@@ -43,9 +43,9 @@ def launch(given: argparse.Namespace) -> int:
 def demo(given: argparse.Namespace) -> int:
     """The same seed twice: each robot for itself, then planned. Fails unless planning wins."""
     extras.needed("swarm demo", *extras.RUN)
-    from swarm.launcher.run import Launch
-    from swarm.telemetry.compare import table
-    from swarm.telemetry.report import write_report
+    from swarm.launcher.launch import Launch
+    from swarm.telemetry.report.report import write_report
+    from swarm.telemetry.report.side_by_side import table
 
     summaries: list[dict[str, Any]] = []
     commanded_ns = None                              # the first flight's clock runs from the command itself
@@ -72,7 +72,7 @@ def demo(given: argparse.Namespace) -> int:
 
 def _told(summary: dict[str, Any], out: Path) -> str:
     """The end of a run, for people."""
-    from swarm.telemetry.compare import table
+    from swarm.telemetry.report.side_by_side import table
 
     lines = [table([summary]).rstrip()]
     for rule in summary.get("accept", []):

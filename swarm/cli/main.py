@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from swarm.cli import options
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 
 
 class Parser(argparse.ArgumentParser):

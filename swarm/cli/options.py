@@ -69,32 +69,32 @@ def _models(p: argparse.ArgumentParser) -> None:
         return sub
 
     action("list", "every variant of every model: size, accuracy, run time here", "list --json",
-           lazily("swarm.cli.models", "list_models"))
+           lazily("swarm.cli.models.models", "list_models"))
     sub = action("show", "one model: accuracy against run time and size, and its cuts", "show detector",
-                 lazily("swarm.cli.models", "show"))
+                 lazily("swarm.cli.models.models", "show"))
     sub.add_argument("name", metavar="NAME")
     sub = action("profile", "measure run times, load times and memory of a model on this board",
-                 "profile detector --board orin_nano", lazily("swarm.cli.profile", "profile"))
+                 "profile detector --board orin_nano", lazily("swarm.cli.models.profile", "profile"))
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("--board", metavar="B", default="host", help="a board of boards.yaml; default: host")
     sub = action("quantize", "make int8 variants, and keep those that pass the gate",
-                 "quantize detector --calibrate world", lazily("swarm.cli.quantize", "quantize"))
+                 "quantize detector --calibrate world", lazily("swarm.cli.models.quantize", "quantize"))
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("--calibrate", metavar="SOURCE", required=True,
                      help="world (rendered frames), random, or a .npy or .npz file or a folder of these")
     sub = action("import", "take in any ONNX graph", "import resnet.onnx --axis batch=1",
-                 lazily("swarm.cli.partition", "import_model"))
+                 lazily("swarm.cli.models.partition", "import_model"))
     sub.add_argument("file", metavar="FILE", help="an ONNX graph, with its external data beside it")
     sub.add_argument("--name", metavar="N", help="of the model; default: the file's")
     sub.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
                      help="bind a dynamic axis; may be given again; default: 1 for one that leads")
     sub = action("partition", "cut a model into stages that take about as long each", "partition detector --stages 8",
-                 lazily("swarm.cli.partition", "partition"))
+                 lazily("swarm.cli.models.partition", "partition"))
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("--stages", type=int, metavar="N", default=8, help="at most; default: 8")
     sub.add_argument("--variant", metavar="V", help="default: all")
     sub = action("verify", "show that the stages of a cut graph give what the whole gives",
-                 "verify detector --all-cuts --json", lazily("swarm.cli.verify", "verify"))
+                 "verify detector --all-cuts --json", lazily("swarm.cli.models.verify", "verify"))
     sub.add_argument("model", metavar="NAME|FILE", help="a model, or an .onnx file")
     sub.add_argument("--all-cuts", action="store_true", help="every cut, not only the 8 best")
     sub.add_argument("--variant", metavar="V", help="default: all")
@@ -104,7 +104,7 @@ def _models(p: argparse.ArgumentParser) -> None:
     sub.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
                      help="bind a dynamic axis of a file; may be given again")
     sub = action("replay", "run whole models on the frames of a run, and compare with what robots were told",
-                 "replay runs/split --json", lazily("swarm.cli.replay", "replay"))
+                 "replay runs/split --json", lazily("swarm.cli.models.replay", "replay"))
     sub.add_argument("folder", metavar="RUN", help="the folder of a run with --record")
 
 
@@ -185,7 +185,8 @@ COMMANDS = (
             example="swarm worlds render search_rescue --seed 7 --out building.svg",
             arguments=_worlds, run=lazily("swarm.cli.worlds", "worlds")),
     Command(name="models", help="list models, show, measure, shrink and take them apart",
-            example="swarm models show detector", arguments=_models, run=lazily("swarm.cli.models", "list_models")),
+            example="swarm models show detector", arguments=_models,
+            run=lazily("swarm.cli.models.models", "list_models")),
     Command(name="report", help="write a run folder's report.html again",
             example="swarm report runs/demo/planner --compare runs/demo/local",
             arguments=_report, run=lazily("swarm.cli.report", "report")),

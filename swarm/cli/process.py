@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from swarm.cli import extras
-from swarm.core import rules
-from swarm.core.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.core.settings import rules
+from swarm.core.settings.config import AgentFile, PlannerFile, WorldFile, read
 
 
 def agent(given: argparse.Namespace) -> int:
@@ -16,7 +16,7 @@ def agent(given: argparse.Namespace) -> int:
     from agents import behaviours
 
     rules.agent_file(settings, given.file, behaviours.available())
-    from agents.agent import main
+    from agents.robot import main
 
     return main(settings)
 
@@ -36,6 +36,6 @@ def world(given: argparse.Namespace) -> int:
 
     rules.world_file(settings, given.file, scenarios.available(), KINDS)
     extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet")
-    from sim_worlds.service import main
+    from sim_worlds.world_server import main
 
     return main(settings, given.file)

@@ -7,8 +7,8 @@ import importlib
 from pathlib import Path
 
 from swarm.cli import extras
-from swarm.core import rules
-from swarm.core.errors import BadInput
+from swarm.core.settings import rules
+from swarm.core.settings.errors import BadInput
 
 LONGEST_S = 86_400.0
 OPTIONS = (
@@ -22,7 +22,7 @@ OPTIONS = (
 def report(given: argparse.Namespace) -> int:
     """Write `report.html` again, from the folder's own files."""
     extras.needed("swarm report", *extras.REPORT)
-    from swarm.telemetry.report import write_report
+    from swarm.telemetry.report.report import write_report
 
     try:
         print(write_report(Path(given.folder), [Path(folder) for folder in given.compare]))
@@ -46,5 +46,6 @@ def bench(given: argparse.Namespace) -> int:
             raise BadInput(f"--{option}", f"means nothing to swarm bench {given.name}", example)
         if value is not None:
             options[key] = value
-    module = importlib.import_module(f"swarm.bench.{given.name}")
+    parts = importlib.import_module(f"swarm.bench.{given.name}")
+    module = importlib.import_module(f"{parts.__name__}.bench") if hasattr(parts, "__path__") else parts
     return module.main(given.json, **options)

@@ -13,8 +13,8 @@ from sim_worlds import scenarios
 from sim_worlds.draw import floor_plan
 from sim_worlds.robots import RobotSpec
 from sim_worlds.world import Scene
-from swarm.core.errors import BadInput
-from swarm.core.rules import known
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.rules import known
 
 
 def worlds(given: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Protocol
 
 NS = 1_000_000_000
 NEVER_NS = 1 << 62                   # later than any time
@@ -18,12 +17,6 @@ def ns(seconds: float) -> int:
 def seconds(nanoseconds: int) -> float:
     """Integer nanoseconds to seconds."""
     return nanoseconds / NS
-
-
-class Clock(Protocol):
-    """A monotonic clock with an arbitrary zero, one per robot: its readings never travel, only differences do."""
-
-    def now_ns(self) -> int: ...
 
 
 class MonotonicClock:
@@ -47,28 +40,27 @@ class FakeClock:
         return self.at_ns
 
 
-_wall_step_s = 0.0
+class WallClock:
+    """The date, for records that people read and for telling starts apart; never for deadlines.
 
+    step_s: by how much it is off: an injected fault.
+    """
 
-def set_wall_step(step_s: float) -> None:
-    """Have this process's wall clock be off by so much from now on: an injected fault. Deadlines know nothing of it."""
-    global _wall_step_s
-    _wall_step_s = step_s
+    def __init__(self, step_s: float = 0.0) -> None:
+        self.step_s = step_s
 
+    def unix_s(self) -> float:
+        """Seconds since 1970."""
+        return time.time() + self.step_s
 
-def unix_s() -> float:
-    """Seconds since 1970, for records that people read; never for deadlines."""
-    return time.time() + _wall_step_s
+    def new_boot(self) -> int:
+        """A number that tells one start of a process from the next: microseconds since 1970."""
+        return max(0, time.time_ns() // 1_000 + round(self.step_s * 1e6))
 
 
 def local_stamp() -> str:
     """The local date and time as YYYYMMDD-HHMMSS, for names of files."""
     return time.strftime("%Y%m%d-%H%M%S")
-
-
-def new_boot() -> int:
-    """A number that tells one start of a process from the next: microseconds since 1970."""
-    return max(0, time.time_ns() // 1_000 + round(_wall_step_s * 1e6))
 
 
 def process_age_s() -> float:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from sim_worlds import scenarios
-from swarm.core.config import AgentFile, FleetSpec, PlannerFile, RobotSpec, WorldFile
-from swarm.core.messages import Member
-from swarm.launcher.checks import kind_of
-from swarm.launcher.resolve import Resolved
+from swarm.core.protocol.messages import Member
+from swarm.core.settings.config import AgentFile, FleetSpec, PlannerFile, RobotSpec, WorldFile
+from swarm.run.settings.checks import kind_of
+from swarm.run.settings.resolve import Resolved
 
 FRAME_HZ_MIN = 5.0
 SENSE_HZ_MIN = 10.0                  # a whole multiple of the frames' rate: a frame is part of an observation

@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 
 import swarm
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 
 BOARDS = "boards.yaml"
 PACKAGED = "share/swarm-edge-runtime/launch"

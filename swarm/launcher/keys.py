@@ -7,9 +7,9 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-from swarm.core.errors import BadInput
-from swarm.net.keyfiles import PUBLIC, SECRET, new_pair, write_key, write_pair
-from swarm.net.keyfolder import ENROLLED
+from swarm.core.settings.errors import BadInput
+from swarm.net.security.key_files import PUBLIC, SECRET, new_pair, write_key, write_pair
+from swarm.net.security.key_folder import ENROLLED
 
 
 class RunKeys:

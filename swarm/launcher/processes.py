@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.launcher import warden
+from swarm.launcher import supervisor
 from swarm.net.loop import Loop
 from swarm.net.process import CLOCK_STEP_VARIABLE, LIFELINE_VARIABLE
 
@@ -70,7 +70,7 @@ class Children:
         self._sessions: set[int] = set()             # those that may still have processes
         self._lifeline, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
         self._warden = subprocess.Popen(
-            [sys.executable, "-I", "-S", warden.__file__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            [sys.executable, "-I", "-S", supervisor.__file__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True, bufsize=0,
         )
 
@@ -117,7 +117,7 @@ class Children:
     def signal(self, name: str, number: int) -> None:
         """A fault: a signal to the process and to all that it has started."""
         if self._children[name].returncode is None:
-            warden.signal_sessions([self._children[name].pid], number)
+            supervisor.signal_sessions([self._children[name].pid], number)
 
     def table(self) -> list[dict[str, Any]]:
         """`processes.json`: role, name and pid of each, and how it ended."""
@@ -127,7 +127,7 @@ class Children:
 
     def close(self) -> list[int]:
         """End every session that is left, by force if need be, then the warden. Returns who would not die."""
-        left = warden.end_sessions(self._sessions)
+        left = supervisor.end_sessions(self._sessions)
         for name in list(self._pidfds):
             self._reap(name)
         assert self._warden.stdin is not None
@@ -143,7 +143,7 @@ class Children:
         self._loop.unwatch(pidfd)
         os.close(pidfd)
         # Before the wait: while the dead leader is not reaped, its session's id cannot become another's.
-        survivors = warden.signal_sessions([child.pid], signal.SIGKILL)
+        survivors = supervisor.signal_sessions([child.pid], signal.SIGKILL)
         child.returncode = self._popen[name].wait()
         if not survivors:
             self._tell_warden(-child.pid)

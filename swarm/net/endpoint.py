@@ -20,12 +20,11 @@ import msgspec
 import zmq
 from numpy.typing import NDArray
 
-from swarm.core import messages as msg
-from swarm.core import rules
-from swarm.core.errors import BadInput
-from swarm.core.link import LinkQuality
-from swarm.core.messages import Body, Member
-from swarm.core.wire import (
+from swarm.core.policy.link import LinkEstimator, LinkQuality
+from swarm.core.ports import Received, Traffic
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages import Afflicted, Body, Member
+from swarm.core.protocol.wire import (
     PROTOCOL,
     SEAL_BYTES,
     Buffer,
@@ -40,16 +39,17 @@ from swarm.core.wire import (
     sealed,
     unsealed,
 )
+from swarm.core.settings import rules
+from swarm.core.settings.errors import BadInput
 from swarm.net import sockets
-from swarm.net.bulk import Bulk
-from swarm.net.impair import Impairment
-from swarm.net.keys import Keyring
+from swarm.net.bulk.lane import Bulk
+from swarm.net.bulk.sender import QueueStatistics
+from swarm.net.fault_injection import Impairment
 from swarm.net.lane import Lane, LaneStatistics
-from swarm.net.links import Link
 from swarm.net.loop import Loop
-from swarm.net.outgoing import QueueStatistics
+from swarm.net.security.keyring import Keyring
+from swarm.net.security.zap import Authenticator
 from swarm.net.sockets import LANES, URGENT_BYTES
-from swarm.net.zap import Authenticator
 
 log = logging.getLogger(__name__)
 
@@ -57,18 +57,6 @@ UNSPOILT = ("launcher", "world")     # no injected fault touches what comes of t
 LARGE_BYTES = 1 << 20                # of a message; measured: busy polling beside such a one slows it down
 MOST_PEERS = 1024                    # that are known; each has two sockets
 SOCKETS_OF_OWN = 64                  # lanes, their monitors, the door
-
-
-class Received(msgspec.Struct, frozen=True):
-    """A message that came, with who sent it, when its header was taken from the socket and when it was whole."""
-
-    sender: str
-    boot: int
-    body: Body
-    tensors: list[NDArray[Any]]
-    budget_s: float | None           # left at `begun_ns`
-    begun_ns: int                    # own clock
-    at_ns: int
 
 
 class NetStatistics(msgspec.Struct, frozen=True):
@@ -86,7 +74,7 @@ class _Peer:
     """A member that we are connected to."""
 
     def __init__(self, member: Member, lanes: dict[str, zmq.Socket[Any]]) -> None:
-        self.member, self.lanes, self.link = member, lanes, Link()
+        self.member, self.lanes, self.estimator = member, lanes, LinkEstimator()
 
 
 class Endpoint:
@@ -94,16 +82,17 @@ class Endpoint:
 
     bind: an address, and a port for the urgent lane if it must be a fixed one; the bulk lane then has the next.
     keyring: our key and everybody's; None: plaintext, where a connection is who it says it is.
-    undelivered: told of every message with a tag that was taken and will not arrive: to whom, tag, reason.
+    handler, undelivered: as in `attach`.
     Raises: BadInput where that cannot be bound.
     """
 
     def __init__(
-        self, loop: Loop, *, swarm: str, name: str, role: str, boot: int, handler: Callable[[Received], None],
-        bind: str = "127.0.0.1", keyring: Keyring | None = None,
-        undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
+        self, loop: Loop, *, swarm: str, name: str, role: str, boot: int,
+        handler: Callable[[Received], None] = lambda message: None, bind: str = "127.0.0.1",
+        keyring: Keyring | None = None, undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
     ) -> None:
-        self._loop, self._swarm, self._name, self._boot, self._handler = loop, swarm, name, boot, handler
+        self._loop, self._swarm, self._name, self._boot = loop, swarm, name, boot
+        self.attach(handler, undelivered)
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + SOCKETS_OF_OWN)
         self._peers: dict[str, _Peer] = {}
@@ -122,9 +111,17 @@ class Endpoint:
             raise
         self.member = Member(
             name=name, role=role, public_key=keyring.own.public if keyring else "", boot=boot, **addresses)
-        self._bulk = Bulk(loop, self._write, self._refuse, undelivered)
+        self._bulk = Bulk(loop, self._write, self._refuse, lambda *message: self._undelivered(*message))
         for lane in LANES:
             loop.watch(self._lanes[lane].socket, partial(self._receive, lane))
+
+    def attach(
+        self, received: Callable[[Received], None],
+        undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
+    ) -> None:
+        """Who gets all messages from now on, and who is told of one with a tag that was taken and will not arrive: to
+        whom, tag, reason."""
+        self._handler, self._undelivered = received, undelivered
 
     # --- members ---
 
@@ -149,7 +146,7 @@ class Endpoint:
             except WireError as error:
                 self._refuse(error)
             else:
-                self._bulk.join(member.name, peer.link.estimator)
+                self._bulk.join(member.name, peer.estimator)
 
     def leave(self, name: str) -> None:
         """Forget a member; what was queued for it is dropped."""
@@ -181,14 +178,14 @@ class Endpoint:
         peer = self._peers.get(name)
         return peer.member if peer else None
 
-    def link(self, name: str) -> Link | None:
-        """The measured path to a member."""
+    def link(self, name: str) -> LinkEstimator | None:
+        """The estimator of the path to a member."""
         peer = self._peers.get(name)
-        return peer.link if peer else None
+        return peer.estimator if peer else None
 
     def links(self) -> dict[str, LinkQuality]:
         """What is believed of the paths to all members."""
-        return {name: peer.link.quality for name, peer in self._peers.items()}
+        return {name: peer.estimator.quality for name, peer in self._peers.items()}
 
     # --- out ---
 
@@ -316,6 +313,19 @@ class Endpoint:
         ))
 
     # --- the rest ---
+
+    def inject(self, faults: Afflicted) -> None:
+        """From now on, lose and corrupt what comes of peers as these injected faults say, and no other way."""
+        self.impairment.become(faults)
+
+    def traffic(self) -> Traffic:
+        lanes = {name: lane.statistics() for name, lane in self._lanes.items()}
+        return Traffic(
+            refused=sum(self._refused.values()), control_bytes=lanes["urgent"].sent_bytes,
+            messages=sum(lane.sent + lane.received for lane in lanes.values()),
+            size_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in lanes.values()),
+            broken_off=sum(lane.broken_off for lane in lanes.values()),
+        )
 
     def statistics(self) -> NetStatistics:
         return NetStatistics(

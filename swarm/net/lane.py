@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 import zmq
 
-from swarm.core.wire import WireError
+from swarm.core.protocol.wire import WireError
 from swarm.net import sockets
-from swarm.net.connections import Connections
 from swarm.net.loop import Loop
+from swarm.net.security.connection_limits import Connections
 
 
 class LaneStatistics(msgspec.Struct, frozen=True):

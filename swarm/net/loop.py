@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from swarm.core.clock import Clock, ns
+from swarm.core.clock import ns
+from swarm.core.ports import Clock
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):

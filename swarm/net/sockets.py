@@ -7,8 +7,8 @@ from typing import Any
 
 import zmq
 
-from swarm.core.errors import BadInput
-from swarm.core.wire import MAX_TENSORS, Buffer
+from swarm.core.protocol.wire import MAX_TENSORS, Buffer
+from swarm.core.settings.errors import BadInput
 
 LANES = ("urgent", "bulk")
 URGENT_BYTES = 8 << 10               # a message beyond this goes by the bulk lane

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.messages import Body
-from swarm.core.plan import Placement, Plan
-from swarm.core.sightings import Came, Lost
+from swarm.core.policy.plan import Placement, Plan
+from swarm.core.protocol.messages import Body
+from swarm.membership.events import Came, Lost
 from swarm.planner.problem import Problem
-from swarm.planner.solvers import Solution
+from swarm.planner.solvers.place import Solution
 
 
 class Heard(msgspec.Struct, frozen=True):

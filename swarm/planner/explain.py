@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from swarm.core.plan import Placement
-from swarm.planner.predict import Forecast, evaluate
+from swarm.core.policy.plan import Placement
+from swarm.planner.forecast import Forecast, evaluate
 from swarm.planner.problem import Choice, Instance
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from swarm.core.cost import step_p95_s
-from swarm.core.link import LinkQuality
-from swarm.core.plan import Leg, Placement, Profile, StreamSpec
+from swarm.core.policy.cost import step_p95_s
+from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.plan import Leg, Placement, Profile, StreamSpec
 
 OVERHEAD_S = 0.005               # sensor to scheduler, pre- and post-processing: not in any profile
 JITTER = 1.25                    # a transfer is planned to take this many times its mean

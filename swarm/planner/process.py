@@ -16,19 +16,20 @@ from functools import partial
 
 import msgspec
 
-from swarm.core import messages as msg
 from swarm.core.clock import ns, seconds
-from swarm.core.config import PlannerFile
-from swarm.core.membership import MOST
-from swarm.core.sightings import Doubted
-from swarm.net.endpoint import Received
-from swarm.net.lookout import Changed, Lookout
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.settings.config import PlannerFile
+from swarm.membership.events import Doubted
+from swarm.membership.failure_detector import Changed, FailureDetector
+from swarm.membership.participant import Participant
+from swarm.membership.view import MOST
 from swarm.net.loop import Loop
 from swarm.net.process import Process, log_to_stderr
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
-from swarm.planner.refiner import ENDED, Refined, Refiner
-from swarm.planner.service import PlannerState
-from swarm.planner.solvers import place
+from swarm.planner.solvers.place import place
+from swarm.planner.solvers.refiner import ENDED, Refined, Refiner
+from swarm.planner.state import PlannerState
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +70,12 @@ class Planner:
     def __init__(self, settings: PlannerFile) -> None:
         self._settings = settings
         self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s)
-        self._process = Process(
-            swarm=settings.swarm, name=settings.name, role="planner", bind=settings.bind,
-            launcher=settings.launcher, roster=settings.roster, handler=self._received,
-            keys=settings.keys, security=settings.security,
-            advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._lookout.met(names),
+        self._process = Process(settings, "planner")
+        self._participant = Participant(
+            self._process.host, settings, self._received,
+            advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),
         )
-        self._lookout = Lookout(self._process, self._changed, neighbours=MOST)
+        self._failures = FailureDetector(self._process.host, self._participant, self._changed, neighbours=MOST)
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
         self._solver, self._refiner = Lane("solver", self._loop), Lane("refiner", self._loop)
         self._ray: Refiner | None = None
@@ -87,7 +87,7 @@ class Planner:
         self._loop.every(ns(TICK_S), lambda: self._handle(Tick()))
         if self._settings.launcher is None:
             self._begin()                            # on a board nobody sends Start
-        self._process.run()
+        self._process.run(self._participant.begin)
         if self._ray is not None and not self._ray.close():
             log.warning("ray did not end by itself; its processes were killed")
 
@@ -96,9 +96,9 @@ class Planner:
     def _received(self, message: Received) -> None:
         if isinstance(message.body, msg.Start):
             self._begin()
-        elif self._net.role(message.sender) == "agent" and self._lookout.heard(message):
+        elif self._net.role(message.sender) == "agent" and self._failures.heard(message):
             if isinstance(message.body, msg.Rumour):
-                self._lookout.rumour(message.body)
+                self._failures.rumour(message.body)
             else:
                 self._handle(Heard(message.sender, message.boot, message.body))
 
@@ -113,7 +113,7 @@ class Planner:
     def _perform(self, command: Command) -> None:
         match command:
             case Publish(plan=plan):
-                self._process.tell_launcher(msg.PlanNews(plan=plan))
+                self._participant.tell_launcher(msg.PlanNews(plan=plan))
                 for agent in self._net.peers("agent"):       # each its own part, or that would grow with the swarm
                     own = [placement for placement in plan.placements if placement.agent == agent]
                     self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
@@ -128,7 +128,7 @@ class Planner:
     def _solved(self, solved: Solved) -> None:
         """In the loop's thread."""
         self._handle(solved)
-        self._process.tell_launcher(msg.PlannerNews(
+        self._participant.tell_launcher(msg.PlannerNews(
             epoch=self._state.plan.epoch, solve_s=solved.solve_s, solver=solved.solution.solver, ray=solved.refined,
         ))
 
@@ -210,7 +210,7 @@ class Planner:
 
     def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
-        self._process.tell_launcher(msg.Happened(what=what, detail=detail))
+        self._participant.tell_launcher(msg.Happened(what=what, detail=detail))
 
 
 def run(settings: PlannerFile) -> int:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry.summary_types import JudgedRule
 
 OPS: dict[str, Callable[[Any, Any], bool]] = {

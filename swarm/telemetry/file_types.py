@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.config import Board, LaunchFile
-from swarm.core.plan import Placement
+from swarm.core.policy.plan import Placement
+from swarm.core.settings.config import Board, LaunchFile
 
 # --- manifest.json ---
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from swarm.core.messages import Ended, Gone, Submitted
-from swarm.core.spans import RequestId, Span
+from swarm.core.protocol.messages import Ended, Gone, Submitted
+from swarm.core.protocol.spans import RequestId, Span
 
 AGENT_LOST = "agent_lost"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.config import Board, LaunchFile
+from swarm.core.settings.config import Board, LaunchFile
 
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
             "ray", "pyarrow")

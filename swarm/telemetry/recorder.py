@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.errors import BadInput
-from swarm.core.plan import Plan
-from swarm.core.world import Pose
+from swarm.core.policy.plan import Plan
+from swarm.core.protocol.world import Pose
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
 from swarm.telemetry.ledger import Row
 

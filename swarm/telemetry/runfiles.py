@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
 from swarm.telemetry.recorder import is_run_folder
 

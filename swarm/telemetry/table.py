@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.spans import LegRun, Span
+from swarm.core.protocol.spans import LegRun, Span
 from swarm.telemetry.ledger import Row, on_a_peer
 
 Columns = dict[str, NDArray[Any]]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents import events as ev
-from agents.presence import Presence
-from agents.scheduler import Scheduler
+from agents.peers.table import Presence
+from agents.scheduling import events as ev
+from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
-from swarm.core.messages import Advert
-from swarm.core.plan import Leg, Placement, Plan, Profile, StageProfile, StreamSpec
-from swarm.core.spans import LegTimes, RequestId
+from swarm.core.policy.plan import Leg, Placement, Plan, Profile, StageProfile, StreamSpec
+from swarm.core.protocol.messages import Advert
+from swarm.core.protocol.spans import LegTimes, RequestId
 
 BOOT = 1
 

@@ -6,8 +6,8 @@ import random
 
 import msgspec
 
-from swarm.core.messages import Advert
-from swarm.core.plan import Leg, Profile, StreamSpec
+from swarm.core.policy.plan import Leg, Profile, StreamSpec
+from swarm.core.protocol.messages import Advert
 from tests.agents.fakes import profile
 
 SLOWEST = 3.0                        # times its median, of a stage or a whole run

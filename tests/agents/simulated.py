@@ -1,4 +1,4 @@
-"""Simulated time, and an executor in it that does what `agents.executor` does with its threads."""
+"""Simulated time, and an executor in it that does what `agents.runtime.executor` does with its threads."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
-from agents import events as ev
-from agents.executor import PATIENCE
-from agents.preemption import CUT_S, cut_now
+from agents.runtime.executor import PATIENCE
+from agents.scheduling import events as ev
+from agents.scheduling.queue.preemption import CUT_S, cut_now
 from swarm.core.clock import ns, seconds
-from swarm.core.cost import leg_p50_s
-from swarm.core.plan import Leg, Profile
+from swarm.core.policy.cost import leg_p50_s
+from swarm.core.policy.plan import Leg, Profile
 
 TOLD_NS = ns(0.0002)                 # at the latest so long after the end of a run the scheduler hears of it
 CUT_NS = ns(CUT_S)

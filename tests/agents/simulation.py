@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 
-from agents import events as ev
-from agents.preemption import CUT_S
-from agents.presence import Presence
-from agents.serving import CHAIN_BROKEN
+from agents.peers.table import Presence
+from agents.scheduling import events as ev
+from agents.scheduling.peer_requests import CHAIN_BROKEN
+from agents.scheduling.queue.preemption import CUT_S
 from swarm.core.clock import ns
-from swarm.core.membership import HEARTBEAT_S
-from swarm.core.plan import StreamSpec
-from swarm.core.spans import RequestId, Span
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol.spans import RequestId, Span
+from swarm.membership.view import HEARTBEAT_S
 from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
 from tests.agents.scenes import Asking, Scene
 from tests.agents.simulated import Agenda, SimulatedExecutor

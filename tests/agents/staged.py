@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import onnx
 
-from agents.catalogue import Given, Loaded, Made
+from agents.runtime.catalogue import Given, Loaded, Made
 from models import store
-from models.build.batch import single
-from models.build.graph import Graph
-from models.build.partition import balanced, split
-from models.build.tensors import spec_of
+from models.build.cut.partition import balanced, split
+from models.build.graph.graph import Graph
+from models.build.graph.tensors import spec_of
+from models.build.measure.batch import single
 from models.session import RunHandle
-from swarm.core.cards import RunTime, Stage, TensorSpec
-from swarm.core.plan import Leg
+from swarm.core.policy.plan import Leg
+from swarm.core.settings.cards import RunTime, Stage, TensorSpec
 
 STAGES = 4
 STAGE_MS = 1.0

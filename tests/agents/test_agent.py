@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from swarm.core import messages as msg
-from swarm.core.config import AgentFile, Board, dump
-from swarm.core.plan import Placement, Plan, StreamSpec
-from swarm.core.spans import RequestId
-from swarm.core.world import LIDAR, Detections, Pose
+from swarm.core.policy.plan import Placement, Plan, StreamSpec
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import RequestId
+from swarm.core.protocol.world import LIDAR, Detections, Pose
+from swarm.core.settings.config import AgentFile, Board, dump
 from tests.net.harness import Net
 from tests.patience import HANG_S
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.catalogue import Catalogue
+from agents.runtime.catalogue import Catalogue
 from models.session import RunHandle
 from models.store import ARTEFACTS
-from swarm.core import messages as msg
-from swarm.core.config import Board
-from swarm.core.spans import RequestId
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import RequestId
+from swarm.core.settings.config import Board
+from tests.agents.runtime.test_catalogue import GOLDEN
 from tests.agents.test_agent import Stage
-from tests.agents.test_catalogue import GOLDEN
 from tests.patience import HANG_S
 
 SLOW = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")

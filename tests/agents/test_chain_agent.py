@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents import recording
-from agents.catalogue import Catalogue
-from swarm.core import messages as msg
-from swarm.core.plan import Leg
-from swarm.core.spans import LegTimes, RequestId
-from swarm.core.world import Detection, Detections
+from agents.runtime import recording
+from agents.runtime.catalogue import Catalogue
+from swarm.core.policy.plan import Leg
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.core.protocol.world import Detection, Detections
+from tests.agents.runtime.test_catalogue import BOARD, FRAME
 from tests.agents.staged import STAGES, run_leg, store_with_stages
 from tests.agents.test_agent import IMAGE, Stage
-from tests.agents.test_catalogue import BOARD, FRAME
 
 
 class Chain(Stage):

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import pytest
 
-from swarm.core import messages as msg
-from swarm.core.config import AgentFile, Board, dump
+from swarm.core.protocol import messages as msg
+from swarm.core.settings.config import AgentFile, Board, dump
 from swarm.net.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import sys
 
-from agents.executor import PATIENCE
-from agents.preemption import MOST_CUTS
-from agents.queue import AGING_NS
-from agents.scheduler import Scheduler
-from agents.work import Work
+from agents.runtime.executor import PATIENCE
+from agents.scheduling.queue.preemption import MOST_CUTS
+from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.run_queue import AGING_NS
+from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
 from tests.agents.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
 

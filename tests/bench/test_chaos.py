@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from swarm.bench import chaos
-from swarm.bench.resident import Resident
-from swarm.core.config import FaultSpec, check
-from swarm.core.faults import kinds_of
+from swarm.bench.support.resident import Resident
+from swarm.core.policy.faults import kinds_of
+from swarm.core.settings.config import FaultSpec, check
 
 KEYS = ("faults", "submitted", "lost", "delivered_twice", "recover_p95_s", "rss_growth_pct", "survivors_serving")
 

@@ -10,15 +10,15 @@ import sys
 
 import pytest
 
-from swarm.bench.child import Child, ChildError, cpu_s
-from swarm.bench.echo import Address
+from swarm.bench.support.child import Child, ChildError, cpu_s
+from swarm.bench.transport.echo import Address
 from tests.patience import HANG_S
 
 PARENT = """
 import signal
-from swarm.bench.child import Child
-from swarm.bench.echo import Address
-child = Child("swarm.bench.echo", "bare", "1024")
+from swarm.bench.support.child import Child
+from swarm.bench.transport.echo import Address
+child = Child("swarm.bench.transport.echo", "bare", "1024")
 child.hear(Address)
 print(child.pid, flush=True)
 signal.pause()
@@ -26,20 +26,21 @@ signal.pause()
 
 
 def test_a_child_says_where_it_is_and_ends_with_its_block() -> None:
-    with Child("swarm.bench.echo", "bare", "1024") as child:
+    with Child("swarm.bench.transport.echo", "bare", "1024") as child:
         assert child.hear(Address).endpoint.startswith("tcp://127.0.0.1:")
         assert cpu_s(child.pid) > 0
     assert not os.path.exists(f"/proc/{child.pid}")
 
 
 def test_a_child_that_crashes_is_said_so(capfd: pytest.CaptureFixture[str]) -> None:
-    with Child("swarm.bench.echo", "bare", "not-a-number") as child, pytest.raises(ChildError, match="ended with 1"):
+    echo = Child("swarm.bench.transport.echo", "bare", "not-a-number")
+    with echo as child, pytest.raises(ChildError, match="ended with 1"):
         child.hear(Address)
     assert "ValueError" in capfd.readouterr().err
 
 
 def test_a_child_that_says_nothing_is_not_waited_for_in_vain() -> None:
-    with Child("swarm.bench.echo", "bare", "1024") as child:
+    with Child("swarm.bench.transport.echo", "bare", "1024") as child:
         child.hear(Address)
         with pytest.raises(ChildError, match=r"said nothing for 0\.01 s"):
             child.hear(Address, 0.01)

@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
-from swarm.bench import lanes, namespaces
+from swarm.bench.lanes import bench as lanes
 from swarm.cli.main import main
+from swarm.netns import namespaces
 
 NEEDED = ("swarm-bench", "10mbit", "32kb", "400ms")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm.bench import memory
+from swarm.bench.memory import bench as memory
 
 SMALL_BYTES = 100                    # at least, on the wire
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from swarm.bench import transport
-from swarm.bench.trips import Block
+from swarm.bench.transport import bench as transport
+from swarm.bench.transport.trips import Block
 
 FIGURES = {
     "p50_us", "p99_us", "cpu_us", "raw_zmq_p50_us", "raw_zmq_p99_us", "raw_zmq_cpu_us", "curve_p50_us", "curve_p99_us",

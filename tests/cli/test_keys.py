@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from swarm.cli.main import main
-from swarm.net.keyfiles import new_pair, read_key
-from swarm.net.keys import Keyring
+from swarm.net.security.key_files import new_pair, read_key
+from swarm.net.security.keyring import Keyring
 
 
 @pytest.fixture

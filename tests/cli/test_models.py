@@ -13,13 +13,14 @@ import onnx
 import pytest
 
 from models import profiles, store
-from models.build import measure, staging
-from models.build import profile as measuring
+from models.build.cut import staging
+from models.build.measure import measure
+from models.build.measure import profile as measuring
 from models.session import VERSION
 from models.store import ARTEFACTS, BLOBS
 from swarm.cli import drawing
 from swarm.cli.main import main
-from swarm.core.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
+from swarm.core.settings.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
 from tests.models.build.graphs import by_macs
 from tests.models.build.networks import CHANNELS, SIDE, cnn, constant
 

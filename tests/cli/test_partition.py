@@ -10,12 +10,13 @@ import onnx
 import pytest
 
 from models import store
-from models.build import importing, staging, verify
-from models.build.partition import cuts, split
-from models.build.staging import head_costs
+from models.build import importing
+from models.build.cut import staging, verify
+from models.build.cut.partition import cuts, split
+from models.build.cut.staging import head_costs
 from swarm.cli import extras
 from swarm.cli.main import main
-from swarm.core.cards import RunTime, crossing
+from swarm.core.settings.cards import RunTime, crossing
 from tests.models.build.graphs import by_macs, model, node, tensor
 
 F32 = np.float32

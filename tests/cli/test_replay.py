@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from agents.recording import Recording
+from agents.runtime.recording import Recording
 from models import store, tasks
 from models.session import Session
 from swarm.cli.main import main
-from swarm.cli.replay import difference
-from swarm.core.spans import LegRun, RequestId, Span
-from swarm.core.world import Detection, Detections, Mask, Outcome
+from swarm.cli.models.replay import difference
+from swarm.core.protocol.spans import LegRun, RequestId, Span
+from swarm.core.protocol.world import Detection, Detections, Mask, Outcome
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
 
 FRAMES = np.load(Path(__file__).parent.parent / "models" / "data" / "golden.npz")["images"]

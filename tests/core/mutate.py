@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from swarm.core import messages as msg
-from swarm.core import wire
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol import wire
 from tests.core.test_wire import EXAMPLES, envelope, frames_of
 
 Frames = list[bytes]

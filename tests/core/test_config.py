@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm.core.config import AgentFile, Board, LaunchFile, dump, read
-from swarm.core.errors import BadInput
+from swarm.core.settings.config import AgentFile, Board, LaunchFile, dump, read
+from swarm.core.settings.errors import BadInput
 
 GOOD = """
 version: 1

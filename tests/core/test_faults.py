@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm.core.config import FaultSpec
-from swarm.core.faults import Fault, afflicted, ails, expand
-from swarm.core.messages import Afflicted
+from swarm.core.policy.faults import Fault, afflicted, ails, expand
+from swarm.core.protocol.messages import Afflicted
+from swarm.core.settings.config import FaultSpec
 
 FLEETS = {"rover": ["rover_0", "rover_1", "rover_2"], "carrier": ["carrier_0"]}
 ROBOTS = [robot for robots in FLEETS.values() for robot in robots]

@@ -9,7 +9,7 @@ import tracemalloc
 import msgpack
 import pytest
 
-from swarm.core import wire
+from swarm.core.protocol import wire
 from tests.core.mutate import Mutator, seeds
 from tests.core.peak import growth_bytes
 

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from swarm.core.clock import FakeClock, MonotonicClock, ns, process_age_s
-from swarm.core.cost import PeerView, leg_p50_s, leg_p95_s
-from swarm.core.draw import from_quantiles, stream, uniform
-from swarm.core.link import LinkEstimator, LinkQuality
-from swarm.core.plan import Leg, Placement, Profile, StageProfile
-from swarm.core.route import Choice, Situation, balanced, route, split_into
+from swarm.core.policy.cost import PeerView, leg_p50_s, leg_p95_s
+from swarm.core.policy.draw import from_quantiles, stream, uniform
+from swarm.core.policy.link import LinkEstimator, LinkQuality
+from swarm.core.policy.plan import Leg, Placement, Profile, StageProfile
+from swarm.core.policy.route import Choice, Situation, balanced, route, split_into
 
 
 def profile(p50_s: float, variant: str = "int8", stages: Sequence[tuple[float, int]] = ()) -> Profile:

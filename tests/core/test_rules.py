@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from swarm.core import rules
-from swarm.core.config import AgentFile, Board, PlannerFile, RobotSpec, WorldFile
-from swarm.core.errors import BadInput
-from swarm.core.messages import Member
-from swarm.core.plan import StreamSpec
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol.messages import Member
+from swarm.core.settings import rules
+from swarm.core.settings.config import AgentFile, Board, PlannerFile, RobotSpec, WorldFile
+from swarm.core.settings.errors import BadInput
 
 BOARD = Board(speed={"fp32": 0.3, "int8": 0.3}, memory_mb=4096, power_w=10.0, source="test")
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.1)

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from swarm.core import messages as msg
-from swarm.core import wire
-from swarm.core.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, StageProfile, StreamSpec
-from swarm.core.spans import LegTimes, RequestId, Span
-from swarm.core.world import Act, Claim, Detection, Detections, Mask, Pose
+from swarm.core.policy.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, StageProfile, StreamSpec
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol import wire
+from swarm.core.protocol.spans import LegTimes, RequestId, Span
+from swarm.core.protocol.world import Act, Claim, Detection, Detections, Mask, Pose
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from swarm.core import messages as msg
 from swarm.core.clock import ns
-from swarm.core.config import AgentFile, PlannerFile, WorldFile, read
-from swarm.core.spans import RequestId, Span
-from swarm.net.endpoint import Received
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.settings.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.membership.participant import Participant
 from swarm.net.process import Process
 
 KINDS = {"agent": AgentFile, "planner": PlannerFile, "world": WorldFile}
@@ -26,10 +27,8 @@ class Dummy:
     def __init__(self, role: str, file: Path, manner: str) -> None:
         self.settings = read(file, KINDS[role])
         self.role, self.manner = role, manner
-        self.process = Process(
-            swarm=self.settings.swarm, name=self.settings.name, role=role, bind="127.0.0.1",
-            launcher=self.settings.launcher, roster=[], handler=self.handle,
-            keys=self.settings.keys, security=self.settings.security)
+        self.process = Process(self.settings, role)
+        self.participant = Participant(self.process.host, self.settings, self.handle)
         self.sequence = 0
         self.streaming = False
 
@@ -63,7 +62,7 @@ class Dummy:
 
     def request(self) -> None:
         self.sequence += 1
-        request = RequestId(self.settings.name, self.process.boot, self.sequence)
+        request = RequestId(self.settings.name, self.participant.boot, self.sequence)
         now = self.process.clock.now_ns()
         self.tell(msg.Submitted(request=request, stream="detect"))
         if self.manner != "loses":
@@ -73,7 +72,7 @@ class Dummy:
                 ending="completed")))
 
     def tell(self, body: msg.Body) -> None:
-        self.process.tell_launcher(body)
+        self.participant.tell_launcher(body)
 
 
 def main() -> int:
@@ -91,7 +90,8 @@ def main() -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         signal.pause()
-    Dummy(role, file, manner).process.run()
+    dummy = Dummy(role, file, manner)
+    dummy.process.run(dummy.participant.begin)
     return 0
 
 

@@ -11,10 +11,10 @@ import types
 from pathlib import Path
 
 from swarm.core.clock import MonotonicClock
-from swarm.launcher import run
+from swarm.launcher import launch as run
 from swarm.launcher.files import ProcessSpec
 from swarm.launcher.progress import Plain
-from swarm.launcher.resolve import Options, resolve
+from swarm.run.settings.resolve import Options, resolve
 
 DUMMY = Path(__file__).parent / "dummy.py"
 
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
     if not given.report:
-        sys.modules["swarm.telemetry.report"] = types.SimpleNamespace(write_report=lambda folder: folder)  # type: ignore
+        sys.modules["swarm.telemetry.report.report"] = types.SimpleNamespace(write_report=lambda folder: folder)  # type: ignore
     run.READY_S, run.READY_PER_ROBOT_S = given.ready_s, 0.0
     resolved = resolve(Options(launch=given.launch, assignments=given.assignments))
     launch = Dummies(resolved, given.out, command=sys.argv, progress=Plain(sys.stderr),

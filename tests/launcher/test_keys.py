@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 from swarm.launcher.keys import RunKeys
-from swarm.net.keyfiles import read_enrolled
-from swarm.net.keys import Keyring
+from swarm.net.security.key_files import read_enrolled
+from swarm.net.security.keyring import Keyring
 from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch
 
 NAMES = ["carrier_0", "launcher", "planner", "rover_0", "rover_1", "world"]

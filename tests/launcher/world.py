@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from swarm.launcher import warden
+from swarm.launcher import supervisor
 from tests.patience import HANG_S
 
 LAUNCH = """
@@ -52,7 +52,7 @@ def pids(out: Path, *roles: str) -> list[int]:
 
 
 def nobody_left(sessions: list[int]) -> bool:
-    return not warden.members(sessions)
+    return not supervisor.members(sessions)
 
 
 class Flight:
@@ -71,7 +71,7 @@ class Flight:
         self.process.kill()
         self.process.communicate()
         if (self.out / "processes.json").exists():
-            warden.signal_sessions(pids(self.out), signal.SIGKILL)
+            supervisor.signal_sessions(pids(self.out), signal.SIGKILL)
 
     def until(self, words: str) -> Flight:
         """Read its standard error up to the line with these words."""

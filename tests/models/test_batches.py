@@ -13,7 +13,7 @@ from models.batches import GAIN, SIZES, paying
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card
 from models.tasks import task
-from swarm.core.cards import RunTime
+from swarm.core.settings.cards import RunTime
 
 SHIPPED = [(name, variant) for name in store.names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
 

@@ -5,7 +5,7 @@ import pytest
 
 from models.store import ModelError
 from models.tasks import detect, task
-from swarm.core.world import Detection, Detections
+from swarm.core.protocol.world import Detection, Detections
 
 
 def maps(*peaks: tuple[int, int, int, float, tuple[float, float, float, float]]) -> list[np.ndarray]:

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from models.build.evaluate import average_precision, class_iou, confusion, error_model, match, mean_average_precision
-from models.build.frames import Frames
-from swarm.core.world import Detection, Detections
+from models.build.train.evaluate import (
+    average_precision,
+    class_iou,
+    confusion,
+    error_model,
+    match,
+    mean_average_precision,
+)
+from models.build.train.frames import Frames
+from swarm.core.protocol.world import Detection, Detections
 
 
 def frame(*boxes: tuple[int, float, float, float, float, bool]) -> Frames:

@@ -1,6 +1,6 @@
 """The shipped models on frames of a building they have not seen.
 
-`data/golden.npz` is `models.build.frames.render(5999, 8)`: images, masks, boxes.
+`data/golden.npz` is `models.build.train.frames.render(5999, 8)`: images, masks, boxes.
 """
 
 import subprocess
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.build.evaluate import class_iou, confusion, match
-from models.build.frames import Frames
+from models.build.train.evaluate import class_iou, confusion, match
+from models.build.train.frames import Frames
 from models.session import Session
 from models.store import artefact, load_card
 from models.tasks import detect, task
-from swarm.core.world import Detections, Mask, Outcome
+from swarm.core.protocol.world import Detections, Mask, Outcome
 
 
 @pytest.fixture(scope="module")

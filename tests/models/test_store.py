@@ -9,7 +9,7 @@ import pytest
 
 from models import store
 from models.store import ARTEFACTS, BLOBS, ModelError, artefact, load_card, names
-from swarm.core.cards import BATCH_AXIS
+from swarm.core.settings.cards import BATCH_AXIS
 
 SHIPPED = [(name, variant) for name in names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
 

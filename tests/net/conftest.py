@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from swarm.core.clock import ns
-from swarm.core.messages import Start
-from swarm.net import zap
+from swarm.core.protocol.messages import Start
 from swarm.net.endpoint import Endpoint
+from swarm.net.security import zap
 from tests.net.harness import Net
 from tests.net.keyed import HANDSHAKE_MS, RELOAD_S, Swarm
 from tests.net.raw import RawPeer

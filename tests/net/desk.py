@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from swarm.core.clock import FakeClock, ns, seconds
-from swarm.core.link import LinkEstimator
-from swarm.core.messages import Body, Start
-from swarm.core.wire import PROTOCOL, Envelope, TensorHeader
-from swarm.net.bulk import Bulk
+from swarm.core.policy.link import LinkEstimator
+from swarm.core.protocol.messages import Body, Start
+from swarm.core.protocol.wire import PROTOCOL, Envelope, TensorHeader
+from swarm.net.bulk.lane import Bulk
 from swarm.net.loop import Loop
 
 

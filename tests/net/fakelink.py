@@ -10,13 +10,13 @@ from functools import partial
 import numpy as np
 
 from swarm.core.clock import ns, seconds
-from swarm.core.link import LinkEstimator
-from swarm.core.messages import Start
-from swarm.core.wire import Receipt
-from swarm.net.bulk import RECEIPT_BYTES, RECEIPT_NS
-from swarm.net.incoming import Incoming
-from swarm.net.outgoing import Outgoing
-from swarm.net.parcel import Parcel, SendChunk, SendWhole
+from swarm.core.policy.link import LinkEstimator
+from swarm.core.protocol.messages import Start
+from swarm.core.protocol.wire import Receipt
+from swarm.net.bulk.lane import RECEIPT_BYTES, RECEIPT_NS
+from swarm.net.bulk.receiver import Incoming
+from swarm.net.bulk.sender import Outgoing
+from swarm.net.bulk.steps import Parcel, SendChunk, SendWhole
 
 BEAT_BYTES = 100
 LISTEN_NS = ns(0.25)

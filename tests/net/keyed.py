@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import zmq
 
-from swarm.core.messages import Happened, Start
-from swarm.core.wire import PROTOCOL, Envelope, encode, sealed
+from swarm.core.protocol.messages import Happened, Start
+from swarm.core.protocol.wire import PROTOCOL, Envelope, encode, sealed
 from swarm.net.endpoint import Endpoint
-from swarm.net.keyfiles import KeyPair, read_pair
-from swarm.net.keyfolder import KeyFolder
-from swarm.net.keys import Keyring
+from swarm.net.security.key_files import KeyPair, read_pair
+from swarm.net.security.key_folder import KeyFolder
+from swarm.net.security.keyring import Keyring
 from tests.net.harness import Net
 from tests.patience import HANG_S
 

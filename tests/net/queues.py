@@ -6,11 +6,11 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from swarm.core.link import LinkEstimator
-from swarm.core.messages import Start
-from swarm.core.wire import Receipt
-from swarm.net.outgoing import Outgoing
-from swarm.net.parcel import Parcel, SendChunk, Step
+from swarm.core.policy.link import LinkEstimator
+from swarm.core.protocol.messages import Start
+from swarm.core.protocol.wire import Receipt
+from swarm.net.bulk.sender import Outgoing
+from swarm.net.bulk.steps import Parcel, SendChunk, Step
 
 KIB, MIB = 1 << 10, 1 << 20
 

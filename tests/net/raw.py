@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import zmq
 
-from swarm.core.messages import Body, Member
-from swarm.core.wire import PROTOCOL, Envelope, decode, encode, header_of, sealed, unsealed
+from swarm.core.protocol.messages import Body, Member
+from swarm.core.protocol.wire import PROTOCOL, Envelope, decode, encode, header_of, sealed, unsealed
 from swarm.net.endpoint import Endpoint
 from swarm.net.sockets import LANES
 

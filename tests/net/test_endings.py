@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.link import LinkEstimator
-from swarm.net.outgoing import MOST_STARTED, QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
-from swarm.net.parcel import Dropped, SendEnd, SendWhole
+from swarm.core.policy.link import LinkEstimator
+from swarm.net.bulk.sender import MOST_STARTED, QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
+from swarm.net.bulk.steps import Dropped, SendEnd, SendWhole
 from tests.net.queues import KIB, MIB, drain, parcel, pump, put, queue, told
 
 # --- endings ---

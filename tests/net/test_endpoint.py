@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import zmq
 
-from swarm.core.errors import BadInput
-from swarm.core.messages import Drain, Happened, Shutdown, Start
-from swarm.core.wire import sealed
+from swarm.core.protocol.messages import Drain, Happened, Shutdown, Start
+from swarm.core.protocol.wire import sealed
+from swarm.core.settings.errors import BadInput
 from swarm.net.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core.messages import Credit, Drain, Happened, Start
-from swarm.core.wire import header
+from swarm.core.protocol.messages import Credit, Drain, Happened, Start
+from swarm.core.protocol.wire import header
+from swarm.net.bulk.sender import QUEUE_BYTES
 from swarm.net.endpoint import Endpoint
-from swarm.net.outgoing import QUEUE_BYTES
 from tests.net.harness import Net
 from tests.net.raw import RawPeer
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from swarm.core import messages as msg
-from swarm.core.wire import MAX_TENSOR_BYTES, Receipt, TensorHeader, buffer_of, header
-from swarm.net.endpoint import Endpoint, Received
-from swarm.net.incoming import MOST_TRANSFERS
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Receipt, TensorHeader, buffer_of, header
+from swarm.net.bulk.receiver import MOST_TRANSFERS
+from swarm.net.endpoint import Endpoint
 from swarm.net.sockets import FRAME_BYTES, LANES
 from tests.core.mutate import Frames, Mutator, seeds
 from tests.core.peak import growth_bytes

@@ -8,10 +8,10 @@ import msgpack
 import numpy as np
 import pytest
 
-from swarm.core.messages import Chunk, Credit, Drain, Happened, Start, TransferEnded, TransferRefused
-from swarm.core.wire import MAX_HEADER_BYTES, MAX_TENSORS, Receipt, TensorHeader, header
+from swarm.core.protocol.messages import Chunk, Credit, Drain, Happened, Start, TransferEnded, TransferRefused
+from swarm.core.protocol.wire import MAX_HEADER_BYTES, MAX_TENSORS, Receipt, TensorHeader, header
+from swarm.net.bulk.receiver import MOST_TRANSFERS
 from swarm.net.endpoint import Endpoint
-from swarm.net.incoming import MOST_TRANSFERS
 from tests.net.harness import Net
 from tests.net.raw import RawPeer
 

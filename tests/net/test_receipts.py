@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from swarm.core.clock import ns
-from swarm.core.link import LinkEstimator
-from swarm.core.wire import WireError
-from swarm.net.outgoing import Outgoing
-from swarm.net.parcel import SendChunk
+from swarm.core.policy.link import LinkEstimator
+from swarm.core.protocol.wire import WireError
+from swarm.net.bulk.sender import Outgoing
+from swarm.net.bulk.steps import SendChunk
 from tests.net.queues import KIB, MIB, measured, parcel, pump, put, queue, told
 
 # --- receipts ---

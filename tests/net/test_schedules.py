@@ -7,9 +7,9 @@ import random
 import pytest
 
 from swarm.core.clock import ns
-from swarm.core.link import LinkEstimator
-from swarm.net.outgoing import Outgoing
-from swarm.net.parcel import Dropped, Parcel, SendChunk, SendWhole, Step
+from swarm.core.policy.link import LinkEstimator
+from swarm.net.bulk.sender import Outgoing
+from swarm.net.bulk.steps import Dropped, Parcel, SendChunk, SendWhole, Step
 from tests.net.queues import MIB, measured, parcel, pump, told
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import zmq
 
-from swarm.core.messages import Drain, Happened, Member, Roster, Start
-from swarm.net.endpoint import Received
-from swarm.net.keyfiles import new_pair
+from swarm.core.ports import Received
+from swarm.core.protocol.messages import Drain, Happened, Member, Roster, Start
+from swarm.core.settings.config import ProcessFile
+from swarm.membership.participant import Participant
 from swarm.net.process import Process
+from swarm.net.security.key_files import new_pair
 from tests.net.keyed import GREETING, Swarm, greet, logged, still_serves
 
 
@@ -205,10 +207,11 @@ def test_without_keys_a_roster_leads_beyond_this_machine_only_where_the_file_say
         msgspec.structs.replace(launcher, name="b", role="agent"),
         Member(name="away", role="agent", urgent="tcp://10.0.0.7:1", bulk="tcp://10.0.0.7:2"),
     ])
-    process = Process(swarm="s", name="a", role="agent", bind="127.0.0.1", launcher=launcher, roster=[], keys="",
-                      security=security, handler=lambda message: None)
-    process._received(Received("launcher", 1, roster, [], None, 0, 0))
+    settings = ProcessFile(version=1, swarm="s", name="a", launcher=launcher, security=security)
+    process = Process(settings, "agent")
+    participant = Participant(process.host, settings, lambda message: None)
+    participant._received(Received("launcher", 1, roster, [], None, 0, 0))
     assert process.net.peers() == joined
-    assert process.refused == 3 - len(joined)
+    assert participant.refused == 3 - len(joined)
     process.net.close()
     process.loop.close()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import random
 
-from swarm.core.link import LinkQuality
-from swarm.core.plan import Profile, StageProfile, StreamSpec
+from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.plan import Profile, StageProfile, StreamSpec
 from swarm.planner.problem import BACKGROUND_RUN_S, AgentInfo, Choice, Instance, Problem, StreamOf
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from swarm.core.plan import Placement
-from swarm.planner.predict import evaluate
+from swarm.core.policy.plan import Placement
+from swarm.planner.forecast import evaluate
 from swarm.planner.problem import Instance, Problem
-from swarm.planner.search import Search
+from swarm.planner.solvers.local_search import Search
 
 
 def score(problem: Problem, placements: Sequence[Placement]) -> float:

@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from swarm import cluster
-from swarm.planner import refiner
-from swarm.planner.portfolio import Portfolio, attempt, attempts
-from swarm.planner.refiner import ENDED, Refiner
-from swarm.planner.solvers import place
+from swarm.planner.solvers import refiner
+from swarm.planner.solvers.place import place
+from swarm.planner.solvers.portfolio import Portfolio, attempt, attempts
+from swarm.planner.solvers.refiner import ENDED, Refiner
 from tests.patience import HANG_S
 from tests.planner.builders import scattered
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from swarm.core.clock import MonotonicClock, ns
-from swarm.core.config import PlannerFile, dump
-from swarm.core.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
-from swarm.core.plan import Plan
-from swarm.net.endpoint import Endpoint, Received
+from swarm.core.policy.plan import Plan
+from swarm.core.ports import Received
+from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
+from swarm.core.settings.config import PlannerFile, dump
+from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
 from swarm.planner import process
@@ -25,7 +26,7 @@ from tests.planner.builders import team
 COMMAND = """
 import sys
 from pathlib import Path
-from swarm.core.config import PlannerFile, read
+from swarm.core.settings.config import PlannerFile, read
 from swarm.planner.process import run
 sys.exit(run(read(Path(sys.argv[1]), PlannerFile)))
 """

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm.core.plan import Placement
-from swarm.planner.predict import evaluate
+from swarm.core.policy.plan import Placement
+from swarm.planner.forecast import evaluate
 from swarm.planner.problem import AgentInfo, Instance, Problem
-from swarm.planner.solvers import BASELINES, EVALUATIONS_PER_S, place, where
+from swarm.planner.solvers.place import BASELINES, EVALUATIONS_PER_S, place, where
 from tests.planner.builders import links, profile, scattered, stream, team
 from tests.planner.oracle import exhaustive, score
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim_worlds.building import Building
-from sim_worlds.solids import Piece, Rect, Solid
-from sim_worlds.things import box
-from swarm.core.world import Pose
+from sim_worlds.physics.solids import Piece, Rect, Solid
+from sim_worlds.scenarios.search_rescue.building import Building
+from sim_worlds.scenarios.search_rescue.things import box
+from swarm.core.protocol.world import Pose
 
 
 def room(spawns: Sequence[Pose], *, half_m: float = 4.0, targets: Sequence[Piece] = (),

@@ -9,17 +9,17 @@ from typing import Any
 
 import msgspec
 
-from swarm.core import draw
-from swarm.core.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
-from swarm.core.faults import Fault, expand
-from swarm.core.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
-from swarm.core.plan import Placement, Plan
-from swarm.core.spans import LegRun, RequestId, Span
-from swarm.telemetry.fault_figures import FaultDone
+from swarm.core.policy import draw
+from swarm.core.policy.faults import Fault, expand
+from swarm.core.policy.plan import Placement, Plan
+from swarm.core.protocol.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
+from swarm.core.protocol.spans import LegRun, RequestId, Span
+from swarm.core.settings.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
+from swarm.telemetry.figures.agents import AgentBook
+from swarm.telemetry.figures.faults import FaultDone
+from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.ledger import Ledger
-from swarm.telemetry.news import AgentBook
 from swarm.telemetry.recorder import RunFolder
-from swarm.telemetry.summary import summarise
 
 NS = 1_000_000_000
 T0 = 5 * NS                          # the streams begin; the command began at 0

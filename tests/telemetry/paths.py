@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from swarm.core.spans import LegRun, RequestId, Span
+from swarm.core.protocol.spans import LegRun, RequestId, Span
 from swarm.telemetry import table
 from swarm.telemetry.ledger import Row
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from swarm.core.errors import BadInput
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry.accept import KEYS, STREAM_KEYS, check_accept, judge
 from tests.telemetry import fakes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm.core.messages import Ended, Gone, Submitted
-from swarm.core.spans import RequestId, Span
+from swarm.core.protocol.messages import Ended, Gone, Submitted
+from swarm.core.protocol.spans import RequestId, Span
 from swarm.telemetry.ledger import Ledger
 from tests.telemetry import fakes
 

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from swarm.core.errors import BadInput
-from swarm.core.plan import Plan
-from swarm.core.spans import LegRun, Span
-from swarm.core.world import Pose
+from swarm.core.policy.plan import Plan
+from swarm.core.protocol.spans import LegRun, Span
+from swarm.core.protocol.world import Pose
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import FILES, RunFolder

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core import draw
-from swarm.core.world import LIDAR, Act, Observation, Pose
+from swarm.core.policy import draw
+from swarm.core.protocol.world import LIDAR, Act, Observation, Pose
 
 V_MAX_MPS = 0.6
 W_MAX_RADPS = 1.8

@@ -15,8 +15,8 @@ from agents.behaviours.search.grid import CELL_M, CELLS, OCCUPIED, cell_of, cent
 from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import Mate, Point, outward
 from agents.behaviours.search.track import Track
-from swarm.core import draw
-from swarm.core.world import Pose
+from swarm.core.policy import draw
+from swarm.core.protocol.world import Pose
 
 STAND_OFF_M = (0.85, 1.9)            # from where a track is confirmed
 VISIT_WAY_M = 9.0                    # a track further away on foot is left for later

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search.grid import CELLS, HALF_M, blocks
-from swarm.core.world import TARGET_CLASSES, Pose
+from swarm.core.protocol.world import TARGET_CLASSES, Pose
 
 MAP_TOPIC = "search.map"
 FINDS_TOPIC = "search.finds"

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.world import CAMERA, LIDAR, Pose
+from swarm.core.protocol.world import CAMERA, LIDAR, Pose
 
 CELL_M = 0.25
 CELLS = 96                           # per side: 24 m, centred on the world's origin

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.world import CAMERA, CLUTTER, FLOOR, LIDAR, ROBOT, TARGET, TARGET_CLASSES, Detection, Mask, Pose
+from swarm.core.protocol.world import (
+    CAMERA,
+    CLUTTER,
+    FLOOR,
+    LIDAR,
+    ROBOT,
+    TARGET,
+    TARGET_CLASSES,
+    Detection,
+    Mask,
+    Pose,
+)
 
 HEIGHT_M = {"casualty": 0.61, "beacon": 0.81, "hazard": 0.61}
 """Typical height of a target."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.sight import Fix, locate, target_share
 from agents.behaviours.search.track import Track, covariance, deviations
-from swarm.core.world import CAMERA, LIDAR, TARGET_CLASSES, Claim, Detections, Mask, Pose
+from swarm.core.protocol.world import CAMERA, LIDAR, TARGET_CLASSES, Claim, Detections, Mask, Pose
 
 SCORE_MIN = 0.4                      # detections below this are ignored
 HITS_TO_VISIT = 2

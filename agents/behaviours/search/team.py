@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from swarm.core.world import Pose
+from swarm.core.protocol.world import Pose
 
 Point = tuple[float, float]
 

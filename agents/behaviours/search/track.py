@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search.sight import Fix
-from swarm.core.world import TARGET_CLASSES
+from swarm.core.protocol.world import TARGET_CLASSES
 
 NEAR_TO_CLAIM_M = 2.6                # a claim needs looks from this close
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from models.build.graph import Graph
-from models.build.partition import cuts
+from models.build.cut.partition import cuts
+from models.build.graph.graph import Graph
 
 SHAPE = [1, 4]
 

@@ -12,15 +12,15 @@ from onnx import ModelProto
 
 from models import store
 from models.batches import SIZES
-from models.build import measure
-from models.build.batch import batched, most_at_once, opened, single, timed
-from models.build.graph import Graph
-from models.build.profile import profile
-from models.build.runner import Runner
-from models.build.several import LONGEST_MS, scaled, sizes
+from models.build.graph.graph import Graph
+from models.build.measure import measure
+from models.build.measure.batch import batched, most_at_once, opened, single, timed
+from models.build.measure.profile import profile
+from models.build.measure.runner import Runner
+from models.build.measure.several import LONGEST_MS, scaled, sizes
 from models.session import Session
 from models.store import ModelError
-from swarm.core.cards import AGREEMENT, Card, RunTime, Variant
+from swarm.core.settings.cards import AGREEMENT, Card, RunTime, Variant
 from tests.models.build.graphs import model, node, tensor
 from tests.models.build.networks import cnn
 

@@ -8,14 +8,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.build.calibration import COUNT, camera_inputs, inputs_of, is_camera
-from models.build.frames import Frames
-from models.build.gates import Agreement, Labelled
-from models.build.material import labelled, material
-from models.build.variants import load
+from models.build.quantize.calibration import COUNT, camera_inputs, inputs_of, is_camera
+from models.build.quantize.gates import Agreement, Labelled
+from models.build.quantize.material import labelled, material
+from models.build.quantize.variants import load
+from models.build.train.frames import Frames
 from models.store import ARTEFACTS, load_card
-from swarm.core.cards import AGREEMENT, Card, TensorSpec
-from swarm.core.errors import BadInput
+from swarm.core.settings.cards import AGREEMENT, Card, TensorSpec
+from swarm.core.settings.errors import BadInput
 from tests.models.build.networks import CHANNELS, SIDE, cnn
 
 SHAPE = (1, CHANNELS, SIDE, SIDE)

@@ -8,10 +8,10 @@ import onnxruntime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.build.graph import Graph
-from models.build.partition import MOST_TENSORS, cuts, frontiers, split
-from models.build.samples import samples
-from models.build.verify import FUSED, Whole, outcome
+from models.build.cut.partition import MOST_TENSORS, cuts, frontiers, split
+from models.build.cut.verify import FUSED, Whole, outcome
+from models.build.graph.graph import Graph
+from models.build.measure.samples import samples
 from tests.models.build.dags import dag
 
 SEEDS = st.integers(0, 2**32 - 1)

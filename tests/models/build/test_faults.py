@@ -8,11 +8,11 @@ import onnx
 import pytest
 from onnx import ModelProto
 
-from models.build.batch import single
-from models.build.graph import Graph
-from models.build.partition import cuts, split
-from models.build.samples import samples
-from models.build.verify import WRONG, Whole
+from models.build.cut.partition import cuts, split
+from models.build.cut.verify import WRONG, Whole
+from models.build.graph.graph import Graph
+from models.build.measure.batch import single
+from models.build.measure.samples import samples
 from models.store import artefact, load_card
 from tests.models.build.faults import altered_initializer, lost_residual, relu_to_neg
 

@@ -5,12 +5,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models.build.extract import stage
-from models.build.graph import Graph
-from models.build.partition import cuts, frontiers, ranked, split
-from models.build.samples import samples
-from models.build.verify import Whole
-from swarm.core.errors import BadInput
+from models.build.cut.partition import cuts, frontiers, ranked, split
+from models.build.cut.verify import Whole
+from models.build.graph.extract import stage
+from models.build.graph.graph import Graph
+from models.build.measure.samples import samples
+from swarm.core.settings.errors import BadInput
 from tests.models.build.graphs import body, model, node, tensor
 
 F32 = np.float32

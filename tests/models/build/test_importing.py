@@ -11,12 +11,12 @@ from onnx import ModelProto, TensorProto, helper
 
 from models import store
 from models.build import importing
+from models.build.cut.partition import cuts
 from models.build.importing import import_file, read, static
-from models.build.partition import cuts
-from models.build.profile import run_times
+from models.build.measure.profile import run_times
 from models.session import Session
-from swarm.core.cards import Card, RunTime
-from swarm.core.errors import BadInput
+from swarm.core.settings.cards import Card, RunTime
+from swarm.core.settings.errors import BadInput
 from tests.models.build.graphs import body, model, node, tensor
 
 F32 = np.float32

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx import ModelProto, helper
 
-from models.build.graph import Graph
-from models.build.zoo import fp32
+from models.build.graph.graph import Graph
+from models.build.zoo.zoo import fp32
 from tests.models.build.graphs import body, model, node, tensor
 
 F32 = np.float32

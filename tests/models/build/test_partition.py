@@ -5,8 +5,8 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from models.build.graph import Graph
-from models.build.partition import SLACK, Cut, balanced, cuts
+from models.build.cut.partition import SLACK, Cut, balanced, cuts
+from models.build.graph.graph import Graph
 from tests.models.build.dags import dag
 
 SEEDS = range(12)

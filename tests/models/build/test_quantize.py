@@ -9,14 +9,14 @@ import onnx
 import pytest
 from onnx import ModelProto
 
-from models.build import ways
-from models.build.gates import Agreement, agreement
-from models.build.quantize import quantize
-from models.build.runner import Runner
-from models.build.samples import samples
-from models.build.sensitivity import ranked
-from models.build.ways import Way, heads, prepared, quantized, weighted
-from swarm.core.errors import BadInput
+from models.build.measure.runner import Runner
+from models.build.measure.samples import samples
+from models.build.quantize import ways
+from models.build.quantize.gates import Agreement, agreement
+from models.build.quantize.quantize import quantize
+from models.build.quantize.sensitivity import ranked
+from models.build.quantize.ways import Way, heads, prepared, quantized, weighted
+from swarm.core.settings.errors import BadInput
 from tests.models.build import graphs
 from tests.models.build.networks import CHANNELS, SIDE, cnn, constant, weightless
 

@@ -7,12 +7,12 @@ import onnx
 import pytest
 
 from models import store
-from models.build.batch import single
-from models.build.graph import Graph
-from models.build.proof import prove
-from models.build.verify import Feed
+from models.build.cut.proof import prove
+from models.build.cut.verify import Feed
+from models.build.graph.graph import Graph
+from models.build.measure.batch import single
 from models.store import ARTEFACTS
-from swarm.core.cards import crossing
+from swarm.core.settings.cards import crossing
 
 SHIPPED = [(name, variant) for name in store.names(ARTEFACTS) for variant in store.load_card(name, ARTEFACTS).variants]
 

@@ -6,13 +6,13 @@ import numpy as np
 import onnx
 import pytest
 
-from models.build import crew
-from models.build.compare import difference
-from models.build.graph import Graph
-from models.build.partition import frontiers, split
-from models.build.proof import prove
-from models.build.samples import samples
-from models.build.verify import FUSED, WRONG, Whole, outcome, report
+from models.build.cut import crew
+from models.build.cut.compare import difference
+from models.build.cut.partition import frontiers, split
+from models.build.cut.proof import prove
+from models.build.cut.verify import FUSED, WRONG, Whole, outcome, report
+from models.build.graph.graph import Graph
+from models.build.measure.samples import samples
 from tests.models.build.graphs import model, node, tensor
 
 F32 = np.float32

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from models.build import zoo
-from models.build.graph import Graph
-from models.build.partition import cuts, ranked, split
-from models.build.proof import prove
-from models.build.samples import samples
-from models.build.verify import Whole
-from models.build.zoo import LIGHT, NAMES
+from models.build.cut.partition import cuts, ranked, split
+from models.build.cut.proof import prove
+from models.build.cut.verify import Whole
+from models.build.graph.graph import Graph
+from models.build.measure.samples import samples
+from models.build.zoo import zoo
+from models.build.zoo.zoo import LIGHT, NAMES
 
 
 @pytest.fixture(scope="module")

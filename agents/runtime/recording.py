@@ -1,0 +1,77 @@
+"""What a robot saw and was told of it: the frame and the outcome of every request that was delivered.
+
+`NAME.npz` holds `frames`, uint8 [n, height, width, 3], and `records`, MessagePack as uint8: a list of `Record`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.world import Outcome
+from swarm.core.settings.errors import BadInput
+
+MOST_FRAMES = 1000                   # kept by one robot: 20 MB of those that the world sends
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivered outcome. `frame` is the index of the frame it was made from."""
+
+    request: RequestId
+    model: str
+    variant: str
+    agents: list[str]                # that ran a part of it, in order
+    outcome: Outcome
+    frame: int
+
+
+class Recording:
+    """Of one robot, in memory until it is written. Beyond the bound nothing more is kept, and `left_out` counts."""
+
+    def __init__(self) -> None:
+        self._frames: list[NDArray[np.uint8]] = []
+        self._records: list[Record] = []
+        self.left_out = 0
+
+    def keep(self, span: Span, outcome: Outcome, frame: NDArray[np.uint8]) -> None:
+        """A delivered outcome; streams that share a frame share it here, too."""
+        index = next((i for i in range(len(self._frames) - 1, -1, -1) if self._frames[i] is frame), None)
+        if index is None:
+            if len(self._frames) >= MOST_FRAMES:
+                self.left_out += 1
+                return
+            index = len(self._frames)
+            self._frames.append(frame)
+        in_chain = bool(span.legs) and span.ran_on == span.legs[-1].agent
+        self._records.append(Record(
+            request=span.request, model=span.model, variant=span.variant, outcome=outcome, frame=index,
+            agents=[leg.agent for leg in span.legs] if in_chain else [span.ran_on],
+        ))
+
+    def write(self, path: Path) -> None:
+        """Write all of it, as a whole or not at all. Raises: OSError."""
+        content = io.BytesIO()
+        frames = np.stack(self._frames) if self._frames else np.empty((0, 0, 0, 3), np.uint8)
+        np.savez(content, frames=frames, records=np.frombuffer(msgspec.msgpack.encode(self._records), np.uint8))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".tmp")
+        partial.write_bytes(content.getvalue())
+        os.replace(partial, path)
+
+
+def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:
+    """Records and frames of a file. Raises: BadInput."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            frames, records = (np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+                               for name in ("frames", "records"))
+        return msgspec.msgpack.decode(records.tobytes(), type=list[Record]), frames
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, msgspec.DecodeError) as error:
+        raise BadInput(str(path), f"not a recording: {error}", "a file that a run with --record wrote") from None

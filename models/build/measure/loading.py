@@ -1,0 +1,91 @@
+"""How long a file takes to load, and what it holds: measured in a process of its own.
+
+    python -m models.build.measure.loading FILE PROVIDER ...
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import psutil
+
+from models.build.measure.measure import Stopwatch, drawn
+from models.store import ModelError
+from swarm.core.settings.cards import Provider
+from swarm.core.settings.errors import BadInput
+
+RUNS = 3
+REFUSED = 2
+"""Exit code of the process where the file cannot be loaded and run, with the reason on stderr."""
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """One file in an otherwise empty process."""
+
+    cold_ms: float                   # with an empty cache: read, optimised, warmed up
+    warm_ms: float                   # with the optimised graph in the cache
+    memory_bytes: int                # resident growth after some runs
+    peak_bytes: int                  # the most of it, loading included
+
+
+def load(path: Path, on: Sequence[Provider] = ("cpu",)) -> Load:
+    """Start a process that measures. Raises: ModelError for what cannot be loaded and run; CalledProcessError."""
+    command = [sys.executable, "-m", "models.build.measure.loading", str(path), *on]
+    with tempfile.TemporaryDirectory(prefix="swarm-cache-") as empty:
+        done = subprocess.run(command, capture_output=True, env=os.environ | {"SWARM_CACHE": empty})
+    if done.returncode == REFUSED:
+        raise ModelError(str(path), done.stderr.decode())
+    done.check_returncode()
+    return msgspec.json.decode(done.stdout, type=Load)
+
+
+def memory_bytes(path: Path) -> int:
+    """Resident growth of one session after its first runs."""
+    return load(path).memory_bytes
+
+
+def _measure(path: Path, on: Sequence[Provider]) -> Load:
+    from models.session import Session
+
+    watch, held = Stopwatch(), []
+    before_bytes = psutil.Process().memory_info().rss
+    cold_ms = watch.time_ms(lambda: held.append(Session(path, on=on)))
+    inputs = drawn(held[0].inputs, np.random.default_rng(7))
+    for _ in range(RUNS):
+        held[0].run(inputs)
+    grown_bytes, peak_bytes = psutil.Process().memory_info().rss - before_bytes, _peak_bytes() - before_bytes
+    held.clear()
+    gc.collect()
+    warm_ms = watch.time_ms(lambda: held.append(Session(path, on=on)))
+    if not held[0].cached and "tensorrt" not in on:
+        raise RuntimeError(f"{path}: the second load did not come from the cache")
+    return Load(cold_ms=round(cold_ms, 2), warm_ms=round(warm_ms, 2), memory_bytes=max(grown_bytes, 0),
+                peak_bytes=max(peak_bytes, 0))
+
+
+def _peak_bytes() -> int:
+    """The most that was ever resident, as the operating system keeps it (VmHWM, kB)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def main(path: Path, on: Sequence[Provider]) -> int:
+    try:
+        measured = _measure(path, on)
+    except BadInput as error:
+        print(f"{error.what}; {error.want}" if error.want else error.what, end="", file=sys.stderr)
+        return REFUSED
+    sys.stdout.buffer.write(msgspec.json.encode(measured))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))      # pyright: ignore[reportArgumentType]

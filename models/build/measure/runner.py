@@ -1,0 +1,64 @@
+"""Runs a graph that is in memory, as the product would run it: one thread, every graph optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
+
+from swarm.core.settings.errors import BadInput
+
+FATAL = 4                            # ONNX Runtime's highest log severity
+
+
+class RunnerError(BadInput):
+    """ONNX Runtime cannot load the graph, or cannot run it on what it was given."""
+
+
+class Runner:
+    """One graph, loaded.
+
+    Without `optimise` every node is computed by itself: nothing is fused, reordered or folded. Errors name the graph
+    as `name`, by default by its own.
+    """
+
+    def __init__(self, model: onnx.ModelProto, *, optimise: bool = True, name: str = "") -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.use_deterministic_compute = True
+        options.log_severity_level = FATAL
+        level = ort.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+        self._name = name or model.graph.name or "graph"
+        try:
+            self._session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        except _ERRORS as error:
+            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot load it: {_said(error)}") from error
+        self.inputs = self._session.get_inputs()
+        self.outputs = self._session.get_outputs()
+
+    def run(self, inputs: Mapping[str, NDArray], handle: None = None) -> list[NDArray]:
+        """The outputs, in the order of `outputs`. Raises: RunnerError."""
+        try:
+            return cast("list[NDArray]", self._session.run(None, dict(inputs)))
+        except _ERRORS as error:
+            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot run it: {_said(error)}") from error
+
+    def named(self, inputs: Mapping[str, NDArray]) -> dict[str, Any]:
+        """The outputs by name: arrays, or lists where the graph gives sequences."""
+        return {value.name: array for value, array in zip(self.outputs, self.run(inputs), strict=True)}
+
+
+def _said(error: Exception) -> str:
+    """In one line."""
+    return " ".join(str(error).split())
+
+
+_ERRORS = (
+    ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.InvalidArgument,
+    ort_errors.NotImplemented, ort_errors.RuntimeException,
+)

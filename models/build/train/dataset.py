@@ -1,0 +1,114 @@
+"""Labelled frames for training: one building per seed, seen as robots on a mission would see it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds.grid import Grid
+from sim_worlds.physics.bullet import Bullet
+from sim_worlds.robots import ROVER, RobotSpec
+from sim_worlds.scenarios.search_rescue.building import Building, generate
+from sim_worlds.sensors import ground_truth
+from sim_worlds.sensors.ground_truth import TrueBox
+from swarm.core.protocol.world import CAMERA, Pose
+
+AIMED_SHARE = 0.62                   # frames that are aimed at a target; chance views add a few more
+AIMED_M = (0.6, 6.0)                 # distance to it
+COMPANY_M = (0.7, 3.5)               # distance of a robot that is put into view
+COMPANY_SHARE = 0.45
+RESOLUTION_M = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledFrame:
+    """One frame and its truth."""
+
+    image: NDArray[np.uint8]         # [72, 96, 3], RGB
+    boxes: list[TrueBox]             # all with a visible pixel; `counts` tells which to score
+    mask: NDArray[np.uint8]          # [72, 96], values index SEGMENT_CLASSES
+    pose: Pose                       # of the robot that took it
+
+
+def frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
+    """`count` frames from the building of a seed, the same for the same arguments; other seeds, other buildings.
+
+    Robots stand in free space, other robots about them; 60 to 70 % of the frames show a target 0.6 to 6 m away.
+    Raises ValueError when `robots` is below 1.
+    """
+    if robots < 1:
+        raise ValueError(f"frames need at least 1 robot, not {robots}")
+    building = generate(seed, robots)
+    fleet = [RobotSpec(name=f"robot_{i}", kind="carrier" if i % 4 == 3 else "rover", physics="kinematic")
+             for i in range(robots)]
+    rng = np.random.default_rng([seed, 7])
+    places = _Places(building)
+    with Bullet(building, fleet) as bullet:
+        for number in range(count):
+            me = number % robots
+            pose = places.viewpoint(rng)
+            bullet.teleport(me, pose)
+            for other, where in zip([i for i in range(robots) if i != me], places.company(rng, pose, robots - 1),
+                                    strict=True):
+                bullet.teleport(other, where)
+            image, ids = bullet.camera(pose)
+            yield LabelledFrame(image=image, mask=ground_truth.mask(ids, bullet.class_of), pose=pose,
+                                boxes=ground_truth.boxes(ids, bullet.target_ids, building.targets, pose))
+
+
+class _Places:
+    """Where robots of the mission could stand, and where they would look."""
+
+    def __init__(self, building: Building) -> None:
+        self._targets = building.targets
+        self._grid = Grid(size_m=building.size_m, resolution_m=RESOLUTION_M)
+        self._blocked = self._grid.rasterise(building.solids(targets=False))
+        # a robot may stand closer to a target than its own radius plus a margin allows to others
+        free = ~self._grid.rasterise(building.solids(), ROVER.radius_m + 0.05)
+        centres = self._grid.centres_m()
+        iy, ix = np.nonzero(free[::2, ::2])
+        iy, ix = 2 * iy, 2 * ix
+        self._free = np.stack([centres[ix], centres[iy]], axis=1)
+
+    def viewpoint(self, rng: np.random.Generator) -> Pose:
+        """A pose to take a frame from: aimed at a target, more or less, or anywhere."""
+        if rng.random() < AIMED_SHARE:
+            for _ in range(30):
+                target = self._targets[int(rng.integers(len(self._targets)))]
+                want = float(rng.uniform(*AIMED_M))
+                distance = np.hypot(self._free[:, 0] - target.x_m, self._free[:, 1] - target.y_m)
+                ring = np.flatnonzero(np.abs(distance - want) < 0.15)
+                if ring.size == 0:
+                    continue
+                x, y = self._free[int(rng.choice(ring))] + rng.uniform(-0.05, 0.05, 2)
+                if self._grid.sees(self._blocked, x, y, target.x_m, target.y_m):
+                    half_view = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px)
+                    off = float(np.clip(rng.normal(0.0, 0.45), -1.05, 1.05)) * half_view
+                    return Pose(float(x), float(y), math.atan2(target.y_m - y, target.x_m - x) + off)
+        x, y = self._free[int(rng.integers(len(self._free)))]
+        return Pose(float(x), float(y), float(rng.uniform(-math.pi, math.pi)))
+
+    def company(self, rng: np.random.Generator, pose: Pose, count: int) -> list[Pose]:
+        """Poses of the other robots: now and then one or two in view, the rest anywhere, none in each other."""
+        taken = [(pose.x_m, pose.y_m)]
+        poses = []
+        in_view = int(rng.integers(1, 3)) if rng.random() < COMPANY_SHARE else 0
+        while len(poses) < count:
+            if len(poses) < in_view:
+                angle = pose.heading_rad + float(rng.uniform(-0.6, 0.6))
+                reach = float(rng.uniform(*COMPANY_M))
+                x, y = pose.x_m + reach * math.cos(angle), pose.y_m + reach * math.sin(angle)
+                k = int(np.argmin((self._free[:, 0] - x) ** 2 + (self._free[:, 1] - y) ** 2))
+            else:
+                k = int(rng.integers(len(self._free)))
+            x, y = (float(v) for v in self._free[k])
+            if all(math.hypot(x - a, y - b) > 0.6 for a, b in taken):
+                taken.append((x, y))
+                poses.append(Pose(x, y, float(rng.uniform(-math.pi, math.pi))))
+            elif len(poses) < in_view:
+                in_view = len(poses)
+        return poses

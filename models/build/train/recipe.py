@@ -1,0 +1,164 @@
+"""Make the shipped models again, from nothing: render, train, export, quantize, test, cut, profile, write the cards.
+
+    python -m models.build.train.recipe detector|segmenter|all [--frames N] [--minutes M] [--out DIR]
+    python -m models.build.train.recipe batch [--out DIR]          let the files take several inputs at once
+    python -m models.build.train.recipe profile [--out DIR]        measure run times again
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import onnx
+import torch
+from torch import nn
+
+from models import store
+from models.build.cut.staging import WHOLE, partition
+from models.build.measure.batch import batched, timed
+from models.build.measure.loading import memory_bytes
+from models.build.measure.profile import host, run_times
+from models.build.quantize.calibration import camera_inputs
+from models.build.quantize.material import labelled
+from models.build.quantize.variants import shrink
+from models.build.train import frames as worlds
+from models.build.train.export import IR_VERSION, OPSET, export
+from models.build.train.networks import NETWORKS, parameters
+from models.build.train.train import SCHEDULE, SEED, train
+from models.session import Session
+from models.store import ARTEFACTS
+from swarm.core.clock import MonotonicClock, seconds
+from swarm.core.settings.cards import Card, Variant
+
+TASK = {"detector": "detect", "segmenter": "segment"}
+PRIMARY = {"detector": "ap50", "segmenter": "miou"}
+SHIPPED = ("fp32", "int8")
+STAGES = 8
+MINUTES = {"detector": 6.0, "segmenter": 14.0}
+TRAIN_FRAMES = 8000
+REAL = 8
+"""Rendered frames on which it is shown that several at once give what each gives alone."""
+
+
+def make(name: str, frames: int, minutes: float, out: Path) -> Card:
+    """Train model `name`, and ship it to `out`."""
+    data = worlds.load("train", frames)
+    clock = MonotonicClock()
+    start_ns = clock.now_ns()
+    network, steps = train(name, data, minutes * 60)
+    took_min = seconds(clock.now_ns() - start_ns) / 60
+    torch.save(network.state_dict(), worlds.DATA / f"{name}.pt")
+    return ship(name, network, out, {
+        "train": _seeds("train", frames), "train_steps": steps, "train_minutes": f"{took_min:.1f}",
+    })
+
+
+def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) -> Card:
+    """Export, quantize, test, cut and profile a trained network; write its files and its card."""
+    file = worlds.DATA / f"{name}.onnx"
+    export(name, network, file)
+    work = worlds.DATA / "store"         # where all that is tried is kept; what ships is copied
+    sha256, size_bytes = store.put(file.read_bytes(), work)
+    calibration, choose, test = (worlds.load(kind, *used) for kind, used in worlds.USED.items())
+    session = Session(file)
+    card = Card(
+        name=name, task=TASK[name], inputs=session.inputs, outputs=session.outputs, parameters=parameters(network),
+        opset=OPSET, ir_version=IR_VERSION, primary_metric=PRIMARY[name],
+        variants={"fp32": Variant(
+            precision="fp32", sha256=sha256, bytes=size_bytes, memory_bytes=memory_bytes(file), metrics={},
+            run_time=run_times({name: file})[name],
+        )},
+        made_by=f"python -m models.build.train.recipe {name}",
+        made_with=made_with | {
+            "seed": str(SEED), "schedule": "batch {}, passes {}, rate {}".format(*SCHEDULE[name]),
+            **{kind: _seeds(kind, *used) for kind, used in worlds.USED.items()},
+            **{tool: version(tool) for tool in ("torch", "onnx", "onnxruntime")},
+            "host": host(),
+        },
+    )
+    model = onnx.load(file)
+    used = labelled(card, model, camera_inputs(calibration.images, card), choose, test)
+    metrics, errors = used.measure(model)
+    fp32 = msgspec.structs.replace(card.variants["fp32"], metrics=metrics, error_model=errors)
+    shrunk = shrink(msgspec.structs.replace(card, variants={"fp32": fp32}), used, folder=work, tell=print)
+    if "int8" not in shrunk.made:
+        raise ValueError(f"{name}: no int8 variant keeps {PRIMARY[name]} above {used.judge.floor:.4f}")
+    shipped = {key: shrunk.card.variants[key] for key in SHIPPED}
+    for key in shipped:
+        store.put(store.artefact(shrunk.card, key, work).read_bytes(), out)
+    card = partition(msgspec.structs.replace(shrunk.card, variants=shipped), STAGES, SHIPPED, out, print)
+    card = batched(card, SHIPPED, out, camera_inputs(calibration.images[:REAL], card))
+    store.save_card(card, out)
+    store.sweep(out)
+    return _timed([card], out)[0]
+
+
+def batch(out: Path) -> None:
+    """Let the shipped files take several inputs at once, which changes their hashes; what that takes is measured."""
+    for name in store.names(out):
+        card = store.load_card(name, out)
+        frames = worlds.render(worlds.SEEDS["calibrate"][0], REAL).images
+        card = timed(batched(card, list(card.variants), out, camera_inputs(frames, card)), list(card.variants), out)
+        store.save_card(card, out)
+        for key, variant in card.variants.items():
+            each = [f"{n} in {time.p50_ms:.2f} ms" for n, time in {1: variant.run_time, **variant.batch_times}.items()]
+            print(f"{name} {key}: takes {variant.batch} at once; {', '.join(each)}", flush=True)
+    store.sweep(out)
+
+
+def profile(out: Path) -> None:
+    """Measure the run times of all cards again; nothing else of them changes."""
+    _timed([store.load_card(name, out) for name in store.names(out)], out)
+
+
+def _timed(cards: list[Card], out: Path) -> list[Card]:
+    """The cards with the run times of this host, written."""
+    paths = {(card.name, key, WHOLE): store.artefact(card, key, out) for card in cards for key in card.variants}
+    paths |= {(card.name, key, k): store.stage(card, key, k, out) for card in cards
+              for key, variant in card.variants.items() for k in range(len(variant.stages))}
+    times = run_times(paths)
+    made = []
+    for card in cards:
+        variants = {}
+        for key, variant in card.variants.items():
+            stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k])
+                      for k, stage in enumerate(variant.stages)]
+            variants[key] = msgspec.structs.replace(variant, run_time=times[card.name, key, WHOLE], stages=stages)
+        told = msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()})
+        made.append(timed(told, list(variants), out))
+        store.save_card(made[-1], out)
+        for key, variant in variants.items():
+            print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "
+                  f"p95 {variant.run_time.p95_ms:.2f} ms", flush=True)
+    return made
+
+
+def _seeds(kind: str, *used: int) -> str:
+    seeds = worlds.buildings(kind, *used)
+    return f"{used[0]} frames of buildings {seeds[0]}-{seeds[-1]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[*NETWORKS, "all", "batch", "profile"])
+    parser.add_argument("--frames", type=int, default=TRAIN_FRAMES, help="frames to train on")
+    parser.add_argument("--minutes", type=float, help="upper limit of the training, per model")
+    parser.add_argument("--out", type=Path, default=ARTEFACTS)
+    asked = parser.parse_args()
+    if asked.what == "batch":
+        return batch(asked.out)
+    if asked.what == "profile":
+        return profile(asked.out)
+    os.nice(5)
+    torch.set_num_threads(2)
+    for name in NETWORKS if asked.what == "all" else [asked.what]:
+        make(name, asked.frames, asked.minutes or MINUTES[name], asked.out)
+    return None
+
+
+if __name__ == "__main__":
+    main()

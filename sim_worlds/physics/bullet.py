@@ -1,0 +1,204 @@
+"""PyBullet behind a small face: rigid bodies, contacts and the rendered camera. No other file imports it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds.physics import urdf
+from sim_worlds.robots import RobotSpec, urdf_text
+from sim_worlds.scenarios.search_rescue.building import Building
+from sim_worlds.scenarios.search_rescue.things import box
+from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, WALL, Camera, Pose
+
+STEP_S = 1 / 240
+NEAR_M, FAR_M = 0.03, 40.0
+WALLS_PER_BODY = 24                  # a link of about 60 shapes or more is refused
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """PyBullet prints to file descriptors 1 and 2 from C: send them to the void for a while."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    void = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(void, 1)
+        os.dup2(void, 2)
+        yield
+    finally:
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(void)
+
+
+with _quiet():
+    import pybullet  # pyright: ignore[reportMissingImports]
+
+_p: Any = pybullet                   # it has no types
+
+
+class Bullet:
+    """A building and robots as rigid bodies, in one DIRECT client; a context manager.
+
+    Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves.
+    Body ids: `class_of[id + 1]` is the segment class of a pixel with that id (-1: nothing), `target_ids[k]` the
+    body of `building.targets[k]`, `robot_ids[i]` that of robot i.
+    """
+
+    renderer = "TinyRenderer, shadows off"
+
+    def __init__(self, building: Building, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
+                 camera: Camera = CAMERA) -> None:
+        self.building = building
+        self._kinds = [r.body for r in robots]
+        self._camera = camera
+        at = building.spawns if poses is None else poses
+        if len(at) < len(robots):
+            raise ValueError(f"{len(robots)} robots, but only {len(at)} poses to start from")
+        with _quiet():
+            self._client = _p.connect(_p.DIRECT)
+            self._build(robots, at)
+        self._projection = _p.computeProjectionMatrixFOV(
+            camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
+        self._ceiling = (np.asarray(building.ceiling_colour) * 255).astype(np.uint8)
+
+    def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
+        c, b = self._client, self.building
+        _p.setPhysicsEngineParameter(fixedTimeStep=STEP_S, numSubSteps=0, deterministicOverlappingPairs=1,
+                                     numSolverIterations=20, physicsClientId=c)
+        _p.setGravity(0, 0, -9.81, physicsClientId=c)
+        half = b.size_m + 1.0
+        ground = [box(0, 0, -1.0, half, half, 1.0, b.floor_colour)]
+        chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
+        with tempfile.TemporaryDirectory() as folder:
+            load = _Loader(c, Path(folder))
+            self.floor_id = load(urdf.fixture("floor", ground, ground), fixed=True)
+            self.wall_ids = [load(urdf.fixture("walls", w, w), fixed=True) for w in chunks]
+            self.clutter_ids = [load(urdf.fixture(t.label, t.parts, t.parts), fixed=True) for t in b.clutter]
+            self.target_ids = [load(urdf.fixture(t.label, t.parts, t.parts), fixed=True) for t in b.targets]
+            self.robot_ids = [load(urdf_text(r.body), fixed=r.physics == "kinematic", pose=p)
+                              for r, p in zip(robots, poses, strict=False)]
+        still = [*self.wall_ids, *self.clutter_ids, *self.target_ids]
+        self.class_of = np.full(max([self.floor_id, *still, *self.robot_ids]) + 2, WALL, np.uint8)
+        for ids, kind in (([self.floor_id], FLOOR), (self.clutter_ids, CLUTTER), (self.target_ids, TARGET),
+                          (self.robot_ids, ROBOT)):
+            self.class_of[np.asarray(ids, int) + 1] = kind
+        for body in still:
+            _p.changeDynamics(body, -1, lateralFriction=0.2, restitution=0.0, physicsClientId=c)
+        _p.changeDynamics(self.floor_id, -1, lateralFriction=1.0, restitution=0.0, physicsClientId=c)
+        for body in self.robot_ids:
+            for link, friction in ((-1, 0.1), (0, 1.0), (1, 1.0), (2, 0.0), (3, 0.0)):
+                _p.changeDynamics(body, link, lateralFriction=friction, restitution=0.0, linearDamping=0.0,
+                                  angularDamping=0.0, jointDamping=0.0, physicsClientId=c)
+
+    def __enter__(self) -> Bullet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the client; a second call does nothing."""
+        if self._client >= 0:
+            _p.disconnect(physicsClientId=self._client)
+            self._client = -1
+
+    def step(self) -> None:
+        """Advance physics by STEP_S."""
+        _p.stepSimulation(physicsClientId=self._client)
+
+    def drive(self, robot: int, v_mps: float, w_radps: float) -> None:
+        """Set the wheel motors for a body velocity; they hold it until the next call."""
+        kind = self._kinds[robot]
+        _p.setJointMotorControlArray(
+            self.robot_ids[robot], (0, 1), _p.VELOCITY_CONTROL,
+            targetVelocities=kind.wheel_speeds_radps(v_mps, w_radps), forces=(kind.torque_nm, kind.torque_nm),
+            physicsClientId=self._client)
+
+    def teleport(self, robot: int, pose: Pose) -> None:
+        """Put a robot somewhere, upright; the camera sees it there at once."""
+        _p.resetBasePositionAndOrientation(self.robot_ids[robot], *_placed(pose), physicsClientId=self._client)
+
+    def pose(self, robot: int) -> Pose:
+        """Where a robot's base is."""
+        (x, y, _), q = _p.getBasePositionAndOrientation(self.robot_ids[robot], physicsClientId=self._client)
+        return Pose(x, y, math.atan2(2 * (q[3] * q[2] + q[0] * q[1]), 1 - 2 * (q[1] ** 2 + q[2] ** 2)))
+
+    def upright(self, robot: int) -> float:
+        """Cosine of the angle between a robot's axis and the vertical."""
+        _, q = _p.getBasePositionAndOrientation(self.robot_ids[robot], physicsClientId=self._client)
+        return 1 - 2 * (q[0] ** 2 + q[1] ** 2)
+
+    def velocity(self, robot: int, heading_rad: float) -> tuple[float, float]:
+        """Speed ahead in m/s, given the heading, and turn rate in rad/s."""
+        (vx, vy, _), (_, _, wz) = _p.getBaseVelocity(self.robot_ids[robot], physicsClientId=self._client)
+        return vx * math.cos(heading_rad) + vy * math.sin(heading_rad), wz
+
+    def touching(self, robot: int) -> set[int]:
+        """Ids of the bodies that a robot is in contact with, the floor left out."""
+        me = self.robot_ids[robot]
+        points = _p.getContactPoints(bodyA=me, physicsClientId=self._client)
+        return {p[2] for p in points if p[8] <= 0.0} - {self.floor_id, me}
+
+    def camera(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        """What a robot at this pose sees: RGB uint8 [height, width, 3] and body ids int32 [height, width], -1 nothing.
+
+        The chassis is taken as level. What nothing covers is painted in the ceiling's colour.
+        """
+        cam, (c, s) = self._camera, (math.cos(pose.heading_rad), math.sin(pose.heading_rad))
+        eye = (pose.x_m + c * cam.mount_x_m, pose.y_m + s * cam.mount_x_m, cam.mount_z_m)
+        pitch = math.radians(cam.pitch_deg)
+        ahead = (eye[0] + c * math.cos(pitch), eye[1] + s * math.cos(pitch), eye[2] + math.sin(pitch))
+        view = _p.computeViewMatrix(eye, ahead, (0, 0, 1))
+        _, _, rgba, _, ids = _p.getCameraImage(
+            cam.width_px, cam.height_px, view, self._projection, lightDirection=self.building.light, shadow=0,
+            lightAmbientCoeff=0.55, lightDiffuseCoeff=0.45, lightSpecularCoeff=0.03,
+            renderer=_p.ER_TINY_RENDERER, physicsClientId=self._client)
+        shape = cam.height_px, cam.width_px
+        ids = _array(ids, np.int32).reshape(shape)
+        rgb = np.ascontiguousarray(_array(rgba, np.uint8).reshape(*shape, 4)[..., :3])
+        rgb[ids < 0] = self._ceiling
+        return rgb, ids
+
+
+class _Loader:
+    """Loads URDF text: PyBullet reads files only."""
+
+    def __init__(self, client: int, folder: Path) -> None:
+        self._client, self._folder, self._count = client, folder, 0
+
+    def __call__(self, text: str, *, fixed: bool, pose: Pose | None = None) -> int:
+        self._count += 1
+        file = self._folder / f"body_{self._count}.urdf"     # a name is read once, then cached
+        file.write_text(text)
+        at, turned = _placed(pose or Pose(0.0, 0.0, 0.0))
+        return _p.loadURDF(str(file), at, turned, useFixedBase=fixed, physicsClientId=self._client,
+                           flags=_p.URDF_USE_INERTIA_FROM_FILE)
+
+
+def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:
+    """An image of PyBullet's as an array; where it was built without NumPy it is a tuple of numbers."""
+    if not isinstance(pixels, tuple):
+        return np.asarray(pixels, kind)
+    if kind is np.uint8:
+        return np.frombuffer(bytes(pixels), kind)            # four times as fast
+    return np.fromiter(pixels, kind, len(pixels))
+
+
+def _placed(pose: Pose) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
+    half = pose.heading_rad / 2
+    return (pose.x_m, pose.y_m, 0.0), (0.0, 0.0, math.sin(half), math.cos(half))

@@ -1,0 +1,142 @@
+"""A seeded building for search and rescue: rooms, doors, clutter, targets and a place to start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds.grid import Grid
+from sim_worlds.physics.solids import Colour, Piece, Rect, Solid
+from sim_worlds.scenarios.search_rescue import layout, placing, things
+from sim_worlds.scenarios.search_rescue.layout import Door
+from sim_worlds.scenarios.search_rescue.placing import ROBOT_RADIUS_M
+from swarm.core.protocol.world import Pose
+
+SIZE_M = 20.0
+CONFIRM_M = 1.2                      # a robot can come this close to a target's centre and see it
+CLUTTER_MIN = 20
+ATTEMPTS = 20
+CHECK_RESOLUTION_M = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Building:
+    """Everything that stands still, in the world frame; the outer size is `size_m` square, centred on the origin."""
+
+    seed: int
+    size_m: float
+    walls: tuple[Solid, ...]
+    rooms: tuple[Rect, ...]
+    doors: tuple[Door, ...]
+    clutter: tuple[Piece, ...]
+    targets: tuple[Piece, ...]
+    spawns: tuple[Pose, ...]
+    floor_colour: Colour
+    ceiling_colour: Colour
+    light: tuple[float, float, float]            # direction to the lamp
+
+    def solids(self, targets: bool = True) -> Iterator[Solid]:
+        """All solids that a robot could meet: walls, clutter, then targets."""
+        yield from self.walls
+        for thing in self.clutter + (self.targets if targets else ()):
+            yield from thing.parts
+
+    def occupancy(self, resolution_m: float = 0.1, inflate_m: float = 0.0, targets: bool = True) -> NDArray[np.bool_]:
+        """bool [n, n], n = size / resolution, index [iy, ix]: cells within `inflate_m` of anything solid."""
+        return Grid(size_m=self.size_m, resolution_m=resolution_m).rasterise(self.solids(targets), inflate_m)
+
+    def free_cells(self, resolution_m: float = 0.25) -> NDArray[np.float64]:
+        """Centres of the cells that nothing occupies, [cells, 2] in metres; coverage is measured on these."""
+        centres = Grid(size_m=self.size_m, resolution_m=resolution_m).centres_m()
+        iy, ix = np.nonzero(~self.occupancy(resolution_m))
+        return np.stack([centres[ix], centres[iy]], axis=1)
+
+    def check_spawn(self, x_m: float, y_m: float, radius_m: float = ROBOT_RADIUS_M) -> None:
+        """Raises ValueError with the reason when a robot of this radius cannot stand at (x, y)."""
+        where = f"a robot cannot start at ({x_m:g}, {y_m:g})"
+        if not (math.isfinite(x_m) and math.isfinite(y_m)) or max(abs(x_m), abs(y_m)) > self.size_m / 2 - radius_m:
+            raise ValueError(f"{where}: that is outside the building, which spans +-{self.size_m / 2:g} m")
+        things_here = [("a wall", (w,)) for w in self.walls]
+        things_here += [(f"clutter ({c.label})", c.parts) for c in self.clutter]
+        things_here += [(f"a target ({t.label})", t.parts) for t in self.targets]
+        for what, parts in things_here:
+            gap = min(float(p.distance_m(x_m, y_m)) for p in parts)
+            if gap < radius_m:
+                raise ValueError(f"{where}: {what} is {gap:.2f} m away and the robot's radius is {radius_m:.2f} m")
+
+
+def generate(seed: int, robots: int) -> Building:
+    """The building of a seed, with a spawn pose for each robot; the same arguments give an identical building.
+
+    Every room is connected for a robot of radius 0.30 m, and every target can be seen from a reachable place within
+    1.2 m of its centre. Raises ValueError when `robots` is below 0 or more than the building has room for.
+    """
+    if robots < 0:
+        raise ValueError(f"the number of robots must be at least 0, not {robots}")
+    for attempt in range(ATTEMPTS):
+        building = _draw(seed, attempt, robots)
+        if building is not None and not problems(building):
+            return building
+    raise ValueError(f"no building for seed {seed} holds {robots} robots: it has room for about 150")
+
+
+def problems(building: Building) -> list[str]:
+    """What breaks the promises of `generate`; empty for a good building."""
+    found = []
+    grid = Grid(size_m=building.size_m, resolution_m=CHECK_RESOLUTION_M)
+    free = ~grid.rasterise(building.solids(), ROBOT_RADIUS_M)
+    start = building.spawns[0] if building.spawns else Pose(*placing.middle(building.rooms[0]), 0.0)
+    reached = grid.steps_from(free, start.x_m, start.y_m) >= 0
+    if (free & ~reached).any():
+        found.append(f"{int((free & ~reached).sum())} free cells cannot be reached")
+    blocked = grid.rasterise(building.solids(targets=False))
+    centres = grid.centres_m()
+    for t in building.targets:
+        near = reached & (np.hypot(centres[None, :] - t.x_m, centres[:, None] - t.y_m) <= CONFIRM_M)
+        if not any(grid.sees(blocked, float(centres[ix]), float(centres[iy]), t.x_m, t.y_m)
+                   for iy, ix in np.argwhere(near)[::3]):
+            found.append(f"the {t.label} at ({t.x_m:.2f}, {t.y_m:.2f}) cannot be seen from within {CONFIRM_M} m")
+    if len(building.clutter) < CLUTTER_MIN:
+        found.append(f"only {len(building.clutter)} pieces of clutter")
+    for s in building.spawns:
+        try:
+            building.check_spawn(s.x_m, s.y_m)
+        except ValueError as why:
+            found.append(str(why))
+    return found
+
+
+def _draw(seed: int, attempt: int, robots: int) -> Building | None:
+    """One try: each part from a stream of its own, so that a change in one leaves the others as they were."""
+    paint, plan, aim, fill = (np.random.default_rng([seed, attempt, k]) for k in range(4))
+    grey = paint.uniform(0.45, 0.9)
+    wall = things.tinted(paint, (grey, grey * paint.uniform(0.9, 1.02), grey * paint.uniform(0.78, 1.05)), 0.05)
+    dark = paint.uniform(0.22, 0.6)
+    floor = things.tinted(paint, (dark, dark * paint.uniform(0.85, 1.0), dark * paint.uniform(0.7, 1.08)), 0.05)
+    ceiling = things.tinted(paint, (0.88, 0.88, 0.86), 0.08)
+    angle, height = paint.uniform(0, 2 * math.pi), paint.uniform(1.2, 2.5)
+
+    rooms = layout.split(plan, SIZE_M, wall)
+    entrance = placing.entrance(rooms.rooms)
+    spawns = placing.spawns(rooms, entrance, robots, SIZE_M)
+    if spawns is None:
+        return None
+    keep_clear = [d.apron() for d in rooms.doors]
+    keep_clear += [Rect(s.x_m, s.y_m, s.x_m, s.y_m).grown(0.65) for s in spawns]
+    placed: list[Piece] = []
+    targets = placing.targets(aim, rooms.rooms, entrance, keep_clear, placed)
+    if targets is None:
+        return None
+    for room in rooms.rooms:
+        area = (room.x1_m - room.x0_m) * (room.y1_m - room.y0_m)
+        for _ in range(int(area / 5.0)):
+            name, make, _ = things.CLUTTER[int(fill.choice(len(things.CLUTTER), p=[c[2] for c in things.CLUTTER]))]
+            placing.place(fill, name, make(fill), room, keep_clear, placed, flush=0.6, tries=6)
+    return Building(seed=seed, size_m=SIZE_M, walls=rooms.walls, rooms=rooms.rooms, doors=rooms.doors,
+                    clutter=tuple(placed[len(targets):]), targets=tuple(targets), spawns=tuple(spawns),
+                    floor_colour=floor, ceiling_colour=ceiling,
+                    light=(math.cos(angle), math.sin(angle), height))

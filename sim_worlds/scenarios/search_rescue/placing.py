@@ -1,0 +1,96 @@
+"""Where things and robots go in a building so that it stays passable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from sim_worlds.grid import Grid
+from sim_worlds.physics.solids import Piece, Rect, Solid, bounds, piece
+from sim_worlds.scenarios.search_rescue import things
+from sim_worlds.scenarios.search_rescue.layout import Layout
+from swarm.core.protocol.world import TARGET_CLASSES, Pose
+
+TARGETS_PER_CLASS = 4
+ROBOT_RADIUS_M = 0.30                # every robot fits into this, with a margin
+PASSAGE_M = 0.80                     # between two things, or between a thing and a wall that it does not touch
+TARGET_GAP_M = 2.0                   # between two targets
+
+
+def targets(rng: np.random.Generator, rooms: Sequence[Rect], first: int, keep_clear: Sequence[Rect],
+            placed: list[Piece]) -> list[Piece] | None:
+    """Four targets of each class, spread over the rooms other than the first to be entered, added to `placed`.
+
+    None when one found no place.
+    """
+    labels = [str(s) for s in rng.permutation(np.repeat(TARGET_CLASSES, TARGETS_PER_CLASS))]
+    order = [int(i) for i in rng.permutation(len(rooms)) if i != first]
+    for k, label in enumerate(labels):
+        for room in (order[(k + j) % len(order)] for j in range(len(order))):
+            if place(rng, label, things.TARGETS[label](rng), rooms[room], keep_clear, placed, flush=0.35, tries=12,
+                     apart_m=TARGET_GAP_M):
+                break
+        else:
+            return None
+    return list(placed)
+
+
+def place(rng: np.random.Generator, label: str, parts: Sequence[Solid], room: Rect, keep_clear: Sequence[Rect],
+          placed: list[Piece], *, flush: float, tries: int, apart_m: float = PASSAGE_M) -> bool:
+    """Put a thing into a room, against a wall (with probability `flush`) or free; False when it found no place.
+
+    The gap to each wall and thing is either nothing or wide enough to pass, so that nothing can cut a room in two.
+    """
+    for _ in range(tries):
+        at_wall = rng.random() < flush
+        side = int(rng.integers(4))
+        yaw = side * math.pi / 2 if at_wall else float(rng.uniform(-math.pi, math.pi))
+        r = bounds(p.placed(0.0, 0.0, yaw) for p in parts)
+        low_x, high_x = room.x0_m - r.x0_m + PASSAGE_M, room.x1_m - r.x1_m - PASSAGE_M
+        low_y, high_y = room.y0_m - r.y0_m + PASSAGE_M, room.y1_m - r.y1_m - PASSAGE_M
+        x, y = rng.uniform((min(low_x, high_x), min(low_y, high_y)), (max(low_x, high_x), max(low_y, high_y)))
+        if low_x > high_x or low_y > high_y:
+            continue
+        if at_wall:                                          # the front looks away from the wall
+            x = (room.x0_m - r.x0_m + 0.02, x, room.x1_m - r.x1_m - 0.02, x)[side]
+            y = (y, room.y0_m - r.y0_m + 0.02, y, room.y1_m - r.y1_m - 0.02)[side]
+        thing = piece(label, parts, float(x), float(y), yaw)
+        here = thing.rect()
+        if all(here.gap_m(c) > 0 for c in keep_clear) and all(here.gap_m(p.rect()) >= apart_m for p in placed
+                                                              if math.hypot(p.x_m - x, p.y_m - y) < apart_m + 3.0):
+            placed.append(thing)
+            return True
+    return False
+
+
+def entrance(rooms: Sequence[Rect]) -> int:
+    """The largest room at the south wall."""
+    south = min(r.y0_m for r in rooms) + 0.01
+    return max((i for i, r in enumerate(rooms) if r.y0_m <= south),
+               key=lambda i: ((rooms[i].x1_m - rooms[i].x0_m) * (rooms[i].y1_m - rooms[i].y0_m), -i))
+
+
+def spawns(rooms: Layout, first: int, robots: int, size_m: float) -> list[Pose] | None:
+    """The places 0.9 m apart that are nearest on foot to the middle of room `first`, headings away from their centre.
+
+    None when there are fewer than `robots`.
+    """
+    grid = Grid(size_m=size_m, resolution_m=0.1)
+    free = ~grid.rasterise(rooms.walls, ROBOT_RADIUS_M + 0.2)
+    cx, cy = middle(rooms.rooms[first])
+    steps = grid.steps_from(free, cx, cy)
+    pick = range(4, grid.cells, 9)
+    places = sorted((int(steps[iy, ix]), iy, ix) for iy in pick for ix in pick if steps[iy, ix] >= 0)[:robots]
+    if len(places) < robots:
+        return None
+    centres = grid.centres_m()
+    xy = [(float(centres[ix]), float(centres[iy])) for _, iy, ix in places]
+    mx, my = (float(np.mean([p[k] for p in xy])) if xy else 0.0 for k in (0, 1))
+    return [Pose(x, y, math.atan2(y - my, x - mx)) for x, y in xy]
+
+
+def middle(room: Rect) -> tuple[float, float]:
+    """The centre of a room."""
+    return (room.x0_m + room.x1_m) / 2, (room.y0_m + room.y1_m) / 2

@@ -1,0 +1,69 @@
+"""What a camera would see of the targets, without rendering: for worlds that run in virtual time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds.scenarios.search_rescue.building import Building
+from sim_worlds.sensors import ground_truth
+from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.lidar import Scanner
+from swarm.core.protocol.world import CAMERA, TARGET_CLASSES, Camera, Lidar, Pose
+
+FAR_M = 9.0                          # beyond this no target is 6 px high
+REACH_M = 0.6                        # no part of a target is farther from its centre
+_TALL_M = 0.35                       # what is lower hides little of a target at camera height
+
+
+class Sight:
+    """Casts one plane of rays through the camera's columns: a column of a target is visible where nothing is nearer.
+
+    Agrees with rendered truth up to what is seen over low things and under tables, and what other robots hide.
+    """
+
+    def __init__(self, building: Building, camera: Camera = CAMERA) -> None:
+        self._targets, self._camera = building.targets, camera
+        tall = [*building.walls, *(p for c in building.clutter if c.height_m >= _TALL_M for p in c.parts)]
+        self._scanner = Scanner(tall, Lidar(range_m=FAR_M))
+        columns = np.arange(camera.width_px) + ground_truth.SAMPLE_X_PX
+        self._bearings = -np.arctan((columns - camera.width_px / 2) / camera.focal_px)
+
+    def boxes(self, pose: Pose) -> list[TrueBox]:
+        """The true boxes at a pose. Other robots are too low to hide much, and left out."""
+        cam = self._camera
+        x = pose.x_m + cam.mount_x_m * math.cos(pose.heading_rad)
+        y = pose.y_m + cam.mount_x_m * math.sin(pose.heading_rad)
+        scan = None
+        found = []
+        for k, target in enumerate(self._targets):
+            dx, dy = target.x_m - x, target.y_m - y
+            distance, bearing = math.hypot(dx, dy), math.atan2(dy, dx) - pose.heading_rad
+            width = math.asin(min(1.0, REACH_M / max(distance, 1e-6)))
+            off = np.abs(np.remainder(self._bearings - bearing + math.pi, 2 * math.pi) - math.pi)
+            if distance > FAR_M or not (off <= width).any():
+                continue
+            if scan is None:
+                scan = self._scanner.cast(x, y, pose.heading_rad + self._bearings)
+            clear = scan >= distance - 0.1
+            box = self._box(k, pose, clear) if clear[off <= width].any() else None
+            if box is not None:
+                found.append(box)
+        return found
+
+    def _box(self, k: int, pose: Pose, clear: NDArray[np.bool_]) -> TrueBox | None:
+        """The box of one target, or None where no column of it is visible; clear: which columns [width] reach it."""
+        target, cam = self._targets[k], self._camera
+        whole, in_frame = ground_truth.outline(target.parts, pose, cam)
+        columns = np.flatnonzero(whole.any(axis=0))
+        if columns.size == 0:
+            return None
+        shown = columns[clear[columns]]
+        if shown.size == 0:
+            return None
+        rows = np.flatnonzero(whole[:, shown].any(axis=1))
+        visible = int(np.count_nonzero(whole[:, shown]))
+        unoccluded = visible / int(np.count_nonzero(whole))
+        return ground_truth.true_box(TARGET_CLASSES.index(target.label), k, rows, shown, visible, unoccluded, in_frame)

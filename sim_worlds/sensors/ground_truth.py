@@ -1,0 +1,147 @@
+"""What is truly in a frame: a box per visible target, and the class of each pixel.
+
+The rendered body ids say what is visible. How much of a target is hidden comes from its outline alone, which is found
+by casting a ray at its solids through the same point of each pixel that the rasteriser samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds.physics.solids import Piece, Solid
+from swarm.core.protocol.world import CAMERA, TARGET_CLASSES, Camera, Pose
+
+MIN_HEIGHT_PX = 6
+MIN_UNOCCLUDED = 0.5
+MIN_IN_FRAME = 0.2
+NEAR_M = 0.03
+SAMPLE_X_PX, SAMPLE_Y_PX = 0.0, 1.0
+"""Where in a pixel TinyRenderer samples: at its lower left corner, found by comparison (a test holds it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrueBox:
+    """The visible extent of one target in pixels, the ends exclusive.
+
+    counts: at least 6 px high, at least half of what is in the frame is unoccluded, and at least a fifth of the whole
+    is in the frame. Other boxes are to be ignored in scoring: neither a hit nor a miss.
+    """
+
+    label: int                       # index into TARGET_CLASSES
+    target: int                      # index into the building's targets
+    x0_px: float
+    y0_px: float
+    x1_px: float
+    y1_px: float
+    visible_px: int
+    unoccluded: float                # visible share of the outline inside the frame, 0..1
+    in_frame: float                  # share of the whole outline's bounding box that is in the frame, 0..1
+    counts: bool
+
+
+def mask(ids: NDArray[np.int32], class_of: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 [height, width] of segment classes from body ids and `Bullet.class_of`; nothing (-1) is wall."""
+    return class_of[ids + 1]
+
+
+def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], targets: Sequence[Piece], pose: Pose,
+          camera: Camera = CAMERA) -> list[TrueBox]:
+    """The true boxes of a frame with body ids [height, width], taken at `pose`; `target_ids[k]` is `targets[k]`."""
+    found = []
+    for k in (int(i) for i in np.flatnonzero(np.isin(target_ids, np.unique(ids)))):
+        seen = ids == target_ids[k]
+        rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+        whole, in_frame = outline(targets[k].parts, pose, camera)
+        visible = int(np.count_nonzero(seen))
+        unoccluded = min(1.0, visible / max(visible, 1, int(np.count_nonzero(whole))))
+        found.append(true_box(TARGET_CLASSES.index(targets[k].label), k, rows, columns, visible, unoccluded, in_frame))
+    return found
+
+
+def true_box(label: int, target: int, rows: NDArray[np.intp], columns: NDArray[np.intp], visible_px: int,
+             unoccluded: float, in_frame: float) -> TrueBox:
+    """A box around ascending pixel rows and columns, judged by the rule that `TrueBox` states."""
+    height = int(rows[-1] + 1 - rows[0])
+    return TrueBox(
+        label=label, target=target, x0_px=float(columns[0]), y0_px=float(rows[0]), x1_px=float(columns[-1] + 1),
+        y1_px=float(rows[-1] + 1), visible_px=visible_px, unoccluded=unoccluded, in_frame=in_frame,
+        counts=height >= MIN_HEIGHT_PX and unoccluded >= MIN_UNOCCLUDED and in_frame >= MIN_IN_FRAME)
+
+
+def outline(parts: Sequence[Solid], pose: Pose, camera: Camera = CAMERA) -> tuple[NDArray[np.bool_], float]:
+    """The pixels a thing alone would cover, bool [height, width], and the share of its bounding box in the frame."""
+    out = np.zeros((camera.height_px, camera.width_px), bool)
+    eye, axes = _eye(pose, camera)
+    full: list[tuple[float, float, float, float]] = []
+    for part in parts:
+        window = _window(part, eye, axes, camera)
+        if window is None:
+            continue
+        full.append(window)
+        x0, x1 = (int(np.clip(v, 0, camera.width_px)) for v in (math.floor(window[0]), math.ceil(window[2])))
+        y0, y1 = (int(np.clip(v, 0, camera.height_px)) for v in (math.floor(window[1]), math.ceil(window[3])))
+        if x0 < x1 and y0 < y1:
+            right = (np.arange(x0, x1) + SAMPLE_X_PX - camera.width_px / 2) / camera.focal_px
+            up = (camera.height_px / 2 - np.arange(y0, y1) - SAMPLE_Y_PX) / camera.focal_px
+            rays = axes[0] + right[None, :, None] * axes[1] + up[:, None, None] * axes[2]
+            out[y0:y1, x0:x1] |= _hits(part, eye, rays)
+    if not full:
+        return out, 0.0
+    lo_x, lo_y, hi_x, hi_y = (f(w[i] for w in full) for i, f in enumerate((min, min, max, max)))
+    inside = (min(hi_x, camera.width_px) - max(lo_x, 0.0), min(hi_y, camera.height_px) - max(lo_y, 0.0))
+    share = max(inside[0], 0.0) * max(inside[1], 0.0) / max((hi_x - lo_x) * (hi_y - lo_y), 1e-9)
+    return out, float(share)
+
+
+def _eye(pose: Pose, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The camera's position [3] and its axes ahead, right and up [3, 3] in the world frame."""
+    c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
+    cp, sp = math.cos(math.radians(camera.pitch_deg)), math.sin(math.radians(camera.pitch_deg))
+    eye = np.array([pose.x_m + c * camera.mount_x_m, pose.y_m + s * camera.mount_x_m, camera.mount_z_m])
+    return eye, np.array([[c * cp, s * cp, sp], [s, -c, 0.0], [-c * sp, -s * sp, cp]])
+
+
+def _window(part: Solid, eye: NDArray[np.float64], axes: NDArray[np.float64],
+            camera: Camera) -> tuple[float, float, float, float] | None:
+    """x0, y0, x1, y1 in pixels around a part's bounding box, or None behind the camera."""
+    c, s = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
+    x, y = _CORNERS[:, 0] * part.hx_m, _CORNERS[:, 1] * part.hy_m
+    corners = np.stack([part.x_m + c * x - s * y, part.y_m + s * x + c * y, part.z_m + _CORNERS[:, 2] * part.hz_m], 1)
+    ahead, right, up = ((corners - eye) @ axes.T).T
+    if ahead.max() < NEAR_M:
+        return None
+    ahead = np.maximum(ahead, NEAR_M)
+    px = camera.width_px / 2 + camera.focal_px * right / ahead
+    py = camera.height_px / 2 - camera.focal_px * up / ahead
+    return float(px.min()), float(py.min()), float(px.max()), float(py.max())
+
+
+_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
+
+
+def _hits(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which rays [..., 3] from the eye meet a part ahead of it."""
+    c, s = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
+    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    o = turn @ (eye - (part.x_m, part.y_m, part.z_m))
+    d = rays @ turn.T
+    d = np.where(np.abs(d) < 1e-9, 1e-9, d)
+    if part.shape == "box":
+        half = np.array([part.hx_m, part.hy_m, part.hz_m])
+        a, b = (-half - o) / d, (half - o) / d
+        return np.maximum(np.minimum(a, b).max(axis=-1), NEAR_M) <= np.maximum(a, b).min(axis=-1)
+    n = 2 if part.shape == "cylinder" else 3                 # a cylinder is a circle in the plane, cut by a slab
+    qa = (d[..., :n] ** 2).sum(axis=-1)
+    qb = (d[..., :n] * o[:n]).sum(axis=-1)
+    root = qb ** 2 - qa * (float(o[:n] @ o[:n]) - part.hx_m ** 2)
+    wide = np.sqrt(np.maximum(root, 0.0))
+    near, far = np.maximum((-qb - wide) / qa, NEAR_M), (-qb + wide) / qa
+    if part.shape == "cylinder":
+        a, b = (-part.hz_m - o[2]) / d[..., 2], (part.hz_m - o[2]) / d[..., 2]
+        near, far = np.maximum(near, np.minimum(a, b)), np.minimum(far, np.maximum(a, b))
+    return (root >= 0) & (near <= far)

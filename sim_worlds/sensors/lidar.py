@@ -1,0 +1,106 @@
+"""The planar lidar and what it uncovers of the floor, in NumPy.
+
+The lidar sees the footprint of everything that blocks a robot, low or high: a slumped figure's legs too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_worlds.grid import BLOCKS_BELOW_M, Grid
+from sim_worlds.physics.solids import Solid
+from swarm.core.protocol.world import LIDAR, Lidar, Pose
+
+NO_CIRCLES = np.zeros((0, 3))
+
+
+class Scanner:
+    """Casts scans against solids that stand still and circles that move."""
+
+    def __init__(self, solids: Iterable[Solid], lidar: Lidar = LIDAR) -> None:
+        low = [s for s in solids if s.z_m - s.hz_m < BLOCKS_BELOW_M]
+        boxes = [s for s in low if s.shape == "box"]
+        self._lidar = lidar
+        self._angles = lidar.angles_rad().astype(float)
+        self._boxes = np.array([(s.x_m, s.y_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad), s.hx_m, s.hy_m)
+                                for s in boxes]).reshape(-1, 6)
+        self._reach = np.hypot(self._boxes[:, 4], self._boxes[:, 5]) + lidar.range_m
+        self._rounds = np.array([(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]).reshape(-1, 3)
+
+    def scan(self, pose: Pose, circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
+        """Ranges in metres, float32 [beams], the lidar's range where nothing is hit.
+
+        circles: x, y and radius of what moves, [n, 3]; leave out the robot that scans.
+        """
+        return self.cast(pose.x_m, pose.y_m, self._angles + pose.heading_rad, circles)
+
+    def cast(self, x_m: float, y_m: float, angles_rad: NDArray[np.float64],
+             circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
+        """Ranges from (x, y) along directions in the world frame, float32, as many as there are angles."""
+        dx, dy = np.cos(angles_rad)[:, None], np.sin(angles_rad)[:, None]
+        best = np.full(len(angles_rad), self._lidar.range_m)
+        b = self._boxes[np.hypot(self._boxes[:, 0] - x_m, self._boxes[:, 1] - y_m) <= self._reach]
+        if len(b):
+            best = np.minimum(best, _to_boxes(b, x_m, y_m, dx, dy))
+        r = np.concatenate([self._rounds, circles])
+        r = r[np.hypot(r[:, 0] - x_m, r[:, 1] - y_m) <= r[:, 2] + self._lidar.range_m]
+        if len(r):
+            best = np.minimum(best, _to_circles(r, x_m, y_m, dx, dy))
+        return best.astype(np.float32)
+
+
+def _to_boxes(b: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.float64],
+              dy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nearest distance along each beam [beams] to boxes [n, 6], inf for none: the slab method in each box's frame."""
+    c, s, hx, hy = b[:, 2], b[:, 3], b[:, 4], b[:, 5]
+    rx, ry = x_m - b[:, 0], y_m - b[:, 1]
+    ox, oy = c * rx + s * ry, c * ry - s * rx
+    ux, uy = c * dx + s * dy, c * dy - s * dx
+    ux, uy = np.where(ux == 0.0, 1e-12, ux), np.where(uy == 0.0, 1e-12, uy)    # a parallel ray: far, not undefined
+    ax, ay = -ox / ux, -oy / uy                              # distance to the box's middle, slab by slab
+    wx, wy = hx / np.abs(ux), hy / np.abs(uy)
+    near, far = np.maximum(ax - wx, ay - wy), np.minimum(ax + wx, ay + wy)
+    hit = (near <= far) & (far >= 0.0)
+    return np.where(hit, np.maximum(near, 0.0), np.inf).min(axis=1)
+
+
+def _to_circles(r: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.float64],
+                dy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nearest distance along each beam [beams] to circles [n, 3], inf for none."""
+    ox, oy = r[:, 0] - x_m, r[:, 1] - y_m
+    along = ox * dx + oy * dy
+    root = along ** 2 - (ox ** 2 + oy ** 2 - r[:, 2] ** 2)
+    half = np.sqrt(np.maximum(root, 0.0))
+    hit = (root >= 0.0) & (along + half >= 0.0)
+    return np.where(hit, np.maximum(along - half, 0.0), np.inf).min(axis=1)
+
+
+class Coverage:
+    """Which free cells of the floor any scan has swept, out to `range_m`."""
+
+    def __init__(self, occupied: NDArray[np.bool_], grid: Grid, range_m: float = 4.0, lidar: Lidar = LIDAR) -> None:
+        self._free = ~occupied
+        self._seen = np.zeros_like(occupied)
+        self._grid, self._range_m, self._lidar = grid, range_m, lidar
+        self._centres = grid.centres_m()
+        self._total = max(1, int(self._free.sum()))
+
+    @property
+    def share(self) -> float:
+        """Seen free cells over all free cells, 0..1."""
+        return float(np.count_nonzero(self._seen)) / self._total
+
+    def add(self, pose: Pose, scan: NDArray[np.float32]) -> None:
+        """Mark what a scan [beams] taken at a pose has swept."""
+        g, reach = self._grid, self._range_m
+        ys = slice(g.index(pose.y_m - reach), g.index(pose.y_m + reach) + 1)
+        xs = slice(g.index(pose.x_m - reach), g.index(pose.x_m + reach) + 1)
+        dx, dy = self._centres[None, xs] - pose.x_m, self._centres[ys, None] - pose.y_m
+        distance = np.hypot(dx, dy)
+        turn = (np.arctan2(dy, dx) - pose.heading_rad + math.pi) / (2 * math.pi)
+        beam = np.rint(turn * self._lidar.beams).astype(int) % self._lidar.beams
+        self._seen[ys, xs] |= self._free[ys, xs] & (distance <= np.minimum(scan[beam], reach))

@@ -1,0 +1,138 @@
+"""Round trips between this process and one child, by way of an endpoint or of bare ZeroMQ."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from swarm.bench.support.child import Child, cpu_s
+from swarm.bench.support.peer import Peer
+from swarm.bench.transport.bare import BareClient
+from swarm.bench.transport.echo import Address
+from swarm.core.clock import MonotonicClock, ns, seconds
+from swarm.core.ports import Received
+from swarm.core.protocol.messages import Member, StageAsk, StageRefusal
+from swarm.core.protocol.spans import RequestId
+from swarm.net.security.key_folder import KeyFolder
+from swarm.net.security.keyring import Keyring
+
+LIMIT_NS = ns(20.0)
+BUDGET_S = 60.0                      # on the wire, as every request has one; never spent here
+AGAIN_NS = ns(0.001)                 # after a refusal of `send` while nothing is under way
+
+
+class Block(msgspec.Struct, frozen=True):
+    """Some round trips, one after the other or with a window of them under way."""
+
+    took_us: list[float]
+    elapsed_s: float
+    cpu_s: float                     # of both processes
+
+
+class Way(Protocol):
+    """One way from here to a child and back."""
+
+    pid: int
+
+    def round_trips(self, count: int, window: int) -> list[int]:
+        """Nanoseconds of each."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def block(way: Way, count: int, window: int = 1) -> Block:
+    """Measure `count` round trips."""
+    clock = MonotonicClock()
+    began_ns, cpu_before_s = clock.now_ns(), cpu_s(os.getpid()) + cpu_s(way.pid)
+    took_ns = way.round_trips(count, window)
+    elapsed_s = seconds(clock.now_ns() - began_ns)
+    return Block([ns / 1e3 for ns in took_ns], elapsed_s, cpu_s(os.getpid()) + cpu_s(way.pid) - cpu_before_s)
+
+
+def keys_in(folder: Path) -> Path:
+    """A key folder for both sides."""
+    keys = KeyFolder(folder)
+    for name in ("client", "echo"):
+        keys.enrol(keys.new(name, durable=False).key, durable=False)
+    return folder
+
+
+class BareWay:
+    """Bare ZeroMQ."""
+
+    def __init__(self, payload_bytes: int) -> None:
+        self._payload = bytes(payload_bytes)
+        self._child = Child("swarm.bench.transport.echo", "bare", str(payload_bytes))
+        self.pid = self._child.pid
+        self._client = BareClient(self._child.hear(Address).endpoint, MonotonicClock())
+
+    def round_trips(self, count: int, window: int) -> list[int]:
+        return self._client.round_trips(self._payload, count, window)
+
+    def close(self) -> None:
+        self._client.close()
+        self._child.close()
+
+
+class EndpointWay:
+    """Our endpoint: a stage is asked for with the payload as its tensor, and refused.
+
+    busy_poll_s: of both sides. keys: a key folder in which both sides are enrolled; None: plaintext.
+    """
+
+    def __init__(self, payload_bytes: int, busy_poll_s: float = 0.0, keys: Path | None = None) -> None:
+        self._payload = [np.zeros(payload_bytes, np.uint8)]
+        self._child = Child("swarm.bench.transport.echo", "endpoint", str(busy_poll_s), *([str(keys)] if keys else []))
+        self.pid = self._child.pid
+        ring = Keyring(keys, "client") if keys else None
+        self._side = Peer("client", self._answered, keyring=ring, busy_poll_s=busy_poll_s)
+        self._sent_ns: dict[int, int] = {}
+        self._took_ns: list[int] = []
+        self._sequence = self._left = self._window = 0
+        other = self._child.hear(Member)
+        self._child.tell(self._side.net.member)
+        self._side.meet(other)
+
+    def round_trips(self, count: int, window: int) -> list[int]:
+        """Raises: TimeoutError after 20 s, RuntimeError for an answer to what was not asked."""
+        loop, self._took_ns, self._left, self._window = self._side.loop, [], count, window
+        limit = loop.after(LIMIT_NS, self._give_up)
+        loop.post(self._ask)
+        loop.run()
+        limit.cancel()
+        return self._took_ns
+
+    def close(self) -> None:
+        self._side.close()
+        self._child.close()
+
+    def _ask(self) -> None:
+        """Fill the window as far as the endpoint takes it."""
+        while self._left and len(self._sent_ns) < self._window:
+            sent_ns = self._side.clock.now_ns()
+            ask = StageAsk(request=RequestId("client", 1, self._sequence), model="detector", variant="int8", priority=2)
+            if not self._side.net.send("echo", ask, self._payload, budget_s=BUDGET_S):
+                if not self._sent_ns:                        # no answer will bring us back here
+                    self._side.loop.after(AGAIN_NS, self._ask)
+                return
+            self._sent_ns[self._sequence] = sent_ns
+            self._sequence += 1
+            self._left -= 1
+
+    def _answered(self, message: Received) -> None:
+        if not isinstance(message.body, StageRefusal) or message.body.request.sequence not in self._sent_ns:
+            raise RuntimeError(f"{message.body} answers nothing")
+        self._took_ns.append(self._side.clock.now_ns() - self._sent_ns.pop(message.body.request.sequence))
+        if self._left:
+            self._ask()
+        elif not self._sent_ns:
+            self._side.loop.stop()
+
+    def _give_up(self) -> None:
+        raise TimeoutError(f"{len(self._sent_ns)} unanswered after {seconds(LIMIT_NS):g} s: "
+                           f"{self._side.net.statistics()}")

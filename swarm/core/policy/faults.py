@@ -1,0 +1,161 @@
+"""What breaks when: the faults of a launch file, drawn into single ones, and what they do to a process together.
+
+Deterministic: the same specs, seed, duration and names give the same faults.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, get_args
+
+import msgspec
+
+from swarm.core.policy import draw
+from swarm.core.protocol.messages import Afflicted
+from swarm.core.settings.config import FaultSpec
+
+FaultKind = Literal["kill", "stop", "restart", "partition", "slow", "corrupt", "lose", "clock", "disk_full"]
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+NEEDS: Mapping[FaultKind, tuple[str, ...]] = {
+    "kill": (), "stop": ("for_s",), "restart": (), "partition": ("for_s",), "slow": ("factor", "for_s"),
+    "corrupt": ("share", "for_s"), "lose": ("share", "for_s"), "clock": ("by_s",), "disk_full": ("for_s",),
+}
+"""What an entry of each kind says beside when and whom."""
+MAY: Mapping[FaultKind, tuple[str, ...]] = {"restart": ("after_s",)}
+DETAILS = ("for_s", "after_s", "factor", "share", "by_s")
+ANY = "any"
+RANDOM = "random"
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault at one time, of a process or of groups of processes."""
+
+    at_s: float                      # since the streams began
+    kind: FaultKind | Literal["crash"]               # the last one is nobody's doing, and only ever told of
+    target: str = ""                 # empty: of a partition and of the disk
+    groups: list[list[str]] = []     # of a partition
+    for_s: float = 0.0               # 0: at once (`restart`) or for good (`kill`, `clock`)
+    after_s: float = 0.0             # from a restart's end of the old process to the new one
+    factor: float = 1.0
+    share: float = 0.0
+    by_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Kind and victim, for people."""
+        groups = " | ".join(", ".join(group) for group in self.groups)
+        return " ".join(filter(None, (self.kind, self.target or groups)))
+
+
+def kinds_of(spec: FaultSpec) -> list[FaultKind]:
+    """The kinds that an entry names; one that makes sense names exactly one."""
+    return [kind for kind in KINDS if getattr(spec, kind) is not None]
+
+
+def expand(
+    specs: Sequence[FaultSpec], seed: int, duration_s: float, fleets: Mapping[str, Sequence[str]],
+    others: Sequence[str] = (),
+) -> list[Fault]:
+    """Single faults in order of time, all within [0, duration_s).
+
+    Args: specs: checked. fleets: the robots of each. others: processes beside robots and world that can be cut off.
+    Who has been killed is drawn no more, until a restart brings it back; of a rate, what falls on the dead is left out.
+    """
+    drawn = [
+        (at_s, i, k, spec)
+        for i, spec in enumerate(specs) for k, at_s in enumerate(_times(spec, seed, i, duration_s))
+    ]
+    faults: list[Fault] = []
+    dead: set[str] = set()
+    for at_s, i, k, spec in sorted(drawn, key=lambda d: d[:3]):
+        fault = _drawn(spec, at_s, draw.stream(seed, "fault", i, k), fleets, others, dead)
+        if fault is None or (spec.per_minute is not None and fault.target in dead):
+            continue
+        faults.append(fault)
+        if fault.kind == "kill":
+            dead.add(fault.target)
+        elif fault.kind == "restart":
+            dead.discard(fault.target)
+    return faults
+
+
+def afflicted(name: str, faults: Sequence[Fault], seed: int) -> Afflicted:
+    """What ails a process while these faults last; together they are as bad as one after the other."""
+    mine = [fault for fault in faults if fault.target == name]
+    deaf_to = {
+        other for fault in faults if any(name in group for group in fault.groups)
+        for group in fault.groups if name not in group for other in group
+    }
+    return Afflicted(
+        deaf_to=sorted(deaf_to), lose=_together(mine, "lose"), corrupt=_together(mine, "corrupt"),
+        slow=math.prod(fault.factor for fault in mine), clock_step_s=sum(fault.by_s for fault in mine), seed=seed,
+    )
+
+
+def ails(fault: Fault) -> list[str]:
+    """Processes that are to be told of it; none where it is done to them from outside."""
+    if fault.kind == "partition":
+        return [name for group in fault.groups for name in group]
+    return [fault.target] if fault.kind in ("slow", "corrupt", "lose", "clock") else []
+
+
+def _together(faults: Sequence[Fault], kind: FaultKind) -> float:
+    """The share that any of them hits."""
+    return 1.0 - math.prod(1.0 - fault.share for fault in faults if fault.kind == kind)
+
+
+def _times(spec: FaultSpec, seed: int, i: int, duration_s: float) -> Iterator[float]:
+    if spec.at_s is not None:
+        yield spec.at_s
+        return
+    assert spec.per_minute is not None       # one of both, by the checks
+    rng, at_s = draw.stream(seed, "fault", i), 0.0
+    while (at_s := at_s + rng.expovariate(spec.per_minute / 60.0)) < duration_s:
+        yield round(at_s, 3)
+
+
+def _drawn(
+    spec: FaultSpec, at_s: float, rng: random.Random, fleets: Mapping[str, Sequence[str]], others: Sequence[str],
+    dead: set[str],
+) -> Fault | None:
+    """The fault of an entry at one time; None where nobody is left whom it could hit."""
+    (kind,) = kinds_of(spec)
+    target, groups = "", []
+    if spec.partition is not None:
+        groups = _groups(spec.partition, rng, fleets, others)
+    elif kind != "disk_full":
+        target = str(getattr(spec, kind))
+        robots = _robots(target, fleets)
+        if robots:
+            living = [robot for robot in robots if robot not in dead]
+            if not living:
+                return None
+            target = rng.choice(living)
+    details = {name: value for name in DETAILS if (value := getattr(spec, name)) is not None}
+    return Fault(at_s=at_s, kind=kind, target=target, groups=groups, **details)
+
+
+def _groups(
+    given: Literal["random"] | list[list[str]], rng: random.Random, fleets: Mapping[str, Sequence[str]],
+    others: Sequence[str],
+) -> list[list[str]]:
+    """Whole fleets stand for all their robots, `any` for one that is in no group, `random` for halves of all."""
+    everybody = [*_robots(ANY, fleets), *others]
+    if given == RANDOM:
+        rng.shuffle(everybody)
+        half = len(everybody) // 2
+        return [sorted(everybody[:half]), sorted(everybody[half:])]
+    named = {robot for group in given for name in group if name != ANY for robot in fleets.get(name, [name])}
+    free = [robot for robot in _robots(ANY, fleets) if robot not in named]
+    rng.shuffle(free)
+    return [[robot for name in group for robot in ([free.pop()] if name == ANY else fleets.get(name, [name]))]
+            for group in given]
+
+
+def _robots(name: str, fleets: Mapping[str, Sequence[str]]) -> list[str]:
+    """Whom a fleet's name or `any` may mean; empty for a process's own name."""
+    if name == ANY:
+        return [robot for robots in fleets.values() for robot in robots]
+    return list(fleets.get(name, ()))

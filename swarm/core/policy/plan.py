@@ -1,0 +1,110 @@
+"""Plans: which agent runs which stream, on which variant, and which of its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from swarm.core.protocol.bounds import Count, PositiveSeconds, Priority, Rate, Seconds, Share
+
+MOST_STAGES = 16
+MOST_AT_ONCE = 8                     # inputs of one run
+StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
+
+
+class StageProfile(msgspec.Struct, frozen=True, array_like=True):
+    """How long one stage takes on that board, and the bytes that cross the boundary before it."""
+
+    p50_s: PositiveSeconds
+    p95_s: PositiveSeconds
+    input_bytes: Count
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one variant takes on one agent's board, whole and by stages, as that agent announces it."""
+
+    model: str
+    variant: str
+    p50_s: PositiveSeconds
+    p95_s: PositiveSeconds
+    memory_bytes: Count
+    accuracy: Share                  # the card's primary metric, 0..1
+    input_bytes: Count               # what travels when it is offloaded whole
+    stages: Annotated[list[StageProfile], Meta(max_length=MOST_STAGES)] = []     # empty: it runs whole only
+    batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
+    """Median run time of 1, 2, ... inputs at once, as far as more of them take less time each; empty: none at once."""
+
+
+class Leg(msgspec.Struct, frozen=True, array_like=True):
+    """Consecutive stages [first, last) of a variant on one agent; 0, 0 is the whole model, from its own file."""
+
+    agent: str
+    first: StageNumber = 0
+    last: StageNumber = 0
+
+    @property
+    def whole(self) -> bool:
+        return self.last == 0
+
+
+Route = Annotated[list[Leg], Meta(max_length=MOST_STAGES)]
+"""Legs that follow each other, from agent to agent."""
+
+
+class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A periodic source of requests on one robot."""
+
+    name: str
+    model: str
+    rate_hz: Rate
+    deadline_s: PositiveSeconds      # capture -> result, on the robot's own clock
+    priority: Priority = 0           # larger runs first
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one stream of one agent runs. `where[k]` names the agent of stage k; one entry: it runs whole."""
+
+    agent: str                       # that owns the stream
+    stream: str                      # its name
+    variant: str                     # of the stream's model
+    where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]      # agent of each stage
+    predicted_s: Seconds = 0.0       # expected latency
+    why: str = ""                    # the planner's reason, for people
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """All placements, with an epoch that only grows and a lease after which agents route by local policy."""
+
+    epoch: Count
+    lease_s: Seconds
+    placements: list[Placement]
+    solver: str = ""
+    solve_s: Seconds = 0.0
+
+
+def legs(where: Sequence[str]) -> list[Leg]:
+    """The legs of a placement's `where`. An agent that has all stages runs the model whole, which is faster."""
+    if len(set(where)) == 1:
+        return [Leg(where[0])]
+    made: list[Leg] = []
+    first = 0
+    for agent, stages in groupby(where):
+        last = first + len(list(stages))
+        made.append(Leg(agent, first, last))
+        first = last
+    return made
+
+
+def is_chain(route: Sequence[Leg], stages: int) -> bool:
+    """Whether the legs follow each other to the last of `stages`, each on an agent of its own.
+
+    The first leg may begin anywhere: what is before it has been done.
+    """
+    return (
+        bool(route) and route[-1].last == stages and len({leg.agent for leg in route}) == len(route)
+        and all(leg.first < leg.last for leg in route) and all(a.last == b.first for a, b in pairwise(route))
+    )

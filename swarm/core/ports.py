@@ -1,0 +1,168 @@
+"""What policy needs of a host: clock, timers, transport, machine, files. Hosts provide them.
+
+Whatever decides stands on these alone, so that the same classes run on a robot and on a clock that we own. All calls
+happen in one thread; a host calls back in that thread, too. The runner of models, whose types are an agent's, is in
+`agents/ports.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from numpy.typing import NDArray
+
+from swarm.core.policy.link import LinkEstimator, LinkQuality
+from swarm.core.protocol.messages import Afflicted, Body, Member
+
+
+class Clock(Protocol):
+    """A monotonic clock with an arbitrary zero, one per robot: its readings never travel, only differences do."""
+
+    def now_ns(self) -> int: ...
+
+
+class Timer(Protocol):
+    """A call that is still to come; `cancel` may be called at any moment, twice too."""
+
+    def cancel(self) -> None: ...
+
+
+class Timers(Protocol):
+    """Calls at a time of the host's clock; those of one time in the order of asking."""
+
+    def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call back once, not before `when_ns`."""
+        ...
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> Timer: ...
+
+    def every(self, period_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call back at a fixed rate from now on, until cancelled; a period that was missed is skipped, not made up."""
+        ...
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A message that came, with who sent it, when its header was received and when it was whole."""
+
+    sender: str
+    boot: int                        # of the sender
+    body: Body
+    tensors: list[NDArray[Any]]
+    budget_s: float | None           # left at `begun_ns`
+    begun_ns: int                    # own clock
+    at_ns: int
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """What a transport has carried since it was made."""
+
+    refused: int                     # messages and handshakes
+    control_bytes: int               # sent on the urgent lane
+    messages: int                    # sent and received, on both lanes
+    size_bytes: int                  # of these
+    broken_off: int                  # connections that ended before their handshake was complete
+
+
+class Transport(Protocol):
+    """Messages to and from the members that were joined, with the measured path to each."""
+
+    @property
+    def member(self) -> Member:
+        """This process, as others are told of it."""
+        ...
+
+    def attach(
+        self, received: Callable[[Received], None],
+        undelivered: Callable[[str, Hashable, str], None] = lambda to, tag, reason: None,
+    ) -> None:
+        """Who gets the messages, and who is told of a message with a tag that was taken and will not arrive."""
+        ...
+
+    def join(self, members: Sequence[Member]) -> None:
+        """Connect to every member but oneself; one whose address changed is connected anew."""
+        ...
+
+    def leave(self, name: str) -> None:
+        """Forget a member; what was queued for it is dropped."""
+        ...
+
+    def peers(self, *roles: str) -> list[str]:
+        """Names of the members that are connected to, in the order of joining; of these roles, if any are named."""
+        ...
+
+    def role(self, name: str) -> str:
+        """Role of a member, empty if it is not known."""
+        ...
+
+    def where(self, name: str) -> Member | None:
+        """A member's addresses, if it is connected to."""
+        ...
+
+    def send(
+        self, to: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
+        tag: Hashable = None,
+    ) -> bool:
+        """False: it cannot be reached now, or its queue is full. Tensors must not be changed afterwards."""
+        ...
+
+    def cancel(self, to: str, tag: Hashable) -> bool:
+        """Stop what has not wholly gone of the message with this tag. False: there is no such message any more."""
+        ...
+
+    def link(self, name: str) -> LinkEstimator | None:
+        """The estimator of the path to a member."""
+        ...
+
+    def links(self) -> dict[str, LinkQuality]:
+        """What is believed of the paths to all members."""
+        ...
+
+    def inject(self, faults: Afflicted) -> None:
+        """From now on, lose and corrupt what comes as these injected faults say, and no other way."""
+        ...
+
+    def traffic(self) -> Traffic: ...
+
+
+class Machine(Protocol):
+    """The computer and the process that policy runs on."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the process."""
+        ...
+
+    def battery(self) -> float | None:
+        """Share that is left of the battery; None: there is none, or it does not say."""
+        ...
+
+    def step_wall_clock(self, step_s: float) -> None:
+        """Have the wall clock be off by so much in all, from now on: an injected fault."""
+        ...
+
+    def stop(self) -> None:
+        """End the process in order, after this turn."""
+        ...
+
+
+class Files(Protocol):
+    """Small files in one folder."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, as a whole or not at all. Raises: OSError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """All that one process's policy stands on."""
+
+    clock: Clock
+    timers: Timers
+    transport: Transport
+    machine: Machine

@@ -1,0 +1,97 @@
+"""What is recorded of every request: one row of `requests.parquet`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from swarm.core.policy.plan import MOST_AT_ONCE
+from swarm.core.protocol.bounds import Count, Finite, Nanoseconds, Priority, Seconds
+
+Ending = Literal["completed", "late", "failed"]
+
+
+class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """`agent/boot/sequence`: unique over all robots and restarts."""
+
+    agent: str
+    boot: Count
+    sequence: Count
+
+    def __str__(self) -> str:
+        return f"{self.agent}/{self.boot}/{self.sequence}"
+
+
+AtOnce = Annotated[int, msgspec.Meta(ge=1, le=MOST_AT_ONCE)]
+
+
+class LegTimes(msgspec.Struct, frozen=True, array_like=True):
+    """What one leg of a chain took, on the clock of its agent."""
+
+    run_s: Seconds = 0.0
+    waited_s: Seconds = 0.0          # in that agent's queue
+    held_s: Seconds = 0.0            # receipt to sending on
+    overrun: bool = False
+    batch: AtOnce = 1                # inputs that ran at once, this one among them
+
+
+LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
+
+
+class LegRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg of the chain that a request was sent along; a peer's times are 0 where no answer came."""
+
+    agent: str                       # that ran it
+    first: Count                     # its first stage
+    last: Count                      # the stage after its last one
+    run_s: Seconds = 0.0             # its runs, on the clock of its agent
+    waited_s: Seconds = 0.0          # in that agent's queue
+    held_s: Seconds = 0.0            # receipt to sending on
+
+
+class Span(msgspec.Struct, kw_only=True):
+    """The path of one request. Times are nanoseconds on the clock of the agent that owns it; 0 means never."""
+
+    request: RequestId
+    stream: str                      # that it is of
+    model: str                       # that it asks for
+    priority: Priority               # larger runs first
+    captured_ns: Nanoseconds                 # when the sensor was read
+    submitted_ns: Nanoseconds                # when the frame was received
+    deadline_ns: Nanoseconds                 # when a result is due
+    variant: str = ""                # of the model, in the run that counted
+    ran_on: str = ""                 # the agent whose result counted; of a chain, its last
+    offloaded_to: str = ""           # the last peer that was asked, if any; of a chain, its last
+    legs: list[LegRun] = []          # of the chain that it was sent along; empty: it ran whole
+    guarded: bool = False            # offloaded while the own fallback could still make the deadline
+    guard_fired: bool = False        # the own fallback was started
+    queued_ns: Nanoseconds = 0               # entered the local queue
+    sent_ns: Nanoseconds = 0                 # left for the peer
+    received_ns: Nanoseconds = 0             # reached the peer, as seen from here; of a chain, its first
+    started_ns: Nanoseconds = 0              # the run that counted began (for a peer's: as seen from here)
+    finished_ns: Nanoseconds = 0             # that run ended (likewise)
+    returned_ns: Nanoseconds = 0             # the peer's answer arrived
+    ended_ns: Nanoseconds = 0                # completed, late or failed
+    run_s: Finite = 0.0               # duration of the run that counted; of a chain, of its runs on peers
+    peer_held_s: Finite = 0.0         # receipt to answer, on the peer's clock; of a chain, all peers together
+    preempted: Count = 0             # times that its run at home was set aside for a more urgent one
+    aside_s: Finite = 0.0             # of the time between start and finish at home, how long it was set aside
+    predicted_s: Finite = 0.0         # latency expected when it was routed
+    other: str = ""                  # next best agent when it was routed; recorded for a sample
+    other_s: Finite = 0.0             # latency expected of that agent
+    batch: AtOnce = 1                # inputs of the run that counted, this one among them
+    overrun: bool = False            # the emulated run took longer than its draw
+    ending: Ending | Literal["open"] = "open"        # how it ended
+    reason: str = ""                 # why it failed
+
+    @property
+    def latency_s(self) -> float:
+        """Capture to end."""
+        return (self.ended_ns - self.captured_ns) / 1e9
+
+    @property
+    def asked(self) -> list[str]:
+        """The peers that it was sent to last; of a chain, all of them."""
+        away = [leg.agent for leg in self.legs if leg.agent != self.request.agent]
+        return away or ([self.offloaded_to] if self.offloaded_to else [])

@@ -1,0 +1,143 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
+"""World protocol: what a body senses and does, and what a perception means.
+
+Frames of reference: the world frame is right-handed, x east, y north, z up, metres, radians.
+The body frame has x ahead and y to the left; a heading of 0 looks along the world's x.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.protocol.bounds import Count, Finite, Seconds
+
+FLOOR, WALL, CLUTTER, TARGET, ROBOT = range(5)
+SEGMENT_CLASSES = ("floor", "wall", "clutter", "target", "robot")
+"""What a pixel of a segmentation mask shows, by index."""
+
+TARGET_CLASSES = ("casualty", "beacon", "hazard")
+"""What a detector tells apart, by class index."""
+
+Label = Annotated[int, msgspec.Meta(ge=0, lt=len(TARGET_CLASSES))]
+
+
+class Pose(msgspec.Struct, frozen=True, array_like=True):
+    """Position and heading of a robot's base in the world frame."""
+
+    x_m: Finite
+    y_m: Finite
+    heading_rad: Finite
+
+
+class Camera(msgspec.Struct, frozen=True, kw_only=True):
+    """A forward pinhole camera, rigidly mounted on the robot's centre line."""
+
+    width_px: int = 96
+    height_px: int = 72
+    fov_y_deg: float = 55.0          # full vertical opening angle
+    mount_x_m: float = 0.16          # ahead of the base's centre
+    mount_z_m: float = 0.28          # above the floor
+    pitch_deg: float = -4.0          # negative looks down
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length in pixels, the same for both axes (square pixels)."""
+        return self.height_px / 2.0 / float(np.tan(np.radians(self.fov_y_deg) / 2.0))
+
+
+class Lidar(msgspec.Struct, frozen=True, kw_only=True):
+    """A planar range sensor at the robot's centre: beams evenly spaced from -pi, counter-clockwise."""
+
+    beams: int = 64
+    range_m: float = 6.0
+
+    def angles_rad(self) -> NDArray[np.float32]:
+        """Beam directions in the body frame, shape [beams]."""
+        return np.linspace(-np.pi, np.pi, self.beams, endpoint=False, dtype=np.float32)
+
+
+CAMERA = Camera()
+LIDAR = Lidar()
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one robot senses at one instant.
+
+    scan: float32 [beams], metres, the lidar's range where nothing is hit.
+    frame: uint8 [height, width, 3], RGB, or None between two frames.
+    """
+
+    sequence: int                    # counts observations of this robot; newest wins
+    age_s: float                     # time since the sensors were read, as the body states it
+    pose: Pose                       # as odometry and localisation give it
+    v_mps: Finite
+    w_radps: Finite
+    scan: NDArray[np.float32]
+    frame: NDArray[np.uint8] | None = None
+    bumped: bool = False             # touched something since the last observation
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """A velocity command; when older than `ttl_s` the robot stops by itself."""
+
+    v_mps: Finite
+    w_radps: Finite
+    ttl_s: Seconds = 0.5
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A robot's statement that it has confirmed a target."""
+
+    label: str                       # one of TARGET_CLASSES
+    x_m: Finite
+    y_m: Finite
+
+
+class Detection(msgspec.Struct, frozen=True, array_like=True):
+    """One box in pixels of the frame it was found in; x right, y down."""
+
+    label: Label                     # index into TARGET_CLASSES
+    score: Finite                     # 0..1
+    x0_px: Finite
+    y0_px: Finite
+    x1_px: Finite
+    y1_px: Finite
+
+
+class Detections(msgspec.Struct, frozen=True, tag="detections"):
+    """The boxes in one frame, best score first."""
+
+    boxes: list[Detection]
+
+
+class Mask(msgspec.Struct, frozen=True, tag="mask"):
+    """A class per cell of the frame, row-major, `height * width` bytes, values index SEGMENT_CLASSES."""
+
+    height: Count
+    width: Count
+    cells: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.cells) != self.height * self.width or any(c >= len(SEGMENT_CLASSES) for c in set(self.cells)):
+            raise ValueError(f"a mask of {len(self.cells)} cells is not {self.height} x {self.width} of known classes")
+
+    def array(self) -> NDArray[np.uint8]:
+        """The cells as uint8 [height, width]."""
+        return np.frombuffer(self.cells, np.uint8).reshape(self.height, self.width)
+
+
+Outcome = Detections | Mask
+"""What a model's task makes of its outputs; this travels, feature maps do not."""
+
+
+class Perceived(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome handed to behaviours, with the pose and age of the frame it came from."""
+
+    stream: str
+    outcome: Outcome
+    pose: Pose                       # where the robot was when the frame was taken
+    age_s: float                     # capture to delivery

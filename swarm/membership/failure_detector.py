@@ -1,0 +1,76 @@
+"""Watches the agents of a swarm for one process: does what its view asks for, and looks again in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from swarm.core.ports import Host, Received, Timer
+from swarm.core.protocol import messages as msg
+from swarm.membership.events import Ask, Came, Command, Doubted, Lost, Tell
+from swarm.membership.participant import Participant
+from swarm.membership.view import NEIGHBOURS, Membership
+
+Changed = Came | Lost | Doubted
+
+
+class FailureDetector:
+    """Heartbeats, rumours and introductions of one participant.
+
+    changed: told whenever its view of a member changes.
+    engaged: the agents that are worked with at the moment.
+    """
+
+    def __init__(
+        self, host: Host, participant: Participant, changed: Callable[[Changed], None], *, neighbours: int = NEIGHBOURS,
+        engaged: Callable[[int], Collection[str]] = lambda _: (),
+    ) -> None:
+        self.view = Membership(participant.name, neighbours)
+        self._participant, self._net = participant, host.transport
+        self._timers, self._clock = host.timers, host.clock
+        self._changed, self._engaged = changed, engaged
+        self._timer: Timer | None = None
+        self._ungreeted: set[str] = set()            # newcomers that could not be reached yet
+
+    def met(self, names: Sequence[str]) -> None:
+        """Members that have joined, or moved. They are greeted, unless a launcher has told them of us."""
+        where = (self._net.where(name) for name in names)
+        agents = {member.name: member.boot for member in where if member is not None and member.role == "agent"}
+        self._ungreeted |= {name for name in agents if self._participant.greets(name)}
+        self._do(self.view.joined(agents, self._clock.now_ns()))
+
+    def heard(self, message: Received) -> bool:
+        """Any message of an agent. Returns whether to go on with it: not if it comes of a start that is over."""
+        peer, boot = message.sender, message.boot
+        if isinstance(message.body, msg.HeartbeatAck):
+            link = self._net.link(peer)
+            trip_s = link.quality.rtt_s + 2 * link.quality.rtt_spread_s if link else 0.0
+            commands = self.view.answered(peer, boot, message.at_ns, trip_s)
+        else:
+            commands = self.view.spoke(peer, boot, message.at_ns)
+        if commands:
+            self._do(commands)
+        return not self.view.is_ghost(peer, boot)
+
+    def rumour(self, told: msg.Rumour) -> None:
+        """What another member says of a third."""
+        if told.about != self._participant.name:
+            self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
+
+    def _tick(self) -> None:
+        now = self._clock.now_ns()
+        self._do(self.view.tick(now, self._engaged(now)))
+
+    def _do(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case Ask(names=names):
+                    self._ungreeted -= {name for name in self._ungreeted if self._participant.introduce(name)}
+                    self._participant.beat(names)
+                case Tell(to=to, about=about, boot=boot, silent=silent):
+                    for name in to:
+                        self._net.send(name, msg.Rumour(about=about, boot=boot, silent=silent))
+                case _:
+                    self._changed(command)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timers.at(self.view.next_ns(), self._tick)

@@ -1,0 +1,124 @@
+"""One process's part in a swarm: it announces itself, joins others, answers heartbeats and checks who may say what."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+
+from swarm.core.clock import ns, seconds
+from swarm.core.ports import Host, Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages import Body
+from swarm.core.settings.config import ProcessFile
+from swarm.membership.introductions import PEER_ROLES, Introductions
+from swarm.membership.probes import Probes
+
+log = logging.getLogger(__name__)
+
+READY_EVERY_NS = ns(0.1)
+
+
+class Participant:
+    """It joins by the launcher or, on a board, by the roster in its file.
+
+    `handler` gets every message but those that are handled here: Roster, Joined and Shutdown.
+    busy_s, advert_of: what heartbeats say: the work in hand, and which advert of the other is known.
+    met: told of members that joined, or have another address.
+    undelivered: told of every message with a tag that was taken and will not arrive: to whom, tag, reason.
+    """
+
+    def __init__(
+        self, host: Host, settings: ProcessFile, handler: Callable[[Received], None], *,
+        busy_s: Callable[[], float] = lambda: 0.0, advert_of: Callable[[str], int] = lambda peer: 0,
+        met: Callable[[list[str]], None] = lambda names: None,
+        undelivered: Callable[[str, Hashable, str], None] = lambda to, tag, reason: None,
+    ) -> None:
+        self._host, self.net = host, host.transport
+        self.name, self.boot = self.net.member.name, self.net.member.boot
+        self.launcher = settings.launcher            # None: on a board, by its file
+        self.refused = 0                             # messages that their senders may not send, and members kept out
+        self._handler, self._busy_s, self._advert_of, self._met = handler, busy_s, advert_of, met
+        self._introductions = Introductions(
+            self.net, local_only=not settings.keys and not settings.security, met=met, refuse=self._refuse)
+        self._probes: dict[str, Probes] = {}
+        self._beats = 0
+        self._answered = False                       # the launcher has sent the roster
+        self.net.attach(self._received, undelivered)
+        self.net.join([*settings.roster, *([self.launcher] if self.launcher else [])])
+
+    def begin(self) -> None:
+        """Announce readiness until the launcher answers; meet the members of the file."""
+        self._announce()
+        self._met(self.net.peers())
+
+    def beat(self, to: Sequence[str]) -> None:
+        """Send a heartbeat to each, which is a probe of the path there too."""
+        self._beats += 1
+        busy_s, now = self._busy_s(), self._host.clock.now_ns()
+        for name in to:
+            probes = self._probes_of(name)
+            if probes is not None and self.net.send(name, msg.Heartbeat(
+                    sequence=self._beats, busy_s=busy_s, advert=self._advert_of(name))):
+                probes.sent(self._beats, now)
+
+    def tell_launcher(self, body: Body) -> bool:
+        """Send to the launcher. True where there is none: nobody waits for it."""
+        return self.launcher is None or self.net.send(self.launcher.name, body)
+
+    def introduce(self, to: str) -> bool:
+        """Tell a member that we are there, and who else is. False: it cannot be reached yet."""
+        return self._introductions.introduce(to)
+
+    def greets(self, name: str) -> bool:
+        """Whether we introduce ourselves to a newcomer: no launcher tells it of us."""
+        return self.launcher is None or name in self._introductions.guests
+
+    def _announce(self) -> None:
+        if self.launcher is not None and not self._answered:
+            self.net.send(self.launcher.name, msg.Ready(member=self.net.member, pid=self._host.machine.pid))
+            self._host.timers.after(READY_EVERY_NS, self._announce)
+
+    def _probes_of(self, name: str) -> Probes | None:
+        """Of the link that stands now: a member that was connected anew is measured anew."""
+        estimator = self.net.link(name)
+        if estimator is None:
+            self._probes.pop(name, None)
+            return None
+        probes = self._probes.get(name)
+        if probes is None or probes.estimator is not estimator:
+            probes = self._probes[name] = Probes(estimator)
+        return probes
+
+    def _refuse(self, what: str) -> None:
+        self.refused += 1
+        if self.refused == 1:
+            log.warning("refused: %s; further refusals are only counted", what)
+
+    def _received(self, message: Received) -> None:
+        body, sender = message.body, message.sender
+        if isinstance(body, msg.Joined) and self.net.role(sender) in ("", *PEER_ROLES):
+            self._introductions.introduced(sender, body.members)     # all that a stranger with a key may say
+        elif not msg.may_say(self.net.role(sender), body):
+            self._refuse(f"{type(body).__name__} of {sender}, who may not say it")
+        elif isinstance(body, msg.Roster):
+            self._answered = True
+            self._introductions.join(body.members)
+        elif isinstance(body, msg.Shutdown):
+            self._host.machine.stop()
+        elif isinstance(body, msg.Afflicted):
+            self.net.inject(body)
+            self._host.machine.step_wall_clock(body.clock_step_s)
+            self._handler(message)
+        elif isinstance(body, msg.Heartbeat):
+            self._handler(message)                   # first: it may be the first word of a new start
+            held_s = seconds(self._host.clock.now_ns() - message.at_ns)
+            self.net.send(sender, msg.HeartbeatAck(
+                sequence=body.sequence, held_s=held_s, busy_s=self._busy_s(), advert=self._advert_of(sender),
+            ))
+        elif isinstance(body, msg.HeartbeatAck):
+            probes = self._probes_of(sender)
+            if probes is not None:
+                probes.answered(body.sequence, body.held_s, message.at_ns)
+            self._handler(message)
+        else:
+            self._handler(message)

@@ -1,0 +1,123 @@
+"""What comes from one peer on the bulk lane: its numbers, and transfers put together from their chunks.
+
+Deterministic. A transfer's tensors are allocated once, when it is announced, and filled in order; whatever does not
+continue a transfer where it stands ends it. Memory is bounded by what is announced, never by what is claimed later.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.clock import ns, seconds
+from swarm.core.protocol.messages import Chunk
+from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Buffer, Envelope, Receipt, WireError, buffer_of, checked
+
+MOST_TRANSFERS = 4                   # open at once from one peer
+IDLE_NS = ns(10.0)                   # a transfer that has stood still for this long is given up
+ROBBED_NS = ns(1.0)                  # and one for this long, if since then a message was lost: perhaps its last piece
+
+
+class _Transfer:
+    __slots__ = ("begun_ns", "envelope", "left", "moved_ns", "offset", "tensor", "tensors")
+
+    def __init__(self, envelope: Envelope, now: int) -> None:
+        self.envelope, self.begun_ns, self.moved_ns = envelope, now, now
+        self.tensors = [np.empty(h.shape, h.dtype) for h in envelope.tensors]
+        self.left = sum(t.nbytes for t in self.tensors)
+        self.tensor = self.offset = 0
+
+
+class Complete:
+    """A message whose tensors have all come; `begun_ns`: when its announcement did."""
+
+    __slots__ = ("begun_ns", "envelope", "tensors")
+
+    def __init__(self, envelope: Envelope, tensors: list[NDArray[Any]], begun_ns: int) -> None:
+        self.envelope, self.tensors, self.begun_ns = envelope, tensors, begun_ns
+
+
+class Incoming:
+    """The bulk lane from one start of one peer."""
+
+    def __init__(self, boot: int) -> None:
+        self.boot = boot
+        self.unsaid_bytes = 0            # came since the last receipt
+        self.owes = False                # a receipt
+        self._number = self._lost = self._at_ns = 0
+        self._lost_ns = -1               # when a loss was last seen
+        self._open: dict[int, _Transfer] = {}
+
+    def came(self, number: int, size: int, now: int) -> None:
+        """A bulk message of `size` bytes. Raises: WireError `number` if it has come before."""
+        if number <= self._number:
+            raise WireError("number", f"{number} came after {self._number}")
+        if self._number:                 # what went before the first is not lost: we may be the one that is new
+            missed = number - self._number - 1
+            self._lost += missed
+            self._lost_ns = now if missed else self._lost_ns
+        self._number, self._at_ns = number, now
+        self.unsaid_bytes += size
+        self.owes = True
+
+    def receipt(self, now: int) -> Receipt | None:
+        """What is to be told to the peer, until it has been `said`."""
+        if not self.owes:
+            return None
+        return Receipt(self._number, seconds(max(0, now - self._at_ns)), self._lost)
+
+    def said(self) -> None:
+        """The receipt has left."""
+        self.owes, self.unsaid_bytes = False, 0
+
+    def announce(self, envelope: Envelope, now: int) -> None:
+        """A transfer begins. Raises: WireError `transfer`."""
+        size = sum(h.bytes for h in envelope.tensors)
+        if envelope.transfer in self._open:
+            raise WireError("transfer", f"{envelope.transfer} is under way")
+        if not size or len(self._open) >= MOST_TRANSFERS or self.open_bytes + size > MAX_TENSOR_BYTES:
+            raise WireError("transfer", f"{size} bytes beside {len(self._open)} transfers of {self.open_bytes} bytes")
+        self._open[envelope.transfer] = _Transfer(envelope, now)
+
+    def chunk(self, chunk: Chunk, piece: Buffer, now: int) -> Complete | None:
+        """The next bytes of a transfer; the message, when they were the last.
+
+        Raises: WireError `chunk` for one that is doubled, out of order, too long, empty or of no transfer.
+        """
+        transfer = self._open.get(chunk.transfer)
+        if transfer is None:
+            raise WireError("chunk", f"of transfer {chunk.transfer}, which is not under way")
+        while transfer.tensors[transfer.tensor].nbytes == transfer.offset:
+            transfer.tensor, transfer.offset = transfer.tensor + 1, 0
+        tensor = transfer.tensors[transfer.tensor]
+        expected = (transfer.tensor, transfer.offset)
+        if (chunk.tensor, chunk.offset) != expected or not 0 < len(piece) <= tensor.nbytes - transfer.offset:
+            del self._open[chunk.transfer]
+            raise WireError("chunk", f"{len(piece)} bytes at {chunk.tensor}:{chunk.offset}, expected {expected}")
+        buffer_of(tensor)[transfer.offset:transfer.offset + len(piece)] = piece
+        transfer.offset += len(piece)
+        transfer.left -= len(piece)
+        transfer.moved_ns = now
+        if transfer.left:
+            return None
+        del self._open[chunk.transfer]
+        return Complete(transfer.envelope, [checked(t) for t in transfer.tensors], transfer.begun_ns)
+
+    def end(self, transfer: int) -> None:
+        """The peer sends no more of it."""
+        self._open.pop(transfer, None)
+
+    def stale(self, now: int) -> list[int]:
+        """Give up transfers that have stood still for too long: which they were."""
+        stale = [key for key, t in self._open.items()
+                 if now - t.moved_ns >= (ROBBED_NS if self._lost_ns > t.moved_ns else IDLE_NS)]
+        for key in stale:
+            del self._open[key]
+        return stale
+
+    @property
+    def open_bytes(self) -> int:
+        """Allocated for transfers under way."""
+        return sum(t.nbytes for transfer in self._open.values() for t in transfer.tensors)

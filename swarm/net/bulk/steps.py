@@ -1,0 +1,71 @@
+"""Messages on their way to one peer's bulk lane, and what is to be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from swarm.core.clock import NEVER_NS
+from swarm.core.protocol.messages import Body
+
+
+class Parcel:
+    """A message that waits for its turn, and how far it has gone."""
+
+    __slots__ = ("body", "deadline_ns", "head_bytes", "left", "offset", "order", "size", "tag", "tensor", "tensors",
+                 "transfer")
+
+    def __init__(
+        self, body: Body, tensors: Sequence[NDArray[Any]], deadline_ns: int | None, tag: Hashable, head_bytes: int = 0
+    ) -> None:
+        """tensors: contiguous. deadline_ns: own clock; None: never late. head_bytes: of the header, if it is large."""
+        self.body, self.tensors, self.deadline_ns, self.tag = body, tensors, deadline_ns, tag
+        self.head_bytes, self.left = head_bytes, sum(t.nbytes for t in tensors)
+        self.size = head_bytes + self.left
+        self.order = self.transfer = self.tensor = self.offset = 0
+
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """Earliest deadline first, then first come."""
+        return (NEVER_NS if self.deadline_ns is None else self.deadline_ns, self.order)
+
+    def remembered(self) -> Parcel:
+        """The same without its tensors, which may be large."""
+        light = Parcel(self.body, (), self.deadline_ns, self.tag)
+        light.transfer = self.transfer
+        return light
+
+
+class SendWhole(NamedTuple):
+    """Header and all tensors; or, with a transfer, the header that announces it."""
+
+    parcel: Parcel
+    number: int
+
+
+class SendChunk(NamedTuple):
+    """Bytes [offset, end) of one tensor."""
+
+    parcel: Parcel
+    number: int
+    tensor: int
+    offset: int
+    end: int
+
+
+class SendEnd(NamedTuple):
+    """Tell the peer that no more comes of a transfer."""
+
+    transfer: int
+
+
+class Dropped(NamedTuple):
+    """A parcel that will not arrive, and why: late | cancelled | refused | unreachable."""
+
+    parcel: Parcel
+    reason: str
+
+
+Step = SendWhole | SendChunk | SendEnd | Dropped

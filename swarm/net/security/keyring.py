@@ -1,0 +1,108 @@
+"""Who may be heard: our own keys, and those of the members that are enrolled, followed while the process runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from swarm.core.settings.errors import BadInput
+from swarm.net.security.key_files import PUBLIC, SECRET, Key, KeyPair, guarded, read_enrolled, read_pair
+from swarm.net.security.key_folder import ENROLLED
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a reload found."""
+
+    names: frozenset[str]            # members that were enrolled, revoked, or have another key
+    refused: dict[str, str]          # files that cannot be used any more, and why; each is told once
+
+
+class Keyring:
+    """The keys of a key folder (keyfolder.py) as one process sees them.
+
+    A file of the allow-list that cannot be used enrols nobody; neither does a folder that others may write, nor a key
+    that two names claim. Raises: BadInput for the own key, or if there is no allow-list.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.own: KeyPair = read_pair(folder / f"{name}{SECRET}", name)
+        self._folder = folder / ENROLLED
+        self._keys: dict[str, str] = {}              # name -> public key
+        self._owners: dict[str, str] = {}            # public key -> name
+        self._refused: dict[str, str] = {}
+        self._signature: Signature = ()
+        try:
+            guarded(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
+        except OSError as error:
+            raise BadInput(str(self._folder), error.strerror or str(error), "enrol somebody: swarm keys enrol NAME"
+                           ) from None
+        self.first = self.reload()                   # what was found to begin with
+
+    def owner(self, public: str) -> str | None:
+        """Name of the member whose key this is, None if it is nobody's."""
+        return self._owners.get(public)
+
+    def public(self, name: str) -> str | None:
+        """The enrolled key of a member, None if it has none."""
+        return self._keys.get(name)
+
+    def names(self) -> list[str]:
+        return sorted(self._keys)
+
+    def reload(self) -> Change:
+        """Follow the allow-list. Costs a look at each file's times, and the reading of all once one has changed."""
+        signature = self._sign()
+        if signature == self._signature:
+            return Change(frozenset(), {})
+        self._signature = signature
+        keys, refused = self._read()
+        told = {path: why for path, why in refused.items() if self._refused.get(path) != why}
+        names = frozenset(name for name, _ in keys.items() ^ self._keys.items())
+        self._keys, self._refused = keys, refused
+        self._owners = {public: name for name, public in keys.items()}
+        return Change(names, told)
+
+    def _sign(self) -> Signature:
+        """What differs when a file or the folder was changed, in its content or its mode."""
+        try:
+            names = sorted(os.listdir(self._folder))
+        except OSError as error:                     # gone or closed: so is the way for everybody
+            return (("", error.errno or 0, 0, 0),)
+        return tuple(_stamp(self._folder, name) for name in ("", *names))
+
+    def _read(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Key by name, and reason by file that was refused."""
+        found: list[tuple[Path, Key]] = []
+        refused: dict[str, str] = {}
+        try:
+            guarded(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
+            paths = sorted(path for path in self._folder.iterdir() if path.suffix == PUBLIC and path.name[0] != ".")
+        except OSError as error:
+            return {}, {str(self._folder): f"{self._folder}: {error.strerror}"}
+        except BadInput as error:
+            return {}, {str(self._folder): str(error)}
+        for path in paths:
+            try:
+                found.append((path, read_enrolled(path)))
+            except BadInput as error:
+                refused[str(path)] = str(error)
+        claims: dict[str, list[str]] = {}
+        for _, key in found:
+            claims.setdefault(key.public, []).append(key.name)
+        for path, key in found:
+            if len(claims[key.public]) > 1:
+                refused[str(path)] = f"{path}: the key of {' and '.join(claims[key.public])}; a key has one owner"
+        return {key.name: key.public for path, key in found if str(path) not in refused}, refused
+
+
+def _stamp(folder: Path, name: str) -> tuple[str, int, int, int]:
+    """A file as it is now; one that cannot be looked at (a link that leads nowhere) hides no other."""
+    try:
+        at = (folder / name).stat()
+    except OSError as error:
+        return (name, error.errno or 0, 0, 0)
+    return (name, at.st_mtime_ns, at.st_ctime_ns, at.st_ino)

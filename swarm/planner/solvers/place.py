@@ -1,0 +1,129 @@
+"""Where every stream runs: baselines, greedy, and local search that is the same for the same problem and seed.
+
+`place` never returns what it predicts to be worse than the best of its baselines; a change must be worth its churn.
+Budgets are spent in evaluations of one agent's queue, not by the clock, so that a search can be repeated exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from swarm.core.policy import draw
+from swarm.core.policy.plan import Placement
+from swarm.planner.explain import explain
+from swarm.planner.forecast import evaluate
+from swarm.planner.problem import Choice, Instance, Problem, StreamOf
+from swarm.planner.solvers.local_search import Search
+
+EVALUATIONS_PER_S = 25_000       # of one agent's queue, measured on this project's reference host
+WORTH_ON_TIME = 0.05             # a change is worth it when a stream gains so much of its results on time ...
+WORTH_TOTAL = 0.01               # ... or the weighted throughput so much of what is asked for ...
+WORTH_LATENCY = 0.25             # ... or a stream's p95 latency falls by so much of its deadline
+
+
+class Solution(msgspec.Struct, frozen=True, kw_only=True):
+    """Placements with what they are predicted to achieve. `cost` is the objective: less is better."""
+
+    placements: list[Placement]
+    cost: float
+    on_time: float                   # expected share of all results
+    solver: str
+    evaluations: int
+    baselines: dict[str, float]      # cost of each baseline
+    changed: bool                    # differs from the previous placements
+    unplaced: list[StreamOf] = []    # no agent that lives and is reachable runs their model
+
+
+def place(problem: Problem, previous: Sequence[Placement] = (), budget_s: float = 0.02, seed: int = 0,
+          start: str = "best", loyal: bool = True) -> Solution:
+    """The best placements found for a problem, close to the previous ones where that costs next to nothing.
+
+    Deterministic: the budget only sets how many evaluations are made. start: where the search begins: greedy,
+    previous, local, best_single_peer, or the best of these. loyal: keep what is not worth its churn; otherwise the
+    previous placements only break ties.
+    """
+    instance = Instance(problem, previous)
+    search = Search(instance, seed)
+    baselines = {name: make(instance) for name, make in BASELINES.items()}
+    kept = search.repair(instance.previous)
+    starts: dict[str, Choice] = {"greedy": search.greedy(), "previous": kept}
+    starts.update(local=baselines["local"], best_single_peer=baselines["best_single_peer"])
+    ahead = min(starts, key=lambda name: (search.cost(starts[name]), name))
+    first = ahead if start == "best" else start
+    improved = search.improve(starts[first], max(1, round(budget_s * EVALUATIONS_PER_S)))
+    best = min(improved, starts[ahead], key=search.cost)
+    if loyal and any(n is not None for n in instance.previous):
+        best = settle(instance, search, kept, best)
+    forecast = evaluate(instance, best)
+    placements = explain(instance, best, forecast)
+    rates = [s.spec.rate_hz for s in instance.streams]
+    expected = sum(r * f.on_time for r, f in zip(rates, forecast.streams, strict=True))
+    wanted = sum(rates) + sum(s.spec.rate_hz for s in instance.unplaced)
+    return Solution(
+        placements=placements, cost=forecast.cost, on_time=expected / wanted if wanted else 1.0,
+        solver=f"{first}+search", evaluations=search.evaluations,
+        baselines={name: search.cost(choice) for name, choice in baselines.items()},
+        changed=where(placements) != where(previous), unplaced=instance.unplaced,
+    )
+
+
+def where(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, str]]:
+    """What makes two plans the same: for every stream the variant and the agent that answers."""
+    return {(p.agent, p.stream): (p.variant, p.where[-1]) for p in placements}
+
+
+def settle(instance: Instance, search: Search, kept: Choice, best: Choice) -> Choice:
+    """Take back every change that is not worth its churn, singly; then all of them unless they are together."""
+    for stream in range(len(best)):
+        if best[stream] != kept[stream]:
+            without = (*best[:stream], kept[stream], *best[stream + 1:])
+            if not _worth(instance, search, without, best):
+                best = without
+    return best if _worth(instance, search, kept, best) else kept
+
+
+def _worth(instance: Instance, search: Search, before: Choice, after: Choice) -> bool:
+    """Whether moving from one assignment to another gains enough."""
+    gain = search.cost(before) - search.cost(after)
+    if gain <= 0.0:
+        return False
+    if gain >= WORTH_TOTAL * sum(options[0].weight for options in instance.options):
+        return True
+    pairs = zip(evaluate(instance, before).streams, evaluate(instance, after).streams, instance.streams, strict=True)
+    return any(new.on_time - old.on_time >= WORTH_ON_TIME
+               or old.p95_s - new.p95_s >= WORTH_LATENCY * stream.spec.deadline_s for old, new, stream in pairs)
+
+
+# --- baselines: what one would do without a planner ---
+
+
+def local(instance: Instance) -> Choice:
+    """Every stream at home, on its fastest variant; where home cannot run it, on the best idle peer."""
+    return tuple(next((n for n, o in enumerate(options) if o.home), 0) for options in instance.options)
+
+
+def best_single_peer(instance: Instance) -> Choice:
+    """Every stream where it would end first if it were alone; home counts too."""
+    return tuple(0 for _ in instance.options)
+
+
+def round_robin(instance: Instance) -> Choice:
+    """Streams dealt to the agents in turn."""
+    count = len(instance.agents)
+    return tuple(
+        min(range(len(options)), key=lambda n: ((options[n].agent - stream) % count, n))
+        for stream, options in enumerate(instance.options)
+    )
+
+
+def randomly(instance: Instance) -> Choice:
+    """Any option of each stream, the same ones every time."""
+    return tuple(int(draw.uniform(0, "random placement", *stream.key) * len(options))
+                 for stream, options in zip(instance.streams, instance.options, strict=True))
+
+
+BASELINES: dict[str, Callable[[Instance], Choice]] = {
+    "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": randomly,
+}

@@ -1,0 +1,223 @@
+"""The planner's state: what is known of the team, when to plan anew, and which plan holds. Events in, commands out.
+
+Rules, in order:
+1. An agent is in the team while it is there (`membership/view.py`) and its advert is known; a new, restarted or lost
+   one makes a new plan due at once. What it changes in its advert counts from the next plan on.
+2. Otherwise a new plan is due every `every_s`.
+3. One solve at a time; what falls due meanwhile is solved when that one has ended.
+4. For `SETTLING_S` after a change of the team plans may change freely; later a change must be worth its churn.
+5. A solution is adopted if it was made for the team and the plan that still hold. The epoch grows only when a
+   placement changes; otherwise the same plan is published again, which renews its lease.
+6. A plan that nothing has improved on with more effort yet is refined once, if there is somebody to do it.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import msgspec
+
+from swarm.core.clock import ns
+from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.plan import Plan, Profile, StreamSpec
+from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
+from swarm.core.settings.rules import DEADLINE_S_MAX, EXECUTORS_MAX, PRIORITY_MAX, RATE_HZ_MAX, RATE_HZ_MIN
+from swarm.membership.events import Came, Lost
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.feedback import LoadBook
+from swarm.planner.problem import AgentInfo, Problem, StreamOf
+from swarm.planner.solvers.place import where
+
+SETTLING_S = 3.0                     # after a change of the team its links are still being measured
+LONGEST_S = 3600.0                   # a run or a round trip that is longer is not believed
+LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
+
+
+class PlannerStatistics(msgspec.Struct, frozen=True):
+    """Counts since the start."""
+
+    agents: int
+    solves: int
+    refined: int                     # refinements that changed the plan
+    stale: int                       # solutions for a team or plan that no longer held
+    epoch: int
+
+
+class PlannerState:
+    """Deterministic: time is an argument, solving is a command."""
+
+    def __init__(self, *, lease_s: float, every_s: float) -> None:
+        self._every_ns = ns(every_s)
+        self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
+        self._present: dict[str, int] = {}           # boot of each agent that is there
+        self._adverts: dict[str, tuple[int, Advert]] = {}
+        self._links: dict[tuple[str, str], LinkQuality] = {}
+        self._measured: set[str] = set()             # who has told its links
+        self._load = LoadBook()
+        self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
+        self._team = 0                               # grows with every change of the team
+        self._due = False
+        self._solving = False
+        self._refined: tuple[int, int] | None = None
+        self._solve_ns = self._publish_ns = self._changed_ns = 0
+        self._solves = self._refinements = self._stale = 0
+
+    @property
+    def plan(self) -> Plan:
+        return self._plan
+
+    def handle(self, event: Event, now: int) -> list[Command]:
+        """What is to be done about an event."""
+        out: list[Command] = []
+        match event:
+            case Heard(sender=sender, boot=boot, body=body):
+                self._heard(sender, boot, body, now, out)
+            case Came(name=name, boot=boot):
+                self._present[name] = boot
+                self._in_team(name, now, out)
+            case Lost(name=name):
+                planned = name in self._members()
+                self._present.pop(name, None)
+                if planned:
+                    self._changed(name, now)
+                    out.append(Report("agent_lost", {"agent": name}))
+            case Tick():
+                self._due |= now - self._solve_ns >= self._every_ns
+            case Solved():
+                self._solved(event, now, out)
+        if self._due and not self._solving and self._members():
+            self._due, self._solving, self._solve_ns = False, True, now
+            loyal = now - self._changed_ns > ns(SETTLING_S)
+            out.append(Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), loyal=loyal))
+        elif self._plan.epoch and now - self._publish_ns >= self._renew_ns:
+            self._publish(now, out)                  # a solve that takes long must not cost the lease
+        return out
+
+    def problem(self) -> Problem:
+        """The problem as it stands."""
+        members = self._members()
+        bare = Problem(
+            agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
+                                   executors=min(max(1, advert.executors), EXECUTORS_MAX))
+                         for name, advert in members.items()),
+            streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
+                          for spec in filter(_plausible_stream, advert.streams)),
+            links={(a, b): self._link(a, b) for a in members for b in members
+                   if a != b and ((a, b) in self._links or a not in self._measured)},
+        )
+        unexplained = self._load.unexplained(bare, self._plan.placements)
+        agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in bare.agents)
+        return msgspec.structs.replace(bare, agents=agents)
+
+    def advert_of(self, agent: str) -> int:
+        """Number of the advert that is known of the present start of an agent; 0: none."""
+        boot, advert = self._adverts.get(agent, (0, None))
+        return advert.number if advert is not None and boot == self._present.get(agent) else 0
+
+    def statistics(self) -> PlannerStatistics:
+        return PlannerStatistics(
+            len(self._members()), self._solves, self._refinements, self._stale, self._plan.epoch
+        )
+
+    # --- the team ---
+
+    def _heard(self, sender: str, boot: int, body: Body, now: int, out: list[Command]) -> None:
+        match body:
+            case Advert():
+                self._advertised(sender, boot, body, now, out)
+            case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
+                self._load.heard(sender, busy_s)
+            case LinkNews():
+                self._measure(sender, body)
+            case _:
+                pass
+
+    def _advertised(self, sender: str, boot: int, advert: Advert, now: int, out: list[Command]) -> None:
+        """A new agent's advert, or a changed one; one that was overtaken on the way is not."""
+        known_boot, known = self._adverts.get(sender, (0, None))
+        if known is not None and known_boot == boot and advert.number <= known.number:
+            return
+        new = known_boot != boot or sender not in self._members()
+        self._adverts[sender] = boot, advert
+        if new:                                      # else the next plan is made with it, which is soon enough
+            self._in_team(sender, now, out)
+
+    def _in_team(self, name: str, now: int, out: list[Command]) -> None:
+        """It came, or its advert did: with both it can be planned for."""
+        if name in self._members():
+            self._changed(name, now)
+            out.append(Report("agent_joined", {"agent": name}))
+
+    def _changed(self, name: str, now: int) -> None:
+        """The team is not what it was; what was measured of this agent is not known any more."""
+        self._team += 1
+        self._due = True
+        self._changed_ns = now
+        self._measured.discard(name)
+        self._links = {pair: q for pair, q in self._links.items() if name not in pair}
+        self._load.forget(name)
+
+    def _members(self) -> dict[str, Advert]:
+        """The agents that can be planned for, by name."""
+        return {name: advert for name, (boot, advert) in sorted(self._adverts.items())
+                if self._present.get(name) == boot}
+
+    def _measure(self, sender: str, news: LinkNews) -> None:
+        self._measured.add(sender)
+        for peer, (rtt_s, bytes_per_s) in news.links.items():
+            if 0.0 <= rtt_s <= LONGEST_S and 0.0 < bytes_per_s < inf:
+                old = self._links.get((sender, peer))
+                self._links[sender, peer] = LinkQuality(
+                    rtt_s=rtt_s if old is None else old.rtt_s + LINK_GAIN * (rtt_s - old.rtt_s),
+                    bytes_per_s=bytes_per_s if old is None else
+                    old.bytes_per_s + LINK_GAIN * (bytes_per_s - old.bytes_per_s), samples=1,
+                )
+
+    def _link(self, a: str, b: str) -> LinkQuality:
+        return self._links.get((a, b)) or LinkQuality()
+
+    # --- plans ---
+
+    def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
+        if not event.refined:
+            self._solving = False
+            self._solves += 1
+        if event.basis != (self._team, self._plan.epoch):
+            self._stale += 1
+            self._due |= not event.refined
+            return
+        solution = event.solution
+        moved = where(solution.placements).items() ^ where(self._plan.placements).items()
+        if moved:
+            self._refinements += event.refined
+            self._plan = msgspec.structs.replace(
+                self._plan, epoch=self._plan.epoch + 1, placements=solution.placements, solver=solution.solver,
+                solve_s=event.solve_s,
+            )
+            self._load.clear()
+            out.append(Report("planned", {
+                "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
+                "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
+            }))
+        if not event.refined or moved:
+            self._publish(now, out)
+        basis = (self._team, self._plan.epoch)
+        if not event.refined and basis != self._refined:
+            self._refined = basis
+            out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
+
+    def _publish(self, now: int, out: list[Command]) -> None:
+        self._publish_ns = now
+        out.append(Publish(self._plan))
+
+
+def _plausible_profile(profile: Profile) -> bool:
+    """Whether a search can reckon with it; what is not a number fails every comparison."""
+    return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
+            and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
+
+
+def _plausible_stream(spec: StreamSpec) -> bool:
+    """Likewise, by the rules that hold for streams in files."""
+    return (RATE_HZ_MIN <= spec.rate_hz <= RATE_HZ_MAX and 0.0 < spec.deadline_s <= DEADLINE_S_MAX
+            and -PRIORITY_MAX <= spec.priority <= PRIORITY_MAX)

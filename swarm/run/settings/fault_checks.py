@@ -1,0 +1,106 @@
+"""What the faults of a launch file must say: one kind each, whom it hits, when, and all that the kind needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from swarm.core.policy.faults import ANY, DETAILS, KINDS, MAY, NEEDS, RANDOM, FaultKind, kinds_of
+from swarm.core.settings import rules
+from swarm.core.settings.config import FaultSpec, LaunchFile
+from swarm.core.settings.errors import BadInput
+
+PER_MINUTE_MAX = 600.0
+FACTOR_MAX = 1000.0
+STEP_S_MAX = 1e9                     # of a wall clock: some 30 years
+LONGEST_S = 86_400.0
+
+
+def check_faults(launch: LaunchFile, where: str) -> None:
+    """Raises: BadInput for the first entry that makes no sense."""
+    for i, fault in enumerate(launch.faults):
+        at = f"{where}: faults[{i}]"
+        kind = _kind(fault, at)
+        _when(fault, launch.duration_s, at)
+        _needs(fault, kind, at)
+        if fault.partition is not None:
+            _groups(fault.partition, launch, at)
+        elif kind != "disk_full":
+            _victim(str(getattr(fault, kind)), kind, launch, f"{at}.{kind}")
+
+
+def _kind(fault: FaultSpec, at: str) -> FaultKind:
+    kinds = kinds_of(fault)
+    if len(kinds) != 1:
+        raise BadInput(at, f"{' and '.join(kinds)} in one entry" if kinds else "it says nothing that breaks",
+                       f"exactly one of {', '.join(KINDS)}")
+    return kinds[0]
+
+
+def _when(fault: FaultSpec, duration_s: float, at: str) -> None:
+    if (fault.at_s is None) == (fault.per_minute is None):
+        raise BadInput(at, "it says both at_s and per_minute" if fault.at_s is not None else "it does not say when",
+                       "either at_s, once, or per_minute, at a rate")
+    if fault.at_s is not None and not 0 <= fault.at_s < duration_s:
+        raise BadInput(f"{at}.at_s", f"{fault.at_s:g} is not within the run",
+                       f"from 0 to below duration_s, {duration_s:g}")
+    if fault.per_minute is not None:
+        rules.positive(fault.per_minute, f"{at}.per_minute", PER_MINUTE_MAX)
+
+
+def _needs(fault: FaultSpec, kind: FaultKind, at: str) -> None:
+    """All that the kind needs is said, nothing that means nothing to it, and every figure makes sense."""
+    for name in NEEDS[kind]:
+        if getattr(fault, name) is None:
+            raise BadInput(at, f"{kind} without {name}", f"{kind} needs {' and '.join(NEEDS[kind])}")
+    for name in DETAILS:
+        if getattr(fault, name) is not None and name not in (*NEEDS[kind], *MAY.get(kind, ())):
+            raise BadInput(f"{at}.{name}", f"means nothing to {kind}", "leave it out")
+    if fault.for_s is not None:
+        rules.positive(fault.for_s, f"{at}.for_s", LONGEST_S)
+    if fault.after_s is not None:
+        rules.within(fault.after_s, f"{at}.after_s", 0.0, LONGEST_S)
+    if fault.factor is not None:
+        rules.within(fault.factor, f"{at}.factor", 1.0, FACTOR_MAX)
+    if fault.share is not None:
+        rules.positive(fault.share, f"{at}.share", 1.0)
+    if fault.by_s is not None:
+        rules.within(fault.by_s, f"{at}.by_s", -STEP_S_MAX, STEP_S_MAX)
+
+
+def _victim(name: str, kind: FaultKind, launch: LaunchFile, at: str) -> None:
+    if name == "world" and kind not in ("kill", "stop"):
+        raise BadInput(at, f"the world is no victim of {kind}", f"a robot, a fleet, {ANY} or the planner")
+    processes, what = (_robots(launch), "robot") if kind == "slow" else (launch.processes(), "process")
+    rules.known(name, [*processes, *(fleet.name for fleet in launch.fleet), ANY], at, what)
+
+
+def _groups(given: str | Sequence[Sequence[str]], launch: LaunchFile, at: str) -> None:
+    if isinstance(given, str):
+        if len([*_robots(launch), *_others(launch)]) < 2:
+            raise BadInput(f"{at}.partition", f"{RANDOM} halves of one robot", "two robots at least")
+        return
+    if len(given) < 2 or not all(given):
+        raise BadInput(f"{at}.partition", "it names fewer than two groups", f"like [[rover_0], [rover_1]], or {RANDOM}")
+    fleets = {fleet.name: fleet.robots() for fleet in launch.fleet}
+    names = [*_robots(launch), *_others(launch)]
+    seen: set[str] = set()
+    drawn = 0
+    for name in (name for group in given for name in group):
+        rules.known(name, [*names, *fleets, ANY], f"{at}.partition", "robot, fleet or planner")
+        drawn += name == ANY
+        for one in () if name == ANY else fleets.get(name, [name]):
+            if one in seen:
+                raise BadInput(f"{at}.partition", f"{one} is in two groups", "each in one group at most")
+            seen.add(one)
+    if drawn > len(set(_robots(launch)) - seen):
+        raise BadInput(f"{at}.partition", f"no robot is left for {ANY}", "fewer names")
+
+
+def _robots(launch: LaunchFile) -> list[str]:
+    return [robot for fleet in launch.fleet for robot in fleet.robots()]
+
+
+def _others(launch: LaunchFile) -> list[str]:
+    """Who can be cut off beside the robots: nobody cuts a robot off from its own body."""
+    return [name for name in launch.processes() if name == "planner"]
+

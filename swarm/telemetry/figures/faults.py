@@ -1,0 +1,82 @@
+"""What each fault of a run hit, and how long until the swarm served as before: of `summary.json`, key `faults`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from swarm.core.policy.faults import Fault
+from swarm.telemetry.figures.recovery import Service
+from swarm.telemetry.ledger import Row
+from swarm.telemetry.summary_types import FaultHit, FaultRecord
+
+BELIEVED_S = 2.0                     # for so long peers may not know of a death
+ECHO_S = 0.5                         # for so long what waited comes through when a fault has ended
+
+
+class FaultDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault, when it struck and when it ended, seconds since the streams began; None: it never did."""
+
+    fault: Fault
+    done_s: float | None = None
+    ended_s: float | None = None     # of a restart: when the new process was ready
+
+
+class Loss(NamedTuple):
+    """An agent counted a peer as lost."""
+
+    at_s: float
+    agent: str
+    peer: str
+
+
+def crash(name: str, at_s: float) -> FaultDone:
+    """A process that ended by itself: nobody's fault, and told with them."""
+    return FaultDone(fault=Fault(at_s=round(at_s, 3), kind="crash", target=name), done_s=at_s)
+
+
+def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], service: Service) -> FaultRecord:
+    """One fault for `summary.json`.
+
+    `hit` counts requests that were open at any moment from its strike until ECHO_S after its end, or for BELIEVED_S
+    after a fault that has none: `own` of the victim's, `peers` of others that had asked the victim (in a partition:
+    that had asked across it), of each how many there were and how many were `missed`, that is late, failed or lost;
+    and `lost_by`, how many agents counted the victim as lost in that time. `recover_s` is `Service.recover_s`.
+    """
+    fault = done.fault
+    made = FaultRecord(
+        at_s=fault.at_s, kind=fault.kind, target=fault.target, groups=fault.groups, for_s=fault.for_s or None,
+        done_s=_rounded(done.done_s), ended_s=_rounded(done.ended_s))
+    if done.done_s is None:
+        return made
+    from_s = done.done_s
+    ended_s = done.ended_s if done.ended_s is not None else from_s
+    until_s = from_s + BELIEVED_S if done.ended_s is None else ended_s + ECHO_S
+    if fault.target or fault.groups:
+        open_then = [r for r in rows if r.at_s <= until_s and (r.ended_at_s is None or r.ended_at_s >= from_s)]
+        own = [r for r in open_then if r.span.request.agent == fault.target]
+        there = [r for r in open_then if _crossed(fault, r.span.request.agent, r.span.asked)]
+        lost_by = {loss.agent for loss in losses
+                   if from_s <= loss.at_s <= until_s and _crossed(fault, loss.agent, [loss.peer])}
+        made.hit = FaultHit(own=len(own), own_missed=_missed(own), peers=len(there), peers_missed=_missed(there),
+                            lost_by=len(lost_by))
+    made.recover_s = service.recover_s(from_s, ended_s)
+    return made
+
+
+def _crossed(fault: Fault, agent: str, peers: Collection[str]) -> bool:
+    """Whether an agent had to do with the victim, or with one beyond the partition."""
+    if not fault.groups:
+        return agent != fault.target and fault.target in peers
+    side = next((group for group in fault.groups if agent in group), None)
+    return side is not None and any(peer in group for group in fault.groups if group is not side for peer in peers)
+
+
+def _missed(rows: Iterable[Row]) -> int:
+    return sum(row.span.ending != "completed" for row in rows)
+
+
+def _rounded(at_s: float | None) -> float | None:
+    return None if at_s is None else round(at_s, 3)

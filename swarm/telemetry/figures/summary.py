@@ -1,0 +1,168 @@
+"""The figures of a run, as `summary.json` holds them: a pure function of what was collected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, overload
+
+import msgspec
+import numpy as np
+
+from swarm.core.protocol.messages import PlannerNews, WorldNews
+from swarm.core.settings.config import Board, LaunchFile
+from swarm.telemetry import table
+from swarm.telemetry.accept import judge
+from swarm.telemetry.figures import counterfactual
+from swarm.telemetry.figures import faults as fault_figures
+from swarm.telemetry.figures.agents import AgentBook
+from swarm.telemetry.figures.faults import FaultDone, Loss
+from swarm.telemetry.figures.recovery import Service
+from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
+from swarm.telemetry.summary_types import (
+    AgentFigures,
+    AgentRecord,
+    Batched,
+    Choices,
+    FaultRecord,
+    Latency,
+    LedgerFigures,
+    Mission,
+    Offload,
+    PlannerFigures,
+    Preempted,
+    Requests,
+    StreamFigures,
+    Summary,
+    Tool,
+    WorldFigures,
+)
+
+OVERRUN_LIMIT = 0.01                 # more of the emulated runs than this, and the host was overloaded
+
+
+def summarise(
+    *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
+    world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], losses: Sequence[Loss],
+    ran_s: float,
+) -> Summary:
+    """The contents of `summary.json`.
+
+    Args: boards: by name, all that the fleet uses. rows, ledger: from the closed Ledger. world: its last news, or
+    None if it never spoke. planner: all its news. losses: whom agents counted as lost. ran_s: how long the
+    streams ran, which is less than the launch file's duration_s when a run was stopped. A latency without results is
+    null; a ratio over nothing is 0.
+    """
+    total = ledger.total
+    on_peers = [r.span for r in rows if r.span.offloaded_to]
+    board_of = {robot: fleet.board for fleet in launch.fleet for robot in fleet.robots()}
+    figures = {name: agents.figures(name) for name in board_of}
+    emulated = [f for name, f in figures.items() if boards[board_of[name]].emulated]
+    owned = tallies(rows)
+    summary = Summary(
+        scenario=launch.scenario, seed=launch.seed, clock=launch.clock, network=launch.network, policy=launch.policy,
+        robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
+        first_result_s=_rounded(ledger.first_result_s), requests=Requests(**_counts(total)),
+        latency_ms=_latency(rows), on_time_ratio=_rounded(total.on_time_ratio),
+        offload=Offload(
+            share=_rounded(total.offload_share),
+            peers=len({peer for r in rows if r.span.ending == "completed" and on_a_peer(r.span)
+                       for peer in r.span.asked}),
+            guarded=sum(s.guarded for s in on_peers), unguarded=sum(not s.guarded for s in on_peers),
+            guard_fired=sum(s.guard_fired for s in on_peers),
+        ),
+        preempted=_preempted(rows), batched=_batched(rows),
+        choices=Choices(**counterfactual.figures(table.arrays(rows, counterfactual.NEEDED))),
+        planner=PlannerFigures(
+            plans=len(planner), epoch=max((p.epoch for p in planner), default=0),
+            solve_ms_p50=_rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
+            solver=planner[-1].solver if planner else "", ray=any(p.ray for p in planner),
+        ),
+        world=WorldFigures(
+            steps=world.steps if world else 0,
+            real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
+            lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
+        ),
+        mission=Mission(
+            targets=world.targets if world else 0, found=world.found if world else 0,
+            coverage=_rounded(world.coverage) if world else 0.0, collisions=world.collisions if world else 0,
+        ),
+        host_overloaded=sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
+        faults=_faults(faults, rows, losses, launch, ran_s),
+        streams={s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
+                                 [r for r in rows if r.span.stream == s.name]) for s in launch.streams},
+        agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
+        ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
+        tool=Tool(emulated_boards=bool(emulated)),
+    )
+    summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
+    summary.accepted = all(rule.holds for rule in summary.accept)
+    return summary
+
+
+def tallies(rows: Iterable[Row]) -> dict[str, Tally]:
+    """Counts per agent that owned the request."""
+    owned: dict[str, Tally] = {}
+    for row in rows:
+        tally = owned.setdefault(row.span.request.agent, Tally())
+        tally.submitted += 1
+        if row.ended_at_s is not None:
+            tally.count(row.span)
+    return owned
+
+
+def _counts(tally: Tally) -> dict[str, Any]:
+    return {"submitted": tally.submitted, "completed": tally.completed, "late": tally.late, "failed": tally.failed,
+            "lost": tally.open, "failed_by": dict(sorted(tally.failed_by.items()))}
+
+
+def _latency(rows: Sequence[Row]) -> Latency:
+    """Percentiles of capture to end, over what gave a result: completed and late."""
+    values = [r.span.latency_s * 1e3 for r in rows if r.span.ending in ("completed", "late")]
+    return Latency() if not values else Latency(**{
+        name: _rounded(float(value))
+        for name, value in zip(("p50", "p95", "p99"), np.percentile(values, (50, 95, 99)), strict=True)})
+
+
+def _preempted(rows: Sequence[Row]) -> Preempted:
+    """Requests whose run at home was set aside for a more urgent one, how often, and for how long in all."""
+    hit = [r.span for r in rows if r.span.preempted]
+    aside_ms = float(np.percentile([s.aside_s * 1e3 for s in hit], 95)) if hit else None
+    return Preempted(requests=len(hit), times=sum(s.preempted for s in hit), aside_ms_p95=_rounded(aside_ms))
+
+
+def _batched(rows: Sequence[Row]) -> Batched:
+    """Requests that ran with others at once, and how many inputs the largest of these runs had."""
+    hit = [r.span.batch for r in rows if r.span.batch > 1]
+    return Batched(requests=len(hit), largest=max(hit, default=1))
+
+
+def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> StreamFigures:
+    return StreamFigures(
+        **_counts(tally), latency_ms=_latency(rows), deadline_ms=_rounded(deadline_s * 1e3),
+        on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
+
+
+def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
+    rounded = msgspec.structs.replace(figures, busy_share=_rounded(figures.busy_share))
+    return AgentRecord(
+        **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], submitted=tally.submitted,
+        on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
+
+
+def _faults(
+    faults: Sequence[FaultDone], rows: Sequence[Row], losses: Sequence[Loss], launch: LaunchFile, ran_s: float
+) -> list[FaultRecord]:
+    """In order of time; a run without faults has nothing to work out."""
+    if not faults:
+        return []
+    service = Service(rows, {stream.name: stream.deadline_s for stream in launch.streams}, ran_s)
+    return [fault_figures.figures(done, rows, losses, service) for done in sorted(faults, key=lambda f: f.fault.at_s)]
+
+
+@overload
+def _rounded(value: float) -> float: ...
+@overload
+def _rounded(value: float | None) -> float | None: ...
+def _rounded(value: float | None) -> float | None:
+    """Six digits after the point: what was measured, without the noise of binary fractions."""
+    return None if value is None else round(value, 6)

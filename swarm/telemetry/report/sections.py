@@ -1,0 +1,163 @@
+"""The report's tables: streams, endings, robots, plans, faults, events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from swarm.telemetry.report import page
+from swarm.telemetry.report.glossary import fault_name
+from swarm.telemetry.report.side_by_side import milliseconds, number, percent
+from swarm.telemetry.runfiles import Run
+
+MOVES = 8                            # streams named per change
+PLANS = 30                           # newest plans listed
+EVENTS = 200
+
+
+def streams(run: Run) -> str:
+    """One line per stream."""
+    rows = []
+    for name, s in run.summary.get("streams", {}).items():
+        latency = s.get("latency_ms", {})
+        rows.append([f"{name} ({milliseconds(s.get('deadline_ms'))})", number(s.get("submitted")),
+                     percent(s.get("on_time_ratio")), *(milliseconds(latency.get(p)) for p in ("p50", "p95", "p99")),
+                     percent(s.get("offload_share"))])
+    head = ["stream", "requests", "on time", "p50", "p95", "p99", "offloaded"]
+    return page.table(head, rows, range(1, len(head)))
+
+
+def endings(run: Run) -> str:
+    """How requests ended, per stream."""
+    c = run.requests
+    if not c["ending"].size:
+        return ""
+    how = ["lost (open at the end)" if e == "open" else f"failed: {r or 'unknown'}" if e == "failed" else str(e)
+           for e, r in zip(c["ending"], c["reason"], strict=True)]
+    counts = Counter(zip(how, map(str, c["stream"]), strict=True))
+    kinds = sorted(set(how), key=lambda k: (k.startswith("lost"), k.startswith("failed"), k))
+    rows = []
+    for kind in kinds:
+        per_stream = [counts[kind, s] for s in run.streams]
+        rows.append([kind, *map(number, per_stream), number(sum(per_stream)), percent(sum(per_stream) / len(how))])
+    rows.append(["all", *(number(sum(counts[k, s] for k in kinds)) for s in run.streams), number(len(how)), "100.0 %"])
+    return page.table(["ending", *run.streams, "all", "share"], rows, range(1, len(run.streams) + 3))
+
+
+def robots(run: Run) -> str:
+    """One line per robot."""
+    c = run.requests
+    served = Counter(str(r) for r, peer in zip(c["ran_on"], c["on_peer"], strict=True) if peer)
+    emulated = run.summary.get("tool", {}).get("emulated_boards")
+    boards = run.manifest.get("boards", {})
+    rows = []
+    for name, a in run.summary.get("agents", {}).items():
+        board, status = str(a.get("board", "")), str(a.get("status", ""))
+        how = "emulated board" if boards.get(board, {}).get("emulated", emulated) else "the host as it is"
+        rows.append([
+            name, f"{board} ({how})", page.Raw(f'<span class="bad">{page.esc(status)}</span>') if status not in (
+                "ended", "running") else status, number(a.get("submitted", 0)), percent(a.get("on_time_ratio")),
+            percent(a.get("offload_share")), number(served[name]), number(a.get("runs", 0)),
+            number(a.get("overruns", 0)), percent(a.get("busy_share")), f"{a.get('rss_bytes_max', 0) / 2**20:.0f} MiB"])
+    return page.table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
+                       "overruns", "busy", "memory"], rows, range(3, 11))
+
+
+def transport(run: Run) -> str:
+    """What travelled, and what encrypting it cost."""
+    t = run.summary.get("transport", {})
+    if not t:
+        return ""
+    carried = (f"{number(t['messages'])} messages of {t['bytes'] / 2**20:.1f} MiB in all, sent and received by the "
+               "robots; every connection is encrypted with CURVE, with keys made for this run.")
+    cost = (f"{t['curve_cpu_s']:g} s of CPU time, {percent(t['curve_core_share'])} of a core: "
+            f"{t['curve_us_per_message']:g} us a message and {t['curve_ns_per_byte']:g} ns a byte for both ends, "
+            "measured on this machine after the run.")
+    return page.facts((("carried", carried), ("cost of encryption", cost)))
+
+
+def plans(run: Run) -> tuple[str, str]:
+    """The plans in order with what each moved, and the last one in full with its reasons."""
+    rows, before = [], {}
+    for plan in run.plans:
+        now = {(str(p.get("agent")), str(p.get("stream"))): _where(p) for p in plan.get("placements", [])}
+        rows.append([f"{plan.get('at_s', 0):.1f} s", plan.get("epoch"), plan.get("solver"),
+                     milliseconds(plan.get("solve_s", 0) * 1e3), len(now),
+                     _moves(before, now) if rows else "the first plan"])
+        before = now
+    left_out = f'<p class="muted">{len(rows) - PLANS} earlier plans are left out.</p>' if len(rows) > PLANS else ""
+    head = ["from", "epoch", "solver", "solved in", "placements", "what moved"]
+    listed = page.table(head, rows[-PLANS:], (3, 4), (5,))
+    return left_out + listed, _last_plan(run)
+
+
+def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> str:
+    """What changed from one plan to the next, alike changes together."""
+    moved: dict[str, list[str]] = {}
+    for key in [*now, *(k for k in before if k not in now)]:
+        if before.get(key) != now.get(key):
+            change = ("no longer placed" if key not in now else f"new, on {now[key]}" if key not in before
+                      else f"{before[key]} → {now[key]}")
+            moved.setdefault(change, []).append(" ".join(key))
+    told = [f"{change}: {', '.join(who[:MOVES])}" + (f" and {len(who) - MOVES} more" if len(who) > MOVES else "")
+            for change, who in moved.items()]
+    return "; ".join(told) or "nothing moved"
+
+
+def _last_plan(run: Run) -> str:
+    if not run.plans:
+        return ""
+    c, start = run.requests, float(run.plans[-1].get("at_s", 0.0))
+    alike: dict[tuple[Any, ...], list[str]] = {}             # robots placed alike for the same reason share a line
+    for p in run.plans[-1].get("placements", []):
+        key = (str(p.get("stream")), _where(p), p.get("variant"), p.get("predicted_s", 0.0), p.get("why", ""))
+        alike.setdefault(key, []).append(str(p.get("agent")))
+    rows = []
+    for (stream, where, variant, predicted_s, why), agents in sorted(alike.items(), key=lambda kv: (kv[0][0], kv[1])):
+        there = (np.isin(c["agent"].astype(str), agents) & (c["stream"] == stream) & (c["at_s"] >= start)
+                 & ~np.isnan(c["latency_ms"]))
+        measured = milliseconds(float(np.median(c["latency_ms"][there]))) if there.any() else "-"
+        rows.append([stream, ", ".join(agents), where, variant, milliseconds(predicted_s * 1e3), measured, why])
+    return page.table(["stream", "of", "runs on", "variant", "predicted", "measured p50", "why"], rows, (4, 5), (1, 6))
+
+
+def _where(placement: dict[str, Any]) -> str:
+    return " + ".join(str(w) for w in placement.get("where", []))
+
+
+def faults(run: Run) -> str:
+    """What broke, what it hit, and how long until the swarm served as before."""
+    rows = []
+    for f in run.summary.get("faults", []):
+        done_s, ended_s, recover_s, hit = f.get("done_s"), f.get("ended_s"), f.get("recover_s"), f.get("hit") or {}
+        if done_s is None:
+            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "never struck", "", "", "", ""])
+            continue
+        for_good = "not back" if f.get("kind") == "restart" else ""
+        lasted = for_good if ended_s is None else f"{ended_s - done_s:.2f} s"
+        again = "not before the end" if recover_s is None else f"{recover_s:.2f} s" if recover_s else "never hit"
+        counts = [f"{hit[f'{whose}_missed']} of {hit[whose]}" if hit else "" for whose in ("own", "peers")]
+        rows.append([f"{f.get('at_s')} s", fault_name(f), f"{done_s:.2f} s", lasted, *counts,
+                     hit.get("lost_by", ""), again])
+    head = ["planned", "fault", "struck", "lasted", "its own missed", "peers' missed", "lost by", "served again after"]
+    return page.table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
+
+
+def events(run: Run) -> str:
+    """The history of the run, folded away."""
+    rows = [[f"{e.get('at_s', 0):.2f} s", e.get("who", ""), e.get("what", ""),
+             ", ".join(f"{k} {v}" for k, v in (e.get("detail") or {}).items())] for e in run.events]
+    more = f", the first {EVENTS} shown" if len(rows) > EVENTS else ""
+    listed = page.table(["at", "who", "what", "detail"], rows[:EVENTS], (0,), (3,))
+    return page.details(f"{len(rows)} events{more}", listed)
+
+
+def targets(run: Run) -> str:
+    """Who found what and when, in order of time."""
+    rows = [[t.get("label", ""), f"({t.get('x_m', 0):.1f}, {t.get('y_m', 0):.1f})",
+             *((t["found_by"], f"{t.get('found_at_s') or 0:.1f} s") if t.get("found_by") else ("not found", ""))]
+            for t in sorted(run.scene.get("targets") or [], key=lambda t: t.get("found_at_s") or float("inf"))]
+    return page.table(["target", "x, y in m", "found by", "at"], rows, (3,))

@@ -1,0 +1,101 @@
+"""A robot that is slower than its board's profile: it notices, reckons with it, and says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.peers.advert import OwnAdvert
+from agents.peers.own_speed import HALF_NS, RUNS, Pace, scaled
+from agents.peers.table import Presence
+from agents.scheduling import events as ev
+from swarm.core.clock import ns
+from swarm.core.policy.plan import Leg
+from swarm.core.protocol.messages import Advert
+from tests.agents.fakes import arrived, of, presence, profile, scheduler, stream
+
+
+def paced(*ratios: float, ended: bool = True) -> Pace:
+    pace = Pace()
+    for ratio in ratios:
+        pace.ran(0.01, 0.01 * ratio, ended, 0)
+    return pace
+
+
+def test_three_slow_runs_in_five_are_slow_and_one_hiccup_is_none() -> None:
+    assert paced(1, 1, 5, 1, 1, 9, 1).factor == 1.0
+    assert paced(1, 1, 5, 5, 5).factor == 5.0
+    assert paced(5, 5).factor == 1.0                         # too few to say
+    assert paced(1.3, 1.9, 1.4, 1.9, 1.9).factor == 1.0      # what profiles are good for
+    assert paced(*[5] * RUNS, *[1] * RUNS).factor == 1.0     # and well again
+
+
+def test_a_run_that_was_cut_short_counts_only_where_it_was_too_long_already() -> None:
+    assert paced(*[0.2] * 9, ended=False).factor == 1.0
+    assert paced(*[4] * RUNS, ended=False).factor == 4.0
+    pace = paced(*[4] * RUNS)
+    for _ in range(9):
+        pace.ran(0.01, 0.03, False, 0)                       # stopped before the time that it would have taken
+    assert pace.factor == 4.0
+
+
+def test_without_a_run_slowness_is_forgotten_by_halves() -> None:
+    pace = paced(*[5] * RUNS)
+    assert not pace.rest(HALF_NS - 1)
+    assert pace.rest(HALF_NS)
+    assert pace.factor == 2.5
+    assert not pace.rest(HALF_NS + 1)
+    assert pace.rest(2 * HALF_NS)
+    assert pace.factor == 1.0
+    assert not pace.rest(10 * HALF_NS)
+
+
+def test_all_of_a_profile_is_scaled() -> None:
+    (slow,) = scaled([profile(p50_s=0.02, stages=2)], 3.0)
+    assert (slow.p50_s, slow.stages[1].p95_s) == (pytest.approx(0.06), pytest.approx(0.03 * 1.2))
+    assert scaled([slow], 1.0) == [slow]
+
+
+def ran(work: int, from_s: float, to_s: float) -> ev.StageDone:
+    return ev.StageDone(work=work, started_ns=ns(from_s), finished_ns=ns(to_s), ran=True)
+
+
+def test_a_slow_robot_reckons_with_it_and_offloads_what_it_would_have_run() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.02)]), detector=0.01)
+    for i in range(RUNS):
+        (run,) = of(ev.RunStage, agent.handle(arrived(i, stream(deadline_s=0.5), ns(i)), ns(i)))
+        agent.handle(ran(run.work, i, i + 0.05), ns(i + 0.05))
+    assert agent.slowness(ns(RUNS)) == pytest.approx(5.0)
+    (sent,) = of(ev.SendStage, agent.handle(arrived(9, stream(deadline_s=0.5), ns(9)), ns(9)))
+    assert sent.route == [Leg("mule")]
+    assert agent.slowness(ns(9) + 2 * HALF_NS) < 5.0
+
+
+def test_an_advert_is_made_anew_when_pace_or_battery_have_changed() -> None:
+    own = OwnAdvert(Advert(board="b", executors=1, profiles=[profile(p50_s=0.01)], streams=[], battery=0.8))
+    assert not own.changed(1.0, 0.78)
+    assert own.changed(1.0, 0.74)
+    assert (own.advert.number, own.advert.battery) == (2, 0.74)
+    assert own.changed(4.0, 0.74)
+    assert (own.advert.number, own.advert.profiles[0].p50_s) == (3, pytest.approx(0.04))
+    assert not own.changed(4.0, 0.74)
+    assert own.changed(1.0, 0.74)
+    assert (own.advert.number, own.advert.profiles[0].p50_s) == (4, pytest.approx(0.01))
+    assert own.changed(1.0, None)
+
+
+def believed_s(known: Presence) -> float:
+    return known.views(0)["mule"].profiles["detector"][0].p50_s
+
+
+def test_an_answer_that_is_waited_for_in_vain_makes_the_peer_slower_in_our_eyes() -> None:
+    known = presence(mule=[profile(p50_s=0.005)])
+    agent = scheduler(known=known, detector=0.05)
+    commands = agent.handle(arrived(1, stream(deadline_s=0.2)), 0)
+    assert of(ev.SendStage, commands)[0].route == [Leg("mule")]
+    (guard,) = [timer for timer in of(ev.SetTimer, commands) if isinstance(timer.event, ev.LastSafeStart)]
+    (run,) = of(ev.RunStage, agent.handle(guard.event, guard.at_ns))
+    at_s = guard.at_ns / 1e9
+    agent.handle(ran(run.work, at_s, at_s + 0.05), ns(at_s + 0.05))          # our own was first
+    assert believed_s(known) > 2 * 0.005
+    known.advertised("mule", 1, Advert(number=2, board="b", executors=1, profiles=[profile(p50_s=0.03)], streams=[]))
+    assert believed_s(known) == pytest.approx(0.03)          # it has said so itself: that counts from now on

@@ -1,0 +1,116 @@
+"""What a robot learns of its peers from what they take, and what it keeps of its executors for itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.peers.peer_speed import BOUNDS, HALF_S, Observed
+from agents.scheduling import events as ev
+from agents.scheduling.admission import BURST_S, OwnShare
+from swarm.core.clock import ns
+from swarm.core.policy.plan import Leg, StreamSpec
+from tests.agents.fakes import arrived, came, of, presence, profile, scheduler, stream
+
+WHOLE = Leg("mule")
+
+
+def test_a_peer_that_takes_longer_than_it_says_is_expected_to() -> None:
+    said, seen = profile(p50_s=0.01, stages=2), Observed()
+    for _ in range(30):
+        seen.saw(said, WHOLE, 0.05)
+    (expected,) = seen.corrected([said])
+    assert expected.p50_s == pytest.approx(0.05, rel=0.01)
+    assert expected.p95_s == pytest.approx(0.06, rel=0.01)
+    assert expected.stages == said.stages                    # nothing was seen of these
+
+
+def test_each_stage_is_seen_by_itself() -> None:
+    said, seen = profile(p50_s=0.04, stages=4), Observed()
+    for _ in range(30):
+        seen.saw(said, Leg("mule", 1, 3), 0.06)
+    (expected,) = seen.corrected([said])
+    assert [stage.p50_s for stage in expected.stages] == pytest.approx([0.01, 0.03, 0.03, 0.01], rel=0.01)
+    assert expected.p50_s == said.p50_s
+    assert [stage.input_bytes for stage in expected.stages] == [20_000] * 4
+
+
+def test_only_what_is_notable_makes_a_new_profile() -> None:
+    said, seen = profile(p50_s=0.01), Observed()
+    assert not seen.saw(said, WHOLE, 0.0105)
+    assert seen.saw(said, WHOLE, 0.03)
+    seen.corrected([said])
+    assert not seen.saw(said, WHOLE, 0.0155)
+
+
+def test_what_is_believed_is_bounded_and_fades() -> None:
+    said, seen = profile(p50_s=0.01), Observed()
+    for _ in range(60):
+        seen.saw(said, WHOLE, 1e6)
+    assert seen.corrected([said])[0].p50_s == pytest.approx(0.01 * BOUNDS[1])
+    assert seen.fade(ns(HALF_S))
+    assert seen.corrected([said])[0].p50_s == pytest.approx(0.01 * (1 + (BOUNDS[1] - 1) / 2))
+    assert not seen.fade(ns(HALF_S))
+    assert seen.corrected([profile("segmenter")]) == [profile("segmenter")]
+
+
+def test_a_slow_peer_loses_its_work_to_another_and_has_it_back_in_time() -> None:
+    known = presence(mule=[profile(p50_s=0.010)], ox=[profile(p50_s=0.020)])
+    agent = scheduler(known=known, detector=0.3)
+
+    def peer_of(sequence: int, at_s: float) -> str:
+        for name in ("mule", "ox"):
+            known.heard(name, 1, 0.0, ns(at_s))
+        (sent,) = of(ev.SendStage, agent.handle(arrived(sequence, stream(deadline_s=1), ns(at_s)), ns(at_s)))
+        agent.handle(came(sequence, sent.peer, run_s=0.05 if sent.peer == "mule" else 0.02), ns(at_s) + 1)
+        return sent.peer
+
+    assert [peer_of(k, 0.1 * k) for k in range(4)] == ["mule", "mule", "ox", "ox"]
+    assert peer_of(90, 60.0) == "mule"                       # by then it may have recovered
+
+
+def needs(rate_hz: float) -> StreamSpec:
+    return StreamSpec(name=f"at {rate_hz}", model="detector", rate_hz=rate_hz, deadline_s=1.0)
+
+
+def test_peers_have_what_the_robot_does_not_need_and_no_more() -> None:
+    share = OwnShare(kept=0.5, executors=1)
+    share.knows(needs(10), 0.04)                             # 0.4 of the executor
+    given = sum(share.gives(0.05, ns(0.05 * k)) for k in range(2000))      # they ask for all of it for 100 s
+    assert given * 0.05 == pytest.approx(60.0 + BURST_S, abs=1.0)
+
+
+def test_it_keeps_no_more_than_its_share() -> None:
+    share = OwnShare(kept=0.25, executors=2)
+    share.knows(needs(100), 0.04)                            # twice what it has
+    given = sum(share.gives(0.05, ns(0.025 * k)) for k in range(4000))
+    assert given * 0.05 == pytest.approx(150.0 + 2 * BURST_S, abs=2.0)
+
+
+def test_a_robot_that_needs_nothing_keeps_nothing() -> None:
+    share = OwnShare(kept=0.9, executors=1)
+    assert all(share.gives(10.0, 0) for _ in range(100))
+
+
+def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
+    seen = Observed()
+    seen.saw(profile(p50_s=0.04), WHOLE, 0.4)
+    cut = profile(p50_s=0.04, stages=4)
+    assert seen.saw(cut, Leg("mule", 2, 4), 0.06)
+    assert [stage.p50_s for stage in seen.corrected([cut])[0].stages[:2]] == [0.01, 0.01]
+
+
+def test_what_was_given_and_not_used_is_given_again() -> None:
+    share = OwnShare(kept=0.5, executors=1)
+    share.knows(needs(100), 0.04)
+    assert share.gives(0.4, 0)
+    assert not share.gives(0.4, 0)
+    share.takes_back(0.4)
+    assert share.gives(0.4, 0)
+
+
+def test_from_a_full_bucket_even_a_long_run_is_given() -> None:
+    share = OwnShare(kept=0.75, executors=1)
+    share.knows(needs(100), 0.04)                            # a quarter of a second a second is to spare
+    assert share.gives(0.6, ns(10))
+    assert not share.gives(0.01, ns(11))                     # it is paid back first
+    assert share.gives(0.01, ns(12))

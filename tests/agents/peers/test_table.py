@@ -1,0 +1,129 @@
+"""Presence, due frames and guards: deterministic parts of one robot."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.peers.table import ENGAGED_S, Presence
+from agents.scheduling.due_frames import DueFrames
+from swarm.core.clock import ns
+from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.plan import Leg, StreamSpec
+from swarm.core.protocol.messages import Advert
+from tests.agents.fakes import presence, profile, request
+
+
+def advert(number: int = 1, **times: float) -> Advert:
+    profiles = [profile(model, p50_s) for model, p50_s in (times or {"detector": 0.02}).items()]
+    return Advert(number=number, board="b", executors=1, profiles=profiles, streams=[])
+
+
+def test_a_peer_is_viewed_once_it_has_advertised() -> None:
+    known = Presence()
+    assert known.heard("mule", 1, 0.0, 0)
+    assert not known.heard("mule", 1, 0.0, 1)
+    assert known.views(0) == {}
+    known.advertised("mule", 1, advert())
+    assert list(known.views(0)) == ["mule"]
+
+
+def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
+    known = presence(mule=[profile()])
+    known.doubted("mule", True)
+    assert known.views(0) == {}
+    assert list(known.alive(0)) == ["mule"]
+    known.doubted("mule", False)
+    assert list(known.views(0)) == ["mule"]
+    assert known.lost("mule")
+    assert not known.lost("mule")
+    assert known.alive(0) == {}
+    assert known.statistics().lost == 1
+
+
+def test_a_peer_that_was_lost_to_us_alone_comes_back_with_what_it_can_run() -> None:
+    known = presence(mule=[profile()])                       # it never lost us, so it will not say it again
+    known.lost("mule")
+    assert known.heard("mule", 1, 0.0, ns(2))
+    assert list(known.views(ns(2))) == ["mule"]
+
+
+def test_a_restarted_peer_starts_without_an_advert() -> None:
+    known = presence(mule=[profile()])
+    assert known.heard("mule", 2, 0.0, 1)
+    assert known.views(1) == {}
+    known.advertised("mule", 1, advert())
+    assert known.views(1) == {}                              # the old boot's word
+    assert known.advert_of("mule") == 0
+
+
+def test_the_newest_advert_counts_whatever_the_order_they_come_in() -> None:
+    known = Presence()
+    known.heard("mule", 1, 0.0, 0)
+    known.advertised("mule", 1, advert(2, segmenter=0.1))
+    known.advertised("mule", 1, advert(1))
+    assert list(known.views(0)["mule"].profiles) == ["segmenter"]
+    assert (known.advert_of("mule"), known.advert_of("ox")) == (2, 0)
+
+
+def test_a_peer_is_engaged_for_a_while_after_work_was_given_to_it() -> None:
+    known = presence(mule=[profile()], ox=[profile()])
+    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
+    assert known.engaged(ns(1)) == ["mule"]
+    assert known.engaged(ns(1 + ENGAGED_S)) == []
+
+
+def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
+    known = presence(mule=[profile(p50_s=0.030)])
+    known.heard("mule", 1, 0.1, ns(1))
+    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
+    assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06 + 0.03)
+    known.dropped("mule", request(1))
+    assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06)
+
+
+def test_a_peer_that_refused_rests() -> None:
+    known = presence(mule=[profile()])
+    known.wary("mule", 0.2, 0)
+    assert known.views(ns(0.1)) == {}
+    assert list(known.alive(ns(0.1))) == ["mule"]            # others may give it work
+    assert list(known.views(ns(0.2))) == ["mule"]
+
+
+def test_the_way_is_what_the_transport_measured() -> None:
+    known = presence(mule=[profile()])
+    assert known.links() == {}                               # nothing measured yet
+    known.measured("mule", LinkQuality(rtt_s=0.001, bytes_per_s=1e6, samples=1))
+    known.measured("stranger", LinkQuality(samples=1))
+    assert known.views(0)["mule"].link.transfer_s(20_000) == pytest.approx(0.021)
+    assert list(known.links()) == ["mule"]
+
+
+def spec(name: str, rate_hz: float) -> StreamSpec:
+    return StreamSpec(name=name, model="m", rate_hz=rate_hz, deadline_s=1.0)
+
+
+def test_streams_take_the_share_of_frames_that_their_rate_asks_for() -> None:
+    due = DueFrames([spec("all", 5), spec("some", 2), spec("few", 1)], "rover_0", seed=1)
+    count = {"all": 0, "some": 0, "few": 0}
+    for frame in range(100):                                 # 20 s at 5 Hz, with jitter
+        for stream in due.due(ns(0.2 * frame) + (frame * 7919 % 5) * 1_000_000):
+            count[stream.name] += 1
+    assert count["all"] == pytest.approx(100, abs=1)
+    assert count["some"] == pytest.approx(40, abs=1)
+    assert count["few"] == pytest.approx(20, abs=1)
+
+
+def test_a_camera_that_stood_still_does_not_cause_a_burst() -> None:
+    due = DueFrames([spec("all", 5)], "rover_0", seed=1)
+    assert due.due(0) + due.due(ns(0.2)) != []
+    assert len(due.due(ns(10))) == 1
+    assert len(due.due(ns(10.05))) == 0
+    assert len(due.due(ns(10.2))) == 1
+
+
+def test_robots_begin_at_phases_of_their_own() -> None:
+    first = []
+    for robot in ("rover_0", "rover_1", "rover_2", "rover_3"):
+        due = DueFrames([spec("few", 0.5)], robot, seed=1)
+        first.append(next(frame for frame in range(20) if due.due(ns(0.2 * frame))))
+    assert len(set(first)) > 1

@@ -1,0 +1,305 @@
+"""The scheduler as a table of situations."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.scheduling import events as ev
+from agents.scheduling.peer_requests import PEER_BOUND, QUEUE_BOUND
+from agents.scheduling.variants import ASKED_NS
+from swarm.core.clock import ns
+from tests.agents.fakes import (
+    arrived,
+    asked,
+    came,
+    done,
+    endings,
+    of,
+    plan_for,
+    presence,
+    profile,
+    request,
+    robot,
+    scheduler,
+    stream,
+)
+
+
+def test_a_request_without_peers_runs_at_home() -> None:
+    agent = scheduler(detector=0.03)
+    commands = agent.handle(arrived(1, stream()), 0)
+    (run,) = of(ev.RunStage, commands)
+    assert (run.request, run.model, run.variant) == (request(1), "detector", "int8")
+    assert endings(agent.handle(done(run.work, ns(0.03)), ns(0.03))) == [("completed", "")]
+
+
+def test_a_result_after_the_deadline_is_late() -> None:
+    agent = scheduler(detector=0.03)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream()), 0))
+    assert endings(agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1))) == []
+    assert endings(agent.handle(done(run.work, ns(0.12)), ns(0.12))) == [("late", "")]
+
+
+def test_the_newest_frame_supersedes_one_that_waits() -> None:
+    agent = scheduler(detector=0.03)
+    agent.handle(arrived(1, stream(deadline_s=1)), 0)
+    agent.handle(arrived(2, stream(deadline_s=1)), 1)
+    assert endings(agent.handle(arrived(3, stream(deadline_s=1)), 2)) == [("failed", "superseded")]
+
+
+def test_what_waits_past_any_hope_is_dropped() -> None:
+    agent = scheduler(detector=0.03, segmenter=0.2)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("segment", "segmenter", 1.0)), 0))
+    agent.handle(arrived(2, stream(deadline_s=0.1)), 0)
+    commands = agent.handle(done(run.work, ns(0.08)), ns(0.08))
+    assert ("failed", "expired") in endings(commands)
+    assert of(ev.RunStage, commands) == []
+
+
+def test_priority_then_the_earliest_deadline() -> None:
+    agent = scheduler(detector=0.01, segmenter=0.01)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("first", deadline_s=1)), 0))
+    agent.handle(arrived(2, stream("slack", deadline_s=0.9)), 0)
+    agent.handle(arrived(3, stream("soon", deadline_s=0.5)), 0)
+    agent.handle(arrived(4, stream("high", deadline_s=0.99, priority=1)), 0)
+    order = []
+    for at in range(1, 4):
+        (run,) = of(ev.RunStage, agent.handle(done(run.work, at), at))
+        order.append(run.request.sequence)
+    assert order == [4, 3, 2]
+
+
+def test_a_faster_peer_is_asked_and_its_answer_counts() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.05)
+    (sent,) = of(ev.SendStage, agent.handle(arrived(1, stream()), 0))
+    assert sent.peer == "mule"
+    (deliver,) = of(ev.Deliver, agent.handle(came(1, "mule"), ns(0.02)))
+    assert (deliver.span.ending, deliver.span.ran_on) == ("completed", "mule")
+
+
+def test_a_lost_peer_sends_the_request_home() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(arrived(1, stream()), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.PeerLost(peer="mule"), ns(0.02)))
+    assert run.request == request(1)
+
+
+def test_a_refusal_sends_the_request_home_and_the_peer_rests() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(arrived(1, stream()), 0)
+    commands = agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), ns(0.01))
+    assert len(of(ev.RunStage, commands)) == 1
+    assert of(ev.SendStage, agent.handle(arrived(2, stream("other")), ns(0.02))) == []
+
+
+def test_the_guard_starts_the_fallback_at_the_last_safe_moment_and_an_answer_ends_it() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04)
+    commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
+    assert timer.at_ns == ns(0.1) - ns(0.048)                # deadline - p95 of the own detector
+    (run,) = of(ev.RunStage, agent.handle(timer.event, timer.at_ns))
+    commands = agent.handle(came(1, "mule"), ns(0.06))
+    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
+    assert endings(commands) == [("completed", "")]
+    late = agent.handle(ev.StageDone(work=run.work, started_ns=0, finished_ns=1, ran=False), ns(0.061))
+    assert endings(late) == []
+
+
+def test_the_fallback_wins_where_the_peer_is_silent() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04)
+    agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.LastSafeStart(request=request(1)), ns(0.052)))
+    commands = agent.handle(done(run.work, ns(0.095)), ns(0.095))
+    assert endings(commands) == [("completed", "")]
+    assert of(ev.CancelStage, commands) == [ev.CancelStage(request=request(1), peer="mule")]
+    agent.handle(came(1, "mule"), ns(0.2))
+    assert agent.statistics().duplicates == 1
+
+
+def test_an_offload_that_home_could_not_do_in_time_is_unguarded() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.2)
+    commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    assert not [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
+    agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1))
+    assert endings(agent.handle(ev.GivenUp(request=request(1)), ns(0.6))) == [("failed", "no_answer")]
+
+
+def test_a_less_urgent_run_is_held_back_for_a_guard() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04, mapper=0.08)
+    agent.handle(arrived(1, stream(deadline_s=0.1, priority=2)), 0)
+    assert of(ev.RunStage, agent.handle(arrived(2, stream("map", "mapper", 1.0)), ns(0.01))) == []
+    commands = agent.handle(came(1, "mule"), ns(0.02))
+    assert [run.model for run in of(ev.RunStage, commands)] == ["mapper"]
+
+
+def test_guards_reserve_the_executor_one_after_the_other() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.02)
+    first = agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
+    second = agent.handle(arrived(2, stream("b", deadline_s=0.1)), 0)
+    last_safe = [t.at_ns for t in of(ev.SetTimer, first + second) if isinstance(t.event, ev.LastSafeStart)]
+    assert last_safe == [ns(0.1) - ns(0.024), ns(0.1) - 2 * ns(0.024)]
+
+
+def test_guards_that_fire_run_in_the_order_of_deadlines() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.001)]), detector=0.04)
+    agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
+    commands = agent.handle(arrived(2, stream("b", deadline_s=0.13)), 0)
+    (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
+    (run,) = of(ev.RunStage, agent.handle(timer.event, timer.at_ns))
+    assert run.request == request(1)                         # the earlier deadline, though b's moment came first
+    at = timer.at_ns + ns(0.048)
+    (second,) = of(ev.RunStage, agent.handle(done(run.work, at), at))
+    assert second.request == request(2)
+    assert at + ns(0.048) <= ns(0.13)
+
+
+def test_a_refused_request_waits_its_turn_until_its_last_safe_moment() -> None:
+    agent = scheduler(known=presence(mule=[profile("segmenter", 0.05)]), detector=0.03, segmenter=0.3)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("detect", deadline_s=0.2, priority=2)), 0))
+    (sent,) = of(ev.SendStage, agent.handle(arrived(2, stream("segment", "segmenter", 0.8)), 0))
+    agent.handle(arrived(3, stream("other", deadline_s=0.2, priority=2)), 1)
+    agent.handle(ev.Refused(request=sent.request, peer="mule", reason="full"), 2)
+    (run,) = of(ev.RunStage, agent.handle(done(run.work, ns(0.03)), ns(0.03)))
+    assert run.request == request(3)                         # the urgent one first
+    (run,) = of(ev.RunStage, agent.handle(done(run.work, ns(0.06)), ns(0.06)))
+    assert run.request == request(2)
+
+
+def test_an_answer_of_a_peer_that_was_not_asked_does_not_count() -> None:
+    agent = scheduler(detector=0.03)
+    agent.handle(arrived(1, stream()), 0)
+    assert endings(agent.handle(came(1, "mallory"), 1)) == []
+    assert agent.statistics().duplicates == 1
+
+
+def test_what_never_left_was_not_offloaded() -> None:
+    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(arrived(1, stream()), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="unreachable"), 1))
+    (deliver,) = of(ev.Deliver, agent.handle(done(run.work, ns(0.03)), ns(0.03)))
+    assert (deliver.span.offloaded_to, deliver.span.guarded, deliver.span.ran_on) == ("", False, "me")
+
+
+def test_a_peer_is_given_the_budget_less_the_way() -> None:
+    known = presence(mule=[profile(p50_s=0.005)])            # 20,000 bytes at 12.5 MB/s, 2 ms round trip
+    (sent,) = of(ev.SendStage, scheduler(known=known, detector=0.05).handle(arrived(1, stream(deadline_s=0.1)), 0))
+    assert sent.deadline_ns == ns(0.1) - ns(0.002 + 0.0016)
+
+
+@pytest.mark.parametrize(("ask", "reason"), [
+    (asked(1, model="unheard_of"), "unknown_model"),
+    (asked(1, deadline_ns=ns(0.01)), "too_late"),
+])
+def test_a_peer_is_refused_at_once(ask: ev.StageAsked, reason: str) -> None:
+    (refusal,) = of(ev.Refuse, scheduler(detector=0.03).handle(ask, 0))
+    assert refusal.reason == reason
+
+
+def test_a_full_queue_refuses() -> None:
+    agent = scheduler(detector=0.001)
+    asks = [asked(i, deadline_ns=ns(10), peer=f"asker_{i % 8}") for i in range(40)]
+    reasons = [r.reason for ask in asks for r in of(ev.Refuse, agent.handle(ask, 0))]
+    assert reasons == ["full"] * (40 - 1 - QUEUE_BOUND)      # one runs, the others wait
+
+
+def test_one_peer_cannot_keep_the_others_out() -> None:
+    agent = scheduler(detector=0.001)
+    asks = [asked(i, deadline_ns=ns(10), peer="greedy") for i in range(40)]
+    refused = [r for ask in asks for r in of(ev.Refuse, agent.handle(ask, 0))]
+    assert [r.reason for r in refused] == ["full"] * (40 - 1 - PEER_BOUND)
+    assert of(ev.Refuse, agent.handle(asked(41, deadline_ns=ns(10), peer="modest"), 0)) == []
+    assert agent.handle(arrived(1, stream()), 0)[0] == ev.SetTimer(
+        at_ns=ns(0.1), event=ev.BudgetSpent(request=request(1)))
+
+
+def test_an_urgent_ask_of_a_peer_is_reckoned_with_for_a_while() -> None:
+    """Long runs are to be set aside for what is more urgent; one ask does not say that there is more of it for ever."""
+    agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
+    (run,) = of(ev.RunStage, agent.handle(asked(1, deadline_ns=ns(1), priority=9), 0))
+    agent.handle(done(run.work, 1), 1)
+    background = stream("segment", "segmenter", 1.0)
+    assert of(ev.LoadStages, agent.handle(arrived(1, background, ASKED_NS + 1), ASKED_NS + 1)) == []
+    agent.handle(asked(2, deadline_ns=ASKED_NS + ns(1), priority=9), ASKED_NS + 2)
+    loads = of(ev.LoadStages, agent.handle(arrived(2, background, ASKED_NS + 3), ASKED_NS + 3))
+    assert loads == [ev.LoadStages(model="segmenter", variant="int8")]
+
+
+def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
+    agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(priority=2), 0), 0))
+    agent.handle(done(run.work, 1), 1)
+    late = 100 * ASKED_NS
+    assert of(ev.LoadStages, agent.handle(arrived(2, stream("segment", "segmenter", 1.0), late), late))
+
+
+def test_an_offload_whose_guard_is_set_anew_is_guarded_once() -> None:
+    known = presence(mule=[profile("segmenter", 0.01)])
+    agent = scheduler("greedy", known, stages=10, detector=0.01, segmenter=0.3)
+    agent.handle(arrived(1, stream("segment", "segmenter", 2.0)), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), 1))
+    known.heard("mule", 1, 9.0, 1)                           # too busy for any more
+    agent.handle(arrived(2, stream(priority=2), 2), 2)
+    agent.handle(ev.SetAside(work=run.work, started_ns=1, finished_ns=3, reached=1, cut=False), 3)
+    assert agent.statistics().guards.set == 1
+
+
+def test_work_for_a_peer_is_answered_and_a_lost_asker_is_forgotten() -> None:
+    agent = scheduler(detector=0.03)
+    (run,) = of(ev.RunStage, agent.handle(asked(1), 0))
+    agent.handle(asked(2), 0)
+    commands = agent.handle(ev.PeerLost(peer="asker"), 1)
+    assert len(of(ev.Forget, commands)) == 2
+    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
+    assert of(ev.Answer, agent.handle(done(run.work, 2), 2)) == []
+
+
+def test_a_plan_is_followed_until_its_lease_ends() -> None:
+    known = presence(mule=[profile(p50_s=0.005)])
+    agent = scheduler("planner", known, detector=0.03)
+    agent.handle(plan_for("detect", "me", lease_s=1.0), 0)
+    assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
+    known.heard("mule", 1, 0.0, ns(2))
+    assert len(of(ev.SendStage, agent.handle(arrived(2, stream("detect")), ns(2)))) == 1
+
+
+def test_an_older_epoch_is_ignored_while_the_newer_holds() -> None:
+    agent = scheduler("planner", presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent.handle(plan_for("detect", "me", epoch=5), 0)
+    agent.handle(plan_for("detect", "mule", epoch=4), 1)
+    assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 2))) == 1
+
+
+def test_a_planned_peer_that_is_gone_is_not_used() -> None:
+    agent = scheduler("planner", presence(), detector=0.03)
+    agent.handle(plan_for("detect", "mule"), 0)
+    assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
+
+
+def test_guards_that_always_lie_ahead_do_not_starve_what_they_hold_back() -> None:
+    """An urgent stream that a peer always answers would keep the executor idle, and a long run waiting for ever."""
+    known = presence(mule=[profile("detector", 0.001)])
+    agent = robot([profile("detector", 0.01), profile("mapper", 0.09)], "greedy", known)
+    detect, of_map = stream("detect", deadline_s=0.1, priority=1), stream("map", "mapper", deadline_s=0.45)
+    begun: list[str] = []
+    running: list[tuple[int, int]] = []
+
+    def at(event: ev.Event, now: int) -> None:
+        while running and running[0][0] <= now:
+            ends_ns, work = running.pop()
+            note(agent.handle(done(work, ends_ns), ends_ns), ends_ns)
+        note(agent.handle(event, now), now)
+
+    def note(commands: list[ev.Command], now: int) -> None:
+        for run in of(ev.RunStage, commands):
+            begun.append(run.model)
+            running.append((now + ns(0.01 if run.model == "detector" else 0.09), run.work))
+
+    for frame in range(400):                                     # 20 s at 20 Hz
+        now = ns(1 + 0.05 * frame)
+        known.heard("mule", 1, 0.0, now)
+        at(arrived(2 * frame, detect, now), now)
+        at(came(2 * frame, "mule"), now + ns(0.01))
+        if frame % 10 == 0:
+            at(arrived(2 * frame + 1, of_map, now), now)
+            at(ev.BudgetSpent(request=request(2 * frame - 19)), now)
+    assert "mapper" in begun

@@ -1,0 +1,222 @@
+"""Who is there: rules by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm.core.clock import ns
+from swarm.membership import view as ms
+from swarm.membership.events import Ask, Came, Command, Doubted, Lost, Tell
+from swarm.membership.view import GHOST_S, HEARTBEAT_S, LOST_S, SUSPECT_S, Membership
+
+MANY = [f"rover_{i}" for i in range(32)]
+BEAT = ns(HEARTBEAT_S)
+
+
+def pair() -> Membership:
+    """Knows that b and c are alive, at 0."""
+    view = Membership("a")
+    view._beat_ns = 0                                        # its phase, whatever its name
+    view.joined({"a": 0, "b": 0, "c": 0}, 0)
+    view.answered("b", 1, 0)
+    view.answered("c", 1, 0)
+    view.tick(0)
+    view.answered("b", 1, 1)
+    view.answered("c", 1, 1)
+    return view
+
+
+def ticks(view: Membership, until_ns: int) -> list[Command]:
+    """Every tick up to a time; c answers all, b nothing."""
+    out: list[Command] = []
+    while (due := view.next_ns()) <= until_ns:
+        out += view.tick(due)
+        view.answered("c", 1, due)
+    return out
+
+
+def test_a_newcomer_is_greeted_at_once_and_comes_with_its_first_answer() -> None:
+    view = Membership("a")
+    assert view.joined({"a": 0, "b": 0}, 0) == [Ask(["b"])]
+    assert (view.state("b"), view.boot("b"), view.state("a")) == ("joining", None, None)
+    assert view.spoke("b", 5, ns(0.1)) == [Ask(["b"])]       # that it speaks does not show that it hears
+    assert view.answered("b", 5, ns(0.2)) == [Came("b", 5, back=False)]
+    assert (view.state("b"), view.boot("b")) == ("alive", 5)
+    assert view.joined({"b": 5}, ns(0.3)) == []
+
+
+def test_a_silent_one_is_asked_again_then_doubted_and_told_of_then_lost() -> None:
+    view = pair()
+    asked = view.tick(BEAT)
+    assert asked == [Ask(["c", "b"])] or asked == [Ask(["b", "c"])]
+    view.answered("c", 1, BEAT)
+    out = ticks(view, BEAT + ns(SUSPECT_S) - 1)
+    assert 10 <= out.count(Ask(["b"])) <= 15
+    assert set(map(type, out)) == {Ask}
+    out = ticks(view, BEAT + ns(LOST_S) - 1)
+    assert [c for c in out if not isinstance(c, Ask)] == [Doubted("b", True), Tell(["c"], "b", 1, True)]
+    assert view.state("b") == "suspect"
+    out = ticks(view, BEAT + ns(LOST_S + ms.PROBE_S))
+    assert [c for c in out if not isinstance(c, Ask)] == [Lost("b", 1)]
+    assert (view.state("b"), view.boot("b")) == ("lost", None)
+    assert ns(0) + BEAT + ns(LOST_S + ms.PROBE_S) < 3 * BEAT  # of the last sign of life
+
+
+def test_one_whose_answers_take_long_is_not_asked_the_oftener_for_it() -> None:
+    view = pair()
+    view.answered("b", 1, 2, trip_s=0.08)
+    view.tick(BEAT)
+    view.answered("c", 1, BEAT)
+    assert ticks(view, BEAT + ns(SUSPECT_S) - 1).count(Ask(["b"])) == 3      # after 0.16, 0.20 and 0.24 s
+    assert view.state("b") == "alive"
+    assert any(isinstance(c, Lost) for c in ticks(view, 3 * BEAT))           # and is lost as soon as any other
+
+
+def test_one_who_hears_nobody_tells_of_few() -> None:
+    view = Membership(MANY[0], neighbours=40)
+    view.joined(dict.fromkeys(MANY, 0), 0)
+    for name in MANY[1:]:
+        view.answered(name, 1, 0)
+    tells: list[Command] = []
+    while view.next_ns() < ns(3.0):                          # none of them ever answers again
+        tells += [c for c in view.tick(view.next_ns()) if isinstance(c, Tell)]
+    assert len(tells) <= 2 * 31
+    assert len([n for n in MANY[1:] if view.state(n) == "lost"]) == 31
+    count = len(tells)
+    for name in MANY[1:]:                                    # and again: it hears them, and then it does not
+        view.answered(name, 1, ns(3.0))
+    while view.next_ns() < ns(6.0):
+        tells += [c for c in view.tick(view.next_ns()) if isinstance(c, Tell) and c.silent]
+    assert len(tells) - count <= 2 + 3.0 * ms.TELLS_PER_S + 2 * 31 - count
+
+
+def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later() -> None:
+    view = pair()
+    ticks(view, 3 * BEAT)
+    now = 3 * BEAT + ns(0.02)
+    assert Ask(["b"]) in view.spoke("b", 1, now)
+    out = view.answered("b", 1, now)
+    assert out == [Came("b", 1, back=True), Doubted("b", True), Tell(["c"], "b", 1, False)]
+    assert view.state("b") == "back"
+    out = []
+    while view.state("b") == "back":
+        due = view.next_ns()
+        out += view.tick(due)
+        view.answered("b", 1, due)
+        view.answered("c", 1, due)
+    assert Doubted("b", False) in out
+    assert BEAT <= due - now <= 2 * BEAT
+
+
+def test_a_new_start_ends_the_one_before_and_the_old_ones_word_is_a_ghosts() -> None:
+    view = pair()
+    assert view.spoke("b", 2, 10)[0] == Lost("b", 1)
+    assert view.answered("b", 2, 20) == [Came("b", 2, back=False)]
+    assert view.answered("b", 1, 30) == []
+    assert view.is_ghost("b", 1)
+    assert view.boot("b") == 2
+    assert view.statistics().ghosts == 1
+    view.answered("b", 1, 20 + ns(GHOST_S))
+    assert view.boot("b") == 2                               # a start that is known to be over stays so
+
+
+def test_a_start_whose_clock_was_set_back_is_believed_when_it_is_announced_or_after_a_while() -> None:
+    view = pair()
+    view.answered("b", 900, 10)
+    assert view.spoke("b", 5, 20) == []                      # as old as it says, for all we know
+    assert view.joined({"b": 5}, 30)[0] == Lost("b", 900)    # whoever announces it knows better
+    assert view.answered("b", 900, 45) == []
+    assert view.answered("b", 5, 50) == [Came("b", 5, back=False)]
+    assert view.joined({"b": 5, "c": 0}, 60) == []
+    assert view.spoke("b", 900, 70) == []
+    assert view.boot("b") == 5
+    view.answered("c", 900, 10)
+    view.spoke("c", 7, 10 + ns(GHOST_S))                     # nothing else was heard for so long
+    view.answered("c", 7, 10 + ns(GHOST_S))
+    assert view.boot("c") == 7
+
+
+def test_hearsay_makes_one_ask_and_nothing_more() -> None:
+    view = pair()
+    late = ns(SUSPECT_S) + 10
+    assert view.told("b", 1, True, 100) == []                # we have just heard it ourselves
+    assert view.told("b", 1, True, late) == [Ask(["b"])]
+    assert view.state("b") == "alive"
+    view.answered("b", 1, late + 1)
+    assert view.next_ns() >= BEAT - 1                        # nothing is open
+    assert view.told("nobody", 1, True, late) == []
+    assert view.told("b", 7, True, late) == []               # a start that we have not heard of
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_a_silence_that_we_are_told_of_ends_in_half_the_time_and_only_neighbours_tell_it_again(near: bool) -> None:
+    view = Membership(MANY[0])
+    view.joined(dict.fromkeys(MANY, 0), 0)
+    for name in MANY[1:]:
+        view.answered(name, 1, 0)
+    gone = view._near()[0] if near else next(name for name in MANY[1:] if name not in view._near())
+    now, out = ns(SUSPECT_S) + 10, []
+    out += view.told(gone, 1, True, now)
+    end_ns = now + ns(LOST_S - SUSPECT_S + ms.GRACE_S + ms.PROBE_S)
+    while (due := view.next_ns()) <= end_ns:
+        out += view.tick(due)
+        for name in MANY[1:]:
+            if name != gone:
+                view.answered(name, 1, due)
+    assert Lost(gone, 1) in out
+    assert any(isinstance(c, Tell) for c in out) == near
+
+
+def test_one_that_answers_all_is_not_doubted_for_what_others_say() -> None:
+    view, now = pair(), 1
+    while now < ns(10):
+        view.told("b", 1, True, now)
+        for command in view.tick(now):
+            assert not isinstance(command, Doubted)
+        now += ns(0.01)
+        view.answered("b", 1, now)                           # 10 ms later
+        view.answered("c", 1, now)
+    assert sum(isinstance(c, Ask) for _ in range(9999) for c in view.told("b", 77, False, now + ns(1))) == 1
+    assert not view._members["b"].told                       # so a silence of this start is still ours to tell of
+
+
+def test_our_own_standstill_is_nobodys_silence() -> None:
+    view = pair()
+    view.tick(BEAT)
+    due = view.next_ns()
+    out = view.tick(due + ns(5.0))
+    assert not any(isinstance(c, (Lost, Doubted)) for c in out)
+    assert (view.state("b"), view.state("c")) == ("alive", "alive")
+
+
+def test_who_is_asked_at_a_heartbeat_is_bounded_and_all_have_their_turn() -> None:
+    view = Membership(MANY[0])
+    view._beat_ns = 0
+    view.joined(dict.fromkeys(MANY, 0), 0)
+    for name in MANY[1:]:
+        view.answered(name, 1, 0)
+    counts: dict[str, int] = dict.fromkeys(MANY[1:], 0)
+    now = ns(ms.NEW_S) + 1
+    for _ in range(60):
+        asked = [name for c in view.tick(now, engaged=[MANY[9]]) if isinstance(c, Ask) for name in c.names]
+        assert len(asked) <= ms.NEIGHBOURS + 2
+        assert MANY[9] in asked
+        for name in asked:
+            counts[name] += 1
+            view.answered(name, 1, now)
+        now = view.next_ns()
+    assert min(counts.values()) >= 2
+    assert sorted(counts.values())[-8] < 10                  # all but neighbours and the engaged one
+
+
+def test_neighbours_ask_each_other() -> None:
+    def asked(name: str) -> set[str]:
+        view = Membership(name)
+        view.joined(dict.fromkeys(MANY, 0), 0)
+        return set(view._whom(ns(60), ())[:ms.NEIGHBOURS])   # the one in turn comes last
+
+    for name in MANY[:4]:
+        view = Membership(name)
+        view.joined(dict.fromkeys(MANY, 0), 0)
+        for near in (*view._ring[:3], *view._ring[-3:]):
+            assert name in asked(near)

@@ -1,0 +1,112 @@
+"""The forecast against a simulation of the queues it describes."""
+
+from __future__ import annotations
+
+import random
+import statistics
+
+import pytest
+
+from swarm.planner.forecast import RISK, evaluate
+from swarm.planner.problem import BACKGROUND_RUN_S, AgentInfo, Instance, Problem
+from swarm.planner.solvers.place import local
+from tests.planner.builders import agent, links, profile, scattered, simulate, stream, team
+
+
+@pytest.mark.parametrize("stages", [0, 8], ids=["whole", "in steps"])
+def test_forecasts_are_close_to_a_simulation(stages: int) -> None:
+    errors: list[float] = []
+    for seed in range(24):
+        instance = Instance(team(3, 1) if seed % 3 == 0 else scattered(seed, 3, 9, 1, stages))
+        draw = random.Random(seed)
+        choice = tuple(draw.randrange(len(options)) for options in instance.options)
+        forecast, seen = evaluate(instance, choice), simulate(instance, choice, 200, seed)
+        for n, (stream_forecast, share) in enumerate(zip(forecast.streams, seen, strict=True)):
+            option = instance.options[n][choice[n]]
+            if forecast.utilisation[option.agent] < 0.8:
+                errors.append(stream_forecast.on_time / (1.0 if option.home else 1.0 - RISK) - share)
+    assert len(errors) > 80
+    assert statistics.mean(map(abs, errors)) < 0.04
+    assert max(errors) < 0.2                         # it may warn too early, but must not promise too much
+
+
+def test_a_detector_misses_while_a_long_run_is_in_its_way() -> None:
+    instance = Instance(team(1, 0, detect_deadline_s=0.12))
+    forecast = evaluate(instance, local(instance))
+    detect, segment = forecast.streams
+    # 250 ms runs once a second, of which all but the last 85 ms (0.12 - 0.03 - 0.005) make a detection late
+    assert 0.10 < 1.0 - detect.on_time < 0.25
+    assert detect.behind == 1
+    assert segment.on_time > 0.95
+    assert simulate(instance, local(instance), 2000, 0)[0] == pytest.approx(detect.on_time, abs=0.04)
+
+
+def test_a_long_run_in_steps_is_not_in_a_detectors_way() -> None:
+    models = (profile("detector", 30), profile("segmenter", 250, stages=16))
+    streams = (stream("a", "detect", "detector", 5.0, 0.12, 2), stream("a", "segment", "segmenter", 1.0, 0.6, 0))
+    instance = Instance(Problem(agents=(AgentInfo(name="a", profiles=models),), streams=streams, links={}))
+    detect, segment = evaluate(instance, local(instance)).streams
+    assert detect.on_time > 0.99
+    assert detect.wait_s < 0.005
+    assert segment.latency_s > 0.25 / (1.0 - 5 * 0.03)       # the detector goes first each time
+    seen = simulate(instance, local(instance), 400, 0)
+    assert seen[0] > 0.99
+    assert seen[1] == pytest.approx(segment.on_time, abs=0.04)
+
+
+def test_more_load_is_never_better_for_those_who_share_it() -> None:
+    shares: list[float] = []
+    for count in range(1, 12):
+        streams = [stream("a", f"s{n}", "detector", 5.0, 0.15, 1) for n in range(count)]
+        instance = Instance(Problem(agents=(agent("a", 3.0),), streams=tuple(streams), links={}))
+        shares.append(evaluate(instance, local(instance)).streams[0].on_time)
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 1.0
+    assert shares[-1] < 0.7                          # 1.7 executors' worth of work
+
+
+def test_beyond_saturation_the_important_is_carried_first() -> None:
+    streams = [stream("a", f"low{n}", "segmenter", 2.0, 0.6, 0) for n in range(4)]
+    streams.append(stream("a", "high", "detector", 5.0, 0.4, 2))
+    instance = Instance(Problem(agents=(agent("a", 3.0),), streams=tuple(streams), links={}))
+    forecast = evaluate(instance, local(instance))
+    by_name = {s.spec.name: f for s, f in zip(instance.streams, forecast.streams, strict=True)}
+    assert by_name["high"].on_time > 0.8
+    assert by_name["low0"].on_time < 0.4
+
+
+def test_a_second_executor_shortens_the_wait() -> None:
+    streams = (stream("a", "detect", "detector", 5.0, 0.12, 2), stream("a", "segment", "segmenter", 1.0, 0.6, 0))
+    one, two = (
+        evaluate(instance, local(instance)).streams[0]
+        for instance in (Instance(Problem(agents=(agent("a", 3.0, executors=n),), streams=streams, links={}))
+                         for n in (1, 2))
+    )
+    assert two.wait_s < one.wait_s
+    assert two.on_time > one.on_time
+
+
+def test_load_that_no_stream_explains_takes_its_share() -> None:
+    quiet, busy = (Problem(agents=(agent("a", 1.0, background=b),), streams=(stream("a", "s", "detector", 5, 0.05, 1),),
+                           links={}) for b in (0.0, 0.6))
+    calm, held = (evaluate(i, local(i)).streams[0] for i in (Instance(quiet), Instance(busy)))
+    assert calm.on_time == 1.0
+    assert held.on_time < 0.9
+    assert held.wait_s > BACKGROUND_RUN_S / 4
+
+
+def test_variants_worse_in_both_ways_are_no_options() -> None:
+    profiles = (profile("m", 10, "fast", 0.80), profile("m", 20, "slow_same", 0.81), profile("m", 30, "good", 0.90))
+    problem = Problem(agents=(AgentInfo(name="a", profiles=profiles),), streams=(stream("a", "s", "m", 5, 0.2, 1),),
+                      links={})
+    assert {o.variant for o in Instance(problem).options[0]} == {"fast", "good"}
+
+
+def test_a_link_too_thin_or_unknown_is_no_option() -> None:
+    thin = team(1, 1)
+    slow = Problem(agents=thin.agents, streams=thin.streams, links=links(["rover_0", "carrier_0"], bytes_per_s=2e4))
+    gone = Problem(agents=thin.agents, streams=thin.streams, links={})
+    for problem in (slow, gone):
+        instance = Instance(problem)
+        detect = next(n for n, s in enumerate(instance.streams) if s.key == ("rover_0", "detect"))
+        assert all(o.home for o in instance.options[detect])

@@ -1,0 +1,227 @@
+"""The planner's state: when it solves, what it adopts, what it publishes, and that it does not flap."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from msgspec.structs import replace
+
+from swarm.core.clock import ns
+from swarm.core.policy.plan import Plan
+from swarm.core.protocol.messages import Advert, Heartbeat, LinkNews
+from swarm.membership.events import Came, Lost
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.problem import Problem
+from swarm.planner.solvers.place import place
+from swarm.planner.state import PlannerState
+from tests.planner.builders import profile, stream, team
+
+
+class Drive:
+    """A team that talks to a planner; solves are done at once, or held back."""
+
+    def __init__(self, problem: Problem, hold: bool = False) -> None:
+        self.state = PlannerState(lease_s=3.0, every_s=1.0)
+        self.problem, self.hold = problem, hold
+        self.alive = {a.name: 1 for a in problem.agents}
+        self.now = ns(10)
+        self.published: list[Plan] = []
+        self.reports: list[str] = []
+        self.held: list[Solve] = []
+        self.beats = 0
+
+    def do(self, event: Event) -> None:
+        self.perform(self.state.handle(event, self.now))
+
+    def perform(self, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Publish):
+                self.published.append(command.plan)
+            elif isinstance(command, Report):
+                self.reports.append(command.what)
+            elif self.hold or command.refine:
+                self.held.append(command)
+            else:
+                self.solve(command)
+
+    def solve(self, command: Solve) -> None:
+        solution = place(command.problem, command.previous, 0.01, loyal=command.loyal)
+        self.do(Solved(command.basis, solution, 0.01, refined=command.refine))
+
+    def advertise(self) -> None:
+        for a in self.problem.agents:
+            if a.name in self.alive:
+                self.do(Came(a.name, self.alive[a.name], back=False))
+                streams = [s.spec for s in self.problem.streams if s.agent == a.name]
+                advert = Advert(board="b", executors=a.executors, profiles=list(a.profiles), streams=streams)
+                self.do(Heard(a.name, self.alive[a.name], advert))
+
+    def pass_time(self, seconds: float, noise: random.Random | None = None) -> None:
+        """Heartbeats four times a second, links once a second, ticks ten times a second."""
+        for step in range(round(seconds * 20)):
+            self.now += ns(0.05)
+            self.beats += step % 5 == 0
+            for name, boot in self.alive.items():
+                if step % 5 == 0:
+                    busy_s = 0.0 if noise is None or noise.random() < 0.6 else 0.1
+                    self.do(Heard(name, boot, Heartbeat(sequence=self.beats, busy_s=busy_s)))
+                if step % 20 == 10:
+                    shake = noise.uniform(0.5, 2.0) if noise else 1.0
+                    links = {b: (q.rtt_s * shake, q.bytes_per_s / shake) for (a, b), q in self.problem.links.items()
+                             if a == name and b in self.alive}
+                    self.do(Heard(name, boot, LinkNews(links=links)))
+            if step % 2 == 0:
+                self.do(Tick())
+
+
+def test_a_plan_follows_the_adverts_at_once_and_its_lease_is_renewed() -> None:
+    drive = Drive(team(3, 1))
+    drive.advertise()
+    first = drive.published[-1]
+    assert {(p.agent, p.stream) for p in first.placements} == {s.key for s in drive.problem.streams}
+    epoch, count = first.epoch, len(drive.published)
+    drive.pass_time(5.0)
+    assert drive.published[-1].epoch == epoch
+    assert drive.published[-1].placements == first.placements
+    assert 4 <= len(drive.published) - count <= 7    # once per second, with the same epoch
+
+
+def test_a_lost_agent_is_planned_around_until_it_is_back() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    drive.pass_time(2.0)
+    epoch = drive.state.plan.epoch
+    del drive.alive["carrier_0"]
+    drive.do(Lost("carrier_0", 1))
+    drive.pass_time(0.2)
+    plan = drive.published[-1]
+    assert plan.epoch > epoch
+    assert all(p.agent != "carrier_0" and "carrier_0" not in p.where for p in plan.placements)
+    assert "agent_lost" in drive.reports
+    drive.do(Came("carrier_0", 1, back=True))            # with the advert that is known of this start
+    drive.pass_time(0.2)
+    assert any("carrier_0" in p.where for p in drive.published[-1].placements)
+    drive.do(Lost("carrier_0", 1))
+    drive.do(Came("carrier_0", 2, back=False))           # of the next one nothing is known yet
+    assert "carrier_0" not in {a.name for a in drive.state.problem().agents}
+
+
+def test_a_changed_advert_is_planned_with_and_what_was_measured_stays() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    drive.pass_time(2.0)
+    links = drive.state.problem().links
+    slow = [replace(p, p50_s=p.p50_s * 9, p95_s=p.p95_s * 9) for p in drive.problem.agents[-1].profiles]
+    name = drive.problem.agents[-1].name
+    used = sum(name in p.where for p in drive.published[-1].placements)
+    assert used
+    drive.do(Heard(name, 1, Advert(number=2, board="b", executors=1, profiles=slow, streams=[])))
+    assert drive.state.problem().links == links
+    drive.pass_time(5.0)
+    assert sum(name in p.where for p in drive.published[-1].placements) < used
+    drive.do(Heard(name, 1, Advert(number=1, board="b", executors=1, profiles=[], streams=[])))      # overtaken
+    assert next(a for a in drive.state.problem().agents if a.name == name).profiles
+
+
+def test_one_that_changes_its_advert_all_the_time_keeps_nobody_from_being_planned_for() -> None:
+    drive = Drive(team(3, 2), hold=True)
+    drive.advertise()
+    (first, *_), drive.held = drive.held, []
+    advert = Advert(board="b", executors=1, profiles=list(drive.problem.agents[0].profiles), streams=[])
+    for number in range(2, 200):
+        drive.do(Heard(drive.problem.agents[0].name, 1, replace(advert, number=number)))
+    drive.solve(first)                                   # stale: the team grew since
+    (again, *_), drive.held = drive.held, []
+    for number in range(200, 400):
+        drive.do(Heard(drive.problem.agents[0].name, 1, replace(advert, number=number)))
+    drive.solve(again)
+    assert drive.state.plan.epoch == 1
+    assert len(drive.reports) < 20
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e300])
+def test_figures_that_make_no_sense_do_not_enter_the_problem(odd: float) -> None:
+    drive = Drive(team(2, 1))
+    drive.advertise()
+    advert = Advert(
+        number=2, board="b", executors=10**9,
+        profiles=[profile("detector", 10.0), replace(profile("segmenter", 10.0), p50_s=odd),
+                  replace(profile("large", 10.0), p95_s=odd)],
+        streams=[stream("", "good", "detector", 5.0, 0.1, 1).spec, stream("", "a", "detector", odd, 0.1, 1).spec,
+                 stream("", "b", "detector", 5.0, odd, 1).spec])
+    drive.do(Heard("rover_0", 1, advert))
+    drive.pass_time(1.2)
+    drive.do(Heard("rover_0", 1, LinkNews(links={"rover_1": (odd, 6e6), "carrier_0": (0.004, odd)})))
+    problem = drive.state.problem()
+    mine = next(a for a in problem.agents if a.name == "rover_0")
+    assert [p.model for p in mine.profiles] == ["detector"]
+    assert mine.executors == 64
+    assert [s.spec.name for s in problem.streams if s.agent == "rover_0"] == ["good"]
+    for link in problem.links.values():
+        assert 0.0 <= link.rtt_s < 1.0
+        assert 0.0 < link.bytes_per_s < math.inf
+    assert ("rover_0", "good") in {(p.agent, p.stream) for p in drive.published[-1].placements}
+
+
+def test_one_solve_at_a_time_and_stale_solutions_are_dropped() -> None:
+    drive = Drive(team(3, 1), hold=True)
+    drive.advertise()
+    assert len(drive.held) == 1                      # the first advert's; the rest waits for it
+    drive.solve(drive.held.pop())
+    assert drive.published == []                     # the team has grown since
+    assert drive.state.statistics().stale == 1
+    drive.solve(drive.held.pop())
+    assert drive.published[-1].epoch == 1
+
+
+def test_a_refinement_counts_only_while_its_plan_holds() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    refine = drive.held[-1]
+    assert refine.refine
+    assert refine.basis[1] == drive.state.plan.epoch
+    better = place(refine.problem, [], 0.01)
+    swapped = {"carrier_0": "carrier_1", "carrier_1": "carrier_0"}
+    other = [p if p.where == [p.agent] else
+             type(p)(agent=p.agent, stream=p.stream, variant=p.variant, where=[swapped[p.where[0]]])
+             for p in better.placements]
+    solution = type(better)(placements=other, cost=0.0, on_time=1.0, solver="test", evaluations=0, baselines={},
+                            changed=True)
+    epoch = drive.state.plan.epoch
+    drive.do(Solved(refine.basis, solution, 0.3, refined=True))
+    assert drive.state.plan.epoch == epoch + 1
+    drive.do(Solved(refine.basis, better, 0.3, refined=True))
+    assert drive.state.plan.epoch == epoch + 1       # made for the plan before
+    assert drive.state.statistics().stale >= 1
+
+
+def test_noise_around_equal_peers_does_not_make_plans_flap() -> None:
+    drive = Drive(team(6, 3))
+    drive.advertise()
+    noise = random.Random(4)
+    drive.pass_time(5.0, noise)
+    settled = drive.state.plan.epoch
+    drive.pass_time(60.0, noise)
+    assert drive.state.plan.epoch - settled <= 1
+
+
+def test_the_lease_is_renewed_while_a_solve_takes_long() -> None:
+    drive = Drive(team(2, 1))
+    drive.advertise()
+    drive.hold = True
+    count = len(drive.published)
+    drive.pass_time(4.0)
+    assert len(drive.published) - count >= 2         # every 1.5 s, half the lease
+
+
+def test_a_plan_made_before_links_were_known_is_made_again_when_they_are() -> None:
+    drive = Drive(team(6, 2))
+    drive.advertise()
+    for name in list(drive.alive):                   # at first nobody has measured the way to carrier_1
+        drive.do(Heard(name, 1, LinkNews(links={"carrier_0": (0.004, 6e6)})))
+    drive.pass_time(0.4)
+    drive.pass_time(4.0)
+    segments = [p.where[0] for p in drive.state.plan.placements if p.stream == "segment"]
+    assert min(segments.count("carrier_0"), segments.count("carrier_1")) >= 2

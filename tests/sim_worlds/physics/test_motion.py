@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sim_worlds.physics.motion import EVERY, STEP_S, Motion
+from sim_worlds.robots import KINDS, RobotSpec
+from swarm.core.protocol.world import Pose
+from tests.sim_worlds.rooms import room
+
+KIND_AND_PHYSICS = [(k, p) for k in ("rover", "carrier") for p in ("dynamic", "kinematic")]
+
+
+def alone(kind: str, physics: str, pose: Pose = Pose(0.0, 0.0, 0.3)) -> Motion:  # noqa: B008
+    return Motion(room([pose]), [RobotSpec(name="r", kind=kind, physics=physics)], render=False)
+
+
+def run(motion: Motion, seconds: float) -> None:
+    for _ in range(round(seconds / STEP_S / EVERY) * EVERY):
+        motion.step()
+
+
+@pytest.mark.parametrize(("kind", "physics"), KIND_AND_PHYSICS)
+def test_a_commanded_velocity_is_reached_and_held(kind: str, physics: str) -> None:
+    top = KINDS[kind]
+    for v, w in ((top.v_max_mps, 0.0), (-0.3, 0.0), (0.0, top.w_max_radps), (0.4, 0.8), (0.0, -0.5)):
+        motion = alone(kind, physics, Pose(-2.0, 0.0, 0.0))
+        motion.drive(0, v, w)
+        run(motion, 0.5)
+        before = motion.poses[0]
+        run(motion, 1.0)
+        after = motion.poses[0]
+        got_v, got_w = motion.velocities[0]
+        assert got_v == pytest.approx(v, rel=0.1, abs=0.01)
+        assert got_w == pytest.approx(w, rel=0.1, abs=0.02)
+        turned = math.remainder(after.heading_rad - before.heading_rad - w, 2 * math.pi)
+        assert abs(turned) <= 0.1 * abs(w) + 0.01
+        if w == 0.0:
+            assert after.x_m - before.x_m == pytest.approx(v, rel=0.1)
+            assert abs(after.y_m) < 0.02
+        if v == 0.0:
+            assert math.hypot(after.x_m + 2.0, after.y_m) < 0.05
+        if motion.bullet is not None:
+            assert motion.bullet.upright(0) > 0.99
+        motion.close()
+
+
+@pytest.mark.parametrize(("kind", "physics"), KIND_AND_PHYSICS)
+def test_a_hard_stop_and_reversal_do_not_flip_it(kind: str, physics: str) -> None:
+    motion = alone(kind, physics)
+    for v in (1.0, -1.0, 1.0, 0.0):
+        motion.drive(0, v, 0.0)
+        for _ in range(12):
+            run(motion, 0.05)
+            assert motion.bullet is None or motion.bullet.upright(0) > 0.97
+    run(motion, 0.5)
+    assert abs(motion.velocities[0][0]) < 0.01
+    motion.close()
+
+
+@pytest.mark.parametrize(("kind", "physics"), KIND_AND_PHYSICS)
+@pytest.mark.parametrize("corner", [False, True])
+def test_a_robot_pressed_against_a_wall_gets_out(kind: str, physics: str, corner: bool) -> None:
+    motion = alone(kind, physics, Pose(3.3, 3.3, math.pi / 4) if corner else Pose(3.0, 0.0, 0.4))
+    motion.drive(0, 1.0, 0.0)
+    run(motion, 2.5)
+    assert motion.bumped[0]
+    assert motion.episodes >= 1
+    radius = KINDS[kind].radius_m
+    pressed = motion.poses[0]
+    assert 4.0 - radius - 0.06 <= pressed.x_m <= 4.0 - radius + 0.06
+    motion.drive(0, 0.0, 1.2)                                # it can turn where it stands
+    run(motion, 1.0)
+    turned = math.remainder(motion.poses[0].heading_rad - pressed.heading_rad, 2 * math.pi)
+    assert turned > 0.8
+    motion.drive(0, 0.0, -1.2)
+    run(motion, turned / 1.2)
+    motion.drive(0, -0.4, 0.0)                               # and reverse
+    run(motion, 2.0)
+    assert motion.poses[0].x_m < pressed.x_m - 0.3
+    motion.close()
+
+
+@pytest.mark.parametrize("physics", ["dynamic", "kinematic"])
+def test_robots_that_meet_stop_each_other_in_one_episode(physics: str) -> None:
+    motion = Motion(room([Pose(-0.6, 0.0, 0.0), Pose(0.6, 0.0, math.pi)]),
+                    [RobotSpec(name=n, kind="rover", physics=physics) for n in "ab"], render=False)
+    for i in range(2):
+        motion.drive(i, 0.5, 0.0)
+    run(motion, 2.0)
+    gap = motion.poses[1].x_m - motion.poses[0].x_m
+    assert gap == pytest.approx(2 * KINDS["rover"].radius_m, abs=0.03)
+    assert motion.bumped == [True, True]
+    assert motion.episodes == 1
+    motion.close()
+
+
+def test_a_dynamic_run_repeats_exactly() -> None:
+    ends = []
+    for _ in range(2):
+        motion = Motion(room([Pose(0.0, 0.0, 0.0), Pose(1.0, 0.1, 3.0)]),
+                        [RobotSpec(name="a"), RobotSpec(name="b", kind="carrier")], render=False)
+        motion.drive(0, 0.6, 0.1)
+        motion.drive(1, 0.6, 0.0)
+        run(motion, 2.0)
+        ends.append(tuple(motion.poses))
+        motion.close()
+    assert ends[0] == ends[1]
+
+
+def test_an_unknown_kind_or_physics_is_refused() -> None:
+    with pytest.raises(ValueError, match="no kind 'tank'"):
+        RobotSpec(name="a", kind="tank")
+    with pytest.raises(ValueError, match="no physics 'magic'"):
+        RobotSpec(name="a", physics="magic")
+
+
+def test_a_command_that_is_not_a_number_is_a_stop() -> None:
+    assert KINDS["rover"].clip(math.nan, 1.0) == (0.0, 0.0)
+    assert KINDS["rover"].clip(9.0, -9.0) == (0.8, -2.0)
+
+
+def test_a_kinematic_robot_and_a_rigid_one_see_each_other() -> None:
+    motion = Motion(room([Pose(-0.8, 0.0, 0.0), Pose(0.8, 0.0, math.pi)]),
+                    [RobotSpec(name="k", physics="kinematic"), RobotSpec(name="d", physics="dynamic")], render=False)
+    for i in range(2):
+        motion.drive(i, 0.4, 0.0)
+    run(motion, 3.0)
+    assert motion.poses[1].x_m - motion.poses[0].x_m == pytest.approx(2 * KINDS["rover"].radius_m, abs=0.04)
+    assert motion.bumped == [True, True]
+    motion.close()

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from sim_worlds import scenarios
+from sim_worlds.draw import floor_plan
+from sim_worlds.robots import RobotSpec
+from sim_worlds.scenarios.search_rescue import scenario as search_rescue
+from sim_worlds.scenarios.search_rescue.building import generate
+from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
+from sim_worlds.world import World
+from swarm.core.protocol.world import Act, Claim
+from tests.patience import HANG_S
+
+
+def world(physics: str = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> SearchRescue:
+    fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics=physics) for i in range(robots)]
+    built = search_rescue.build(fleet, seed, render=render)
+    assert isinstance(built, SearchRescue)
+    return built
+
+
+def run(w: World, seconds: float) -> None:
+    for _ in range(round(seconds / w.dt_s)):
+        w.step()
+
+
+def test_the_directory_is_the_registry() -> None:
+    here = {f.stem for f in Path(scenarios.__file__).parent.glob("*.py")} - {"__init__"}
+    assert set(scenarios.available()) == here
+    assert scenarios.load("search_rescue").build is search_rescue.build
+    with pytest.raises(ValueError, match=r"no scenario 'chess'; there are .*search_rescue"):
+        scenarios.load("chess")
+
+
+@pytest.mark.parametrize("physics", ["dynamic", "kinematic"])
+def test_a_command_ends_after_its_time_to_live(physics: str) -> None:
+    with world(physics) as w:
+        w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=0.5))
+        run(w, 0.45)
+        assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.4, rel=0.1)
+        run(w, 0.4)
+        assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.0, abs=0.01)
+        w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=math.nan))
+        run(w, 0.1)
+        assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_new_command_replaces_the_old_and_its_time() -> None:
+    w = world()
+    for _ in range(4):
+        w.act("rover_0", Act(v_mps=0.2, w_radps=0.0, ttl_s=0.3))
+        run(w, 0.25)
+        assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.2)
+
+
+def test_claims_are_judged_once_each() -> None:
+    w = world()
+    t = w.building.targets[0]
+    other = next(x for x in w.building.targets if x.label != t.label)
+    near = Claim(label=t.label, x_m=t.x_m + 0.5, y_m=t.y_m - 0.5)
+    assert w.claim("rover_0", Claim(label=t.label, x_m=t.x_m + 0.8, y_m=t.y_m)) == "wrong"
+    assert w.claim("rover_0", Claim(label=other.label, x_m=t.x_m, y_m=t.y_m)) == "wrong"
+    assert w.claim("rover_0", Claim(label="ghost", x_m=t.x_m, y_m=t.y_m)) == "wrong"
+    run(w, 0.5)
+    assert w.claim("rover_1", near) == "found"
+    assert w.claim("rover_2", near) == "duplicate"
+    m = w.mission()
+    assert (m.targets, m.found, m.wrong_claims, m.duplicate_claims) == (12, 1, 3, 1)
+    found = [x for x in w.scene().targets if x.found_by]
+    assert [(x.found_by, x.found_at_s) for x in found] == [("rover_1", pytest.approx(0.5))]
+
+
+def test_a_removed_robot_stands_still() -> None:
+    w = world()
+    w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
+    run(w, 0.2)
+    w.remove("rover_0")
+    run(w, 0.1)
+    before = w.observe("rover_0", frame=False).pose
+    w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
+    run(w, 0.5)
+    assert w.observe("rover_0", frame=False).pose == before
+
+
+def test_observations_count_up_and_frames_come_when_asked_for() -> None:
+    with world("dynamic", render=True) as w:
+        one, two = w.observe("rover_0", frame=True), w.observe("rover_0", frame=False)
+        assert (one.sequence, two.sequence, w.observe("rover_1", frame=False).sequence) == (1, 2, 1)
+        assert one.frame is not None
+        assert one.frame.shape == (72, 96, 3)
+        assert one.frame.std() > 5
+        assert two.frame is None
+        assert one.age_s == 0.0
+        assert one.scan.shape == (64,)
+        assert w.renderer.startswith("TinyRenderer")
+
+
+def test_a_bump_is_told_once_and_collisions_are_counted() -> None:
+    w = world(robots=2)
+    w.act("rover_0", Act(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
+    run(w, 15.0)
+    assert w.observe("rover_0", frame=False).bumped
+    assert not w.observe("rover_0", frame=False).bumped
+    assert w.mission().collisions >= 1
+
+
+def test_coverage_grows_as_robots_look() -> None:
+    w = world()
+    assert w.mission().coverage == 0.0
+    w.observe("rover_0", frame=False)
+    first = w.mission().coverage
+    assert 0.005 < first < 0.2
+    w.act("rover_0", Act(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
+    run(w, 3.0)
+    w.observe("rover_0", frame=False)
+    assert w.mission().coverage > first
+
+
+def test_bad_fleets_and_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        search_rescue.build([], 1)
+    with pytest.raises(ValueError, match="share a name"):
+        search_rescue.build([RobotSpec(name="a"), RobotSpec(name="a")], 1)
+    with pytest.raises(ValueError, match="no robot 'zoe'"):
+        world().observe("zoe", frame=False)
+
+
+def test_the_scene_is_plain_data_and_draws() -> None:
+    w = world()
+    t = w.building.targets[0]
+    w.claim("rover_0", Claim(label=t.label, x_m=t.x_m, y_m=t.y_m))
+    scene = w.scene()
+    json.dumps(msgspec.to_builtins(scene))
+    svg = ET.fromstring(floor_plan(scene))
+    assert svg.tag.endswith("svg")
+    titles = [e.text or "" for e in svg.iter() if e.tag.endswith("title")]
+    assert f"{t.label}, found by rover_0 at 0.0 s" in titles
+    assert "rover_2" in titles
+
+
+def test_a_kinematic_world_needs_no_pybullet() -> None:
+    code = ("import sys; sys.modules['pybullet'] = None\n"
+            "from sim_worlds.scenarios import load\nfrom sim_worlds.robots import RobotSpec\n"
+            "w = load('search_rescue').build([RobotSpec(name='a', physics='kinematic')], 1, render=False)\n"
+            "w.step(); assert w.observe('a', frame=True).frame is None; w.seen('a')")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)
+
+
+def test_two_dynamic_worlds_of_a_seed_stay_identical() -> None:
+    ends = []
+    for _ in range(2):
+        with world("dynamic", robots=8) as w:
+            for i, name in enumerate(w.names):
+                w.act(name, Act(v_mps=0.5, w_radps=0.2 * (i - 4), ttl_s=9.0))
+            run(w, 1.5)
+            ends.append([w.observe(n, frame=False) for n in w.names])
+    for a, b in zip(*ends, strict=True):
+        assert (a.pose, a.bumped) == (b.pose, b.bumped)
+        assert np.array_equal(a.scan, b.scan)
+
+
+def test_robots_start_where_the_fleet_says_if_they_can_stand_there() -> None:
+    scenario = scenarios.load("search_rescue")
+    building = generate(3, 2)
+    x_m, y_m = building.spawns[0].x_m, building.spawns[0].y_m
+    here = RobotSpec(name="a", physics="kinematic", spawn=(x_m + 0.1, y_m))
+    with scenario.build([here], 3, render=False) as world:
+        assert world.scene().robots[0].x_m == pytest.approx(x_m + 0.1)
+    wall = next(w for w in building.walls if max(abs(w.x_m), abs(w.y_m)) < 9)
+    with pytest.raises(ValueError, match="a wall is"):
+        scenario.build([RobotSpec(name="a", spawn=(wall.x_m, wall.y_m))], 3, render=False)
+    with pytest.raises(ValueError, match="a and b would start in the same place"):
+        scenario.build([here, RobotSpec(name="b", spawn=here.spawn)], 3, render=False)
+    scenario.check_spawn(3, 2, "rover", x_m, y_m)
+    with pytest.raises(ValueError, match="outside"):
+        scenario.check_spawn(3, 2, "rover", 99.0, 0.0)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sim_worlds.grid import Grid
+from sim_worlds.scenarios.search_rescue.things import cylinder
+from sim_worlds.sensors.lidar import Coverage, Scanner
+from swarm.core.protocol.world import LIDAR, Lidar, Pose
+from tests.sim_worlds.rooms import room
+
+
+def analytic(pose: Pose, half_m: float, lidar: Lidar) -> np.ndarray:
+    angles = lidar.angles_rad().astype(float) + pose.heading_rad
+    dx, dy = np.cos(angles), np.sin(angles)
+    dx, dy = np.where(dx == 0.0, 1e-9, dx), np.where(dy == 0.0, 1e-9, dy)
+    to_x = (np.sign(dx) * half_m - pose.x_m) / dx
+    to_y = (np.sign(dy) * half_m - pose.y_m) / dy
+    return np.minimum(np.minimum(to_x, to_y), lidar.range_m)
+
+
+def test_a_scan_of_a_square_room_is_the_analytic_one() -> None:
+    scanner = Scanner(room([]).walls)
+    for pose in (Pose(0.0, 0.0, 0.0), Pose(1.3, -2.2, 0.7), Pose(-3.5, 3.5, -2.9)):
+        scan = scanner.scan(pose)
+        assert scan.dtype == np.float32
+        assert scan.shape == (LIDAR.beams,)
+        np.testing.assert_allclose(scan, analytic(pose, 4.0, LIDAR), atol=1e-5)
+
+
+def test_cylinders_and_robots_are_seen_at_their_near_side() -> None:
+    scanner = Scanner([cylinder(2.0, 0.0, 0.0, 0.25, 1.0, (1, 1, 1))])
+    ahead, left = LIDAR.beams // 2, LIDAR.beams * 3 // 4
+    scan = scanner.scan(Pose(0.0, 0.0, 0.0), np.array([[0.0, 3.0, 0.5]]))
+    assert math.isclose(scan[ahead], 1.75, abs_tol=1e-5)
+    assert math.isclose(scan[left], 2.5, abs_tol=1e-5)
+    assert scan[0] == LIDAR.range_m
+
+
+def test_nothing_in_reach_reads_the_range() -> None:
+    assert (Scanner([]).scan(Pose(0.0, 0.0, 0.0)) == LIDAR.range_m).all()
+
+
+def test_coverage_stops_at_walls_and_at_its_range() -> None:
+    b = room([], half_m=2.0)
+    grid = Grid(size_m=12.0, resolution_m=0.25)
+    coverage = Coverage(grid.rasterise(b.walls), grid)
+    coverage.add(Pose(0.0, 0.0, 1.0), Scanner(b.walls).scan(Pose(0.0, 0.0, 1.0)))
+    inside = 16 * 16
+    free = int((~grid.rasterise(b.walls)).sum())
+    assert 0.8 * inside <= coverage.share * free <= inside
