@@ -6,6 +6,7 @@ import msgspec
 
 from swarm.core.policy.plan import Plan, Profile, Route, StageNumber, StreamSpec
 from swarm.core.protocol.bounds import Count, Factor, Finite, Priority, Rate, Seconds, Share
+from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.spans import AtOnce, LegsDone, RequestId, Span
 from swarm.core.protocol.world import Act, Claim, Outcome, Pose
 
@@ -302,10 +303,7 @@ class WorldNews(Message, frozen=True, kw_only=True):
     steps: Count
     real_time_factor: Finite
     lag_ms_p99: Finite
-    targets: Count
-    found: Count
-    coverage: Finite
-    collisions: Count
+    mission: Mission
     poses: dict[str, Pose]
 
 

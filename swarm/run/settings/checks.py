@@ -26,7 +26,7 @@ def check_boards(boards: Mapping[str, Board], where: str) -> None:
 def check_launch(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
     """All rules in the order of the file; the first that is broken is told. Raises: BadInput."""
     order: tuple[Callable[[LaunchFile, Mapping[str, Board], str], None], ...] = (
-        _whole_run, _fleets, _streams, _faults, _rules, _scenario, _models,
+        _whole_run, _fleets, _streams, _faults, _scenario, _rules, _models,
     )
     for rule in order:
         rule(launch, boards, where)
@@ -76,7 +76,8 @@ def _faults(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
 
 
 def _rules(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    check_accept(launch.accept, [stream.name for stream in launch.streams], f"{where}: accept")
+    scenario = scenarios.load(launch.scenario)
+    check_accept(launch.accept, [stream.name for stream in launch.streams], scenario.MEASURES, f"{where}: accept")
 
 
 def _scenario(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
