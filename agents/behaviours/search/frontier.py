@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.grid import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
+from agents.behaviours.search.occupancy_map import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
 
 Bools = NDArray[np.bool_]
 

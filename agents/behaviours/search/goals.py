@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.search import frontier
 from agents.behaviours.search.frontier import Field, Wishes
-from agents.behaviours.search.grid import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
+from agents.behaviours.search.occupancy_map import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
 from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import Mate, Point, outward
 from agents.behaviours.search.track import Track

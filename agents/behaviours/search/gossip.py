@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.grid import CELLS, HALF_M, blocks
-from swarm.core.protocol.world import TARGET_CLASSES, Pose
+from agents.behaviours.search.classes import TARGET_CLASSES
+from agents.behaviours.search.occupancy_map import CELLS, HALF_M, blocks
+from swarm.core.protocol.world import Pose
 
 MAP_TOPIC = "search.map"
 FINDS_TOPIC = "search.finds"

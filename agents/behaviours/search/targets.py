@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.gossip import Find
-from agents.behaviours.search.sight import Fix, locate, target_share
+from agents.behaviours.search.locator import Fix, Locator
 from agents.behaviours.search.track import Track, covariance, deviations
-from swarm.core.protocol.world import CAMERA, LIDAR, TARGET_CLASSES, Claim, Detections, Mask, Pose
+from swarm.core.protocol.world import Detections, Mask, Pose, Report
 
+CLAIM = "claim"                      # kind of the reports
 SCORE_MIN = 0.4                      # detections below this are ignored
 HITS_TO_VISIT = 2
 HITS_TO_CLAIM = 3
@@ -29,13 +31,29 @@ RECLAIM_NS = 3_000_000_000           # a claim without a verdict is made again
 CLAIMS_MAX = 3
 TRACKS_MAX = 60
 _REFUTED_SHARE = 0.03
-_HALF_FOV_RAD = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px) - 0.12
+_RIM_RAD = 0.12                      # a target this close to the rim of a frame may be cut
+
+
+def claim(find: Find) -> Report:
+    """What the robot reports to the world about a target that it has confirmed."""
+    return Report(kind=CLAIM, values={"label": find.label, "x_m": find.x_m, "y_m": find.y_m})
+
+
+def claimed(report: Report, kind: str) -> Find | None:
+    """The target that a report claims, as a find of this kind; None when the report is no claim of a known target."""
+    match report:
+        case Report(kind=k, values={"label": str(label), "x_m": float(x_m), "y_m": float(y_m)}) if k == CLAIM:
+            return Find(kind=kind, label=label, x_m=x_m, y_m=y_m) if label in TARGET_CLASSES else None
+        case _:
+            return None
 
 
 class Targets:
     """All tracks of one robot, and the finds of the whole team."""
 
-    def __init__(self) -> None:
+    def __init__(self, locator: Locator) -> None:
+        self._locator, self._beams = locator, locator.beams
+        self._show_rad = locator.view.half_fov_rad - _RIM_RAD
         self.tracks: list[Track] = []
         self.finds: list[Find] = []
         self._number = 0
@@ -46,8 +64,8 @@ class Targets:
         for box in seen.boxes:
             if not (box.score >= SCORE_MIN and 0 <= box.label < len(TARGET_CLASSES) and box.x1_px > box.x0_px):
                 continue
-            fix = locate(box, pose, scan_m)
-            if fix is None or fix.range_m > LIDAR.range_m:
+            fix = self._locator.locate(box, pose, scan_m)
+            if fix is None or fix.range_m > self._beams.range_m:
                 continue
             explained, track = self._match(fix, hit)
             if track is None and not explained:
@@ -64,7 +82,7 @@ class Targets:
         """Weigh each track in view with the pixels where it would appear."""
         for track in self.tracks:
             if self._ought_to_show(track, pose, scan_m):
-                share = target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
+                share = self._locator.target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
                 if share is not None:
                     track.doubt = track.doubt + 2.0 if share < _REFUTED_SHARE else max(0.0, track.doubt - share)
         self._tidy()
@@ -74,8 +92,8 @@ class Targets:
         return [t for t in self.tracks if t.hits >= HITS_TO_VISIT and t.claims == 0 and t.hits > t.doubt
                 and not self._refused(t)]
 
-    def claims(self, now: int) -> list[Claim]:
-        """Claims to make now: confirmed tracks that nobody has claimed, and claims that got no verdict."""
+    def claims(self, now: int) -> list[Find]:
+        """Targets to claim now: confirmed tracks that nobody has claimed, and claims without a verdict so far."""
         made = []
         for t in self.tracks:
             total = float(t.votes.sum())
@@ -87,15 +105,15 @@ class Targets:
             if t.spread_m > SPREAD_TO_CLAIM_M or t.near_hits < NEAR_HITS_TO_CLAIM or self._refused(t):
                 continue
             t.claims, t.claimed_at = t.claims + 1, now
-            made.append(Claim(label=t.label, x_m=float(t.xy[0]), y_m=float(t.xy[1])))
+            made.append(Find(kind="confirmed", label=t.label, x_m=float(t.xy[0]), y_m=float(t.xy[1])))
         return made
 
-    def judged(self, claim: Claim, verdict: str) -> Find | None:
-        """Take in the world's word on a claim of ours; the find to tell others, if it is news."""
-        if claim.label not in TARGET_CLASSES or verdict not in ("found", "duplicate", "wrong"):
-            return None
+    def judged(self, report: Report, verdict: str) -> Find | None:
+        """Take in the world's verdict on a claim of ours; returns the find to tell teammates, if it is news."""
         kind = "wrong" if verdict == "wrong" else "found"
-        find = Find(kind=kind, label=claim.label, x_m=claim.x_m, y_m=claim.y_m)
+        find = claimed(report, kind)
+        if find is None or verdict not in ("found", "duplicate", "wrong"):
+            return None
         return find if self.add(find) else None
 
     def add(self, find: Find) -> bool:
@@ -145,10 +163,9 @@ class Targets:
         dx, dy = float(track.xy[0]) - pose.x_m, float(track.xy[1]) - pose.y_m
         away = math.hypot(dx, dy)
         turn = (math.atan2(dy, dx) - pose.heading_rad + math.pi) % (2 * math.pi) - math.pi
-        if not 0.9 < away < 3.0 or abs(turn) > _HALF_FOV_RAD:
+        if not 0.9 < away < 3.0 or abs(turn) > self._show_rad:
             return False
-        beam = round((turn + math.pi) / (2 * math.pi) * LIDAR.beams) % LIDAR.beams
-        return scan_m is None or float(scan_m[beam]) > away - 0.6
+        return scan_m is None or float(scan_m[self._beams.nearest(turn)]) > away - 0.6
 
     def _closed(self, xy: Sequence[float]) -> bool:
         """Whether the team has already found what is here."""

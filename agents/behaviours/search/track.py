@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.sight import Fix
-from swarm.core.protocol.world import TARGET_CLASSES
+from agents.behaviours.search.classes import TARGET_CLASSES
+from agents.behaviours.search.locator import Fix
 
 NEAR_TO_CLAIM_M = 2.6                # a claim needs looks from this close
 

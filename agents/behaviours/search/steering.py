@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.behaviours.search.lidar_beams import LidarBeams
 from swarm.core.policy import draw
-from swarm.core.protocol.world import LIDAR, Act, Observation, Pose
+from swarm.core.protocol.world import Act, Observation, Pose
 
 V_MAX_MPS = 0.6
 W_MAX_RADPS = 1.8
@@ -25,8 +26,6 @@ BACK_MPS = -0.3
 _KEEP_M = 1.3
 _NEAR_M = 2.6                        # hits further away do not matter to a second of driving
 _HORIZON_S = np.array([0.15, 0.3, 0.45, 0.6, 0.8, 1.0])
-_ANGLES = LIDAR.angles_rad().astype(np.float64)
-_COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
 
 
 def _arcs(v: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -52,10 +51,11 @@ class Trouble:
     bumped: bool
 
 
-class Driver:
+class Steering:
     """Turns a path into velocity commands; owns the state of recoveries. It trusts nothing but the scan."""
 
-    def __init__(self, name: str, seed: int) -> None:
+    def __init__(self, name: str, seed: int, beams: LidarBeams) -> None:
+        self._beams = beams
         self._name, self._seed = name, seed
         self._anchor: tuple[float, float, int] | None = None     # x, y, ns: where progress was last made
         self._back_until = 0
@@ -87,7 +87,7 @@ class Driver:
     def _points(self, pose: Pose, scan_m: NDArray[np.float32]) -> NDArray[np.float64]:
         """Hits close by in the body frame, [n, 2]: of this scan, and of the two before for what hides between beams."""
         near = scan_m < _NEAR_M
-        fresh = (scan_m[near] * np.stack([_COS[near], _SIN[near]])).T.astype(np.float64)
+        fresh = (scan_m[near] * np.stack([self._beams.cos[near], self._beams.sin[near]])).T.astype(np.float64)
         c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
         turn = np.array([[c, s], [-s, c]])                       # world to body
         at = np.array([pose.x_m, pose.y_m])
