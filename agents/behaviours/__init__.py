@@ -1,4 +1,4 @@
-"""What a robot does with what it senses: one module per behaviour, and the directory listing is the registry.
+"""Behaviours of robots: one module per behaviour, and the directory listing is the registry.
 
 A behaviour module defines a function of its own name, `NAME(robot, team, seed, sensors) -> Behaviour`; see `Maker`.
 Its parts live in packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic
@@ -20,16 +20,16 @@ from swarm.core.settings.errors import BadInput
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a teammate's behaviour said. It may be lost, late, out of order, or nonsense."""
+    """A note from a teammate's behaviour. Notes may be lost, late, out of order, or nonsense."""
 
-    sender: str                      # the robot that said it, as the network vouches for
+    sender: str                      # the robot that sent it; the network has checked this
     topic: str
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What this robot tells all its teammates."""
+    """A note from this robot to all its teammates."""
 
     topic: str
     data: bytes
@@ -51,7 +51,7 @@ class Behaviour(Protocol):
     """One robot's policy."""
 
     def on(self, event: Event, now: int) -> list[Output]:
-        """What to do about an event at `now` (ns, never going back): one Act for each Observation, else none."""
+        """Outputs for an event at `now` (ns, never goes back): one Act for each Observation, no Act for other events."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""Search and rescue: a team explores a building, confirms targets, and tells each other what it knows.
+"""Search and rescue: a team explores a building, confirms targets, and shares its maps and finds.
 
-Each robot decides for itself and is safe by its own scan; what it hears only saves the team double work.
+Each robot decides for itself and is safe by its own scan. Notes from teammates only save the team double work.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PLAN_NS = 700_000_000
 PLAN_MIN_NS = 300_000_000
 TELL_NS = 1_000_000_000
 FINDS_NS = 2_000_000_000
-MATE_NS = 2_500_000_000              # a teammate's word on itself counts this long
+MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
 SCANS_KEPT = 16
 SCAN_MATCH_NS = 250_000_000
 MASK_MARK_NS = 4_000_000_000
@@ -97,7 +97,7 @@ class SearchRescue:
         return []
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
-        """Map, plan when it is time, drive, and tell the others about once a second."""
+        """Map, plan when it is time, steer, and tell the teammates about once a second."""
         self._count["observations"] += 1
         scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=self._beams.range_m)
         self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
@@ -176,7 +176,7 @@ class SearchRescue:
         return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds))] if finds else []
 
     def _hear(self, heard: Heard, now: int) -> None:
-        """Take in a teammate's note; whatever is not in order is counted and forgotten."""
+        """Take in a teammate's note. A bad note is counted and dropped."""
         self._count["notes_heard"] += 1
         try:
             if heard.sender not in self._team:
@@ -192,7 +192,7 @@ class SearchRescue:
             self._count["notes_ignored"] += 1
 
     def _hear_map(self, sender: str, news: MapNews, now: int) -> None:
-        """The map is believed in any order; the pose and goal only from the newest note."""
+        """Take in the map of any note, but the pose and the goal of the newest note only."""
         self._map.merge(news.ids, news.states)
         known = self._mates.get(sender)
         if known is not None and 0 <= known.sequence - news.sequence < RESTART:
@@ -202,7 +202,7 @@ class SearchRescue:
 
 
 def _touched(seen: Observation, scan: NDArray[np.float32]) -> list[tuple[float, float]]:
-    """Where the thing that was touched must be when the scan shows nothing near: just ahead, or behind when backing."""
+    """Points (x, y) of a thing that was touched and that the scan does not show: just ahead, or behind when backing."""
     if float(scan.min()) < 0.5:
         return []
     way = seen.pose.heading_rad + (math.pi if seen.v_mps < -0.05 else 0.0)

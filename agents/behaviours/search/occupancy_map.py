@@ -23,7 +23,7 @@ UNKNOWN, FREE, OCCUPIED, LOOKED = range(4)
 _HIT, _SOLID, _CLEAR = 3, 9, -4      # evidence: gained by a hit, and its limits
 _SLACK_M = 0.15                      # a beam clears cells whose centre is this much short of its end
 _RIM_RAD = 0.05                      # what is this close to the rim of a frame does not count as looked at
-_MATE_M = 0.5                        # hits this close to a teammate are the teammate
+_MATE_M = 0.5                        # a hit this close to a teammate is the teammate
 
 
 def cell_of(x_m: float, y_m: float) -> tuple[int, int]:
@@ -46,7 +46,7 @@ def line_free(blocked: NDArray[np.bool_], x0_m: float, y0_m: float, x1_m: float,
 
 
 class OccupancyMap:
-    """What one robot knows of the building: its own evidence first, teammates' word where it has none."""
+    """What one robot knows of the building: its own evidence, and teammates' maps where it has none."""
 
     def __init__(self, view: CameraView, beams: LidarBeams) -> None:
         self._beams = beams
@@ -94,7 +94,7 @@ class OccupancyMap:
         seen = ahead & (away < LOOK_RANGE_M) & (away < np.maximum(left, right) + CELL_M)
         looks = self._looks[rows, cols]
         looks[seen & (looks < LOOKS)] += 1
-        looks[away < 0.5] = LOOKS                                # a target this close would have been met
+        looks[away < 0.5] = LOOKS                                # a target this close would have shown
 
     def _hits(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]],
               ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -119,7 +119,7 @@ class OccupancyMap:
             self._marked_until[cell] = max(int(self._marked_until[cell]), until)
 
     def merge(self, ids: NDArray[np.intp], states: NDArray[np.uint8]) -> None:
-        """Believe a teammate's `blocks`: ids [n], states uint8 [n, 8, 8]; what it does not know is left alone."""
+        """Take in a teammate's `blocks`: ids [n], states uint8 [n, 8, 8]. Cells unknown to it stay as they are."""
         for block, state in zip(ids.tolist(), states, strict=True):
             iy, ix = block // (CELLS // 8) * 8, block % (CELLS // 8) * 8
             mine = self._peers[iy:iy + 8, ix:ix + 8]
@@ -127,7 +127,7 @@ class OccupancyMap:
             np.copyto(mine, state, where=state != UNKNOWN)
 
     def own_states(self) -> NDArray[np.uint8]:
-        """uint8 [cells, cells]: states from this robot's own evidence alone; this is what it tells others."""
+        """uint8 [cells, cells]: states from this robot's own evidence alone. The robot tells these to its teammates."""
         free = np.where(self._looks >= LOOKS, LOOKED, FREE)
         return np.where(self._evidence > 0, OCCUPIED, np.where(self._evidence < 0, free, UNKNOWN)).astype(np.uint8)
 

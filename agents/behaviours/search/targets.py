@@ -1,4 +1,4 @@
-"""Tracks of possible targets: fused from detections, weighed with misses and masks, closed by verdicts and finds."""
+"""Tracks of possible targets: made by detections, weighed by misses and masks, ended by verdicts and finds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agents.behaviours.search.track import Track, covariance, deviations
 from swarm.core.protocol.world import Detections, Mask, Pose, Report
 
 CLAIM = "claim"                      # kind of the reports
-SCORE_MIN = 0.4                      # detections below this are ignored
+SCORE_MIN = 0.4                      # a detection of a lower score is ignored
 HITS_TO_VISIT = 2
 HITS_TO_CLAIM = 3
 VOTES_TO_CLAIM = 1.3                 # summed scores of that label
@@ -79,7 +79,7 @@ class Targets:
         self._tidy()
 
     def mask(self, mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
-        """Weigh each track in view with the pixels where it would appear."""
+        """Weigh each track in view by the pixels where its target would appear."""
         for track in self.tracks:
             if self._ought_to_show(track, pose, scan_m):
                 share = self._locator.target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
@@ -117,7 +117,7 @@ class Targets:
         return find if self.add(find) else None
 
     def add(self, find: Find) -> bool:
-        """Take in a find of ours or of a teammate; False when it was known."""
+        """Take in a find of ours or of a teammate. Returns False when it was known already."""
         near = SAME_PLACE_M / 2 if find.kind != "wrong" else WRONG_PLACE_M / 2
         if any(f.kind == find.kind and f.label == find.label and math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) < near
                for f in self.finds) or len(self.finds) >= 200:
@@ -134,8 +134,11 @@ class Targets:
         return True
 
     def _match(self, fix: Fix, taken: set[int]) -> tuple[bool, Track | None]:
-        """What explains a measurement best, in standard deviations: (True, None) for a target that is found already,
-        (True, track), or (False, None) for something new. A track takes one measurement of a frame."""
+        """The best explanation of a measurement, by standard deviations.
+
+        Returns (True, track), or (True, None) for a target that is found already, or (False, None) for something new.
+        A track takes one measurement of a frame.
+        """
         at, noise = np.array([fix.x_m, fix.y_m]), covariance(fix)
         explained, best, best_d = False, None, GATE
         for f in self.finds:
@@ -168,7 +171,7 @@ class Targets:
         return scan_m is None or float(scan_m[self._beams.nearest(turn)]) > away - 0.6
 
     def _closed(self, xy: Sequence[float]) -> bool:
-        """Whether the team has already found what is here."""
+        """Whether the team has already found a target here."""
         return any(f.kind != "wrong" and math.dist(xy, (f.x_m, f.y_m)) < SAME_PLACE_M for f in self.finds)
 
     def _refused(self, track: Track) -> bool:
@@ -177,6 +180,6 @@ class Targets:
                    and math.dist(track.xy.tolist(), (f.x_m, f.y_m)) < WRONG_PLACE_M for f in self.finds)
 
     def _tidy(self) -> None:
-        """Drop tracks that are found, or that more speaks against than for."""
+        """Drop tracks whose target is found, and tracks with more doubt than hits."""
         self.tracks = [t for t in self.tracks
                        if not self._closed(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]
