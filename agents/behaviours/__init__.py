@@ -51,7 +51,7 @@ class Behaviour(Protocol):
     """One robot's policy."""
 
     def on(self, event: Event, now: int) -> list[Output]:
-        """Outputs for an event at `now` (ns, never goes back): one Act for each Observation, no Act for other events."""
+        """Outputs for an event at `now` (ns, never goes back): one Act for each Observation, else none."""
         ...
 
 
