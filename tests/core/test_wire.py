@@ -186,7 +186,7 @@ NAN, INF = float("nan"), float("inf")
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             outcome={"type": "mask", "height": 2, "width": 2, "cells": b"\0"}),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
-            outcome={"type": "mask", "height": 1, "width": 1, "cells": b"\xff"}),
+            outcome={"type": "detections", "boxes": [[65536, 0.5, 1.0, 2.0, 3.0, 4.0]]}),
     changed(msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), act={"v_mps": NAN, "w_radps": 0.0}),
     changed(msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
                        frame=True), pose=[NAN, 0.0, 0.0]),
