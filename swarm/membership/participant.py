@@ -9,7 +9,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
-from swarm.core.settings.config import ProcessFile
+from swarm.core.settings.process_files import ProcessFile
 from swarm.membership.introductions import PEER_ROLES, Introductions
 from swarm.membership.probes import Probes
 

@@ -14,7 +14,7 @@ import psutil
 
 from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Host
-from swarm.core.settings.config import ProcessFile
+from swarm.core.settings.process_files import ProcessFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring

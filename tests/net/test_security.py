@@ -9,7 +9,7 @@ import zmq
 
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Drain, Happened, Member, Roster, Start
-from swarm.core.settings.config import ProcessFile
+from swarm.core.settings.process_files import ProcessFile
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
 from swarm.net.security.key_files import new_pair
