@@ -196,6 +196,10 @@ NAN, INF = float("nan"), float("inf")
             profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01, NAN]}]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
             profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01] * (MOST_AT_ONCE + 1)}]),
+    changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]), executors=10**9),
+    *(changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]),
+              streams=[{"name": "s", "model": "m", "rate_hz": 5.0, "deadline_s": 0.1} | odd])
+      for odd in ({"rate_hz": NAN}, {"rate_hz": 1e300}, {"deadline_s": 0.0}, {"deadline_s": INF}, {"name": ""})),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3), batch=0),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             batch=MOST_AT_ONCE + 1),

@@ -27,6 +27,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 RateHz = Annotated[float, Meta(ge=1e-3, le=240.0)]               # once in a quarter of an hour; each step of the world
 Deadline = Annotated[float, Meta(gt=0.0, le=3600.0)]             # seconds
 RunSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]         # within a run, of one day at most
+Executors = Annotated[int, Meta(ge=1, le=64)]                    # of a board: models that run at the same time
 Speed = Annotated[float, Meta(ge=1e-3, le=1e3)]                  # of a board, relative to the host
 
 # --- names and addresses in files ---

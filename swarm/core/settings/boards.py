@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from swarm.core.protocol.bounds import Share, Speed
+from swarm.core.protocol.bounds import Executors, Share, Speed
 from swarm.core.settings.cards import Precision, Provider
 
 
@@ -22,7 +22,7 @@ class Board(Strict, frozen=True, kw_only=True):
     memory_mb: Annotated[int, Meta(ge=1, le=10_000_000)]             # in all
     power_w: Annotated[float, Meta(gt=0.0, le=1e6)]                  # at most
     source: str                      # where the figures come from
-    executors: Annotated[int, Meta(ge=1, le=64)] = 1                 # runs at the same time
+    executors: Executors = 1         # runs at the same time
     threads: Annotated[int, Meta(ge=1, le=64)] = 1                   # of ONNX Runtime, within each run
     own_share: Share = 0.25          # of its executors, kept for the robot's own streams as far as these need it
     busy_poll_s: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.0       # polling before it sleeps; needs a spare core

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swarm.core.policy.plan import Plan, Profile, StreamSpec
-from swarm.core.protocol.bounds import Count, Rate, Seconds, Share
+from swarm.core.protocol.bounds import Count, Executors, Rate, Seconds, Share
 from swarm.core.protocol.messages.transport import Member, Message
 
 
@@ -44,7 +44,7 @@ class Advert(Message, frozen=True, kw_only=True):
     number: Count = 1                  # grows with each change
     battery: Share | None = None       # charge that is left; None: there is no battery, or it cannot be read
     board: str
-    executors: Count
+    executors: Executors
     profiles: list[Profile]
     streams: list[StreamSpec]
 
