@@ -115,17 +115,17 @@ def test_unknown_fields_are_tolerated_so_that_versions_can_meet() -> None:
 
 @pytest.mark.parametrize("at", range(0, 60, 7))
 def test_a_bit_that_flips_in_a_header_is_noticed(at: int) -> None:
-    frame = bytearray(wire.sealed(wire.header(envelope(msg.Drain()))))
-    assert wire.decode([wire.unsealed(frame)])[0].body == msg.Drain()
+    frame = bytearray(wire.with_crc(wire.header(envelope(msg.Drain()))))
+    assert wire.decode([wire.without_crc(frame)])[0].body == msg.Drain()
     frame[at % len(frame)] ^= 4
     with pytest.raises(wire.WireError, match="checksum"):
-        wire.unsealed(frame)
+        wire.without_crc(frame)
 
 
 @pytest.mark.parametrize("frame", [b"", b"abc", bytes(3)])
 def test_a_frame_too_short_for_a_checksum_has_none(frame: bytes) -> None:
     with pytest.raises(wire.WireError, match="checksum"):
-        wire.unsealed(frame)
+        wire.without_crc(frame)
 
 
 def with_tensors(*headers: object) -> bytes:

@@ -20,7 +20,7 @@ from swarm.core.protocol.messages import Body
 from swarm.core.protocol.wire import Envelope, Receipt, WireError, buffer_of
 from swarm.net.bulk.receiver import Complete, Incoming
 from swarm.net.bulk.sender import Outgoing, QueueStatistics
-from swarm.net.bulk.steps import Dropped, Parcel, SendChunk, SendEnd, SendWhole, Step
+from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
 from swarm.net.loop import Loop, Timer
 
 RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message that can carry it
@@ -59,7 +59,7 @@ class Bulk:
         self._incoming.pop(name, None)
         gone = self._outgoing.pop(name, None)
         if gone is not None:
-            self._numbers[name] = gone.number
+            self._numbers[name] = gone.window.number
             self._tell(name, gone.unreachable())
 
     def close(self) -> None:
@@ -84,16 +84,16 @@ class Bulk:
         """
         outgoing, now = self._outgoing[to], self._loop.clock.now_ns()
         if (budget_s is None or budget_s > 0) and outgoing.is_open(size + head_bytes, now):
-            if not self._write(to, "bulk", body, tensors, budget_s, outgoing.number + 1):
+            if not self._write(to, "bulk", body, tensors, budget_s, outgoing.window.number + 1):
                 outgoing.unreachable()
                 return False
-            outgoing.fly(size + head_bytes, now)     # while the bytes are on their way
+            outgoing.window.on_sent(size + head_bytes, now)     # while the bytes are on their way
             return True
-        parcel = Parcel(body, tensors, None if budget_s is None else now + ns(budget_s), tag, head_bytes)
-        if not outgoing.put(parcel):
+        queued = QueuedMessage(body, tensors, None if budget_s is None else now + ns(budget_s), tag, head_bytes)
+        if not outgoing.put(queued):
             return False
-        dropped = self._perform(to, outgoing, outgoing.pump(now))
-        others = [drop for drop in dropped if drop.parcel is not parcel]
+        dropped = self._perform(to, outgoing, outgoing.next_steps(now))
+        others = [drop for drop in dropped if drop.queued is not queued]
         self._tell(to, others)
         return len(others) == len(dropped)
 
@@ -102,25 +102,25 @@ class Bulk:
         outgoing = self._outgoing.get(to)
         if outgoing is None or not outgoing.cancel(tag):     # whoever cancels need not be told
             return False
-        self._pump(to, outgoing)
+        self._send_next(to, outgoing)
         return True
 
     def receipted(self, sender: str, receipt: Receipt, now: int) -> None:
         """A peer says what has come. Raises: WireError."""
         outgoing = self._outgoing.get(sender)
         if outgoing is not None:
-            outgoing.receipt(receipt, now)
-            self._pump(sender, outgoing)
+            outgoing.window.on_receipt(receipt, now)
+            self._send_next(sender, outgoing)
 
     def refused(self, sender: str, transfer: int) -> None:
         """A peer will not have a transfer."""
         outgoing = self._outgoing.get(sender)
         if outgoing is not None:
             self._tell(sender, outgoing.refused(transfer))
-            self._pump(sender, outgoing)
+            self._send_next(sender, outgoing)
 
-    def _pump(self, to: str, outgoing: Outgoing) -> None:
-        self._tell(to, self._perform(to, outgoing, outgoing.pump(self._loop.clock.now_ns())))
+    def _send_next(self, to: str, outgoing: Outgoing) -> None:
+        self._tell(to, self._perform(to, outgoing, outgoing.next_steps(self._loop.clock.now_ns())))
 
     def _perform(self, to: str, outgoing: Outgoing, steps: Iterable[Step]) -> list[Dropped]:
         """Send step after step. Returns what was dropped; if the way turns out closed, all that waited."""
@@ -129,18 +129,18 @@ class Bulk:
             if isinstance(step, Dropped):
                 dropped.append(step)
             elif not self._send(to, step):
-                return [*dropped, *outgoing.unreachable(None if isinstance(step, SendEnd) else step.parcel)]
+                return [*dropped, *outgoing.unreachable(None if isinstance(step, SendEnd) else step.queued)]
         return dropped
 
     def _send(self, to: str, step: SendWhole | SendChunk | SendEnd) -> bool:
         match step:
-            case SendWhole(parcel, number):
-                due = parcel.deadline_ns
+            case SendWhole(queued, number):
+                due = queued.deadline_ns
                 left_s = None if due is None else seconds(max(0, due - self._loop.clock.now_ns()))
-                return self._write(to, "bulk", parcel.body, parcel.tensors, left_s, number, parcel.transfer)
-            case SendChunk(parcel, number, tensor, offset, end):
-                chunk = msg.Chunk(transfer=parcel.transfer, tensor=tensor, offset=offset)
-                piece = np.frombuffer(buffer_of(parcel.tensors[tensor])[offset:end], np.uint8)
+                return self._write(to, "bulk", queued.body, queued.tensors, left_s, number, queued.transfer)
+            case SendChunk(queued, number, tensor, offset, end):
+                chunk = msg.Chunk(transfer=queued.transfer, tensor=tensor, offset=offset)
+                piece = np.frombuffer(buffer_of(queued.tensors[tensor])[offset:end], np.uint8)
                 return self._write(to, "bulk", chunk, [piece], number=number)
             case SendEnd(transfer):
                 return self._write(to, "bulk", msg.TransferEnded(transfer=transfer))
@@ -148,15 +148,15 @@ class Bulk:
     def _tell(self, to: str, dropped: Sequence[Dropped]) -> None:
         self.undelivered += len(dropped)
         for drop in dropped:
-            if drop.parcel.tag is not None:
-                self._loop.post(partial(self._undelivered, to, drop.parcel.tag, drop.reason))
+            if drop.queued.tag is not None:
+                self._loop.post(partial(self._undelivered, to, drop.queued.tag, drop.reason))
 
     # --- in ---
 
-    def came(self, envelope: Envelope, size: int, now: int) -> None:
+    def received(self, envelope: Envelope, size: int, now: int) -> None:
         """A numbered message of a peer; of a stranger nothing is kept. Raises: WireError `number`."""
         if envelope.sender in self._outgoing:
-            self._from(envelope).came(envelope.number, size, now)
+            self._from(envelope).received(envelope.number, size, now)
 
     def announced(self, envelope: Envelope, now: int) -> None:
         """A message whose tensors follow."""
@@ -182,20 +182,20 @@ class Bulk:
     def receipt_for(self, name: str) -> Receipt | None:
         """What is owed to a peer, for the envelope that is about to go there."""
         incoming = self._incoming.get(name)
-        return incoming.receipt(self._loop.clock.now_ns()) if incoming is not None and incoming.owes else None
+        return incoming.receipt(self._loop.clock.now_ns()) if incoming is not None and incoming.owes_receipt else None
 
-    def said(self, name: str) -> None:
+    def receipt_sent(self, name: str) -> None:
         """A message has gone to a peer, with what was owed to it."""
         incoming = self._incoming.get(name)
         if incoming is not None:
-            incoming.said()
+            incoming.receipt_sent()
 
     def acknowledge(self, name: str, *, at_once: bool) -> None:
         """See to it that what is owed to a peer goes there: with the next message, or by itself."""
         incoming = self._incoming.get(name)
-        if incoming is None or not incoming.owes:
+        if incoming is None or not incoming.owes_receipt:
             return                                   # the handler's answer took it along
-        if at_once or incoming.unsaid_bytes >= RECEIPT_BYTES:
+        if at_once or incoming.unreceipted_bytes >= RECEIPT_BYTES:
             self._write(name, "urgent", msg.Credit())
         elif self._receipts is None:
             self._receipts = self._loop.after(RECEIPT_NS, self._send_receipts)
@@ -216,7 +216,7 @@ class Bulk:
     def _send_receipts(self) -> None:
         self._receipts = None
         for name, incoming in list(self._incoming.items()):
-            if incoming.owes:
+            if incoming.owes_receipt:
                 self._write(name, "urgent", msg.Credit())
 
     # --- from time to time ---
@@ -230,5 +230,5 @@ class Bulk:
         if self._receipts is None:
             self._send_receipts()                    # those that could not leave
         for name, outgoing in list(self._outgoing.items()):
-            outgoing.listen(now)
-            self._pump(name, outgoing)
+            outgoing.window.check_silence(now)
+            self._send_next(name, outgoing)

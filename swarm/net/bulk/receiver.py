@@ -44,13 +44,13 @@ class Incoming:
 
     def __init__(self, boot: int) -> None:
         self.boot = boot
-        self.unsaid_bytes = 0            # came since the last receipt
-        self.owes = False                # a receipt
+        self.unreceipted_bytes = 0            # came since the last receipt
+        self.owes_receipt = False                # a receipt
         self._number = self._lost = self._at_ns = 0
         self._lost_ns = -1               # when a loss was last seen
         self._open: dict[int, _Transfer] = {}
 
-    def came(self, number: int, size: int, now: int) -> None:
+    def received(self, number: int, size: int, now: int) -> None:
         """A bulk message of `size` bytes. Raises: WireError `number` if it has come before."""
         if number <= self._number:
             raise WireError("number", f"{number} came after {self._number}")
@@ -59,18 +59,18 @@ class Incoming:
             self._lost += missed
             self._lost_ns = now if missed else self._lost_ns
         self._number, self._at_ns = number, now
-        self.unsaid_bytes += size
-        self.owes = True
+        self.unreceipted_bytes += size
+        self.owes_receipt = True
 
     def receipt(self, now: int) -> Receipt | None:
         """What is to be told to the peer, until it has been `said`."""
-        if not self.owes:
+        if not self.owes_receipt:
             return None
         return Receipt(self._number, seconds(max(0, now - self._at_ns)), self._lost)
 
-    def said(self) -> None:
+    def receipt_sent(self) -> None:
         """The receipt has left."""
-        self.owes, self.unsaid_bytes = False, 0
+        self.owes_receipt, self.unreceipted_bytes = False, 0
 
     def announce(self, envelope: Envelope, now: int) -> None:
         """A transfer begins. Raises: WireError `transfer`."""

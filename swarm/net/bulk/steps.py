@@ -11,7 +11,7 @@ from swarm.core.clock import NEVER_NS
 from swarm.core.protocol.messages import Body
 
 
-class Parcel:
+class QueuedMessage:
     """A message that waits for its turn, and how far it has gone."""
 
     __slots__ = ("body", "deadline_ns", "head_bytes", "left", "offset", "order", "size", "tag", "tensor", "tensors",
@@ -31,9 +31,9 @@ class Parcel:
         """Earliest deadline first, then first come."""
         return (NEVER_NS if self.deadline_ns is None else self.deadline_ns, self.order)
 
-    def remembered(self) -> Parcel:
+    def remembered(self) -> QueuedMessage:
         """The same without its tensors, which may be large."""
-        light = Parcel(self.body, (), self.deadline_ns, self.tag)
+        light = QueuedMessage(self.body, (), self.deadline_ns, self.tag)
         light.transfer = self.transfer
         return light
 
@@ -41,14 +41,14 @@ class Parcel:
 class SendWhole(NamedTuple):
     """Header and all tensors; or, with a transfer, the header that announces it."""
 
-    parcel: Parcel
+    queued: QueuedMessage
     number: int
 
 
 class SendChunk(NamedTuple):
     """Bytes [offset, end) of one tensor."""
 
-    parcel: Parcel
+    queued: QueuedMessage
     number: int
     tensor: int
     offset: int
@@ -62,9 +62,9 @@ class SendEnd(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A parcel that will not arrive, and why: late | cancelled | refused | unreachable."""
+    """A queued that will not arrive, and why: late | cancelled | refused | unreachable."""
 
-    parcel: Parcel
+    queued: QueuedMessage
     reason: str
 
 
