@@ -27,7 +27,7 @@ class Probes:
         self._in_flight[sequence] = now
 
     def answered(self, sequence: int, held_s: float, now: int) -> None:
-        """An answer came. The peer reports how long it held the probe: at most the measured round trip is subtracted."""
+        """An answer came. The peer reports how long it held the probe: the result is never below 0."""
         sent_ns = self._in_flight.pop(sequence, None)
         if sent_ns is None:
             return                               # a duplicate, too late, or an answer to no probe
