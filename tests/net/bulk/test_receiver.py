@@ -8,7 +8,7 @@ import pytest
 from swarm.core.clock import ns
 from swarm.core.protocol.messages import Chunk, Start
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, Receipt, TensorHeader, WireError
-from swarm.net.bulk.receiver import IDLE_NS, MOST_TRANSFERS, ROBBED_NS, Complete, Incoming
+from swarm.net.bulk.receiver import AFTER_LOSS_NS, IDLE_NS, MOST_TRANSFERS, Complete, Incoming
 
 
 def announcement(*headers: tuple[str, list[int]], transfer: int = 1) -> Envelope:
@@ -140,8 +140,8 @@ def test_a_transfer_whose_last_piece_may_be_lost_is_given_up_sooner() -> None:
     chunk(lane, 0, 0, b"ab", 1, 5)
     lane.received(3, 4, 6)                                       # what brought the rest did not come
     lane.announce(announcement(("uint8", [8]), transfer=2), 6)
-    assert lane.stale(4 + ROBBED_NS) == []
-    assert lane.stale(6 + ROBBED_NS) == [1]                  # the other one has begun since
+    assert lane.stale(4 + AFTER_LOSS_NS) == []
+    assert lane.stale(6 + AFTER_LOSS_NS) == [1]                  # the other one has begun since
     assert lane.stale(6 + IDLE_NS) == [2]
 
 

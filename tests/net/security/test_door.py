@@ -60,4 +60,4 @@ def test_an_endpoint_leaves_nothing_at_the_door(swarm: Swarm) -> None:
         endpoint.close()
         assert len(swarm.net.loop._callbacks) == before
         assert endpoint._auth is not None
-        assert endpoint._auth._reloading.callback is None    # a cancelled timer
+        assert endpoint._auth._reload_timer.callback is None    # a cancelled timer
