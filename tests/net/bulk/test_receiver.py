@@ -98,7 +98,7 @@ def test_a_bool_that_is_neither_is_refused_at_the_end() -> None:
 
 def test_a_transfer_is_announced_once() -> None:
     lane = incoming(("uint8", [4]))
-    with pytest.raises(WireError, match="transfer: 1 is under way"):
+    with pytest.raises(WireError, match="transfer: 1 is open already"):
         lane.announce(announcement(("uint8", [4])), 8)
     assert chunk(lane, 0, 0, b"abcd") is not None            # the first goes on
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from swarm.core.protocol.messages.body import Acted, Claimed, Judged, Sensed, Shared
-from swarm.core.protocol.messages.lifecycle import Afflicted, Back, Drain, Drained, Gone, Ready, Roster, Shutdown, Start
+from swarm.core.protocol.messages.lifecycle import (
+    Afflicted,
+    Back,
+    Drain,
+    Drained,
+    Gone,
+    Ready,
+    Roster,
+    Shutdown,
+    Start,
+)
 from swarm.core.protocol.messages.presence import Advert, Heartbeat, HeartbeatAck, Joined, LinkNews, PlanNews, Rumour
 from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
 from swarm.core.protocol.messages.senders import Body, may_say
