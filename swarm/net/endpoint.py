@@ -72,8 +72,7 @@ class Endpoint:
         self.attach(handler, undelivered)
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
-        self.impairment = Impairment(name)
-        self._unreachable = 0
+        self.impairment, self._unreachable = Impairment(name), 0
         self._refused: collections.Counter[str] = collections.Counter()
         self._bulk = Bulk(loop, self._write, self._refuse, lambda *message: self._undelivered(*message))
         self._auth = keyring and Authenticator(
@@ -81,8 +80,8 @@ class Endpoint:
         )
         self._members = Members(self._context, name, self._bulk, self._auth, self._refuse)
         self.join, self.leave, self.peers = self._members.join, self._members.leave, self._members.peers
-        self.role, self.where = self._members.role, self._members.where
-        self.link, self.links = self._members.link, self._members.links
+        self.role, self.where, self.link = self._members.role, self._members.where, self._members.link
+        self.links = self._members.links
         try:
             self._lanes = Lanes(self._context, loop, bind, self._auth, self._refuse)
         except BadInput:
@@ -93,10 +92,9 @@ class Endpoint:
             name=name, role=role, public_key=keyring.own.public if keyring else "", boot=boot, **self._lanes.addresses)
 
     def attach(
-        self, received: Callable[[Received], None],
-        undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
+        self, received: Callable[[Received], None], undelivered: Callable[[str, Hashable, str], None] = lambda *_: None
     ) -> None:
-        """Sets who gets all messages from now on.
+        """Set who gets all messages from now on.
 
         undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
         """
