@@ -28,7 +28,7 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report
-from swarm.core.settings.config import AgentFile
+from swarm.core.settings.process_files import AgentFile
 from swarm.membership.events import Came, Doubted, Lost
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox

@@ -21,8 +21,8 @@ from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Observation, Pose
-from swarm.core.settings.config import WorldFile
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import WorldFile
 from swarm.membership.participant import Participant
 from swarm.net.process import Process, log_to_stderr
 

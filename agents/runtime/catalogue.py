@@ -19,8 +19,8 @@ from models.providers import order
 from models.session import VERSION, LoadHandle, RunHandle, Session
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.protocol.world import Outcome
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card, Provider, RunTime, TensorSpec, Variant, crossing
-from swarm.core.settings.config import Board
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import msgspec
 from swarm.core.clock import MonotonicClock, WallClock, ns, process_age_s, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings import config
+from swarm.core.settings import reading
 from swarm.launcher.files import ProcessSpec, process_specs
 from swarm.launcher.keys import RunKeys
 from swarm.launcher.processes import Child, Children, swarm_command
@@ -111,7 +111,7 @@ class Launch:
         for spec in self._specs:
             try:
                 path = self._file_of(spec)
-                path.write_text(config.dump(spec.settings), encoding="utf-8")
+                path.write_text(reading.dump(spec.settings), encoding="utf-8")
                 self._children.spawn(spec.name, spec.role, self._command_of(spec, path))
             except OSError as error:
                 self._fail(f"{spec.name} cannot be started: {error}")

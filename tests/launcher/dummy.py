@@ -15,7 +15,8 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.settings.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.core.settings.reading import read
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
 

@@ -15,7 +15,8 @@ from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
 from swarm.core.protocol.scene import SHARE, Measure, Mission
 from swarm.core.protocol.spans import LegRun, RequestId, Span
-from swarm.core.settings.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone
 from swarm.telemetry.figures.summary import summarise

@@ -15,7 +15,8 @@ from swarm.core.clock import MonotonicClock, ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
-from swarm.core.settings.config import AgentFile, Board
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import AgentFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from swarm.core.protocol.messages import PlannerNews, WorldNews
-from swarm.core.settings.config import Board, LaunchFile
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry import table
 from swarm.telemetry.accept import judge
 from swarm.telemetry.figures import counterfactual

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm.core.settings.config import FleetSpec
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import FleetSpec
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.recorder import RunFolder
 from swarm.telemetry.report.report import write_report
