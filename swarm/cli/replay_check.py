@@ -1,10 +1,8 @@
-"""`swarm models replay RUN`: whether what robots were told of their frames is what the whole model says of them."""
+"""Compares the outcomes that robots got in a recorded run with what the whole models give for the same frames."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,7 +13,6 @@ from agents.runtime import recording
 from agents.runtime.recording import Record
 from models import store, tasks
 from models.session import Session
-from swarm.cli.progress import Progress
 from swarm.core.protocol.world import Detections, Mask, Outcome
 from swarm.core.settings.cards import Precision
 from swarm.core.settings.errors import BadInput
@@ -49,42 +46,26 @@ class Whole:
         return self._task.postprocess(self._session.run(self._task.preprocess(frame)))
 
 
-def replay(given: argparse.Namespace) -> int:
-    """Exit code 1 when any outcome differs; each that does is named."""
-    folder = Path(given.folder)
+def check(run: str, say: Callable[[str], None]) -> dict[str, dict[str, Compared]]:
+    """What was compared, by model and variant; `say` hears of the progress. Raises: BadInput where nothing can be."""
+    folder = Path(run)
     if not is_run_folder(folder):
-        raise BadInput(given.folder, "not a run folder", "the folder of a run with --record")
+        raise BadInput(run, "not a run folder", "the folder of a run with --record")
     files = sorted((folder / RECORDINGS).glob("*.npz"))
     if not files:
-        raise BadInput(given.folder, "nothing was recorded", "swarm launch NAME --record")
+        raise BadInput(run, "nothing was recorded", "swarm launch NAME --record")
     wholes: dict[tuple[str, str], Whole] = {}
     models: dict[str, dict[str, Compared]] = {}
-    with Progress() as progress:
-        for number, file in enumerate(files):
-            progress(f"replaying {file.stem}: {number} of {len(files)} robots")
-            for record, frame in _recorded(file):
-                key = record.model, record.variant
-                whole = wholes[key] = wholes.get(key) or Whole(*key)
-                compared = models.setdefault(record.model, {}).setdefault(record.variant, Compared())
-                enter(compared, record, whole.outcome(frame), whole.precision)
-    each = [compared for variants in models.values() for compared in variants.values()]
-    frames, same = sum(c.frames for c in each), sum(c.same for c in each)
-    split = sum(c.split_frames for c in each)
-    if not frames:
-        raise BadInput(given.folder, "nothing was recorded: no request had an outcome", "a longer run")
-    worst = max((c.max_score_difference for c in each), default=0.0)
-    if given.json:
-        print(msgspec.json.encode({"frames": frames, "same": same, "split_frames": split, "max_score_difference": worst,
-                                   "models": models}).decode())
-    else:
-        for model, variants in models.items():
-            for variant, compared in variants.items():
-                print(f"{model} {variant}: {compared.same} of {compared.frames} outcomes are those of the whole, "
-                      f"{compared.split_same} of {compared.split_frames} that a chain made; scores differ by at most "
-                      f"{compared.max_score_difference:.2g}")
-    for request in (name for compared in each for name in compared.different):
-        print(f"swarm: {request}: the whole model gives another outcome", file=sys.stderr)
-    return int(same < frames)
+    for number, file in enumerate(files):
+        say(f"replaying {file.stem}: {number} of {len(files)} robots")
+        for record, frame in _recorded(file):
+            key = record.model, record.variant
+            whole = wholes[key] = wholes.get(key) or Whole(*key)
+            compared = models.setdefault(record.model, {}).setdefault(record.variant, Compared())
+            enter(compared, record, whole.outcome(frame), whole.precision)
+    if not models:
+        raise BadInput(run, "nothing was recorded: no request had an outcome", "a longer run")
+    return models
 
 
 def _recorded(file: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:

@@ -9,24 +9,37 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from models import store
 from swarm.cli import extras
-from swarm.cli.axes import sizes
-from swarm.cli.progress import Progress
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.rules import known
 
 if TYPE_CHECKING:
     from models.build.cut.proof import Proof
+    from swarm.cli.status_line import StatusLine
+
+HELP = "show that the stages of a cut graph give what the whole gives"
+EXAMPLE = "swarm models verify detector --all-cuts --json"
 
 
-def verify(given: argparse.Namespace) -> int:
-    """Exit code 1 when a cut fails; each that does is named."""
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("model", metavar="NAME|FILE", help="a model, or an .onnx file")
+    p.add_argument("--all-cuts", action="store_true", help="every cut, not only the 8 best")
+    p.add_argument("--variant", metavar="V", help="default: all")
+    p.add_argument("--inputs", metavar="SOURCE",
+                   help="real inputs: world (rendered frames), random (none), or a .npy or .npz file or a folder of "
+                        "these; default: world where the model takes such frames")
+    p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
+                   help="bind a dynamic axis of a file; may be given again")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Exit code 1 when a cut fails. Names each cut that fails."""
     extras.needed("swarm models verify", "onnx")
-    with Progress() as progress:
-        name, proofs = (_file if Path(given.model).suffix == ".onnx" else _model)(given, progress)
+    import msgspec
+
+    from swarm.cli.status_line import StatusLine
+
+    with StatusLine() as status:
+        name, proofs = (_file if Path(given.model).suffix == ".onnx" else _model)(given, status)
     if given.json:
         print(msgspec.json.encode(_summary(name, proofs)).decode())
     else:
@@ -38,10 +51,12 @@ def verify(given: argparse.Namespace) -> int:
     return 1 if any(proof.failures for proof in proofs.values()) else 0
 
 
-def _model(given: argparse.Namespace, progress: Progress) -> tuple[str, dict[str, Proof]]:
+def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
     """Of each variant of a model, or of the one asked for."""
+    from models import store
     from models.build.cut.proof import prove_variant
     from models.build.quantize.calibration import RANDOM, WORLD, is_camera
+    from swarm.core.settings.rules import known
 
     known(given.model, store.names(), "swarm models verify", "model")
     card = store.load_card(given.model)
@@ -54,28 +69,31 @@ def _model(given: argparse.Namespace, progress: Progress) -> tuple[str, dict[str
         extras.needed("swarm models verify --inputs world", "pybullet")
     proofs = {}
     for key in [given.variant] if given.variant else card.variants:
-        tell = _teller(progress, f"{card.name} {key}")
+        tell = _teller(status, f"{card.name} {key}")
         proofs[key] = prove_variant(card, key, all_cuts=given.all_cuts, source=source, tell=tell)
     return card.name, proofs
 
 
-def _file(given: argparse.Namespace, progress: Progress) -> tuple[str, dict[str, Proof]]:
+def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
     """Of a file that is no model of the store: on random inputs alone."""
     from models.build.cut.proof import prove
     from models.build.importing import read, static
+    from swarm.cli.commands.models.import_ import axis_sizes
 
     if given.inputs or given.variant:
         raise BadInput(given.model, "has no variants, and is run on random inputs only", "import it first")
-    graph, _ = static(read(Path(given.model)), sizes(given.axis), given.model)
-    return given.model, {"": prove(graph.model, all_cuts=given.all_cuts, tell=_teller(progress, given.model))}
+    graph, _ = static(read(Path(given.model)), axis_sizes(given.axis), given.model)
+    return given.model, {"": prove(graph.model, all_cuts=given.all_cuts, tell=_teller(status, given.model))}
 
 
-def _teller(progress: Progress, what: str) -> Callable[[int, int], None]:
-    return lambda done, of: progress(f"{what}: {done} of {of} cuts")
+def _teller(status: StatusLine, what: str) -> Callable[[int, int], None]:
+    return lambda done, of: status(f"{what}: {done} of {of} cuts")
 
 
 def _summary(name: str, proofs: dict[str, Proof]) -> dict[str, object]:
     """All variants together, with the keys of one report, and each by itself."""
+    import msgspec
+
     reports = {key: proof.report for key, proof in proofs.items()}
 
     def merged(field: str) -> list[object]:

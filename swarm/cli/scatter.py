@@ -1,17 +1,8 @@
-"""Small charts of plain characters, for terminals."""
+"""A scatter chart of plain characters, for terminals: rich draws tables and bars, but no chart of two axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-EIGHTHS = " ▏▎▍▌▋▊▉█"
-
-
-def bar(value: float, most: float, width: int) -> str:
-    """A bar of `width` cells at `most`, in steps of an eighth; what is not nothing shows."""
-    eighths = round(8 * width * value / most) if most > 0 else 0
-    eighths = max(eighths, 1) if value > 0 else 0
-    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()).ljust(width)
 
 
 def scatter(

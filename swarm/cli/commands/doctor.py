@@ -1,4 +1,4 @@
-"""`swarm doctor` and `swarm version`."""
+"""`swarm doctor`: whether this machine has what the runtime needs."""
 
 from __future__ import annotations
 
@@ -9,47 +9,50 @@ import json
 import os
 import platform
 import sys
+from typing import NamedTuple
 
-import msgspec
-
+HELP = "check this machine: Python, packages, cores, boards, models"
+EXAMPLE = "swarm doctor"
 DISTRIBUTION = "swarm-edge-runtime"
-NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "yaml", "zmq")
+NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "rich", "yaml", "zmq")
 OPTIONAL = {
     "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
-    "matplotlib": "charts in reports (extra sim)", "rich": "the live line (extra sim)",
+    "matplotlib": "charts in reports (extra sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }
 FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions that have the same module
 UNKNOWN = "unknown"
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at; `ok` is None for what may be absent."""
+class Finding(NamedTuple):
+    """The result of one check; `ok` is None for what may be absent."""
 
     what: str
     ok: bool | None
     detail: str
 
 
-def doctor(given: argparse.Namespace) -> int:
-    """Look at this machine. Exit code 1 if something needed is missing."""
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", action="store_true")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check this machine. Exit code 1 if something needed is missing."""
     findings = [_python(), _cores(), *map(_package, NEEDED), *(_optional(n, why) for n, why in OPTIONAL.items()),
                 _boards(), _models()]
     well = all(finding.ok is not False for finding in findings)
     if given.json:
-        print(json.dumps({"ok": well, "findings": msgspec.to_builtins(findings)}))
+        print(json.dumps({"ok": well, "findings": [finding._asdict() for finding in findings]}))
     else:
+        from swarm.telemetry.report.text_table import text_table
+
         marks = {True: "ok", False: "MISSING", None: "absent"}
-        print("\n".join(f"{marks[f.ok]:8} {f.what:16} {f.detail}" for f in findings))
+        print(text_table((), [(marks[f.ok], f.what, f.detail) for f in findings]), end="")
     return 0 if well else 1
 
 
-def version(given: argparse.Namespace) -> int:
-    print(_version(DISTRIBUTION))
-    return 0
-
-
-def _version(distribution: str) -> str:
+def version_of(distribution: str) -> str:
+    """Of a distribution that is installed; else `UNKNOWN`."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -68,12 +71,12 @@ def _cores() -> Finding:
 def _package(module: str) -> Finding:
     there = importlib.util.find_spec(module) is not None
     name = {"yaml": "pyyaml", "zmq": "pyzmq"}.get(module, module)
-    return Finding(what=name, ok=there, detail=_version(name) if there else f"pip install {name}")
+    return Finding(what=name, ok=there, detail=version_of(name) if there else f"pip install {name}")
 
 
 def _optional(module: str, why: str) -> Finding:
     there = importlib.util.find_spec(module) is not None
-    versions = map(_version, (module, *FORKS.get(module, ())))
+    versions = map(version_of, (module, *FORKS.get(module, ())))
     version = next((found for found in versions if found != UNKNOWN), UNKNOWN)
     return Finding(what=module, ok=there or None, detail=f"{version}: {why}" if there else why)
 

@@ -5,37 +5,45 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from models import cache, profiles, store
 from swarm.cli import extras
-from swarm.cli.progress import Progress
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.rules import known
 
 if TYPE_CHECKING:
     from models.build.quantize.variants import Shrunk
 
+HELP = "make int8 variants, and keep those that pass the gate"
+EXAMPLE = "swarm models quantize detector --calibrate world"
 
-def quantize(given: argparse.Namespace) -> int:
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("name", metavar="NAME")
+    p.add_argument("--calibrate", metavar="SOURCE", required=True,
+                   help="world (rendered frames), random, or a .npy or .npz file or a folder of these")
+
+
+def run(given: argparse.Namespace) -> int:
     """Exit code 1 if no variant passes."""
+    from models import cache, store
+    from swarm.core.settings.rules import known
+
     known(given.name, store.names(), "swarm models quantize", "model")
     extras.needed("swarm models quantize", "onnx")
     from models.build.quantize.calibration import WORLD
     from models.build.quantize.material import LABELLED, material
     from models.build.quantize.variants import load, shrink
+    from swarm.cli.status_line import StatusLine
 
     card, told = store.load_card(given.name), []
     if given.calibrate == WORLD or card.task in LABELLED:
         extras.needed("swarm models quantize", "pybullet")
-    with Progress() as progress:
+    with StatusLine() as status:
         def tell(trial: str) -> None:
             told.append(trial)
-            progress(f"{card.name} {trial}")
+            status(f"{card.name} {trial}")
 
         try:
-            used = material(card, load(card), given.calibrate, cache.folder() / "frames", progress)
-            result = shrink(card, used, say=progress, tell=tell)
+            used = material(card, load(card), given.calibrate, cache.folder() / "frames", status)
+            result = shrink(card, used, say=status, tell=tell)
         except ValueError as error:
             if isinstance(error, BadInput):
                 raise
@@ -45,6 +53,10 @@ def quantize(given: argparse.Namespace) -> int:
 
 
 def _print(result: Shrunk, told: list[str], as_json: bool) -> None:
+    import msgspec
+
+    from models import profiles
+
     card, times = result.card, profiles.run_times(result.card, result.profile.variants)
     slower, chosen = profiles.slower_than_parent(card, times), profiles.chosen(card, times)
     if as_json:

@@ -6,24 +6,40 @@ import argparse
 import importlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from sim_worlds import scenarios
-from sim_worlds.draw import floor_plan
-from sim_worlds.robots import RobotSpec
-from sim_worlds.world import Scene
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.rules import known
+
+if TYPE_CHECKING:
+    from sim_worlds.world import Scene
+
+HELP = "list scenarios, show one, or draw one"
+EXAMPLE = "swarm worlds render search_rescue --seed 7 --out building.svg"
 
 
-def worlds(given: argparse.Namespace) -> int:
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("action", choices=("list", "show", "render"))
+    p.add_argument("name", nargs="?", metavar="NAME")
+    p.add_argument("--seed", type=int, default=0, metavar="N")
+    p.add_argument("--robots", type=int, default=2, metavar="N")
+    p.add_argument("--out", default="", metavar="FILE", help="render: the floor plan; default: NAME-SEED.svg")
+    p.add_argument("--json", action="store_true")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Without --json, `list` and `show` print for people."""
+    import msgspec
+
+    from sim_worlds import scenarios
+    from swarm.core.settings.rules import known
+    from swarm.telemetry.report.text_table import text_table
+
     if given.action == "list":
         described = {name: _about(name) for name in scenarios.available()}
         if given.json:
             print(json.dumps(described))
         else:
-            print("\n".join(f"{name:16} {text}" for name, text in described.items()))
+            print(text_table((), described.items()), end="")
         return 0
     if given.name is None:
         raise BadInput(f"swarm worlds {given.action}", "no name", f"one of {', '.join(scenarios.available())}")
@@ -38,12 +54,16 @@ def worlds(given: argparse.Namespace) -> int:
     print(f"{given.name}: {_about(given.name)}")
     print(f"seed {scene.seed}: {scene.size_m:g} m square, {len(scene.walls)} walls, {len(scene.clutter)} things in the "
           f"way, {len(scene.targets)} targets ({', '.join(labels)})")
-    for robot in scene.robots:
-        print(f"  {robot.name} starts at ({robot.x_m:.2f}, {robot.y_m:.2f}), radius {robot.radius_m:g} m")
+    robots = [(robot.name, f"({robot.x_m:.2f}, {robot.y_m:.2f})", f"{robot.radius_m:g}") for robot in scene.robots]
+    print(text_table(("robot", "starts at, m", "radius, m"), robots, right=(1, 2)), end="")
     return 0
 
 
 def _scene(name: str, seed: int, robots: int) -> Scene:
+    """The map of a scenario at its start."""
+    from sim_worlds import scenarios
+    from sim_worlds.robots import RobotSpec
+
     if seed < 0:
         raise BadInput("--seed", f"{seed} is negative", "a whole number from 0 on")
     fleet = [RobotSpec(name=f"rover_{i}", physics="kinematic") for i in range(robots)]
@@ -58,6 +78,8 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
 
 
 def _render(scene: Scene, path: Path) -> int:
+    from sim_worlds.draw import floor_plan
+
     try:
         path.write_text(floor_plan(scene), encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`swarm bench presence`: how soon a dead or stopped member is lost to all and back, false losses, and the traffic.
+"""How soon all members know that one failed or came back, false alarms, and the traffic.
 
 Agents are real processes with nothing else to do, beside a planner, in plaintext on loopback. Traffic is what leaves on
 the urgent lane, by the agents' own count, in swarms of two sizes. For ten minutes of loss: `--duration 600`.
@@ -6,17 +6,19 @@ the urgent lane, by the agents' own count, in swarms of two sizes. For ten minut
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 from collections.abc import Callable
 from statistics import median
 
 import msgspec
 
-from swarm.bench.band import Band
+from swarm.bench.presence.band import Band
 from swarm.core.clock import seconds
 from swarm.core.protocol import messages as msg
+from swarm.core.settings import rules
 from swarm.membership.view import HEARTBEAT_S
+from swarm.telemetry.report.text_table import text_table
 
 SIZES = (8, 32)
 ROUNDS = 6                           # of a death, and of a standstill
@@ -24,8 +26,14 @@ SETTLED_S = 8.0                      # newcomers are asked more often for five s
 SETTLED_EACH_S = 0.3                 # and so many processes take their time to start
 COUNTED_S = 20.0
 LOSSY_S = 60.0
+LONGEST_S = 86_400.0
 LOSS = 0.3
 SEED = 7
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--duration", type=float, metavar="S", default=LOSSY_S,
+                   help=f"seconds of the part in which messages are lost; default: {LOSSY_S:g}")
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,16 +123,18 @@ def _false_losses(band: Band, lossy_s: float) -> int:
     return sum(at >= begun_ns and what == "peer_lost" for at, _, what, _ in band.changes)
 
 
-def main(as_json: bool, duration_s: float = LOSSY_S) -> int:
-    """duration_s: of the part in which messages are lost."""
-    figures = measure(duration_s, tell=lambda line: print(line, file=sys.stderr))
-    if as_json:
-        print(msgspec.json.encode(figures).decode())
-        return 0
-    for what, took in (("killed", figures.killed_lost_s), ("stopped", figures.stopped_lost_s)):
-        print(f"{what}: lost to all after {median(took):.2f} s (at most {max(took):.2f})")
-    print(f"back: {median(figures.back_s):.2f} s (at most {max(figures.back_s):.2f})")
-    print(f"false losses in {figures.lossy_s:g} s with {figures.loss:.0%} of messages lost: {figures.false_losses}")
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
+    """Raises: BadInput for a duration that cannot be."""
+    rules.positive(given.duration, "--duration", LONGEST_S)
+    return measure(given.duration, tell=tell)
+
+
+def told(figures: Figures) -> str:
+    """Times first, then false losses and traffic."""
+    rows = [(what, f"{median(took_s):.2f}", f"{max(took_s):.2f}") for what, took_s in (
+        ("killed, lost to all", figures.killed_lost_s), ("stopped, lost to all", figures.stopped_lost_s),
+        ("back, known to all", figures.back_s))]
     rates = ", ".join(f"{rate / 1e3:.1f} kB/s with {size}" for size, rate in figures.control_bytes_per_s.items())
-    print(f"control traffic per agent: {rates}: {figures.control_ratio:.2f} times as much")
-    return 0
+    return text_table(("after", "median s", "max s"), rows, right=(1, 2)) + (
+        f"false losses in {figures.lossy_s:g} s with {figures.loss:.0%} of messages lost: {figures.false_losses}\n"
+        f"control traffic per agent: {rates}: {figures.control_ratio:.2f} times as much")
