@@ -1,7 +1,13 @@
-"""What models solve: how a frame becomes a network's inputs, and its outputs what behaviours understand."""
+"""What models solve: one module per task, and the folder is the registry.
+
+A task's module defines `preprocess(frame)`, the inputs that its networks take, and `postprocess(outputs)`, the outcome
+that behaviours understand; see `Task`. A card says `task: NAME`, the module's name.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.store import ModelError
-from models.tasks import detect, segment
 from swarm.core.protocol.world import Outcome
 
 
@@ -21,14 +26,14 @@ class Task:
     postprocess: Callable[[Sequence[NDArray]], Outcome]              # the outputs, in the card's order
 
 
-TASKS = {
-    "detect": Task(preprocess=detect.preprocess, postprocess=detect.postprocess),
-    "segment": Task(preprocess=segment.preprocess, postprocess=segment.postprocess),
-}
+def available() -> list[str]:
+    """The names of all tasks, sorted."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__))
 
 
 def task(name: str) -> Task:
-    """The task called `name` on a card; ModelError where there is none."""
-    if name not in TASKS:
-        raise ModelError(f"task {name!r}", "is not known", f"available: {', '.join(sorted(TASKS))}")
-    return TASKS[name]
+    """The task called `name` on a card. Raises: ModelError where there is none."""
+    if name not in available():
+        raise ModelError(f"task {name!r}", "is not known", f"available: {', '.join(available())}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    return Task(preprocess=module.preprocess, postprocess=module.postprocess)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.tasks.image import image_input
+from models.camera_input import image_input
 from swarm.core.protocol.world import Mask
 
 preprocess = image_input

@@ -18,8 +18,8 @@ import numpy as np
 from agents.peers.table import Presence
 from agents.runtime.catalogue import Catalogue
 from agents.scheduling.scheduler import Scheduler
-from models.batches import SIZES
-from models.build.measure.measure import Stopwatch
+from models.batch_sizes import SIZES
+from models.build.measure.timing import Stopwatch
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card, names
 from swarm.bench.support.rig import HOST, NAME, Rig

@@ -22,7 +22,7 @@ from agents.peers.table import Presence
 from agents.runtime.catalogue import Loaded
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
-from models.build.measure.measure import Stopwatch
+from models.build.measure.timing import Stopwatch
 from models.pipeline import Pipeline
 from models.session import Session
 from models.tasks import Task

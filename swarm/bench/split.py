@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.build.measure.measure import Stopwatch, interleaved
+from models.build.measure.timing import Stopwatch, interleaved
 from models.pipeline import Pipeline
 from models.session import Session
 from swarm.telemetry.report.text_table import text_table

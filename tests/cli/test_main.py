@@ -34,7 +34,8 @@ def swarm(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 NAMES = [[name] for name in commands.available(commands)]
-NAMES += [["models", name] for name in commands.available(models)] + [["keys", name] for name in commands.available(keys)]
+NAMES += [["models", name] for name in commands.available(models)]
+NAMES += [["keys", name] for name in commands.available(keys)]
 
 
 @pytest.mark.parametrize("words", NAMES, ids=" ".join)

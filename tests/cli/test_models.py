@@ -14,8 +14,7 @@ import pytest
 
 from models import profiles, store
 from models.build.cut import staging
-from models.build.measure import measure
-from models.build.measure import profile as measuring
+from models.build.measure import profiler, timing
 from models.session import VERSION
 from models.store import ARTEFACTS, BLOBS
 from swarm.cli.main import main
@@ -31,8 +30,8 @@ KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chos
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store, and measurements that are short."""
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr(measuring, "ROUNDS", 4)
-    monkeypatch.setattr(measure, "PAUSE_S", 0.0)
+    monkeypatch.setattr(profiler, "ROUNDS", 4)
+    monkeypatch.setattr(timing, "PAUSE_S", 0.0)
     return tmp_path / "models"
 
 

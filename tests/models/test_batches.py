@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models import store
-from models.batches import GAIN, SIZES, paying
+from models.batch_sizes import GAIN, SIZES, paying
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card
 from models.tasks import task

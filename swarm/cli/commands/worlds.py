@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,4 +89,6 @@ def _render(scene: Scene, path: Path) -> int:
 
 def _about(name: str) -> str:
     """The first line of a scenario's docstring."""
-    return (importlib.import_module(f"sim_worlds.scenarios.{name}").__doc__ or "").partition("\n")[0]
+    from sim_worlds import scenarios
+
+    return (scenarios.load(name).__doc__ or "").partition("\n")[0]

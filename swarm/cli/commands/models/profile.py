@@ -24,7 +24,7 @@ def run(given: argparse.Namespace) -> int:
     import msgspec
 
     from models import profiles, store
-    from models.build.measure import profile as measuring
+    from models.build.measure import profiler
     from swarm.cli.status_line import StatusLine
     from swarm.core.settings.rules import known
 
@@ -32,9 +32,9 @@ def run(given: argparse.Namespace) -> int:
     board = _board(given.board)
     card = store.load_card(given.name)
     with StatusLine() as status:
-        result = measuring.profile(
+        result = profiler.profile(
             card, board=given.board, speed=board.speed if board.emulated else None, on=board.providers,
-            threads=board.threads if board.threads > 1 else 0, rounds=measuring.ROUNDS, say=status,
+            threads=board.threads if board.threads > 1 else 0, rounds=profiler.ROUNDS, say=status,
         )
     path = profiles.save(result)
     if given.json:

@@ -9,7 +9,7 @@ from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
-    from models.build.quantize.variants import Shrunk
+    from models.build.quantize.variants import QuantizationResult
 
 HELP = "make int8 variants, and keep those that pass the gate"
 EXAMPLE = "swarm models quantize detector --calibrate world"
@@ -28,9 +28,9 @@ def run(given: argparse.Namespace) -> int:
 
     known(given.name, store.names(), "swarm models quantize", "model")
     extras.needed("swarm models quantize", "onnx")
-    from models.build.quantize.calibration import WORLD
-    from models.build.quantize.material import LABELLED, material
-    from models.build.quantize.variants import load, shrink
+    from models.build.quantize.calibration_inputs import WORLD
+    from models.build.quantize.quantizer_setup import LABELLED, setup_for
+    from models.build.quantize.variants import load, make_int8_variants
     from swarm.cli.status_line import StatusLine
 
     card, told = store.load_card(given.name), []
@@ -42,8 +42,8 @@ def run(given: argparse.Namespace) -> int:
             status(f"{card.name} {trial}")
 
         try:
-            used = material(card, load(card), given.calibrate, cache.folder() / "frames", status)
-            result = shrink(card, used, say=status, tell=tell)
+            used = setup_for(card, load(card), given.calibrate, cache.folder() / "frames", status)
+            result = make_int8_variants(card, used, say=status, tell=tell)
         except ValueError as error:
             if isinstance(error, BadInput):
                 raise
@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
     return 0 if result.made else 1
 
 
-def _print(result: Shrunk, told: list[str], as_json: bool) -> None:
+def _print(result: QuantizationResult, told: list[str], as_json: bool) -> None:
     import msgspec
 
     from models import profiles

@@ -33,8 +33,8 @@ def run(given: argparse.Namespace) -> int:
         for model, variants in models.items():
             for variant, compared in variants.items():
                 print(f"{model} {variant}: {compared.same} of {compared.frames} outcomes match the unsplit model "
-                      f"(split over several robots: {compared.split_same} of {compared.split_frames}); scores differ by at "
-                      f"most {compared.max_score_difference:.2g}")
+                      f"(split over several robots: {compared.split_same} of {compared.split_frames}); scores differ "
+                      f"by at most {compared.max_score_difference:.2g}")
     for request in (name for compared in each for name in compared.different):
         print(f"swarm: {request}: the whole model gives another outcome", file=sys.stderr)
     return int(same < frames)

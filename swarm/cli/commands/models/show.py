@@ -74,7 +74,7 @@ def _variants(card: Card) -> list[str]:
 
 def _at_once(variant: Variant, here: VariantProfile | None) -> list[str]:
     """How many inputs one run takes, and what that saves, as measured here or else as the card has it."""
-    from models.batches import paying
+    from models.batch_sizes import paying
 
     if variant.batch == 1:
         return []

@@ -55,7 +55,7 @@ def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str
     """Of each variant of a model, or of the one asked for."""
     from models import store
     from models.build.cut.proof import prove_variant
-    from models.build.quantize.calibration import RANDOM, WORLD, is_camera
+    from models.build.quantize.calibration_inputs import RANDOM, WORLD, is_camera
     from swarm.core.settings.rules import known
 
     known(given.model, store.names(), "swarm models verify", "model")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from models.build.measure.samples import samples
-from models.build.quantize.ways import Inputs
-from models.tasks.image import SHAPE, image_input
+from models.build.quantize.int8_graphs import Inputs
+from models.camera_input import SHAPE, image_input
 from swarm.core.settings.cards import Card, TensorSpec
 from swarm.core.settings.errors import BadInput
 

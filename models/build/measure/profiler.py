@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import cache, store
-from models.build.measure import several
+from models.build.measure import batch_times
 from models.build.measure.loading import Load, load
-from models.build.measure.measure import Stopwatch, drawn, interleaved, run_time, spread
+from models.build.measure.timing import Stopwatch, drawn, interleaved, run_time, spread
 from models.profiles import ModelProfile, Piece, VariantProfile, slowed
 from models.providers import order
 from models.session import VERSION, Session
@@ -50,13 +50,13 @@ def profile(
                          f"a machine with as many cores, or threads: {cores} at most")
     threads = threads or cores
     used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in card.variants.items()}
-    steps: dict[tuple[str | int, ...], several.Step] = {
+    steps: dict[tuple[str | int, ...], batch_times.Step] = {
         (key, whole, n): _step(card, key, whole, n, used[key], folder)
         for key in card.variants for n in (1, threads) for whole in (True, False) if whole or card.variants[key].stages}
     for key, variant in card.variants.items():
-        for inputs in several.sizes(variant, used[key]):
+        for inputs in batch_times.sizes(variant, used[key]):
             session = Session(store.artefact(card, key, folder), on=used[key])
-            steps[key, "row", inputs], steps[key, "at once", inputs] = several.steps(session, inputs)
+            steps[key, "row", inputs], steps[key, "at once", inputs] = batch_times.steps(session, inputs)
     took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
     variants = {}
     for key, variant in card.variants.items():
@@ -71,8 +71,8 @@ def profile(
         scaled = [_slowed(piece, speed[variant.precision]) for piece in pieces] if speed else pieces
         variants[key] = VariantProfile(
             sha256=variant.sha256, whole=scaled[0], stages=scaled[1:],
-            batches={n: several.scaled(took[key, "row", n], took[key, "at once", n], n, scaled[0].run_time)
-                     for n in several.sizes(variant, used[key])},
+            batches={n: batch_times.scaled(took[key, "row", n], took[key, "at once", n], n, scaled[0].run_time)
+                     for n in batch_times.sizes(variant, used[key])},
             boundary_bytes=[sum(spec.bytes for spec in crossing(card, key, k)) for k in range(len(files))],
         )
     return ModelProfile(

@@ -15,7 +15,7 @@ LOWEST_IR = 4
 """From here on an initializer need not be an input too."""
 
 
-def plain(model: ModelProto) -> ModelProto:
+def normalized(model: ModelProto) -> ModelProto:
     """A copy without local functions, whose inputs are true inputs of one type and shape.
 
     An initializer that is listed as an input as well, a default that a caller could replace, becomes a constant.

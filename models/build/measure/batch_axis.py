@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from models import store
-from models.batches import SIZES
+from models.batch_sizes import SIZES
 from models.build.cut.compare import difference
-from models.build.graph.plain import bind
-from models.build.measure import several
+from models.build.graph.normalize import bind
+from models.build.measure import batch_times
 from models.build.measure.runner import Runner, RunnerError
 from models.build.measure.samples import samples
 from swarm.core.settings.cards import BATCH_AXIS, Card
@@ -90,7 +90,7 @@ def batched(card: Card, variants: Sequence[str], folder: Path | None = None, rea
 def timed(card: Card, variants: Sequence[str], folder: Path | None = None) -> Card:
     """The card with what several inputs at once take, on the scale of its runs of one."""
     entries = dict(card.variants)
-    made = several.times({key: (store.artefact(card, key, folder), entries[key]) for key in variants})
+    made = batch_times.times({key: (store.artefact(card, key, folder), entries[key]) for key in variants})
     entries |= {key: msgspec.structs.replace(entries[key], batch_times=made[key]) for key in variants}
     return msgspec.structs.replace(card, variants=entries)
 

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batches import SIZES
-from models.build.measure.measure import Stopwatch, drawn, interleaved, run_time
+from models.batch_sizes import SIZES
+from models.build.measure.timing import Stopwatch, drawn, interleaved, run_time
 from models.session import Session
 from swarm.core.settings.cards import Provider, RunTime, Variant
 

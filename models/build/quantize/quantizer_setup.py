@@ -1,4 +1,4 @@
-"""What a model is quantized with: inputs to calibrate on, a judge of its variants, and the figures for its card."""
+"""What the quantizer of one model needs: inputs to calibrate on, a judge of variants, and the figures for the card."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 from onnx import ModelProto
 
 from models.build.measure.runner import Runner
-from models.build.quantize.calibration import WORLD, camera_inputs, inputs_of, is_camera
+from models.build.quantize.calibration_inputs import WORLD, camera_inputs, inputs_of, is_camera
 from models.build.quantize.gates import Agreement, Judge, Labelled
-from models.build.quantize.ways import Inputs
+from models.build.quantize.int8_graphs import Inputs
 from models.build.train import frames as worlds
 from models.build.train.evaluate import evaluate
 from models.build.train.frames import Frames
@@ -23,15 +23,15 @@ LABELLED = ("detect", "segment")
 """Tasks whose truth our worlds know."""
 
 
-class Material(msgspec.Struct, frozen=True, kw_only=True):
-    """See `material`; `measure` gives a graph's metrics and error model."""
+class QuantizerSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """See `setup_for`; `measure` gives a graph's metrics and error model."""
 
     inputs: Sequence[Inputs]
     judge: Judge
     measure: Callable[[ModelProto], tuple[dict[str, float], list[SizeError]]]
 
 
-def material(card: Card, model: ModelProto, source: str, folder: Path, say: Say) -> Material:
+def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say) -> QuantizerSetup:
     """From `world`, `random`, or files; a task that our worlds know the truth of is judged by its own metric on them.
 
     Where no truth is known, half of the inputs calibrate, and outputs are compared on the other half. Rendered frames
@@ -47,12 +47,12 @@ def material(card: Card, model: ModelProto, source: str, folder: Path, say: Say)
     inputs = (camera_inputs(frames("calibrate", folder, say).images, card) if source == WORLD
               else inputs_of(source, card, model))
     judge = Agreement(model, inputs[1::2])
-    return Material(inputs=inputs[::2], judge=judge, measure=lambda graph: ({AGREEMENT: judge.score(graph)}, []))
+    return QuantizerSetup(inputs=inputs[::2], judge=judge, measure=lambda graph: ({AGREEMENT: judge.score(graph)}, []))
 
 
-def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Frames, test: Frames) -> Material:
+def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Frames, test: Frames) -> QuantizerSetup:
     """Judged on one set of frames; the card's figures come from another."""
-    return Material(
+    return QuantizerSetup(
         inputs=inputs, judge=Labelled(card.task, card.primary_metric, model, choose),
         measure=lambda graph: evaluate(card.task, Runner(graph), test),
     )

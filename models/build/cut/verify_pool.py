@@ -47,7 +47,7 @@ def verify(
 
 
 _opened: list[tuple[Whole, dict]] = []
-"""In a process of the crew: the graph that it was started for, and its cuts by name."""
+"""In a process of the pool: the graph that it was started for, and its cuts by name."""
 
 
 def _open(content: bytes, feeds: Sequence[Feed]) -> None:
