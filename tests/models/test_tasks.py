@@ -36,7 +36,7 @@ def test_a_file_in_the_folder_is_a_task(tmp_path: Path, monkeypatch: pytest.Monk
         count = tasks.task("count")
         frame = np.full((72, 96, 3), 9, np.uint8)
         assert count.preprocess(frame)["image"].shape == (1, 72, 96, 3)
-        assert count.postprocess([np.array([2, 5])]) == Mask(height=1, width=1, cells=b"\5")
+        assert count.postprocess([np.array([0, 1])]) == Mask(height=1, width=1, cells=b"\1")
     finally:
         sys.modules.pop("models.tasks.count", None)
         vars(tasks).pop("count", None)
