@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import yaml
 
+from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import Share
 from swarm.core.protocol.messages import Member
@@ -114,9 +115,12 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     boards: dict[str, Board] = {}            # of its own, beside those of boards.yaml
 
     def processes(self) -> list[str]:
-        """World, agents in the fleet's order, then the planner if the policy has one."""
+        """World, agents in the fleet's order, then the planner if the policy uses one.
+
+        Raises: ValueError for an unknown policy.
+        """
         robots = [robot for fleet in self.fleet for robot in fleet.robots()]
-        return ["world", *robots, *(["planner"] if self.policy == "planner" else [])]
+        return ["world", *robots, *(["planner"] if policies.load(self.policy).uses_plan else [])]
 
 
 class ProcessFile(Strict, frozen=True, kw_only=True):

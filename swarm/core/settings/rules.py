@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.policy.route import POLICIES, split_into
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.config import RESERVED, AgentFile, Board, PlannerFile, StreamOn, WorldFile
@@ -94,10 +94,12 @@ def seed(value: int, where: str) -> None:
 
 def policy(given: str, where: str) -> None:
     """Raises: BadInput."""
-    if given.partition(":")[0] == "split" and not split_into(given):
-        raise BadInput(where, f"{given[:NAME_MAX]!r} is no way to split", "split:N, with N from 2 to 8 agents")
-    if not split_into(given):
-        known(given, (*POLICIES, "split:N"), where, "policy")
+    if given.partition(":")[0] not in policies.available():
+        known(given, policies.usages(), where, "policy")
+    try:
+        policies.load(given)
+    except ValueError as error:
+        raise BadInput(where, f"{given[:NAME_MAX]!r} is no policy", str(error)) from None
 
 
 def _shown(value: float) -> str:
