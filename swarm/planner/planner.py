@@ -40,7 +40,7 @@ class Planner:
             advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),
         )
         self._failures = FailureDetector(host, self._participant, self._changed, neighbours=MOST)
-        self._refinement = Refinement(host.timers, refiner, self._solved, self._report)
+        self._refinement = Refinement(host.timers, refiner, self._solved, self._tell)
         self._begun = False
 
     def begin(self) -> None:
@@ -93,12 +93,12 @@ class Planner:
                     own = [placement for placement in plan.placements if placement.agent == agent]
                     self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
             case Report(what=what, detail=detail):
-                self._report(what, detail)
+                self._tell(what, detail)
             case Solve(refine=True):
                 self._refinement.want(command)
             case Solve():
                 self._solver.solve(command, self._solved)
 
-    def _report(self, what: str, detail: dict[str, str | float | int]) -> None:
+    def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
         self._participant.tell_launcher(msg.Happened(what=what, detail=detail))

@@ -24,14 +24,14 @@ class Refinement:
     """Decides for a refiner port.
 
     refiner: None where Ray is not wanted.
-    solved: gets the refined solutions. report: gets events for the record, each a name and its details.
+    solved: gets the refined solutions. tell: gets events for the record, each a name and its details.
     """
 
     def __init__(
         self, timers: Timers, refiner: Refiner | None, solved: Callable[[Solved], None],
-        report: Callable[[str, dict[str, str | float | int]], None],
+        tell: Callable[[str, dict[str, str | float | int]], None],
     ) -> None:
-        self._timers, self._refiner, self._solved, self._report = timers, refiner, solved, report
+        self._timers, self._refiner, self._solved, self._tell = timers, refiner, solved, tell
         self._up = False                             # it has connected and was not stopped
         self._busy = False
         self._next: Solve | None = None              # the newest plan that was not refined
@@ -40,7 +40,7 @@ class Refinement:
     def begin(self) -> None:
         """The streams have begun."""
         if self._refiner is None:
-            self._report("ray_absent", {"reason": "not wanted"})
+            self._tell("ray_absent", {"reason": "not wanted"})
         else:
             self._timers.after(ns(RAY_AFTER_S), self._start)
 
@@ -55,14 +55,14 @@ class Refinement:
             self._refiner.start(self._connected)
         except OSError as error:                     # no memory, or too many processes
             self._refiner = None
-            self._report("ray_absent", {"reason": f"its process cannot be started: {error}"})
+            self._tell("ray_absent", {"reason": f"its process cannot be started: {error}"})
 
     def _connected(self, reason: str, took_s: float) -> None:
         if reason:
             self._stop(reason)
         else:
             self._up = True
-            self._report("ray_up", {"took_s": round(took_s, 3)})
+            self._tell("ray_up", {"took_s": round(took_s, 3)})
             self._refine_next()
 
     def _refine_next(self) -> None:
@@ -80,7 +80,7 @@ class Refinement:
             self._solved(Solved(basis, refined.solution, took_s, refined=True))
         else:
             self._lost_runs += 1
-            self._report("portfolio_lost", {"reason": refined.reason, "in_a_row": self._lost_runs})
+            self._tell("portfolio_lost", {"reason": refined.reason, "in_a_row": self._lost_runs})
             if self._lost_runs >= MAX_LOST_RUNS or refined.ended:
                 self._stop(refined.reason)
         self._refine_next()
@@ -90,4 +90,4 @@ class Refinement:
         refiner, self._refiner, self._up = self._refiner, None, False
         if refiner is not None:
             refiner.close()
-        self._report("ray_absent", {"reason": reason})
+        self._tell("ray_absent", {"reason": reason})
