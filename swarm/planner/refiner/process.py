@@ -1,8 +1,9 @@
-"""Ray's place beside the planner: a process of its own that joins the cluster and runs portfolios on request.
+"""The refiner: a process beside the planner that joins a Ray cluster and runs portfolios on request.
 
 Ray holds Python's lock for over a second while it starts (measured: 1.7 s on two cores), and ends the process that
 drives it when its own parts fail. In the planner's process the first would look like the loss of every agent, and the
-second would be the loss of the planner. It lives in the planner's session, and ends with its standard input.
+second would end the planner. The refiner runs in the planner's session, and ends when its standard input is closed.
+Both ends are here: `RefinerProcess` in the planner, `main` in the child.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import psutil
 
 from swarm import cluster
 from swarm.core.policy.plan import Placement
+from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
-from swarm.planner.solvers.place import Solution
 from swarm.planner.solvers.portfolio import TIMEOUT_S, Portfolio
 
 T = TypeVar("T")
@@ -30,30 +31,23 @@ T = TypeVar("T")
 READ_BYTES = 64 << 10
 END_S = 3.0                          # for Ray to end in order
 
-ENDED = "its process ended"
+ENDED = Refined(None, "its process ended", ended=True)
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Refine this."""
+    """A request: refine this. Answered by `Refined`."""
 
     problem: Problem
     previous: list[Placement]
 
 
 class Up(msgspec.Struct, frozen=True):
-    """Said once: whether the cluster was joined."""
+    """Sent once, before any answer: whether the cluster was joined."""
 
-    reason: str                      # empty: it was
-
-
-class Refined(msgspec.Struct, frozen=True):
-    """The answer to each wish; no solution where nothing came back from the cluster."""
-
-    solution: Solution | None
-    reason: str
+    reason: str                      # why it was not; empty: it was
 
 
-class Refiner:
+class RefinerProcess:
     """The planner's end. Its calls block, so they belong in a thread; a portfolio may take `timeout_s`."""
 
     def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S) -> None:
@@ -64,26 +58,26 @@ class Refiner:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         self._answers = _Stream(self._child.stdout)
-        self._settled = False                        # Ray cannot be stopped in order while it starts
+        self._settled = False                        # while Ray starts it cannot be ended in order
 
     def up(self) -> str:
-        """Wait until the cluster was joined. Returns why it was not, or an empty string."""
+        """Wait until the cluster is joined. Returns why it cannot be, or an empty string."""
         said = self._answers.next(Up)
         self._settled = True
-        return said.reason if said else ENDED
+        return said.reason if said else ENDED.reason
 
     def refine(self, problem: Problem, previous: list[Placement]) -> Refined:
-        """The best of a portfolio, or a reason."""
+        """The best of a portfolio, or why there is none."""
         assert self._child.stdin is not None
         try:
             self._child.stdin.write(msgspec.msgpack.encode(Wanted(problem, previous)))
             self._child.stdin.flush()
         except (OSError, ValueError):                # broken, or closed by us
-            return Refined(None, ENDED)
-        return self._answers.next(Refined) or Refined(None, ENDED)
+            return ENDED
+        return self._answers.next(Refined) or ENDED
 
     def close(self) -> bool:
-        """End it and all below it; at once where Ray is still starting. Returns whether it ended by itself in time."""
+        """End it and its children; at once while Ray is still starting. Returns whether it ended by itself in time."""
         with contextlib.suppress(psutil.NoSuchProcess):
             below = psutil.Process(self._child.pid).children(recursive=True)
             try:
@@ -102,14 +96,14 @@ class Refiner:
 
 
 class _Stream:
-    """MessagePack values that come one after the other; each says itself where it ends."""
+    """MessagePack values, one after the other; each holds its own length."""
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
         self._pipe = cast(io.BufferedReader, pipe)
         self._values = msgpack.Unpacker(use_list=False, strict_map_key=False)    # maps have pairs as keys
 
     def next(self, kind: type[T]) -> T | None:
-        """Wait for the next value; None at the end of the stream, be it within a value."""
+        """Wait for the next value. None: the stream has ended, perhaps within a value."""
         while True:
             try:
                 return msgspec.convert(self._values.unpack(), kind)
@@ -127,7 +121,7 @@ def main(address: str, seed: int, timeout_s: float) -> None:
     """The child's end: join, then answer until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)     # a terminal's Ctrl-C is the planner's to handle
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)                                    # whatever prints does not reach the planner as an answer
+    os.dup2(2, 1)                                    # what any code prints must not reach the planner as an answer
     reason = cluster.connect(address)
 
     def answer(value: Up | Refined) -> None:
@@ -135,7 +129,7 @@ def main(address: str, seed: int, timeout_s: float) -> None:
         answers.flush()
 
     answer(Up(reason))
-    portfolio, asked = Portfolio(seed, timeout_s), _Stream(sys.stdin.buffer)
+    portfolio, asked = Portfolio(cluster.map, seed, timeout_s), _Stream(sys.stdin.buffer)
     while not reason and (wanted := asked.next(Wanted)):
         solution = portfolio.solve(wanted.problem, wanted.previous)
         answer(Refined(solution, portfolio.statistics().reason))
