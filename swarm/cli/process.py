@@ -36,6 +36,6 @@ def world(given: argparse.Namespace) -> int:
 
     rules.world_file(settings, given.file, scenarios.available(), KINDS)
     extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet")
-    from sim_worlds.world_server import main
+    from sim_worlds.process import main
 
     return main(settings, given.file)

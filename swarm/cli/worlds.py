@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from sim_worlds import scenarios
-from sim_worlds.draw import floor_plan
-from sim_worlds.robots import RobotSpec
 from sim_worlds.world import Scene
+from swarm.cli import extras
+from swarm.core.settings.config import RobotSpec
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.rules import known
+
+PICTURES = (".svg", ".png", ".pdf")
 
 
 def worlds(given: argparse.Namespace) -> int:
@@ -28,6 +30,8 @@ def worlds(given: argparse.Namespace) -> int:
     if given.name is None:
         raise BadInput(f"swarm worlds {given.action}", "no name", f"one of {', '.join(scenarios.available())}")
     known(given.name, scenarios.available(), f"swarm worlds {given.action}", "scenario")
+    if given.action == "render":
+        extras.needed("swarm worlds render", "matplotlib")
     scene = _scene(given.name, given.seed, given.robots)
     if given.action == "render":
         return _render(scene, Path(given.out or f"{given.name}-{given.seed}.svg"))
@@ -46,7 +50,7 @@ def worlds(given: argparse.Namespace) -> int:
 def _scene(name: str, seed: int, robots: int) -> Scene:
     if seed < 0:
         raise BadInput("--seed", f"{seed} is negative", "a whole number from 0 on")
-    fleet = [RobotSpec(name=f"rover_{i}", physics="kinematic") for i in range(robots)]
+    fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
     try:
         world = scenarios.load(name).build(fleet, seed, render=False)
     except ValueError as error:
@@ -58,8 +62,12 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
 
 
 def _render(scene: Scene, path: Path) -> int:
+    from swarm.telemetry.report.map import draw_scene  # matplotlib takes a second to import
+
+    if path.suffix not in PICTURES:
+        raise BadInput(f"--out {path}", f"no picture ends in {path.suffix!r}", f"one of {', '.join(PICTURES)}")
     try:
-        path.write_text(floor_plan(scene), encoding="utf-8")
+        draw_scene(msgspec.to_builtins(scene), path)
     except OSError as error:
         raise BadInput(f"--out {path}", error.strerror or str(error), "a file that can be written") from None
     print(path)

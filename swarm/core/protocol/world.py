@@ -42,6 +42,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     mount_x_m: float = 0.16          # ahead of the base's centre
     mount_z_m: float = 0.28          # above the floor
     pitch_deg: float = -4.0          # negative looks down
+    latency_s: float = 0.0           # from the light to the frame
 
     @property
     def focal_px(self) -> float:
@@ -54,6 +55,7 @@ class Lidar(msgspec.Struct, frozen=True, kw_only=True):
 
     beams: int = 64
     range_m: float = 6.0
+    latency_s: float = 0.0           # from the beams to the scan
 
     def angles_rad(self) -> NDArray[np.float32]:
         """Beam directions in the body frame, shape [beams]."""

@@ -4,42 +4,30 @@ import json
 import math
 import subprocess
 import sys
-import xml.etree.ElementTree as ET
-from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from sim_worlds import scenarios
-from sim_worlds.draw import floor_plan
-from sim_worlds.robots import RobotSpec
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
 from sim_worlds.world import World
 from swarm.core.protocol.world import Act, Claim
+from swarm.core.settings.config import RobotSpec
 from tests.patience import HANG_S
 
 
-def world(physics: str = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> SearchRescue:
+def world(physics: Any = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> SearchRescue:
     fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics=physics) for i in range(robots)]
-    built = search_rescue.build(fleet, seed, render=render)
-    assert isinstance(built, SearchRescue)
-    return built
+    return search_rescue.build(fleet, seed, render=render)
 
 
 def run(w: World, seconds: float) -> None:
     for _ in range(round(seconds / w.dt_s)):
         w.step()
-
-
-def test_the_directory_is_the_registry() -> None:
-    here = {f.stem for f in Path(scenarios.__file__).parent.glob("*.py")} - {"__init__"}
-    assert set(scenarios.available()) == here
-    assert scenarios.load("search_rescue").build is search_rescue.build
-    with pytest.raises(ValueError, match=r"no scenario 'chess'; there are .*search_rescue"):
-        scenarios.load("chess")
 
 
 @pytest.mark.parametrize("physics", ["dynamic", "kinematic"])
@@ -65,8 +53,8 @@ def test_a_new_command_replaces_the_old_and_its_time() -> None:
 
 def test_claims_are_judged_once_each() -> None:
     w = world()
-    t = w.building.targets[0]
-    other = next(x for x in w.building.targets if x.label != t.label)
+    t = w.place.targets[0]
+    other = next(x for x in w.place.targets if x.label != t.label)
     near = Claim(label=t.label, x_m=t.x_m + 0.5, y_m=t.y_m - 0.5)
     assert w.claim("rover_0", Claim(label=t.label, x_m=t.x_m + 0.8, y_m=t.y_m)) == "wrong"
     assert w.claim("rover_0", Claim(label=other.label, x_m=t.x_m, y_m=t.y_m)) == "wrong"
@@ -130,28 +118,31 @@ def test_bad_fleets_and_names_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         search_rescue.build([], 1)
     with pytest.raises(ValueError, match="share a name"):
-        search_rescue.build([RobotSpec(name="a"), RobotSpec(name="a")], 1)
+        search_rescue.build([RobotSpec(name="a", kind="rover"), RobotSpec(name="a", kind="rover")], 1)
+    with pytest.raises(ValueError, match="no kind 'tank'"):
+        search_rescue.build([RobotSpec(name="a", kind="tank")], 1)
+    magic: Any = "magic"
+    with pytest.raises(ValueError, match="no physics 'magic'"):
+        search_rescue.build([RobotSpec(name="a", kind="rover", physics=magic)], 1)
     with pytest.raises(ValueError, match="no robot 'zoe'"):
         world().observe("zoe", frame=False)
 
 
-def test_the_scene_is_plain_data_and_draws() -> None:
+def test_the_scene_is_plain_data_and_names_the_finder() -> None:
     w = world()
-    t = w.building.targets[0]
+    t = w.place.targets[0]
     w.claim("rover_0", Claim(label=t.label, x_m=t.x_m, y_m=t.y_m))
     scene = w.scene()
     json.dumps(msgspec.to_builtins(scene))
-    svg = ET.fromstring(floor_plan(scene))
-    assert svg.tag.endswith("svg")
-    titles = [e.text or "" for e in svg.iter() if e.tag.endswith("title")]
-    assert f"{t.label}, found by rover_0 at 0.0 s" in titles
-    assert "rover_2" in titles
+    assert [target.found_by for target in scene.targets] == ["rover_0"] + [None] * 11
+    assert [robot.name for robot in scene.robots] == w.names
 
 
 def test_a_kinematic_world_needs_no_pybullet() -> None:
     code = ("import sys; sys.modules['pybullet'] = None\n"
-            "from sim_worlds.scenarios import load\nfrom sim_worlds.robots import RobotSpec\n"
-            "w = load('search_rescue').build([RobotSpec(name='a', physics='kinematic')], 1, render=False)\n"
+            "from sim_worlds.scenarios import load\nfrom swarm.core.settings.config import RobotSpec\n"
+            "fleet = [RobotSpec(name='a', kind='rover', physics='kinematic')]\n"
+            "w = load('search_rescue').build(fleet, 1, render=False)\n"
             "w.step(); assert w.observe('a', frame=True).frame is None; w.seen('a')")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)
 
@@ -173,14 +164,14 @@ def test_robots_start_where_the_fleet_says_if_they_can_stand_there() -> None:
     scenario = scenarios.load("search_rescue")
     building = generate(3, 2)
     x_m, y_m = building.spawns[0].x_m, building.spawns[0].y_m
-    here = RobotSpec(name="a", physics="kinematic", spawn=(x_m + 0.1, y_m))
+    here = RobotSpec(name="a", kind="rover", physics="kinematic", spawn=(x_m + 0.1, y_m))
     with scenario.build([here], 3, render=False) as world:
         assert world.scene().robots[0].x_m == pytest.approx(x_m + 0.1)
     wall = next(w for w in building.walls if max(abs(w.x_m), abs(w.y_m)) < 9)
     with pytest.raises(ValueError, match="a wall is"):
-        scenario.build([RobotSpec(name="a", spawn=(wall.x_m, wall.y_m))], 3, render=False)
+        scenario.build([RobotSpec(name="a", kind="rover", spawn=(wall.x_m, wall.y_m))], 3, render=False)
     with pytest.raises(ValueError, match="a and b would start in the same place"):
-        scenario.build([here, RobotSpec(name="b", spawn=here.spawn)], 3, render=False)
+        scenario.build([here, RobotSpec(name="b", kind="rover", spawn=here.spawn)], 3, render=False)
     scenario.check_spawn(3, 2, "rover", x_m, y_m)
     with pytest.raises(ValueError, match="outside"):
         scenario.check_spawn(3, 2, "rover", 99.0, 0.0)
