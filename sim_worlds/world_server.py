@@ -86,12 +86,12 @@ class WorldServer:
         self._participant.tell_launcher(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
         self._participant.tell_launcher(self._scene())
         self._turn()
-        self._tell_news()
+        self._next_news()
 
     def _stop(self) -> None:
         if self._running:
             self._running = False
-            self._tell_news()
+            self._tell_news()                            # the last ones: what they say of time is true now
             self._participant.tell_launcher(self._scene())
 
     def _turn(self) -> None:
@@ -134,9 +134,12 @@ class WorldServer:
         )
         self._net.send(name, sensed, tensors, FRESH_S)   # an agent that does not read misses it: newest wins
 
-    def _tell_news(self) -> None:
+    def _next_news(self) -> None:
         if self._running:
-            self._timers.after(NEWS_NS, self._tell_news)
+            self._tell_news()
+            self._timers.after(NEWS_NS, self._next_news)
+
+    def _tell_news(self) -> None:
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
         mission = self._world.mission()
         self._participant.tell_launcher(msg.WorldNews(
