@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -20,9 +20,10 @@ from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.visible_targets import VisibleTargets
-from sim_worlds.world import Mission, Scene, SceneRobot, SceneShape, SceneTarget, World
+from sim_worlds.world import World
+from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.world import CAMERA, LIDAR, Act, Claim, Observation, Pose
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
 AnyPlace = TypeVar("AnyPlace", bound=Place)
 
@@ -110,19 +111,14 @@ class Engine(World):
         """The robot acts again, from where it stands."""
         self._removed[self.index(robot)] = False
 
-    def mission(self) -> Mission:
-        """Collisions alone: a scenario says what else counts."""
-        return Mission(targets=len(self.place.targets), found=0, coverage=0.0, collisions=self.motion.episodes,
-                       wrong_claims=0, duplicate_claims=0)
-
     def scene(self) -> Scene:
-        """The world as plain data, with all targets not found yet."""
+        """The world as plain data; its marks are the targets of the place, none of them found yet."""
         p = self.place
         return Scene(
-            scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s, walls=_shapes(p.walls),
-            clutter=_shapes(s for c in p.clutter for s in c.parts),
-            targets=[SceneTarget(label=t.label, x_m=t.x_m, y_m=t.y_m, found_by=None, found_at_s=None)
-                     for t in p.targets],
+            scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s,
+            shapes=[*_shapes(p.walls, "wall"), *_shapes((s for c in p.clutter for s in c.parts), "clutter")],
+            marks=[SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in p.targets],
+            mark="target", done="found",
             spawns=self._robots(p.spawns), robots=self._robots(self.motion.poses))
 
     def close(self) -> None:
@@ -138,6 +134,12 @@ class Engine(World):
     def _robots(self, poses: Sequence[Pose]) -> list[SceneRobot]:
         return [SceneRobot(name=r.name, kind=r.kind, radius_m=KINDS[r.kind].radius_m, x_m=p.x_m, y_m=p.y_m,
                            heading_rad=p.heading_rad) for r, p in zip(self._fleet, poses, strict=False)]
+
+
+def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: Mapping[str, float]) -> Mission:
+    """A mission from the measures of a scenario (name -> unit and meaning) and their values now."""
+    return Mission(headline=headline, measures=[
+        Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in measures.items()])
 
 
 def with_own_spawns(place: AnyPlace, fleet: Sequence[RobotSpec]) -> AnyPlace:
@@ -161,7 +163,8 @@ def with_own_spawns(place: AnyPlace, fleet: Sequence[RobotSpec]) -> AnyPlace:
     return replace(place, spawns=tuple(spawns))
 
 
-def _shapes(solids: Iterable[Solid]) -> list[SceneShape]:
-    return [SceneShape(shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m, hx_m=s.hx_m, hy_m=s.hy_m,
-                       yaw_rad=s.yaw_rad, colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
+def _shapes(solids: Iterable[Solid], layer: str) -> list[SceneShape]:
+    return [SceneShape(layer=layer, shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m,
+                       hx_m=s.hx_m, hy_m=s.hy_m, yaw_rad=s.yaw_rad,
+                       colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
             for s in solids]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sim_worlds import scenarios
 from sim_worlds.world_server import WorldServer
-from swarm.core.settings.config import WorldFile
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import WorldFile
 from swarm.net.process import Process, log_to_stderr
 
 

@@ -17,7 +17,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
-from swarm.core.settings.config import WorldFile
+from swarm.core.settings.process_files import WorldFile
 from swarm.membership.participant import Participant
 
 MOST_STEPS = 24                      # at most a tenth of a second is caught up in one turn; beyond that, time slows
@@ -141,12 +141,10 @@ class WorldServer:
 
     def _tell_news(self) -> None:
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
-        mission = self._world.mission()
         self._participant.tell_launcher(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
-            targets=mission.targets, found=mission.found, coverage=mission.coverage, collisions=mission.collisions,
-            poses=dict(self._poses),
+            mission=self._world.mission(), poses=dict(self._poses),
         ))
 
     def _scene(self) -> msg.Scene:

@@ -20,7 +20,7 @@ from sim_worlds.physics.solids import Solid, box
 from sim_worlds.place import Place
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, WALL, Camera, Pose
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
 ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf
 NEAR_M, FAR_M = 0.03, 40.0

@@ -17,7 +17,7 @@ from sim_worlds.physics import STEP_S
 from sim_worlds.place import Place
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
 if TYPE_CHECKING:
     from sim_worlds.physics.bullet import Bullet

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
 PHYSICS = ("dynamic", "kinematic")
 """Dynamic: a rigid body with wheels. Kinematic: a pose that is integrated, stopped by whatever is in the way."""

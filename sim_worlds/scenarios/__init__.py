@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from sim_worlds.world import World
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
 
 class Scenario(Protocol):
     """What a scenario's module offers."""
+
+    HEADLINE: str                    # the measure that says most
+    MEASURES: dict[str, tuple[str, str]]         # name -> unit and meaning
 
     def build(self, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
         """The world of a seed with this fleet in it. Raises ValueError on a fleet that it cannot hold."""

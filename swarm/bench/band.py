@@ -16,8 +16,9 @@ from swarm.bench.support.child import ENVIRONMENT, ISOLATED
 from swarm.core.clock import MonotonicClock, WallClock, ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings import config
-from swarm.core.settings.config import AgentFile, Board, PlannerFile
+from swarm.core.settings import reading
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import AgentFile, PlannerFile
 from swarm.membership.outbox import Outbox
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
@@ -78,7 +79,7 @@ class Band:
     def start(self, name: str) -> None:
         path = Path(self._folder.name) / f"{name}.yaml"
         role = "agent" if name in self.names else "planner"
-        path.write_text(config.dump(AgentFile(
+        path.write_text(reading.dump(AgentFile(
             version=1, name=name, swarm=self._swarm, board_name="host", board=BOARD, streams=[], body="",
             launcher=self._net.member) if role == "agent" else PlannerFile(
             version=1, swarm=self._swarm, ray="none", launcher=self._net.member)))

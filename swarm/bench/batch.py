@@ -23,12 +23,12 @@ from models.batches import SIZES
 from models.build.measure.measure import Stopwatch
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card, names
-from swarm.bench.support.rig import HOST, NAME, Rig
+from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
 from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.core.protocol.spans import Span
-from swarm.core.protocol.world import CAMERA, Outcome
+from swarm.core.protocol.world import Outcome
 
 ROUNDS = 25
 BLOCKS = 6
@@ -43,15 +43,15 @@ Figures = dict[str, float | int | str | None]
 
 def at_once(name: str, variant: str, rounds: int) -> Figures:
     """Median of one run, milliseconds, and the ratio of n at once to n runs of one, with the quartiles over rounds."""
-    session = Session(artefact(load_card(name, ARTEFACTS), variant, ARTEFACTS))
-    shape = (max(SIZES), CAMERA.height_px, CAMERA.width_px, 3)
-    pixels = np.random.default_rng(7).integers(0, 256, shape).astype(np.uint8)
+    card = load_card(name, ARTEFACTS)
+    session, (image,) = Session(artefact(card, variant, ARTEFACTS)), card.inputs
+    pixels = np.random.default_rng(7).integers(0, 256, (max(SIZES), *image.shape[1:])).astype(np.uint8)
     watch, one_ms = Stopwatch(), list[float]()
     ratios: dict[int, list[float]] = {inputs: [] for inputs in SIZES}
     for _ in range(rounds):
         for inputs in SIZES:
-            each_ms = [watch.time_ms(lambda k=k: session.run({"image": pixels[k:k + 1]})) for k in range(inputs)]
-            together_ms = watch.time_ms(lambda n=inputs: session.run({"image": pixels[:n]}))
+            each_ms = [watch.time_ms(lambda k=k: session.run({image.name: pixels[k:k + 1]})) for k in range(inputs)]
+            together_ms = watch.time_ms(lambda n=inputs: session.run({image.name: pixels[:n]}))
             one_ms += each_ms
             ratios[inputs].append(together_ms / sum(each_ms))
     told: Figures = {"one_ms": round(float(np.median(one_ms)), 3)}
@@ -69,7 +69,7 @@ class _Block:
         self.scheduler = Scheduler(
             name=NAME, policy="local", profiles={profile.model: [profile]}, presence=Presence()
         )
-        self._rig = Rig(self.scheduler, catalogue, self._ended)
+        self._rig = Rig(self.scheduler, catalogue, black_frame(profile.model), self._ended)
         self._streams = [
             StreamSpec(name=f"rover_{k}", model=profile.model, rate_hz=1.0, deadline_s=DEADLINE_RUNS * profile.p50_s)
             for k in range(STREAMS)

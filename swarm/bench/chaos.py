@@ -25,7 +25,8 @@ import numpy as np
 from swarm.bench.support.child import ENVIRONMENT, ISOLATED
 from swarm.bench.support.resident import Resident
 from swarm.core.policy import draw
-from swarm.core.settings import rules
+from swarm.core.protocol.bounds import Seed
+from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
 
@@ -143,7 +144,7 @@ def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
 def main(as_json: bool, duration_s: float = DURATION_S, seed: int = SEED) -> int:
     if not LEAST_S <= duration_s <= MOST_S:
         raise BadInput("--duration", f"{duration_s:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
-    rules.seed(seed, "--seed")
+    check(seed, Seed, "--seed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # not before the launch has been ended
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         made = measure(duration_s, seed, Path(folder) / "run")

@@ -25,7 +25,7 @@ from agents.robot import SWITCH_S
 from agents.runtime.catalogue import Catalogue
 from agents.scheduling.scheduler import Scheduler
 from models.store import ARTEFACTS
-from swarm.bench.support.rig import HOST, NAME, Rig
+from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
 from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import StreamSpec
@@ -57,7 +57,7 @@ class _Block:
     def __init__(self, catalogue: Catalogue, model: str, way: _Way) -> None:
         self._rests = way.rests
         scheduler = Scheduler(name=NAME, policy="local", profiles=catalogue.profiles, presence=Presence())
-        self._rig = Rig(scheduler, catalogue, self._ended, way.busy_poll_s)
+        self._rig = Rig(scheduler, catalogue, black_frame(model), self._ended, way.busy_poll_s)
         self._clock, self._loop = self._rig.clock, self._rig.loop
         self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)
         self.added_us: list[float] = []

@@ -43,6 +43,7 @@ ROUNDS = 11
 BLOCK_S = 10.0
 END_S = 30.0                         # what has not ended so long after its block is lost
 PROFILED = 7                         # runs of each stage
+NO_FRAME = np.zeros((1, 1, 3), np.uint8)         # the networks run on inputs of their own
 WAYS: dict[str, tuple[bool, bool, bool]] = {      # way -> urgent and background take part; in the order of arrival
     "solo": (True, False, False), "lone": (False, True, True), "fcfs": (True, True, True),
     "preempt": (True, True, False)}
@@ -148,7 +149,7 @@ class _Way:
             name=NAME, policy="local", profiles=held.profiles, presence=Presence(),
             staged=[(model, VARIANT) for model in held.profiles],
         )
-        self._rig = Rig(self._scheduler, held, self._ended)
+        self._rig = Rig(self._scheduler, held, NO_FRAME, self._ended)
         self._began_ns = self._rig.clock.now_ns()
         self._until_ns = self._began_ns + ns(block_s)
         if background:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from swarm.cli import extras
 from swarm.core.settings import rules
-from swarm.core.settings.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.core.settings.reading import read
 
 
 def agent(given: argparse.Namespace) -> int:

@@ -7,10 +7,10 @@ import importlib
 from pathlib import Path
 
 from swarm.cli import extras
-from swarm.core.settings import rules
+from swarm.core.protocol.bounds import RunSeconds
+from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
 
-LONGEST_S = 86_400.0
 OPTIONS = (
     ("model", "model", ("split",), "swarm bench split --model NAME"),
     ("duration", "duration_s", ("chaos", "presence"), "swarm bench chaos --duration 60"),
@@ -38,7 +38,7 @@ def bench(given: argparse.Namespace) -> int:
     if given.name == "chaos":
         extras.needed("swarm bench chaos", *extras.REPORT, "pybullet")
     if given.duration is not None:
-        rules.positive(given.duration, "--duration", LONGEST_S)
+        check(given.duration, RunSeconds, "--duration")
     options: dict[str, object] = {}
     for option, key, benches, example in OPTIONS:
         value = getattr(given, option)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 import importlib
 import json
 from pathlib import Path
@@ -10,10 +11,10 @@ from pathlib import Path
 import msgspec
 
 from sim_worlds import scenarios
-from sim_worlds.world import Scene
 from swarm.cli import extras
-from swarm.core.settings.config import RobotSpec
+from swarm.core.protocol.scene import Scene
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import RobotSpec
 from swarm.core.settings.rules import known
 
 PICTURES = (".svg", ".png", ".pdf")
@@ -38,10 +39,12 @@ def worlds(given: argparse.Namespace) -> int:
     if given.json:
         print(msgspec.json.encode(scene).decode())
         return 0
-    labels = sorted({target.label for target in scene.targets})
+    labels = sorted({mark.label for mark in scene.marks})
+    layers = collections.Counter(shape.layer for shape in scene.shapes)
     print(f"{given.name}: {_about(given.name)}")
-    print(f"seed {scene.seed}: {scene.size_m:g} m square, {len(scene.walls)} walls, {len(scene.clutter)} things in the "
-          f"way, {len(scene.targets)} targets ({', '.join(labels)})")
+    print(f"seed {scene.seed}: {scene.size_m:g} m square; shapes: "
+          f"{', '.join(f'{count} {layer}' for layer, count in layers.items()) or 'none'}; "
+          f"{len(scene.marks)} {scene.mark}s ({', '.join(labels)})")
     for robot in scene.robots:
         print(f"  {robot.name} starts at ({robot.x_m:.2f}, {robot.y_m:.2f}), radius {robot.radius_m:g} m")
     return 0

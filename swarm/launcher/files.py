@@ -9,7 +9,8 @@ import msgspec
 
 from sim_worlds import scenarios
 from swarm.core.protocol.messages import Member
-from swarm.core.settings.config import AgentFile, FleetSpec, PlannerFile, RobotSpec, WorldFile
+from swarm.core.settings.launch_file import FleetSpec
+from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 from swarm.run.settings.checks import kind_of
 from swarm.run.settings.resolve import Resolved
 

@@ -10,7 +10,7 @@ import msgspec
 from swarm.core.clock import MonotonicClock, WallClock, ns, process_age_s, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings import config
+from swarm.core.settings import reading
 from swarm.launcher.files import ProcessSpec, process_specs
 from swarm.launcher.keys import RunKeys
 from swarm.launcher.processes import Child, Children, swarm_command
@@ -24,6 +24,7 @@ from swarm.run.roster import Members
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
 from swarm.telemetry.recorder import RECORDINGS
+from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, measure
 
 READY_S = 20.0
 READY_PER_ROBOT_S = 0.5              # all of them load their models at once, on as many cores as there are
@@ -110,7 +111,7 @@ class Launch:
         for spec in self._specs:
             try:
                 path = self._file_of(spec)
-                path.write_text(config.dump(spec.settings), encoding="utf-8")
+                path.write_text(reading.dump(spec.settings), encoding="utf-8")
                 self._children.spawn(spec.name, spec.role, self._command_of(spec, path))
             except OSError as error:
                 self._fail(f"{spec.name} cannot be started: {error}")
@@ -259,12 +260,13 @@ class Launch:
 
     def _show(self, phase: str = "") -> None:
         total, world = self._collector.ledger().total, self._collector.world
+        told = world.mission.measures if world else []
         alive = {child.name for child in self._children.running()}
         self._progress.show(Snapshot(
             phase=phase or self._phase, at_s=seconds(self._clock.now_ns() - (self._start_ns or self._since_ns)),
             duration_s=self._launch.duration_s, ready=len(self._needed & self._members.names()),
             robots_alive=sum(robot in alive for robot in self._robots), robots=len(self._robots),
             on_time=total.on_time_so_far if total.submitted > total.open else None, offloaded=total.offload_share,
-            found=world.found if world else 0, targets=world.targets if world else 0,
-            coverage=world.coverage if world else 0.0, epoch=self._collector.epoch,
+            mission=[(m.name.replace("_", " "), measure(m.value, m.unit)) for m in told[:MEASURES_SHOWN]],
+            epoch=self._collector.epoch,
         ))

@@ -19,7 +19,7 @@ import msgspec
 from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings.config import PlannerFile
+from swarm.core.settings.process_files import PlannerFile
 from swarm.membership.events import Doubted
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.participant import Participant

@@ -19,9 +19,8 @@ import msgspec
 
 from swarm.core.clock import ns
 from swarm.core.policy.link import LinkQuality
-from swarm.core.policy.plan import Plan, Profile, StreamSpec
+from swarm.core.policy.plan import Plan, Profile
 from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
-from swarm.core.settings.rules import DEADLINE_S_MAX, EXECUTORS_MAX, PRIORITY_MAX, RATE_HZ_MAX, RATE_HZ_MIN
 from swarm.membership.events import Came, Lost
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.feedback import LoadBook
@@ -98,10 +97,10 @@ class PlannerState:
         members = self._members()
         bare = Problem(
             agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
-                                   executors=min(max(1, advert.executors), EXECUTORS_MAX))
+                                   executors=advert.executors)
                          for name, advert in members.items()),
             streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
-                          for spec in filter(_plausible_stream, advert.streams)),
+                          for spec in advert.streams),
             links={(a, b): self._link(a, b) for a in members for b in members
                    if a != b and ((a, b) in self._links or a not in self._measured)},
         )
@@ -215,9 +214,3 @@ def _plausible_profile(profile: Profile) -> bool:
     """Whether a search can reckon with it; what is not a number fails every comparison."""
     return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
             and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
-
-
-def _plausible_stream(spec: StreamSpec) -> bool:
-    """Likewise, by the rules that hold for streams in files."""
-    return (RATE_HZ_MIN <= spec.rate_hz <= RATE_HZ_MAX and 0.0 < spec.deadline_s <= DEADLINE_S_MAX
-            and -PRIORITY_MAX <= spec.priority <= PRIORITY_MAX)

@@ -8,7 +8,7 @@ from functools import partial
 
 from swarm.core.clock import ns
 from swarm.core.policy.faults import Fault, afflicted, ails, expand
-from swarm.core.settings.config import LaunchFile
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.launcher.processes import Child, Children
 from swarm.net.loop import Loop
 from swarm.run.roster import Members

@@ -58,7 +58,7 @@ def test_every_command_has_help_with_an_example(command: object, capsys: pytest.
     (["worlds", "show", "search_rescue", "--seed", "-1"], "--seed: -1 is negative"),
     (["worlds", "render", "search_rescue", "--robots", "0"], "--robots"),
     (["bench", "chaos", "--duration", "2"], "--duration: 2 s; from 8 s to 1800"),
-    (["bench", "chaos", "--seed", "-1"], "--seed: -1 is negative"),
+    (["bench", "chaos", "--seed", "-1"], "--seed: -1 is too small; at least 0"),
     (["bench", "chaos", "--model", "squeezenet"], "--model: means nothing to swarm bench chaos"),
     (["bench", "lanes", "--duration", "9"], "--duration: means nothing to swarm bench lanes"),
     (["models", "show", "oracle"], "no model is called 'oracle'"),
@@ -78,7 +78,7 @@ def test_bad_input_of_a_whole_process_shows_no_traceback(tmp_path: Path) -> None
     done = swarm("launch", str(write_launch(tmp_path)), "--set", "streams.0.rate_hz=-1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "swarm: --set streams.0.rate_hz=-1: streams[0].rate_hz: -1 is not a positive number; a number above 0"]
+        "swarm: --set streams.0.rate_hz=-1: streams[0].rate_hz: -1 is too small; at least 0.001"]
 
 
 def test_a_folder_that_is_not_a_run_is_not_touched(tmp_path: Path) -> None:

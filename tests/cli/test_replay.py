@@ -23,7 +23,7 @@ FRAMES = np.load(Path(__file__).parent.parent / "models" / "data" / "golden.npz"
 
 def whole(frame: np.ndarray) -> Detections:
     card = store.load_card("detector")
-    task = tasks.task(card.task)
+    task = tasks.task(card)
     outcome = task.postprocess(Session(store.artefact(card, "int8")).run(task.preprocess(frame)))
     assert isinstance(outcome, Detections)
     return outcome

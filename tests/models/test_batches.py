@@ -48,7 +48,7 @@ def frames() -> NDArray[np.uint8]:
 @pytest.mark.parametrize(("name", "variant"), SHIPPED)
 def test_several_at_once_give_what_each_gives_alone(name: str, variant: str, frames: NDArray[np.uint8]) -> None:
     card = load_card(name, ARTEFACTS)
-    session, solve = Session(artefact(card, variant, ARTEFACTS)), task(card.task)
+    session, solve = Session(artefact(card, variant, ARTEFACTS)), task(card)
     assert session.batched
     assert session.inputs == card.inputs                             # of one input
     assert card.variants[variant].batch == max(SIZES)

@@ -15,7 +15,8 @@ from swarm.core.clock import MonotonicClock, ns
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
-from swarm.core.settings.config import PlannerFile, dump
+from swarm.core.settings.process_files import PlannerFile
+from swarm.core.settings.reading import dump
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
@@ -26,7 +27,8 @@ from tests.planner.builders import team
 COMMAND = """
 import sys
 from pathlib import Path
-from swarm.core.settings.config import PlannerFile, read
+from swarm.core.settings.process_files import PlannerFile
+from swarm.core.settings.reading import read
 from swarm.planner.process import run
 sys.exit(run(read(Path(sys.argv[1]), PlannerFile)))
 """

@@ -13,14 +13,15 @@ import pytest
 
 from sim_worlds import process as world_process
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.world import Mission, Scene, World
+from sim_worlds.world import World
 from sim_worlds.world_server import MOST_STEPS, WorldServer
 from swarm.core.clock import MonotonicClock, ns
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.scene import Measure, Mission, Scene
 from swarm.core.protocol.world import Act, Claim, Observation, Pose
-from swarm.core.settings.config import RobotSpec, WorldFile
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import Process
@@ -73,12 +74,10 @@ class Toy(World):
         self.removed.remove(robot)
 
     def mission(self) -> Mission:
-        return Mission(targets=2, found=len(self.claims), coverage=0.5, collisions=0, wrong_claims=0,
-                       duplicate_claims=0)
+        return Mission(headline="found", measures=[Measure(name="found", value=len(self.claims))])
 
     def scene(self) -> Scene:
-        return Scene(scenario="toy", seed=0, size_m=4.0, time_s=self.time_s, walls=[], clutter=[], targets=[],
-                     spawns=[], robots=[])
+        return Scene(scenario="toy", seed=0, size_m=4.0, time_s=self.time_s, shapes=[])
 
     def close(self) -> None:
         pass
@@ -188,7 +187,7 @@ def test_drain_stops_time_and_sends_the_last_news(flying: Team) -> None:
     flying.until(lambda: len(flying.heard("launcher", msg.Scene)) == 2)
     last = flying.heard("launcher", msg.WorldNews)[-1].body
     assert isinstance(last, msg.WorldNews)
-    assert (last.targets, last.found, last.coverage) == (2, 1, 0.5)
+    assert last.mission == Mission(headline="found", measures=[Measure(name="found", value=1)])
     assert last.steps == flying.toy.steps > 0
     assert last.lag_ms_p99 > 0.0
     assert set(last.poses) == set(ROBOTS)

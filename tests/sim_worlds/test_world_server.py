@@ -9,14 +9,15 @@ import msgspec
 import pytest
 
 from sim_worlds import engine
-from sim_worlds.engine import Engine
+from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics import STEP_S
 from sim_worlds.world_server import MOST_STEPS, WorldServer
 from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.world import LIDAR, Act, Observation, Pose
-from swarm.core.settings.config import RobotSpec, WorldFile
+from swarm.core.settings.process_files import RobotSpec, WorldFile
 from tests.one_thread.hosts import Stage
 from tests.sim_worlds.rooms import room
 
@@ -39,6 +40,9 @@ class Slow(Engine):
         self.asked.append((robot, frame))
         self._stage.clock.at_ns += ns(self._render_s)
         return super().observe(robot, frame=frame)
+
+    def mission(self) -> Mission:
+        return mission_of("collisions", {"collisions": ("", "contacts")}, {"collisions": self.motion.episodes})
 
 
 class Team:

@@ -13,7 +13,8 @@ from onnx import ModelProto
 
 from models.build.measure.samples import samples
 from models.build.quantize.ways import Inputs
-from models.tasks.image import SHAPE, image_input
+from models.tasks.image import ImageInput
+from swarm.core.protocol.world import CAMERA
 from swarm.core.settings.cards import Card, TensorSpec
 from swarm.core.settings.errors import BadInput
 
@@ -25,7 +26,7 @@ LEAST = 4
 
 def is_camera(card: Card) -> bool:
     """Whether the model takes what our worlds render."""
-    return [(spec.dtype, spec.shape) for spec in card.inputs] == [("uint8", [1, *SHAPE])]
+    return [(spec.dtype, spec.shape) for spec in card.inputs] == [("uint8", [1, CAMERA.height_px, CAMERA.width_px, 3])]
 
 
 def inputs_of(source: str, card: Card, model: ModelProto, least: int = LEAST) -> list[Inputs]:
@@ -41,9 +42,9 @@ def inputs_of(source: str, card: Card, model: ModelProto, least: int = LEAST) ->
 
 
 def camera_inputs(images: NDArray[np.uint8], card: Card) -> list[Inputs]:
-    """Frames uint8 [n, 72, 96, 3] as the card's one input."""
-    (spec,) = card.inputs
-    return [{spec.name: image_input(image)["image"]} for image in images]
+    """Frames uint8 [n, height, width, 3] as the card's one input. Raises: ModelError, ValueError for another shape."""
+    image_input = ImageInput.of(card)
+    return [image_input.preprocess(image) for image in images]
 
 
 def _read(path: Path, specs: Sequence[TensorSpec]) -> list[Inputs]:

@@ -7,15 +7,26 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from sim_worlds.engine import Engine
+from sim_worlds.engine import Engine, mission_of
 from sim_worlds.occupancy import Grid
 from sim_worlds.robots import KINDS
 from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors.lidar import Coverage
-from sim_worlds.world import Mission, Scene
+from swarm.core.protocol.scene import SHARE, Mission, Scene
 from swarm.core.protocol.world import Claim, Observation
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
+HEADLINE = "found_auc"
+MEASURES = {
+    "found_auc": (SHARE, "mean share of the targets that had been found, over the run"),
+    "found": ("", "targets that a robot has claimed rightly"),
+    "coverage": (SHARE, "share of the free floor that any robot has seen"),
+    "targets": ("", "targets in the building"),
+    "collisions": ("", "contacts of robots, each counted once while it lasts"),
+    "wrong_claims": ("", "claims where there is no such target"),
+    "duplicate_claims": ("", "claims of a target that was found before"),
+}
+"""Unit and meaning of each measure of the mission, in the order in which they are shown."""
 CLAIM_M = 0.75                       # a claim this close to a target of its label is right
 COVERAGE_EVERY_S = 0.2               # per robot
 COVERAGE_CELL_M = 0.25
@@ -72,12 +83,21 @@ class SearchRescue(Engine):
 
     def mission(self) -> Mission:
         """How far the mission has come."""
-        return replace(super().mission(), found=len(self._found), coverage=self._coverage.share,
-                       wrong_claims=self._wrong, duplicate_claims=self._duplicate)
+        return mission_of(HEADLINE, MEASURES, {
+            "found_auc": self._found_auc(), "found": len(self._found), "coverage": self._coverage.share,
+            "targets": len(self.place.targets), "collisions": self.motion.episodes, "wrong_claims": self._wrong,
+            "duplicate_claims": self._duplicate,
+        })
+
+    def _found_auc(self) -> float:
+        """Mean share of targets that had been found, over the time so far: the area under that curve."""
+        if not self.time_s:
+            return 0.0
+        return sum(self.time_s - at_s for _, at_s in self._found.values()) / (len(self.place.targets) * self.time_s)
 
     def scene(self) -> Scene:
         """The world as plain data."""
         scene = super().scene()
         for k, (robot, at_s) in self._found.items():
-            scene.targets[k] = replace(scene.targets[k], found_by=robot, found_at_s=at_s)
+            scene.marks[k] = replace(scene.marks[k], done_by=robot, done_at_s=at_s)
         return scene

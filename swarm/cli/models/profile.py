@@ -9,8 +9,8 @@ import msgspec
 
 from models import profiles, store
 from swarm.cli.progress import Progress
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card
-from swarm.core.settings.config import Board
 from swarm.core.settings.rules import known
 from swarm.launcher import find
 from swarm.run.settings.resolve import read_boards

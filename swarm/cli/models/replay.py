@@ -43,7 +43,7 @@ class Whole:
     def __init__(self, model: str, variant: str) -> None:
         card = store.load_card(model)
         self.precision: Precision = card.variants[variant].precision if variant in card.variants else "fp32"
-        self._session, self._task = Session(store.artefact(card, variant)), tasks.task(card.task)
+        self._session, self._task = Session(store.artefact(card, variant)), tasks.task(card)
 
     def outcome(self, frame: NDArray[np.uint8]) -> Outcome:
         return self._task.postprocess(self._session.run(self._task.preprocess(frame)))

@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.settings import config, rules
-from swarm.core.settings.config import Board, LaunchFile
+from swarm.core.protocol.bounds import RayAddress
+from swarm.core.settings import checking, reading
+from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.launcher import find
 from swarm.run.settings import overrides
 from swarm.run.settings.checks import check_boards, check_launch
@@ -54,14 +56,14 @@ def resolve(options: Options) -> Resolved:
 
     The file is checked as it stands first, so that a mistake in it is not blamed on the command line.
     """
-    rules.ray(options.ray, "--ray")
+    checking.check(options.ray, RayAddress, "--ray")
     path = find.launch_file(options.launch)
-    raw = config.load(path)
-    config.check(raw, LaunchFile, str(path))
+    raw = reading.load(path)
+    checking.check(raw, LaunchFile, str(path))
     boards = read_boards(find.boards_file(path))
     try:
-        launch = config.check(_changed(raw, options), LaunchFile, str(path))
-        check_boards(launch.boards, f"{path}: boards")
+        launch = checking.check(_changed(raw, options), LaunchFile, str(path))
+        check_boards(launch.boards, f"{path}: boards.")
         boards |= launch.boards
         check_launch(launch, boards, str(path))
     except BadInput as error:
@@ -72,7 +74,7 @@ def resolve(options: Options) -> Resolved:
 
 def dry_run(resolved: Resolved) -> str:
     """The launch file with all that was filled in, as YAML that `swarm launch` takes."""
-    return config.dump(resolved.launch)
+    return reading.dump(resolved.launch)
 
 
 def _changed(raw: Any, options: Options) -> dict[str, Any]:
@@ -82,32 +84,32 @@ def _changed(raw: Any, options: Options) -> dict[str, Any]:
         overrides.apply(changed, assignment)
     changed |= options.given()
     if options.robots is not None:
-        config.check(changed, LaunchFile, options.launch)
+        checking.check(changed, LaunchFile, options.launch)
         overrides.resize(changed, options.robots)
     return changed
 
 
 def _blamed(error: BadInput, path: str, options: Options) -> BadInput:
     """The error, said of the option that caused it, if one did."""
-    key = error.where.removeprefix(f"{path}: ")
+    key = "" if error.where == path else error.where.removeprefix(f"{path}: ")
     given = {**options.given(), **({"fleet": options.robots} if options.robots is not None else {})}
     if key in given:
         return BadInput(OPTIONS[key], error.what, error.want)
-    unknown = re.search(r"unknown field `(.*)`", error.what)
-    dotted = re.sub(r"\[(\d+)\]", r".\1", "" if key == "top level" else key)
+    unknown = re.search(r"unknown key '(.*)'", error.what)
+    dotted = re.sub(r"\[(\d+)\]", r".\1", key)
     dotted = ".".join(filter(None, (dotted.replace(": ", "."), unknown[1] if unknown else "")))
     for assignment in options.assignments:
         target = assignment.partition("=")[0]
         if f"{target}.".startswith(f"{dotted}.") or f"{dotted}.".startswith(f"{target}."):
-            return BadInput(f"--set {assignment}: {key}", error.what, error.want)
+            return BadInput(f"--set {assignment}" + (f": {key}" if key else ""), error.what, error.want)
     return error
 
 
 def read_boards(path: Path) -> dict[str, Board]:
     """All boards of a file. Raises: BadInput."""
-    raw = config.load(path)
+    raw = reading.load(path)
     if not isinstance(raw, dict):
         raise BadInput(str(path), "not a map of boards", "NAME: {speed, memory_mb, power_w, source}")
-    boards = {str(name): config.check(board, Board, f"{path}: {name}") for name, board in raw.items()}
-    check_boards(boards, str(path))
+    boards = checking.check(raw, dict[str, Board], str(path))
+    check_boards(boards, f"{path}: ")
     return boards

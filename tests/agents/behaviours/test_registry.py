@@ -8,9 +8,9 @@ import pytest
 
 import agents.behaviours as behaviours
 from agents.behaviours import Heard, Verdict, available, load
-from swarm.core.protocol.world import Act, Claim, Detections, Perceived, Pose
+from swarm.core.protocol.world import Act, Detections, Perceived, Pose, Report
 from swarm.core.settings.errors import BadInput
-from tests.agents.behaviours.toy import THREE_ROOMS, observation
+from tests.agents.behaviours.toy import SENSORS, THREE_ROOMS, observation
 
 
 def test_every_module_beside_the_package_is_a_behaviour_and_nothing_else() -> None:
@@ -21,15 +21,16 @@ def test_every_module_beside_the_package_is_a_behaviour_and_nothing_else() -> No
 
 @pytest.mark.parametrize("name", available())
 def test_every_behaviour_keeps_the_protocol(name: str) -> None:
-    robot = load(name)("a", ["a", "b"], 7)
+    robot = load(name)("a", ["a", "b"], 7, SENSORS)
     pose = Pose(0.0, 0.0, 0.0)
     for k in range(3):
         out = robot.on(observation(pose, THREE_ROOMS, sequence=k), k * 100_000_000)
         assert sum(isinstance(o, Act) for o in out) == 1
     later = 400_000_000
     for event in (Perceived(stream="detect", outcome=Detections([]), pose=pose, age_s=0.1), Heard("b", "?", b"?"),
-                  Verdict(Claim(label="beacon", x_m=1.0, y_m=0.0), "found"),
-                  Verdict(Claim(label="?", x_m=0, y_m=0), "?")):
+                  Verdict(Report(kind="claim", values={"label": "beacon", "x_m": 1.0, "y_m": 0.0}), "found"),
+                  Verdict(Report(kind="claim", values={"label": "?", "x_m": 0.0, "y_m": 0.0}), "?"),
+                  Verdict(Report(kind="claim", values={}), "found"), Verdict(Report(kind="?", values={}), "?")):
         assert not any(isinstance(o, Act) for o in robot.on(event, later))
 
 

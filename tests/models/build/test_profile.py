@@ -16,8 +16,8 @@ from models.build.measure.profile import profile
 from models.profiles import ModelProfile, Piece, VariantProfile
 from models.session import Session
 from models.store import ModelError
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import AGREEMENT, Card, Gate, RunTime, Stage, TensorSpec, Variant
-from swarm.core.settings.config import Board
 from tests.models.build.networks import cnn
 
 QUIET = lambda: 0.0                  # noqa: E731 - no other process ever runs

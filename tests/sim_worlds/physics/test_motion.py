@@ -9,7 +9,7 @@ from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import EVERY, Motion
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
 KIND_AND_PHYSICS = [(k, p) for k in ("rover", "carrier") for p in ("dynamic", "kinematic")]

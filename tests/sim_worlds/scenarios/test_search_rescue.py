@@ -16,13 +16,18 @@ from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
 from sim_worlds.world import World
 from swarm.core.protocol.world import Act, Claim
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 from tests.patience import HANG_S
 
 
 def world(physics: Any = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> SearchRescue:
     fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics=physics) for i in range(robots)]
     return search_rescue.build(fleet, seed, render=render)
+
+
+def measure(w: World, name: str) -> float:
+    """A measure of the mission, by its name."""
+    return next(m.value for m in w.mission().measures if m.name == name)
 
 
 def run(w: World, seconds: float) -> None:
@@ -62,10 +67,12 @@ def test_claims_are_judged_once_each() -> None:
     run(w, 0.5)
     assert w.claim("rover_1", near) == "found"
     assert w.claim("rover_2", near) == "duplicate"
-    m = w.mission()
-    assert (m.targets, m.found, m.wrong_claims, m.duplicate_claims) == (12, 1, 3, 1)
-    found = [x for x in w.scene().targets if x.found_by]
-    assert [(x.found_by, x.found_at_s) for x in found] == [("rover_1", pytest.approx(0.5))]
+    assert [measure(w, name) for name in ("targets", "found", "wrong_claims", "duplicate_claims")] == [12, 1, 3, 1]
+    assert measure(w, "found_auc") == 0.0
+    found = [x for x in w.scene().marks if x.done_by]
+    assert [(x.done_by, x.done_at_s) for x in found] == [("rover_1", pytest.approx(0.5))]
+    run(w, 1.5)
+    assert measure(w, "found_auc") == pytest.approx(1.5 / 2.0 / 12)
 
 
 def test_a_removed_robot_stands_still() -> None:
@@ -99,19 +106,19 @@ def test_a_bump_is_told_once_and_collisions_are_counted() -> None:
     run(w, 15.0)
     assert w.observe("rover_0", frame=False).bumped
     assert not w.observe("rover_0", frame=False).bumped
-    assert w.mission().collisions >= 1
+    assert measure(w, "collisions") >= 1
 
 
 def test_coverage_grows_as_robots_look() -> None:
     w = world()
-    assert w.mission().coverage == 0.0
+    assert measure(w, "coverage") == 0.0
     w.observe("rover_0", frame=False)
-    first = w.mission().coverage
+    first = measure(w, "coverage")
     assert 0.005 < first < 0.2
     w.act("rover_0", Act(v_mps=0.6, w_radps=0.0, ttl_s=60.0))
     run(w, 3.0)
     w.observe("rover_0", frame=False)
-    assert w.mission().coverage > first
+    assert measure(w, "coverage") > first
 
 
 def test_bad_fleets_and_names_are_refused() -> None:
@@ -134,13 +141,13 @@ def test_the_scene_is_plain_data_and_names_the_finder() -> None:
     w.claim("rover_0", Claim(label=t.label, x_m=t.x_m, y_m=t.y_m))
     scene = w.scene()
     json.dumps(msgspec.to_builtins(scene))
-    assert [target.found_by for target in scene.targets] == ["rover_0"] + [None] * 11
+    assert [mark.done_by for mark in scene.marks] == ["rover_0"] + [None] * 11
     assert [robot.name for robot in scene.robots] == w.names
 
 
 def test_a_kinematic_world_needs_no_pybullet() -> None:
     code = ("import sys; sys.modules['pybullet'] = None\n"
-            "from sim_worlds.scenarios import load\nfrom swarm.core.settings.config import RobotSpec\n"
+            "from sim_worlds.scenarios import load\nfrom swarm.core.settings.process_files import RobotSpec\n"
             "fleet = [RobotSpec(name='a', kind='rover', physics='kinematic')]\n"
             "w = load('search_rescue').build(fleet, 1, render=False)\n"
             "w.step(); assert w.observe('a', frame=True).frame is None; w.seen('a')")

@@ -11,7 +11,7 @@ from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.visible_targets import VisibleTargets
 from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, TARGET_CLASSES, WALL, Pose
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
 EYE = Pose(-1.0, 0.0, 0.0)

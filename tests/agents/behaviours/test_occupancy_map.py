@@ -8,15 +8,25 @@ import numpy as np
 import pytest
 
 from agents.behaviours.search import gossip
-from agents.behaviours.search.grid import CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, Map, blocks, cell_of, line_free
+from agents.behaviours.search.occupancy_map import (
+    CELLS,
+    FREE,
+    LOOKED,
+    OCCUPIED,
+    UNKNOWN,
+    OccupancyMap,
+    blocks,
+    cell_of,
+    line_free,
+)
 from swarm.core.protocol.world import Pose
-from tests.agents.behaviours.toy import THREE_ROOMS, Segment, scan
+from tests.agents.behaviours.toy import BEAMS, THREE_ROOMS, VIEW, Segment, scan
 
 ROOM: list[Segment] = [(-3, -2, 3, -2), (3, -2, 3, 2), (3, 2, -3, 2), (-3, 2, -3, -2)]
 
 
-def mapped(pose: Pose, walls: list[Segment], times: int = 6) -> Map:
-    known = Map()
+def mapped(pose: Pose, walls: list[Segment], times: int = 6) -> OccupancyMap:
+    known = OccupancyMap(VIEW, BEAMS)
     for _ in range(times):
         known.scan(pose, scan(pose, walls), [])
     return known
@@ -39,7 +49,7 @@ def test_only_what_the_camera_faced_counts_as_looked_at() -> None:
 
 def test_a_thing_that_has_gone_is_cleared() -> None:
     pose = Pose(0.0, 0.0, 0.0)
-    known = Map()
+    known = OccupancyMap(VIEW, BEAMS)
     for _ in range(5):
         known.scan(pose, scan(pose, ROOM, [(1.5, 0.0, 0.25)]), [])
     assert known.states(0)[cell_of(1.3, 0.0)] == OCCUPIED
@@ -50,7 +60,7 @@ def test_a_thing_that_has_gone_is_cleared() -> None:
 
 def test_a_teammate_is_not_a_part_of_the_building() -> None:
     pose = Pose(0.0, 0.0, 0.0)
-    known = Map()
+    known = OccupancyMap(VIEW, BEAMS)
     known.scan(pose, scan(pose, ROOM, [(1.5, 0.0, 0.25)]), [(1.5, 0.1)])
     assert known.states(0)[cell_of(1.3, 0.0)] != OCCUPIED
 
@@ -63,14 +73,14 @@ def test_marks_expire() -> None:
 
 
 def test_scans_at_the_rim_and_beyond_do_no_harm() -> None:
-    known = Map()
+    known = OccupancyMap(VIEW, BEAMS)
     for pose in (Pose(11.9, -11.9, 2.0), Pose(40.0, 0.0, 0.0)):
         known.scan(pose, scan(pose, []), [])
     assert known.states(0).shape == (CELLS, CELLS)
 
 
 def test_maps_travel_in_small_notes_and_come_out_the_same() -> None:
-    here, there = mapped(Pose(-3.0, 1.0, 0.2), THREE_ROOMS), Map()
+    here, there = mapped(Pose(-3.0, 1.0, 0.2), THREE_ROOMS), OccupancyMap(VIEW, BEAMS)
     teller = gossip.Teller()
     for k in range(4):
         ids, states = teller.choose(here.own_states())
@@ -93,7 +103,7 @@ def test_own_evidence_beats_a_teammates_word() -> None:
 
 
 def test_what_was_lost_is_told_again() -> None:
-    here, there = mapped(Pose(-3.0, 1.0, 0.2), THREE_ROOMS), Map()
+    here, there = mapped(Pose(-3.0, 1.0, 0.2), THREE_ROOMS), OccupancyMap(VIEW, BEAMS)
     teller = gossip.Teller()
     teller.choose(here.own_states())                             # this note gets lost
     for _ in range(20):

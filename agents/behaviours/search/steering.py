@@ -1,4 +1,4 @@
-"""Following a path without touching anything: arcs checked against the scan, and ways out when stuck."""
+"""Follows a path without touching anything: checks arcs against the scan, and recovers when the robot is stuck."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.behaviours.search.lidar_beams import LidarBeams
 from swarm.core.policy import draw
-from swarm.core.protocol.world import LIDAR, Act, Observation, Pose
+from swarm.core.protocol.world import Act, Observation, Pose
 
 V_MAX_MPS = 0.6
 W_MAX_RADPS = 1.8
@@ -23,10 +24,8 @@ ARRIVED_M = 0.3
 BACK_MPS = -0.3
 
 _KEEP_M = 1.3
-_NEAR_M = 2.6                        # hits further away do not matter to a second of driving
+_NEAR_M = 2.6                        # hits further away do not matter within a second of driving
 _HORIZON_S = np.array([0.15, 0.3, 0.45, 0.6, 0.8, 1.0])
-_ANGLES = LIDAR.angles_rad().astype(np.float64)
-_COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
 
 
 def _arcs(v: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -47,15 +46,16 @@ _BACK_AT = np.stack([BACK_MPS * _HORIZON_S, np.zeros_like(_HORIZON_S)], axis=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """The robot had to give something up: where it was, and whether it had touched something."""
+    """The robot gave up its way and recovers."""
 
-    bumped: bool
+    bumped: bool                     # because it touched something, not because it made no progress
 
 
-class Driver:
-    """Turns a path into velocity commands; owns the state of recoveries. It trusts nothing but the scan."""
+class Steering:
+    """Turns a path into velocity commands and owns the state of recoveries. It trusts the scan only."""
 
-    def __init__(self, name: str, seed: int) -> None:
+    def __init__(self, name: str, seed: int, beams: LidarBeams) -> None:
+        self._beams = beams
         self._name, self._seed = name, seed
         self._anchor: tuple[float, float, int] | None = None     # x, y, ns: where progress was last made
         self._back_until = 0
@@ -70,7 +70,8 @@ class Driver:
             ) -> tuple[Act, Trouble | None]:
         """One command for one observation, and a Trouble when a recovery begins.
 
-        Args: path, world points still ahead, the goal last (empty: stay). face: a world point to turn to at its end.
+        Args: path: world points (x, y) still ahead, the goal last; empty: stay. face: a world point to turn to at the
+        end of the path.
         """
         points = self._points(seen.pose, scan_m)
         if now >= self._turn_until:
@@ -85,9 +86,12 @@ class Driver:
         return self._escape(points, now), None
 
     def _points(self, pose: Pose, scan_m: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Hits close by in the body frame, [n, 2]: of this scan, and of the two before for what hides between beams."""
+        """Hits close by in the body frame, [n, 2], of this scan and of the two before it.
+
+        The older scans show things that lie between the beams of this one.
+        """
         near = scan_m < _NEAR_M
-        fresh = (scan_m[near] * np.stack([_COS[near], _SIN[near]])).T.astype(np.float64)
+        fresh = (scan_m[near] * np.stack([self._beams.cos[near], self._beams.sin[near]])).T.astype(np.float64)
         c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
         turn = np.array([[c, s], [-s, c]])                       # world to body
         at = np.array([pose.x_m, pose.y_m])
@@ -97,7 +101,7 @@ class Driver:
         return np.concatenate([fresh, *old])
 
     def _check(self, seen: Observation, moving: bool, now: int) -> Trouble | None:
-        """Whether a recovery is due: something was touched, or a robot with a way to go has got nowhere."""
+        """Trouble when a recovery is due: the robot touched something, or made no progress on its way."""
         pose = seen.pose
         if seen.bumped:
             return Trouble(bumped=True)
@@ -110,7 +114,7 @@ class Driver:
         return None
 
     def _recover(self, seen: Observation, now: int) -> None:
-        """Plan a way out: back off, then turn; longer and other ways each time in a row."""
+        """Plan a recovery: back off, then turn. Each further try in a row takes longer and turns by another draw."""
         self._tries = min(self._tries + 1, 6)
         u = draw.stream(self._seed, self._name, "recovery", now)
         stretch = 1.0 + 0.3 * (self._tries - 1)
@@ -122,7 +126,7 @@ class Driver:
         self._anchor = (seen.pose.x_m, seen.pose.y_m, self._turn_until)
 
     def _escape(self, points: NDArray[np.float64], now: int) -> Act:
-        """The command of the recovery in progress: straight back while that is clear, else turn on the spot."""
+        """The command of the present recovery: straight back while the way is clear, else a turn on the spot."""
         self._last_w = 0.0
         if now < self._back_until and _clear_back(points):
             return Act(v_mps=BACK_MPS, w_radps=0.0, ttl_s=TTL_S)
@@ -149,7 +153,7 @@ class Driver:
         room = np.minimum(gap.min(axis=1), 0.7)
         score = progress - 0.25 * off + 0.35 * room - 0.03 * np.abs(_W - self._last_w)
         score[~ok] = -np.inf
-        best = int(score.argmax())                               # turning on the spot is always among the ok ones
+        best = int(score.argmax())                               # a turn on the spot is always ok
         self._last_w = float(_W[best])
         return Act(v_mps=float(_V[best]), w_radps=self._last_w, ttl_s=TTL_S)
 
@@ -172,8 +176,10 @@ def _clear_back(points: NDArray[np.float64]) -> bool:
 
 
 def _ahead(pose: Pose, points: NDArray[np.float64], path: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """The point to steer for, in the body frame: up to LOOKAHEAD_M away on the path, as far as the robot fits through
-    on a straight line, counted from the path's point that is nearest."""
+    """The point to steer for, in the body frame, or None when the path is empty.
+
+    It lies on the path, up to LOOKAHEAD_M beyond the nearest point, as far as the robot fits on a straight line.
+    """
     if not path:
         return None
     away = [math.dist(p, (pose.x_m, pose.y_m)) for p in path]
@@ -190,7 +196,7 @@ def _ahead(pose: Pose, points: NDArray[np.float64], path: list[tuple[float, floa
 
 
 def _fits(points: NDArray[np.float64], x: float, y: float) -> bool:
-    """Whether a robot can go straight to (x, y), as far as the scan shows; what it already touches does not count."""
+    """Whether the robot can go straight to (x, y), as far as the scan shows; only things on the way count."""
     way = math.hypot(x, y)
     if way < 1e-6 or not points.size:
         return True

@@ -1,4 +1,4 @@
-"""An occupancy grid of the building, fed by scans, looks, masks and teammates' maps. Index [iy, ix], y north."""
+"""An occupancy map of the building, fed by scans, looks, masks and teammates' maps. Index [iy, ix], y north."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.protocol.world import CAMERA, LIDAR, Pose
+from agents.behaviours.search.camera_view import CameraView
+from agents.behaviours.search.lidar_beams import LidarBeams
+from swarm.core.protocol.world import Pose
 
 CELL_M = 0.25
 CELLS = 96                           # per side: 24 m, centred on the world's origin
@@ -19,12 +21,9 @@ UNKNOWN, FREE, OCCUPIED, LOOKED = range(4)
 """What is known of a cell; LOOKED is free and searched by camera."""
 
 _HIT, _SOLID, _CLEAR = 3, 9, -4      # evidence: gained by a hit, and its limits
-_REACH = math.ceil(LIDAR.range_m / CELL_M)
-_STEP_RAD = 2 * math.pi / LIDAR.beams
 _SLACK_M = 0.15                      # a beam clears cells whose centre is this much short of its end
-_HALF_FOV_RAD = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px) - 0.05
-_MATE_M = 0.5                        # hits this close to a teammate are the teammate
-_ANGLES = LIDAR.angles_rad().astype(np.float64)
+_RIM_RAD = 0.05                      # what is this close to the rim of a frame does not count as looked at
+_MATE_M = 0.5                        # a hit this close to a teammate is the teammate
 
 
 def cell_of(x_m: float, y_m: float) -> tuple[int, int]:
@@ -46,10 +45,13 @@ def line_free(blocked: NDArray[np.bool_], x0_m: float, y0_m: float, x1_m: float,
     return not bool(blocked[iy, ix].any())
 
 
-class Map:
-    """What one robot knows of the building: its own evidence first, teammates' word where it has none."""
+class OccupancyMap:
+    """What one robot knows of the building: its own evidence, and teammates' maps where it has none."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: CameraView, beams: LidarBeams) -> None:
+        self._beams = beams
+        self._reach = math.ceil(beams.range_m / CELL_M)          # cells
+        self._look_rad = view.half_fov_rad - _RIM_RAD
         self._evidence = np.zeros((CELLS, CELLS), np.int8)       # > 0 occupied, < 0 free, 0 unknown
         self._looks = np.zeros((CELLS, CELLS), np.uint8)
         self._peers = np.zeros((CELLS, CELLS), np.uint8)
@@ -62,18 +64,19 @@ class Map:
         Each cell in reach is compared with the beams beside it (an inverse sensor model), so that cells between two
         beams become free as well, where both beams pass.
         """
+        beams = self._beams
         jy, jx = cell_of(pose.x_m, pose.y_m)
-        rows = slice(max(jy - _REACH, 0), jy + _REACH + 1)
-        cols = slice(max(jx - _REACH, 0), jx + _REACH + 1)
+        rows = slice(max(jy - self._reach, 0), jy + self._reach + 1)
+        cols = slice(max(jx - self._reach, 0), jx + self._reach + 1)
         dx, dy = self._centres[None, cols] - pose.x_m, self._centres[rows, None] - pose.y_m
         away = np.sqrt(dx * dx + dy * dy)
         bearing = np.arctan2(dy, dx) - pose.heading_rad
-        beam = ((bearing + math.pi) / _STEP_RAD) % LIDAR.beams
-        low = beam.astype(np.intp) % LIDAR.beams
+        beam = ((bearing + math.pi) / beams.step_rad) % beams.count
+        low = beam.astype(np.intp) % beams.count
         share = beam - low
-        left, right = ranges_m[low], ranges_m[(low + 1) % LIDAR.beams]
+        left, right = ranges_m[low], ranges_m[(low + 1) % beams.count]
         nearest = np.where(share < 0.5, left, right)
-        aside = np.minimum(share, 1.0 - share) * away * _STEP_RAD
+        aside = np.minimum(share, 1.0 - share) * away * beams.step_rad
         passed = (aside < 0.12) & (away < nearest - _SLACK_M) | (away < np.minimum(left, right) - _SLACK_M)
 
         evidence = self._evidence[rows, cols]
@@ -87,19 +90,19 @@ class Map:
         soft = self._evidence[between] == 0
         self._evidence[between[0][soft], between[1][soft]] = 1
 
-        ahead = np.abs((bearing + math.pi) % (2 * math.pi) - math.pi) < _HALF_FOV_RAD
+        ahead = np.abs((bearing + math.pi) % (2 * math.pi) - math.pi) < self._look_rad
         seen = ahead & (away < LOOK_RANGE_M) & (away < np.maximum(left, right) + CELL_M)
         looks = self._looks[rows, cols]
         looks[seen & (looks < LOOKS)] += 1
-        looks[away < 0.5] = LOOKS                                # a target this close would have been met
+        looks[away < 0.5] = LOOKS                                # a target this close would have shown
 
     def _hits(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]],
               ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """(iy, ix) of the cells that beams end in, and of cells between ends that belong to one surface."""
         ends = ranges_m.astype(np.float64) + 0.03                # a little into the surface
-        solid = ranges_m < LIDAR.range_m - 0.05
-        x = pose.x_m + ends * np.cos(_ANGLES + pose.heading_rad)
-        y = pose.y_m + ends * np.sin(_ANGLES + pose.heading_rad)
+        solid = ranges_m < self._beams.hit_below_m
+        x = pose.x_m + ends * np.cos(self._beams.angle_rad + pose.heading_rad)
+        y = pose.y_m + ends * np.sin(self._beams.angle_rad + pose.heading_rad)
         for mx, my in mates:
             solid &= np.hypot(x - mx, y - my) > _MATE_M
         solid &= (np.abs(x) < HALF_M) & (np.abs(y) < HALF_M)
@@ -116,7 +119,7 @@ class Map:
             self._marked_until[cell] = max(int(self._marked_until[cell]), until)
 
     def merge(self, ids: NDArray[np.intp], states: NDArray[np.uint8]) -> None:
-        """Believe a teammate's `blocks`: ids [n], states uint8 [n, 8, 8]; what it does not know is left alone."""
+        """Take in a teammate's `blocks`: ids [n], states uint8 [n, 8, 8]. Cells unknown to it stay as they are."""
         for block, state in zip(ids.tolist(), states, strict=True):
             iy, ix = block // (CELLS // 8) * 8, block % (CELLS // 8) * 8
             mine = self._peers[iy:iy + 8, ix:ix + 8]
@@ -124,7 +127,7 @@ class Map:
             np.copyto(mine, state, where=state != UNKNOWN)
 
     def own_states(self) -> NDArray[np.uint8]:
-        """uint8 [cells, cells]: states from this robot's own evidence alone; this is what it tells others."""
+        """uint8 [cells, cells]: states from this robot's own evidence alone. The robot tells these to its teammates."""
         free = np.where(self._looks >= LOOKS, LOOKED, FREE)
         return np.where(self._evidence > 0, OCCUPIED, np.where(self._evidence < 0, free, UNKNOWN)).astype(np.uint8)
 

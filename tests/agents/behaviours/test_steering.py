@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from agents.behaviours.search.drive import RADIUS_M, Driver, clearances
+from agents.behaviours.search.steering import RADIUS_M, Steering, clearances
 from swarm.core.protocol.world import Act, Pose
-from tests.agents.behaviours.toy import Segment, gap_m, observation
+from tests.agents.behaviours.toy import BEAMS, Segment, gap_m, observation
 
 WALL: list[Segment] = [(1.5, -5, 1.5, 5), (1.5, -5, -5, -5), (-5, -5, -5, 5), (-5, 5, 1.5, 5)]
 TICK = 100_000_000
@@ -17,11 +17,11 @@ TICK = 100_000_000
 def drive(path: list[tuple[float, float]], ticks: int, walls: list[Segment] = WALL, *, glued: bool = False,
           face: tuple[float, float] | None = None) -> tuple[list[Pose], list[Act], int]:
     """Poses, acts and recoveries of a unicycle; a glued one does not move."""
-    driver, pose = Driver("a", 3), Pose(0.0, 0.0, 0.0)
+    steering, pose = Steering("a", 3, BEAMS), Pose(0.0, 0.0, 0.0)
     poses, acts, recoveries = [pose], [], 0
     for k in range(ticks):
         seen = observation(pose, walls, v_mps=acts[-1].v_mps if acts else 0.0)
-        act, trouble = driver.act(seen, seen.scan, path, face, k * TICK)
+        act, trouble = steering.act(seen, seen.scan, path, face, k * TICK)
         recoveries += trouble is not None
         acts.append(act)
         if not glued:
@@ -54,9 +54,9 @@ def test_no_progress_is_answered_by_backing_off_and_turning() -> None:
 
 
 def test_a_touch_is_answered_at_once() -> None:
-    driver = Driver("a", 3)
+    steering = Steering("a", 3, BEAMS)
     seen = observation(Pose(0.0, 0.0, 0.0), WALL, bumped=True)
-    act, trouble = driver.act(seen, seen.scan, [(1.0, 0.0)], None, TICK)
+    act, trouble = steering.act(seen, seen.scan, [(1.0, 0.0)], None, TICK)
     assert trouble is not None
     assert trouble.bumped
     assert act.v_mps < 0
@@ -64,19 +64,19 @@ def test_a_touch_is_answered_at_once() -> None:
 
 def test_backing_off_looks_behind() -> None:
     behind: list[Segment] = [(-0.33, -2, -0.33, 2)]
-    driver = Driver("a", 3)
+    steering = Steering("a", 3, BEAMS)
     seen = observation(Pose(0.0, 0.0, 0.0), behind, bumped=True)
-    act, _ = driver.act(seen, seen.scan, [(1.0, 0.0)], None, TICK)
+    act, _ = steering.act(seen, seen.scan, [(1.0, 0.0)], None, TICK)
     assert act.v_mps == 0
     assert act.w_radps != 0
 
 
 def test_robots_choose_their_way_out_by_name_and_seed() -> None:
     def turn(name: str, seed: int) -> list[float]:
-        driver, out = Driver(name, seed), []
+        steering, out = Steering(name, seed, BEAMS), []
         for k in range(40):
             seen = observation(Pose(0.0, 0.0, 0.0), WALL, bumped=k == 0)
-            out.append(driver.act(seen, seen.scan, [(-3.0, 0.0)], None, k * TICK)[0].w_radps)
+            out.append(steering.act(seen, seen.scan, [(-3.0, 0.0)], None, k * TICK)[0].w_radps)
         return out
     assert turn("a", 1) == turn("a", 1)
     assert len({tuple(turn(n, s)) for n in "abcd" for s in (1, 2)}) > 4
