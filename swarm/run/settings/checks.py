@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 from models import store
 from sim_worlds import scenarios
-from sim_worlds.robots import KINDS, RobotSpec
+from sim_worlds.robots import KINDS
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile
+from swarm.core.settings.process_files import RobotSpec
 from swarm.run.settings.fault_checks import check_faults
 from swarm.telemetry.accept import check_accept
 
