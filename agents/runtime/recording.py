@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from pathlib import Path
 
@@ -55,15 +54,12 @@ class Recording:
             agents=[leg.agent for leg in span.legs] if in_chain else [span.ran_on],
         ))
 
-    def write(self, path: Path) -> None:
-        """Write all of it, as a whole or not at all. Raises: OSError."""
+    def content(self) -> bytes:
+        """The file `NAME.npz`."""
         content = io.BytesIO()
         frames = np.stack(self._frames) if self._frames else np.empty((0, 0, 0, 3), np.uint8)
         np.savez(content, frames=frames, records=np.frombuffer(msgspec.msgpack.encode(self._records), np.uint8))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
-        partial.write_bytes(content.getvalue())
-        os.replace(partial, path)
+        return content.getvalue()
 
 
 def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:

@@ -134,9 +134,9 @@ class Serving:
             self._counts["passed_on"] += 1
             self._passed = {r: passed for r, passed in self._passed.items() if now < passed.deadline_ns}
             _remember(self._passed, asked.request, _Passed(asked.route[0].agent, asked.deadline_ns))
-            return [ev.PassOn(asked=asked, times=times)]
+            return [ev.PassOn(asked=asked, times=times, made=event.made)]
         self._counts["answered"] += 1
-        return [ev.Answer(request=asked.request, peer=asked.peer, times=times, done=asked.done)]
+        return [ev.Answer(request=asked.request, peer=asked.peer, times=times, done=asked.done, made=event.made)]
 
     def not_taken(self, request: RequestId, peer: str) -> list[ev.Command]:
         """A peer cannot be reached, or does not take what was passed on to it: the owner is told."""

@@ -20,7 +20,8 @@ import msgspec
 import numpy as np
 
 from agents.peers.table import Presence
-from agents.runtime.catalogue import Loaded
+from agents.runtime.emulation import VariantTimes
+from agents.runtime.sessions import Loaded
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from models.build.measure.ladder import ladder
@@ -68,7 +69,7 @@ class Fcfs:
         elif isinstance(event, ev.StageDone) and self._running is not None:
             span, self._running = self._running, None
             span.ended_ns, span.ending, span.run_s = now, "completed", seconds(event.finished_ns - event.started_ns)
-            out.append(ev.Deliver(span=span))
+            out.append(ev.Deliver(span=span, outcome=event.made))
         if self._running is None and self._waiting:
             span = self._running = self._waiting.popleft()
             self._key += 1
@@ -110,7 +111,7 @@ class Held:
                 took_s.append(watch.time_ms(lambda t=tensors, k=k, m=made: m.append(pipeline.run(t, k, k + 1))) / 1e3)
                 tensors = made[0]
         self._loaded[model] = Loaded(
-            whole, task, network.inputs, _quantiles(whole_s), [_quantiles(s) for s in by_stage], pipeline
+            whole, task, network.inputs, VariantTimes(_quantiles(whole_s), [_quantiles(s) for s in by_stage]), pipeline
         )
         self.profiles[model] = [Profile(
             model=model, variant=VARIANT, p50_s=_middle(whole_s), p95_s=max(whole_s), memory_bytes=0, accuracy=1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 
-from agents.runtime.executor import PATIENCE
+from agents.runtime.emulation import PATIENCE
 from agents.scheduling.queue.preemption import MOST_CUTS
 from agents.scheduling.queue.queued_run import Work
 from agents.scheduling.queue.run_queue import AGING_NS

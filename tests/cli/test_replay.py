@@ -37,7 +37,8 @@ def run_folder(folder: Path, told: list[tuple[np.ndarray, Outcome]]) -> Path:
         legs = [LegRun(agent=agent, first=0, last=1) for agent in ("rover_0", "mule")] if i == 0 else []
         kept.keep(Span(request=RequestId("rover_0", 1, i), stream="s", model="detector", variant="int8", priority=0,
                        captured_ns=0, submitted_ns=0, deadline_ns=1, ran_on="mule", legs=legs), outcome, frame)
-    kept.write(folder / "run" / RECORDINGS / "rover_0.npz")
+    (folder / "run" / RECORDINGS).mkdir()
+    (folder / "run" / RECORDINGS / "rover_0.npz").write_bytes(kept.content())
     return folder / "run"
 
 
