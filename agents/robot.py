@@ -14,7 +14,7 @@ from agents import behaviours
 from agents.bodies.world import WorldBody
 from agents.peers.advert import OwnAdvert
 from agents.peers.link_report import LinkNewsbook
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.performer import Input, Performer
 from agents.ports import Runner
 from agents.runtime.offer import Offer
@@ -60,11 +60,11 @@ class Robot:
             streams=settings.streams, battery=host.machine.battery(),
         ))
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
-        self._peers = Presence()
+        self._peers = PeerTable()
         self._link_news = LinkNewsbook()
         self._failures = FailureDetector(host, self._participant, self._changed, engaged=self._peers.engaged)
         self._scheduler = Scheduler(
-            name=settings.name, policy=settings.policy, profiles=offer.profiles, presence=self._peers,
+            name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
         )
         self._performer = Performer(host, runner, self._scheduler, offer, self._ended)
@@ -208,7 +208,7 @@ class Robot:
                     for peer in self._net.peers("agent"):
                         self._net.send(peer, msg.Shared(topic=topic, data=data))
 
-    # --- presence and news ---
+    # --- peers and news ---
 
     def _advertise(self) -> None:
         """Make a new advert if our speed or battery has changed; each peer gets it after its next heartbeat."""

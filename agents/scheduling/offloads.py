@@ -8,12 +8,12 @@ from __future__ import annotations
 import msgspec
 from numpy.typing import NDArray
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.chains import record, runs
 from agents.scheduling.guards import Guards
 from agents.scheduling.peer_requests import CHAIN_BROKEN
-from agents.scheduling.queue.run_queue import WorkQueue
+from agents.scheduling.queue.run_queue import RunQueue
 from swarm.core.clock import NS, ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import LegTimes, Span
@@ -36,8 +36,8 @@ class OpenRequest(msgspec.Struct):
 class Offloads:
     """Sends requests to peers, and learns from what comes back. Methods add commands to `out`."""
 
-    def __init__(self, presence: Presence, queue: WorkQueue, guards: Guards) -> None:
-        self._presence, self._queue, self._guards = presence, queue, guards
+    def __init__(self, peers: PeerTable, queue: RunQueue, guards: Guards) -> None:
+        self._peers, self._queue, self._guards = peers, queue, guards
 
     def send(
         self, state: OpenRequest, now: int, out: list[ev.Command], tensors: list[NDArray] | None = None
@@ -49,7 +49,7 @@ class Offloads:
         if not (span.legs or state.route[0].whole):
             span.legs = runs(state.route)
         for leg in state.route:
-            self._presence.sent(leg, span.request, span.model, span.variant, now)
+            self._peers.sent(leg, span.request, span.model, span.variant, now)
         out.append(ev.SendStage(
             request=span.request, model=span.model, variant=span.variant, priority=span.priority,
             deadline_ns=span.deadline_ns - ns(state.way_s), route=state.route, tensors=tensors,
@@ -62,7 +62,7 @@ class Offloads:
     def can_go_on(self, state: OpenRequest, now: int) -> bool:
         """Whether there is time for the way to the peers of its route, and all of them are there."""
         return now + ns(state.way_s) < state.span.deadline_ns and all(
-            self._presence.knows(leg.agent) for leg in state.route)
+            self._peers.knows(leg.agent) for leg in state.route)
 
     def refused(self, state: OpenRequest | None, event: ev.Refused, now: int) -> bool:
         """A peer does not have it, nor does any peer after it; those before it are done.
@@ -71,8 +71,8 @@ class Offloads:
         """
         asked = [leg.agent for leg in state.route] if state and state.span.offloaded_to else []
         broken = event.reason == CHAIN_BROKEN and event.peer in asked[:-1]
-        self._presence.wary(asked[asked.index(event.peer) + 1] if broken else event.peer, WARY_S, now)
-        self._presence.dropped(event.peer, event.request)
+        self._peers.wary(asked[asked.index(event.peer) + 1] if broken else event.peer, WARY_S, now)
+        self._peers.dropped(event.peer, event.request)
         if state is None or event.peer not in asked:
             return False
         self._clear(state)
@@ -88,7 +88,7 @@ class Offloads:
         """A peer's answer: note what the legs took. Returns whether it counts; else it is late, or was never asked for.
         """
         if state is None or state.span.offloaded_to != event.peer:
-            self._presence.dropped(event.peer, event.request)
+            self._peers.dropped(event.peer, event.request)
             return False
         self._clear(state)
         self._queue.served(state.span.stream)
@@ -102,7 +102,7 @@ class Offloads:
         span = state.span
         late_s = (now - span.captured_ns) / NS - span.predicted_s
         if state.out and late_s > 0 and len(state.route) == 1:
-            self._presence.overdue(state.route[0], span.model, span.variant, late_s)
+            self._peers.overdue(state.route[0], span.model, span.variant, late_s)
         out += [ev.CancelStage(request=span.request, peer=holder) for holder in state.holders]
         self._clear(state)
         state.out = False
@@ -111,10 +111,10 @@ class Offloads:
         """What each leg took there; a peer that tells of another number of legs is believed only about its own."""
         known = len(state.route) if len(times) == len(state.route) else 1
         for leg, took in zip(state.route[-known:], times[-known:], strict=True):
-            self._presence.ran(leg, state.span.model, state.span.variant, took)
+            self._peers.ran(leg, state.span.model, state.span.variant, took)
 
     def _clear(self, state: OpenRequest) -> None:
         """No peer has it any more."""
         for leg in state.route:
-            self._presence.dropped(leg.agent, state.span.request)
+            self._peers.dropped(leg.agent, state.span.request)
         state.holders = []

@@ -9,17 +9,17 @@ lost, the request comes home, whole: its frame is kept.
 
 from __future__ import annotations
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.ports import Made
 from agents.scheduling import events as ev
 from agents.scheduling.chains import runs
 from agents.scheduling.guards import Guards
-from agents.scheduling.load_shedding import Degradation
+from agents.scheduling.load_shedding import LoadShedding
 from agents.scheduling.offloads import UNREACHABLE, Offloads, OpenRequest
-from agents.scheduling.placements import Plans
-from agents.scheduling.queue.queued_run import Work
-from agents.scheduling.queue.run_queue import WorkQueue
-from agents.scheduling.variants import Ready
+from agents.scheduling.placements import Placements
+from agents.scheduling.queue.queued_run import QueuedRun
+from agents.scheduling.queue.run_queue import RunQueue
+from agents.scheduling.variants import RunnableVariants
 from swarm.core.clock import NS, ns, seconds
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
@@ -34,17 +34,18 @@ class ImpossibleEvent(RuntimeError):
     """An event that cannot happen in this state: a bug; the message tells the story of its subject."""
 
 
-class Requests:
+class OwnRequests:
     """All open requests of one robot. Methods add what is to be done to `out`."""
 
     def __init__(
-        self, name: str, policy: str, ready: Ready, presence: Presence, queue: WorkQueue, guards: Guards, plans: Plans
+        self, name: str, policy: str, variants: RunnableVariants, peers: PeerTable, queue: RunQueue, guards: Guards,
+        placements: Placements,
     ) -> None:
-        self._name, self._policy, self._ready, self._presence = name, policy, ready, presence
-        self.degradation = Degradation()
+        self._name, self._policy, self._variants, self._peers = name, policy, variants, peers
+        self.load_shedding = LoadShedding()
         self.ends: list[tuple[Span, int]] = []               # to learn from, and when
-        self._queue, self._guards, self._plans = queue, guards, plans
-        self._offloads = Offloads(presence, queue, guards)
+        self._queue, self._guards, self._placements = queue, guards, placements
+        self._offloads = Offloads(peers, queue, guards)
         self._open: dict[RequestId, OpenRequest] = {}
         self.ended: dict[str, int] = {"completed": 0, "late": 0, "failed": 0}
         self.submitted = self.duplicates = 0
@@ -52,7 +53,7 @@ class Requests:
     def reflect(self) -> None:
         """Learn from what has ended."""
         for span, now in self.ends:
-            self.degradation.ended(span, now)
+            self.load_shedding.ended(span, now)
         self.ends.clear()
 
     def __len__(self) -> int:
@@ -72,7 +73,7 @@ class Requests:
             captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns,
         )
         state = self._open[event.request] = OpenRequest(span=span)
-        reason = self.degradation.refuses(stream, now) if self.degradation.steps else ""
+        reason = self.load_shedding.refuses(stream, now) if self.load_shedding.steps else ""
         if reason:
             self._end(state, "failed", reason, now, out)
             return
@@ -80,15 +81,15 @@ class Requests:
         situation = None if self._policy == "local" else self._situation(span, now, out)
         if situation is None:                                # without a look at what is not asked for
             wait_s = self._queue.wait_s(now, stream.priority, event.deadline_ns)
-            choice = at_home(self._name, self._ready.profiles.get(stream.model, ()), wait_s)
+            choice = at_home(self._name, self._variants.profiles.get(stream.model, ()), wait_s)
         else:
             choice = route(situation)
         if choice is None:
             self._end(state, "failed", "no_model", now, out)
             return
-        profile = self._ready.has(stream.model, choice.variant)
+        profile = self._variants.has(stream.model, choice.variant)
         if profile is not None:
-            out += self._ready.want_steps(profile, stream.priority, now)
+            out += self._variants.want_steps(profile, stream.priority, now)
         age_s = (now - event.captured_ns) / NS
         span.predicted_s = choice.predicted_s + age_s
         if situation is not None and event.request.sequence % SAMPLED == 0:
@@ -103,7 +104,7 @@ class Requests:
         else:
             self._offloads.send(state, now, out)
 
-    def _supersede(self, older: Work, now: int, out: list[ev.Command]) -> None:
+    def _supersede(self, older: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """Newest wins: what waits here on the same stream ends; what has begun, is out, or was out, goes on."""
         state = self._open[older.request]
         if not (state.span.offloaded_to or older.began_ns):
@@ -111,15 +112,15 @@ class Requests:
             self._end(state, "failed", "superseded", now, out)
 
     def _situation(self, span: Span, now: int, out: list[ev.Command]) -> Situation:
-        placement = self._plans.placement(span.stream, now)
+        placement = self._placements.placement(span.stream, now)
         if placement is not None and self._name in placement.where and len(placement.where) > 1:
-            out += self._ready.want(span.model, placement.variant)
+            out += self._variants.want(span.model, placement.variant)
         situation = Situation(
             home=self._name, policy=self._policy, model=span.model, left_s=seconds(span.deadline_ns - now),
-            own=self._ready.profiles.get(span.model, ()), placement=placement,
-            wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._presence.views(now),
+            own=self._variants.profiles.get(span.model, ()), placement=placement,
+            wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._peers.views(now),
         )
-        return cheaper(situation) if self.degradation.steps else situation
+        return cheaper(situation) if self.load_shedding.steps else situation
 
     def _wait_at_home(self, state: OpenRequest, profile: Profile, leg: Leg, *, guard: bool, now: int) -> None:
         span = state.span
@@ -168,7 +169,7 @@ class Requests:
 
     def _fall_back(self, state: OpenRequest, *, guard: bool, now: int) -> bool:
         """Run at home, whole, on the fastest variant. Returns whether there is one."""
-        own = fastest(self._ready.profiles.get(state.span.model, ()))
+        own = fastest(self._variants.profiles.get(state.span.model, ()))
         if own is not None:
             self._wait_at_home(state, own, Leg(self._name), guard=guard, now=now)
         return own is not None
@@ -194,7 +195,7 @@ class Requests:
         if state.work is None:
             self._end(state, "failed", "no_answer", now, out)
 
-    def set_aside(self, work: Work, now: int, out: list[ev.Command]) -> None:
+    def set_aside(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """A run at home waits again. What was promised still is: it goes before all else when it must."""
         span = self._open[work.request].span
         if not span.guarded or work.guard:
@@ -205,7 +206,7 @@ class Requests:
         elif now + work.p95_ns <= span.deadline_ns:
             self._queue.promote(work.key, now)
 
-    def expired(self, work: Work, now: int, out: list[ev.Command]) -> None:
+    def expired(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """A run at home was taken out of the queue: it could not have been in time."""
         self._end(self._open[work.request], "failed", "expired", now, out)
 
@@ -221,7 +222,7 @@ class Requests:
             out.append(ev.AbortRun(work=state.work))
         self._deliver(state, event.outcome, now, out)
 
-    def done(self, work: Work, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
+    def done(self, work: QueuedRun, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         """A run at home has ended: a result, or the first leg of a chain."""
         state = self._open.get(work.request)
         if state is None or state.work != work.key:          # the peers' answer was first

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.runtime.sessions import Sessions, read_offer
 from agents.scheduling.scheduler import Scheduler
 from models.batches import SIZES
@@ -67,7 +67,7 @@ class _Block:
     def __init__(self, sessions: Sessions, profile: Profile, block_s: float) -> None:
         self.completed, self.latency_ms = 0, list[float]()
         self.scheduler = Scheduler(
-            name=NAME, policy="local", profiles={profile.model: [profile]}, presence=Presence()
+            name=NAME, policy="local", profiles={profile.model: [profile]}, peers=PeerTable()
         )
         self._rig = Rig(self.scheduler, sessions, self._ended)
         self._streams = [

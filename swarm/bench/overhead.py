@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import psutil
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.process import SWITCH_S
 from agents.runtime.offer import Offer
 from agents.runtime.sessions import Sessions, read_offer
@@ -57,7 +57,7 @@ class _Block:
 
     def __init__(self, offer: Offer, sessions: Sessions, model: str, way: _Way) -> None:
         self._rests = way.rests
-        scheduler = Scheduler(name=NAME, policy="local", profiles=offer.profiles, presence=Presence())
+        scheduler = Scheduler(name=NAME, policy="local", profiles=offer.profiles, peers=PeerTable())
         self._rig = Rig(scheduler, sessions, self._ended, way.busy_poll_s)
         self._clock, self._loop = self._rig.clock, self._rig.loop
         self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)

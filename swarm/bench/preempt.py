@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.runtime.emulation import VariantTimes
 from agents.runtime.sessions import Loaded
 from agents.scheduling import events as ev
@@ -146,7 +146,7 @@ class _Way:
     def __init__(self, held: Held, urgent: bool, background: bool, in_order: bool, block_s: float) -> None:
         self.block = Block()
         self._scheduler = Fcfs() if in_order else Scheduler(
-            name=NAME, policy="local", profiles=held.profiles, presence=Presence(),
+            name=NAME, policy="local", profiles=held.profiles, peers=PeerTable(),
             staged=[(model, VARIANT) for model in held.profiles],
         )
         self._rig = Rig(self._scheduler, held, self._ended)

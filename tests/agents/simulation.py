@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.queue.preemption import CUT_S
@@ -30,7 +30,7 @@ class Simulation:
     def __init__(self, scene: Scene, seed: int) -> None:
         self.scene, self.random = scene, random.Random(seed)
         self.agenda = Agenda()
-        self.known = Presence()
+        self.known = PeerTable()
         self.scheduler = robot(
             scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded
         )

@@ -214,6 +214,7 @@ def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: Passin
     time.advance(0.002)
     wait_s = runs.runner.preempt(1, 1e-6)
     assert wait_s == pytest.approx(PATIENCE * 0.008 + CUT_S)
+    assert wait_s is not None
     (handle,) = model.handles
     runs.runner.hurry(1)                                   # too early
     assert not handle.aborted

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agents.scheduling import events as ev
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from models.batches import paying
 from models.store import ARTEFACTS, load_card
 from swarm.core.clock import ns
@@ -80,7 +80,7 @@ class BatchExecutor(SimulatedExecutor):
 class BatchWatch(Watch):
     """All that started at once have had their run."""
 
-    def _feed(self, waiting: list[Work], ready: list[Work], running: list[Work], now: int) -> None:
+    def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         super()._feed(waiting, ready, list(self._queue._running.values()), now)
 
 
