@@ -1,4 +1,4 @@
-"""What a robot saw and was told of it: the frame and the outcome of every request that was delivered.
+"""The recording of one robot: the frame and the outcome of every request that was delivered. No files: bytes.
 
 `NAME.npz` holds `frames`, uint8 [n, height, width, 3], and `records`, MessagePack as uint8: a list of `Record`.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
-from swarm.core.settings.errors import BadInput
 
 MOST_FRAMES = 1000                   # kept by one robot: 20 MB of those that the world sends
 
@@ -62,12 +60,12 @@ class Recording:
         return content.getvalue()
 
 
-def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:
-    """Records and frames of a file. Raises: BadInput."""
+def parse(content: bytes) -> tuple[list[Record], NDArray[np.uint8]]:
+    """Records and frames of a file. Raises: ValueError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             frames, records = (np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
                                for name in ("frames", "records"))
         return msgspec.msgpack.decode(records.tobytes(), type=list[Record]), frames
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, msgspec.DecodeError) as error:
-        raise BadInput(str(path), f"not a recording: {error}", "a file that a run with --record wrote") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.DecodeError) as error:
+        raise ValueError(str(error)) from error

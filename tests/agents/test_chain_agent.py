@@ -180,7 +180,7 @@ def test_what_it_was_told_is_recorded_by_the_time_that_it_has_drained(tmp_path: 
         chain.wait("launcher", msg.Ended)
         chain.send(chain.launcher, msg.Drain())
         chain.until("launcher", msg.Drained, "mule", "ox")
-        records, frames = recording.read(tmp_path / "recordings" / "rover.npz")
+        records, frames = recording.parse((tmp_path / "recordings" / "rover.npz").read_bytes())
         record = next(record for record in records if record.request == sent.request)
         assert (record.model, record.variant, record.agents) == ("detector", "int8", ["rover", "mule"])
         assert record.outcome == Detections(boxes=[box])

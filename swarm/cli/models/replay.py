@@ -49,6 +49,14 @@ class Whole:
         return self._task.postprocess(self._session.run(self._task.preprocess(frame)))
 
 
+def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:
+    """Records and frames of a file. Raises: BadInput."""
+    try:
+        return recording.parse(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(str(path), f"not a recording: {error}", "a file that a run with --record wrote") from None
+
+
 def replay(given: argparse.Namespace) -> int:
     """Exit code 1 when any outcome differs; each that does is named."""
     folder = Path(given.folder)
@@ -89,7 +97,7 @@ def replay(given: argparse.Namespace) -> int:
 
 def _recorded(file: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
     """Records of a file with their frames. Raises: BadInput."""
-    records, frames = recording.read(file)
+    records, frames = read(file)
     for record in records:
         if not 0 <= record.frame < len(frames):
             raise BadInput(str(file), f"{record.request} is of frame {record.frame}", f"there are {len(frames)}")
