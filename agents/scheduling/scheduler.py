@@ -106,11 +106,11 @@ class Scheduler:
         return out
 
     def reflect(self) -> None:
-        """Learn from the last event. Nobody waits for that: a driver has it done once the commands are, else the next
-        event has."""
+        """Learn from the last event. Nobody waits for that: the performer calls it after the commands, or else the
+        next event does."""
         for work, took_s, ended, now in self._ran:
             if self._variants.ran(work, took_s, ended, now):
-                self._streams.clear()                        # they are met anew, at the pace that holds now
+                self._streams.clear()                        # they are met anew, at the speed that holds now
         self._ran.clear()
         self._requests.reflect()
 

@@ -1,4 +1,4 @@
-"""A scheduler without its driver: made-up profiles, events and peers."""
+"""A scheduler alone: made-up profiles, events and peers."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ from swarm.core.policy.cost import together_p50_s
 from swarm.core.policy.plan import MOST_AT_ONCE, Profile
 from swarm.core.protocol.spans import RequestId
 from tests.agents.fakes import asked, profile, robot
-from tests.agents.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.simulated import Agenda, Run, SimulatedExecutor
+from tests.agents.schedules.simulation import Simulation
+from tests.agents.schedules.watch import Watch
 from tests.agents.scheduling.test_schedules import Kind
-from tests.agents.simulated import Agenda, Run, SimulatedExecutor
-from tests.agents.simulation import Simulation
-from tests.agents.watch import Watch
 
 MANY_THREADS = 99                    # that the bare executor need not count: what runs at once is one run
 

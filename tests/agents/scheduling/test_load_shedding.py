@@ -19,7 +19,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol.spans import Ending, RequestId, Span
 from tests.agents.fakes import arrived, of, peer_table, profile, robot, stream
-from tests.agents.simulated import Agenda, SimulatedExecutor
+from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 
 URGENT = StreamSpec(name="detect", model="detector", rate_hz=10.0, deadline_s=0.1, priority=2)
 MIDDLE = StreamSpec(name="track", model="tracker", rate_hz=5.0, deadline_s=0.2, priority=1)

@@ -13,9 +13,9 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.membership.view import HEARTBEAT_S
 from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
-from tests.agents.scenes import Asking, Scene
-from tests.agents.simulated import Agenda, SimulatedExecutor
-from tests.agents.watch import Watch
+from tests.agents.schedules.scenes import Asking, Scene
+from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
+from tests.agents.schedules.watch import Watch
 
 PEERS = ("mule", "ox", "asker")
 SILENT_S = 1.0

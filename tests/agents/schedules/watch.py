@@ -11,7 +11,7 @@ from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
-from tests.agents.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
+from tests.agents.schedules.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
 
 Line = tuple[str, str]               # whose, and which stream, or for a peer which model
 
