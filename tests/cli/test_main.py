@@ -24,7 +24,7 @@ class Block:
         if name.partition(".")[0] in {BLOCKED!r}:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
-import swarm.cli.main, agents.robot
+import swarm.cli.main, agents.process
 """
 
 

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
