@@ -23,7 +23,7 @@ from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
-from swarm.core.policy.route import split_into
+from swarm.core.policy import policies
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
@@ -50,7 +50,7 @@ class Agent:
         folder = Path(settings.models) if settings.models else None
         catalogue = Catalogue(
             [*settings.load, *(s.model for s in settings.streams)], settings.board, folder,
-            board_name=settings.board_name, staged=split_into(settings.policy) > 0,
+            board_name=settings.board_name, staged=policies.load(settings.policy).uses_stages,
         )
         self._process = Process(settings, "agent", busy_poll_s=settings.board.busy_poll_s)
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock

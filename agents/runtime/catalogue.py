@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import profiles, store, tasks
-from models.batches import paying
+from models.batch_sizes import paying
 from models.pipeline import Pipeline
 from models.profiles import Times
 from models.providers import order

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.camera_input import ImageInput
 from models.store import ModelError
-from models.tasks.image import ImageInput
 from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card
 
@@ -84,3 +84,6 @@ def overlaps(a: NDArray, b: NDArray) -> NDArray:
     shared = sides.clip(0.0).prod(2)
     union = (a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1) - shared
     return shared / np.maximum(union, 1e-9)
+
+
+make = Detect.of

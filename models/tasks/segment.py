@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.camera_input import ImageInput
 from models.store import ModelError
-from models.tasks.image import ImageInput
 from swarm.core.protocol.world import Mask
 from swarm.core.settings.cards import Card
 
@@ -39,3 +39,6 @@ class Segment:
         if classes.ndim != 3 or len(classes) != 1 or classes.dtype != np.uint8:
             raise ValueError(f"expected classes uint8 [1, h, w], found {classes.dtype} {list(classes.shape)}")
         return Mask(height=classes.shape[1], width=classes.shape[2], cells=classes.tobytes())
+
+
+make = Segment.of

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from sim_worlds import scenarios
+from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.launch_file import FleetSpec
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
@@ -40,10 +41,11 @@ def process_specs(
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
     behaviour = getattr(scenarios.load(launch.scenario), "BEHAVIOUR", launch.scenario)
+    policy = policies.load(launch.policy)
     for fleet in launch.fleet:
         streams = [stream.spec() for stream in launch.streams if fleet.name in stream.on]
         own = {stream.model for stream in streams}
-        load = sorted({stream.model for stream in launch.streams} - own) if launch.policy != "local" else []
+        load = sorted({stream.model for stream in launch.streams} - own) if policy.uses_peers else []
         for robot in fleet.robots():
             agent = AgentFile(
                 name=robot, board_name=fleet.board, board=launch.boards[fleet.board], streams=streams,
@@ -51,7 +53,7 @@ def process_specs(
                 record=recordings if launch.record else "", **common,
             )
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
-    if launch.policy == "planner":
+    if policy.uses_plan:
         specs.append(ProcessSpec(name="planner", role="planner", settings=PlannerFile(ray=resolved.ray, **common)))
     return specs
 

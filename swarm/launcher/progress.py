@@ -95,10 +95,5 @@ class Live:
 
 
 def progress_on(stream: IO[str] = sys.stderr) -> Progress:
-    """What suits the stream: live on a terminal where rich is installed, else plain."""
-    if stream.isatty():
-        try:
-            return Live(stream)
-        except ImportError:
-            pass
-    return Plain(stream)
+    """Live on a terminal, else plain."""
+    return Live(stream) if stream.isatty() else Plain(stream)

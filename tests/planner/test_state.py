@@ -14,6 +14,7 @@ from swarm.core.protocol.messages import Advert, Heartbeat, LinkNews
 from swarm.membership.events import Came, Lost
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.problem import Problem
+from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import place
 from swarm.planner.state import PlannerState
 from tests.planner.builders import profile, stream, team
@@ -47,7 +48,7 @@ class Drive:
                 self.solve(command)
 
     def solve(self, command: Solve) -> None:
-        solution = place(command.problem, command.previous, 0.01, loyal=command.loyal)
+        solution = place(command.problem, command.previous, CountedBudget(0.01), limit_churn=command.limit_churn)
         self.do(Solved(command.basis, solution, 0.01, refined=command.refine))
 
     def advertise(self) -> None:
@@ -180,7 +181,7 @@ def test_a_refinement_counts_only_while_its_plan_holds() -> None:
     refine = drive.held[-1]
     assert refine.refine
     assert refine.basis[1] == drive.state.plan.epoch
-    better = place(refine.problem, [], 0.01)
+    better = place(refine.problem, [], CountedBudget(0.01))
     swapped = {"carrier_0": "carrier_1", "carrier_1": "carrier_0"}
     other = [p if p.where == [p.agent] else
              type(p)(agent=p.agent, stream=p.stream, variant=p.variant, where=[swapped[p.where[0]]])

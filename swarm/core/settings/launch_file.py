@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import Deadline, FleetName, Priority, RateHz, RunSeconds, Seed
 from swarm.core.settings.boards import Board, Strict
@@ -84,6 +85,9 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     boards: dict[str, Board] = {}            # beside those of boards.yaml
 
     def processes(self) -> list[str]:
-        """World, agents in the fleet's order, then the planner if the policy has one."""
+        """World, agents in the fleet's order, then the planner if the policy uses one.
+
+        Raises: ValueError for an unknown policy.
+        """
         robots = [robot for fleet in self.fleet for robot in fleet.robots()]
-        return ["world", *robots, *(["planner"] if self.policy == "planner" else [])]
+        return ["world", *robots, *(["planner"] if policies.load(self.policy).uses_plan else [])]

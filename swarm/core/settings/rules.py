@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
+from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.policy.route import POLICIES, split_into
 from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board
@@ -60,10 +60,12 @@ def distinct(names: Iterable[str], where: str) -> None:
 
 def policy(given: str, where: str) -> None:
     """Raises: BadInput."""
-    if given.partition(":")[0] == "split" and not split_into(given):
-        raise BadInput(where, f"{given[:NAME_MAX]!r} is no way to split", "split:N, with N from 2 to 8 agents")
-    if not split_into(given):
-        known(given, (*POLICIES, "split:N"), where, "policy")
+    if given.partition(":")[0] not in policies.available():
+        known(given, policies.usages(), where, "policy")
+    try:
+        policies.load(given)
+    except ValueError as error:
+        raise BadInput(where, f"{given[:NAME_MAX]!r} is no policy", str(error)) from None
 
 
 # --- boards, streams, addresses ---

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swarm.core.protocol.scene import SHARE
+from swarm.telemetry.report.text_table import text_table
 
 Summary = Mapping[str, Any]
 MEASURES_SHOWN = 3                   # of a mission, where there is little room
@@ -88,9 +89,5 @@ def rows(summaries: Sequence[Summary]) -> list[list[str]]:
 
 def table(summaries: Sequence[Summary]) -> str:
     """The runs as columns of plain text, numbers to the right."""
-    lines = [["", *labels(summaries)], *rows(summaries)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    drawn = ["  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-             for line in lines]
-    rule = "-" * len(drawn[0])
-    return "\n".join([drawn[0].rstrip(), rule, *drawn[1:]]) + "\n"
+    header = ["", *labels(summaries)]
+    return text_table(header, rows(summaries), right=range(1, len(header)), rule=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,27 @@ def test_every_behaviour_keeps_the_protocol(name: str) -> None:
 def test_an_unknown_name_is_refused_with_what_is_known(name: str) -> None:
     with pytest.raises(BadInput, match="search_rescue"):
         load(name)
+
+
+NEW = """
+from swarm.core.protocol.world import Act, Observation
+
+class Spin:
+    def on(self, event, now):
+        return [Act(v_mps=0.0, w_radps=1.0, ttl_s=0.5)] if isinstance(event, Observation) else []
+
+def spin(robot, team, seed):
+    return Spin()
+"""
+
+
+def test_a_file_in_the_folder_is_a_behaviour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spin.py").write_text(NEW)
+    monkeypatch.setattr(behaviours, "__path__", [*behaviours.__path__, str(tmp_path)])
+    try:
+        assert "spin" in available()
+        (act,) = load("spin")("a", ["a"], 7).on(observation(Pose(0.0, 0.0, 0.0), THREE_ROOMS, sequence=0), 0)
+        assert isinstance(act, Act)
+    finally:
+        sys.modules.pop("agents.behaviours.spin", None)
+        vars(behaviours).pop("spin", None)

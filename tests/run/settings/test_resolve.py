@@ -144,7 +144,7 @@ def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new:
     ({"duration_s": -1.0}, "--duration: -1 is too small; above 0"),
     ({"seed": -3}, "--seed: -3 is too small; at least 0"),
     ({"policy": "best"}, "--policy: no policy is called 'best'"),
-    ({"policy": "split:1"}, "--policy: 'split:1' is no way to split"),
+    ({"policy": "split:1"}, "--policy: 'split:1' is no policy"),
     ({"clock": "virtual"}, "--clock: virtual time is not available yet"),
     ({"network": "radio"}, "--network: radio is not available yet"),
     ({"robots": 1}, "--robots: 1 robots for 2 fleets; at least 2"),
