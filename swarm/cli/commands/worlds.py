@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("name", nargs="?", metavar="NAME")
     p.add_argument("--seed", type=int, default=0, metavar="N")
     p.add_argument("--robots", type=int, default=2, metavar="N")
-    p.add_argument("--out", default="", metavar="FILE", help="render: the floor plan; default: NAME-SEED.svg")
+    p.add_argument("--out", default="", metavar="FILE",
+                   help="render: the picture, .svg, .png or .pdf; default: NAME-SEED.svg")
     p.add_argument("--json", action="store_true")
 
 
@@ -48,6 +48,8 @@ def run(given: argparse.Namespace) -> int:
         raise BadInput(f"swarm worlds {given.action}", "no name", f"one of {', '.join(scenarios.available())}")
     known(given.name, scenarios.available(), f"swarm worlds {given.action}", "scenario")
     if given.action == "render":
+        from swarm.cli import extras
+
         extras.needed("swarm worlds render", "matplotlib")
     scene = _scene(given.name, given.seed, given.robots)
     if given.action == "render":
@@ -87,7 +89,7 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
 def _render(scene: Scene, path: Path) -> int:
     import msgspec
 
-    from swarm.telemetry.report.map import draw_scene  # matplotlib takes a second to import
+    from swarm.telemetry.report.map import draw_scene
 
     if path.suffix not in PICTURES:
         raise BadInput(f"--out {path}", f"no picture ends in {path.suffix!r}", f"one of {', '.join(PICTURES)}")
