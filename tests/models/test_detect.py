@@ -4,10 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.camera_input import ImageInput
 from models.store import ARTEFACTS, ModelError, load_card
 from models.tasks import detect, task
 from models.tasks.detect import Detect
-from models.tasks.image import ImageInput
 from swarm.core.protocol.world import Detection, Detections, Mask
 from swarm.core.settings.cards import Card, TensorSpec
 
