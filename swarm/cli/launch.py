@@ -12,13 +12,14 @@ from typing import Any
 
 from swarm.cli import extras
 from swarm.core.clock import MonotonicClock, local_stamp
+from swarm.launcher.load import load_launch
 from swarm.launcher.progress import Quiet, progress_on
-from swarm.run.settings.resolve import Options, dry_run, resolve
+from swarm.run.settings.resolve import Options, dry_run
 
 
 def launch(given: argparse.Namespace) -> int:
     """Resolve, fly, tell. Errors go to stderr in one line; with --json, stdout has the summary and nothing else."""
-    resolved = resolve(Options(
+    resolved = load_launch(Options(
         launch=given.launch, assignments=given.assignments, robots=given.robots, duration_s=given.duration,
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None,
@@ -50,7 +51,7 @@ def demo(given: argparse.Namespace) -> int:
     summaries: list[dict[str, Any]] = []
     commanded_ns = None                              # the first flight's clock runs from the command itself
     for policy in ("local", "planner"):
-        resolved = resolve(Options(
+        resolved = load_launch(Options(
             launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
         print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
         outcome = Launch(resolved, Path(given.out) / policy, command=_command(), progress=progress_on(sys.stderr),

@@ -13,7 +13,7 @@ from swarm.core.settings.cards import Card
 from swarm.core.settings.config import Board
 from swarm.core.settings.rules import known
 from swarm.launcher import find
-from swarm.run.settings.resolve import read_boards
+from swarm.launcher.load import load_boards
 
 
 def profile(given: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def profile(given: argparse.Namespace) -> int:
 
 
 def _board(name: str) -> Board:
-    boards = read_boards(find.boards_file(Path("launch") / find.BOARDS))
+    boards = load_boards(find.boards_file(Path("launch") / find.BOARDS))
     known(name, boards, "--board", "board")
     return boards[name]
 
