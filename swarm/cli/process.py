@@ -1,4 +1,4 @@
-"""`swarm agent|planner|world FILE`: what a board runs, and what the launcher runs as its children."""
+"""`swarm agent|planner|world|collector FILE`: what a board runs; the launcher runs the first three as its children."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swarm.cli import extras
 from swarm.core.settings import rules
-from swarm.core.settings.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.core.settings.config import AgentFile, CollectorFile, PlannerFile, WorldFile, read
 
 
 def agent(given: argparse.Namespace) -> int:
@@ -27,6 +27,16 @@ def planner(given: argparse.Namespace) -> int:
     from swarm.planner.process import run
 
     return run(settings)
+
+
+def collector(given: argparse.Namespace) -> int:
+    """For boards without a launcher: writes a run folder when it is told to end."""
+    settings = read(Path(given.file), CollectorFile)
+    rules.collector_file(settings, given.file)
+    extras.needed("swarm collector", "matplotlib", "pyarrow")
+    from swarm.telemetry.process import run
+
+    return run(settings, given.file)
 
 
 def world(given: argparse.Namespace) -> int:

@@ -184,6 +184,8 @@ class Collector:
         ran_s: how long the streams ran. encryption: what CURVE costs on this machine; None: messages are plain.
         """
         rows = self._ledger.close()
+        if not self._launch.duration_s:              # on boards nobody said how long
+            self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
             agents=self._agents, world=self.world, planner=self.planner, faults=self._faults, losses=self._losses,

@@ -18,7 +18,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a process of the swarm."""
 
     name: str
-    role: str                        # agent | planner | world | launcher
+    role: str                        # agent | planner | world | launcher | collector
     urgent: str                      # endpoint of the lane for control and small messages
     bulk: str                        # endpoint of the lane for tensors
     public_key: str = ""             # CURVE key, Z85; empty on plaintext loopback
@@ -324,7 +324,7 @@ class PlannerNews(Message, frozen=True, kw_only=True):
     ray: bool
 
 
-_LAUNCHER, _AGENT, _PLANNER, _WORLD = "launcher", "agent", "planner", "world"
+_LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
 _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, Afflicted), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Joined, Rumour), (_AGENT, _PLANNER)),
@@ -333,7 +333,7 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
     **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
-    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER)),
+    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER, _COLLECTOR)),
 }
 
 

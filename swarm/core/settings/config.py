@@ -17,7 +17,7 @@ from swarm.core.settings.cards import Precision, Provider
 from swarm.core.settings.errors import BadInput
 
 T = TypeVar("T")
-RESERVED = ("world", "planner", "launcher")
+RESERVED = ("world", "planner", "launcher", "collector")
 Security = Literal["", "plaintext"]
 """Empty: without keys, loopback alone. `plaintext`: without keys, wherever the others are, in words."""
 
@@ -174,6 +174,18 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     robots: list[RobotSpec]
     frame_hz: float = 5.0
     sense_hz: float = 10.0
+
+
+class CollectorFile(ProcessFile, frozen=True, kw_only=True):
+    """What `swarm collector FILE` reads. What is run is said by a launch file, or by fleet, streams and boards here."""
+
+    name: str = "collector"
+    out: str                         # the run folder
+    launch: str = ""                 # a launch file with all its boards, as `swarm launch NAME --dry-run` prints it
+    fleet: list[FleetSpec] = []      # the robots; their agents must be in the roster
+    streams: list[StreamOn] = []     # what they ask for
+    boards: dict[str, Board] = {}    # those of the fleet
+    drain_s: float | None = None     # how long open requests are awaited at the end; None: longer than any deadline
 
 
 def read(path: Path, kind: type[T]) -> T:

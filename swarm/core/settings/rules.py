@@ -8,13 +8,23 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.policy.route import POLICIES, split_into
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.cards import PRECISIONS
-from swarm.core.settings.config import RESERVED, AgentFile, Board, PlannerFile, StreamOn, WorldFile
+from swarm.core.settings.config import (
+    RESERVED,
+    AgentFile,
+    Board,
+    CollectorFile,
+    FleetSpec,
+    PlannerFile,
+    ProcessFile,
+    StreamOn,
+    WorldFile,
+)
 from swarm.core.settings.errors import BadInput
 
 NAME_MAX = 64                        # of a process: a fleet's name and a number
@@ -30,7 +40,7 @@ RATE_HZ_MIN, RATE_HZ_MAX = 1e-3, 240.0       # once in a quarter of an hour; eve
 DEADLINE_S_MAX = 3600.0
 PRIORITY_MAX = 1000
 SEED_MAX = 2**63 - 1
-ROLES = ("agent", "planner", "world", "launcher")
+ROLES = ("agent", "planner", "world", "launcher", "collector")
 RAY = re.compile(r"local|none|(ray://)?[\w.-]+:\d{1,5}")
 HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9._-]{0,252})")
 ADDRESS = re.compile(r"tcp://([^:/]+):(\d{1,5})")
@@ -204,14 +214,41 @@ def world_file(given: WorldFile, where: str, scenarios: Collection[str], kinds: 
         positive(value, f"{where}: {key}", RATE_HZ_MAX, RATE_HZ_MIN)
 
 
+def collector_file(given: CollectorFile, where: str) -> None:
+    """Raises: BadInput."""
+    _process(given, where)
+    if not given.out:
+        raise BadInput(f"{where}: out", "no folder", "the folder that the run is written into")
+    if given.launch and (given.fleet or given.streams or given.boards):
+        raise BadInput(f"{where}: launch", "a launch file, and fleet, streams or boards beside it", "one of the two")
+    if given.drain_s is not None:
+        within(given.drain_s, f"{where}: drain_s", 0.0, DEADLINE_S_MAX)
+    collected(given.fleet, given.streams, given.boards, where)
+
+
+def collected(
+    fleet: Sequence[FleetSpec], given: Sequence[StreamOn], boards: Mapping[str, Board], where: str
+) -> None:
+    """What a collector counts makes sense. Raises: BadInput."""
+    distinct((one.name for one in fleet), f"{where}: fleet")
+    for name, one in boards.items():
+        board(one, f"{where}: boards: {name}")
+    for i, one in enumerate(fleet):
+        known(one.board, boards, f"{where}: fleet[{i}].board", "board of this file")
+    streams(given, f"{where}: streams")
+    for i, stream in enumerate(given):
+        for name in stream.on:
+            known(name, [one.name for one in fleet], f"{where}: streams[{i}].on", "fleet")
+
+
 def ray(given: str, where: str) -> None:
     """Raises: BadInput unless it says which Ray, if any."""
     if not RAY.fullmatch(given):
         raise BadInput(where, f"{given!r} is no address of a cluster", "local, none, or HOST:PORT")
 
 
-def _process(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
-    """What all three say of themselves and of others."""
+def _process(given: ProcessFile, where: str) -> None:
+    """What the file of every process says of the process and of others."""
     named(given.name, f"{where}: name")
     if not 1 <= len(given.swarm) <= SWARM_MAX or not given.swarm.isprintable():
         raise BadInput(f"{where}: swarm", f"{given.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
@@ -225,7 +262,7 @@ def _process(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
     _security(given, where)
 
 
-def _security(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
+def _security(given: ProcessFile, where: str) -> None:
     """Plaintext stays on this machine, unless the file says so in words."""
     if given.keys and given.security:
         raise BadInput(f"{where}: security", f"{given.security}, and keys beside it", "one of the two")
