@@ -23,7 +23,7 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome, Pose
-from swarm.core.settings.config import AgentFile
+from swarm.core.settings.process_files import AgentFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop, Timer
 

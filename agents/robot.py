@@ -23,12 +23,12 @@ from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
-from swarm.core.policy.route import split_into
+from swarm.core.policy import policies
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Claim, Observation, Outcome, Perceived
-from swarm.core.settings.config import AgentFile
+from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report
+from swarm.core.settings.process_files import AgentFile
 from swarm.membership.events import Came, Doubted, Lost
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
@@ -50,7 +50,7 @@ class Agent:
         folder = Path(settings.models) if settings.models else None
         catalogue = Catalogue(
             [*settings.load, *(s.model for s in settings.streams)], settings.board, folder,
-            board_name=settings.board_name, staged=split_into(settings.policy) > 0,
+            board_name=settings.board_name, staged=policies.load(settings.policy).uses_stages,
         )
         self._process = Process(settings, "agent", busy_poll_s=settings.board.busy_poll_s)
         self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
@@ -77,7 +77,7 @@ class Agent:
         self._outbox = Outbox(self._loop, self._participant.tell_launcher)
         self._body = WorldBody(self._net, settings.body)
         self._behaviour = (
-            behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed)
+            behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed, self._body.sensors)
             if settings.behaviour else None
         )
         self._recording = Recording() if settings.record else None
@@ -133,7 +133,7 @@ class Agent:
             case msg.Shared(topic=topic, data=data):
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(claim=claim, verdict=verdict):
-                self._behave(behaviours.Verdict(claim=claim, verdict=verdict))
+                self._behave(behaviours.Verdict(self._body.reported(claim), verdict))
             case msg.Afflicted(slow=slow):
                 self._driver.executor.slow_down(slow)
             case msg.Start():
@@ -210,8 +210,8 @@ class Agent:
             match command:
                 case Act():
                     self._body.act(command)
-                case Claim():
-                    self._body.claim(command)
+                case Report():
+                    self._body.report(command)
                 case behaviours.Note(topic=topic, data=data):
                     for peer in self._net.peers("agent"):
                         self._net.send(peer, msg.Shared(topic=topic, data=data))

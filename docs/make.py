@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from sim_worlds.world import Scene
+from swarm.core.protocol.scene import Scene
 from swarm.core.protocol.spans import Span
 from swarm.telemetry.file_types import EVENTS, EventRecord, Manifest, PlanRecord, Poses, ProcessRecord
 from swarm.telemetry.recorder import FILES, FOLDERS

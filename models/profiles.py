@@ -13,8 +13,8 @@ import msgspec
 
 from models import cache, store
 from models.store import ModelError
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card, Precision, Provider, RunTime
-from swarm.core.settings.config import Board
 
 HOST = "host"
 """The board that is this machine as it is."""

@@ -1,4 +1,4 @@
-"""What every world offers, and the plain data it reports.
+"""What every world offers.
 
 A world is stepped from outside: it reads no clock and starts no thread.
 """
@@ -7,70 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-import msgspec
-
 from sim_worlds.sensors.ground_truth import TrueBox
+from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.world import Act, Claim, Observation
 
 STEP_HZ = 240
-
-
-class Mission(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the mission has come."""
-
-    targets: int
-    found: int
-    coverage: float                  # share of the free floor that any robot has seen, 0..1
-    collisions: int                  # contact episodes of a robot with anything but the floor
-    wrong_claims: int
-    duplicate_claims: int
-
-
-class SceneShape(msgspec.Struct, frozen=True, kw_only=True):
-    """A footprint: a rectangle by its half extents and yaw, or a circle of radius hx_m."""
-
-    shape: str                       # box or circle
-    x_m: float                       # centre
-    y_m: float                       # centre
-    hx_m: float                      # half extent along its own x, or radius
-    hy_m: float                      # half extent along its own y
-    yaw_rad: float                   # how far it is turned
-    colour: str                      # "#rrggbb"
-
-
-class SceneTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """A target, and who found it when."""
-
-    label: str                       # class
-    x_m: float                       # centre
-    y_m: float                       # centre
-    found_by: str | None             # robot; null: nobody yet
-    found_at_s: float | None         # simulated time
-
-
-class SceneRobot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a robot stands."""
-
-    name: str                        # of the robot
-    kind: str                        # of robot
-    radius_m: float                  # of its footprint
-    x_m: float                       # centre
-    y_m: float                       # centre
-    heading_rad: float               # 0 along x, counter-clockwise
-
-
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """A world as plain data, for maps: `msgspec.to_builtins` makes JSON of it. Square, centred on the origin."""
-
-    scenario: str                    # its name
-    seed: int                        # that it was made from
-    size_m: float                    # of each side
-    time_s: float                    # simulated, of this scene
-    walls: list[SceneShape]          # inner and outer ones
-    clutter: list[SceneShape]        # things that are no targets
-    targets: list[SceneTarget]       # to be found
-    spawns: list[SceneRobot]         # robots at the start
-    robots: list[SceneRobot]         # robots now
 
 
 class World(ABC):

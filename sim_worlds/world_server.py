@@ -21,8 +21,8 @@ from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Observation, Pose
-from swarm.core.settings.config import WorldFile
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import WorldFile
 from swarm.membership.participant import Participant
 from swarm.net.process import Process, log_to_stderr
 
@@ -173,12 +173,10 @@ class Service:
         if self._running:
             self._loop.after(NEWS_NS, self._tell_news)
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
-        mission = self._world.mission()
         self.participant.tell_launcher(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
-            targets=mission.targets, found=mission.found, coverage=mission.coverage, collisions=mission.collisions,
-            poses=dict(self._poses),
+            mission=self._world.mission(), poses=dict(self._poses),
         ))
 
     def _scene(self) -> msg.Scene:

@@ -1,4 +1,4 @@
-"""Ray, behind two verbs: `map` and `actor`. The only file that imports it, and only when it is asked to connect.
+"""Ray, behind one verb, `map`. The only file that imports Ray, and only when it is asked to connect.
 
 Nothing here raises for Ray's sake: what went wrong comes back as a reason, because no part of a swarm needs Ray.
 Local Ray is kept small (FACTS.md: 711 MiB and 9 processes when idle): few CPUs, a small object store, no dashboard.
@@ -46,7 +46,7 @@ def available() -> bool:
 
 
 def connected() -> bool:
-    """Whether `map` and `actor` can be used now."""
+    """Whether `map` can be used now."""
     if not available():
         return False
     import ray
@@ -119,35 +119,6 @@ def map(function: Callable[[T], R], items: Sequence[T], timeout_s: float) -> Map
     except Exception as error:           # noqa: BLE001 - Ray itself went away
         reason = _words(error)
     return Mapped(values, reason)
-
-
-class Actor:
-    """An object that lives in a process of the cluster."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    def call(self, method: str, *args: Any, timeout_s: float) -> Any:
-        """Call a method and wait for its result. Raises: TimeoutError, RuntimeError when it cannot be had."""
-        import ray
-        from ray import exceptions
-
-        try:
-            return ray.get(getattr(self._handle, method).remote(*args), timeout=timeout_s)
-        except exceptions.GetTimeoutError:
-            raise TimeoutError(f"{method} did not end within {timeout_s:g} s") from None
-        except exceptions.RayError as error:
-            raise RuntimeError(_words(error)) from None
-
-
-def actor(cls: type, *args: Any, cpus: float = 1.0) -> Actor | str:
-    """Make an object in the cluster; a reason where there is none."""
-    if not connected():
-        return "ray is not up"
-    import ray
-
-    remote: Any = ray.remote(num_cpus=cpus)(cls)
-    return Actor(remote.remote(*args))
 
 
 def disconnect(timeout_s: float = 4.0) -> bool:

@@ -1,8 +1,9 @@
-"""What a robot does with what it senses: one module per behaviour, and the directory listing is the registry.
+"""Behaviours of robots: one module per behaviour, and the directory listing is the registry.
 
-A behaviour module defines a function of its own name, `NAME(robot, team, seed) -> Behaviour`. Its parts live in
-packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic policy: events in;
-acts, claims and notes out. It reads no clock, does no I/O and draws only from `swarm.core.policy.draw`.
+A behaviour module defines a function of its own name, `NAME(robot, team, seed, sensors) -> Behaviour`; see `Maker`.
+Its parts live in packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic
+policy: events in; acts, reports and notes out. It reads no clock, does no I/O and draws only from
+`swarm.core.policy.draw`. What its models tell apart is its own knowledge: the protocol has class numbers only.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from swarm.core.protocol.world import Act, Claim, Observation, Perceived
+from swarm.core.protocol.world import Act, Observation, Perceived, Report, SensorSuite
 from swarm.core.settings.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a teammate's behaviour said. It may be lost, late, out of order, or nonsense."""
+    """A note from a teammate's behaviour. Notes may be lost, late, out of order, or nonsense."""
 
-    sender: str                      # the robot that said it, as the network vouches for
+    sender: str                      # the robot that sent it; the network has checked this
     topic: str
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What this robot tells all its teammates."""
+    """A note from this robot to all its teammates."""
 
     topic: str
     data: bytes
@@ -36,22 +37,31 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The world's judgement of a claim that this robot made."""
+    """The world's judgement of a report that this robot made."""
 
-    claim: Claim
-    verdict: str                     # found | duplicate | wrong
+    report: Report
+    verdict: str                     # one word of the scenario, such as found, duplicate or wrong
 
 
 Event = Observation | Perceived | Heard | Verdict
-Output = Act | Claim | Note
+Output = Act | Report | Note
 
 
 class Behaviour(Protocol):
     """One robot's policy."""
 
     def on(self, event: Event, now: int) -> list[Output]:
-        """What to do about an event at `now` (ns, never going back): one Act for each Observation, else none."""
+        """Outputs for an event at `now` (ns, never goes back): one Act for each Observation, else none."""
         ...
+
+
+Maker = Callable[[str, list[str], int, SensorSuite], Behaviour]
+"""Makes the behaviour of one robot, called with (robot, team, seed, sensors).
+
+Raises BadInput when the sensors lack one that the behaviour needs.
+"""
+
+_Sensor = TypeVar("_Sensor")
 
 
 def available() -> list[str]:
@@ -59,11 +69,21 @@ def available() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.ispkg)
 
 
-def load(name: str) -> Callable[[str, list[str], int], Behaviour]:
-    """The maker of a behaviour, called with (robot, team, seed).
+def load(name: str) -> Maker:
+    """The maker of a behaviour.
 
     Raises BadInput when there is no behaviour of this name.
     """
     if name not in available():
         raise BadInput("behaviour", f"there is no {name!r}", f"known are {', '.join(available())}")
     return getattr(importlib.import_module(f"{__name__}.{name}"), name)
+
+
+def required(behaviour: str, kind: str, sensor: _Sensor | None) -> _Sensor:
+    """The sensor of this kind.
+
+    Raises BadInput when the robot has none: the behaviour cannot run on it.
+    """
+    if sensor is None:
+        raise BadInput(f"behaviour {behaviour!r}", f"needs a {kind}, and the robot has none", f"a body with a {kind}")
+    return sensor

@@ -1,6 +1,6 @@
-"""Search and rescue: a team explores a building, confirms targets, and tells each other what it knows.
+"""Search and rescue: a team explores a building, confirms targets, and shares its maps and finds.
 
-Each robot decides for itself and is safe by its own scan; what it hears only saves the team double work.
+Each robot decides for itself and is safe by its own scan. Notes from teammates only save the team double work.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict
+from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict, required
 from agents.behaviours.search import gossip
-from agents.behaviours.search.drive import Driver
+from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import Find, MapNews, Teller
-from agents.behaviours.search.grid import Map
-from agents.behaviours.search.sight import mask_obstacles
-from agents.behaviours.search.targets import Targets
+from agents.behaviours.search.lidar_beams import LidarBeams
+from agents.behaviours.search.locator import Locator
+from agents.behaviours.search.occupancy_map import OccupancyMap
+from agents.behaviours.search.steering import Steering
+from agents.behaviours.search.targets import Targets, claim
 from agents.behaviours.search.team import Mate, expected
-from swarm.core.protocol.world import LIDAR, Detections, Observation, Perceived, Pose
+from swarm.core.protocol.world import Detections, Observation, Perceived, Pose, SensorSuite
 
 PLAN_NS = 700_000_000
 PLAN_MIN_NS = 300_000_000
 TELL_NS = 1_000_000_000
 FINDS_NS = 2_000_000_000
-MATE_NS = 2_500_000_000              # a teammate's word on itself counts this long
+MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
 SCANS_KEPT = 16
 SCAN_MATCH_NS = 250_000_000
 MASK_MARK_NS = 4_000_000_000
@@ -52,13 +54,15 @@ class Statistics:
 
 
 class SearchRescue:
-    """The policy of one robot; see `Behaviour`."""
+    """The policy of one robot; see `Behaviour`. It needs a camera and a lidar. Raises: BadInput."""
 
-    def __init__(self, name: str, team: list[str], seed: int) -> None:
-        self._name = name
-        self._team = frozenset(team) - {name}
-        self._map, self._targets, self._teller = Map(), Targets(), Teller()
-        self._driver, self._goals = Driver(name, seed), Goals(name, seed)
+    def __init__(self, robot: str, team: list[str], seed: int, sensors: SensorSuite) -> None:
+        view = CameraView(required("search_rescue", "camera", sensors.camera))
+        self._beams = LidarBeams(required("search_rescue", "lidar", sensors.lidar))
+        self._locator = Locator(view, self._beams)
+        self._team = frozenset(team) - {robot}
+        self._map, self._targets, self._teller = OccupancyMap(view, self._beams), Targets(self._locator), Teller()
+        self._steering, self._goals = Steering(robot, seed, self._beams), Goals(robot, seed)
         self._mates: dict[str, Mate] = {}
         self._scans: deque[tuple[int, Pose, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
         self._goal: Goal | None = None
@@ -66,7 +70,7 @@ class SearchRescue:
         self._told_at: int | None = None
         self._finds_at = 0
         self._sequence = 0
-        self._offset_ns = sorted({*team, name}).index(name) * TELL_NS // max(len(team), 1)
+        self._offset_ns = sorted({*team, robot}).index(robot) * TELL_NS // max(len(team), 1)
         self._count = dict.fromkeys(Statistics.__dataclass_fields__, 0)
 
     @property
@@ -87,22 +91,22 @@ class SearchRescue:
         if isinstance(event, Verdict):
             self._count["found"] += event.verdict == "found"
             self._count["wrong"] += event.verdict == "wrong"
-            news = self._targets.judged(event.claim, event.verdict)
+            news = self._targets.judged(event.report, event.verdict)
             return self._tell_finds([news], now) if news is not None else []
         self._hear(event, now)
         return []
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
-        """Map, plan when it is time, drive, and tell the others about once a second."""
+        """Map, plan when it is time, steer, and tell the teammates about once a second."""
         self._count["observations"] += 1
-        scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=LIDAR.range_m)
+        scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=self._beams.range_m)
         self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
         mates = {n: m for n, m in sorted(self._mates.items()) if now - m.heard_at < MATE_NS}
         self._map.scan(seen.pose, scan, [expected(m, now) for m in mates.values()])
         if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):
             self._plan(seen.pose, mates, now)
         path = list(self._goal.path) if self._goal is not None else []
-        act, trouble = self._driver.act(seen, scan, path, self._goal.face if self._goal is not None else None, now)
+        act, trouble = self._steering.act(seen, scan, path, self._goal.face if self._goal is not None else None, now)
         if trouble is not None:
             self._count["recoveries"] += 1
             self._count["bumps"] += trouble.bumped
@@ -129,7 +133,7 @@ class SearchRescue:
             self._targets.detections(seen.outcome, seen.pose, scan)
             return self._claim(now)
         self._targets.mask(seen.outcome, seen.pose, scan)
-        points = mask_obstacles(seen.outcome, seen.pose, scan)
+        points = self._locator.obstacles(seen.outcome, seen.pose, scan)
         self._count["marks"] += len(points)
         self._map.mark(points, now + MASK_MARK_NS)
         return []
@@ -146,8 +150,7 @@ class SearchRescue:
         if not claims:
             return []
         self._count["claims"] += len(claims)
-        finds = [Find(kind="confirmed", label=c.label, x_m=c.x_m, y_m=c.y_m) for c in claims]
-        return [*claims, *self._tell_finds(finds, now)]
+        return [*map(claim, claims), *self._tell_finds(claims, now)]
 
     def _tell(self, pose: Pose, now: int) -> list[Output]:
         """The periodic notes: the map about once a second, all finds every two."""
@@ -173,7 +176,7 @@ class SearchRescue:
         return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds))] if finds else []
 
     def _hear(self, heard: Heard, now: int) -> None:
-        """Take in a teammate's note; whatever is not in order is counted and forgotten."""
+        """Take in a teammate's note. A bad note is counted and dropped."""
         self._count["notes_heard"] += 1
         try:
             if heard.sender not in self._team:
@@ -189,7 +192,7 @@ class SearchRescue:
             self._count["notes_ignored"] += 1
 
     def _hear_map(self, sender: str, news: MapNews, now: int) -> None:
-        """The map is believed in any order; the pose and goal only from the newest note."""
+        """Take in the map of any note, but the pose and the goal of the newest note only."""
         self._map.merge(news.ids, news.states)
         known = self._mates.get(sender)
         if known is not None and 0 <= known.sequence - news.sequence < RESTART:
@@ -199,7 +202,7 @@ class SearchRescue:
 
 
 def _touched(seen: Observation, scan: NDArray[np.float32]) -> list[tuple[float, float]]:
-    """Where the thing that was touched must be when the scan shows nothing near: just ahead, or behind when backing."""
+    """Points (x, y) of a thing that was touched and that the scan does not show: just ahead, or behind when backing."""
     if float(scan.min()) < 0.5:
         return []
     way = seen.pose.heading_rad + (math.pi if seen.v_mps < -0.05 else 0.0)
@@ -207,6 +210,9 @@ def _touched(seen: Observation, scan: NDArray[np.float32]) -> list[tuple[float, 
             for side in (-0.4, 0.0, 0.4)]
 
 
-def search_rescue(name: str, team: list[str], seed: int) -> Behaviour:
-    """The search behaviour of robot `name`, one of `team`; the seed decides what is left to chance."""
-    return SearchRescue(name, team, seed)
+def search_rescue(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:
+    """The search behaviour of one robot of the team; the seed decides what is left to chance.
+
+    Raises: BadInput when the robot has no camera or no lidar.
+    """
+    return SearchRescue(robot, team, seed, sensors)

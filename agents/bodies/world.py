@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.protocol.messages import Acted, Claimed, Sensed
-from swarm.core.protocol.world import LIDAR, Act, Claim, Observation
+from swarm.core.protocol.world import CAMERA, LIDAR, Act, Claim, Observation, Report, SensorSuite
 from swarm.net.endpoint import Endpoint
 
 
 class WorldBody:
-    """Acts and claims go to the world's process, observations come from it; the newest wins."""
+    """Acts and reports go to the world's process, observations come from it; the newest wins."""
+
+    sensors = SensorSuite(camera=CAMERA, lidar=LIDAR)
 
     def __init__(self, net: Endpoint, world: str) -> None:
         self._net, self._world = net, world
@@ -42,5 +44,12 @@ class WorldBody:
     def act(self, act: Act) -> None:
         self._net.send(self._world, Acted(act=act))
 
-    def claim(self, claim: Claim) -> None:
-        self._net.send(self._world, Claimed(claim=claim))
+    def report(self, report: Report) -> None:
+        """Send a report. The world's message is of claims only, so a report of another kind raises KeyError."""
+        label, x_m, y_m = (report.values[key] for key in ("label", "x_m", "y_m"))
+        self._net.send(self._world, Claimed(claim=Claim(label=str(label), x_m=float(x_m), y_m=float(y_m))))
+
+    @staticmethod
+    def reported(claim: Claim) -> Report:
+        """The report that was sent as this claim."""
+        return Report(kind="claim", values={"label": claim.label, "x_m": claim.x_m, "y_m": claim.y_m})

@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import profiles, store, tasks
-from models.batches import paying
+from models.batch_sizes import paying
 from models.pipeline import Pipeline
 from models.profiles import Times
 from models.providers import order
 from models.session import VERSION, LoadHandle, RunHandle, Session
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.protocol.world import Outcome
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card, Provider, RunTime, TensorSpec, Variant, crossing
-from swarm.core.settings.config import Board
 
 log = logging.getLogger(__name__)
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
-"""What a run begins with: a frame of this robot, uint8 [72, 96, 3], or what crosses before its leg, in that order."""
+"""What a run begins with: a frame of this robot, uint8 [height, width, 3], or the tensors before its leg, in order."""
 
 Made = Outcome | list[NDArray]
 """What a run ends with: an outcome, or what crosses after its leg, in that order."""
@@ -94,10 +94,12 @@ class Catalogue:
     ) -> None:
         self._folder, self._board = folder, board
         self._cards: dict[str, Card] = {}
+        self._tasks: dict[str, tasks.Task] = {}
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self.profiles: dict[str, list[Profile]] = {}
         for name in sorted(set(names)):
             card = self._cards[name] = store.load_card(name, folder)
+            self._tasks[name] = tasks.task(card)
             times = profiles.on_board(card, board_name, board, VERSION, folder)
             for variant in sorted(profiles.fit(card, {key: whole for key, (whole, *_) in times.items()})):
                 entry = card.variants[variant]
@@ -118,9 +120,8 @@ class Catalogue:
 
     def inputs(self, model: str, frame: NDArray[np.uint8]) -> list[NDArray]:
         """What travels when a frame's request is sent to a peer. Raises: ValueError for a frame of another shape."""
-        card = self._cards[model]
-        tensors = tasks.task(card.task).preprocess(frame)
-        return [tensors[spec.name] for spec in card.inputs]
+        tensors = self._tasks[model].preprocess(frame)
+        return [tensors[spec.name] for spec in self._cards[model].inputs]
 
     def fits(self, model: str, variant: str, first: int, tensors: Sequence[NDArray]) -> bool:
         """Whether these are what crosses before a stage. Of what is not known here anything may be said."""
@@ -152,7 +153,7 @@ class Catalogue:
         session = Session(file, self._board.threads, on)
         at_once = paying(times.whole, times.batches) if session.batched else []
         self._loaded[card.name, variant] = Loaded(
-            session, tasks.task(card.task), [spec.name for spec in card.inputs], quantiles_s, stages_s,
+            session, self._tasks[card.name], [spec.name for spec in card.inputs], quantiles_s, stages_s,
             batch_quantiles_s=[_quantiles_s(time) for time in at_once],
         )
         by_stage = [

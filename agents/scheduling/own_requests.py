@@ -22,9 +22,10 @@ from agents.scheduling.queue.queued_run import Work
 from agents.scheduling.queue.run_queue import WorkQueue
 from agents.scheduling.variants import Ready
 from swarm.core.clock import NS, ns, seconds
+from swarm.core.policy import policies
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
-from swarm.core.policy.route import Situation, at_home, cheaper, next_best, route
+from swarm.core.policy.route import Situation, cheaper, home_choice, next_best
 from swarm.core.protocol.spans import Ending, LegRun, LegTimes, RequestId, Span
 
 UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
@@ -54,7 +55,7 @@ class Requests:
     def __init__(
         self, name: str, policy: str, ready: Ready, presence: Presence, queue: WorkQueue, guards: Guards, plans: Plans
     ) -> None:
-        self._name, self._policy, self._ready, self._presence = name, policy, ready, presence
+        self._name, self._policy, self._ready, self._presence = name, policies.load(policy), ready, presence
         self.degradation = Degradation()
         self.ends: list[tuple[Span, int]] = []               # to learn from, and when
         self._queue, self._guards, self._plans = queue, guards, plans
@@ -90,12 +91,12 @@ class Requests:
             self._end(state, "failed", reason, now, out)
             return
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
-        situation = None if self._policy == "local" else self._situation(span, now, out)
+        situation = self._situation(span, now, out) if self._policy.uses_peers else None
         if situation is None:                                # without a look at what is not asked for
             wait_s = self._queue.wait_s(now, stream.priority, event.deadline_ns)
-            choice = at_home(self._name, self._ready.profiles.get(stream.model, ()), wait_s)
+            choice = home_choice(self._name, self._ready.profiles.get(stream.model, ()), wait_s)
         else:
-            choice = route(situation)
+            choice = self._policy.route(situation)
         if choice is None:
             self._end(state, "failed", "no_model", now, out)
             return
@@ -128,7 +129,7 @@ class Requests:
         if placement is not None and self._name in placement.where and len(placement.where) > 1:
             out += self._ready.want(span.model, placement.variant)
         situation = Situation(
-            home=self._name, policy=self._policy, model=span.model, left_s=seconds(span.deadline_ns - now),
+            home=self._name, model=span.model, left_s=seconds(span.deadline_ns - now),
             own=self._ready.profiles.get(span.model, ()), placement=placement,
             wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._presence.views(now),
         )

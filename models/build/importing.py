@@ -16,11 +16,11 @@ from onnx.external_data_helper import load_external_data_for_model, uses_externa
 
 from models import store
 from models.build.graph.graph import Graph
+from models.build.graph.normalize import bind, leading_axes
 from models.build.graph.order import bodies
-from models.build.graph.plain import bind, leading_axes
 from models.build.graph.tensors import spec_of, value_info
 from models.build.measure.loading import memory_bytes
-from models.build.measure.profile import host, run_times
+from models.build.measure.profiler import host, run_times
 from models.build.measure.runner import Runner
 from models.build.measure.samples import samples
 from swarm.core.settings.cards import AGREEMENT, Card, Precision, Variant

@@ -1,34 +1,43 @@
-"""What models solve: how a frame becomes a network's inputs, and its outputs what behaviours understand."""
+"""What models solve: one module per task, and the folder is the registry.
+
+A task's module defines `make(card) -> Task`: how a frame becomes the network's inputs, and how its outputs become an
+outcome. A card says `task: NAME`, the module's name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.store import ModelError
-from models.tasks import detect, segment
 from swarm.core.protocol.world import Outcome
+from swarm.core.settings.cards import Card
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Protocol):
     """Both ends of a model. Post-processing runs where the last stage runs, so that outcomes travel."""
 
-    preprocess: Callable[[NDArray[np.uint8]], dict[str, NDArray]]    # a frame, uint8 [72, 96, 3], RGB
-    postprocess: Callable[[Sequence[NDArray]], Outcome]              # the outputs, in the card's order
+    def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
+        """The network's inputs for a frame, uint8 [height, width, 3], RGB. Raises: ValueError for another shape."""
+        ...
+
+    def postprocess(self, outputs: Sequence[NDArray]) -> Outcome:
+        """The outcome of the outputs, in the card's order. Raises: ValueError for other shapes."""
+        ...
 
 
-TASKS = {
-    "detect": Task(preprocess=detect.preprocess, postprocess=detect.postprocess),
-    "segment": Task(preprocess=segment.preprocess, postprocess=segment.postprocess),
-}
+def available() -> list[str]:
+    """The names of all tasks, sorted."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__))
 
 
-def task(name: str) -> Task:
-    """The task called `name` on a card; ModelError where there is none."""
-    if name not in TASKS:
-        raise ModelError(f"task {name!r}", "is not known", f"available: {', '.join(sorted(TASKS))}")
-    return TASKS[name]
+def task(card: Card) -> Task:
+    """The task of a card's model. Raises: ModelError where there is none, or where the card does not fit it."""
+    if card.task not in available():
+        raise ModelError(f"task {card.task!r}", "is not known", f"available: {', '.join(available())}")
+    return importlib.import_module(f"{__name__}.{card.task}").make(card)

@@ -14,6 +14,9 @@ from sim_worlds.world import World
 class Scenario(Protocol):
     """What a scenario's module offers."""
 
+    HEADLINE: str                    # the measure that says most
+    MEASURES: dict[str, tuple[str, str]]         # name -> unit and meaning
+
     def build(self, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
         """The world of a seed with this fleet in it."""
         ...

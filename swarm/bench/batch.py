@@ -1,4 +1,4 @@
-"""`swarm bench batch`: what several inputs at once take beside one by one, and what an overloaded agent makes of it.
+"""The time of several inputs at once beside one by one, and the gain of an overloaded agent.
 
 Each shipped model, 2, 4 and 8 inputs at once, in turn with as many runs of one. Then one agent's own parts, one
 executor and the detector: eight streams fall due together, half as much again as runs of one can do, in blocks that
@@ -7,9 +7,8 @@ take turns: as its profile has it, and with a profile that knows of no runs of s
 
 from __future__ import annotations
 
-import json
+import argparse
 import math
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,16 +18,17 @@ import numpy as np
 from agents.peers.table import Presence
 from agents.runtime.catalogue import Catalogue
 from agents.scheduling.scheduler import Scheduler
-from models.batches import SIZES
-from models.build.measure.measure import Stopwatch
+from models.batch_sizes import SIZES
+from models.build.measure.timing import Stopwatch
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card, names
-from swarm.bench.support.rig import HOST, NAME, Rig
+from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
 from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.core.protocol.spans import Span
-from swarm.core.protocol.world import CAMERA, Outcome
+from swarm.core.protocol.world import Outcome
+from swarm.telemetry.report.text_table import text_table
 
 ROUNDS = 25
 BLOCKS = 6
@@ -37,21 +37,22 @@ STREAMS = 8
 OVERLOAD = 1.5
 DEADLINE_RUNS = 20                   # deadlines, in runs of one
 WAYS = ("batched", "one_by_one")
+OVERLOADED = "overloaded"
 
 Figures = dict[str, float | int | str | None]
 
 
 def at_once(name: str, variant: str, rounds: int) -> Figures:
     """Median of one run, milliseconds, and the ratio of n at once to n runs of one, with the quartiles over rounds."""
-    session = Session(artefact(load_card(name, ARTEFACTS), variant, ARTEFACTS))
-    shape = (max(SIZES), CAMERA.height_px, CAMERA.width_px, 3)
-    pixels = np.random.default_rng(7).integers(0, 256, shape).astype(np.uint8)
+    card = load_card(name, ARTEFACTS)
+    session, (image,) = Session(artefact(card, variant, ARTEFACTS)), card.inputs
+    pixels = np.random.default_rng(7).integers(0, 256, (max(SIZES), *image.shape[1:])).astype(np.uint8)
     watch, one_ms = Stopwatch(), list[float]()
     ratios: dict[int, list[float]] = {inputs: [] for inputs in SIZES}
     for _ in range(rounds):
         for inputs in SIZES:
-            each_ms = [watch.time_ms(lambda k=k: session.run({"image": pixels[k:k + 1]})) for k in range(inputs)]
-            together_ms = watch.time_ms(lambda n=inputs: session.run({"image": pixels[:n]}))
+            each_ms = [watch.time_ms(lambda k=k: session.run({image.name: pixels[k:k + 1]})) for k in range(inputs)]
+            together_ms = watch.time_ms(lambda n=inputs: session.run({image.name: pixels[:n]}))
             one_ms += each_ms
             ratios[inputs].append(together_ms / sum(each_ms))
     told: Figures = {"one_ms": round(float(np.median(one_ms)), 3)}
@@ -69,7 +70,7 @@ class _Block:
         self.scheduler = Scheduler(
             name=NAME, policy="local", profiles={profile.model: [profile]}, presence=Presence()
         )
-        self._rig = Rig(self.scheduler, catalogue, self._ended)
+        self._rig = Rig(self.scheduler, catalogue, black_frame(profile.model), self._ended)
         self._streams = [
             StreamSpec(name=f"rover_{k}", model=profile.model, rate_hz=1.0, deadline_s=DEADLINE_RUNS * profile.p50_s)
             for k in range(STREAMS)
@@ -148,21 +149,22 @@ def measure(tell: Callable[[str], None] = lambda _: None) -> dict[str, Figures]:
         for variant in load_card(name, ARTEFACTS).variants:
             tell(f"{name} {variant}: {', '.join(map(str, SIZES))} at once and one by one, {ROUNDS} rounds")
             told[f"{name}_{variant}"] = at_once(name, variant, ROUNDS)
-    return told | {"overloaded": overloaded(BLOCKS, BLOCK_S, tell)}
+    return told | {OVERLOADED: overloaded(BLOCKS, BLOCK_S, tell)}
 
 
-def main(as_json: bool) -> int:
-    figures = measure(tell=lambda line: print(line, file=sys.stderr))
-    if as_json:
-        print(json.dumps(figures))
-        return 0
-    over = figures.pop("overloaded")
-    for name, told in figures.items():
-        ratios = ", ".join(
-            f"{n}: {told[f'ratio{n}']} ({told[f'ratio{n}_low']} to {told[f'ratio{n}_high']})" for n in SIZES)
-        print(f"{name}: one takes {told['one_ms']} ms; at once, to one by one: {ratios}")
-    print(f"detector {over['variant']}, up to {over['most_at_once']} at once, asked for {OVERLOAD:g} of what it can do "
-          f"one by one: {over['batched_per_s']} in time per second against {over['one_by_one_per_s']} "
-          f"(gain {over['gain']}, blocks {over['gain_low']} to {over['gain_high']}); "
-          f"{over['batched_on_time']:.0%} against {over['one_by_one_on_time']:.0%} of all")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Figures]:
+    return measure(tell)
+
+
+def told(figures: dict[str, Figures]) -> str:
+    """A row per variant, then the overloaded agent."""
+    rows = [(name, f"{told['one_ms']}", *(
+        f"{told[f'ratio{n}']} ({told[f'ratio{n}_low']} to {told[f'ratio{n}_high']})" for n in SIZES))
+        for name, told in figures.items() if name != OVERLOADED]
+    header = ("model", "one ms", *(f"{n} at once / one by one" for n in SIZES))
+    over = figures[OVERLOADED]
+    return text_table(header, rows, right=range(1, len(header))) + (
+        f"detector {over['variant']}, up to {over['most_at_once']} at once, asked for {OVERLOAD:g} of what it can do "
+        f"one by one: {over['batched_per_s']} in time per second against {over['one_by_one_per_s']} "
+        f"(gain {over['gain']}, blocks {over['gain_low']} to {over['gain_high']}); "
+        f"{over['batched_on_time']:.0%} against {over['one_by_one_on_time']:.0%} of all")

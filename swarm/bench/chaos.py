@@ -1,4 +1,4 @@
-"""`swarm bench chaos`: search_rescue while its processes are killed, stopped, restarted, cut off, slowed and lied to.
+"""Requests lost and time to recover while processes are killed, stopped, restarted, cut off, slowed and corrupted.
 
 The real command flies the real launch, eight robots with planner and world, without Ray, and on other boards: a rover
 is glad of a carrier's help and can do without it when all peers are gone, so that what is measured is whether the swarm
@@ -10,13 +10,14 @@ the next one. What is printed is read from the run folder; memory is looked at w
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ import numpy as np
 from swarm.bench.support.child import ENVIRONMENT, ISOLATED
 from swarm.bench.support.resident import Resident
 from swarm.core.policy import draw
-from swarm.core.settings import rules
+from swarm.core.protocol.bounds import Seed
+from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
+from swarm.telemetry.report.text_table import text_table
 
+NEEDS = ("matplotlib", "pyarrow", "pybullet")
 DURATION_S = 60.0
 LEAST_S, MOST_S = 8.0, 1800.0        # longer, and the faults fill more than a command line holds
 SEED = 1
@@ -53,6 +57,12 @@ LAUNCH = ("search_rescue", "--ray", "none", "--set", "fleet.0.board=small", "--s
           *(word for name, speed in BOARDS.items() for word in ("--set", f"boards.{name}={BOARD.format(speed)}")))
 
 Figures = dict[str, Any]
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--duration", type=float, metavar="S", default=DURATION_S,
+                   help=f"seconds that the swarm flies; default: {DURATION_S:g}")
+    p.add_argument("--seed", type=int, metavar="N", default=SEED, help=f"which faults are drawn; default: {SEED}")
 
 
 def schedule(seed: int, duration_s: float) -> list[dict[str, Any]]:
@@ -140,21 +150,25 @@ def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
     return kinds
 
 
-def main(as_json: bool, duration_s: float = DURATION_S, seed: int = SEED) -> int:
-    if not LEAST_S <= duration_s <= MOST_S:
-        raise BadInput("--duration", f"{duration_s:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
-    rules.seed(seed, "--seed")
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
+    """Raises: BadInput for a duration or a seed that cannot be."""
+    if not LEAST_S <= given.duration <= MOST_S:
+        raise BadInput("--duration", f"{given.duration:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
+    check(given.seed, Seed, "--seed")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # not before the launch has been ended
+    tell(f"{given.duration:g} s with the faults of seed {given.seed}")
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        made = measure(duration_s, seed, Path(folder) / "run")
-    if as_json:
-        print(json.dumps(made))
-        return 0
-    print(f"{made['faults']} faults in {duration_s:g} s: {made['submitted']} requests, {made['lost']} lost, "
-          f"{made['delivered_twice']} delivered twice; served as before after {made['recover_p95_s']} s (p95); memory "
-          f"grew by {made['rss_growth_pct']} %; {made['survivors']} robots survived"
-          f"{', all of them served at the end' if made['survivors_serving'] else ', NOT all served at the end'}")
-    for kind, figure in made["kinds"].items():
-        print(f"  {kind:10} {figure['faults']:3}  recovered after {figure['recover_p50_s']} s (p50), "
-              f"{figure['recover_max_s']} s (most); missed {figure['missed']} of {figure['of']} requests")
-    return 0
+        return measure(given.duration, given.seed, Path(folder) / "run")
+
+
+def told(figures: Figures) -> str:
+    """What the swarm as a whole lost, then a row per kind of fault."""
+    rows = [(kind, f"{of['faults']}", f"{of['recover_p50_s']}", f"{of['recover_max_s']}", f"{of['missed']}",
+             f"{of['of']}") for kind, of in figures["kinds"].items()]
+    header = ("fault", "injected", "recovered s p50", "max", "requests missed", "of")
+    serving = "all of them served at the end" if figures["survivors_serving"] else "NOT all served at the end"
+    return (
+        f"{figures['faults']} faults in {figures['duration_s']:g} s: {figures['submitted']} requests, "
+        f"{figures['lost']} lost, {figures['delivered_twice']} delivered twice; service recovered within "
+        f"{figures['recover_p95_s']} s (p95); memory grew by {figures['rss_growth_pct']} %; {figures['survivors']} "
+        f"robots survived, {serving}\n" + text_table(header, rows, right=range(1, len(header))))

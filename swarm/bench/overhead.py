@@ -1,4 +1,4 @@
-"""`swarm bench overhead`: what the runtime adds to a run, beside a bare hand-off to a thread and back.
+"""The time that the runtime adds to a run, beside a bare hand-off to a thread and back.
 
 Within each request: delivery - request - run, where the run is the model with its pre- and post-processing, and all
 else is added. One agent's own parts and a real model, fed by a timer at 50 Hz in this process, with the interpreter set
@@ -11,10 +11,11 @@ a hand-off, are over. What is asked of the runtime is asked of the first.
 
 from __future__ import annotations
 
-import json
+import argparse
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +26,13 @@ from agents.robot import SWITCH_S
 from agents.runtime.catalogue import Catalogue
 from agents.scheduling.scheduler import Scheduler
 from models.store import ARTEFACTS
-from swarm.bench.support.rig import HOST, NAME, Rig
+from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
 from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Outcome
+from swarm.telemetry.report.text_table import text_table
 
 RATE_HZ = 50.0
 ROUNDS = 4
@@ -57,7 +59,7 @@ class _Block:
     def __init__(self, catalogue: Catalogue, model: str, way: _Way) -> None:
         self._rests = way.rests
         scheduler = Scheduler(name=NAME, policy="local", profiles=catalogue.profiles, presence=Presence())
-        self._rig = Rig(scheduler, catalogue, self._ended, way.busy_poll_s)
+        self._rig = Rig(scheduler, catalogue, black_frame(model), self._ended, way.busy_poll_s)
         self._clock, self._loop = self._rig.clock, self._rig.loop
         self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)
         self.added_us: list[float] = []
@@ -143,15 +145,16 @@ def _figures(blocks: list[_Block]) -> Figures:
     }
 
 
-def main(as_json: bool) -> int:
-    figures = measure()
-    if as_json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{figures['model']}, {figures['requests']} requests at {RATE_HZ:g} Hz, run {figures['run_us']} us: the "
-          f"runtime adds {figures['added_us']} us (p95 {figures['added_p95_us']}); a bare hand-off takes "
-          f"{figures['handoff_us']} us (p95 {figures['handoff_p95_us']}); {figures['cpu']} cores in use. Looking for "
-          f"more for {figures['busy_poll_us']:g} us before sleeping: {figures['busy_added_us']} us, "
-          f"{figures['busy_handoff_us']} us, {figures['busy_cpu']} cores. Without rest: {figures['warm_added_us']} us, "
-          f"{figures['warm_handoff_us']} us")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
+    tell(f"{ROUNDS * (REQUESTS + WARM_UP)} requests each way")
+    return measure()
+
+
+def told(figures: Figures) -> str:
+    """A row per way: the loop sleeps at once, looks for more before it sleeps, and has no rest."""
+    ways = {"": "sleeps at once", "busy_": f"polls for {figures['busy_poll_us']:g} us", "warm_": "without rest"}
+    rows = [(f"{figures['model']}, {words}", *(str(figures[f"{prefix}{key}"]) for key in (
+        "requests", "run_us", "added_us", "added_p95_us", "handoff_us", "handoff_p95_us", "cpu")))
+        for prefix, words in ways.items()]
+    header = ("loop", "requests", "run us", "added us", "p95", "bare hand-off us", "p95", "cores")
+    return text_table(header, rows, right=range(1, len(header)))

@@ -1,4 +1,4 @@
-"""`swarm bench preempt`: an urgent model beside one that always has work, on one executor, one thread and one core.
+"""The latency of an urgent model beside one that always has work, on one executor, one thread and one core.
 
 SqueezeNet falls due ten times a second; DenseNet, on several images at once, is asked for again whenever it ends.
 Blocks take turns: each of the two alone, both with runs to completion in the order of arrival, and both as an agent
@@ -7,34 +7,34 @@ runs them. The networks are those of the onnx package, with random weights.
 
 from __future__ import annotations
 
+import argparse
 import collections
-import json
 import os
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.peers.table import Presence
 from agents.runtime.catalogue import Loaded
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
-from models.build.measure.ladder import ladder
-from models.build.measure.measure import Stopwatch
+from models.build.measure.timing import Stopwatch
 from models.pipeline import Pipeline
 from models.session import Session
-from models.tasks import Task
 from swarm.bench.support.rig import NAME, Rig
 from swarm.bench.support.stats import quantile
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import MOST_STAGES, Leg, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detections, Outcome
+from swarm.telemetry.report.text_table import text_table
 
+NEEDS = ("onnx",)
 URGENT = StreamSpec(name="urgent", model="squeezenet", rate_hz=10.0, deadline_s=30.0, priority=3)
 BACKGROUND = StreamSpec(name="background", model="densenet121", rate_hz=10.0, deadline_s=120.0)
 VARIANT = "fp32"
@@ -43,11 +43,25 @@ ROUNDS = 11
 BLOCK_S = 10.0
 END_S = 30.0                         # what has not ended so long after its block is lost
 PROFILED = 7                         # runs of each stage
+NO_FRAME = np.zeros((1, 1, 3), np.uint8)         # the networks run on inputs of their own
 WAYS: dict[str, tuple[bool, bool, bool]] = {      # way -> urgent and background take part; in the order of arrival
     "solo": (True, False, False), "lone": (False, True, True), "fcfs": (True, True, True),
     "preempt": (True, True, False)}
 
 Figures = dict[str, float | int | str]
+
+
+class SameInput:
+    """A task whose network always gets the same input, and whose outcome is empty."""
+
+    def __init__(self, given: dict[str, NDArray]) -> None:
+        self._given = given
+
+    def preprocess(self, frame: NDArray) -> dict[str, NDArray]:
+        return self._given
+
+    def postprocess(self, outputs: Sequence[NDArray]) -> Detections:
+        return Detections(boxes=[])
 
 
 class Fcfs:
@@ -94,12 +108,14 @@ class Held:
         return self._loaded[model]
 
     def _load(self, model: str, folder: Path, stages: int, images: int) -> None:
+        from models.build.measure.ladder import ladder
+
         folder.mkdir()
         network = ladder(model, (stages,), folder, 1, images)
         whole = Session(network.stages[1][0])
         pipeline = Pipeline([Session(path) for path in network.stages[stages]], network.inputs, network.outputs)
         given = network.samples[0]
-        task = Task(preprocess=lambda frame: given, postprocess=lambda outputs: Detections(boxes=[]))
+        task = SameInput(given)
         watch = Stopwatch()
         whole_s = [watch.time_ms(lambda: whole.run(given)) / 1e3 for _ in range(PROFILED)]
         by_stage: list[list[float]] = [[] for _ in network.stages[stages]]
@@ -148,7 +164,7 @@ class _Way:
             name=NAME, policy="local", profiles=held.profiles, presence=Presence(),
             staged=[(model, VARIANT) for model in held.profiles],
         )
-        self._rig = Rig(self._scheduler, held, self._ended)
+        self._rig = Rig(self._scheduler, held, NO_FRAME, self._ended)
         self._began_ns = self._rig.clock.now_ns()
         self._until_ns = self._began_ns + ns(block_s)
         if background:
@@ -240,14 +256,18 @@ def _figures(held: Held, blocks: dict[str, list[Block]]) -> Figures:
     }
 
 
-def main(as_json: bool) -> int:
-    figures = measure(tell=lambda line: print(line, file=sys.stderr))
-    if as_json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{figures['urgent']}, 10 Hz, {figures['urgent_requests']} requests, beside {figures['background']} of "
-          f"{figures['background_ms']} ms in {figures['stages']} stages: p99 {figures['preempt_p99_ms']} ms, alone "
-          f"{figures['solo_p99_ms']} ms ({figures['over_solo']}x), in the order of arrival {figures['fcfs_p99_ms']} ms "
-          f"({figures['gain']}x); the background keeps {figures['background_throughput_ratio']:.0%} of what is left to "
-          f"it; {figures['preempted']} times set aside, {figures['cut']} within a stage; lost {figures['lost']}")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
+    return measure(tell=tell)
+
+
+def told(figures: Figures) -> str:
+    """A row per way, then what the background keeps."""
+    ways = (("alone", "solo"), ("in the order of arrival", "fcfs"), ("preempting", "preempt"))
+    rows = [(words, str(figures[f"{way}_p50_ms"]), str(figures[f"{way}_p99_ms"])) for words, way in ways]
+    return (f"{figures['urgent']}, {URGENT.rate_hz:g} Hz, {figures['urgent_requests']} requests, beside "
+            f"{figures['background']} of {figures['background_ms']} ms in {figures['stages']} stages:\n"
+            + text_table((str(figures["urgent"]), "p50 ms", "p99 ms"), rows, right=(1, 2))
+            + f"p99 preempting is {figures['over_solo']} times that alone; in the order of arrival it is "
+            f"{figures['gain']} times that preempting\n"
+            f"the background keeps {figures['background_throughput_ratio']:.0%} of what is left to it; it was "
+            f"preempted {figures['preempted']} times, {figures['cut']} of them within a stage; lost {figures['lost']}")

@@ -1,4 +1,4 @@
-"""`swarm bench scheduler`: how long the scheduler of one robot takes to handle an event, with much on its hands.
+"""How long the scheduler of one robot takes to handle an event under a heavy load.
 
 64 streams of three models and four priorities, 256 requests that have not ended (some wait at home, the others are out
 at eight peers), and peers that ask for runs, too. Time is made up; what is measured is `handle` alone. Beside it, in
@@ -7,10 +7,12 @@ turn with it, stands how long this host takes to sort 256 numbers, so that figur
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import itertools
-import json
 import random
+from collections.abc import Callable
+from typing import Any
 
 from agents.peers.table import Presence
 from agents.scheduling import events as ev
@@ -21,6 +23,7 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.telemetry.report.text_table import text_table
 
 STREAMS = 64
 OPEN = 256
@@ -149,12 +152,14 @@ def measure(events: int = EVENTS) -> dict[str, float | int | dict[str, float]]:
     }
 
 
-def main(as_json: bool) -> int:
-    figures = measure()
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        print(f"{figures['streams']} streams, {figures['open']} open requests, {figures['peers']} peers: handle takes "
-              f"{figures['p50_us']} us, p99 {figures['p99_us']} us ({figures['decisions_per_s']} decisions/s); sorting "
-              f"{OPEN} numbers takes {figures['sort_us']} us; p99 by event {figures['p99_us_by_event']}")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
+    tell(f"{EVENTS} events")
+    return measure()
+
+
+def told(figures: dict[str, Any]) -> str:
+    """What all events take, and a row per kind of event."""
+    rows = [(kind, f"{p99_us}") for kind, p99_us in figures["p99_us_by_event"].items()]
+    return (f"{figures['streams']} streams, {figures['open']} open requests, {figures['peers']} peers: handle takes "
+            f"{figures['p50_us']} us, p99 {figures['p99_us']} us ({figures['decisions_per_s']} decisions/s); sorting "
+            f"{OPEN} numbers takes {figures['sort_us']} us\n" + text_table(("event", "p99 us"), rows, right=(1,)))

@@ -1,4 +1,4 @@
-"""What a network costs when it is cut: whole against balanced 2-, 4- and 8-way splits, all in one process, interleaved.
+"""The cost of cutting a network: whole against balanced 2-, 4- and 8-way splits in one process, interleaved.
 
 By default SqueezeNet, as the onnx package has it, with random weights: about 10 ms on one core. Each figure is the
 quickest of three runs in a row, so that a host that does other things is not taken for the cost of a cut; each ratio is
@@ -7,19 +7,24 @@ the median over the rounds of a split's figure by the whole's in the same round.
 
 from __future__ import annotations
 
+import argparse
 import itertools
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.build.measure.ladder import Ladder, ladder
-from models.build.measure.measure import Stopwatch, interleaved
+from models.build.measure.timing import Stopwatch, interleaved
 from models.pipeline import Pipeline
 from models.session import Session
+from swarm.telemetry.report.text_table import text_table
 
+if TYPE_CHECKING:
+    from models.build.measure.ladder import Ladder
+
+NEEDS = ("onnx",)
 MODEL = "squeezenet"
 WAYS = (2, 4, 8)
 THREADS = (1, 2)
@@ -29,14 +34,20 @@ INPUTS = 8
 PAUSE_S = 0.003
 
 
-def measure(model: str = MODEL) -> dict[str, float | int | str | list[int]]:
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--model", metavar="NAME", default=MODEL, help=f"the network to cut; default: {MODEL}")
+
+
+def measure(model: str = MODEL) -> dict[str, Any]:
     """`whole_ms_Nt` and `ratioK_Nt` for K stages and N threads; `ratioK_Nt_spread`: between a ratio's quartiles."""
+    from models.build.measure.ladder import ladder
+
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
         network = ladder(model, WAYS, Path(folder), INPUTS)
         steps = {(ways, threads): _step(network, [Session(path, threads) for path in paths])
                  for threads in THREADS for ways, paths in network.stages.items()}
     took = {key: ms[:, 0] for key, ms in interleaved(steps, ROUNDS, pause_s=PAUSE_S).items()}
-    figures: dict[str, float | int | str | list[int]] = {
+    figures: dict[str, Any] = {
         "model": model, "rounds": ROUNDS, "stages": [len(network.stages[ways]) for ways in WAYS]}
     for threads in THREADS:
         figures[f"whole_ms_{threads}t"] = round(float(np.median(took[1, threads])), 3)
@@ -59,13 +70,15 @@ def _step(network: Ladder, sessions: Sequence[Session]) -> Callable[[], list[flo
     return step
 
 
-def main(as_json: bool, model: str = MODEL) -> int:
-    figures = measure(model)
-    if as_json:
-        print(json.dumps(figures))
-        return 0
-    for threads in THREADS:
-        ratios = ", ".join(f"{ways}-way {figures[f'ratio{ways}_{threads}t']:.2f} (spread "
-                           f"{figures[f'ratio{ways}_{threads}t_spread']:.2f})" for ways in WAYS)
-        print(f"{model}, {threads} thread{'s' * (threads > 1)}: whole {figures[f'whole_ms_{threads}t']} ms; {ratios}")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
+    tell(f"{given.model}, whole and in {', '.join(map(str, WAYS))} stages, {ROUNDS} rounds")
+    return measure(given.model)
+
+
+def told(figures: dict[str, Any]) -> str:
+    """A row per number of threads: the whole, then each split to the whole."""
+    rows = [(f"{threads}", f"{figures[f'whole_ms_{threads}t']}", *(
+        f"{figures[f'ratio{ways}_{threads}t']:.2f} (spread {figures[f'ratio{ways}_{threads}t_spread']:.2f})"
+        for ways in WAYS)) for threads in THREADS]
+    header = (f"{figures['model']}, threads", "whole ms", *(f"{ways}-way / whole" for ways in WAYS))
+    return text_table(header, rows, right=range(1, len(header)))

@@ -1,4 +1,4 @@
-"""What only some commands need, and how to get it: said in one line before anything is started."""
+"""Packages that only some commands need. A command says which are missing before it starts anything."""
 
 from __future__ import annotations
 

@@ -6,33 +6,19 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from swarm.cli import options
+from swarm.cli import commands
+from swarm.cli.parser import Parser
 from swarm.core.settings.errors import BadInput
 
 
-class Parser(argparse.ArgumentParser):
-    """Mistakes on the command line are bad input like any other: one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadInput(self.prog, message, f"see `{self.prog} --help`")
-
-
 def parser() -> argparse.ArgumentParser:
-    """All commands that exist."""
+    """Understands every command that exists."""
     root = Parser(
         prog="swarm", description="Run, measure and explain a swarm of robots that share their computers.",
-        epilog="example: swarm launch search_rescue --robots 4 --duration 20", allow_abbrev=False,
+        epilog="example: swarm launch search_rescue --robots 4 --duration 20",
     )
-    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in options.COMMANDS:
-        sub = commands.add_parser(
-            command.name, help=command.help, description=command.description or command.help, allow_abbrev=False,
-            epilog=f"example: {command.example}", formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.arguments(sub)
-        sub.set_defaults(run=command.run)
+    commands.add_to(root, commands, dest="command", metavar="COMMAND")
     return root
 
 
@@ -44,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # our reader has gone: so Python can flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # nobody reads: Python can flush
         return 1
     except BadInput as error:
         print(f"swarm: {' '.join(str(error).split())}", file=sys.stderr)

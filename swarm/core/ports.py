@@ -1,7 +1,7 @@
 """What policy needs of a host: clock, timers, transport, machine, files. Hosts provide them.
 
-Whatever decides stands on these alone, so that the same classes run on a robot and on a clock that we own. All calls
-happen in one thread; a host calls back in that thread, too. The runner of models, whose types are an agent's, is in
+Policy uses nothing else, so that the same classes run on a robot and in virtual time. All calls happen in one thread;
+a host calls back in that thread, too. The runner of models, whose types are an agent's, is in
 `agents/ports.py`.
 """
 
@@ -25,13 +25,13 @@ class Clock(Protocol):
 
 
 class Timer(Protocol):
-    """A call that is still to come; `cancel` may be called at any moment, twice too."""
+    """A pending call; `cancel` may be called at any time, and twice."""
 
     def cancel(self) -> None: ...
 
 
 class Timers(Protocol):
-    """Calls at a time of the host's clock; those of one time in the order of asking."""
+    """Calls at a time of the host's clock; calls of one time in the order in which they were set."""
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         """Call back once, not before `when_ns`."""
@@ -45,19 +45,19 @@ class Timers(Protocol):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A message that came, with who sent it, when its header was received and when it was whole."""
+    """A received message, its sender, when its header was received and when it was complete."""
 
     sender: str
     boot: int                        # of the sender
     body: Body
     tensors: list[NDArray[Any]]
     budget_s: float | None           # left at `begun_ns`
-    begun_ns: int                    # own clock
+    begun_ns: int                    # when its header was received, own clock
     at_ns: int
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """What a transport has carried since it was made."""
+    """Totals of a transport since it was made."""
 
     refused: int                     # messages and handshakes
     control_bytes: int               # sent on the urgent lane
@@ -67,7 +67,7 @@ class Traffic(msgspec.Struct, frozen=True):
 
 
 class Transport(Protocol):
-    """Messages to and from the members that were joined, with the measured path to each."""
+    """Messages to and from the joined members, and the measured link to each."""
 
     @property
     def member(self) -> Member:
@@ -78,11 +78,14 @@ class Transport(Protocol):
         self, received: Callable[[Received], None],
         undelivered: Callable[[str, Hashable, str], None] = lambda to, tag, reason: None,
     ) -> None:
-        """Who gets the messages, and who is told of a message with a tag that was taken and will not arrive."""
+        """Set who gets all messages.
+
+        undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
+        """
         ...
 
     def join(self, members: Sequence[Member]) -> None:
-        """Connect to every member but oneself; one whose address changed is connected anew."""
+        """Connect to every member but oneself; a member whose address changed is connected anew."""
         ...
 
     def leave(self, name: str) -> None:
@@ -90,7 +93,7 @@ class Transport(Protocol):
         ...
 
     def peers(self, *roles: str) -> list[str]:
-        """Names of the members that are connected to, in the order of joining; of these roles, if any are named."""
+        """Names of the connected members, in the order of joining; of these roles, if any are named."""
         ...
 
     def role(self, name: str) -> str:
@@ -98,30 +101,30 @@ class Transport(Protocol):
         ...
 
     def where(self, name: str) -> Member | None:
-        """A member's addresses, if it is connected to."""
+        """A member's addresses, if it is connected."""
         ...
 
     def send(
         self, to: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
         tag: Hashable = None,
     ) -> bool:
-        """False: it cannot be reached now, or its queue is full. Tensors must not be changed afterwards."""
+        """False: the member cannot be reached now, or its queue is full. Tensors must not be changed afterwards."""
         ...
 
     def cancel(self, to: str, tag: Hashable) -> bool:
-        """Stop what has not wholly gone of the message with this tag. False: there is no such message any more."""
+        """Stop the unsent rest of the message with this tag. False: there is no such message any more."""
         ...
 
     def link(self, name: str) -> LinkEstimator | None:
-        """The estimator of the path to a member."""
+        """The estimator of the link to a member."""
         ...
 
     def links(self) -> dict[str, LinkQuality]:
-        """What is believed of the paths to all members."""
+        """The measured quality of the links to all members."""
         ...
 
     def inject(self, faults: Afflicted) -> None:
-        """From now on, lose and corrupt what comes as these injected faults say, and no other way."""
+        """Lose and corrupt messages of peers as these injected faults say, from now on and in no other way."""
         ...
 
     def traffic(self) -> Traffic: ...
@@ -138,15 +141,15 @@ class Machine(Protocol):
         ...
 
     def battery(self) -> float | None:
-        """Share that is left of the battery; None: there is none, or it does not say."""
+        """Charge of the battery, 0..1; None: there is none, or it cannot be read."""
         ...
 
     def step_wall_clock(self, step_s: float) -> None:
-        """Have the wall clock be off by so much in all, from now on: an injected fault."""
+        """Inject a fault: the wall clock is off by this much in total from now on."""
         ...
 
     def stop(self) -> None:
-        """End the process in order, after this turn."""
+        """End the process in an orderly way, after this turn."""
         ...
 
 
@@ -154,13 +157,13 @@ class Files(Protocol):
     """Small files in one folder."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, as a whole or not at all. Raises: OSError."""
+        """Write a file completely or not at all. Raises: OSError."""
         ...
 
 
 @dataclass(frozen=True)
 class Host:
-    """All that one process's policy stands on."""
+    """All ports of one process."""
 
     clock: Clock
     timers: Timers

@@ -12,7 +12,7 @@ import msgspec
 from swarm.core.clock import MonotonicClock, WallClock, ns, process_age_s, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings import config
+from swarm.core.settings import reading
 from swarm.launcher.processes import Child, Children, swarm_command
 from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.run_keys import RunKeys
@@ -26,11 +26,12 @@ from swarm.run.director import Director, Limits
 from swarm.run.faults import faults_of
 from swarm.run.records import record
 from swarm.run.roster import Outboxes
-from swarm.run.settings.process_files import ProcessSpec, process_specs
+from swarm.run.settings.process_specs import ProcessSpec, process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
+from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, measure
 
 NAME = "launcher"
 SHOW_NS = ns(0.25)
@@ -161,7 +162,7 @@ class Launch:
     def _spawn(self, spec: ProcessSpec, clock_step_s: float) -> None:
         try:
             path = self._folder.folder("files") / f"{spec.name}.yaml"
-            path.write_text(config.dump(spec.settings), encoding="utf-8")
+            path.write_text(reading.dump(spec.settings), encoding="utf-8")
             self._children.spawn(spec.name, spec.role, self._command_of(spec, path), clock_step_s)
         except OSError as error:
             self._handle(ev.SpawnFailed(spec.name, str(error)))
@@ -190,12 +191,13 @@ class Launch:
     def _show(self, phase: str = "") -> None:
         director, collector = self._director, self._collector
         total, world = collector.ledger().total, collector.world
+        told = world.mission.measures if world else []
         self._progress.show(Snapshot(
             phase=phase or director.phase,
             at_s=seconds(self._clock.now_ns() - (director.start_ns or director.since_ns)),
             duration_s=self._launch.duration_s, ready=director.ready,
             robots_alive=sum(robot in director.running for robot in self._robots), robots=len(self._robots),
             on_time=total.on_time_so_far if total.submitted > total.open else None, offloaded=total.offload_share,
-            found=world.found if world else 0, targets=world.targets if world else 0,
-            coverage=world.coverage if world else 0.0, epoch=collector.epoch,
+            mission=[(m.name.replace("_", " "), measure(m.value, m.unit)) for m in told[:MEASURES_SHOWN]],
+            epoch=collector.epoch,
         ))

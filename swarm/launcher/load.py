@@ -8,9 +8,9 @@ from pathlib import Path
 from models import store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS
-from sim_worlds.robots import RobotSpec as SimulatedRobot
-from swarm.core.settings import config
-from swarm.core.settings.config import Board, RobotSpec
+from swarm.core.settings import reading
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import RobotSpec
 from swarm.launcher import find
 from swarm.run.settings.resolve import Options, Resolved, Source, boards_of, resolve
 
@@ -31,10 +31,12 @@ class Installed:
         """What the scenario says, or the behaviour of the scenario's own name."""
         return getattr(scenarios.load(scenario), "BEHAVIOUR", scenario)
 
+    def measures(self, scenario: str) -> Collection[str]:
+        return scenarios.load(scenario).MEASURES
+
     def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
         """Builds the scenario's world once, without physics and pictures. Raises: ValueError."""
-        fleet = [SimulatedRobot(name=one.name, kind=one.kind, physics=one.physics) for one in robots]
-        scenarios.load(scenario).build(fleet, seed, render=False).close()
+        scenarios.load(scenario).build(robots, seed, render=False).close()
 
     def takes_spawns(self, scenario: str) -> bool:
         return hasattr(scenarios.load(scenario), "check_spawn")
@@ -52,12 +54,12 @@ class Installed:
 def load_launch(options: Options) -> Resolved:
     """A launch file, found by name or path, with the changes of the command line. Raises: BadInput."""
     path = find.launch_file(options.launch)
-    launch = config.load(path)
+    launch = reading.load(path)
     boards = find.boards_file(path)
-    source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=config.load(boards))
+    source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=reading.load(boards))
     return resolve(options, source, Installed())
 
 
 def load_boards(path: Path) -> dict[str, Board]:
     """All boards of a file. Raises: BadInput."""
-    return boards_of(config.load(path), str(path))
+    return boards_of(reading.load(path), str(path))

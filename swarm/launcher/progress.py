@@ -21,9 +21,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     robots: int = 0
     on_time: float | None = None     # of the requests that have ended
     offloaded: float = 0.0
-    found: int = 0
-    targets: int = 0
-    coverage: float = 0.0
+    mission: list[tuple[str, str]] = []      # measures by name, as they are shown
     epoch: int = 0                   # of the newest plan; 0: none yet
 
     def line(self) -> str:
@@ -37,9 +35,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         if self.on_time is not None:
             parts.append(f"on time {self.on_time:.1%}")
         parts.append(f"offloaded {self.offloaded:.0%}")
-        if self.targets:
-            parts.append(f"found {self.found}/{self.targets}")
-        parts += [f"explored {self.coverage:.0%}", f"plan {self.epoch or '-'}"]
+        parts += [*(f"{name} {value}" for name, value in self.mission), f"plan {self.epoch or '-'}"]
         return ("" if self.phase == "running" else f"{self.phase}  ") + "  ".join(parts)
 
 
@@ -99,10 +95,5 @@ class Live:
 
 
 def progress_on(stream: IO[str] = sys.stderr) -> Progress:
-    """What suits the stream: live on a terminal where rich is installed, else plain."""
-    if stream.isatty():
-        try:
-            return Live(stream)
-        except ImportError:
-            pass
-    return Plain(stream)
+    """Live on a terminal, else plain."""
+    return Live(stream) if stream.isatty() else Plain(stream)

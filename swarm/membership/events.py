@@ -1,4 +1,4 @@
-"""What comes of watching the members of a swarm: whom to ask, what to tell, who came, who was lost."""
+"""Commands of the failure detector: probes and gossip to send, and changes of members to report."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Literal
 import msgspec
 
 State = Literal["joining", "alive", "suspect", "lost", "back"]
+PRESENT: tuple[State, ...] = ("alive", "suspect", "back")
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """Send these members a heartbeat, to be answered."""
+class Probe(msgspec.Struct, frozen=True):
+    """Send these members a heartbeat, which they answer."""
 
     names: list[str]
 
@@ -25,7 +26,7 @@ class Tell(msgspec.Struct, frozen=True):
 
 
 class Came(msgspec.Struct, frozen=True):
-    """A member is there: for the first time, started anew, or `back` after a loss."""
+    """A member is present: for the first time, after a restart, or `back` after a loss."""
 
     name: str
     boot: int
@@ -33,28 +34,24 @@ class Came(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """A member, or this start of it, is there no more: what it had is gone."""
+    """This start of a member is no longer present: its state is gone."""
 
     name: str
     boot: int
 
 
 class Doubted(msgspec.Struct, frozen=True):
-    """Whether a member is to get new work changes."""
+    """A member became suspected, or is no longer suspected. A suspected member gets no new work."""
 
     name: str
     doubted: bool
 
 
-Command = Ask | Tell | Came | Lost | Doubted
+Command = Probe | Tell | Came | Lost | Doubted
 
 
 class MembershipStatistics(msgspec.Struct, frozen=True):
-    """Members by state, and counts since the start."""
+    """States of all members, and a count since the start."""
 
     states: dict[str, State]
-    came: int
-    lost: int
-    ghosts: int                      # messages of a start that is over
-    asked: int
-    asked_again: int
+    stale: int                       # messages of starts that have ended

@@ -1,4 +1,4 @@
-"""Watches the agents of a swarm for one process: does what its view asks for, and looks again in time."""
+"""Watches the agents of a swarm for one process: performs the commands of its view, and ticks it in time."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Callable, Collection, Sequence
 
 from swarm.core.ports import Host, Received, Timer
 from swarm.core.protocol import messages as msg
-from swarm.membership.events import Ask, Came, Command, Doubted, Lost, Tell
+from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
 from swarm.membership.participant import Participant
-from swarm.membership.view import NEIGHBOURS, Membership
+from swarm.membership.ring import NEIGHBOURS
+from swarm.membership.view import Membership
 
 Changed = Came | Lost | Doubted
 
 
 class FailureDetector:
-    """Heartbeats, rumours and introductions of one participant.
+    """Heartbeats, gossip and introductions of one participant.
 
-    changed: told whenever its view of a member changes.
-    engaged: the agents that are worked with at the moment.
+    changed: called whenever its view of a member changes.
+    engaged: the agents that it works with now.
     """
 
     def __init__(
@@ -32,14 +33,14 @@ class FailureDetector:
         self._ungreeted: set[str] = set()            # newcomers that could not be reached yet
 
     def met(self, names: Sequence[str]) -> None:
-        """Members that have joined, or moved. They are greeted, unless a launcher has told them of us."""
+        """Members joined, or have another address. We introduce ourselves, unless a launcher does."""
         where = (self._net.where(name) for name in names)
         agents = {member.name: member.boot for member in where if member is not None and member.role == "agent"}
         self._ungreeted |= {name for name in agents if self._participant.greets(name)}
         self._do(self.view.joined(agents, self._clock.now_ns()))
 
     def heard(self, message: Received) -> bool:
-        """Any message of an agent. Returns whether to go on with it: not if it comes of a start that is over."""
+        """Any message of an agent. Returns whether to process it: not if it comes from a start that has ended."""
         peer, boot = message.sender, message.boot
         if isinstance(message.body, msg.HeartbeatAck):
             link = self._net.link(peer)
@@ -49,10 +50,10 @@ class FailureDetector:
             commands = self.view.spoke(peer, boot, message.at_ns)
         if commands:
             self._do(commands)
-        return not self.view.is_ghost(peer, boot)
+        return not self.view.is_stale(peer, boot)
 
     def rumour(self, told: msg.Rumour) -> None:
-        """What another member says of a third."""
+        """Gossip of another member about a third one."""
         if told.about != self._participant.name:
             self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
 
@@ -63,7 +64,7 @@ class FailureDetector:
     def _do(self, commands: Sequence[Command]) -> None:
         for command in commands:
             match command:
-                case Ask(names=names):
+                case Probe(names=names):
                     self._ungreeted -= {name for name in self._ungreeted if self._participant.introduce(name)}
                     self._participant.beat(names)
                 case Tell(to=to, about=about, boot=boot, silent=silent):

@@ -1,8 +1,8 @@
-"""Who joins: members that a launcher names, and newcomers that introduce themselves to any member.
+"""Which members join: those that a launcher names, and newcomers that introduce themselves to any member.
 
-Where a member is to be found is its own word; of others a member can tell only what is new to us. A newcomer is an
-agent: no role with more to say comes by this way. Without keys only members on this machine may join, unless the
-settings say otherwise.
+A member may change only its own address; about others it may only add names that we do not know. A member that joins
+in this way always gets the role of an agent. Without keys only members on this machine may join, unless the settings
+allow others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PEER_ROLES = ("agent", "planner")
 
 
 class Introductions:
-    """Joins members to a transport. `met` is told of those that are new or have moved, `refuse` of those kept out.
+    """Joins members to a transport. met: told of members that are new or have another address. refuse: told why not.
 
     local_only: no member beyond this machine may join.
     """
@@ -27,23 +27,23 @@ class Introductions:
         refuse: Callable[[str], None],
     ) -> None:
         self._transport, self._local_only, self._met, self._refuse = transport, local_only, met, refuse
-        self.guests: set[str] = set()    # members that introduced themselves: no launcher tells others of them
+        self.guests: set[str] = set()    # members that no launcher has named
 
     def join(self, members: Sequence[Member]) -> None:
-        """Connect to those that may join."""
+        """Connect to the members that may join."""
         net = self._transport
         before = {name: net.where(name) for name in net.peers()}
         net.join([one for one in members if self._may_join(one)])
         self._met([name for name in net.peers() if before.get(name) != net.where(name)])
 
     def introduce(self, to: str) -> bool:
-        """Tell a member that we are there, and who else is. False: it cannot be reached yet."""
+        """Tell a member our address, and those of others. False: it cannot be reached yet."""
         net = self._transport
         others = [net.where(name) for name in net.peers(*PEER_ROLES) if name != to]
         return net.send(to, Joined(members=[net.member, *(m for m in others if m)]))
 
     def introduced(self, sender: str, members: Sequence[Member]) -> None:
-        """A member tells of itself and of others; newcomers are told to those that are here."""
+        """A member sends its own address and those of others; we tell the others about a newcomer."""
         net = self._transport
         known = net.where(sender)
         role = known.role if known else "agent"
@@ -52,7 +52,7 @@ class Introductions:
             self.guests.add(sender)
             self.join([own])
             for other in net.peers(*PEER_ROLES) if known is None and net.where(sender) == own else ():
-                if other != sender:                  # the newcomer is told of them when it is greeted
+                if other != sender:                  # the newcomer gets their addresses from `introduce`
                     net.send(other, Joined(members=[own]))
         elif known is not None:
             strangers = [m for m in members if m.role == "agent" and net.where(m.name) is None]

@@ -1,11 +1,9 @@
-"""Messages that must not be lost while the way to one peer is closed: kept, bounded, and sent when it opens."""
+"""Messages to one peer that must not be lost while it cannot be reached: they wait here, bounded."""
 
 from __future__ import annotations
 
 import collections
 from collections.abc import Callable
-
-import msgspec
 
 from swarm.core.clock import ns
 from swarm.core.ports import Timers
@@ -15,25 +13,19 @@ BOUND = 20_000
 RETRY_NS = ns(0.02)
 
 
-class OutboxStatistics(msgspec.Struct, frozen=True):
-    """What waits now, and what was dropped since the start."""
-
-    waiting: int
-    dropped: int
-
-
 class Outbox:
-    """First in, first out; beyond `BOUND` the oldest are dropped and counted."""
+    """First in, first out; beyond `BOUND` the oldest message is dropped.
+
+    send: as `Transport.send` to the peer; False: it cannot be reached now.
+    """
 
     def __init__(self, timers: Timers, send: Callable[[Body], bool]) -> None:
         self._timers, self._send = timers, send
         self._waiting: collections.deque[Body] = collections.deque(maxlen=BOUND)
         self._retrying = False
-        self._dropped = 0
 
     def put(self, body: Body) -> None:
         if self._waiting or not self._send(body):
-            self._dropped += len(self._waiting) == BOUND
             self._waiting.append(body)
             self._retry_later()
 
@@ -48,9 +40,6 @@ class Outbox:
             self._waiting.popleft()
         if self._waiting:
             self._retry_later()
-
-    def statistics(self) -> OutboxStatistics:
-        return OutboxStatistics(len(self._waiting), self._dropped)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -9,7 +9,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
-from swarm.core.settings.config import ProcessFile
+from swarm.core.settings.process_files import ProcessFile
 from swarm.membership.introductions import PEER_ROLES, Introductions
 from swarm.membership.probes import Probes
 
@@ -20,12 +20,12 @@ REPORT_ROLES = ("launcher", "collector")
 
 
 class Participant:
-    """It joins by the launcher or, on a board, by the roster in its file.
+    """It joins through the launcher or, on a board, by the roster in its file.
 
     `handler` gets every message but those that are handled here: Roster, Joined and Shutdown.
-    busy_s, advert_of: what heartbeats say: the work in hand, and which advert of the other is known.
+    busy_s, advert_of: content of heartbeats: the work in hand, and the number of the peer's advert that is known.
     met: told of members that joined, or have another address.
-    undelivered: told of every message with a tag that was taken and will not arrive: to whom, tag, reason.
+    undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class Participant:
     ) -> None:
         self._host, self.net = host, host.transport
         self.name, self.boot = self.net.member.name, self.net.member.boot
-        self.launcher = settings.launcher            # None: on a board, by its file
-        self._reports_to = next(                     # the launcher, or a collector of the file; None: nobody counts
+        self.launcher = settings.launcher            # None: on a board
+        self._reports_to = next(                     # the launcher, or the collector of the roster; None: neither
             (one.name for one in (settings.launcher, *settings.roster) if one and one.role in REPORT_ROLES), None)
-        self.refused = 0                             # messages that their senders may not send, and members kept out
+        self.refused = 0                             # messages that senders may not send, members that may not join
         self._handler, self._busy_s, self._advert_of, self._met = handler, busy_s, advert_of, met
         self._introductions = Introductions(
             self.net, local_only=not settings.keys and not settings.security, met=met, refuse=self._refuse)
@@ -55,7 +55,7 @@ class Participant:
         self._met(self.net.peers())
 
     def beat(self, to: Sequence[str]) -> None:
-        """Send a heartbeat to each, which is a probe of the path there too."""
+        """Send a heartbeat to each; it probes the link, too."""
         self._beats += 1
         busy_s, now = self._busy_s(), self._host.clock.now_ns()
         for name in to:
@@ -69,7 +69,7 @@ class Participant:
         return self._reports_to is None or self.net.send(self._reports_to, body)
 
     def introduce(self, to: str) -> bool:
-        """Tell a member that we are there, and who else is. False: it cannot be reached yet."""
+        """Tell a member our address, and those of others. False: it cannot be reached yet."""
         return self._introductions.introduce(to)
 
     def greets(self, name: str) -> bool:
@@ -82,7 +82,7 @@ class Participant:
             self._host.timers.after(READY_EVERY_NS, self._announce)
 
     def _probes_of(self, name: str) -> Probes | None:
-        """Of the link that stands now: a member that was connected anew is measured anew."""
+        """The probes of the present connection: a member that was connected anew is measured anew."""
         estimator = self.net.link(name)
         if estimator is None:
             self._probes.pop(name, None)
@@ -100,9 +100,9 @@ class Participant:
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
         if isinstance(body, msg.Joined) and self.net.role(sender) in ("", *PEER_ROLES):
-            self._introductions.introduced(sender, body.members)     # all that a stranger with a key may say
+            self._introductions.introduced(sender, body.members)     # the only message that a stranger may send
         elif not msg.may_say(self.net.role(sender), body):
-            self._refuse(f"{type(body).__name__} of {sender}, who may not say it")
+            self._refuse(f"{type(body).__name__} of {sender}, which may not send it")
         elif isinstance(body, msg.Roster):
             self._answered = True
             self._introductions.join(body.members)
@@ -113,7 +113,7 @@ class Participant:
             self._host.machine.step_wall_clock(body.clock_step_s)
             self._handler(message)
         elif isinstance(body, msg.Heartbeat):
-            self._handler(message)                   # first: it may be the first word of a new start
+            self._handler(message)                   # first: it may be the first message of a new start
             held_s = seconds(self._host.clock.now_ns() - message.at_ns)
             self.net.send(sender, msg.HeartbeatAck(
                 sequence=body.sequence, held_s=held_s, busy_s=self._busy_s(), advert=self._advert_of(sender),

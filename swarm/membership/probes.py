@@ -1,34 +1,37 @@
-"""Heartbeats as sparse probes of the paths to peers: which are under way, and what their answers say of a link."""
+"""Heartbeats as sparse probes of the link to a peer: probes in flight, and what their answers measure."""
 
 from __future__ import annotations
 
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.link import LinkEstimator
 
-LOST_NS = ns(1.0)                    # a probe that has not been answered for this long is counted as lost
-MOST_OUT = 32                        # probes per peer whose answers are awaited
+LOST_NS = ns(1.0)                    # a probe without an answer for this long counts as lost
+MOST_IN_FLIGHT = 32                  # probes of one peer
 
 
 class Probes:
-    """The probes under way to one peer; what they measure goes to the estimator of the link."""
+    """The probes of one peer; their measurements go to the estimator of the link."""
 
     def __init__(self, estimator: LinkEstimator) -> None:
         self.estimator = estimator
-        self._out: dict[int, int] = {}           # sequence of a probe -> when it was sent
+        self._in_flight: dict[int, int] = {}     # sequence -> when the probe was sent, oldest first
 
     def sent(self, sequence: int, now: int) -> None:
-        """A probe leaves. Those that were not answered for a second are lost."""
-        for late in [s for s, at in self._out.items() if now - at > LOST_NS or len(self._out) >= MOST_OUT]:
-            del self._out[late]
+        """A probe is sent. Probes without an answer for a second are lost; of too many the oldest is lost."""
+        late = [earlier for earlier, at_ns in self._in_flight.items() if now - at_ns > LOST_NS]
+        if not late and len(self._in_flight) >= MOST_IN_FLIGHT:
+            late = [next(iter(self._in_flight))]
+        for lost in late:
+            del self._in_flight[lost]
             self.estimator.probe(lost=True)
-        self._out[sequence] = now
+        self._in_flight[sequence] = now
 
     def answered(self, sequence: int, held_s: float, now: int) -> None:
-        """An answer came. The time the peer held it is the peer's own word: it counts for no more than there was."""
-        sent_ns = self._out.pop(sequence, None)
+        """An answer came. The peer reports how long it held the probe: the result is never below 0."""
+        sent_ns = self._in_flight.pop(sequence, None)
         if sent_ns is None:
-            return                               # a duplicate, too late, or never asked for
-        late = now - sent_ns > LOST_NS           # after so long, or a step of the clock, it measures nothing
+            return                               # a duplicate, too late, or an answer to no probe
+        late = now - sent_ns > LOST_NS           # after so long, or after a step of the clock, it measures nothing
         self.estimator.probe(lost=late)
         if late:
             return

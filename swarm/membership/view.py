@@ -1,97 +1,93 @@
-"""Who is there: which members of the swarm are alive, whom to ask for a sign of life, when silence means loss.
+"""One member's view of all others: who is alive, suspected or lost. Failure detection after SWIM, with one change.
 
-A sign of life is an answer to something of ours, so that it shows the way there and the way back. Every heartbeat a
-bounded number of members is asked: the neighbours on a ring of all, those that are worked with, and one of the others
-in turn. Who leaves a question open is asked again at once and often, so that lost messages do not look like a loss.
-Silence and return are told to all: hearsay makes one ask, but only what one hears, or does not hear, oneself is
-believed. (Failure detection after SWIM: Das, Gupta, Motivala 2002; there hearsay is believed.)
+A sign of life is an answer to one of our probes, so that it proves the way there and the way back. At every heartbeat a
+bounded number of members is probed (`ring.py`). An open probe is repeated at once and often, so that lost messages do
+not look like a lost member. Silence and return are gossiped to all. Gossip only triggers a probe; the state of a member
+changes only by the results of our own probes.
 
-Deterministic: time is an argument, what is to be done comes back as commands.
+Source: Das, Gupta, Motivala, SWIM, DSN 2002; there gossip is believed.
+
+Deterministic: time is an argument, and methods return commands.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from swarm.core.clock import NEVER_NS, ns, seconds
-from swarm.membership.events import Ask, Came, Command, Doubted, Lost, MembershipStatistics, State, Tell
+from swarm.core.clock import NEVER_NS, ns
+from swarm.membership.events import PRESENT, Came, Command, Doubted, Lost, MembershipStatistics, Probe, State, Tell
+from swarm.membership.gossip import GossipBudget
+from swarm.membership.ring import NEIGHBOURS, Ring, ring_hash
 
 HEARTBEAT_S = 0.25
-AGAIN_S = 0.05                       # after a question that is left open: it is asked again
-PROBE_S = 0.015                      # and so often; with three frames in ten lost, one of 30 round trips comes through
-TELLS, TELLS_PER_S = 2, 0.5
-"""Rumours of a kind: at once, for each member, and then in all. Who hears nobody, again and again, is late itself."""
-SUSPECT_S = HEARTBEAT_S              # without an answer: no new work, and the others are told
-LOST_S = 0.44                        # without an answer; within three heartbeats of its last sign of life
-GRACE_S = 0.1                        # for who is told of a silence, to ask for itself
-NEW_S = 5.0                          # for so long a newcomer is asked at every heartbeat
-EXCUSE_S = 0.1                       # a tick that is later than this: it was we who were silent
-GHOST_S = 15.0                       # for so long an older boot is a ghost; after that, the clock there was set back
-NEIGHBOURS = 6                       # on the ring, half of them on each side
-ABSENT = 6                           # of those that are not there, asked at each heartbeat in turn
+AGAIN_S = 0.05                       # an open probe is repeated after this time
+PROBE_S = 0.015                      # and then this often: with 30 % of messages lost, one of 30 round trips succeeds
+SUSPECT_S = HEARTBEAT_S              # without an answer: no new work for the member, and the others are told
+LOST_S = 0.44                        # without an answer; within three heartbeats of the last sign of life
+GRACE_S = 0.1                        # time to probe a member ourselves when gossip calls it silent
+NEW_S = 5.0                          # a new member is probed at every heartbeat for this long
+EXCUSE_S = 0.1                       # a tick later than this: we were held up, so nobody else was silent
+STALE_S = 15.0                       # an older boot is stale for this long; later it means that a clock was set back
 MOST = 4096                          # members
 PHASES = 997                         # of heartbeats
-STARTS = 8                           # of a member that are known to be over
+STARTS = 8                           # ended starts of a member that are remembered
 
 
 class _Member(msgspec.Struct):
-    place: int                       # on the ring
     state: State = "joining"
     boot: int = 0
-    heard_ns: int = 0                # the newest start's last word
+    heard_ns: int = 0                # last message of the newest start
     answered_ns: int = -NEVER_NS
-    over: tuple[int, ...] = ()       # the last starts before this one
-    trip_ns: int = 0                 # what its answers take; asked far more often, who is late would be later still
-    asked_ns: int = 0
-    open_ns: int | None = None       # when the first question was asked that is still open
-    until_ns: int = 0                # asked at every heartbeat till then
+    ended: tuple[int, ...] = ()      # the last starts before this one
+    trip_ns: int = 0                 # recent response time; probes are not repeated faster, to spare a slow member
+    probed_ns: int = 0
+    open_ns: int | None = None       # when the first probe was sent that is not answered yet
+    always_until_ns: int = 0         # probed at every heartbeat until then
     changed_ns: int = 0
-    told: bool = False               # by others, of the change that we have not seen yet
+    told: bool = False               # by others, of a change that we have not seen yet
+
+    @property
+    def present(self) -> bool:
+        return self.state in PRESENT
 
 
 class Membership:
-    """One member's view of all others."""
+    """The view of one member. name: its own."""
 
     def __init__(self, name: str, neighbours: int = NEIGHBOURS) -> None:
-        self._name, self._half = name, (neighbours + 1) // 2     # neighbours on each side
+        self._name = name
         self._members: dict[str, _Member] = {}
-        self._ring: list[str] = []                   # all but oneself, beginning behind oneself
-        self._beats = 0
-        self._told: dict[bool, tuple[float, int]] = {True: (0.0, 0), False: (0.0, 0)}
-        """Rumours of silence and of return: how many count against what may be told, and since when."""
-        self._beat_ns: int | None = None
-        self._next_ns = 0
-        self._came = self._lost = self._ghosts = self._asked = self._asked_again = 0
+        self._ring = Ring(name, neighbours)
+        self._gossip = GossipBudget()
+        self._beat_ns: int | None = None             # the next heartbeat
+        self._next_ns = 0                            # the next tick
+        self._stale = 0
 
     # --- what is heard ---
 
     def joined(self, boots: Mapping[str, int], now: int) -> list[Command]:
-        """Members that were announced; those that are new are greeted.
+        """Members were announced; new ones are probed at once.
 
-        boots: which start of each it is, if that is known, else 0. It counts, even where its clock was set back.
+        boots: the boot of each member, 0 where it is not known. It is believed even where it goes back.
         """
         out: list[Command] = []
         for name, boot in boots.items():
             member = self._members.get(name)
             if member is not None and boot not in (0, member.boot):
-                out += self._begins(name, member, boot, now)
+                out += self._begin(name, member, boot, now)
         new = [name for name in boots if name != self._name and name not in self._members]
         new = new[:MOST - len(self._members)]
         for name in new:
-            self._members[name] = _Member(
-                place=_place(name), boot=boots[name], until_ns=now + ns(NEW_S), changed_ns=now)
+            self._members[name] = _Member(boot=boots[name], always_until_ns=now + ns(NEW_S), changed_ns=now)
         if not new:
             return out
-        own = (_place(self._name), self._name)
-        order = sorted((member.place, name) for name, member in self._members.items())
-        self._ring = [name for _, name in [*(p for p in order if p > own), *(p for p in order if p < own)]]
-        return out + self._ask(new, now)
+        self._ring.place(self._members)
+        return out + self._probe(new, now)
 
     def answered(self, name: str, boot: int, now: int, trip_s: float = 0.0) -> list[Command]:
-        """A member has answered something of ours: it is alive. trip_s: what its answers take of late."""
+        """A member answered a probe: it is alive. trip_s: its recent response time."""
         out, member = self._heard(name, boot, now)
         if member is None:
             return out
@@ -105,61 +101,58 @@ class Membership:
         return out
 
     def spoke(self, name: str, boot: int, now: int) -> list[Command]:
-        """A member has said something by itself: worth a question if it was not believed to be there."""
+        """A member sent something else: it is probed where it is not present."""
         out, member = self._heard(name, boot, now)
-        if member is not None and member.state in ("joining", "lost") and now - member.asked_ns >= ns(PROBE_S):
-            out += self._ask([name], now)
+        if member is not None and member.state in ("joining", "lost") and now - member.probed_ns >= ns(PROBE_S):
+            out += self._probe([name], now)
         return out
 
     def told(self, about: str, boot: int, silent: bool, now: int) -> list[Command]:
-        """Another member says that this one is silent, or has been heard again."""
+        """Gossip: another member says that this one is silent, or has been heard again."""
         member = self._members.get(about)
         if member is None or boot < member.boot or (silent and boot != member.boot):
             return []
-        asked_lately = now - member.asked_ns < ns(PROBE_S)
+        probed_lately = now - member.probed_ns < ns(PROBE_S)
         if silent and member.state in ("alive", "back"):
-            if now - member.answered_ns >= ns(SUSPECT_S):    # else we have heard it ourselves since
+            if now - member.answered_ns >= ns(SUSPECT_S):    # else it has answered us since
                 member.told = True
                 since_ns = now - ns(SUSPECT_S) + max(ns(GRACE_S), 2 * member.trip_ns)
                 member.open_ns = min(member.open_ns if member.open_ns is not None else now, since_ns)
-            return [] if asked_lately else self._ask([about], now)
+            return [] if probed_lately else self._probe([about], now)
         if not silent and (member.state in ("joining", "lost") or boot > member.boot):
             member.told |= boot == member.boot
-            member.until_ns = now + ns(LOST_S)
-            return [] if asked_lately else self._ask([about], now)
+            member.always_until_ns = now + ns(LOST_S)
+            return [] if probed_lately else self._probe([about], now)
         return []
 
-    def is_ghost(self, name: str, boot: int) -> bool:
-        """Whether this is the word of a start that is over."""
+    def is_stale(self, name: str, boot: int) -> bool:
+        """Whether a message with this boot comes from a start that has ended."""
         member = self._members.get(name)
-        return member is not None and (boot < member.boot or boot in member.over)
+        return member is not None and (boot < member.boot or boot in member.ended)
 
     # --- time ---
 
     def tick(self, now: int, engaged: Collection[str] = ()) -> list[Command]:
-        """To be called at `next_ns()`. engaged: members that are worked with."""
+        """To be called at `next_ns()`. engaged: the members that this one works with."""
         self._excuse(now)
         out: list[Command] = []
-        if self._beat_ns is None:                    # a phase of one's own: somebody soon sees that another is gone
-            self._beat_ns = now + ns(HEARTBEAT_S) * (_place(self._name) % PHASES) // PHASES
+        if self._beat_ns is None:                    # own phase: heartbeats of members are spread, a loss is seen soon
+            self._beat_ns = now + ns(HEARTBEAT_S) * (ring_hash(self._name) % PHASES) // PHASES
         if now >= self._beat_ns:
-            self._beats += 1
             self._beat_ns = max(self._beat_ns + ns(HEARTBEAT_S), now + ns(HEARTBEAT_S) // 2)
-            out += self._ask(self._whom(now, engaged), now)
+            out += self._probe(self._to_probe(now, engaged), now)
         again: list[str] = []
         for name, member in self._members.items():
             if member.state == "back" and now - member.changed_ns >= ns(HEARTBEAT_S):
                 member.state, member.changed_ns = "alive", now
                 out.append(Doubted(name, doubted=False))
-            out += self._silent(name, member, now)
+            out += self._judge(name, member, now)
             if now >= self._again_ns(member):
                 again.append(name)
-        self._asked_again += len(again)
-        out += self._ask(again, now)
-        return out
+        return out + self._probe(again, now)
 
     def next_ns(self) -> int:
-        """When the next tick is due; sooner, perhaps, after anything that gave commands."""
+        """When the next tick is due; ask again after each call that returned commands: it may be sooner."""
         self._next_ns = min([self._beat_ns or 0, *(self._again_ns(m) for m in self._members.values())])
         return self._next_ns
 
@@ -170,134 +163,93 @@ class Membership:
         return member.state if member else None
 
     def boot(self, name: str) -> int | None:
-        """The newest start of a member that is not lost."""
+        """The boot of a member that is present."""
         member = self._members.get(name)
-        return member.boot if member is not None and _present(member) else None
+        return member.boot if member is not None and member.present else None
 
     def statistics(self) -> MembershipStatistics:
-        return MembershipStatistics(
-            states={name: member.state for name, member in self._members.items()}, came=self._came, lost=self._lost,
-            ghosts=self._ghosts, asked=self._asked, asked_again=self._asked_again,
-        )
+        return MembershipStatistics({name: member.state for name, member in self._members.items()}, self._stale)
 
     # --- how ---
 
     def _heard(self, name: str, boot: int, now: int) -> tuple[list[Command], _Member | None]:
-        """The member that this is the word of; a newer start ends the one before, an older one is a ghost's."""
+        """The member that a message comes from; None for a stale one. A newer boot ends the start before."""
         member = self._members.get(name)
         if member is None:
             return [], None
-        older = boot < member.boot and now - member.heard_ns < ns(GHOST_S)
-        if older or boot in member.over:
-            self._ghosts += 1
+        older = boot < member.boot and now - member.heard_ns < ns(STALE_S)
+        if older or boot in member.ended:
+            self._stale += 1
             return [], None
         out: list[Command] = []
         if boot != member.boot:
-            out = self._begins(name, member, boot, now)
+            out = self._begin(name, member, boot, now)
         member.heard_ns = now
         return out, member
 
-    def _begins(self, name: str, member: _Member, boot: int, now: int) -> list[Command]:
-        """A start that is not the one before; what that one had is gone."""
-        out = self._gone(name, member, now) if _present(member) else []
+    def _begin(self, name: str, member: _Member, boot: int, now: int) -> list[Command]:
+        """A new start of a member; the one before is lost."""
+        out = self._lose(name, member, now) if member.present else []
         if member.boot:
-            member.over = tuple(one for one in (*member.over, member.boot) if one != boot)[-STARTS:]
+            member.ended = tuple(one for one in (*member.ended, member.boot) if one != boot)[-STARTS:]
         member.boot, member.state, member.open_ns, member.heard_ns = boot, "joining", None, now
-        member.until_ns = now + ns(NEW_S)
+        member.always_until_ns = now + ns(NEW_S)
         return out
 
-    def _whom(self, now: int, engaged: Collection[str]) -> list[str]:
-        """Neighbours, engaged and new ones; of the others some of the absent and one of the present, in turn."""
-        chosen: dict[str, None] = {}
-        half = self._half
-        for side in (self._ring, self._ring[::-1]):
-            present = 0
-            for place, name in enumerate(side):
-                if present >= half or place >= 4 * half:
-                    break
-                absent = self._members[name].state == "lost"
-                present += not absent
-                if not absent or place < half:
-                    chosen[name] = None
-        chosen |= dict.fromkeys(n for n in engaged if n in self._members and self._members[n].state != "lost")
-        chosen |= dict.fromkeys(name for name, member in self._members.items() if now < member.until_ns)
-        others = [name for name in self._ring if name not in chosen]
-        absent = [name for name in others if not _present(self._members[name])]
-        chosen |= dict.fromkeys(self._in_turn(absent, ABSENT))       # who is dead costs nothing: it cannot be reached
-        chosen |= dict.fromkeys(self._in_turn([name for name in others if name not in absent], 1))
-        return list(chosen)
+    def _to_probe(self, now: int, engaged: Collection[str]) -> list[str]:
+        states: dict[str, State] = {name: member.state for name, member in self._members.items()}
+        always = [name for name in engaged if name in states and states[name] != "lost"]
+        always += [name for name, member in self._members.items() if now < member.always_until_ns]
+        return self._ring.to_probe(states, always)
 
-    def _in_turn(self, names: Sequence[str], most: int) -> list[str]:
-        """So many of them, others each heartbeat."""
-        at = self._beats * most % len(names) if names else 0
-        return [*names[at:], *names[:at]][:most]
-
-    def _near(self) -> list[str]:
-        """Neighbours, who all tell of each other's silence: one rumour alone may be lost on its way."""
-        return self._ring[:self._half] + self._ring[-self._half:]
-
-    def _ask(self, names: Sequence[str], now: int) -> list[Command]:
+    def _probe(self, names: Sequence[str], now: int) -> list[Command]:
         for name in names:
             member = self._members[name]
-            member.asked_ns = now
-            if member.open_ns is None and _present(member):
+            member.probed_ns = now
+            if member.open_ns is None and member.present:
                 member.open_ns = now
-        self._asked += len(names)
-        return [Ask(list(names))] if names else []
+        return [Probe(list(names))] if names else []
 
     def _again_ns(self, member: _Member) -> int:
+        """When the open probe of a member is repeated."""
         if member.open_ns is None:
             return NEVER_NS
         first_ns = member.open_ns + max(ns(AGAIN_S), 2 * member.trip_ns)
-        return max(first_ns, member.asked_ns + max(ns(PROBE_S), member.trip_ns // 2))
+        return max(first_ns, member.probed_ns + max(ns(PROBE_S), member.trip_ns // 2))
 
-    def _silent(self, name: str, member: _Member, now: int) -> list[Command]:
-        """What a question that is left open for so long means."""
+    def _judge(self, name: str, member: _Member, now: int) -> list[Command]:
+        """A member whose probe is open for too long is suspected, then lost."""
         silent_ns = now - member.open_ns if member.open_ns is not None else 0
         if silent_ns >= ns(LOST_S):
-            return self._gone(name, member, now)
+            return self._lose(name, member, now)
         if silent_ns >= ns(SUSPECT_S) and member.state in ("alive", "back"):
-            doubted = member.state == "alive"
+            suspected_already = member.state == "back"
             member.state, member.changed_ns = "suspect", now
-            told = [] if member.told and name not in self._near() else self._tell(name, member, True, now)
-            return [*([Doubted(name, doubted=True)] if doubted else []), *told]
+            told = [] if member.told and name not in self._ring.near() else self._tell(name, member, True, now)
+            return [*([] if suspected_already else [Doubted(name, doubted=True)]), *told]
         return []
 
-    def _gone(self, name: str, member: _Member, now: int) -> list[Command]:
-        self._lost += 1
+    def _lose(self, name: str, member: _Member, now: int) -> list[Command]:
         member.state, member.open_ns, member.changed_ns, member.told = "lost", None, now, False
         return [Lost(name, member.boot)]
 
     def _returned(self, name: str, member: _Member, now: int) -> list[Command]:
-        self._came += 1
         back = member.state == "lost"
         member.state, member.changed_ns = "back" if back else "alive", now
         told = self._tell(name, member, False, now) if back and not member.told else []
         return [Came(name, member.boot, back), *([Doubted(name, doubted=True)] if back else []), *told]
 
     def _tell(self, about: str, member: _Member, silent: bool, now: int) -> list[Command]:
-        many, since_ns = self._told[silent]
-        many = max(0.0, many - TELLS_PER_S * seconds(now - since_ns))
-        if many + 1.0 > TELLS * len(self._members):
+        if not self._gossip.take(silent, len(self._members), now):
             return []
-        self._told[silent] = many + 1.0, now
-        to = [name for name, other in self._members.items() if name != about and _present(other)]
+        to = [name for name, other in self._members.items() if name != about and other.present]
         return [Tell(to, about, member.boot, silent)] if to else []
 
     def _excuse(self, now: int) -> None:
-        """While we were held up, nobody could be heard."""
+        """While we were held up, we could hear nobody: that time counts as nobody's silence."""
         late_ns = now - self._next_ns
         if self._next_ns and late_ns > ns(EXCUSE_S):
             for member in self._members.values():
-                member.until_ns = max(member.until_ns, now + ns(LOST_S))     # what was told meanwhile may be missed
+                member.always_until_ns = max(member.always_until_ns, now + ns(LOST_S))   # gossip may have been missed
                 if member.open_ns is not None:
                     member.open_ns = min(member.open_ns + late_ns, now)
-
-
-def _present(member: _Member) -> bool:
-    return member.state in ("alive", "suspect", "back")
-
-
-def _place(name: str) -> int:
-    """On the ring: spread, and the same for all."""
-    return zlib.crc32(name.encode())

@@ -17,11 +17,10 @@ from swarm.core.ports import Clock
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):
-    """Counts since the loop was made; `late_ns_max` is the worst lateness of a timer."""
+    """Counts since the loop was made; `late_ns_max` is the worst delay of a timer."""
 
     turns: int
     timers: int
-    posted: int
     late_ns_max: int
 
 
@@ -41,14 +40,14 @@ class Timer:
 class Loop:
     """Single-threaded event loop on `zmq.Poller`. Only `post` and `stop` may be called from other threads.
 
-    busy_poll_s: after each turn, look for more this long before sleeping: what comes then is answered without the time
-    it takes to wake up, for so much CPU time after each turn.
+    busy_poll_s: after each turn, poll this long before sleeping. A message that arrives then is handled without the
+    time of a wake-up; it costs this much CPU time after each turn.
     """
 
     def __init__(self, clock: Clock, busy_poll_s: float = 0.0) -> None:
         self.clock = clock
         self._busy_poll_ns = ns(busy_poll_s)
-        self._patient = False                    # do not busy-poll this time
+        self._patient = False                    # no busy polling in this turn
         self._poller = zmq.Poller()
         self._callbacks: dict[Any, Callable[[], None]] = {}
         self._timers: list[tuple[int, int, Timer]] = []
@@ -56,7 +55,7 @@ class Loop:
         self._posted: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = False
-        self._turns = self._fired = self._ran_posted = self._late_ns_max = 0
+        self._turns = self._fired = self._late_ns_max = 0
         self.watch(self._wake_fd, self._run_posted)
 
     def watch(self, readable: zmq.Socket[Any] | int, callback: Callable[[], None]) -> None:
@@ -69,7 +68,7 @@ class Loop:
         del self._callbacks[readable]
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
-        """Call back once, not before `when_ns`; at the same time in the order of asking."""
+        """Call back once, not before `when_ns`; timers of one time in the order of the calls."""
         timer = Timer(when_ns, callback)
         heapq.heappush(self._timers, (when_ns, next(self._order), timer))
         return timer
@@ -100,7 +99,7 @@ class Loop:
         os.eventfd_write(self._wake_fd, 1)
 
     def fail(self, error: BaseException) -> None:
-        """Raise an error of another thread in the loop's: a bug crashes loudly wherever it is."""
+        """Raise an error of another thread in the loop's thread: a bug crashes loudly wherever it is."""
         def raise_it() -> None:
             raise error
 
@@ -111,7 +110,7 @@ class Loop:
         self.post(self._stop)
 
     def be_patient(self) -> None:
-        """What was just begun takes others a while, who want the cores: sleep at the end of this turn."""
+        """Other threads need the cores for what was just begun: sleep at the end of this turn, without busy polling."""
         self._patient = True
 
     def run(self) -> None:
@@ -129,13 +128,13 @@ class Loop:
         os.close(self._wake_fd)
 
     def statistics(self) -> LoopStatistics:
-        return LoopStatistics(self._turns, self._fired, self._ran_posted, self._late_ns_max)
+        return LoopStatistics(self._turns, self._fired, self._late_ns_max)
 
     def _stop(self) -> None:
         self._running = False
 
     def _wait(self) -> list[tuple[Any, int]]:
-        """What has become readable by the next timer."""
+        """The sockets and descriptors that become readable before the next timer."""
         patient, self._patient = self._patient, False
         if self._busy_poll_ns and not patient:
             until = self.clock.now_ns() + self._busy_poll_ns
@@ -143,7 +142,7 @@ class Loop:
                 ready = self._poller.poll(0)
                 if ready:
                     return ready
-                os.sched_yield()                     # ZeroMQ's own thread may want this core
+                os.sched_yield()                     # ZeroMQ's thread may need this core
         return self._poller.poll(self._timeout_ms())
 
     def _timeout_ms(self) -> int | None:
@@ -154,7 +153,7 @@ class Loop:
         return max(0, -(-(self._timers[0][0] - self.clock.now_ns()) // 1_000_000))
 
     def _run_timers(self) -> None:
-        """Fire what is due by now; what these set anew waits for the next turn, so that none starves the sockets."""
+        """Fire the timers that are due; timers that these set wait for the next turn, so that sockets get theirs."""
         now = self.clock.now_ns()
         due: list[Timer] = []
         while self._timers and self._timers[0][0] <= now:
@@ -169,5 +168,4 @@ class Loop:
     def _run_posted(self) -> None:
         os.eventfd_read(self._wake_fd)
         for _ in range(len(self._posted)):
-            self._ran_posted += 1
             self._posted.popleft()()

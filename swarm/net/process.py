@@ -1,4 +1,4 @@
-"""The host of every process: loop and endpoint, signals, the lifeline. What it does is decided by the policy on it."""
+"""The real host of every process: loop, endpoint, signals, lifeline. Policy runs on its ports."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import psutil
 
 from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Host
-from swarm.core.settings.config import ProcessFile
+from swarm.core.settings.process_files import ProcessFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
 
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
-CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # by how much the wall clock is off already when the process starts
+CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # step of the wall clock at the start of the process
 LINGER_MS = 200
 
 
 class OwnProcess:
-    """The machine port of the process that this is."""
+    """The machine port of this process."""
 
     def __init__(self, loop: Loop, wall: WallClock) -> None:
         self._loop, self._wall, self._process = loop, wall, psutil.Process()
@@ -74,7 +74,7 @@ class Process:
             signal.signal(number, lambda *_: self.loop.post(end or self.loop.stop))
         lifeline = os.environ.get(LIFELINE_VARIABLE)
         if lifeline:
-            self.loop.watch(int(lifeline), lambda: os._exit(1))      # only ever readable at its end
+            self.loop.watch(int(lifeline), lambda: os._exit(1))      # it becomes readable only when it is closed
         begin()
         self.loop.run()
         self.net.close(LINGER_MS)
@@ -86,6 +86,6 @@ def log_to_stderr(name: str) -> None:
 
 
 def _many_files() -> None:
-    """As many open files as may be: each connection is one, and strangers can open connections."""
+    """Raise the limit of open files: each connection is one, and strangers can open connections."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

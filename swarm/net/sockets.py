@@ -1,4 +1,4 @@
-"""Sockets as we set them: bounded, immediate, reaped; and frames in and out of them."""
+"""ZeroMQ sockets with our options (bounded, immediate, dead connections closed), and frames in and out of them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from swarm.core.protocol.wire import MAX_TENSORS, Buffer
 from swarm.core.settings.errors import BadInput
 
 LANES = ("urgent", "bulk")
-URGENT_BYTES = 8 << 10               # a message beyond this goes by the bulk lane
+URGENT_BYTES = 8 << 10               # larger messages go on the bulk lane
 FRAME_BYTES = {"urgent": 64 << 10, "bulk": (8 << 20) + (64 << 10)}   # a connection with a larger frame is cut
-HIGH_WATER = {"urgent": 64, "bulk": 8}   # messages per peer; what a sender may have in flight is the window's to say
+HIGH_WATER = {"urgent": 64, "bulk": 8}   # messages per peer; the window limits what is in flight
 SENDING = {"urgent": 64, "bulk": 40}
-TURN_MESSAGES = 32                   # or frames: taken from one socket before the others get their turn
-MOST_FRAMES = 2 + MAX_TENSORS        # looked at of a message: one more than it may have
-ZERO_COPY_BYTES = 256 << 10          # measured: below, a copy costs less than lending, which wakes pyzmq's thread
-UNNAMED = b"\0"                      # ids like this are ZeroMQ's own
+TURN_MESSAGES = 32                   # or frames, from one socket before the others get their turn
+MOST_FRAMES = 2 + MAX_TENSORS        # read of one message: one more than it may have
+ZERO_COPY_BYTES = 256 << 10          # measured: below, a copy is cheaper than zero copy, which wakes pyzmq's thread
+UNNAMED = b"\0"                      # ids that ZeroMQ makes begin so
 NOW, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)       # plain numbers: enumerations cost a microsecond
 
 
 def bound(context: zmq.Context[Any], lane: str) -> zmq.Socket[Any]:
-    """A ROUTER for everybody's messages on one lane, not yet bound."""
+    """A ROUTER for the messages of all peers on one lane, not yet bound."""
     socket = context.socket(zmq.ROUTER)
-    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)        # a restarted peer takes its name over
+    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)        # a restarted peer takes over its name
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     _tune(socket, lane)
     return socket
@@ -43,7 +43,7 @@ def bind(socket: zmq.Socket[Any], lane: str, where: str) -> str:
 
 
 def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]:
-    """A DEALER for our messages to one peer on one lane, not yet connected. name: empty where a key says who it is."""
+    """A DEALER for our messages to one peer on one lane, not yet connected. name: our own; empty with a key."""
     socket = context.socket(zmq.DEALER)
     if name:
         socket.setsockopt_string(zmq.ROUTING_ID, name)
@@ -55,7 +55,7 @@ def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]
 
 
 def connect(socket: zmq.Socket[Any], endpoint: str) -> None:
-    """Connect in the background. Raises: BadInput for what is no endpoint."""
+    """Connect in the background. Raises: BadInput where this is no endpoint."""
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
@@ -67,19 +67,19 @@ def _tune(socket: zmq.Socket[Any], lane: str) -> None:
     socket.setsockopt(zmq.SNDHWM, SENDING[lane])
     socket.setsockopt(zmq.RCVHWM, HIGH_WATER[lane])
     socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES[lane])
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)       # reaps dead connections; leases decide who is alive
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)       # closes dead connections; our own heartbeats decide who is alive
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
 
 
 def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
     """Send a message now. False: no connection, or its queue is full."""
-    # ZeroMQ looks at most once a millisecond, by the processor's counter, at what has left the queue; polling makes it
-    # look now. Measured: without, 1 % of the sends fail while at most 8 messages are under way.
+    # ZeroMQ checks at most once a millisecond whether its queue has room again; polling makes it check now.
+    # Measured: without it, 1 % of the sends fail while at most 8 messages are in flight.
     return _write(socket, frames) or (bool(socket.poll(0, zmq.POLLOUT)) and _write(socket, frames))
 
 
 def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
-    """Frame by frame: half the price of multipart. False: nothing was sent, even if the first frames were taken."""
+    """Send frame by frame: half the cost of multipart. False: nothing was sent, even if frames were accepted."""
     *before, last = frames
     try:
         for frame in before:
@@ -91,10 +91,10 @@ def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
 
 
 def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any], bool]:
-    """The message that has come: the frame with the connection's id, the message's frames, whether some are left.
+    """The next message: the frame with the connection's id, the frames of the message, whether more frames are left.
 
-    copy: small frames are cheaper copied; large ones are views of ZeroMQ's memory. Of a message with too many frames
-    the rest is left, for `skip`.
+    copy: cheaper for small frames; else frames are views of ZeroMQ's memory. If a message has too many frames, the
+    rest is left for `skip`.
     """
     identity = socket.recv(NOW, copy=False)
     frames: list[Any] = []
@@ -107,7 +107,7 @@ def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any], boo
 
 
 def skip(socket: zmq.Socket[Any]) -> list[zmq.Frame]:
-    """Take some of the frames that `read` has left; the last one says whether there are `more`."""
+    """Take some of the frames that `read` has left; `more` of the last one tells whether others follow."""
     frames = [socket.recv(NOW, copy=False)]
     while frames[-1].more and len(frames) < TURN_MESSAGES:
         frames.append(socket.recv(NOW, copy=False))
@@ -117,7 +117,7 @@ def skip(socket: zmq.Socket[Any]) -> list[zmq.Frame]:
 def name_of(identity: zmq.Frame) -> str:
     """The name that a connection gave itself; empty if it gave none.
 
-    A connection whose name was taken over by a newer one keeps what it said of itself, though ZeroMQ renames it.
+    When a newer connection takes over a name, ZeroMQ renames the old one; its messages still carry the name.
     """
     routing_id = identity.bytes
     if routing_id[:1] == UNNAMED:

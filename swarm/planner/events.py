@@ -1,4 +1,4 @@
-"""What the planner's state takes in and gives out."""
+"""Events that the planner's state takes in, and commands that it gives out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from swarm.planner.solvers.place import Solution
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A message of an agent came."""
+    """A message of an agent was received."""
 
     sender: str
     boot: int
@@ -24,9 +24,9 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 class Solved(msgspec.Struct, frozen=True):
-    """A solve has ended. solver: what to call it in the plan."""
+    """A solve has ended."""
 
-    basis: tuple[int, int]
+    basis: tuple[int, int]           # of the command
     solution: Solution
     solve_s: float
     refined: bool = False
@@ -36,13 +36,13 @@ Event = Heard | Came | Lost | Tick | Solved
 
 
 class Solve(msgspec.Struct, frozen=True):
-    """Solve this now, and say `Solved` with the same basis. refine: with all the effort there is, or not at all."""
+    """Solve this, and answer with `Solved` of the same basis. refine: with a refiner, or not at all."""
 
     problem: Problem
     previous: list[Placement]
     basis: tuple[int, int]           # the team and the epoch that it is made for
     refine: bool = False
-    loyal: bool = True               # keep placements that are nearly as good
+    limit_churn: bool = True         # keep previous placements that are nearly as good
 
 
 class Publish(msgspec.Struct, frozen=True):

@@ -1,27 +1,27 @@
-"""Placements in words: one line per stream that says why it runs where it runs."""
+"""Placements with their reasons: one line per stream that says why it runs where it runs."""
 
 from __future__ import annotations
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast import Forecast, evaluate
-from swarm.planner.problem import Choice, Instance
+from swarm.planner.instance import Assignment, Instance
 
 
-def explain(instance: Instance, choice: Choice, forecast: Forecast) -> list[Placement]:
+def explain(instance: Instance, assignment: Assignment, forecast: Forecast) -> list[Placement]:
     """The placements of an assignment, each with its predicted latency and its reason."""
     made: list[Placement] = []
     for number, stream in enumerate(instance.streams):
-        option = instance.options[number][choice[number]]
+        option = instance.options[number][assignment[number]]
         made.append(Placement(
             agent=stream.agent, stream=stream.spec.name, variant=option.variant,
             where=[instance.agents[option.agent].name], predicted_s=round(forecast.streams[number].latency_s, 6),
-            why=_why(instance, choice, forecast, number),
+            why=_why(instance, assignment, forecast, number),
         ))
     return made
 
 
-def _why(instance: Instance, choice: Choice, forecast: Forecast, number: int) -> str:
-    option = instance.options[number][choice[number]]
+def _why(instance: Instance, assignment: Assignment, forecast: Forecast, number: int) -> str:
+    option = instance.options[number][assignment[number]]
     mine = forecast.streams[number]
     peer = instance.agents[option.agent].name
     behind = f" behind {_name(instance, mine.behind, number)}" if mine.behind is not None else ""
@@ -34,7 +34,7 @@ def _why(instance: Instance, choice: Choice, forecast: Forecast, number: int) ->
     at_home = [n for n, o in enumerate(instance.options[number]) if o.home]
     if not at_home:
         return f"home has no such model; {here}"
-    stay = (*choice[:number], at_home[0], *choice[number + 1:])
+    stay = (*assignment[:number], at_home[0], *assignment[number + 1:])
     return f"{_at_home(instance, forecast, evaluate(instance, stay), number, at_home[0])}; {here}"
 
 

@@ -1,4 +1,4 @@
-"""How busy agents are beyond what the plan explains: fallbacks, guards, work of others."""
+"""How busy agents are beyond what the plan explains: with fallbacks, guards and the work of others."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Sequence
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast import evaluate
-from swarm.planner.problem import Instance, Problem
+from swarm.planner.instance import Instance
+from swarm.planner.problem import Problem
 
 GAIN = 0.05                          # of one heartbeat: a memory of five seconds at four a second
-SAMPLES = 24                         # fewer say nothing
-MARGIN = 0.3                         # heartbeats keep step with frames, so that the share seen is biased by up to this
-STEP = 0.2                           # loads are told in steps, so that noise does not move plans
+SAMPLES = 24                         # with fewer nothing is concluded
+MARGIN = 0.3                         # heartbeats may keep step with frames: the share is biased by up to this
+STEP = 0.2                           # loads are rounded to steps, so that noise does not move plans
 
 
-class LoadBook:
+class BusyShares:
     """Share of heartbeats that found work in hand, per agent, since the plan last changed."""
 
     def __init__(self) -> None:
         self._busy: dict[str, tuple[int, float]] = {}    # samples, smoothed share
 
     def heard(self, agent: str, busy_s: float) -> None:
-        """One heartbeat's word."""
+        """Take in one heartbeat. busy_s: work in hand."""
         samples, share = self._busy.get(agent, (0, 0.0))
         gain = max(GAIN, 1.0 / (samples + 1))
         self._busy[agent] = samples + 1, share + gain * ((busy_s > 0.0) - share)
@@ -30,7 +31,7 @@ class LoadBook:
         self._busy.pop(agent, None)
 
     def clear(self) -> None:
-        """The plan changed: what was seen belongs to the old one."""
+        """The plan has changed: the shares belong to the old one."""
         self._busy.clear()
 
     def unexplained(self, problem: Problem, placements: Sequence[Placement]) -> dict[str, float]:

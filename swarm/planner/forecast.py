@@ -25,11 +25,12 @@ from math import exp, log
 
 import msgspec
 
-from swarm.planner.problem import OVERHEAD_S, Choice, Instance, Option
+from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options import OVERHEAD_S, Option
 
 FLOOR = 0.02                     # least idle share in a denominator: costs stay finite and still grow with load
-FULL = 0.8                       # utilisation beyond which an agent gets no work of others: it would refuse some, which
-                                 # then comes home late; saturating a peer costs as much as the dearest stream
+MAX_OFFLOAD_UTILISATION = 0.8    # above it an agent gets no work of others: it would refuse some, which then comes
+                                 # home late; saturating a peer costs as much as the most expensive stream
 RISK = 0.01                      # of an offloaded result
 LATENCY_PRICE = 0.01             # of a p95 latency of one deadline, in misses per result
 LOAD_PRICE = 0.3                 # of utilisation squared: of nearly equal placements the better balanced one
@@ -54,9 +55,9 @@ class Forecast(msgspec.Struct, frozen=True):
     cost: float
 
 
-def evaluate(instance: Instance, choice: Choice) -> Forecast:
+def evaluate(instance: Instance, assignment: Assignment) -> Forecast:
     """The forecast of an assignment."""
-    taken = [options[n] for options, n in zip(instance.options, choice, strict=True)]
+    taken = [options[n] for options, n in zip(instance.options, assignment, strict=True)]
     streams: dict[int, StreamForecast] = {}
     utilisation: list[float] = []
     cost = 0.0
@@ -86,8 +87,8 @@ def agent_cost(instance: Instance, agent: int, options: Sequence[Option]) -> flo
     load = sum([s.load for s in sources]) / executors
     foreign = sum([o.load for o in options if not o.home]) / executors
     cost = LOAD_PRICE * load**2
-    if load > FULL and foreign > 0.0:
-        cost += instance.top_weight * min(load - FULL, foreign) / (1.0 - FULL)
+    if load > MAX_OFFLOAD_UTILISATION and foreign > 0.0:
+        cost += instance.top_weight * min(load - MAX_OFFLOAD_UTILISATION, foreign) / (1.0 - MAX_OFFLOAD_UTILISATION)
     for option, (on_time, _, tail_s) in zip(options, _queue(sources, executors), strict=False):
         late = (OVERHEAD_S + option.transfer_s + tail_s + option.p95_s) / option.deadline_s
         cost += option.weight * (1.0 - on_time) + option.rate_hz * LATENCY_PRICE * min(late, 4.0) + option.fixed_cost

@@ -1,14 +1,16 @@
-"""The planner's state: what is known of the team, when to plan anew, and which plan holds. Events in, commands out.
+"""The planner's state: what is known of the team, when a new plan is due, and which plan holds.
+
+Events in, commands out; deterministic.
 
 Rules, in order:
-1. An agent is in the team while it is there (`membership/view.py`) and its advert is known; a new, restarted or lost
-   one makes a new plan due at once. What it changes in its advert counts from the next plan on.
+1. An agent is in the team while it is present (`membership/view.py`) and its advert is known. A new, restarted or lost
+   agent makes a new plan due at once. A changed advert counts from the next plan on.
 2. Otherwise a new plan is due every `every_s`.
-3. One solve at a time; what falls due meanwhile is solved when that one has ended.
-4. For `SETTLING_S` after a change of the team plans may change freely; later a change must be worth its churn.
+3. One solve at a time: a plan that falls due during a solve is solved after it.
+4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn.
 5. A solution is adopted if it was made for the team and the plan that still hold. The epoch grows only when a
    placement changes; otherwise the same plan is published again, which renews its lease.
-6. A plan that nothing has improved on with more effort yet is refined once, if there is somebody to do it.
+6. A plan is refined once, with more effort, if there is a refiner.
 """
 
 from __future__ import annotations
@@ -19,17 +21,16 @@ import msgspec
 
 from swarm.core.clock import ns
 from swarm.core.policy.link import LinkQuality
-from swarm.core.policy.plan import Plan, Profile, StreamSpec
+from swarm.core.policy.plan import Plan, Profile
 from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
-from swarm.core.settings.rules import DEADLINE_S_MAX, EXECUTORS_MAX, PRIORITY_MAX, RATE_HZ_MAX, RATE_HZ_MIN
 from swarm.membership.events import Came, Lost
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
-from swarm.planner.feedback import LoadBook
+from swarm.planner.feedback import BusyShares
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
-from swarm.planner.solvers.place import where
+from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
-LONGEST_S = 3600.0                   # a run or a round trip that is longer is not believed
+LONGEST_S = 3600.0                   # longer runs and round trips are not believed
 LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
 
 
@@ -49,11 +50,11 @@ class PlannerState:
     def __init__(self, *, lease_s: float, every_s: float) -> None:
         self._every_ns = ns(every_s)
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
-        self._present: dict[str, int] = {}           # boot of each agent that is there
+        self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
         self._links: dict[tuple[str, str], LinkQuality] = {}
-        self._measured: set[str] = set()             # who has told its links
-        self._load = LoadBook()
+        self._measured: set[str] = set()             # agents that have sent their links
+        self._busy = BusyShares()
         self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
         self._team = 0                               # grows with every change of the team
         self._due = False
@@ -67,7 +68,7 @@ class PlannerState:
         return self._plan
 
     def handle(self, event: Event, now: int) -> list[Command]:
-        """What is to be done about an event."""
+        """Take in an event at `now` (ns). Returns what has to be done."""
         out: list[Command] = []
         match event:
             case Heard(sender=sender, boot=boot, body=body):
@@ -87,30 +88,31 @@ class PlannerState:
                 self._solved(event, now, out)
         if self._due and not self._solving and self._members():
             self._due, self._solving, self._solve_ns = False, True, now
-            loyal = now - self._changed_ns > ns(SETTLING_S)
-            out.append(Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), loyal=loyal))
+            settled = now - self._changed_ns > ns(SETTLING_S)
+            basis = (self._team, self._plan.epoch)
+            out.append(Solve(self.problem(), self._plan.placements, basis, limit_churn=settled))
         elif self._plan.epoch and now - self._publish_ns >= self._renew_ns:
-            self._publish(now, out)                  # a solve that takes long must not cost the lease
+            self._publish(now, out)                  # a long solve must not cost the lease
         return out
 
     def problem(self) -> Problem:
-        """The problem as it stands."""
+        """The problem as it is known now."""
         members = self._members()
         bare = Problem(
             agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
-                                   executors=min(max(1, advert.executors), EXECUTORS_MAX))
+                                   executors=advert.executors)
                          for name, advert in members.items()),
             streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
-                          for spec in filter(_plausible_stream, advert.streams)),
+                          for spec in advert.streams),
             links={(a, b): self._link(a, b) for a in members for b in members
                    if a != b and ((a, b) in self._links or a not in self._measured)},
         )
-        unexplained = self._load.unexplained(bare, self._plan.placements)
+        unexplained = self._busy.unexplained(bare, self._plan.placements)
         agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in bare.agents)
         return msgspec.structs.replace(bare, agents=agents)
 
     def advert_of(self, agent: str) -> int:
-        """Number of the advert that is known of the present start of an agent; 0: none."""
+        """Number of the advert that is known of an agent's present boot; 0: none."""
         boot, advert = self._adverts.get(agent, (0, None))
         return advert.number if advert is not None and boot == self._present.get(agent) else 0
 
@@ -126,36 +128,36 @@ class PlannerState:
             case Advert():
                 self._advertised(sender, boot, body, now, out)
             case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
-                self._load.heard(sender, busy_s)
+                self._busy.heard(sender, busy_s)
             case LinkNews():
                 self._measure(sender, body)
             case _:
                 pass
 
     def _advertised(self, sender: str, boot: int, advert: Advert, now: int, out: list[Command]) -> None:
-        """A new agent's advert, or a changed one; one that was overtaken on the way is not."""
+        """Take in the advert of a new agent, or a newer advert of a known one."""
         known_boot, known = self._adverts.get(sender, (0, None))
         if known is not None and known_boot == boot and advert.number <= known.number:
             return
         new = known_boot != boot or sender not in self._members()
         self._adverts[sender] = boot, advert
-        if new:                                      # else the next plan is made with it, which is soon enough
+        if new:                                      # otherwise the next plan uses it, which is soon enough
             self._in_team(sender, now, out)
 
     def _in_team(self, name: str, now: int, out: list[Command]) -> None:
-        """It came, or its advert did: with both it can be planned for."""
+        """An agent, or its advert, has arrived: with both it can be planned for."""
         if name in self._members():
             self._changed(name, now)
             out.append(Report("agent_joined", {"agent": name}))
 
     def _changed(self, name: str, now: int) -> None:
-        """The team is not what it was; what was measured of this agent is not known any more."""
+        """The team has changed: what was measured of this agent no longer holds."""
         self._team += 1
         self._due = True
         self._changed_ns = now
         self._measured.discard(name)
         self._links = {pair: q for pair, q in self._links.items() if name not in pair}
-        self._load.forget(name)
+        self._busy.forget(name)
 
     def _members(self) -> dict[str, Advert]:
         """The agents that can be planned for, by name."""
@@ -187,14 +189,14 @@ class PlannerState:
             self._due |= not event.refined
             return
         solution = event.solution
-        moved = where(solution.placements).items() ^ where(self._plan.placements).items()
+        moved = choices(solution.placements).items() ^ choices(self._plan.placements).items()
         if moved:
             self._refinements += event.refined
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=self._plan.epoch + 1, placements=solution.placements, solver=solution.solver,
                 solve_s=event.solve_s,
             )
-            self._load.clear()
+            self._busy.clear()
             out.append(Report("planned", {
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
                 "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
@@ -212,12 +214,6 @@ class PlannerState:
 
 
 def _plausible_profile(profile: Profile) -> bool:
-    """Whether a search can reckon with it; what is not a number fails every comparison."""
+    """Whether a search can calculate with it. A figure that is not a number fails every comparison."""
     return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
             and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
-
-
-def _plausible_stream(spec: StreamSpec) -> bool:
-    """Likewise, by the rules that hold for streams in files."""
-    return (RATE_HZ_MIN <= spec.rate_hz <= RATE_HZ_MAX and 0.0 < spec.deadline_s <= DEADLINE_S_MAX
-            and -PRIORITY_MAX <= spec.priority <= PRIORITY_MAX)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 
 from swarm.core.clock import ns
 from swarm.core.policy.faults import Fault, affected, expand, injected
-from swarm.core.settings.config import LaunchFile
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.run import events as ev
 
 

@@ -21,21 +21,22 @@ KEYS = (
     *(f"offload.{k}" for k in ("share", "peers", "guarded", "unguarded", "guard_fired")),
     *(f"planner.{k}" for k in ("plans", "epoch", "solve_ms_p50")),
     *(f"world.{k}" for k in ("steps", "real_time_factor", "lag_ms_p99")),
-    *(f"mission.{k}" for k in ("targets", "found", "coverage", "collisions")),
 )
 STREAM_KEYS = ("submitted", "completed", "late", "failed", "lost", "on_time_ratio", "offload_share",
                "latency_ms.p50", "latency_ms.p95", "latency_ms.p99")
 RULE = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|true|false)\s*", re.ASCII)
 
 
-def check_accept(accept: Mapping[str, str], streams: Iterable[str] | None = None, where: str = "accept") -> None:
+def check_accept(
+    accept: Mapping[str, str], streams: Iterable[str], measures: Iterable[str], where: str = "accept"
+) -> None:
     """Refuse a rule that could never be judged, before anything is started.
 
-    Args: streams: the names that `streams.NAME.key` may use; None: any.
+    Args: streams: the names that `streams.NAME.key` may use. measures: those of the scenario, for `mission.NAME`.
     Raises: BadInput naming the key, what is wrong and what would be right.
     """
     for key, rule in accept.items():
-        _resolve(key, None if streams is None else list(streams), f"{where}: {key}")
+        _resolve(key, list(streams), list(measures), f"{where}: {key}")
         _parse(rule, f"{where}: {key}")
 
 
@@ -43,7 +44,10 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
     """Each rule with the value that it met and whether it holds; a figure that does not exist (null) holds nothing."""
     judged: list[JudgedRule] = []
     for key, rule in accept.items():
-        path = _resolve(key, None, f"accept: {key}")
+        try:
+            path = _resolve(key, list(summary.get("streams", ())), list(summary.get("measures", ())), key)
+        except BadInput:                     # a measure of a world that never spoke
+            path = key
         op, bound = _parse(rule, f"accept: {key}")
         value = _value(summary, path)
         judged.append(JudgedRule(key=path, rule=rule.strip(), value=value,
@@ -51,11 +55,12 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
     return judged
 
 
-def _resolve(key: str, streams: list[str] | None, where: str) -> str:
+def _resolve(key: str, streams: list[str], measures: list[str], where: str) -> str:
     """The dotted key that is meant: itself, or the one key that ends in it (`lost` for `requests.lost`)."""
-    if key in KEYS or re.fullmatch(r"requests\.failed_by\.\w+", key):
+    keys = [*KEYS, *(f"mission.{name}" for name in measures)]
+    if key in keys or re.fullmatch(r"requests\.failed_by\.\w+", key):
         return key
-    by_leaf = {full.rpartition(".")[2]: full for full in KEYS}
+    by_leaf = {full.rpartition(".")[2]: full for full in reversed(keys)}
     if key in by_leaf:
         return by_leaf[key]
     if key.startswith("streams."):
@@ -63,11 +68,11 @@ def _resolve(key: str, streams: list[str] | None, where: str) -> str:
         if leaf is None:
             raise BadInput(where, "no such figure of a stream", "known: " + ", ".join(STREAM_KEYS))
         name = key[len("streams."):-len(leaf) - 1]
-        if not name or (streams is not None and name not in streams):
-            raise BadInput(where, f"no stream is called {name!r}", "known streams: " + ", ".join(streams or []))
+        if name not in streams:
+            raise BadInput(where, f"no stream is called {name!r}", "known streams: " + ", ".join(streams))
         return key
-    near = difflib.get_close_matches(key, [*KEYS, *by_leaf], n=3, cutoff=0.5)
-    want = "did you mean " + " or ".join(near) if near else "known keys: " + ", ".join(KEYS)
+    near = difflib.get_close_matches(key, [*keys, *by_leaf], n=3, cutoff=0.5)
+    want = "did you mean " + " or ".join(near) if near else "known keys: " + ", ".join(keys)
     raise BadInput(where, "no such key in summary.json", want)
 
 

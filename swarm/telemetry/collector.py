@@ -17,7 +17,7 @@ from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
-from swarm.core.settings.config import LaunchFile
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone, Loss, crash
 from swarm.telemetry.figures.summary import summarise

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from swarm.core.policy.plan import Placement
-from swarm.core.settings.config import Board, LaunchFile
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import LaunchFile
 
 # --- manifest.json ---
 

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from swarm.core.clock import WallClock
-from swarm.core.settings import config, rules
-from swarm.core.settings.config import CollectorFile, LaunchFile
+from swarm.core.settings import reading, rules
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.settings.process_files import CollectorFile
 from swarm.net.cost import curve_cost
 from swarm.net.process import Process, log_to_stderr
 from swarm.telemetry.board_collector import BoardCollector
@@ -47,6 +48,6 @@ def collected_launch(settings: CollectorFile, where: str) -> LaunchFile:
             version=1, scenario="", policy="", seed=settings.seed, duration_s=0.0, fleet=settings.fleet,
             streams=settings.streams, boards=settings.boards)
     path = Path(where).parent / settings.launch
-    launch = config.read(path, LaunchFile)
+    launch = reading.read(path, LaunchFile)
     rules.collected(launch.fleet, launch.streams, launch.boards, str(path))
     return launch

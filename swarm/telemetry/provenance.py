@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.settings.config import LaunchFile
+from swarm.core.settings.launch_file import LaunchFile
 
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
             "ray", "pyarrow")

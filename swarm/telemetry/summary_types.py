@@ -78,13 +78,11 @@ class WorldFigures(msgspec.Struct, kw_only=True):
     lag_ms_p99: float                # lateness of a step, 99th percentile
 
 
-class Mission(msgspec.Struct, kw_only=True):
-    """What the robots achieved."""
+class Meaning(msgspec.Struct, kw_only=True):
+    """What a measure of the mission says."""
 
-    targets: int                     # in the world
-    found: int                       # confirmed targets
-    coverage: float                  # share of the free floor that was seen, 0..1
-    collisions: int                  # contacts of robots, each counted once while it lasts
+    unit: str                        # `0..1` for a share; empty for a count
+    text: str                        # in words
 
 
 class FaultHit(msgspec.Struct, kw_only=True):
@@ -206,7 +204,8 @@ class Summary(msgspec.Struct, kw_only=True):
     choices: Choices                 # expectations beside what came
     planner: PlannerFigures          # its work
     world: WorldFigures              # its clock
-    mission: Mission                 # what the robots achieved
+    mission: dict[str, float | str]  # what the robots achieved: the scenario's measures; `headline` names one of them
+    measures: dict[str, Meaning]     # what these say
     host_overloaded: bool            # more than 1 % of emulated runs were overruns: latencies are too high
     faults: list[FaultRecord]        # in order of time
     streams: dict[str, StreamFigures]        # by name

@@ -12,7 +12,7 @@ from models import store
 from models.build.cut.partition import balanced, split
 from models.build.graph.graph import Graph
 from models.build.graph.tensors import spec_of
-from models.build.measure.batch import single
+from models.build.measure.batch_axis import single
 from models.session import RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.settings.cards import RunTime, Stage, TensorSpec

@@ -15,7 +15,9 @@ from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId
 from swarm.core.protocol.world import LIDAR, Detections, Pose
-from swarm.core.settings.config import AgentFile, Board, dump
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import AgentFile
+from swarm.core.settings.reading import dump
 from tests.net.harness import Net
 from tests.patience import HANG_S
 

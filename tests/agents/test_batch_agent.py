@@ -13,7 +13,7 @@ from models.session import RunHandle
 from models.store import ARTEFACTS
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId
-from swarm.core.settings.config import Board
+from swarm.core.settings.boards import Board
 from tests.agents.runtime.test_catalogue import GOLDEN
 from tests.agents.test_agent import Stage
 from tests.patience import HANG_S

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import LIDAR, Act, Pose
-from swarm.core.settings.config import Board
+from swarm.core.settings.boards import Board
 from tests.agents.test_agent import SCAN, Stage
 
 BOARD = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.bench import presence
-from swarm.bench.band import Band, BandError
+from swarm.bench.presence import bench as presence
+from swarm.bench.presence.band import Band, BandError
 from tests.patience import HANG_S
 
 

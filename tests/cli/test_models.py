@@ -14,12 +14,11 @@ import pytest
 
 from models import profiles, store
 from models.build.cut import staging
-from models.build.measure import measure
-from models.build.measure import profile as measuring
+from models.build.measure import profiler, timing
 from models.session import VERSION
 from models.store import ARTEFACTS, BLOBS
-from swarm.cli import drawing
 from swarm.cli.main import main
+from swarm.cli.scatter import scatter
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
 from tests.models.build.graphs import by_macs
 from tests.models.build.networks import CHANNELS, SIDE, cnn, constant
@@ -31,8 +30,8 @@ KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chos
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty store, and measurements that are short."""
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr(measuring, "ROUNDS", 4)
-    monkeypatch.setattr(measure, "PAUSE_S", 0.0)
+    monkeypatch.setattr(profiler, "ROUNDS", 4)
+    monkeypatch.setattr(timing, "PAUSE_S", 0.0)
     return tmp_path / "models"
 
 
@@ -209,11 +208,8 @@ def test_without_onnx_the_command_says_what_to_install(
     assert "onnx is not installed; pip install onnx" in capsys.readouterr().err
 
 
-def test_charts_by_hand() -> None:
-    assert drawing.bar(1.0, 2.0, 4) == "██  "
-    assert drawing.bar(0.001, 2.0, 4) == "▏   "
-    assert drawing.bar(0.0, 0.0, 2) == "  "
-    lines = drawing.scatter([("a", 0.0, 1.0), ("b", 10.0, 0.0)], "ms", "score", width=11, height=3)
+def test_a_scatter_chart_by_hand() -> None:
+    lines = scatter([("a", 0.0, 1.0), ("b", 10.0, 0.0)], "ms", "score", width=11, height=3)
     assert lines == ["   score", "   1.000 │● a", "         │", "   0.000 │        b ●", "         └───────────",
                      "          0     10 ms"]
-    assert any("same ●" in line for line in drawing.scatter([("same", 1.0, 0.5)], "ms", "score", width=20))
+    assert any("same ●" in line for line in scatter([("same", 1.0, 0.5)], "ms", "score", width=20))

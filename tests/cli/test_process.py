@@ -23,8 +23,8 @@ FILES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("role", "changes", "told"), [
-    ("agent", {"board": {**BOARD, "speed": {"fp32": 0.3}}}, "board.speed.int8: 0 is not a positive number"),
-    ("agent", {"board": {**BOARD, "executors": 0}}, "board.executors: 0 is not a positive number"),
+    ("agent", {"board": {**BOARD, "speed": {"fp32": 0.3}}}, "board.speed.int8: it is missing"),
+    ("agent", {"board": {**BOARD, "executors": 0}}, "board.executors: 0 is too small; at least 1"),
     ("agent", {"streams": [{**STREAM, "rate_hz": 0}]}, "streams[0].rate_hz"),
     ("agent", {"streams": [{**STREAM, "priority": 10**30}]}, "streams[0].priority"),
     ("agent", {"streams": [{**STREAM, "rate_hz": 10**400}]}, "streams[0].rate_hz"),
@@ -34,10 +34,10 @@ FILES: dict[str, dict[str, Any]] = {
     ("agent", {"policy": "plan"}, "policy: no policy is called 'plan'"),
     ("agent", {"bind": "127.0.0.1:"}, "bind: '127.0.0.1:' is no address"),
     ("agent", {"launcher": {"name": "l", "role": "launcher", "urgent": "nowhere", "bulk": "x"}}, "launcher.urgent"),
-    ("planner", {"every_s": 0}, "every_s: 0 is not a positive number"),
+    ("planner", {"every_s": 0}, "every_s: 0 is too small; at least 0.05"),
     ("planner", {"ray": "cloud"}, "ray: 'cloud' is no address"),
     ("planner", {"roster": [{"name": "a", "role": "agent", **ADDRESSES}] * 2}, "roster[1].name: 'a' is there already"),
-    ("world", {"frame_hz": 0}, "frame_hz: 0 is not a positive number"),
+    ("world", {"frame_hz": 0}, "frame_hz: 0 is too small; at least 0.001"),
     ("world", {"sense_hz": 1000}, "sense_hz: 1000 is too large"),
     ("world", {"scenario": "atlantis"}, "scenario: no scenario is called 'atlantis'"),
     ("world", {"robots": []}, "robots: a world needs at least 1 robot"),

@@ -13,7 +13,7 @@ from agents.runtime.recording import Recording
 from models import store, tasks
 from models.session import Session
 from swarm.cli.main import main
-from swarm.cli.models.replay import difference
+from swarm.cli.replay_check import difference
 from swarm.core.protocol.spans import LegRun, RequestId, Span
 from swarm.core.protocol.world import Detection, Detections, Mask, Outcome
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
@@ -23,7 +23,7 @@ FRAMES = np.load(Path(__file__).parent.parent / "models" / "data" / "golden.npz"
 
 def whole(frame: np.ndarray) -> Detections:
     card = store.load_card("detector")
-    task = tasks.task(card.task)
+    task = tasks.task(card)
     outcome = task.postprocess(Session(store.artefact(card, "int8")).run(task.preprocess(frame)))
     assert isinstance(outcome, Detections)
     return outcome
@@ -57,7 +57,8 @@ def test_one_other_outcome_is_named_and_fails(tmp_path: Path, capsys: pytest.Cap
     assert main(["models", "replay", str(run)]) == 1
     out, err = capsys.readouterr()
     assert err.strip() == "swarm: rover_0/1/1: the whole model gives another outcome"
-    assert "1 of 2 outcomes are those of the whole, 1 of 1 that a chain made; scores differ by at most 0.01" in out
+    assert "1 of 2 outcomes match the unsplit model (split over several robots: 1 of 1)" in out
+    assert "scores differ by at most 0.01" in out
 
 
 @pytest.mark.parametrize(("make", "told"), [

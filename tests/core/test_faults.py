@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from swarm.core.policy.faults import Fault, affected, expand, injected
 from swarm.core.protocol.messages import Afflicted
-from swarm.core.settings.config import FaultSpec
+from swarm.core.settings.launch_file import FaultSpec
 
 FLEETS = {"rover": ["rover_0", "rover_1", "rover_2"], "carrier": ["carrier_0"]}
 ROBOTS = [robot for robots in FLEETS.values() for robot in robots]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import rules
-from swarm.core.settings.config import AgentFile, Board, PlannerFile, RobotSpec, WorldFile
+from swarm.core.settings.boards import Board
+from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 
 BOARD = Board(speed={"fp32": 0.3, "int8": 0.3}, memory_mb=4096, power_w=10.0, source="test")
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.1)
@@ -22,19 +25,25 @@ MATE = Member(name="rover_1", role="agent", urgent="tcp://10.0.0.2:7000", bulk="
 AGENT = AgentFile(version=1, name="rover_0", swarm="s", board_name="b", board=BOARD, streams=[STREAM], roster=[MATE],
                   behaviour="search", team=["rover_0", "rover_1"], bind="10.0.0.1:7000", keys="/etc/swarm/keys")
 PLANNER = PlannerFile(version=1, swarm="s", roster=[MATE], keys="keys")
+File = TypeVar("File", AgentFile, PlannerFile, WorldFile)
 WORLD = WorldFile(version=1, swarm="s", scenario="maze", robots=[RobotSpec(name="rover_0", kind="rover")])
 
 
 def agent(**changes: Any) -> None:
-    rules.agent_file(replace(AGENT, **changes), "a.yaml", ["search"])
+    rules.agent_file(checked(AGENT, "a.yaml", changes), "a.yaml", ["search"])
 
 
 def planner(**changes: Any) -> None:
-    rules.planner_file(replace(PLANNER, **changes), "p.yaml")
+    rules.planner_file(checked(PLANNER, "p.yaml", changes), "p.yaml")
 
 
 def world(**changes: Any) -> None:
-    rules.world_file(replace(WORLD, **changes), "w.yaml", ["maze"], ["rover"])
+    rules.world_file(checked(WORLD, "w.yaml", changes), "w.yaml", ["maze"], ["rover"])
+
+
+def checked(file: File, where: str, changes: dict[str, Any]) -> File:
+    """The file with these changes, as it is when it has been read."""
+    return check(to_builtins(replace(file, **changes)), type(file), where)
 
 
 def test_good_files_are_let_through() -> None:
@@ -50,27 +59,28 @@ def test_good_files_are_let_through() -> None:
     ({"name": "../etc"}, "a.yaml: name: '../etc' is no name; a letter, then up to 63"),
     ({"name": "x" * 65}, "is no name"),
     ({"swarm": ""}, "a.yaml: swarm: ''; 1 to 128 printable"),
-    ({"seed": -1}, "a.yaml: seed: -1 is negative"),
+    ({"seed": -1}, "a.yaml: seed: -1 is too small; at least 0"),
     ({"seed": 10**30}, "a.yaml: seed: 1e+30 is too large"),
     ({"seed": 10**400}, "a.yaml: seed: a number of over 300 digits is too large"),
     ({"policy": "planer"}, "a.yaml: policy: no policy is called 'planer'; did you mean 'planner'?"),
-    ({"policy": "split:1"}, "a.yaml: policy: 'split:1' is no way to split; split:N, with N from 2 to 8 agents"),
-    ({"policy": "split"}, "a.yaml: policy: 'split' is no way to split"),
-    ({"policy": "split:x"}, "a.yaml: policy: 'split:x' is no way to split"),
-    ({"policy": "split:9"}, "a.yaml: policy: 'split:9' is no way to split"),
+    ({"policy": "split:1"}, "a.yaml: policy: 'split:1' is no policy; split:N, with N from 2 to 8 agents"),
+    ({"policy": "split"}, "a.yaml: policy: 'split' is no policy; split:N, with N"),
+    ({"policy": "split:x"}, "a.yaml: policy: 'split:x' is no policy"),
+    ({"policy": "local:2"}, "a.yaml: policy: 'local:2' is no policy; local takes no argument"),
+    ({"policy": "split:9"}, "a.yaml: policy: 'split:9' is no policy"),
     ({"behaviour": "serch"}, "a.yaml: behaviour: no behaviour is called 'serch'; did you mean 'search'?"),
-    ({"board": replace(BOARD, speed={"fp32": 0.3})}, "a.yaml: board.speed.int8: 0 is not a positive number"),
+    ({"board": replace(BOARD, speed={"fp32": 0.3})}, "a.yaml: board.speed.int8: it is missing"),
     ({"board": replace(BOARD, speed={"fp32": math.nan, "int8": 1.0})}, "a.yaml: board.speed.fp32: nan is not"),
     ({"board": replace(BOARD, speed={"fp32": 1e-200, "int8": 1.0})}, "a.yaml: board.speed.fp32: 1e-200 is too small"),
     ({"board": replace(BOARD, speed={"fp32": 0.7, "int8": 0.3})}, "0.7 for an emulated board; at most 0.5"),
-    ({"board": replace(BOARD, executors=0)}, "a.yaml: board.executors: 0 is not a positive number"),
+    ({"board": replace(BOARD, executors=0)}, "a.yaml: board.executors: 0 is too small; at least 1"),
     ({"board": replace(BOARD, executors=65)}, "a.yaml: board.executors: 65 is too large; at most 64"),
-    ({"board": replace(BOARD, threads=0)}, "a.yaml: board.threads: 0 is not a positive number"),
+    ({"board": replace(BOARD, threads=0)}, "a.yaml: board.threads: 0 is too small; at least 1"),
     ({"board": replace(BOARD, memory_mb=10**30)}, "a.yaml: board.memory_mb: 1e+30 is too large"),
-    ({"board": replace(BOARD, power_w=math.inf)}, "a.yaml: board.power_w: inf is not a positive number"),
+    ({"board": replace(BOARD, power_w=math.inf)}, "a.yaml: board.power_w: inf is too large; at most 1000000"),
     ({"streams": [STREAM, STREAM]}, "a.yaml: streams[1].name: 'detect' is there already"),
     ({"streams": [replace(STREAM, name="a b")]}, "a.yaml: streams[0].name: 'a b' is no name"),
-    ({"streams": [replace(STREAM, rate_hz=0.0)]}, "a.yaml: streams[0].rate_hz: 0 is not a positive number"),
+    ({"streams": [replace(STREAM, rate_hz=0.0)]}, "a.yaml: streams[0].rate_hz: 0 is too small; at least 0.001"),
     ({"streams": [replace(STREAM, rate_hz=241.0)]}, "a.yaml: streams[0].rate_hz: 241 is too large; at most 240"),
     ({"streams": [replace(STREAM, rate_hz=1e-300)]}, "a.yaml: streams[0].rate_hz: 1e-300 is too small"),
     ({"streams": [replace(STREAM, deadline_s=math.nan)]}, "a.yaml: streams[0].deadline_s: nan is not"),
@@ -101,8 +111,8 @@ def test_a_mistake_in_an_agents_file_names_file_and_key(changes: dict[str, Any],
 
 @pytest.mark.parametrize(("changes", "told"), [
     ({"ray": "somewhere"}, "p.yaml: ray: 'somewhere' is no address of a cluster"),
-    ({"every_s": 0.0}, "p.yaml: every_s: 0 is not a positive number"),
-    ({"lease_s": math.inf}, "p.yaml: lease_s: inf is not a positive number"),
+    ({"every_s": 0.0}, "p.yaml: every_s: 0 is too small; at least 0.05"),
+    ({"lease_s": math.inf}, "p.yaml: lease_s: inf is too large; at most 3600"),
     ({"lease_s": 1e-9}, "p.yaml: lease_s: 1e-09 is too small"),
     ({"bind": "a b"}, "p.yaml: bind: 'a b' is no address"),
 ])
@@ -116,9 +126,9 @@ def test_a_mistake_in_a_planners_file(changes: dict[str, Any], told: str) -> Non
     ({"scenario": "mace"}, "w.yaml: scenario: no scenario is called 'mace'; did you mean 'maze'?"),
     ({"robots": [*WORLD.robots, *WORLD.robots]}, "w.yaml: robots[1].name: 'rover_0' is there already"),
     ({"robots": [RobotSpec(name="r", kind="drone")]}, "w.yaml: robots[0].kind: no kind of robot is called 'drone'"),
-    ({"frame_hz": 0.0}, "w.yaml: frame_hz: 0 is not a positive number"),
-    ({"frame_hz": math.nan}, "w.yaml: frame_hz: nan is not a positive number"),
-    ({"sense_hz": -1.0}, "w.yaml: sense_hz: -1 is not a positive number"),
+    ({"frame_hz": 0.0}, "w.yaml: frame_hz: 0 is too small; at least 0.001"),
+    ({"frame_hz": math.nan}, "w.yaml: frame_hz: nan is not a number; at least 0.001"),
+    ({"sense_hz": -1.0}, "w.yaml: sense_hz: -1 is too small; at least 0.001"),
     ({"sense_hz": 1e9}, "w.yaml: sense_hz: 1e+09 is too large; at most 240"),
 ])
 def test_a_mistake_in_a_worlds_file(changes: dict[str, Any], told: str) -> None:
@@ -131,7 +141,7 @@ def test_a_mistake_in_a_worlds_file(changes: dict[str, Any], told: str) -> None:
 def test_any_number_is_good_or_bad_input(value: float) -> None:
     for changes in ({"rate_hz": value}, {"deadline_s": value}, {"priority": value}):
         try:
-            rules.streams([replace(STREAM, **changes)], "f: streams")
+            agent(streams=[replace(STREAM, **changes)])
         except BadInput:
             continue
         assert math.isfinite(value)
@@ -140,10 +150,10 @@ def test_any_number_is_good_or_bad_input(value: float) -> None:
 
 @given(st.text(max_size=30))
 def test_any_text_is_an_address_or_bad_input(text: str) -> None:
-    for check in (lambda: rules.bind(text, "f: bind"), lambda: rules.named(text, "f: name"),
-                  lambda: rules.member(replace(MATE, urgent=text), "f: roster[0]")):
+    for rule in (lambda: rules.bind(text, "f: bind"), lambda: rules.named(text, "f: name"),
+                 lambda: rules.member(replace(MATE, urgent=text), "f: roster[0]")):
         try:
-            check()
+            rule()
         except BadInput:
             continue
         assert text.isascii()

@@ -115,17 +115,17 @@ def test_unknown_fields_are_tolerated_so_that_versions_can_meet() -> None:
 
 @pytest.mark.parametrize("at", range(0, 60, 7))
 def test_a_bit_that_flips_in_a_header_is_noticed(at: int) -> None:
-    frame = bytearray(wire.sealed(wire.header(envelope(msg.Drain()))))
-    assert wire.decode([wire.unsealed(frame)])[0].body == msg.Drain()
+    frame = bytearray(wire.with_crc(wire.header(envelope(msg.Drain()))))
+    assert wire.decode([wire.without_crc(frame)])[0].body == msg.Drain()
     frame[at % len(frame)] ^= 4
     with pytest.raises(wire.WireError, match="checksum"):
-        wire.unsealed(frame)
+        wire.without_crc(frame)
 
 
 @pytest.mark.parametrize("frame", [b"", b"abc", bytes(3)])
 def test_a_frame_too_short_for_a_checksum_has_none(frame: bytes) -> None:
     with pytest.raises(wire.WireError, match="checksum"):
-        wire.unsealed(frame)
+        wire.without_crc(frame)
 
 
 def with_tensors(*headers: object) -> bytes:
@@ -186,7 +186,7 @@ NAN, INF = float("nan"), float("inf")
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             outcome={"type": "mask", "height": 2, "width": 2, "cells": b"\0"}),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
-            outcome={"type": "mask", "height": 1, "width": 1, "cells": b"\xff"}),
+            outcome={"type": "detections", "boxes": [[65536, 0.5, 1.0, 2.0, 3.0, 4.0]]}),
     changed(msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), act={"v_mps": NAN, "w_radps": 0.0}),
     changed(msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
                        frame=True), pose=[NAN, 0.0, 0.0]),
@@ -196,6 +196,10 @@ NAN, INF = float("nan"), float("inf")
             profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01, NAN]}]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
             profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01] * (MOST_AT_ONCE + 1)}]),
+    changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]), executors=10**9),
+    *(changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]),
+              streams=[{"name": "s", "model": "m", "rate_hz": 5.0, "deadline_s": 0.1} | odd])
+      for odd in ({"rate_hz": NAN}, {"rate_hz": 1e300}, {"deadline_s": 0.0}, {"deadline_s": INF}, {"name": ""})),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3), batch=0),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             batch=MOST_AT_ONCE + 1),

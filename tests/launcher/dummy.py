@@ -13,8 +13,10 @@ import msgspec
 from swarm.core.clock import ns
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.settings.config import AgentFile, PlannerFile, WorldFile, read
+from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.core.settings.reading import read
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
 
@@ -39,8 +41,8 @@ class Dummy:
             self.tell(msg.Happened(what="roster", detail={"members": len(self.process.net.peers())}))
             self.process.loop.every(ns(0.02), self.stream)
             if self.role == "world":
-                self.tell(msg.WorldNews(time_s=0.1, steps=24, real_time_factor=1.0, lag_ms_p99=1.0, targets=12, found=3,
-                                        coverage=0.25, collisions=0, poses={}))
+                self.tell(msg.WorldNews(time_s=0.1, steps=24, real_time_factor=1.0, lag_ms_p99=1.0, poses={},
+                                        mission=Mission(headline="found", measures=[Measure(name="found", value=3)])))
         elif isinstance(body, msg.Drain):
             self.streaming = False
             if self.role == "agent" and self.manner != "mute":

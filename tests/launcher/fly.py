@@ -15,7 +15,7 @@ from swarm.launcher.launch import Launch
 from swarm.launcher.load import load_launch
 from swarm.launcher.progress import Plain
 from swarm.run.director import Limits
-from swarm.run.settings.process_files import ProcessSpec
+from swarm.run.settings.process_specs import ProcessSpec
 from swarm.run.settings.resolve import Options
 
 DUMMY = Path(__file__).parent / "dummy.py"

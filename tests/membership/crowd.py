@@ -15,8 +15,8 @@ import msgspec
 from agents.peers.table import Presence
 from swarm.core.clock import ns
 from swarm.core.protocol.messages import Advert
-from swarm.membership import view as ms
-from swarm.membership.events import Ask, Came, Command, Doubted, Lost, Tell
+from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
+from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import HEARTBEAT_S, Membership
 from tests.agents.fakes import profile
 
@@ -48,7 +48,7 @@ class Life(msgspec.Struct):
 class Crowd:
     """`names` from the start on; `loss` of single messages for as long as it is set."""
 
-    def __init__(self, seed: int, names: list[str], neighbours: int = ms.NEIGHBOURS) -> None:
+    def __init__(self, seed: int, names: list[str], neighbours: int = NEIGHBOURS) -> None:
         self.random = random.Random(seed)
         self.now, self.loss, self.names, self._neighbours = 0, 0.0, names, neighbours
         self.lives: dict[str, Life] = {}
@@ -158,7 +158,7 @@ class Crowd:
         for command in commands:
             self.log.append((self.now, life.name, command))
             match command:
-                case Ask(names=names):
+                case Probe(names=names):
                     for name in names:
                         self._send(life, name, lambda at, me=life: self._asked(at, me))
                 case Tell(to=to, about=about, boot=boot, silent=silent):
@@ -181,11 +181,11 @@ class Crowd:
         self._do(at, at.view.answered(by.name, by.boot, self.now, self.random.choice((0.0, 0.001, LATEST_S))))
         newest = self.lives[by.name]
         if newest is not by and at.view.boot(by.name) == newest.boot:
-            assert at.view.is_ghost(by.name, by.boot)
+            assert at.view.is_stale(by.name, by.boot)
 
     def _told(self, at: Life, by: Life, about: str, boot: int, silent: bool) -> None:
         self._do(at, at.view.spoke(by.name, by.boot, self.now))
-        if not at.view.is_ghost(by.name, by.boot) and about != at.name:
+        if not at.view.is_stale(by.name, by.boot) and about != at.name:
             self._do(at, at.view.told(about, boot, silent, self.now))
 
     def _send(self, by: Life, to: str, step: Callable[[Life], None], only: Life | None = None) -> None:

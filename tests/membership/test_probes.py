@@ -6,7 +6,7 @@ import pytest
 
 from swarm.core.clock import ns
 from swarm.core.policy.link import CLEAR_TRIPS, LinkEstimator, LinkQuality
-from swarm.membership.probes import LOST_NS, MOST_OUT, Probes
+from swarm.membership.probes import LOST_NS, MOST_IN_FLIGHT, Probes
 from tests.net.fakelink import FakeLink
 
 
@@ -64,10 +64,25 @@ def test_an_answer_after_a_leap_of_the_clock_is_a_lost_probe_and_no_round_trip(l
 def test_probes_that_are_awaited_are_bounded() -> None:
     link = LinkEstimator()
     probes = Probes(link)
-    for sequence in range(10 * MOST_OUT):
+    for sequence in range(10 * MOST_IN_FLIGHT):
         probes.sent(sequence, sequence)
-    assert len(probes._out) <= MOST_OUT
-    assert 0.9 < link.quality.loss <= 1.0
+    assert len(probes._in_flight) == MOST_IN_FLIGHT
+    for sequence in range(9 * MOST_IN_FLIGHT, 10 * MOST_IN_FLIGHT):
+        probes.answered(sequence, 0.0, ns(0.5))              # the newest are still awaited
+    assert link.quality.samples == MOST_IN_FLIGHT
+
+
+def test_of_too_many_probes_only_the_oldest_is_lost() -> None:
+    link = LinkEstimator()
+    probes = Probes(link)
+    for sequence in range(MOST_IN_FLIGHT + 1):
+        probes.sent(sequence, sequence)
+    assert link.quality.loss == pytest.approx(1 / 16)
+    before = link.quality
+    probes.answered(0, 0.0, ns(0.1))
+    assert link.quality == before
+    probes.answered(1, 0.0, ns(0.1))
+    assert link.quality.samples == 1
 
 
 def test_estimates_settle_within_their_spread() -> None:
@@ -126,11 +141,11 @@ def test_a_saturated_link_is_used_and_measured_and_urgent_messages_wait_little(
 def test_a_link_that_becomes_ten_times_slower_and_fast_again_is_followed(rtt_s: float, message_bytes: int) -> None:
     net = FakeLink(50 * MBIT, rtt_s, message_bytes=message_bytes)
     net.run(2.0)
-    wide = net.out.window_bytes
+    wide = net.out.window.bytes
     net.bytes_per_s /= 10
     net.run(1.5)
     assert net.link.quality.bytes_per_s == pytest.approx(5 * MBIT, rel=0.15)
-    assert net.out.window_bytes < wide / 3
+    assert net.out.window.bytes < wide / 3
     net.bytes_per_s *= 10
     net.run(1.0)
     assert net.run(1.0) >= 0.9

@@ -6,8 +6,10 @@ import pytest
 
 from swarm.core.clock import ns
 from swarm.membership import view as ms
-from swarm.membership.events import Ask, Came, Command, Doubted, Lost, Tell
-from swarm.membership.view import GHOST_S, HEARTBEAT_S, LOST_S, SUSPECT_S, Membership
+from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
+from swarm.membership.gossip import REFILL_PER_S
+from swarm.membership.ring import NEIGHBOURS
+from swarm.membership.view import HEARTBEAT_S, LOST_S, STALE_S, SUSPECT_S, Membership
 
 MANY = [f"rover_{i}" for i in range(32)]
 BEAT = ns(HEARTBEAT_S)
@@ -37,9 +39,9 @@ def ticks(view: Membership, until_ns: int) -> list[Command]:
 
 def test_a_newcomer_is_greeted_at_once_and_comes_with_its_first_answer() -> None:
     view = Membership("a")
-    assert view.joined({"a": 0, "b": 0}, 0) == [Ask(["b"])]
+    assert view.joined({"a": 0, "b": 0}, 0) == [Probe(["b"])]
     assert (view.state("b"), view.boot("b"), view.state("a")) == ("joining", None, None)
-    assert view.spoke("b", 5, ns(0.1)) == [Ask(["b"])]       # that it speaks does not show that it hears
+    assert view.spoke("b", 5, ns(0.1)) == [Probe(["b"])]       # that it speaks does not show that it hears
     assert view.answered("b", 5, ns(0.2)) == [Came("b", 5, back=False)]
     assert (view.state("b"), view.boot("b")) == ("alive", 5)
     assert view.joined({"b": 5}, ns(0.3)) == []
@@ -48,16 +50,16 @@ def test_a_newcomer_is_greeted_at_once_and_comes_with_its_first_answer() -> None
 def test_a_silent_one_is_asked_again_then_doubted_and_told_of_then_lost() -> None:
     view = pair()
     asked = view.tick(BEAT)
-    assert asked == [Ask(["c", "b"])] or asked == [Ask(["b", "c"])]
+    assert asked == [Probe(["c", "b"])] or asked == [Probe(["b", "c"])]
     view.answered("c", 1, BEAT)
     out = ticks(view, BEAT + ns(SUSPECT_S) - 1)
-    assert 10 <= out.count(Ask(["b"])) <= 15
-    assert set(map(type, out)) == {Ask}
+    assert 10 <= out.count(Probe(["b"])) <= 15
+    assert set(map(type, out)) == {Probe}
     out = ticks(view, BEAT + ns(LOST_S) - 1)
-    assert [c for c in out if not isinstance(c, Ask)] == [Doubted("b", True), Tell(["c"], "b", 1, True)]
+    assert [c for c in out if not isinstance(c, Probe)] == [Doubted("b", True), Tell(["c"], "b", 1, True)]
     assert view.state("b") == "suspect"
     out = ticks(view, BEAT + ns(LOST_S + ms.PROBE_S))
-    assert [c for c in out if not isinstance(c, Ask)] == [Lost("b", 1)]
+    assert [c for c in out if not isinstance(c, Probe)] == [Lost("b", 1)]
     assert (view.state("b"), view.boot("b")) == ("lost", None)
     assert ns(0) + BEAT + ns(LOST_S + ms.PROBE_S) < 3 * BEAT  # of the last sign of life
 
@@ -67,7 +69,7 @@ def test_one_whose_answers_take_long_is_not_asked_the_oftener_for_it() -> None:
     view.answered("b", 1, 2, trip_s=0.08)
     view.tick(BEAT)
     view.answered("c", 1, BEAT)
-    assert ticks(view, BEAT + ns(SUSPECT_S) - 1).count(Ask(["b"])) == 3      # after 0.16, 0.20 and 0.24 s
+    assert ticks(view, BEAT + ns(SUSPECT_S) - 1).count(Probe(["b"])) == 3      # after 0.16, 0.20 and 0.24 s
     assert view.state("b") == "alive"
     assert any(isinstance(c, Lost) for c in ticks(view, 3 * BEAT))           # and is lost as soon as any other
 
@@ -87,14 +89,14 @@ def test_one_who_hears_nobody_tells_of_few() -> None:
         view.answered(name, 1, ns(3.0))
     while view.next_ns() < ns(6.0):
         tells += [c for c in view.tick(view.next_ns()) if isinstance(c, Tell) and c.silent]
-    assert len(tells) - count <= 2 + 3.0 * ms.TELLS_PER_S + 2 * 31 - count
+    assert len(tells) - count <= 2 + 3.0 * REFILL_PER_S + 2 * 31 - count
 
 
 def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later() -> None:
     view = pair()
     ticks(view, 3 * BEAT)
     now = 3 * BEAT + ns(0.02)
-    assert Ask(["b"]) in view.spoke("b", 1, now)
+    assert Probe(["b"]) in view.spoke("b", 1, now)
     out = view.answered("b", 1, now)
     assert out == [Came("b", 1, back=True), Doubted("b", True), Tell(["c"], "b", 1, False)]
     assert view.state("b") == "back"
@@ -108,15 +110,15 @@ def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later
     assert BEAT <= due - now <= 2 * BEAT
 
 
-def test_a_new_start_ends_the_one_before_and_the_old_ones_word_is_a_ghosts() -> None:
+def test_a_new_start_ends_the_one_before_and_the_old_ones_word_is_stale() -> None:
     view = pair()
     assert view.spoke("b", 2, 10)[0] == Lost("b", 1)
     assert view.answered("b", 2, 20) == [Came("b", 2, back=False)]
     assert view.answered("b", 1, 30) == []
-    assert view.is_ghost("b", 1)
+    assert view.is_stale("b", 1)
     assert view.boot("b") == 2
-    assert view.statistics().ghosts == 1
-    view.answered("b", 1, 20 + ns(GHOST_S))
+    assert view.statistics().stale == 1
+    view.answered("b", 1, 20 + ns(STALE_S))
     assert view.boot("b") == 2                               # a start that is known to be over stays so
 
 
@@ -131,8 +133,8 @@ def test_a_start_whose_clock_was_set_back_is_believed_when_it_is_announced_or_af
     assert view.spoke("b", 900, 70) == []
     assert view.boot("b") == 5
     view.answered("c", 900, 10)
-    view.spoke("c", 7, 10 + ns(GHOST_S))                     # nothing else was heard for so long
-    view.answered("c", 7, 10 + ns(GHOST_S))
+    view.spoke("c", 7, 10 + ns(STALE_S))                     # nothing else was heard for so long
+    view.answered("c", 7, 10 + ns(STALE_S))
     assert view.boot("c") == 7
 
 
@@ -140,7 +142,7 @@ def test_hearsay_makes_one_ask_and_nothing_more() -> None:
     view = pair()
     late = ns(SUSPECT_S) + 10
     assert view.told("b", 1, True, 100) == []                # we have just heard it ourselves
-    assert view.told("b", 1, True, late) == [Ask(["b"])]
+    assert view.told("b", 1, True, late) == [Probe(["b"])]
     assert view.state("b") == "alive"
     view.answered("b", 1, late + 1)
     assert view.next_ns() >= BEAT - 1                        # nothing is open
@@ -154,7 +156,7 @@ def test_a_silence_that_we_are_told_of_ends_in_half_the_time_and_only_neighbours
     view.joined(dict.fromkeys(MANY, 0), 0)
     for name in MANY[1:]:
         view.answered(name, 1, 0)
-    gone = view._near()[0] if near else next(name for name in MANY[1:] if name not in view._near())
+    gone = view._ring.near()[0] if near else next(name for name in MANY[1:] if name not in view._ring.near())
     now, out = ns(SUSPECT_S) + 10, []
     out += view.told(gone, 1, True, now)
     end_ns = now + ns(LOST_S - SUSPECT_S + ms.GRACE_S + ms.PROBE_S)
@@ -176,7 +178,7 @@ def test_one_that_answers_all_is_not_doubted_for_what_others_say() -> None:
         now += ns(0.01)
         view.answered("b", 1, now)                           # 10 ms later
         view.answered("c", 1, now)
-    assert sum(isinstance(c, Ask) for _ in range(9999) for c in view.told("b", 77, False, now + ns(1))) == 1
+    assert sum(isinstance(c, Probe) for _ in range(9999) for c in view.told("b", 77, False, now + ns(1))) == 1
     assert not view._members["b"].told                       # so a silence of this start is still ours to tell of
 
 
@@ -198,8 +200,8 @@ def test_who_is_asked_at_a_heartbeat_is_bounded_and_all_have_their_turn() -> Non
     counts: dict[str, int] = dict.fromkeys(MANY[1:], 0)
     now = ns(ms.NEW_S) + 1
     for _ in range(60):
-        asked = [name for c in view.tick(now, engaged=[MANY[9]]) if isinstance(c, Ask) for name in c.names]
-        assert len(asked) <= ms.NEIGHBOURS + 2
+        asked = [name for c in view.tick(now, engaged=[MANY[9]]) if isinstance(c, Probe) for name in c.names]
+        assert len(asked) <= NEIGHBOURS + 2
         assert MANY[9] in asked
         for name in asked:
             counts[name] += 1
@@ -213,10 +215,10 @@ def test_neighbours_ask_each_other() -> None:
     def asked(name: str) -> set[str]:
         view = Membership(name)
         view.joined(dict.fromkeys(MANY, 0), 0)
-        return set(view._whom(ns(60), ())[:ms.NEIGHBOURS])   # the one in turn comes last
+        return set(view._to_probe(ns(60), ())[:NEIGHBOURS])   # the one in turn comes last
 
     for name in MANY[:4]:
         view = Membership(name)
         view.joined(dict.fromkeys(MANY, 0), 0)
-        for near in (*view._ring[:3], *view._ring[-3:]):
+        for near in (*view._ring._names[:3], *view._ring._names[-3:]):
             assert name in asked(near)

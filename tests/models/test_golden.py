@@ -27,7 +27,7 @@ def golden() -> Frames:
 def outcomes(name: str, variant: str, frames: Frames) -> list[Outcome]:
     """What the agent would make of each frame."""
     card = load_card(name)
-    session, solve = Session(artefact(card, variant)), task(card.task)
+    session, solve = Session(artefact(card, variant)), task(card)
     return [solve.postprocess(session.run(solve.preprocess(image))) for image in frames.images]
 
 

@@ -31,7 +31,7 @@ def b(net: Net) -> Endpoint:
 
 @pytest.fixture
 def raw(net: Net, b: Endpoint) -> Iterator[RawPeer]:
-    """Joined by `b`, and heard by it."""
+    """`b` has joined it, and hears it."""
     raw = RawPeer(b)
     b.join([raw.member])
     raw.say("urgent", Start())

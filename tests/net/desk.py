@@ -44,7 +44,7 @@ class Desk:
     ) -> bool:
         if self.open:
             self.sent.append(Sent(to, lane, body, budget_s, number, transfer))
-            self.bulk.said(to)
+            self.bulk.receipt_sent(to)
         return self.open
 
     def send(self, *sizes: int, due: int | None = None, tag: Hashable = None) -> bool:
@@ -56,7 +56,7 @@ class Desk:
         """A numbered message of a peer is taken, and what is owed for it seen to."""
         envelope = Envelope(v=PROTOCOL, swarm="s", sender=sender, boot=boot, body=body, number=number, **fields)
         if number:
-            self.bulk.came(envelope, size, self.clock.now_ns())
+            self.bulk.received(envelope, size, self.clock.now_ns())
             self.bulk.acknowledge(sender, at_once=False)
         return envelope
 

@@ -16,15 +16,15 @@ from swarm.core.protocol.wire import Receipt
 from swarm.net.bulk.lane import RECEIPT_BYTES, RECEIPT_NS
 from swarm.net.bulk.receiver import Incoming
 from swarm.net.bulk.sender import Outgoing
-from swarm.net.bulk.steps import Parcel, SendChunk, SendWhole
+from swarm.net.bulk.steps import QueuedMessage, SendChunk, SendWhole
 
 BEAT_BYTES = 100
 LISTEN_NS = ns(0.25)
 
 
-def parcel(size: int, deadline_ns: int | None = None, tag: object = None) -> Parcel:
+def queued(size: int, deadline_ns: int | None = None, tag: object = None) -> QueuedMessage:
     """A message of one tensor of `size` bytes."""
-    return Parcel(Start(), [np.zeros(size, np.uint8)], deadline_ns, tag)
+    return QueuedMessage(Start(), [np.zeros(size, np.uint8)], deadline_ns, tag)
 
 
 class FakeLink:
@@ -56,7 +56,7 @@ class FakeLink:
     def run(self, for_s: float) -> float:
         """Share of the link that was used by bulk meanwhile."""
         end, before = self.now + ns(for_s), self.delivered
-        self._pump()
+        self._send_next()
         while self._events[0][0] <= end:
             self.now, _, event = heapq.heappop(self._events)
             event()
@@ -71,25 +71,25 @@ class FakeLink:
         self._free_ns = max(self.now - saved_ns, self._free_ns) + ns(size / self.bytes_per_s)
         self._at(max(self.now, self._free_ns) + ns(self.rtt_s / 2), arrived)
 
-    def _pump(self) -> None:
+    def _send_next(self) -> None:
         """The sender always has more; nothing that is put into the pipe exceeds the window."""
         going = True
         while going:
             if not self.out.statistics().waiting:
-                assert self.out.put(parcel(self.message_bytes))
+                assert self.out.put(queued(self.message_bytes))
             going = False
-            for step in self.out.pump(self.now):
+            for step in self.out.next_steps(self.now):
                 assert isinstance(step, SendWhole | SendChunk)
                 chunk = isinstance(step, SendChunk)
-                size = step.end - step.offset if chunk else 0 if step.parcel.transfer else step.parcel.size
-                assert self.out.in_flight_bytes <= max(self.out.window_bytes, size)
+                size = step.end - step.offset if chunk else 0 if step.queued.transfer else step.queued.size
+                assert self.out.window.in_flight_bytes <= max(self.out.window.bytes, size)
                 self._carry(size, partial(self._came, step.number, size, chunk))
             going = not self.out.statistics().waiting
 
     def _came(self, number: int, size: int, chunk: bool) -> None:
         self.delivered += size
-        self._incoming.came(number, size, self.now)
-        if chunk or self._incoming.unsaid_bytes >= RECEIPT_BYTES:
+        self._incoming.received(number, size, self.now)
+        if chunk or self._incoming.unreceipted_bytes >= RECEIPT_BYTES:
             self._answer()
         else:
             self._at(self.now + RECEIPT_NS, self._answer)
@@ -100,8 +100,8 @@ class FakeLink:
             self._at(self.now + ns(self.rtt_s / 2), lambda: self._answered(receipt))
 
     def _answered(self, receipt: Receipt) -> None:
-        self.out.receipt(receipt, self.now)
-        self._pump()
+        self.out.window.on_receipt(receipt, self.now)
+        self._send_next()
 
     def _beat(self) -> None:
         sent = self.now
@@ -114,6 +114,6 @@ class FakeLink:
         self._at(self.now + self._beat_ns, self._beat)
 
     def _listen(self) -> None:
-        self.out.listen(self.now)
-        self._pump()
+        self.out.window.check_silence(self.now)
+        self._send_next()
         self._at(self.now + LISTEN_NS, self._listen)

@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from swarm.core.protocol.messages import Happened, Start
-from swarm.core.protocol.wire import PROTOCOL, Envelope, encode, sealed
+from swarm.core.protocol.wire import PROTOCOL, Envelope, encode, with_crc
 from swarm.net.endpoint import Endpoint
 from swarm.net.security.key_files import KeyPair, read_pair
 from swarm.net.security.key_folder import KeyFolder
@@ -98,7 +98,7 @@ def message(sender: str, sequence: int = 0) -> list[Any]:
     """A message that is all right but for who may send it."""
     body = Happened(what="entered", detail={"sequence": sequence})
     (head,) = encode(Envelope(v=PROTOCOL, swarm="s", sender=sender, boot=1, body=body))
-    return [sealed(bytes(head))]
+    return [with_crc(bytes(head))]
 
 
 def logged(caplog: pytest.LogCaptureFixture, cause: str) -> int:

@@ -10,7 +10,7 @@ from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Start
 from swarm.core.protocol.wire import Receipt
 from swarm.net.bulk.sender import Outgoing
-from swarm.net.bulk.steps import Parcel, SendChunk, Step
+from swarm.net.bulk.steps import QueuedMessage, SendChunk, Step
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -40,31 +40,31 @@ def queue(bytes_per_s: float) -> Outgoing:
     return Outgoing(Fixed(bytes_per_s))
 
 
-def parcel(*sizes: int, due: int | None = None, tag: Hashable = None, head_bytes: int = 0) -> Parcel:
-    return Parcel(Start(), [np.zeros(n, np.uint8) for n in sizes], due, tag, head_bytes)
+def queued(*sizes: int, due: int | None = None, tag: Hashable = None, head_bytes: int = 0) -> QueuedMessage:
+    return QueuedMessage(Start(), [np.zeros(n, np.uint8) for n in sizes], due, tag, head_bytes)
 
 
-def put(out: Outgoing, *parcels: Parcel) -> None:
-    taken = [out.put(p) for p in parcels]
+def put(out: Outgoing, *messages: QueuedMessage) -> None:
+    taken = [out.put(p) for p in messages]
     assert all(taken)
 
 
-def pump(out: Outgoing, now: int = 0) -> list[Step]:
-    return list(out.pump(now))
+def next_steps(out: Outgoing, now: int = 0) -> list[Step]:
+    return list(out.next_steps(now))
 
 
 def told(out: Outgoing, number: int, now: int = 0, held_s: float = 0.0, lost: int = 0) -> None:
-    out.receipt(Receipt(number, held_s, lost), now)
+    out.window.on_receipt(Receipt(number, held_s, lost), now)
 
 
-def pieces(steps: list[Step], of: Parcel) -> list[tuple[int, int, int]]:
-    return [(s.tensor, s.offset, s.end) for s in steps if isinstance(s, SendChunk) and s.parcel is of]
+def pieces(steps: list[Step], of: QueuedMessage) -> list[tuple[int, int, int]]:
+    return [(s.tensor, s.offset, s.end) for s in steps if isinstance(s, SendChunk) and s.queued is of]
 
 
 def drain(out: Outgoing, now: int = 0) -> list[Step]:
     """All that goes when every message is receipted at once."""
-    steps = pump(out, now)
+    steps = next_steps(out, now)
     while out.statistics().waiting:
-        told(out, out.number, now)
-        steps += pump(out, now)
+        told(out, out.window.number, now)
+        steps += next_steps(out, now)
     return steps

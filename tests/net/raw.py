@@ -8,7 +8,7 @@ import numpy as np
 import zmq
 
 from swarm.core.protocol.messages import Body, Member
-from swarm.core.protocol.wire import PROTOCOL, Envelope, decode, encode, header_of, sealed, unsealed
+from swarm.core.protocol.wire import PROTOCOL, Envelope, decode, encode, header_of, with_crc, without_crc
 from swarm.net.endpoint import Endpoint
 from swarm.net.sockets import LANES
 
@@ -42,7 +42,7 @@ class RawPeer:
         self.frames(lane, encode(self.envelope(body, *tensors, **fields), tensors))
 
     def frames(self, lane: str, frames: list[Any]) -> None:
-        self._out[lane].send_multipart([sealed(bytes(frames[0])), *frames[1:]], copy=True)
+        self._out[lane].send_multipart([with_crc(bytes(frames[0])), *frames[1:]], copy=True)
 
     def heard(self) -> list[Envelope]:
         """What has come since this was last asked."""
@@ -50,7 +50,7 @@ class RawPeer:
         for socket in self._in.values():
             while socket.poll(0):
                 _, head, *rest = socket.recv_multipart()
-                came.append(decode([unsealed(head), *rest])[0])
+                came.append(decode([without_crc(head), *rest])[0])
         return came
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from swarm.core.protocol.messages import Drain, Happened, Shutdown, Start
-from swarm.core.protocol.wire import sealed
+from swarm.core.protocol.wire import with_crc
 from swarm.core.settings.errors import BadInput
 from swarm.net.endpoint import Endpoint
 from tests.net.harness import Net
@@ -92,14 +92,14 @@ def test_strangers_impostors_and_noise_are_refused_and_counted(net: Net) -> None
     raw.setsockopt(zmq.LINGER, 0)
     raw.setsockopt_string(zmq.ROUTING_ID, "mallory")
     raw.connect(b.member.urgent)
-    raw.send_multipart([sealed(b"\xc1 noise")])
+    raw.send_multipart([with_crc(b"\xc1 noise")])
     forged = {"v": 1, "swarm": "s", "sender": "a", "boot": 1, "body": {"kind": "start"}}
-    raw.send_multipart([sealed(msgpack.packb(forged))])
+    raw.send_multipart([with_crc(msgpack.packb(forged))])
     raw.send_multipart([msgpack.packb(forged)])
     raw.send_multipart([b""])
     nameless = context.socket(zmq.DEALER)
     nameless.connect(b.member.urgent)
-    nameless.send_multipart([sealed(msgpack.packb(forged))])
+    nameless.send_multipart([with_crc(msgpack.packb(forged))])
     net.until(lambda: b.statistics().refused == {"swarm": 1, "header": 1, "sender": 2, "checksum": 2})
     context.destroy(linger=0)
     assert net.got["b"] == []

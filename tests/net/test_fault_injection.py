@@ -39,7 +39,7 @@ def test_of_the_deaf_nothing_is_heard_and_of_others_all() -> None:
 def test_the_share_that_is_said_vanishes_and_the_share_that_is_said_is_spoilt() -> None:
     impairment = ill(lose=0.3, corrupt=0.5)
     got = [impairment.through("b", FRAMES) for _ in range(2000)]
-    assert 500 < got.count(None) == impairment.vanished < 700
+    assert 500 < got.count(None) == impairment.dropped < 700
     spoilt = [frames for frames in got if frames is not None and list(frames) != FRAMES]
     assert 600 < len(spoilt) <= impairment.corrupted < 800            # a bit may be flipped twice
     assert all([len(frame) for frame in frames] == [len(frame) for frame in FRAMES] for frames in spoilt)
@@ -75,7 +75,7 @@ def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, i
     came = [m for m in net.got["b"] if isinstance(m.body, Happened)]
     assert 0 < len(came) < taken
     assert len({m.body.what for m in came}) == len(came)             # none twice # pyright: ignore
-    spoilt = b.impairment.vanished + b.impairment.corrupted
+    spoilt = b.impairment.dropped + b.impairment.corrupted
     assert spoilt > 10
     if "lose" not in ills:
         assert sum(b.statistics().refused.values()) > 0.3 * b.impairment.corrupted
@@ -104,4 +104,4 @@ def test_the_test_rig_and_the_body_are_heard_by_the_deafest(net: Net) -> None:
     for rig in (peer, launcher, world):
         net.until(lambda rig=rig: rig.send("b", Start()))
     net.until(lambda: {m.sender for m in net.got["b"]} == {"launcher", "world"})
-    net.until(lambda: b.impairment.vanished > 0)
+    net.until(lambda: b.impairment.dropped > 0)

@@ -9,7 +9,7 @@ import zmq
 
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Drain, Happened, Member, Roster, Start
-from swarm.core.settings.config import ProcessFile
+from swarm.core.settings.process_files import ProcessFile
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
 from swarm.net.security.key_files import new_pair
@@ -28,7 +28,7 @@ def test_the_enrolled_talk_in_cipher_on_both_lanes(swarm: Swarm) -> None:
     assert (came.sender, came.body) == ("b", Drain())
     assert np.array_equal(came.tensors[0], frame)
     assert a.statistics().refused == {}
-    socket = next(iter(a._peers["b"].lanes.values()))
+    socket = next(iter(a._members._peers["b"].lanes.values()))
     assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
 
 
@@ -175,7 +175,7 @@ def test_a_peer_with_a_new_key_is_heard_after_its_restart(swarm: Swarm) -> None:
     (swarm.folder.path / "b.key").unlink()
     swarm.folder.enrol(swarm.folder.new("b").key)
     new = swarm.endpoint("b", boot=2)
-    swarm.net.until(lambda: a._door is not None and a._door._ring.public("b") == new.member.public_key)
+    swarm.net.until(lambda: a._auth is not None and a._auth._ring.public("b") == new.member.public_key)
     a.join([new.member])
     new.join([a.member])
     swarm.net.until(lambda: a.send("b", Start()) and new.send("a", Drain()))

@@ -7,7 +7,9 @@ import random
 
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Profile, StageProfile, StreamSpec
-from swarm.planner.problem import BACKGROUND_RUN_S, AgentInfo, Choice, Instance, Problem, StreamOf
+from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options import BACKGROUND_RUN_S
+from swarm.planner.problem import AgentInfo, Problem, StreamOf
 
 
 def profile(
@@ -63,13 +65,13 @@ def scattered(seed: int, agents: int, streams: int, variants: int = 2, stages: i
     return Problem(agents=tuple(infos), streams=tuple(wanted), links=paths)
 
 
-def simulate(instance: Instance, choice: Choice, seconds: float, seed: int) -> list[float]:
+def simulate(instance: Instance, assignment: Assignment, seconds: float, seed: int) -> list[float]:
     """Share of results on time per stream, in queues with priorities and periodic sources.
 
     A run leaves its executor to a more urgent one after each of its steps, and goes on later. Nothing is dropped;
     phases are redrawn every 20 s of the run, so that their average is seen.
     """
-    taken = [options[n] for options, n in zip(instance.options, choice, strict=True)]
+    taken = [options[n] for options, n in zip(instance.options, assignment, strict=True)]
     done = [0] * len(taken)
     on_time = [0] * len(taken)
     draw = random.Random(seed)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast import evaluate
-from swarm.planner.problem import Instance, Problem
+from swarm.planner.instance import Instance
+from swarm.planner.problem import Problem
 from swarm.planner.solvers.local_search import Search
 
 

@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from swarm import cluster
-from swarm.planner.solvers import refiner
+from swarm.planner.refiner import process as refiner
+from swarm.planner.refiner.process import ENDED, RefinerProcess
 from swarm.planner.solvers.place import place
 from swarm.planner.solvers.portfolio import Portfolio, attempt, attempts
-from swarm.planner.solvers.refiner import ENDED, Refiner
 from tests.patience import HANG_S
 from tests.planner.builders import scattered
 
@@ -27,7 +27,7 @@ class Popen:
 
 
 def test_without_ray_the_plan_at_hand_stands_and_that_is_counted() -> None:
-    portfolio = Portfolio()
+    portfolio = Portfolio(cluster.map)
     assert portfolio.solve(scattered(1, 3, 5), []) is None
     assert portfolio.statistics().failed == 1
     assert portfolio.statistics().reason == "ray is not up"
@@ -49,7 +49,7 @@ def test_an_old_python_is_told_not_to_import_from_where_the_user_stands(monkeypa
         patched.setattr(refiner.subprocess, "Popen", lambda command, **_: Popen(commands.append(command)))
         for version in ((3, 10, 12), (3, 12, 1)):
             patched.setattr(refiner.sys, "version_info", version)
-            Refiner("local", seed=0)
+            RefinerProcess("local", seed=0)
     assert [command[1:3] for command in commands] == [["-I", "-m"], ["-m", refiner.__name__]]
 
 
@@ -60,7 +60,7 @@ def test_ray_refines_in_our_session_and_the_refiner_outlives_the_loss_of_its_pro
     monkeypatch.setenv("RAY_worker_niceness", "0")           # at 15, Ray's own, a busy host gives it next to nothing
     problem = scattered(3, 6, 10)
     others = psutil.Process().children(recursive=True)
-    ours = Refiner("local", seed=0, timeout_s=HANG_S / 2)
+    ours = RefinerProcess("local", seed=0, timeout_s=HANG_S / 2)
     try:
         assert ours.up() == ""
         refined = ours.refine(problem, [])
@@ -74,15 +74,15 @@ def test_ray_refines_in_our_session_and_the_refiner_outlives_the_loss_of_its_pro
         for process in ray_workers:
             os.kill(process.pid, signal.SIGKILL)
         again = ours.refine(problem, [])
-        assert again.solution is not None or again.reason != ENDED       # measured: in one of fifty Ray never recovers
+        assert again.solution is not None or not again.ended        # measured: in one of fifty Ray never recovers
     finally:
         ours.close()
-    assert ours.refine(problem, []).reason == ENDED
+    assert ours.refine(problem, []) == ENDED
     assert [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_cluster_that_cannot_be_joined_ends_the_refiner_with_a_reason() -> None:
-    ours = Refiner("127.0.0.1:1", seed=0)
+    ours = RefinerProcess("127.0.0.1:1", seed=0)
     assert "127.0.0.1:1" in ours.up() or not cluster.available()
-    assert ours.refine(scattered(1, 2, 2), []).reason == ENDED
+    assert ours.refine(scattered(1, 2, 2), []) == ENDED
     assert ours.close()

@@ -8,7 +8,9 @@ import statistics
 import pytest
 
 from swarm.planner.forecast import RISK, evaluate
-from swarm.planner.problem import BACKGROUND_RUN_S, AgentInfo, Instance, Problem
+from swarm.planner.instance import Instance
+from swarm.planner.options import BACKGROUND_RUN_S
+from swarm.planner.problem import AgentInfo, Problem
 from swarm.planner.solvers.place import local
 from tests.planner.builders import agent, links, profile, scattered, simulate, stream, team
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,18 +16,21 @@ from swarm.core.clock import MonotonicClock, ns
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
-from swarm.core.settings.config import PlannerFile, dump
+from swarm.core.settings.process_files import PlannerFile
+from swarm.core.settings.reading import dump
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
 from swarm.planner import process
+from swarm.planner.events import Solve, Solved
 from tests.patience import HANG_NS, HANG_S
 from tests.planner.builders import team
 
 COMMAND = """
 import sys
 from pathlib import Path
-from swarm.core.settings.config import PlannerFile, read
+from swarm.core.settings.process_files import PlannerFile
+from swarm.core.settings.reading import read
 from swarm.planner.process import run
 sys.exit(run(read(Path(sys.argv[1]), PlannerFile)))
 """
@@ -119,25 +123,37 @@ def test_it_ends_at_once_when_its_lifeline_is_cut(planned: tuple[subprocess.Pope
     assert child.wait(HANG_S) == 1
 
 
-def test_where_rays_process_cannot_be_started_the_planner_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[tuple[str, dict]] = []
+def test_an_error_in_the_solving_thread_ends_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
 
-    def impossible(*_: object) -> None:
-        raise OSError(12, "Cannot allocate memory")
-
-    class Telling(process.Planner):
-        def _tell(self, what: str, detail: dict) -> None:
-            said.append((what, detail))
-            self._loop.stop()
-
-    monkeypatch.setattr(process, "Refiner", impossible)
-    monkeypatch.setattr(process, "RAY_AFTER_S", 0.0)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    planner = Telling(PlannerFile(version=1, swarm="t"))
-    planner._loop.after(HANG_NS, planner._loop.stop)
+    monkeypatch.setattr(process, "place", broken)
+    loop = Loop(MonotonicClock())
+    loop.after(HANG_NS, loop.stop)
+    solved: list[Solved] = []
+    process.ThreadSolver(loop, seed=0).solve(Solve(team(1, 0), [], (1, 0)), solved.append)
     try:
-        planner.run()                                # and ends in order
+        with pytest.raises(ZeroDivisionError, match="a bug"):
+            loop.run()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    assert said == [("ray_absent", {"reason": "its process cannot be started: [Errno 12] Cannot allocate memory"})]
+        loop.close()
+    assert solved == []
+
+
+def test_the_thread_calls_back_in_the_loop_with_the_basis_of_the_command() -> None:
+    loop = Loop(MonotonicClock())
+    loop.after(HANG_NS, loop.stop)
+    solved: list[tuple[Solved, threading.Thread]] = []
+
+    def done(event: Solved) -> None:
+        solved.append((event, threading.current_thread()))
+        loop.stop()
+
+    process.ThreadSolver(loop, seed=0).solve(Solve(team(1, 1), [], (3, 4)), done)
+    loop.run()
+    loop.close()
+    [(event, thread)] = solved
+    assert event.basis == (3, 4)
+    assert not event.refined
+    assert len(event.solution.placements) == 3
+    assert thread is threading.current_thread()

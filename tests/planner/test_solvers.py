@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast import evaluate
-from swarm.planner.problem import AgentInfo, Instance, Problem
-from swarm.planner.solvers.place import BASELINES, EVALUATIONS_PER_S, place, where
+from swarm.planner.instance import Instance
+from swarm.planner.problem import AgentInfo, Problem
+from swarm.planner.solvers.budget import EVALUATIONS_PER_S, CountedBudget
+from swarm.planner.solvers.place import BASELINES, choices, place
 from tests.planner.builders import links, profile, scattered, stream, team
 from tests.planner.oracle import exhaustive, score
 
@@ -34,11 +36,11 @@ def test_tiny_problems_are_solved_to_the_optimum_or_nearly() -> None:
 @settings(max_examples=40)
 def test_never_worse_than_any_baseline_nor_the_kept_plan(seed: int, agents: int, streams: int) -> None:
     problem = scattered(seed, agents, streams)
-    solution = place(problem, budget_s=0.01)
+    solution = place(problem, budget=CountedBudget(0.01))
     instance = Instance(problem)
     for name, make in BASELINES.items():
         assert solution.cost <= evaluate(instance, make(instance)).cost + 1e-6, name
-    again = place(problem, solution.placements, budget_s=0.01, seed=1)
+    again = place(problem, solution.placements, budget=CountedBudget(0.01), seed=1)
     assert again.cost <= score(problem, solution.placements) + 1e-6
 
 
@@ -59,7 +61,7 @@ def test_a_search_among_costs_that_cannot_be_compared_comes_to_an_end(odd: float
     paths = {pair: msgspec.structs.replace(q, rtt_s=odd) if "carrier_1" in pair else q
              for pair, q in problem.links.items()}
     for start in ("best", "local"):
-        place(msgspec.structs.replace(problem, agents=agents, links=paths), budget_s=0.05, start=start)
+        place(msgspec.structs.replace(problem, agents=agents, links=paths), budget=CountedBudget(0.05), start=start)
 
 
 def test_very_many_priority_classes_still_have_finite_costs() -> None:
@@ -105,10 +107,10 @@ def test_everything_stays_at_home_where_that_is_good_enough() -> None:
 @settings(max_examples=25)
 def test_a_dead_agent_is_never_used(seed: int) -> None:
     problem = scattered(seed, 4, 8)
-    before = place(problem, budget_s=0.005).placements
+    before = place(problem, budget=CountedBudget(0.005)).placements
     dead = problem.agents[seed % 4].name
     agents = tuple(msgspec.structs.replace(a, alive=a.name != dead) for a in problem.agents)
-    after = place(msgspec.structs.replace(problem, agents=agents), before, budget_s=0.005)
+    after = place(msgspec.structs.replace(problem, agents=agents), before, budget=CountedBudget(0.005))
     assert all(dead not in p.where and p.agent != dead for p in after.placements)
     served = {(p.agent, p.stream) for p in after.placements} | {s.key for s in after.unplaced}
     assert served == {s.key for s in problem.streams if s.agent != dead}
@@ -147,7 +149,7 @@ def test_small_gains_do_not_move_streams() -> None:
         noisy = msgspec.structs.replace(problem, links=paths)
         solution = place(noisy, placed, seed=n)
         assert not solution.changed
-        assert where(solution.placements) == where(placed)
+        assert choices(solution.placements) == choices(placed)
 
 
 def test_a_real_gain_moves_the_streams_that_need_it_only() -> None:
@@ -156,7 +158,7 @@ def test_a_real_gain_moves_the_streams_that_need_it_only() -> None:
     paths = {pair: msgspec.structs.replace(q, rtt_s=2.0) if "carrier_0" in pair else q
              for pair, q in problem.links.items()}
     solution = place(msgspec.structs.replace(problem, links=paths), placed)
-    old, new = where(placed), where(solution.placements)
+    old, new = choices(placed), choices(solution.placements)
     moved = {key for key in old if old[key] != new[key]}
     assert moved == {key for key, (_, agent) in old.items() if agent == "carrier_0" and key[0] != "carrier_0"}
 

@@ -10,7 +10,7 @@ import pytest
 from swarm.core.clock import ns
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol import messages as msg
-from swarm.core.settings.config import FleetSpec, LaunchFile, StreamOn
+from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
 from swarm.run import events as ev
 from swarm.run.director import Director, Limits
 

@@ -20,8 +20,8 @@ from swarm.core.clock import MonotonicClock, ns
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Act, Claim, Observation, Pose
-from swarm.core.settings.config import RobotSpec, WorldFile
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from tests.patience import HANG_NS, HANG_S

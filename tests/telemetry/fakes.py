@@ -13,8 +13,10 @@ from swarm.core.policy import draw
 from swarm.core.policy.faults import Fault, expand
 from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
+from swarm.core.protocol.scene import SHARE, Measure, Mission
 from swarm.core.protocol.spans import LegRun, RequestId, Span
-from swarm.core.settings.config import Board, FaultSpec, FleetSpec, LaunchFile, StreamOn
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone
 from swarm.telemetry.figures.summary import summarise
@@ -187,20 +189,28 @@ def plans(of: LaunchFile) -> list[tuple[float, Plan]]:
     return made
 
 
+MISSION = Mission(headline="found", measures=[
+    Measure(name="found", value=5.0, text="targets that a robot has claimed rightly"),
+    Measure(name="coverage", value=0.83, unit=SHARE, text="share of the floor that was seen"),
+    Measure(name="collisions", value=2.0)])
+
+
 def scene() -> dict[str, Any]:
-    """A building of two rooms with six targets, in the keys of sim_worlds.world.Scene."""
+    """A building of two rooms with six targets, in the keys of swarm.core.protocol.scene.Scene."""
     boxes = [[0, -9.93, 10, 0.07], [0, 9.93, 10, 0.07], [-9.93, 0, 0.07, 9.86], [9.93, 0, 0.07, 9.86],
              [0.5, -5, 0.07, 4.9], [0.5, 6, 0.07, 3.9], [-6, 2, 3.9, 0.07], [6, -1, 2.9, 0.07]]
     things = [[-7, -6, 0.4, 0.3], [3, 4, 0.5, 0.5], [7, 7, 0.2, 0.9], [-3, 6, 0.3, 0.3], [5, -6, 0.6, 0.3]]
-    walls, clutter = ([{"shape": "box", "x_m": x, "y_m": y, "hx_m": hx, "hy_m": hy, "yaw_rad": yaw, "colour": "#888888"}
-                       for x, y, hx, hy in some] for some, yaw in ((boxes, 0.0), (things, 0.4)))
+    walls, clutter = ([{"layer": layer, "shape": "box", "x_m": x, "y_m": y, "hx_m": hx, "hy_m": hy, "yaw_rad": yaw,
+                        "colour": "#888888"}
+                       for x, y, hx, hy in some]
+                      for some, yaw, layer in ((boxes, 0.0, "wall"), (things, 0.4, "clutter")))
     clutter[1]["shape"] = "circle"
     labels = ("casualty", "beacon", "hazard") * 2
     targets = [{"label": label, "x_m": 7 * math.cos(i * 1.1 + 0.3), "y_m": 7 * math.sin(i * 1.1 + 0.3),
-                "found_by": f"rover_{i}" if i != 4 else None, "found_at_s": 9.5 * i + 4 if i != 4 else None}
+                "done_by": f"rover_{i}" if i != 4 else None, "done_at_s": 9.5 * i + 4 if i != 4 else None}
                for i, label in enumerate(labels)]
     return {"scenario": "search_rescue", "seed": 7, "size_m": 20.0, "time_s": 60.0, "robots": [],
-            "walls": walls, "clutter": clutter, "targets": targets, "spawns": []}
+            "shapes": [*walls, *clutter], "marks": targets, "mark": "target", "done": "found", "spawns": []}
 
 
 def poses(of: LaunchFile, time_s: float) -> dict[str, list[float]]:
@@ -218,8 +228,8 @@ def poses(of: LaunchFile, time_s: float) -> dict[str, list[float]]:
 def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     """The summary of the closed ledger."""
     rows = book.close()
-    world = WorldNews(time_s=of.duration_s, steps=14400, real_time_factor=0.998, lag_ms_p99=7.5, targets=6, found=5,
-                      coverage=0.83, collisions=2, poses={})
+    world = WorldNews(time_s=of.duration_s, steps=14400, real_time_factor=0.998, lag_ms_p99=7.5,
+                      mission=MISSION, poses={})
     planner = [PlannerNews(epoch=p.epoch, solve_s=p.solve_s, solver=p.solver, ray=True) for _, p in plans(of)]
     return msgspec.to_builtins(summarise(
         launch=of, boards=BOARDS, rows=rows, ledger=book.statistics(), agents=agents(of), world=world,

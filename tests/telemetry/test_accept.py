@@ -25,7 +25,7 @@ SUMMARY: dict[str, Any] = {
     ("first_result_s", "<= 5", False), ("mission.found", ">= 0", False),
 ])
 def test_a_rule_is_judged(key: str, rule: str, holds: bool) -> None:
-    check_accept({key: rule}, ["de.tect"])
+    check_accept({key: rule}, ["de.tect"], ["found"])
     assert [j.holds for j in judge({key: rule}, SUMMARY)] == [holds]
 
 
@@ -40,7 +40,7 @@ def test_a_rule_is_judged(key: str, rule: str, holds: bool) -> None:
 ])
 def test_what_could_never_be_judged_is_refused(accept: dict[str, str], says: str) -> None:
     with pytest.raises(BadInput, match=says) as refused:
-        check_accept(accept, ["detect"], "launch/x.yaml: accept")
+        check_accept(accept, ["detect"], ["found"], "launch/x.yaml: accept")
     assert str(refused.value).startswith(f"launch/x.yaml: accept: {next(iter(accept))}: ")
 
 

@@ -20,7 +20,10 @@ from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import LIDAR, Pose
-from swarm.core.settings.config import AgentFile, Board, CollectorFile, FleetSpec, StreamOn, dump
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import FleetSpec, StreamOn
+from swarm.core.settings.process_files import AgentFile, CollectorFile
+from swarm.core.settings.reading import dump
 from swarm.net.endpoint import Endpoint
 from swarm.telemetry import table
 from swarm.telemetry.board_collector import BoardCollector

@@ -1,1 +1,1 @@
-"""The parts of `search_rescue`: map, goals, driving, targets, and what the team tells each other."""
+"""The parts of `search_rescue`: sensors, map, goals, steering, targets, and the notes between teammates."""

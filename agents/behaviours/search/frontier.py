@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.grid import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
+from agents.behaviours.search.occupancy_map import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
 
 Bools = NDArray[np.bool_]
 
@@ -19,8 +19,8 @@ SLOW = 2                             # extra steps for a cell that is two cells 
 _W = CELLS + 2                       # with a rim, so that neighbours need no bounds check
 _FOUR = np.array([1, -1, _W, -_W])
 _EIGHT = np.array([1, -1, _W, -_W, _W + 1, _W - 1, -_W + 1, -_W - 1])
-_GAIN_REACH = 4                      # cells: what a goal is taken to reveal around it
-_MIN_GAIN_M2 = 0.4                   # less than this is left alone
+_GAIN_REACH = 4                      # cells: a goal is taken to reveal this much around it
+_MIN_GAIN_M2 = 0.4                   # a place that reveals less is no goal
 _UNLOOKED_SHARE = 0.6                # worth of a known cell not yet looked at, against an unknown one
 _MATE_REACH_M = 4.0
 _XS = (np.arange(CELLS) + 0.5) * CELL_M - CELLS * CELL_M / 2
@@ -54,7 +54,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What weighs on the choice of a goal, besides gain and path."""
+    """Influences on the choice of a goal, besides gain and path."""
 
     x_m: float                       # the robot
     y_m: float
@@ -85,7 +85,7 @@ def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tupl
             slow[max(ty - 3, 0):ty + 4, max(tx - 3, 0):tx + 4] = True
     iy, ix = cell_of(x_m, y_m)
     home = slice(max(iy - 1, 0), iy + 2), slice(max(ix - 1, 0), ix + 2)
-    passable[home] |= ~solid[home]                               # whoever stands too close may leave
+    passable[home] |= ~solid[home]                               # a robot that stands too close may leave
     passable[iy, ix] = True
     return Field(steps=_wave(passable, slow, iy, ix), passable=passable)
 
@@ -128,7 +128,7 @@ def _wave(passable: Bools, slow: Bools, iy: int, ix: int) -> NDArray[np.int32]:
 def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
     """[cells, cells]: floor that is still to be seen around each cell, in m2; known but not looked at counts in part.
 
-    Only unknown cells within 1 m of free ones count, and walls stop the count: what lies outside the building does not.
+    Only unknown cells within 1 m of free ones count, and walls stop the count, so that floor outside does not count.
     """
     unknown = states == UNKNOWN
     known_free = (states == FREE) | (states == LOOKED)
@@ -145,7 +145,7 @@ def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def unseen_centre(states: NDArray[np.uint8], iy: int, ix: int) -> tuple[float, float] | None:
-    """The middle (x, y) of what is still to be seen around a cell, or None when there is nothing."""
+    """The middle (x, y) of the cells around a cell that are still to be seen, or None when there are none."""
     y0, x0 = max(iy - _GAIN_REACH, 0), max(ix - _GAIN_REACH, 0)
     near = states[y0:iy + _GAIN_REACH + 1, x0:ix + _GAIN_REACH + 1]
     rows, columns = np.nonzero((near == UNKNOWN) | (near == FREE))
@@ -167,8 +167,8 @@ def box_sum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
 def choose(area: Field, gain_m2: NDArray[np.float64], wishes: Wishes) -> tuple[int, int] | None:
     """The reachable cell (iy, ix) of best utility, or None when nothing is worth a visit; ties go to the south-west.
 
-    Utility in metres of path: what a place would reveal, minus the way there and the turn towards it, minus closeness
-    to teammates and to where they are going.
+    Utility in metres of path: the floor that a place would reveal, minus the way there and the turn towards it, minus
+    closeness to teammates and to their goals.
     """
     open_ = (area.steps != UNREACHED) & (gain_m2 >= _MIN_GAIN_M2)
     if not open_.any():

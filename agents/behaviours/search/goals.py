@@ -1,4 +1,4 @@
-"""What a searcher does next, as one ordered list of rules: confirm a target, explore, or patrol."""
+"""The next goal of a searcher, by one ordered list of rules: confirm a target, explore, or patrol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.search import frontier
 from agents.behaviours.search.frontier import Field, Wishes
-from agents.behaviours.search.grid import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
+from agents.behaviours.search.occupancy_map import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
 from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import Mate, Point, outward
 from agents.behaviours.search.track import Track
@@ -42,16 +42,16 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """Where to go, by which path, and what to look at from there."""
+    """A place to go to, the path, and the point to look at from there."""
 
     kind: str                        # confirm | explore | patrol | wait
-    at: Point                        # what is told to teammates: the track, or the place
+    at: Point                        # told to teammates: the track, or the place
     path: tuple[Point, ...] = ()     # empty when the robot is there
     face: Point | None = None
 
 
 class Goals:
-    """Chooses goals; remembers what did not work."""
+    """Chooses goals, and remembers goals that did not work."""
 
     def __init__(self, name: str, seed: int) -> None:
         self._name, self._seed = name, seed
@@ -64,18 +64,18 @@ class Goals:
         self._stroll_until = 0
 
     def ban(self, goal: Goal, now: int) -> None:
-        """Keep away from a goal for a while: it could not be reached."""
+        """Avoid a goal for a while, because the robot could not reach it."""
         self._bans.append((*(goal.path[-1] if goal.path else goal.at), now + BAN_NS))
         self._patrol = None
 
     def pick(self, pose: Pose, states: NDArray[np.uint8], targets: Targets, mates: dict[str, Mate],
              current: Goal | None, now: int) -> Goal:
-        """The first rule that gives a goal. `mates` are those heard of lately."""
+        """The first rule that gives a goal. `mates` are the teammates heard lately."""
         self._bans = [b for b in self._bans if b[2] > now]
         here = pose.x_m, pose.y_m
         if self._moved is None or math.dist(self._moved[:2], here) > IDLE_M:
             self._moved = (*here, now)
-        elif now - self._moved[2] > IDLE_NS:                     # it dithers between goals, or none can be reached
+        elif now - self._moved[2] > IDLE_NS:                     # it changes goals to and fro, or reaches none
             self._moved, self._stroll_until, self._patrol = (*here, now), now + STROLL_NS, None
         area = frontier.field(states, pose.x_m, pose.y_m, [(m.pose.x_m, m.pose.y_m) for m in mates.values()])
         if now < self._stroll_until:
@@ -89,7 +89,7 @@ class Goals:
 
     def _confirm(self, pose: Pose, states: NDArray[np.uint8], area: Field, targets: Targets,
                  mates: dict[str, Mate], now: int) -> Goal | None:
-        """The nearest track that needs a closer look and that no better placed teammate sees to."""
+        """The nearest track that needs a closer look, unless a teammate that is nearer confirms it."""
         best: tuple[float, int, tuple[int, int], Track] | None = None
         for track in targets.to_visit():
             visit = self._visits.get(track.number)
@@ -157,7 +157,7 @@ class Goals:
         return Goal(kind="explore", at=place, face=frontier.unseen_centre(states, *cell) or place)
 
     def _wander(self, pose: Pose, area: Field) -> Goal:
-        """All is seen: go from one seeded place to the next, for targets that were missed."""
+        """All floor is seen: go from one drawn place to the next, to find targets that were missed."""
         here = pose.x_m, pose.y_m
         if self._patrol is not None and math.dist(self._patrol, here) > 2 * ARRIVED_M:
             path = area.path(*cell_of(*self._patrol))

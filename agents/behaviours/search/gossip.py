@@ -1,4 +1,4 @@
-"""What searchers tell each other, as bytes. Decoding checks everything and raises ValueError on anything odd."""
+"""The notes between searchers, as bytes. Decoding checks each field and raises ValueError for a bad one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.grid import CELLS, HALF_M, blocks
-from swarm.core.protocol.world import TARGET_CLASSES, Pose
+from agents.behaviours.search.classes import TARGET_CLASSES
+from agents.behaviours.search.occupancy_map import CELLS, HALF_M, blocks
+from swarm.core.protocol.world import Pose
 
 MAP_TOPIC = "search.map"
 FINDS_TOPIC = "search.finds"
@@ -43,7 +44,7 @@ class MapNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
-    """A place with a target, or without one: confirmed by a robot, found or wrong by the world's verdict."""
+    """A place where a robot has confirmed a target, or where the world's verdict on a claim was found or wrong."""
 
     kind: str
     label: str
@@ -107,7 +108,7 @@ def decode_finds(data: bytes) -> list[Find]:
 
 
 class Teller:
-    """Chooses the blocks of each map note: those that changed most since they were told, then old ones in turn."""
+    """Chooses the blocks of each map note: the blocks that changed most since they were told, then others in turn."""
 
     def __init__(self) -> None:
         self._told = np.zeros((BLOCKS, 8, 8), np.uint8)

@@ -1,4 +1,4 @@
-"""Tracks of possible targets: fused from detections, weighed with misses and masks, closed by verdicts and finds."""
+"""Tracks of possible targets: made by detections, weighed by misses and masks, ended by verdicts and finds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.gossip import Find
-from agents.behaviours.search.sight import Fix, locate, target_share
+from agents.behaviours.search.locator import Fix, Locator
 from agents.behaviours.search.track import Track, covariance, deviations
-from swarm.core.protocol.world import CAMERA, LIDAR, TARGET_CLASSES, Claim, Detections, Mask, Pose
+from swarm.core.protocol.world import Detections, Mask, Pose, Report
 
-SCORE_MIN = 0.4                      # detections below this are ignored
+CLAIM = "claim"                      # kind of the reports
+SCORE_MIN = 0.4                      # a detection of a lower score is ignored
 HITS_TO_VISIT = 2
 HITS_TO_CLAIM = 3
 VOTES_TO_CLAIM = 1.3                 # summed scores of that label
@@ -29,13 +31,29 @@ RECLAIM_NS = 3_000_000_000           # a claim without a verdict is made again
 CLAIMS_MAX = 3
 TRACKS_MAX = 60
 _REFUTED_SHARE = 0.03
-_HALF_FOV_RAD = math.atan(CAMERA.width_px / 2 / CAMERA.focal_px) - 0.12
+_RIM_RAD = 0.12                      # a target this close to the rim of a frame may be cut
+
+
+def claim(find: Find) -> Report:
+    """What the robot reports to the world about a target that it has confirmed."""
+    return Report(kind=CLAIM, values={"label": find.label, "x_m": find.x_m, "y_m": find.y_m})
+
+
+def claimed(report: Report, kind: str) -> Find | None:
+    """The target that a report claims, as a find of this kind; None when the report is no claim of a known target."""
+    match report:
+        case Report(kind=k, values={"label": str(label), "x_m": float(x_m), "y_m": float(y_m)}) if k == CLAIM:
+            return Find(kind=kind, label=label, x_m=x_m, y_m=y_m) if label in TARGET_CLASSES else None
+        case _:
+            return None
 
 
 class Targets:
     """All tracks of one robot, and the finds of the whole team."""
 
-    def __init__(self) -> None:
+    def __init__(self, locator: Locator) -> None:
+        self._locator, self._beams = locator, locator.beams
+        self._show_rad = locator.view.half_fov_rad - _RIM_RAD
         self.tracks: list[Track] = []
         self.finds: list[Find] = []
         self._number = 0
@@ -46,8 +64,8 @@ class Targets:
         for box in seen.boxes:
             if not (box.score >= SCORE_MIN and 0 <= box.label < len(TARGET_CLASSES) and box.x1_px > box.x0_px):
                 continue
-            fix = locate(box, pose, scan_m)
-            if fix is None or fix.range_m > LIDAR.range_m:
+            fix = self._locator.locate(box, pose, scan_m)
+            if fix is None or fix.range_m > self._beams.range_m:
                 continue
             explained, track = self._match(fix, hit)
             if track is None and not explained:
@@ -61,10 +79,10 @@ class Targets:
         self._tidy()
 
     def mask(self, mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
-        """Weigh each track in view with the pixels where it would appear."""
+        """Weigh each track in view by the pixels where its target would appear."""
         for track in self.tracks:
             if self._ought_to_show(track, pose, scan_m):
-                share = target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
+                share = self._locator.target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
                 if share is not None:
                     track.doubt = track.doubt + 2.0 if share < _REFUTED_SHARE else max(0.0, track.doubt - share)
         self._tidy()
@@ -74,8 +92,8 @@ class Targets:
         return [t for t in self.tracks if t.hits >= HITS_TO_VISIT and t.claims == 0 and t.hits > t.doubt
                 and not self._refused(t)]
 
-    def claims(self, now: int) -> list[Claim]:
-        """Claims to make now: confirmed tracks that nobody has claimed, and claims that got no verdict."""
+    def claims(self, now: int) -> list[Find]:
+        """Targets to claim now: confirmed tracks that nobody has claimed, and claims without a verdict so far."""
         made = []
         for t in self.tracks:
             total = float(t.votes.sum())
@@ -87,19 +105,19 @@ class Targets:
             if t.spread_m > SPREAD_TO_CLAIM_M or t.near_hits < NEAR_HITS_TO_CLAIM or self._refused(t):
                 continue
             t.claims, t.claimed_at = t.claims + 1, now
-            made.append(Claim(label=t.label, x_m=float(t.xy[0]), y_m=float(t.xy[1])))
+            made.append(Find(kind="confirmed", label=t.label, x_m=float(t.xy[0]), y_m=float(t.xy[1])))
         return made
 
-    def judged(self, claim: Claim, verdict: str) -> Find | None:
-        """Take in the world's word on a claim of ours; the find to tell others, if it is news."""
-        if claim.label not in TARGET_CLASSES or verdict not in ("found", "duplicate", "wrong"):
-            return None
+    def judged(self, report: Report, verdict: str) -> Find | None:
+        """Take in the world's verdict on a claim of ours; returns the find to tell teammates, if it is news."""
         kind = "wrong" if verdict == "wrong" else "found"
-        find = Find(kind=kind, label=claim.label, x_m=claim.x_m, y_m=claim.y_m)
+        find = claimed(report, kind)
+        if find is None or verdict not in ("found", "duplicate", "wrong"):
+            return None
         return find if self.add(find) else None
 
     def add(self, find: Find) -> bool:
-        """Take in a find of ours or of a teammate; False when it was known."""
+        """Take in a find of ours or of a teammate. Returns False when it was known already."""
         near = SAME_PLACE_M / 2 if find.kind != "wrong" else WRONG_PLACE_M / 2
         if any(f.kind == find.kind and f.label == find.label and math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) < near
                for f in self.finds) or len(self.finds) >= 200:
@@ -116,8 +134,11 @@ class Targets:
         return True
 
     def _match(self, fix: Fix, taken: set[int]) -> tuple[bool, Track | None]:
-        """What explains a measurement best, in standard deviations: (True, None) for a target that is found already,
-        (True, track), or (False, None) for something new. A track takes one measurement of a frame."""
+        """The best explanation of a measurement, by standard deviations.
+
+        Returns (True, track), or (True, None) for a target that is found already, or (False, None) for something new.
+        A track takes one measurement of a frame.
+        """
         at, noise = np.array([fix.x_m, fix.y_m]), covariance(fix)
         explained, best, best_d = False, None, GATE
         for f in self.finds:
@@ -145,13 +166,12 @@ class Targets:
         dx, dy = float(track.xy[0]) - pose.x_m, float(track.xy[1]) - pose.y_m
         away = math.hypot(dx, dy)
         turn = (math.atan2(dy, dx) - pose.heading_rad + math.pi) % (2 * math.pi) - math.pi
-        if not 0.9 < away < 3.0 or abs(turn) > _HALF_FOV_RAD:
+        if not 0.9 < away < 3.0 or abs(turn) > self._show_rad:
             return False
-        beam = round((turn + math.pi) / (2 * math.pi) * LIDAR.beams) % LIDAR.beams
-        return scan_m is None or float(scan_m[beam]) > away - 0.6
+        return scan_m is None or float(scan_m[self._beams.nearest(turn)]) > away - 0.6
 
     def _closed(self, xy: Sequence[float]) -> bool:
-        """Whether the team has already found what is here."""
+        """Whether the team has already found a target here."""
         return any(f.kind != "wrong" and math.dist(xy, (f.x_m, f.y_m)) < SAME_PLACE_M for f in self.finds)
 
     def _refused(self, track: Track) -> bool:
@@ -160,6 +180,6 @@ class Targets:
                    and math.dist(track.xy.tolist(), (f.x_m, f.y_m)) < WRONG_PLACE_M for f in self.finds)
 
     def _tidy(self) -> None:
-        """Drop tracks that are found, or that more speaks against than for."""
+        """Drop tracks whose target is found, and tracks with more doubt than hits."""
         self.tracks = [t for t in self.tracks
                        if not self._closed(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]

@@ -1,4 +1,4 @@
-"""What a searcher believes of its teammates."""
+"""A searcher's beliefs about its teammates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEAM_NEAR_M = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mate:
-    """What a teammate last said of itself."""
+    """The last statement of a teammate about itself."""
 
     sequence: int
     heard_at: int                    # ns, own clock

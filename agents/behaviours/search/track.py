@@ -1,4 +1,4 @@
-"""One place where a target may be: its position, its votes and what speaks against it."""
+"""One place where a target may be: its position, its votes and the doubt about it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviours.search.sight import Fix
-from swarm.core.protocol.world import TARGET_CLASSES
+from agents.behaviours.search.classes import TARGET_CLASSES
+from agents.behaviours.search.locator import Fix
 
 NEAR_TO_CLAIM_M = 2.6                # a claim needs looks from this close
 
@@ -23,8 +23,8 @@ class Track:
     cov: NDArray[np.float64]         # [2, 2], m2
     votes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(TARGET_CLASSES)))    # summed scores
     hits: int = 0
-    doubt: float = 0.0               # frames and masks that should have shown it and did not
-    floor_m: float = 9.0             # what no number of like measurements gets below
+    doubt: float = 0.0               # counts frames and masks that should have shown it and did not
+    floor_m: float = 9.0             # lower bound of the spread: like measurements err alike
     near_hits: int = 0               # hits from within NEAR_TO_CLAIM_M
     claimed_at: int = -1             # ns, or -1
     claims: int = 0

@@ -10,13 +10,13 @@ import onnx
 from onnx import ModelProto
 
 from models import store
-from models.build.cut.crew import Tell, verify
 from models.build.cut.partition import cuts, ranked
 from models.build.cut.verify import FUSED, Feed, Report, Whole
+from models.build.cut.verify_pool import Tell, verify
 from models.build.graph.graph import Graph
-from models.build.measure.batch import single
+from models.build.measure.batch_axis import single
 from models.build.measure.samples import samples
-from models.build.quantize.calibration import RANDOM, WORLD, camera_inputs, inputs_of, is_camera
+from models.build.quantize.calibration_inputs import RANDOM, WORLD, camera_inputs, inputs_of, is_camera
 from models.build.train import frames as worlds
 from swarm.core.settings.cards import Card
 from swarm.core.settings.errors import BadInput

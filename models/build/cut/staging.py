@@ -16,12 +16,12 @@ from models.build.cut.verify import FUSED, Whole
 from models.build.graph.extract import stage
 from models.build.graph.graph import Graph
 from models.build.graph.tensors import spec_of
-from models.build.measure.batch import single
+from models.build.measure.batch_axis import single
 from models.build.measure.loading import memory_bytes
-from models.build.measure.measure import Stopwatch
-from models.build.measure.profile import run_times
+from models.build.measure.profiler import run_times
 from models.build.measure.runner import Runner
 from models.build.measure.samples import samples
+from models.build.measure.timing import Stopwatch
 from models.profiles import slowed
 from swarm.core.settings.cards import Card, Stage, TensorSpec, Variant
 from swarm.core.settings.errors import BadInput

@@ -11,8 +11,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from models.build.graph.macs import macs
+from models.build.graph.normalize import normalized
 from models.build.graph.order import bodies, in_order, needed, reads
-from models.build.graph.plain import plain
 from models.build.graph.shapes import inferred, probed
 
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -37,7 +37,7 @@ class Graph:
     """
 
     def __init__(self, model: ModelProto) -> None:
-        self.model = plain(model)
+        self.model = normalized(model)
         graph = self.model.graph
         self.inputs = [value.name for value in graph.input]
         self.outputs = [value.name for value in graph.output]

@@ -1,4 +1,4 @@
-"""Types of tensors in ONNX's words and in ours."""
+"""Types of tensors in ONNX's words and in ours. A file of its own: shapes, samples and normalize all need it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from models import store
 from models.build.cut.partition import balanced, split
-from models.build.graph.plain import plain
+from models.build.graph.normalize import normalized
 from models.build.measure.samples import samples
 from models.build.quantize.variants import load
 from models.build.zoo import zoo
@@ -34,7 +34,7 @@ def ladder(name: str, ways: Sequence[int], folder: Path, count: int, images: int
     name: a network of the zoo, with random weights, or a model of the stores, of which the original is taken.
     images: that it takes at once; not every network takes several.
     """
-    whole = plain(_network(name))
+    whole = normalized(_network(name))
     if images > 1:
         _batched(whole, images)
     stages = {1: [_written(whole, folder / "whole.onnx")]}

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from models.build.measure.measure import Stopwatch, drawn
+from models.build.measure.timing import Stopwatch, drawn
 from models.store import ModelError
 from swarm.core.settings.cards import Provider
 from swarm.core.settings.errors import BadInput

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from models.build.measure.runner import Runner
-from models.build.quantize.ways import Inputs
+from models.build.quantize.int8_graphs import Inputs
 from models.build.train.evaluate import evaluate
 from models.build.train.frames import Frames
 from swarm.core.settings.cards import AGREEMENT

@@ -13,8 +13,8 @@ from onnx import ModelProto, TensorProto
 
 from models.build.measure.runner import RunnerError
 from models.build.quantize.gates import Judge
+from models.build.quantize.int8_graphs import Inputs, Ranges, Way, heads, prepared, quantized, weighted
 from models.build.quantize.sensitivity import ranked
-from models.build.quantize.ways import Inputs, Ranges, Way, heads, prepared, quantized, weighted
 
 RANGES: tuple[Ranges, ...] = ("minmax", "percentile", "entropy")
 STATIC = [Way(ranges=ranges, per_channel=per_channel) for per_channel in (True, False) for ranges in RANGES]

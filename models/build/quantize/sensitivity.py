@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from models.build.measure.runner import Runner
-from models.build.quantize.ways import Inputs, weighted
+from models.build.quantize.int8_graphs import Inputs, weighted
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 Pair = tuple[str, str]

@@ -11,10 +11,10 @@ from onnx import ModelProto
 
 from models import profiles, store
 from models.build.cut.staging import staged
-from models.build.measure import profile as measuring
-from models.build.measure.batch import batched, single
-from models.build.quantize.material import Material
+from models.build.measure import profiler
+from models.build.measure.batch_axis import batched, single
 from models.build.quantize.quantize import Trial, quantize
+from models.build.quantize.quantizer_setup import QuantizerSetup
 from models.profiles import ModelProfile, slowed
 from swarm.core.policy.plan import MOST_AT_ONCE
 from swarm.core.settings.cards import Card, Gate, Variant
@@ -22,7 +22,7 @@ from swarm.core.settings.cards import Card, Gate, Variant
 Say = Callable[[str], None]
 
 
-class Shrunk(msgspec.Struct, frozen=True, kw_only=True):
+class QuantizationResult(msgspec.Struct, frozen=True, kw_only=True):
     """The card with its new variants, which those are, and what all variants take on this machine."""
 
     card: Card
@@ -40,9 +40,10 @@ def load(card: Card, folder: Path | None = None) -> ModelProto:
     return single(onnx.load(store.artefact(card, original(card), folder)))
 
 
-def shrink(
-    card: Card, used: Material, *, folder: Path | None = None, say: Say = lambda _: None, tell: Say = lambda _: None,
-) -> Shrunk:
+def make_int8_variants(
+    card: Card, used: QuantizerSetup, *, folder: Path | None = None, say: Say = lambda _: None,
+    tell: Say = lambda _: None,
+) -> QuantizationResult:
     """Make int8 variants of the original, keep those that the judge lets pass, and profile all on this machine.
 
     A variant that was there under the same name is replaced; where that or the original is in stages, the new one is
@@ -62,17 +63,17 @@ def shrink(
             card = staged(card, stages, [key], folder, say)
     if before[parent].batch > 1:
         card = batched(card, list(trials), folder, used.inputs[:MOST_AT_ONCE])
-    taken = measuring.profile(card, rounds=measuring.ROUNDS, folder=folder, say=say)
+    taken = profiler.profile(card, rounds=profiler.ROUNDS, folder=folder, say=say)
     if trials:
         timed = {key: _timed(card, key, parent, taken) if key in trials else variant
                  for key, variant in card.variants.items()}
         card = msgspec.structs.replace(card, variants=timed)
         store.save_card(card, folder)
         profiles.save(taken, folder)
-    return Shrunk(card=card, made=list(trials), profile=taken)
+    return QuantizationResult(card=card, made=list(trials), profile=taken)
 
 
-def _variant(parent: Variant, parent_key: str, trial: Trial, used: Material, folder: Path | None) -> Variant:
+def _variant(parent: Variant, parent_key: str, trial: Trial, used: QuantizerSetup, folder: Path | None) -> Variant:
     """As on the card, but for memory and times, which are the parent's until they are measured."""
     sha256, size_bytes = store.put(trial.model.SerializeToString(), folder)
     metrics, errors = used.measure(trial.model)

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.build.train.frames import Frames
-from models.tasks import detect, segment
+from models.tasks import detect
+from models.tasks.image import ImageInput
+from models.tasks.segment import Segment
 from swarm.core.protocol.world import SEGMENT_CLASSES, TARGET_CLASSES, Detections
 from swarm.core.settings.cards import SizeError
 
@@ -141,12 +143,16 @@ class Runs(Protocol):
 
 def evaluate(task: str, session: Runs, frames: Frames) -> tuple[dict[str, float], list[SizeError]]:
     """Metrics and, for a detector, the error model at the threshold of `models.tasks.detect`."""
-    outputs = [session.run(detect.preprocess(image)) for image in frames.images]
+    height, width = frames.images.shape[1:3]
+    image = ImageInput(name="image", height_px=height, width_px=width)
+    outputs = [session.run(image.preprocess(frame)) for frame in frames.images]
     if task == "segment":
-        iou = class_iou(confusion(np.stack([segment.postprocess(o).array() for o in outputs]), frames.masks))
+        segmenter = Segment(image=image)
+        iou = class_iou(confusion(np.stack([segmenter.postprocess(o).array() for o in outputs]), frames.masks))
         per_class = {f"iou_{SEGMENT_CLASSES[c]}": _rounded(iou[c]) for c in np.flatnonzero(~np.isnan(iou))}
         return {"miou": _rounded(np.nanmean(iou)), **per_class, "frames": float(len(frames))}, []
-    matches = match([detect.decode(output, LOWEST) for output in outputs], frames)
+    detector = detect.Detect(image=image, classes=len(TARGET_CLASSES))
+    matches = match([detector.decode(output, LOWEST) for output in outputs], frames)
     shown = matches.at(detect.THRESHOLD)
     return {
         "ap50": _rounded(mean_average_precision(matches)), "precision": _rounded(shown.precision),

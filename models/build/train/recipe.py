@@ -19,12 +19,12 @@ from torch import nn
 
 from models import store
 from models.build.cut.staging import WHOLE, partition
-from models.build.measure.batch import batched, timed
+from models.build.measure.batch_axis import batched, timed
 from models.build.measure.loading import memory_bytes
-from models.build.measure.profile import host, run_times
-from models.build.quantize.calibration import camera_inputs
-from models.build.quantize.material import labelled
-from models.build.quantize.variants import shrink
+from models.build.measure.profiler import host, run_times
+from models.build.quantize.calibration_inputs import camera_inputs
+from models.build.quantize.quantizer_setup import labelled
+from models.build.quantize.variants import make_int8_variants
 from models.build.train import frames as worlds
 from models.build.train.export import IR_VERSION, OPSET, export
 from models.build.train.networks import NETWORKS, parameters
@@ -84,13 +84,14 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
     used = labelled(card, model, camera_inputs(calibration.images, card), choose, test)
     metrics, errors = used.measure(model)
     fp32 = msgspec.structs.replace(card.variants["fp32"], metrics=metrics, error_model=errors)
-    shrunk = shrink(msgspec.structs.replace(card, variants={"fp32": fp32}), used, folder=work, tell=print)
-    if "int8" not in shrunk.made:
+    card = msgspec.structs.replace(card, variants={"fp32": fp32})
+    quantized = make_int8_variants(card, used, folder=work, tell=print)
+    if "int8" not in quantized.made:
         raise ValueError(f"{name}: no int8 variant keeps {PRIMARY[name]} above {used.judge.floor:.4f}")
-    shipped = {key: shrunk.card.variants[key] for key in SHIPPED}
+    shipped = {key: quantized.card.variants[key] for key in SHIPPED}
     for key in shipped:
-        store.put(store.artefact(shrunk.card, key, work).read_bytes(), out)
-    card = partition(msgspec.structs.replace(shrunk.card, variants=shipped), STAGES, SHIPPED, out, print)
+        store.put(store.artefact(quantized.card, key, work).read_bytes(), out)
+    card = partition(msgspec.structs.replace(quantized.card, variants=shipped), STAGES, SHIPPED, out, print)
     card = batched(card, SHIPPED, out, camera_inputs(calibration.images[:REAL], card))
     store.save_card(card, out)
     store.sweep(out)

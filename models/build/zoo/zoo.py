@@ -28,8 +28,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.build.cut.proof import Proof, prove
-from models.build.measure.measure import Stopwatch
 from models.build.measure.samples import samples
+from models.build.measure.timing import Stopwatch
 from models.build.zoo.zoo_weights import fill
 
 SEED = 7

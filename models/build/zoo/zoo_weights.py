@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
-from models.build.graph.plain import plain
+from models.build.graph.normalize import normalized
 from models.build.measure.runner import Runner
 from models.build.measure.samples import samples
 
@@ -27,7 +27,7 @@ CENTRES = {"BatchNormalization": {1: 1.0, 2: 0.0, 3: 0.0, 4: 1.0}, "Conv": {2: 0
 
 def fill(model: ModelProto, seed: int) -> ModelProto:
     """A plain copy with weights drawn by their use: for products after He et al. 2015, then the last one scaled."""
-    filled = plain(model)
+    filled = normalized(model)
     graph, draws = filled.graph, np.random.default_rng(seed)
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
     given = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}

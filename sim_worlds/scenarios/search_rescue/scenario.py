@@ -15,10 +15,22 @@ from sim_worlds.scenarios.search_rescue import sight
 from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Coverage, Scanner
-from sim_worlds.world import Mission, Scene, SceneRobot, SceneShape, SceneTarget, World
+from sim_worlds.world import World
+from swarm.core.protocol.scene import SHARE, Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.world import Act, Claim, Observation, Pose
 
 CLAIM_M = 0.75                       # a claim this close to a target of its label is right
+HEADLINE = "found_auc"
+MEASURES = {
+    "found_auc": (SHARE, "mean share of the targets that had been found, over the run"),
+    "found": ("", "targets that a robot has claimed rightly"),
+    "coverage": (SHARE, "share of the free floor that any robot has seen"),
+    "targets": ("", "targets in the building"),
+    "collisions": ("", "contacts of robots, each counted once while it lasts"),
+    "wrong_claims": ("", "claims where there is no such target"),
+    "duplicate_claims": ("", "claims of a target that was found before"),
+}
+"""Unit and meaning of each measure of the mission, in the order in which they are shown."""
 COVERAGE_EVERY_S = 0.2               # per robot
 COVERAGE_CELL_M = 0.25
 COVERAGE_M = 4.0                     # how far a robot is taken to see the floor
@@ -153,18 +165,30 @@ class SearchRescue(World):
 
     def mission(self) -> Mission:
         """How far the mission has come."""
-        return Mission(targets=len(self.building.targets), found=len(self._found), coverage=self._coverage.share,
-                       collisions=self._motion.episodes, wrong_claims=self._wrong, duplicate_claims=self._duplicate)
+        values = {
+            "found_auc": self._found_auc(), "found": len(self._found), "coverage": self._coverage.share,
+            "targets": len(self.building.targets), "collisions": self._motion.episodes, "wrong_claims": self._wrong,
+            "duplicate_claims": self._duplicate,
+        }
+        return Mission(headline=HEADLINE, measures=[
+            Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in MEASURES.items()])
+
+    def _found_auc(self) -> float:
+        """Mean share of targets that had been found, over the time so far: the area under that curve."""
+        if not self._steps:
+            return 0.0
+        return sum(self.time_s - at_s for _, at_s in self._found.values()) / (len(self.building.targets) * self.time_s)
 
     def scene(self) -> Scene:
         """The world as plain data."""
         b = self.building
         nobody = (None, None)
         return Scene(
-            scenario="search_rescue", seed=b.seed, size_m=b.size_m, time_s=self.time_s, walls=_shapes(b.walls),
-            clutter=_shapes(p for c in b.clutter for p in c.parts),
-            targets=[SceneTarget(label=t.label, x_m=t.x_m, y_m=t.y_m, found_by=self._found.get(k, nobody)[0],
-                                 found_at_s=self._found.get(k, nobody)[1]) for k, t in enumerate(b.targets)],
+            scenario="search_rescue", seed=b.seed, size_m=b.size_m, time_s=self.time_s,
+            shapes=[*_shapes(b.walls, "wall"), *_shapes((p for c in b.clutter for p in c.parts), "clutter")],
+            mark="target", done="found",
+            marks=[SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=self._found.get(k, nobody)[0],
+                             done_at_s=self._found.get(k, nobody)[1]) for k, t in enumerate(b.targets)],
             spawns=self._robots(b.spawns), robots=self._robots(self._motion.poses))
 
     def close(self) -> None:
@@ -185,7 +209,8 @@ def _xy(pose: Pose) -> tuple[float, float]:
     return pose.x_m, pose.y_m
 
 
-def _shapes(solids: Iterable[Solid]) -> list[SceneShape]:
-    return [SceneShape(shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m, hx_m=s.hx_m, hy_m=s.hy_m,
-                       yaw_rad=s.yaw_rad, colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
+def _shapes(solids: Iterable[Solid], layer: str) -> list[SceneShape]:
+    return [SceneShape(layer=layer, shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m,
+                       hx_m=s.hx_m, hy_m=s.hy_m, yaw_rad=s.yaw_rad,
+                       colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
             for s in solids]

@@ -1,4 +1,4 @@
-"""`swarm bench lanes`: what a saturating stream of tensors does to urgent messages on the same slow link.
+"""The delay of urgent messages beside a stream of tensors that fills the same slow link; needs root.
 
 Two processes in two network namespaces, which the bench makes and removes, joined at 50 Mbit/s. Phases without and with
 the stream take turns, and each is followed by a plain TCP stream: that is what the link carries.
@@ -6,8 +6,8 @@ the stream take turns, and each is followed by a plain TCP stream: that is what 
 
 from __future__ import annotations
 
+import argparse
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -19,6 +19,7 @@ from swarm.bench.support.stats import quantile
 from swarm.bench.support.stream import Port, Rate
 from swarm.core.protocol.messages import Member
 from swarm.netns.namespaces import Side, congestion_control, joined
+from swarm.telemetry.report.text_table import text_table
 
 RATE, BURST, LATENCY = "50mbit", "32kb", "400ms"
 ROUNDS = 4
@@ -108,16 +109,18 @@ def _end(number: int, _: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def main(as_json: bool) -> int:
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
     before = signal.signal(signal.SIGTERM, _end)             # so that the namespaces go, too
     try:
-        figures = measure(tell=lambda line: print(line, file=sys.stderr))
+        return measure(tell=tell)
     finally:
         signal.signal(signal.SIGTERM, before)
-    if as_json:
-        print(msgspec.json.encode(figures).decode())
-    else:
-        print(f"urgent p99 alone {figures.urgent_alone_p99_us} us, beside the stream "
-              f"{figures.urgent_beside_bulk_p99_us} us: {figures.added_ms} ms more, by rounds "
-              f"{figures.added_ms_rounds}; the stream carries {figures.bulk_mbps} of {figures.link_mbps} Mbit/s")
-    return 0
+
+
+def told(figures: Figures) -> str:
+    """Urgent messages alone and beside the stream, then the stream."""
+    rows = [("alone", f"{figures.urgent_alone_p50_us}", f"{figures.urgent_alone_p99_us}"),
+            ("beside the stream", f"{figures.urgent_beside_bulk_p50_us}", f"{figures.urgent_beside_bulk_p99_us}")]
+    return text_table(("urgent", "p50 us", "p99 us"), rows, right=(1, 2)) + (
+        f"p99 is {figures.added_ms} ms more, by rounds {figures.added_ms_rounds}\n"
+        f"the stream carries {figures.bulk_mbps} of {figures.link_mbps} Mbit/s")

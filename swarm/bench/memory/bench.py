@@ -1,4 +1,4 @@
-"""`swarm bench memory`: how far the memory of two processes grows when one is flooded, or never reads.
+"""How far the memory of two processes grows when one is flooded, or never reads.
 
 Each case has processes of its own. Growth is the most that was ever resident (VmHWM, by the kernel's own count) less
 what was resident when both were connected and idle.
@@ -6,7 +6,7 @@ what was resident when both were connected and idle.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from swarm.bench.memory.sides import Done, Offer, Offered, Read
 from swarm.bench.support.child import Child
 from swarm.core.protocol.messages import Member
+from swarm.telemetry.report.text_table import text_table
 
 SIDES = "swarm.bench.memory.sides"
 TENSOR_BYTES = 4 << 20
@@ -102,12 +103,13 @@ def resident_mib(pid: int, which: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def main(as_json: bool) -> int:
-    figures = measure(tell=lambda line: print(line, file=sys.stderr))
-    if as_json:
-        print(msgspec.json.encode(figures).decode())
-        return 0
-    for row in figures.rows:
-        print(f"{row.case}: {row.taken} of {row.offered} taken; the sender grew by {row.sender_grew_mib} MiB, "
-              f"the receiver by {row.receiver_grew_mib}")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
+    return measure(tell=tell)
+
+
+def told(figures: Figures) -> str:
+    """A row per case."""
+    rows = [(row.case, f"{row.offered:,}", f"{row.taken:,}", f"{row.sender_grew_mib}", f"{row.receiver_grew_mib}")
+            for row in figures.rows]
+    header = ("case", "offered", "taken", "sender grew MiB", "receiver grew MiB")
+    return text_table(header, rows, right=range(1, len(header)))

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.driver import Driver, Input
 from agents.scheduling import events as ev
+from models.store import ARTEFACTS, load_card
 from swarm.core.clock import MonotonicClock, ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.protocol.world import CAMERA, Outcome
-from swarm.core.settings.config import AgentFile, Board
+from swarm.core.protocol.world import Outcome
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import AgentFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 
@@ -21,11 +24,21 @@ NAME = "bench"
 HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source="this machine", emulated=False)
 
 
+def black_frame(model: str) -> NDArray[np.uint8]:
+    """A frame as a shipped camera model takes it, uint8 [height, width, 3]."""
+    (image,) = load_card(model, ARTEFACTS).inputs
+    return np.zeros(image.shape[1:], np.uint8)
+
+
 class Rig:
-    """`scheduler` handles events, `catalogue` has the models; `ended` hears of every request's end."""
+    """`scheduler` handles events, `catalogue` has the models, every request is of `frame`.
+
+    `ended` is called at the end of every request.
+    """
 
     def __init__(
-        self, scheduler: Any, catalogue: Any, ended: Callable[[Span, Outcome | None], None], busy_poll_s: float = 0.0
+        self, scheduler: Any, catalogue: Any, frame: NDArray[np.uint8],
+        ended: Callable[[Span, Outcome | None], None], busy_poll_s: float = 0.0,
     ) -> None:
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
@@ -34,7 +47,7 @@ class Rig:
         self.driver = Driver(
             settings, self.loop, self.net, scheduler, catalogue, lambda span, outcome, _: ended(span, outcome)
         )
-        self._frame = Input(np.zeros((CAMERA.height_px, CAMERA.width_px, 3), np.uint8))
+        self._frame = Input(frame)
         self.submitted = 0
 
     def submit(self, stream: StreamSpec, due_ns: int = 0) -> None:

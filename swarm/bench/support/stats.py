@@ -1,4 +1,4 @@
-"""Figures of repeated measurements."""
+"""Figures of repeated measurements. A file of its own: no other file of `support` is needed by every bench."""
 
 from __future__ import annotations
 

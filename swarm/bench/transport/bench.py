@@ -1,4 +1,4 @@
-"""`swarm bench transport`: round trips of an endpoint beside those of bare ZeroMQ, two processes each, on loopback.
+"""Round trips of an endpoint beside those of bare ZeroMQ, two processes each, on loopback.
 
 A request carries the payload, the reply is small. Every way has a child of its own, which sleeps while the others are
 measured; blocks of them take turns, so that all meet the same host.
@@ -6,9 +6,8 @@ measured; blocks of them take turns, so that all meet the same host.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
-import json
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ import numpy as np
 
 from swarm.bench.support.stats import quantile
 from swarm.bench.transport.trips import BareWay, Block, EndpointWay, Way, block, keys_in
+from swarm.telemetry.report.text_table import text_table
 
 SIZES = (1 << 10, 64 << 10, 600 << 10, 4 << 20)
 ROUND_TRIPS = 2000                   # per size and way
@@ -110,14 +110,16 @@ def _ratio(name: str, ours: Blocks, raw: Blocks) -> Row:
     }
 
 
-def main(as_json: bool) -> int:
-    figures = measure(tell=lambda line: print(line, file=sys.stderr))
-    if as_json:
-        print(json.dumps(figures))
-        return 0
-    for row in figures["rows"]:
-        print(f"{row['payload_bytes']:>8} bytes: p50 {row['p50_us']} us, p99 {row['p99_us']}, bare ZeroMQ "
-              f"{row['raw_zmq_p50_us']} and {row['raw_zmq_p99_us']}: ratio {row['ratio']} ({row['ratio_p25']} to "
-              f"{row['ratio_p75']}), with CURVE {row['curve_ratio']}; {row['throughput_rps']} requests/s, bare "
-              f"{row['raw_zmq_rps']}; CPU {row['cpu_us']} us, bare {row['raw_zmq_cpu_us']}")
-    return 0
+def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, list[Row]]:
+    return measure(tell=tell)
+
+
+def told(figures: dict[str, list[Row]]) -> str:
+    """A row per payload size, the figures of bare ZeroMQ in the columns `bare`."""
+    rows = [(f"{row['payload_bytes']:,}", f"{row['p50_us']}", f"{row['p99_us']}", f"{row['raw_zmq_p50_us']}",
+             f"{row['raw_zmq_p99_us']}", f"{row['ratio']} ({row['ratio_p25']} to {row['ratio_p75']})",
+             f"{row['curve_ratio']}", f"{row['throughput_rps']}", f"{row['raw_zmq_rps']}", f"{row['cpu_us']}",
+             f"{row['raw_zmq_cpu_us']}") for row in figures["rows"]]
+    header = ("bytes", "p50 us", "p99", "bare p50", "p99", "p50 / bare", "with CURVE", "requests/s", "bare", "CPU us",
+              "bare")
+    return text_table(header, rows, right=range(len(header)))

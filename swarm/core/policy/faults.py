@@ -14,7 +14,7 @@ import msgspec
 
 from swarm.core.policy import draw
 from swarm.core.protocol.messages import Afflicted
-from swarm.core.settings.config import FaultSpec
+from swarm.core.settings.launch_file import FaultSpec
 
 FaultKind = Literal["kill", "stop", "restart", "partition", "slow", "corrupt", "lose", "clock", "disk_full"]
 KINDS: tuple[FaultKind, ...] = get_args(FaultKind)

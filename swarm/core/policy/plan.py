@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from swarm.core.protocol.bounds import Count, PositiveSeconds, Priority, Rate, Seconds, Share
+from swarm.core.protocol.bounds import Count, Deadline, FleetName, PositiveSeconds, Priority, RateHz, Seconds, Share
 
 MOST_STAGES = 16
 MOST_AT_ONCE = 8                     # inputs of one run
@@ -58,10 +58,10 @@ Route = Annotated[list[Leg], Meta(max_length=MOST_STAGES)]
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A periodic source of requests on one robot."""
 
-    name: str
+    name: FleetName
     model: str
-    rate_hz: Rate
-    deadline_s: PositiveSeconds      # capture -> result, on the robot's own clock
+    rate_hz: RateHz
+    deadline_s: Deadline             # capture -> result, on the robot's own clock
     priority: Priority = 0           # larger runs first
 
 

@@ -1,4 +1,7 @@
-"""Bounded numbers for everything that travels: what is not finite or not plausible is refused where it enters."""
+"""Bounds of numbers and names that travel or that people write: a value outside is refused where it enters.
+
+msgspec checks them. `settings/checking.py` says in words what a file has wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,43 @@ from typing import Annotated
 
 from msgspec import Meta
 
+# --- numbers that travel ---
+
 Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]               # rejects nan and infinity
 Seconds = Annotated[float, Meta(ge=0.0, le=1e7)]                 # a duration
 PositiveSeconds = Annotated[float, Meta(gt=0.0, le=1e7)]
-Rate = Annotated[float, Meta(gt=0.0, le=1e12)]                   # Hz, bytes per second
+Rate = Annotated[float, Meta(gt=0.0, le=1e12)]                   # bytes per second
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on somebody's clock
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Factor = Annotated[float, Meta(ge=1.0, le=1e6)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
+
+# --- numbers in files ---
+
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+RateHz = Annotated[float, Meta(ge=1e-3, le=240.0)]               # once in a quarter of an hour; each step of the world
+Deadline = Annotated[float, Meta(gt=0.0, le=3600.0)]             # seconds
+RunSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]         # within a run, of one day at most
+Executors = Annotated[int, Meta(ge=1, le=64)]                    # of a board: models that run at the same time
+Speed = Annotated[float, Meta(ge=1e-3, le=1e3)]                  # of a board, relative to the host
+
+# --- names and addresses in files ---
+
+
+def _name(longest: int) -> str:
+    return rf"\A[A-Za-z][A-Za-z0-9_-]{{0,{longest - 1}}}\Z"
+
+
+NAME_MAX = 64                        # of a process: a fleet's name and a number
+FLEET_NAME_MAX = 48
+_RAY = r"\A(local|none|(ray://)?[\w.-]+:\d{1,5})\Z"
+Name = Annotated[str, Meta(pattern=_name(NAME_MAX))]             # of a process; also of its files, and in addresses
+FleetName = Annotated[str, Meta(pattern=_name(FLEET_NAME_MAX))]
+RayAddress = Annotated[str, Meta(pattern=_RAY)]
+
+PATTERNS = {
+    **{_name(n): ("name", f"a letter, then up to {n - 1} letters, digits, _ or -") for n in (NAME_MAX, FLEET_NAME_MAX)},
+    _RAY: ("address of a cluster", "local, none, or HOST:PORT"),
+}
+"""What a text of this pattern is called, and how it looks, for people."""

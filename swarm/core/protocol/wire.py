@@ -23,7 +23,7 @@ from swarm.core.protocol.messages import Body
 
 PROTOCOL = 1
 MAX_HEADER_BYTES = 1 << 20
-SEAL_BYTES = 4
+CRC_BYTES = 4
 MAX_TENSORS = 16
 MAX_TENSOR_BYTES = 64 << 20          # of one tensor, and of all tensors of a message
 DTYPES = {
@@ -104,18 +104,18 @@ def header(envelope: Envelope) -> bytes:
     return _ENCODER.encode(envelope)
 
 
-def sealed(header: bytes) -> bytes:
+def with_crc(header: bytes) -> bytes:
     """A header as it travels, with its CRC-32 behind it. Flipped bits of tensors are for keys and TCP to find."""
-    return header + zlib.crc32(header).to_bytes(SEAL_BYTES, "little")
+    return header + zlib.crc32(header).to_bytes(CRC_BYTES, "little")
 
 
-def unsealed(frame: Buffer) -> memoryview:
+def without_crc(frame: Buffer) -> memoryview:
     """The header in a first frame. Raises: WireError `checksum` where it is not what was sent, `header` if too long."""
     whole = memoryview(frame)
-    if len(whole) > MAX_HEADER_BYTES + SEAL_BYTES:
+    if len(whole) > MAX_HEADER_BYTES + CRC_BYTES:
         raise WireError("header", f"{len(whole)} bytes, at most {MAX_HEADER_BYTES} are taken")
-    header, seal = whole[:-SEAL_BYTES], whole[-SEAL_BYTES:]
-    if zlib.crc32(header) != int.from_bytes(seal, "little") or len(seal) != SEAL_BYTES:
+    header, seal = whole[:-CRC_BYTES], whole[-CRC_BYTES:]
+    if zlib.crc32(header) != int.from_bytes(seal, "little") or len(seal) != CRC_BYTES:
         raise WireError("checksum", f"a header of {len(whole)} bytes")
     return header
 

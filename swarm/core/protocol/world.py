@@ -22,7 +22,13 @@ SEGMENT_CLASSES = ("floor", "wall", "clutter", "target", "robot")
 TARGET_CLASSES = ("casualty", "beacon", "hazard")
 """What a detector tells apart, by class index."""
 
-Label = Annotated[int, msgspec.Meta(ge=0, lt=len(TARGET_CLASSES))]
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=8192)]
+BeamCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+PitchDegrees = Annotated[float, msgspec.Meta(ge=-90.0, le=90.0)]
+OpeningDegrees = Annotated[float, msgspec.Meta(gt=0.0, lt=180.0)]
+Metres = Annotated[float, msgspec.Meta(gt=0.0, le=1e6)]
+ClassIndex = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Word = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class Pose(msgspec.Struct, frozen=True, array_like=True):
@@ -36,12 +42,12 @@ class Pose(msgspec.Struct, frozen=True, array_like=True):
 class Camera(msgspec.Struct, frozen=True, kw_only=True):
     """A forward pinhole camera, rigidly mounted on the robot's centre line."""
 
-    width_px: int = 96
-    height_px: int = 72
-    fov_y_deg: float = 55.0          # full vertical opening angle
-    mount_x_m: float = 0.16          # ahead of the base's centre
-    mount_z_m: float = 0.28          # above the floor
-    pitch_deg: float = -4.0          # negative looks down
+    width_px: Pixels = 96
+    height_px: Pixels = 72
+    fov_y_deg: OpeningDegrees = 55.0     # full vertical opening angle
+    mount_x_m: Finite = 0.16         # ahead of the base's centre
+    mount_z_m: Metres = 0.28         # above the floor
+    pitch_deg: PitchDegrees = -4.0   # negative looks down
 
     @property
     def focal_px(self) -> float:
@@ -52,12 +58,19 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
 class Lidar(msgspec.Struct, frozen=True, kw_only=True):
     """A planar range sensor at the robot's centre: beams evenly spaced from -pi, counter-clockwise."""
 
-    beams: int = 64
-    range_m: float = 6.0
+    beams: BeamCount = 64
+    range_m: Metres = 6.0
 
     def angles_rad(self) -> NDArray[np.float32]:
         """Beam directions in the body frame, shape [beams]."""
         return np.linspace(-np.pi, np.pi, self.beams, endpoint=False, dtype=np.float32)
+
+
+class SensorSuite(msgspec.Struct, frozen=True, kw_only=True):
+    """The sensors of one robot, as its body states them when it joins; None where the body has no such sensor."""
+
+    camera: Camera | None = None
+    lidar: Lidar | None = None
 
 
 CAMERA = Camera()
@@ -97,11 +110,21 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     y_m: Finite
 
 
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A robot's statement to the world about its mission. The world judges it and answers with a verdict, one word.
+
+    The scenario decides which kinds there are and which values each kind has.
+    """
+
+    kind: Word
+    values: Annotated[dict[Word, Finite | Word], msgspec.Meta(max_length=16)]
+
+
 class Detection(msgspec.Struct, frozen=True, array_like=True):
     """One box in pixels of the frame it was found in; x right, y down."""
 
-    label: Label                     # index into TARGET_CLASSES
-    score: Finite                     # 0..1
+    label: ClassIndex                # class index of the model that made the box
+    score: Finite                    # 0..1
     x0_px: Finite
     y0_px: Finite
     x1_px: Finite
@@ -115,15 +138,15 @@ class Detections(msgspec.Struct, frozen=True, tag="detections"):
 
 
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
-    """A class per cell of the frame, row-major, `height * width` bytes, values index SEGMENT_CLASSES."""
+    """A class per cell of the frame, row-major, `height * width` bytes. The model fixes what each class means."""
 
     height: Count
     width: Count
     cells: bytes
 
     def __post_init__(self) -> None:
-        if len(self.cells) != self.height * self.width or any(c >= len(SEGMENT_CLASSES) for c in set(self.cells)):
-            raise ValueError(f"a mask of {len(self.cells)} cells is not {self.height} x {self.width} of known classes")
+        if len(self.cells) != self.height * self.width:
+            raise ValueError(f"a mask of {len(self.cells)} cells is not {self.height} x {self.width}")
 
     def array(self) -> NDArray[np.uint8]:
         """The cells as uint8 [height, width]."""

@@ -1,4 +1,4 @@
-"""The one error that a user can cause."""
+"""The one error that a user can cause: a file of its own, since whatever can refuse input stands on it alone."""
 
 from __future__ import annotations
 

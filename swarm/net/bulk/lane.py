@@ -1,7 +1,7 @@
 """The bulk lane of one process, both ways: windows and chunks out, receipts and whole messages in.
 
-It does what outgoing.py and incoming.py say, for all peers: sends their steps, sees to it that receipts go back with
-the next message or by themselves, and looks from time to time for what is late or silent.
+For all peers it performs the steps of `sender.py`, hands chunks to `receiver.py`, sends receipts with the next message
+or alone, and checks periodically for late messages and silent peers.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from swarm.core.protocol.messages import Body
 from swarm.core.protocol.wire import Envelope, Receipt, WireError, buffer_of
 from swarm.net.bulk.receiver import Complete, Incoming
 from swarm.net.bulk.sender import Outgoing, QueueStatistics
-from swarm.net.bulk.steps import Dropped, Parcel, SendChunk, SendEnd, SendWhole, Step
+from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
 from swarm.net.loop import Loop, Timer
 
-RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message that can carry it
-RECEIPT_BYTES = 64 << 10             # beyond this it does not wait
-LOOK_NS = ns(0.25)                   # how often silence and lateness are looked for
+RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message to carry it
+RECEIPT_BYTES = 64 << 10             # after this many bytes it does not wait
+LOOK_NS = ns(0.25)                   # period of the checks for silence and lateness
 
 Undelivered = Callable[[str, Hashable, str], None]
 
 
 class Write(Protocol):
-    """Sends one message on a lane now. False: it cannot go. With a transfer, tensors are announced and stay behind."""
+    """Sends one message on a lane now. False: it cannot. With a transfer, tensors are only announced."""
 
     def __call__(
         self, to: str, lane: str, body: Body, tensors: Sequence[NDArray[Any]] = ..., budget_s: float | None = ...,
@@ -46,20 +46,20 @@ class Bulk:
         self._loop, self._write, self._refuse, self._undelivered = loop, write, refuse, undelivered
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: dict[str, Incoming] = {}
-        self._numbers: dict[str, int] = {}           # last ones that went to peers who have left
+        self._numbers: dict[str, int] = {}           # last numbers sent to peers that have left
         self._receipts: Timer | None = None
         self._look_timer = loop.every(LOOK_NS, self._look)
-        self.undelivered = 0                         # messages taken and dropped later
+        self.undelivered = 0                         # messages accepted and dropped later
 
     def join(self, name: str, link: LinkEstimator) -> None:
         self._outgoing[name] = Outgoing(link, self._numbers.get(name, 0))
 
     def leave(self, name: str) -> None:
-        """Forget a peer: what waits for it is dropped, and so is what it has begun to send."""
+        """Forget a peer: messages that wait for it are dropped, and so are transfers that it has begun."""
         self._incoming.pop(name, None)
         gone = self._outgoing.pop(name, None)
         if gone is not None:
-            self._numbers[name] = gone.number
+            self._numbers[name] = gone.window.number
             self._tell(name, gone.unreachable())
 
     def close(self) -> None:
@@ -78,69 +78,69 @@ class Bulk:
         self, to: str, body: Body, tensors: Sequence[NDArray[Any]], size: int, budget_s: float | None = None,
         tag: Hashable = None, head_bytes: int = 0,
     ) -> bool:
-        """Send now or as the window allows. False: the queue is full, or the way is closed.
+        """Send now or when the window allows. False: the queue is full, or the peer cannot be reached.
 
         tensors: contiguous, of `size` bytes together. head_bytes: of the header, if it is large.
         """
         outgoing, now = self._outgoing[to], self._loop.clock.now_ns()
         if (budget_s is None or budget_s > 0) and outgoing.is_open(size + head_bytes, now):
-            if not self._write(to, "bulk", body, tensors, budget_s, outgoing.number + 1):
+            if not self._write(to, "bulk", body, tensors, budget_s, outgoing.window.number + 1):
                 outgoing.unreachable()
                 return False
-            outgoing.fly(size + head_bytes, now)     # while the bytes are on their way
+            outgoing.window.on_sent(size + head_bytes, now)
             return True
-        parcel = Parcel(body, tensors, None if budget_s is None else now + ns(budget_s), tag, head_bytes)
-        if not outgoing.put(parcel):
+        queued = QueuedMessage(body, tensors, None if budget_s is None else now + ns(budget_s), tag, head_bytes)
+        if not outgoing.put(queued):
             return False
-        dropped = self._perform(to, outgoing, outgoing.pump(now))
-        others = [drop for drop in dropped if drop.parcel is not parcel]
+        dropped = self._perform(to, outgoing, outgoing.next_steps(now))
+        others = [drop for drop in dropped if drop.queued is not queued]
         self._tell(to, others)
         return len(others) == len(dropped)
 
     def cancel(self, to: str, tag: Hashable) -> bool:
-        """Stop what has not wholly gone of a message. False: there is no such message."""
+        """Stop the unsent rest of a message. False: there is no such message."""
         outgoing = self._outgoing.get(to)
-        if outgoing is None or not outgoing.cancel(tag):     # whoever cancels need not be told
+        if outgoing is None or not outgoing.cancel(tag):
             return False
-        self._pump(to, outgoing)
+        self._send_next(to, outgoing)
         return True
 
     def receipted(self, sender: str, receipt: Receipt, now: int) -> None:
-        """A peer says what has come. Raises: WireError."""
+        """A peer reports what it received. Raises: WireError."""
         outgoing = self._outgoing.get(sender)
         if outgoing is not None:
-            outgoing.receipt(receipt, now)
-            self._pump(sender, outgoing)
+            outgoing.window.on_receipt(receipt, now)
+            self._send_next(sender, outgoing)
 
     def refused(self, sender: str, transfer: int) -> None:
-        """A peer will not have a transfer."""
+        """A peer does not accept a transfer."""
         outgoing = self._outgoing.get(sender)
         if outgoing is not None:
             self._tell(sender, outgoing.refused(transfer))
-            self._pump(sender, outgoing)
+            self._send_next(sender, outgoing)
 
-    def _pump(self, to: str, outgoing: Outgoing) -> None:
-        self._tell(to, self._perform(to, outgoing, outgoing.pump(self._loop.clock.now_ns())))
+    def _send_next(self, to: str, outgoing: Outgoing) -> None:
+        self._tell(to, self._perform(to, outgoing, outgoing.next_steps(self._loop.clock.now_ns())))
 
     def _perform(self, to: str, outgoing: Outgoing, steps: Iterable[Step]) -> list[Dropped]:
-        """Send step after step. Returns what was dropped; if the way turns out closed, all that waited."""
+        """Perform the steps. Returns dropped messages: all that waited, if the peer cannot be reached any more."""
         dropped: list[Dropped] = []
         for step in steps:
             if isinstance(step, Dropped):
                 dropped.append(step)
             elif not self._send(to, step):
-                return [*dropped, *outgoing.unreachable(None if isinstance(step, SendEnd) else step.parcel)]
+                return [*dropped, *outgoing.unreachable(None if isinstance(step, SendEnd) else step.queued)]
         return dropped
 
     def _send(self, to: str, step: SendWhole | SendChunk | SendEnd) -> bool:
         match step:
-            case SendWhole(parcel, number):
-                due = parcel.deadline_ns
+            case SendWhole(queued, number):
+                due = queued.deadline_ns
                 left_s = None if due is None else seconds(max(0, due - self._loop.clock.now_ns()))
-                return self._write(to, "bulk", parcel.body, parcel.tensors, left_s, number, parcel.transfer)
-            case SendChunk(parcel, number, tensor, offset, end):
-                chunk = msg.Chunk(transfer=parcel.transfer, tensor=tensor, offset=offset)
-                piece = np.frombuffer(buffer_of(parcel.tensors[tensor])[offset:end], np.uint8)
+                return self._write(to, "bulk", queued.body, queued.tensors, left_s, number, queued.transfer)
+            case SendChunk(queued, number, tensor, offset, end):
+                chunk = msg.Chunk(transfer=queued.transfer, tensor=tensor, offset=offset)
+                piece = np.frombuffer(buffer_of(queued.tensors[tensor])[offset:end], np.uint8)
                 return self._write(to, "bulk", chunk, [piece], number=number)
             case SendEnd(transfer):
                 return self._write(to, "bulk", msg.TransferEnded(transfer=transfer))
@@ -148,15 +148,15 @@ class Bulk:
     def _tell(self, to: str, dropped: Sequence[Dropped]) -> None:
         self.undelivered += len(dropped)
         for drop in dropped:
-            if drop.parcel.tag is not None:
-                self._loop.post(partial(self._undelivered, to, drop.parcel.tag, drop.reason))
+            if drop.queued.tag is not None:
+                self._loop.post(partial(self._undelivered, to, drop.queued.tag, drop.reason))
 
     # --- in ---
 
-    def came(self, envelope: Envelope, size: int, now: int) -> None:
-        """A numbered message of a peer; of a stranger nothing is kept. Raises: WireError `number`."""
+    def received(self, envelope: Envelope, size: int, now: int) -> None:
+        """A numbered message of a peer; strangers are ignored. Raises: WireError `number`."""
         if envelope.sender in self._outgoing:
-            self._from(envelope).came(envelope.number, size, now)
+            self._from(envelope).received(envelope.number, size, now)
 
     def announced(self, envelope: Envelope, now: int) -> None:
         """A message whose tensors follow."""
@@ -166,10 +166,10 @@ class Bulk:
             self._refuse_transfer(envelope.sender, envelope.transfer, error)
 
     def chunk(self, envelope: Envelope, chunk: msg.Chunk, tensors: list[NDArray[Any]], now: int) -> Complete | None:
-        """A piece came; the message, if it was the last one."""
+        """A chunk came. Returns the message, if it was the last chunk."""
         try:
             if len(tensors) != 1 or tensors[0].dtype != np.uint8:
-                raise WireError("chunk", f"{len(tensors)} tensors, one of bytes was expected")
+                raise WireError("chunk", f"{len(tensors)} tensors, one of bytes is expected")
             return self._from(envelope).chunk(chunk, buffer_of(tensors[0]), now)
         except WireError as error:
             self._refuse_transfer(envelope.sender, chunk.transfer, error)
@@ -180,30 +180,30 @@ class Bulk:
         self._from(envelope).end(transfer)
 
     def receipt_for(self, name: str) -> Receipt | None:
-        """What is owed to a peer, for the envelope that is about to go there."""
+        """The receipt that is owed to a peer, for an envelope that is sent to it now."""
         incoming = self._incoming.get(name)
-        return incoming.receipt(self._loop.clock.now_ns()) if incoming is not None and incoming.owes else None
+        return incoming.receipt(self._loop.clock.now_ns()) if incoming is not None and incoming.owes_receipt else None
 
-    def said(self, name: str) -> None:
-        """A message has gone to a peer, with what was owed to it."""
+    def receipt_sent(self, name: str) -> None:
+        """A message was sent to a peer, with the receipt that was owed to it."""
         incoming = self._incoming.get(name)
         if incoming is not None:
-            incoming.said()
+            incoming.receipt_sent()
 
     def acknowledge(self, name: str, *, at_once: bool) -> None:
-        """See to it that what is owed to a peer goes there: with the next message, or by itself."""
+        """Have the receipt that is owed to a peer sent: with the next message, or alone."""
         incoming = self._incoming.get(name)
-        if incoming is None or not incoming.owes:
-            return                                   # the handler's answer took it along
-        if at_once or incoming.unsaid_bytes >= RECEIPT_BYTES:
+        if incoming is None or not incoming.owes_receipt:
+            return                                   # the handler's answer carried it
+        if at_once or incoming.unreceipted_bytes >= RECEIPT_BYTES:
             self._write(name, "urgent", msg.Credit())
         elif self._receipts is None:
             self._receipts = self._loop.after(RECEIPT_NS, self._send_receipts)
 
     def _from(self, envelope: Envelope) -> Incoming:
-        """The sender's lane; a new start of it begins anew. Raises: WireError `stranger` for one who has not joined."""
+        """The lane from the sender; a new boot gets a new one. Raises: WireError `stranger` if it has not joined."""
         if envelope.sender not in self._outgoing:
-            raise WireError("stranger", f"{envelope.sender!r} has not joined: nothing is put together for strangers")
+            raise WireError("stranger", f"{envelope.sender!r} has not joined, so its chunks are not assembled")
         known = self._incoming.get(envelope.sender)
         if known is None or known.boot != envelope.boot:
             known = self._incoming[envelope.sender] = Incoming(envelope.boot)
@@ -216,19 +216,19 @@ class Bulk:
     def _send_receipts(self) -> None:
         self._receipts = None
         for name, incoming in list(self._incoming.items()):
-            if incoming.owes:
+            if incoming.owes_receipt:
                 self._write(name, "urgent", msg.Credit())
 
     # --- from time to time ---
 
     def _look(self) -> None:
-        """Where a peer is silent the window opens anew, small; what is late is dropped, what stands still given up."""
+        """Restart the window of silent peers, drop late messages, give up transfers that make no progress."""
         now = self._loop.clock.now_ns()
         for name, incoming in list(self._incoming.items()):
             for transfer in incoming.stale(now):
-                self._refuse_transfer(name, transfer, WireError("idle", f"transfer {transfer} of {name} stands still"))
+                self._refuse_transfer(name, transfer, WireError("idle", f"transfer {transfer} of {name}: no progress"))
         if self._receipts is None:
-            self._send_receipts()                    # those that could not leave
+            self._send_receipts()                    # receipts that could not be sent
         for name, outgoing in list(self._outgoing.items()):
-            outgoing.listen(now)
-            self._pump(name, outgoing)
+            outgoing.window.check_silence(now)
+            self._send_next(name, outgoing)

@@ -1,7 +1,7 @@
-"""What comes from one peer on the bulk lane: its numbers, and transfers put together from their chunks.
+"""The bulk lane from one peer: message numbers, receipts, and transfers assembled from chunks.
 
-Deterministic. A transfer's tensors are allocated once, when it is announced, and filled in order; whatever does not
-continue a transfer where it stands ends it. Memory is bounded by what is announced, never by what is claimed later.
+Deterministic. The tensors of a transfer are allocated once, when it is announced, and filled in order; a chunk that
+does not continue the transfer ends it. Memory is bounded by what was announced, never by later claims.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from swarm.core.protocol.messages import Chunk
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Buffer, Envelope, Receipt, WireError, buffer_of, checked
 
 MOST_TRANSFERS = 4                   # open at once from one peer
-IDLE_NS = ns(10.0)                   # a transfer that has stood still for this long is given up
-ROBBED_NS = ns(1.0)                  # and one for this long, if since then a message was lost: perhaps its last piece
+IDLE_NS = ns(10.0)                   # a transfer without progress for this long is given up
+AFTER_LOSS_NS = ns(1.0)                  # or for this long, if a message was lost since then: perhaps its last chunk
 
 
 class _Transfer:
@@ -31,7 +31,7 @@ class _Transfer:
 
 
 class Complete:
-    """A message whose tensors have all come; `begun_ns`: when its announcement did."""
+    """A message with all its tensors. begun_ns: when it was announced."""
 
     __slots__ = ("begun_ns", "envelope", "tensors")
 
@@ -44,51 +44,51 @@ class Incoming:
 
     def __init__(self, boot: int) -> None:
         self.boot = boot
-        self.unsaid_bytes = 0            # came since the last receipt
-        self.owes = False                # a receipt
+        self.unreceipted_bytes = 0            # received since the last receipt
+        self.owes_receipt = False        
         self._number = self._lost = self._at_ns = 0
         self._lost_ns = -1               # when a loss was last seen
         self._open: dict[int, _Transfer] = {}
 
-    def came(self, number: int, size: int, now: int) -> None:
-        """A bulk message of `size` bytes. Raises: WireError `number` if it has come before."""
+    def received(self, number: int, size: int, now: int) -> None:
+        """A bulk message of `size` bytes. Raises: WireError `number` if it was received before."""
         if number <= self._number:
             raise WireError("number", f"{number} came after {self._number}")
-        if self._number:                 # what went before the first is not lost: we may be the one that is new
+        if self._number:                 # earlier messages are not lost: we may have started after the peer
             missed = number - self._number - 1
             self._lost += missed
             self._lost_ns = now if missed else self._lost_ns
         self._number, self._at_ns = number, now
-        self.unsaid_bytes += size
-        self.owes = True
+        self.unreceipted_bytes += size
+        self.owes_receipt = True
 
     def receipt(self, now: int) -> Receipt | None:
-        """What is to be told to the peer, until it has been `said`."""
-        if not self.owes:
+        """The receipt to send, until `receipt_sent`; None: none is owed."""
+        if not self.owes_receipt:
             return None
         return Receipt(self._number, seconds(max(0, now - self._at_ns)), self._lost)
 
-    def said(self) -> None:
-        """The receipt has left."""
-        self.owes, self.unsaid_bytes = False, 0
+    def receipt_sent(self) -> None:
+        """The receipt was sent."""
+        self.owes_receipt, self.unreceipted_bytes = False, 0
 
     def announce(self, envelope: Envelope, now: int) -> None:
         """A transfer begins. Raises: WireError `transfer`."""
         size = sum(h.bytes for h in envelope.tensors)
         if envelope.transfer in self._open:
-            raise WireError("transfer", f"{envelope.transfer} is under way")
+            raise WireError("transfer", f"{envelope.transfer} is open already")
         if not size or len(self._open) >= MOST_TRANSFERS or self.open_bytes + size > MAX_TENSOR_BYTES:
             raise WireError("transfer", f"{size} bytes beside {len(self._open)} transfers of {self.open_bytes} bytes")
         self._open[envelope.transfer] = _Transfer(envelope, now)
 
     def chunk(self, chunk: Chunk, piece: Buffer, now: int) -> Complete | None:
-        """The next bytes of a transfer; the message, when they were the last.
+        """The next bytes of a transfer. Returns the message, if they were the last.
 
-        Raises: WireError `chunk` for one that is doubled, out of order, too long, empty or of no transfer.
+        Raises: WireError `chunk` if it is repeated, out of order, too long, empty or of no open transfer.
         """
         transfer = self._open.get(chunk.transfer)
         if transfer is None:
-            raise WireError("chunk", f"of transfer {chunk.transfer}, which is not under way")
+            raise WireError("chunk", f"of transfer {chunk.transfer}, which is not open")
         while transfer.tensors[transfer.tensor].nbytes == transfer.offset:
             transfer.tensor, transfer.offset = transfer.tensor + 1, 0
         tensor = transfer.tensors[transfer.tensor]
@@ -106,18 +106,18 @@ class Incoming:
         return Complete(transfer.envelope, [checked(t) for t in transfer.tensors], transfer.begun_ns)
 
     def end(self, transfer: int) -> None:
-        """The peer sends no more of it."""
+        """The peer sends no more of this transfer."""
         self._open.pop(transfer, None)
 
     def stale(self, now: int) -> list[int]:
-        """Give up transfers that have stood still for too long: which they were."""
+        """Give up transfers without progress for too long. Returns their ids."""
         stale = [key for key, t in self._open.items()
-                 if now - t.moved_ns >= (ROBBED_NS if self._lost_ns > t.moved_ns else IDLE_NS)]
+                 if now - t.moved_ns >= (AFTER_LOSS_NS if self._lost_ns > t.moved_ns else IDLE_NS)]
         for key in stale:
             del self._open[key]
         return stale
 
     @property
     def open_bytes(self) -> int:
-        """Allocated for transfers under way."""
+        """Allocated for open transfers."""
         return sum(t.nbytes for transfer in self._open.values() for t in transfer.tensors)

@@ -1,4 +1,4 @@
-"""Messages on their way to one peer's bulk lane, and what is to be done with them."""
+"""Messages that wait for the bulk lane to one peer, and the steps that send them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from swarm.core.clock import NEVER_NS
 from swarm.core.protocol.messages import Body
 
 
-class Parcel:
-    """A message that waits for its turn, and how far it has gone."""
+class QueuedMessage:
+    """A message that waits for its turn, and how much of it was sent."""
 
     __slots__ = ("body", "deadline_ns", "head_bytes", "left", "offset", "order", "size", "tag", "tensor", "tensors",
                  "transfer")
@@ -28,27 +28,27 @@ class Parcel:
 
     @property
     def urgency(self) -> tuple[int, int]:
-        """Earliest deadline first, then first come."""
+        """Sort key: earliest deadline first, then first queued."""
         return (NEVER_NS if self.deadline_ns is None else self.deadline_ns, self.order)
 
-    def remembered(self) -> Parcel:
-        """The same without its tensors, which may be large."""
-        light = Parcel(self.body, (), self.deadline_ns, self.tag)
+    def remembered(self) -> QueuedMessage:
+        """A copy without its tensors, which may be large."""
+        light = QueuedMessage(self.body, (), self.deadline_ns, self.tag)
         light.transfer = self.transfer
         return light
 
 
 class SendWhole(NamedTuple):
-    """Header and all tensors; or, with a transfer, the header that announces it."""
+    """Send header and all tensors; or, for a transfer, the header that announces it."""
 
-    parcel: Parcel
+    queued: QueuedMessage
     number: int
 
 
 class SendChunk(NamedTuple):
-    """Bytes [offset, end) of one tensor."""
+    """Send bytes [offset, end) of one tensor."""
 
-    parcel: Parcel
+    queued: QueuedMessage
     number: int
     tensor: int
     offset: int
@@ -56,15 +56,15 @@ class SendChunk(NamedTuple):
 
 
 class SendEnd(NamedTuple):
-    """Tell the peer that no more comes of a transfer."""
+    """Tell the peer that a transfer ends here."""
 
     transfer: int
 
 
 class Dropped(NamedTuple):
-    """A parcel that will not arrive, and why: late | cancelled | refused | unreachable."""
+    """A message that will not arrive, and why: late | cancelled | refused | unreachable."""
 
-    parcel: Parcel
+    queued: QueuedMessage
     reason: str
 
 

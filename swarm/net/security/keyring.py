@@ -1,4 +1,4 @@
-"""Who may be heard: our own keys, and those of the members that are enrolled, followed while the process runs."""
+"""Our own keys and those of the enrolled members, kept up to date while the process runs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Signature = tuple[tuple[str, int, int, int], ...]
 class Change(msgspec.Struct, frozen=True):
     """What a reload found."""
 
-    names: frozenset[str]            # members that were enrolled, revoked, or have another key
-    refused: dict[str, str]          # files that cannot be used any more, and why; each is told once
+    names: frozenset[str]            # members that were enrolled or revoked, or have another key
+    refused: dict[str, str]          # files that cannot be used, and why; each is reported once
 
 
 class Keyring:
-    """The keys of a key folder (keyfolder.py) as one process sees them.
+    """The keys of a key folder (key_folder.py) as one process sees them.
 
-    A file of the allow-list that cannot be used enrols nobody; neither does a folder that others may write, nor a key
-    that two names claim. Raises: BadInput for the own key, or if there is no allow-list.
+    A file of the allow-list that cannot be used enrols nobody; neither does a folder that other users may write, nor a
+    key that two names claim. Raises: BadInput for the own key, or if there is no allow-list.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -40,21 +40,21 @@ class Keyring:
         except OSError as error:
             raise BadInput(str(self._folder), error.strerror or str(error), "enrol somebody: swarm keys enrol NAME"
                            ) from None
-        self.first = self.reload()                   # what was found to begin with
+        self.first = self.reload()                   # the result of the first reading
 
     def owner(self, public: str) -> str | None:
-        """Name of the member whose key this is, None if it is nobody's."""
+        """Name of the member whose key this is; None: no member's."""
         return self._owners.get(public)
 
     def public(self, name: str) -> str | None:
-        """The enrolled key of a member, None if it has none."""
+        """The enrolled key of a member; None: it has none."""
         return self._keys.get(name)
 
     def names(self) -> list[str]:
         return sorted(self._keys)
 
     def reload(self) -> Change:
-        """Follow the allow-list. Costs a look at each file's times, and the reading of all once one has changed."""
+        """Read the allow-list again if a file's times have changed."""
         signature = self._sign()
         if signature == self._signature:
             return Change(frozenset(), {})
@@ -67,10 +67,10 @@ class Keyring:
         return Change(names, told)
 
     def _sign(self) -> Signature:
-        """What differs when a file or the folder was changed, in its content or its mode."""
+        """A value that changes when a file or the folder changes, in content or mode."""
         try:
             names = sorted(os.listdir(self._folder))
-        except OSError as error:                     # gone or closed: so is the way for everybody
+        except OSError as error:                     # no folder: no member is accepted
             return (("", error.errno or 0, 0, 0),)
         return tuple(_stamp(self._folder, name) for name in ("", *names))
 
@@ -100,7 +100,7 @@ class Keyring:
 
 
 def _stamp(folder: Path, name: str) -> tuple[str, int, int, int]:
-    """A file as it is now; one that cannot be looked at (a link that leads nowhere) hides no other."""
+    """Times and inode of a file; one that cannot be read (a broken link) does not hide the others."""
     try:
         at = (folder / name).stat()
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Who is let in: CURVE on every connection, an allow-list asked by ZAP (RFC 27), and the sender bound to its key.
+"""Authentication: CURVE on every connection, an allow-list by ZAP (RFC 27), and each sender bound to its key.
 
-All of it runs in the loop's thread. The answer to ZeroMQ's question carries the peer's key as the user id of the
-connection, which comes with every message: so a key that is revoked is refused on connections that stand, too.
+Everything runs in the loop's thread. Our reply to a ZAP request sets the peer's key as the user id of the connection,
+and ZeroMQ attaches it to every message: so a revoked key is refused on open connections, too.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ log = logging.getLogger(__name__)
 ZAP_ADDRESS = "inproc://zeromq.zap.01"
 DOMAIN = b"swarm"
 MECHANISM = b"CURVE"
-RELOAD_NS = ns(1.0)                  # a key is revoked within this time
-HANDSHAKE_MS = 5000                  # then a connection that has not shown a key we know is cut
+RELOAD_NS = ns(1.0)                  # a revoked key is refused within this time
+HANDSHAKE_MS = 5000                  # a connection that has shown no enrolled key by then is cut
 
 
 class Authenticator:
-    """The door of one endpoint's context.
+    """Authentication for the sockets of one context.
 
-    refuse: told of everything that is refused, by cause: `unknown_key`, `malformed_key`, `zap`. changed: told of
-    members that were enrolled, revoked, or have another key.
+    refuse: told of all refusals, by cause: `unknown_key`, `malformed_key`, `zap`. changed: told of members that were
+    enrolled or revoked, or have another key.
     """
 
     def __init__(
@@ -45,22 +45,22 @@ class Authenticator:
         self._zap: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self._zap.setsockopt(zmq.LINGER, 0)
         self._zap.bind(ZAP_ADDRESS)
-        loop.watch(self._zap, self._asked)
-        self._reloading = loop.every(RELOAD_NS, self._reload)
-        self._told(ring.first)
+        loop.watch(self._zap, self._requested)
+        self._reload_timer = loop.every(RELOAD_NS, self._reload)
+        self._report(ring.first)
 
     def serve(self, socket: zmq.Socket[Any]) -> None:
-        """Prepare a socket that will be bound: only those whose key we know get in."""
+        """Prepare a socket that will be bound: only enrolled keys are accepted."""
         own = self._ring.own
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt_string(zmq.CURVE_PUBLICKEY, own.public)
         socket.setsockopt_string(zmq.CURVE_SECRETKEY, own.secret)
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
-        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)         # with nobody to ask, nobody gets in
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)         # without a ZAP reply, no connection is accepted
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
 
     def dial(self, socket: zmq.Socket[Any], member: Member) -> None:
-        """Prepare a socket that will be connected to a member: only the owner of its enrolled key can read us.
+        """Prepare a socket that will be connected to a member: only the owner of its key can read our messages.
 
         Raises: WireError `not_enrolled`, or `public_key` where the member is announced with another key.
         """
@@ -74,10 +74,9 @@ class Authenticator:
         socket.setsockopt_string(zmq.CURVE_SECRETKEY, own.secret)
 
     def sender_of(self, identity: zmq.Frame) -> str:
-        """Whose key the message came with that follows this frame.
+        """The member whose key the message behind this frame came with; its connection need not have a name.
 
-        It need not go by a name. Raises: WireError `revoked` if the key is nobody's any more, `routing_id` if the
-        connection goes by another's name.
+        Raises: WireError `revoked` if the key is no longer enrolled, `routing_id` if the connection has another name.
         """
         public = str(identity.get("User-Id"))
         owner = self._ring.owner(public)
@@ -90,13 +89,13 @@ class Authenticator:
 
     def close(self) -> None:
         """Before the context's sockets are closed."""
-        self._reloading.cancel()
+        self._reload_timer.cancel()
         self._loop.unwatch(self._zap)
 
-    # --- what happens at the door ---
+    # --- ZAP ---
 
-    def _asked(self) -> None:
-        """ZeroMQ asks whether a connection may stand; a question that is none is not answered."""
+    def _requested(self) -> None:
+        """ZeroMQ asks whether to accept a connection; malformed requests get no reply."""
         for _ in range(TURN_MESSAGES):
             try:
                 frames = self._zap.recv_multipart(zmq.DONTWAIT)
@@ -105,14 +104,14 @@ class Authenticator:
             match frames:
                 case [route, b"", b"1.0", request, _, address, _, mechanism, *credentials]:
                     key = self._admitted(address, mechanism, credentials)
-                    # 300, try again, rather than 400, never again: who is enrolled later gets in without a restart.
+                    # 300 (try again), not 400 (never): a peer that is enrolled later connects without a restart.
                     answer = [b"200", b"OK", key] if key else [b"300", b"not enrolled", b""]
                     self._zap.send_multipart([route, b"", b"1.0", request, *answer, b""])
                 case _:
-                    self._refuse(WireError("zap", f"a question of {len(frames)} frames is none of RFC 27"))
+                    self._refuse(WireError("zap", f"a request of {len(frames)} frames is not of RFC 27"))
 
     def _admitted(self, address: bytes, mechanism: bytes, credentials: list[bytes]) -> bytes:
-        """The key, in Z85, if it is one of ours, else nothing."""
+        """The key in Z85 if it is enrolled, else empty."""
         if mechanism != MECHANISM or len(credentials) != 1 or len(credentials[0]) != 32:
             self._refuse(WireError("zap", f"no CURVE key from {address.decode(errors='replace')}"))
             return b""
@@ -125,11 +124,11 @@ class Authenticator:
 
     def _reload(self) -> None:
         change = self._ring.reload()
-        self._told(change)
+        self._report(change)
         if change.names:
             self._changed(change.names)
 
-    def _told(self, change: Change) -> None:
+    def _report(self, change: Change) -> None:
         for why in change.refused.values():
-            log.warning("refused a key: %s", why)            # each file by its name
+            log.warning("refused a key: %s", why)            # once for each file
             self._refuse(WireError("malformed_key", "a file of the allow-list"))

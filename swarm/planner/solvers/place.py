@@ -1,7 +1,6 @@
-"""Where every stream runs: baselines, greedy, and local search that is the same for the same problem and seed.
+"""Where every stream runs: the best of the baselines, a greedy start and the previous plan, improved by local search.
 
 `place` never returns what it predicts to be worse than the best of its baselines; a change must be worth its churn.
-Budgets are spent in evaluations of one agent's queue, not by the clock, so that a search can be repeated exactly.
 """
 
 from __future__ import annotations
@@ -14,10 +13,12 @@ from swarm.core.policy import draw
 from swarm.core.policy.plan import Placement
 from swarm.planner.explain import explain
 from swarm.planner.forecast import evaluate
-from swarm.planner.problem import Choice, Instance, Problem, StreamOf
+from swarm.planner.instance import Assignment, Instance
+from swarm.planner.problem import Problem, StreamOf
+from swarm.planner.solvers.budget import Budget, CountedBudget
 from swarm.planner.solvers.local_search import Search
 
-EVALUATIONS_PER_S = 25_000       # of one agent's queue, measured on this project's reference host
+BUDGET_S = 0.02                  # of one search: short enough to be repeated several times a second
 WORTH_ON_TIME = 0.05             # a change is worth it when a stream gains so much of its results on time ...
 WORTH_TOTAL = 0.01               # ... or the weighted throughput so much of what is asked for ...
 WORTH_LATENCY = 0.25             # ... or a stream's p95 latency falls by so much of its deadline
@@ -33,29 +34,30 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: int
     baselines: dict[str, float]      # cost of each baseline
     changed: bool                    # differs from the previous placements
-    unplaced: list[StreamOf] = []    # no agent that lives and is reachable runs their model
+    unplaced: list[StreamOf] = []    # no agent that is alive and reachable has their model
 
 
-def place(problem: Problem, previous: Sequence[Placement] = (), budget_s: float = 0.02, seed: int = 0,
-          start: str = "best", loyal: bool = True) -> Solution:
+def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget | None = None, seed: int = 0,
+          start: str = "best", limit_churn: bool = True) -> Solution:
     """The best placements found for a problem, close to the previous ones where that costs next to nothing.
 
-    Deterministic: the budget only sets how many evaluations are made. start: where the search begins: greedy,
-    previous, local, best_single_peer, or the best of these. loyal: keep what is not worth its churn; otherwise the
-    previous placements only break ties.
+    The same problem, seed and counted budget give the same placements.
+    budget: ends the search; by default `BUDGET_S` of counted work.
+    start: where the search begins: greedy, previous, local, best_single_peer, or the best of these.
+    limit_churn: undo changes that gain too little; otherwise the previous placements only break ties.
     """
     instance = Instance(problem, previous)
     search = Search(instance, seed)
     baselines = {name: make(instance) for name, make in BASELINES.items()}
     kept = search.repair(instance.previous)
-    starts: dict[str, Choice] = {"greedy": search.greedy(), "previous": kept}
+    starts: dict[str, Assignment] = {"greedy": search.greedy(), "previous": kept}
     starts.update(local=baselines["local"], best_single_peer=baselines["best_single_peer"])
     ahead = min(starts, key=lambda name: (search.cost(starts[name]), name))
     first = ahead if start == "best" else start
-    improved = search.improve(starts[first], max(1, round(budget_s * EVALUATIONS_PER_S)))
+    improved = search.improve(starts[first], budget or CountedBudget(BUDGET_S))
     best = min(improved, starts[ahead], key=search.cost)
-    if loyal and any(n is not None for n in instance.previous):
-        best = settle(instance, search, kept, best)
+    if limit_churn and any(n is not None for n in instance.previous):
+        best = undo_small_gains(instance, search, kept, best)
     forecast = evaluate(instance, best)
     placements = explain(instance, best, forecast)
     rates = [s.spec.rate_hz for s in instance.streams]
@@ -65,26 +67,26 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget_s: float 
         placements=placements, cost=forecast.cost, on_time=expected / wanted if wanted else 1.0,
         solver=f"{first}+search", evaluations=search.evaluations,
         baselines={name: search.cost(choice) for name, choice in baselines.items()},
-        changed=where(placements) != where(previous), unplaced=instance.unplaced,
+        changed=choices(placements) != choices(previous), unplaced=instance.unplaced,
     )
 
 
-def where(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, str]]:
-    """What makes two plans the same: for every stream the variant and the agent that answers."""
+def choices(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, str]]:
+    """For every stream (agent, name) its variant and the agent that answers: two plans with the same are the same."""
     return {(p.agent, p.stream): (p.variant, p.where[-1]) for p in placements}
 
 
-def settle(instance: Instance, search: Search, kept: Choice, best: Choice) -> Choice:
-    """Take back every change that is not worth its churn, singly; then all of them unless they are together."""
+def undo_small_gains(instance: Instance, search: Search, kept: Assignment, best: Assignment) -> Assignment:
+    """Undo each change that is not worth its churn; then all of them, unless together they are."""
     for stream in range(len(best)):
         if best[stream] != kept[stream]:
             without = (*best[:stream], kept[stream], *best[stream + 1:])
-            if not _worth(instance, search, without, best):
+            if not _is_worth_moving(instance, search, without, best):
                 best = without
-    return best if _worth(instance, search, kept, best) else kept
+    return best if _is_worth_moving(instance, search, kept, best) else kept
 
 
-def _worth(instance: Instance, search: Search, before: Choice, after: Choice) -> bool:
+def _is_worth_moving(instance: Instance, search: Search, before: Assignment, after: Assignment) -> bool:
     """Whether moving from one assignment to another gains enough."""
     gain = search.cost(before) - search.cost(after)
     if gain <= 0.0:
@@ -96,20 +98,20 @@ def _worth(instance: Instance, search: Search, before: Choice, after: Choice) ->
                or old.p95_s - new.p95_s >= WORTH_LATENCY * stream.spec.deadline_s for old, new, stream in pairs)
 
 
-# --- baselines: what one would do without a planner ---
+# --- baselines: simple rules, without a search ---
 
 
-def local(instance: Instance) -> Choice:
+def local(instance: Instance) -> Assignment:
     """Every stream at home, on its fastest variant; where home cannot run it, on the best idle peer."""
     return tuple(next((n for n, o in enumerate(options) if o.home), 0) for options in instance.options)
 
 
-def best_single_peer(instance: Instance) -> Choice:
-    """Every stream where it would end first if it were alone; home counts too."""
+def best_single_peer(instance: Instance) -> Assignment:
+    """Every stream where it would end first if nothing else ran; home counts, too."""
     return tuple(0 for _ in instance.options)
 
 
-def round_robin(instance: Instance) -> Choice:
+def round_robin(instance: Instance) -> Assignment:
     """Streams dealt to the agents in turn."""
     count = len(instance.agents)
     return tuple(
@@ -118,12 +120,12 @@ def round_robin(instance: Instance) -> Choice:
     )
 
 
-def randomly(instance: Instance) -> Choice:
-    """Any option of each stream, the same ones every time."""
+def randomly(instance: Instance) -> Assignment:
+    """A random option of each stream, the same one every time."""
     return tuple(int(draw.uniform(0, "random placement", *stream.key) * len(options))
                  for stream, options in zip(instance.streams, instance.options, strict=True))
 
 
-BASELINES: dict[str, Callable[[Instance], Choice]] = {
+BASELINES: dict[str, Callable[[Instance], Assignment]] = {
     "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": randomly,
 }

@@ -1,4 +1,4 @@
-"""Many searches at once, with more effort than the planner's own process can give: over the cluster, or not at all."""
+"""Many searches at once, from different starts, on a cluster: more effort than the planner's own process can make."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarm import cluster
 from swarm.core.policy.plan import Placement
+from swarm.planner.ports import ParallelMap
 from swarm.planner.problem import Problem
+from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import Solution, place
 
 STARTS = ("best", "greedy", "previous", "best_single_peer")
@@ -23,7 +24,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
     problem: Problem
     previous: list[Placement]
-    budget_s: float
+    budget_s: float                  # of counted work
     seed: int
     start: str
 
@@ -37,8 +38,8 @@ class PortfolioStatistics(msgspec.Struct, frozen=True):
 
 
 def attempt(given: Attempt) -> Solution:
-    """Run one search: this is what travels to the cluster."""
-    return place(given.problem, given.previous, given.budget_s, given.seed, given.start)
+    """Run one search. The cluster calls this."""
+    return place(given.problem, given.previous, CountedBudget(given.budget_s), given.seed, given.start)
 
 
 def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: int = SEARCHES) -> list[Attempt]:
@@ -48,17 +49,17 @@ def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: 
 
 
 class Portfolio:
-    """Runs attempts over the cluster and keeps count of what was lost."""
+    """Runs attempts by a parallel map, and counts the runs that were lost."""
 
-    def __init__(self, seed: int = 0, timeout_s: float = TIMEOUT_S) -> None:
-        self._seed, self._timeout_s = seed, timeout_s
+    def __init__(self, parallel_map: ParallelMap, seed: int = 0, timeout_s: float = TIMEOUT_S) -> None:
+        self._map, self._seed, self._timeout_s = parallel_map, seed, timeout_s
         self._runs = self._failed = 0
         self._reason = ""
 
     def solve(self, problem: Problem, previous: Sequence[Placement]) -> Solution | None:
-        """The best of all attempts that came back in time; None where none did, and the plan at hand stands."""
+        """The best of all attempts that came back in time. None: none did, and the plan at hand stands."""
         self._runs += 1
-        mapped = cluster.map(attempt, attempts(problem, previous, self._seed), self._timeout_s)
+        mapped = self._map(attempt, attempts(problem, previous, self._seed), self._timeout_s)
         self._reason = mapped.reason or self._reason
         if not mapped.values:
             self._failed += 1

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from swarm.core.settings import rules
-from swarm.core.settings.config import Board, FleetSpec, LaunchFile, RobotSpec
+from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import FleetSpec, LaunchFile
+from swarm.core.settings.process_files import RobotSpec
 from swarm.run.settings.fault_checks import check_faults
 from swarm.run.settings.known import Known
 from swarm.telemetry.accept import check_accept
 
 ROBOTS_MAX = 1000
-DURATION_S_MAX = 86_400.0
 
 
 def check_boards(boards: Mapping[str, Board], where: str) -> None:
-    """Raises: BadInput."""
+    """Raises: BadInput. where: file and key, to which the name of the board is added."""
     for name, board in boards.items():
-        rules.board(board, f"{where}: {name}")
+        rules.board(board, f"{where}{name}")
 
 
 def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, where: str) -> None:
@@ -27,17 +28,14 @@ def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, 
     _fleets(launch, boards, where)
     _streams(launch, where)
     check_faults(launch, where)
-    check_accept(launch.accept, [stream.name for stream in launch.streams], f"{where}: accept")
     _scenario(launch, known, where)
+    measures = known.measures(launch.scenario)
+    check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
     _models(launch, known, where)
 
 
 def _whole_run(launch: LaunchFile, where: str) -> None:
     rules.policy(launch.policy, f"{where}: policy")
-    rules.seed(launch.seed, f"{where}: seed")
-    rules.positive(launch.duration_s, f"{where}: duration_s")
-    if launch.duration_s > DURATION_S_MAX:
-        raise BadInput(f"{where}: duration_s", f"{launch.duration_s:g} s", f"at most {DURATION_S_MAX:g}, one day")
     if launch.clock == "virtual":
         raise BadInput(f"{where}: clock", "virtual time is not available yet", "clock: real")
     if launch.network != "loopback":
@@ -50,10 +48,7 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
     rules.distinct((fleet.name for fleet in launch.fleet), f"{where}: fleet")
     for i, fleet in enumerate(launch.fleet):
         at = f"{where}: fleet[{i}]"
-        rules.named(fleet.name, f"{at}.name", rules.FLEET_NAME_MAX)
         rules.unreserved(fleet.name, f"{at}.name")
-        if fleet.count < 1:
-            raise BadInput(f"{at}.count", f"{fleet.count} robots", "a whole number from 1 on")
         rules.known(fleet.board, boards, f"{at}.board", "board")
         if fleet.spawn and len(fleet.spawn) != fleet.count:
             raise BadInput(f"{at}.spawn", f"{len(fleet.spawn)} places for {fleet.count} robots",

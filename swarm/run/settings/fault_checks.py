@@ -6,13 +6,8 @@ from collections.abc import Sequence
 
 from swarm.core.policy.faults import ANY, DETAILS, KINDS, MAY, NEEDS, RANDOM, FaultKind, kinds_of
 from swarm.core.settings import rules
-from swarm.core.settings.config import FaultSpec, LaunchFile
 from swarm.core.settings.errors import BadInput
-
-PER_MINUTE_MAX = 600.0
-FACTOR_MAX = 1000.0
-STEP_S_MAX = 1e9                     # of a wall clock: some 30 years
-LONGEST_S = 86_400.0
+from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 
 
 def check_faults(launch: LaunchFile, where: str) -> None:
@@ -43,28 +38,16 @@ def _when(fault: FaultSpec, duration_s: float, at: str) -> None:
     if fault.at_s is not None and not 0 <= fault.at_s < duration_s:
         raise BadInput(f"{at}.at_s", f"{fault.at_s:g} is not within the run",
                        f"from 0 to below duration_s, {duration_s:g}")
-    if fault.per_minute is not None:
-        rules.positive(fault.per_minute, f"{at}.per_minute", PER_MINUTE_MAX)
 
 
 def _needs(fault: FaultSpec, kind: FaultKind, at: str) -> None:
-    """All that the kind needs is said, nothing that means nothing to it, and every figure makes sense."""
+    """The entry has all keys that the kind needs, and none that it does not use."""
     for name in NEEDS[kind]:
         if getattr(fault, name) is None:
             raise BadInput(at, f"{kind} without {name}", f"{kind} needs {' and '.join(NEEDS[kind])}")
     for name in DETAILS:
         if getattr(fault, name) is not None and name not in (*NEEDS[kind], *MAY.get(kind, ())):
             raise BadInput(f"{at}.{name}", f"means nothing to {kind}", "leave it out")
-    if fault.for_s is not None:
-        rules.positive(fault.for_s, f"{at}.for_s", LONGEST_S)
-    if fault.after_s is not None:
-        rules.within(fault.after_s, f"{at}.after_s", 0.0, LONGEST_S)
-    if fault.factor is not None:
-        rules.within(fault.factor, f"{at}.factor", 1.0, FACTOR_MAX)
-    if fault.share is not None:
-        rules.positive(fault.share, f"{at}.share", 1.0)
-    if fault.by_s is not None:
-        rules.within(fault.by_s, f"{at}.by_s", -STEP_S_MAX, STEP_S_MAX)
 
 
 def _victim(name: str, kind: FaultKind, launch: LaunchFile, at: str) -> None:

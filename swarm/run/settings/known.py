@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from swarm.core.settings.config import RobotSpec
+from swarm.core.settings.process_files import RobotSpec
 
 
 class Known(Protocol):
@@ -21,6 +21,10 @@ class Known(Protocol):
 
     def behaviour(self, scenario: str) -> str:
         """The behaviour of a scenario's robots."""
+        ...
+
+    def measures(self, scenario: str) -> Collection[str]:
+        """Names of what a scenario measures of the mission."""
         ...
 
     def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:

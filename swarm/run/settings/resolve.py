@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.settings import config, rules
-from swarm.core.settings.config import Board, LaunchFile
+from swarm.core.protocol.bounds import RayAddress
+from swarm.core.settings import checking, reading
+from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.run.settings import overrides
 from swarm.run.settings.checks import check_boards, check_launch, kind_of
 from swarm.run.settings.known import Known
@@ -64,13 +66,13 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
 
     The file is first checked as it was written, so that a mistake in it is not blamed on the command line.
     """
-    rules.ray(options.ray, "--ray")
+    checking.check(options.ray, RayAddress, "--ray")
     where = source.path
-    config.check(source.launch, LaunchFile, where)
+    checking.check(source.launch, LaunchFile, where)
     boards = boards_of(source.boards, source.boards_path)
     try:
-        launch = config.check(_changed(source.launch, options), LaunchFile, where)
-        check_boards(launch.boards, f"{where}: boards")
+        launch = checking.check(_changed(source.launch, options), LaunchFile, where)
+        check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
         check_launch(launch, boards, known, where)
     except BadInput as error:
@@ -83,7 +85,7 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
 
 def dry_run(resolved: Resolved) -> str:
     """The launch file with all that was filled in, as YAML that `swarm launch` takes."""
-    return config.dump(resolved.launch)
+    return reading.dump(resolved.launch)
 
 
 def _changed(raw: Any, options: Options) -> dict[str, Any]:
@@ -93,24 +95,24 @@ def _changed(raw: Any, options: Options) -> dict[str, Any]:
         overrides.apply(changed, assignment)
     changed |= options.given()
     if options.robots is not None:
-        config.check(changed, LaunchFile, options.launch)
+        checking.check(changed, LaunchFile, options.launch)
         overrides.resize(changed, options.robots)
     return changed
 
 
 def _blamed(error: BadInput, path: str, options: Options) -> BadInput:
     """The error, with the option that caused it in place of the file, if an option did."""
-    key = error.where.removeprefix(f"{path}: ")
+    key = "" if error.where == path else error.where.removeprefix(f"{path}: ")
     given = {**options.given(), **({"fleet": options.robots} if options.robots is not None else {})}
     if key in given:
         return BadInput(OPTIONS[key], error.what, error.want)
-    unknown = re.search(r"unknown field `(.*)`", error.what)
-    dotted = re.sub(r"\[(\d+)\]", r".\1", "" if key == "top level" else key)
+    unknown = re.search(r"unknown key '(.*)'", error.what)
+    dotted = re.sub(r"\[(\d+)\]", r".\1", key)
     dotted = ".".join(filter(None, (dotted.replace(": ", "."), unknown[1] if unknown else "")))
     for assignment in options.assignments:
         target = assignment.partition("=")[0]
         if f"{target}.".startswith(f"{dotted}.") or f"{dotted}.".startswith(f"{target}."):
-            return BadInput(f"--set {assignment}: {key}", error.what, error.want)
+            return BadInput(f"--set {assignment}" + (f": {key}" if key else ""), error.what, error.want)
     return error
 
 
@@ -118,6 +120,6 @@ def boards_of(raw: Any, where: str) -> dict[str, Board]:
     """All boards of a file, from its plain data. Raises: BadInput."""
     if not isinstance(raw, dict):
         raise BadInput(where, "not a map of boards", "NAME: {speed, memory_mb, power_w, source}")
-    boards = {str(name): config.check(board, Board, f"{where}: {name}") for name, board in raw.items()}
-    check_boards(boards, where)
+    boards = checking.check(raw, dict[str, Board], where)
+    check_boards(boards, f"{where}: ")
     return boards

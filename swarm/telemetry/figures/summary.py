@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from swarm.core.protocol.messages import PlannerNews, WorldNews
-from swarm.core.settings.config import Board, LaunchFile
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry import table
 from swarm.telemetry.accept import judge
 from swarm.telemetry.figures import counterfactual
@@ -26,7 +27,7 @@ from swarm.telemetry.summary_types import (
     FaultRecord,
     Latency,
     LedgerFigures,
-    Mission,
+    Meaning,
     Offload,
     PlannerFigures,
     Preempted,
@@ -82,10 +83,7 @@ def summarise(
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
             lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
         ),
-        mission=Mission(
-            targets=world.targets if world else 0, found=world.found if world else 0,
-            coverage=_rounded(world.coverage) if world else 0.0, collisions=world.collisions if world else 0,
-        ),
+        mission=_mission(world), measures=_measures(world),
         host_overloaded=sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
         faults=_faults(faults, rows, losses, launch, ran_s),
         streams={s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
@@ -97,6 +95,19 @@ def summarise(
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
     summary.accepted = all(rule.holds for rule in summary.accept)
     return summary
+
+
+def _mission(world: WorldNews | None) -> dict[str, float | str]:
+    """The measures by name, and which of them is the headline; nothing where the world never spoke."""
+    if world is None:
+        return {}
+    values = {measure.name: _rounded(measure.value) for measure in world.mission.measures}
+    return {"headline": world.mission.headline, **values}
+
+
+def _measures(world: WorldNews | None) -> dict[str, Meaning]:
+    told = world.mission.measures if world else []
+    return {measure.name: Meaning(unit=measure.unit, text=measure.text) for measure in told}
 
 
 def tallies(rows: Iterable[Row]) -> dict[str, Tally]:

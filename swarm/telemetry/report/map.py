@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false
-"""The map of a run: walls, clutter, targets found and missed, and the way that each robot went."""
+"""The map of a run: what stands in the way, the marks of the mission, and the path of each robot."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 from swarm.telemetry.report import svg
 from swarm.telemetry.runfiles import Run
 
+WALL = "wall"                        # layer of the shapes that are drawn darkest
 MARKERS = ("o", "^", "s", "D", "v", "P")
 POINTS = 600                         # of one robot's way
 ROBOT_COLOURS = (svg.BLUE, svg.ORANGE, svg.PURPLE, svg.SKY, svg.YELLOW, svg.GREY)
@@ -29,8 +30,9 @@ def world_map(run: Run) -> str | None:
     if not scene and not ways:
         return None
     figure, axes = svg.new(5.6)
-    _shapes(axes, scene.get("clutter") or [], facecolor=svg.LINE, edgecolor="none")
-    _shapes(axes, scene.get("walls") or [], facecolor=svg.MUTED, edgecolor="none")
+    shapes: Sequence[Mapping[str, Any]] = scene.get("shapes") or []
+    _shapes(axes, [s for s in shapes if s.get("layer") != WALL], facecolor=svg.LINE, edgecolor="none")
+    _shapes(axes, [s for s in shapes if s.get("layer") == WALL], facecolor=svg.MUTED, edgecolor="none")
     victims = dead(run)
     named = len(ways) <= NAMES_UP_TO
     for i, (name, way) in enumerate(ways.items()):
@@ -41,23 +43,24 @@ def world_map(run: Run) -> str | None:
                   markersize=7 if name in victims else 5, zorder=4)
         if named:
             _name(axes, way[-1], name, svg.RED if name in victims else colour)
-    labels = _targets(axes, scene.get("targets") or [])
+    labels = _marks(axes, scene.get("marks") or [])
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(visible=False)
     axes.set(xlabel="x, m", ylabel="y, m")
-    if not scene.get("walls"):
+    if not shapes:
         axes.margins(0.1)
     handles = [Line2D([], [], marker=m, linestyle="none", markerfacecolor="none", markeredgecolor=svg.INK, label=label)
                for label, m in labels.items()]
     if labels:
-        handles += [Line2D([], [], marker="o", linestyle="none", color=svg.GREEN, label="found"),
+        done = str(scene.get("done", "done"))
+        handles += [Line2D([], [], marker="o", linestyle="none", color=svg.GREEN, label=done),
                     Line2D([], [], marker="o", linestyle="none", markerfacecolor=svg.PAPER, markeredgecolor=svg.RED,
-                           markeredgewidth=1.6, label="not found")]
+                           markeredgewidth=1.6, label=f"not {done}")]
     handles.append(Line2D([], [], marker="o", markersize=5, linestyle="-", color=svg.BLUE, label="robot, at its end"))
     if victims & ways.keys():
         handles.append(Line2D([], [], marker="X", linestyle="none", color=svg.RED, label="its process ended"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, columnspacing=1.0)
-    return svg.inline(figure, "Map of the world with targets and the ways of the robots")
+    return svg.inline(figure, "Map of the world with its marks and the paths of the robots")
 
 
 def dead(run: Run) -> set[str]:
@@ -96,15 +99,15 @@ def _shapes(axes: Axes, shapes: Sequence[Mapping[str, Any]], **look: Any) -> Non
         axes.autoscale_view()
 
 
-def _targets(axes: Axes, targets: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Draw the targets; returns the marker of each label."""
+def _marks(axes: Axes, marks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Draw the marks; returns the marker of each label."""
     labels = {label: MARKERS[i % len(MARKERS)]
-              for i, label in enumerate(dict.fromkeys(str(t.get("label", "target")) for t in targets))}
-    for t in targets:
+              for i, label in enumerate(dict.fromkeys(str(t.get("label", "")) for t in marks))}
+    for t in marks:
         if t.get("x_m") is None or t.get("y_m") is None:
             continue
-        got = t.get("found_by") not in (None, "")
-        axes.plot(float(t["x_m"]), float(t["y_m"]), linestyle="none", marker=labels[str(t.get("label", "target"))],
+        got = t.get("done_by") not in (None, "")
+        axes.plot(float(t["x_m"]), float(t["y_m"]), linestyle="none", marker=labels[str(t.get("label", ""))],
                   markersize=8, markerfacecolor=svg.GREEN if got else svg.PAPER,
                   markeredgecolor=svg.PAPER if got else svg.RED, markeredgewidth=0.6 if got else 1.6, zorder=3)
     return labels

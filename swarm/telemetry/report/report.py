@@ -13,7 +13,16 @@ from swarm.telemetry.figures import counterfactual
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, page, request_sections, sections, svg
 from swarm.telemetry.report.map import world_map
-from swarm.telemetry.report.side_by_side import figure, found, labels, milliseconds, number, percent, rows
+from swarm.telemetry.report.side_by_side import (
+    MEASURES_SHOWN,
+    figure,
+    labels,
+    milliseconds,
+    mission,
+    number,
+    percent,
+    rows,
+)
 from swarm.telemetry.report.slowest import slowest
 from swarm.telemetry.report.waterfall import waterfall
 from swarm.telemetry.runfiles import Run, read_run
@@ -87,8 +96,8 @@ def render(run: Run, others: Sequence[Run] = ()) -> str:
                      request_sections.other_choices(run),
                      lead=OTHER if np.any(counterfactual.sampled(run.requests)) else ""),
         page.section("over-time", "Over the run", page.cards(
-            page.stack(page.figure(over_time, "Bins of five seconds by time of submission."), sections.targets(run)),
-            page.figure(the_map, "The way of each robot and where it ended; targets found and missed."))),
+            page.stack(page.figure(over_time, "Bins of five seconds by time of submission."), sections.marks(run)),
+            page.figure(the_map, "The way of each robot and where it ended; what was dealt with and what was not."))),
         page.section("faults", "Faults", sections.faults(run) or "<p>No fault was planned.</p>", sections.events(run)),
         page.section("robots", "Robots", sections.robots(run)),
         page.section("transport", "Transport", sections.transport(run)),
@@ -136,14 +145,12 @@ def _value(value: Any) -> str:
 
 def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     lost = figure(s, "requests.lost")
-    coverage = figure(s, "mission.coverage") if figure(s, "world.steps") else None
     return [
         ("on time", percent(figure(s, "on_time_ratio")), ""),
         ("requests lost", number(lost), "bad" if lost else ""),
         *((f"latency {p}", milliseconds(figure(s, f"latency_ms.{p}")), "") for p in ("p50", "p95", "p99")),
         ("offloaded", percent(figure(s, "offload.share")), ""),
-        ("targets found", found(s), ""),
-        ("coverage", percent(coverage), ""),
+        *((name, value, "") for name, value in mission(s)[:MEASURES_SHOWN]),
     ]
 
 
@@ -165,8 +172,9 @@ def _facts(run: Run) -> list[tuple[str, object]]:
                     f"{' by ' if planner.get('solver') else ''}{planner.get('solver', '')}"
          if planner.get("plans") else "no plans"),
         ("world", f"{s['world']['steps']} steps, real-time factor {s['world']['real_time_factor']:.3f}, lag p99 "
-                  f"{s['world']['lag_ms_p99']:.1f} ms, {s['mission']['collisions']} collisions"
+                  f"{s['world']['lag_ms_p99']:.1f} ms"
          if figure(s, "world.steps") else "no news came"),
+        ("mission", ", ".join(f"{name} {value}" for name, value in mission(s))),
         ("renderer", m.get("renderer", "")),
         ("host", ", ".join(str(v) for v in (host.get("processor"), f"{host.get('cores')} cores",
                                             f"{host.get('memory_mb')} MB", host.get("system")) if v) if host else ""),

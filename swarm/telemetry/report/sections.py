@@ -155,9 +155,10 @@ def events(run: Run) -> str:
     return page.details(f"{len(rows)} events{more}", listed)
 
 
-def targets(run: Run) -> str:
-    """Who found what and when, in order of time."""
+def marks(run: Run) -> str:
+    """Which robot dealt with which mark of the scene, in order of time."""
+    mark, done = (str(run.scene.get(key, key)) for key in ("mark", "done"))
     rows = [[t.get("label", ""), f"({t.get('x_m', 0):.1f}, {t.get('y_m', 0):.1f})",
-             *((t["found_by"], f"{t.get('found_at_s') or 0:.1f} s") if t.get("found_by") else ("not found", ""))]
-            for t in sorted(run.scene.get("targets") or [], key=lambda t: t.get("found_at_s") or float("inf"))]
-    return page.table(["target", "x, y in m", "found by", "at"], rows, (3,))
+             *((t["done_by"], f"{t.get('done_at_s') or 0:.1f} s") if t.get("done_by") else (f"not {done}", ""))]
+            for t in sorted(run.scene.get("marks") or [], key=lambda t: t.get("done_at_s") or float("inf"))]
+    return page.table([mark, "x, y in m", f"{done} by", "at"], rows, (3,))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from swarm.core.protocol.scene import SHARE
+from swarm.telemetry.report.text_table import text_table
+
 Summary = Mapping[str, Any]
+MEASURES_SHOWN = 3                   # of a mission, where there is little room
 
 
 def labels(summaries: Sequence[Summary]) -> list[str]:
@@ -46,18 +50,24 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def found(summary: Summary) -> str:
-    """`found of targets`."""
-    targets = figure(summary, "mission.targets")
-    return f"{figure(summary, 'mission.found')} of {targets}" if targets else "-"
+def measure(value: float | None, unit: str) -> str:
+    """A measure of a mission: a share as a percentage, a count as a whole number."""
+    if value is None or unit == SHARE:
+        return percent(value)
+    return f"{value:,.4g} {unit}".rstrip() if value % 1 else f"{value:,.0f} {unit}".rstrip()
+
+
+def mission(summary: Summary) -> list[tuple[str, str]]:
+    """Name and value of each measure of the mission, the headline first."""
+    units, values = summary.get("measures") or {}, summary.get("mission") or {}
+    names = sorted(units, key=lambda name: name != values.get("headline"))
+    return [(name.replace("_", " "), measure(values.get(name), units[name]["unit"])) for name in names]
 
 
 ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("on time", lambda s: percent(figure(s, "on_time_ratio"))),
     ("latency p50", lambda s: milliseconds(figure(s, "latency_ms.p50"))),
     ("latency p99", lambda s: milliseconds(figure(s, "latency_ms.p99"))),
-    ("targets found", found),
-    ("coverage", lambda s: percent(figure(s, "mission.coverage"))),
     ("requests", lambda s: number(figure(s, "requests.submitted"))),
     ("lost", lambda s: number(figure(s, "requests.lost"))),
     ("offloaded", lambda s: percent(figure(s, "offload.share"))),
@@ -65,8 +75,11 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
 
 
 def rows(summaries: Sequence[Summary]) -> list[list[str]]:
-    """Headline rows, then each stream's share on time; the first cell names the row."""
+    """Headline rows, the first measures of the mission, each stream's share on time; the first cell names the row."""
     body = [[name, *(show(s) for s in summaries)] for name, show in ROWS]
+    missions = [dict(mission(s)) for s in summaries]
+    for name in dict.fromkeys(name for one in missions for name in list(one)[:MEASURES_SHOWN]):
+        body.append([name, *(one.get(name, "-") for one in missions)])
     streams = list(dict.fromkeys(name for s in summaries for name in s.get("streams", {})))
     for name in streams:
         ratios = [s.get("streams", {}).get(name, {}).get("on_time_ratio") for s in summaries]
@@ -76,9 +89,5 @@ def rows(summaries: Sequence[Summary]) -> list[list[str]]:
 
 def table(summaries: Sequence[Summary]) -> str:
     """The runs as columns of plain text, numbers to the right."""
-    lines = [["", *labels(summaries)], *rows(summaries)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    drawn = ["  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-             for line in lines]
-    rule = "-" * len(drawn[0])
-    return "\n".join([drawn[0].rstrip(), rule, *drawn[1:]]) + "\n"
+    header = ["", *labels(summaries)]
+    return text_table(header, rows(summaries), right=range(1, len(header)), rule=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.behaviours.search import frontier
 from agents.behaviours.search.frontier import Wishes
-from agents.behaviours.search.grid import CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of
+from agents.behaviours.search.occupancy_map import CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of
 
 
 def open_floor(state: int = LOOKED) -> np.ndarray:

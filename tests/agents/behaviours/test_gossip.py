@@ -12,7 +12,7 @@ from agents.behaviours.search import gossip
 from agents.behaviours.search.gossip import Find, MapNews
 from agents.behaviours.search_rescue import SearchRescue
 from swarm.core.protocol.world import Act, Pose
-from tests.agents.behaviours.toy import THREE_ROOMS, observation
+from tests.agents.behaviours.toy import SENSORS, THREE_ROOMS, observation
 
 
 def news(**change: object) -> MapNews:
@@ -21,7 +21,7 @@ def news(**change: object) -> MapNews:
     return MapNews(**{**fields, **change})                       # type: ignore[arg-type]
 
 
-ROBOT = SearchRescue("a", ["a", "b", "c"], 1)
+ROBOT = SearchRescue("a", ["a", "b", "c"], 1, SENSORS)
 GOOD = [gossip.encode_map(news()), gossip.encode_finds([Find(kind="found", label="beacon", x_m=1.0, y_m=2.0)])]
 
 
@@ -62,7 +62,7 @@ def test_no_note_can_crash_it(topic: str, data: bytes, sender: str) -> None:
 
 
 def test_bad_notes_are_counted() -> None:
-    robot = SearchRescue("a", ["a", "b"], 1)
+    robot = SearchRescue("a", ["a", "b"], 1, SENSORS)
     for sender, topic, data in (("b", gossip.MAP_TOPIC, b"junk"), ("x", gossip.MAP_TOPIC, GOOD[0]), ("b", "?", GOOD[0]),
                                 ("a", gossip.FINDS_TOPIC, GOOD[1])):
         robot.on(Heard(sender, topic, data), 1)
@@ -72,7 +72,7 @@ def test_bad_notes_are_counted() -> None:
 
 
 def test_an_old_pose_does_not_replace_a_newer_one_but_a_restart_does() -> None:
-    robot = load("search_rescue")("a", ["a", "b"], 1)
+    robot = load("search_rescue")("a", ["a", "b"], 1, SENSORS)
     heard = []
     for sequence in (40, 38, 41, 2):
         data = gossip.encode_map(news(sequence=sequence, pose=Pose(sequence / 10, 0.0, 0.0)))

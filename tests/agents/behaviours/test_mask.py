@@ -10,23 +10,12 @@ import pytest
 
 from agents.behaviours import load
 from agents.behaviours.search import frontier
-from agents.behaviours.search.grid import cell_of
-from agents.behaviours.search.sight import mask_obstacles, target_share
+from agents.behaviours.search.classes import CLUTTER, FLOOR, TARGET, TARGET_CLASSES, WALL
+from agents.behaviours.search.occupancy_map import cell_of
 from agents.behaviours.search.targets import Targets
-from swarm.core.protocol.world import (
-    CLUTTER,
-    FLOOR,
-    TARGET,
-    TARGET_CLASSES,
-    WALL,
-    Act,
-    Detection,
-    Mask,
-    Perceived,
-    Pose,
-)
+from swarm.core.protocol.world import Act, Detection, Mask, Perceived, Pose
 from tests.agents.behaviours.test_targets import ROOM, look
-from tests.agents.behaviours.toy import box, observation, scan
+from tests.agents.behaviours.toy import LOCATOR, SENSORS, box, observation, scan
 
 
 def mask(kind: int | None, found: Detection | None, height: int = 72, width: int = 96) -> Mask:
@@ -46,15 +35,15 @@ HERE = Pose(0.0, 0.0, 0.0)
 @pytest.mark.parametrize("label", TARGET_CLASSES)
 def test_share_of_target_pixels_speaks_for_and_against(label: str, size: tuple[int, int]) -> None:
     found = box(label, HERE, 2.0, 0.3)
-    assert target_share(mask(TARGET, found, *size), HERE, label, 2.0, 0.3) > 0.5      # type: ignore[operator]
-    assert target_share(mask(CLUTTER, found, *size), HERE, label, 2.0, 0.3) == 0.0
-    assert target_share(mask(None, None, *size), HERE, label, -2.0, 0.3) is None
+    assert LOCATOR.target_share(mask(TARGET, found, *size), HERE, label, 2.0, 0.3) > 0.5      # type: ignore[operator]
+    assert LOCATOR.target_share(mask(CLUTTER, found, *size), HERE, label, 2.0, 0.3) == 0.0
+    assert LOCATOR.target_share(mask(None, None, *size), HERE, label, -2.0, 0.3) is None
 
 
 def test_masks_without_target_pixels_end_a_false_track() -> None:
     verdicts = {}
     for kind in (TARGET, CLUTTER):
-        targets, luck = Targets(), random.Random(3)
+        targets, luck = Targets(LOCATOR), random.Random(3)
         look(targets, "hazard", 2.0, 0.1, [HERE] * 4, luck)
         for _ in range(3):
             targets.mask(mask(kind, box("hazard", HERE, 2.0, 0.1)), HERE, scan(HERE, ROOM, [(2.0, 0.1, 0.15)]))
@@ -65,22 +54,22 @@ def test_masks_without_target_pixels_end_a_false_track() -> None:
 
 def test_a_low_thing_becomes_an_obstacle_where_it_stands() -> None:
     found = box("hazard", HERE, 1.5, 0.2)
-    points = mask_obstacles(mask(CLUTTER, found), HERE, scan(HERE, ROOM))
+    points = LOCATOR.obstacles(mask(CLUTTER, found), HERE, scan(HERE, ROOM))
     assert points
     assert all(math.dist(p, (1.5, 0.2)) < 0.45 for p in points)
 
 
 def test_what_the_scan_shows_is_not_marked_again() -> None:
     found = box("hazard", HERE, 1.5, 0.2)
-    assert mask_obstacles(mask(CLUTTER, found), HERE, scan(HERE, ROOM, [(1.5, 0.2, 0.2)])) == []
-    assert mask_obstacles(mask(None, None), HERE, scan(HERE, ROOM)) == []
+    assert LOCATOR.obstacles(mask(CLUTTER, found), HERE, scan(HERE, ROOM, [(1.5, 0.2, 0.2)])) == []
+    assert LOCATOR.obstacles(mask(None, None), HERE, scan(HERE, ROOM)) == []
 
 
 def test_a_path_keeps_off_what_only_the_mask_shows() -> None:
     """Two robots with the same scans; the one that got a mask plans around the thing."""
     ways = []
     for given in (False, True):
-        robot = load("search_rescue")("a", ["a"], 1)
+        robot = load("search_rescue")("a", ["a"], 1, SENSORS)
         wide = box("hazard", HERE, 1.4, 0.0)
         assert wide is not None
         for k in range(25):

@@ -8,11 +8,11 @@ import random
 import msgspec
 import pytest
 
+from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.gossip import Find
-from agents.behaviours.search.sight import locate, project, ray
-from agents.behaviours.search.targets import RECLAIM_NS, Targets
-from swarm.core.protocol.world import TARGET_CLASSES, Detection, Detections, Pose
-from tests.agents.behaviours.toy import Segment, box, scan
+from agents.behaviours.search.targets import RECLAIM_NS, Targets, claim
+from swarm.core.protocol.world import Detection, Detections, Pose
+from tests.agents.behaviours.toy import LOCATOR, VIEW, Segment, box, scan
 
 ROOM: list[Segment] = [(-4, -4, 4, -4), (4, -4, 4, 4), (4, 4, -4, 4), (-4, 4, -4, -4)]
 
@@ -35,9 +35,9 @@ def approach(x: float, y: float, far: float = 3.5, near: float = 1.6, steps: int
 
 def test_projection_and_ray_agree() -> None:
     for point in ((2.0, 0.5, 0.0), (3.0, -1.0, 0.6)):
-        pixel = project(*point)
+        pixel = VIEW.project(*point)
         assert pixel is not None
-        ahead, left, up = ray(*pixel)
+        ahead, left, up = VIEW.ray(*pixel)
         k = (point[0] - 0.16) / ahead
         assert k * left == pytest.approx(point[1])
         assert k * up + 0.28 == pytest.approx(point[2])
@@ -51,7 +51,7 @@ def test_a_box_is_put_in_its_place(label: str, away: float) -> None:
     found = box(label, pose, x, y)
     assert found is not None
     for ranges in (scan(pose, [], [(x, y, 0.18)]), None):
-        fix = locate(found, pose, ranges)
+        fix = LOCATOR.locate(found, pose, ranges)
         assert fix is not None
         assert math.dist((fix.x_m, fix.y_m), (x, y)) < 0.3
 
@@ -59,27 +59,27 @@ def test_a_box_is_put_in_its_place(label: str, away: float) -> None:
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("lidar", [True, False])
 def test_a_noisy_approach_ends_in_one_claim_at_the_right_place(seed: int, lidar: bool) -> None:
-    targets, label = Targets(), TARGET_CLASSES[seed % 3]
+    targets, label = Targets(LOCATOR), TARGET_CLASSES[seed % 3]
     look(targets, label, 0.5, 1.5, approach(0.5, 1.5), random.Random(seed), lidar)
     claims = targets.claims(0)
     assert [c.label for c in claims] == [label]
     assert math.dist((claims[0].x_m, claims[0].y_m), (0.5, 1.5)) < 0.75
     assert targets.claims(1) == []
-    targets.judged(claims[0], "found")
+    targets.judged(claim(claims[0]), "found")
     assert targets.tracks == []
     look(targets, label, 0.5, 1.5, approach(0.5, 1.5, far=4.5), random.Random(seed + 50), lidar)
     assert targets.claims(10 * RECLAIM_NS) == []
 
 
 def test_two_detections_are_worth_a_visit_but_not_a_claim() -> None:
-    targets = Targets()
+    targets = Targets(LOCATOR)
     look(targets, "hazard", 0.0, 0.0, approach(0.0, 0.0, 2.0, 1.8, 2), random.Random(1))
     assert [t.label for t in targets.to_visit()] == ["hazard"]
     assert targets.claims(0) == []
 
 
 def test_weak_and_broken_boxes_count_for_nothing() -> None:
-    targets, pose = Targets(), Pose(0.0, 0.0, 0.0)
+    targets, pose = Targets(LOCATOR), Pose(0.0, 0.0, 0.0)
     for odd in (Detection(0, 0.2, 40, 30, 50, 45), Detection(7, 0.9, 40, 30, 50, 45),
                 Detection(0, math.nan, 1, 1, 9, 9), Detection(0, 0.9, 50, 30, 40, 45),
                 Detection(1, 0.9, 40, 10, 50, 20)):
@@ -89,14 +89,14 @@ def test_weak_and_broken_boxes_count_for_nothing() -> None:
 
 
 def test_far_looks_alone_are_not_enough() -> None:
-    targets = Targets()
+    targets = Targets(LOCATOR)
     look(targets, "beacon", 0.0, 3.0, approach(0.0, 3.0, 4.0, 3.2, 10), random.Random(1))
     assert targets.claims(0) == []
     assert targets.to_visit()
 
 
 def test_a_label_that_flickers_waits_for_a_majority() -> None:
-    targets, luck = Targets(), random.Random(4)
+    targets, luck = Targets(LOCATOR), random.Random(4)
     for k, pose in enumerate(approach(0.0, 2.0, 2.5, 2.0, 6)):
         look(targets, "hazard", 0.0, 2.0, [pose], luck, as_label=("hazard", "beacon")[k % 2])
     assert targets.claims(0) == []
@@ -105,10 +105,10 @@ def test_a_label_that_flickers_waits_for_a_majority() -> None:
 
 
 def test_a_wrong_claim_is_not_repeated_but_another_label_may_follow() -> None:
-    targets, luck = Targets(), random.Random(2)
+    targets, luck = Targets(LOCATOR), random.Random(2)
     look(targets, "hazard", 0.0, 2.0, approach(0.0, 2.0), luck)
-    (claim,) = targets.claims(0)
-    assert targets.judged(claim, "wrong") is not None
+    (confirmed,) = targets.claims(0)
+    assert targets.judged(claim(confirmed), "wrong") is not None
     look(targets, "hazard", 0.0, 2.0, approach(0.0, 2.0), luck)
     assert targets.claims(10 * RECLAIM_NS) == []
     assert targets.to_visit() == []
@@ -117,14 +117,14 @@ def test_a_wrong_claim_is_not_repeated_but_another_label_may_follow() -> None:
 
 
 def test_a_claim_without_a_verdict_is_made_again_a_few_times() -> None:
-    targets = Targets()
+    targets = Targets(LOCATOR)
     look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))
     made = [len(targets.claims(k * RECLAIM_NS)) for k in range(6)]
     assert made == [1, 1, 1, 0, 0, 0]
 
 
 def test_a_track_that_does_not_show_up_close_is_dropped() -> None:
-    targets = Targets()
+    targets = Targets(LOCATOR)
     look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0, 3.6, 3.3, 2), random.Random(2))
     assert targets.to_visit()
     for pose in approach(0.0, 2.0, 2.2, 1.8, 8):
@@ -133,7 +133,7 @@ def test_a_track_that_does_not_show_up_close_is_dropped() -> None:
 
 
 def test_what_a_teammate_found_is_left_alone() -> None:
-    targets = Targets()
+    targets = Targets(LOCATOR)
     assert targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
     assert not targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
     look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))
@@ -142,7 +142,7 @@ def test_what_a_teammate_found_is_left_alone() -> None:
 
 
 def test_a_teammates_mistake_reopens_the_place() -> None:
-    targets = Targets()
+    targets = Targets(LOCATOR)
     targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
     targets.add(Find(kind="wrong", label="beacon", x_m=0.1, y_m=2.2))
     look(targets, "hazard", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))

@@ -5,26 +5,36 @@ from __future__ import annotations
 import heapq
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours import Behaviour, Heard, Note, Verdict, load
-from agents.behaviours.search.sight import HEIGHT_M, project
+from agents.behaviours.search.camera_view import CameraView
+from agents.behaviours.search.classes import HEIGHT_M, TARGET_CLASSES
+from agents.behaviours.search.lidar_beams import LidarBeams
+from agents.behaviours.search.locator import Locator
 from swarm.core.protocol.world import (
-    LIDAR,
-    TARGET_CLASSES,
     Act,
-    Claim,
+    Camera,
     Detection,
     Detections,
+    Lidar,
     Observation,
     Perceived,
     Pose,
+    Report,
+    SensorSuite,
 )
 
 Segment = tuple[float, float, float, float]
+
+LIDAR = Lidar()
+SENSORS = SensorSuite(camera=Camera(), lidar=LIDAR)
+VIEW, BEAMS = CameraView(Camera()), LidarBeams(LIDAR)
+LOCATOR = Locator(VIEW, BEAMS)
 
 RADIUS_M = 0.28
 TICK_NS = 100_000_000
@@ -39,11 +49,12 @@ THREE_ROOMS: list[Segment] = [
 ]
 
 
-def scan(pose: Pose, walls: list[Segment], circles: list[tuple[float, float, float]] = ()) -> NDArray[np.float32]:
+def scan(pose: Pose, walls: list[Segment], circles: Sequence[tuple[float, float, float]] = (),
+         lidar: Lidar = LIDAR) -> NDArray[np.float32]:
     """An exact lidar scan, float32 [beams]."""
-    angles = LIDAR.angles_rad().astype(float) + pose.heading_rad
+    angles = lidar.angles_rad().astype(float) + pose.heading_rad
     dx, dy = np.cos(angles), np.sin(angles)
-    best = np.full(LIDAR.beams, LIDAR.range_m)
+    best = np.full(lidar.beams, lidar.range_m)
     if walls:
         x0, y0, x1, y1 = np.array(walls).T[:, :, None]
         ex, ey = x1 - x0, y1 - y0
@@ -61,11 +72,11 @@ def scan(pose: Pose, walls: list[Segment], circles: list[tuple[float, float, flo
     return best.astype(np.float32)
 
 
-def observation(pose: Pose, walls: list[Segment], circles: list[tuple[float, float, float]] = (), *, sequence: int = 0,
-                bumped: bool = False, v_mps: float = 0.0) -> Observation:
+def observation(pose: Pose, walls: list[Segment], circles: Sequence[tuple[float, float, float]] = (), *,
+                sequence: int = 0, bumped: bool = False, v_mps: float = 0.0, lidar: Lidar = LIDAR) -> Observation:
     """What a robot at `pose` senses."""
     return Observation(sequence=sequence, age_s=0.0, pose=pose, v_mps=v_mps, w_radps=0.0,
-                       scan=scan(pose, walls, circles), bumped=bumped)
+                       scan=scan(pose, walls, circles, lidar), bumped=bumped)
 
 
 def gap_m(x: float, y: float, walls: list[Segment]) -> float:
@@ -83,7 +94,7 @@ def box(label: str, pose: Pose, x_m: float, y_m: float, score: float = 0.9, nois
     """The box of a target at (x, y) as a camera at `pose` sees it, or None out of view."""
     c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
     ahead, left = c * (x_m - pose.x_m) + s * (y_m - pose.y_m), c * (y_m - pose.y_m) - s * (x_m - pose.x_m)
-    foot, top = project(ahead, left, 0.0), project(ahead, left, HEIGHT_M[label])
+    foot, top = VIEW.project(ahead, left, 0.0), VIEW.project(ahead, left, HEIGHT_M[label])
     if foot is None or top is None:
         return None
     half = 69.0 * 0.18 / (ahead - 0.16)
@@ -112,7 +123,7 @@ class Toy:
 
     def __post_init__(self) -> None:
         team = list(self.poses)
-        self.robots: dict[str, Behaviour] = {n: load("search_rescue")(n, team, self.seed) for n in team}
+        self.robots: dict[str, Behaviour] = {n: load("search_rescue")(n, team, self.seed, SENSORS) for n in team}
         self._acts = {n: Act(v_mps=0.0, w_radps=0.0) for n in team}
         self._queue: list[tuple[int, int, str, object]] = []
         self._count = 0
@@ -177,16 +188,18 @@ class Toy:
                 assert abs(o.v_mps) <= 0.6
                 assert abs(o.w_radps) <= 1.8
                 self._acts[name] = o
-            elif isinstance(o, Claim):
+            elif isinstance(o, Report):
                 self._send(name, Verdict(o, self._judge(name, o)), 0.05)
             elif isinstance(o, Note):
                 for mate in self.robots:
                     if mate != name and self._luck.random() >= self.loss:
                         self._send(mate, Heard(name, o.topic, o.data), self._luck.uniform(0.01, 0.3))
 
-    def _judge(self, name: str, claim: Claim) -> str:
+    def _judge(self, name: str, report: Report) -> str:
+        assert report.kind == "claim"
+        claimed, at = report.values["label"], (float(report.values["x_m"]), float(report.values["y_m"]))
         for k, (label, x, y) in enumerate(self.targets):
-            if label == claim.label and math.hypot(x - claim.x_m, y - claim.y_m) <= 0.75:
+            if label == claimed and math.dist((x, y), at) <= 0.75:
                 return "duplicate" if self.found.setdefault(k, name) != name else "found"
         self.wrong += 1
         return "wrong"

@@ -20,8 +20,8 @@ from models.session import Aborted, LoadHandle, RunHandle, Session
 from models.store import ModelError
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import RunTime
-from swarm.core.settings.config import Board
 from tests.agents.staged import STAGE_MS, STAGES, run_leg, store_with_stages
 from tests.patience import HANG_S
 

@@ -11,7 +11,7 @@ import pytest
 
 from agents.scheduling import events as ev
 from agents.scheduling.queue.queued_run import Work
-from models.batches import paying
+from models.batch_sizes import paying
 from models.store import ARTEFACTS, load_card
 from swarm.core.clock import ns
 from swarm.core.policy.cost import together_p50_s

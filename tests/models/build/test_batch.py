@@ -11,13 +11,13 @@ import pytest
 from onnx import ModelProto
 
 from models import store
-from models.batches import SIZES
+from models.batch_sizes import SIZES
 from models.build.graph.graph import Graph
-from models.build.measure import measure
-from models.build.measure.batch import batched, most_at_once, opened, single, timed
-from models.build.measure.profile import profile
+from models.build.measure import timing
+from models.build.measure.batch_axis import batched, most_at_once, opened, single, timed
+from models.build.measure.batch_times import LONGEST_MS, scaled, sizes
+from models.build.measure.profiler import profile
 from models.build.measure.runner import Runner
-from models.build.measure.several import LONGEST_MS, scaled, sizes
 from models.session import Session
 from models.store import ModelError
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, Variant
@@ -81,7 +81,7 @@ def kept(graph: ModelProto, folder: Path) -> Card:
 def test_a_variants_own_file_takes_several_and_what_that_takes_is_on_the_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "PAUSE_S", 0.0)
+    monkeypatch.setattr(timing, "PAUSE_S", 0.0)
     card = kept(cnn(2), tmp_path)
     made = timed(batched(card, ["fp32"], tmp_path), ["fp32"], tmp_path)
     entry = made.variants["fp32"]

@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.build.quantize.calibration import COUNT, camera_inputs, inputs_of, is_camera
+from models.build.quantize.calibration_inputs import COUNT, camera_inputs, inputs_of, is_camera
 from models.build.quantize.gates import Agreement, Labelled
-from models.build.quantize.material import labelled, material
+from models.build.quantize.quantizer_setup import labelled, setup_for
 from models.build.quantize.variants import load
 from models.build.train.frames import Frames
 from models.store import ARTEFACTS, load_card
@@ -114,7 +114,7 @@ def test_a_file_that_is_not_there_is_said() -> None:
 
 
 def test_without_truth_half_calibrates_and_half_is_compared_on(tmp_path: Path) -> None:
-    used = material(card(), cnn(), "random", tmp_path, lambda _: None)
+    used = setup_for(card(), cnn(), "random", tmp_path, lambda _: None)
     assert isinstance(used.judge, Agreement)
     assert len(used.inputs) == COUNT // 2
     assert used.measure(cnn())[0] == {AGREEMENT: 1.0}
@@ -123,7 +123,7 @@ def test_without_truth_half_calibrates_and_half_is_compared_on(tmp_path: Path) -
 def test_frames_are_for_models_that_take_them(tmp_path: Path) -> None:
     assert is_camera(load_card("detector", ARTEFACTS))
     with pytest.raises(BadInput, match=r"--calibrate world: small takes no frames of a camera"):
-        material(card(), cnn(), "world", tmp_path, lambda _: None)
+        setup_for(card(), cnn(), "world", tmp_path, lambda _: None)
 
 
 def test_with_truth_the_cards_own_metric_decides() -> None:

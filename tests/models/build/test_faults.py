@@ -11,7 +11,7 @@ from onnx import ModelProto
 from models.build.cut.partition import cuts, split
 from models.build.cut.verify import WRONG, Whole
 from models.build.graph.graph import Graph
-from models.build.measure.batch import single
+from models.build.measure.batch_axis import single
 from models.build.measure.samples import samples
 from models.store import artefact, load_card
 from tests.models.build.faults import altered_initializer, lost_residual, relu_to_neg

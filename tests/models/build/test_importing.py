@@ -13,7 +13,7 @@ from models import store
 from models.build import importing
 from models.build.cut.partition import cuts
 from models.build.importing import import_file, read, static
-from models.build.measure.profile import run_times
+from models.build.measure.profiler import run_times
 from models.session import Session
 from swarm.core.settings.cards import Card, RunTime
 from swarm.core.settings.errors import BadInput

@@ -11,13 +11,13 @@ import pytest
 from models import cache, profiles, store
 from models.build.cut.partition import balanced, split
 from models.build.measure.loading import Load, load
-from models.build.measure.measure import WARM_UP, drawn, interleaved, run_time, spread
-from models.build.measure.profile import profile
+from models.build.measure.profiler import profile
+from models.build.measure.timing import WARM_UP, drawn, interleaved, run_time, spread
 from models.profiles import ModelProfile, Piece, VariantProfile
 from models.session import Session
 from models.store import ModelError
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import AGREEMENT, Card, Gate, RunTime, Stage, TensorSpec, Variant
-from swarm.core.settings.config import Board
 from tests.models.build.networks import cnn
 
 QUIET = lambda: 0.0                  # noqa: E731 - no other process ever runs

@@ -11,11 +11,11 @@ from onnx import ModelProto
 
 from models.build.measure.runner import Runner
 from models.build.measure.samples import samples
-from models.build.quantize import ways
+from models.build.quantize import int8_graphs
 from models.build.quantize.gates import Agreement, agreement
+from models.build.quantize.int8_graphs import Way, heads, prepared, quantized, weighted
 from models.build.quantize.quantize import quantize
 from models.build.quantize.sensitivity import ranked
-from models.build.quantize.ways import Way, heads, prepared, quantized, weighted
 from swarm.core.settings.errors import BadInput
 from tests.models.build import graphs
 from tests.models.build.networks import CHANNELS, SIDE, cnn, constant, weightless
@@ -108,7 +108,7 @@ def test_heads_are_the_last_weighted_nodes_unless_they_are_much_of_the_work() ->
 def test_old_graphs_are_brought_to_an_opset_with_scales_per_channel() -> None:
     old = cnn(2)
     old.opset_import[0].version = 11     # its operators were the same then
-    assert [entry.version for entry in prepared(old).opset_import] == [ways.LOWEST_OPSET]
+    assert [entry.version for entry in prepared(old).opset_import] == [int8_graphs.LOWEST_OPSET]
 
 
 def test_nodes_get_names_of_their_own() -> None:

@@ -10,7 +10,7 @@ from models import store
 from models.build.cut.proof import prove
 from models.build.cut.verify import Feed
 from models.build.graph.graph import Graph
-from models.build.measure.batch import single
+from models.build.measure.batch_axis import single
 from models.store import ARTEFACTS
 from swarm.core.settings.cards import crossing
 

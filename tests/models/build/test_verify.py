@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from models.build.cut import crew
+from models.build.cut import verify_pool
 from models.build.cut.compare import difference
 from models.build.cut.partition import frontiers, split
 from models.build.cut.proof import prove
@@ -106,11 +106,11 @@ def test_int8_that_differs_is_explained_by_fusion_only_if_the_arithmetic_is_the_
     assert found.explained[0].share == 1.0
 
 
-def test_a_crew_finds_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_finds_what_one_process_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     given = with_sequence()
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(crew, "FEW", 1)
-    found = crew.verify(given, list(samples(given, 2)), tell=lambda done, of: told.append((done, of)))
+    monkeypatch.setattr(verify_pool, "FEW", 1)
+    found = verify_pool.verify(given, list(samples(given, 2)), tell=lambda done, of: told.append((done, of)))
     assert found == checked(given)
     assert told == [(0, 3), (1, 3), (2, 3)]
 

@@ -8,7 +8,7 @@ import pytest
 from swarm.core.clock import ns
 from swarm.core.protocol.messages import Chunk, Start
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, Receipt, TensorHeader, WireError
-from swarm.net.bulk.receiver import IDLE_NS, MOST_TRANSFERS, ROBBED_NS, Complete, Incoming
+from swarm.net.bulk.receiver import AFTER_LOSS_NS, IDLE_NS, MOST_TRANSFERS, Complete, Incoming
 
 
 def announcement(*headers: tuple[str, list[int]], transfer: int = 1) -> Envelope:
@@ -98,7 +98,7 @@ def test_a_bool_that_is_neither_is_refused_at_the_end() -> None:
 
 def test_a_transfer_is_announced_once() -> None:
     lane = incoming(("uint8", [4]))
-    with pytest.raises(WireError, match="transfer: 1 is under way"):
+    with pytest.raises(WireError, match="transfer: 1 is open already"):
         lane.announce(announcement(("uint8", [4])), 8)
     assert chunk(lane, 0, 0, b"abcd") is not None            # the first goes on
 
@@ -136,12 +136,12 @@ def test_a_transfer_that_stands_still_is_given_up_and_one_that_moves_is_not() ->
 
 def test_a_transfer_whose_last_piece_may_be_lost_is_given_up_sooner() -> None:
     lane = incoming(("uint8", [4]))
-    lane.came(1, 4, 5)
+    lane.received(1, 4, 5)
     chunk(lane, 0, 0, b"ab", 1, 5)
-    lane.came(3, 4, 6)                                       # what brought the rest did not come
+    lane.received(3, 4, 6)                                       # what brought the rest did not come
     lane.announce(announcement(("uint8", [8]), transfer=2), 6)
-    assert lane.stale(4 + ROBBED_NS) == []
-    assert lane.stale(6 + ROBBED_NS) == [1]                  # the other one has begun since
+    assert lane.stale(4 + AFTER_LOSS_NS) == []
+    assert lane.stale(6 + AFTER_LOSS_NS) == [1]                  # the other one has begun since
     assert lane.stale(6 + IDLE_NS) == [2]
 
 
@@ -160,35 +160,35 @@ def test_what_the_peer_ends_is_freed() -> None:
 def test_a_receipt_tells_the_newest_and_is_owed_until_it_was_said() -> None:
     lane = Incoming(1)
     assert lane.receipt(0) is None
-    lane.came(1, 100, ns(1.0))
-    lane.came(2, 50, ns(2.0))
-    assert lane.unsaid_bytes == 150
+    lane.received(1, 100, ns(1.0))
+    lane.received(2, 50, ns(2.0))
+    assert lane.unreceipted_bytes == 150
     assert lane.receipt(ns(2.5)) == Receipt(2, 0.5, 0)
     assert lane.receipt(ns(3.0)) == Receipt(2, 1.0, 0)       # the first could not leave
-    lane.said()
+    lane.receipt_sent()
     assert lane.receipt(ns(3.0)) is None
-    assert (lane.owes, lane.unsaid_bytes) == (False, 0)
+    assert (lane.owes_receipt, lane.unreceipted_bytes) == (False, 0)
 
 
 @pytest.mark.parametrize("number", [1, 4, 5])
 def test_numbers_that_do_not_go_up_are_refused_and_owe_nothing(number: int) -> None:
     lane = Incoming(1)
-    lane.came(5, 10, 0)
-    lane.said()
+    lane.received(5, 10, 0)
+    lane.receipt_sent()
     with pytest.raises(WireError, match=f"number: {number} came after 5"):
-        lane.came(number, 10, 0)
+        lane.received(number, 10, 0)
     assert lane.receipt(0) is None
 
 
 def test_numbers_that_were_skipped_are_lost_but_not_those_before_the_first() -> None:
     lane = Incoming(1)
-    lane.came(1000, 1, 0)                                    # we were started after the peer was
-    lane.came(1001, 1, 0)
-    lane.came(1005, 1, 0)
+    lane.received(1000, 1, 0)                                    # we were started after the peer was
+    lane.received(1001, 1, 0)
+    lane.received(1005, 1, 0)
     assert lane.receipt(0) == Receipt(1005, 0.0, 3)
 
 
 def test_a_clock_set_back_holds_nothing_for_less_than_no_time() -> None:
     lane = Incoming(1)
-    lane.came(1, 1, ns(9.0))
+    lane.received(1, 1, ns(9.0))
     assert lane.receipt(ns(1.0)) == Receipt(1, 0.0, 0)

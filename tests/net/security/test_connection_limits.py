@@ -1,4 +1,4 @@
-"""Connections that hoard memory are cut, over real sockets: messages without an end, and with too many frames."""
+"""Connections that fill our memory are cut, over real sockets: messages without an end, and with too many frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from swarm.core.protocol.messages import Drain, Happened, Start
 from swarm.core.protocol.wire import header
 from swarm.net.endpoint import Endpoint
-from swarm.net.security.connection_limits import _come
+from swarm.net.security.connection_limits import _received_bytes
 from tests.core.peak import growth_bytes
 from tests.net.harness import Net
 from tests.net.keyed import GREETING, Swarm, greet
@@ -59,8 +59,8 @@ def _property(name: bytes, value: bytes) -> bytes:
 
 def open_on(endpoint: Endpoint, lane: str) -> dict[int, int]:
     """Bytes that came and are not accounted for, by connection."""
-    connections = endpoint._lanes[lane]._connections
-    return {descriptor: _come(descriptor) - min(one.taken, _come(descriptor))
+    connections = endpoint._lanes.by_name[lane]._connections
+    return {descriptor: _received_bytes(descriptor) - min(one.taken, _received_bytes(descriptor))
             for descriptor, one in connections._open.items()}
 
 
@@ -80,8 +80,8 @@ def endless(lane: str, frame_bytes: int) -> None:
         pushing = net.loop.every(1_000_000, pushed.push)
         net.until(lambda: pushed.cut)
         pushing.cancel()
-    assert b.statistics().refused == {"hoard": 1}
-    net.until(lambda: not b._lanes[lane]._connections._open)
+    assert b.statistics().refused == {"over_buffered": 1}
+    net.until(lambda: not b._lanes.by_name[lane]._connections._open)
     a = net.endpoint("a")
     a.join([b.member])
     net.until(lambda: a.send("b", Start(), [np.zeros(20_000, np.uint8)] if lane == "bulk" else []))
@@ -151,4 +151,4 @@ def test_connections_that_are_gone_are_forgotten(net: Net) -> None:
     a.join([b.member])
     net.until(lambda: len(open_on(b, "urgent")) == len(open_on(b, "bulk")) == 1)
     a.close()
-    net.until(lambda: not any(lane._connections._open for lane in b._lanes.values()))
+    net.until(lambda: not any(lane._connections._open for lane in b._lanes.by_name.values()))

@@ -36,8 +36,8 @@ def test_questions_that_are_none_are_survived_and_counted(swarm: Swarm) -> None:
 
 def test_with_nobody_at_the_door_nobody_gets_in(swarm: Swarm) -> None:
     a = swarm.endpoint("a")
-    assert a._door is not None
-    a._door._zap.unbind(zap.ZAP_ADDRESS)
+    assert a._auth is not None
+    a._auth._zap.unbind(zap.ZAP_ADDRESS)
     swarm.says(swarm.stranger(a, swarm.pair("b")), "b")
     swarm.net.until(lambda: a.statistics().lanes["urgent"].broken_off > 0)
     assert swarm.net.got["a"] == []
@@ -59,5 +59,5 @@ def test_an_endpoint_leaves_nothing_at_the_door(swarm: Swarm) -> None:
         assert len(swarm.net.loop._callbacks) > before
         endpoint.close()
         assert len(swarm.net.loop._callbacks) == before
-        assert endpoint._door is not None
-        assert endpoint._door._reloading.callback is None    # a cancelled timer
+        assert endpoint._auth is not None
+        assert endpoint._auth._reload_timer.callback is None    # a cancelled timer

@@ -26,7 +26,8 @@ SHOWN: dict[str, Any] = {           # what readers rely on
                 "prediction_error_ms_p50": 0.0, "prediction_error_ms_p95": 0.0},
     "planner": {"plans": 0, "epoch": 0, "solve_ms_p50": 0.0},
     "world": {"steps": 0, "real_time_factor": 0.0, "lag_ms_p99": 0.0},
-    "mission": {"targets": 0, "found": 0, "coverage": 0.0, "collisions": 0},
+    "mission": {"headline": "", "found": 0.0, "coverage": 0.0, "collisions": 0.0},
+    "measures": {"found": {"unit": "", "text": ""}},
     "host_overloaded": False, "faults": [], "accepted": True,
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm.core.settings.config import FleetSpec
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import FleetSpec
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.recorder import RunFolder
 from swarm.telemetry.report.report import write_report
@@ -160,7 +160,7 @@ def test_the_plain_table_has_a_column_per_run() -> None:
     drawn = side_by_side(summaries).splitlines()
     assert drawn[0].split() == ["planner", "local"]
     assert [line.split("  ")[0] for line in drawn[2:]] == [
-        "on time", "latency p50", "latency p99", "targets found", "coverage", "requests", "lost", "offloaded",
+        "on time", "latency p50", "latency p99", "requests", "lost", "offloaded", "found", "coverage", "collisions",
         "detect on time", "segment on time"]
     assert len({len(line) for line in drawn[1:]}) == 1
     assert side_by_side([{}]).count("-") >= 8

@@ -1,0 +1,103 @@
+"""Models of many makers brought to one plain form: no functions, initializers that are constants, static inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx
+from onnx import ModelProto, TensorShapeProto, TypeProto
+from onnx.inliner import inline_local_functions
+
+from models.build.graph.tensors import DTYPES, spec_of
+from swarm.core.settings.errors import BadInput
+
+LOWEST_IR = 4
+"""From here on an initializer need not be an input too."""
+
+
+def normalized(model: ModelProto) -> ModelProto:
+    """A copy without local functions, whose inputs are true inputs of one type and shape.
+
+    An initializer that is listed as an input as well, a default that a caller could replace, becomes a constant.
+    Raises: BadInput for inputs that are no tensors or have dynamic axes.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(inline_local_functions(model) if model.functions else model)
+    graph = copy.graph
+    constant = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    inputs = [value for value in graph.input if value.name not in constant]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    copy.ir_version = max(copy.ir_version, LOWEST_IR)
+    for value in graph.input:
+        if spec_of(value) is None:
+            axes = dynamic_axes(copy)
+            if value.type.HasField("tensor_type") and axes:
+                raise BadInput(f"input {value.name!r}", f"has dynamic axes: {', '.join(axes)}",
+                               " ".join(f"--axis {axis}=N" for axis in axes))
+            if value.type.tensor_type.elem_type in DTYPES:
+                raise BadInput(f"input {value.name!r}", "does not say how many axes it has", "a shape, or dynamic axes")
+            raise BadInput(f"input {value.name!r}", f"is a {_kind(value.type)}", "tensors of numbers and truth values")
+    return copy
+
+
+def dynamic_axes(model: ModelProto) -> list[str]:
+    """Names of the axes of the inputs that have no fixed size, in order; one without a name is INPUT.AXIS."""
+    constant = {tensor.name for tensor in model.graph.initializer}
+    axes = [
+        side.dim_param or f"{value.name}.{axis}"
+        for value in model.graph.input if value.name not in constant
+        for axis, side in enumerate(value.type.tensor_type.shape.dim) if _is_open(side)
+    ]
+    return list(dict.fromkeys(axes))
+
+
+def leading_axes(model: ModelProto) -> list[str]:
+    """The dynamic axes that come first wherever they are: batches."""
+    elsewhere = {
+        side.dim_param for value in model.graph.input for side in value.type.tensor_type.shape.dim[1:] if side.dim_param
+    }
+    first = {
+        value.type.tensor_type.shape.dim[0].dim_param or f"{value.name}.0"
+        for value in model.graph.input if value.type.tensor_type.shape.dim
+    }
+    return [axis for axis in dynamic_axes(model) if axis in first - elsewhere]
+
+
+def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
+    """Give dynamic axes of the inputs their size, in place; what follows from it is inferred anew.
+
+    Raises: BadInput for a size below one or an axis that the model does not have.
+    """
+    known = dynamic_axes(model)
+    for axis, size in sizes.items():
+        if axis not in known:
+            raise BadInput(f"--axis {axis}", "is no dynamic axis of the model", f"known: {', '.join(known) or 'none'}")
+        if size < 1:
+            raise BadInput(f"--axis {axis}={size}", "is no size", "1 or more")
+    if not sizes:
+        return
+    graph = model.graph
+    for value in graph.input:
+        for axis, side in enumerate(value.type.tensor_type.shape.dim):
+            size = sizes.get(side.dim_param or f"{value.name}.{axis}")
+            if size is not None and _is_open(side):
+                side.dim_value = size
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    found = {value.name: value for value in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output}
+    for value in graph.output:
+        value.CopyFrom(found[value.name])
+
+
+def _is_open(side: TensorShapeProto.Dimension) -> bool:
+    """Whether an axis has no fixed size; some exporters write -1."""
+    return not side.HasField("dim_value") or side.dim_value < 0
+
+
+def _kind(kind: TypeProto) -> str:
+    which = kind.WhichOneof("value") or "nothing"
+    if which == "tensor_type":
+        return f"{onnx.TensorProto.DataType.Name(kind.tensor_type.elem_type).lower()} tensor"
+    return which.removesuffix("_type")

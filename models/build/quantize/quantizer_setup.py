@@ -1,0 +1,62 @@
+"""What the quantizer of one model needs: inputs to calibrate on, a judge of variants, and the figures for the card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from onnx import ModelProto
+
+from models.build.measure.runner import Runner
+from models.build.quantize.calibration_inputs import WORLD, camera_inputs, inputs_of, is_camera
+from models.build.quantize.gates import Agreement, Judge, Labelled
+from models.build.quantize.int8_graphs import Inputs
+from models.build.train import frames as worlds
+from models.build.train.evaluate import evaluate
+from models.build.train.frames import Frames
+from swarm.core.settings.cards import AGREEMENT, Card, SizeError
+from swarm.core.settings.errors import BadInput
+
+Say = Callable[[str], None]
+LABELLED = ("detect", "segment")
+"""Tasks whose truth our worlds know."""
+
+
+class QuantizerSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """See `setup_for`; `measure` gives a graph's metrics and error model."""
+
+    inputs: Sequence[Inputs]
+    judge: Judge
+    measure: Callable[[ModelProto], tuple[dict[str, float], list[SizeError]]]
+
+
+def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say) -> QuantizerSetup:
+    """From `world`, `random`, or files; a task that our worlds know the truth of is judged by its own metric on them.
+
+    Where no truth is known, half of the inputs calibrate, and outputs are compared on the other half. Rendered frames
+    are kept in `folder`. Raises: BadInput.
+    """
+    if card.task in LABELLED:
+        calibration = (frames("calibrate", folder, say).images if source == WORLD else None)
+        inputs = inputs_of(source, card, model) if calibration is None else camera_inputs(calibration, card)
+        return labelled(card, model, inputs, frames("choose", folder, say), frames("test", folder, say))
+    if source == WORLD and not is_camera(card):
+        raise BadInput(f"--calibrate {WORLD}", f"{card.name} takes no frames of a camera, uint8 [1, 72, 96, 3]",
+                       "random, or .npy or .npz files")
+    inputs = (camera_inputs(frames("calibrate", folder, say).images, card) if source == WORLD
+              else inputs_of(source, card, model))
+    judge = Agreement(model, inputs[1::2])
+    return QuantizerSetup(inputs=inputs[::2], judge=judge, measure=lambda graph: ({AGREEMENT: judge.score(graph)}, []))
+
+
+def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Frames, test: Frames) -> QuantizerSetup:
+    """Judged on one set of frames; the card's figures come from another."""
+    return QuantizerSetup(
+        inputs=inputs, judge=Labelled(card.task, card.primary_metric, model, choose),
+        measure=lambda graph: evaluate(card.task, Runner(graph), test),
+    )
+
+
+def frames(kind: str, folder: Path, say: Say) -> Frames:
+    return worlds.load(kind, *worlds.USED[kind], folder=folder, say=say)

@@ -1,0 +1,50 @@
+"""The commands of `swarm`: one module each, and the folder is the registry.
+
+A command's module defines `HELP` (a line), `EXAMPLE` (a command line), `arguments(parser)`, where it has any, and
+`run(given) -> int`, the exit code. It may define `DESCRIPTION`, for `--help`. It imports anything heavy within `run`:
+`swarm --help` imports every command. A command that has actions (`swarm keys new`) is a folder with a module for each
+action; its `__init__.py` defines `HELP`, `EXAMPLE` and, where all actions have arguments in common, `arguments`.
+A name that Python reserves has a `_` behind it: `import_.py` is `import`. Names that begin with `_` are no commands.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+
+from swarm.cli.parser import Parser
+
+
+def available(package: ModuleType) -> dict[str, str]:
+    """Module by name of the command, for every command in this package, sorted."""
+    modules = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
+    return {name.removesuffix("_"): f"{package.__name__}.{name}" for name in modules}
+
+
+def add_to(
+    parser: Parser, package: ModuleType, *, dest: str, metavar: str, common: Callable[[Parser], None] | None = None
+) -> None:
+    """Give a parser the commands of this package. `common`: adds arguments to each of them."""
+    choices = parser.add_subparsers(dest=dest, metavar=metavar, required=True)
+    for name, path in available(package).items():
+        command = importlib.import_module(path)
+        sub = choices.add_parser(
+            name, help=command.HELP, description=getattr(command, "DESCRIPTION", command.HELP),
+            epilog=f"example: {command.EXAMPLE}", arguments=partial(_arguments, command, common),
+        )
+        if not hasattr(command, "__path__"):
+            sub.set_defaults(run=command.run)
+
+
+def _arguments(command: ModuleType, common: Callable[[Parser], None] | None, parser: Parser) -> None:
+    """The arguments of one command, or its actions."""
+    own = getattr(command, "arguments", None)
+    if hasattr(command, "__path__"):
+        add_to(parser, command, dest="action", metavar="ACTION", common=own)
+        return
+    for add in (common, own):
+        if add is not None:
+            add(parser)

@@ -1,0 +1,54 @@
+"""`swarm demo`: the same flight twice, without and with the planner."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from swarm.cli import extras
+
+HELP = "fly search_rescue twice, each robot for itself and then planned, and compare"
+EXAMPLE = "swarm demo"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--duration", type=float, default=25.0, metavar="S", help="of each flight; default: 25")
+    p.add_argument("--seed", type=int, metavar="N")
+    p.add_argument("--out", default="runs/demo", metavar="DIR")
+
+
+def run(given: argparse.Namespace) -> int:
+    """The same seed twice: each robot for itself, then planned. Fails unless planning wins."""
+    extras.needed("swarm demo", *extras.RUN)
+    from swarm.cli.commands.launch import command_line
+    from swarm.core.clock import MonotonicClock
+    from swarm.launcher.launch import Launch
+    from swarm.launcher.load import load_launch
+    from swarm.launcher.progress import progress_on
+    from swarm.run.settings.resolve import Options
+    from swarm.telemetry.report.report import write_report
+    from swarm.telemetry.report.side_by_side import table
+
+    summaries: list[dict[str, Any]] = []
+    commanded_ns = None                              # the first flight's clock runs from the command itself
+    for policy in ("local", "planner"):
+        resolved = load_launch(Options(
+            launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
+        print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
+        outcome = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
+                         commanded_ns=commanded_ns).run()
+        if outcome.summary is None or outcome.exit_code:
+            if outcome.error:
+                print(f"swarm: {outcome.error}", file=sys.stderr)
+            return outcome.exit_code or 1
+        summaries.append(outcome.summary)
+        commanded_ns = MonotonicClock().now_ns()
+    report = write_report(Path(given.out) / "planner", [Path(given.out) / "local"])
+    print(f"{table(summaries)}\nreport: {report}")
+    local, planned = (summary["on_time_ratio"] for summary in summaries)
+    if planned <= local:
+        print(f"swarm: planning did not win: {planned:.1%} on time against {local:.1%}", file=sys.stderr)
+        return 1
+    return 0

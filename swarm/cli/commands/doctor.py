@@ -1,0 +1,106 @@
+"""`swarm doctor`: whether this machine has what the runtime needs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import sys
+from typing import NamedTuple
+
+HELP = "check this machine: Python, packages, cores, boards, models"
+EXAMPLE = "swarm doctor"
+DISTRIBUTION = "swarm-edge-runtime"
+NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "rich", "yaml", "zmq")
+OPTIONAL = {
+    "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
+    "matplotlib": "charts in reports (extra sim)",
+    "ray": "the planner's wider portfolio (extra planner)",
+}
+FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions that have the same module
+UNKNOWN = "unknown"
+
+
+class Finding(NamedTuple):
+    """The result of one check; `ok` is None for what may be absent."""
+
+    what: str
+    ok: bool | None
+    detail: str
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", action="store_true")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check this machine. Exit code 1 if something needed is missing."""
+    findings = [_python(), _cores(), *map(_package, NEEDED), *(_optional(n, why) for n, why in OPTIONAL.items()),
+                _boards(), _models()]
+    well = all(finding.ok is not False for finding in findings)
+    if given.json:
+        print(json.dumps({"ok": well, "findings": [finding._asdict() for finding in findings]}))
+    else:
+        from swarm.telemetry.report.text_table import text_table
+
+        marks = {True: "ok", False: "MISSING", None: "absent"}
+        print(text_table((), [(marks[f.ok], f.what, f.detail) for f in findings]), end="")
+    return 0 if well else 1
+
+
+def version_of(distribution: str) -> str:
+    """Of a distribution that is installed; else `UNKNOWN`."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return UNKNOWN
+
+
+def _python() -> Finding:
+    return Finding(what="python", ok=sys.platform == "linux",
+                   detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _cores() -> Finding:
+    return Finding(what="cores", ok=True, detail=f"{len(os.sched_getaffinity(0))} that this process may use")
+
+
+def _package(module: str) -> Finding:
+    there = importlib.util.find_spec(module) is not None
+    name = {"yaml": "pyyaml", "zmq": "pyzmq"}.get(module, module)
+    return Finding(what=name, ok=there, detail=version_of(name) if there else f"pip install {name}")
+
+
+def _optional(module: str, why: str) -> Finding:
+    there = importlib.util.find_spec(module) is not None
+    versions = map(version_of, (module, *FORKS.get(module, ())))
+    version = next((found for found in versions if found != UNKNOWN), UNKNOWN)
+    return Finding(what=module, ok=there or None, detail=f"{version}: {why}" if there else why)
+
+
+def _boards() -> Finding:
+    from swarm.core.settings.errors import BadInput
+    from swarm.launcher import find
+    from swarm.launcher.load import load_boards
+
+    try:
+        path = find.boards_file(find.folders()[0] / find.BOARDS) if find.folders() else None
+        boards = load_boards(path) if path else {}
+    except BadInput as error:
+        return Finding(what="boards", ok=False, detail=str(error))
+    return Finding(what="boards", ok=bool(boards), detail=f"{', '.join(boards)} in {path}" if boards else "none found")
+
+
+def _models() -> Finding:
+    from models import store
+
+    try:
+        for name in store.names():
+            store.check(store.load_card(name))
+    except store.ModelError as error:
+        return Finding(what="models", ok=False, detail=str(error))
+    names = store.names()
+    return Finding(what="models", ok=bool(names), detail=", ".join(names) or f"none in {store.ARTEFACTS}")

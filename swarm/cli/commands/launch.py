@@ -1,0 +1,90 @@
+"""`swarm launch NAME|FILE`: one run, from its launch file to its run folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from swarm.cli import extras
+
+HELP = "start a world, its robots and the planner, and write a run folder"
+EXAMPLE = "swarm launch search_rescue --set streams.0.rate_hz=3 --duration 30 --policy planner"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("launch", metavar="NAME|FILE", help="a launch file, or its name in ./launch or in the package")
+    p.add_argument("--set", dest="assignments", metavar="path.to.0.key=value", action="append", default=[],
+                   help="change a value of the launch file; may be given again")
+    p.add_argument("--robots", type=int, metavar="N", help="this many robots in all, in the fleet's proportions")
+    p.add_argument("--duration", type=float, metavar="S", help="seconds that the streams run")
+    p.add_argument("--seed", type=int, metavar="N")
+    p.add_argument("--policy", metavar="P", help="local, greedy, planner, or split:N (cut over N agents)")
+    p.add_argument("--clock", choices=("real", "virtual"))
+    p.add_argument("--network", choices=("loopback", "ether", "radio"))
+    p.add_argument("--record", action="store_true", help="keep what robots saw and were told: swarm models replay RUN")
+    p.add_argument("--ray", default="local", metavar="ADDRESS", help="local, none, or the address of a cluster")
+    p.add_argument("--out", metavar="DIR", help="the run folder; default: runs/NAME-TIME")
+    p.add_argument("--dry-run", action="store_true", help="print the resolved launch file and start nothing")
+    p.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Resolve, fly, tell. Errors go to stderr in one line; with --json, stdout has the summary and nothing else."""
+    from swarm.core.clock import local_stamp
+    from swarm.launcher.load import load_launch
+    from swarm.run.settings.resolve import Options, dry_run
+
+    resolved = load_launch(Options(
+        launch=given.launch, assignments=given.assignments, robots=given.robots, duration_s=given.duration,
+        seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
+        record=given.record or None,
+    ))
+    if given.dry_run:
+        print(dry_run(resolved), end="")
+        return 0
+    extras.needed("swarm launch", *extras.RUN)
+    from swarm.launcher.launch import Launch
+    from swarm.launcher.progress import Quiet, progress_on
+
+    out = Path(given.out or f"runs/{resolved.launch.scenario}-{local_stamp()}")
+    outcome = Launch(
+        resolved, out, command=command_line(), progress=Quiet() if given.json else progress_on(sys.stderr),
+    ).run()
+    if outcome.summary is not None:
+        print(json.dumps(outcome.summary) if given.json else _told(outcome.summary, out))
+    if outcome.error:
+        print(f"swarm: {outcome.error}", file=sys.stderr)
+    return outcome.exit_code
+
+
+def _told(summary: dict[str, Any], out: Path) -> str:
+    """The end of a run, for people."""
+    from swarm.telemetry.report.side_by_side import table
+
+    lines = [table([summary]).rstrip()]
+    for rule in summary.get("accept", []):
+        value = rule["value"]
+        shown = f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else value
+        lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} (it is {shown})")
+    struck = [fault for fault in summary["faults"] if fault["done_s"] is not None]
+    if struck:
+        again = [fault["recover_s"] for fault in struck]
+        lines.append(f"faults: {len(struck)} injected; " + (
+            f"service did not recover after {sum(s is None for s in again)} of them" if None in again
+            else f"service recovered within {max(again):.2f} s"))
+    if summary["unwritten"]:
+        lines.append("not written, for lack of disk space: " + ", ".join(
+            f"{count} of {name}" for name, count in summary["unwritten"].items()))
+    if summary["host_overloaded"]:
+        lines.append("host_overloaded: this host could not keep up with the boards it emulates; latencies are too high")
+    return "\n".join([*lines, f"report: {out / 'report.html'}"])
+
+
+def command_line() -> list[str]:
+    """The command as the user typed it, for the manifest."""
+    return ["swarm", *(shlex.quote(argument) for argument in sys.argv[1:])]

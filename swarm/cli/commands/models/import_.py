@@ -1,0 +1,59 @@
+"""`swarm models import FILE`: any ONNX graph becomes a model of the user's store."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from swarm.cli import extras
+from swarm.core.settings.errors import BadInput
+
+HELP = "take in any ONNX graph"
+EXAMPLE = "swarm models import resnet.onnx --axis batch=1"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", help="an ONNX graph, with its external data beside it")
+    p.add_argument("--name", metavar="N", help="of the model; default: the file's")
+    p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
+                   help="bind a dynamic axis; may be given again; default: 1 for one that leads")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Prints what the graph is."""
+    extras.needed("swarm models import", "onnx")
+    import msgspec
+
+    from models.build.importing import import_file
+    from swarm.cli.status_line import StatusLine
+
+    path = Path(given.file)
+    name = given.name or re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem)
+    with StatusLine() as status:
+        card = import_file(path, name, axis_sizes(given.axis), say=status)
+    if given.json:
+        print(msgspec.json.encode(card).decode())
+        return 0
+    ((key, variant),) = card.variants.items()
+    print(f"{card.name}: {key}, {card.parameters:,} parameters, {card.macs / 1e6:,.1f} M multiply-accumulates, "
+          f"opset {card.opset}, IR {card.ir_version}")
+    for word, specs in (("input", card.inputs), ("output", card.outputs)):
+        print("\n".join(f"  {word:7}{spec.name} {spec.dtype} {spec.shape}" for spec in specs))
+    bound = ", ".join(f"{axis} = {size}" for axis, size in card.dynamic_axes.items())
+    print(f"  axes   {bound or 'all static'}")
+    print(f"  nodes  {', '.join(f'{count} {operator}' for operator, count in card.operators.items())}")
+    print(f"  file   {variant.bytes / 1024:,.0f} KiB, sha256 {variant.sha256}, p50 {variant.run_time.p50_ms:.2f} ms")
+    return 0
+
+
+def axis_sizes(given: Sequence[str]) -> dict[str, int]:
+    """Size by name of each `--axis NAME=SIZE`. Raises: BadInput for what is not a name and a whole number."""
+    found: dict[str, int] = {}
+    for text in given:
+        name, _, size = text.rpartition("=")
+        if not name or not size.isascii() or not size.isdigit() or len(size) > 9:
+            raise BadInput(f"--axis {text}", "is no axis and size", "like --axis batch=1")
+        found[name] = int(size)
+    return found

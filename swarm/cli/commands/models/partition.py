@@ -1,0 +1,83 @@
+"""`swarm models partition NAME`: a model becomes a chain of stages."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from swarm.cli import extras
+from swarm.core.settings.errors import BadInput
+
+if TYPE_CHECKING:
+    from swarm.core.settings.cards import Card
+
+HELP = "cut a model into stages that take about as long each"
+EXAMPLE = "swarm models partition detector --stages 8"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("name", metavar="NAME")
+    p.add_argument("--stages", type=int, metavar="N", default=8, help="at most; default: 8")
+    p.add_argument("--variant", metavar="V", help="default: all")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Cuts the variants, and prints a table of each one's stages."""
+    import msgspec
+
+    from models import store
+    from swarm.core.policy.plan import MOST_STAGES
+    from swarm.core.settings.cards import crossing
+    from swarm.core.settings.rules import known
+
+    known(given.name, store.names(), "swarm models partition", "model")
+    extras.needed("swarm models partition", "onnx")
+    from models.build.cut.staging import partition as cut
+    from swarm.cli.status_line import StatusLine
+
+    if not 2 <= given.stages <= MOST_STAGES:
+        raise BadInput(f"--stages {given.stages}", "cuts nothing" if given.stages < 2 else "is more than robots take",
+                       f"2 to {MOST_STAGES}")
+    card = store.load_card(given.name)
+    with StatusLine() as status:
+        card = cut(card, given.stages, _variants(card, given.variant), say=status)
+    if given.json:
+        made = {key: {"stages": msgspec.to_builtins(variant.stages),
+                      "crossing": [msgspec.to_builtins(crossing(card, key, k)) for k in range(len(variant.stages) + 1)]}
+                for key, variant in card.variants.items()}
+        print(msgspec.json.encode({"name": card.name, "variants": made}).decode())
+        return 0
+    for key in _variants(card, given.variant):
+        _print_stages(card, key)
+    return 0
+
+
+def _print_stages(card: Card, key: str) -> None:
+    """A row per stage, with the tensors that cross to the next one."""
+    from swarm.core.settings.cards import crossing
+    from swarm.telemetry.report.text_table import text_table
+
+    variant = card.variants[key]
+    if not variant.stages:
+        print(f"{card.name} {key}: stays whole; no cut leaves stages that are long enough to be worth their hand-over")
+        return
+    chain_ms = sum(stage.run_time.p50_ms for stage in variant.stages)
+    print(f"{card.name} {key}: {len(variant.stages)} stages, p50 {chain_ms:.2f} ms one after the other, "
+          f"whole {variant.run_time.p50_ms:.2f} ms")
+    rows = []
+    for k, stage in enumerate(variant.stages):
+        behind = crossing(card, key, k + 1)
+        rows.append((str(k), f"{stage.run_time.p50_ms:.2f}", f"{stage.macs / 1e6:.1f}", f"{stage.bytes / 1024:.0f}",
+                     f"{sum(spec.bytes for spec in behind) / 1024:.1f}",
+                     ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in behind)))
+    header = ("stage", "p50 ms", "M MACs", "file KiB", "crosses KiB", "tensors behind it")
+    print(text_table(header, rows, right=range(5)), end="")
+
+
+def _variants(card: Card, asked: str | None) -> list[str]:
+    """The variant asked for, else all. Raises: BadInput."""
+    from swarm.core.settings.rules import known
+
+    if asked is not None:
+        known(asked, card.variants, "--variant", "variant")
+    return [asked] if asked else list(card.variants)

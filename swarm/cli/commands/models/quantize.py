@@ -1,0 +1,78 @@
+"""`swarm models quantize NAME --calibrate SOURCE`: int8 variants that pass the gate, kept in the user's store."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from swarm.cli import extras
+from swarm.core.settings.errors import BadInput
+
+if TYPE_CHECKING:
+    from models.build.quantize.variants import QuantizationResult
+
+HELP = "make int8 variants, and keep those that pass the gate"
+EXAMPLE = "swarm models quantize detector --calibrate world"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("name", metavar="NAME")
+    p.add_argument("--calibrate", metavar="SOURCE", required=True,
+                   help="world (rendered frames), random, or a .npy or .npz file or a folder of these")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Exit code 1 if no variant passes."""
+    from models import cache, store
+    from swarm.core.settings.rules import known
+
+    known(given.name, store.names(), "swarm models quantize", "model")
+    extras.needed("swarm models quantize", "onnx")
+    from models.build.quantize.calibration_inputs import WORLD
+    from models.build.quantize.quantizer_setup import LABELLED, setup_for
+    from models.build.quantize.variants import load, make_int8_variants
+    from swarm.cli.status_line import StatusLine
+
+    card, told = store.load_card(given.name), []
+    if given.calibrate == WORLD or card.task in LABELLED:
+        extras.needed("swarm models quantize", "pybullet")
+    with StatusLine() as status:
+        def tell(trial: str) -> None:
+            told.append(trial)
+            status(f"{card.name} {trial}")
+
+        try:
+            used = setup_for(card, load(card), given.calibrate, cache.folder() / "frames", status)
+            result = make_int8_variants(card, used, say=status, tell=tell)
+        except ValueError as error:
+            if isinstance(error, BadInput):
+                raise
+            raise BadInput(f"model {given.name!r}", str(error), "a float32 graph with weights") from None
+    _print(result, told, given.json)
+    return 0 if result.made else 1
+
+
+def _print(result: QuantizationResult, told: list[str], as_json: bool) -> None:
+    import msgspec
+
+    from models import profiles
+
+    card, times = result.card, profiles.run_times(result.card, result.profile.variants)
+    slower, chosen = profiles.slower_than_parent(card, times), profiles.chosen(card, times)
+    if as_json:
+        made = [{
+            "variant": key, "way": card.variants[key].way, "gate": msgspec.to_builtins(card.variants[key].gate),
+            "bytes": card.variants[key].bytes, "stages": len(card.variants[key].stages), "p50_ms": times[key].p50_ms,
+            "slower_than": slower.get(key, ""), "chosen_here": key == chosen,
+        } for key in result.made]
+        print(msgspec.json.encode({"name": card.name, "made": made, "trials": told}).decode())
+        return
+    print("\n".join(f"  {line}" for line in told))
+    for key in result.made:
+        mark = f", slower than {slower[key]} here" if key in slower else ", chosen here" if key == chosen else ""
+        variant = card.variants[key]
+        stages = f" in {len(variant.stages)} stages" if variant.stages else ""
+        print(f"{card.name} {key}{stages}: {variant.way}; {variant.bytes / 1024:,.0f} KiB, "
+              f"p50 {times[key].p50_ms:.2f} ms{mark}")
+    if not result.made:
+        print(f"{card.name}: no int8 variant passed the gate; nothing was kept")

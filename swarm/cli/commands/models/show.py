@@ -1,0 +1,113 @@
+"""`swarm models show NAME`: what the card says, with the run times of this machine where it was profiled."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from models.profiles import VariantProfile
+    from swarm.core.settings.cards import Card, Variant
+
+HELP = "one model: accuracy against run time and size, and its cuts"
+EXAMPLE = "swarm models show detector"
+BAR = 20                             # characters
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("name", metavar="NAME")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Checks the files, too, and names one that is not what the card says."""
+    import msgspec
+
+    from models import store
+    from swarm.cli.variant_rows import rows_of
+    from swarm.core.settings.cards import crossing
+    from swarm.core.settings.rules import known
+
+    known(given.name, store.names(), "swarm models show", "model")
+    card = store.load_card(given.name)
+    store.check(card)
+    if given.json:
+        cuts = {key: [[msgspec.to_builtins(spec) for spec in crossing(card, key, k)]
+                      for k in range(1, len(variant.stages))] for key, variant in card.variants.items()}
+        print(json.dumps(msgspec.to_builtins(card) | {"here": rows_of(card), "cuts": cuts}))
+    else:
+        print("\n".join([*_about(card), "", *_variants(card), *_cuts(card)]))
+    return 0
+
+
+def _about(card: Card) -> list[str]:
+    macs = f", {card.macs / 1e6:,.1f} M multiply-accumulates" if card.macs else ""
+    made = f"opset {card.opset}, IR {card.ir_version}"
+    lines = [f"{card.name}: {card.task or 'no task'}, {card.parameters:,} parameters{macs}, {made}"]
+    lines += [f"  input   {spec.name} {spec.dtype} {spec.shape}, {spec.bytes:,} bytes" for spec in card.inputs]
+    lines += [f"  output  {spec.name} {spec.dtype} {spec.shape}, {spec.bytes:,} bytes" for spec in card.outputs]
+    return [*lines, f"  made by {card.made_by}"]
+
+
+def _variants(card: Card) -> list[str]:
+    """A chart of accuracy against run time, a table of times and sizes, and what else is known of each variant."""
+    from rich.bar import Bar
+
+    from swarm.cli.scatter import scatter
+    from swarm.cli.variant_rows import measured_here, notes_of, rows_of
+    from swarm.telemetry.report.text_table import text_table
+
+    rows, notes = rows_of(card), notes_of(card)
+    most_ms, most_bytes = max(row["p50_ms"] for row in rows), max(row["bytes"] for row in rows)
+    chart = scatter([(row["variant"], row["p50_ms"], row["value"]) for row in rows], "ms p50", card.primary_metric)
+    table = text_table(("variant", "p50 ms", "", "KiB", "", ""), [
+        (row["variant"], f"{row['p50_ms']:.2f}", Bar(most_ms, 0, row["p50_ms"], width=BAR),
+         f"{row['bytes'] / 1024:,.0f}", Bar(most_bytes, 0, row["bytes"], width=BAR), notes[row["variant"]])
+        for row in rows], right=(1, 3))
+    lines = [*chart, "", *table.splitlines(), ""]
+    for key, variant in card.variants.items():
+        figures = ", ".join(f"{metric} {value:.4g}" for metric, value in variant.metrics.items())
+        way = f"; from {variant.parent}: {variant.way}" if variant.parent else ""
+        lines += [f"{key}: {figures}{way}", *(f"  {line}" for line in _at_once(variant, measured_here(card).get(key)))]
+    return lines
+
+
+def _at_once(variant: Variant, here: VariantProfile | None) -> list[str]:
+    """How many inputs one run takes, and what that saves, as measured here or else as the card has it."""
+    from models.batch_sizes import paying
+
+    if variant.batch == 1:
+        return []
+    whole, batches = (here.whole.run_time, here.batches) if here else (variant.run_time, variant.batch_times)
+    told = [f"{n} in {time.p50_ms:.2f} ms ({time.p50_ms / n / whole.p50_ms:.2f} of one each)"
+            for n, time in sorted(batches.items())]
+    pays = len(paying(whole, batches))
+    agents = f"agents run up to {pays} at once" if pays else "agents run them one by one, since that gains too little"
+    return [f"takes up to {variant.batch} inputs at once" + (f": {', '.join(told)}; {agents}" if told else "")]
+
+
+def _cuts(card: Card) -> list[str]:
+    """Stage by stage, with the tensors that cross between them."""
+    from rich.bar import Bar
+
+    from swarm.core.settings.cards import crossing
+    from swarm.telemetry.report.text_table import text_table
+
+    lines = []
+    for key, variant in card.variants.items():
+        if not variant.stages:
+            lines += ["", f"{key}: not cut; `swarm models partition {card.name}` cuts it"]
+            continue
+        sizes = [sum(spec.bytes for spec in crossing(card, key, k)) for k in range(len(variant.stages) + 1)]
+        most, most_ms = max(sizes), max(stage.run_time.p50_ms for stage in variant.stages)
+        rows: list[tuple[object, ...]] = []
+        for k, stage in enumerate(variant.stages):
+            if k:
+                names = ", ".join(spec.name for spec in crossing(card, key, k))
+                rows.append((f"cut {k}", "", "", f"{sizes[k] / 1024:,.1f}", Bar(most, 0, sizes[k], width=BAR), names))
+            rows.append((f"stage {k}", f"{stage.run_time.p50_ms:.2f}",
+                         Bar(most_ms, 0, stage.run_time.p50_ms, width=BAR), f"{stage.bytes / 1024:,.0f}", "",
+                         f"{stage.macs / 1e6:,.1f} M multiply-accumulates"))
+        table = text_table(("", "p50 ms", "", "KiB", "", ""), rows, right=(1, 3))
+        lines += ["", f"{key} in {len(variant.stages)} stages:", *(f"  {line}" for line in table.splitlines())]
+    return lines

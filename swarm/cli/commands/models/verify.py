@@ -1,0 +1,121 @@
+"""`swarm models verify NAME|FILE`: whether the stages of cut graphs give what the whole gives."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarm.cli import extras
+from swarm.core.settings.errors import BadInput
+
+if TYPE_CHECKING:
+    from models.build.cut.proof import Proof
+    from swarm.cli.status_line import StatusLine
+
+HELP = "show that the stages of a cut graph give what the whole gives"
+EXAMPLE = "swarm models verify detector --all-cuts --json"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("model", metavar="NAME|FILE", help="a model, or an .onnx file")
+    p.add_argument("--all-cuts", action="store_true", help="every cut, not only the 8 best")
+    p.add_argument("--variant", metavar="V", help="default: all")
+    p.add_argument("--inputs", metavar="SOURCE",
+                   help="real inputs: world (rendered frames), random (none), or a .npy or .npz file or a folder of "
+                        "these; default: world where the model takes such frames")
+    p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
+                   help="bind a dynamic axis of a file; may be given again")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Exit code 1 when a cut fails. Names each cut that fails."""
+    extras.needed("swarm models verify", "onnx")
+    import msgspec
+
+    from swarm.cli.status_line import StatusLine
+
+    with StatusLine() as status:
+        name, proofs = (_file if Path(given.model).suffix == ".onnx" else _model)(given, status)
+    if given.json:
+        print(msgspec.json.encode(_summary(name, proofs)).decode())
+    else:
+        for key, proof in proofs.items():
+            _print(f"{name} {key}".strip(), proof)
+    for key, proof in proofs.items():
+        for line in proof.failures:
+            print(f"swarm: {name} {key}: {line}", file=sys.stderr)
+    return 1 if any(proof.failures for proof in proofs.values()) else 0
+
+
+def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
+    """Of each variant of a model, or of the one asked for."""
+    from models import store
+    from models.build.cut.proof import prove_variant
+    from models.build.quantize.calibration_inputs import RANDOM, WORLD, is_camera
+    from swarm.core.settings.rules import known
+
+    known(given.model, store.names(), "swarm models verify", "model")
+    card = store.load_card(given.model)
+    if given.variant is not None:
+        known(given.variant, card.variants, "--variant", "variant")
+    if given.axis:
+        raise BadInput("--axis", "is for files", "a model of the store has its axes bound")
+    source = given.inputs or (WORLD if is_camera(card) and importlib.util.find_spec("pybullet") else RANDOM)
+    if source == WORLD:
+        extras.needed("swarm models verify --inputs world", "pybullet")
+    proofs = {}
+    for key in [given.variant] if given.variant else card.variants:
+        tell = _teller(status, f"{card.name} {key}")
+        proofs[key] = prove_variant(card, key, all_cuts=given.all_cuts, source=source, tell=tell)
+    return card.name, proofs
+
+
+def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
+    """Of a file that is no model of the store: on random inputs alone."""
+    from models.build.cut.proof import prove
+    from models.build.importing import read, static
+    from swarm.cli.commands.models.import_ import axis_sizes
+
+    if given.inputs or given.variant:
+        raise BadInput(given.model, "has no variants, and is run on random inputs only", "import it first")
+    graph, _ = static(read(Path(given.model)), axis_sizes(given.axis), given.model)
+    return given.model, {"": prove(graph.model, all_cuts=given.all_cuts, tell=_teller(status, given.model))}
+
+
+def _teller(status: StatusLine, what: str) -> Callable[[int, int], None]:
+    return lambda done, of: status(f"{what}: {done} of {of} cuts")
+
+
+def _summary(name: str, proofs: dict[str, Proof]) -> dict[str, object]:
+    """All variants together, with the keys of one report, and each by itself."""
+    import msgspec
+
+    reports = {key: proof.report for key, proof in proofs.items()}
+
+    def merged(field: str) -> list[object]:
+        return [msgspec.structs.replace(one, cut=f"{key} {one.cut}".strip())
+                for key, report in reports.items() for one in getattr(report, field)]
+
+    return {
+        "model": name, "cuts": sum(report.cuts for report in reports.values()),
+        "verified": sum(report.verified for report in reports.values()), "skipped": merged("skipped"),
+        "failed": merged("failed"), "explained": merged("explained"),
+        "max_abs_error": max(report.max_abs_error for report in reports.values()), "variants": proofs,
+    }
+
+
+def _print(what: str, proof: Proof) -> None:
+    found = proof.report
+    print(f"{what}: {found.verified} of {found.cuts} cuts verified on {proof.drawn} random and {proof.real} real "
+          f"inputs, max abs error {found.max_abs_error:.3g}")
+    if proof.stages and not proof.stages_wrong:
+        print(f"  its {proof.stages} stages give what the whole gives")
+    for one in found.explained:
+        print(f"  explained {one.cut}: {one.share:.2%} of the output differs by up to {one.max_abs_error:.3g}: "
+              f"{one.cause}")
+    for one in found.skipped:
+        print(f"  skipped {one.cut}: {one.reason}")

@@ -1,0 +1,97 @@
+"""`swarm worlds list|show|render`: the scenarios, without a swarm."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarm.core.settings.errors import BadInput
+
+if TYPE_CHECKING:
+    from swarm.core.protocol.scene import Scene
+
+HELP = "list scenarios, show one, or draw one"
+EXAMPLE = "swarm worlds render search_rescue --seed 7 --out building.svg"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("action", choices=("list", "show", "render"))
+    p.add_argument("name", nargs="?", metavar="NAME")
+    p.add_argument("--seed", type=int, default=0, metavar="N")
+    p.add_argument("--robots", type=int, default=2, metavar="N")
+    p.add_argument("--out", default="", metavar="FILE", help="render: the floor plan; default: NAME-SEED.svg")
+    p.add_argument("--json", action="store_true")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Without --json, `list` and `show` print for people."""
+    import msgspec
+
+    from sim_worlds import scenarios
+    from swarm.core.settings.rules import known
+    from swarm.telemetry.report.text_table import text_table
+
+    if given.action == "list":
+        described = {name: _about(name) for name in scenarios.available()}
+        if given.json:
+            print(json.dumps(described))
+        else:
+            print(text_table((), described.items()), end="")
+        return 0
+    if given.name is None:
+        raise BadInput(f"swarm worlds {given.action}", "no name", f"one of {', '.join(scenarios.available())}")
+    known(given.name, scenarios.available(), f"swarm worlds {given.action}", "scenario")
+    scene = _scene(given.name, given.seed, given.robots)
+    if given.action == "render":
+        return _render(scene, Path(given.out or f"{given.name}-{given.seed}.svg"))
+    if given.json:
+        print(msgspec.json.encode(scene).decode())
+        return 0
+    labels = sorted({mark.label for mark in scene.marks})
+    layers = collections.Counter(shape.layer for shape in scene.shapes)
+    print(f"{given.name}: {_about(given.name)}")
+    print(f"seed {scene.seed}: {scene.size_m:g} m square; shapes: "
+          f"{', '.join(f'{count} {layer}' for layer, count in layers.items()) or 'none'}; "
+          f"{len(scene.marks)} {scene.mark}s ({', '.join(labels)})")
+    robots = [(robot.name, f"({robot.x_m:.2f}, {robot.y_m:.2f})", f"{robot.radius_m:g}") for robot in scene.robots]
+    print(text_table(("robot", "starts at, m", "radius, m"), robots, right=(1, 2)), end="")
+    return 0
+
+
+def _scene(name: str, seed: int, robots: int) -> Scene:
+    """The map of a scenario at its start."""
+    from sim_worlds import scenarios
+    from sim_worlds.robots import RobotSpec
+
+    if seed < 0:
+        raise BadInput("--seed", f"{seed} is negative", "a whole number from 0 on")
+    fleet = [RobotSpec(name=f"rover_{i}", physics="kinematic") for i in range(robots)]
+    try:
+        world = scenarios.load(name).build(fleet, seed, render=False)
+    except ValueError as error:
+        raise BadInput("--robots", str(error), "another number of robots") from None
+    try:
+        return world.scene()
+    finally:
+        world.close()
+
+
+def _render(scene: Scene, path: Path) -> int:
+    from sim_worlds.draw import floor_plan
+
+    try:
+        path.write_text(floor_plan(scene), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--out {path}", error.strerror or str(error), "a file that can be written") from None
+    print(path)
+    return 0
+
+
+def _about(name: str) -> str:
+    """The first line of a scenario's docstring."""
+    from sim_worlds import scenarios
+
+    return (scenarios.load(name).__doc__ or "").partition("\n")[0]

@@ -1,0 +1,107 @@
+"""Compares the outcomes that robots got in a recorded run with what the whole models give for the same frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.runtime import recording
+from agents.runtime.recording import Record
+from models import store, tasks
+from models.session import Session
+from swarm.core.protocol.world import Detections, Mask, Outcome
+from swarm.core.settings.cards import Precision
+from swarm.core.settings.errors import BadInput
+from swarm.telemetry.recorder import RECORDINGS, is_run_folder
+
+RELATIVE = 1e-5
+ABSOLUTE = 1e-6
+"""Float stages may differ from the whole by |a - b| <= 1e-5 max|a| + 1e-6; int8 and masks must be equal bit for bit."""
+
+
+class Compared(msgspec.Struct, kw_only=True):
+    """How many outcomes were compared, and how they differ from what the whole model gives here."""
+
+    frames: int = 0
+    same: int = 0
+    split_frames: int = 0            # made by a chain
+    split_same: int = 0
+    max_score_difference: float = 0.0    # of boxes; 0 for masks
+    different: list[str] = []        # requests
+
+
+class Whole:
+    """One variant, loaded whole."""
+
+    def __init__(self, model: str, variant: str) -> None:
+        card = store.load_card(model)
+        self.precision: Precision = card.variants[variant].precision if variant in card.variants else "fp32"
+        self._session, self._task = Session(store.artefact(card, variant)), tasks.task(card)
+
+    def outcome(self, frame: NDArray[np.uint8]) -> Outcome:
+        return self._task.postprocess(self._session.run(self._task.preprocess(frame)))
+
+
+def check(run: str, say: Callable[[str], None]) -> dict[str, dict[str, Compared]]:
+    """What was compared, by model and variant; `say` hears of the progress. Raises: BadInput where nothing can be."""
+    folder = Path(run)
+    if not is_run_folder(folder):
+        raise BadInput(run, "not a run folder", "the folder of a run with --record")
+    files = sorted((folder / RECORDINGS).glob("*.npz"))
+    if not files:
+        raise BadInput(run, "nothing was recorded", "swarm launch NAME --record")
+    wholes: dict[tuple[str, str], Whole] = {}
+    models: dict[str, dict[str, Compared]] = {}
+    for number, file in enumerate(files):
+        say(f"replaying {file.stem}: {number} of {len(files)} robots")
+        for record, frame in _recorded(file):
+            key = record.model, record.variant
+            whole = wholes[key] = wholes.get(key) or Whole(*key)
+            compared = models.setdefault(record.model, {}).setdefault(record.variant, Compared())
+            enter(compared, record, whole.outcome(frame), whole.precision)
+    if not models:
+        raise BadInput(run, "nothing was recorded: no request had an outcome", "a longer run")
+    return models
+
+
+def _recorded(file: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
+    """Records of a file with their frames. Raises: BadInput."""
+    records, frames = recording.read(file)
+    for record in records:
+        if not 0 <= record.frame < len(frames):
+            raise BadInput(str(file), f"{record.request} is of frame {record.frame}", f"there are {len(frames)}")
+        yield record, frames[record.frame]
+
+
+def enter(compared: Compared, record: Record, whole: Outcome, precision: Precision) -> None:
+    """Compare one delivered outcome with the whole model's, and count it."""
+    same, score_difference = difference(record.outcome, whole, precision)
+    split = len(record.agents) > 1
+    compared.frames += 1
+    compared.same += same
+    compared.split_frames += split
+    compared.split_same += split and same
+    compared.max_score_difference = max(compared.max_score_difference, score_difference)
+    if not same:
+        compared.different.append(str(record.request))
+
+
+def difference(delivered: Outcome, whole: Outcome, precision: Precision) -> tuple[bool, float]:
+    """Whether they are the same, and the largest difference of scores; 1 where the boxes are not as many, or others."""
+    if isinstance(delivered, Mask) or isinstance(whole, Mask):
+        return delivered == whole, 0.0
+    if [box.label for box in delivered.boxes] != [box.label for box in whole.boxes]:
+        return False, 1.0
+    mine, right = _numbers(delivered), _numbers(whole)
+    apart = np.abs(mine - right)
+    allowed = ABSOLUTE + RELATIVE * np.abs(right).max(0, initial=0.0) if precision == "fp32" else 0.0
+    return bool((apart <= allowed).all()), float(apart[:, 0].max(initial=0.0))
+
+
+def _numbers(found: Detections) -> NDArray[np.float64]:
+    """Score and corners of each box [n, 5]."""
+    return np.array([(b.score, b.x0_px, b.y0_px, b.x1_px, b.y1_px) for b in found.boxes], float).reshape(-1, 5)

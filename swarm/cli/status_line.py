@@ -1,0 +1,44 @@
+"""What a long command is doing, on stderr: one line that changes on a terminal, a new line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from swarm.core.clock import MonotonicClock, seconds
+
+EVERY_S = 5.0
+"""Between two lines where stderr is no terminal."""
+
+
+class StatusLine:
+    """Call it with what is being done. Used with `with`: it clears its line at the end.
+
+    It is drawn by the caller's own thread, so that it does not disturb what is being measured.
+    """
+
+    def __init__(self) -> None:
+        self._clock = MonotonicClock()
+        self._told_ns = self._clock.now_ns()
+        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True) \
+            if sys.stderr.isatty() else None
+
+    def __call__(self, text: str) -> None:
+        if self._live is not None:
+            self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
+        elif seconds(self._clock.now_ns() - self._told_ns) >= EVERY_S:
+            self._told_ns = self._clock.now_ns()
+            print(text, file=sys.stderr, flush=True)
+
+    def __enter__(self) -> StatusLine:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()

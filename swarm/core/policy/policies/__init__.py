@@ -1,0 +1,68 @@
+"""Routing policies: one file each, named as in launch files; the directory listing is the registry.
+
+A policy's file defines `POLICY`: a `Policy`, or a `PolicyFamily` if the name takes an argument (`split:3`). A policy is
+a pure function of a `Situation`. Agents load theirs once, and call its `route` for every request.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from swarm.core.policy.route import Choice, Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Decides where each request runs, and says what it needs for that."""
+
+    route: Callable[[Situation], Choice | None]      # None: no agent can run the model
+    uses_peers: bool = True          # otherwise peers are neither looked at nor given work
+    uses_plan: bool = False          # a planner is started with the swarm
+    uses_stages: bool = False        # models are cut: agents load the stages of theirs when they start
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFamily:
+    """Policies that differ by an argument, which follows the name after a colon."""
+
+    argument: str                    # a letter for it, as in `split:N`
+    meaning: str                     # of that letter, for messages
+    make: Callable[[str], Policy]    # raises ValueError for an argument that has no meaning
+
+
+def available() -> list[str]:
+    """Names of all policies and families, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def usages() -> list[str]:
+    """What a launch file may say: the names, each with the letter of its argument if it takes one."""
+    return [_usage(name) for name in available()]
+
+
+def load(written: str) -> Policy:
+    """The policy of a launch file. Raises: ValueError with what would be right."""
+    name, colon, argument = written.partition(":")
+    if name not in available():
+        raise ValueError(f"the policies are {', '.join(usages())}")
+    policy = _defined(name)
+    if isinstance(policy, Policy):
+        if colon:
+            raise ValueError(f"{name} takes no argument")
+        return policy
+    try:
+        return policy.make(argument)
+    except ValueError:
+        raise ValueError(f"{_usage(name)}, with {policy.meaning}") from None
+
+
+def _usage(name: str) -> str:
+    policy = _defined(name)
+    return name if isinstance(policy, Policy) else f"{name}:{policy.argument}"
+
+
+def _defined(name: str) -> Policy | PolicyFamily:
+    return importlib.import_module(f"{__name__}.{name}").POLICY

@@ -1,0 +1,19 @@
+"""`planner`: the plan is followed while it holds and can meet the deadline; otherwise as `greedy`."""
+
+from __future__ import annotations
+
+from swarm.core.policy.plan import legs
+from swarm.core.policy.policies import Policy
+from swarm.core.policy.route import Choice, Situation, along, soonest
+
+
+def route(s: Situation) -> Choice | None:
+    """The plan's placement, if every agent that it names can run its part and the result is expected in time."""
+    if s.placement is not None:
+        planned = along(s, s.placement.variant, legs(s.placement.where), "planned")
+        if planned is not None and planned.predicted_s <= s.left_s:
+            return planned
+    return soonest(s)
+
+
+POLICY = Policy(route, uses_plan=True)

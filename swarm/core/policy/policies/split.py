@@ -1,0 +1,69 @@
+"""`split:N`: every model is cut over home and N - 1 peers, whatever it costs; for experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import combinations, pairwise
+
+from swarm.core.policy.cost import fastest, leg_p50_s, named, remote_s
+from swarm.core.policy.plan import Leg, Profile
+from swarm.core.policy.policies import Policy, PolicyFamily
+from swarm.core.policy.route import Choice, Situation, along, at_home
+
+LEAST_AGENTS, MOST_AGENTS = 2, 8
+SLACK = 0.1                          # splits whose longest part is within this share of the least are equally balanced
+
+
+def route(s: Situation, agents: int) -> Choice | None:
+    """The cut over so many agents; at home where that is not possible."""
+    return _cut(s, agents) or at_home(s)
+
+
+def balanced(profiles: Sequence[Profile]) -> tuple[int, ...]:
+    """The boundaries at which a variant is cut over agents with these profiles of it, one part each, in order.
+
+    Of the splits whose longest part is about as short as it can be, the one with the fewest bytes between agents.
+    """
+    stages = len(profiles[0].stages)
+
+    def longest_s(cuts: tuple[int, ...]) -> float:
+        ends = pairwise([0, *cuts, stages])
+        return max(leg_p50_s(p, Leg("", first, last)) for p, (first, last) in zip(profiles, ends, strict=True))
+
+    splits = {cuts: longest_s(cuts) for cuts in combinations(range(1, stages), len(profiles) - 1)}
+    limit_s = (1.0 + SLACK) * min(splits.values())
+    return min((sum(profiles[0].stages[k].input_bytes for k in cuts), took_s, cuts)
+               for cuts, took_s in splits.items() if took_s <= limit_s)[2]
+
+
+def _cut(s: Situation, agents: int) -> Choice | None:
+    """Home runs the first part; of the peers with the same stages the soonest ones run the others, in that order."""
+    own = fastest([p for p in s.own if len(p.stages) >= agents])
+    if own is None:
+        return None
+    able: list[tuple[float, str, Profile]] = []
+    for name, peer in s.peers.items():
+        theirs = named(peer.profiles.get(s.model, ()), own.variant)
+        if theirs is not None and _boundaries(theirs) == _boundaries(own):
+            able.append((remote_s(theirs, peer), name, theirs))
+    taken = sorted(able, key=lambda one: one[:2])[:agents - 1]
+    if len(taken) < agents - 1:
+        return None
+    cuts = balanced([own, *(theirs for _, _, theirs in taken)])
+    names = [s.home, *(name for _, name, _ in taken)]
+    ends = pairwise([0, *cuts, len(own.stages)])
+    return along(s, own.variant, [Leg(name, *between) for name, between in zip(names, ends, strict=True)], "split")
+
+
+def _boundaries(profile: Profile) -> list[int]:
+    return [stage.input_bytes for stage in profile.stages]
+
+
+def _make(argument: str) -> Policy:
+    if argument not in map(str, range(LEAST_AGENTS, MOST_AGENTS + 1)):
+        raise ValueError(argument)
+    return Policy(partial(route, agents=int(argument)), uses_stages=True)
+
+
+POLICY = PolicyFamily("N", f"N from {LEAST_AGENTS} to {MOST_AGENTS} agents", _make)

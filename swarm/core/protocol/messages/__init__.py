@@ -1,0 +1,29 @@
+"""Every message that travels between processes, by subject. Arrays travel beside them as raw tensors."""
+
+from __future__ import annotations
+
+from swarm.core.protocol.messages.body import Acted, Claimed, Judged, Sensed, Shared
+from swarm.core.protocol.messages.lifecycle import (
+    Afflicted,
+    Back,
+    Drain,
+    Drained,
+    Gone,
+    Ready,
+    Roster,
+    Shutdown,
+    Start,
+)
+from swarm.core.protocol.messages.presence import Advert, Heartbeat, HeartbeatAck, Joined, LinkNews, PlanNews, Rumour
+from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
+from swarm.core.protocol.messages.senders import Body, may_say
+from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, PlannerNews, Scene, Submitted, WorldNews
+from swarm.core.protocol.messages.transport import Chunk, Credit, Member, Message, TransferEnded, TransferRefused
+
+__all__ = [
+    "Acted", "Advert", "Afflicted", "AgentNews", "Back", "Body", "Chunk", "Claimed", "Credit", "Drain", "Drained",
+    "Ended", "Gone", "Happened", "Heartbeat", "HeartbeatAck", "Joined", "Judged", "LinkNews", "Member", "Message",
+    "PlanNews", "PlannerNews", "Ready", "Roster", "Rumour", "Scene", "Sensed", "Shared", "Shutdown", "StageAnswer",
+    "StageAsk", "StageCancel", "StageRefusal", "Start", "Submitted", "TransferEnded", "TransferRefused",
+    "WorldNews", "may_say",
+]

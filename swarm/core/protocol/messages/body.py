@@ -1,0 +1,45 @@
+"""What passes between a robot's agent and its body, and between the behaviours of robots."""
+
+from __future__ import annotations
+
+from swarm.core.protocol.bounds import Count, Finite, Seconds
+from swarm.core.protocol.messages.transport import Message
+from swarm.core.protocol.world import Act, Claim, Pose
+
+
+class Sensed(Message, frozen=True, kw_only=True):
+    """An observation; tensors: scan float32 [beams], and frame uint8 [h, w, 3] if there is one."""
+
+    sequence: Count
+    age_s: Seconds
+    pose: Pose
+    v_mps: Finite
+    w_radps: Finite
+    bumped: bool
+    frame: bool
+
+
+class Acted(Message, frozen=True, kw_only=True):
+    """A velocity command."""
+
+    act: Act
+
+
+class Claimed(Message, frozen=True, kw_only=True):
+    """A confirmed target."""
+
+    claim: Claim
+
+
+class Judged(Message, frozen=True, kw_only=True):
+    """The world's verdict on a claim."""
+
+    claim: Claim
+    verdict: str                     # found | duplicate | wrong
+
+
+class Shared(Message, frozen=True, kw_only=True):
+    """Data that the behaviours of robots send each other."""
+
+    topic: str
+    data: bytes

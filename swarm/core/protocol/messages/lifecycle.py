@@ -1,0 +1,60 @@
+"""What the launcher tells processes, and what they answer: start, drain, end, and the faults that it injects."""
+
+from __future__ import annotations
+
+from swarm.core.protocol.bounds import Count, Factor, Finite, Share
+from swarm.core.protocol.messages.transport import Member, Message
+
+
+class Ready(Message, frozen=True, kw_only=True):
+    """A process has bound its lanes and loaded what it needs."""
+
+    member: Member
+    pid: Count
+
+
+class Roster(Message, frozen=True, kw_only=True):
+    """The addresses of all members."""
+
+    members: list[Member]
+
+
+class Start(Message, frozen=True, kw_only=True):
+    """Streams and simulated time begin."""
+
+
+class Drain(Message, frozen=True, kw_only=True):
+    """Streams stop; open requests run to their end."""
+
+
+class Drained(Message, frozen=True, kw_only=True):
+    """The streams of this agent have stopped, all its requests have ended, and the collector knows how."""
+
+
+class Shutdown(Message, frozen=True, kw_only=True):
+    """End the process."""
+
+
+class Gone(Message, frozen=True, kw_only=True):
+    """The launcher saw this agent's process end. The world stops its body."""
+
+    name: str
+    boot: Count
+
+
+class Back(Message, frozen=True, kw_only=True):
+    """The launcher restarted this agent's process. The world moves its body again."""
+
+    name: str
+    boot: Count
+
+
+class Afflicted(Message, frozen=True, kw_only=True):
+    """All faults injected into a process from now on; the defaults clear them. Shares are of received messages."""
+
+    deaf_to: list[str] = []          # members whose messages are dropped
+    lose: Share = 0.0                # of the messages of agents and planner is dropped
+    corrupt: Share = 0.0             # of these gets flipped bits
+    slow: Factor = 1.0               # factor on the run times of models
+    clock_step_s: Finite = 0.0       # step of the wall clock
+    seed: Count = 0

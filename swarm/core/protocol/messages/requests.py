@@ -1,0 +1,52 @@
+"""The path of one request over peers: a stage is asked for, answered, refused or cancelled."""
+
+from __future__ import annotations
+
+from swarm.core.policy.plan import Route, StageNumber
+from swarm.core.protocol.bounds import Priority, Seconds
+from swarm.core.protocol.messages.transport import Message
+from swarm.core.protocol.spans import AtOnce, LegsDone, RequestId
+from swarm.core.protocol.world import Outcome
+
+
+class StageAsk(Message, frozen=True, kw_only=True):
+    """Asks a peer to run stages for `request.agent`. The tensors that stage `first` takes travel beside it, in order.
+
+    The budget is in the envelope. The result goes to the next leg of the route, or to `request.agent` where there is
+    none. A leg that will not run tells `request.agent`.
+    """
+
+    request: RequestId
+    model: str
+    variant: str
+    priority: Priority
+    first: StageNumber = 0           # stages [first, last); 0, 0: the whole model
+    last: StageNumber = 0
+    route: Route = []                # the legs after this one
+    done: LegsDone = []              # times of the legs on other peers before this one
+
+
+class StageAnswer(Message, frozen=True, kw_only=True):
+    """The outcome of the stages that were asked for."""
+
+    request: RequestId
+    outcome: Outcome
+    run_s: Seconds
+    waited_s: Seconds                  # in the peer's queue
+    held_s: Seconds                    # receipt to answer
+    overrun: bool = False
+    batch: AtOnce = 1                # inputs that ran at once, this one among them
+    done: LegsDone = []              # times of the legs on other peers before this one
+
+
+class StageRefusal(Message, frozen=True, kw_only=True):
+    """The peer will not run the stages, or could not pass the result on."""
+
+    request: RequestId
+    reason: str          # full | too_late | unknown_model | loading | malformed | duplicate | failed | chain_broken
+
+
+class StageCancel(Message, frozen=True, kw_only=True):
+    """The answer is no longer wanted."""
+
+    request: RequestId

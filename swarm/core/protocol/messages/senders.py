@@ -1,0 +1,46 @@
+"""All messages as one type, and which roles may send each of them."""
+
+from __future__ import annotations
+
+from swarm.core.protocol.messages.body import Acted, Claimed, Judged, Sensed, Shared
+from swarm.core.protocol.messages.lifecycle import (
+    Afflicted,
+    Back,
+    Drain,
+    Drained,
+    Gone,
+    Ready,
+    Roster,
+    Shutdown,
+    Start,
+)
+from swarm.core.protocol.messages.presence import Advert, Heartbeat, HeartbeatAck, Joined, LinkNews, PlanNews, Rumour
+from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
+from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, PlannerNews, Scene, Submitted, WorldNews
+from swarm.core.protocol.messages.transport import Chunk, Credit, Message, TransferEnded, TransferRefused
+
+Body = (
+    Credit | Chunk | TransferEnded | TransferRefused
+    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | Afflicted
+    | Heartbeat | HeartbeatAck | Joined | Rumour | Gone | Advert | LinkNews | PlanNews
+    | StageAsk | StageAnswer | StageRefusal | StageCancel
+    | Sensed | Acted | Claimed | Judged | Shared
+    | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
+)
+
+_LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
+_MAY_SAY: dict[type[Message], tuple[str, ...]] = {
+    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, Afflicted), (_LAUNCHER,)),
+    **dict.fromkeys((Heartbeat, HeartbeatAck, Joined, Rumour), (_AGENT, _PLANNER)),
+    **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
+    **dict.fromkeys((Acted, Claimed, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
+    **dict.fromkeys((Sensed, Judged, WorldNews, Scene), (_WORLD,)),
+    **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
+    **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
+    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER, _COLLECTOR)),
+}
+
+
+def may_say(role: str, body: Message) -> bool:
+    """Whether a member of this role may send this message; a stranger, whose role is empty, may say nothing."""
+    return role in _MAY_SAY[type(body)]

@@ -1,0 +1,47 @@
+"""What the transport needs: the base of all messages, a member's addresses, and the bulk lane's own messages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from swarm.core.protocol.bounds import Count
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
+    """Base of all messages; the tag is the class's name in lower case."""
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach a process of the swarm."""
+
+    name: str
+    role: str                        # agent | planner | world | launcher
+    urgent: str                      # endpoint of the lane for control and small messages
+    bulk: str                        # endpoint of the lane for tensors
+    public_key: str = ""             # CURVE key, Z85; empty on plaintext loopback
+    boot: Count = 0                  # which start of the process it is; 0: any, as in files that people write
+
+
+class Credit(Message, frozen=True, kw_only=True):
+    """Carries only the receipt in its envelope."""
+
+
+class Chunk(Message, frozen=True, kw_only=True):
+    """A piece of a tensor whose message was announced as a transfer; its bytes travel beside it."""
+
+    transfer: Count
+    tensor: Count                    # index among the announced ones
+    offset: Count                    # bytes
+
+
+class TransferEnded(Message, frozen=True, kw_only=True):
+    """The sender of a transfer stops it before its end."""
+
+    transfer: Count
+
+
+class TransferRefused(Message, frozen=True, kw_only=True):
+    """The receiver of a transfer does not accept it."""
+
+    transfer: Count
+    reason: str

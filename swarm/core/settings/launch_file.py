@@ -1,0 +1,93 @@
+"""What a launch file says: fleet, streams, faults, and what the run must meet."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from swarm.core.policy import policies
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol.bounds import Deadline, FleetName, Priority, RateHz, RunSeconds, Seed
+from swarm.core.settings.boards import Board, Strict
+
+
+class FleetSpec(Strict, frozen=True, kw_only=True):
+    """`count` robots of one kind, named NAME_0 to NAME_(count-1)."""
+
+    name: FleetName                  # of the fleet
+    count: Annotated[int, Meta(ge=1)]        # robots
+    board: str                       # their class of computer
+    kind: str = ""                   # of robot; empty: the fleet's name where that is a kind, else rover
+    physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
+    spawn: list[tuple[float, float]] = []    # x and y of each, metres; empty: the scenario chooses
+
+    def robots(self) -> list[str]:
+        return [f"{self.name}_{i}" for i in range(self.count)]
+
+
+class StreamOn(Strict, frozen=True, kw_only=True):
+    """A stream of a launch file: a StreamSpec and the fleets that have it."""
+
+    name: FleetName                  # of the stream
+    on: list[str]                    # fleets
+    model: str                       # that each request asks for
+    rate_hz: RateHz                  # requests per second of each robot
+    deadline_s: Deadline             # from capture to result
+    priority: Priority = 0           # larger runs first
+
+    def spec(self) -> StreamSpec:
+        return StreamSpec(
+            name=self.name, model=self.model, rate_hz=self.rate_hz, deadline_s=self.deadline_s, priority=self.priority
+        )
+
+
+class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that breaks, once or at a rate: exactly one kind; `core/policy/faults.py` says what it needs.
+
+    A name is a process's; a fleet's name, or `any`, stands for one of its robots, drawn by the launch's seed, and in a
+    partition for all of them.
+    """
+
+    at_s: float | None = None        # either: seconds since the streams began
+    per_minute: Annotated[float, Meta(gt=0.0, le=600.0)] | None = None       # or: mean of a Poisson process
+    for_s: RunSeconds | None = None  # how long it lasts
+    kill: str | None = None          # SIGKILL, for good
+    stop: str | None = None          # SIGSTOP, and SIGCONT after `for_s`
+    restart: str | None = None       # SIGKILL, and a new process of the same name after `after_s`
+    after_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] | None = None       # from a restart's kill to the new process
+    partition: Literal["random"] | list[list[str]] | None = None     # groups that do not hear each other
+    slow: str | None = None          # its models run `factor` times slower
+    factor: Annotated[float, Meta(ge=1.0, le=1000.0)] | None = None          # of `slow`
+    corrupt: str | None = None       # a `share` of the messages from peers has flipped bits
+    lose: str | None = None          # a `share` of the messages from peers vanishes
+    share: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None              # of `corrupt` and `lose`
+    clock: str | None = None         # its wall clock steps by `by_s`, for good
+    by_s: Annotated[float, Meta(ge=-1e9, le=1e9)] | None = None              # of `clock`; negative: back
+    disk_full: Literal[True] | None = None   # nothing can be written into the run folder
+
+
+class LaunchFile(Strict, frozen=True, kw_only=True):
+    """One run: `launch/search_rescue.yaml` is the example to start from."""
+
+    version: Literal[1]              # of this format
+    scenario: str                    # see `swarm worlds list`
+    fleet: list[FleetSpec]           # the robots
+    streams: list[StreamOn]          # their requests
+    seed: Seed = 0                   # of all random draws
+    duration_s: RunSeconds = 60.0    # of the streams
+    clock: Literal["real", "virtual"] = "real"       # only `real` exists today
+    network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
+    policy: str = "planner"          # that places the streams
+    record: bool = False             # robots record frames and outcomes, for `swarm models replay`
+    faults: list[FaultSpec] = []     # what breaks
+    accept: dict[str, str] = {}      # rules that the run must meet: key of summary.json -> ">= 0.9"
+    boards: dict[str, Board] = {}            # beside those of boards.yaml
+
+    def processes(self) -> list[str]:
+        """World, agents in the fleet's order, then the planner if the policy uses one.
+
+        Raises: ValueError for an unknown policy.
+        """
+        robots = [robot for fleet in self.fleet for robot in fleet.robots()]
+        return ["world", *robots, *(["planner"] if policies.load(self.policy).uses_plan else [])]

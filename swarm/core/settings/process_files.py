@@ -1,0 +1,87 @@
+"""What the file of one process says: `swarm agent FILE`, `swarm planner FILE`, and so on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed
+from swarm.core.protocol.messages import Member
+from swarm.core.settings.boards import Board, Strict
+from swarm.core.settings.launch_file import FleetSpec, StreamOn
+
+Security = Literal["", "plaintext"]
+"""Empty: without keys only loopback is allowed. `plaintext`: without keys any address is allowed."""
+
+Period = Annotated[float, Meta(ge=0.05, le=3600.0)]                  # seconds
+
+
+class ProcessFile(Strict, frozen=True, kw_only=True):
+    """What every process file says: the name of the process, its address, and the other members."""
+
+    version: Literal[1]
+    swarm: str                       # name of the swarm: members of another one are refused
+    name: Name                       # of this process
+    seed: Seed = 0
+    bind: str = "127.0.0.1"          # an address, and a port where it must be fixed
+    keys: str = ""                   # key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
+    security: Security = ""
+    launcher: Member | None = None   # starts the process and collects; None: the roster below
+    roster: list[Member] = []
+
+
+class AgentFile(ProcessFile, frozen=True, kw_only=True):
+    """What `swarm agent FILE` reads."""
+
+    board_name: str
+    board: Board
+    streams: list[StreamSpec]
+    policy: str = "planner"
+    behaviour: str = ""              # empty: none
+    body: str = "world"              # the member that is the body, or empty
+    team: list[str] = []             # all robots, in order: behaviours divide work by it
+    models: str = ""                 # folder of artefacts; empty: those of the package
+    load: list[str] = []             # models to hold ready beside those of its own streams
+    record: str = ""                 # folder for NAME.npz: every frame with its outcome, written when it has drained
+
+
+class PlannerFile(ProcessFile, frozen=True, kw_only=True):
+    """What `swarm planner FILE` reads."""
+
+    name: Name = "planner"
+    ray: RayAddress = "local"          # local | none | address of a cluster
+    lease_s: Period = 3.0            # of a plan
+    every_s: Period = 1.0            # from one solve to the next
+
+
+class RobotSpec(Strict, frozen=True, kw_only=True):
+    """One robot as the world sees it."""
+
+    name: Name
+    kind: str
+    physics: Literal["dynamic", "kinematic"] = "dynamic"
+    spawn: tuple[float, float] | None = None
+
+
+class WorldFile(ProcessFile, frozen=True, kw_only=True):
+    """What `swarm world FILE` reads."""
+
+    name: Name = "world"
+    scenario: str
+    robots: list[RobotSpec]
+    frame_hz: RateHz = 5.0
+    sense_hz: RateHz = 10.0
+
+
+class CollectorFile(ProcessFile, frozen=True, kw_only=True):
+    """What `swarm collector FILE` reads. A launch file says what is run, or fleet, streams and boards here."""
+
+    name: Name = "collector"
+    out: str                         # the run folder
+    launch: str = ""                 # a launch file with all its boards, as `swarm launch NAME --dry-run` prints it
+    fleet: list[FleetSpec] = []      # the robots; their agents must be in the roster
+    streams: list[StreamOn] = []     # their requests
+    boards: dict[str, Board] = {}    # those of the fleet
+    drain_s: Annotated[float, Meta(ge=0.0, le=3600.0)] | None = None     # for open requests; None: by the deadlines

@@ -1,0 +1,104 @@
+"""The planner: messages of agents in, plans out.
+
+What it knows and when it solves is decided by `state.py`, when plans are refined by `refinement.py`. This file joins
+them with the network: who may speak to the planner, what agents and the launcher are told.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from swarm.core.clock import ns
+from swarm.core.ports import Host, Received
+from swarm.core.protocol import messages as msg
+from swarm.core.settings.process_files import PlannerFile
+from swarm.membership.events import Doubted
+from swarm.membership.failure_detector import Changed, FailureDetector
+from swarm.membership.participant import Participant
+from swarm.membership.view import MOST
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.ports import Refiner, Solver
+from swarm.planner.refinement import Refinement
+from swarm.planner.state import PlannerState, PlannerStatistics
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+
+
+class Planner:
+    """Plans for the agents of one swarm. refiner: None where plans are not refined."""
+
+    def __init__(self, host: Host, settings: PlannerFile, solver: Solver, refiner: Refiner | None) -> None:
+        self._settings = settings
+        self._clock, self._timers, self._net, self._solver = host.clock, host.timers, host.transport, solver
+        self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s)
+        self._participant = Participant(
+            host, settings, self._received,
+            advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),
+        )
+        self._failures = FailureDetector(host, self._participant, self._changed, neighbours=MOST)
+        self._refinement = Refinement(host.timers, refiner, self._solved, self._tell)
+        self._begun = False
+
+    def begin(self) -> None:
+        """Join the swarm, and plan from now on."""
+        self._timers.every(ns(TICK_S), lambda: self._handle(Tick()))
+        if self._settings.launcher is None:
+            self._streams_begin()                    # on a board no launcher sends Start
+        self._participant.begin()
+
+    def statistics(self) -> PlannerStatistics:
+        return self._state.statistics()
+
+    # --- events ---
+
+    def _received(self, message: Received) -> None:
+        if isinstance(message.body, msg.Start):
+            self._streams_begin()
+        elif self._net.role(message.sender) == "agent" and self._failures.heard(message):
+            if isinstance(message.body, msg.Rumour):
+                self._failures.rumour(message.body)
+            else:
+                self._handle(Heard(message.sender, message.boot, message.body))
+
+    def _changed(self, change: Changed) -> None:
+        if not isinstance(change, Doubted):          # a suspicion may be over in an instant: plans do not follow it
+            self._handle(change)
+
+    def _streams_begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._refinement.begin()
+
+    def _solved(self, solved: Solved) -> None:
+        self._handle(solved)
+        self._participant.tell_launcher(msg.PlannerNews(
+            epoch=self._state.plan.epoch, solve_s=solved.solve_s, solver=solved.solution.solver, ray=solved.refined,
+        ))
+
+    # --- commands ---
+
+    def _handle(self, event: Event) -> None:
+        for command in self._state.handle(event, self._clock.now_ns()):
+            self._perform(command)
+
+    def _perform(self, command: Command) -> None:
+        match command:
+            case Publish(plan=plan):
+                self._participant.tell_launcher(msg.PlanNews(plan=plan))
+                for agent in self._net.peers("agent"):       # each gets its own part: the whole grows with the swarm
+                    own = [placement for placement in plan.placements if placement.agent == agent]
+                    self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
+            case Report(what=what, detail=detail):
+                self._tell(what, detail)
+            case Solve(refine=True):
+                self._refinement.want(command)
+            case Solve():
+                self._solver.solve(command, self._solved)
+
+    def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
+        log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
+        self._participant.tell_launcher(msg.Happened(what=what, detail=detail))

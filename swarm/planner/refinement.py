@@ -1,0 +1,93 @@
+"""When plans are refined on Ray: it joins after the streams have begun, refines the newest plan, and may fail.
+
+Rules, in order:
+1. Ray starts `RAY_AFTER_S` after the streams, so that it does not slow the first results. A run may be without it.
+2. While Ray is up and idle it refines the newest plan that was not refined yet; older ones are skipped.
+3. After `MAX_LOST_RUNS` portfolios in a row without a result, or when its process has ended, Ray is stopped for good.
+   Nothing else ends: the plans of the planner's own process stand as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from swarm.core.clock import ns
+from swarm.core.ports import Timers
+from swarm.planner.events import Solve, Solved
+from swarm.planner.ports import Refined, Refiner
+
+RAY_AFTER_S = 2.0
+MAX_LOST_RUNS = 3
+
+
+class Refinement:
+    """Decides for a refiner port.
+
+    refiner: None where Ray is not wanted.
+    solved: gets the refined solutions. tell: gets events for the record, each a name and its details.
+    """
+
+    def __init__(
+        self, timers: Timers, refiner: Refiner | None, solved: Callable[[Solved], None],
+        tell: Callable[[str, dict[str, str | float | int]], None],
+    ) -> None:
+        self._timers, self._refiner, self._solved, self._tell = timers, refiner, solved, tell
+        self._up = False                             # it has connected and was not stopped
+        self._busy = False
+        self._next: Solve | None = None              # the newest plan that was not refined
+        self._lost_runs = 0                          # in a row
+
+    def begin(self) -> None:
+        """The streams have begun."""
+        if self._refiner is None:
+            self._tell("ray_absent", {"reason": "not wanted"})
+        else:
+            self._timers.after(ns(RAY_AFTER_S), self._start)
+
+    def want(self, command: Solve) -> None:
+        """There is a new plan that may be refined."""
+        self._next = command
+        self._refine_next()
+
+    def _start(self) -> None:
+        assert self._refiner is not None             # or no timer was set
+        try:
+            self._refiner.start(self._connected)
+        except OSError as error:                     # no memory, or too many processes
+            self._refiner = None
+            self._tell("ray_absent", {"reason": f"its process cannot be started: {error}"})
+
+    def _connected(self, reason: str, took_s: float) -> None:
+        if reason:
+            self._stop(reason)
+        else:
+            self._up = True
+            self._tell("ray_up", {"took_s": round(took_s, 3)})
+            self._refine_next()
+
+    def _refine_next(self) -> None:
+        if self._refiner is not None and self._up and not self._busy and self._next is not None:
+            command, self._next, self._busy = self._next, None, True
+            self._refiner.refine(
+                command.problem, command.previous,
+                lambda refined, took_s: self._refined(command.basis, refined, took_s),
+            )
+
+    def _refined(self, basis: tuple[int, int], refined: Refined, took_s: float) -> None:
+        self._busy = False
+        if refined.solution is not None:
+            self._lost_runs = 0
+            self._solved(Solved(basis, refined.solution, took_s, refined=True))
+        else:
+            self._lost_runs += 1
+            self._tell("portfolio_lost", {"reason": refined.reason, "in_a_row": self._lost_runs})
+            if self._lost_runs >= MAX_LOST_RUNS or refined.ended:
+                self._stop(refined.reason)
+        self._refine_next()
+
+    def _stop(self, reason: str) -> None:
+        """For good."""
+        refiner, self._refiner, self._up = self._refiner, None, False
+        if refiner is not None:
+            refiner.close()
+        self._tell("ray_absent", {"reason": reason})

@@ -1,0 +1,141 @@
+"""The refiner: a process beside the planner that joins a Ray cluster and runs portfolios on request.
+
+Ray holds Python's lock for over a second while it starts (measured: 1.7 s on two cores), and ends the process that
+drives it when its own parts fail. In the planner's process the first would look like the loss of every agent, and the
+second would end the planner. The refiner runs in the planner's session, and ends when its standard input is closed.
+Both ends are here: `RefinerProcess` in the planner, `main` in the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+from typing import IO, TypeVar, cast
+
+import msgpack
+import msgspec
+import psutil
+
+from swarm import cluster
+from swarm.core.policy.plan import Placement
+from swarm.planner.ports import Refined
+from swarm.planner.problem import Problem
+from swarm.planner.solvers.portfolio import TIMEOUT_S, Portfolio
+
+T = TypeVar("T")
+
+READ_BYTES = 64 << 10
+END_S = 3.0                          # for Ray to end in order
+
+ENDED = Refined(None, "its process ended", ended=True)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A request: refine this. Answered by `Refined`."""
+
+    problem: Problem
+    previous: list[Placement]
+
+
+class Up(msgspec.Struct, frozen=True):
+    """Sent once, before any answer: whether the cluster was joined."""
+
+    reason: str                      # why it was not; empty: it was
+
+
+class RefinerProcess:
+    """The planner's end. Its calls block, so they belong in a thread; a portfolio may take `timeout_s`."""
+
+    def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S) -> None:
+        """Raises: OSError where no process can be started."""
+        isolated = ["-I"] if sys.version_info < (3, 11) else []      # later ones heed PYTHONSAFEPATH
+        self._child = subprocess.Popen(
+            [sys.executable, *isolated, "-m", __name__, address, str(seed), str(timeout_s)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        self._answers = _Stream(self._child.stdout)
+        self._settled = False                        # while Ray starts it cannot be ended in order
+
+    def up(self) -> str:
+        """Wait until the cluster is joined. Returns why it cannot be, or an empty string."""
+        said = self._answers.next(Up)
+        self._settled = True
+        return said.reason if said else ENDED.reason
+
+    def refine(self, problem: Problem, previous: list[Placement]) -> Refined:
+        """The best of a portfolio, or why there is none."""
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(msgspec.msgpack.encode(Wanted(problem, previous)))
+            self._child.stdin.flush()
+        except (OSError, ValueError):                # broken, or closed by us
+            return ENDED
+        return self._answers.next(Refined) or ENDED
+
+    def close(self) -> bool:
+        """End it and its children; at once while Ray is still starting. Returns whether it ended by itself in time."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            below = psutil.Process(self._child.pid).children(recursive=True)
+            try:
+                if self._child.stdin is not None:
+                    self._child.stdin.close()
+                self._child.wait(END_S if self._settled else 0.0)
+                clean = True
+            except (OSError, subprocess.TimeoutExpired):
+                self._child.kill()
+                clean = False
+            for process in below:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            return clean
+        return True
+
+
+class _Stream:
+    """MessagePack values, one after the other; each holds its own length."""
+
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        self._pipe = cast(io.BufferedReader, pipe)
+        self._values = msgpack.Unpacker(use_list=False, strict_map_key=False)    # maps have pairs as keys
+
+    def next(self, kind: type[T]) -> T | None:
+        """Wait for the next value. None: the stream has ended, perhaps within a value."""
+        while True:
+            try:
+                return msgspec.convert(self._values.unpack(), kind)
+            except msgpack.OutOfData:
+                try:
+                    some = self._pipe.read1(READ_BYTES)
+                except ValueError:                   # closed by us
+                    return None
+                if not some:
+                    return None
+                self._values.feed(some)
+
+
+def main(address: str, seed: int, timeout_s: float) -> None:
+    """The child's end: join, then answer until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)     # a terminal's Ctrl-C is the planner's to handle
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)                                    # what any code prints must not reach the planner as an answer
+    reason = cluster.connect(address)
+
+    def answer(value: Up | Refined) -> None:
+        answers.write(msgspec.msgpack.encode(value))
+        answers.flush()
+
+    answer(Up(reason))
+    portfolio, asked = Portfolio(cluster.map, seed, timeout_s), _Stream(sys.stdin.buffer)
+    while not reason and (wanted := asked.next(Wanted)):
+        solution = portfolio.solve(wanted.problem, wanted.previous)
+        answer(Refined(solution, portfolio.statistics().reason))
+    clean = cluster.disconnect(END_S - 1.0)
+    os._exit(0 if clean else 1)                      # Ray's threads would hold up an orderly end
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))

@@ -1,0 +1,62 @@
+"""The file of each process, made from a resolved launch file."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from swarm.core.policy import policies
+from swarm.core.protocol.messages import Member
+from swarm.core.settings.launch_file import FleetSpec
+from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
+from swarm.run.settings.resolve import Resolved
+
+FRAME_HZ_MIN = 5.0
+SENSE_HZ_MIN = 10.0                  # a whole multiple of the frames' rate: a frame is part of an observation
+
+
+class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A process to start: `swarm ROLE FILE`, with these settings in the file."""
+
+    name: str
+    role: str
+    settings: AgentFile | PlannerFile | WorldFile
+
+
+def process_specs(
+    resolved: Resolved, swarm: str, launcher: Member, keys: str, recordings: str = ""
+) -> list[ProcessSpec]:
+    """In the order of `LaunchFile.processes`. keys: the key folder of the run. recordings: their folder, if wanted."""
+    launch = resolved.launch
+    common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher}
+    team = [robot for fleet in launch.fleet for robot in fleet.robots()]
+    frame_hz = max([FRAME_HZ_MIN, *(stream.rate_hz for stream in launch.streams)])
+    world = WorldFile(
+        scenario=launch.scenario,
+        robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
+        frame_hz=frame_hz, sense_hz=frame_hz * math.ceil(SENSE_HZ_MIN / frame_hz), **common,
+    )
+    specs = [ProcessSpec(name="world", role="world", settings=world)]
+    policy = policies.load(launch.policy)
+    for fleet in launch.fleet:
+        streams = [stream.spec() for stream in launch.streams if fleet.name in stream.on]
+        own = {stream.model for stream in streams}
+        load = sorted({stream.model for stream in launch.streams} - own) if policy.uses_peers else []
+        for robot in fleet.robots():
+            agent = AgentFile(
+                name=robot, board_name=fleet.board, board=launch.boards[fleet.board], streams=streams,
+                policy=launch.policy, behaviour=resolved.behaviour, team=team, load=load,
+                record=recordings if launch.record else "", **common,
+            )
+            specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
+    if policy.uses_plan:
+        specs.append(ProcessSpec(name="planner", role="planner", settings=PlannerFile(ray=resolved.ray, **common)))
+    return specs
+
+
+def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:
+    spawns = fleet.spawn or [None] * fleet.count
+    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, spawn=spawn)
+            for name, spawn in zip(fleet.robots(), spawns, strict=True)]

@@ -1,0 +1,153 @@
+"""One process's part in a swarm, on a fake host: who is told what, who may say what, and what ends it."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages import Member
+from swarm.core.settings.process_files import ProcessFile
+from swarm.membership.participant import READY_EVERY_NS, Participant
+from tests.fake_host import FakeHost
+
+
+def member(name: str, role: str = "agent", boot: int = 1, host: str = "127.0.0.1") -> Member:
+    port = 7000 + sum(map(ord, name)) % 500 * 2
+    return Member(name=name, role=role, boot=boot, urgent=f"tcp://{host}:{port}", bulk=f"tcp://{host}:{port + 1}")
+
+
+OWN, MATE, LAUNCHER = member("rover_0", boot=7), member("rover_1"), member("launcher", "launcher")
+PLANNER, WORLD, NEWCOMER = member("planner", "planner"), member("world", "world"), member("rover_9")
+EVERY_S = READY_EVERY_NS / 1e9
+
+
+class Process:
+    """A participant, what its handler gets, and the members that it met."""
+
+    def __init__(self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "") -> None:
+        self.fake = FakeHost(OWN)
+        self.got: list[Received] = []
+        self.met: list[str] = []
+        self.participant = Participant(
+            self.fake.host,
+            ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys),
+            self.got.append, busy_s=lambda: 0.25, advert_of=lambda peer: 3 if peer == MATE.name else 0,
+            met=self.met.extend,
+        )
+
+    def bodies(self) -> list[msg.Body]:
+        return [message.body for message in self.got]
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process(roster=(MATE, PLANNER, WORLD))
+
+
+def test_it_announces_itself_until_the_roster_comes(process: Process) -> None:
+    process.participant.begin()
+    assert process.fake.sent(msg.Ready) == [("launcher", msg.Ready(member=OWN, pid=process.fake.machine.pid))]
+    process.fake.transport.closed.add("launcher")            # it cannot be reached for a while
+    process.fake.passes(3 * EVERY_S)
+    process.fake.transport.closed.clear()
+    process.fake.passes(2 * EVERY_S)
+    assert len(process.fake.sent(msg.Ready)) == 3
+    process.fake.hears("launcher", msg.Roster(members=[OWN, NEWCOMER]))
+    process.fake.passes(10 * EVERY_S)
+    assert len(process.fake.sent(msg.Ready)) == 3
+    assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
+    assert process.met.count(NEWCOMER.name) == 1
+    assert process.got == []
+
+
+def test_without_a_launcher_it_announces_itself_to_nobody_and_meets_the_members_of_its_file() -> None:
+    process = Process(launcher=None, roster=(MATE,))
+    process.participant.begin()
+    process.fake.passes(10 * EVERY_S)
+    assert (process.fake.transport.sent, process.met) == ([], [MATE.name])
+    assert process.participant.tell_launcher(msg.Drained())
+
+
+def test_a_heartbeat_is_answered_with_the_time_that_it_was_held(process: Process) -> None:
+    process.fake.hears(MATE.name, msg.Heartbeat(sequence=5, advert=1), waited_s=0.004)
+    assert process.fake.transport.sent == [
+        (MATE.name, msg.HeartbeatAck(sequence=5, held_s=0.004, busy_s=0.25, advert=3))]
+    assert process.bodies() == [msg.Heartbeat(sequence=5, advert=1)]
+
+
+def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_held(process: Process) -> None:
+    process.participant.beat([MATE.name, "nobody"])
+    assert process.fake.transport.sent == [(MATE.name, msg.Heartbeat(sequence=1, busy_s=0.25, advert=3))]
+    process.fake.passes(0.010)
+    process.fake.hears(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004))
+    assert process.fake.transport.links()[MATE.name].rtt_s == pytest.approx(0.006)
+    process.fake.transport.join([member(MATE.name, boot=2)])                 # connected anew: measured anew
+    process.fake.hears(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004), boot=2)
+    assert process.fake.transport.links()[MATE.name].samples == 0
+
+
+@pytest.mark.parametrize(("sender", "body"), [
+    (MATE.name, msg.Shutdown()), (MATE.name, msg.Roster(members=[NEWCOMER])), (MATE.name, msg.Afflicted(slow=9.0)),
+    ("planner", msg.Drain()), ("world", msg.Heartbeat(sequence=1)), ("launcher", msg.Heartbeat(sequence=1)),
+    ("stranger", msg.Heartbeat(sequence=1)), ("world", msg.Joined(members=[WORLD, NEWCOMER])),
+])
+def test_a_message_that_its_sender_may_not_send_is_refused(process: Process, sender: str, body: msg.Body) -> None:
+    process.fake.hears(sender, body)
+    assert process.participant.refused == 1
+    assert (process.got, process.fake.transport.sent, process.fake.transport.injected) == ([], [], [])
+    assert not process.fake.machine.stopped
+    assert process.fake.transport.where(NEWCOMER.name) is None
+
+
+def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Process) -> None:
+    process.fake.hears(NEWCOMER.name, msg.Joined(members=[NEWCOMER]))
+    assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
+    assert process.met == [NEWCOMER.name]
+    assert process.fake.transport.sent == [
+        (MATE.name, msg.Joined(members=[NEWCOMER])), ("planner", msg.Joined(members=[NEWCOMER]))]
+    assert process.participant.greets(NEWCOMER.name)
+    assert not process.participant.greets(MATE.name)         # the launcher tells it of us
+    assert process.participant.introduce(NEWCOMER.name)
+    assert process.fake.transport.sent[-1] == (NEWCOMER.name, msg.Joined(members=[OWN, MATE, PLANNER]))
+    process.fake.transport.closed.add(NEWCOMER.name)
+    assert not process.participant.introduce(NEWCOMER.name)
+
+
+@pytest.mark.parametrize("claim", [
+    member(NEWCOMER.name, "planner"),                        # a role with more to say
+    MATE,                                                    # another member's address
+    member(NEWCOMER.name, host="10.0.0.9"),                  # beyond this machine, without keys
+])
+def test_a_newcomer_may_not_claim_everything(process: Process, claim: Member) -> None:
+    process.fake.hears(NEWCOMER.name, msg.Joined(members=[claim]))
+    assert process.fake.transport.where(NEWCOMER.name) is None
+    assert process.fake.transport.where(MATE.name) == MATE
+    assert process.fake.transport.sent == []
+
+
+def test_with_keys_a_newcomer_may_be_beyond_this_machine() -> None:
+    process, far = Process(keys="keys"), member(NEWCOMER.name, host="10.0.0.9")
+    process.fake.hears(NEWCOMER.name, msg.Joined(members=[far]))
+    assert process.fake.transport.where(NEWCOMER.name) == far
+
+
+def test_a_member_may_tell_only_of_members_that_are_new(process: Process) -> None:
+    moved = member("planner", host="127.0.0.9")
+    process.fake.hears(MATE.name, msg.Joined(members=[MATE, moved, NEWCOMER, member("planner_2", "planner")]))
+    assert process.fake.transport.where("planner") == PLANNER
+    assert process.fake.transport.where("planner_2") is None
+    assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
+
+
+def test_shutdown_stops_the_machine(process: Process) -> None:
+    process.fake.hears("launcher", msg.Shutdown())
+    assert process.fake.machine.stopped
+    assert process.got == []
+
+
+def test_injected_faults_reach_transport_wall_clock_and_handler(process: Process) -> None:
+    faults = msg.Afflicted(lose=0.5, clock_step_s=-2.0, slow=3.0)
+    process.fake.hears("launcher", faults)
+    assert process.fake.transport.injected == process.bodies() == [faults]
+    assert process.fake.machine.step_s == -2.0
