@@ -1,30 +1,30 @@
-"""One robot's process: messages and frames become events, outcomes become acts, and everyone is kept informed."""
+"""The policy of one robot: messages and frames become events, outcomes become acts, and the others are kept informed.
+
+It stands on ports alone: the real host drives it in a process, and virtual time can drive many in one.
+"""
 
 from __future__ import annotations
 
 import logging
-import sys
-from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from agents import behaviours
 from agents.bodies.world import WorldBody
-from agents.driver import Driver, Input
-from agents.peers.advert import OwnAdvert, battery
+from agents.peers.advert import OwnAdvert
 from agents.peers.link_report import LinkNewsbook
-from agents.peers.table import Presence
-from agents.runtime.catalogue import Catalogue
+from agents.peers.table import PeerTable
+from agents.performer import Input, Performer
+from agents.ports import Runner
+from agents.runtime.offer import Offer
 from agents.runtime.recording import MOST_FRAMES, Recording
 from agents.scheduling import events as ev
 from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
-from swarm.core.policy import policies
-from swarm.core.ports import Received
+from swarm.core.ports import Files, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report
@@ -34,47 +34,41 @@ from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
 from swarm.membership.view import HEARTBEAT_S
-from swarm.net.process import Process, log_to_stderr
 
 log = logging.getLogger(__name__)
 NEWS_S = 1.0
 DRAIN_LOOK_S = 0.02
-SWITCH_S = 0.0005                    # an executor back from a run waits no longer than this for the interpreter
 
 
-class Agent:
-    """Joins the parts of one robot. All of it runs in the loop's thread but the executor's runs."""
+class Robot:
+    """Joins the parts of one robot. `begin` once the host runs; `end` when it has stopped.
 
-    def __init__(self, settings: AgentFile) -> None:
-        self._settings = settings
-        folder = Path(settings.models) if settings.models else None
-        catalogue = Catalogue(
-            [*settings.load, *(s.model for s in settings.streams)], settings.board, folder,
-            board_name=settings.board_name, staged=policies.load(settings.policy).uses_stages,
-        )
-        self._process = Process(settings, "agent", busy_poll_s=settings.board.busy_poll_s)
-        self._loop, self._net, self._clock = self._process.loop, self._process.net, self._process.clock
+    offer: what its board offers. files: the folder of its recording, if its settings ask for one.
+    """
+
+    def __init__(self, settings: AgentFile, host: Host, runner: Runner, offer: Offer, files: Files) -> None:
+        self._settings, self._host, self._runner, self._files = settings, host, runner, files
+        self._net, self._clock, self._timers = host.transport, host.clock, host.timers
         self._participant = Participant(
-            self._process.host, settings, self._received,
-            undelivered=lambda peer, tag, reason: self._driver.undelivered(peer, tag, reason),
+            host, settings, self._received,
+            undelivered=lambda peer, tag, reason: self._performer.undelivered(peer, tag, reason),
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
-            advert_of=lambda peer: self._presence.advert_of(peer), met=lambda names: self._failures.met(names),
+            advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names),
         )
         self._own = OwnAdvert(msg.Advert(
-            board=settings.board_name, executors=settings.board.executors, profiles=catalogue.announce(),
-            streams=settings.streams, battery=battery(),
+            board=settings.board_name, executors=settings.board.executors, profiles=offer.announce(),
+            streams=settings.streams, battery=host.machine.battery(),
         ))
-        self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each
-        self._presence = Presence()
+        self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
+        self._peers = PeerTable()
         self._link_news = LinkNewsbook()
-        self._failures = FailureDetector(
-            self._process.host, self._participant, self._changed, engaged=self._presence.engaged)
+        self._failures = FailureDetector(host, self._participant, self._changed, engaged=self._peers.engaged)
         self._scheduler = Scheduler(
-            name=settings.name, policy=settings.policy, profiles=catalogue.profiles, presence=self._presence,
-            executors=settings.board.executors, staged=catalogue.staged, own_share=settings.board.own_share,
+            name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
+            executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
         )
-        self._driver = Driver(settings, self._loop, self._net, self._scheduler, catalogue, self._ended)
-        self._outbox = Outbox(self._loop, self._participant.tell_launcher)
+        self._performer = Performer(host, runner, self._scheduler, offer, self._ended)
+        self._outbox = Outbox(host.timers, self._participant.tell_launcher)
         self._body = WorldBody(self._net, settings.body)
         self._behaviour = (
             behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed, self._body.sensors)
@@ -84,58 +78,57 @@ class Agent:
         self._streams = DueFrames(settings.streams, settings.name, settings.seed)
         self._streaming = settings.launcher is None      # on a board nobody says when to start
         self._sequence = 0
-        self._ps = psutil.Process()
         self._busy_s = 0.0
         self._given_up: list[str] = []
 
-    def run(self) -> None:
-        self._loop.every(ns(HEARTBEAT_S), self._measure)
-        self._loop.every(ns(NEWS_S), self._tell_news)
-        self._process.run(self._participant.begin)
+    def begin(self) -> None:
+        """Join the swarm."""
+        self._timers.every(ns(HEARTBEAT_S), self._measure)
+        self._timers.every(ns(NEWS_S), self._tell_news)
+        self._participant.begin()
+
+    def end(self) -> None:
+        """Write the recording, unless it was written when the robot had drained."""
         self._write_recording()
-        self._driver.close()
 
     # --- messages ---
 
     def _received(self, message: Received) -> None:
         body, peer = message.body, message.sender
         if self._net.role(peer) == "agent" and not self._failures.heard(message):
-            return                                       # of a start that is over
+            return                                       # from a start of the peer that is over
         match body:
             case msg.Sensed():
                 observation = self._body.observe(body, message.boot, message.tensors)
                 if observation is not None:
                     self._observed(observation, message.at_ns)
             case msg.StageAsk():
-                self._driver.asked(body, message)
+                self._performer.asked(body, message)
             case msg.StageAnswer():
-                self._driver.handle(
-                    ev.AnswerCame(
-                        request=body.request, peer=peer, done=body.done, times=LegTimes(
-                            run_s=body.run_s, waited_s=body.waited_s, held_s=body.held_s, overrun=body.overrun,
-                            batch=body.batch),
-                    ),
-                    body.outcome,
-                )
+                self._performer.handle(ev.AnswerCame(
+                    request=body.request, peer=peer, done=body.done, outcome=body.outcome, times=LegTimes(
+                        run_s=body.run_s, waited_s=body.waited_s, held_s=body.held_s, overrun=body.overrun,
+                        batch=body.batch),
+                ))
             case msg.StageRefusal(request=request, reason=reason):
                 known = reason if reason in REFUSALS else "refused"
-                self._driver.handle(ev.Refused(request=request, peer=peer, reason=known))
+                self._performer.handle(ev.Refused(request=request, peer=peer, reason=known))
             case msg.StageCancel(request=request):
-                self._driver.handle(ev.StageCancelled(request=request, peer=peer))
+                self._performer.handle(ev.StageCancelled(request=request, peer=peer))
             case msg.Heartbeat(busy_s=busy_s, advert=known) | msg.HeartbeatAck(busy_s=busy_s, advert=known):
                 self._life(peer, message.boot, busy_s, known)
             case msg.Rumour():
                 self._failures.rumour(body)
             case msg.Advert():
-                self._presence.advertised(peer, message.boot, body)
+                self._peers.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
-                self._driver.handle(ev.PlanCame(plan=plan))
+                self._performer.handle(ev.PlanCame(plan=plan))
             case msg.Shared(topic=topic, data=data):
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(claim=claim, verdict=verdict):
                 self._behave(behaviours.Verdict(self._body.reported(claim), verdict))
             case msg.Afflicted(slow=slow):
-                self._driver.executor.slow_down(slow)
+                self._runner.slow_down(slow)
             case msg.Start():
                 self._streaming = True
             case msg.Drain():
@@ -145,32 +138,31 @@ class Agent:
                 log.warning("%s sent %s, which means nothing to an agent", peer, type(body).__name__)
 
     def _drain(self) -> None:
-        """Say so once no request of ours is open, and all that was to be told or written has been."""
+        """Tell the launcher that we have drained: no own request is open, and all news and the recording are out."""
         if self._scheduler.open_requests() or len(self._outbox):
-            self._loop.after(ns(DRAIN_LOOK_S), self._drain)
+            self._timers.after(ns(DRAIN_LOOK_S), self._drain)
             return
         self._write_recording()
         if not self._participant.tell_launcher(msg.Drained()):
-            self._loop.after(ns(DRAIN_LOOK_S), self._drain)
+            self._timers.after(ns(DRAIN_LOOK_S), self._drain)
 
     def _write_recording(self) -> None:
-        """Once; what ends later is not in it."""
+        """Write it once; requests that end later are not in it."""
         recording, self._recording = self._recording, None
         if recording is None:
             return
-        path = Path(self._settings.record) / f"{self._settings.name}.npz"
         try:
-            recording.write(path)
+            self._files.write(f"{self._settings.name}.npz", recording.content())
         except OSError as error:
-            log.error("what was recorded cannot be written: %s: %s", path, error.strerror)
+            log.error("the recording cannot be written: %s", error)
         if recording.left_out:
             log.warning("%d outcomes were not recorded: there is room for %d frames", recording.left_out, MOST_FRAMES)
 
     def _life(self, peer: str, boot: int, busy_s: float, known: int) -> None:
         """A heartbeat, or an answer to ours: how busy the peer is, and which of our adverts it knows."""
         now = self._clock.now_ns()
-        if self._presence.boot(peer) == boot:
-            self._presence.heard(peer, boot, busy_s, now)
+        if self._peers.boot(peer) == boot:
+            self._peers.heard(peer, boot, busy_s, now)
         if known < self._own.advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
             self._advertised_ns[peer] = now
             self._net.send(peer, self._own.advert)
@@ -188,7 +180,7 @@ class Agent:
             self._sequence += 1
             request = RequestId(self._settings.name, self._participant.boot, self._sequence)
             self._outbox.put(msg.Submitted(request=request, stream=stream.name))
-            self._driver.arrived(
+            self._performer.arrived(
                 ev.RequestArrived(
                     request=request, stream=stream, captured_ns=captured_ns,
                     deadline_ns=captured_ns + ns(stream.deadline_s),
@@ -216,57 +208,47 @@ class Agent:
                     for peer in self._net.peers("agent"):
                         self._net.send(peer, msg.Shared(topic=topic, data=data))
 
-    # --- presence and news ---
+    # --- peers and news ---
 
     def _advertise(self) -> None:
-        """Have a new advert if what we can do has changed; whoever asks or answers next is told."""
-        if self._own.changed(self._scheduler.slowness(self._clock.now_ns()), battery()):
+        """Make a new advert if our speed or battery has changed; each peer gets it after its next heartbeat."""
+        if self._own.changed(self._scheduler.slowness(self._clock.now_ns()), self._host.machine.battery()):
             self._advertised_ns.clear()
 
     def _changed(self, change: Changed) -> None:
-        """What the lookout sees of a peer."""
+        """The failure detector sees a peer otherwise."""
         match change:
             case Came(name=name, boot=boot, back=back):
                 self._advertised_ns.pop(name, None)
-                self._presence.heard(name, boot, 0.0, self._clock.now_ns())
+                self._peers.heard(name, boot, 0.0, self._clock.now_ns())
                 if back:
                     self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))
             case Doubted(name=name, doubted=doubted):
-                self._presence.doubted(name, doubted)
+                self._peers.doubted(name, doubted)
             case Lost(name=name):
-                self._presence.lost(name)
+                self._peers.lost(name)
                 self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": name}))
-                self._driver.handle(ev.PeerLost(peer=name))
+                self._performer.handle(ev.PeerLost(peer=name))
 
     def _measure(self) -> None:
         self._advertise()
         for peer, quality in self._net.links().items():
-            self._presence.measured(peer, quality)
+            self._peers.measured(peer, quality)
 
     def _tell_news(self) -> None:
-        net, executor = self._net.statistics(), self._driver.executor.statistics()
-        links = self._link_news.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._presence.links().items()})
+        traffic, runner = self._net.traffic(), self._runner.statistics()
+        links = self._link_news.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
         for peer in self._net.peers("planner") if links else ():
             self._net.send(peer, msg.LinkNews(links=links))
         self._outbox.put(msg.AgentNews(
-            rss_bytes=self._ps.memory_info().rss, runs=executor.runs, overruns=executor.overruns,
-            busy_share=(executor.busy_s - self._busy_s) / (NEWS_S * self._settings.board.executors),
-            refused_in=sum(net.refused.values()) + self._participant.refused + self._body.malformed,
-            duplicates=self._scheduler.statistics().duplicates, control_bytes=net.lanes["urgent"].sent_bytes,
-            carried=sum(lane.sent + lane.received for lane in net.lanes.values()),
-            carried_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in net.lanes.values()),
-            broken_off=sum(lane.broken_off for lane in net.lanes.values()),
+            rss_bytes=self._host.machine.rss_bytes(), runs=runner.runs, overruns=runner.overruns,
+            busy_share=(runner.busy_s - self._busy_s) / (NEWS_S * self._settings.board.executors),
+            refused_in=traffic.refused + self._participant.refused + self._body.malformed,
+            duplicates=self._scheduler.statistics().duplicates, control_bytes=traffic.control_bytes,
+            carried=traffic.messages, carried_bytes=traffic.size_bytes, broken_off=traffic.broken_off,
         ))
-        self._busy_s = executor.busy_s
+        self._busy_s = runner.busy_s
         given_up = self._scheduler.given_up()
         if given_up != self._given_up:
             self._given_up = given_up
             self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(given_up)}))
-
-
-def main(settings: AgentFile) -> int:
-    """Run one agent to its end. Raises: BadInput or ModelError before it starts."""
-    log_to_stderr(settings.name)
-    sys.setswitchinterval(SWITCH_S)
-    Agent(settings).run()
-    return 0

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.ground_truth import TrueBox
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.world import Act, Claim, Observation
-
-STEP_HZ = 240
 
 
 class World(ABC):
@@ -20,7 +19,7 @@ class World(ABC):
     Methods that take a robot's name raise ValueError for an unknown one.
     """
 
-    dt_s: float = 1.0 / STEP_HZ
+    dt_s: float = STEP_S
     names: list[str]
     renderer: str                    # what draws frames, for the manifest
 
@@ -39,7 +38,10 @@ class World(ABC):
 
     @abstractmethod
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        """What the robot senses now (`age_s` is 0), with a camera frame when asked for and the world can render."""
+        """What the robot senses now, with a camera frame when asked for and the world can render.
+
+        `age_s` is the latency of the slowest sensor that it holds: what a clock adds is not the world's to know.
+        """
 
     @abstractmethod
     def seen(self, robot: str) -> list[TrueBox]:

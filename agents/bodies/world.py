@@ -1,4 +1,4 @@
-"""The body in a simulated world: another process senses and moves for the robot."""
+"""The client of a body: another member senses and moves for the robot, by the world protocol."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.ports import Transport
 from swarm.core.protocol.messages import Acted, Claimed, Sensed
 from swarm.core.protocol.world import CAMERA, LIDAR, Act, Claim, Observation, Report, SensorSuite
-from swarm.net.endpoint import Endpoint
 
 
 class WorldBody:
-    """Acts and reports go to the world's process, observations come from it; the newest wins."""
+    """Sends acts and reports to the member that is the body, and takes its observations; the newest wins."""
 
     sensors = SensorSuite(camera=CAMERA, lidar=LIDAR)
 
-    def __init__(self, net: Endpoint, world: str) -> None:
+    def __init__(self, net: Transport, world: str) -> None:
         self._net, self._world = net, world
         self._newest = (0, -1)           # boot of the world, sequence
         self.stale = self.malformed = 0
 
     def observe(self, sensed: Sensed, boot: int, tensors: list[NDArray[Any]]) -> Observation | None:
-        """What came, unless it is older than what came before or does not fit its header; those are counted."""
+        """The observation, unless it is older than one before or does not fit its header; those are counted."""
         if (boot, sensed.sequence) <= self._newest:
             self.stale += 1
             return None

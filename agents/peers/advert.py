@@ -1,9 +1,8 @@
-"""What this robot tells of itself, told anew when it has changed by more than a little."""
+"""The advert of this robot, made anew when it has changed by more than a little. Deterministic."""
 
 from __future__ import annotations
 
 import msgspec
-import psutil
 
 from agents.peers.own_speed import scaled
 from swarm.core.protocol.messages import Advert
@@ -12,7 +11,7 @@ BATTERY_STEP = 0.05                  # of a full one
 
 
 class OwnAdvert:
-    """`advert` is the newest; its number grows with each change. Deterministic."""
+    """`advert` is the newest; its number grows with each change."""
 
     def __init__(self, first: Advert) -> None:
         self._first = self.advert = first            # of a board at its own pace
@@ -33,9 +32,3 @@ class OwnAdvert:
             profiles=scaled(self._first.profiles, self._slowness),
         )
         return True
-
-
-def battery() -> float | None:
-    """Share that is left of this machine's battery; None: it has none, or does not say."""
-    state = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    return min(max(state.percent / 100, 0.0), 1.0) if state is not None else None

@@ -20,7 +20,7 @@ HALF_NS = ns(10.0)                   # without a run for so long, half of the sl
 MOST = 50.0
 
 
-class Pace:
+class OwnSpeed:
     """Told of runs, it gives the factor that holds; at first 1."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ HALF_S = 10.0                        # after which half of what was believed is 
 NOTABLE = 0.05                       # smaller changes are not worth a new profile
 
 
-class Observed:
+class PeerSpeed:
     """One peer's variants: factors by which its run times are longer than advertised, whole and by stage."""
 
     def __init__(self) -> None:

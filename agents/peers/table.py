@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agents.peers.peer_speed import Observed
+from agents.peers.peer_speed import PeerSpeed
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import PeerView, by_speed, leg_p50_s, named
 from swarm.core.policy.link import LinkQuality
@@ -22,7 +22,7 @@ class _Peer(msgspec.Struct):
     boot: int
     said: dict[str, list[Profile]] = {}             # by model, as advertised
     profiles: dict[str, list[Profile]] = {}         # the same, with the run times that were observed
-    observed: Observed = msgspec.field(default_factory=Observed)
+    observed: PeerSpeed = msgspec.field(default_factory=PeerSpeed)
     link: LinkQuality = LinkQuality()
     busy_until_ns: int = 0                          # by its own word
     engaged_until_ns: int = 0
@@ -37,7 +37,7 @@ class _Advert(msgspec.Struct, frozen=True):
     profiles: dict[str, list[Profile]]               # by model
 
 
-class PresenceStatistics(msgspec.Struct, frozen=True):
+class PeerTableStatistics(msgspec.Struct, frozen=True):
     """Counts since the start."""
 
     alive: int
@@ -45,7 +45,7 @@ class PresenceStatistics(msgspec.Struct, frozen=True):
     lost: int
 
 
-class Presence:
+class PeerTable:
     """Adverts, links and loads of all peers."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Presence:
         self._adverts[peer, boot] = _Advert(advert.number, by_model)
         known = self._peers.get(peer)
         if known is not None and known.boot == boot:
-            known.observed = Observed()              # of what it said before
+            known.observed = PeerSpeed()              # of what it said before
             known.said, known.profiles = by_model, {}
             _correct(known, *by_model)
 
@@ -173,8 +173,8 @@ class Presence:
         """Peers that are there and have advertised, whether or not one would give them work oneself."""
         return {name: _view(name, known, now) for name, known in self._peers.items() if known.profiles}
 
-    def statistics(self) -> PresenceStatistics:
-        return PresenceStatistics(len(self._peers), self._came, self._lost)
+    def statistics(self) -> PeerTableStatistics:
+        return PeerTableStatistics(len(self._peers), self._came, self._lost)
 
 
 def _correct(known: _Peer, *models: str) -> None:

@@ -1,4 +1,4 @@
-"""What a robot saw and was told of it: the frame and the outcome of every request that was delivered.
+"""The recording of one robot: the frame and the outcome of every request that was delivered. No files: bytes.
 
 `NAME.npz` holds `frames`, uint8 [n, height, width, 3], and `records`, MessagePack as uint8: a list of `Record`.
 """
@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -16,7 +14,6 @@ from numpy.typing import NDArray
 
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
-from swarm.core.settings.errors import BadInput
 
 MOST_FRAMES = 1000                   # kept by one robot: 20 MB of those that the world sends
 
@@ -55,23 +52,20 @@ class Recording:
             agents=[leg.agent for leg in span.legs] if in_chain else [span.ran_on],
         ))
 
-    def write(self, path: Path) -> None:
-        """Write all of it, as a whole or not at all. Raises: OSError."""
+    def content(self) -> bytes:
+        """The file `NAME.npz`."""
         content = io.BytesIO()
         frames = np.stack(self._frames) if self._frames else np.empty((0, 0, 0, 3), np.uint8)
         np.savez(content, frames=frames, records=np.frombuffer(msgspec.msgpack.encode(self._records), np.uint8))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
-        partial.write_bytes(content.getvalue())
-        os.replace(partial, path)
+        return content.getvalue()
 
 
-def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:
-    """Records and frames of a file. Raises: BadInput."""
+def parse(content: bytes) -> tuple[list[Record], NDArray[np.uint8]]:
+    """Records and frames of a file. Raises: ValueError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             frames, records = (np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
                                for name in ("frames", "records"))
         return msgspec.msgpack.decode(records.tobytes(), type=list[Record]), frames
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, msgspec.DecodeError) as error:
-        raise BadInput(str(path), f"not a recording: {error}", "a file that a run with --record wrote") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.DecodeError) as error:
+        raise ValueError(str(error)) from error

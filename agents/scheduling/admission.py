@@ -13,7 +13,7 @@ from swarm.core.policy.plan import StreamSpec
 BURST_S = 1.0                        # of the spare run time that may be used at once, per executor
 
 
-class OwnShare:
+class AdmissionBudget:
     """`kept` is the share of all executors, 0 to 1."""
 
     def __init__(self, kept: float, executors: int) -> None:

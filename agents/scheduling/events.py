@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+from numpy.typing import NDArray
 
+from agents.ports import Made
 from swarm.core.policy.plan import Leg, Plan, StreamSpec
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
+from swarm.core.protocol.world import Outcome
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class StageDone(Event, frozen=True, kw_only=True):
     finished_ns: int
     ran: bool = True
     overrun: bool = False
+    made: Made | None = None         # the result
 
 
 class SetAside(Event, frozen=True, kw_only=True):
@@ -73,6 +77,7 @@ class AnswerCame(Event, frozen=True, kw_only=True):
     peer: str
     times: LegTimes                  # of the last leg
     done: list[LegTimes] = []        # of the peers' legs before it
+    outcome: Outcome | None = None
 
 
 class Refused(Event, frozen=True, kw_only=True):
@@ -117,7 +122,7 @@ class StagesLoaded(Event, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be done by the driver."""
+    """Something that the performer does."""
 
 
 class RunStage(Command, frozen=True, kw_only=True):
@@ -167,7 +172,7 @@ class LoadStages(Command, frozen=True, kw_only=True):
 class SendStage(Command, frozen=True, kw_only=True):
     """Ask the peer of the first leg for a run of an own request.
 
-    What travels is its input, or, where the first leg does not begin the model, what the run that has just ended made.
+    Its input travels, or, where the first leg does not begin the model, `tensors`: the result of the leg at home.
     """
 
     request: RequestId
@@ -176,6 +181,7 @@ class SendStage(Command, frozen=True, kw_only=True):
     priority: int
     deadline_ns: int
     route: list[Leg]
+    tensors: list[NDArray] | None = None
 
     @property
     def peer(self) -> str:
@@ -183,10 +189,11 @@ class SendStage(Command, frozen=True, kw_only=True):
 
 
 class PassOn(Command, frozen=True, kw_only=True):
-    """Send what the run that has just ended made of a peer's request on to the first leg of `asked.route`."""
+    """Send the result of a run for a peer on to the first leg of `asked.route`."""
 
     asked: StageAsked
-    times: LegTimes                  # of the run; how long it was held is the driver's to say
+    times: LegTimes                  # of the run; the performer adds how long it was held
+    made: Made | None = None
 
     @property
     def peer(self) -> str:
@@ -208,12 +215,13 @@ class CancelStage(Command, frozen=True, kw_only=True):
 
 
 class Answer(Command, frozen=True, kw_only=True):
-    """Send the outcome of the run that has just ended to the peer whose request it is."""
+    """Send the outcome of a run to the peer whose request it is."""
 
     request: RequestId
     peer: str
-    times: LegTimes                  # how long it was held is the driver's to say
+    times: LegTimes                  # of the run; the performer adds how long it was held
     done: list[LegTimes] = []
+    made: Made | None = None
 
 
 class Refuse(Command, frozen=True, kw_only=True):
@@ -245,6 +253,7 @@ class CancelTimers(Command, frozen=True, kw_only=True):
 
 
 class Deliver(Command, frozen=True, kw_only=True):
-    """A request has ended; unless it failed, its outcome is that of the event just handled."""
+    """A request has ended; it has an outcome unless it failed."""
 
     span: Span
+    outcome: Made | None = None

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.clock import NEVER_NS, ns
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile
@@ -104,7 +104,7 @@ class Guards:
         self._fired += len(firing)
         return [fired for _, fired in firing]
 
-    def holds_back(self, work: Work, now: int) -> bool:
+    def holds_back(self, work: QueuedRun, now: int) -> bool:
         """Whether a guard needs the executor before this run would leave it.
 
         More urgent own work never waits, nor does what has become so with time: else a stream whose guards always lie

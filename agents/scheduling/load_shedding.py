@@ -47,7 +47,7 @@ class Step(msgspec.Struct, frozen=True):
         return f"{self.what} priority {self.priority}" + (f" to 1 in {self.every}" if self.what == "thin" else "")
 
 
-class Degradation:
+class LoadShedding:
     """The steps that hold on one robot."""
 
     def __init__(self) -> None:

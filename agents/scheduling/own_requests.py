@@ -1,72 +1,60 @@
 """This robot's own requests, from a frame to their one ending. Deterministic.
 
-An open request waits or runs at home (`work`), is out at peers (`out`), or both: then its guard has fired, or a peer
-was believed lost and the answer comes yet. Whichever answer is first counts, and ends the other.
+An open request waits or runs at home (`work`), is out at peers (`out`, see `offloads.py`), or both: then its guard has
+fired, or a peer was believed lost and its answer may still come. The first answer counts, and ends the other run.
 
-A chain of stages begins with a leg at home, if its first one is there. What is sent after that goes from peer to peer,
-and the last of them answers. If any of them refuses or is lost, the request comes home, whole: its frame is kept.
+A chain of stages begins with a leg at home, if its route says so, and goes on to peers. If any of them refuses or is
+lost, the request comes home, whole: its frame is kept.
 """
 
 from __future__ import annotations
 
-import msgspec
-
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
+from agents.ports import Made
 from agents.scheduling import events as ev
-from agents.scheduling.chains import record, runs
+from agents.scheduling.chains import runs
 from agents.scheduling.guards import Guards
-from agents.scheduling.load_shedding import Degradation
-from agents.scheduling.peer_requests import CHAIN_BROKEN
-from agents.scheduling.placements import Plans
-from agents.scheduling.queue.queued_run import Work
-from agents.scheduling.queue.run_queue import WorkQueue
-from agents.scheduling.variants import Ready
+from agents.scheduling.load_shedding import LoadShedding
+from agents.scheduling.offloads import UNREACHABLE, Offloads, OpenRequest
+from agents.scheduling.placements import Placements
+from agents.scheduling.queue.queued_run import QueuedRun
+from agents.scheduling.queue.run_queue import RunQueue
+from agents.scheduling.variants import RunnableVariants
 from swarm.core.clock import NS, ns, seconds
 from swarm.core.policy import policies
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.route import Situation, cheaper, home_choice, next_best
-from swarm.core.protocol.spans import Ending, LegRun, LegTimes, RequestId, Span
+from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
 
-UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
 GRACE_NS = ns(0.5)                   # a peer's answer is waited for this long beyond the deadline
 SAMPLED = 16                         # of so many requests, one has its next best choice recorded
-WARY_S = 0.3                         # a peer that refused gets no new work for this long
 
 
 class ImpossibleEvent(RuntimeError):
     """An event that cannot happen in this state: a bug; the message tells the story of its subject."""
 
 
-class _Open(msgspec.Struct):
-    """A request of this robot that has not ended."""
-
-    span: Span
-    work: int | None = None
-    route: list[Leg] = []            # legs on peers: to be sent after the one at home, or sent
-    way_s: float = 0.0               # expected time between robots
-    out: bool = False                # an answer is awaited
-    holders: list[str] = []          # peers that may have it
-
-
-class Requests:
+class OwnRequests:
     """All open requests of one robot. Methods add what is to be done to `out`."""
 
     def __init__(
-        self, name: str, policy: str, ready: Ready, presence: Presence, queue: WorkQueue, guards: Guards, plans: Plans
+        self, name: str, policy: str, variants: RunnableVariants, peers: PeerTable, queue: RunQueue, guards: Guards,
+        placements: Placements,
     ) -> None:
-        self._name, self._policy, self._ready, self._presence = name, policies.load(policy), ready, presence
-        self.degradation = Degradation()
+        self._name, self._policy, self._variants, self._peers = name, policies.load(policy), variants, peers
+        self.load_shedding = LoadShedding()
         self.ends: list[tuple[Span, int]] = []               # to learn from, and when
-        self._queue, self._guards, self._plans = queue, guards, plans
-        self._open: dict[RequestId, _Open] = {}
+        self._queue, self._guards, self._placements = queue, guards, placements
+        self._offloads = Offloads(peers, queue, guards)
+        self._open: dict[RequestId, OpenRequest] = {}
         self.ended: dict[str, int] = {"completed": 0, "late": 0, "failed": 0}
         self.submitted = self.duplicates = 0
 
     def reflect(self) -> None:
         """Learn from what has ended."""
         for span, now in self.ends:
-            self.degradation.ended(span, now)
+            self.load_shedding.ended(span, now)
         self.ends.clear()
 
     def __len__(self) -> int:
@@ -85,8 +73,8 @@ class Requests:
             request=event.request, stream=stream.name, model=stream.model, priority=stream.priority,
             captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns,
         )
-        state = self._open[event.request] = _Open(span=span)
-        reason = self.degradation.refuses(stream, now) if self.degradation.steps else ""
+        state = self._open[event.request] = OpenRequest(span=span)
+        reason = self.load_shedding.refuses(stream, now) if self.load_shedding.steps else ""
         if reason:
             self._end(state, "failed", reason, now, out)
             return
@@ -94,15 +82,15 @@ class Requests:
         situation = self._situation(span, now, out) if self._policy.uses_peers else None
         if situation is None:                                # without a look at what is not asked for
             wait_s = self._queue.wait_s(now, stream.priority, event.deadline_ns)
-            choice = home_choice(self._name, self._ready.profiles.get(stream.model, ()), wait_s)
+            choice = home_choice(self._name, self._variants.profiles.get(stream.model, ()), wait_s)
         else:
             choice = self._policy.route(situation)
         if choice is None:
             self._end(state, "failed", "no_model", now, out)
             return
-        profile = self._ready.has(stream.model, choice.variant)
+        profile = self._variants.has(stream.model, choice.variant)
         if profile is not None:
-            out += self._ready.want_steps(profile, stream.priority, now)
+            out += self._variants.want_steps(profile, stream.priority, now)
         age_s = (now - event.captured_ns) / NS
         span.predicted_s = choice.predicted_s + age_s
         if situation is not None and event.request.sequence % SAMPLED == 0:
@@ -115,9 +103,9 @@ class Requests:
             state.route = choice.route[1:]
             self._wait_at_home(state, profile, choice.route[0], guard=False, now=now)
         else:
-            self._send(state, now, out)
+            self._offloads.send(state, now, out)
 
-    def _supersede(self, older: Work, now: int, out: list[ev.Command]) -> None:
+    def _supersede(self, older: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """Newest wins: what waits here on the same stream ends; what has begun, is out, or was out, goes on."""
         state = self._open[older.request]
         if not (state.span.offloaded_to or older.began_ns):
@@ -125,34 +113,17 @@ class Requests:
             self._end(state, "failed", "superseded", now, out)
 
     def _situation(self, span: Span, now: int, out: list[ev.Command]) -> Situation:
-        placement = self._plans.placement(span.stream, now)
+        placement = self._placements.placement(span.stream, now)
         if placement is not None and self._name in placement.where and len(placement.where) > 1:
-            out += self._ready.want(span.model, placement.variant)
+            out += self._variants.want(span.model, placement.variant)
         situation = Situation(
             home=self._name, model=span.model, left_s=seconds(span.deadline_ns - now),
-            own=self._ready.profiles.get(span.model, ()), placement=placement,
-            wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._presence.views(now),
+            own=self._variants.profiles.get(span.model, ()), placement=placement,
+            wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._peers.views(now),
         )
-        return cheaper(situation) if self.degradation.steps else situation
+        return cheaper(situation) if self.load_shedding.steps else situation
 
-    def _send(self, state: _Open, now: int, out: list[ev.Command]) -> None:
-        span = state.span
-        state.out, state.holders = True, [leg.agent for leg in state.route]
-        span.offloaded_to, span.sent_ns = state.holders[-1], now
-        if not (span.legs or state.route[0].whole):
-            span.legs = runs(state.route)
-        for leg in state.route:
-            self._presence.sent(leg, span.request, span.model, span.variant, now)
-        out.append(ev.SendStage(
-            request=span.request, model=span.model, variant=span.variant, priority=span.priority,
-            deadline_ns=span.deadline_ns - ns(state.way_s), route=state.route,
-        ))
-        last_safe_ns = self._guards.set(span, self._queue.running_left_ns(now), now)
-        if last_safe_ns:
-            span.guarded = True
-            out.append(ev.SetTimer(at_ns=last_safe_ns, event=ev.LastSafeStart(request=span.request)))
-
-    def _wait_at_home(self, state: _Open, profile: Profile, leg: Leg, *, guard: bool, now: int) -> None:
+    def _wait_at_home(self, state: OpenRequest, profile: Profile, leg: Leg, *, guard: bool, now: int) -> None:
         span = state.span
         span.queued_ns = now
         state.work = self._queue.add(
@@ -173,16 +144,10 @@ class Requests:
                 self._queue.promote(state.work, now)
 
     def refused(self, event: ev.Refused, now: int, out: list[ev.Command]) -> None:
-        """A peer does not have it, nor does any after it; and those before it are done."""
+        """A peer will not run it, could not be reached, or could not pass it on."""
         state = self._open.get(event.request)
-        asked = [leg.agent for leg in state.route] if state and state.span.offloaded_to else []
-        broken = event.reason == CHAIN_BROKEN and event.peer in asked[:-1]
-        self._presence.wary(asked[asked.index(event.peer) + 1] if broken else event.peer, WARY_S, now)
-        self._presence.dropped(event.peer, event.request)
-        if state is not None and event.peer in asked:
-            self._clear(state)
-            if state.out:
-                self._come_home(state, event.reason, now, out)
+        if self._offloads.refused(state, event, now) and state is not None:
+            self._come_home(state, event.reason, now, out)
 
     def lost(self, peer: str, now: int, out: list[ev.Command]) -> None:
         """A peer is gone, and with it perhaps what it had; those after it may have it already."""
@@ -191,7 +156,7 @@ class Requests:
             if state.out:
                 self._come_home(state, "peer_lost", now, out)
 
-    def _come_home(self, state: _Open, reason: str, now: int, out: list[ev.Command]) -> None:
+    def _come_home(self, state: OpenRequest, reason: str, now: int, out: list[ev.Command]) -> None:
         """No answer is to be expected: the request waits its turn at home, unless its fallback is there already.
 
         Its guard stays set: at the last safe moment it goes before all else.
@@ -199,14 +164,13 @@ class Requests:
         state.out = False
         span = state.span
         if reason == UNREACHABLE:
-            self._guards.lift(span.request)                  # nothing ever left: a request like any other at home
-            span.offloaded_to, span.sent_ns, span.guarded, span.legs = "", 0, False, []
+            self._offloads.unsent(state)
         if state.work is None and (now >= span.deadline_ns or not self._fall_back(state, guard=False, now=now)):
             self._end(state, "failed", reason, now, out)
 
-    def _fall_back(self, state: _Open, *, guard: bool, now: int) -> bool:
+    def _fall_back(self, state: OpenRequest, *, guard: bool, now: int) -> bool:
         """Run at home, whole, on the fastest variant. Returns whether there is one."""
-        own = fastest(self._ready.profiles.get(state.span.model, ()))
+        own = fastest(self._variants.profiles.get(state.span.model, ()))
         if own is not None:
             self._wait_at_home(state, own, Leg(self._name), guard=guard, now=now)
         return own is not None
@@ -228,11 +192,11 @@ class Requests:
         state = self._open.get(request)
         if state is None or not state.out:
             return
-        self._call_back(state, now, out)
+        self._offloads.call_back(state, now, out)
         if state.work is None:
             self._end(state, "failed", "no_answer", now, out)
 
-    def set_aside(self, work: Work, now: int, out: list[ev.Command]) -> None:
+    def set_aside(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """A run at home waits again. What was promised still is: it goes before all else when it must."""
         span = self._open[work.request].span
         if not span.guarded or work.guard:
@@ -243,33 +207,23 @@ class Requests:
         elif now + work.p95_ns <= span.deadline_ns:
             self._queue.promote(work.key, now)
 
-    def expired(self, work: Work, now: int, out: list[ev.Command]) -> None:
+    def expired(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """A run at home was taken out of the queue: it could not have been in time."""
         self._end(self._open[work.request], "failed", "expired", now, out)
 
     # --- a request ends ---
 
     def answered(self, event: ev.AnswerCame, now: int, out: list[ev.Command]) -> None:
+        """A peer's result; one that comes too late, or that nobody asked for, is only counted."""
         state = self._open.get(event.request)
-        if state is None or state.span.offloaded_to != event.peer:
-            self._presence.dropped(event.peer, event.request)
+        if not self._offloads.answered(state, event, now) or state is None:
             self.duplicates += 1
             return
-        self._clear(state)
-        self._queue.served(state.span.stream)
-        record(state.span, state.route, [*event.done, event.times], now)
-        self._learn(state, [*event.done, event.times])
         if state.work is not None and self._queue.remove(state.work, now) is None:
             out.append(ev.AbortRun(work=state.work))
-        self._end(state, "completed" if now <= state.span.deadline_ns else "late", "", now, out)
+        self._deliver(state, event.outcome, now, out)
 
-    def _learn(self, state: _Open, times: list[LegTimes]) -> None:
-        """What each leg took there; a peer that says another number of legs is believed only its own."""
-        known = len(state.route) if len(times) == len(state.route) else 1
-        for leg, took in zip(state.route[-known:], times[-known:], strict=True):
-            self._presence.ran(leg, state.span.model, state.span.variant, took)
-
-    def done(self, work: Work, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
+    def done(self, work: QueuedRun, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         """A run at home has ended: a result, or the first leg of a chain."""
         state = self._open.get(work.request)
         if state is None or state.work != work.key:          # the peers' answer was first
@@ -287,48 +241,38 @@ class Requests:
             waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
             here = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)
             span.legs, span.overrun = [here, *runs(state.route)], event.overrun or work.overrun
-            self._go_on(state, now, out)
+            self._go_on(state, event.made, now, out)
             return
         span.ran_on, span.variant, span.run_s, span.batch = self._name, work.variant, run_s, work.batch
         span.started_ns, span.finished_ns = work.began_ns, event.finished_ns
         span.overrun = event.overrun or work.overrun
-        self._end(state, "completed" if now <= span.deadline_ns else "late", "", now, out)
+        self._deliver(state, event.made, now, out)
 
-    def _go_on(self, state: _Open, now: int, out: list[ev.Command]) -> None:
+    def _go_on(self, state: OpenRequest, made: Made | None, now: int, out: list[ev.Command]) -> None:
         """The leg at home is done: on to the peers, if there is time and they are still there."""
         if now >= state.span.deadline_ns:
             self._end(state, "failed", "expired", now, out)
-        elif now + ns(state.way_s) < state.span.deadline_ns and all(
-            self._presence.knows(leg.agent) for leg in state.route
-        ):
-            self._send(state, now, out)
+        elif self._offloads.can_go_on(state, now):
+            assert made is None or isinstance(made, list)
+            self._offloads.send(state, now, out, made)
         else:
             self._come_home(state, UNREACHABLE, now, out)
 
-    def _clear(self, state: _Open) -> None:
-        """No peer has it any more."""
-        for leg in state.route:
-            self._presence.dropped(leg.agent, state.span.request)
-        state.holders = []
+    def _deliver(self, state: OpenRequest, outcome: Made | None, now: int, out: list[ev.Command]) -> None:
+        """A result is there, at home or from a peer."""
+        self._end(state, "completed" if now <= state.span.deadline_ns else "late", "", now, out, outcome)
 
-    def _call_back(self, state: _Open, now: int, out: list[ev.Command]) -> None:
-        """The peers' answer is no longer wanted; one that is overdue shows that the peer is slower than it says."""
-        span = state.span
-        late_s = (now - span.captured_ns) / NS - span.predicted_s
-        if state.out and late_s > 0 and len(state.route) == 1:
-            self._presence.overdue(state.route[0], span.model, span.variant, late_s)
-        out += [ev.CancelStage(request=state.span.request, peer=holder) for holder in state.holders]
-        self._clear(state)
-        state.out = False
-
-    def _end(self, state: _Open, ending: Ending, reason: str, now: int, out: list[ev.Command]) -> None:
+    def _end(
+        self, state: OpenRequest, ending: Ending, reason: str, now: int, out: list[ev.Command],
+        outcome: Made | None = None,
+    ) -> None:
         span = state.span
         if state.holders:
-            self._call_back(state, now, out)
+            self._offloads.call_back(state, now, out)
         del self._open[span.request]
         if span.guarded:
             self._guards.lift(span.request)
         span.ending, span.reason, span.ended_ns = ending, reason, now
         self.ended[ending] += 1
         self.ends.append((span, now))
-        out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span)]
+        out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span, outcome=outcome)]

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import msgspec
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
-from agents.scheduling.admission import OwnShare
-from agents.scheduling.queue.queued_run import Work
-from agents.scheduling.queue.run_queue import WorkQueue
-from agents.scheduling.variants import Ready
+from agents.scheduling.admission import AdmissionBudget
+from agents.scheduling.queue.queued_run import QueuedRun
+from agents.scheduling.queue.run_queue import RunQueue
+from agents.scheduling.variants import RunnableVariants
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import away_s, leg_p50_s
 from swarm.core.policy.plan import Profile, is_chain
@@ -31,7 +31,7 @@ REFUSALS = ("full", "share", "too_late", "unknown_model", "loading", "malformed"
 V = TypeVar("V")
 
 
-class ServingStatistics(msgspec.Struct, frozen=True):
+class PeerRequestStatistics(msgspec.Struct, frozen=True):
     """Counts since the start."""
 
     asked: int
@@ -47,11 +47,11 @@ class _Passed(msgspec.Struct, frozen=True):
     deadline_ns: int
 
 
-class Serving:
+class PeerRequests:
     """Shares the robot's queue, and with it the policy, with the robot's own work."""
 
-    def __init__(self, ready: Ready, queue: WorkQueue, presence: Presence, share: OwnShare) -> None:
-        self._ready, self._queue, self._presence, self._share = ready, queue, presence, share
+    def __init__(self, variants: RunnableVariants, queue: RunQueue, peers: PeerTable, budget: AdmissionBudget) -> None:
+        self._variants, self._queue, self._peers, self._budget = variants, queue, peers, budget
         self._asks: dict[int, ev.StageAsked] = {}            # by the key of their work
         self._passed: dict[RequestId, _Passed] = {}
         self._unwanted: dict[RequestId, None] = {}           # called off before they came
@@ -66,17 +66,17 @@ class Serving:
             return [ev.Forget(request=event.request, peer=event.peer)]
         if event.request in self._passed:
             return [self.refuse(event, "duplicate")]
-        profile = self._ready.has(event.model, event.variant)
+        profile = self._variants.has(event.model, event.variant)
         if profile is None:
             return [self.refuse(event, "unknown_model")]
-        if not event.leg.whole and self._ready.is_loading(event.model, event.variant):
-            return [self.refuse(event, "loading"), *self._ready.want(event.model, event.variant)]
+        if not event.leg.whole and self._variants.is_loading(event.model, event.variant):
+            return [self.refuse(event, "loading"), *self._variants.want(event.model, event.variant)]
         if not _makes_sense(event, profile):
             return [self.refuse(event, "malformed")]
         out = self._drop_hopeless(now) if self._is_full(event.peer) else []
         if self._is_full(event.peer):
             return [*out, self.refuse(event, "full")]
-        alive = self._presence.alive(now) if event.route else {}
+        alive = self._peers.alive(now) if event.route else {}
         after = away_s(event.route, event.model, event.variant, alive)
         if after is None:
             return [*out, self.refuse(event, CHAIN_BROKEN)]
@@ -85,15 +85,15 @@ class Serving:
         run_s = leg_p50_s(profile, event.leg)
         if now + ns(wait_s + run_s) > deadline_ns:
             return [*out, self.refuse(event, "too_late")]
-        if not self._share.gives(run_s, now):
+        if not self._budget.gives(run_s, now):
             return [*out, self.refuse(event, "share")]
         key = self._queue.add(
             request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,
             priority=event.priority, deadline_ns=deadline_ns, guard=False, now=now,
         )
         self._asks[key] = event
-        self._ready.asked(event.priority, now)
-        return out + (self._ready.want_steps(profile, event.priority, now) if event.leg.whole else [])
+        self._variants.asked(event.priority, now)
+        return out + (self._variants.want_steps(profile, event.priority, now) if event.leg.whole else [])
 
     def _is_full(self, peer: str) -> bool:
         """Whether nothing more can wait, or nothing more for this peer."""
@@ -109,16 +109,16 @@ class Serving:
                 commands.append(self.refuse(work, "too_late"))
         return commands
 
-    def refuse(self, asked: ev.StageAsked | Work, reason: str) -> ev.Refuse:
+    def refuse(self, asked: ev.StageAsked | QueuedRun, reason: str) -> ev.Refuse:
         """Say no, and count it."""
         if isinstance(asked, ev.StageAsked):
             peer = asked.peer
         else:
             peer = self._asks.pop(asked.key).peer
-            self._share.takes_back(seconds(asked.p50_ns))
+            self._budget.takes_back(seconds(asked.p50_ns))
         return self._refuse(asked.request, peer, reason)
 
-    def done(self, work: Work, event: ev.StageDone, now: int) -> list[ev.Command]:
+    def done(self, work: QueuedRun, event: ev.StageDone, now: int) -> list[ev.Command]:
         """A peer's run has ended: its result goes on to the next leg, or home."""
         asked = self._asks.pop(work.key)
         if work.aborted:
@@ -134,9 +134,9 @@ class Serving:
             self._counts["passed_on"] += 1
             self._passed = {r: passed for r, passed in self._passed.items() if now < passed.deadline_ns}
             _remember(self._passed, asked.request, _Passed(asked.route[0].agent, asked.deadline_ns))
-            return [ev.PassOn(asked=asked, times=times)]
+            return [ev.PassOn(asked=asked, times=times, made=event.made)]
         self._counts["answered"] += 1
-        return [ev.Answer(request=asked.request, peer=asked.peer, times=times, done=asked.done)]
+        return [ev.Answer(request=asked.request, peer=asked.peer, times=times, done=asked.done, made=event.made)]
 
     def not_taken(self, request: RequestId, peer: str) -> list[ev.Command]:
         """A peer cannot be reached, or does not take what was passed on to it: the owner is told."""
@@ -167,14 +167,14 @@ class Serving:
                 commands += self.not_taken(request, peer)
         return commands
 
-    def statistics(self) -> ServingStatistics:
-        return ServingStatistics(**self._counts, refused=dict(self._refused))
+    def statistics(self) -> PeerRequestStatistics:
+        return PeerRequestStatistics(**self._counts, refused=dict(self._refused))
 
     def _refuse(self, request: RequestId, peer: str, reason: str) -> ev.Refuse:
         self._refused[reason] = self._refused.get(reason, 0) + 1
         return ev.Refuse(request=request, peer=peer, reason=reason)
 
-    def _drop(self, works: Sequence[Work], now: int) -> list[ev.Command]:
+    def _drop(self, works: Sequence[QueuedRun], now: int) -> list[ev.Command]:
         commands: list[ev.Command] = []
         for work in works:
             commands.append(ev.Forget(request=work.request, peer=work.asker))
@@ -182,7 +182,7 @@ class Serving:
                 commands.append(ev.AbortRun(work=work.key))
             else:
                 del self._asks[work.key]
-                self._share.takes_back(seconds(work.p50_ns))
+                self._budget.takes_back(seconds(work.p50_ns))
         return commands
 
 

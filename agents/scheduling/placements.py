@@ -6,7 +6,7 @@ from swarm.core.clock import ns
 from swarm.core.policy.plan import Placement, Plan
 
 
-class Plans:
+class Placements:
     """The newest plan and what it says of one robot's streams."""
 
     def __init__(self, robot: str) -> None:

@@ -9,18 +9,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
-from agents.scheduling.admission import OwnShare
+from agents.scheduling.admission import AdmissionBudget
 from agents.scheduling.guards import Guards, GuardStatistics
-from agents.scheduling.own_requests import ImpossibleEvent, Requests
-from agents.scheduling.peer_requests import Serving, ServingStatistics
-from agents.scheduling.placements import Plans
+from agents.scheduling.own_requests import ImpossibleEvent, OwnRequests
+from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics
+from agents.scheduling.placements import Placements
 from agents.scheduling.queue.batching import together
 from agents.scheduling.queue.preemption import impatience
-from agents.scheduling.queue.queued_run import Work
-from agents.scheduling.queue.run_queue import WorkQueue
-from agents.scheduling.variants import Ready
+from agents.scheduling.queue.queued_run import QueuedRun
+from agents.scheduling.queue.run_queue import RunQueue
+from agents.scheduling.variants import RunnableVariants
 from swarm.core.clock import seconds
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile, StreamSpec
@@ -39,7 +39,7 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     batches: int                     # runs of several inputs at once
     batched: int                     # requests in them
     guards: GuardStatistics
-    serving: ServingStatistics
+    serving: PeerRequestStatistics
 
 
 class Scheduler:
@@ -47,20 +47,21 @@ class Scheduler:
     whose stages are loaded from the start; `own_share` of the executors is kept for own streams that need it."""
 
     def __init__(
-        self, *, name: str, policy: str, profiles: dict[str, list[Profile]], presence: Presence, executors: int = 1,
+        self, *, name: str, policy: str, profiles: dict[str, list[Profile]], peers: PeerTable, executors: int = 1,
         staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0,
     ) -> None:
         self._name = name
-        self._ready = Ready(profiles, staged)
-        self._queue = WorkQueue(executors)
-        self._guards = Guards(self._ready.profiles)
-        self._plans = Plans(name)
-        self._share = OwnShare(own_share, executors)
-        self._serving = Serving(self._ready, self._queue, presence, self._share)
+        self._variants = RunnableVariants(profiles, staged)
+        self._queue = RunQueue(executors)
+        self._guards = Guards(self._variants.profiles)
+        self._placements = Placements(name)
+        self._budget = AdmissionBudget(own_share, executors)
+        self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget)
         self._streams: set[str] = set()              # of this robot, that were seen
-        self._ran: list[tuple[Work, float, bool, int]] = []      # to learn from: how long, whether to its end, when
+        self._ran: list[tuple[QueuedRun, float, bool, int]] = []     # to learn from: how long, to its end, when
         self._preempted = self._cut = self._batches = self._batched = 0
-        self._requests = Requests(name, policy, self._ready, presence, self._queue, self._guards, self._plans)
+        self._requests = OwnRequests(
+            name, policy, self._variants, peers, self._queue, self._guards, self._placements)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
         """What is to be done about an event. Raises: ImpossibleEvent."""
@@ -79,7 +80,7 @@ class Scheduler:
             case ev.AnswerCame():
                 self._requests.answered(event, now, out)
             case ev.Refused(request=request, peer=peer) if request.agent != self._name:
-                out += self._serving.not_taken(request, peer)
+                out += self._peer_requests.not_taken(request, peer)
             case ev.Refused():
                 self._requests.refused(event, now, out)
             case ev.LastSafeStart(request=request):
@@ -90,26 +91,26 @@ class Scheduler:
                 self._requests.given_up(request, now, out)
             case ev.PeerLost(peer=peer):
                 self._requests.lost(peer, now, out)
-                out += self._serving.lost(peer, now)
+                out += self._peer_requests.lost(peer, now)
             case ev.StageAsked():
-                out += self._serving.asked(event, now)
+                out += self._peer_requests.asked(event, now)
             case ev.StageCancelled():
-                out += self._serving.cancelled(event, now)
+                out += self._peer_requests.cancelled(event, now)
             case ev.PlanCame(plan=plan):
-                self._plans.adopt(plan, now)
+                self._placements.adopt(plan, now)
             case ev.StagesLoaded(model=model, variant=variant):
-                self._ready.loaded(model, variant)
+                self._variants.loaded(model, variant)
             case _:
                 raise ImpossibleEvent(f"{self._name}: no rule for {event}")
         self._dispatch(now, out)
         return out
 
     def reflect(self) -> None:
-        """Learn from the last event. Nobody waits for that: a driver has it done once the commands are, else the next
-        event has."""
+        """Learn from the last event. Nobody waits for that: the performer calls it after the commands, or else the
+        next event does."""
         for work, took_s, ended, now in self._ran:
-            if self._ready.ran(work, took_s, ended, now):
-                self._streams.clear()                        # they are met anew, at the pace that holds now
+            if self._variants.ran(work, took_s, ended, now):
+                self._streams.clear()                        # they are met anew, at the speed that holds now
         self._ran.clear()
         self._requests.reflect()
 
@@ -120,14 +121,14 @@ class Scheduler:
     def slowness(self, now: int) -> float:
         """How many times as long as its board's profile says this robot takes."""
         self.reflect()
-        if self._ready.rested(now):
+        if self._variants.rested(now):
             self._streams.clear()
-        return self._ready.slowness
+        return self._variants.slowness
 
     def given_up(self) -> list[str]:
         """What is given up now because not all requests can be met, in the order in which it was."""
         self.reflect()
-        return [str(step) for step in self._requests.degradation.steps]
+        return [str(step) for step in self._requests.load_shedding.steps]
 
     def open_requests(self) -> int:
         return len(self._requests)
@@ -136,24 +137,24 @@ class Scheduler:
         own = self._requests
         return SchedulerStatistics(
             own.submitted, dict(own.ended), own.duplicates, self._preempted, self._cut, self._batches, self._batched,
-            self._guards.statistics(), self._serving.statistics(),
+            self._guards.statistics(), self._peer_requests.statistics(),
         )
 
     def _meet(self, stream: StreamSpec) -> None:
         """The first request of a stream of this robot."""
         self._streams.add(stream.name)
-        self._ready.meets(stream.priority)
-        own = fastest(self._ready.profiles.get(stream.model, ()))
+        self._variants.meets(stream.priority)
+        own = fastest(self._variants.profiles.get(stream.model, ()))
         if own is not None:
-            self._share.knows(stream, own.p50_s)
+            self._budget.knows(stream, own.p50_s)
             self._guards.knows(stream.name, own.p95_s, stream.priority)
-            self._requests.degradation.meets(stream, own.p95_s)
+            self._requests.load_shedding.meets(stream, own.p95_s)
 
     def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
         self._ran.append((work, seconds(event.finished_ns - event.started_ns), event.ran, now))
         if work.asker:
-            out += self._serving.done(work, event, now)
+            out += self._peer_requests.done(work, event, now)
         else:
             self._requests.done(work, event, now, out)
 
@@ -175,7 +176,7 @@ class Scheduler:
         """Start what is next while an executor is free, or have one freed; what cannot be in time is dropped."""
         if not self._queue.waiting():
             return
-        running: list[Work] | None = None
+        running: list[QueuedRun] | None = None
         held = 0
         for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
@@ -191,20 +192,20 @@ class Scheduler:
                 if not self._makes_room(running, work, now, out):
                     return
 
-    def _drop(self, work: Work, now: int, out: list[ev.Command]) -> None:
+    def _drop(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         self._queue.remove(work.key, now)
         if work.asker:
-            out.append(self._serving.refuse(work, "too_late"))
+            out.append(self._peer_requests.refuse(work, "too_late"))
         else:
             self._requests.expired(work, now, out)
 
-    def _start(self, work: Work, now: int, out: list[ev.Command]) -> bool:
+    def _start(self, work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
         """Start a run, with others if they may join it. Returns whether this lifts a guard."""
         works = [work]
         if work.profile.batch_s and self._queue.waiting() > 1 and self._queue.free() == 1:   # else they run beside it
             works = together(
                 work, self._queue.in_order(now), now, until_ns=self._guards.needed_ns(work.request),
-                in_steps=self._ready.knows_above(work.priority, now),
+                in_steps=self._variants.knows_above(work.priority, now),
             )
         self._queue.start(works, now)
         if len(works) == 1:
@@ -215,7 +216,7 @@ class Scheduler:
         self._batched += len(works)
         return sum(self._guards.lift(each.request) for each in works if not each.asker) > 0
 
-    def _makes_room(self, running: list[Work], work: Work, now: int, out: list[ev.Command]) -> bool:
+    def _makes_room(self, running: list[QueuedRun], work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
         """Whether one of these runs, the least urgent that can, gives way to one that waits; it is taken off the list.
 
         It is told so once, and again where more is at stake.
@@ -234,7 +235,7 @@ class Scheduler:
         return False
 
 
-def _run(work: Work) -> ev.RunStage:
+def _run(work: QueuedRun) -> ev.RunStage:
     return ev.RunStage(
         work=work.key, request=work.request, asker=work.asker, model=work.model, variant=work.variant,
         leg=work.left if work.last else work.leg, resumed=work.preempted > 0,

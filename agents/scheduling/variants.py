@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from agents.peers.own_speed import Pace, scaled
+from agents.peers.own_speed import OwnSpeed, scaled
 from agents.scheduling import events as ev
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.clock import NEVER_NS, ns
 from swarm.core.policy.cost import LONG_S, by_speed, leg_p50_s, named
 from swarm.core.policy.plan import Profile
@@ -17,7 +17,7 @@ ASKED_NS = ns(10.0)
 """Urgent work that a peer asked for is reckoned with for so long; a robot's own streams always are."""
 
 
-class Ready:
+class RunnableVariants:
     """`profiles`, by model, the fastest first, have stages only where they are loaded.
 
     Stages are loaded when they are first wanted.
@@ -31,7 +31,7 @@ class Ready:
         self._urgent: dict[int, int] = {}            # priority -> until when work of it is reckoned with
         self.profiles: dict[str, list[Profile]] = {}
         self._named: dict[tuple[str, str], Profile] = {}
-        self._pace = Pace()
+        self._own_speed = OwnSpeed()
         for model in profiles:
             self._renew(model)
 
@@ -42,18 +42,18 @@ class Ready:
     @property
     def slowness(self) -> float:
         """How many times as long as its board's profile says this robot takes."""
-        return self._pace.factor
+        return self._own_speed.factor
 
-    def ran(self, work: Work, took_s: float, ended: bool, now: int) -> bool:
+    def ran(self, work: QueuedRun, took_s: float, ended: bool, now: int) -> bool:
         """A run has left its executor. Returns whether this changes what runs are expected to take."""
         said = named(self._all.get(work.model, ()), work.variant)
         if said is None or work.batch > 1 or work.left.last > len(said.stages):
             return False
-        return self._paced(self._pace.ran(leg_p50_s(said, work.left), took_s, ended, now))
+        return self._paced(self._own_speed.ran(leg_p50_s(said, work.left), took_s, ended, now))
 
     def rested(self, now: int) -> bool:
         """Whether time alone changes what runs are expected to take: a slow robot without work is tried again."""
-        return self._paced(self._pace.rest(now))
+        return self._paced(self._own_speed.rest(now))
 
     def _paced(self, changed: bool) -> bool:
         for model in self._all if changed else ():
@@ -100,6 +100,6 @@ class Ready:
     def _renew(self, model: str) -> None:
         self.profiles[model] = by_speed(
             p if (model, p.variant) in self._loaded else msgspec.structs.replace(p, stages=[])
-            for p in scaled(self._all[model], self._pace.factor)
+            for p in scaled(self._all[model], self._own_speed.factor)
         )
         self._named.update(((model, p.variant), p) for p in self.profiles[model])

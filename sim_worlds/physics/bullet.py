@@ -1,4 +1,4 @@
-"""PyBullet behind a small face: rigid bodies, contacts and the rendered camera. No other file imports it."""
+"""The physics client: rigid bodies, contacts and the rendered camera. No other file imports PyBullet."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.physics import urdf
-from sim_worlds.robots import RobotSpec, urdf_text
-from sim_worlds.scenarios.search_rescue.building import Building
-from sim_worlds.scenarios.search_rescue.things import box
+from sim_worlds import robots as robot_kinds
+from sim_worlds.physics import STEP_S, urdf
+from sim_worlds.physics.solids import Solid, box
+from sim_worlds.place import Place
+from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, WALL, Camera, Pose
+from swarm.core.settings.process_files import RobotSpec
 
-STEP_S = 1 / 240
+ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf
 NEAR_M, FAR_M = 0.03, 40.0
 WALLS_PER_BODY = 24                  # a link of about 60 shapes or more is refused
 
@@ -29,7 +31,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """PyBullet prints to file descriptors 1 and 2 from C: send them to the void for a while."""
+    """Discard what PyBullet prints to file descriptors 1 and 2 from C."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
@@ -52,21 +54,21 @@ _p: Any = pybullet                   # it has no types
 
 
 class Bullet:
-    """A building and robots as rigid bodies, in one DIRECT client; a context manager.
+    """A place and robots as rigid bodies, in one DIRECT client; a context manager.
 
     Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves.
     Body ids: `class_of[id + 1]` is the segment class of a pixel with that id (-1: nothing), `target_ids[k]` the
-    body of `building.targets[k]`, `robot_ids[i]` that of robot i.
+    body of `place.targets[k]`, `robot_ids[i]` that of robot i.
     """
 
     renderer = "TinyRenderer, shadows off"
 
-    def __init__(self, building: Building, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
+    def __init__(self, place: Place, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
                  camera: Camera = CAMERA) -> None:
-        self.building = building
-        self._kinds = [r.body for r in robots]
+        self.place = place
+        self._kinds = [KINDS[r.kind] for r in robots]
         self._camera = camera
-        at = building.spawns if poses is None else poses
+        at = place.spawns if poses is None else poses
         if len(at) < len(robots):
             raise ValueError(f"{len(robots)} robots, but only {len(at)} poses to start from")
         with _quiet():
@@ -74,10 +76,10 @@ class Bullet:
             self._build(robots, at)
         self._projection = _p.computeProjectionMatrixFOV(
             camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
-        self._ceiling = (np.asarray(building.ceiling_colour) * 255).astype(np.uint8)
+        self._ceiling = (np.asarray(place.ceiling_colour) * 255).astype(np.uint8)
 
     def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
-        c, b = self._client, self.building
+        c, b = self._client, self.place
         _p.setPhysicsEngineParameter(fixedTimeStep=STEP_S, numSubSteps=0, deterministicOverlappingPairs=1,
                                      numSolverIterations=20, physicsClientId=c)
         _p.setGravity(0, 0, -9.81, physicsClientId=c)
@@ -85,13 +87,13 @@ class Bullet:
         ground = [box(0, 0, -1.0, half, half, 1.0, b.floor_colour)]
         chunks = [b.walls[k:k + WALLS_PER_BODY] for k in range(0, len(b.walls), WALLS_PER_BODY)]
         with tempfile.TemporaryDirectory() as folder:
-            load = _Loader(c, Path(folder))
-            self.floor_id = load(urdf.fixture("floor", ground, ground), fixed=True)
-            self.wall_ids = [load(urdf.fixture("walls", w, w), fixed=True) for w in chunks]
-            self.clutter_ids = [load(urdf.fixture(t.label, t.parts, t.parts), fixed=True) for t in b.clutter]
-            self.target_ids = [load(urdf.fixture(t.label, t.parts, t.parts), fixed=True) for t in b.targets]
-            self.robot_ids = [load(urdf_text(r.body), fixed=r.physics == "kinematic", pose=p)
-                              for r, p in zip(robots, poses, strict=False)]
+            load = _FixtureLoader(c, Path(folder))
+            self.floor_id = load("floor", ground)
+            self.wall_ids = [load("walls", w) for w in chunks]
+            self.clutter_ids = [load(t.label, t.parts) for t in b.clutter]
+            self.target_ids = [load(t.label, t.parts) for t in b.targets]
+        self.robot_ids = [_load(c, ROBOT_FILES / f"{r.kind}.urdf", p, fixed=r.physics == "kinematic")
+                          for r, p in zip(robots, poses, strict=False)]
         still = [*self.wall_ids, *self.clutter_ids, *self.target_ids]
         self.class_of = np.full(max([self.floor_id, *still, *self.robot_ids]) + 2, WALL, np.uint8)
         for ids, kind in (([self.floor_id], FLOOR), (self.clutter_ids, CLUTTER), (self.target_ids, TARGET),
@@ -165,7 +167,7 @@ class Bullet:
         ahead = (eye[0] + c * math.cos(pitch), eye[1] + s * math.cos(pitch), eye[2] + math.sin(pitch))
         view = _p.computeViewMatrix(eye, ahead, (0, 0, 1))
         _, _, rgba, _, ids = _p.getCameraImage(
-            cam.width_px, cam.height_px, view, self._projection, lightDirection=self.building.light, shadow=0,
+            cam.width_px, cam.height_px, view, self._projection, lightDirection=self.place.light, shadow=0,
             lightAmbientCoeff=0.55, lightDiffuseCoeff=0.45, lightSpecularCoeff=0.03,
             renderer=_p.ER_TINY_RENDERER, physicsClientId=self._client)
         shape = cam.height_px, cam.width_px
@@ -175,23 +177,28 @@ class Bullet:
         return rgb, ids
 
 
-class _Loader:
-    """Loads URDF text: PyBullet reads files only."""
+class _FixtureLoader:
+    """Loads bodies that never move. PyBullet reads URDF from files only."""
 
     def __init__(self, client: int, folder: Path) -> None:
         self._client, self._folder, self._count = client, folder, 0
 
-    def __call__(self, text: str, *, fixed: bool, pose: Pose | None = None) -> int:
+    def __call__(self, label: str, solids: Sequence[Solid]) -> int:
         self._count += 1
-        file = self._folder / f"body_{self._count}.urdf"     # a name is read once, then cached
-        file.write_text(text)
-        at, turned = _placed(pose or Pose(0.0, 0.0, 0.0))
-        return _p.loadURDF(str(file), at, turned, useFixedBase=fixed, physicsClientId=self._client,
-                           flags=_p.URDF_USE_INERTIA_FROM_FILE)
+        file = self._folder / f"body_{self._count}.urdf"     # PyBullet caches files by name: a new name for each
+        file.write_text(urdf.fixture(label, solids))
+        return _load(self._client, file, Pose(0.0, 0.0, 0.0), fixed=True)
+
+
+def _load(client: int, file: Path, pose: Pose, *, fixed: bool) -> int:
+    """The body of a URDF file, at a pose."""
+    at, turned = _placed(pose)
+    return _p.loadURDF(str(file), at, turned, useFixedBase=fixed, physicsClientId=client,
+                       flags=_p.URDF_USE_INERTIA_FROM_FILE)
 
 
 def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:
-    """An image of PyBullet's as an array; where it was built without NumPy it is a tuple of numbers."""
+    """An image from PyBullet as an array; PyBullet without NumPy gives a tuple of numbers."""
     if not isinstance(pixels, tuple):
         return np.asarray(pixels, kind)
     if kind is np.uint8:

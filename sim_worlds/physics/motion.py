@@ -1,4 +1,4 @@
-"""How a fleet moves in a building: rigid bodies, integrated poses, or both, with one face to the world.
+"""How a fleet moves in a place: rigid bodies, integrated poses, or both, behind one interface.
 
 PyBullet is imported only when a robot is dynamic or frames are rendered.
 """
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.grid import Grid
-from sim_worlds.robots import RobotSpec
-from sim_worlds.scenarios.search_rescue.building import Building
+from sim_worlds.occupancy import Grid
+from sim_worlds.physics import STEP_S
+from sim_worlds.place import Place
+from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
+from swarm.core.settings.process_files import RobotSpec
 
 if TYPE_CHECKING:
     from sim_worlds.physics.bullet import Bullet
 
-STEP_S = 1 / 240
 EVERY = 4                            # kinematic poses and contacts are updated every so many steps: 60 Hz
 QUIET_S = 0.5                        # contact that pauses for less is the same episode
 SLACK_M = 0.02                       # the occupancy is inflated by the radius less this, a cell being 5 cm
@@ -31,13 +32,13 @@ STILL = -1                           # stands for anything that stands still, in
 class Motion:
     """Poses, velocities and contacts of a fleet, by index; positions change only in `step`."""
 
-    def __init__(self, building: Building, fleet: Sequence[RobotSpec], *, render: bool) -> None:
-        self.poses = list(building.spawns[:len(fleet)])
+    def __init__(self, place: Place, fleet: Sequence[RobotSpec], *, render: bool) -> None:
+        self.poses = list(place.spawns[:len(fleet)])
         self.velocities = [(0.0, 0.0)] * len(fleet)
         self.episodes = 0
         self.bumped = [False] * len(fleet)
-        self.radii_m = np.array([r.body.radius_m for r in fleet])
-        self._kinds = [r.body for r in fleet]
+        self.radii_m = np.array([KINDS[r.kind].radius_m for r in fleet])
+        self._kinds = [KINDS[r.kind] for r in fleet]
         self._dynamic = [i for i, r in enumerate(fleet) if r.physics == "dynamic"]
         self._kinematic = [i for i, r in enumerate(fleet) if r.physics == "kinematic"]
         self._commands = [(0.0, 0.0)] * len(fleet)
@@ -46,12 +47,12 @@ class Motion:
         self.bullet: Bullet | None = None
         if render or self._dynamic:
             from sim_worlds.physics.bullet import Bullet
-            self.bullet = Bullet(building, fleet)
+            self.bullet = Bullet(place, fleet)
             self._index_of = {body: i for i, body in enumerate(self.bullet.robot_ids)}
             for i in self._dynamic:                          # an idle joint is free: brake from the start
                 self.bullet.drive(i, 0.0, 0.0)
-        self._grid = Grid(size_m=building.size_m, resolution_m=RESOLUTION_M)
-        solids = list(building.solids()) if self._kinematic else []
+        self._grid = Grid(size_m=place.size_m, resolution_m=RESOLUTION_M)
+        solids = list(place.solids()) if self._kinematic else []
         self._blocked = {r: self._grid.rasterise(solids, r - SLACK_M)
                          for r in {self._kinds[i].radius_m for i in self._kinematic}}
 

@@ -72,6 +72,22 @@ class Solid:
                         np.maximum(np.abs(c * dy - s * dx) - self.hy_m, 0.0))
 
 
+def box(x: float, y: float, z0: float, sx: float, sy: float, sz: float, colour: Colour, yaw: float = 0.0) -> Solid:
+    """A box from its floor centre (x, y), its underside z0 and its full sizes."""
+    return Solid(x_m=x, y_m=y, z_m=z0 + sz / 2, hx_m=sx / 2, hy_m=sy / 2, hz_m=sz / 2, yaw_rad=yaw, colour=colour)
+
+
+def cylinder(x: float, y: float, z0: float, radius: float, height: float, colour: Colour) -> Solid:
+    """An upright cylinder from its underside z0."""
+    return Solid(shape="cylinder", x_m=x, y_m=y, z_m=z0 + height / 2, hx_m=radius, hy_m=radius, hz_m=height / 2,
+                 colour=colour)
+
+
+def sphere(x: float, y: float, z: float, radius: float, colour: Colour) -> Solid:
+    """A sphere from its centre."""
+    return Solid(shape="sphere", x_m=x, y_m=y, z_m=z, hx_m=radius, hy_m=radius, hz_m=radius, colour=colour)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """A thing made of solids: a piece of clutter, or a target when the label is one of TARGET_CLASSES."""

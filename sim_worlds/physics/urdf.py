@@ -1,44 +1,41 @@
-"""URDF text from primitives: PyBullet gets all geometry this way, one link with many shapes where nothing moves."""
+"""URDF text of what stands still: its shapes are drawn per building, so there is no file of it to ship.
+
+`createMultiBody` would need no text, but gives other contacts: it makes a true cylinder where PyBullet makes a hull of
+corners of a cylinder in URDF, and it takes 16 shapes a body at most. The bodies of robots are files: `robots/*.urdf`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sim_worlds.physics.solids import Solid
 
 NO_INERTIA = '<inertial><mass value="0"/><inertia ixx="0" ixy="0" ixz="0" iyy="0" iyz="0" izz="0"/></inertial>'
 
 
-def origin(x_m: float, y_m: float, z_m: float, roll: float = 0.0, yaw: float = 0.0) -> str:
-    """An <origin> element."""
-    return f'<origin xyz="{x_m:.5f} {y_m:.5f} {z_m:.5f}" rpy="{roll:.6f} 0 {yaw:.6f}"/>'
-
-
-def geometry(solid: Solid) -> str:
-    """The <geometry> of a solid."""
-    if solid.shape == "box":
-        inner = f'<box size="{2 * solid.hx_m:.5f} {2 * solid.hy_m:.5f} {2 * solid.hz_m:.5f}"/>'
-    elif solid.shape == "cylinder":
-        inner = f'<cylinder radius="{solid.hx_m:.5f}" length="{2 * solid.hz_m:.5f}"/>'
-    else:
-        inner = f'<sphere radius="{solid.hx_m:.5f}"/>'
-    return f"<geometry>{inner}</geometry>"
-
-
-def visual(solid: Solid, name: str, roll: float = 0.0) -> str:
-    """A <visual> with a material of its own; `name` must be unique in the file."""
-    r, g, b = solid.colour
-    return (f"<visual>{origin(solid.x_m, solid.y_m, solid.z_m, roll, solid.yaw_rad)}{geometry(solid)}"
-            f'<material name="{name}"><color rgba="{r:.4f} {g:.4f} {b:.4f} 1"/></material></visual>')
-
-
-def collision(solid: Solid) -> str:
-    """A <collision> element."""
-    return f"<collision>{origin(solid.x_m, solid.y_m, solid.z_m, 0.0, solid.yaw_rad)}{geometry(solid)}</collision>"
-
-
-def fixture(name: str, shown: Sequence[Solid], solid: Iterable[Solid]) -> str:
-    """A body that never moves: the solids that are shown, and those that are collided with."""
-    shapes = [visual(s, f"{name}_{i}") for i, s in enumerate(shown)] + [collision(s) for s in solid]
-    body = "\n".join(shapes)                             # PyBullet cuts lines of about 10,000 characters
+def fixture(name: str, solids: Iterable[Solid]) -> str:
+    """A body of one link that never moves: each solid is shown and collided with."""
+    shapes = list(solids)
+    lines = [_visual(s, f"{name}_{i}") for i, s in enumerate(shapes)]
+    lines += [f"<collision>{_placed(s)}</collision>" for s in shapes]
+    body = "\n".join(lines)                              # PyBullet cuts lines of about 10,000 characters
     return f'<?xml version="1.0"?><robot name="{name}"><link name="base">{NO_INERTIA}\n{body}\n</link></robot>'
+
+
+def _visual(solid: Solid, material: str) -> str:
+    """A <visual> with a material of its own; its name must be unique in the file."""
+    r, g, b = solid.colour
+    return (f'<visual>{_placed(solid)}<material name="{material}">'
+            f'<color rgba="{r:.4f} {g:.4f} {b:.4f} 1"/></material></visual>')
+
+
+def _placed(solid: Solid) -> str:
+    """The <origin> and <geometry> of a solid."""
+    if solid.shape == "box":
+        shape = f'<box size="{2 * solid.hx_m:.5f} {2 * solid.hy_m:.5f} {2 * solid.hz_m:.5f}"/>'
+    elif solid.shape == "cylinder":
+        shape = f'<cylinder radius="{solid.hx_m:.5f}" length="{2 * solid.hz_m:.5f}"/>'
+    else:
+        shape = f'<sphere radius="{solid.hx_m:.5f}"/>'
+    return (f'<origin xyz="{solid.x_m:.5f} {solid.y_m:.5f} {solid.z_m:.5f}" rpy="0 0 {solid.yaw_rad:.6f}"/>'
+            f"<geometry>{shape}</geometry>")

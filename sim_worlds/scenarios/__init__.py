@@ -1,4 +1,7 @@
-"""Scenarios: one file each, or a folder with a `scenario.py`; the directory listing is the registry."""
+"""Scenarios: one file each, or a folder with a `scenario.py`; the listing of `__path__` is the registry.
+
+A scenario says what its place is and what counts in it; `sim_worlds/engine.py` does the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import pkgutil
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from sim_worlds.robots import RobotSpec
 from sim_worlds.world import World
+from swarm.core.settings.process_files import RobotSpec
 
 
 class Scenario(Protocol):
@@ -18,7 +21,7 @@ class Scenario(Protocol):
     MEASURES: dict[str, tuple[str, str]]         # name -> unit and meaning
 
     def build(self, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
-        """The world of a seed with this fleet in it."""
+        """The world of a seed with this fleet in it. Raises ValueError on a fleet that it cannot hold."""
         ...
 
 

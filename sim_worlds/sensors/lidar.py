@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.grid import BLOCKS_BELOW_M, Grid
+from sim_worlds.occupancy import BLOCKS_BELOW_M, Grid
 from sim_worlds.physics.solids import Solid
 from swarm.core.protocol.world import LIDAR, Lidar, Pose
 

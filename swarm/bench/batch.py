@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from agents.peers.table import Presence
-from agents.runtime.catalogue import Catalogue
+from agents.peers.table import PeerTable
+from agents.runtime.sessions import Sessions, read_offer
 from agents.scheduling.scheduler import Scheduler
 from models.batch_sizes import SIZES
 from models.build.measure.timing import Stopwatch
@@ -65,12 +65,12 @@ def at_once(name: str, variant: str, rounds: int) -> Figures:
 class _Block:
     """Some seconds of one way."""
 
-    def __init__(self, catalogue: Catalogue, profile: Profile, block_s: float) -> None:
+    def __init__(self, sessions: Sessions, profile: Profile, block_s: float) -> None:
         self.completed, self.latency_ms = 0, list[float]()
         self.scheduler = Scheduler(
-            name=NAME, policy="local", profiles={profile.model: [profile]}, presence=Presence()
+            name=NAME, policy="local", profiles={profile.model: [profile]}, peers=PeerTable()
         )
-        self._rig = Rig(self.scheduler, catalogue, black_frame(profile.model), self._ended)
+        self._rig = Rig(self.scheduler, sessions, black_frame(profile.model), self._ended)
         self._streams = [
             StreamSpec(name=f"rover_{k}", model=profile.model, rate_hz=1.0, deadline_s=DEADLINE_RUNS * profile.p50_s)
             for k in range(STREAMS)
@@ -104,14 +104,15 @@ class _Block:
 
 def overloaded(blocks: int, block_s: float, tell: Callable[[str], None]) -> Figures:
     """Requests of the detector completed in time, per second, both ways, and their ratio block by block."""
-    catalogue = Catalogue(["detector"], HOST, ARTEFACTS)
-    known = min(catalogue.profiles["detector"], key=lambda profile: profile.p50_s)
+    offer = read_offer(["detector"], HOST, ARTEFACTS)
+    sessions = Sessions(offer, HOST, ARTEFACTS)
+    known = min(offer.profiles["detector"], key=lambda profile: profile.p50_s)
     profiles = {"batched": known, "one_by_one": msgspec.structs.replace(known, batch_s=[])}
     done: dict[str, list[_Block]] = {way: [] for way in WAYS}
     for k in range(blocks):
         tell(f"overloaded, block {k + 1} of {blocks}: {' and '.join(WAYS)}, {block_s:g} s each")
         for way in (WAYS, WAYS[::-1])[k % 2]:
-            done[way].append(_Block(catalogue, profiles[way], block_s))
+            done[way].append(_Block(sessions, profiles[way], block_s))
             done[way][-1].run()
     rates = {way: [block.completed / block.took_s for block in some] for way, some in done.items()}
     batches = [block.scheduler.statistics() for block in done["batched"]]

@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import psutil
 
-from agents.peers.table import Presence
-from agents.robot import SWITCH_S
-from agents.runtime.catalogue import Catalogue
+from agents.peers.table import PeerTable
+from agents.process import SWITCH_S
+from agents.runtime.offer import Offer
+from agents.runtime.sessions import Sessions, read_offer
 from agents.scheduling.scheduler import Scheduler
 from models.store import ARTEFACTS
 from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
@@ -56,10 +57,10 @@ Figures = dict[str, float | int | str]
 class _Block:
     """Requests and hand-offs in turn, half a period apart or as they come."""
 
-    def __init__(self, catalogue: Catalogue, model: str, way: _Way) -> None:
+    def __init__(self, offer: Offer, sessions: Sessions, model: str, way: _Way) -> None:
         self._rests = way.rests
-        scheduler = Scheduler(name=NAME, policy="local", profiles=catalogue.profiles, presence=Presence())
-        self._rig = Rig(scheduler, catalogue, black_frame(model), self._ended, way.busy_poll_s)
+        scheduler = Scheduler(name=NAME, policy="local", profiles=offer.profiles, peers=PeerTable())
+        self._rig = Rig(scheduler, sessions, black_frame(model), self._ended, way.busy_poll_s)
         self._clock, self._loop = self._rig.clock, self._rig.loop
         self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)
         self.added_us: list[float] = []
@@ -116,14 +117,15 @@ class _Block:
 
 def measure(model: str = "detector") -> Figures:
     """`added_us`: p50 of delivery - request - run; `handoff_us`: p50 of one bare hand-off; `cpu`: cores in use."""
-    catalogue = Catalogue([model], HOST, Path(ARTEFACTS))
+    offer = read_offer([model], HOST, Path(ARTEFACTS))
+    sessions = Sessions(offer, HOST, Path(ARTEFACTS))
     blocks: dict[str, list[_Block]] = {prefix: [] for prefix in WAYS}
     before_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:
         for _ in range(ROUNDS):
             for prefix, way in WAYS.items():
-                block = _Block(catalogue, model, way)
+                block = _Block(offer, sessions, model, way)
                 block.run()
                 blocks[prefix].append(block)
     finally:

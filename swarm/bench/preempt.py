@@ -19,8 +19,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.peers.table import Presence
-from agents.runtime.catalogue import Loaded
+from agents.peers.table import PeerTable
+from agents.runtime.emulation import VariantTimes
+from agents.runtime.sessions import Loaded
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from models.build.measure.timing import Stopwatch
@@ -82,7 +83,7 @@ class Fcfs:
         elif isinstance(event, ev.StageDone) and self._running is not None:
             span, self._running = self._running, None
             span.ended_ns, span.ending, span.run_s = now, "completed", seconds(event.finished_ns - event.started_ns)
-            out.append(ev.Deliver(span=span))
+            out.append(ev.Deliver(span=span, outcome=event.made))
         if self._running is None and self._waiting:
             span = self._running = self._waiting.popleft()
             self._key += 1
@@ -126,7 +127,7 @@ class Held:
                 took_s.append(watch.time_ms(lambda t=tensors, k=k, m=made: m.append(pipeline.run(t, k, k + 1))) / 1e3)
                 tensors = made[0]
         self._loaded[model] = Loaded(
-            whole, task, network.inputs, _quantiles(whole_s), [_quantiles(s) for s in by_stage], pipeline
+            whole, task, network.inputs, VariantTimes(_quantiles(whole_s), [_quantiles(s) for s in by_stage]), pipeline
         )
         self.profiles[model] = [Profile(
             model=model, variant=VARIANT, p50_s=_middle(whole_s), p95_s=max(whole_s), memory_bytes=0, accuracy=1.0,
@@ -161,7 +162,7 @@ class _Way:
     def __init__(self, held: Held, urgent: bool, background: bool, in_order: bool, block_s: float) -> None:
         self.block = Block()
         self._scheduler = Fcfs() if in_order else Scheduler(
-            name=NAME, policy="local", profiles=held.profiles, presence=Presence(),
+            name=NAME, policy="local", profiles=held.profiles, peers=PeerTable(),
             staged=[(model, VARIANT) for model in held.profiles],
         )
         self._rig = Rig(self._scheduler, held, NO_FRAME, self._ended)

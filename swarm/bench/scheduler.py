@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from swarm.bench.support.stats import quantile
@@ -47,15 +47,15 @@ class _Bench:
     def __init__(self) -> None:
         self.random = random.Random(SEED)
         self.now = 0
-        self.presence = Presence()
+        self.peers = PeerTable()
         profiles = {model: [_profile(model, s)] for model, s in MODELS.items()}
-        self.scheduler = Scheduler(name="me", policy="greedy", profiles=profiles, presence=self.presence,
+        self.scheduler = Scheduler(name="me", policy="greedy", profiles=profiles, peers=self.peers,
                                    staged=[(model, "int8") for model in MODELS])
         for k in range(PEERS):
-            self.presence.heard(f"peer_{k}", 1, 0.0, 0)
+            self.peers.heard(f"peer_{k}", 1, 0.0, 0)
             offers = [profile for some in profiles.values() for profile in some]
-            self.presence.advertised(f"peer_{k}", 1, Advert(board="b", executors=1, profiles=offers, streams=[]))
-            self.presence.measured(f"peer_{k}", LinkQuality(rtt_s=0.003, bytes_per_s=5e6, samples=9))
+            self.peers.advertised(f"peer_{k}", 1, Advert(board="b", executors=1, profiles=offers, streams=[]))
+            self.peers.measured(f"peer_{k}", LinkQuality(rtt_s=0.003, bytes_per_s=5e6, samples=9))
         names = list(MODELS)
         self.streams = [StreamSpec(name=f"stream_{k}", model=names[k % 3], rate_hz=10.0, deadline_s=8.0, priority=k % 4)
                         for k in range(STREAMS)]
@@ -75,7 +75,7 @@ class _Bench:
             self.now += STEP_NS
             if k % 100 == 0:
                 for peer in range(PEERS):
-                    self.presence.heard(f"peer_{peer}", 1, self.random.uniform(0, 0.5), self.now)
+                    self.peers.heard(f"peer_{peer}", 1, self.random.uniform(0, 0.5), self.now)
             event = self._next()
             began_ns = clock.now_ns()
             commands = self.scheduler.handle(event, self.now)

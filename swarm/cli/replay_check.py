@@ -46,6 +46,14 @@ class Whole:
         return self._task.postprocess(self._session.run(self._task.preprocess(frame)))
 
 
+def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:
+    """Records and frames of a file. Raises: BadInput."""
+    try:
+        return recording.parse(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadInput(str(path), f"not a recording: {error}", "a file that a run with --record wrote") from None
+
+
 def check(run: str, say: Callable[[str], None]) -> dict[str, dict[str, Compared]]:
     """What was compared, by model and variant; `say` hears of the progress. Raises: BadInput where nothing can be."""
     folder = Path(run)
@@ -70,7 +78,7 @@ def check(run: str, say: Callable[[str], None]) -> dict[str, dict[str, Compared]
 
 def _recorded(file: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
     """Records of a file with their frames. Raises: BadInput."""
-    records, frames = recording.read(file)
+    records, frames = read(file)
     for record in records:
         if not 0 <= record.frame < len(frames):
             raise BadInput(str(file), f"{record.request} is of frame {record.frame}", f"there are {len(frames)}")

@@ -90,8 +90,9 @@ class Launch:
                 self._loop, self._folder.folder("logs"), self._child_ended,
                 lambda: self._folder.processes(self._children.table()))
             try:
-                for command in director.begin(self._clock.now_ns()):
-                    self._perform(command)
+                now = self._clock.now_ns()
+                for command in director.begin(now):
+                    self._perform(command, now)
                     if director.error:
                         break                        # one process cannot be started: start no more
                 else:
@@ -114,8 +115,9 @@ class Launch:
     # --- the director's events ---
 
     def _handle(self, event: ev.Event) -> None:
-        for command in self._director.handle(event, self._clock.now_ns()):
-            self._perform(command)
+        now = self._clock.now_ns()
+        for command in self._director.handle(event, now):
+            self._perform(command, now)
 
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
@@ -134,7 +136,8 @@ class Launch:
 
     # --- the director's commands ---
 
-    def _perform(self, command: ev.Command) -> None:
+    def _perform(self, command: ev.Command, now: int) -> None:
+        """now: the time of the event that caused it, so that all that is recorded of an event has one time."""
         match command:
             case ev.Spawn(name, clock_step_s):
                 self._spawn(self._specs[name], clock_step_s)
@@ -155,7 +158,7 @@ class Launch:
             case ev.Stop():
                 self._loop.stop()
             case ev.Record():
-                record(command, self._collector, self._clock.now_ns())
+                record(command, self._collector, now)
             case _:
                 raise TypeError(f"{command} is no command of a run")
 

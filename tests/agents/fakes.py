@@ -1,10 +1,10 @@
-"""A scheduler without its driver: made-up profiles, events and peers."""
+"""A scheduler alone: made-up profiles, events and peers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
@@ -30,9 +30,9 @@ def stream(name: str = "detect", model: str = "detector", deadline_s: float = 0.
     return StreamSpec(name=name, model=model, rate_hz=5, deadline_s=deadline_s, priority=priority)
 
 
-def presence(**peers: list[Profile]) -> Presence:
+def peer_table(**peers: list[Profile]) -> PeerTable:
     """Peers heard at time 0, with these profiles."""
-    known = Presence()
+    known = PeerTable()
     for name, profiles in peers.items():
         known.heard(name, BOOT, 0.0, 0)
         known.advertised(name, BOOT, Advert(board="b", executors=1, profiles=profiles, streams=[]))
@@ -40,7 +40,7 @@ def presence(**peers: list[Profile]) -> Presence:
 
 
 def scheduler(
-    policy: str = "greedy", known: Presence | None = None, *, stages: int = 0, loaded: bool = True, **own: float
+    policy: str = "greedy", known: PeerTable | None = None, *, stages: int = 0, loaded: bool = True, **own: float
 ) -> Scheduler:
     """A robot `me` whose models take these seconds, in so many equal stages, which are loaded."""
     profiles = [profile(model, s, stages=stages) for model, s in own.items()]
@@ -48,12 +48,12 @@ def scheduler(
 
 
 def robot(
-    profiles: list[Profile], policy: str = "local", known: Presence | None = None, *, executors: int = 1,
+    profiles: list[Profile], policy: str = "local", known: PeerTable | None = None, *, executors: int = 1,
     loaded: Sequence[str] | None = None,
 ) -> Scheduler:
     """A robot `me` with these models, one variant of each; stages are loaded of those named, or of all."""
     return Scheduler(
-        name="me", policy=policy, profiles={p.model: [p] for p in profiles}, presence=known or Presence(),
+        name="me", policy=policy, profiles={p.model: [p] for p in profiles}, peers=known or PeerTable(),
         executors=executors, staged=[(p.model, p.variant) for p in profiles if loaded is None or p.model in loaded],
     )
 

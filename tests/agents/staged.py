@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import onnx
 
-from agents.runtime.catalogue import Given, Loaded, Made
+from agents.ports import Given, Made
+from agents.runtime.offer import Offer
+from agents.runtime.sessions import Loaded, Sessions, read_offer
 from models import store
 from models.build.cut.partition import balanced, split
 from models.build.graph.graph import Graph
@@ -15,6 +18,7 @@ from models.build.graph.tensors import spec_of
 from models.build.measure.batch_axis import single
 from models.session import RunHandle
 from swarm.core.policy.plan import Leg
+from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import RunTime, Stage, TensorSpec
 
 STAGES = 4
@@ -31,6 +35,12 @@ def store_with_stages(folder: Path) -> Path:
     variant = msgspec.structs.replace(card.variants["int8"], stages=stages, parent="")
     store.save_card(msgspec.structs.replace(card, variants={"int8": variant}), folder)
     return folder
+
+
+def hold(names: Iterable[str], board: Board, folder: Path, *, staged: bool = False) -> tuple[Offer, Sessions]:
+    """What a board offers of these models, and the models in memory."""
+    offer = read_offer(names, board, folder, staged=staged)
+    return offer, Sessions(offer, board, folder)
 
 
 def run_leg(loaded: Loaded, given: Given, leg: Leg) -> Made:

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.runtime.catalogue import Catalogue
+from agents.runtime.offer import Offer
+from agents.runtime.sessions import Sessions, read_offer
 from models.session import RunHandle
 from models.store import ARTEFACTS
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId
 from swarm.core.settings.boards import Board
-from tests.agents.runtime.test_catalogue import GOLDEN
+from tests.agents.runtime.test_sessions import GOLDEN
 from tests.agents.test_agent import Stage
 from tests.patience import HANG_S
 
@@ -32,12 +33,17 @@ def carrier(tmp_path: Path) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def held() -> Catalogue:
+def offer() -> Offer:
+    return read_offer(["detector"], SLOW, ARTEFACTS)
+
+
+@pytest.fixture(scope="module")
+def held(offer: Offer) -> Sessions:
     """The same models in this process."""
-    return Catalogue(["detector"], SLOW, ARTEFACTS)
+    return Sessions(offer, SLOW, ARTEFACTS)
 
 
-def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: Catalogue) -> None:
+def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: Sessions) -> None:
     carrier.up()
     images = np.load(GOLDEN)["images"][:ASKS]
     asked = 0
@@ -62,16 +68,16 @@ def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: 
     assert carrier.end() == (0, "")
 
 
-def test_what_the_profile_says_of_runs_of_several_is_told_to_peers(carrier: Stage, held: Catalogue) -> None:
+def test_what_the_profile_says_of_runs_of_several_is_told_to_peers(carrier: Stage, offer: Offer) -> None:
     carrier.up()
     carrier.send(carrier.peer, msg.Heartbeat(sequence=1))
     advert = carrier.wait("mule", msg.Advert)
     told = {(p.model, p.variant): p for p in advert.profiles}
-    assert told == {(p.model, p.variant): p for p in held.announce()}
+    assert told == {(p.model, p.variant): p for p in offer.announce()}
     int8 = told["detector", "int8"]
     assert 2 < len(int8.batch_s) <= 8
     assert int8.batch_s[0] == int8.p50_s
     assert all(together < n * int8.p50_s for n, together in enumerate(int8.batch_s[1:], 2))
-    segmenter = Catalogue(["segmenter"], SLOW, ARTEFACTS).announce()
+    segmenter = read_offer(["segmenter"], SLOW, ARTEFACTS).announce()
     assert [profile.batch_s for profile in segmenter] == [[]] * len(segmenter)       # gains nothing there: never
     assert carrier.end() == (0, "")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from agents.runtime import recording
-from agents.runtime.catalogue import Catalogue
+from agents.runtime.sessions import Sessions
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.protocol.world import Detection, Detections
-from tests.agents.runtime.test_catalogue import BOARD, FRAME
-from tests.agents.staged import STAGES, run_leg, store_with_stages
+from tests.agents.runtime.test_sessions import BOARD, FRAME
+from tests.agents.staged import STAGES, hold, run_leg, store_with_stages
 from tests.agents.test_agent import IMAGE, Stage
 
 
@@ -68,9 +68,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def held(models: Path) -> Catalogue:
+def held(models: Path) -> Sessions:
     """The same model in this process."""
-    return Catalogue(["detector"], BOARD, models, staged=True)
+    return hold(["detector"], BOARD, models, staged=True)[1]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def chain(tmp_path: Path, models: Path, request: pytest.FixtureRequest) -> Itera
     chain.close()
 
 
-def made(held: Catalogue, given: Any, leg: Leg) -> Any:
+def made(held: Sessions, given: Any, leg: Leg) -> Any:
     return run_leg(held.get("detector", "int8"), given, leg)
 
 
@@ -89,7 +89,7 @@ def ask(sequence: int, first: int, last: int, *route: Leg, owner: str = "mule", 
                         first=first, last=last, route=list(route), **more)
 
 
-def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: Chain, held: Catalogue) -> None:
+def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: Chain, held: Sessions) -> None:
     chain.up()
     first, second = made(held, FRAME, Leg("mule", 0, 1)), made(held, FRAME, Leg("mule", 0, 3))
 
@@ -113,7 +113,7 @@ def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: C
     assert chain.end()[0] == 0
 
 
-def test_asks_that_make_no_sense_are_refused_to_who_sent_them(chain: Chain, held: Catalogue) -> None:
+def test_asks_that_make_no_sense_are_refused_to_who_sent_them(chain: Chain, held: Sessions) -> None:
     chain.up()
     between = made(held, FRAME, Leg("mule", 0, 1))
 
@@ -133,7 +133,7 @@ def test_asks_that_make_no_sense_are_refused_to_who_sent_them(chain: Chain, held
     assert chain.end()[0] == 0
 
 
-def test_where_the_next_agent_cannot_be_reached_the_owner_is_told(chain: Chain, held: Catalogue) -> None:
+def test_where_the_next_agent_cannot_be_reached_the_owner_is_told(chain: Chain, held: Sessions) -> None:
     chain.up()
     between = made(held, FRAME, Leg("mule", 0, 1))
     chain.send(chain.peer, ask(1, 1, 3, Leg("nobody", 3, STAGES)), between, 5.0)
@@ -141,7 +141,7 @@ def test_where_the_next_agent_cannot_be_reached_the_owner_is_told(chain: Chain, 
     assert chain.end()[0] == 0
 
 
-def test_it_begins_chains_and_comes_home_when_an_agent_of_it_falls_silent(chain: Chain, held: Catalogue) -> None:
+def test_it_begins_chains_and_comes_home_when_an_agent_of_it_falls_silent(chain: Chain, held: Sessions) -> None:
     chain.up()
     sent = chain.until("mule", msg.StageAsk, "ox", frames=True)
     assert sent.request.agent == "rover"
@@ -180,7 +180,7 @@ def test_what_it_was_told_is_recorded_by_the_time_that_it_has_drained(tmp_path: 
         chain.wait("launcher", msg.Ended)
         chain.send(chain.launcher, msg.Drain())
         chain.until("launcher", msg.Drained, "mule", "ox")
-        records, frames = recording.read(tmp_path / "recordings" / "rover.npz")
+        records, frames = recording.parse((tmp_path / "recordings" / "rover.npz").read_bytes())
         record = next(record for record in records if record.request == sent.request)
         assert (record.model, record.variant, record.agents) == ("detector", "int8", ["rover", "mule"])
         assert record.outcome == Detections(boxes=[box])
@@ -192,7 +192,7 @@ def test_what_it_was_told_is_recorded_by_the_time_that_it_has_drained(tmp_path: 
 
 
 @pytest.mark.parametrize("chain", [{"policy": "planner"}], indirect=True)
-def test_stages_that_are_not_loaded_are_loaded_when_they_are_asked_for(chain: Chain, held: Catalogue) -> None:
+def test_stages_that_are_not_loaded_are_loaded_when_they_are_asked_for(chain: Chain, held: Sessions) -> None:
     chain.up()
     between = made(held, FRAME, Leg("mule", 0, 1))
     sequence = 0

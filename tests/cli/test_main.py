@@ -24,7 +24,7 @@ class Block:
         if name.partition(".")[0] in {BLOCKED!r}:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
-import swarm.cli.main, agents.robot
+import swarm.cli.main, agents.process
 """
 
 
@@ -48,8 +48,8 @@ def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest
 
 def test_the_folder_lists_the_commands() -> None:
     assert set(commands.available(commands)) == {
-        "agent", "bench", "demo", "doctor", "keys", "launch", "models", "planner", "report", "version", "world",
-        "worlds"}
+        "agent", "bench", "collector", "demo", "doctor", "keys", "launch", "models", "planner", "report", "version",
+        "world", "worlds"}
     assert set(commands.available(models)) == {
         "import", "list", "partition", "profile", "quantize", "replay", "show", "verify"}
     assert set(commands.available(keys)) == {"enrol", "list", "new", "revoke"}
@@ -179,7 +179,14 @@ def test_lists_are_json_where_a_program_reads_them(capsys: pytest.CaptureFixture
 def test_a_world_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "building.svg"
     assert main(["worlds", "render", "search_rescue", "--out", str(picture)]) == 0
-    assert picture.read_text().startswith("<svg")
+    drawn = picture.read_text()
+    assert "<svg" in drawn
+    assert all(f">{word}<" in drawn for word in ("casualty", "beacon", "hazard", "rover_0", "not found"))
+    assert main(["worlds", "render", "search_rescue", "--out", str(picture.with_suffix(".png"))]) == 0
+    assert picture.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    assert main(["worlds", "render", "search_rescue", "--out", str(tmp_path / "x.bmp")]) == 2
+    assert "one of .svg, .png, .pdf" in capsys.readouterr().err
     assert main(["worlds", "render", "search_rescue", "--out", str(tmp_path / "no" / "x.svg")]) == 2
     assert "--out" in capsys.readouterr().err
 

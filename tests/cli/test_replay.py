@@ -13,9 +13,10 @@ from agents.runtime.recording import Recording
 from models import store, tasks
 from models.session import Session
 from swarm.cli.main import main
-from swarm.cli.replay_check import difference
+from swarm.cli.replay_check import difference, read
 from swarm.core.protocol.spans import LegRun, RequestId, Span
 from swarm.core.protocol.world import Detection, Detections, Mask, Outcome
+from swarm.core.settings.errors import BadInput
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
 
 FRAMES = np.load(Path(__file__).parent.parent / "models" / "data" / "golden.npz")["images"]
@@ -37,7 +38,8 @@ def run_folder(folder: Path, told: list[tuple[np.ndarray, Outcome]]) -> Path:
         legs = [LegRun(agent=agent, first=0, last=1) for agent in ("rover_0", "mule")] if i == 0 else []
         kept.keep(Span(request=RequestId("rover_0", 1, i), stream="s", model="detector", variant="int8", priority=0,
                        captured_ns=0, submitted_ns=0, deadline_ns=1, ran_on="mule", legs=legs), outcome, frame)
-    kept.write(folder / "run" / RECORDINGS / "rover_0.npz")
+    (folder / "run" / RECORDINGS).mkdir()
+    (folder / "run" / RECORDINGS / "rover_0.npz").write_bytes(kept.content())
     return folder / "run"
 
 
@@ -69,6 +71,13 @@ def test_one_other_outcome_is_named_and_fails(tmp_path: Path, capsys: pytest.Cap
 def test_where_there_is_nothing_to_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str], make, told: str) -> None:
     assert main(["models", "replay", str(make(tmp_path))]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_recording_is_named(tmp_path: Path) -> None:
+    (tmp_path / "me.npz").write_bytes(b"text")
+    for name in ("me.npz", "nowhere.npz"):
+        with pytest.raises(BadInput, match="not a recording"):
+            read(tmp_path / name)
 
 
 def box(score: float = 0.5, x0_px: float = 1.0, label: int = 1) -> Detection:

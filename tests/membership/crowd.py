@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from swarm.core.clock import ns
 from swarm.core.protocol.messages import Advert
 from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
@@ -37,7 +37,7 @@ class Life(msgspec.Struct):
     ended_ns: int = 0
     stopped: bool = False
     held: list[Step] = []            # what it will do when it goes on
-    peers: Presence = msgspec.field(default_factory=Presence)
+    peers: PeerTable = msgspec.field(default_factory=PeerTable)
     timer: int = 0
 
     def usable(self, now: int) -> set[str]:

@@ -66,7 +66,8 @@ class FakeTimers:
         while not until():
             if not self._heap or self._heap[0][0] > most_ns:
                 return False
-            self.clock.at_ns, _, timer = heapq.heappop(self._heap)
+            when_ns, _, timer = heapq.heappop(self._heap)
+            self.clock.at_ns = max(self.clock.at_ns, when_ns)        # a callback may have moved the clock itself
             callback, timer.callback = timer.callback, None
             if callback is not None:
                 callback()

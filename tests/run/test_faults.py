@@ -72,7 +72,7 @@ def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_pat
                            {"at_s": 0.8, "lose": "rover_1", "share": 0.5, "for_s": 6000},
                            {"at_s": 1.0, "restart": "rover_1", "after_s": 0.1}], until=begun("rover_1", 2))
     clock, lose, restart = summary(out)["faults"]
-    assert 1.0 <= restart["done_s"] < restart["done_s"] + 0.1 <= restart["ended_s"] < summary(out)["ran_s"]
+    assert 1.0 <= restart["done_s"] < restart["done_s"] + 0.099 <= restart["ended_s"] < summary(out)["ran_s"]
     assert clock["ended_s"] is None
     assert lose["ended_s"] >= summary(out)["ran_s"]          # the streams' end is its end
     before, after = boots(out, "rover_1")
@@ -94,7 +94,7 @@ def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) 
                 until=are_over(2))
     ran_s = summary(out)["ran_s"]
     short, long, planner = sorted(summary(out)["faults"], key=lambda f: f["target"] != "rover_0")
-    assert short["done_s"] + 0.5 <= short["ended_s"] <= ran_s <= long["ended_s"]
+    assert short["done_s"] + 0.499 <= short["ended_s"] <= ran_s <= long["ended_s"]
     assert planner["ended_s"] <= ran_s
     requests = table.read(out / "requests.parquet")
     heard_s = np.sort(requests["at_s"][requests["agent"] == "rover_0"])

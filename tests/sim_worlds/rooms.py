@@ -1,22 +1,20 @@
-"""Small buildings made by hand, for tests that need to know where everything is."""
+"""Small places made by hand, for tests that need to know where everything is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim_worlds.physics.solids import Piece, Rect, Solid
-from sim_worlds.scenarios.search_rescue.building import Building
-from sim_worlds.scenarios.search_rescue.things import box
+from sim_worlds.physics.solids import Piece, Solid, box
+from sim_worlds.place import Place
 from swarm.core.protocol.world import Pose
 
 
 def room(spawns: Sequence[Pose], *, half_m: float = 4.0, targets: Sequence[Piece] = (),
-         clutter: Sequence[Piece] = ()) -> Building:
+         clutter: Sequence[Piece] = ()) -> Place:
     """A square room whose walls' inner faces are at +-half_m."""
     h = half_m
     walls: list[Solid] = [box(x, y, 0.0, sx, sy, 2.4, (0.7, 0.7, 0.7)) for x, y, sx, sy in (
         (0.0, h + 0.1, 2 * h + 0.4, 0.2), (0.0, -h - 0.1, 2 * h + 0.4, 0.2),
         (h + 0.1, 0.0, 0.2, 2 * h), (-h - 0.1, 0.0, 0.2, 2 * h))]
-    return Building(seed=0, size_m=2 * h + 0.4, walls=tuple(walls), rooms=(Rect(-h, -h, h, h),), doors=(),
-                    clutter=tuple(clutter), targets=tuple(targets), spawns=tuple(spawns),
-                    floor_colour=(0.4, 0.4, 0.4), ceiling_colour=(0.9, 0.9, 0.9), light=(1.0, 0.5, 2.0))
+    return Place(size_m=2 * h + 0.4, walls=tuple(walls), clutter=tuple(clutter), targets=tuple(targets),
+                 spawns=tuple(spawns))

@@ -1,300 +1,187 @@
-"""The world's process around a toy world: real endpoints on loopback, one loop, and nothing that sleeps."""
+"""The world's server on the ports of a host without a machine: one thread, no sockets, a clock that the test moves."""
 
 from __future__ import annotations
 
 import itertools
-import random
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
-import numpy as np
 import pytest
 
-from sim_worlds import world_server
-from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.world import Mission, Scene, World
-from sim_worlds.world_server import LAG_BIN_MS, LAG_BINS, MOST_STEPS, Lags, Service
-from swarm.core.clock import MonotonicClock, ns
+from sim_worlds import engine
+from sim_worlds.engine import Engine, mission_of
+from sim_worlds.physics import STEP_S
+from sim_worlds.world_server import MOST_STEPS, WorldServer
+from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import Act, Claim, Observation, Pose
-from swarm.core.settings.errors import BadInput
+from swarm.core.protocol.scene import Mission
+from swarm.core.protocol.world import LIDAR, Act, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
-from swarm.net.endpoint import Endpoint
-from swarm.net.loop import Loop
-from tests.patience import HANG_NS, HANG_S
+from tests.one_thread.hosts import Stage
+from tests.sim_worlds.rooms import room
 
 ROBOTS = ("rover_0", "rover_1")
-ACT = Act(v_mps=0.3, w_radps=0.1)
-CLAIM = Claim(label="beacon", x_m=1.0, y_m=2.0)
+SENSE_HZ, FRAME_HZ = 20.0, 5.0
+STEP_NS, SENSE_NS = ns(STEP_S), ns(1 / SENSE_HZ)
 
 
-class Toy(World):
-    """Keeps what it is told."""
+class Slow(Engine):
+    """A room whose observations take time on the stage's clock, as rendering does on a real host."""
 
-    def __init__(self) -> None:
-        self.names, self.renderer = list(ROBOTS), "toy"
-        self.steps = 0
-        self.step_s = 0.0                                    # how long one takes
-        self.acts: list[tuple[str, Act]] = []
-        self.claims: list[tuple[str, Claim]] = []
-        self.removed: list[str] = []
-
-    @property
-    def time_s(self) -> float:
-        return self.steps * self.dt_s
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.step_s:
-            threading.Event().wait(self.step_s)
-
-    def act(self, robot: str, act: Act) -> None:
-        self.acts.append((robot, act))
+    def __init__(self, stage: Stage, render_s: float) -> None:
+        fleet = [RobotSpec(name=name, kind="rover", physics="kinematic") for name in ROBOTS]
+        super().__init__(room([Pose(-2.0, -1.0, 0.0), Pose(-2.0, 1.0, 0.0)]), fleet, scenario="room", seed=0,
+                         render=False)
+        self._stage, self._render_s = stage, render_s
+        self.asked: list[tuple[str, bool]] = []
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        return Observation(
-            sequence=self.steps, age_s=0.0, pose=Pose(1.0, 2.0, 0.5), v_mps=0.0, w_radps=0.0,
-            scan=np.ones(4, np.float32), frame=np.full((2, 3, 3), 7, np.uint8) if frame else None)
-
-    def seen(self, robot: str) -> list[TrueBox]:
-        return []
-
-    def claim(self, robot: str, claim: Claim) -> str:
-        self.claims.append((robot, claim))
-        return "found"
-
-    def remove(self, robot: str) -> None:
-        self.removed.append(robot)
-
-    def restore(self, robot: str) -> None:
-        self.removed.remove(robot)
+        self.asked.append((robot, frame))
+        self._stage.clock.at_ns += ns(self._render_s)
+        return super().observe(robot, frame=frame)
 
     def mission(self) -> Mission:
-        return Mission(targets=2, found=len(self.claims), coverage=0.5, collisions=0, wrong_claims=0,
-                       duplicate_claims=0)
-
-    def scene(self) -> Scene:
-        return Scene(scenario="toy", seed=0, size_m=4.0, time_s=self.time_s, walls=[], clutter=[], targets=[],
-                     spawns=[], robots=[])
-
-    def close(self) -> None:
-        pass
+        return mission_of("collisions", {"collisions": ("", "contacts")}, {"collisions": self.motion.episodes})
 
 
 class Team:
-    """Launcher, robots and the world, with one loop each for the world and for the rest: both are driven in turn."""
+    """A launcher, two robots and the server of their world, started."""
 
-    def __init__(self, launched: bool = True) -> None:
-        self.loop = Loop(MonotonicClock())
+    def __init__(self, *, render_s: float = 0.0) -> None:
+        self.stage = Stage()
         self.got: dict[str, list[Received]] = {}
-        self.ends = {name: self._end(name, "agent") for name in (*ROBOTS, "stranger")}
-        self.ends["launcher"] = self._end("launcher", "launcher")
-        self.toy = Toy()
-        known = [self.ends[name].member for name in ROBOTS]
-        self.service = Service(WorldFile(
-            version=1, swarm="t", scenario="toy", robots=[RobotSpec(name=name, kind="rover") for name in ROBOTS],
-            frame_hz=50.0, sense_hz=100.0, launcher=self.ends["launcher"].member if launched else None, roster=known,
-        ), self.toy)
-        self.world_loop = self.service.process.loop
+        names = {"launcher": "launcher", **dict.fromkeys(ROBOTS, "agent")}
+        self.ends = {name: self.stage.host(name, role).transport for name, role in names.items()}
+        for name, end in self.ends.items():
+            end.attach(self.got.setdefault(name, []).append)
+        host = self.stage.host("world", "world")
         for end in self.ends.values():
-            end.join([self.service.process.net.member])
-
-    def _end(self, name: str, role: str) -> Endpoint:
-        inbox = self.got.setdefault(name, [])
-        return Endpoint(self.loop, swarm="t", name=name, role=role, boot=1, handler=inbox.append)
+            end.join([host.transport.member])
+        self.world = Slow(self.stage, render_s)
+        WorldServer(host, WorldFile(
+            version=1, swarm="stage", scenario="room", sense_hz=SENSE_HZ, frame_hz=FRAME_HZ, robots=[],
+            launcher=self.ends["launcher"].member, roster=[self.ends[name].member for name in ROBOTS],
+        ), self.world).begin()
+        self.ends["launcher"].send("world", msg.Start())
+        self.until(lambda: bool(self.sensed("rover_0")))
+        self.began_ns = self.sensed("rover_0")[0].at_ns
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Drive both loops, a turn each, till a condition holds."""
-        end_ns = self.loop.clock.now_ns() + HANG_NS
-        while not condition():
-            assert self.loop.clock.now_ns() < end_ns, f"not within {HANG_S:g} s"
-            for loop in (self.loop, self.world_loop):
-                loop.stop()                              # after one turn
-                loop.run()
+        most_ns = self.stage.clock.at_ns + ns(60.0)
+        assert self.stage.timers.run(condition, most_ns), "not within a minute of the stage's time"
 
-    def say(self, sender: str, body: msg.Body) -> None:
-        self.until(lambda: self.ends[sender].send("world", body))
+    def wait(self, wait_s: float) -> None:
+        """Let this much of the stage's time pass."""
+        end_ns = self.stage.clock.at_ns + ns(wait_s)
+        self.until(lambda: self.stage.clock.at_ns >= end_ns)
 
-    def heard(self, name: str, kind: type[msg.Message]) -> list[Received]:
-        return [message for message in self.got[name] if isinstance(message.body, kind)]
+    def sensed(self, robot: str) -> list[Received]:
+        return [message for message in self.got[robot] if isinstance(message.body, msg.Sensed)]
 
-    def close(self) -> None:
-        self.service.process.net.close()
-        for end in self.ends.values():
-            end.close()
-        self.loop.close()
-        self.world_loop.close()
+    def news(self) -> msg.WorldNews:
+        """The next news."""
+        count = len(self.got["launcher"])
+
+        def fresh() -> list[msg.WorldNews]:
+            return [m.body for m in self.got["launcher"][count:] if isinstance(m.body, msg.WorldNews)]
+
+        self.until(lambda: bool(fresh()))
+        return fresh()[0]
+
+    def x_m(self, robot: str) -> float:
+        return self.world.motion.poses[self.world.index(robot)].x_m
 
 
-@pytest.fixture
-def team() -> Iterator[Team]:
+def test_robots_are_sensed_at_their_rate_in_turn_with_frames_at_theirs() -> None:
     team = Team()
-    yield team
-    team.close()
+    team.wait(2.0)
+    for name in ROBOTS:
+        gaps = [b.at_ns - a.at_ns for a, b in itertools.pairwise(team.sensed(name))]
+        assert len(gaps) >= 38
+        assert all(abs(gap - SENSE_NS) <= STEP_NS for gap in gaps)
+        asked = [frame for robot, frame in team.world.asked if robot == name]
+        assert asked == [k % round(SENSE_HZ / FRAME_HZ) == 0 for k in range(len(asked))]
+    late_ns = team.sensed("rover_1")[0].at_ns - team.began_ns
+    assert abs(late_ns - SENSE_NS // 2) <= STEP_NS
 
 
-@pytest.fixture
-def flying(team: Team) -> Team:
-    """Started, and both robots have been sensed."""
-    team.say("launcher", msg.Start())
-    team.until(lambda: all(team.heard(name, msg.Sensed) for name in ROBOTS))
-    return team
+def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
+    team = Team()
+    before = team.x_m("rover_0")
+    team.ends["rover_0"].send("world", msg.Acted(act=Act(v_mps=0.5, w_radps=0.0, ttl_s=1.0)))
+    team.wait(2.0)
+    assert team.x_m("rover_0") - before == pytest.approx(0.5, abs=0.02)
+    assert team.x_m("rover_1") == -2.0
+    last = team.sensed("rover_0")[-1].body
+    assert isinstance(last, msg.Sensed)
+    assert (last.pose.x_m, last.v_mps) == (team.x_m("rover_0"), 0.0)
 
 
-def test_nothing_moves_before_the_start(team: Team) -> None:
-    team.say("rover_0", msg.Acted(act=ACT))
-    team.until(lambda: bool(team.toy.acts))
-    assert team.toy.steps == 0
-    assert team.heard("rover_0", msg.Sensed) == []
+def test_gone_stops_a_robot_and_back_restores_it() -> None:
+    team = Team()
+    act = msg.Acted(act=Act(v_mps=0.3, w_radps=0.0, ttl_s=30.0))
+    team.ends["rover_0"].send("world", act)
+    team.wait(1.0)
+    assert team.x_m("rover_0") > -1.8
+    team.ends["launcher"].send("world", msg.Gone(name="rover_0", boot=1))
+    team.wait(0.1)
+    stood, count = team.x_m("rover_0"), len(team.sensed("rover_0"))
+    team.ends["rover_0"].send("world", act)                  # a last message of the agent that ended
+    team.wait(1.0)
+    assert (team.x_m("rover_0"), len(team.sensed("rover_0"))) == (stood, count)
+    team.ends["launcher"].send("world", msg.Back(name="rover_0", boot=2))
+    team.wait(1.0)
+    assert team.x_m("rover_0") == stood                      # it waits for a command of its new agent
+    assert len(team.sensed("rover_0")) >= count + 18
+    team.ends["rover_0"].send("world", act)
+    team.wait(1.0)
+    assert team.x_m("rover_0") > stood + 0.2
 
 
-def test_observations_arrive_with_a_frame_every_other_time(flying: Team) -> None:
-    flying.until(lambda: len(flying.heard("rover_0", msg.Sensed)) >= 4)
-    sensed = flying.heard("rover_0", msg.Sensed)
-    frames = [message.body.frame for message in sensed]      # pyright: ignore[reportAttributeAccessIssue]
-    assert all(one != next_one for one, next_one in itertools.pairwise(frames))
-    for message, frame in zip(sensed, frames, strict=True):
-        assert message.body.pose == Pose(1.0, 2.0, 0.5)      # pyright: ignore[reportAttributeAccessIssue]
-        assert message.body.age_s >= 0.0                     # pyright: ignore[reportAttributeAccessIssue]
-        assert [t.shape for t in message.tensors] == [(4,), (2, 3, 3)][:1 + frame]
-    assert flying.heard("stranger", msg.Sensed) == []
-    happened = flying.heard("launcher", msg.Happened)[0].body
-    assert happened == msg.Happened(what="world", detail={"renderer": "toy"})
-    assert flying.heard("launcher", msg.Scene)
+def test_simulated_time_follows_the_clock() -> None:
+    team = Team()
+    started_ns = team.stage.clock.at_ns - ns(team.world.time_s)
+    team.wait(3.0)
+    behind_s = seconds(team.stage.clock.at_ns - started_ns) - team.world.time_s
+    assert abs(behind_s) <= 2 * STEP_S
+    assert team.news().lag_ms_p99 <= 2 * STEP_S * 1e3
 
 
-def test_acts_are_applied_and_claims_are_judged_and_answered(flying: Team) -> None:
-    flying.say("rover_1", msg.Acted(act=ACT))
-    flying.say("rover_0", msg.Claimed(claim=CLAIM))
-    flying.until(lambda: bool(flying.toy.acts and flying.heard("rover_0", msg.Judged)))
-    assert flying.toy.acts == [("rover_1", ACT)]
-    assert flying.toy.claims == [("rover_0", CLAIM)]
-    assert flying.heard("rover_0", msg.Judged)[0].body == msg.Judged(claim=CLAIM, verdict="found")
-    flying.until(lambda: len(flying.heard("launcher", msg.Happened)) == 2)
-    told = flying.heard("launcher", msg.Happened)[1].body
-    assert told == msg.Happened(
-        what="claim_found", detail={"robot": "rover_0", "label": "beacon", "x_m": 1.0, "y_m": 2.0})
+def test_simulated_time_slips_when_the_clock_jumps() -> None:
+    team = Team()
+    team.wait(1.0)
+    before_s = team.world.time_s
+    team.stage.clock.at_ns += ns(10.0)
+    team.wait(STEP_S)
+    assert team.world.time_s - before_s <= (MOST_STEPS + 3) * STEP_S
+    news = team.news()
+    assert news.real_time_factor < 0.2
+    after_s, at_ns = team.world.time_s, team.stage.clock.at_ns
+    team.wait(1.0)                                           # and from there on it follows again
+    assert abs(team.world.time_s - after_s - seconds(team.stage.clock.at_ns - at_ns)) <= 2 * STEP_S
 
 
-def test_drain_stops_time_and_sends_the_last_news(flying: Team) -> None:
-    flying.say("rover_0", msg.Claimed(claim=CLAIM))
-    flying.until(lambda: bool(flying.toy.claims))
-    flying.say("launcher", msg.Drain())
-    flying.until(lambda: len(flying.heard("launcher", msg.Scene)) == 2)
-    last = flying.heard("launcher", msg.WorldNews)[-1].body
-    assert isinstance(last, msg.WorldNews)
-    assert (last.targets, last.found, last.coverage) == (2, 1, 0.5)
-    assert last.steps == flying.toy.steps > 0
-    assert last.lag_ms_p99 > 0.0
-    assert set(last.poses) == set(ROBOTS)
-    count = len(flying.heard("rover_0", msg.Sensed))
-    flying.say("rover_0", msg.Acted(act=ACT))                # what moves on is the network, not time
-    flying.until(lambda: bool(flying.toy.acts))
-    assert last.steps == flying.toy.steps
-    assert len(flying.heard("rover_0", msg.Sensed)) <= count + 1     # one may have been on its way
+@pytest.mark.parametrize(("render_s", "latency_s"), [(0.0, 0.0), (0.0, 0.03), (0.004, 0.0), (0.004, 0.03)])
+def test_an_observation_is_as_old_as_its_sensors_and_its_rendering(
+    render_s: float, latency_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LIDAR", msgspec.structs.replace(LIDAR, latency_s=latency_s))
+    team = Team(render_s=render_s)
+    team.wait(0.5)
+    ages_s = [message.body.age_s for name in ROBOTS for message in team.sensed(name)
+              if isinstance(message.body, msg.Sensed)]
+    assert len(ages_s) >= 10
+    assert ages_s == [pytest.approx(render_s + latency_s, abs=1e-9)] * len(ages_s)
 
 
-def test_a_robot_whose_agent_is_gone_is_removed_and_sensed_no_more(flying: Team) -> None:
-    flying.say("launcher", msg.Gone(name="rover_0", boot=1))
-    flying.until(lambda: flying.toy.removed == ["rover_0"])
-    flying.say("launcher", msg.Gone(name="rover_0", boot=1))         # again: nothing
-    flying.say("rover_0", msg.Acted(act=ACT))                        # its last words
-    flying.say("rover_1", msg.Acted(act=ACT))
-    flying.until(lambda: bool(flying.toy.acts))
-    count = len(flying.heard("rover_1", msg.Sensed))
-    flying.until(lambda: len(flying.heard("rover_1", msg.Sensed)) >= count + 3)
-    assert {robot for robot, _ in flying.toy.acts} == {"rover_1"}
-    assert flying.toy.removed == ["rover_0"]
-
-
-def test_a_robot_whose_agent_is_back_is_sensed_and_acts_again(flying: Team) -> None:
-    flying.say("launcher", msg.Back(name="rover_0", boot=2))         # it was never gone
-    flying.say("launcher", msg.Gone(name="rover_0", boot=1))
-    flying.until(lambda: flying.toy.removed == ["rover_0"])
-    flying.say("rover_0", msg.Back(name="rover_0", boot=2))          # not its own to say
-    flying.say("launcher", msg.Back(name="nobody", boot=2))
-    count = len(flying.heard("rover_1", msg.Sensed))
-    flying.until(lambda: len(flying.heard("rover_1", msg.Sensed)) >= count + 3)
-    assert flying.toy.removed == ["rover_0"]
-    flying.say("launcher", msg.Back(name="rover_0", boot=2))
-    flying.until(lambda: flying.toy.removed == [])
-    count = len(flying.heard("rover_0", msg.Sensed))
-    flying.until(lambda: len(flying.heard("rover_0", msg.Sensed)) >= count + 2)
-    flying.say("rover_0", msg.Acted(act=ACT))
-    flying.until(lambda: flying.toy.acts == [("rover_0", ACT)])
-
-
-def test_a_world_that_cannot_keep_up_still_hears_its_robots(flying: Team) -> None:
-    flying.toy.step_s = 0.006                                # of 0.004 that a step has: each turn is as long as may be
-    steps = flying.toy.steps
-    flying.until(lambda: flying.toy.steps > steps + MOST_STEPS)
-    for _ in range(30):
-        flying.say("rover_0", msg.Acted(act=ACT))
-    steps = flying.toy.steps
-    flying.until(lambda: len(flying.toy.acts) == 30)
-    assert flying.toy.steps - steps < 10 * MOST_STEPS        # one message a turn would take thirty
-
-
-def test_strangers_are_not_listened_to(flying: Team) -> None:
-    for body in (msg.Acted(act=ACT), msg.Claimed(claim=CLAIM), msg.Gone(name="rover_1", boot=1), msg.Drain()):
-        flying.say("stranger", body)
-    count = len(flying.heard("rover_1", msg.Sensed))
-    flying.until(lambda: len(flying.heard("rover_1", msg.Sensed)) >= count + 5)
-    assert (flying.toy.acts, flying.toy.claims, flying.toy.removed) == ([], [], [])
-    assert flying.heard("stranger", msg.Judged) == []
-
-
-def test_a_world_without_a_launcher_starts_by_itself() -> None:
-    team = Team(launched=False)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stop = team.world_loop.after(HANG_NS, team.world_loop.stop)
-
-    def look() -> None:
-        if team.toy.steps > 5:
-            team.world_loop.stop()
-
-    team.world_loop.every(ns(0.01), look)
-    try:
-        team.service.run()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        stop.cancel()
-        team.close()
-    assert team.toy.steps > 5
-
-
-def test_lags_are_told_by_the_upper_edge_of_their_bin() -> None:
-    lags = Lags()
-    assert lags.quantile_ms(0.99) == 0.0
-    lags.add(4.3)
-    assert lags.quantile_ms(0.99) == 4.5
-    draw = random.Random(1)
-    values = [draw.expovariate(1 / 6.0) for _ in range(20_000)]
-    for value in values:
-        lags.add(value)
-    exact = sorted(values)[int(0.99 * len(values))]
-    assert exact - LAG_BIN_MS <= lags.quantile_ms(0.99) <= exact + LAG_BIN_MS
-
-
-def test_lags_beyond_the_bins_and_below_nothing_count_too() -> None:
-    lags = Lags()
-    for value in (-1.0, 0.0, LAG_BIN_MS, LAG_BINS * LAG_BIN_MS):
-        lags.add(value)
-    assert [lags.quantile_ms(q) for q in (0.5, 0.75, 1.0)] == [LAG_BIN_MS, LAG_BIN_MS, LAG_BINS * LAG_BIN_MS]
-    for _ in range(100):
-        lags.add(7_000.0)
-    assert lags.quantile_ms(0.99) == 7_000.0
-
-
-def test_a_fleet_that_cannot_stand_there_is_bad_input() -> None:
-    settings = WorldFile(version=1, swarm="t", scenario="search_rescue", robots=[])
-    with pytest.raises(BadInput, match=r"w\.yaml: robots: a world needs at least 1 robot"):
-        world_server.main(settings, "w.yaml")
-    outside = msgspec.structs.replace(settings, robots=[RobotSpec(
-        name="rover_0", kind="rover", physics="kinematic", spawn=(99.0, 0.0))])
-    with pytest.raises(BadInput, match=r"w\.yaml: robots: "):
-        world_server.main(outside, "w.yaml")
+def test_drain_stops_time() -> None:
+    team = Team()
+    team.wait(0.5)
+    team.ends["launcher"].send("world", msg.Drain())
+    news = team.news()
+    steps = news.steps
+    team.stage.timers.run(lambda: False, team.stage.clock.at_ns + ns(5.0))
+    assert round(team.world.time_s / STEP_S) == steps > 0
+    assert [type(m.body) for m in team.got["launcher"] if not isinstance(m.body, msg.Ready)][-2:] == [
+        msg.WorldNews, msg.Scene]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from itertools import islice
 
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.clock import NEVER_NS, ns
 from swarm.core.policy.cost import LONG_S, together_p50_s, together_p95_s
 
@@ -18,7 +18,9 @@ MOST_SEEN = 32                       # waiting runs that are looked at
 LONG_NS = ns(LONG_S)
 
 
-def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, in_steps: bool) -> list[Work]:
+def together(
+    first: QueuedRun, waiting: Iterable[QueuedRun], now: int, *, until_ns: int, in_steps: bool
+) -> list[QueuedRun]:
     """The runs that start at once with `first`, which is one of them; most urgent first.
 
     waiting: all that waits, in the order in which it is due. until_ns: when a guard needs the executor. in_steps:
@@ -53,7 +55,7 @@ def together(first: Work, waiting: Iterable[Work], now: int, *, until_ns: int, i
     return joined
 
 
-def _end_ns(first: Work, inputs: int, now: int) -> int:
+def _end_ns(first: QueuedRun, inputs: int, now: int) -> int:
     """When so many at once have ended, by p95; never, if they take no less time than one by one."""
     profile = first.profile
     if inputs > len(profile.batch_s) or together_p50_s(profile, inputs) >= inputs * profile.p50_s:
@@ -69,7 +71,7 @@ class _Passed:
         self._level = -math.inf              # the most urgent of them
         self._latest_ns = NEVER_NS           # when the first of them is to start, by p95
 
-    def add(self, work: Work) -> None:
+    def add(self, work: QueuedRun) -> None:
         if work.guard:
             self._level = math.inf
         elif self._now + work.p50_ns <= work.deadline_ns:
@@ -77,6 +79,6 @@ class _Passed:
         if self._now + work.p95_ns <= work.deadline_ns:
             self._latest_ns = min(self._latest_ns, work.deadline_ns - work.p95_ns)
 
-    def bears(self, work: Work, end_ns: int) -> bool:
+    def bears(self, work: QueuedRun, end_ns: int) -> bool:
         """Whether this may run before them, in a batch that ends then."""
         return work.level >= self._level and end_ns <= self._latest_ns

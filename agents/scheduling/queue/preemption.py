@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 
 CUT_S = 0.001                        # from the word to a free executor; measured: p50 0.5 to 0.8 ms
 MOST_CUTS = 3                        # of one stage; after that it runs to its end
@@ -24,7 +24,7 @@ def cut_now(spent_s: float, left_s: float, impatience: float) -> bool:
     return impatience > 0.0 and CUT_S + spent_s / impatience < left_s
 
 
-def impatience(running: Work, urgent: Work, now: int) -> float | None:
+def impatience(running: QueuedRun, urgent: QueuedRun, now: int) -> float | None:
     """How a run is to give way to a waiting one; None: it is not.
 
     - What is not less urgent stays.
@@ -50,14 +50,14 @@ def impatience(running: Work, urgent: Work, now: int) -> float | None:
     return 1.0 + above
 
 
-def _back_at_once(running: Work, urgent: Work, now: int) -> bool:
+def _back_at_once(running: QueuedRun, urgent: QueuedRun, now: int) -> bool:
     """Whether a run that is cut short now has no time, by p95, for the urgent one before it."""
     lost_ns = min(now - running.started_ns, running.step_ns)
     left_ns = max(0, running.started_ns + running.p95_ns - now) + lost_ns
     return now + urgent.p95_ns + left_ns >= running.deadline_ns
 
 
-def _redone_ns(running: Work, urgent: Work, now: int) -> int:
+def _redone_ns(running: QueuedRun, urgent: QueuedRun, now: int) -> int:
     """When a run would end that is cut short now."""
     lost_ns = min(now - running.started_ns, running.step_ns)
     return now + urgent.p50_ns + max(0, running.started_ns + running.p50_ns - now) + lost_ns

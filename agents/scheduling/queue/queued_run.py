@@ -12,7 +12,7 @@ from swarm.core.protocol.spans import RequestId
 Rank = tuple[bool, int, int, int]
 
 
-class Work(msgspec.Struct, kw_only=True):
+class QueuedRun(msgspec.Struct, kw_only=True):
     """One run of one variant, whole or some of its stages, for this robot (`asker` empty) or for a peer."""
 
     key: int

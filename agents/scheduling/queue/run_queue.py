@@ -7,7 +7,7 @@ import heapq
 import itertools
 from collections.abc import Iterable, Sequence
 
-from agents.scheduling.queue.queued_run import Rank, Work
+from agents.scheduling.queue.queued_run import QueuedRun, Rank
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import in_batches_s, in_steps
 from swarm.core.policy.plan import Leg, Profile
@@ -19,7 +19,7 @@ AGING_NS = ns(2.0)
 LAST_KEY = 1 << 62
 
 
-class WorkQueue:
+class RunQueue:
     """Waiting and running work of one robot with a number of executors.
 
     What waits is kept in order; what has come, or becomes more urgent with time, finds its place when the order is
@@ -28,15 +28,15 @@ class WorkQueue:
 
     def __init__(self, executors: int) -> None:
         self.executors = executors
-        self._waiting: dict[int, Work] = {}
-        self._new: list[Work] = []                           # of that, what has no place in the order yet
-        self._running: dict[int, Work] = {}
+        self._waiting: dict[int, QueuedRun] = {}
+        self._new: list[QueuedRun] = []                     # of that, what has no place in the order yet
+        self._running: dict[int, QueuedRun] = {}
         self._runs: dict[int, int] = {}                      # run -> works on it
-        self._fronts: list[Work] | None = None               # of each run, while these stay as they are
+        self._fronts: list[QueuedRun] | None = None         # of each run, while these stay as they are
         self._order: list[Rank] = []                         # of the rest; the last item is its key
         self._p50s_ns: list[int] = []                        # in the same order
         self._may_join = 0                                   # how many of them may run at once with others
-        self._streams: dict[str, dict[int, Work]] = {}       # own work that waits, by its stream
+        self._streams: dict[str, dict[int, QueuedRun]] = {}  # own work that waits, by its stream
         self._older: list[tuple[int, int]] = []              # a heap: when which of that becomes more urgent
         self._waited_ns: dict[tuple[str, str], int] = {}     # by asker and stream: how long without a run
         self._keys = itertools.count(1)
@@ -52,14 +52,14 @@ class WorkQueue:
         if not last and profile.stages and in_steps(profile, leg):
             last = len(profile.stages)
         waited_ns = self._waited_ns.get((asker, stream or profile.model), 0) if self._waited_ns else 0
-        self._enter(Work(
+        self._enter(QueuedRun(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,
             since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last, promised=promised,
         ), now)
         return key
 
-    def in_order(self, now: int) -> Iterable[Work]:
+    def in_order(self, now: int) -> Iterable[QueuedRun]:
         """What waits now, first what is due first; what is asked for next may already be gone from the queue."""
         if len(self._waiting) == len(self._new) == 1 and self._new[0].queued_ns == now:
             return (self._new[0],)
@@ -71,7 +71,7 @@ class WorkQueue:
                 self._settle()
         return (self._waiting[key] for *_, key in tuple(self._order) if key in self._waiting)
 
-    def remove(self, key: int, now: int) -> Work | None:
+    def remove(self, key: int, now: int) -> QueuedRun | None:
         """Take a waiting run out. None: it is on the executor, and marked as aborted."""
         if key not in self._waiting:
             self._running[key].aborted = True
@@ -91,7 +91,7 @@ class WorkQueue:
         work.guard = True
         self._enter(work, now)
 
-    def _enter(self, work: Work, now: int) -> None:
+    def _enter(self, work: QueuedRun, now: int) -> None:
         work.level = work.priority
         if work.since_ns < now:
             work.level += (now - work.since_ns) // AGING_NS
@@ -111,7 +111,7 @@ class WorkQueue:
                 self._streams.setdefault(work.stream, {})[work.key] = work
         self._new.clear()
 
-    def _leave(self, key: int) -> Work:
+    def _leave(self, key: int) -> QueuedRun:
         work = self._waiting.pop(key)
         if self._new and work in self._new:
             self._new.remove(work)
@@ -123,7 +123,7 @@ class WorkQueue:
             del self._streams[work.stream][key]
         return work
 
-    def start(self, works: Sequence[Work], now: int) -> None:
+    def start(self, works: Sequence[QueuedRun], now: int) -> None:
         """One run begins, of several works if they start at once, most urgent first; each stays as urgent as it is."""
         run = next(self._numbers)                             # no key of a work: that may be on again early
         self._runs[run] = len(works)
@@ -141,13 +141,13 @@ class WorkQueue:
             if self._waited_ns:
                 self._waited_ns.pop(work.source, None)
 
-    def told(self, work: Work, impatience: float) -> None:
+    def told(self, work: QueuedRun, impatience: float) -> None:
         """A run has been told to leave its executor, with all that started at once on it."""
         for each in self._running.values():
             if each.run == work.run:
                 each.impatience = impatience
 
-    def finish(self, key: int) -> Work:
+    def finish(self, key: int) -> QueuedRun:
         """A work has left its executor, which is free once all that started with it have."""
         work = self._running.pop(key)
         self._fronts = None
@@ -156,7 +156,7 @@ class WorkQueue:
             del self._runs[work.run]
         return work
 
-    def set_aside(self, key: int, reached: int, ran_ns: int, cut: bool, overrun: bool, now: int) -> Work | None:
+    def set_aside(self, key: int, reached: int, ran_ns: int, cut: bool, overrun: bool, now: int) -> QueuedRun | None:
         """A run has left its executor at a stage, before its end: it waits again, with what it has done.
 
         None: it was aborted, and is to be finished.
@@ -181,14 +181,14 @@ class WorkQueue:
         """Executors without a run."""
         return self.executors - len(self._runs)
 
-    def running(self) -> list[Work]:
+    def running(self) -> list[QueuedRun]:
         """What is on the executors, first what is least urgent; for each run the most urgent work that is wanted."""
         return sorted(self._in_front(), key=lambda work: work.rank, reverse=True)
 
-    def _in_front(self) -> list[Work]:
+    def _in_front(self) -> list[QueuedRun]:
         """Of each run the most urgent work that is wanted."""
         if self._fronts is None:
-            fronts: dict[int, Work] = {}
+            fronts: dict[int, QueuedRun] = {}
             for work in self._running.values():
                 other = fronts.get(work.run)
                 if other is None or (work.aborted, work.rank) < (other.aborted, other.rank):
@@ -202,7 +202,7 @@ class WorkQueue:
     def is_waiting(self, key: int) -> bool:
         return key in self._waiting
 
-    def waiting_of(self, stream: str) -> list[Work]:
+    def waiting_of(self, stream: str) -> list[QueuedRun]:
         """Waiting runs of an own stream, oldest first."""
         if not self._waiting:
             return []
@@ -213,7 +213,7 @@ class WorkQueue:
         """How many runs wait for a peer."""
         return sum(work.asker == peer for work in self._waiting.values())
 
-    def of_asker(self, peer: str) -> list[Work]:
+    def of_asker(self, peer: str) -> list[QueuedRun]:
         """Waiting and running work for a peer."""
         both = itertools.chain(self._waiting.values(), self._running.values())
         return [w for w in both if w.asker == peer and not w.aborted]

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.grid import Grid
+from sim_worlds.occupancy import Grid
 from sim_worlds.physics.bullet import Bullet
-from sim_worlds.robots import ROVER, RobotSpec
+from sim_worlds.robots import ROVER
 from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from swarm.core.protocol.world import CAMERA, Pose
+from swarm.core.settings.process_files import RobotSpec
 
 AIMED_SHARE = 0.62                   # frames that are aimed at a target; chance views add a few more
 AIMED_M = (0.6, 6.0)                 # distance to it

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sim_worlds.grid import Grid
-from sim_worlds.physics.solids import Colour, Piece, Rect, Solid
+from sim_worlds.occupancy import Grid
+from sim_worlds.physics.solids import Piece, Rect
+from sim_worlds.place import ROBOT_RADIUS_M, Place, spawns_around
 from sim_worlds.scenarios.search_rescue import layout, placing, things
 from sim_worlds.scenarios.search_rescue.layout import Door
-from sim_worlds.scenarios.search_rescue.placing import ROBOT_RADIUS_M
 from swarm.core.protocol.world import Pose
 
 SIZE_M = 20.0
@@ -24,49 +22,12 @@ CHECK_RESOLUTION_M = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Building:
-    """Everything that stands still, in the world frame; the outer size is `size_m` square, centred on the origin."""
+class Building(Place):
+    """A place of rooms with doors between them, and the seed that it was drawn from."""
 
     seed: int
-    size_m: float
-    walls: tuple[Solid, ...]
     rooms: tuple[Rect, ...]
     doors: tuple[Door, ...]
-    clutter: tuple[Piece, ...]
-    targets: tuple[Piece, ...]
-    spawns: tuple[Pose, ...]
-    floor_colour: Colour
-    ceiling_colour: Colour
-    light: tuple[float, float, float]            # direction to the lamp
-
-    def solids(self, targets: bool = True) -> Iterator[Solid]:
-        """All solids that a robot could meet: walls, clutter, then targets."""
-        yield from self.walls
-        for thing in self.clutter + (self.targets if targets else ()):
-            yield from thing.parts
-
-    def occupancy(self, resolution_m: float = 0.1, inflate_m: float = 0.0, targets: bool = True) -> NDArray[np.bool_]:
-        """bool [n, n], n = size / resolution, index [iy, ix]: cells within `inflate_m` of anything solid."""
-        return Grid(size_m=self.size_m, resolution_m=resolution_m).rasterise(self.solids(targets), inflate_m)
-
-    def free_cells(self, resolution_m: float = 0.25) -> NDArray[np.float64]:
-        """Centres of the cells that nothing occupies, [cells, 2] in metres; coverage is measured on these."""
-        centres = Grid(size_m=self.size_m, resolution_m=resolution_m).centres_m()
-        iy, ix = np.nonzero(~self.occupancy(resolution_m))
-        return np.stack([centres[ix], centres[iy]], axis=1)
-
-    def check_spawn(self, x_m: float, y_m: float, radius_m: float = ROBOT_RADIUS_M) -> None:
-        """Raises ValueError with the reason when a robot of this radius cannot stand at (x, y)."""
-        where = f"a robot cannot start at ({x_m:g}, {y_m:g})"
-        if not (math.isfinite(x_m) and math.isfinite(y_m)) or max(abs(x_m), abs(y_m)) > self.size_m / 2 - radius_m:
-            raise ValueError(f"{where}: that is outside the building, which spans +-{self.size_m / 2:g} m")
-        things_here = [("a wall", (w,)) for w in self.walls]
-        things_here += [(f"clutter ({c.label})", c.parts) for c in self.clutter]
-        things_here += [(f"a target ({t.label})", t.parts) for t in self.targets]
-        for what, parts in things_here:
-            gap = min(float(p.distance_m(x_m, y_m)) for p in parts)
-            if gap < radius_m:
-                raise ValueError(f"{where}: {what} is {gap:.2f} m away and the robot's radius is {radius_m:.2f} m")
 
 
 def generate(seed: int, robots: int) -> Building:
@@ -122,7 +83,7 @@ def _draw(seed: int, attempt: int, robots: int) -> Building | None:
 
     rooms = layout.split(plan, SIZE_M, wall)
     entrance = placing.entrance(rooms.rooms)
-    spawns = placing.spawns(rooms, entrance, robots, SIZE_M)
+    spawns = spawns_around(rooms.walls, SIZE_M, *placing.middle(rooms.rooms[entrance]), robots)
     if spawns is None:
         return None
     keep_clear = [d.apron() for d in rooms.doors]

@@ -1,4 +1,4 @@
-"""Where things and robots go in a building so that it stays passable."""
+"""Where things go in a building so that it stays passable."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim_worlds.grid import Grid
 from sim_worlds.physics.solids import Piece, Rect, Solid, bounds, piece
 from sim_worlds.scenarios.search_rescue import things
-from sim_worlds.scenarios.search_rescue.layout import Layout
-from swarm.core.protocol.world import TARGET_CLASSES, Pose
+from swarm.core.protocol.world import TARGET_CLASSES
 
 TARGETS_PER_CLASS = 4
-ROBOT_RADIUS_M = 0.30                # every robot fits into this, with a margin
 PASSAGE_M = 0.80                     # between two things, or between a thing and a wall that it does not touch
 TARGET_GAP_M = 2.0                   # between two targets
 
@@ -70,25 +67,6 @@ def entrance(rooms: Sequence[Rect]) -> int:
     south = min(r.y0_m for r in rooms) + 0.01
     return max((i for i, r in enumerate(rooms) if r.y0_m <= south),
                key=lambda i: ((rooms[i].x1_m - rooms[i].x0_m) * (rooms[i].y1_m - rooms[i].y0_m), -i))
-
-
-def spawns(rooms: Layout, first: int, robots: int, size_m: float) -> list[Pose] | None:
-    """The places 0.9 m apart that are nearest on foot to the middle of room `first`, headings away from their centre.
-
-    None when there are fewer than `robots`.
-    """
-    grid = Grid(size_m=size_m, resolution_m=0.1)
-    free = ~grid.rasterise(rooms.walls, ROBOT_RADIUS_M + 0.2)
-    cx, cy = middle(rooms.rooms[first])
-    steps = grid.steps_from(free, cx, cy)
-    pick = range(4, grid.cells, 9)
-    places = sorted((int(steps[iy, ix]), iy, ix) for iy in pick for ix in pick if steps[iy, ix] >= 0)[:robots]
-    if len(places) < robots:
-        return None
-    centres = grid.centres_m()
-    xy = [(float(centres[ix]), float(centres[iy])) for _, iy, ix in places]
-    mx, my = (float(np.mean([p[k] for p in xy])) if xy else 0.0 for k in (0, 1))
-    return [Pose(x, y, math.atan2(y - my, x - mx)) for x, y in xy]
 
 
 def middle(room: Rect) -> tuple[float, float]:

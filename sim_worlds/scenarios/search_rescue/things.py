@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sim_worlds.physics.solids import Colour, Solid
+from sim_worlds.physics.solids import Colour, Solid, box, cylinder, sphere
 
 Rng = np.random.Generator
 
@@ -30,22 +30,6 @@ def tinted(rng: Rng, colour: Colour, by: float = 0.06) -> Colour:
     """The colour, a little off."""
     r, g, b = np.clip(np.asarray(colour) * rng.uniform(1 - 2 * by, 1 + by) + rng.uniform(-by, by, 3) / 2, 0.02, 1.0)
     return float(r), float(g), float(b)
-
-
-def box(x: float, y: float, z0: float, sx: float, sy: float, sz: float, colour: Colour, yaw: float = 0.0) -> Solid:
-    """A box from its floor centre (x, y), its underside z0 and its full sizes."""
-    return Solid(x_m=x, y_m=y, z_m=z0 + sz / 2, hx_m=sx / 2, hy_m=sy / 2, hz_m=sz / 2, yaw_rad=yaw, colour=colour)
-
-
-def cylinder(x: float, y: float, z0: float, radius: float, height: float, colour: Colour) -> Solid:
-    """An upright cylinder from its underside z0."""
-    return Solid(shape="cylinder", x_m=x, y_m=y, z_m=z0 + height / 2, hx_m=radius, hy_m=radius, hz_m=height / 2,
-                 colour=colour)
-
-
-def sphere(x: float, y: float, z: float, radius: float, colour: Colour) -> Solid:
-    """A sphere from its centre."""
-    return Solid(shape="sphere", x_m=x, y_m=y, z_m=z, hx_m=radius, hy_m=radius, hz_m=radius, colour=colour)
 
 
 def casualty(rng: Rng) -> list[Solid]:

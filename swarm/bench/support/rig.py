@@ -1,4 +1,4 @@
-"""One agent's own parts in this process, without peers: scheduler, driver, executor, loop; fed by the bench."""
+"""One agent's own parts in this process, without peers: scheduler, performer, runner, loop; fed by the bench."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.driver import Driver, Input
+from agents.performer import Input, Performer
+from agents.runtime.offer import Offer
+from agents.runtime.thread_runner import ThreadRunner
 from agents.scheduling import events as ev
 from models.store import ARTEFACTS, load_card
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import MonotonicClock, WallClock, ns
 from swarm.core.policy.plan import StreamSpec
+from swarm.core.ports import Host
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
-from swarm.core.settings.process_files import AgentFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
+from swarm.net.process import OwnProcess
 
 NAME = "bench"
 HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source="this machine", emulated=False)
@@ -31,22 +34,25 @@ def black_frame(model: str) -> NDArray[np.uint8]:
 
 
 class Rig:
-    """`scheduler` handles events, `catalogue` has the models, every request is of `frame`.
+    """`scheduler` handles events, `sessions` has the models, every request is of `frame`.
 
     `ended` is called at the end of every request.
     """
 
     def __init__(
-        self, scheduler: Any, catalogue: Any, frame: NDArray[np.uint8],
+        self, scheduler: Any, sessions: Any, frame: NDArray[np.uint8],
         ended: Callable[[Span, Outcome | None], None], busy_poll_s: float = 0.0,
     ) -> None:
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
         self.net = Endpoint(self.loop, swarm=NAME, name=NAME, role="agent", boot=1, handler=lambda _: None)
-        settings = AgentFile(version=1, name=NAME, swarm=NAME, board_name="host", board=HOST, streams=[])
-        self.driver = Driver(
-            settings, self.loop, self.net, scheduler, catalogue, lambda span, outcome, _: ended(span, outcome)
+        self._runner = ThreadRunner(
+            sessions, self.clock, post=self.loop.post, fail=self.loop.fail, executors=HOST.executors,
+            emulated=HOST.emulated, seed=0,
         )
+        host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, WallClock()))
+        self._performer = Performer(
+            host, self._runner, scheduler, Offer({}, {}), lambda span, outcome, _: ended(span, outcome))
         self._frame = Input(frame)
         self.submitted = 0
 
@@ -54,12 +60,12 @@ class Rig:
         """A frame falls due now, or fell due then."""
         now = due_ns or self.clock.now_ns()
         self.submitted += 1
-        self.driver.arrived(ev.RequestArrived(
+        self._performer.arrived(ev.RequestArrived(
             request=RequestId(NAME, 1, self.submitted), stream=stream, captured_ns=now,
             deadline_ns=now + ns(stream.deadline_s),
         ), self._frame)
 
     def close(self) -> None:
-        self.driver.close()
+        self._runner.close()
         self.net.close()
         self.loop.close()

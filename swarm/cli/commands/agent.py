@@ -23,6 +23,6 @@ def run(given: argparse.Namespace) -> int:
     from agents import behaviours
 
     rules.agent_file(settings, given.file, behaviours.available())
-    from agents.robot import main
+    from agents.process import main
 
     return main(settings)

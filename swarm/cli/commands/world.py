@@ -25,6 +25,6 @@ def run(given: argparse.Namespace) -> int:
     settings = read(Path(given.file), WorldFile)
     rules.world_file(settings, given.file, scenarios.available(), KINDS)
     extras.needed(f"{given.file}: scenario {settings.scenario}", "pybullet")
-    from sim_worlds.world_server import main
+    from sim_worlds.process import main
 
     return main(settings, given.file)

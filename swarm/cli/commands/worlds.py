@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 HELP = "list scenarios, show one, or draw one"
 EXAMPLE = "swarm worlds render search_rescue --seed 7 --out building.svg"
 
+PICTURES = (".svg", ".png", ".pdf")
+
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("action", choices=("list", "show", "render"))
     p.add_argument("name", nargs="?", metavar="NAME")
     p.add_argument("--seed", type=int, default=0, metavar="N")
     p.add_argument("--robots", type=int, default=2, metavar="N")
-    p.add_argument("--out", default="", metavar="FILE", help="render: the floor plan; default: NAME-SEED.svg")
+    p.add_argument("--out", default="", metavar="FILE",
+                   help="render: the picture, .svg, .png or .pdf; default: NAME-SEED.svg")
     p.add_argument("--json", action="store_true")
 
 
@@ -44,6 +47,10 @@ def run(given: argparse.Namespace) -> int:
     if given.name is None:
         raise BadInput(f"swarm worlds {given.action}", "no name", f"one of {', '.join(scenarios.available())}")
     known(given.name, scenarios.available(), f"swarm worlds {given.action}", "scenario")
+    if given.action == "render":
+        from swarm.cli import extras
+
+        extras.needed("swarm worlds render", "matplotlib")
     scene = _scene(given.name, given.seed, given.robots)
     if given.action == "render":
         return _render(scene, Path(given.out or f"{given.name}-{given.seed}.svg"))
@@ -64,11 +71,11 @@ def run(given: argparse.Namespace) -> int:
 def _scene(name: str, seed: int, robots: int) -> Scene:
     """The map of a scenario at its start."""
     from sim_worlds import scenarios
-    from sim_worlds.robots import RobotSpec
+    from swarm.core.settings.process_files import RobotSpec
 
     if seed < 0:
         raise BadInput("--seed", f"{seed} is negative", "a whole number from 0 on")
-    fleet = [RobotSpec(name=f"rover_{i}", physics="kinematic") for i in range(robots)]
+    fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
     try:
         world = scenarios.load(name).build(fleet, seed, render=False)
     except ValueError as error:
@@ -80,10 +87,14 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
 
 
 def _render(scene: Scene, path: Path) -> int:
-    from sim_worlds.draw import floor_plan
+    import msgspec
 
+    from swarm.telemetry.report.map import draw_scene
+
+    if path.suffix not in PICTURES:
+        raise BadInput(f"--out {path}", f"no picture ends in {path.suffix!r}", f"one of {', '.join(PICTURES)}")
     try:
-        path.write_text(floor_plan(scene), encoding="utf-8")
+        draw_scene(msgspec.to_builtins(scene), path)
     except OSError as error:
         raise BadInput(f"--out {path}", error.strerror or str(error), "a file that can be written") from None
     print(path)

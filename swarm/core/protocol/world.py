@@ -48,6 +48,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     mount_x_m: Finite = 0.16         # ahead of the base's centre
     mount_z_m: Metres = 0.28         # above the floor
     pitch_deg: PitchDegrees = -4.0   # negative looks down
+    latency_s: Seconds = 0.0         # from the light to the frame
 
     @property
     def focal_px(self) -> float:
@@ -60,6 +61,7 @@ class Lidar(msgspec.Struct, frozen=True, kw_only=True):
 
     beams: BeamCount = 64
     range_m: Metres = 6.0
+    latency_s: Seconds = 0.0         # from the beams to the scan
 
     def angles_rad(self) -> NDArray[np.float32]:
         """Beam directions in the body frame, shape [beams]."""

@@ -1,15 +1,17 @@
 # pyright: reportMissingTypeStubs=false
-"""The map of a run: what stands in the way, the marks of the mission, and the path of each robot."""
+"""Maps: of a run, with the marks of the mission and the path of each robot; of a scene, as a file of its own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
 
@@ -43,24 +45,55 @@ def world_map(run: Run) -> str | None:
                   markersize=7 if name in victims else 5, zorder=4)
         if named:
             _name(axes, way[-1], name, svg.RED if name in victims else colour)
-    labels = _marks(axes, scene.get("marks") or [])
+    markers = _marks(axes, scene.get("marks") or [])
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(visible=False)
     axes.set(xlabel="x, m", ylabel="y, m")
     if not shapes:
         axes.margins(0.1)
-    handles = [Line2D([], [], marker=m, linestyle="none", markerfacecolor="none", markeredgecolor=svg.INK, label=label)
-               for label, m in labels.items()]
-    if labels:
-        done = str(scene.get("done", "done"))
-        handles += [Line2D([], [], marker="o", linestyle="none", color=svg.GREEN, label=done),
-                    Line2D([], [], marker="o", linestyle="none", markerfacecolor=svg.PAPER, markeredgecolor=svg.RED,
-                           markeredgewidth=1.6, label=f"not {done}")]
+    handles = _legend_of_marks(markers, str(scene.get("done", "done")))
     handles.append(Line2D([], [], marker="o", markersize=5, linestyle="-", color=svg.BLUE, label="robot, at its end"))
     if victims & ways.keys():
         handles.append(Line2D([], [], marker="X", linestyle="none", color=svg.RED, label="its process ended"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, columnspacing=1.0)
     return svg.inline(figure, "Map of the world with its marks and the paths of the robots")
+
+
+def draw_scene(scene: Mapping[str, Any], path: Path) -> None:
+    """Write a picture of a scene: what stands in the way, marks, and robots by kind, to scale.
+
+    scene: in the keys of `scene.json`. path: its suffix names the format, such as .svg or .png.
+    Raises: OSError; ValueError for a suffix that matplotlib does not write.
+    """
+    paint = svg.ON_PAPER.__getitem__
+    robots, size_m = scene["robots"], scene["size_m"]
+    kinds = dict(zip(dict.fromkeys(r["kind"] for r in robots), map(paint, ROBOT_COLOURS), strict=False))
+    things = [s for s in scene["shapes"] if s["layer"] != WALL]
+    with svg.styled_on_paper():
+        figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
+        axes = figure.add_subplot()
+        _shapes(axes, things, facecolor=[s["colour"] for s in things], edgecolor="none", alpha=0.55)
+        _shapes(axes, [s for s in scene["shapes"] if s["layer"] == WALL], facecolor=paint(svg.INK), edgecolor="none")
+        _shapes(axes, [{**s, "shape": "circle", "hx_m": s["radius_m"]} for s in scene["spawns"]],
+                facecolor="none", edgecolor=paint(svg.GREY), linestyle=(0, (2, 2)), linewidth=0.7)
+        for r in robots:
+            _robot(axes, r, kinds.get(r["kind"], paint(svg.GREY)), named=len(robots) <= NAMES_UP_TO)
+        markers = _marks(axes, scene["marks"], paint)
+        for m in scene["marks"]:
+            done = "" if m["done_by"] is None else f"\n{m['done_by']}, {m['done_at_s']:.1f} s"
+            axes.annotate(f"{m['label']}{done}", (m["x_m"], m["y_m"]), (0, -7), textcoords="offset points",
+                          ha="center", va="top", fontsize=7, color=paint(svg.INK), zorder=5,
+                          bbox={"facecolor": paint(svg.PAPER), "edgecolor": "none", "alpha": 0.75, "pad": 0.4})
+        axes.set_aspect("equal", adjustable="box")
+        axes.grid(visible=False)
+        edges_m = (-size_m / 2 - 0.2, size_m / 2 + 0.2)
+        axes.set(xlim=edges_m, ylim=edges_m, xlabel="x, m", ylabel="y, m",
+                 title=f"{scene['scenario']}, seed {scene['seed']}, at {scene['time_s']:.0f} s")
+        handles = _legend_of_marks(markers, scene["done"], paint)
+        handles += [Line2D([], [], marker="o", markersize=8, linestyle="none", color=colour, label=kind)
+                    for kind, colour in kinds.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
+        figure.savefig(path, dpi=140, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def dead(run: Run) -> set[str]:
@@ -99,8 +132,34 @@ def _shapes(axes: Axes, shapes: Sequence[Mapping[str, Any]], **look: Any) -> Non
         axes.autoscale_view()
 
 
-def _marks(axes: Axes, marks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Draw the marks; returns the marker of each label."""
+def _robot(axes: Axes, robot: Mapping[str, Any], colour: str, *, named: bool) -> None:
+    """A disc to scale, with a line to its front."""
+    x, y, radius, heading = (robot[key] for key in ("x_m", "y_m", "radius_m", "heading_rad"))
+    ink = svg.ON_PAPER[svg.INK]
+    axes.add_patch(Circle((x, y), radius, facecolor=colour, edgecolor="none", zorder=3))
+    axes.plot([x, x + 1.6 * radius * math.cos(heading)], [y, y + 1.6 * radius * math.sin(heading)], color=ink,
+              linewidth=1.2, zorder=4)
+    if named:
+        axes.annotate(robot["name"], (x, y), (7, -2), textcoords="offset points", fontsize=7, color=ink, zorder=5)
+
+
+def _legend_of_marks(markers: Mapping[str, str], done: str, paint: Callable[[str], str] = str) -> list[Line2D]:
+    """What the markers of marks mean; nothing where there are no marks. paint: see `_marks`."""
+    if not markers:
+        return []
+    return [
+        *(Line2D([], [], marker=m, linestyle="none", markerfacecolor="none", markeredgecolor=paint(svg.INK),
+                 label=label) for label, m in markers.items()),
+        Line2D([], [], marker="o", linestyle="none", color=paint(svg.GREEN), label=done),
+        Line2D([], [], marker="o", linestyle="none", markerfacecolor=paint(svg.PAPER), markeredgecolor=paint(svg.RED),
+               markeredgewidth=1.6, label=f"not {done}"),
+    ]
+
+
+def _marks(
+    axes: Axes, marks: Sequence[Mapping[str, Any]], paint: Callable[[str], str] = str
+) -> dict[str, str]:
+    """Draw the marks; returns the marker of each label. paint: gives the colour to use for one of the page's."""
     labels = {label: MARKERS[i % len(MARKERS)]
               for i, label in enumerate(dict.fromkeys(str(t.get("label", "")) for t in marks))}
     for t in marks:
@@ -108,6 +167,6 @@ def _marks(axes: Axes, marks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             continue
         got = t.get("done_by") not in (None, "")
         axes.plot(float(t["x_m"]), float(t["y_m"]), linestyle="none", marker=labels[str(t.get("label", ""))],
-                  markersize=8, markerfacecolor=svg.GREEN if got else svg.PAPER,
-                  markeredgecolor=svg.PAPER if got else svg.RED, markeredgewidth=0.6 if got else 1.6, zorder=3)
+                  markersize=8, markerfacecolor=paint(svg.GREEN if got else svg.PAPER),
+                  markeredgecolor=paint(svg.PAPER if got else svg.RED), markeredgewidth=0.6 if got else 1.6, zorder=3)
     return labels

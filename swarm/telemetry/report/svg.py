@@ -26,6 +26,9 @@ LIGHT = {"--c1": "#0072b2", "--c2": "#dd8500", "--c3": "#00916b", "--c4": "#cc4a
 DARK = {"--c1": "#4da6e0", "--c2": "#f0a63a", "--c3": "#2ec498", "--c4": "#f5804a", "--c5": "#df93c1",
         "--c6": "#86cdf7", "--c7": "#d8c746", "--c8": "#79828e"}
 """After Okabe and Ito (2008), which colour-blind readers tell apart, darkened or lightened for contrast."""
+ON_PAPER = {INK: "#26282b", MUTED: "#5c6066", LINE: "#d5d2ca", PAPER: "#ffffff",
+            **{c: LIGHT[f"--c{i}"] for i, c in enumerate(SERIES, 1)}}
+"""The colours of a figure that is a file of its own, outside any page."""
 
 STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "swarm", "text.parse_math": False, "font.size": 9.0,
@@ -43,6 +46,11 @@ WIDTH_IN = 5.0
 def styled() -> Any:
     """A context in which figures are made and turned into SVG."""
     return matplotlib.rc_context(STYLE)
+
+
+def styled_on_paper() -> Any:
+    """A context in which figures for files of their own are made and saved."""
+    return matplotlib.rc_context({key: ON_PAPER.get(value, value) for key, value in STYLE.items()})
 
 
 def new(height_in: float) -> tuple[Figure, Axes]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from agents.peers.advert import OwnAdvert
-from agents.peers.own_speed import HALF_NS, RUNS, Pace, scaled
-from agents.peers.table import Presence
+from agents.peers.own_speed import HALF_NS, RUNS, OwnSpeed, scaled
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.messages import Advert
-from tests.agents.fakes import arrived, of, presence, profile, scheduler, stream
+from tests.agents.fakes import arrived, of, peer_table, profile, scheduler, stream
 
 
-def paced(*ratios: float, ended: bool = True) -> Pace:
-    pace = Pace()
+def paced(*ratios: float, ended: bool = True) -> OwnSpeed:
+    pace = OwnSpeed()
     for ratio in ratios:
         pace.ran(0.01, 0.01 * ratio, ended, 0)
     return pace
@@ -60,7 +60,7 @@ def ran(work: int, from_s: float, to_s: float) -> ev.StageDone:
 
 
 def test_a_slow_robot_reckons_with_it_and_offloads_what_it_would_have_run() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.02)]), detector=0.01)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.02)]), detector=0.01)
     for i in range(RUNS):
         (run,) = of(ev.RunStage, agent.handle(arrived(i, stream(deadline_s=0.5), ns(i)), ns(i)))
         agent.handle(ran(run.work, i, i + 0.05), ns(i + 0.05))
@@ -83,12 +83,12 @@ def test_an_advert_is_made_anew_when_pace_or_battery_have_changed() -> None:
     assert own.changed(1.0, None)
 
 
-def believed_s(known: Presence) -> float:
+def believed_s(known: PeerTable) -> float:
     return known.views(0)["mule"].profiles["detector"][0].p50_s
 
 
 def test_an_answer_that_is_waited_for_in_vain_makes_the_peer_slower_in_our_eyes() -> None:
-    known = presence(mule=[profile(p50_s=0.005)])
+    known = peer_table(mule=[profile(p50_s=0.005)])
     agent = scheduler(known=known, detector=0.05)
     commands = agent.handle(arrived(1, stream(deadline_s=0.2)), 0)
     assert of(ev.SendStage, commands)[0].route == [Leg("mule")]

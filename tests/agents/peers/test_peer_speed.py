@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from agents.peers.peer_speed import BOUNDS, HALF_S, Observed
+from agents.peers.peer_speed import BOUNDS, HALF_S, PeerSpeed
 from agents.scheduling import events as ev
-from agents.scheduling.admission import BURST_S, OwnShare
+from agents.scheduling.admission import BURST_S, AdmissionBudget
 from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg, StreamSpec
-from tests.agents.fakes import arrived, came, of, presence, profile, scheduler, stream
+from tests.agents.fakes import arrived, came, of, peer_table, profile, scheduler, stream
 
 WHOLE = Leg("mule")
 
 
 def test_a_peer_that_takes_longer_than_it_says_is_expected_to() -> None:
-    said, seen = profile(p50_s=0.01, stages=2), Observed()
+    said, seen = profile(p50_s=0.01, stages=2), PeerSpeed()
     for _ in range(30):
         seen.saw(said, WHOLE, 0.05)
     (expected,) = seen.corrected([said])
@@ -25,7 +25,7 @@ def test_a_peer_that_takes_longer_than_it_says_is_expected_to() -> None:
 
 
 def test_each_stage_is_seen_by_itself() -> None:
-    said, seen = profile(p50_s=0.04, stages=4), Observed()
+    said, seen = profile(p50_s=0.04, stages=4), PeerSpeed()
     for _ in range(30):
         seen.saw(said, Leg("mule", 1, 3), 0.06)
     (expected,) = seen.corrected([said])
@@ -35,7 +35,7 @@ def test_each_stage_is_seen_by_itself() -> None:
 
 
 def test_only_what_is_notable_makes_a_new_profile() -> None:
-    said, seen = profile(p50_s=0.01), Observed()
+    said, seen = profile(p50_s=0.01), PeerSpeed()
     assert not seen.saw(said, WHOLE, 0.0105)
     assert seen.saw(said, WHOLE, 0.03)
     seen.corrected([said])
@@ -43,7 +43,7 @@ def test_only_what_is_notable_makes_a_new_profile() -> None:
 
 
 def test_what_is_believed_is_bounded_and_fades() -> None:
-    said, seen = profile(p50_s=0.01), Observed()
+    said, seen = profile(p50_s=0.01), PeerSpeed()
     for _ in range(60):
         seen.saw(said, WHOLE, 1e6)
     assert seen.corrected([said])[0].p50_s == pytest.approx(0.01 * BOUNDS[1])
@@ -54,7 +54,7 @@ def test_what_is_believed_is_bounded_and_fades() -> None:
 
 
 def test_a_slow_peer_loses_its_work_to_another_and_has_it_back_in_time() -> None:
-    known = presence(mule=[profile(p50_s=0.010)], ox=[profile(p50_s=0.020)])
+    known = peer_table(mule=[profile(p50_s=0.010)], ox=[profile(p50_s=0.020)])
     agent = scheduler(known=known, detector=0.3)
 
     def peer_of(sequence: int, at_s: float) -> str:
@@ -73,26 +73,26 @@ def needs(rate_hz: float) -> StreamSpec:
 
 
 def test_peers_have_what_the_robot_does_not_need_and_no_more() -> None:
-    share = OwnShare(kept=0.5, executors=1)
+    share = AdmissionBudget(kept=0.5, executors=1)
     share.knows(needs(10), 0.04)                             # 0.4 of the executor
     given = sum(share.gives(0.05, ns(0.05 * k)) for k in range(2000))      # they ask for all of it for 100 s
     assert given * 0.05 == pytest.approx(60.0 + BURST_S, abs=1.0)
 
 
 def test_it_keeps_no_more_than_its_share() -> None:
-    share = OwnShare(kept=0.25, executors=2)
+    share = AdmissionBudget(kept=0.25, executors=2)
     share.knows(needs(100), 0.04)                            # twice what it has
     given = sum(share.gives(0.05, ns(0.025 * k)) for k in range(4000))
     assert given * 0.05 == pytest.approx(150.0 + 2 * BURST_S, abs=2.0)
 
 
 def test_a_robot_that_needs_nothing_keeps_nothing() -> None:
-    share = OwnShare(kept=0.9, executors=1)
+    share = AdmissionBudget(kept=0.9, executors=1)
     assert all(share.gives(10.0, 0) for _ in range(100))
 
 
 def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
-    seen = Observed()
+    seen = PeerSpeed()
     seen.saw(profile(p50_s=0.04), WHOLE, 0.4)
     cut = profile(p50_s=0.04, stages=4)
     assert seen.saw(cut, Leg("mule", 2, 4), 0.06)
@@ -100,7 +100,7 @@ def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
 
 
 def test_what_was_given_and_not_used_is_given_again() -> None:
-    share = OwnShare(kept=0.5, executors=1)
+    share = AdmissionBudget(kept=0.5, executors=1)
     share.knows(needs(100), 0.04)
     assert share.gives(0.4, 0)
     assert not share.gives(0.4, 0)
@@ -109,7 +109,7 @@ def test_what_was_given_and_not_used_is_given_again() -> None:
 
 
 def test_from_a_full_bucket_even_a_long_run_is_given() -> None:
-    share = OwnShare(kept=0.75, executors=1)
+    share = AdmissionBudget(kept=0.75, executors=1)
     share.knows(needs(100), 0.04)                            # a quarter of a second a second is to spare
     assert share.gives(0.6, ns(10))
     assert not share.gives(0.01, ns(11))                     # it is paid back first

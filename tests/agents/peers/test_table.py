@@ -1,16 +1,16 @@
-"""Presence, due frames and guards: deterministic parts of one robot."""
+"""The table of peers, due frames and guards: deterministic parts of one robot."""
 
 from __future__ import annotations
 
 import pytest
 
-from agents.peers.table import ENGAGED_S, Presence
+from agents.peers.table import ENGAGED_S, PeerTable
 from agents.scheduling.due_frames import DueFrames
 from swarm.core.clock import ns
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, StreamSpec
 from swarm.core.protocol.messages import Advert
-from tests.agents.fakes import presence, profile, request
+from tests.agents.fakes import peer_table, profile, request
 
 
 def advert(number: int = 1, **times: float) -> Advert:
@@ -19,7 +19,7 @@ def advert(number: int = 1, **times: float) -> Advert:
 
 
 def test_a_peer_is_viewed_once_it_has_advertised() -> None:
-    known = Presence()
+    known = PeerTable()
     assert known.heard("mule", 1, 0.0, 0)
     assert not known.heard("mule", 1, 0.0, 1)
     assert known.views(0) == {}
@@ -28,7 +28,7 @@ def test_a_peer_is_viewed_once_it_has_advertised() -> None:
 
 
 def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
-    known = presence(mule=[profile()])
+    known = peer_table(mule=[profile()])
     known.doubted("mule", True)
     assert known.views(0) == {}
     assert list(known.alive(0)) == ["mule"]
@@ -41,14 +41,14 @@ def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
 
 
 def test_a_peer_that_was_lost_to_us_alone_comes_back_with_what_it_can_run() -> None:
-    known = presence(mule=[profile()])                       # it never lost us, so it will not say it again
+    known = peer_table(mule=[profile()])                       # it never lost us, so it will not say it again
     known.lost("mule")
     assert known.heard("mule", 1, 0.0, ns(2))
     assert list(known.views(ns(2))) == ["mule"]
 
 
 def test_a_restarted_peer_starts_without_an_advert() -> None:
-    known = presence(mule=[profile()])
+    known = peer_table(mule=[profile()])
     assert known.heard("mule", 2, 0.0, 1)
     assert known.views(1) == {}
     known.advertised("mule", 1, advert())
@@ -57,7 +57,7 @@ def test_a_restarted_peer_starts_without_an_advert() -> None:
 
 
 def test_the_newest_advert_counts_whatever_the_order_they_come_in() -> None:
-    known = Presence()
+    known = PeerTable()
     known.heard("mule", 1, 0.0, 0)
     known.advertised("mule", 1, advert(2, segmenter=0.1))
     known.advertised("mule", 1, advert(1))
@@ -66,14 +66,14 @@ def test_the_newest_advert_counts_whatever_the_order_they_come_in() -> None:
 
 
 def test_a_peer_is_engaged_for_a_while_after_work_was_given_to_it() -> None:
-    known = presence(mule=[profile()], ox=[profile()])
+    known = peer_table(mule=[profile()], ox=[profile()])
     known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
     assert known.engaged(ns(1)) == ["mule"]
     assert known.engaged(ns(1 + ENGAGED_S)) == []
 
 
 def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
-    known = presence(mule=[profile(p50_s=0.030)])
+    known = peer_table(mule=[profile(p50_s=0.030)])
     known.heard("mule", 1, 0.1, ns(1))
     known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06 + 0.03)
@@ -82,7 +82,7 @@ def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since
 
 
 def test_a_peer_that_refused_rests() -> None:
-    known = presence(mule=[profile()])
+    known = peer_table(mule=[profile()])
     known.wary("mule", 0.2, 0)
     assert known.views(ns(0.1)) == {}
     assert list(known.alive(ns(0.1))) == ["mule"]            # others may give it work
@@ -90,7 +90,7 @@ def test_a_peer_that_refused_rests() -> None:
 
 
 def test_the_way_is_what_the_transport_measured() -> None:
-    known = presence(mule=[profile()])
+    known = peer_table(mule=[profile()])
     assert known.links() == {}                               # nothing measured yet
     known.measured("mule", LinkQuality(rtt_s=0.001, bytes_per_s=1e6, samples=1))
     known.measured("stranger", LinkQuality(samples=1))

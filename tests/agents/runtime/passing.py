@@ -1,4 +1,4 @@
-"""Time for an executor's threads that passes only where a run takes it: exact, on any host."""
+"""Time for the threads of a runner that passes only where a run takes it: exact, on any host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.runtime import executor
+from agents.runtime import thread_runner
 from swarm.core.clock import FakeClock
 
 
@@ -15,7 +15,7 @@ class PassingTime(FakeClock):
     """A clock on which an executor that waits out a run's remaining time has waited at once."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        super().__init__(at_ns=1)                            # zero stands for "not begun"
+        super().__init__()
         clock = self
 
         class Stop(threading.Event):
@@ -24,4 +24,4 @@ class PassingTime(FakeClock):
                     clock.advance(timeout or 0.0)
                 return self.is_set()
 
-        monkeypatch.setattr(executor, "threading", SimpleNamespace(Event=Stop, Thread=threading.Thread))
+        monkeypatch.setattr(thread_runner, "threading", SimpleNamespace(Event=Stop, Thread=threading.Thread))

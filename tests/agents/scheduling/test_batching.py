@@ -7,16 +7,29 @@ import random
 import msgspec
 import pytest
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.guards import NEVER_NS
 from agents.scheduling.queue.batching import together
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
 from swarm.core.policy.cost import LONG_S, together_p95_s
 from swarm.core.policy.plan import Leg, Profile
-from tests.agents.fakes import arrived, aside, asked, came, done, endings, of, presence, profile, request, robot, stream
+from tests.agents.fakes import (
+    arrived,
+    aside,
+    asked,
+    came,
+    done,
+    endings,
+    of,
+    peer_table,
+    profile,
+    request,
+    robot,
+    stream,
+)
 
 NOW = ns(5)
 MS = ns(0.001)
@@ -32,9 +45,9 @@ def several(model: str = "detector", times_s: list[float] = TIMES_S, stages: int
 def work(
     key: int, *, deadline_s: float = 1.0, level: int = 0, guard: bool = False, asker: str = "", began: bool = False,
     of: Profile | None = None, last: int = 0,
-) -> Work:
+) -> QueuedRun:
     """A run that waits, with so long to its deadline."""
-    made = Work(
+    made = QueuedRun(
         key=key, request=request(key), asker=asker, stream="s", model=(of or several()).model, variant="int8",
         leg=Leg("me"), priority=level, deadline_ns=NOW + ns(deadline_s), guard=guard, profile=of or several(),
         since_ns=NOW, queued_ns=NOW, first=0, last=last, began_ns=NOW if began else 0,
@@ -43,7 +56,7 @@ def work(
     return made
 
 
-def starts(*waiting: Work, until_ns: int = NEVER_NS, in_steps: bool = False) -> list[int]:
+def starts(*waiting: QueuedRun, until_ns: int = NEVER_NS, in_steps: bool = False) -> list[int]:
     """Keys of the runs that start with the first."""
     in_order = sorted(waiting, key=lambda each: each.rank)
     return [each.key for each in together(waiting[0], in_order, NOW, until_ns=until_ns, in_steps=in_steps)]
@@ -57,7 +70,7 @@ def after(inputs: int) -> float:
 OTHER = profile("segmenter", 0.020)
 LATER = 0.001                        # beside a boundary, seconds
 
-TABLE: list[tuple[str, list[Work], dict, list[int]]] = [
+TABLE: list[tuple[str, list[QueuedRun], dict, list[int]]] = [
     ("alone", [work(1)], {}, [1]),
     ("one variant, own and peers'", [work(1), work(2, asker="mule"), work(3)], {}, [1, 2, 3]),
     ("as many as pay", [work(k) for k in range(1, 8)], {}, [1, 2, 3, 4]),
@@ -89,7 +102,7 @@ TABLE: list[tuple[str, list[Work], dict, list[int]]] = [
 
 
 @pytest.mark.parametrize(("waiting", "how", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_who_starts_at_once(waiting: list[Work], how: dict, expected: list[int]) -> None:
+def test_who_starts_at_once(waiting: list[QueuedRun], how: dict, expected: list[int]) -> None:
     assert starts(*waiting, **how) == expected
 
 
@@ -129,7 +142,7 @@ def test_whatever_waits_every_rule_holds() -> None:
 
 # --- the scheduler ---
 
-def busy(*extra: Profile, executors: int = 1, policy: str = "local", known: Presence | None = None) -> Scheduler:
+def busy(*extra: Profile, executors: int = 1, policy: str = "local", known: PeerTable | None = None) -> Scheduler:
     """A robot whose detector takes several at once, with its executors taken by one run of another model each."""
     agent = robot([several(), profile("other", 0.01), *extra], policy, known, executors=executors, loaded=[])
     for k in range(executors):
@@ -230,7 +243,7 @@ def test_a_request_that_is_called_off_does_not_cost_the_others_their_run() -> No
 
 
 def test_a_peers_run_of_several_does_not_make_it_seem_slow() -> None:
-    known = presence(mule=[several()])
+    known = peer_table(mule=[several()])
     agent = robot([several(times_s=[0.3, 0.4])], "greedy", known, loaded=[])
     for k in range(1, 9):
         sent = of(ev.SendStage, agent.handle(detect(k, deadline_s=1.0, at=k), k))

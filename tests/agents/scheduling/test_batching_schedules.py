@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agents.scheduling import events as ev
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from models.batch_sizes import paying
 from models.store import ARTEFACTS, load_card
 from swarm.core.clock import ns
@@ -18,11 +18,11 @@ from swarm.core.policy.cost import together_p50_s
 from swarm.core.policy.plan import MOST_AT_ONCE, Profile
 from swarm.core.protocol.spans import RequestId
 from tests.agents.fakes import asked, profile, robot
-from tests.agents.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.simulated import Agenda, Run, SimulatedExecutor
+from tests.agents.schedules.simulation import Simulation
+from tests.agents.schedules.watch import Watch
 from tests.agents.scheduling.test_schedules import Kind
-from tests.agents.simulated import Agenda, Run, SimulatedExecutor
-from tests.agents.simulation import Simulation
-from tests.agents.watch import Watch
 
 MANY_THREADS = 99                    # that the bare executor need not count: what runs at once is one run
 
@@ -80,7 +80,7 @@ class BatchExecutor(SimulatedExecutor):
 class BatchWatch(Watch):
     """All that started at once have had their run."""
 
-    def _feed(self, waiting: list[Work], ready: list[Work], running: list[Work], now: int) -> None:
+    def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         super()._feed(waiting, ready, list(self._queue._running.values()), now)
 
 

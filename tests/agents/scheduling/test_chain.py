@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.scheduler import Scheduler
@@ -16,8 +16,8 @@ from tests.agents.fakes import (
     done,
     endings,
     of,
+    peer_table,
     plan_for,
-    presence,
     profile,
     request,
     scheduler,
@@ -28,8 +28,8 @@ STAGES = 4
 WAY_S = 0.002 + 0.0016               # to any peer of the fakes: round trip and 20,000 bytes
 
 
-def others(*names: str) -> Presence:
-    return presence(**{name: [profile(p50_s=0.01, stages=STAGES)] for name in names})
+def others(*names: str) -> PeerTable:
+    return peer_table(**{name: [profile(p50_s=0.01, stages=STAGES)] for name in names})
 
 
 def owner(into: int, *names: str) -> Scheduler:

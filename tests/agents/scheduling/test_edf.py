@@ -19,7 +19,7 @@ from agents.scheduling import events as ev
 from swarm.core.clock import ns
 from swarm.core.policy.plan import Profile
 from tests.agents.fakes import profile, request, robot, stream
-from tests.agents.simulated import Agenda, SimulatedExecutor
+from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 
 UNIT_NS = ns(0.02)                   # one stage
 MOST_UNITS = 8                       # of one run

@@ -12,14 +12,14 @@ from agents.scheduling.load_shedding import (
     LONGEST_CALM_NS,
     THINNED,
     WINDOW_NS,
-    Degradation,
+    LoadShedding,
 )
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol.spans import Ending, RequestId, Span
-from tests.agents.fakes import arrived, of, presence, profile, robot, stream
-from tests.agents.simulated import Agenda, SimulatedExecutor
+from tests.agents.fakes import arrived, of, peer_table, profile, robot, stream
+from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 
 URGENT = StreamSpec(name="detect", model="detector", rate_hz=10.0, deadline_s=0.1, priority=2)
 MIDDLE = StreamSpec(name="track", model="tracker", rate_hz=5.0, deadline_s=0.2, priority=1)
@@ -120,14 +120,14 @@ def test_lasting_overload_does_not_make_it_flap() -> None:
 
 # --- the policy by itself ---
 
-def end(state: Degradation, spec: StreamSpec, now: int, ending: Ending = "completed", reason: str = "") -> None:
+def end(state: LoadShedding, spec: StreamSpec, now: int, ending: Ending = "completed", reason: str = "") -> None:
     state.ended(Span(
         request=RequestId("me", 1, now), stream=spec.name, model=spec.model, priority=spec.priority, captured_ns=now,
         submitted_ns=now, deadline_ns=now, ending=ending, reason=reason,
     ), now)
 
 
-def window(state: Degradation, now: int, *missing: StreamSpec) -> int:
+def window(state: LoadShedding, now: int, *missing: StreamSpec) -> int:
     """A window in which these miss all, and then the next begins."""
     for spec in missing:
         for _ in range(LEAST_MISSES):
@@ -136,14 +136,14 @@ def window(state: Degradation, now: int, *missing: StreamSpec) -> int:
     return now + WINDOW_NS
 
 
-def known() -> Degradation:
-    state = Degradation()
+def known() -> LoadShedding:
+    state = LoadShedding()
     for spec in (URGENT, MIDDLE, BACKGROUND):
         state.meets(spec, 0.03)
     return state
 
 
-def told(state: Degradation) -> list[str]:
+def told(state: LoadShedding) -> list[str]:
     return [str(step) for step in state.steps]
 
 
@@ -202,8 +202,8 @@ def test_a_step_back_that_does_not_hold_is_tried_less_and_less_often() -> None:
 
 def test_plans_give_way_to_the_fastest_variant_of_their_agent() -> None:
     exact, quick = profile("detector", 0.05, "fp32"), profile("detector", 0.02, "int8")
-    known = presence(mule=[exact])
-    agent = Scheduler(name="me", policy="planner", profiles={"detector": [exact, quick]}, presence=known)
+    known = peer_table(mule=[exact])
+    agent = Scheduler(name="me", policy="planner", profiles={"detector": [exact, quick]}, peers=known)
     placed = [Placement(agent="me", stream="detect", variant="fp32", where=["me"]),
               Placement(agent="me", stream="far", variant="fp32", where=["mule"])]
     agent.handle(ev.PlanCame(plan=Plan(epoch=1, lease_s=1e3, placements=placed)), 0)
@@ -215,10 +215,10 @@ def test_plans_give_way_to_the_fastest_variant_of_their_agent() -> None:
 
     assert run(1, 1) == "fp32"
     for k in range(LEAST_MISSES):
-        agent._requests.degradation.ended(Span(
+        agent._requests.load_shedding.ended(Span(
             request=RequestId("me", 1, 0), stream="detect", model="detector", priority=0, captured_ns=0,
             submitted_ns=0, deadline_ns=0, ending="late"), 2 + k)
-    agent._requests.degradation.refuses(stream(), WINDOW_NS)
+    agent._requests.load_shedding.refuses(stream(), WINDOW_NS)
     assert agent.given_up() == ["cheaper variants"]
     assert run(2, WINDOW_NS + 1) == "int8"
     (sent,) = of(ev.SendStage, agent.handle(arrived(3, stream("far", deadline_s=0.2), WINDOW_NS + 9), WINDOW_NS + 9))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN, MEMORY
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import LegTimes
-from tests.agents.fakes import asked, done, of, presence, profile, request, scheduler
+from tests.agents.fakes import asked, done, of, peer_table, profile, request, scheduler
 
 STAGES = 4
 NEXT = [Leg("ox", 2, 3), Leg("mule", 3, 4)]
 
 
-def others(*names: str) -> Presence:
-    return presence(**{name: [profile(p50_s=0.01, stages=STAGES)] for name in names})
+def others(*names: str) -> PeerTable:
+    return peer_table(**{name: [profile(p50_s=0.01, stages=STAGES)] for name in names})
 
 
 def middle(*names: str) -> Scheduler:

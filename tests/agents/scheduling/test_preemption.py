@@ -7,7 +7,7 @@ import math
 import pytest
 
 from agents.scheduling.queue.preemption import CUT_S, MOST_CUTS, cut_now, impatience
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
 from tests.agents.fakes import profile, request
@@ -18,9 +18,9 @@ START = ns(10)
 def run(
     *, level: int = 0, whole_s: float = 0.3, stages: int = 10, deadline_s: float = 10.0, began_s: float = 0.0,
     cuts: int = 0, guard: bool = False, promised: bool = False,
-) -> Work:
+) -> QueuedRun:
     """A run that has been on its executor since `began_s` before START; its deadline counts from START."""
-    return Work(
+    return QueuedRun(
         key=1, request=request(1), asker="", stream="background", model="segmenter", variant="int8", leg=Leg("me"),
         priority=level, deadline_ns=START + ns(deadline_s), guard=guard,
         profile=profile("segmenter", whole_s, stages=stages), since_ns=0, queued_ns=0, first=0, last=stages,
@@ -28,8 +28,8 @@ def run(
     )
 
 
-def waiting(*, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, guard: bool = False) -> Work:
-    return Work(
+def waiting(*, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, guard: bool = False) -> QueuedRun:
+    return QueuedRun(
         key=2, request=request(2), asker="", stream="urgent", model="detector", variant="int8", leg=Leg("me"),
         priority=level, deadline_ns=START + ns(deadline_s), guard=guard, profile=profile(p50_s=run_s), since_ns=0,
         queued_ns=0, first=0, last=0, level=level,
@@ -54,7 +54,7 @@ def waiting(*, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, gu
     ("and so is a whole run", run(cuts=MOST_CUTS, stages=0), waiting(level=3), None),
     ("one cut less is not often", run(cuts=MOST_CUTS - 1), waiting(level=3), 4.0),
 ], ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "")
-def test_how_a_run_gives_way(case: str, running: Work, urgent: Work, gives_way: float | None) -> None:
+def test_how_a_run_gives_way(case: str, running: QueuedRun, urgent: QueuedRun, gives_way: float | None) -> None:
     assert impatience(running, urgent, START + ns(0.001)) == gives_way
 
 

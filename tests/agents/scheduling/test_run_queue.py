@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from agents.scheduling.queue.queued_run import Work
-from agents.scheduling.queue.run_queue import AGING_NS, WorkQueue
+from agents.scheduling.queue.queued_run import QueuedRun
+from agents.scheduling.queue.run_queue import AGING_NS, RunQueue
 from swarm.core.clock import ns
 from swarm.core.policy.cost import LONG_S
 from swarm.core.policy.plan import Leg
@@ -17,7 +17,7 @@ NOW = ns(10)
 WHOLE = Leg("me")
 
 
-class Queue(WorkQueue):
+class Queue(RunQueue):
     """Filled with less ado. What waits is named by its request's number."""
 
     def put(
@@ -36,7 +36,7 @@ class Queue(WorkQueue):
     def level(self, key: int, now: int) -> int:
         return next(work.level for work in self.in_order(now) if work.key == key)
 
-    def begin(self, key: int, now: int = NOW) -> Work:
+    def begin(self, key: int, now: int = NOW) -> QueuedRun:
         work = next(work for work in self.in_order(now) if work.key == key)
         self.start([work], now)
         return work

@@ -15,8 +15,8 @@ from tests.agents.fakes import (
     done,
     endings,
     of,
+    peer_table,
     plan_for,
-    presence,
     profile,
     request,
     robot,
@@ -70,7 +70,7 @@ def test_priority_then_the_earliest_deadline() -> None:
 
 
 def test_a_faster_peer_is_asked_and_its_answer_counts() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.05)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.05)
     (sent,) = of(ev.SendStage, agent.handle(arrived(1, stream()), 0))
     assert sent.peer == "mule"
     (deliver,) = of(ev.Deliver, agent.handle(came(1, "mule"), ns(0.02)))
@@ -78,14 +78,14 @@ def test_a_faster_peer_is_asked_and_its_answer_counts() -> None:
 
 
 def test_a_lost_peer_sends_the_request_home() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.03)
     agent.handle(arrived(1, stream()), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.PeerLost(peer="mule"), ns(0.02)))
     assert run.request == request(1)
 
 
 def test_a_refusal_sends_the_request_home_and_the_peer_rests() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.03)
     agent.handle(arrived(1, stream()), 0)
     commands = agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), ns(0.01))
     assert len(of(ev.RunStage, commands)) == 1
@@ -93,7 +93,7 @@ def test_a_refusal_sends_the_request_home_and_the_peer_rests() -> None:
 
 
 def test_the_guard_starts_the_fallback_at_the_last_safe_moment_and_an_answer_ends_it() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
     commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
     (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
     assert timer.at_ns == ns(0.1) - ns(0.048)                # deadline - p95 of the own detector
@@ -106,7 +106,7 @@ def test_the_guard_starts_the_fallback_at_the_last_safe_moment_and_an_answer_end
 
 
 def test_the_fallback_wins_where_the_peer_is_silent() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
     agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.LastSafeStart(request=request(1)), ns(0.052)))
     commands = agent.handle(done(run.work, ns(0.095)), ns(0.095))
@@ -117,7 +117,7 @@ def test_the_fallback_wins_where_the_peer_is_silent() -> None:
 
 
 def test_an_offload_that_home_could_not_do_in_time_is_unguarded() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.2)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.2)
     commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
     assert not [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
     agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1))
@@ -125,7 +125,7 @@ def test_an_offload_that_home_could_not_do_in_time_is_unguarded() -> None:
 
 
 def test_a_less_urgent_run_is_held_back_for_a_guard() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.04, mapper=0.08)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04, mapper=0.08)
     agent.handle(arrived(1, stream(deadline_s=0.1, priority=2)), 0)
     assert of(ev.RunStage, agent.handle(arrived(2, stream("map", "mapper", 1.0)), ns(0.01))) == []
     commands = agent.handle(came(1, "mule"), ns(0.02))
@@ -133,7 +133,7 @@ def test_a_less_urgent_run_is_held_back_for_a_guard() -> None:
 
 
 def test_guards_reserve_the_executor_one_after_the_other() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.02)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.02)
     first = agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
     second = agent.handle(arrived(2, stream("b", deadline_s=0.1)), 0)
     last_safe = [t.at_ns for t in of(ev.SetTimer, first + second) if isinstance(t.event, ev.LastSafeStart)]
@@ -141,7 +141,7 @@ def test_guards_reserve_the_executor_one_after_the_other() -> None:
 
 
 def test_guards_that_fire_run_in_the_order_of_deadlines() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.001)]), detector=0.04)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.001)]), detector=0.04)
     agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
     commands = agent.handle(arrived(2, stream("b", deadline_s=0.13)), 0)
     (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
@@ -154,7 +154,7 @@ def test_guards_that_fire_run_in_the_order_of_deadlines() -> None:
 
 
 def test_a_refused_request_waits_its_turn_until_its_last_safe_moment() -> None:
-    agent = scheduler(known=presence(mule=[profile("segmenter", 0.05)]), detector=0.03, segmenter=0.3)
+    agent = scheduler(known=peer_table(mule=[profile("segmenter", 0.05)]), detector=0.03, segmenter=0.3)
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("detect", deadline_s=0.2, priority=2)), 0))
     (sent,) = of(ev.SendStage, agent.handle(arrived(2, stream("segment", "segmenter", 0.8)), 0))
     agent.handle(arrived(3, stream("other", deadline_s=0.2, priority=2)), 1)
@@ -173,7 +173,7 @@ def test_an_answer_of_a_peer_that_was_not_asked_does_not_count() -> None:
 
 
 def test_what_never_left_was_not_offloaded() -> None:
-    agent = scheduler(known=presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.03)
     agent.handle(arrived(1, stream()), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="unreachable"), 1))
     (deliver,) = of(ev.Deliver, agent.handle(done(run.work, ns(0.03)), ns(0.03)))
@@ -181,7 +181,7 @@ def test_what_never_left_was_not_offloaded() -> None:
 
 
 def test_a_peer_is_given_the_budget_less_the_way() -> None:
-    known = presence(mule=[profile(p50_s=0.005)])            # 20,000 bytes at 12.5 MB/s, 2 ms round trip
+    known = peer_table(mule=[profile(p50_s=0.005)])            # 20,000 bytes at 12.5 MB/s, 2 ms round trip
     (sent,) = of(ev.SendStage, scheduler(known=known, detector=0.05).handle(arrived(1, stream(deadline_s=0.1)), 0))
     assert sent.deadline_ns == ns(0.1) - ns(0.002 + 0.0016)
 
@@ -233,7 +233,7 @@ def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
 
 
 def test_an_offload_whose_guard_is_set_anew_is_guarded_once() -> None:
-    known = presence(mule=[profile("segmenter", 0.01)])
+    known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=10, detector=0.01, segmenter=0.3)
     agent.handle(arrived(1, stream("segment", "segmenter", 2.0)), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), 1))
@@ -254,7 +254,7 @@ def test_work_for_a_peer_is_answered_and_a_lost_asker_is_forgotten() -> None:
 
 
 def test_a_plan_is_followed_until_its_lease_ends() -> None:
-    known = presence(mule=[profile(p50_s=0.005)])
+    known = peer_table(mule=[profile(p50_s=0.005)])
     agent = scheduler("planner", known, detector=0.03)
     agent.handle(plan_for("detect", "me", lease_s=1.0), 0)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
@@ -263,21 +263,21 @@ def test_a_plan_is_followed_until_its_lease_ends() -> None:
 
 
 def test_an_older_epoch_is_ignored_while_the_newer_holds() -> None:
-    agent = scheduler("planner", presence(mule=[profile(p50_s=0.005)]), detector=0.03)
+    agent = scheduler("planner", peer_table(mule=[profile(p50_s=0.005)]), detector=0.03)
     agent.handle(plan_for("detect", "me", epoch=5), 0)
     agent.handle(plan_for("detect", "mule", epoch=4), 1)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 2))) == 1
 
 
 def test_a_planned_peer_that_is_gone_is_not_used() -> None:
-    agent = scheduler("planner", presence(), detector=0.03)
+    agent = scheduler("planner", peer_table(), detector=0.03)
     agent.handle(plan_for("detect", "mule"), 0)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
 
 
 def test_guards_that_always_lie_ahead_do_not_starve_what_they_hold_back() -> None:
     """An urgent stream that a peer always answers would keep the executor idle, and a long run waiting for ever."""
-    known = presence(mule=[profile("detector", 0.001)])
+    known = peer_table(mule=[profile("detector", 0.001)])
     agent = robot([profile("detector", 0.01), profile("mapper", 0.09)], "greedy", known)
     detect, of_map = stream("detect", deadline_s=0.1, priority=1), stream("map", "mapper", deadline_s=0.45)
     begun: list[str] = []

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.agents.scenes import Scene, mixed, overloaded
-from tests.agents.simulation import Simulation
+from tests.agents.schedules.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.simulation import Simulation
 
 Kind = Callable[[random.Random], Scene]
 

@@ -20,7 +20,7 @@ from tests.agents.fakes import (
     done,
     endings,
     of,
-    presence,
+    peer_table,
     profile,
     request,
     robot,
@@ -157,7 +157,7 @@ def test_a_newer_frame_does_not_end_what_has_begun() -> None:
 
 def test_a_guards_fallback_takes_the_executor_at_once() -> None:
     """Its request waits at home since its peer refused it, behind a run that could not be held back: it had begun."""
-    known = presence(mule=[profile("detector", 0.005)])
+    known = peer_table(mule=[profile("detector", 0.005)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
     (background,) = of(ev.RunStage, agent.handle(asked(9, "segmenter", AT + ns(2.0), priority=7), AT))
     known.heard("mule", 1, 0.0, AT)
@@ -222,7 +222,7 @@ def test_for_one_that_waits_no_run_is_set_aside_while_another_is_ending() -> Non
 
 
 def test_what_a_guard_held_back_goes_as_soon_as_its_fallback_has_begun() -> None:
-    known = presence(mule=[profile("mapper", 0.05)])
+    known = peer_table(mule=[profile("mapper", 0.05)])
     agent = robot([profile("mapper", 0.2), profile("detector", 0.02)], "greedy", known, executors=2)
     known.heard("mule", 1, 0.0, AT)
     agent.handle(arrived(1, stream("map", "mapper", 0.26), AT), AT)              # its last safe start is in 20 ms
@@ -233,7 +233,7 @@ def test_what_a_guard_held_back_goes_as_soon_as_its_fallback_has_begun() -> None
 
 def test_what_was_promised_to_a_request_that_is_set_aside_still_is() -> None:
     """It came home from a peer with its guard set; its run gives way, and at its last safe moment goes before all."""
-    known = presence(mule=[profile("segmenter", 0.01)])
+    known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
     known.heard("mule", 1, 0.0, AT)
     assert of(ev.SendStage, agent.handle(arrived(1, BACKGROUND, AT), AT))

@@ -5,13 +5,13 @@ import pytest
 
 from models.build.train.dataset import frames
 from sim_worlds.physics.bullet import Bullet
-from sim_worlds.physics.solids import Piece, piece
-from sim_worlds.robots import RobotSpec
-from sim_worlds.scenarios.search_rescue.building import Building
-from sim_worlds.scenarios.search_rescue.sight import Sight
-from sim_worlds.scenarios.search_rescue.things import TARGETS, box
+from sim_worlds.physics.solids import Piece, box, piece
+from sim_worlds.place import Place
+from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
+from sim_worlds.sensors.visible_targets import VisibleTargets
 from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, TARGET_CLASSES, WALL, Pose
+from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
 EYE = Pose(-1.0, 0.0, 0.0)
@@ -25,10 +25,10 @@ def screen(y_m: float, width_m: float, x_m: float = 0.3) -> Piece:
     return piece("crates", [box(0, 0, 0, 0.05, width_m, 1.5, (0.3, 0.3, 0.3))], x_m, y_m, 0.0)
 
 
-def look(building: Building) -> tuple[list[ground_truth.TrueBox], np.ndarray]:
-    with Bullet(building) as bullet:
+def look(place: Place) -> tuple[list[ground_truth.TrueBox], np.ndarray]:
+    with Bullet(place) as bullet:
         _, ids = bullet.camera(EYE)
-        return (ground_truth.boxes(ids, bullet.target_ids, building.targets, EYE),
+        return (ground_truth.boxes(ids, bullet.target_ids, place.targets, EYE),
                 ground_truth.mask(ids, bullet.class_of))
 
 
@@ -75,7 +75,7 @@ def test_a_far_or_cut_off_target_is_to_be_ignored() -> None:
 
 def test_the_mask_knows_every_class() -> None:
     b = room([Pose(0.3, 0.5, 2.0)], targets=[target("beacon", 1.0)], clutter=[screen(-0.8, 0.4)])
-    with Bullet(b, [RobotSpec(name="r")]) as bullet:
+    with Bullet(b, [RobotSpec(name="r", kind="rover")]) as bullet:
         image, ids = bullet.camera(EYE)
         pixels = ground_truth.mask(ids, bullet.class_of)
     assert image.shape == (CAMERA.height_px, CAMERA.width_px, 3)
@@ -83,12 +83,12 @@ def test_the_mask_knows_every_class() -> None:
     assert set(np.unique(pixels)) == {FLOOR, WALL, CLUTTER, TARGET, ROBOT}
 
 
-def test_sight_without_rendering_agrees_on_what_counts() -> None:
+def test_targets_found_without_rendering_agree_on_what_counts() -> None:
     t = target("casualty", 1.5)
     for clutter in ([], [screen(-1.05, 2.0)], [screen(0.0, 2.0)]):
         b = room([], targets=[t], clutter=clutter)
         rendered, _ = look(b)
-        cast = Sight(b).boxes(EYE)
+        cast = VisibleTargets(b).boxes(EYE)
         assert [x.target for x in cast if x.counts] == [x.target for x in rendered if x.counts]
         for a, c in zip(cast, rendered, strict=True):
             assert abs(a.x0_px - c.x0_px) <= 3

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from sim_worlds.grid import Grid
-from sim_worlds.scenarios.search_rescue.things import cylinder
+from sim_worlds.occupancy import Grid
+from sim_worlds.physics.solids import cylinder
 from sim_worlds.sensors.lidar import Coverage, Scanner
 from swarm.core.protocol.world import LIDAR, Lidar, Pose
 from tests.sim_worlds.rooms import room

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from agents.peers.table import Presence
+from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.queue.preemption import CUT_S
@@ -13,9 +13,9 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.membership.view import HEARTBEAT_S
 from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
-from tests.agents.scenes import Asking, Scene
-from tests.agents.simulated import Agenda, SimulatedExecutor
-from tests.agents.watch import Watch
+from tests.agents.schedules.scenes import Asking, Scene
+from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
+from tests.agents.schedules.watch import Watch
 
 PEERS = ("mule", "ox", "asker")
 SILENT_S = 1.0
@@ -30,7 +30,7 @@ class Simulation:
     def __init__(self, scene: Scene, seed: int) -> None:
         self.scene, self.random = scene, random.Random(seed)
         self.agenda = Agenda()
-        self.known = Presence()
+        self.known = PeerTable()
         self.scheduler = robot(
             scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded
         )

@@ -1,4 +1,4 @@
-"""What a camera would see of the targets, without rendering: for worlds that run in virtual time."""
+"""Which targets a camera sees, without rendering: for worlds that run in virtual time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.scenarios.search_rescue.building import Building
+from sim_worlds.place import Place
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
@@ -18,15 +18,15 @@ REACH_M = 0.6                        # no part of a target is farther from its c
 _TALL_M = 0.35                       # what is lower hides little of a target at camera height
 
 
-class Sight:
+class VisibleTargets:
     """Casts one plane of rays through the camera's columns: a column of a target is visible where nothing is nearer.
 
     Agrees with rendered truth up to what is seen over low things and under tables, and what other robots hide.
     """
 
-    def __init__(self, building: Building, camera: Camera = CAMERA) -> None:
-        self._targets, self._camera = building.targets, camera
-        tall = [*building.walls, *(p for c in building.clutter if c.height_m >= _TALL_M for p in c.parts)]
+    def __init__(self, place: Place, camera: Camera = CAMERA) -> None:
+        self._targets, self._camera = place.targets, camera
+        tall = [*place.walls, *(p for c in place.clutter if c.height_m >= _TALL_M for p in c.parts)]
         self._scanner = Scanner(tall, Lidar(range_m=FAR_M))
         columns = np.arange(camera.width_px) + ground_truth.SAMPLE_X_PX
         self._bearings = -np.arctan((columns - camera.width_px / 2) / camera.focal_px)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import sys
 
-from agents.runtime.executor import PATIENCE
+from agents.runtime.emulation import PATIENCE
 from agents.scheduling.queue.preemption import MOST_CUTS
-from agents.scheduling.queue.queued_run import Work
+from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.clock import ns
-from tests.agents.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
+from tests.agents.schedules.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
 
 Line = tuple[str, str]               # whose, and which stream, or for a peer which model
 
@@ -33,7 +33,7 @@ class Watch:
 
     def __init__(self, scheduler: Scheduler, executor: SimulatedExecutor, longest_s: float) -> None:
         self._queue, self._guards, self._executor = scheduler._queue, scheduler._guards, executor
-        self._degradation = scheduler._requests.degradation
+        self._load_shedding = scheduler._requests.load_shedding
         self._longest_ns = ns(longest_s)
         self._leaves: dict[int, tuple[float, int]] = {}      # run in the way of more urgent work -> weight, till when
         self._hungry: dict[Line, int] = {}                   # stream that waits -> without a run since
@@ -55,7 +55,7 @@ class Watch:
             if not self._room_for(urgent, running, now):     # who comes after it waits for it
                 break
 
-    def _room_for(self, urgent: Work, running: list[Work], now: int) -> bool:
+    def _room_for(self, urgent: QueuedRun, running: list[QueuedRun], now: int) -> bool:
         """Whether one of these runs is to leave for it: the least urgent that can."""
         while running:
             run = running.pop(0)
@@ -68,7 +68,7 @@ class Watch:
                 return True
         return False
 
-    def _in_the_way(self, run: Work, weight: float, now: int) -> None:
+    def _in_the_way(self, run: QueuedRun, weight: float, now: int) -> None:
         """Note till when, at the latest; anew where more urgent work comes, or what could wait no longer can."""
         weighed, latest_ns = self._leaves.get(run.key, (-1.0, sys.maxsize))
         if weight > weighed:
@@ -76,7 +76,7 @@ class Watch:
             self._leaves[run.key] = weight, min(agreed_ns, latest_ns)
             self.inversions += weighed < 0.0
 
-    def _agreed_ns(self, run: Work, weight: float, now: int) -> int:
+    def _agreed_ns(self, run: QueuedRun, weight: float, now: int) -> int:
         """How long a run may stay from now on."""
         at = self._executor.current.get(run.key)
         if at is None:                                       # it has left; the scheduler has not heard of it yet
@@ -88,12 +88,12 @@ class Watch:
             return CUT_NS
         return min(ends_ns, round(PATIENCE * left_ns) + 2 * CUT_NS) if at.leg.last else ends_ns
 
-    def _feed(self, waiting: list[Work], ready: list[Work], running: list[Work], now: int) -> None:
+    def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         """Who waits without a run, and since when.
 
         What guards need is not counted, since it is promised, nor what is given up: such a stream does not always wait.
         """
-        given_up = {step.priority for step in self._degradation.steps if step.what != "cheaper"}
+        given_up = {step.priority for step in self._load_shedding.steps if step.what != "cheaper"}
         promised = len(ready) < len(waiting) or any(work.guard for work in (*waiting, *running))
         for work in running:
             if work.started_ns == now:
@@ -112,18 +112,18 @@ class Watch:
         return levels * AGING_NS + len(priorities) * self._longest_ns
 
 
-def _line(work: Work) -> Line:
+def _line(work: QueuedRun) -> Line:
     return work.asker, work.stream or work.model
 
 
-def _above(urgent: Work, run: Work) -> float:
+def _above(urgent: QueuedRun, run: QueuedRun) -> float:
     """By how many levels."""
     if urgent.guard or run.guard:
         return math.inf if urgent.guard and not run.guard else 0
     return urgent.level - run.level
 
 
-def _weight(urgent: Work, run: Work, now: int) -> float:
+def _weight(urgent: QueuedRun, run: QueuedRun, now: int) -> float:
     """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
     if run.aborted or (urgent.guard and not run.guard):
         return math.inf
@@ -132,13 +132,13 @@ def _weight(urgent: Work, run: Work, now: int) -> float:
     return 1.0 + _above(urgent, run)
 
 
-def _back_at_once(urgent: Work, run: Work, now: int) -> bool:
+def _back_at_once(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
     """Whether a run whose deadline was promised would have to go on before the urgent one, were it cut short."""
     lost_ns = min(now - run.started_ns, run.step_ns)
     return now + urgent.p95_ns + max(0, run.started_ns + run.p95_ns - now) + lost_ns >= run.deadline_ns
 
 
-def _may_wait(urgent: Work, run: Work, now: int) -> bool:
+def _may_wait(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
     """Whether the urgent one is not late if it waits for a step, and the run is if it does not."""
     step_ns = min(run.step_ns, max(0, run.started_ns + run.p95_ns - now))
     lost_ns = min(now - run.started_ns, run.step_ns)

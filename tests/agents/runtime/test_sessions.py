@@ -1,4 +1,4 @@
-"""What a robot holds of a model: whole and in stages, which give the same; and a load beside everything else."""
+"""The models that a robot offers and holds: whole and in stages, which give the same; a load beside everything else."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from agents.runtime import catalogue
-from agents.runtime.catalogue import Catalogue
+from agents.runtime import sessions
 from agents.runtime.loader import Loader
+from agents.runtime.offer import Offer
+from agents.runtime.sessions import Sessions
 from models import profiles
 from models.pipeline import Pipeline
 from models.profiles import Times
@@ -22,7 +23,7 @@ from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import RunTime
-from tests.agents.staged import STAGE_MS, STAGES, run_leg, store_with_stages
+from tests.agents.staged import STAGE_MS, STAGES, hold, run_leg, store_with_stages
 from tests.patience import HANG_S
 
 BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
@@ -40,23 +41,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def held(folder: Path) -> Catalogue:
-    return Catalogue(["detector"], BOARD, folder, staged=True)
+def both(folder: Path) -> tuple[Offer, Sessions]:
+    return hold(["detector"], BOARD, folder, staged=True)
+
+
+@pytest.fixture(scope="module")
+def offer(both: tuple[Offer, Sessions]) -> Offer:
+    return both[0]
+
+
+@pytest.fixture(scope="module")
+def held(both: tuple[Offer, Sessions]) -> Sessions:
+    return both[1]
 
 
 @pytest.mark.parametrize("cut", range(1, STAGES))
-def test_any_cut_gives_what_the_whole_gives(held: Catalogue, cut: int) -> None:
+def test_any_cut_gives_what_the_whole_gives(offer: Offer, held: Sessions, cut: int) -> None:
     detector = held.get("detector", "int8")
     whole = run_leg(detector, FRAME, Leg("a"))
     between = run_leg(detector, FRAME, Leg("a", 0, cut))
     assert isinstance(between, list)
-    assert held.fits("detector", "int8", cut, between)
+    assert offer.fits("detector", "int8", cut, between)
     assert run_leg(detector, between, Leg("b", cut, STAGES)) == whole
     assert isinstance(whole, Detections)
     assert whole.boxes
 
 
-def test_a_run_of_a_stage_can_be_aborted_like_one_of_the_whole(held: Catalogue) -> None:
+def test_a_run_of_a_stage_can_be_aborted_like_one_of_the_whole(held: Sessions) -> None:
     handle = RunHandle()
     handle.abort()
     with pytest.raises(Aborted):
@@ -65,31 +76,31 @@ def test_a_run_of_a_stage_can_be_aborted_like_one_of_the_whole(held: Catalogue) 
         held.get("detector", "int8").run_stage(FRAME, 0, handle)
 
 
-def test_what_travels_from_home_is_the_models_input(held: Catalogue) -> None:
+def test_what_travels_from_home_is_the_models_input(offer: Offer, held: Sessions) -> None:
     detector = held.get("detector", "int8")
-    tensors = held.inputs("detector", FRAME)
-    assert held.fits("detector", "int8", 0, tensors)
+    tensors = offer.inputs("detector", FRAME)
+    assert offer.fits("detector", "int8", 0, tensors)
     assert run_leg(detector, tensors, Leg("b")) == run_leg(detector, FRAME, Leg("a"))
     with pytest.raises(ValueError, match="must be uint8"):
-        held.inputs("detector", FRAME[1:])
+        offer.inputs("detector", FRAME[1:])
 
 
-def test_what_does_not_cross_there_does_not_fit(held: Catalogue) -> None:
+def test_what_does_not_cross_there_does_not_fit(offer: Offer, held: Sessions) -> None:
     between = run_leg(held.get("detector", "int8"), FRAME, Leg("a", 0, 2))
     assert isinstance(between, list)
-    assert not held.fits("detector", "int8", 1, [*between, between[0]])
-    assert not held.fits("detector", "int8", 2, [])
-    assert not held.fits("detector", "int8", 2, [t.astype(np.float64) for t in between])
-    assert not held.fits("detector", "int8", 2, [t[..., 1:] for t in between])
-    assert not held.fits("detector", "int8", STAGES + 1, between)
-    assert held.fits("unheard_of", "int8", 2, between)       # others say what is wrong with it
+    assert not offer.fits("detector", "int8", 1, [*between, between[0]])
+    assert not offer.fits("detector", "int8", 2, [])
+    assert not offer.fits("detector", "int8", 2, [t.astype(np.float64) for t in between])
+    assert not offer.fits("detector", "int8", 2, [t[..., 1:] for t in between])
+    assert not offer.fits("detector", "int8", STAGES + 1, between)
+    assert offer.fits("unheard_of", "int8", 2, between)       # others say what is wrong with it
 
 
-def test_times_are_those_of_the_board_and_bytes_those_of_the_boundary(held: Catalogue) -> None:
-    (profile,) = held.announce()
+def test_times_are_those_of_the_board_and_bytes_those_of_the_boundary(offer: Offer) -> None:
+    (profile,) = offer.announce()
     assert [stage.p50_s for stage in profile.stages] == [pytest.approx(STAGE_MS / 1e3 / 0.5)] * STAGES
     assert profile.stages[0].input_bytes == profile.input_bytes == FRAME.nbytes
-    by_stage = [times[10] for times in held.get("detector", "int8").stage_quantiles_s]
+    by_stage = [times[10] for times in offer.times("detector", "int8").stages_s]
     assert by_stage == [pytest.approx(STAGE_MS / 1e3 / 0.5)] * STAGES
 
 
@@ -103,23 +114,23 @@ def test_a_board_has_its_threads_in_each_session(folder: Path, monkeypatch: pyte
 
     figures = Times(time(8.0), [time(1.0)] * STAGES, {})
     monkeypatch.setattr(profiles, "on_board", lambda card, *_: dict.fromkeys(card.variants, figures))
-    monkeypatch.setattr(catalogue, "Session", Noted)
-    held = Catalogue(["detector"], msgspec.structs.replace(BOARD, threads=3), folder, staged=True)
-    assert held.staged
+    monkeypatch.setattr(sessions, "Session", Noted)
+    offer, _ = hold(["detector"], msgspec.structs.replace(BOARD, threads=3), folder, staged=True)
+    assert offer.staged
     assert set(threads) == {3}
     assert len(threads) >= 1 + STAGES
 
 
 def test_stages_are_loaded_later_in_a_thread_of_their_own(folder: Path) -> None:
-    later = Catalogue(["detector"], BOARD, folder)
-    assert later.staged == []
-    assert len(later.announce()[0].stages) == STAGES         # they can be planned with all the same
+    offer, later = hold(["detector"], BOARD, folder)
+    assert offer.staged == []
+    assert later.get("detector", "int8").stages is None
+    assert len(offer.announce()[0].stages) == STAGES         # they can be planned with all the same
     came: queue.Queue[Pipeline] = queue.Queue()
     loader = Loader(crashed=_not_expected)
     loader.start("detector", lambda handle: later.load_stages("detector", "int8", handle), came.put)
     later.adopt("detector", "int8", came.get(timeout=HANG_S))
     loader.close()
-    assert later.staged == [("detector", "int8")]
     assert isinstance(run_leg(later.get("detector", "int8"), FRAME, Leg("a", 0, STAGES)), Detections)
 
 
@@ -158,11 +169,11 @@ def _not_expected(what: object) -> None:
 
 
 def test_several_inputs_at_once_give_what_each_gives_alone_and_one_that_does_not_fit_gives_nothing(
-    held: Catalogue
+    offer: Offer, held: Sessions
 ) -> None:
     detector = held.get("detector", "int8")
     frames = np.load(GOLDEN)["images"]
-    travelled = held.inputs("detector", frames[1])
+    travelled = offer.inputs("detector", frames[1])
     alone = [detector.run(frame, RunHandle()) for frame in frames[:3]]
     assert detector.run_batch([frames[0], travelled, frames[2]], RunHandle()) == alone
     assert detector.run_batch([frames[0], frames[1][:5], frames[2]], RunHandle()) == [alone[0], None, alone[2]]
@@ -173,9 +184,9 @@ def test_several_inputs_at_once_give_what_each_gives_alone_and_one_that_does_not
         detector.run_batch(frames[:2], handle)
 
 
-def test_runs_of_several_are_known_as_far_as_they_pay(held: Catalogue) -> None:
-    (profile,) = held.profiles["detector"]
-    detector = held.get("detector", "int8")
-    assert profile.batch_s == [quantiles_s[10] for quantiles_s in detector.batch_quantiles_s]
+def test_runs_of_several_are_known_as_far_as_they_pay(offer: Offer) -> None:
+    (profile,) = offer.profiles["detector"]
+    batches_s = offer.times("detector", "int8").batches_s
+    assert profile.batch_s == [quantiles_s[10] for quantiles_s in batches_s]
     assert profile.batch_s[0] == profile.p50_s
-    assert all(quantiles_s == sorted(quantiles_s) for quantiles_s in detector.batch_quantiles_s)
+    assert all(quantiles_s == sorted(quantiles_s) for quantiles_s in batches_s)

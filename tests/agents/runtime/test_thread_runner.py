@@ -1,24 +1,24 @@
-"""The executor with real threads and a fake model: emulated time, aborts, failures."""
+"""The runner with real threads and a fake model: emulated time, aborts, failures."""
 
 from __future__ import annotations
 
 import math
-import queue
 import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
-from agents.runtime.catalogue import Given, Made
-from agents.runtime.executor import PATIENCE, Executor, Run
+from agents.ports import Given, Made, RunEnd
+from agents.runtime.emulation import PATIENCE, VariantTimes
 from agents.scheduling.queue.preemption import CUT_S
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import Clock, MonotonicClock, seconds
+from swarm.core.clock import seconds
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome
 from tests.agents.fakes import request
 from tests.agents.runtime.passing import PassingTime
+from tests.agents.runtime.threads import Threads
 from tests.patience import HANG_S
 
 FRAME = np.zeros((72, 96, 3), np.uint8)
@@ -38,16 +38,14 @@ class FakeModel:
         self.error = error
         self.stages: list[tuple[int, Given]] = []            # that were run, and on what
         self.between: Callable[[int], None] | None = None
+        self.handles: list[RunHandle] = []
 
     @property
-    def quantiles_s(self) -> list[float]:
-        return [self.draw_s] * 21
-
-    @property
-    def stage_quantiles_s(self) -> list[list[float]]:
-        return [[self.draw_s] * 21] * STAGES
+    def times(self) -> VariantTimes:
+        return VariantTimes([self.draw_s] * 21, [[self.draw_s] * 21] * STAGES)
 
     def run(self, given: Given, handle: RunHandle) -> Outcome:
+        self.handles.append(handle)
         self.begun.set()
         assert self.go.wait(HANG_S)
         if self.time is not None:
@@ -64,29 +62,22 @@ class FakeModel:
         return made if stage + 1 == STAGES else [np.full(1, stage, np.uint8)]
 
 
-class Runs:
-    def __init__(self, emulated: bool, clock: Clock | None = None) -> None:
-        self.ended: queue.Queue[Run] = queue.Queue()
-        self.crashes: queue.Queue[BaseException] = queue.Queue()
-        self.executor = Executor(
-            clock or MonotonicClock(), threads=1, emulated=emulated, seed=1, finished=self.ended.put,
-            crashed=self.crashes.put,
-        )
+class Runs(Threads):
+    """Runs of one work at a time."""
 
-    def start(self, model: FakeModel, leg: Leg = WHOLE) -> None:
-        self.executor.start(1, request(1), model, leg, FRAME)  # pyright: ignore[reportArgumentType]
+    def start(self, model: FakeModel, leg: Leg = WHOLE, given: Given = FRAME) -> None:
+        self.begin(model, leg, [(1, request(1), given)])
 
-    def end(self) -> Run:
-        run = self.ended.get(timeout=HANG_S)
-        self.executor.collect(run)
-        return run
+    def end(self) -> RunEnd:
+        (end,) = self.ends()
+        return end
 
 
 @pytest.fixture(params=[True, False], ids=["emulated", "real"])
 def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     runs = Runs(request.param)
     yield runs
-    runs.executor.close()
+    runs.runner.close()
 
 
 @pytest.fixture
@@ -101,12 +92,12 @@ def lasted_s(time: PassingTime, emulated: bool, leg: Leg = WHOLE, *, slow: tuple
     model.go.set()
     lasted: list[tuple[float, bool]] = []
     for factor in slow:
-        runs.executor.slow_down(factor)
+        runs.runner.slow_down(factor)
         runs.start(model, leg)
         end = runs.end()
         assert end.ended == "done"
         lasted.append((round(seconds(end.finished_ns - end.started_ns), 9), end.overrun))
-    runs.executor.close()
+    runs.runner.close()
     return lasted
 
 
@@ -118,12 +109,12 @@ def test_a_slowed_run_takes_a_factor_longer_until_it_is_well_again(
 
 
 def test_a_slowed_run_can_be_ended_while_it_only_lasts(runs: Runs) -> None:
-    runs.executor.slow_down(1e6)
+    runs.runner.slow_down(1e6)
     model = FakeModel(draw_s=1.0)
     runs.start(model)
     assert model.begun.wait(HANG_S)
     model.go.set()
-    runs.executor.abort(1)
+    runs.runner.abort(1)
     assert runs.end().ended == "aborted"
 
 
@@ -134,7 +125,7 @@ def test_an_outcome_comes_back_with_its_times(runs: Runs) -> None:
     end = runs.end()
     assert end.made == Detections(boxes=[])
     assert end.started_ns <= end.finished_ns
-    assert runs.executor.statistics().runs == 1
+    assert runs.runner.statistics().runs == 1
 
 
 def test_an_emulated_run_lasts_as_long_as_its_draw(time: PassingTime) -> None:
@@ -153,8 +144,8 @@ def test_a_run_that_takes_longer_than_its_draw_is_an_overrun(time: PassingTime) 
     for _ in range(2):
         runs.start(model)
         runs.end()
-    assert (runs.executor.statistics().runs, runs.executor.statistics().overruns) == (2, 2)
-    runs.executor.close()
+    assert (runs.runner.statistics().runs, runs.runner.statistics().overruns) == (2, 2)
+    runs.runner.close()
 
 
 def test_an_abort_frees_an_emulated_executor_at_once() -> None:
@@ -162,10 +153,10 @@ def test_an_abort_frees_an_emulated_executor_at_once() -> None:
     model.go.set()
     runs.start(model)
     assert model.begun.wait(HANG_S)
-    runs.executor.abort(1)
+    runs.runner.abort(1)
     assert runs.end().made is None
-    assert runs.executor.statistics().aborted == 1
-    runs.executor.close()
+    assert runs.runner.statistics().aborted == 1
+    runs.runner.close()
 
 
 @pytest.mark.parametrize(("error", "counted"), [(Aborted(), "aborted"), (ValueError("a frame of 3 x 3"), "failed"),
@@ -175,7 +166,7 @@ def test_a_run_without_an_outcome_is_counted_by_its_cause(runs: Runs, error: Exc
     model.go.set()
     runs.start(model)
     assert runs.end().made is None
-    assert getattr(runs.executor.statistics(), counted) == 1
+    assert getattr(runs.runner.statistics(), counted) == 1
 
 
 def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
@@ -191,17 +182,17 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
 
     def between(stage: int) -> None:
         if stage == 1:
-            runs.executor.preempt(1, 0.0)
+            runs.runner.preempt(1, 0.0)
 
     model.between = between
     runs.start(model, Leg("me", 0, STAGES))
     aside = runs.end()
-    assert (aside.made, aside.ended, aside.stage, aside.cut) == (None, "aside", 2, False)
+    assert (aside.made, aside.ended, aside.stage, aside.cut) == (None, "preempted", 2, False)
     assert aside.given == [np.full(1, 1, np.uint8)]
-    runs.executor.start(1, request(1), model, Leg("me", 2, STAGES), aside.given)      # pyright: ignore[reportArgumentType]
+    runs.start(model, Leg("me", 2, STAGES), aside.given)
     assert runs.end().made == Detections(boxes=[])
     assert [stage for stage, _ in model.stages] == [0, 1, 2, 3]
-    assert runs.executor.statistics().aborted == 0
+    assert runs.runner.statistics().aborted == 0
 
 
 def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
@@ -209,11 +200,11 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     model.error = None
     runs.start(model, Leg("me", 1, STAGES))
     assert model.begun.wait(HANG_S)
-    assert runs.executor.preempt(1, math.inf) is None
+    assert runs.runner.preempt(1, math.inf) is None
     model.error = Aborted()
     model.go.set()
     aside = runs.end()
-    assert (aside.ended, aside.stage, aside.given, aside.cut) == ("aside", 1, FRAME, True)
+    assert (aside.ended, aside.stage, aside.given, aside.cut) == ("preempted", 1, FRAME, True)
 
 
 def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: PassingTime) -> None:
@@ -221,51 +212,55 @@ def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: Passin
     runs.start(model, Leg("me", 0, STAGES))
     assert model.begun.wait(HANG_S)
     time.advance(0.002)
-    wait_s = runs.executor.preempt(1, 1e-6)
+    wait_s = runs.runner.preempt(1, 1e-6)
     assert wait_s == pytest.approx(PATIENCE * 0.008 + CUT_S)
-    handle = runs.executor._current[1].handle
-    runs.executor.hurry(1)                                   # too early
+    assert wait_s is not None
+    (handle,) = model.handles
+    runs.runner.hurry(1)                                   # too early
     assert not handle.aborted
     time.advance(wait_s)
-    runs.executor.hurry(1)
+    runs.runner.hurry(1)
     assert handle.aborted
     model.error = Aborted()
     model.go.set()
     assert runs.end().cut
-    runs.executor.close()
+    runs.runner.close()
 
 
 def test_a_run_that_was_not_told_to_leave_is_not_hurried() -> None:
     runs, model = Runs(emulated=False), FakeModel()
     runs.start(model)
     assert model.begun.wait(HANG_S)
-    runs.executor.hurry(1)
-    assert runs.executor.preempt(2, math.inf) is None        # of another that has ended
+    runs.runner.hurry(1)
+    assert runs.runner.preempt(2, math.inf) is None        # of another that has ended
     model.go.set()
     assert runs.end().made == Detections(boxes=[])
-    runs.executor.close()
+    runs.runner.close()
 
 
 def test_the_handle_of_a_run_is_used_again_unless_it_was_aborted(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
     runs.start(model)
-    first = runs.end()
+    runs.end()
     runs.start(model)
-    second = runs.ended.get(timeout=HANG_S)
-    assert second.handle is first.handle
-    runs.executor.abort(1)                                   # too late: it has ended, and was not told of yet
-    runs.executor.collect(second)
+    ended = runs.next_call()
+    runs.runner.abort(1)                                     # too late: it has ended, and nobody was told of it yet
+    ended()
     runs.start(model)
-    third = runs.end()
-    assert (third.ended, third.handle.aborted) == ("done", False)
+    runs.end()
+    first, second, third = model.handles
+    assert second is first
+    assert second.aborted
+    assert not third.aborted
 
 
 def test_what_takes_the_word_to_leave_too_late_is_done(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
     runs.start(model, Leg("me", 0, STAGES))
-    done = runs.ended.get(timeout=HANG_S)
-    runs.executor.preempt(1, math.inf)
-    runs.executor.collect(done)
+    ended = runs.next_call()
+    runs.runner.preempt(1, math.inf)
+    ended()
+    (done,) = runs.told.pop()
     assert (done.ended, done.made) == ("done", Detections(boxes=[]))

@@ -1,4 +1,4 @@
-"""Simulated time, and an executor in it that does what `agents.runtime.executor` does with its threads."""
+"""Simulated time, and an executor in it that does what `agents.runtime.thread_runner` does with its threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agents.runtime.executor import PATIENCE
+from agents.runtime.emulation import PATIENCE
 from agents.scheduling import events as ev
 from agents.scheduling.queue.preemption import CUT_S, cut_now
 from swarm.core.clock import ns, seconds

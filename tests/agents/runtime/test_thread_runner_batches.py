@@ -1,36 +1,32 @@
-"""Several inputs in one run of the executor: each has its own end, and none can spoil it for the others."""
+"""Several inputs in one run: each has its own end, and none can spoil it for the others."""
 
 from __future__ import annotations
 
 import math
-import queue
 import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 
-from agents.runtime.catalogue import Given
-from agents.runtime.executor import Executor, Run
+from agents.ports import Given, RunEnd
+from agents.runtime.emulation import VariantTimes
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import Clock, MonotonicClock, ns
+from swarm.core.clock import ns
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Mask, Outcome
 from tests.agents.fakes import request
 from tests.agents.runtime.passing import PassingTime
+from tests.agents.runtime.threads import SEED, Threads
 from tests.patience import HANG_S
-
-SEED = 1
 
 
 class FakeModel:
     """Says of each frame its first byte, or nothing of one that begins with 255; waits until told to go on."""
 
-    quantiles_s = [0.0] * 21
-
     def __init__(self, draws_s: Sequence[Sequence[float]] = ([0.0] * 21,) * 4) -> None:
-        self.batch_quantiles_s = draws_s
+        self.times = VariantTimes([0.0] * 21, [], list(map(list, draws_s)))
         self.go, self.begun = threading.Event(), threading.Event()
         self.error: Exception | None = None
         self.sizes: list[int] = []
@@ -47,31 +43,22 @@ class FakeModel:
         return [None if value == 255 else Mask(height=1, width=1, cells=bytes([value])) for value in first]
 
 
-class Runs:
-    def __init__(self, emulated: bool, clock: Clock | None = None) -> None:
-        self.ended: queue.Queue[Run] = queue.Queue()
-        self.executor = Executor(
-            clock or MonotonicClock(), threads=1, emulated=emulated, seed=SEED, finished=self.ended.put,
-            crashed=lambda _: None,
-        )
+class Runs(Threads):
+    """Batches of works 1, 2, ..."""
 
     def start(self, model: FakeModel, *values: int) -> None:
-        members = [(k, request(k), np.full((2, 2, 3), value, np.uint8)) for k, value in enumerate(values, 1)]
-        self.executor.start_batch(members, model, Leg("me"))  # pyright: ignore[reportArgumentType]
+        self.begin(model, Leg("me"), [
+            (k, request(k), np.full((2, 2, 3), value, np.uint8)) for k, value in enumerate(values, 1)])
 
-    def end(self) -> list[Run]:
-        """What ran at once, handed back."""
-        run = self.ended.get(timeout=HANG_S)
-        together = run.at_once()
-        self.executor.collect(run)
-        return together
+    def end(self) -> list[RunEnd]:
+        return self.ends()
 
 
 @pytest.fixture(params=[True, False], ids=["emulated", "real"])
 def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
     runs = Runs(request.param)
     yield runs
-    runs.executor.close()
+    runs.runner.close()
 
 
 @pytest.fixture
@@ -87,7 +74,7 @@ def test_each_has_its_own_outcome_and_the_times_of_the_one_run(runs: Runs, model
     assert [run.made.cells for run in ended if isinstance(run.made, Mask)] == [b"\1", b"\2", b"\3"]
     assert len({(run.started_ns, run.finished_ns, run.overrun) for run in ended}) == 1
     assert model.sizes == [3]
-    statistics = runs.executor.statistics()
+    statistics = runs.runner.statistics()
     assert (statistics.runs, statistics.failed) == (1, 0)
 
 
@@ -95,7 +82,7 @@ def test_a_frame_that_does_not_fit_fails_by_itself(runs: Runs, model: FakeModel)
     model.go.set()
     runs.start(model, 1, 255, 3)
     assert [(run.ended, run.made is None) for run in runs.end()] == [("done", False), ("failed", True), ("done", False)]
-    assert runs.executor.statistics().failed == 1
+    assert runs.runner.statistics().failed == 1
 
 
 def test_a_run_that_fails_fails_for_all(runs: Runs, model: FakeModel) -> None:
@@ -108,30 +95,30 @@ def test_a_run_that_fails_fails_for_all(runs: Runs, model: FakeModel) -> None:
 def test_it_goes_on_while_one_of_them_is_wanted(runs: Runs, model: FakeModel) -> None:
     runs.start(model, 1, 2)
     assert model.begun.wait(HANG_S)
-    runs.executor.abort(1)
+    runs.runner.abort(1)
     model.go.set()
-    assert [(run.ended, run.wanted) for run in runs.end()] == [("done", False), ("done", True)]
-    assert runs.executor.statistics().aborted == 0
+    assert [run.ended for run in runs.end()] == ["done", "done"]
+    assert runs.runner.statistics().aborted == 0
 
 
 def test_it_ends_when_none_of_them_is(runs: Runs, model: FakeModel) -> None:
     runs.start(model, 1, 2)
     assert model.begun.wait(HANG_S)
-    runs.executor.abort(2)
-    runs.executor.abort(1)
+    runs.runner.abort(2)
+    runs.runner.abort(1)
     model.go.set()
     assert [(run.ended, run.made) for run in runs.end()] == [("aborted", None)] * 2
-    assert runs.executor.statistics().aborted == 1
+    assert runs.runner.statistics().aborted == 1
 
 
 @pytest.mark.parametrize("told", [1, 2])
 def test_all_are_set_aside_with_what_they_began_with(runs: Runs, model: FakeModel, told: int) -> None:
     runs.start(model, 1, 2)
     assert model.begun.wait(HANG_S)
-    assert runs.executor.preempt(told, math.inf) is None
+    assert runs.runner.preempt(told, math.inf) is None
     model.go.set()
     ended = runs.end()
-    assert [(run.ended, run.stage, run.cut) for run in ended] == [("aside", 0, True)] * 2
+    assert [(run.ended, run.stage, run.cut) for run in ended] == [("preempted", 0, True)] * 2
     assert [int(run.given[0].flat[0]) for run in ended] == [1, 2]
     model.go.set()
     runs.start(model, 1, 2)
@@ -147,4 +134,4 @@ def test_an_emulated_run_takes_the_draw_of_its_size_and_first_request(monkeypatc
     drawn_ns = ns(from_quantiles(draws_s[2], uniform(SEED, "run", request(1))))
     assert run.finished_ns - run.started_ns == drawn_ns
     assert not run.overrun
-    runs.executor.close()
+    runs.runner.close()

@@ -1,0 +1,51 @@
+"""The process of one robot: the real host that drives its policy. Loads models, runs them in threads, writes files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from agents.robot import Robot
+from agents.runtime.sessions import Sessions, read_offer
+from agents.runtime.thread_runner import ThreadRunner
+from swarm.core.policy import policies
+from swarm.core.settings.process_files import AgentFile
+from swarm.net.process import Process, log_to_stderr
+
+SWITCH_S = 0.0005                    # an executor back from a run waits no longer than this for the interpreter
+
+
+class Folder:
+    """The files port: one folder, made when the first file is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, name: str, content: bytes) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        partial = self._path / f"{name}.tmp"
+        partial.write_bytes(content)
+        os.replace(partial, self._path / name)
+
+
+def main(settings: AgentFile) -> int:
+    """Run one agent to its end. Raises: BadInput or ModelError before it starts."""
+    log_to_stderr(settings.name)
+    sys.setswitchinterval(SWITCH_S)
+    board, folder = settings.board, Path(settings.models) if settings.models else None
+    offer = read_offer(
+        [*settings.load, *(s.model for s in settings.streams)], board, folder, board_name=settings.board_name,
+        staged=policies.load(settings.policy).uses_stages,
+    )
+    sessions = Sessions(offer, board, folder)
+    process = Process(settings, "agent", busy_poll_s=board.busy_poll_s)
+    runner = ThreadRunner(
+        sessions, process.clock, post=process.loop.post, fail=process.loop.fail, executors=board.executors,
+        emulated=board.emulated, seed=settings.seed,
+    )
+    robot = Robot(settings, process.host, runner, offer, Folder(Path(settings.record)))
+    process.run(robot.begin)
+    robot.end()
+    runner.close()
+    return 0

@@ -1,0 +1,124 @@
+"""The models that this robot holds in memory, whole and by stages, ready to run."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.ports import Given, Made
+from agents.runtime.emulation import VariantTimes
+from agents.runtime.offer import Offer
+from models import profiles, store, tasks
+from models.pipeline import Pipeline
+from models.providers import order
+from models.session import VERSION, LoadHandle, RunHandle, Session
+from swarm.core.protocol.world import Outcome
+from swarm.core.settings.boards import Board
+from swarm.core.settings.cards import Card, Provider
+
+log = logging.getLogger(__name__)
+
+
+def read_offer(
+    names: Iterable[str], board: Board, folder: Path | None, *, board_name: str = "", staged: bool = False
+) -> Offer:
+    """What a board offers of these models, by the cards and profiles in a folder.
+
+    staged: whether stages are loaded from the start. Raises: ModelError.
+    """
+    cards = {name: store.load_card(name, folder) for name in sorted(set(names))}
+    times = {name: profiles.on_board(card, board_name, board, VERSION, folder) for name, card in cards.items()}
+    return Offer(cards, times, staged=staged)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One variant in memory, with its run times on this board."""
+
+    session: Session
+    task: tasks.Task
+    inputs: list[str]
+    times: VariantTimes
+    stages: Pipeline | None = None
+
+    def run(self, given: Given, handle: RunHandle) -> Outcome:
+        """Run it whole. Raises: Aborted; RunFailed; ValueError for a frame of another shape."""
+        return self.task.postprocess(self.session.run(self._tensors(given), handle))
+
+    def run_batch(self, givens: Sequence[Given], handle: RunHandle) -> list[Outcome | None]:
+        """Run it whole on several inputs at once; None for a frame of another shape. Raises: Aborted; RunFailed."""
+        each: list[dict[str, NDArray] | None] = []
+        for given in givens:
+            try:
+                each.append(self._tensors(given))
+            except ValueError as error:      # the others still run
+                log.warning("not run: %s", error)
+                each.append(None)
+        fitting = [tensors for tensors in each if tensors is not None]
+        if not fitting:
+            return [None] * len(each)
+        stacked = {name: np.concatenate([tensors[name] for tensors in fitting]) for name in self.inputs}
+        outputs = self.session.run(stacked, handle)
+        made = (self.task.postprocess([output[k:k + 1] for output in outputs]) for k in range(len(fitting)))
+        return [None if tensors is None else next(made) for tensors in each]
+
+    def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
+        """Run one stage on the tensors that cross before it, or the first stage on a frame. Raises: as `run` does."""
+        assert self.stages is not None       # the scheduler runs only stages that were loaded
+        if isinstance(given, np.ndarray):
+            tensors = self.task.preprocess(given)
+        else:
+            tensors = dict(zip(self.stages.crossing(stage), given, strict=True))
+        made = list(self.stages.run(tensors, stage, stage + 1, handle).values())
+        return self.task.postprocess(made) if stage + 1 == len(self.times.stages_s) else made
+
+    def _tensors(self, given: Given) -> dict[str, NDArray]:
+        if isinstance(given, np.ndarray):
+            return self.task.preprocess(given)
+        return dict(zip(self.inputs, given, strict=True))
+
+
+class Sessions:
+    """Loads what a board offers, one model after the other (creating sessions concurrently is racy), and keeps it.
+
+    Stages are loaded at once where the offer says so, else each variant's when they are first wanted: they take as much
+    memory as the whole does. Raises: ModelError.
+    """
+
+    def __init__(self, offer: Offer, board: Board, folder: Path | None) -> None:
+        self._cards, self._board, self._folder = offer.cards, board, folder
+        self._loaded: dict[tuple[str, str], Loaded] = {}
+        for profile in offer.announce():
+            model, variant = profile.model, profile.variant
+            card = self._cards[model]
+            session = Session(store.artefact(card, variant, folder), board.threads, self._providers(card, variant))
+            if profile.batch_s and not session.batched:
+                raise store.ModelError(f"{model} {variant}", "takes one input at a time, and its card says several")
+            self._loaded[model, variant] = Loaded(
+                session, offer.tasks[model], [spec.name for spec in card.inputs], offer.times(model, variant))
+            if (model, variant) in offer.staged:
+                self.adopt(model, variant, self.load_stages(model, variant, LoadHandle()))
+
+    def get(self, model: str, variant: str) -> Loaded:
+        return self._loaded[model, variant]
+
+    def load_stages(self, model: str, variant: str, handle: LoadHandle) -> Pipeline:
+        """Load the stages of a variant, in any thread. Raises: ModelError, LoadCancelled."""
+        card = self._cards[model]
+        on = self._providers(card, variant)
+        sessions = [Session(store.stage(card, variant, k, self._folder), self._board.threads, on, handle)
+                    for k in range(len(card.variants[variant].stages))]
+        return Pipeline(sessions, [spec.name for spec in card.inputs], [spec.name for spec in card.outputs])
+
+    def adopt(self, model: str, variant: str, stages: Pipeline) -> None:
+        """From now on the stages of this variant can be run."""
+        self._loaded[model, variant] = dataclasses.replace(self._loaded[model, variant], stages=stages)
+
+    def _providers(self, card: Card, variant: str) -> Sequence[Provider]:
+        return order(self._board.providers, card.variants[variant].providers, f"{card.name} {variant}")

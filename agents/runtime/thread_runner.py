@@ -1,0 +1,197 @@
+"""The runner of the real host: executors are threads. ONNX Runtime releases the GIL while it runs.
+
+What a run does, and when it ends on an emulated board, is decided by `agents.runtime.emulation`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
+from agents.runtime.emulation import Emulation, Run
+from agents.runtime.loader import Loader
+from agents.runtime.sessions import Loaded, Sessions
+from models.pipeline import Pipeline
+from models.session import Aborted, RunFailed, RunHandle
+from swarm.core.clock import seconds
+from swarm.core.policy.plan import Leg
+from swarm.core.ports import Clock
+
+log = logging.getLogger(__name__)
+
+Call = Callable[[], None]
+
+
+class _ThreadRun(Run):
+    """A run with what another thread needs to end it."""
+
+    def __init__(
+        self, orders: Sequence[RunOrder], leg: Leg, loaded: Loaded, handle: RunHandle, stop: threading.Event | None
+    ) -> None:
+        super().__init__(orders, leg, loaded.times)
+        self.loaded, self.handle = loaded, handle
+        self.stop = stop                             # ends the rest of a run that only lasts: emulated, or slowed
+
+    def end_now(self) -> None:
+        self.handle.abort()
+        if self.stop is not None:
+            self.stop.set()
+
+
+class ThreadRunner:
+    """The runner port: so many executors, each a thread.
+
+    post: runs a call in the policy's thread. fail: hands an error of another thread to it. Threads call both.
+    """
+
+    def __init__(
+        self, sessions: Sessions, clock: Clock, *, post: Callable[[Call], None], fail: Callable[[BaseException], None],
+        executors: int, emulated: bool, seed: int,
+    ) -> None:
+        self._sessions, self._clock, self._post, self._fail = sessions, clock, post, fail
+        self._emulation = Emulation(emulated=emulated, seed=seed)
+        self._loader = Loader(fail)
+        self._told: Callable[[list[RunEnd]], None] = _nobody
+        self._loaded: Callable[[str, str], None] = _nobody
+        self._waiting: queue.SimpleQueue[_ThreadRun | None] = queue.SimpleQueue()
+        self._current: dict[int, _ThreadRun] = {}                    # by work
+        self._handles = [RunHandle() for _ in range(executors + 1)]  # unused; making one takes 45 us, cold
+        self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = 0
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(executors)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
+        self._told, self._loaded = ended, loaded
+
+    def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
+        handle = self._handles.pop() if self._handles else RunHandle()
+        stop = threading.Event() if self._emulation.applies else None
+        run = _ThreadRun(orders, leg, self._sessions.get(model, variant), handle, stop)
+        for order in orders:
+            self._current[order.work] = run
+        self._waiting.put(run)
+
+    def abort(self, work: int) -> None:
+        run = self._current.get(work)
+        if run is not None and run.abort(work):
+            run.end_now()
+
+    def preempt(self, work: int, impatience: float) -> float | None:
+        run = self._current.get(work)
+        if run is None:
+            return None
+        wait_s = run.preempt(impatience, self._clock.now_ns())
+        if wait_s == 0.0:
+            run.end_now()
+        return wait_s or None
+
+    def hurry(self, work: int) -> None:
+        run = self._current.get(work)
+        if run is not None and run.is_overdue(self._clock.now_ns()):
+            run.end_now()
+
+    def load_stages(self, model: str, variant: str) -> None:
+        def adopt(stages: Pipeline) -> None:
+            self._sessions.adopt(model, variant, stages)
+            self._loaded(model, variant)
+
+        self._loader.start(
+            f"{model}-{variant}", lambda handle: self._sessions.load_stages(model, variant, handle),
+            lambda stages: self._post(lambda: adopt(stages)),
+        )
+
+    def slow_down(self, factor: float) -> None:
+        self._emulation.factor = factor
+
+    def statistics(self) -> RunnerStatistics:
+        return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(self._busy_ns))
+
+    def close(self) -> None:
+        """End loads and threads; runs in progress are aborted."""
+        self._loader.close()
+        for run in list(self._current.values()):
+            run.end_now()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(timeout=2.0)
+
+    def _run_ended(self, run: _ThreadRun) -> None:
+        """In the policy's thread: tell of the ends first, since the next run may start with them, then count."""
+        ends = run.ends()
+        self._told(ends)
+        for end in ends:
+            if self._current.get(end.work) is run:       # what was preempted may be on again, in another run
+                del self._current[end.work]
+            self._failed += end.ended == "failed"
+        if not run.handle.aborted:
+            self._handles.append(run.handle)
+        self._runs += 1
+        self._overruns += run.overrun
+        self._aborted += run.ended == "aborted"
+        self._busy_ns += run.finished_ns - run.started_ns
+
+    # --- in an executor's thread ---
+
+    def _serve(self) -> None:
+        try:
+            while (run := self._waiting.get()) is not None:
+                self._run(run)
+                self._post(partial(self._run_ended, run))
+        except BaseException as error:       # noqa: BLE001 - handed on: a bug ends the loop, not only this thread
+            self._fail(error)
+
+    def _run(self, run: _ThreadRun) -> None:
+        run.begin(self._clock.now_ns())
+        try:
+            if run.leg.whole:
+                self._whole(run)
+            else:
+                self._stages(run)
+        except Aborted:
+            run.cut_short(self._clock.now_ns())
+        except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
+            run.fail(self._clock.now_ns())
+            log.warning("run of %s failed: %s", run.orders[0].request, error)
+
+    def _whole(self, run: _ThreadRun) -> None:
+        """Raises: Aborted, ValueError, RunFailed."""
+        made: Sequence[Made | None]
+        if len(run.orders) > 1:
+            made = run.loaded.run_batch([order.given for order in run.orders], run.handle)
+        else:
+            made = [run.loaded.run(run.given, run.handle)]
+        self._wait_out(run)
+        run.finish(made, self._clock.now_ns())
+
+    def _stages(self, run: _ThreadRun) -> None:
+        """Run what is left of a leg, or as much until it is told to leave. Raises: Aborted, ValueError, RunFailed."""
+        if run.leave:
+            run.leave_unbegun(self._clock.now_ns())
+            return
+        more = True
+        while more:
+            made = run.loaded.run_stage(run.given, run.stage, run.handle)
+            self._wait_out(run)
+            more = run.stage_over(made, self._clock.now_ns())
+
+    def _wait_out(self, run: _ThreadRun) -> None:
+        """Wait until a stage that was really run has lasted as long as it is to last. Raises: Aborted."""
+        if run.stop is None:
+            return
+        assert run.began_ns is not None
+        took_ns = self._clock.now_ns() - run.began_ns
+        rest_ns = self._emulation.lasts_ns(run, took_ns) - took_ns
+        if rest_ns and run.stop.wait(seconds(rest_ns)):
+            raise Aborted
+
+
+def _nobody(*_: object) -> None:
+    """Nobody is attached yet."""

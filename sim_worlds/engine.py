@@ -1,0 +1,170 @@
+"""Robots in a place: what every world does and no scenario needs to write again.
+
+A scenario is a place (walls, things, where robots start) and a subclass of `Engine` that says what counts: `claim`,
+`mission`, and whatever it adds to `step`, `observe` and `scene`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from sim_worlds.physics import STEP_S
+from sim_worlds.physics.motion import Motion
+from sim_worlds.physics.solids import Solid
+from sim_worlds.place import Place
+from sim_worlds.robots import KINDS, check_fleet
+from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.lidar import Scanner
+from sim_worlds.sensors.visible_targets import VisibleTargets
+from sim_worlds.world import World
+from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
+from swarm.core.protocol.world import CAMERA, LIDAR, Act, Claim, Observation, Pose
+from swarm.core.settings.process_files import RobotSpec
+
+AnyPlace = TypeVar("AnyPlace", bound=Place)
+
+
+class Engine(World):
+    """A fleet at rest at the spawns of a place, driven by commands with a time to live, and sensed.
+
+    scenario, seed: what the scene says of itself. render: whether frames are drawn; without frames, and with kinematic
+    robots only, PyBullet is not needed.
+    Raises ValueError on a fleet that `check_fleet` refuses, and when robots cannot start where they should: at their
+    own `spawn`, where they have one, else at that of the place.
+    """
+
+    def __init__(
+        self, place: Place, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
+    ) -> None:
+        check_fleet(fleet)
+        self.place = with_own_spawns(place, fleet)
+        self.names = [r.name for r in fleet]
+        self.motion = Motion(self.place, fleet, render=render)
+        self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
+        self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
+        self._index = {name: i for i, name in enumerate(self.names)}
+        self._steps = 0
+        self._expires_s = [0.0] * len(fleet)
+        self._moving = [False] * len(fleet)
+        self._removed = [False] * len(fleet)
+        self._sequence = [0] * len(fleet)
+        self._scanner = Scanner(self.place.solids())
+        self._visible = VisibleTargets(self.place)
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time since the start."""
+        return self._steps * STEP_S
+
+    def step(self) -> None:
+        """Advance by `dt_s`; commands older than their `ttl_s` end first."""
+        for i, moving in enumerate(self._moving):
+            if moving and self.time_s >= self._expires_s[i]:
+                self.motion.drive(i, 0.0, 0.0)
+                self._moving[i] = False
+        self.motion.step()
+        self._steps += 1
+
+    def act(self, robot: str, act: Act) -> None:
+        """Set a velocity command; a removed robot ignores it."""
+        i = self.index(robot)
+        if self._removed[i]:
+            return
+        alive = act.ttl_s > 0.0                              # false for nan too
+        self.motion.drive(i, act.v_mps if alive else 0.0, act.w_radps if alive else 0.0)
+        self._moving[i] = alive
+        self._expires_s[i] = self.time_s + act.ttl_s
+
+    def observe(self, robot: str, *, frame: bool) -> Observation:
+        """What the robot senses now; reading clears `bumped`."""
+        i = self.index(robot)
+        m = self.motion
+        pose, (v, w) = m.poses[i], m.velocities[i]
+        scan = self._scanner.scan(pose, m.circles(leave_out=i))
+        image = m.bullet.camera(pose)[0] if frame and self._render and m.bullet is not None else None
+        bumped, m.bumped[i] = m.bumped[i], False
+        self._sequence[i] += 1
+        age_s = LIDAR.latency_s if image is None else max(LIDAR.latency_s, CAMERA.latency_s)
+        return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
+                           frame=image, bumped=bumped)
+
+    def seen(self, robot: str) -> list[TrueBox]:
+        """The true boxes in the robot's camera now, without rendering."""
+        return self._visible.boxes(self.motion.poses[self.index(robot)])
+
+    def claim(self, robot: str, claim: Claim) -> str:
+        """Where nothing is to be found, each claim is wrong."""
+        self.index(robot)
+        return "wrong"
+
+    def remove(self, robot: str) -> None:
+        """The robot stands still."""
+        i = self.index(robot)
+        self.motion.drive(i, 0.0, 0.0)
+        self._moving[i], self._removed[i] = False, True
+
+    def restore(self, robot: str) -> None:
+        """The robot acts again, from where it stands."""
+        self._removed[self.index(robot)] = False
+
+    def scene(self) -> Scene:
+        """The world as plain data; its marks are the targets of the place, none of them found yet."""
+        p = self.place
+        return Scene(
+            scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s,
+            shapes=[*_shapes(p.walls, "wall"), *_shapes((s for c in p.clutter for s in c.parts), "clutter")],
+            marks=[SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in p.targets],
+            mark="target", done="found",
+            spawns=self._robots(p.spawns), robots=self._robots(self.motion.poses))
+
+    def close(self) -> None:
+        """Free PyBullet's client, if there is one."""
+        self.motion.close()
+
+    def index(self, robot: str) -> int:
+        """The index of a robot in the fleet. Raises ValueError for an unknown name."""
+        if robot not in self._index:
+            raise ValueError(f"no robot {robot!r} in this world; there are {', '.join(self.names)}")
+        return self._index[robot]
+
+    def _robots(self, poses: Sequence[Pose]) -> list[SceneRobot]:
+        return [SceneRobot(name=r.name, kind=r.kind, radius_m=KINDS[r.kind].radius_m, x_m=p.x_m, y_m=p.y_m,
+                           heading_rad=p.heading_rad) for r, p in zip(self._fleet, poses, strict=False)]
+
+
+def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: Mapping[str, float]) -> Mission:
+    """A mission from the measures of a scenario (name -> unit and meaning) and their values now."""
+    return Mission(headline=headline, measures=[
+        Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in measures.items()])
+
+
+def with_own_spawns(place: AnyPlace, fleet: Sequence[RobotSpec]) -> AnyPlace:
+    """The place with the spawn poses that the fleet asks for.
+
+    Raises ValueError when a robot cannot stand there, and when the place has fewer spawns than the fleet has robots.
+    """
+    if len(place.spawns) < len(fleet):
+        raise ValueError(f"{len(fleet)} robots, but only {len(place.spawns)} places to start from")
+    spawns = list(place.spawns)
+    radii_m = [KINDS[robot.kind].radius_m for robot in fleet]
+    for i, robot in enumerate(fleet):
+        if robot.spawn is not None:
+            place.check_spawn(*robot.spawn, radii_m[i])
+            spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad)
+    for i, j in itertools.combinations(range(len(fleet)), 2):
+        a, b = spawns[i], spawns[j]
+        if math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < radii_m[i] + radii_m[j]:
+            raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "
+                             f"({b.x_m:g}, {b.y_m:g})")
+    return replace(place, spawns=tuple(spawns))
+
+
+def _shapes(solids: Iterable[Solid], layer: str) -> list[SceneShape]:
+    return [SceneShape(layer=layer, shape="box" if s.shape == "box" else "circle", x_m=s.x_m, y_m=s.y_m,
+                       hx_m=s.hx_m, hy_m=s.hy_m, yaw_rad=s.yaw_rad,
+                       colour="#" + "".join(f"{round(255 * c):02x}" for c in s.colour))
+            for s in solids]

@@ -1,0 +1,131 @@
+"""Two robots in one thread, on fake ports: no threads, no sockets, no real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.ports import Made, RunOrder
+from agents.robot import Robot
+from agents.runtime import recording
+from agents.runtime.offer import Offer
+from agents.runtime.sessions import read_offer
+from models.store import ARTEFACTS
+from swarm.core.clock import NS, ns
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import Span
+from swarm.core.protocol.world import LIDAR, Detection, Detections, Pose
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import AgentFile
+from tests.agents.fake_host import LATENCY_S, FakeHost, FakeNetwork, FakeRunner
+
+SCAN, FRAME = np.full(LIDAR.beams, 3.0, np.float32), np.zeros((72, 96, 3), np.uint8)
+STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.3)
+STRONG, WEAK = 0.5, 0.02             # speeds
+FRAME_S = 0.2
+
+
+def board(speed: float) -> Board:
+    return Board(speed={"fp32": speed, "int8": speed}, memory_mb=1, power_w=1, source="test")
+
+
+def boxes(score: float) -> Detections:
+    return Detections(boxes=[Detection(1, score, 1.0, 2.0, 3.0, 4.0)])
+
+
+class Duo:
+    """`rover`, which has the stream and a weak board, and `mule`, which has a strong one; a launcher and a world."""
+
+    def __init__(self) -> None:
+        self.net = FakeNetwork()
+        self.launcher, self.world = FakeHost(self.net, "launcher", "launcher"), FakeHost(self.net, "world", "world")
+        self.hosts: dict[str, FakeHost] = {}
+        self.robots: dict[str, Robot] = {}
+        self.offers: dict[str, Offer] = {}
+        self._add("rover", WEAK, [STREAM], boxes(0.25), zero_ns=7 * NS)
+        self._add("mule", STRONG, [], boxes(0.75), zero_ns=1000 * NS)
+        members = [host.transport.member for host in (self.world, *self.hosts.values())]
+        for host in (self.launcher, self.world):
+            host.transport.join(members)
+        for name, robot in self.robots.items():
+            robot.begin()
+            self.launcher.transport.send(name, msg.Roster(members=members))
+            self.launcher.transport.send(name, msg.Start())
+        self._frames = 0
+        self.world.time.every(ns(FRAME_S), self._sense)
+
+    def _add(self, name: str, speed: float, streams: list[StreamSpec], says: Detections, zero_ns: int) -> None:
+        host = self.hosts[name] = FakeHost(self.net, name, zero_ns=zero_ns)
+        settings = AgentFile(
+            version=1, name=name, swarm="s", board_name="b", board=board(speed), streams=streams, policy="greedy",
+            launcher=self.launcher.transport.member, load=["detector"], record="somewhere")
+        offer = self.offers[name] = read_offer(["detector"], settings.board, Path(ARTEFACTS))
+
+        def made(order: RunOrder) -> Made:
+            return says
+
+        self.robots[name] = Robot(settings, host.ports, FakeRunner(host, offer, made), offer, host.files)
+
+    def _sense(self) -> None:
+        self._frames += 1
+        self.world.transport.send("rover", msg.Sensed(
+            sequence=self._frames, age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False,
+            frame=True), [SCAN, FRAME])
+
+    def ended(self) -> list[Span]:
+        return [m.body.span for m in self.launcher.got if isinstance(m.body, msg.Ended)]
+
+    def last_on(self, name: str) -> Span:
+        """The first request from now on that ends on this robot."""
+        seen = len(self.ended())
+        self.net.until(lambda: any(span.ran_on == name for span in self.ended()[seen:]))
+        return next(span for span in self.ended()[seen:] if span.ran_on == name)
+
+
+@pytest.fixture
+def duo() -> Duo:
+    return Duo()
+
+
+def test_a_request_is_offloaded_run_and_delivered_and_its_outcome_is_recorded(duo: Duo) -> None:
+    span = duo.last_on("mule")
+    profile = min(duo.offers["mule"].announce(), key=lambda p: p.p50_s)
+    assert (span.ending, span.offloaded_to, span.variant) == ("completed", "mule", profile.variant)
+    assert span.run_s == pytest.approx(profile.p50_s, abs=1e-9)
+    assert span.ended_ns - span.captured_ns == pytest.approx(ns(profile.p50_s + 2 * LATENCY_S), abs=2)
+    duo.launcher.transport.send("rover", msg.Drain())
+    duo.net.until(lambda: any(isinstance(m.body, msg.Drained) for m in duo.launcher.got))
+    records, frames = recording.parse(duo.hosts["rover"].files.written["rover.npz"])
+    record = next(r for r in records if r.request == span.request)
+    assert (record.agents, record.outcome) == (["mule"], boxes(0.75))
+    np.testing.assert_array_equal(frames[record.frame], FRAME)
+
+
+def test_when_the_peer_falls_silent_requests_are_run_at_home(duo: Duo) -> None:
+    duo.last_on("mule")
+    duo.net.silent.add("mule")
+    span = duo.last_on("rover")
+    assert (span.ending, span.offloaded_to, span.guarded) == ("completed", "mule", True)
+    duo.net.until(lambda: any(isinstance(m.body, msg.Happened) for m in duo.launcher.got))
+    happened = (m.body for m in duo.launcher.got if isinstance(m.body, msg.Happened))
+    assert [(one.what, one.detail) for one in happened] == [("peer_lost", {"peer": "mule"})]
+
+
+def test_the_same_happens_each_time() -> None:
+    def spans() -> list[Span]:
+        duo = Duo()
+        duo.net.until(lambda: len(duo.ended()) >= 20)
+        return duo.ended()
+
+    assert spans() == spans()
+
+
+def test_shutdown_stops_the_machine_and_the_end_writes_the_recording(duo: Duo) -> None:
+    duo.launcher.transport.send("rover", msg.Shutdown())
+    duo.net.until(lambda: duo.hosts["rover"].machine.stopped)
+    assert duo.hosts["rover"].files.written == {}
+    duo.robots["rover"].end()
+    assert list(duo.hosts["rover"].files.written) == ["rover.npz"]
