@@ -27,7 +27,7 @@ from swarm.core.clock import ns
 from swarm.core.ports import Files, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report
+from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report, SensorSuite
 from swarm.core.settings.process_files import AgentFile
 from swarm.membership.events import Came, Doubted, Lost
 from swarm.membership.failure_detector import Changed, FailureDetector
@@ -70,10 +70,7 @@ class Robot:
         self._performer = Performer(host, runner, self._scheduler, offer, self._ended)
         self._outbox = Outbox(host.timers, self._participant.tell_launcher)
         self._body = WorldBody(self._net, settings.body)
-        self._behaviour = (
-            behaviours.load(settings.behaviour)(settings.name, settings.team, settings.seed, self._body.sensors)
-            if settings.behaviour else None
-        )
+        self._behaviour: behaviours.Behaviour | None = None      # made once the body has said what it senses with
         self._recording = Recording() if settings.record else None
         self._streams = DueFrames(settings.streams, settings.name, settings.seed)
         self._streaming = settings.launcher is None      # on a board nobody says when to start
@@ -98,6 +95,8 @@ class Robot:
         if self._net.role(peer) == "agent" and not self._failures.heard(message):
             return                                       # from a start of the peer that is over
         match body:
+            case msg.Embodied(sensors=sensors):
+                self._embodied(sensors)
             case msg.Sensed():
                 observation = self._body.observe(body, message.boot, message.tensors)
                 if observation is not None:
@@ -125,8 +124,8 @@ class Robot:
                 self._performer.handle(ev.PlanCame(plan=plan))
             case msg.Shared(topic=topic, data=data):
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
-            case msg.Judged(claim=claim, verdict=verdict):
-                self._behave(behaviours.Verdict(self._body.reported(claim), verdict))
+            case msg.Judged(report=report, verdict=verdict):
+                self._behave(behaviours.Verdict(report, verdict))
             case msg.Afflicted(slow=slow):
                 self._runner.slow_down(slow)
             case msg.Start():
@@ -168,6 +167,13 @@ class Robot:
             self._net.send(peer, self._own.advert)
 
     # --- body, streams, behaviour ---
+
+    def _embodied(self, sensors: SensorSuite) -> None:
+        """The body states its sensors. Raises: BadInput where the behaviour needs another."""
+        if self._body.sensors is None and self._settings.behaviour:
+            make = behaviours.load(self._settings.behaviour)
+            self._behaviour = make(self._settings.name, self._settings.team, self._settings.seed, sensors)
+        self._body.sensors = sensors
 
     def _observed(self, observation: Observation, at_ns: int) -> None:
         if observation.frame is not None and self._streaming:

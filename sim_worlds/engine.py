@@ -1,6 +1,6 @@
 """Robots in a place: what every world does and no scenario needs to write again.
 
-A scenario is a place (walls, things, where robots start) and a subclass of `Engine` that says what counts: `claim`,
+A scenario is a place (walls, things, where robots start) and a subclass of `Engine` that says what counts: `judge`,
 `mission`, and whatever it adds to `step`, `observe` and `scene`.
 """
 
@@ -19,10 +19,11 @@ from sim_worlds.place import Place
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
 from sim_worlds.sensors.visible_targets import VisibleTargets
 from sim_worlds.world import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
-from swarm.core.protocol.world import CAMERA, LIDAR, Act, Claim, Observation, Pose
+from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
 
 AnyPlace = TypeVar("AnyPlace", bound=Place)
@@ -96,8 +97,13 @@ class Engine(World):
         """The true boxes in the robot's camera now, without rendering."""
         return self._visible.boxes(self.motion.poses[self.index(robot)])
 
-    def claim(self, robot: str, claim: Claim) -> str:
-        """Where nothing is to be found, each claim is wrong."""
+    def sensors(self, robot: str) -> SensorSuite:
+        """What the robot senses with."""
+        self.index(robot)
+        return SUITE
+
+    def judge(self, robot: str, report: Report) -> str:
+        """Where nothing is to be reported, each report is wrong."""
         self.index(robot)
         return "wrong"
 

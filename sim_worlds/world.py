@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.ground_truth import TrueBox
 from swarm.core.protocol.scene import Mission, Scene
-from swarm.core.protocol.world import Act, Claim, Observation
+from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
 
 
 class World(ABC):
@@ -48,8 +48,12 @@ class World(ABC):
         """The true boxes in the robot's camera now, found without rendering: for virtual time."""
 
     @abstractmethod
-    def claim(self, robot: str, claim: Claim) -> str:
-        """Judge a claim: "found", "duplicate" (of a target found before) or "wrong"."""
+    def sensors(self, robot: str) -> SensorSuite:
+        """What the robot senses with."""
+
+    @abstractmethod
+    def judge(self, robot: str, report: Report) -> str:
+        """The verdict on a robot's report, a word of the scenario."""
 
     @abstractmethod
     def remove(self, robot: str) -> None:

@@ -6,6 +6,7 @@ time slows down instead of skipping steps, and the lag is recorded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from swarm.membership.participant import Participant
 
 MOST_STEPS = 24                      # at most a tenth of a second is caught up in one turn; beyond that, time slows
 NEWS_NS = ns(0.5)
+STATE_NS = ns(1.0)                   # a robot is told its sensors when it joins, and so often again
+RETRY_NS = ns(0.02)
 REST = 0.25                          # share of a turn that is left for messages before the next turn
 FRESH_S = 1.0                        # an observation that waits longer is not sent
 
@@ -32,7 +35,9 @@ class WorldServer:
     def __init__(self, host: Host, settings: WorldFile, world: World) -> None:
         self._world = world
         self._timers, self._net, self._clock = host.timers, host.transport, host.clock
-        self._participant = Participant(host, settings, self._received)
+        self._participant = Participant(host, settings, self._received, met=self._met)
+        self._stating = False
+        self._unstated: set[str] = set()             # robots that are still to be told what they sense with
         self._step_ns = ns(world.dt_s)
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
@@ -49,19 +54,36 @@ class WorldServer:
         if self._participant.launcher is None:
             self._start()                                # nobody sends Start
         self._participant.begin()
+        self._timers.every(STATE_NS, lambda: self._met(self._world.names))
+
+    def _met(self, names: Sequence[str]) -> None:
+        """Members that joined or moved: robots are told what they sense with; now and then again, for late starts."""
+        self._unstated.update(name for name in names if name in self._due)
+        self._state_sensors()
+
+    def _state_sensors(self) -> None:
+        for name in sorted(self._unstated):
+            if name not in self._present or not self._net.role(name) or self._net.send(
+                    name, msg.Embodied(sensors=self._world.sensors(name))):
+                self._unstated.discard(name)
+        if self._unstated and not self._stating:
+            self._stating = True
+            self._timers.after(RETRY_NS, self._state_again)
+
+    def _state_again(self) -> None:
+        self._stating = False
+        self._state_sensors()
 
     def _received(self, message: Received) -> None:
         body, robot = message.body, message.sender
         match body:
             case msg.Acted(act=act) if robot in self._present:
                 self._world.act(robot, act)
-            case msg.Claimed(claim=claim) if robot in self._present:
-                verdict = self._world.claim(robot, claim)
-                self._net.send(robot, msg.Judged(claim=claim, verdict=verdict))
+            case msg.Reported(report=report) if robot in self._present:
+                verdict = self._world.judge(robot, report)
+                self._net.send(robot, msg.Judged(report=report, verdict=verdict))
                 self._participant.tell_launcher(msg.Happened(
-                    what=f"claim_{verdict}",
-                    detail={"robot": robot, "label": claim.label, "x_m": claim.x_m, "y_m": claim.y_m},
-                ))
+                    what="judged", detail={**report.values, "robot": robot, "kind": report.kind, "verdict": verdict}))
             case msg.Start():
                 self._start()
             case msg.Drain():

@@ -16,6 +16,9 @@ from typing import Protocol, TypeVar
 
 from swarm.core.protocol.world import Act, Observation, Perceived, Report, SensorSuite
 from swarm.core.settings.errors import BadInput
+from swarm.plugins import extended
+
+__path__ = extended(__path__, "behaviours")
 
 
 @dataclass(frozen=True, slots=True)

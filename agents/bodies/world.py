@@ -8,31 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.ports import Transport
-from swarm.core.protocol.messages import Acted, Claimed, Sensed
-from swarm.core.protocol.world import CAMERA, LIDAR, Act, Claim, Observation, Report, SensorSuite
+from swarm.core.protocol.messages import Acted, Reported, Sensed
+from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
 
 
 class WorldBody:
-    """Sends acts and reports to the member that is the body, and takes its observations; the newest wins."""
+    """Sends acts and reports to the member that is the body, and takes its observations; the newest wins.
 
-    sensors = SensorSuite(camera=CAMERA, lidar=LIDAR)
+    sensors: what the body senses with; None until it has said so, and till then no observation is taken.
+    """
 
     def __init__(self, net: Transport, world: str) -> None:
         self._net, self._world = net, world
+        self.sensors: SensorSuite | None = None
         self._newest = (0, -1)           # boot of the world, sequence
         self.stale = self.malformed = 0
 
     def observe(self, sensed: Sensed, boot: int, tensors: list[NDArray[Any]]) -> Observation | None:
-        """The observation, unless it is older than one before or does not fit its header; those are counted."""
-        if (boot, sensed.sequence) <= self._newest:
+        """The observation, unless it is older than one before or is not of these sensors; those are counted."""
+        if self.sensors is None or (boot, sensed.sequence) <= self._newest:
             self.stale += 1
             return None
-        fits = (
-            len(tensors) == 1 + sensed.frame
-            and tensors[0].dtype == np.float32 and tensors[0].shape == (LIDAR.beams,)
-            and (not sensed.frame or (tensors[1].dtype == np.uint8 and tensors[1].ndim == 3))
-        )
-        if not fits:
+        if not _fits(self.sensors, sensed.frame, tensors):
             self.malformed += 1
             return None
         self._newest = (boot, sensed.sequence)
@@ -45,11 +42,15 @@ class WorldBody:
         self._net.send(self._world, Acted(act=act))
 
     def report(self, report: Report) -> None:
-        """Send a report. The world's message is of claims only, so a report of another kind raises KeyError."""
-        label, x_m, y_m = (report.values[key] for key in ("label", "x_m", "y_m"))
-        self._net.send(self._world, Claimed(claim=Claim(label=str(label), x_m=float(x_m), y_m=float(y_m))))
+        self._net.send(self._world, Reported(report=report))
 
-    @staticmethod
-    def reported(claim: Claim) -> Report:
-        """The report that was sent as this claim."""
-        return Report(kind="claim", values={"label": claim.label, "x_m": claim.x_m, "y_m": claim.y_m})
+
+def _fits(sensors: SensorSuite, frame: bool, tensors: list[NDArray[Any]]) -> bool:
+    """Whether the tensors are a scan of the lidar, float32 [beams] (empty without one), and a frame if announced."""
+    beams = sensors.lidar.beams if sensors.lidar else 0
+    if len(tensors) != 1 + frame or tensors[0].dtype != np.float32 or tensors[0].shape != (beams,):
+        return False
+    camera = sensors.camera
+    return not frame or (
+        camera is not None and tensors[1].dtype == np.uint8
+        and tensors[1].shape == (camera.height_px, camera.width_px, 3))

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from models.store import ModelError
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.cards import Card
+from swarm.plugins import extended
+
+__path__ = extended(__path__, "tasks")
 
 
 class Task(Protocol):

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds import robots as robot_kinds
+from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box
 from sim_worlds.place import Place
 from sim_worlds.robots import KINDS
-from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, WALL, Camera, Pose
+from sim_worlds.sensors.suite import CAMERA
+from swarm.core.protocol.world import Camera, Pose
 from swarm.core.settings.process_files import RobotSpec
 
 ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf

@@ -12,6 +12,9 @@ from typing import Protocol, cast
 
 from sim_worlds.world import World
 from swarm.core.settings.process_files import RobotSpec
+from swarm.plugins import extended
+
+__path__ = extended(__path__, "scenarios")
 
 
 class Scenario(Protocol):

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.physics.solids import Piece, Solid
-from swarm.core.protocol.world import CAMERA, TARGET_CLASSES, Camera, Pose
+from sim_worlds.sensors.suite import CAMERA
+from swarm.core.protocol.world import Camera, Pose
 
 MIN_HEIGHT_PX = 6
 MIN_UNOCCLUDED = 0.5

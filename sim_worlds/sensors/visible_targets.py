@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.place import Place
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
-from swarm.core.protocol.world import CAMERA, TARGET_CLASSES, Camera, Lidar, Pose
+from sim_worlds.sensors.suite import CAMERA, LIDAR
+from swarm.core.protocol.world import Camera, Pose
 
 FAR_M = 9.0                          # beyond this no target is 6 px high
 REACH_M = 0.6                        # no part of a target is farther from its centre
@@ -27,7 +30,7 @@ class VisibleTargets:
     def __init__(self, place: Place, camera: Camera = CAMERA) -> None:
         self._targets, self._camera = place.targets, camera
         tall = [*place.walls, *(p for c in place.clutter if c.height_m >= _TALL_M for p in c.parts)]
-        self._scanner = Scanner(tall, Lidar(range_m=FAR_M))
+        self._scanner = Scanner(tall, replace(LIDAR, range_m=FAR_M))
         columns = np.arange(camera.width_px) + ground_truth.SAMPLE_X_PX
         self._bearings = -np.arctan((columns - camera.width_px / 2) / camera.focal_px)
 

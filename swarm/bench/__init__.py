@@ -17,6 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from swarm.plugins import extended
+
+__path__ = extended(__path__, "benches")
+
 SUPPORT = "support"
 
 

@@ -28,7 +28,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Outcome
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 ROUNDS = 25
 BLOCKS = 6

@@ -30,7 +30,7 @@ from swarm.core.protocol.bounds import Seed
 from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 NEEDS = ("matplotlib", "pyarrow", "pybullet")
 DURATION_S = 60.0

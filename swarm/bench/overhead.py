@@ -33,7 +33,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Outcome
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 RATE_HZ = 50.0
 ROUNDS = 4

@@ -33,7 +33,7 @@ from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import MOST_STAGES, Leg, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detections, Outcome
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 NEEDS = ("onnx",)
 URGENT = StreamSpec(name="urgent", model="squeezenet", rate_hz=10.0, deadline_s=30.0, priority=3)

@@ -23,7 +23,7 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 STREAMS = 64
 OPEN = 256

@@ -19,7 +19,7 @@ import numpy as np
 from models.build.measure.timing import Stopwatch, interleaved
 from models.pipeline import Pipeline
 from models.session import Session
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 if TYPE_CHECKING:
     from models.build.measure.ladder import Ladder

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId
-from swarm.core.protocol.world import LIDAR, Detections, Pose
+from swarm.core.protocol.world import Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.reading import dump
@@ -56,6 +57,7 @@ class Stage:
             endpoint.join(members)
         self.send(self.launcher, msg.Roster(members=members))
         self.wait("mule", msg.Heartbeat)                     # it knows its peers
+        self.send(self.world, msg.Embodied(sensors=SUITE))
         for body in (*before, msg.Start()):
             self.send(self.launcher, body)
 

@@ -13,11 +13,12 @@ from agents.runtime import recording
 from agents.runtime.offer import Offer
 from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
+from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.clock import NS, ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Span
-from swarm.core.protocol.world import LIDAR, Detection, Detections, Pose
+from swarm.core.protocol.world import Detection, Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from tests.agents.fake_host import LATENCY_S, FakeHost, FakeNetwork, FakeRunner
@@ -54,6 +55,7 @@ class Duo:
             robot.begin()
             self.launcher.transport.send(name, msg.Roster(members=members))
             self.launcher.transport.send(name, msg.Start())
+            self.world.transport.send(name, msg.Embodied(sensors=SUITE))
         self._frames = 0
         self.world.time.every(ns(FRAME_S), self._sense)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sim_worlds.sensors.suite import LIDAR
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import LIDAR, Act, Pose
+from swarm.core.protocol.world import Act, Pose
 from swarm.core.settings.boards import Board
 from tests.agents.test_agent import SCAN, Stage
 

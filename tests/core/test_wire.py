@@ -13,8 +13,9 @@ import pytest
 from swarm.core.policy.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, StageProfile, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
+from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Claim, Detection, Detections, Mask, Pose
+from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Mask, Pose, Report, SensorSuite
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
@@ -29,6 +30,7 @@ PLAN = Plan(epoch=2, lease_s=3.0, placements=[Placement(agent="a", stream="s", v
 SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, submitted_ns=2, deadline_ns=3)
 BOXES = Detections(boxes=[Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)])
 
+REPORT = Report(kind="claim", values={"label": "beacon", "x_m": 1.0})
 EXAMPLES: list[msg.Body] = [
     msg.Credit(), msg.Chunk(transfer=3, tensor=1, offset=65536), msg.TransferEnded(transfer=3),
     msg.TransferRefused(transfer=3, reason="chunk"),
@@ -47,12 +49,16 @@ EXAMPLES: list[msg.Body] = [
     msg.StageAnswer(request=REQUEST, outcome=Mask(height=1, width=2, cells=b"\0\1"), run_s=0.1, waited_s=0.2, held_s=1),
     msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
     msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False, frame=True),
-    msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), msg.Claimed(claim=Claim(label="beacon", x_m=1.0, y_m=2.0)),
-    msg.Judged(claim=Claim(label="beacon", x_m=1.0, y_m=2.0), verdict="found"), msg.Shared(topic="map", data=b"\1\2"),
+    msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), msg.Reported(report=REPORT),
+    msg.Judged(report=REPORT, verdict="found"),
+    msg.Embodied(sensors=SensorSuite(
+        camera=Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=0.2, pitch_deg=-4.0),
+        lidar=Lidar(beams=64, range_m=6.0))), msg.Shared(topic="map", data=b"\1\2"),
     msg.Submitted(request=REQUEST, stream="s"), msg.Ended(span=SPAN), msg.Happened(what="x", detail={"k": 1, "l": "m"}),
     msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_share=0.5, refused_in=0, duplicates=0, control_bytes=9),
-    msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, targets=12, found=1, coverage=0.5,
-                  collisions=0, poses={"a": Pose(1.0, 2.0, 3.0)}),
+    msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, poses={"a": Pose(1.0, 2.0, 3.0)},
+                  mission=Mission(headline="found", measures=[
+                      Measure(name="found", value=1.0, unit="0..1", text="t")])),
     msg.Scene(json=b"{}"), msg.PlannerNews(epoch=1, solve_s=0.01, solver="greedy", ray=False),
 ]
 

@@ -11,11 +11,13 @@ import pytest
 
 from swarm.core.protocol.world import Camera, Detection, Lidar, Mask, Report, SensorSuite
 
+CAMERA = Camera(width_px=160, height_px=120, fov_y_deg=55.0, mount_x_m=0.2, mount_z_m=0.3, pitch_deg=-4.0)
+WHOLE = msgspec.to_builtins(SensorSuite(camera=CAMERA, lidar=Lidar(beams=64, range_m=6.0)))
 CLAIM = Report(kind="claim", values={"label": "beacon", "x_m": 1.0, "y_m": -2.5})
 
 
 def test_suites_and_reports_come_back_as_they_went() -> None:
-    for sent in (SensorSuite(), SensorSuite(camera=Camera(width_px=160), lidar=Lidar(beams=128)), CLAIM,
+    for sent in (SensorSuite(), SensorSuite(camera=CAMERA, lidar=Lidar(beams=128, range_m=8.0)), CLAIM,
                  Report(kind="", values={})):
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(sent), type=type(sent)) == sent
 
@@ -55,8 +57,9 @@ def test_a_report_at_its_bounds_is_taken() -> None:
     {"lidar": {"range_m": math.inf}},
 ])
 def test_a_sensor_out_of_bounds_is_refused(changed: dict[str, Any]) -> None:
+    suite = {name: sensor | changed.get(name, {}) for name, sensor in WHOLE.items()}
     with pytest.raises(msgspec.ValidationError):
-        msgspec.msgpack.decode(msgpack.packb(changed), type=SensorSuite)
+        msgspec.msgpack.decode(msgpack.packb(suite), type=SensorSuite)
 
 
 @pytest.mark.parametrize(("label", "taken"), [(-1, False), (0, True), (65535, True), (65536, False)])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from models.tasks.image import ImageInput
 
+from models.camera_input import ImageInput
 from models.store import ARTEFACTS, ModelError, load_card
 from models.tasks import detect, task
 from models.tasks.detect import Detect

@@ -19,7 +19,7 @@ from swarm.core.clock import MonotonicClock, ns
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission, Scene
-from swarm.core.protocol.world import Act, Claim, Observation, Pose
+from swarm.core.protocol.world import Act, Camera, Lidar, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.net.endpoint import Endpoint
@@ -29,7 +29,10 @@ from tests.patience import HANG_NS, HANG_S
 
 ROBOTS = ("rover_0", "rover_1")
 ACT = Act(v_mps=0.3, w_radps=0.1)
-CLAIM = Claim(label="beacon", x_m=1.0, y_m=2.0)
+SENSORS = SensorSuite(
+    camera=Camera(width_px=3, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0),
+    lidar=Lidar(beams=4, range_m=5.0))
+CLAIM = Report(kind="claim", values={"label": "beacon", "x_m": 1.0, "y_m": 2.0})
 
 
 class Toy(World):
@@ -40,7 +43,7 @@ class Toy(World):
         self.steps = 0
         self.step_s = 0.0                                    # how long one takes
         self.acts: list[tuple[str, Act]] = []
-        self.claims: list[tuple[str, Claim]] = []
+        self.claims: list[tuple[str, Report]] = []
         self.removed: list[str] = []
 
     @property
@@ -63,8 +66,11 @@ class Toy(World):
     def seen(self, robot: str) -> list[TrueBox]:
         return []
 
-    def claim(self, robot: str, claim: Claim) -> str:
-        self.claims.append((robot, claim))
+    def sensors(self, robot: str) -> SensorSuite:
+        return SENSORS
+
+    def judge(self, robot: str, report: Report) -> str:
+        self.claims.append((robot, report))
         return "found"
 
     def remove(self, robot: str) -> None:
@@ -169,19 +175,20 @@ def test_observations_arrive_with_a_frame_every_other_time(flying: Team) -> None
 
 def test_acts_are_applied_and_claims_are_judged_and_answered(flying: Team) -> None:
     flying.say("rover_1", msg.Acted(act=ACT))
-    flying.say("rover_0", msg.Claimed(claim=CLAIM))
+    flying.say("rover_0", msg.Reported(report=CLAIM))
     flying.until(lambda: bool(flying.toy.acts and flying.heard("rover_0", msg.Judged)))
     assert flying.toy.acts == [("rover_1", ACT)]
     assert flying.toy.claims == [("rover_0", CLAIM)]
-    assert flying.heard("rover_0", msg.Judged)[0].body == msg.Judged(claim=CLAIM, verdict="found")
+    assert flying.heard("rover_0", msg.Judged)[0].body == msg.Judged(report=CLAIM, verdict="found")
     flying.until(lambda: len(flying.heard("launcher", msg.Happened)) == 2)
     told = flying.heard("launcher", msg.Happened)[1].body
     assert told == msg.Happened(
-        what="claim_found", detail={"robot": "rover_0", "label": "beacon", "x_m": 1.0, "y_m": 2.0})
+        what="judged", detail={"robot": "rover_0", "kind": "claim", "verdict": "found", "label": "beacon", "x_m": 1.0,
+                               "y_m": 2.0})
 
 
 def test_drain_stops_time_and_sends_the_last_news(flying: Team) -> None:
-    flying.say("rover_0", msg.Claimed(claim=CLAIM))
+    flying.say("rover_0", msg.Reported(report=CLAIM))
     flying.until(lambda: bool(flying.toy.claims))
     flying.say("launcher", msg.Drain())
     flying.until(lambda: len(flying.heard("launcher", msg.Scene)) == 2)
@@ -240,7 +247,7 @@ def test_a_world_that_cannot_keep_up_still_hears_its_robots(flying: Team) -> Non
 
 
 def test_strangers_are_not_listened_to(flying: Team) -> None:
-    for body in (msg.Acted(act=ACT), msg.Claimed(claim=CLAIM), msg.Gone(name="rover_1", boot=1), msg.Drain()):
+    for body in (msg.Acted(act=ACT), msg.Reported(report=CLAIM), msg.Gone(name="rover_1", boot=1), msg.Drain()):
         flying.say("stranger", body)
     count = len(flying.heard("rover_1", msg.Sensed))
     flying.until(lambda: len(flying.heard("rover_1", msg.Sensed)) >= count + 5)

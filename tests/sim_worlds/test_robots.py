@@ -9,7 +9,7 @@ import pytest
 
 from sim_worlds import robots
 from sim_worlds.robots import KINDS, RobotKind
-from swarm.core.protocol.world import CAMERA
+from sim_worlds.sensors.suite import CAMERA
 
 FOLDER = Path(robots.__file__).parent
 

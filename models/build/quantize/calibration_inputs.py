@@ -14,7 +14,7 @@ from onnx import ModelProto
 from models.build.measure.samples import samples
 from models.build.quantize.int8_graphs import Inputs
 from models.camera_input import ImageInput
-from swarm.core.protocol.world import CAMERA
+from sim_worlds.sensors.suite import CAMERA
 from swarm.core.settings.cards import Card, TensorSpec
 from swarm.core.settings.errors import BadInput
 

@@ -15,7 +15,8 @@ from sim_worlds.robots import ROVER
 from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
-from swarm.core.protocol.world import CAMERA, Pose
+from sim_worlds.sensors.suite import CAMERA
+from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
 AIMED_SHARE = 0.62                   # frames that are aimed at a target; chance views add a few more

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.build.train.frames import Frames
+from models.camera_input import ImageInput
 from models.tasks import detect
-from models.tasks.image import ImageInput
 from models.tasks.segment import Segment
-from swarm.core.protocol.world import SEGMENT_CLASSES, TARGET_CLASSES, Detections
+from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
+from swarm.core.protocol.world import Detections
 from swarm.core.settings.cards import SizeError
 
 IOU = 0.5

@@ -9,7 +9,7 @@ import onnx
 import torch
 from torch import nn
 
-from swarm.core.protocol.world import CAMERA
+from sim_worlds.sensors.suite import CAMERA
 
 OPSET, IR_VERSION = 17, 8
 """What ONNX Runtime 1.23, the newest for Python 3.10, reads, with room below."""

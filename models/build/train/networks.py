@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarm.core.protocol.world import CAMERA, SEGMENT_CLASSES, TARGET_CLASSES
+from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
+from sim_worlds.sensors.suite import CAMERA
 
 STRIDE_PX = 4
 """Pixels per cell of the detector's grid."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.physics.solids import Piece, Rect, Solid, bounds, piece
 from sim_worlds.scenarios.search_rescue import things
-from swarm.core.protocol.world import TARGET_CLASSES
 
 TARGETS_PER_CLASS = 4
 PASSAGE_M = 0.80                     # between two things, or between a thing and a wall that it does not touch

@@ -13,7 +13,7 @@ from sim_worlds.robots import KINDS
 from sim_worlds.scenarios.search_rescue.building import Building, generate
 from sim_worlds.sensors.lidar import Coverage
 from swarm.core.protocol.scene import SHARE, Mission, Scene
-from swarm.core.protocol.world import Claim, Observation
+from swarm.core.protocol.world import Observation, Report
 from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "found_auc"
@@ -65,11 +65,19 @@ class SearchRescue(Engine):
             self._covered_s[robot] = self.time_s
         return observed
 
-    def claim(self, robot: str, claim: Claim) -> str:
-        """Judge a claim: the nearest target of its label within 0.75 m decides; targets not yet found come first."""
+    def judge(self, robot: str, report: Report) -> str:
+        """Judge a claim: the nearest target of its label within 0.75 m decides; targets not yet found come first.
+
+        Returns: found, duplicate (of a target found before) or wrong.
+        """
         self.index(robot)
-        near = sorted((k in self._found, math.hypot(t.x_m - claim.x_m, t.y_m - claim.y_m), k)
-                      for k, t in enumerate(self.place.targets) if t.label == claim.label)
+        match report.values:
+            case {"label": str(label), "x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
+                pass
+            case _:
+                label, x_m, y_m = "", 0.0, 0.0           # no claim at all
+        near = sorted((k in self._found, math.hypot(t.x_m - x_m, t.y_m - y_m), k)
+                      for k, t in enumerate(self.place.targets) if t.label == label)
         near = [n for n in near if n[1] <= CLAIM_M]
         if not near:
             self._wrong += 1

@@ -19,7 +19,7 @@ from swarm.bench.support.stats import quantile
 from swarm.bench.support.stream import Port, Rate
 from swarm.core.protocol.messages import Member
 from swarm.netns.namespaces import Side, congestion_control, joined
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 RATE, BURST, LATENCY = "50mbit", "32kb", "400ms"
 ROUNDS = 4

@@ -14,7 +14,7 @@ import msgspec
 from swarm.bench.memory.sides import Done, Offer, Offered, Read
 from swarm.bench.support.child import Child
 from swarm.core.protocol.messages import Member
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 SIDES = "swarm.bench.memory.sides"
 TENSOR_BYTES = 4 << 20

@@ -19,7 +19,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.bounds import RunSeconds
 from swarm.core.settings.checking import check
 from swarm.membership.view import HEARTBEAT_S
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 SIZES = (8, 32)
 ROUNDS = 6                           # of a death, and of a standstill

@@ -17,7 +17,7 @@ import numpy as np
 
 from swarm.bench.support.stats import quantile
 from swarm.bench.transport.trips import BareWay, Block, EndpointWay, Way, block, keys_in
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 SIZES = (1 << 10, 64 << 10, 600 << 10, 4 << 20)
 ROUND_TRIPS = 2000                   # per size and way

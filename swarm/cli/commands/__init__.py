@@ -16,6 +16,9 @@ from functools import partial
 from types import ModuleType
 
 from swarm.cli.parser import Parser
+from swarm.plugins import extended
+
+__path__ = extended(__path__, "commands")
 
 
 def available(package: ModuleType) -> dict[str, str]:

@@ -41,7 +41,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm import bench
     from swarm.cli import extras
     from swarm.cli.status_line import StatusLine
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     if given.name is None:
         benches = {name: bench.about(name) for name in bench.available()}

@@ -44,7 +44,7 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps({"ok": well, "findings": [finding._asdict() for finding in findings]}))
     else:
-        from swarm.telemetry.report.text_table import text_table
+        from swarm.telemetry.text_table import text_table
 
         marks = {True: "ok", False: "MISSING", None: "absent"}
         print(text_table((), [(marks[f.ok], f.what, f.detail) for f in findings]), end="")

@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
 
     from sim_worlds import scenarios
     from swarm.core.settings.rules import known
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     if given.action == "list":
         described = {name: _about(name) for name in scenarios.available()}

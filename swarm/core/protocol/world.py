@@ -15,13 +15,6 @@ from numpy.typing import NDArray
 
 from swarm.core.protocol.bounds import Count, Finite, Seconds
 
-FLOOR, WALL, CLUTTER, TARGET, ROBOT = range(5)
-SEGMENT_CLASSES = ("floor", "wall", "clutter", "target", "robot")
-"""What a pixel of a segmentation mask shows, by index."""
-
-TARGET_CLASSES = ("casualty", "beacon", "hazard")
-"""What a detector tells apart, by class index."""
-
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=8192)]
 BeamCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
 PitchDegrees = Annotated[float, msgspec.Meta(ge=-90.0, le=90.0)]
@@ -42,12 +35,12 @@ class Pose(msgspec.Struct, frozen=True, array_like=True):
 class Camera(msgspec.Struct, frozen=True, kw_only=True):
     """A forward pinhole camera, rigidly mounted on the robot's centre line."""
 
-    width_px: Pixels = 96
-    height_px: Pixels = 72
-    fov_y_deg: OpeningDegrees = 55.0     # full vertical opening angle
-    mount_x_m: Finite = 0.16         # ahead of the base's centre
-    mount_z_m: Metres = 0.28         # above the floor
-    pitch_deg: PitchDegrees = -4.0   # negative looks down
+    width_px: Pixels
+    height_px: Pixels
+    fov_y_deg: OpeningDegrees        # full vertical opening angle
+    mount_x_m: Finite                # ahead of the base's centre
+    mount_z_m: Metres                # above the floor
+    pitch_deg: PitchDegrees          # negative looks down
     latency_s: Seconds = 0.0         # from the light to the frame
 
     @property
@@ -59,8 +52,8 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
 class Lidar(msgspec.Struct, frozen=True, kw_only=True):
     """A planar range sensor at the robot's centre: beams evenly spaced from -pi, counter-clockwise."""
 
-    beams: BeamCount = 64
-    range_m: Metres = 6.0
+    beams: BeamCount
+    range_m: Metres
     latency_s: Seconds = 0.0         # from the beams to the scan
 
     def angles_rad(self) -> NDArray[np.float32]:
@@ -73,10 +66,6 @@ class SensorSuite(msgspec.Struct, frozen=True, kw_only=True):
 
     camera: Camera | None = None
     lidar: Lidar | None = None
-
-
-CAMERA = Camera()
-LIDAR = Lidar()
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +91,6 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     v_mps: Finite
     w_radps: Finite
     ttl_s: Seconds = 0.5
-
-
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A robot's statement that it has confirmed a target."""
-
-    label: str                       # one of TARGET_CLASSES
-    x_m: Finite
-    y_m: Finite
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swarm.core.protocol.scene import SHARE
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 Summary = Mapping[str, Any]
 MEASURES_SHOWN = 3                   # of a mission, where there is little room

@@ -31,9 +31,10 @@ from swarm.core.protocol.world import (
 
 Segment = tuple[float, float, float, float]
 
-LIDAR = Lidar()
-SENSORS = SensorSuite(camera=Camera(), lidar=LIDAR)
-VIEW, BEAMS = CameraView(Camera()), LidarBeams(LIDAR)
+CAMERA = Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.16, mount_z_m=0.28, pitch_deg=-4.0)
+LIDAR = Lidar(beams=64, range_m=6.0)
+SENSORS = SensorSuite(camera=CAMERA, lidar=LIDAR)
+VIEW, BEAMS = CameraView(CAMERA), LidarBeams(LIDAR)
 LOCATOR = Locator(VIEW, BEAMS)
 
 RADIUS_M = 0.28

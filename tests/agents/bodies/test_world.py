@@ -1,14 +1,20 @@
-"""The body in a simulated world: reports travel as claims, and a claim's verdict finds its report again."""
+"""The client of a body: what it takes for an observation, and what it sends."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from agents.bodies.world import WorldBody
-from swarm.core.protocol.messages import Claimed
-from swarm.core.protocol.world import Claim, Report
+from swarm.core.protocol.messages import Acted, Reported, Sensed
+from swarm.core.protocol.world import Act, Camera, Lidar, Pose, Report, SensorSuite
 
-REPORT = Report(kind="claim", values={"label": "beacon", "x_m": 1.0, "y_m": -2.5})
+CAMERA = Camera(width_px=4, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0)
+SENSORS = SensorSuite(camera=CAMERA, lidar=Lidar(beams=8, range_m=5.0))
+SENSED = Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 0.0), v_mps=0.1, w_radps=0.2, bumped=True, frame=True)
+SCAN, FRAME = np.ones(8, np.float32), np.zeros((2, 4, 3), np.uint8)
 
 
 class Net:
@@ -21,22 +27,56 @@ class Net:
         self.sent.append((peer, body))
 
 
-def test_a_report_is_sent_as_a_claim_and_its_verdict_finds_it_again() -> None:
+def body(sensors: SensorSuite | None = SENSORS) -> WorldBody:
+    made = WorldBody(Net(), "world")                             # type: ignore[arg-type]
+    made.sensors = sensors
+    return made
+
+
+def test_acts_and_reports_go_to_the_body() -> None:
     net = Net()
-    body = WorldBody(net, "world")                               # type: ignore[arg-type]
-    body.report(REPORT)
-    assert net.sent == [("world", Claimed(claim=Claim(label="beacon", x_m=1.0, y_m=-2.5)))]
-    assert body.reported(Claim(label="beacon", x_m=1.0, y_m=-2.5)) == REPORT
+    client = WorldBody(net, "world")                             # type: ignore[arg-type]
+    report = Report(kind="claim", values={"label": "beacon", "x_m": 1.0})
+    client.act(Act(v_mps=0.5, w_radps=0.0))
+    client.report(report)
+    assert net.sent == [("world", Acted(act=Act(v_mps=0.5, w_radps=0.0))), ("world", Reported(report=report))]
 
 
-def test_a_report_that_is_no_claim_is_a_bug() -> None:
-    net = Net()
-    with pytest.raises(KeyError, match="label"):
-        WorldBody(net, "world").report(Report(kind="other", values={}))      # type: ignore[arg-type]
-    assert net.sent == []
+def test_an_observation_is_what_was_sensed() -> None:
+    taken = body().observe(SENSED, 7, [SCAN, FRAME])
+    assert taken is not None
+    assert (taken.pose, taken.age_s, taken.bumped) == (SENSED.pose, 0.01, True)
+    assert taken.scan is SCAN
+    assert taken.frame is FRAME
+    bare = body().observe(replace(SENSED, frame=False), 7, [SCAN])
+    assert bare is not None
+    assert bare.frame is None
 
 
-def test_the_body_states_a_camera_and_a_lidar() -> None:
-    sensors = WorldBody(Net(), "world").sensors                  # type: ignore[arg-type]
-    assert sensors.camera is not None
-    assert sensors.lidar is not None
+def test_nothing_is_taken_before_the_body_has_stated_its_sensors_nor_what_is_older() -> None:
+    early = body(None)
+    assert early.observe(SENSED, 7, [SCAN, FRAME]) is None
+    client = body()
+    assert client.observe(replace(SENSED, sequence=2), 7, [SCAN, FRAME]) is not None
+    for boot, sequence in ((7, 2), (7, 1), (6, 9)):
+        assert client.observe(replace(SENSED, sequence=sequence), boot, [SCAN, FRAME]) is None
+    assert client.observe(SENSED, 8, [SCAN, FRAME]) is not None              # the body was started anew
+    assert (early.stale, client.stale, client.malformed) == (1, 3, 0)
+
+
+@pytest.mark.parametrize("tensors", [
+    [], [SCAN], [FRAME, SCAN], [SCAN[:7], FRAME], [SCAN.astype(np.float64), FRAME], [SCAN, FRAME[:1]],
+    [SCAN, FRAME.astype(np.float32)], [SCAN, FRAME, FRAME],
+])
+def test_tensors_of_other_sensors_are_counted_and_not_taken(tensors: list[NDArray]) -> None:
+    client = body()
+    assert client.observe(SENSED, 7, tensors) is None
+    assert client.malformed == 1
+
+
+def test_a_body_without_a_camera_sends_no_frames_and_one_without_a_lidar_an_empty_scan() -> None:
+    blind = body(SensorSuite(lidar=SENSORS.lidar))
+    assert blind.observe(SENSED, 7, [SCAN, FRAME]) is None
+    eye = body(SensorSuite(camera=CAMERA))
+    assert eye.observe(SENSED, 7, [np.empty(0, np.float32), FRAME]) is not None
+    assert (blind.malformed, eye.malformed) == (1, 0)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Solid
 from sim_worlds.scenarios.search_rescue.building import CLUTTER_MIN, Building, generate, problems
-from swarm.core.protocol.world import TARGET_CLASSES
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,13 @@ from sim_worlds.scenarios.search_rescue import scenario as search_rescue
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
 from sim_worlds.world import World
-from swarm.core.protocol.world import Act, Claim
+from swarm.core.protocol.world import Act, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.patience import HANG_S
+
+
+def claim(label: str, x_m: float, y_m: float) -> Report:
+    return Report(kind="claim", values={"label": label, "x_m": x_m, "y_m": y_m})
 
 
 def world(physics: Any = "kinematic", robots: int = 3, seed: int = 3, *, render: bool = False) -> SearchRescue:
@@ -60,13 +64,13 @@ def test_claims_are_judged_once_each() -> None:
     w = world()
     t = w.place.targets[0]
     other = next(x for x in w.place.targets if x.label != t.label)
-    near = Claim(label=t.label, x_m=t.x_m + 0.5, y_m=t.y_m - 0.5)
-    assert w.claim("rover_0", Claim(label=t.label, x_m=t.x_m + 0.8, y_m=t.y_m)) == "wrong"
-    assert w.claim("rover_0", Claim(label=other.label, x_m=t.x_m, y_m=t.y_m)) == "wrong"
-    assert w.claim("rover_0", Claim(label="ghost", x_m=t.x_m, y_m=t.y_m)) == "wrong"
+    near = claim(t.label, t.x_m + 0.5, t.y_m - 0.5)
+    assert w.judge("rover_0", claim(t.label, t.x_m + 0.8, t.y_m)) == "wrong"
+    assert w.judge("rover_0", claim(other.label, t.x_m, t.y_m)) == "wrong"
+    assert w.judge("rover_0", claim("ghost", t.x_m, t.y_m)) == "wrong"
     run(w, 0.5)
-    assert w.claim("rover_1", near) == "found"
-    assert w.claim("rover_2", near) == "duplicate"
+    assert w.judge("rover_1", near) == "found"
+    assert w.judge("rover_2", near) == "duplicate"
     assert [measure(w, name) for name in ("targets", "found", "wrong_claims", "duplicate_claims")] == [12, 1, 3, 1]
     assert measure(w, "found_auc") == 0.0
     found = [x for x in w.scene().marks if x.done_by]
@@ -138,7 +142,7 @@ def test_bad_fleets_and_names_are_refused() -> None:
 def test_the_scene_is_plain_data_and_names_the_finder() -> None:
     w = world()
     t = w.place.targets[0]
-    w.claim("rover_0", Claim(label=t.label, x_m=t.x_m, y_m=t.y_m))
+    w.judge("rover_0", claim(t.label, t.x_m, t.y_m))
     scene = w.scene()
     json.dumps(msgspec.to_builtins(scene))
     assert [mark.done_by for mark in scene.marks] == ["rover_0"] + [None] * 11

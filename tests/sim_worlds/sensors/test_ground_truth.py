@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from models.build.train.dataset import frames
+from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, TARGET_CLASSES, WALL
 from sim_worlds.physics.bullet import Bullet
 from sim_worlds.physics.solids import Piece, box, piece
 from sim_worlds.place import Place
 from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
+from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.visible_targets import VisibleTargets
-from swarm.core.protocol.world import CAMERA, CLUTTER, FLOOR, ROBOT, TARGET, TARGET_CLASSES, WALL, Pose
+from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 

@@ -7,7 +7,8 @@ import numpy as np
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import cylinder
 from sim_worlds.sensors.lidar import Coverage, Scanner
-from swarm.core.protocol.world import LIDAR, Lidar, Pose
+from sim_worlds.sensors.suite import LIDAR
+from swarm.core.protocol.world import Lidar, Pose
 from tests.sim_worlds.rooms import room
 
 

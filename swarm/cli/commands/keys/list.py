@@ -20,7 +20,7 @@ def run(given: argparse.Namespace) -> int:
     """Exit code 1 if a file cannot be used: the owner of that key is not heard."""
     import msgspec
 
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     folder = keys.folder(given)
     entries = folder.entries()

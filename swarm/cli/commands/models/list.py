@@ -13,7 +13,7 @@ def run(given: argparse.Namespace) -> int:
     """A row per variant."""
     from models import store
     from swarm.cli.variant_rows import notes_of, rows_of
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     cards = [store.load_card(name) for name in store.names()]
     if given.json:

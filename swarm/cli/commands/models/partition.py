@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
 def _print_stages(card: Card, key: str) -> None:
     """A row per stage, with the tensors that cross to the next one."""
     from swarm.core.settings.cards import crossing
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     variant = card.variants[key]
     if not variant.stages:

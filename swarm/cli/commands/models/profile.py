@@ -60,7 +60,7 @@ def _board(name: str) -> Board:
 
 def _table(result: profiles.ModelProfile) -> str:
     """A row per variant, per stage and per number of inputs at once."""
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     header = ("", "p50 ms", "p95", "p99", "spread", f"p50, {result.threads} thr.", "load cold", "warm", "peak MB",
               "cut KiB")

@@ -55,7 +55,7 @@ def _variants(card: Card) -> list[str]:
 
     from swarm.cli.scatter import scatter
     from swarm.cli.variant_rows import measured_here, notes_of, rows_of
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     rows, notes = rows_of(card), notes_of(card)
     most_ms, most_bytes = max(row["p50_ms"] for row in rows), max(row["bytes"] for row in rows)
@@ -91,7 +91,7 @@ def _cuts(card: Card) -> list[str]:
     from rich.bar import Bar
 
     from swarm.core.settings.cards import crossing
-    from swarm.telemetry.report.text_table import text_table
+    from swarm.telemetry.text_table import text_table
 
     lines = []
     for key, variant in card.variants.items():

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from swarm.core.policy.route import Choice, Situation
+from swarm.plugins import extended
+
+__path__ = extended(__path__, "policies")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.core.protocol.messages.body import Acted, Claimed, Judged, Sensed, Shared
+from swarm.core.protocol.messages.body import Acted, Embodied, Judged, Reported, Sensed, Shared
 from swarm.core.protocol.messages.lifecycle import (
     Afflicted,
     Back,
@@ -21,9 +21,45 @@ from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, P
 from swarm.core.protocol.messages.transport import Chunk, Credit, Member, Message, TransferEnded, TransferRefused
 
 __all__ = [
-    "Acted", "Advert", "Afflicted", "AgentNews", "Back", "Body", "Chunk", "Claimed", "Credit", "Drain", "Drained",
-    "Ended", "Gone", "Happened", "Heartbeat", "HeartbeatAck", "Joined", "Judged", "LinkNews", "Member", "Message",
-    "PlanNews", "PlannerNews", "Ready", "Roster", "Rumour", "Scene", "Sensed", "Shared", "Shutdown", "StageAnswer",
-    "StageAsk", "StageCancel", "StageRefusal", "Start", "Submitted", "TransferEnded", "TransferRefused",
-    "WorldNews", "may_say",
+    "Acted",
+    "Advert",
+    "Afflicted",
+    "AgentNews",
+    "Back",
+    "Body",
+    "Chunk",
+    "Credit",
+    "Drain",
+    "Drained",
+    "Embodied",
+    "Ended",
+    "Gone",
+    "Happened",
+    "Heartbeat",
+    "HeartbeatAck",
+    "Joined",
+    "Judged",
+    "LinkNews",
+    "Member",
+    "Message",
+    "PlanNews",
+    "PlannerNews",
+    "Ready",
+    "Reported",
+    "Roster",
+    "Rumour",
+    "Scene",
+    "Sensed",
+    "Shared",
+    "Shutdown",
+    "StageAnswer",
+    "StageAsk",
+    "StageCancel",
+    "StageRefusal",
+    "Start",
+    "Submitted",
+    "TransferEnded",
+    "TransferRefused",
+    "WorldNews",
+    "may_say",
 ]

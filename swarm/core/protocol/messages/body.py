@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from swarm.core.protocol.bounds import Count, Finite, Seconds
 from swarm.core.protocol.messages.transport import Message
-from swarm.core.protocol.world import Act, Claim, Pose
+from swarm.core.protocol.world import Act, Pose, Report, SensorSuite, Word
+
+
+class Embodied(Message, frozen=True, kw_only=True):
+    """What the receiver's body senses with: said when its agent joins, and repeated."""
+
+    sensors: SensorSuite
 
 
 class Sensed(Message, frozen=True, kw_only=True):
@@ -25,17 +31,17 @@ class Acted(Message, frozen=True, kw_only=True):
     act: Act
 
 
-class Claimed(Message, frozen=True, kw_only=True):
-    """A confirmed target."""
+class Reported(Message, frozen=True, kw_only=True):
+    """A robot's statement about its mission."""
 
-    claim: Claim
+    report: Report
 
 
 class Judged(Message, frozen=True, kw_only=True):
-    """The world's verdict on a claim."""
+    """The world's verdict on a report."""
 
-    claim: Claim
-    verdict: str                     # found | duplicate | wrong
+    report: Report
+    verdict: Word                    # of the scenario
 
 
 class Shared(Message, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.core.protocol.messages.body import Acted, Claimed, Judged, Sensed, Shared
+from swarm.core.protocol.messages.body import Acted, Embodied, Judged, Reported, Sensed, Shared
 from swarm.core.protocol.messages.lifecycle import (
     Afflicted,
     Back,
@@ -24,7 +24,7 @@ Body = (
     | Ready | Roster | Start | Drain | Drained | Shutdown | Back | Afflicted
     | Heartbeat | HeartbeatAck | Joined | Rumour | Gone | Advert | LinkNews | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
-    | Sensed | Acted | Claimed | Judged | Shared
+    | Embodied | Sensed | Acted | Reported | Judged | Shared
     | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
 )
 
@@ -33,8 +33,8 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, Afflicted), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Joined, Rumour), (_AGENT, _PLANNER)),
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
-    **dict.fromkeys((Acted, Claimed, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
-    **dict.fromkeys((Sensed, Judged, WorldNews, Scene), (_WORLD,)),
+    **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
+    **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
     **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
     **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER, _COLLECTOR)),

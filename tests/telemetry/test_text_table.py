@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.telemetry.report.text_table import text_table
+from swarm.telemetry.text_table import text_table
 
 
 def test_columns_are_as_wide_as_their_cells_need(monkeypatch: pytest.MonkeyPatch) -> None:
