@@ -8,11 +8,11 @@ from typing import Any
 
 from swarm.net.loop import Loop
 
-HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """While entered, SIGINT, SIGTERM and SIGHUP are kept in `received` and `told` is called in the loop's thread."""
+    """While entered: SIGINT, SIGTERM and SIGHUP are kept in `received`, and `told` is called in the loop's thread."""
 
     def __init__(self, loop: Loop, told: Callable[[], None]) -> None:
         self.received: list[int] = []
@@ -20,7 +20,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        self._before = {number: signal.signal(number, self._handle) for number in HEEDED}
+        self._before = {number: signal.signal(number, self._handle) for number in HANDLED}
         return self
 
     def __exit__(self, *_: object) -> None:

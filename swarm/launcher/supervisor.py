@@ -1,8 +1,8 @@
-"""The warden: ends the sessions of a run's processes when their launcher has died, however it died.
+"""The supervisor: ends the sessions of a run's processes when their launcher has died, however it died.
 
 It runs as a program of its own, in its own session, and reads session ids from standard input, one per line (`-ID`:
-that session has ended). The other end is the launcher's alone, so end of file means that the launcher is gone. A child
-that was spawned but not yet told of here ends by its lifeline. Imports nothing but the standard library.
+that session has ended). Only the launcher holds the other end, so end of file means that the launcher has died. A child
+that the supervisor has not been told of yet ends by its lifeline. Imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import select
 import signal
 from collections.abc import Iterable
 
-LOOK_S = 0.02                        # between two looks at /proc
+LOOK_S = 0.02                        # between two readings of /proc
 GRACE_LOOKS = 50                     # 1 s from SIGTERM to SIGKILL
 KILL_LOOKS = 150                     # 3 s more
 
 
 def members(sessions: Iterable[int]) -> list[int]:
-    """Processes that live in these sessions; a zombie is dead."""
+    """Pids of the processes that live in these sessions; a zombie counts as dead."""
     wanted = {str(session).encode() for session in sessions}
     found: list[int] = []
     for entry in os.listdir("/proc"):
@@ -28,14 +28,14 @@ def members(sessions: Iterable[int]) -> list[int]:
                 with open(f"/proc/{entry}/stat", "rb") as stat:
                     state, _ppid, _group, session = stat.read().rpartition(b")")[2].split()[:4]
             except OSError:
-                continue                             # it ended while we looked
+                continue                             # it ended meanwhile
             if session in wanted and state not in (b"Z", b"X"):
                 found.append(int(entry))
     return found
 
 
 def signal_sessions(sessions: Iterable[int], number: int) -> list[int]:
-    """Send a signal to all processes of these sessions. Returns those that lived."""
+    """Send a signal to all processes of these sessions. Returns the pids that were alive."""
     living = members(sessions)
     for pid in living:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -44,7 +44,7 @@ def signal_sessions(sessions: Iterable[int], number: int) -> list[int]:
 
 
 def end_sessions(sessions: Iterable[int], grace_looks: int = GRACE_LOOKS) -> list[int]:
-    """SIGTERM, a grace of 1 s, SIGKILL until nobody is left or 3 s have passed. Returns who would not die."""
+    """SIGTERM, 1 s of grace, then SIGKILL until none is left or 3 s have passed. Returns the pids that are left."""
     wanted = set(sessions)
     living = signal_sessions(wanted, signal.SIGTERM)
     for _ in range(grace_looks):
@@ -61,7 +61,7 @@ def end_sessions(sessions: Iterable[int], grace_looks: int = GRACE_LOOKS) -> lis
 
 
 def main() -> None:
-    """Keep the list; at the end of the launcher, end all that is on it."""
+    """Keep the list of sessions. When the launcher has ended, end all sessions of the list."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sessions: set[int] = set()

@@ -16,6 +16,7 @@ from swarm.membership.probes import Probes
 log = logging.getLogger(__name__)
 
 READY_EVERY_NS = ns(0.1)
+REPORT_ROLES = ("launcher", "collector")
 
 
 class Participant:
@@ -36,6 +37,8 @@ class Participant:
         self._host, self.net = host, host.transport
         self.name, self.boot = self.net.member.name, self.net.member.boot
         self.launcher = settings.launcher            # None: on a board
+        self._reports_to = next(                     # the launcher, or the collector of the roster; None: neither
+            (one.name for one in (settings.launcher, *settings.roster) if one and one.role in REPORT_ROLES), None)
         self.refused = 0                             # messages that senders may not send, members that may not join
         self._handler, self._busy_s, self._advert_of, self._met = handler, busy_s, advert_of, met
         self._introductions = Introductions(
@@ -62,8 +65,8 @@ class Participant:
                 probes.sent(self._beats, now)
 
     def tell_launcher(self, body: Body) -> bool:
-        """Send to the launcher. True where there is none: nobody waits for it."""
-        return self.launcher is None or self.net.send(self.launcher.name, body)
+        """Report to the launcher or, without one, to the collector in the roster. True if there is neither."""
+        return self._reports_to is None or self.net.send(self._reports_to, body)
 
     def introduce(self, to: str) -> bool:
         """Tell a member our address, and those of others. False: it cannot be reached yet."""

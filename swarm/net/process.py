@@ -65,10 +65,13 @@ class Process:
         )
         self.host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, wall))
 
-    def run(self, begin: Callable[[], None]) -> None:
-        """Begin, and run until Shutdown, SIGTERM or SIGINT. A closed lifeline ends the process at once."""
+    def run(self, begin: Callable[[], None], end: Callable[[], None] | None = None) -> None:
+        """Begin, and run until Shutdown, SIGTERM or SIGINT. A closed lifeline ends the process at once.
+
+        end: called at each signal, in the loop's thread, instead of stopping; it stops the machine when it is ready.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.loop.stop())
+            signal.signal(number, lambda *_: self.loop.post(end or self.loop.stop))
         lifeline = os.environ.get(LIFELINE_VARIABLE)
         if lifeline:
             self.loop.watch(int(lifeline), lambda: os._exit(1))      # it becomes readable only when it is closed

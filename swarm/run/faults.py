@@ -1,130 +1,128 @@
-"""Strikes with the faults of a launch and ends what lasts: signals from here, the rest by word to whom it ails."""
+"""Injects the faults of a run at their times and clears them: by orders to the host, or by messages to the processes.
+
+Several faults may hold one process at once. A process is always told of all its faults together (`injected`), so that
+a message that comes late or twice does no harm.
+"""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Collection
 
 from swarm.core.clock import ns
-from swarm.core.policy.faults import Fault, afflicted, ails, expand
+from swarm.core.policy.faults import Fault, affected, expand, injected
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.launcher.processes import Child, Children
-from swarm.net.loop import Loop
-from swarm.run.roster import Members
-from swarm.telemetry.collector import Collector
+from swarm.run import events as ev
 
 
-def drawn(launch: LaunchFile) -> list[Fault]:
-    """The single faults of a run. The world is nobody's peer: no partition cuts it off."""
+def faults_of(launch: LaunchFile) -> list[Fault]:
+    """The single faults of a run, in order of time. No partition cuts off the world: it is no peer."""
     fleets = {fleet.name: fleet.robots() for fleet in launch.fleet}
     others = [name for name in launch.processes() if name == "planner"]
     return expand(launch.faults, launch.seed, launch.duration_s, fleets, others)
 
 
-class Faults:
-    """Of one run. `start_again` starts a process under a name that had one; everything happens in the loop's thread."""
+class FaultInjection:
+    """The faults of one run. `order` takes commands for the host.
+
+    ready, running: the names of the processes that are ready now, and of those that have not ended.
+    """
 
     def __init__(
-        self, loop: Loop, faults: list[Fault], seed: int, children: Children, members: Members, collector: Collector,
-        start_again: Callable[[str], None],
+        self, faults: list[Fault], seed: int, *, ready: Callable[[], Collection[str]],
+        running: Callable[[], Collection[str]], order: Callable[[ev.Command], None],
     ) -> None:
-        self._loop, self._faults, self._seed = loop, faults, seed
-        self._children, self._members, self._collector = children, members, collector
-        self._start_again = start_again
-        self._on: list[Fault] = []                   # those that last at the moment
-        self._to_come_back: dict[str, Fault] = {}    # restarts whose process has not said yet that it is ready
+        self._faults, self._seed = faults, seed
+        self._ready, self._running, self._order = ready, running, order
+        self._active: list[Fault] = []               # faults that last at the moment
+        self._restarting: dict[str, Fault] = {}      # restarts whose new process is not ready yet
         self._over = False
 
-    def begin(self, start_ns: int) -> None:
-        """The streams begin: from here on each strikes at its time."""
+    def schedule(self, start_ns: int) -> None:
+        """The streams begin: each fault is due at its time after that."""
         for fault in self._faults:
-            self._loop.at(start_ns + ns(fault.at_s), partial(self._strike, fault))
+            self._order(ev.Wake(start_ns + ns(fault.at_s), ev.FaultDue(fault)))
 
     def end(self) -> None:
-        """The streams stop: whoever stands still goes on, whoever is ailing is well, nobody comes back any more."""
+        """The streams stop: every fault is cleared, and no process is started again."""
         self._over = True
-        for fault in list(self._on):
-            self._lift(fault)
+        for fault in list(self._active):
+            self.clear(fault)
 
-    def ready(self, name: str) -> None:
-        """A process reports for work: one that was started again is still as ill as its predecessor."""
-        if any(name in ails(fault) for fault in self._on):
+    def process_ready(self, name: str) -> None:
+        """A process is ready. If it was restarted, it has the same faults as its predecessor."""
+        if any(name in affected(fault) for fault in self._active):
             self._tell(name)
-        back = self._to_come_back.pop(name, None)
-        if back is not None:
-            self._collector.over(back, self._loop.clock.now_ns())
+        restart = self._restarting.pop(name, None)
+        if restart is not None:
+            self._order(ev.FaultCleared(restart))
 
-    def ended(self, child: Child) -> None:
-        """A process has ended. If that was a restart, the next one is started; what stops it has ended with it."""
-        for fault in [fault for fault in self._on if fault.kind == "stop" and fault.target == child.name]:
-            self._lift(fault)
-        fault = self._to_come_back.get(child.name)
-        if fault is not None and child.killed:
-            self._loop.after(ns(fault.after_s), partial(self._restart, fault))
-        elif fault is not None:
-            del self._to_come_back[child.name]       # its successor crashed
+    def process_ended(self, name: str, killed: bool, now: int) -> None:
+        """A process has ended, so it is no longer paused. After the kill of a restart, its successor is due."""
+        for fault in [fault for fault in self._active if fault.kind == "stop" and fault.target == name]:
+            self.clear(fault)
+        restart = self._restarting.get(name)
+        if restart is not None and killed:
+            self._order(ev.Wake(now + ns(restart.after_s), ev.RestartDue(restart)))
+        elif restart is not None:
+            del self._restarting[name]               # the successor crashed before it was ready
 
-    def clock_step_s(self, name: str) -> float:
-        """By how much the wall clock of a process that starts now is off."""
-        return afflicted(name, self._on, self._seed).clock_step_s
-
-    # --- striking ---
-
-    def _strike(self, fault: Fault) -> None:
-        if self._over or not self._can_strike(fault):
+    def inject(self, fault: Fault, now: int) -> None:
+        """The time of a fault has come."""
+        if self._over or not self._possible(fault):
             return
-        self._collector.struck(fault, self._loop.clock.now_ns())
+        self._order(ev.FaultInjected(fault))
         match fault.kind:
             case "kill":
-                self._children.kill(fault.target)
-            case "restart" if self._children.is_running(fault.target):
-                self._to_come_back[fault.target] = fault
-                self._children.kill(fault.target)
+                self._order(ev.Kill(fault.target))
             case "restart":
-                self._to_come_back[fault.target] = fault
-                self._restart(fault)
+                self._restarting[fault.target] = fault
+                if fault.target in self._running():
+                    self._order(ev.Kill(fault.target))
+                else:
+                    self.restart(fault)
             case _:
-                self._last(fault)
+                self._begin(fault, now)
 
-    def _can_strike(self, fault: Fault) -> bool:
-        """Nothing but a restart strikes the dead, and nothing one that is on its way back."""
+    def clear(self, fault: Fault) -> None:
+        """A fault ends. Where several do the same to a process, the process recovers when the last of them ends."""
+        if fault not in self._active:
+            return
+        self._active.remove(fault)
+        same = [other for other in self._active if (other.kind, other.target) == (fault.kind, fault.target)]
+        if fault.kind == "stop" and not same:
+            self._order(ev.Continue(fault.target))
+        elif fault.kind == "disk_full" and not same:
+            self._order(ev.DiskFull(False))
+        for name in affected(fault):
+            self._tell(name)
+        if fault.for_s:
+            self._order(ev.FaultCleared(fault))
+
+    def restart(self, fault: Fault) -> None:
+        """Start a process again whose kill, or whose death, was some time ago."""
+        if not self._over:
+            clock_step_s = injected(fault.target, self._active, self._seed).clock_step_s
+            self._order(ev.Spawn(fault.target, clock_step_s))
+
+    def _possible(self, fault: Fault) -> bool:
+        """A dead process can only be restarted; a process that is being restarted is left alone."""
         if not fault.target:
             return True
-        return fault.target not in self._to_come_back and (
-            fault.kind == "restart" or self._children.is_running(fault.target))
+        return fault.target not in self._restarting and (fault.kind == "restart" or fault.target in self._running())
 
-    def _last(self, fault: Fault) -> None:
-        """Begin what goes on for a while, or for good."""
-        self._on.append(fault)
+    def _begin(self, fault: Fault, now: int) -> None:
+        """Inject a fault that lasts for a while, or until the end."""
+        self._active.append(fault)
         if fault.kind == "stop":
-            self._children.signal(fault.target, signal.SIGSTOP)
+            self._order(ev.Pause(fault.target))
         elif fault.kind == "disk_full":
-            self._collector.disk_full(True)
-        for name in ails(fault):
+            self._order(ev.DiskFull(True))
+        for name in affected(fault):
             self._tell(name)
         if fault.for_s:
-            self._loop.after(ns(fault.for_s), partial(self._lift, fault))
-
-    def _lift(self, fault: Fault) -> None:
-        """It has lasted long enough. Of several that do the same, the last one to end is the end of it."""
-        if fault not in self._on:
-            return
-        self._on.remove(fault)
-        if fault.kind == "stop" and not any(f.kind == "stop" and f.target == fault.target for f in self._on):
-            self._children.signal(fault.target, signal.SIGCONT)
-        elif fault.kind == "disk_full" and not any(f.kind == "disk_full" for f in self._on):
-            self._collector.disk_full(False)
-        for name in ails(fault):
-            self._tell(name)
-        if fault.for_s:
-            self._collector.over(fault, self._loop.clock.now_ns())
-
-    def _restart(self, fault: Fault) -> None:
-        if not self._over:
-            self._start_again(fault.target)
+            self._order(ev.Wake(now + ns(fault.for_s), ev.FaultExpired(fault)))
 
     def _tell(self, name: str) -> None:
-        """All that ails a process now; one that is down hears it when it is ready again."""
-        if name in self._members.names():
-            self._members.tell(name, afflicted(name, self._on, self._seed))
+        """All faults of a process at this moment. One that is not ready is told when it is."""
+        if name in self._ready():
+            self._order(ev.Tell(name, injected(name, self._active, self._seed)))

@@ -44,7 +44,7 @@ class Manifest(msgspec.Struct, kw_only=True):
 class ProcessRecord(msgspec.Struct, kw_only=True):
     """One process of the run."""
 
-    role: str                        # launcher, warden, world, agent or planner
+    role: str                        # launcher, supervisor, world, agent or planner
     name: str                        # of the process
     pid: int                         # process id
     returncode: int | None           # exit code; negative: the signal; null: still running, as the launcher itself

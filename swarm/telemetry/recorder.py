@@ -25,7 +25,7 @@ FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "ev
          "scene.json", "paths.jsonl", "report.html")
 RECORDINGS = "recordings"
 FOLDERS = ("files", "logs", "keys", RECORDINGS)
-"""What the processes are given to read, what they printed, keys while it runs, what robots saw and were told of it."""
+"""Settings of the processes, what they printed, keys during the run, and what robots recorded of their frames."""
 PATHS_EVERY_S = 0.2
 
 
@@ -41,11 +41,11 @@ def is_run_folder(folder: Path) -> bool:
 class RunFolder:
     """Writes a run folder: documents whole (a temporary file, renamed), histories line by line.
 
-    A disk that is full or gone, or a row that no table holds, must not cost the run its other figures: no method
-    raises OSError once the folder stands. What could not be written is counted per file in `unwritten`: lines of a
-    history, which goes on when the disk takes them again, and whole documents.
-    The first such error is kept in `trouble`, one line for the user, and the command that sees it ends with 1. With
-    `full` set, an injected fault, the disk has no room; that is no trouble.
+    A disk that is full or gone, or a row that no table can hold, must not cost the run its other figures: no method
+    raises OSError once the folder exists. `unwritten` counts what could not be written, by file: lines of a history,
+    which goes on when the disk takes lines again, and whole documents. The first such error is kept in `trouble`, one
+    line for the user; the command then ends with 1. `full` is an injected fault: the disk has no room. That is no
+    trouble.
     """
 
     def __init__(self, out: Path) -> None:
@@ -133,6 +133,15 @@ class RunFolder:
         for file in self._lines.values():
             file.close()
         self._lines.clear()
+
+    def report(self) -> None:
+        """Write `report.html` from the other files, when these are complete."""
+        from swarm.telemetry.report.report import write_report  # imports matplotlib
+
+        try:
+            write_report(self.path)
+        except OSError as error:
+            self.trouble = self.trouble or f"cannot write the report: {error}"
 
     def _document(self, name: str, content: Any) -> None:
         self._attempt(name, lambda: _whole(self.path / name, _json(content)))

@@ -11,15 +11,17 @@ import types
 from pathlib import Path
 
 from swarm.core.clock import MonotonicClock
-from swarm.launcher import launch as run
-from swarm.launcher.files import ProcessSpec
+from swarm.launcher.launch import Launch
+from swarm.launcher.load import load_launch
 from swarm.launcher.progress import Plain
-from swarm.run.settings.resolve import Options, resolve
+from swarm.run.director import Limits
+from swarm.run.settings.process_specs import ProcessSpec
+from swarm.run.settings.resolve import Options
 
 DUMMY = Path(__file__).parent / "dummy.py"
 
 
-class Dummies(run.Launch):
+class Dummies(Launch):
     manner = "good"
 
     def _command_of(self, spec: ProcessSpec, path: Path) -> list[str]:
@@ -31,16 +33,16 @@ def main() -> int:
     parser.add_argument("launch")
     parser.add_argument("out", type=Path)
     parser.add_argument("--manner", default="good")
-    parser.add_argument("--ready-s", type=float, default=run.READY_S)
+    parser.add_argument("--ready-s", type=float, default=Limits().ready_s)
     parser.add_argument("--set", dest="assignments", action="append", default=[])
     parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
     if not given.report:
         sys.modules["swarm.telemetry.report.report"] = types.SimpleNamespace(write_report=lambda folder: folder)  # type: ignore
-    run.READY_S, run.READY_PER_ROBOT_S = given.ready_s, 0.0
-    resolved = resolve(Options(launch=given.launch, assignments=given.assignments))
+    resolved = load_launch(Options(launch=given.launch, assignments=given.assignments))
     launch = Dummies(resolved, given.out, command=sys.argv, progress=Plain(sys.stderr),
-                     commanded_ns=MonotonicClock().now_ns())
+                     commanded_ns=MonotonicClock().now_ns(),
+                     limits=Limits(ready_s=given.ready_s, ready_per_robot_s=0.0))
     launch.manner = given.manner
     outcome = launch.run()
     print(f"error: {outcome.error}", file=sys.stderr)

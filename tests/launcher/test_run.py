@@ -39,7 +39,8 @@ def test_a_run_ends_with_its_folder_written(tmp_path: Path) -> None:
     rosters = {e["who"]: e["detail"]["members"] for e in events(out) if e["what"] == "roster"}
     assert all(rosters[name] >= 4 for name in ("world", "rover_0", "rover_1", "carrier_0"))      # before the start
     table = json.loads((out / "processes.json").read_text())
-    assert [p["name"] for p in table] == ["launcher", "warden", "world", "rover_0", "rover_1", "carrier_0", "planner"]
+    assert [p["name"] for p in table] == [
+        "launcher", "supervisor", "world", "rover_0", "rover_1", "carrier_0", "planner"]
     assert {p["returncode"] for p in table[2:6]} == {0}
 
 

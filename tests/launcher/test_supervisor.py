@@ -36,7 +36,7 @@ def test_ending_nothing_is_quick_and_harms_nobody() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_warden_ignores_what_ends_others(number: int) -> None:
+def test_the_supervisor_ignores_what_ends_others(number: int) -> None:
     with subprocess.Popen([sys.executable, "-I", "-S", supervisor.__file__], stdin=subprocess.PIPE) as process:
         wait_until(lambda: _ignores(process.pid, number))
         process.send_signal(number)
@@ -63,11 +63,11 @@ def test_kill_9_of_the_launcher_ends_every_session(tmp_path: Path) -> None:
         wait_until(lambda: nobody_left(sessions))
 
 
-def test_kill_9_of_warden_and_launcher_leaves_the_lifeline(tmp_path: Path) -> None:
+def test_kill_9_of_supervisor_and_launcher_leaves_the_lifeline(tmp_path: Path) -> None:
     with Flight(write_launch(tmp_path), tmp_path / "out").until("3/3 robots") as flight:
         agents = pids(flight.out, "agent", "world")
-        (the_warden,) = pids(flight.out, "warden")
-        os.kill(the_warden, signal.SIGKILL)
+        (its_pid,) = pids(flight.out, "supervisor")
+        os.kill(its_pid, signal.SIGKILL)
         flight.process.kill()
         wait_until(lambda: all(map(gone, agents)))
 

@@ -156,7 +156,7 @@ def test_the_launcher_is_ended_with_ray_up(flown: list[Swarm], tmp_path: Path, n
 @pytest.mark.long
 def test_ctrl_c_while_ray_is_starting(flown: list[Swarm], tmp_path: Path) -> None:
     swarm = fly(flown, tmp_path, "--policy", "planner", "--duration", "60")
-    wait_until(lambda: len(swarm.left()) > 7)      # more than launcher, warden, world, 3 robots and planner
+    wait_until(lambda: len(swarm.left()) > 7)      # more than launcher, supervisor, world, 3 robots and planner
     swarm.process.send_signal(signal.SIGINT)
     assert swarm.end()[0] == 130
 

@@ -178,8 +178,7 @@ def test_a_folder_that_vanishes_is_trouble_and_not_a_crash(tmp_path: Path) -> No
 
 
 def test_the_manifest_says_what_was_run_and_on_what(tmp_path: Path) -> None:
-    facts = manifest(launch=fakes.launch(), boards=fakes.BOARDS, renderer="tiny", command=["swarm", "launch", "x"],
-                     started_unix_s=1.5)
+    facts = manifest(fakes.launch(boards=fakes.BOARDS), ["swarm", "launch", "x"], 1.5, "tiny")
     RunFolder(tmp_path).manifest(facts)
     back = json.loads((tmp_path / "manifest.json").read_text())
     assert back["launch"]["fleet"][0]["name"] == "rover"

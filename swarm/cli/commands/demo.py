@@ -25,15 +25,16 @@ def run(given: argparse.Namespace) -> int:
     from swarm.cli.commands.launch import command_line
     from swarm.core.clock import MonotonicClock
     from swarm.launcher.launch import Launch
+    from swarm.launcher.load import load_launch
     from swarm.launcher.progress import progress_on
-    from swarm.run.settings.resolve import Options, resolve
+    from swarm.run.settings.resolve import Options
     from swarm.telemetry.report.report import write_report
     from swarm.telemetry.report.side_by_side import table
 
     summaries: list[dict[str, Any]] = []
     commanded_ns = None                              # the first flight's clock runs from the command itself
     for policy in ("local", "planner"):
-        resolved = resolve(Options(
+        resolved = load_launch(Options(
             launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
         print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
         outcome = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),

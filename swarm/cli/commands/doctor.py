@@ -84,11 +84,11 @@ def _optional(module: str, why: str) -> Finding:
 def _boards() -> Finding:
     from swarm.core.settings.errors import BadInput
     from swarm.launcher import find
-    from swarm.run.settings.resolve import read_boards
+    from swarm.launcher.load import load_boards
 
     try:
         path = find.boards_file(find.folders()[0] / find.BOARDS) if find.folders() else None
-        boards = read_boards(path) if path else {}
+        boards = load_boards(path) if path else {}
     except BadInput as error:
         return Finding(what="boards", ok=False, detail=str(error))
     return Finding(what="boards", ok=bool(boards), detail=f"{', '.join(boards)} in {path}" if boards else "none found")

@@ -36,9 +36,10 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Resolve, fly, tell. Errors go to stderr in one line; with --json, stdout has the summary and nothing else."""
     from swarm.core.clock import local_stamp
-    from swarm.run.settings.resolve import Options, dry_run, resolve
+    from swarm.launcher.load import load_launch
+    from swarm.run.settings.resolve import Options, dry_run
 
-    resolved = resolve(Options(
+    resolved = load_launch(Options(
         launch=given.launch, assignments=given.assignments, robots=given.robots, duration_s=given.duration,
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None,

@@ -1,4 +1,4 @@
-"""What breaks when: the faults of a launch file, drawn into single ones, and what they do to a process together.
+"""The faults of a launch file, drawn into single faults with a time, and their joint effect on one process.
 
 Deterministic: the same specs, seed, duration and names give the same faults.
 """
@@ -22,7 +22,7 @@ NEEDS: Mapping[FaultKind, tuple[str, ...]] = {
     "kill": (), "stop": ("for_s",), "restart": (), "partition": ("for_s",), "slow": ("factor", "for_s"),
     "corrupt": ("share", "for_s"), "lose": ("share", "for_s"), "clock": ("by_s",), "disk_full": ("for_s",),
 }
-"""What an entry of each kind says beside when and whom."""
+"""What an entry of each kind must say beside its time and its target."""
 MAY: Mapping[FaultKind, tuple[str, ...]] = {"restart": ("after_s",)}
 DETAILS = ("for_s", "after_s", "factor", "share", "by_s")
 ANY = "any"
@@ -33,7 +33,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One fault at one time, of a process or of groups of processes."""
 
     at_s: float                      # since the streams began
-    kind: FaultKind | Literal["crash"]               # the last one is nobody's doing, and only ever told of
+    kind: FaultKind | Literal["crash"]               # a crash is never injected, only recorded
     target: str = ""                 # empty: of a partition and of the disk
     groups: list[list[str]] = []     # of a partition
     for_s: float = 0.0               # 0: at once (`restart`) or for good (`kill`, `clock`)
@@ -44,13 +44,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Kind and victim, for people."""
+        """Kind and target, for people."""
         groups = " | ".join(", ".join(group) for group in self.groups)
         return " ".join(filter(None, (self.kind, self.target or groups)))
 
 
 def kinds_of(spec: FaultSpec) -> list[FaultKind]:
-    """The kinds that an entry names; one that makes sense names exactly one."""
+    """The kinds that an entry names; a valid entry names exactly one."""
     return [kind for kind in KINDS if getattr(spec, kind) is not None]
 
 
@@ -61,7 +61,8 @@ def expand(
     """Single faults in order of time, all within [0, duration_s).
 
     Args: specs: checked. fleets: the robots of each. others: processes beside robots and world that can be cut off.
-    Who has been killed is drawn no more, until a restart brings it back; of a rate, what falls on the dead is left out.
+    A killed robot is not drawn again until a restart brings it back. A fault of a rate that hits a dead process is left
+    out.
     """
     drawn = [
         (at_s, i, k, spec)
@@ -81,8 +82,8 @@ def expand(
     return faults
 
 
-def afflicted(name: str, faults: Sequence[Fault], seed: int) -> Afflicted:
-    """What ails a process while these faults last; together they are as bad as one after the other."""
+def injected(name: str, faults: Sequence[Fault], seed: int) -> Afflicted:
+    """The message with all faults that a process has while these last. Shares and factors add up as if in a row."""
     mine = [fault for fault in faults if fault.target == name]
     deaf_to = {
         other for fault in faults if any(name in group for group in fault.groups)
@@ -94,15 +95,15 @@ def afflicted(name: str, faults: Sequence[Fault], seed: int) -> Afflicted:
     )
 
 
-def ails(fault: Fault) -> list[str]:
-    """Processes that are to be told of it; none where it is done to them from outside."""
+def affected(fault: Fault) -> list[str]:
+    """Processes that inject the fault themselves and must be told; none where the host injects it from outside."""
     if fault.kind == "partition":
         return [name for group in fault.groups for name in group]
     return [fault.target] if fault.kind in ("slow", "corrupt", "lose", "clock") else []
 
 
 def _together(faults: Sequence[Fault], kind: FaultKind) -> float:
-    """The share that any of them hits."""
+    """The share of messages that at least one of these faults hits."""
     return 1.0 - math.prod(1.0 - fault.share for fault in faults if fault.kind == kind)
 
 
@@ -120,7 +121,7 @@ def _drawn(
     spec: FaultSpec, at_s: float, rng: random.Random, fleets: Mapping[str, Sequence[str]], others: Sequence[str],
     dead: set[str],
 ) -> Fault | None:
-    """The fault of an entry at one time; None where nobody is left whom it could hit."""
+    """The fault of an entry at one time; None if no robot that it may hit is alive."""
     (kind,) = kinds_of(spec)
     target, groups = "", []
     if spec.partition is not None:
@@ -141,7 +142,7 @@ def _groups(
     given: Literal["random"] | list[list[str]], rng: random.Random, fleets: Mapping[str, Sequence[str]],
     others: Sequence[str],
 ) -> list[list[str]]:
-    """Whole fleets stand for all their robots, `any` for one that is in no group, `random` for halves of all."""
+    """A fleet stands for all its robots, `any` for one robot of no other group, `random` for two halves of all."""
     everybody = [*_robots(ANY, fleets), *others]
     if given == RANDOM:
         rng.shuffle(everybody)
@@ -155,7 +156,7 @@ def _groups(
 
 
 def _robots(name: str, fleets: Mapping[str, Sequence[str]]) -> list[str]:
-    """Whom a fleet's name or `any` may mean; empty for a process's own name."""
+    """The robots that a fleet's name or `any` stands for; empty for the name of a process."""
     if name == ANY:
         return [robot for robots in fleets.values() for robot in robots]
     return list(fleets.get(name, ()))

@@ -1,4 +1,4 @@
-"""What the file of one process says: `swarm agent FILE`, `swarm planner FILE`, `swarm world FILE`."""
+"""What the file of one process says: `swarm agent FILE`, `swarm planner FILE`, and so on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
+from swarm.core.settings.launch_file import FleetSpec, StreamOn
 
 Security = Literal["", "plaintext"]
 """Empty: without keys only loopback is allowed. `plaintext`: without keys any address is allowed."""
@@ -72,3 +73,15 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     robots: list[RobotSpec]
     frame_hz: RateHz = 5.0
     sense_hz: RateHz = 10.0
+
+
+class CollectorFile(ProcessFile, frozen=True, kw_only=True):
+    """What `swarm collector FILE` reads. A launch file says what is run, or fleet, streams and boards here."""
+
+    name: Name = "collector"
+    out: str                         # the run folder
+    launch: str = ""                 # a launch file with all its boards, as `swarm launch NAME --dry-run` prints it
+    fleet: list[FleetSpec] = []      # the robots; their agents must be in the roster
+    streams: list[StreamOn] = []     # their requests
+    boards: dict[str, Board] = {}    # those of the fleet
+    drain_s: Annotated[float, Meta(ge=0.0, le=3600.0)] | None = None     # for open requests; None: by the deadlines

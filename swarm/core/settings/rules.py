@@ -7,7 +7,7 @@ a mistake is told where it was made. Every error names file and key.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
@@ -17,13 +17,13 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.checking import check, nearest
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.launch_file import StreamOn
-from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.core.settings.launch_file import FleetSpec, StreamOn
+from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 
-RESERVED = ("world", "planner", "launcher")
+RESERVED = ("world", "planner", "launcher", "collector")
 SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with the board that it emulates
-ROLES = ("agent", "planner", "world", "launcher")
+ROLES = ("agent", "planner", "world", "launcher", "collector")
 HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9._-]{0,252})")
 ADDRESS = re.compile(r"tcp://([^:/]+):(\d{1,5})")
 
@@ -150,7 +150,32 @@ def world_file(given: WorldFile, where: str, scenarios: Collection[str], kinds: 
         known(robot.kind, kinds, f"{at}.kind", "kind of robot")
 
 
-def _process(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
+def collector_file(given: CollectorFile, where: str) -> None:
+    """Raises: BadInput."""
+    _process(given, where)
+    if not given.out:
+        raise BadInput(f"{where}: out", "no folder", "the folder that the run is written into")
+    if given.launch and (given.fleet or given.streams or given.boards):
+        raise BadInput(f"{where}: launch", "a launch file, and fleet, streams or boards beside it", "one of the two")
+    collected(given.fleet, given.streams, given.boards, where)
+
+
+def collected(
+    fleet: Sequence[FleetSpec], given: Sequence[StreamOn], boards: Mapping[str, Board], where: str
+) -> None:
+    """The rules for what a collector counts. Raises: BadInput."""
+    distinct((one.name for one in fleet), f"{where}: fleet")
+    for name, one in boards.items():
+        board(one, f"{where}: boards.{name}")
+    for i, one in enumerate(fleet):
+        known(one.board, boards, f"{where}: fleet[{i}].board", "board of this file")
+    streams(given, f"{where}: streams")
+    for i, stream in enumerate(given):
+        for name in stream.on:
+            known(name, [one.name for one in fleet], f"{where}: streams[{i}].on", "fleet")
+
+
+def _process(given: ProcessFile, where: str) -> None:
     """The rules for what every process file says."""
     if not 1 <= len(given.swarm) <= SWARM_MAX or not given.swarm.isprintable():
         raise BadInput(f"{where}: swarm", f"{given.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
@@ -163,7 +188,7 @@ def _process(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
     _security(given, where)
 
 
-def _security(given: AgentFile | PlannerFile | WorldFile, where: str) -> None:
+def _security(given: ProcessFile, where: str) -> None:
     """Plaintext is for this machine only, unless the file allows it in words."""
     if given.keys and given.security:
         raise BadInput(f"{where}: security", f"{given.security}, and keys beside it", "one of the two")

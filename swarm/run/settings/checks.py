@@ -1,18 +1,16 @@
-"""What a launch file may say beyond its types: names that exist, numbers that make sense, robots that can stand."""
+"""Checks of a launch file beyond its types: names that exist, sensible numbers, robots that the scenario can place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 
-from models import store
-from sim_worlds import scenarios
-from sim_worlds.robots import KINDS
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile
 from swarm.core.settings.process_files import RobotSpec
 from swarm.run.settings.fault_checks import check_faults
+from swarm.run.settings.known import Known
 from swarm.telemetry.accept import check_accept
 
 ROBOTS_MAX = 1000
@@ -24,16 +22,19 @@ def check_boards(boards: Mapping[str, Board], where: str) -> None:
         rules.board(board, f"{where}{name}")
 
 
-def check_launch(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    """All rules in the order of the file; the first that is broken is told. Raises: BadInput."""
-    order: tuple[Callable[[LaunchFile, Mapping[str, Board], str], None], ...] = (
-        _whole_run, _fleets, _streams, _faults, _scenario, _rules, _models,
-    )
-    for rule in order:
-        rule(launch, boards, where)
+def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, where: str) -> None:
+    """All rules, in the order of the file. Raises: BadInput for the first rule that is broken."""
+    _whole_run(launch, where)
+    _fleets(launch, boards, where)
+    _streams(launch, where)
+    check_faults(launch, where)
+    _scenario(launch, known, where)
+    measures = known.measures(launch.scenario)
+    check_accept(launch.accept, [stream.name for stream in launch.streams], measures, f"{where}: accept")
+    _models(launch, known, where)
 
 
-def _whole_run(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
+def _whole_run(launch: LaunchFile, where: str) -> None:
     rules.policy(launch.policy, f"{where}: policy")
     if launch.clock == "virtual":
         raise BadInput(f"{where}: clock", "virtual time is not available yet", "clock: real")
@@ -57,7 +58,7 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         raise BadInput(f"{where}: fleet", f"{robots} robots", f"at most {ROBOTS_MAX}")
 
 
-def _streams(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
+def _streams(launch: LaunchFile, where: str) -> None:
     fleets = [fleet.name for fleet in launch.fleet]
     rules.streams(launch.streams, f"{where}: streams")
     for i, stream in enumerate(launch.streams):
@@ -65,50 +66,40 @@ def _streams(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> Non
             rules.known(name, fleets, f"{where}: streams[{i}].on", "fleet")
 
 
-def _faults(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    check_faults(launch, where)
-
-
-def _rules(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    scenario = scenarios.load(launch.scenario)
-    check_accept(launch.accept, [stream.name for stream in launch.streams], scenario.MEASURES, f"{where}: accept")
-
-
-def _scenario(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    """The scenario exists and takes this fleet; it is built once, without physics and pictures, to see."""
-    rules.known(launch.scenario, scenarios.available(), f"{where}: scenario", "scenario")
+def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
+    """The scenario exists and can hold this fleet, at the places that the file names."""
+    scenario, kinds = launch.scenario, known.kinds()
+    rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
-        rules.known(kind_of(fleet), KINDS, f"{where}: fleet[{i}].kind", "kind of robot")
-    module = scenarios.load(launch.scenario)
-    robots = [RobotSpec(name=robot, kind=kind_of(fleet), physics="kinematic")
+        rules.known(kind_of(fleet, kinds), kinds, f"{where}: fleet[{i}].kind", "kind of robot")
+    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic")
               for fleet in launch.fleet for robot in fleet.robots()]
     try:
-        module.build(robots, launch.seed, render=False).close()
+        known.check_fleet(scenario, robots, launch.seed)
     except ValueError as error:
         raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, or another seed") from None
-    check_spawn = getattr(module, "check_spawn", None)
     for i, fleet in enumerate(launch.fleet):
         at = f"{where}: fleet[{i}].spawn"
-        if fleet.spawn and check_spawn is None:
-            raise BadInput(at, f"scenario {launch.scenario} places its robots itself", "no spawn")
+        if fleet.spawn and not known.takes_spawns(scenario):
+            raise BadInput(at, f"scenario {scenario} places its robots itself", "no spawn")
         for k, (x_m, y_m) in enumerate(fleet.spawn):
             try:
-                check_spawn(launch.seed, len(robots), kind_of(fleet), x_m, y_m)     # pyright: ignore[reportOptionalCall]
+                known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
 
 
-def kind_of(fleet: FleetSpec) -> str:
-    """The kind of robot a fleet is made of."""
-    return fleet.kind or (fleet.name if fleet.name in KINDS else "rover")
+def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:
+    """The kind of robot that a fleet is made of. kinds: those that exist."""
+    return fleet.kind or (fleet.name if fleet.name in kinds else "rover")
 
 
-def _models(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:
-    """Every model is there, and every file of it is what its card says."""
+def _models(launch: LaunchFile, known: Known, where: str) -> None:
+    """Every model exists, and every file of it is what its card says."""
     for i, stream in enumerate(launch.streams):
         at = f"{where}: streams[{i}].model"
-        rules.known(stream.model, store.names(), at, "model")
+        rules.known(stream.model, known.models(), at, "model")
         try:
-            store.check(store.load_card(stream.model))
-        except store.ModelError as error:
+            known.check_model(stream.model)
+        except BadInput as error:
             raise BadInput(f"{at}: {error.where}", error.what, error.want) from None

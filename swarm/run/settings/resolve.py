@@ -1,10 +1,9 @@
-"""From a launch file and a command line to what will run: checked in full before anything is started."""
+"""From a launch file and a command line to a run: changed, checked in full, and filled in. It reads no files itself."""
 
 from __future__ import annotations
 
 import copy
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,9 +13,9 @@ from swarm.core.settings import checking, reading
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.launcher import find
 from swarm.run.settings import overrides
-from swarm.run.settings.checks import check_boards, check_launch
+from swarm.run.settings.checks import check_boards, check_launch, kind_of
+from swarm.run.settings.known import Known
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,32 +43,44 @@ OPTIONS = {"duration_s": "--duration", "seed": "--seed", "policy": "--policy", "
            "network": "--network", "record": "--record", "fleet": "--robots"}
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read: plain data of a launch file and of the boards that hold for it, and the paths for messages."""
+
+    path: str
+    launch: Any
+    boards_path: str
+    boards: Any
+
+
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """A run that can be started; `launch.boards` are those that the fleet uses."""
 
     launch: LaunchFile
+    behaviour: str                   # of the robots
+    kinds: dict[str, str]            # of robot, by fleet
     ray: str = "local"
 
 
-def resolve(options: Options) -> Resolved:
-    """Find, change and check a launch file. Raises: BadInput: where, what is wrong, and what would be right.
+def resolve(options: Options, source: Source, known: Known) -> Resolved:
+    """Change and check a launch file. Raises: BadInput: where, what is wrong, and what would be right.
 
-    The file is checked as it stands first, so that a mistake in it is not blamed on the command line.
+    The file is first checked as it was written, so that a mistake in it is not blamed on the command line.
     """
     checking.check(options.ray, RayAddress, "--ray")
-    path = find.launch_file(options.launch)
-    raw = reading.load(path)
-    checking.check(raw, LaunchFile, str(path))
-    boards = read_boards(find.boards_file(path))
+    where = source.path
+    checking.check(source.launch, LaunchFile, where)
+    boards = boards_of(source.boards, source.boards_path)
     try:
-        launch = checking.check(_changed(raw, options), LaunchFile, str(path))
-        check_boards(launch.boards, f"{path}: boards.")
+        launch = checking.check(_changed(source.launch, options), LaunchFile, where)
+        check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
-        check_launch(launch, boards, str(path))
+        check_launch(launch, boards, known, where)
     except BadInput as error:
-        raise _blamed(error, str(path), options) from None
+        raise _blamed(error, where, options) from None
     used = {fleet.board: boards[fleet.board] for fleet in launch.fleet}
-    return Resolved(launch=msgspec.structs.replace(launch, boards=used), ray=options.ray)
+    return Resolved(
+        launch=msgspec.structs.replace(launch, boards=used), behaviour=known.behaviour(launch.scenario),
+        kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, ray=options.ray)
 
 
 def dry_run(resolved: Resolved) -> str:
@@ -90,7 +101,7 @@ def _changed(raw: Any, options: Options) -> dict[str, Any]:
 
 
 def _blamed(error: BadInput, path: str, options: Options) -> BadInput:
-    """The error, said of the option that caused it, if one did."""
+    """The error, with the option that caused it in place of the file, if an option did."""
     key = "" if error.where == path else error.where.removeprefix(f"{path}: ")
     given = {**options.given(), **({"fleet": options.robots} if options.robots is not None else {})}
     if key in given:
@@ -105,11 +116,10 @@ def _blamed(error: BadInput, path: str, options: Options) -> BadInput:
     return error
 
 
-def read_boards(path: Path) -> dict[str, Board]:
-    """All boards of a file. Raises: BadInput."""
-    raw = reading.load(path)
+def boards_of(raw: Any, where: str) -> dict[str, Board]:
+    """All boards of a file, from its plain data. Raises: BadInput."""
     if not isinstance(raw, dict):
-        raise BadInput(str(path), "not a map of boards", "NAME: {speed, memory_mb, power_w, source}")
-    boards = checking.check(raw, dict[str, Board], str(path))
-    check_boards(boards, f"{path}: ")
+        raise BadInput(where, "not a map of boards", "NAME: {speed, memory_mb, power_w, source}")
+    boards = checking.check(raw, dict[str, Board], where)
+    check_boards(boards, f"{where}: ")
     return boards

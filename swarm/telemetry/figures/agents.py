@@ -17,6 +17,7 @@ class AgentBook:
         self._figures: dict[str, AgentFigures] = {}
         self._newest: dict[tuple[str, int], AgentNews] = {}
         self._reports: dict[str, int] = {}
+        self._ended: set[tuple[str, int]] = set()    # starts that are over
 
     def handle(self, agent: str, boot: int, news: AgentNews) -> None:
         """One report of an agent."""
@@ -29,12 +30,14 @@ class AgentBook:
         figures.rss_bytes_max = max(figures.rss_bytes_max, news.rss_bytes)
         reports = self._reports.get(agent, 0) + 1
         figures.busy_share += (news.busy_share - figures.busy_share) / reports
-        figures.status = "running"
+        if (agent, boot) not in self._ended:         # else its last report, read after its end
+            figures.status = "running"
         self._reports[agent] = reports
         self._newest[agent, boot] = news
 
-    def status(self, agent: str, status: str) -> None:
-        """What became of the process, as its parent saw it: `ended`, `killed`, `crashed`."""
+    def status(self, agent: str, boot: int, status: str) -> None:
+        """How one start of the process ended, as its parent saw it: `ended`, `killed`, `crashed`."""
+        self._ended.add((agent, boot))
         self._figures.setdefault(agent, AgentFigures()).status = status
 
     def figures(self, agent: str) -> AgentFigures:

@@ -9,17 +9,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import store
 from models.store import ModelError
+from sim_worlds import scenarios
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import checking, reading
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, WorldFile
 from swarm.launcher import find
-from swarm.launcher.files import process_specs
-from swarm.run.settings import checks
+from swarm.launcher.load import load_launch
 from swarm.run.settings.overrides import shares
-from swarm.run.settings.resolve import Options, Resolved, dry_run, resolve
+from swarm.run.settings.process_specs import process_specs
+from swarm.run.settings.resolve import Options, Resolved, dry_run
 from tests.launcher.world import LAUNCH, write_launch
 
 LAUNCHER = Member(name="launcher", role="launcher", urgent="tcp://127.0.0.1:1", bulk="tcp://127.0.0.1:2")
@@ -113,7 +115,7 @@ BAD_SETS = [
 
 def refused(folder: Path, **options: object) -> str:
     with pytest.raises(BadInput) as caught:
-        resolve(Options(launch=str(write_launch(folder)), **options))       # pyright: ignore[reportArgumentType]
+        load_launch(Options(launch=str(write_launch(folder)), **options))       # pyright: ignore[reportArgumentType]
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -136,7 +138,7 @@ def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new:
     assert old in LAUNCH
     path = write_launch(tmp_path, LAUNCH.replace(old, new, 1))
     with pytest.raises(BadInput) as caught:
-        resolve(Options(launch=str(path)))
+        load_launch(Options(launch=str(path)))
     assert told in str(caught.value)
 
 
@@ -158,9 +160,9 @@ def test_a_bad_option_is_named_as_it_was_typed(tmp_path: Path, options: dict[str
 
 def test_a_launch_file_that_is_not_there() -> None:
     with pytest.raises(BadInput, match=r"nowhere: no launch file of this name; known names: .*search_rescue"):
-        resolve(Options(launch="nowhere"))
+        load_launch(Options(launch="nowhere"))
     with pytest.raises(BadInput, match=r"nowhere\.yaml: No such file"):
-        resolve(Options(launch="nowhere.yaml"))
+        load_launch(Options(launch="nowhere.yaml"))
 
 
 def _altered(card: object, folder: object = None) -> None:
@@ -168,12 +170,12 @@ def _altered(card: object, folder: object = None) -> None:
 
 
 def test_a_model_that_is_not_what_its_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks.store, "check", _altered)
+    monkeypatch.setattr(store, "check", _altered)
     assert "patrol.yaml: streams[0].model: artefacts/detector/int8.onnx: its sha256 is 4567" in refused(tmp_path)
 
 
 def resolved(folder: Path, **options: object) -> Resolved:
-    return resolve(Options(launch=str(write_launch(folder)), **options))    # pyright: ignore[reportArgumentType]
+    return load_launch(Options(launch=str(write_launch(folder)), **options))    # pyright: ignore[reportArgumentType]
 
 
 def test_what_is_printed_dry_can_be_launched_and_is_the_same(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_what_is_printed_dry_can_be_launched_and_is_the_same(tmp_path: Path) -> 
                                             "faults=[{per_minute: 2, stop: any, for_s: 1}]"], robots=5, seed=11)
     again = tmp_path / "again.yaml"
     again.write_text(dry_run(first))
-    assert resolve(Options(launch=str(again))) == first
+    assert load_launch(Options(launch=str(again))) == first
     plain = yaml.safe_load(dry_run(first))
     assert (plain["seed"], plain["policy"], plain["streams"][0]["rate_hz"]) == (11, "local", 10.0)
     assert plain["faults"] == [{"per_minute": 2, "stop": "any", "for_s": 1}]
@@ -244,12 +246,12 @@ def test_the_world_senses_at_a_whole_multiple_of_the_fastest_stream(tmp_path: Pa
 def test_a_fleet_of_any_name_is_made_of_rovers_unless_it_says_otherwise(tmp_path: Path) -> None:
     run = resolved(tmp_path, assignments=["fleet.0.name=scout", "streams.0.on=[scout]", "streams.1.on=[scout]",
                                           "fleet.1.kind=rover"])
-    assert [checks.kind_of(fleet) for fleet in run.launch.fleet] == ["rover", "rover"]
+    assert run.kinds == {"scout": "rover", "carrier": "rover"}
 
 
 @pytest.mark.parametrize("name", find.names())
 def test_every_launch_file_resolves_and_names_its_scenario(name: str) -> None:
     launch = reading.read(find.launch_file(name), LaunchFile)
-    if {stream.model for stream in launch.streams} <= set(checks.store.names()):
-        assert dry_run(resolve(Options(launch=name)))
-    assert launch.scenario in checks.scenarios.available()
+    if {stream.model for stream in launch.streams} <= set(store.names()):
+        assert dry_run(load_launch(Options(launch=name)))
+    assert launch.scenario in scenarios.available()

@@ -51,9 +51,9 @@ def _board(name: str) -> Board:
     """A board of boards.yaml. Raises: BadInput."""
     from swarm.core.settings.rules import known
     from swarm.launcher import find
-    from swarm.run.settings.resolve import read_boards
+    from swarm.launcher.load import load_boards
 
-    boards = read_boards(find.boards_file(Path("launch") / find.BOARDS))
+    boards = load_boards(find.boards_file(Path("launch") / find.BOARDS))
     known(name, boards, "--board", "board")
     return boards[name]
 

@@ -28,7 +28,7 @@ Body = (
     | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
 )
 
-_LAUNCHER, _AGENT, _PLANNER, _WORLD = "launcher", "agent", "planner", "world"
+_LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
 _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, Afflicted), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Joined, Rumour), (_AGENT, _PLANNER)),
@@ -37,7 +37,7 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
     **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
-    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER)),
+    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER, _COLLECTOR)),
 }
 
 

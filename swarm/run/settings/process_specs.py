@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 
-from sim_worlds import scenarios
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.launch_file import FleetSpec
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
-from swarm.run.settings.checks import kind_of
 from swarm.run.settings.resolve import Resolved
 
 FRAME_HZ_MIN = 5.0
@@ -30,17 +28,17 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
 def process_specs(
     resolved: Resolved, swarm: str, launcher: Member, keys: str, recordings: str = ""
 ) -> list[ProcessSpec]:
-    """In the order of `LaunchFile.processes`. keys: the key folder of the run; recordings: where they go, if any."""
+    """In the order of `LaunchFile.processes`. keys: the key folder of the run. recordings: their folder, if wanted."""
     launch = resolved.launch
     common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher}
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
     frame_hz = max([FRAME_HZ_MIN, *(stream.rate_hz for stream in launch.streams)])
     world = WorldFile(
-        scenario=launch.scenario, robots=[spec for fleet in launch.fleet for spec in _robots(fleet)],
+        scenario=launch.scenario,
+        robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
         frame_hz=frame_hz, sense_hz=frame_hz * math.ceil(SENSE_HZ_MIN / frame_hz), **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
-    behaviour = getattr(scenarios.load(launch.scenario), "BEHAVIOUR", launch.scenario)
     policy = policies.load(launch.policy)
     for fleet in launch.fleet:
         streams = [stream.spec() for stream in launch.streams if fleet.name in stream.on]
@@ -49,7 +47,7 @@ def process_specs(
         for robot in fleet.robots():
             agent = AgentFile(
                 name=robot, board_name=fleet.board, board=launch.boards[fleet.board], streams=streams,
-                policy=launch.policy, behaviour=behaviour, team=team, load=load,
+                policy=launch.policy, behaviour=resolved.behaviour, team=team, load=load,
                 record=recordings if launch.record else "", **common,
             )
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
@@ -58,7 +56,7 @@ def process_specs(
     return specs
 
 
-def _robots(fleet: FleetSpec) -> list[RobotSpec]:
+def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:
     spawns = fleet.spawn or [None] * fleet.count
-    return [RobotSpec(name=name, kind=kind_of(fleet), physics=fleet.physics, spawn=spawn)
+    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, spawn=spawn)
             for name, spawn in zip(fleet.robots(), spawns, strict=True)]

@@ -1,4 +1,4 @@
-"""Keys of one run's processes: made for it, and gone with it."""
+"""Keys of the processes of one run: made at its start, removed at its end."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from swarm.net.security.key_folder import ENROLLED
 class RunKeys:
     """A key folder in which every process of a run is enrolled.
 
-    It is removed at the end of the launcher's process at the latest, unless that is killed (SIGKILL): what then stays
-    behind opens nothing, since everyone who knew these keys has died with it. Raises: BadInput.
+    It is removed at the end of the launcher's process at the latest, unless the launcher is killed (SIGKILL). Keys that
+    stay behind then open nothing: all processes that knew them have died with the launcher. Raises: BadInput.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ class RunKeys:
             raise BadInput(str(self.folder), error.strerror or str(error), "a folder that can be written") from None
 
     def remove(self) -> str:
-        """Returns what was in the way, or nothing."""
+        """Returns an error for the user, or nothing."""
         try:
             shutil.rmtree(self.folder)
         except OSError as error:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from swarm.core.settings.errors import BadInput
-from swarm.launcher.keys import RunKeys
+from swarm.launcher.run_keys import RunKeys
 from swarm.net.security.key_files import read_enrolled
 from swarm.net.security.keyring import Keyring
 from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch

@@ -1,0 +1,44 @@
+"""What exists for a launch to name. The host knows it, because it may look into files; the checks only ask."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from swarm.core.settings.process_files import RobotSpec
+
+
+class Known(Protocol):
+    """Scenarios, kinds of robot and models."""
+
+    def scenarios(self) -> Collection[str]: ...
+
+    def kinds(self) -> Collection[str]:
+        """Kinds of robot."""
+        ...
+
+    def models(self) -> Collection[str]: ...
+
+    def behaviour(self, scenario: str) -> str:
+        """The behaviour of a scenario's robots."""
+        ...
+
+    def measures(self, scenario: str) -> Collection[str]:
+        """Names of what a scenario measures of the mission."""
+        ...
+
+    def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+        """Raises: ValueError if the scenario cannot hold these robots with this seed."""
+        ...
+
+    def takes_spawns(self, scenario: str) -> bool:
+        """Whether a launch file may say where robots start; otherwise the scenario places them itself."""
+        ...
+
+    def check_spawn(self, scenario: str, seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
+        """Raises: ValueError if a robot of this kind, one of `robots`, cannot start at this place."""
+        ...
+
+    def check_model(self, name: str) -> None:
+        """Raises: BadInput for the first file of the model that is not what the model's card says."""
+        ...

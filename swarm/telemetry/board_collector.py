@@ -1,0 +1,104 @@
+"""The collector of boards without a launcher: members report to it, and nobody tells it when a run begins or ends.
+
+The run begins with the first request that is reported. It ends when the process is told to end: then no new request is
+counted, and open requests are awaited. Without a parent of the agents' processes, an agent counts as lost when it has
+started anew, or has been silent for SILENT_S at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from swarm.core.clock import ns, seconds
+from swarm.core.ports import Host, Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import RequestId
+from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.settings.process_files import CollectorFile
+from swarm.membership.participant import Participant
+from swarm.telemetry.collector import Collector, EncryptionCost, Record
+
+SILENT_S = 3.0                       # agents report their figures once a second
+DRAIN_EXTRA_S = 2.0                  # beyond the longest deadline
+DRAIN_CHECK_NS = ns(0.05)
+REPORTS = (msg.Submitted, msg.Ended, msg.Happened, msg.AgentNews, msg.WorldNews, msg.Scene, msg.PlannerNews,
+           msg.PlanNews)
+
+
+class BoardCollector:
+    """Collects from `begin` until it stops its machine, after `end`. `manifest`, `record`: see Collector."""
+
+    def __init__(
+        self, host: Host, settings: CollectorFile, launch: LaunchFile, record: Record,
+        manifest: Callable[[str], Mapping[str, Any]],
+    ) -> None:
+        self._host = host
+        self._participant = Participant(host, settings, self._received)
+        self._collector = Collector(
+            launch, record, name=settings.name, commanded_ns=host.clock.now_ns(), manifest=manifest)
+        longest_s = max((stream.deadline_s for stream in launch.streams), default=0.0)
+        given_s = settings.drain_s
+        self._drain_s = max(longest_s + DRAIN_EXTRA_S, SILENT_S) if given_s is None else given_s
+        self._start_ns: int | None = None            # of the first request
+        self._end_ns: int | None = None              # when the process was told to end
+        self._boots: dict[str, list[int]] = {}       # starts of each agent, in the order in which they were heard
+        self._heard_ns: dict[str, int] = {}          # when each agent was last heard
+        self._too_late: set[RequestId] = set()       # submitted after the end
+
+    def begin(self) -> None:
+        """Meet the members of the roster."""
+        self._participant.begin()
+        self._collector.write_manifest()
+
+    def end(self) -> None:
+        """Wait for open requests, then stop the machine. Called again, stop it at once."""
+        if self._end_ns is None:
+            self._end_ns = self._host.clock.now_ns()
+            self._drain_check()
+        else:
+            self._host.machine.stop()
+
+    def finish(self, encryption: EncryptionCost | None) -> dict[str, Any]:
+        """Write the record after the machine has stopped. Returns the summary."""
+        now = self._host.clock.now_ns()
+        for name, boots in self._boots.items():
+            if seconds(now - self._heard_ns[name]) >= SILENT_S:
+                self._collector.agent_gone(name, boots[-1], now)
+        end_ns = now if self._end_ns is None else self._end_ns
+        ran_s = seconds(end_ns - self._start_ns) if self._start_ns is not None else 0.0
+        return self._collector.finish(ran_s, encryption)
+
+    def _received(self, message: Received) -> None:
+        body = message.body
+        if not isinstance(body, REPORTS):
+            return                                   # heartbeats and the like: the collector is passive
+        if self._participant.net.role(message.sender) == "agent":
+            self._agent_heard(message.sender, message.boot, message.at_ns)
+        if isinstance(body, msg.Submitted):
+            if self._end_ns is not None:
+                self._too_late.add(body.request)
+                return
+            if self._start_ns is None:
+                self._start_ns = message.at_ns
+                self._collector.started(message.at_ns)
+        elif isinstance(body, msg.Ended) and body.span.request in self._too_late:
+            return
+        self._collector.handle(message)
+
+    def _agent_heard(self, name: str, boot: int, now: int) -> None:
+        """An agent that has started anew will not end the requests of its former start."""
+        self._heard_ns[name] = now
+        boots = self._boots.setdefault(name, [])
+        if boot not in boots:
+            if boots:
+                self._collector.agent_gone(name, boots[-1], now)
+            boots.append(boot)
+
+    def _drain_check(self) -> None:
+        assert self._end_ns is not None
+        drained_s = seconds(self._host.clock.now_ns() - self._end_ns)
+        if drained_s >= self._drain_s or not self._collector.open_requests():
+            self._host.machine.stop()
+        else:
+            self._host.timers.after(DRAIN_CHECK_NS, self._drain_check)

@@ -1,0 +1,278 @@
+"""The director of a run, an event at a time: no processes, no clock, no sockets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from swarm.core.clock import ns
+from swarm.core.policy.faults import Fault
+from swarm.core.protocol import messages as msg
+from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
+from swarm.run import events as ev
+from swarm.run.director import Director, Limits
+
+STREAM = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=5, deadline_s=0.5)
+LAUNCH = LaunchFile(version=1, scenario="search_rescue", seed=7, duration_s=10.0, policy="planner",
+                    fleet=[FleetSpec(name="rover", count=2, board="host")], streams=[STREAM])
+LIMITS = Limits(ready_s=20.0, ready_per_robot_s=0.0, drain_extra_s=2.0, shutdown_s=5.0)
+ROLES = {"world": "world", "planner": "planner", "rover_0": "agent", "rover_1": "agent"}
+T0 = ns(1.0)                         # when the streams start
+
+
+class Run:
+    """A director with what a host would answer."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.open, self.words = 0, {"rover_1": "out of solder"}
+        self.director = Director(LAUNCH, faults, open_requests=lambda: self.open,
+                                 last_words=lambda name: self.words.get(name, ""), limits=LIMITS)
+        self.begun = self.director.begin(0)
+
+    def __call__(self, event: ev.Event, now_s: float = 1.0) -> list[ev.Command]:
+        return self.director.handle(event, ns(now_s))
+
+    def start(self, *names: str) -> list[ev.Command]:
+        """These are ready, or all; what the last of them causes."""
+        return [self(ready(name)) for name in names or ROLES][-1]
+
+    def drain(self) -> Run:
+        self.start("world", "rover_0", "rover_1", "planner")
+        self(ev.StreamsDone(), 11.0)
+        return self
+
+
+def ready(name: str, boot: int = 1) -> ev.ProcessReady:
+    return ev.ProcessReady(msg.Member(name=name, role=ROLES[name], urgent="u", bulk="b"), boot)
+
+
+def killed(name: str) -> ev.ProcessEnded:
+    return ev.ProcessEnded(name, -9, "ended by SIGKILL")
+
+
+def told(commands: list[ev.Command], kind: type[msg.Message]) -> list[str]:
+    """Names of those who get such a message."""
+    return [c.name for c in commands if isinstance(c, ev.Tell) and isinstance(c.body, kind)]
+
+
+def of(commands: list[ev.Command], kind: type[Any]) -> list[Any]:
+    return [c for c in commands if isinstance(c, kind)]
+
+
+def test_all_processes_are_started_at_once_and_have_a_limit() -> None:
+    assert Run().begun == [*(ev.Spawn(name) for name in ("world", "rover_0", "rover_1", "planner")),
+                           ev.Wake(ns(20.0), ev.ReadyLimit())]
+
+
+def test_the_streams_start_when_the_last_needed_process_is_ready_without_the_planner() -> None:
+    run = Run()
+    assert run.start("world", "rover_0")[1:] == []
+    commands = run(ready("rover_1"))
+    assert run.director.phase == "running"
+    assert isinstance(commands[1], ev.StreamsStarted)
+    assert told(commands, msg.Roster) == told(commands, msg.Start) == ["world", "rover_0", "rover_1"]
+    assert commands[-1] == ev.Wake(T0 + ns(10.0), ev.StreamsDone())
+
+
+def test_a_process_that_is_ready_later_gets_the_roster_and_start_and_its_body_moves_again() -> None:
+    run = Run()
+    run.start("world", "rover_0", "rover_1")
+    commands = run(ready("planner"), 2.0)
+    assert told(commands, msg.Roster) == ["world", "rover_0", "rover_1", "planner"]
+    assert told(commands, msg.Start) == ["planner"]
+    assert told(commands, msg.Back) == []
+    run(killed("rover_0"), 3.0)
+    assert run(ready("rover_0", boot=2), 4.0) == []            # not started by this run: it is not running
+    assert told(Run().drain()(ready("planner", boot=2), 11.0), msg.Drain) == ["planner"]
+
+
+def test_ready_said_twice_changes_nothing() -> None:
+    run = Run()
+    run.start()
+    assert run(ready("rover_0")) == []
+
+
+@pytest.mark.parametrize(("returncode", "code"), [(2, 2), (1, 1), (-9, 1)])
+def test_a_needed_process_that_ends_before_the_start_fails_the_run(returncode: int, code: int) -> None:
+    run = Run()
+    assert of(run(ev.ProcessEnded("rover_1", returncode, "ended so")), ev.Stop) == [ev.Stop()]
+    assert (run.director.error, run.director.exit_code) == (
+        "rover_1, before the run began, ended so: out of solder", code)
+
+
+def test_a_planner_that_ends_before_the_start_is_only_recorded() -> None:
+    run = Run()
+    commands = run(ev.ProcessEnded("planner", 1, "ended so"))
+    assert of(commands, ev.Stop) == []
+    assert of(commands, ev.ProcessLost) == [ev.ProcessLost("planner", 0, "ended so", False)]
+    assert run.director.error == ""
+
+
+def test_processes_that_are_not_ready_in_time_are_named() -> None:
+    run = Run()
+    run.start("world", "rover_0")
+    assert run(ev.ReadyLimit(), 20.0) == [ev.Stop()]
+    assert run.director.error == "rover_1 not ready after 20 s: out of solder"
+    started = Run()
+    started.start()
+    assert started(ev.ReadyLimit(), 20.0) == []
+
+
+def test_a_process_that_cannot_be_started_fails_the_run_only_before_the_start() -> None:
+    run = Run()
+    assert run(ev.SpawnFailed("rover_1", "no memory")) == [ev.Stop()]
+    assert run.director.error == "rover_1 cannot be started: no memory"
+    running = Run()
+    running.start()
+    assert running(ev.SpawnFailed("rover_1", "no memory")) == [ev.NotStarted("rover_1", "no memory")]
+    assert "rover_1" not in running.director.running
+
+
+def test_the_end_of_a_robot_is_recorded_and_told_to_the_world_alone() -> None:
+    run = Run()
+    run.start()
+    commands = run(ev.ProcessEnded("rover_1", 1, "ended so"), 2.0)
+    assert of(commands, ev.ProcessLost) == [ev.ProcessLost("rover_1", 1, "ended so: out of solder", False)]
+    assert told(commands, msg.Gone) == ["world"]
+    assert ev.Leave("rover_1") in commands
+
+
+def test_without_a_world_the_run_is_cut_short_and_drains() -> None:
+    run = Run()
+    run.start()
+    commands = run(killed("world"), 3.5)
+    assert run.director.error == "cut short: 2.5 s after the start, the world ended by SIGKILL"
+    assert told(commands, msg.Drain) == ["planner", "rover_0", "rover_1"]
+    assert run.director.phase == "draining"
+
+
+def test_the_drain_ends_when_all_agents_have_drained_and_no_request_is_open() -> None:
+    run = Run().drain()
+    run.open = 1
+    for name in ("rover_0", "rover_1"):
+        assert of(run(ev.DrainCheck(), 11.1), ev.Wake)         # it looks again
+        run(ev.AgentDrained(name), 11.1)
+    assert of(run(ev.DrainCheck(), 11.2), ev.Wake)
+    run.open = 0
+    commands = run(ev.DrainCheck(), 11.3)
+    assert told(commands, msg.Shutdown) == ["world", "rover_0", "rover_1", "planner"]
+    assert ev.Wake(ns(11.3) + ns(5.0), ev.ShutdownLimit()) in commands
+
+
+def test_a_dead_agent_is_not_waited_for() -> None:
+    run = Run().drain()
+    run(ev.AgentDrained("rover_0"), 11.1)
+    run(killed("rover_1"), 11.1)
+    assert told(run(ev.DrainCheck(), 11.2), msg.Shutdown) == ["world", "rover_0", "planner"]
+
+
+def test_the_drain_takes_no_longer_than_the_longest_deadline_and_two_seconds() -> None:
+    run = Run().drain()
+    run.open = 5
+    assert told(run(ev.DrainCheck(), 13.5), msg.Shutdown) == []
+    assert told(run(ev.DrainCheck(), 13.51), msg.Shutdown) != []
+
+
+def test_the_loop_ends_with_the_last_process_or_at_the_limit() -> None:
+    run = Run().drain()
+    run(ev.DrainCheck(), 14.0)
+    assert run(ev.ShutdownLimit(), 19.0) == [ev.Stop()]
+    for name in ("world", "rover_0", "rover_1"):
+        commands = run(ev.ProcessEnded(name, 0, "ended with exit code 0"), 14.1)
+        assert commands == [ev.Leave(name), ev.ProcessStopped(name, 1)]
+    assert run(killed("planner"), 14.2) == [ev.Leave("planner"), ev.Stop()]      # no orderly end
+
+
+def test_the_first_interruption_drains_and_the_second_stops_at_once() -> None:
+    run = Run()
+    run.start()
+    assert told(run(ev.Interrupted(), 2.0), msg.Drain) == list(ROLES)
+    assert run(ev.Interrupted(), 2.1) == [ev.Stop()]
+    assert Run()(ev.Interrupted()) == [ev.Stop()]              # before the start there is nothing to drain
+
+
+def test_the_times_of_a_run_are_kept() -> None:
+    run = Run().drain()
+    run(ev.LoopEnded(), 15.0)
+    director = run.director
+    assert (director.start_ns, director.drain_ns, director.since_ns) == (T0, ns(11.0), ns(15.0))
+
+
+def fault(kind: Any, target: str = "rover_0", **fields: Any) -> Fault:
+    return msgspec.structs.replace(Fault(at_s=1.0, kind=kind, target=target), **fields)
+
+
+def test_faults_are_due_at_their_times_after_the_start() -> None:
+    kill = fault("kill")
+    assert ev.Wake(T0 + ns(1.0), ev.FaultDue(kill)) in Run(kill).start()
+
+
+def test_a_kill_is_recorded_as_planned() -> None:
+    kill = fault("kill")
+    run = Run(kill)
+    run.start()
+    assert run(ev.FaultDue(kill), 2.0) == [ev.FaultInjected(kill), ev.Kill("rover_0")]
+    assert of(run(killed("rover_0"), 2.1), ev.ProcessLost) == [ev.ProcessLost("rover_0", 1, "ended by SIGKILL", True)]
+
+
+@pytest.mark.parametrize("kind", ["kill", "stop", "slow"])
+def test_a_dead_process_gets_no_fault(kind: str) -> None:
+    late = fault(kind, for_s=1.0)
+    run = Run(late)
+    run.start()
+    run(killed("rover_0"), 1.5)
+    assert run(ev.FaultDue(late), 2.0) == []
+
+
+def test_a_restart_kills_then_starts_again_with_the_faults_that_last() -> None:
+    clock, restart = fault("clock", by_s=-60.0), fault("restart", after_s=0.5)
+    run = Run(clock, restart)
+    run.start()
+    run(ev.FaultDue(clock), 2.0)
+    assert run(ev.FaultDue(restart), 2.0) == [ev.FaultInjected(restart), ev.Kill("rover_0")]
+    assert run(ev.FaultDue(fault("kill")), 2.0) == []          # it is on its way back
+    ended = run(killed("rover_0"), 2.1)
+    assert ev.Wake(ns(2.1) + ns(0.5), ev.RestartDue(restart)) in ended
+    assert run(ev.RestartDue(restart), 2.6) == [ev.Spawn("rover_0", -60.0)]
+    back = run(ready("rover_0", boot=2), 3.0)
+    assert of(back, ev.FaultCleared) == [ev.FaultCleared(restart)]
+    names = [type(c.body) for c in back if isinstance(c, ev.Tell) and c.name == "rover_0"]
+    assert names == [msg.Afflicted, msg.Roster, msg.Start]     # its faults first
+    assert told(back, msg.Back) == ["world"]
+
+
+def test_a_dead_process_is_restarted_at_once_and_nothing_comes_back_after_the_streams() -> None:
+    restart = fault("restart", after_s=0.5)
+    run = Run(restart)
+    run.start()
+    run(killed("rover_0"), 1.5)
+    assert run(ev.FaultDue(restart), 2.0) == [ev.FaultInjected(restart), ev.Spawn("rover_0")]
+    late = Run(restart).drain()
+    assert late(ev.RestartDue(restart), 11.5) == late(ev.FaultDue(restart), 11.5) == []
+
+
+def test_a_pause_ends_with_the_last_of_two_and_with_the_streams() -> None:
+    short, long = fault("stop", for_s=1.0), fault("stop", at_s=1.5, for_s=60.0)
+    run = Run(short, long)
+    run.start()
+    assert run(ev.FaultDue(short), 2.0) == [
+        ev.FaultInjected(short), ev.Pause("rover_0"), ev.Wake(ns(3.0), ev.FaultExpired(short))]
+    run(ev.FaultDue(long), 2.5)
+    assert run(ev.FaultExpired(short), 3.0) == [ev.FaultCleared(short)]
+    assert run(ev.StreamsDone(), 11.0)[:2] == [ev.Continue("rover_0"), ev.FaultCleared(long)]
+    assert run(ev.FaultExpired(long), 62.5) == []
+
+
+def test_a_full_disk_is_an_order_to_the_record() -> None:
+    full = fault("disk_full", "", for_s=1.0)
+    run = Run(full)
+    run.start()
+    assert ev.DiskFull(True) in run(ev.FaultDue(full), 2.0)
+    assert run(ev.FaultExpired(full), 3.0) == [ev.DiskFull(False), ev.FaultCleared(full)]
+
+
+def test_an_event_of_no_kind_is_a_bug() -> None:
+    with pytest.raises(TypeError, match="no event of a run"):
+        Run()(ev.Event())

@@ -1,0 +1,297 @@
+"""Boards without a launcher: agents report to a collector, which writes a run folder when it is told to end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from swarm.cli.main import main
+from swarm.core.clock import FakeClock, ns
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.ports import Host, Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.world import LIDAR, Pose
+from swarm.core.settings.boards import Board
+from swarm.core.settings.launch_file import FleetSpec, StreamOn
+from swarm.core.settings.process_files import AgentFile, CollectorFile
+from swarm.core.settings.reading import dump
+from swarm.net.endpoint import Endpoint
+from swarm.telemetry import table
+from swarm.telemetry.board_collector import BoardCollector
+from swarm.telemetry.process import collected_launch
+from swarm.telemetry.recorder import RunFolder
+from tests.launcher.world import wait_until
+from tests.net.harness import Net
+from tests.patience import HANG_S
+
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+STREAM = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=20.0, deadline_s=HANG_S)
+FRAME = np.zeros((72, 96, 3), np.uint8)
+SCAN = np.full(LIDAR.beams, 3.0, np.float32)
+
+
+def settings(folder: Path, **changes: Any) -> CollectorFile:
+    return CollectorFile(**{
+        "version": 1, "swarm": "s", "out": str(folder / "out"), "fleet": [FleetSpec(name="rover", count=1, board="b")],
+        "streams": [STREAM], "boards": {"b": BOARD}, **changes})
+
+
+class Machine:
+    """It only notes that it was stopped."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def collector(folder: Path, clock: Any, timers: Any, transport: Any, **changes: Any) -> tuple[BoardCollector, Machine]:
+    given, machine = settings(folder, **changes), Machine()
+    host = Host(clock, timers, transport, machine)           # pyright: ignore[reportArgumentType]
+    out = RunFolder(Path(given.out))
+    return BoardCollector(host, given, collected_launch(given, "file"), out, lambda renderer: {}), machine
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "out" / "summary.json").read_text())
+
+
+# --- a real agent ---
+
+
+def test_an_agent_reports_its_requests_to_the_collector_of_its_roster(tmp_path: Path) -> None:
+    net = Net()
+    mule, world = net.endpoint("mule", boot=7, answers=True), net.endpoint("world", role="world")
+    ours: Endpoint = net.endpoint("collector", role="collector")
+    counting, machine = collector(tmp_path, net.loop.clock, net.loop, ours)
+    counting.begin()
+    path = tmp_path / "rover_0.yaml"
+    path.write_text(dump(AgentFile(
+        version=1, name="rover_0", swarm="s", board_name="b", board=BOARD, policy="local", behaviour="",
+        streams=[StreamSpec(name="detect", model="detector", rate_hz=20.0, deadline_s=HANG_S)],
+        roster=[mule.member, world.member, ours.member])))
+    child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)])
+    try:
+        net.until(lambda: any(isinstance(m.body, msg.Joined) for m in net.got["mule"]))
+        (rover,) = next(m.body.members for m in net.got["mule"] if isinstance(m.body, msg.Joined))
+        for endpoint in (mule, world, ours):
+            endpoint.join([rover])
+        sequence = iter(range(1, 1 << 30))
+
+        def requests_are_there() -> bool:
+            world.send("rover_0", msg.Sensed(
+                sequence=next(sequence), age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False,
+                frame=True), [SCAN, FRAME])
+            return (tmp_path / "out" / "events.jsonl").exists()      # the first request has been reported
+
+        net.until(requests_are_there)
+        counting.end()
+        net.until(lambda: machine.stopped)
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(HANG_S)
+        child.kill()
+        net.close()
+    figures = counting.finish(None)
+    assert figures["requests"]["submitted"] > 0
+    assert figures["requests"]["completed"] == figures["requests"]["submitted"]
+    assert figures == summary(tmp_path)
+    requests = table.read(tmp_path / "out" / "requests.parquet")
+    assert set(requests["agent"]) == {"rover_0"}
+    assert set(requests["ending"]) == {"completed"}
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `swarm collector FILE`; it is killed at the end."""
+    children: list[subprocess.Popen[str]] = []
+
+    def start(**changes: Any) -> subprocess.Popen[str]:
+        path = tmp_path / "collector.yaml"
+        path.write_text(dump(settings(tmp_path, **changes)))
+        children.append(subprocess.Popen(
+            [sys.executable, "-m", "swarm.cli.main", "collector", str(path)], stderr=subprocess.PIPE, text=True))
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+def test_sigterm_ends_the_command_with_a_run_folder(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    child = started()
+    manifest = tmp_path / "out" / "manifest.json"
+    wait_until(lambda: manifest.exists() and "revision" in manifest.read_text())     # it runs
+    child.send_signal(signal.SIGTERM)
+    _, errors = child.communicate(timeout=HANG_S)
+    assert (child.returncode, errors) == (0, "")
+    figures = summary(tmp_path)
+    assert (figures["scenario"], figures["policy"], figures["ran_s"]) == ("", "", 0.0)
+    assert figures["transport"]["security"] == "plaintext"
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"out": ""}, "out: no folder"),
+    ({"launch": "a.yaml"}, "launch: a launch file, and fleet, streams or boards beside it"),
+    ({"boards": {}}, "fleet[0].board: no board of this file is called 'b'"),
+    ({"fleet": []}, "streams[0].on: no fleet is called 'rover'"),
+    ({"drain_s": -1.0}, "drain_s: -1 is too small"),
+    ({"bind": "10.0.0.1:7000"}, "bind: 10.0.0.1:7000 is beyond this machine"),
+    ({"launch": "nowhere.yaml", "fleet": [], "streams": [], "boards": {}}, "nowhere.yaml: No such file"),
+])
+def test_a_mistake_in_the_file_is_one_line(
+    changes: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "collector.yaml"
+    path.write_text(dump(settings(tmp_path, **changes)))
+    assert main(["collector", str(path)]) == 2
+    _, err = capsys.readouterr()
+    assert err.count("\n") == 1
+    assert told in err
+
+
+def test_a_folder_with_other_things_is_named_as_the_file_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").touch()
+    path = tmp_path / "collector.yaml"
+    path.write_text(dump(settings(tmp_path, out=str(tmp_path))))
+    assert main(["collector", str(path)]) == 2
+    assert f"collector.yaml: out: {tmp_path}: the folder holds" in capsys.readouterr().err
+
+
+def test_a_launch_file_says_what_is_run(tmp_path: Path) -> None:
+    given = settings(tmp_path, launch="run.yaml", fleet=[], streams=[], boards={})
+    (tmp_path / "run.yaml").write_text(
+        "{version: 1, scenario: patrol, policy: local, fleet: [{name: rover, count: 1, board: b}], streams: [], "
+        "boards: {b: {speed: {fp32: 0.5, int8: 0.5}, memory_mb: 1, power_w: 1, source: test}}}")
+    launch = collected_launch(given, str(tmp_path / "collector.yaml"))
+    assert (launch.scenario, launch.policy, [fleet.name for fleet in launch.fleet]) == ("patrol", "local", ["rover"])
+
+
+# --- what it decides, on a clock of the test's ---
+
+
+class Desk:
+    """The ports of a collector: a clock that the test advances, timers that it runs, members that it speaks for."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.clock, self.waiting = FakeClock(), []
+        self.member = msg.Member(name="collector", role="collector", urgent="u", bulk="b", boot=1)
+        self.counting, self.machine = collector(folder, self.clock, self, self, **changes)
+        self.counting.begin()
+        self.open: dict[int, RequestId] = {}
+
+    def attach(self, received: Callable[[Received], None], undelivered: Any) -> None:
+        self.received = received
+
+    def join(self, members: Any) -> None:
+        pass
+
+    def peers(self, *roles: str) -> list[str]:
+        return []
+
+    def role(self, name: str) -> str:
+        return "agent"
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> None:
+        self.waiting.append((self.clock.now_ns() + delay_ns, callback))
+
+    def advance(self, by_s: float) -> None:
+        """Time passes; what falls due is called."""
+        now = self.clock.advance(by_s)
+        due = [callback for at_ns, callback in self.waiting if at_ns <= now]
+        self.waiting = [(at_ns, callback) for at_ns, callback in self.waiting if at_ns > now]
+        for callback in due:
+            callback()
+
+    def say(self, body: msg.Body, boot: int = 1) -> None:
+        now = self.clock.now_ns()
+        self.received(Received("rover_0", boot, body, [], None, now, now))
+
+    def submit(self, number: int, boot: int = 1) -> None:
+        request = self.open[number] = RequestId("rover_0", boot, number)
+        self.say(msg.Submitted(request=request, stream="detect"), boot)
+
+    def complete(self, number: int) -> None:
+        request = self.open.pop(number)
+        self.say(msg.Ended(span=Span(
+            request=request, stream="detect", model="detector", priority=0, captured_ns=0, submitted_ns=0,
+            deadline_ns=ns(1.0), ran_on="rover_0", ended_ns=1, ending="completed")), request.boot)
+
+
+def test_the_run_begins_with_the_first_request_and_ends_with_the_signal(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.advance(100.0)
+    desk.submit(1)
+    desk.complete(1)
+    desk.advance(8.0)
+    desk.counting.end()
+    assert desk.machine.stopped
+    figures = desk.counting.finish(None)
+    assert (figures["ran_s"], figures["duration_s"], figures["first_result_s"]) == (8.0, 8.0, 100.0)
+
+
+def test_at_the_end_open_requests_are_awaited_and_new_ones_are_not_counted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.submit(1)
+    desk.counting.end()
+    desk.submit(2)
+    desk.complete(2)
+    desk.advance(0.1)
+    assert not desk.machine.stopped
+    desk.complete(1)
+    desk.advance(0.1)
+    assert desk.machine.stopped
+    requests = desk.counting.finish(None)["requests"]
+    assert (requests["submitted"], requests["completed"], requests["lost"]) == (1, 1, 0)
+
+
+def test_requests_of_a_silent_agent_fail_and_do_not_keep_the_process(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, drain_s=4.0)
+    desk.submit(1)
+    desk.counting.end()
+    desk.advance(3.9)
+    assert not desk.machine.stopped
+    desk.advance(0.2)
+    assert desk.machine.stopped
+    requests = desk.counting.finish(None)["requests"]
+    assert (requests["failed_by"], requests["lost"]) == ({"agent_lost": 1}, 0)
+
+
+def test_a_second_signal_ends_at_once_and_a_request_of_a_living_agent_is_lost(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.submit(1)
+    desk.counting.end()
+    desk.counting.end()
+    assert desk.machine.stopped
+    assert desk.counting.finish(None)["requests"]["lost"] == 1
+
+
+def test_an_agent_that_started_anew_has_lost_its_open_requests(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.submit(1)
+    desk.submit(2, boot=2)
+    desk.complete(2)
+    desk.counting.end()
+    requests = desk.counting.finish(None)["requests"]
+    assert (requests["completed"], requests["failed_by"]) == (1, {"agent_lost": 1})
