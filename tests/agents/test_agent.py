@@ -224,5 +224,5 @@ def test_it_ends_when_its_file_is_wrong(tmp_path: Path) -> None:
     child = subprocess.run(
         [sys.executable, "-m", "swarm.cli.main", "agent", str(path)], capture_output=True, text=True, timeout=HANG_S)
     assert child.returncode == 2
-    assert "`nme`" in child.stderr
+    assert "unknown key 'nme'" in child.stderr
     assert len(child.stderr.splitlines()) == 1

@@ -3,7 +3,6 @@
 import msgspec
 import numpy as np
 import pytest
-from models.tasks.image import ImageInput
 
 from models.camera_input import ImageInput
 from models.store import ARTEFACTS, ModelError, load_card

@@ -74,6 +74,25 @@ class FakeTimers:
         return True
 
 
+class ProcessTimers:
+    """The timers of one process: what it has asked for does not happen after its end."""
+
+    def __init__(self, timers: FakeTimers, alive: Callable[[], bool]) -> None:
+        self._timers, self._alive = timers, alive
+
+    def at(self, when_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        return self._timers.at(when_ns, self._guarded(callback))
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        return self._timers.after(delay_ns, self._guarded(callback))
+
+    def every(self, period_ns: int, callback: Callable[[], None]) -> FakeTimer:
+        return self._timers.every(period_ns, self._guarded(callback))
+
+    def _guarded(self, callback: Callable[[], None]) -> Callable[[], None]:
+        return lambda: callback() if self._alive() else None
+
+
 class FakeTransport:
     """One process's end of the stage's network: what is sent to a joined member arrives after `TRIP_NS`."""
 
@@ -114,7 +133,7 @@ class FakeTransport:
         tag: Hashable = None,
     ) -> bool:
         target = self._stage.transports.get(to)
-        if to not in self._peers or target is None:
+        if to not in self._peers or target is None or self._stage.transports.get(self.member.name) is not self:
             return False
         arrays = [contiguous(tensor) for tensor in tensors]
         frames = encode(Envelope(
@@ -194,7 +213,8 @@ class Stage:
         member = Member(name=name, role=role, urgent=f"tcp://127.0.0.1:{pid}", bulk=f"tcp://127.0.0.1:{pid + 10_000}",
                         boot=pid)
         transport = self.transports[name] = FakeTransport(self, member)
-        return Host(self.clock, self.timers, transport, FakeMachine(self, name, pid))
+        timers = ProcessTimers(self.timers, lambda: self.transports.get(name) is transport)
+        return Host(self.clock, timers, transport, FakeMachine(self, name, pid))
 
     def end(self, name: str) -> None:
         """A process is over: nothing reaches it any more."""
