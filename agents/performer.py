@@ -14,12 +14,12 @@ from agents.runtime.offer import Offer
 from agents.scheduling import events as ev
 from agents.scheduling.offloads import UNREACHABLE
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Host, Received, Timer
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome, Pose
+from swarm.core.units import ns, seconds
 
 TIMERS = (ev.SetTimer, ev.CancelTimers)
 

@@ -23,13 +23,13 @@ from agents.scheduling import events as ev
 from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns
 from swarm.core.ports import Files, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report, SensorSuite
 from swarm.core.settings.process_files import AgentFile
-from swarm.membership.events import Came, Doubted, Lost
+from swarm.core.units import ns
+from swarm.membership.events import Failed, Joined, Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
@@ -116,8 +116,8 @@ class Robot:
                 self._performer.handle(ev.StageCancelled(request=request, peer=peer))
             case msg.Heartbeat(busy_s=busy_s, advert=known) | msg.HeartbeatAck(busy_s=busy_s, advert=known):
                 self._life(peer, message.boot, busy_s, known)
-            case msg.Rumour():
-                self._failures.rumour(body)
+            case msg.Gossip():
+                self._failures.gossip(body)
             case msg.Advert():
                 self._peers.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
@@ -126,7 +126,7 @@ class Robot:
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(report=report, verdict=verdict):
                 self._behave(behaviours.Verdict(report, verdict))
-            case msg.Afflicted(slow=slow):
+            case msg.InjectedFaults(slow=slow):
                 self._runner.slow_down(slow)
             case msg.Start():
                 self._streaming = True
@@ -224,14 +224,14 @@ class Robot:
     def _changed(self, change: Changed) -> None:
         """The failure detector sees a peer otherwise."""
         match change:
-            case Came(name=name, boot=boot, back=back):
+            case Joined(name=name, boot=boot, back=back):
                 self._advertised_ns.pop(name, None)
                 self._peers.heard(name, boot, 0.0, self._clock.now_ns())
                 if back:
                     self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))
-            case Doubted(name=name, doubted=doubted):
-                self._peers.doubted(name, doubted)
-            case Lost(name=name):
+            case Suspected(name=name, suspected=suspected):
+                self._peers.suspected(name, suspected)
+            case Failed(name=name):
                 self._peers.lost(name)
                 self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": name}))
                 self._performer.handle(ev.PeerLost(peer=name))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from sim_worlds.lag_histogram import LagHistogram
 from sim_worlds.world import World
-from swarm.core.clock import ns, seconds
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import WorldFile
+from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
 
 MOST_STEPS = 24                      # at most a tenth of a second is caught up in one turn; beyond that, time slows

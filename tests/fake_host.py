@@ -9,10 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from swarm.core.clock import FakeClock, ns
 from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.ports import Host, Received, Traffic
-from swarm.core.protocol.messages import Afflicted, Body, Member
+from swarm.core.protocol.messages import Body, InjectedFaults, Member
+from swarm.core.units import ns
+from tests.clock import FakeClock
 
 
 class FakeTimer:
@@ -67,7 +68,7 @@ class FakeTransport:
         self.estimators: dict[str, LinkEstimator] = {}
         self.sent: list[tuple[str, Body]] = []
         self.closed: set[str] = set()
-        self.injected: list[Afflicted] = []
+        self.injected: list[InjectedFaults] = []
         self.receive: Callable[[Received], None] = lambda message: None
 
     @property
@@ -117,7 +118,7 @@ class FakeTransport:
     def links(self) -> dict[str, LinkQuality]:
         return {name: estimator.quality for name, estimator in self.estimators.items()}
 
-    def inject(self, faults: Afflicted) -> None:
+    def inject(self, faults: InjectedFaults) -> None:
         self.injected.append(faults)
 
     def traffic(self) -> Traffic:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.core.clock import ns
+from swarm.core.units import ns
 
 HANG_S = 120.0
 HANG_NS = ns(HANG_S)

@@ -10,9 +10,9 @@ import collections
 from collections.abc import Sequence
 from statistics import median
 
-from swarm.core.clock import ns
 from swarm.core.policy.cost import slowed
 from swarm.core.policy.plan import Profile
+from swarm.core.units import ns
 
 RUNS = 5                             # of which the median counts: one hiccup is none, three slow runs in five are slow
 NOTABLE = 2.0                        # a change by this factor is worth telling: smaller ones, peers see for themselves

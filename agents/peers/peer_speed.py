@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarm.core.clock import seconds
 from swarm.core.policy.cost import leg_p50_s, slowed, together_p50_s
 from swarm.core.policy.plan import Leg, Profile
+from swarm.core.units import seconds
 
 WEIGHT = 0.25                        # of what was seen last
 BOUNDS = (0.125, 8.0)                # of a factor

@@ -8,12 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from agents.peers.peer_speed import PeerSpeed
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import PeerView, by_speed, leg_p50_s, named
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.core.units import ns, seconds
 
 ENGAGED_S = 2.0                      # after work was given to it, a peer is watched for so long
 
@@ -26,7 +26,7 @@ class _Peer(msgspec.Struct):
     link: LinkQuality = LinkQuality()
     busy_until_ns: int = 0                          # by its own word
     engaged_until_ns: int = 0
-    doubted: bool = False                           # it gets no new work
+    suspected: bool = False                           # it gets no new work
     sent_ns: dict[RequestId, int] = {}              # work given to it since then, which its word does not include
     sent_sum_ns: int = 0                            # all of that
     wary_until_ns: int = 0                          # it refused or failed lately: no new work until then
@@ -84,10 +84,10 @@ class PeerTable:
         known.sent_ns, known.sent_sum_ns = {}, 0
         return came
 
-    def doubted(self, peer: str, doubted: bool) -> None:
+    def suspected(self, peer: str, suspected: bool) -> None:
         """Whether it is to get no new work for now."""
         if peer in self._peers:
-            self._peers[peer].doubted = doubted
+            self._peers[peer].suspected = suspected
 
     def lost(self, peer: str) -> bool:
         """It is there no more. Returns whether it was."""
@@ -166,7 +166,7 @@ class PeerTable:
         """Peers that may be given work now."""
         return {
             name: _view(name, known, now) for name, known in self._peers.items()
-            if known.profiles and not known.doubted and now >= known.wary_until_ns
+            if known.profiles and not known.suspected and now >= known.wary_until_ns
         }
 
     def alive(self, now: int) -> dict[str, PeerView]:

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from agents.ports import Ended, Given, Made, RunEnd, RunOrder
 from agents.scheduling.queue.preemption import CUT_S, cut_now
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.policy.plan import Leg
+from swarm.core.units import ns, seconds
 
 PATIENCE = 1.25                      # a stage that others wait for may take so many times its median
 

@@ -17,9 +17,9 @@ from agents.runtime.loader import Loader
 from agents.runtime.sessions import Loaded, Sessions
 from models.pipeline import Pipeline
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import seconds
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock
+from swarm.core.units import seconds
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ what they do not need is.
 
 from __future__ import annotations
 
-from swarm.core.clock import seconds
 from swarm.core.policy.plan import StreamSpec
+from swarm.core.units import seconds
 
 BURST_S = 1.0                        # of the spare run time that may be used at once, per executor
 

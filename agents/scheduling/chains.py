@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import LegRun, LegTimes, Span
+from swarm.core.units import ns
 
 
 def runs(route: Sequence[Leg]) -> list[LegRun]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from swarm.core.clock import ns
 from swarm.core.policy.draw import uniform
 from swarm.core.policy.plan import StreamSpec
+from swarm.core.units import ns
 
 
 class DueFrames:

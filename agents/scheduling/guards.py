@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.clock import NEVER_NS, ns
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile
 from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.units import NEVER_NS, ns
 
 
 class Guard(msgspec.Struct, frozen=True):

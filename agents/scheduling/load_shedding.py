@@ -20,9 +20,9 @@ from typing import Literal
 
 import msgspec
 
-from swarm.core.clock import ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import Span
+from swarm.core.units import ns
 
 THINNED, DROPPED = "thinned", "dropped"
 MISSES = ("superseded", "expired", "no_answer")      # reasons that say that time did not suffice

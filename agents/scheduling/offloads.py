@@ -14,9 +14,9 @@ from agents.scheduling.chains import record, runs
 from agents.scheduling.guards import Guards
 from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.queue.run_queue import RunQueue
-from swarm.core.clock import NS, ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import LegTimes, Span
+from swarm.core.units import NS, ns
 
 UNREACHABLE = "unreachable"          # the reason of a refusal by our own network
 WARY_S = 0.3                         # a peer that refused gets no new work for this long

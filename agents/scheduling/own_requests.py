@@ -20,12 +20,12 @@ from agents.scheduling.placements import Placements
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.clock import NS, ns, seconds
 from swarm.core.policy import policies
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.route import Situation, cheaper, home_choice, next_best
 from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
+from swarm.core.units import NS, ns, seconds
 
 GRACE_NS = ns(0.5)                   # a peer's answer is waited for this long beyond the deadline
 SAMPLED = 16                         # of so many requests, one has its next best choice recorded

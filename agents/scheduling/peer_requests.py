@@ -17,10 +17,10 @@ from agents.scheduling.admission import AdmissionBudget
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import away_s, leg_p50_s
 from swarm.core.policy.plan import Profile, is_chain
 from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.core.units import ns, seconds
 
 QUEUE_BOUND = 32                     # runs that wait, past which no peer's is taken
 PEER_BOUND = QUEUE_BOUND // 4        # runs that wait for one peer: it cannot keep the others out

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Placement, Plan
+from swarm.core.units import ns
 
 
 class Placements:

@@ -21,9 +21,9 @@ from agents.scheduling.queue.preemption import impatience
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.clock import seconds
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile, StreamSpec
+from swarm.core.units import seconds
 
 MOST_HELD = 16                       # runs that guards hold back, past which no peer's is looked at
 

@@ -9,9 +9,9 @@ import msgspec
 from agents.peers.own_speed import OwnSpeed, scaled
 from agents.scheduling import events as ev
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.clock import NEVER_NS, ns
 from swarm.core.policy.cost import LONG_S, by_speed, leg_p50_s, named
 from swarm.core.policy.plan import Profile
+from swarm.core.units import NEVER_NS, ns
 
 ASKED_NS = ns(10.0)
 """Urgent work that a peer asked for is reckoned with for so long; a robot's own streams always are."""

@@ -24,10 +24,10 @@ from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card, names
 from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
 from swarm.bench.support.stats import quantile
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Outcome
+from swarm.core.units import ns, seconds
 from swarm.telemetry.text_table import text_table
 
 ROUNDS = 25

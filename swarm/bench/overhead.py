@@ -29,10 +29,10 @@ from agents.scheduling.scheduler import Scheduler
 from models.store import ARTEFACTS
 from swarm.bench.support.rig import HOST, NAME, Rig, black_frame
 from swarm.bench.support.stats import quantile
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Outcome
+from swarm.core.units import ns, seconds
 from swarm.telemetry.text_table import text_table
 
 RATE_HZ = 50.0

@@ -29,10 +29,10 @@ from models.pipeline import Pipeline
 from models.session import Session
 from swarm.bench.support.rig import NAME, Rig
 from swarm.bench.support.stats import quantile
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import MOST_STAGES, Leg, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detections, Outcome
+from swarm.core.units import ns, seconds
 from swarm.telemetry.text_table import text_table
 
 NEEDS = ("onnx",)

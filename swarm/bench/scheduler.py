@@ -18,11 +18,12 @@ from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from swarm.bench.support.stats import quantile
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import MonotonicClock
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.core.units import ns
 from swarm.telemetry.text_table import text_table
 
 STREAMS = 64

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from swarm.core.clock import MonotonicClock, seconds
+from swarm.core.clock import MonotonicClock
+from swarm.core.units import seconds
 
 EVERY_S = 5.0
 """Between two lines where stderr is no terminal."""

@@ -5,39 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-NS = 1_000_000_000
-NEVER_NS = 1 << 62                   # later than any time
-
-
-def ns(seconds: float) -> int:
-    """Seconds to integer nanoseconds."""
-    return round(seconds * NS)
-
-
-def seconds(nanoseconds: int) -> float:
-    """Integer nanoseconds to seconds."""
-    return nanoseconds / NS
-
 
 class MonotonicClock:
     """The operating system's monotonic clock."""
 
     def now_ns(self) -> int:
         return time.monotonic_ns()
-
-
-class FakeClock:
-    """A clock that stands until it is told to advance."""
-
-    def __init__(self, at_ns: int = 0) -> None:
-        self.at_ns = at_ns
-
-    def now_ns(self) -> int:
-        return self.at_ns
-
-    def advance(self, by_s: float) -> int:
-        self.at_ns += ns(by_s)
-        return self.at_ns
 
 
 class WallClock:

@@ -15,7 +15,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from swarm.core.policy.link import LinkEstimator, LinkQuality
-from swarm.core.protocol.messages import Afflicted, Body, Member
+from swarm.core.protocol.messages import Body, InjectedFaults, Member
 
 
 class Clock(Protocol):
@@ -123,7 +123,7 @@ class Transport(Protocol):
         """The measured quality of the links to all members."""
         ...
 
-    def inject(self, faults: Afflicted) -> None:
+    def inject(self, faults: InjectedFaults) -> None:
         """Lose and corrupt messages of peers as these injected faults say, from now on and in no other way."""
         ...
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.clock import MonotonicClock, WallClock, ns, process_age_s, seconds
+from swarm.core.clock import MonotonicClock, WallClock, process_age_s
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.settings import reading
+from swarm.core.units import ns, seconds
 from swarm.launcher.processes import Child, Children, swarm_command
 from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.run_keys import RunKeys

@@ -25,7 +25,7 @@ class Tell(msgspec.Struct, frozen=True):
     silent: bool
 
 
-class Came(msgspec.Struct, frozen=True):
+class Joined(msgspec.Struct, frozen=True):
     """A member is present: for the first time, after a restart, or `back` after a loss."""
 
     name: str
@@ -33,21 +33,21 @@ class Came(msgspec.Struct, frozen=True):
     back: bool
 
 
-class Lost(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True):
     """This start of a member is no longer present: its state is gone."""
 
     name: str
     boot: int
 
 
-class Doubted(msgspec.Struct, frozen=True):
+class Suspected(msgspec.Struct, frozen=True):
     """A member became suspected, or is no longer suspected. A suspected member gets no new work."""
 
     name: str
-    doubted: bool
+    suspected: bool
 
 
-Command = Probe | Tell | Came | Lost | Doubted
+Command = Probe | Tell | Joined | Failed | Suspected
 
 
 class MembershipStatistics(msgspec.Struct, frozen=True):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from swarm.core.ports import Host, Received, Timer
 from swarm.core.protocol import messages as msg
-from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
+from swarm.membership.events import Command, Failed, Joined, Probe, Suspected, Tell
 from swarm.membership.participant import Participant
 from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import Membership
 
-Changed = Came | Lost | Doubted
+Changed = Joined | Failed | Suspected
 
 
 class FailureDetector:
@@ -52,7 +52,7 @@ class FailureDetector:
             self._do(commands)
         return not self.view.is_stale(peer, boot)
 
-    def rumour(self, told: msg.Rumour) -> None:
+    def gossip(self, told: msg.Gossip) -> None:
         """Gossip of another member about a third one."""
         if told.about != self._participant.name:
             self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
@@ -69,7 +69,7 @@ class FailureDetector:
                     self._participant.beat(names)
                 case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:
-                        self._net.send(name, msg.Rumour(about=about, boot=boot, silent=silent))
+                        self._net.send(name, msg.Gossip(about=about, boot=boot, silent=silent))
                 case _:
                     self._changed(command)
         if self._timer is not None:

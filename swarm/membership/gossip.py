@@ -6,7 +6,7 @@ the rules of suspicion nor the ring depend on it.
 
 from __future__ import annotations
 
-from swarm.core.clock import seconds
+from swarm.core.units import seconds
 
 BURST_PER_MEMBER = 2
 REFILL_PER_S = 0.5                   # in total

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from swarm.core.ports import Transport
-from swarm.core.protocol.messages import Joined, Member
+from swarm.core.protocol.messages import Introduction, Member
 from swarm.core.settings import rules
 
 PEER_ROLES = ("agent", "planner")
@@ -40,7 +40,7 @@ class Introductions:
         """Tell a member our address, and those of others. False: it cannot be reached yet."""
         net = self._transport
         others = [net.where(name) for name in net.peers(*PEER_ROLES) if name != to]
-        return net.send(to, Joined(members=[net.member, *(m for m in others if m)]))
+        return net.send(to, Introduction(members=[net.member, *(m for m in others if m)]))
 
     def introduced(self, sender: str, members: Sequence[Member]) -> None:
         """A member sends its own address and those of others; we tell the others about a newcomer."""
@@ -53,7 +53,7 @@ class Introductions:
             self.join([own])
             for other in net.peers(*PEER_ROLES) if known is None and net.where(sender) == own else ():
                 if other != sender:                  # the newcomer gets their addresses from `introduce`
-                    net.send(other, Joined(members=[own]))
+                    net.send(other, Introduction(members=[own]))
         elif known is not None:
             strangers = [m for m in members if m.role == "agent" and net.where(m.name) is None]
             self.guests.update(m.name for m in strangers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable
 
-from swarm.core.clock import ns
 from swarm.core.ports import Timers
 from swarm.core.protocol.messages import Body
+from swarm.core.units import ns
 
 BOUND = 20_000
 RETRY_NS = ns(0.02)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Sequence
 
-from swarm.core.clock import ns, seconds
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
 from swarm.core.settings.process_files import ProcessFile
+from swarm.core.units import ns, seconds
 from swarm.membership.introductions import PEER_ROLES, Introductions
 from swarm.membership.probes import Probes
 
@@ -22,7 +22,7 @@ REPORT_ROLES = ("launcher", "collector")
 class Participant:
     """It joins through the launcher or, on a board, by the roster in its file.
 
-    `handler` gets every message but those that are handled here: Roster, Joined and Shutdown.
+    `handler` gets every message but those that are handled here: Roster, Introduction and Shutdown.
     busy_s, advert_of: content of heartbeats: the work in hand, and the number of the peer's advert that is known.
     met: told of members that joined, or have another address.
     undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
@@ -99,7 +99,7 @@ class Participant:
 
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
-        if isinstance(body, msg.Joined) and self.net.role(sender) in ("", *PEER_ROLES):
+        if isinstance(body, msg.Introduction) and self.net.role(sender) in ("", *PEER_ROLES):
             self._introductions.introduced(sender, body.members)     # the only message that a stranger may send
         elif not msg.may_say(self.net.role(sender), body):
             self._refuse(f"{type(body).__name__} of {sender}, which may not send it")
@@ -108,7 +108,7 @@ class Participant:
             self._introductions.join(body.members)
         elif isinstance(body, msg.Shutdown):
             self._host.machine.stop()
-        elif isinstance(body, msg.Afflicted):
+        elif isinstance(body, msg.InjectedFaults):
             self.net.inject(body)
             self._host.machine.step_wall_clock(body.clock_step_s)
             self._handler(message)

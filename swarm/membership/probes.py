@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.link import LinkEstimator
+from swarm.core.units import ns, seconds
 
 LOST_NS = ns(1.0)                    # a probe without an answer for this long counts as lost
 MOST_IN_FLIGHT = 32                  # probes of one peer

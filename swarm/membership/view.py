@@ -16,8 +16,18 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from swarm.core.clock import NEVER_NS, ns
-from swarm.membership.events import PRESENT, Came, Command, Doubted, Lost, MembershipStatistics, Probe, State, Tell
+from swarm.core.units import NEVER_NS, ns
+from swarm.membership.events import (
+    PRESENT,
+    Command,
+    Failed,
+    Joined,
+    MembershipStatistics,
+    Probe,
+    State,
+    Suspected,
+    Tell,
+)
 from swarm.membership.gossip import GossipBudget
 from swarm.membership.ring import NEIGHBOURS, Ring, ring_hash
 
@@ -96,7 +106,7 @@ class Membership:
             out += self._returned(name, member, now)
         elif member.state == "suspect":
             member.state, member.changed_ns = "alive", now
-            out.append(Doubted(name, doubted=False))
+            out.append(Suspected(name, suspected=False))
         member.told = False
         return out
 
@@ -145,7 +155,7 @@ class Membership:
         for name, member in self._members.items():
             if member.state == "back" and now - member.changed_ns >= ns(HEARTBEAT_S):
                 member.state, member.changed_ns = "alive", now
-                out.append(Doubted(name, doubted=False))
+                out.append(Suspected(name, suspected=False))
             out += self._judge(name, member, now)
             if now >= self._again_ns(member):
                 again.append(name)
@@ -226,18 +236,18 @@ class Membership:
             suspected_already = member.state == "back"
             member.state, member.changed_ns = "suspect", now
             told = [] if member.told and name not in self._ring.near() else self._tell(name, member, True, now)
-            return [*([] if suspected_already else [Doubted(name, doubted=True)]), *told]
+            return [*([] if suspected_already else [Suspected(name, suspected=True)]), *told]
         return []
 
     def _lose(self, name: str, member: _Member, now: int) -> list[Command]:
         member.state, member.open_ns, member.changed_ns, member.told = "lost", None, now, False
-        return [Lost(name, member.boot)]
+        return [Failed(name, member.boot)]
 
     def _returned(self, name: str, member: _Member, now: int) -> list[Command]:
         back = member.state == "lost"
         member.state, member.changed_ns = "back" if back else "alive", now
         told = self._tell(name, member, False, now) if back and not member.told else []
-        return [Came(name, member.boot, back), *([Doubted(name, doubted=True)] if back else []), *told]
+        return [Joined(name, member.boot, back), *([Suspected(name, suspected=True)] if back else []), *told]
 
     def _tell(self, about: str, member: _Member, silent: bool, now: int) -> list[Command]:
         if not self._gossip.take(silent, len(self._members), now):

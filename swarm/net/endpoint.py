@@ -23,7 +23,7 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.ports import Received, Traffic
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
-from swarm.core.protocol.messages import Afflicted, Body, Member
+from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Buffer, Envelope, Receipt, WireError
 from swarm.core.settings.errors import BadInput
 from swarm.net import sockets
@@ -221,7 +221,7 @@ class Endpoint:
 
     # --- the rest ---
 
-    def inject(self, faults: Afflicted) -> None:
+    def inject(self, faults: InjectedFaults) -> None:
         """Lose and corrupt messages of peers as these injected faults say, from now on and in no other way."""
         self.impairment.become(faults)
 

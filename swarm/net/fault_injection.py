@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from swarm.core.policy import draw
-from swarm.core.protocol.messages import Afflicted
+from swarm.core.protocol.messages import InjectedFaults
 
 MOST_FLIPS = 8                       # bits of one message
 
@@ -21,13 +21,13 @@ class Impairment:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._faults = Afflicted()
+        self._faults = InjectedFaults()
         self._deaf_to: frozenset[str] = frozenset()
         self._draws: random.Random = draw.stream(0, "impair", name)
         self.active = False
         self.dropped = self.corrupted = 0           # messages
 
-    def become(self, faults: Afflicted) -> None:
+    def become(self, faults: InjectedFaults) -> None:
         """Inject these faults from now on, and no others; the same faults again change nothing."""
         if faults.seed != self._faults.seed:
             self._draws = draw.stream(faults.seed, "impair", self._name)

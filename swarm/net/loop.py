@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from swarm.core.clock import ns
 from swarm.core.ports import Clock
+from swarm.core.units import ns
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import msgspec
 
 from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import Body
-from swarm.membership.events import Came, Lost
+from swarm.membership.events import Failed, Joined
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.place import Solution
 
@@ -32,7 +32,7 @@ class Solved(msgspec.Struct, frozen=True):
     refined: bool = False
 
 
-Event = Heard | Came | Lost | Tick | Solved
+Event = Heard | Joined | Failed | Tick | Solved
 
 
 class Solve(msgspec.Struct, frozen=True):

@@ -10,11 +10,11 @@ import logging
 
 import msgspec
 
-from swarm.core.clock import ns
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.settings.process_files import PlannerFile
-from swarm.membership.events import Doubted
+from swarm.core.units import ns
+from swarm.membership.events import Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.participant import Participant
 from swarm.membership.view import MOST
@@ -59,13 +59,13 @@ class Planner:
         if isinstance(message.body, msg.Start):
             self._streams_begin()
         elif self._net.role(message.sender) == "agent" and self._failures.heard(message):
-            if isinstance(message.body, msg.Rumour):
-                self._failures.rumour(message.body)
+            if isinstance(message.body, msg.Gossip):
+                self._failures.gossip(message.body)
             else:
                 self._handle(Heard(message.sender, message.boot, message.body))
 
     def _changed(self, change: Changed) -> None:
-        if not isinstance(change, Doubted):          # a suspicion may be over in an instant: plans do not follow it
+        if not isinstance(change, Suspected):          # a suspicion may be over in an instant: plans do not follow it
             self._handle(change)
 
     def _streams_begin(self) -> None:

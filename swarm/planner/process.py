@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from swarm.core.clock import seconds
 from swarm.core.policy.plan import Placement
 from swarm.core.settings.process_files import PlannerFile
+from swarm.core.units import seconds
 from swarm.net.loop import Loop
 from swarm.net.process import Process, log_to_stderr
 from swarm.planner.events import Solve, Solved

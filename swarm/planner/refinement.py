@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swarm.core.clock import ns
 from swarm.core.ports import Timers
+from swarm.core.units import ns
 from swarm.planner.events import Solve, Solved
 from swarm.planner.ports import Refined, Refiner
 

@@ -19,11 +19,11 @@ from math import inf
 
 import msgspec
 
-from swarm.core.clock import ns
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Plan, Profile
 from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
-from swarm.membership.events import Came, Lost
+from swarm.core.units import ns
+from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.feedback import BusyShares
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
@@ -73,10 +73,10 @@ class PlannerState:
         match event:
             case Heard(sender=sender, boot=boot, body=body):
                 self._heard(sender, boot, body, now, out)
-            case Came(name=name, boot=boot):
+            case Joined(name=name, boot=boot):
                 self._present[name] = boot
                 self._in_team(name, now, out)
-            case Lost(name=name):
+            case Failed(name=name):
                 planned = name in self._members()
                 self._present.pop(name, None)
                 if planned:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol import messages as msg
 from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.units import ns, seconds
 from swarm.run import events as ev
 from swarm.run.faults import FaultInjection
 from swarm.run.roster import Roster

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from swarm.core.clock import ns
 from swarm.core.policy.faults import Fault, affected, expand, injected
 from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.units import ns
 from swarm.run import events as ev
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from swarm.core.clock import ns, seconds
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
+from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
 from swarm.telemetry.collector import Collector, EncryptionCost, Record
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from swarm.core.clock import seconds
 from swarm.core.policy.faults import Fault
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.units import seconds
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone, Loss, crash
 from swarm.telemetry.figures.summary import summarise

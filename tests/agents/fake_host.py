@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run, VariantTimes
 from agents.runtime.offer import Offer
-from swarm.core.clock import FakeClock, ns, seconds
 from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Host, Received, Traffic
-from swarm.core.protocol.messages import Afflicted, Body, Member
+from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.world import Detections
+from swarm.core.units import ns, seconds
+from tests.clock import FakeClock
 
 LATENCY_S = 0.001
 
@@ -150,7 +151,7 @@ class FakeTransport:
     def links(self) -> dict[str, LinkQuality]:
         return {name: link.quality for name, link in self._links.items()}
 
-    def inject(self, faults: Afflicted) -> None:
+    def inject(self, faults: InjectedFaults) -> None:
         raise AssertionError("no faults are injected here")
 
     def traffic(self) -> Traffic:

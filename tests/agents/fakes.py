@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg, Placement, Plan, Profile, StageProfile, StreamSpec
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.core.units import ns
 
 BOOT = 1
 

@@ -35,7 +35,7 @@ class Field:
             roster=[self.mule.member])))
         self.child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)])
         try:
-            self.rover = self.heard("mule", msg.Joined).members[0]
+            self.rover = self.heard("mule", msg.Introduction).members[0]
         except AssertionError:
             self.close()
             raise
@@ -60,7 +60,7 @@ class Field:
         """It knows rover's address, and introduces itself."""
         late = self.net.endpoint(name, role=role, boot=boot, answers=True)
         late.join([self.rover])
-        self.net.until(lambda: late.send("rover", msg.Joined(members=[late.member])))
+        self.net.until(lambda: late.send("rover", msg.Introduction(members=[late.member])))
         return late
 
 
@@ -74,9 +74,9 @@ def field(tmp_path: Path) -> Iterator[Field]:
 def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:
     field.heard("mule", msg.Heartbeat)
     late = field.newcomer("late")
-    assert {m.name for m in field.heard("late", msg.Joined).members} == {"rover", "mule"}
+    assert {m.name for m in field.heard("late", msg.Introduction).members} == {"rover", "mule"}
     field.net.until(lambda: late.member in [
-        one for m in field.net.got["mule"] if isinstance(m.body, msg.Joined) for one in m.body.members])
+        one for m in field.net.got["mule"] if isinstance(m.body, msg.Introduction) for one in m.body.members])
     field.heard("late", msg.Heartbeat)                       # from now on it is watched
     field.net.until(lambda: late.send("rover", msg.Heartbeat(sequence=1)))
     assert field.heard("late", msg.HeartbeatAck).sequence == 1
@@ -99,13 +99,13 @@ def test_nobody_is_let_in_by_anothers_word_or_in_another_role(field: Field) -> N
     liar = field.net.endpoint("liar")
     liar.join([field.rover])
     other = field.net.endpoint("other")
-    field.net.until(lambda: liar.send("rover", msg.Joined(members=[other.member])))
+    field.net.until(lambda: liar.send("rover", msg.Introduction(members=[other.member])))
     stranger = msg.Member(name="mule", role="agent", urgent="tcp://127.0.0.1:9", bulk="tcp://127.0.0.1:9")
     late = field.newcomer("late")
-    field.heard("late", msg.Joined)
-    field.net.until(lambda: late.send("rover", msg.Joined(members=[stranger])))      # of a third that is known
+    field.heard("late", msg.Introduction)
+    field.net.until(lambda: late.send("rover", msg.Introduction(members=[stranger])))      # of a third that is known
     count = len(field.net.got["mule"])
     field.net.until(lambda: len(field.net.got["mule"]) > count + 5)
     assert {boss.member.name, "other", "liar"}.isdisjoint(
-        one.name for m in field.net.got["mule"] if isinstance(m.body, msg.Joined) for one in m.body.members)
+        one.name for m in field.net.got["mule"] if isinstance(m.body, msg.Introduction) for one in m.body.members)
     assert not field.net.got["boss"] + field.net.got["other"] + field.net.got["liar"]

@@ -14,13 +14,13 @@ from agents.runtime.offer import Offer
 from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
 from sim_worlds.sensors.suite import LIDAR, SUITE
-from swarm.core.clock import NS, ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detection, Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
+from swarm.core.units import NS, ns
 from tests.agents.fake_host import LATENCY_S, FakeHost, FakeNetwork, FakeRunner
 
 SCAN, FRAME = np.full(LIDAR.beams, 3.0, np.float32), np.zeros((72, 96, 3), np.uint8)

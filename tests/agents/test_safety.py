@@ -30,7 +30,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def test_it_stops_by_lidar_while_all_peers_are_silent_and_the_executor_is_busy(stage: Stage) -> None:
-    stage.up(msg.Afflicted(slow=1000.0))
+    stage.up(msg.InjectedFaults(slow=1000.0))
     stage.net.silent.update({"mule", "planner"})
     stage.first_request()                                    # takes the executor for longer than all of this test
     heading_rad = 0.0

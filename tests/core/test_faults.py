@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.core.policy.faults import Fault, affected, expand, injected
-from swarm.core.protocol.messages import Afflicted
+from swarm.core.protocol.messages import InjectedFaults
 from swarm.core.settings.launch_file import FaultSpec
 
 FLEETS = {"rover": ["rover_0", "rover_1", "rover_2"], "carrier": ["carrier_0"]}
@@ -95,10 +95,10 @@ def test_what_ails_a_process_is_all_that_lasts() -> None:
         Fault(at_s=0, kind="corrupt", target="a", share=0.25), Fault(at_s=0, kind="clock", target="a", by_s=-5.0),
         Fault(at_s=0, kind="slow", target="a", factor=2.0), Fault(at_s=0, kind="slow", target="a", factor=3.0),
     ]
-    assert injected("a", on, 7) == Afflicted(
+    assert injected("a", on, 7) == InjectedFaults(
         deaf_to=["c", "p"], lose=0.75, corrupt=0.25, slow=6.0, clock_step_s=-5.0, seed=7)
-    assert injected("c", on, 7) == Afflicted(deaf_to=["a", "b", "p"], seed=7)
-    assert injected("free", on, 7) == Afflicted(seed=7)
+    assert injected("c", on, 7) == InjectedFaults(deaf_to=["a", "b", "p"], seed=7)
+    assert injected("free", on, 7) == InjectedFaults(seed=7)
 
 
 @pytest.mark.parametrize(("fault", "told"), [

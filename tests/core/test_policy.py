@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from swarm.core.clock import FakeClock, MonotonicClock, ns, process_age_s
+from swarm.core.clock import MonotonicClock, process_age_s
 from swarm.core.policy import policies
 from swarm.core.policy.cost import PeerView, leg_p50_s, leg_p95_s
 from swarm.core.policy.draw import from_quantiles, stream, uniform
@@ -15,6 +15,8 @@ from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.policy.plan import Leg, Placement, Profile, StageProfile
 from swarm.core.policy.policies.split import balanced
 from swarm.core.policy.route import Choice, Situation
+from swarm.core.units import ns
+from tests.clock import FakeClock
 
 
 def profile(p50_s: float, variant: str = "int8", stages: Sequence[tuple[float, int]] = ()) -> Profile:

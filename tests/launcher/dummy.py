@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from swarm.core.clock import ns
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.core.settings.reading import read
+from swarm.core.units import ns
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
 
@@ -49,7 +49,7 @@ class Dummy:
                 self.process.loop.after(ns(SLOWLY_S if self.manner == "slow" else 0.0), self.drained)
         elif isinstance(body, (msg.Gone, msg.Back)):
             self.tell(msg.Happened(what=f"heard_{type(body).__name__.lower()}", detail={"name": body.name}))
-        elif isinstance(body, msg.Afflicted):
+        elif isinstance(body, msg.InjectedFaults):
             self.tell(msg.Happened(what="afflicted", detail={"ills": msgspec.json.encode(body).decode()}))
 
     def drained(self) -> None:

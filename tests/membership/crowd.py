@@ -13,9 +13,9 @@ from collections.abc import Callable
 import msgspec
 
 from agents.peers.table import PeerTable
-from swarm.core.clock import ns
 from swarm.core.protocol.messages import Advert
-from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
+from swarm.core.units import ns
+from swarm.membership.events import Command, Failed, Joined, Probe, Suspected, Tell
 from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import HEARTBEAT_S, Membership
 from tests.agents.fakes import profile
@@ -115,7 +115,7 @@ class Crowd:
         return [life for life in self.lives.values() if not life.ended_ns and not life.stopped]
 
     def lost_by(self, name: str) -> list[str]:
-        return [who for _, who, command in self.log if isinstance(command, Lost) and command.name == name]
+        return [who for _, who, command in self.log if isinstance(command, Failed) and command.name == name]
 
     def engage(self, name: str) -> None:
         """It gives work to all that it may."""
@@ -165,13 +165,13 @@ class Crowd:
                     for name in to:
                         self._send(
                             life, name, lambda at, a=about, b=boot, s=silent, me=life: self._told(at, me, a, b, s))
-                case Came(name=name, boot=boot):
+                case Joined(name=name, boot=boot):
                     assert life.peers.heard(name, boot, 0.0, self.now), "it was there already"
                     life.peers.advertised(name, boot, ADVERT)
-                case Lost(name=name):
+                case Failed(name=name):
                     assert life.peers.lost(name), "it was not there"
-                case Doubted(name=name, doubted=doubted):
-                    life.peers.doubted(name, doubted)
+                case Suspected(name=name, suspected=suspected):
+                    life.peers.suspected(name, suspected)
 
     def _asked(self, at: Life, by: Life) -> None:
         self._do(at, at.view.spoke(by.name, by.boot, self.now))

@@ -88,9 +88,9 @@ def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_h
 
 
 @pytest.mark.parametrize(("sender", "body"), [
-    (MATE.name, msg.Shutdown()), (MATE.name, msg.Roster(members=[NEWCOMER])), (MATE.name, msg.Afflicted(slow=9.0)),
+    (MATE.name, msg.Shutdown()), (MATE.name, msg.Roster(members=[NEWCOMER])), (MATE.name, msg.InjectedFaults(slow=9.0)),
     ("planner", msg.Drain()), ("world", msg.Heartbeat(sequence=1)), ("launcher", msg.Heartbeat(sequence=1)),
-    ("stranger", msg.Heartbeat(sequence=1)), ("world", msg.Joined(members=[WORLD, NEWCOMER])),
+    ("stranger", msg.Heartbeat(sequence=1)), ("world", msg.Introduction(members=[WORLD, NEWCOMER])),
 ])
 def test_a_message_that_its_sender_may_not_send_is_refused(process: Process, sender: str, body: msg.Body) -> None:
     process.fake.hears(sender, body)
@@ -101,15 +101,15 @@ def test_a_message_that_its_sender_may_not_send_is_refused(process: Process, sen
 
 
 def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Process) -> None:
-    process.fake.hears(NEWCOMER.name, msg.Joined(members=[NEWCOMER]))
+    process.fake.hears(NEWCOMER.name, msg.Introduction(members=[NEWCOMER]))
     assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
     assert process.met == [NEWCOMER.name]
     assert process.fake.transport.sent == [
-        (MATE.name, msg.Joined(members=[NEWCOMER])), ("planner", msg.Joined(members=[NEWCOMER]))]
+        (MATE.name, msg.Introduction(members=[NEWCOMER])), ("planner", msg.Introduction(members=[NEWCOMER]))]
     assert process.participant.greets(NEWCOMER.name)
     assert not process.participant.greets(MATE.name)         # the launcher tells it of us
     assert process.participant.introduce(NEWCOMER.name)
-    assert process.fake.transport.sent[-1] == (NEWCOMER.name, msg.Joined(members=[OWN, MATE, PLANNER]))
+    assert process.fake.transport.sent[-1] == (NEWCOMER.name, msg.Introduction(members=[OWN, MATE, PLANNER]))
     process.fake.transport.closed.add(NEWCOMER.name)
     assert not process.participant.introduce(NEWCOMER.name)
 
@@ -120,7 +120,7 @@ def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Proce
     member(NEWCOMER.name, host="10.0.0.9"),                  # beyond this machine, without keys
 ])
 def test_a_newcomer_may_not_claim_everything(process: Process, claim: Member) -> None:
-    process.fake.hears(NEWCOMER.name, msg.Joined(members=[claim]))
+    process.fake.hears(NEWCOMER.name, msg.Introduction(members=[claim]))
     assert process.fake.transport.where(NEWCOMER.name) is None
     assert process.fake.transport.where(MATE.name) == MATE
     assert process.fake.transport.sent == []
@@ -128,13 +128,13 @@ def test_a_newcomer_may_not_claim_everything(process: Process, claim: Member) ->
 
 def test_with_keys_a_newcomer_may_be_beyond_this_machine() -> None:
     process, far = Process(keys="keys"), member(NEWCOMER.name, host="10.0.0.9")
-    process.fake.hears(NEWCOMER.name, msg.Joined(members=[far]))
+    process.fake.hears(NEWCOMER.name, msg.Introduction(members=[far]))
     assert process.fake.transport.where(NEWCOMER.name) == far
 
 
 def test_a_member_may_tell_only_of_members_that_are_new(process: Process) -> None:
     moved = member("planner", host="127.0.0.9")
-    process.fake.hears(MATE.name, msg.Joined(members=[MATE, moved, NEWCOMER, member("planner_2", "planner")]))
+    process.fake.hears(MATE.name, msg.Introduction(members=[MATE, moved, NEWCOMER, member("planner_2", "planner")]))
     assert process.fake.transport.where("planner") == PLANNER
     assert process.fake.transport.where("planner_2") is None
     assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
@@ -147,7 +147,7 @@ def test_shutdown_stops_the_machine(process: Process) -> None:
 
 
 def test_injected_faults_reach_transport_wall_clock_and_handler(process: Process) -> None:
-    faults = msg.Afflicted(lose=0.5, clock_step_s=-2.0, slow=3.0)
+    faults = msg.InjectedFaults(lose=0.5, clock_step_s=-2.0, slow=3.0)
     process.fake.hears("launcher", faults)
     assert process.fake.transport.injected == process.bodies() == [faults]
     assert process.fake.machine.step_s == -2.0

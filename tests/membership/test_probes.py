@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.policy.link import CLEAR_TRIPS, LinkEstimator, LinkQuality
+from swarm.core.units import ns
 from swarm.membership.probes import LOST_NS, MOST_IN_FLIGHT, Probes
 from tests.net.fakelink import FakeLink
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from swarm.core.clock import ns, seconds
+from swarm.core.units import ns, seconds
 from swarm.membership import view as ms
-from swarm.membership.events import Lost
+from swarm.membership.events import Failed
 from swarm.membership.view import HEARTBEAT_S
 from tests.membership.crowd import LATEST_S, QUIET_S, TOLD_S, Crowd
 
@@ -104,14 +104,14 @@ def lossy(seed: int, size: int, run_s: float) -> Crowd:
 
 def test_nobody_is_lost_where_three_messages_in_ten_are() -> None:
     crowd = lossy(1, 8, 20.0)
-    assert not [c for _, _, c in crowd.log if isinstance(c, Lost)]
+    assert not [c for _, _, c in crowd.log if isinstance(c, Failed)]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("size", [8, 32])
 def test_nobody_is_lost_in_ten_minutes_where_three_messages_in_ten_are(size: int) -> None:
     crowd = lossy(2, size, 600.0)
-    assert not [c for _, _, c in crowd.log if isinstance(c, Lost)]
+    assert not [c for _, _, c in crowd.log if isinstance(c, Failed)]
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.3])

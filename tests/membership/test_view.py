@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.clock import ns
+from swarm.core.units import ns
 from swarm.membership import view as ms
-from swarm.membership.events import Came, Command, Doubted, Lost, Probe, Tell
+from swarm.membership.events import Command, Failed, Joined, Probe, Suspected, Tell
 from swarm.membership.gossip import REFILL_PER_S
 from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import HEARTBEAT_S, LOST_S, STALE_S, SUSPECT_S, Membership
@@ -42,7 +42,7 @@ def test_a_newcomer_is_greeted_at_once_and_comes_with_its_first_answer() -> None
     assert view.joined({"a": 0, "b": 0}, 0) == [Probe(["b"])]
     assert (view.state("b"), view.boot("b"), view.state("a")) == ("joining", None, None)
     assert view.spoke("b", 5, ns(0.1)) == [Probe(["b"])]       # that it speaks does not show that it hears
-    assert view.answered("b", 5, ns(0.2)) == [Came("b", 5, back=False)]
+    assert view.answered("b", 5, ns(0.2)) == [Joined("b", 5, back=False)]
     assert (view.state("b"), view.boot("b")) == ("alive", 5)
     assert view.joined({"b": 5}, ns(0.3)) == []
 
@@ -56,10 +56,10 @@ def test_a_silent_one_is_asked_again_then_doubted_and_told_of_then_lost() -> Non
     assert 10 <= out.count(Probe(["b"])) <= 15
     assert set(map(type, out)) == {Probe}
     out = ticks(view, BEAT + ns(LOST_S) - 1)
-    assert [c for c in out if not isinstance(c, Probe)] == [Doubted("b", True), Tell(["c"], "b", 1, True)]
+    assert [c for c in out if not isinstance(c, Probe)] == [Suspected("b", True), Tell(["c"], "b", 1, True)]
     assert view.state("b") == "suspect"
     out = ticks(view, BEAT + ns(LOST_S + ms.PROBE_S))
-    assert [c for c in out if not isinstance(c, Probe)] == [Lost("b", 1)]
+    assert [c for c in out if not isinstance(c, Probe)] == [Failed("b", 1)]
     assert (view.state("b"), view.boot("b")) == ("lost", None)
     assert ns(0) + BEAT + ns(LOST_S + ms.PROBE_S) < 3 * BEAT  # of the last sign of life
 
@@ -71,7 +71,7 @@ def test_one_whose_answers_take_long_is_not_asked_the_oftener_for_it() -> None:
     view.answered("c", 1, BEAT)
     assert ticks(view, BEAT + ns(SUSPECT_S) - 1).count(Probe(["b"])) == 3      # after 0.16, 0.20 and 0.24 s
     assert view.state("b") == "alive"
-    assert any(isinstance(c, Lost) for c in ticks(view, 3 * BEAT))           # and is lost as soon as any other
+    assert any(isinstance(c, Failed) for c in ticks(view, 3 * BEAT))           # and is lost as soon as any other
 
 
 def test_one_who_hears_nobody_tells_of_few() -> None:
@@ -98,7 +98,7 @@ def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later
     now = 3 * BEAT + ns(0.02)
     assert Probe(["b"]) in view.spoke("b", 1, now)
     out = view.answered("b", 1, now)
-    assert out == [Came("b", 1, back=True), Doubted("b", True), Tell(["c"], "b", 1, False)]
+    assert out == [Joined("b", 1, back=True), Suspected("b", True), Tell(["c"], "b", 1, False)]
     assert view.state("b") == "back"
     out = []
     while view.state("b") == "back":
@@ -106,14 +106,14 @@ def test_a_lost_one_comes_back_without_a_restart_and_gets_work_a_heartbeat_later
         out += view.tick(due)
         view.answered("b", 1, due)
         view.answered("c", 1, due)
-    assert Doubted("b", False) in out
+    assert Suspected("b", False) in out
     assert BEAT <= due - now <= 2 * BEAT
 
 
 def test_a_new_start_ends_the_one_before_and_the_old_ones_word_is_stale() -> None:
     view = pair()
-    assert view.spoke("b", 2, 10)[0] == Lost("b", 1)
-    assert view.answered("b", 2, 20) == [Came("b", 2, back=False)]
+    assert view.spoke("b", 2, 10)[0] == Failed("b", 1)
+    assert view.answered("b", 2, 20) == [Joined("b", 2, back=False)]
     assert view.answered("b", 1, 30) == []
     assert view.is_stale("b", 1)
     assert view.boot("b") == 2
@@ -126,9 +126,9 @@ def test_a_start_whose_clock_was_set_back_is_believed_when_it_is_announced_or_af
     view = pair()
     view.answered("b", 900, 10)
     assert view.spoke("b", 5, 20) == []                      # as old as it says, for all we know
-    assert view.joined({"b": 5}, 30)[0] == Lost("b", 900)    # whoever announces it knows better
+    assert view.joined({"b": 5}, 30)[0] == Failed("b", 900)    # whoever announces it knows better
     assert view.answered("b", 900, 45) == []
-    assert view.answered("b", 5, 50) == [Came("b", 5, back=False)]
+    assert view.answered("b", 5, 50) == [Joined("b", 5, back=False)]
     assert view.joined({"b": 5, "c": 0}, 60) == []
     assert view.spoke("b", 900, 70) == []
     assert view.boot("b") == 5
@@ -165,7 +165,7 @@ def test_a_silence_that_we_are_told_of_ends_in_half_the_time_and_only_neighbours
         for name in MANY[1:]:
             if name != gone:
                 view.answered(name, 1, due)
-    assert Lost(gone, 1) in out
+    assert Failed(gone, 1) in out
     assert any(isinstance(c, Tell) for c in out) == near
 
 
@@ -174,7 +174,7 @@ def test_one_that_answers_all_is_not_doubted_for_what_others_say() -> None:
     while now < ns(10):
         view.told("b", 1, True, now)
         for command in view.tick(now):
-            assert not isinstance(command, Doubted)
+            assert not isinstance(command, Suspected)
         now += ns(0.01)
         view.answered("b", 1, now)                           # 10 ms later
         view.answered("c", 1, now)
@@ -187,7 +187,7 @@ def test_our_own_standstill_is_nobodys_silence() -> None:
     view.tick(BEAT)
     due = view.next_ns()
     out = view.tick(due + ns(5.0))
-    assert not any(isinstance(c, (Lost, Doubted)) for c in out)
+    assert not any(isinstance(c, (Failed, Suspected)) for c in out)
     assert (view.state("b"), view.state("c")) == ("alive", "alive")
 
 

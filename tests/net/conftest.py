@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.protocol.messages import Start
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.security import zap
 from tests.net.harness import Net

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from swarm.core.clock import FakeClock, ns, seconds
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Body, Start
 from swarm.core.protocol.wire import PROTOCOL, Envelope, TensorHeader
+from swarm.core.units import ns, seconds
 from swarm.net.bulk.lane import Bulk
 from swarm.net.loop import Loop
+from tests.clock import FakeClock
 
 
 class Sent(NamedTuple):

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Start
 from swarm.core.protocol.wire import Receipt
+from swarm.core.units import ns, seconds
 from swarm.net.bulk.lane import RECEIPT_BYTES, RECEIPT_NS
 from swarm.net.bulk.receiver import Incoming
 from swarm.net.bulk.sender import Outgoing

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Heartbeat, HeartbeatAck, Start
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from tests.patience import HANG_NS, HANG_S

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swarm.core.protocol.messages import Afflicted, Drain, Happened, Start
+from swarm.core.protocol.messages import Drain, Happened, InjectedFaults, Start
 from swarm.net.fault_injection import Impairment
 from tests.net.harness import Net
 
 FRAMES = [b"header" * 20, bytes(1000)]
-WELL = Afflicted(seed=3)
+WELL = InjectedFaults(seed=3)
 
 
 def ill(**fields: Any) -> Impairment:
     impairment = Impairment("a")
-    impairment.become(Afflicted(seed=3, **fields))
+    impairment.become(InjectedFaults(seed=3, **fields))
     return impairment
 
 
@@ -50,7 +50,7 @@ def test_the_same_ills_give_the_same_and_saying_them_again_changes_nothing() -> 
     one, other = ill(lose=0.5, corrupt=0.5), ill(lose=0.5, corrupt=0.5)
     for i in range(100):
         if i % 10 == 0:
-            other.become(Afflicted(seed=3, lose=0.5, corrupt=0.5))
+            other.become(InjectedFaults(seed=3, lose=0.5, corrupt=0.5))
         assert one.through("b", FRAMES) == other.through("b", FRAMES)
 
 
@@ -65,7 +65,7 @@ def test_an_empty_frame_stays_empty() -> None:
 def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, ills: dict[str, float]) -> None:
     a, b = net.pair()
     for impaired in (a, b):
-        impaired.impairment.become(Afflicted(seed=5, **ills))
+        impaired.impairment.become(InjectedFaults(seed=5, **ills))
     sizes = (100, 20_000, 700_000)
     taken = 0
     for i in range(90):
@@ -100,7 +100,7 @@ def test_the_test_rig_and_the_body_are_heard_by_the_deafest(net: Net) -> None:
     for rig in (launcher, world, peer):
         rig.join([b.member])
     b.join([launcher.member, world.member, peer.member])
-    b.impairment.become(Afflicted(deaf_to=["launcher", "world", "a"], lose=1.0, corrupt=1.0))
+    b.impairment.become(InjectedFaults(deaf_to=["launcher", "world", "a"], lose=1.0, corrupt=1.0))
     for rig in (peer, launcher, world):
         net.until(lambda rig=rig: rig.send("b", Start()))
     net.until(lambda: {m.sender for m in net.got["b"]} == {"launcher", "world"})

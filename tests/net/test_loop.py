@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
-from swarm.core.clock import FakeClock, MonotonicClock, ns, seconds
+from swarm.core.clock import MonotonicClock
+from swarm.core.units import ns, seconds
 from swarm.net.loop import Loop
+from tests.clock import FakeClock
 from tests.patience import HANG_NS, HANG_S
 
 HOUR_S = 3600.0

@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from swarm.core.clock import FakeClock, ns
 from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.ports import Host, Received, Traffic
-from swarm.core.protocol.messages import Afflicted, Body, Member
+from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Envelope, contiguous, decode, encode, header_of
+from swarm.core.units import ns
+from tests.clock import FakeClock
 
 TRIP_NS = ns(0.001)                  # of a message, however large
 SWARM = "stage"
@@ -160,7 +161,7 @@ class FakeTransport:
     def links(self) -> dict[str, LinkQuality]:
         return {name: link.quality for name, link in self._links.items()}
 
-    def inject(self, faults: Afflicted) -> None:
+    def inject(self, faults: InjectedFaults) -> None:
         pass
 
     def traffic(self) -> Traffic:

@@ -29,7 +29,7 @@ from sim_worlds import scenarios
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.world import World
 from sim_worlds.world_server import WorldServer
-from swarm.core.clock import MonotonicClock, ns, seconds
+from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
@@ -37,6 +37,7 @@ from swarm.core.protocol.world import Observation
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.core.units import ns, seconds
 from swarm.planner.planner import Planner
 from swarm.run import events as ev
 from swarm.run.director import Director

@@ -6,15 +6,16 @@ import heapq
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from swarm.core.clock import FakeClock, ns
 from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.ports import Host, Received, Traffic
-from swarm.core.protocol.messages import Advert, Afflicted, Body, Heartbeat, HeartbeatAck, Member
+from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, InjectedFaults, Member
+from swarm.core.units import ns
 from swarm.planner.events import Solve, Solved
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import place
+from tests.clock import FakeClock
 
 Call = Callable[[], None]
 
@@ -118,7 +119,7 @@ class FakeTransport:
     def links(self) -> dict[str, LinkQuality]:
         return {name: link.quality for name, link in self._links.items()}
 
-    def inject(self, faults: Afflicted) -> None: ...
+    def inject(self, faults: InjectedFaults) -> None: ...
 
     def traffic(self) -> Traffic:
         return Traffic(0, 0, 0, 0, 0)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
 from swarm.core.settings.process_files import PlannerFile
 from swarm.core.settings.reading import dump
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE

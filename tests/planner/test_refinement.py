@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.clock import FakeClock
 from swarm.planner.events import Solve, Solved
 from swarm.planner.ports import Refined
 from swarm.planner.refinement import MAX_LOST_RUNS, RAY_AFTER_S, Refinement
 from swarm.planner.solvers.place import place
+from tests.clock import FakeClock
 from tests.planner.builders import team
 from tests.planner.fakes import FakeRefiner, FakeTimers
 

@@ -8,10 +8,10 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Plan
 from swarm.core.protocol.messages import Advert, Heartbeat, LinkNews
-from swarm.membership.events import Came, Lost
+from swarm.core.units import ns
+from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.budget import CountedBudget
@@ -54,7 +54,7 @@ class Drive:
     def advertise(self) -> None:
         for a in self.problem.agents:
             if a.name in self.alive:
-                self.do(Came(a.name, self.alive[a.name], back=False))
+                self.do(Joined(a.name, self.alive[a.name], back=False))
                 streams = [s.spec for s in self.problem.streams if s.agent == a.name]
                 advert = Advert(board="b", executors=a.executors, profiles=list(a.profiles), streams=streams)
                 self.do(Heard(a.name, self.alive[a.name], advert))
@@ -95,17 +95,17 @@ def test_a_lost_agent_is_planned_around_until_it_is_back() -> None:
     drive.pass_time(2.0)
     epoch = drive.state.plan.epoch
     del drive.alive["carrier_0"]
-    drive.do(Lost("carrier_0", 1))
+    drive.do(Failed("carrier_0", 1))
     drive.pass_time(0.2)
     plan = drive.published[-1]
     assert plan.epoch > epoch
     assert all(p.agent != "carrier_0" and "carrier_0" not in p.where for p in plan.placements)
     assert "agent_lost" in drive.reports
-    drive.do(Came("carrier_0", 1, back=True))            # with the advert that is known of this start
+    drive.do(Joined("carrier_0", 1, back=True))            # with the advert that is known of this start
     drive.pass_time(0.2)
     assert any("carrier_0" in p.where for p in drive.published[-1].placements)
-    drive.do(Lost("carrier_0", 1))
-    drive.do(Came("carrier_0", 2, back=False))           # of the next one nothing is known yet
+    drive.do(Failed("carrier_0", 1))
+    drive.do(Joined("carrier_0", 2, back=False))           # of the next one nothing is known yet
     assert "carrier_0" not in {a.name for a in drive.state.problem().agents}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol import messages as msg
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
+from swarm.core.units import ns
 from swarm.run import events as ev
 from swarm.run.director import Director, Limits
 
@@ -239,7 +239,7 @@ def test_a_restart_kills_then_starts_again_with_the_faults_that_last() -> None:
     back = run(ready("rover_0", boot=2), 3.0)
     assert of(back, ev.FaultCleared) == [ev.FaultCleared(restart)]
     names = [type(c.body) for c in back if isinstance(c, ev.Tell) and c.name == "rover_0"]
-    assert names == [msg.Afflicted, msg.Roster, msg.Start]     # its faults first
+    assert names == [msg.InjectedFaults, msg.Roster, msg.Start]     # its faults first
     assert told(back, msg.Back) == ["world"]
 
 

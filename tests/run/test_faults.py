@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from swarm.core.clock import seconds
 from swarm.core.policy.faults import Fault
-from swarm.core.protocol.messages import Afflicted
+from swarm.core.protocol.messages import InjectedFaults
+from swarm.core.units import seconds
 from swarm.run import events as ev
 from swarm.run.faults import FaultInjection
 from swarm.telemetry import table
@@ -56,8 +56,8 @@ def heard(out: Path, what: str) -> list[tuple[str, str]]:
     return [(e["who"], e["detail"]["name"]) for e in events(out) if e["what"] == what]
 
 
-def told_faults(out: Path, name: str) -> list[Afflicted]:
-    return [msgspec.json.decode(e["detail"]["ills"], type=Afflicted) for e in events(out)
+def told_faults(out: Path, name: str) -> list[InjectedFaults]:
+    return [msgspec.json.decode(e["detail"]["ills"], type=InjectedFaults) for e in events(out)
             if e["what"] == "afflicted" and e["who"] == name]
 
 
@@ -81,9 +81,9 @@ def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_pat
     assert len(own) <= 5                                     # of the old boot, that were open; none of the new one
     assert summary(out)["agents"]["rover_1"]["status"] == "ended"
     assert heard(out, "heard_gone") == heard(out, "heard_back") == [("world", "rover_1")]
-    at_once = Afflicted(lose=0.5, clock_step_s=-3600, seed=7)
-    assert told_faults(out, "rover_1")[:3] == [Afflicted(clock_step_s=-3600, seed=7), at_once, at_once]
-    assert told_faults(out, "rover_1")[-1] == Afflicted(seed=7)
+    at_once = InjectedFaults(lose=0.5, clock_step_s=-3600, seed=7)
+    assert told_faults(out, "rover_1")[:3] == [InjectedFaults(clock_step_s=-3600, seed=7), at_once, at_once]
+    assert told_faults(out, "rover_1")[-1] == InjectedFaults(seed=7)
     assert [p["name"] for p in json.loads((out / "processes.json").read_text())].count("rover_1") == 2
 
 
@@ -115,11 +115,11 @@ CUT: dict[str, Any] = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
 def test_every_affected_process_is_told_of_a_fault_and_of_its_end(tmp_path: Path) -> None:
     out = flown(tmp_path, OVERLAPPING, until=are_over(3))
     told = told_faults(out, "carrier_0")
-    assert Afflicted(**CUT) in told
+    assert InjectedFaults(**CUT) in told
     assert {one.slow for one in told} == {1.0, 4.0}
     assert {one.corrupt for one in told} == {0.0, 0.5}
-    assert told[-1] == told_faults(out, "rover_1")[-1] == Afflicted(seed=7)
-    assert Afflicted(deaf_to=["carrier_0"], seed=7) in told_faults(out, "rover_1")
+    assert told[-1] == told_faults(out, "rover_1")[-1] == InjectedFaults(seed=7)
+    assert InjectedFaults(deaf_to=["carrier_0"], seed=7) in told_faults(out, "rover_1")
     assert told_faults(out, "world") == []
     assert all(f["ended_s"] - f["done_s"] >= f["for_s"] - 1e-3 for f in summary(out)["faults"])
 
@@ -144,10 +144,10 @@ def test_all_faults_of_a_process_are_told_together_at_each_change() -> None:
         told += [(order.name, order.body) for order in orders if isinstance(order, ev.Tell)]
         cleared_at_s += [seconds(wake.at_ns) for order in orders if isinstance(order, ev.FaultCleared)]
     assert [body for name, body in told if name == "carrier_0"] == [
-        Afflicted(**CUT), Afflicted(**CUT, slow=4.0), Afflicted(**CUT, slow=4.0, corrupt=0.5),
-        Afflicted(**CUT, corrupt=0.5), Afflicted(**CUT), Afflicted(seed=7)]
+        InjectedFaults(**CUT), InjectedFaults(**CUT, slow=4.0), InjectedFaults(**CUT, slow=4.0, corrupt=0.5),
+        InjectedFaults(**CUT, corrupt=0.5), InjectedFaults(**CUT), InjectedFaults(seed=7)]
     assert [body for name, body in told if name == "rover_1"] == [
-        Afflicted(deaf_to=["carrier_0"], seed=7), Afflicted(seed=7)]
+        InjectedFaults(deaf_to=["carrier_0"], seed=7), InjectedFaults(seed=7)]
     assert cleared_at_s == [pytest.approx(at_s) for at_s in (1.2, 1.6, 2.0)]
 
 

@@ -15,13 +15,14 @@ from sim_worlds import process as world_process
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.world import World
 from sim_worlds.world_server import MOST_STEPS, WorldServer
-from swarm.core.clock import MonotonicClock, ns
+from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission, Scene
 from swarm.core.protocol.world import Act, Camera, Lidar, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec, WorldFile
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import Process

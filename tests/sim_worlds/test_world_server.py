@@ -13,12 +13,12 @@ from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.suite import LIDAR
 from sim_worlds.world_server import MOST_STEPS, WorldServer
-from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.world import Act, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
+from swarm.core.units import ns, seconds
 from tests.one_thread.hosts import Stage
 from tests.sim_worlds.rooms import room
 

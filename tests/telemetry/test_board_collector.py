@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from swarm.cli.main import main
-from swarm.core.clock import FakeClock, ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
@@ -24,11 +23,13 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
 from swarm.core.settings.reading import dump
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.telemetry import table
 from swarm.telemetry.board_collector import BoardCollector
 from swarm.telemetry.process import collected_launch
 from swarm.telemetry.recorder import RunFolder
+from tests.clock import FakeClock
 from tests.launcher.world import wait_until
 from tests.net.harness import Net
 from tests.patience import HANG_S
@@ -84,8 +85,8 @@ def test_an_agent_reports_its_requests_to_the_collector_of_its_roster(tmp_path: 
         roster=[mule.member, world.member, ours.member])))
     child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)])
     try:
-        net.until(lambda: any(isinstance(m.body, msg.Joined) for m in net.got["mule"]))
-        (rover,) = next(m.body.members for m in net.got["mule"] if isinstance(m.body, msg.Joined))
+        net.until(lambda: any(isinstance(m.body, msg.Introduction) for m in net.got["mule"]))
+        (rover,) = next(m.body.members for m in net.got["mule"] if isinstance(m.body, msg.Introduction))
         for endpoint in (mule, world, ours):
             endpoint.join([rover])
         sequence = iter(range(1, 1 << 30))

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from itertools import islice
 
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.clock import NEVER_NS, ns
 from swarm.core.policy.cost import LONG_S, together_p50_s, together_p95_s
+from swarm.core.units import NEVER_NS, ns
 
 MOST_SEEN = 32                       # waiting runs that are looked at
 LONG_NS = ns(LONG_S)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.clock import NS, ns
 from swarm.core.policy.cost import leg_p50_s, leg_p95_s, step_p95_s, together_p50_s, together_p95_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.protocol.spans import RequestId
+from swarm.core.units import NS, ns
 
 Rank = tuple[bool, int, int, int]
 

@@ -8,10 +8,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from agents.scheduling.queue.queued_run import QueuedRun, Rank
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import in_batches_s, in_steps
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.protocol.spans import RequestId
+from swarm.core.units import ns, seconds
 
 AGING_NS = ns(2.0)
 """What waits is one priority more urgent each time that its stream has gone so long without a run."""

@@ -10,8 +10,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from swarm.core.clock import MonotonicClock, seconds
+from swarm.core.clock import MonotonicClock
 from swarm.core.settings.cards import RunTime, TensorSpec
+from swarm.core.units import seconds
 
 Key = TypeVar("Key")
 PAUSE_S = 0.03

@@ -31,8 +31,9 @@ from models.build.train.networks import NETWORKS, parameters
 from models.build.train.train import SCHEDULE, SEED, train
 from models.session import Session
 from models.store import ARTEFACTS
-from swarm.core.clock import MonotonicClock, seconds
+from swarm.core.clock import MonotonicClock
 from swarm.core.settings.cards import Card, Variant
+from swarm.core.units import seconds
 
 TASK = {"detector": "detect", "segmenter": "segment"}
 PRIMARY = {"detector": "ap50", "segmenter": "miou"}

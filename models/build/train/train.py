@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from models.build.train.frames import Frames
 from models.build.train.networks import GRID, NETWORKS, STRIDE_PX, cell_middles
 from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
-from swarm.core.clock import MonotonicClock, seconds
+from swarm.core.clock import MonotonicClock
+from swarm.core.units import seconds
 
 SEED = 7
 WARM_UP = 0.05                       # share of the steps over which the learning rate rises

@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 
 from swarm.bench.support import peer
-from swarm.core.clock import ns, seconds
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member, Shared
+from swarm.core.units import ns, seconds
 
 URGENT, BULK, OVER = "urgent", "bulk", "over"        # topics; over: the phase is
 URGENT_BYTES = 1 << 10

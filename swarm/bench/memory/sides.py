@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from swarm.bench.support import peer
-from swarm.core.clock import ns
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member, Shared
+from swarm.core.units import ns
 
 SMALL = Shared(topic="flood", data=bytes(64))
 TURN = 100                           # small messages offered before the loop gets its turn

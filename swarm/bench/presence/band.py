@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from swarm.bench.support.child import ENVIRONMENT, ISOLATED
-from swarm.core.clock import MonotonicClock, WallClock, ns, seconds
+from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.settings import reading
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile, PlannerFile
+from swarm.core.units import ns, seconds
 from swarm.membership.outbox import Outbox
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
@@ -109,7 +110,7 @@ class Band:
         self._agents[name].send_signal(signal.SIGCONT)
         return now
 
-    def afflict(self, names: Iterable[str], ills: msg.Afflicted) -> None:
+    def afflict(self, names: Iterable[str], ills: msg.InjectedFaults) -> None:
         for name in names:
             self._tell[name].put(ills)
 

@@ -14,10 +14,10 @@ from statistics import median
 import msgspec
 
 from swarm.bench.presence.band import Band
-from swarm.core.clock import seconds
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.bounds import RunSeconds
 from swarm.core.settings.checking import check
+from swarm.core.units import seconds
 from swarm.membership.view import HEARTBEAT_S
 from swarm.telemetry.text_table import text_table
 
@@ -116,10 +116,10 @@ def _all_say(band: Band, what: str, name: str, since_ns: int) -> float:
 
 def _false_losses(band: Band, lossy_s: float) -> int:
     band.wait(SETTLED_S)
-    band.afflict(band.names, msg.Afflicted(lose=LOSS, seed=SEED))
+    band.afflict(band.names, msg.InjectedFaults(lose=LOSS, seed=SEED))
     begun_ns = band.clock.now_ns()
     band.wait(lossy_s)
-    band.afflict(band.names, msg.Afflicted())
+    band.afflict(band.names, msg.InjectedFaults())
     return sum(at >= begun_ns and what == "peer_lost" for at, _, what, _ in band.changes)
 
 

@@ -12,9 +12,10 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from swarm.core.clock import MonotonicClock, WallClock, ns
+from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Body, Happened, Member
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring

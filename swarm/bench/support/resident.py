@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from swarm.core.clock import MonotonicClock, seconds
+from swarm.core.clock import MonotonicClock
+from swarm.core.units import seconds
 
 EVERY_S = 0.5
 SPAN_S = 3.0                         # of the looks that are taken together, at either end

@@ -13,12 +13,13 @@ from agents.runtime.offer import Offer
 from agents.runtime.thread_runner import ThreadRunner
 from agents.scheduling import events as ev
 from models.store import ARTEFACTS, load_card
-from swarm.core.clock import MonotonicClock, WallClock, ns
+from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.ports import Host
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
+from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import OwnProcess

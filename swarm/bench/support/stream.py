@@ -11,7 +11,8 @@ import sys
 import msgspec
 
 from swarm.bench.support.peer import end_with_parent, say
-from swarm.core.clock import MonotonicClock, ns, seconds
+from swarm.core.clock import MonotonicClock
+from swarm.core.units import ns, seconds
 
 SETTLE_NS = ns(0.5)                  # the queues fill; not counted
 MEASURE_NS = ns(2.0)

@@ -13,10 +13,11 @@ from swarm.bench.support.child import Child, cpu_s
 from swarm.bench.support.peer import Peer
 from swarm.bench.transport.bare import BareClient
 from swarm.bench.transport.echo import Address
-from swarm.core.clock import MonotonicClock, ns, seconds
+from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member, StageAsk, StageRefusal
 from swarm.core.protocol.spans import RequestId
+from swarm.core.units import ns, seconds
 from swarm.net.security.key_folder import KeyFolder
 from swarm.net.security.keyring import Keyring
 

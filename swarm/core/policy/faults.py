@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import msgspec
 
 from swarm.core.policy import draw
-from swarm.core.protocol.messages import Afflicted
+from swarm.core.protocol.messages import InjectedFaults
 from swarm.core.settings.launch_file import FaultSpec
 
 FaultKind = Literal["kill", "stop", "restart", "partition", "slow", "corrupt", "lose", "clock", "disk_full"]
@@ -82,14 +82,14 @@ def expand(
     return faults
 
 
-def injected(name: str, faults: Sequence[Fault], seed: int) -> Afflicted:
+def injected(name: str, faults: Sequence[Fault], seed: int) -> InjectedFaults:
     """The message with all faults that a process has while these last. Shares and factors add up as if in a row."""
     mine = [fault for fault in faults if fault.target == name]
     deaf_to = {
         other for fault in faults if any(name in group for group in fault.groups)
         for group in fault.groups if name not in group for other in group
     }
-    return Afflicted(
+    return InjectedFaults(
         deaf_to=sorted(deaf_to), lose=_together(mine, "lose"), corrupt=_together(mine, "corrupt"),
         slow=math.prod(fault.factor for fault in mine), clock_step_s=sum(fault.by_s for fault in mine), seed=seed,
     )

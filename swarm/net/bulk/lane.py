@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
 from swarm.core.protocol.wire import Envelope, Receipt, WireError, buffer_of
+from swarm.core.units import ns, seconds
 from swarm.net.bulk.receiver import Complete, Incoming
 from swarm.net.bulk.sender import Outgoing, QueueStatistics
 from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.clock import ns, seconds
 from swarm.core.protocol.messages import Chunk
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Buffer, Envelope, Receipt, WireError, buffer_of, checked
+from swarm.core.units import ns, seconds
 
 MOST_TRANSFERS = 4                   # open at once from one peer
 IDLE_NS = ns(10.0)                   # a transfer without progress for this long is given up

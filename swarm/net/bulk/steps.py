@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from swarm.core.clock import NEVER_NS
 from swarm.core.protocol.messages import Body
+from swarm.core.units import NEVER_NS
 
 
 class QueuedMessage:

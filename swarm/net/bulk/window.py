@@ -10,9 +10,9 @@ from __future__ import annotations
 import collections
 from typing import NamedTuple
 
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.link import WINDOW_BYTES, LinkEstimator
 from swarm.core.protocol.wire import Receipt, WireError
+from swarm.core.units import ns, seconds
 
 IN_FLIGHT = 32                       # messages
 CHUNK_BYTES = 4096                   # the smallest chunk, but for the end of a tensor; less tells nothing of a rate

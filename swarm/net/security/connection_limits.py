@@ -21,8 +21,8 @@ from typing import Any
 
 import zmq
 
-from swarm.core.clock import ns, seconds
 from swarm.core.protocol.wire import WireError
+from swarm.core.units import ns, seconds
 from swarm.net.loop import Loop
 from swarm.net.sockets import TURN_MESSAGES
 

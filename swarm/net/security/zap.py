@@ -13,9 +13,9 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
-from swarm.core.clock import ns
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
+from swarm.core.units import ns
 from swarm.net.loop import Loop
 from swarm.net.security.key_files import fingerprint
 from swarm.net.security.keyring import Change, Keyring

@@ -8,9 +8,9 @@ from agents.peers.advert import OwnAdvert
 from agents.peers.own_speed import HALF_NS, RUNS, OwnSpeed, scaled
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.messages import Advert
+from swarm.core.units import ns
 from tests.agents.fakes import arrived, of, peer_table, profile, scheduler, stream
 
 

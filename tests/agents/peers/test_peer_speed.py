@@ -7,8 +7,8 @@ import pytest
 from agents.peers.peer_speed import BOUNDS, HALF_S, PeerSpeed
 from agents.scheduling import events as ev
 from agents.scheduling.admission import BURST_S, AdmissionBudget
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg, StreamSpec
+from swarm.core.units import ns
 from tests.agents.fakes import arrived, came, of, peer_table, profile, scheduler, stream
 
 WHOLE = Leg("mule")

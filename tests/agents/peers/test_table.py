@@ -6,10 +6,10 @@ import pytest
 
 from agents.peers.table import ENGAGED_S, PeerTable
 from agents.scheduling.due_frames import DueFrames
-from swarm.core.clock import ns
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, StreamSpec
 from swarm.core.protocol.messages import Advert
+from swarm.core.units import ns
 from tests.agents.fakes import peer_table, profile, request
 
 
@@ -29,10 +29,10 @@ def test_a_peer_is_viewed_once_it_has_advertised() -> None:
 
 def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
     known = peer_table(mule=[profile()])
-    known.doubted("mule", True)
+    known.suspected("mule", True)
     assert known.views(0) == {}
     assert list(known.alive(0)) == ["mule"]
-    known.doubted("mule", False)
+    known.suspected("mule", False)
     assert list(known.views(0)) == ["mule"]
     assert known.lost("mule")
     assert not known.lost("mule")

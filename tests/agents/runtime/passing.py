@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from agents.runtime import thread_runner
-from swarm.core.clock import FakeClock
+from tests.clock import FakeClock
 
 
 class PassingTime(FakeClock):

@@ -10,10 +10,10 @@ import pytest
 from agents.ports import RunOrder
 from agents.runtime.emulation import PATIENCE, Emulation, Run, VariantTimes
 from agents.scheduling.queue.preemption import CUT_S
-from swarm.core.clock import ns
 from swarm.core.policy.draw import uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections
+from swarm.core.units import ns
 from tests.agents.fakes import request
 
 SEED = 3

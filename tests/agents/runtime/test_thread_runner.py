@@ -13,9 +13,9 @@ from agents.ports import Given, Made, RunEnd
 from agents.runtime.emulation import PATIENCE, VariantTimes
 from agents.scheduling.queue.preemption import CUT_S
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import seconds
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome
+from swarm.core.units import seconds
 from tests.agents.fakes import request
 from tests.agents.runtime.passing import PassingTime
 from tests.agents.runtime.threads import Threads

@@ -12,10 +12,10 @@ import pytest
 from agents.ports import Given, RunEnd
 from agents.runtime.emulation import VariantTimes
 from models.session import Aborted, RunFailed, RunHandle
-from swarm.core.clock import ns
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Mask, Outcome
+from swarm.core.units import ns
 from tests.agents.fakes import request
 from tests.agents.runtime.passing import PassingTime
 from tests.agents.runtime.threads import SEED, Threads

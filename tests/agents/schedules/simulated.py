@@ -14,9 +14,9 @@ import msgspec
 from agents.runtime.emulation import PATIENCE
 from agents.scheduling import events as ev
 from agents.scheduling.queue.preemption import CUT_S, cut_now
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.cost import leg_p50_s
 from swarm.core.policy.plan import Leg, Profile
+from swarm.core.units import ns, seconds
 
 TOLD_NS = ns(0.0002)                 # at the latest so long after the end of a run the scheduler hears of it
 CUT_NS = ns(CUT_S)

@@ -8,9 +8,9 @@ from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.queue.preemption import CUT_S
-from swarm.core.clock import ns
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.units import ns
 from swarm.membership.view import HEARTBEAT_S
 from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
 from tests.agents.schedules.scenes import Asking, Scene
@@ -110,7 +110,7 @@ class Simulation:
             if silent_ns >= ns(SILENT_S):
                 self.known.heard(peer, BOOT, self.random.choice([0.0, 0.05]), now)
                 self.known.advertised(peer, BOOT, self.scene.advert)
-            self.known.doubted(peer, silent_ns < ns(SILENT_S))
+            self.known.suspected(peer, silent_ns < ns(SILENT_S))
             if ns(2 * HEARTBEAT_S) < silent_ns < ns(SILENT_S) and self.known.lost(peer):
                 for holders in self.holders.values():
                     holders.discard(peer)

@@ -10,7 +10,7 @@ from agents.scheduling.queue.preemption import MOST_CUTS
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns
+from swarm.core.units import ns
 from tests.agents.schedules.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
 
 Line = tuple[str, str]               # whose, and which stream, or for a peer which model

@@ -13,9 +13,9 @@ from agents.scheduling.guards import NEVER_NS
 from agents.scheduling.queue.batching import together
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns
 from swarm.core.policy.cost import LONG_S, together_p95_s
 from swarm.core.policy.plan import Leg, Profile
+from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
     aside,

@@ -13,10 +13,10 @@ from agents.scheduling import events as ev
 from agents.scheduling.queue.queued_run import QueuedRun
 from models.batch_sizes import paying
 from models.store import ARTEFACTS, load_card
-from swarm.core.clock import ns
 from swarm.core.policy.cost import together_p50_s
 from swarm.core.policy.plan import MOST_AT_ONCE, Profile
 from swarm.core.protocol.spans import RequestId
+from swarm.core.units import ns
 from tests.agents.fakes import asked, profile, robot
 from tests.agents.schedules.scenes import Scene, mixed, overloaded
 from tests.agents.schedules.simulated import Agenda, Run, SimulatedExecutor

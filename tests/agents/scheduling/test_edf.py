@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pytest
 
 from agents.scheduling import events as ev
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Profile
+from swarm.core.units import ns
 from tests.agents.fakes import profile, request, robot, stream
 from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 

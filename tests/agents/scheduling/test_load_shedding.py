@@ -15,9 +15,9 @@ from agents.scheduling.load_shedding import (
     LoadShedding,
 )
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns, seconds
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol.spans import Ending, RequestId, Span
+from swarm.core.units import ns, seconds
 from tests.agents.fakes import arrived, of, peer_table, profile, robot, stream
 from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 

@@ -8,9 +8,9 @@ from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN, MEMORY
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import LegTimes
+from swarm.core.units import ns
 from tests.agents.fakes import asked, done, of, peer_table, profile, request, scheduler
 
 STAGES = 4

@@ -8,8 +8,8 @@ import pytest
 
 from agents.scheduling.queue.preemption import CUT_S, MOST_CUTS, cut_now, impatience
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
+from swarm.core.units import ns
 from tests.agents.fakes import profile, request
 
 START = ns(10)

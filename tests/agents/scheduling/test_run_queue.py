@@ -7,9 +7,9 @@ import pytest
 
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import AGING_NS, RunQueue
-from swarm.core.clock import ns
 from swarm.core.policy.cost import LONG_S
 from swarm.core.policy.plan import Leg
+from swarm.core.units import ns
 from tests.agents.fakes import profile, request
 
 MS = ns(0.001)

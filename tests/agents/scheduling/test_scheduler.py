@@ -7,7 +7,7 @@ import pytest
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND, QUEUE_BOUND
 from agents.scheduling.variants import ASKED_NS
-from swarm.core.clock import ns
+from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
     asked,

@@ -10,8 +10,8 @@ from agents.scheduling import events as ev
 from agents.scheduling.queue.preemption import MOST_CUTS
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.clock import ns
 from swarm.core.policy.plan import Leg
+from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
     aside,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Credit, Start, TransferEnded, TransferRefused
 from swarm.core.protocol.wire import Receipt, WireError
+from swarm.core.units import ns
 from swarm.net.bulk.lane import LOOK_NS, RECEIPT_BYTES, RECEIPT_NS
 from swarm.net.bulk.receiver import IDLE_NS
 from tests.net.desk import Desk

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.protocol.messages import Chunk, Start
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, Receipt, TensorHeader, WireError
+from swarm.core.units import ns
 from swarm.net.bulk.receiver import AFTER_LOSS_NS, IDLE_NS, MOST_TRANSFERS, Complete, Incoming
 
 

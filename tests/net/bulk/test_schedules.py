@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.policy.link import LinkEstimator
+from swarm.core.units import ns
 from swarm.net.bulk.sender import Outgoing
 from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendWhole, Step
 from tests.net.queues import MIB, measured, next_steps, queued, told

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.policy.link import UNMEASURED_WINDOW_BYTES, LinkEstimator
+from swarm.core.units import ns
 from swarm.net.bulk.sender import CHUNKS_PER_WINDOW, MOST_STARTED, QUEUE_MESSAGES, Outgoing
 from swarm.net.bulk.steps import SendChunk, SendWhole
 from swarm.net.bulk.window import CHUNK_BYTES, IN_FLIGHT, REST_NS

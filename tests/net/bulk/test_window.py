@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.clock import ns
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.wire import WireError
+from swarm.core.units import ns
 from swarm.net.bulk.sender import Outgoing
 from swarm.net.bulk.steps import SendChunk
 from tests.net.queues import KIB, MIB, measured, next_steps, put, queue, queued, told

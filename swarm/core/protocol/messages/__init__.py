@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from swarm.core.protocol.messages.body import Acted, Embodied, Judged, Reported, Sensed, Shared
 from swarm.core.protocol.messages.lifecycle import (
-    Afflicted,
     Back,
     Drain,
     Drained,
     Gone,
+    InjectedFaults,
     Ready,
     Roster,
     Shutdown,
     Start,
 )
-from swarm.core.protocol.messages.presence import Advert, Heartbeat, HeartbeatAck, Joined, LinkNews, PlanNews, Rumour
+from swarm.core.protocol.messages.presence import (
+    Advert,
+    Gossip,
+    Heartbeat,
+    HeartbeatAck,
+    Introduction,
+    LinkNews,
+    PlanNews,
+)
 from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
 from swarm.core.protocol.messages.senders import Body, may_say
 from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, PlannerNews, Scene, Submitted, WorldNews
@@ -23,7 +31,6 @@ from swarm.core.protocol.messages.transport import Chunk, Credit, Member, Messag
 __all__ = [
     "Acted",
     "Advert",
-    "Afflicted",
     "AgentNews",
     "Back",
     "Body",
@@ -34,10 +41,12 @@ __all__ = [
     "Embodied",
     "Ended",
     "Gone",
+    "Gossip",
     "Happened",
     "Heartbeat",
     "HeartbeatAck",
-    "Joined",
+    "InjectedFaults",
+    "Introduction",
     "Judged",
     "LinkNews",
     "Member",
@@ -47,7 +56,6 @@ __all__ = [
     "Ready",
     "Reported",
     "Roster",
-    "Rumour",
     "Scene",
     "Sensed",
     "Shared",

@@ -49,7 +49,7 @@ class Back(Message, frozen=True, kw_only=True):
     boot: Count
 
 
-class Afflicted(Message, frozen=True, kw_only=True):
+class InjectedFaults(Message, frozen=True, kw_only=True):
     """All faults injected into a process from now on; the defaults clear them. Shares are of received messages."""
 
     deaf_to: list[str] = []          # members whose messages are dropped

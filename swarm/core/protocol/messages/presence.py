@@ -24,13 +24,13 @@ class HeartbeatAck(Message, frozen=True, kw_only=True):
     advert: Count = 0                  # as in the heartbeat
 
 
-class Joined(Message, frozen=True, kw_only=True):
+class Introduction(Message, frozen=True, kw_only=True):
     """Members that the sender knows. A newcomer introduces itself to any member, which passes it on to the others."""
 
     members: list[Member]
 
 
-class Rumour(Message, frozen=True, kw_only=True):
+class Gossip(Message, frozen=True, kw_only=True):
     """A member has been silent, or has been heard again. The receiver probes that member; it believes nothing else."""
 
     about: str

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from swarm.core.protocol.messages.body import Acted, Embodied, Judged, Reported, Sensed, Shared
 from swarm.core.protocol.messages.lifecycle import (
-    Afflicted,
     Back,
     Drain,
     Drained,
     Gone,
+    InjectedFaults,
     Ready,
     Roster,
     Shutdown,
     Start,
 )
-from swarm.core.protocol.messages.presence import Advert, Heartbeat, HeartbeatAck, Joined, LinkNews, PlanNews, Rumour
+from swarm.core.protocol.messages.presence import (
+    Advert,
+    Gossip,
+    Heartbeat,
+    HeartbeatAck,
+    Introduction,
+    LinkNews,
+    PlanNews,
+)
 from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
 from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, PlannerNews, Scene, Submitted, WorldNews
 from swarm.core.protocol.messages.transport import Chunk, Credit, Message, TransferEnded, TransferRefused
 
 Body = (
     Credit | Chunk | TransferEnded | TransferRefused
-    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | Afflicted
-    | Heartbeat | HeartbeatAck | Joined | Rumour | Gone | Advert | LinkNews | PlanNews
+    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | InjectedFaults
+    | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | LinkNews | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Embodied | Sensed | Acted | Reported | Judged | Shared
     | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
@@ -30,8 +38,8 @@ Body = (
 
 _LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
 _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
-    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, Afflicted), (_LAUNCHER,)),
-    **dict.fromkeys((Heartbeat, HeartbeatAck, Joined, Rumour), (_AGENT, _PLANNER)),
+    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, InjectedFaults), (_LAUNCHER,)),
+    **dict.fromkeys((Heartbeat, HeartbeatAck, Introduction, Gossip), (_AGENT, _PLANNER)),
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
     **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
     **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
