@@ -92,22 +92,22 @@ class PeerLost(Event, frozen=True, kw_only=True):
     peer: str
 
 
-class LastSafeStart(Event, frozen=True, kw_only=True):
-    """Timer: the latest moment at which the robot's own fallback still makes the deadline."""
+class TimerFired(Event, frozen=True, kw_only=True):
+    """The time of a request's timer has come."""
 
     request: RequestId
 
 
-class BudgetSpent(Event, frozen=True, kw_only=True):
-    """Timer: the deadline of a request has come."""
-
-    request: RequestId
+class LastSafeStart(TimerFired, frozen=True, kw_only=True):
+    """The latest moment at which the robot's own fallback still makes the deadline."""
 
 
-class GivenUp(Event, frozen=True, kw_only=True):
-    """Timer: nobody waits for this peer's answer any longer."""
+class BudgetSpent(TimerFired, frozen=True, kw_only=True):
+    """The deadline of a request has come."""
 
-    request: RequestId
+
+class GivenUp(TimerFired, frozen=True, kw_only=True):
+    """Nobody waits for this peer's answer any longer."""
 
 
 class PlanCame(Event, frozen=True, kw_only=True):
@@ -243,7 +243,7 @@ class SetTimer(Command, frozen=True, kw_only=True):
     """Hand `event` back at `at_ns`; one timer per kind of event and request."""
 
     at_ns: int
-    event: LastSafeStart | BudgetSpent | GivenUp
+    event: TimerFired
 
 
 class CancelTimers(Command, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ class _Bench:
         self.running: dict[int, str] = {}                    # work -> model
         self.told: set[int] = set()                          # of these, to leave
         self.out: dict[RequestId, ev.SendStage] = {}
-        self.timers: list[tuple[int, int, ev.LastSafeStart | ev.BudgetSpent | ev.GivenUp]] = []
+        self.timers: list[tuple[int, int, ev.TimerFired]] = []
         self.open: set[RequestId] = set()
         self.kinds: dict[str, list[float]] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import zmq
@@ -40,6 +40,16 @@ def bind(socket: zmq.Socket[Any], lane: str, where: str) -> str:
     except zmq.ZMQError as error:
         raise BadInput(f"bind: {endpoint}", str(error), "a free port on this machine, or none") from None
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def waiting(socket: zmq.Socket[Any]) -> Iterator[list[bytes]]:
+    """The messages that wait in a socket, as many as one turn may take."""
+    for _ in range(TURN_MESSAGES):
+        try:
+            frames = socket.recv_multipart(zmq.DONTWAIT)
+        except zmq.Again:
+            return
+        yield frames
 
 
 def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]:

@@ -1,4 +1,4 @@
-"""Two robots in one thread, on fake ports: no threads, no sockets, no real time."""
+"""Two robots on a stage: no threads, no sockets, no real time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from swarm.core.protocol.world import Detection, Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import NS, ns
-from tests.agents.fake_host import LATENCY_S, FakeHost, FakeNetwork, FakeRunner
+from tests.one_thread.hosts import LATENCY_S, FakeHost, Stage
+from tests.one_thread.runner import FakeRunner
 
 SCAN, FRAME = np.full(LIDAR.beams, 3.0, np.float32), np.zeros((72, 96, 3), np.uint8)
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.3)
@@ -41,8 +42,8 @@ class Duo:
     """`rover`, which has the stream and a weak board, and `mule`, which has a strong one; a launcher and a world."""
 
     def __init__(self) -> None:
-        self.net = FakeNetwork()
-        self.launcher, self.world = FakeHost(self.net, "launcher", "launcher"), FakeHost(self.net, "world", "world")
+        self.stage = Stage()
+        self.launcher, self.world = self.stage.host("launcher", "launcher"), self.stage.host("world", "world")
         self.hosts: dict[str, FakeHost] = {}
         self.robots: dict[str, Robot] = {}
         self.offers: dict[str, Offer] = {}
@@ -57,10 +58,10 @@ class Duo:
             self.launcher.transport.send(name, msg.Start())
             self.world.transport.send(name, msg.Embodied(sensors=SUITE))
         self._frames = 0
-        self.world.time.every(ns(FRAME_S), self._sense)
+        self.world.timers.every(ns(FRAME_S), self._sense)
 
     def _add(self, name: str, speed: float, streams: list[StreamSpec], says: Detections, zero_ns: int) -> None:
-        host = self.hosts[name] = FakeHost(self.net, name, zero_ns=zero_ns)
+        host = self.hosts[name] = self.stage.host(name, zero_ns=zero_ns)
         settings = AgentFile(
             version=1, name=name, swarm="s", board_name="b", board=board(speed), streams=streams, policy="greedy",
             launcher=self.launcher.transport.member, load=["detector"], record="somewhere")
@@ -69,7 +70,8 @@ class Duo:
         def made(order: RunOrder) -> Made:
             return says
 
-        self.robots[name] = Robot(settings, host.ports, FakeRunner(host, offer, made), offer, host.files)
+        runner = FakeRunner(host.clock, host.timers, offer, made)
+        self.robots[name] = Robot(settings, host, runner, offer, host.files)
 
     def _sense(self) -> None:
         self._frames += 1
@@ -83,7 +85,7 @@ class Duo:
     def last_on(self, name: str) -> Span:
         """The first request from now on that ends on this robot."""
         seen = len(self.ended())
-        self.net.until(lambda: any(span.ran_on == name for span in self.ended()[seen:]))
+        self.stage.until(lambda: any(span.ran_on == name for span in self.ended()[seen:]))
         return next(span for span in self.ended()[seen:] if span.ran_on == name)
 
 
@@ -99,8 +101,8 @@ def test_a_request_is_offloaded_run_and_delivered_and_its_outcome_is_recorded(du
     assert span.run_s == pytest.approx(profile.p50_s, abs=1e-9)
     assert span.ended_ns - span.captured_ns == pytest.approx(ns(profile.p50_s + 2 * LATENCY_S), abs=2)
     duo.launcher.transport.send("rover", msg.Drain())
-    duo.net.until(lambda: any(isinstance(m.body, msg.Drained) for m in duo.launcher.got))
-    records, frames = recording.parse(duo.hosts["rover"].files.written["rover.npz"])
+    duo.stage.until(lambda: any(isinstance(m.body, msg.Drained) for m in duo.launcher.got))
+    records, frames = recording.parse(duo.hosts["rover"].files.content["rover.npz"])
     record = next(r for r in records if r.request == span.request)
     assert (record.agents, record.outcome) == (["mule"], boxes(0.75))
     np.testing.assert_array_equal(frames[record.frame], FRAME)
@@ -108,10 +110,10 @@ def test_a_request_is_offloaded_run_and_delivered_and_its_outcome_is_recorded(du
 
 def test_when_the_peer_falls_silent_requests_are_run_at_home(duo: Duo) -> None:
     duo.last_on("mule")
-    duo.net.silent.add("mule")
+    duo.stage.silent.add("mule")
     span = duo.last_on("rover")
     assert (span.ending, span.offloaded_to, span.guarded) == ("completed", "mule", True)
-    duo.net.until(lambda: any(isinstance(m.body, msg.Happened) for m in duo.launcher.got))
+    duo.stage.until(lambda: any(isinstance(m.body, msg.Happened) for m in duo.launcher.got))
     happened = (m.body for m in duo.launcher.got if isinstance(m.body, msg.Happened))
     assert [(one.what, one.detail) for one in happened] == [("peer_lost", {"peer": "mule"})]
 
@@ -119,7 +121,7 @@ def test_when_the_peer_falls_silent_requests_are_run_at_home(duo: Duo) -> None:
 def test_the_same_happens_each_time() -> None:
     def spans() -> list[Span]:
         duo = Duo()
-        duo.net.until(lambda: len(duo.ended()) >= 20)
+        duo.stage.until(lambda: len(duo.ended()) >= 20)
         return duo.ended()
 
     assert spans() == spans()
@@ -127,7 +129,7 @@ def test_the_same_happens_each_time() -> None:
 
 def test_shutdown_stops_the_machine_and_the_end_writes_the_recording(duo: Duo) -> None:
     duo.launcher.transport.send("rover", msg.Shutdown())
-    duo.net.until(lambda: duo.hosts["rover"].machine.stopped)
-    assert duo.hosts["rover"].files.written == {}
+    duo.stage.until(lambda: duo.hosts["rover"].machine.stopped)
+    assert duo.hosts["rover"].files.content == {}
     duo.robots["rover"].end()
-    assert list(duo.hosts["rover"].files.written) == ["rover.npz"]
+    assert list(duo.hosts["rover"].files.content) == ["rover.npz"]

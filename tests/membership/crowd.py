@@ -18,7 +18,7 @@ from swarm.core.units import ns
 from swarm.membership.events import Command, Failed, Joined, Probe, Suspected, Tell
 from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import HEARTBEAT_S, Membership
-from tests.agents.fakes import profile
+from tests.agents.builders import profile
 
 Step = Callable[[], None]
 QUIET_S = 3 * HEARTBEAT_S

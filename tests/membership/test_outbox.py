@@ -5,8 +5,8 @@ from __future__ import annotations
 from swarm.core.protocol.messages import Body, Shared
 from swarm.membership import outbox
 from swarm.membership.outbox import RETRY_NS, Outbox
-from tests.fake_host import FakeHost
-from tests.membership.test_participant import OWN
+from tests.clock import FakeClock
+from tests.one_thread.timers import FakeTimers
 
 
 def note(number: int) -> Shared:
@@ -14,34 +14,34 @@ def note(number: int) -> Shared:
 
 
 def test_messages_wait_in_order_and_are_sent_once_when_the_peer_can_be_reached() -> None:
-    fake, sent, reachable = FakeHost(OWN), list[Body](), [True]
+    timers, sent, reachable = FakeTimers(FakeClock()), list[Body](), [True]
 
     def send(body: Body) -> bool:
         if reachable[0]:
             sent.append(body)
         return reachable[0]
 
-    box = Outbox(fake.timers, send)
+    box = Outbox(timers, send)
     box.put(note(0))
     assert (sent, len(box)) == ([note(0)], 0)
     reachable[0] = False
     for number in (1, 2, 3):
         box.put(note(number))
-    fake.passes(5 * RETRY_NS / 1e9)
+    timers.wait(5 * RETRY_NS / 1e9)
     assert (sent, len(box)) == ([note(0)], 3)
     reachable[0] = True
     box.put(note(4))                                         # behind those that wait
     assert sent == [note(0)]
-    fake.passes(RETRY_NS / 1e9)
+    timers.wait(RETRY_NS / 1e9)
     assert (sent, len(box)) == ([note(n) for n in range(5)], 0)
 
 
 def test_beyond_its_bound_the_oldest_is_dropped(monkeypatch) -> None:
     monkeypatch.setattr(outbox, "BOUND", 2)
-    fake, sent, reachable = FakeHost(OWN), list[Body](), [False]
-    box = Outbox(fake.timers, lambda body: reachable[0] and not sent.append(body))
+    timers, sent, reachable = FakeTimers(FakeClock()), list[Body](), [False]
+    box = Outbox(timers, lambda body: reachable[0] and not sent.append(body))
     for number in range(4):
         box.put(note(number))
     reachable[0] = True
-    fake.passes(RETRY_NS / 1e9)
+    timers.wait(RETRY_NS / 1e9)
     assert sent == [note(2), note(3)]

@@ -1,4 +1,4 @@
-"""One process's part in a swarm, on a fake host: who is told what, who may say what, and what ends it."""
+"""One process's part in a swarm, on a stage: who is told what, who may say what, and what ends it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.process_files import ProcessFile
+from swarm.core.units import ns
 from swarm.membership.participant import READY_EVERY_NS, Participant
-from tests.fake_host import FakeHost
+from tests.one_thread.hosts import Stage
 
 
 def member(name: str, role: str = "agent", boot: int = 1, host: str = "127.0.0.1") -> Member:
@@ -26,11 +27,15 @@ class Process:
     """A participant, what its handler gets, and the members that it met."""
 
     def __init__(self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "") -> None:
-        self.fake = FakeHost(OWN)
+        self.stage = Stage()
+        self.host = self.stage.host_of(OWN, zero_ns=ns(100.0))
+        for other in (MATE, LAUNCHER, PLANNER, WORLD, NEWCOMER):
+            self.stage.host_of(other)
+        self.net, self.machine = self.host.transport, self.host.machine
         self.got: list[Received] = []
         self.met: list[str] = []
         self.participant = Participant(
-            self.fake.host,
+            self.host,
             ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys),
             self.got.append, busy_s=lambda: 0.25, advert_of=lambda peer: 3 if peer == MATE.name else 0,
             met=self.met.extend,
@@ -47,16 +52,16 @@ def process() -> Process:
 
 def test_it_announces_itself_until_the_roster_comes(process: Process) -> None:
     process.participant.begin()
-    assert process.fake.sent(msg.Ready) == [("launcher", msg.Ready(member=OWN, pid=process.fake.machine.pid))]
-    process.fake.transport.closed.add("launcher")            # it cannot be reached for a while
-    process.fake.passes(3 * EVERY_S)
-    process.fake.transport.closed.clear()
-    process.fake.passes(2 * EVERY_S)
-    assert len(process.fake.sent(msg.Ready)) == 3
-    process.fake.hears("launcher", msg.Roster(members=[OWN, NEWCOMER]))
-    process.fake.passes(10 * EVERY_S)
-    assert len(process.fake.sent(msg.Ready)) == 3
-    assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
+    assert process.host.sent(msg.Ready) == [("launcher", msg.Ready(member=OWN, pid=process.machine.pid))]
+    process.stage.end("launcher")                            # it cannot be reached for a while
+    process.stage.wait(3 * EVERY_S)
+    process.stage.host_of(LAUNCHER)
+    process.stage.wait(2 * EVERY_S)
+    assert len(process.host.sent(msg.Ready)) == 3
+    process.net.receive("launcher", msg.Roster(members=[OWN, NEWCOMER]))
+    process.stage.wait(10 * EVERY_S)
+    assert len(process.host.sent(msg.Ready)) == 3
+    assert process.net.where(NEWCOMER.name) == NEWCOMER
     assert process.met.count(NEWCOMER.name) == 1
     assert process.got == []
 
@@ -64,27 +69,27 @@ def test_it_announces_itself_until_the_roster_comes(process: Process) -> None:
 def test_without_a_launcher_it_announces_itself_to_nobody_and_meets_the_members_of_its_file() -> None:
     process = Process(launcher=None, roster=(MATE,))
     process.participant.begin()
-    process.fake.passes(10 * EVERY_S)
-    assert (process.fake.transport.sent, process.met) == ([], [MATE.name])
+    process.stage.wait(10 * EVERY_S)
+    assert (process.net.sent, process.met) == ([], [MATE.name])
     assert process.participant.tell_launcher(msg.Drained())
 
 
 def test_a_heartbeat_is_answered_with_the_time_that_it_was_held(process: Process) -> None:
-    process.fake.hears(MATE.name, msg.Heartbeat(sequence=5, advert=1), waited_s=0.004)
-    assert process.fake.transport.sent == [
+    process.net.receive(MATE.name, msg.Heartbeat(sequence=5, advert=1), waited_s=0.004)
+    assert process.net.sent == [
         (MATE.name, msg.HeartbeatAck(sequence=5, held_s=0.004, busy_s=0.25, advert=3))]
     assert process.bodies() == [msg.Heartbeat(sequence=5, advert=1)]
 
 
 def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_held(process: Process) -> None:
     process.participant.beat([MATE.name, "nobody"])
-    assert process.fake.transport.sent == [(MATE.name, msg.Heartbeat(sequence=1, busy_s=0.25, advert=3))]
-    process.fake.passes(0.010)
-    process.fake.hears(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004))
-    assert process.fake.transport.links()[MATE.name].rtt_s == pytest.approx(0.006)
-    process.fake.transport.join([member(MATE.name, boot=2)])                 # connected anew: measured anew
-    process.fake.hears(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004), boot=2)
-    assert process.fake.transport.links()[MATE.name].samples == 0
+    assert process.net.sent == [(MATE.name, msg.Heartbeat(sequence=1, busy_s=0.25, advert=3))]
+    process.stage.wait(0.010)
+    process.net.receive(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004))
+    assert process.net.links()[MATE.name].rtt_s == pytest.approx(0.006)
+    process.net.join([member(MATE.name, boot=2)])                 # connected anew: measured anew
+    process.net.receive(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004), boot=2)
+    assert process.net.links()[MATE.name].samples == 0
 
 
 @pytest.mark.parametrize(("sender", "body"), [
@@ -93,24 +98,24 @@ def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_h
     ("stranger", msg.Heartbeat(sequence=1)), ("world", msg.Introduction(members=[WORLD, NEWCOMER])),
 ])
 def test_a_message_that_its_sender_may_not_send_is_refused(process: Process, sender: str, body: msg.Body) -> None:
-    process.fake.hears(sender, body)
+    process.net.receive(sender, body)
     assert process.participant.refused == 1
-    assert (process.got, process.fake.transport.sent, process.fake.transport.injected) == ([], [], [])
-    assert not process.fake.machine.stopped
-    assert process.fake.transport.where(NEWCOMER.name) is None
+    assert (process.got, process.net.sent, process.net.injected) == ([], [], [])
+    assert not process.machine.stopped
+    assert process.net.where(NEWCOMER.name) is None
 
 
 def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Process) -> None:
-    process.fake.hears(NEWCOMER.name, msg.Introduction(members=[NEWCOMER]))
-    assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
+    process.net.receive(NEWCOMER.name, msg.Introduction(members=[NEWCOMER]))
+    assert process.net.where(NEWCOMER.name) == NEWCOMER
     assert process.met == [NEWCOMER.name]
-    assert process.fake.transport.sent == [
+    assert process.net.sent == [
         (MATE.name, msg.Introduction(members=[NEWCOMER])), ("planner", msg.Introduction(members=[NEWCOMER]))]
     assert process.participant.greets(NEWCOMER.name)
     assert not process.participant.greets(MATE.name)         # the launcher tells it of us
     assert process.participant.introduce(NEWCOMER.name)
-    assert process.fake.transport.sent[-1] == (NEWCOMER.name, msg.Introduction(members=[OWN, MATE, PLANNER]))
-    process.fake.transport.closed.add(NEWCOMER.name)
+    assert process.net.sent[-1] == (NEWCOMER.name, msg.Introduction(members=[OWN, MATE, PLANNER]))
+    process.stage.end(NEWCOMER.name)
     assert not process.participant.introduce(NEWCOMER.name)
 
 
@@ -120,34 +125,34 @@ def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Proce
     member(NEWCOMER.name, host="10.0.0.9"),                  # beyond this machine, without keys
 ])
 def test_a_newcomer_may_not_claim_everything(process: Process, claim: Member) -> None:
-    process.fake.hears(NEWCOMER.name, msg.Introduction(members=[claim]))
-    assert process.fake.transport.where(NEWCOMER.name) is None
-    assert process.fake.transport.where(MATE.name) == MATE
-    assert process.fake.transport.sent == []
+    process.net.receive(NEWCOMER.name, msg.Introduction(members=[claim]))
+    assert process.net.where(NEWCOMER.name) is None
+    assert process.net.where(MATE.name) == MATE
+    assert process.net.sent == []
 
 
 def test_with_keys_a_newcomer_may_be_beyond_this_machine() -> None:
     process, far = Process(keys="keys"), member(NEWCOMER.name, host="10.0.0.9")
-    process.fake.hears(NEWCOMER.name, msg.Introduction(members=[far]))
-    assert process.fake.transport.where(NEWCOMER.name) == far
+    process.net.receive(NEWCOMER.name, msg.Introduction(members=[far]))
+    assert process.net.where(NEWCOMER.name) == far
 
 
 def test_a_member_may_tell_only_of_members_that_are_new(process: Process) -> None:
     moved = member("planner", host="127.0.0.9")
-    process.fake.hears(MATE.name, msg.Introduction(members=[MATE, moved, NEWCOMER, member("planner_2", "planner")]))
-    assert process.fake.transport.where("planner") == PLANNER
-    assert process.fake.transport.where("planner_2") is None
-    assert process.fake.transport.where(NEWCOMER.name) == NEWCOMER
+    process.net.receive(MATE.name, msg.Introduction(members=[MATE, moved, NEWCOMER, member("planner_2", "planner")]))
+    assert process.net.where("planner") == PLANNER
+    assert process.net.where("planner_2") is None
+    assert process.net.where(NEWCOMER.name) == NEWCOMER
 
 
 def test_shutdown_stops_the_machine(process: Process) -> None:
-    process.fake.hears("launcher", msg.Shutdown())
-    assert process.fake.machine.stopped
+    process.net.receive("launcher", msg.Shutdown())
+    assert process.machine.stopped
     assert process.got == []
 
 
 def test_injected_faults_reach_transport_wall_clock_and_handler(process: Process) -> None:
     faults = msg.InjectedFaults(lose=0.5, clock_step_s=-2.0, slow=3.0)
-    process.fake.hears("launcher", faults)
-    assert process.fake.transport.injected == process.bodies() == [faults]
-    assert process.fake.machine.step_s == -2.0
+    process.net.receive("launcher", faults)
+    assert process.net.injected == process.bodies() == [faults]
+    assert process.machine.step_s == -2.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,8 @@ from tests.net.raw import RawPeer
 
 @pytest.fixture
 def net() -> Iterator[Net]:
-    net = Net()
-    yield net
-    net.close()
+    with closing(Net()) as net:
+        yield net
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """Hosts of many processes in one thread on a clock of their own: the ports of `swarm/core/ports.py`, without a machine.
 
-A `Stage` holds the clock and the events to come; each process on it has a `Host`. Messages pass the real codec and take
-a fixed time. Events of one time happen in the order of asking, so the same run is the same each time.
+A `Stage` holds the clock and the events to come; each process on it has a `FakeHost`. Messages pass the real codec and
+take a fixed time.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,69 +20,26 @@ from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Envelope, contiguous, decode, encode, header_of
 from swarm.core.units import ns
 from tests.clock import FakeClock
+from tests.one_thread.timers import FakeTimer, FakeTimers
 
-TRIP_NS = ns(0.001)                  # of a message, however large
+LATENCY_S = 0.001                    # of a message, however large
 SWARM = "stage"
 
 
-class FakeTimer:
-    """A call at a time."""
+class ProcessTime:
+    """Clock and timers of one process. The clock has a zero of its own: a reading that travels is found out.
 
-    def __init__(self, callback: Callable[[], None]) -> None:
-        self.callback: Callable[[], None] | None = callback
+    Calls that a process has asked for do not happen after its end.
+    """
 
-    def cancel(self) -> None:
-        self.callback = None
+    def __init__(self, timers: FakeTimers, zero_ns: int, alive: Callable[[], bool]) -> None:
+        self._timers, self._zero_ns, self._alive = timers, zero_ns, alive
 
-
-class FakeTimers:
-    """The events to come, of all processes; as a port it gives each its timers."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self._heap: list[tuple[int, int, FakeTimer]] = []
-        self._order = itertools.count()
+    def now_ns(self) -> int:
+        return self._timers.clock.at_ns + self._zero_ns
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> FakeTimer:
-        timer = FakeTimer(callback)
-        heapq.heappush(self._heap, (max(when_ns, self.clock.at_ns), next(self._order), timer))
-        return timer
-
-    def after(self, delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
-        return self.at(self.clock.at_ns + delay_ns, callback)
-
-    def every(self, period_ns: int, callback: Callable[[], None]) -> FakeTimer:
-        handle = FakeTimer(callback)
-
-        def fire() -> None:
-            if handle.callback is not None:
-                self.after(period_ns, fire)
-                callback()
-
-        self.after(period_ns, fire)
-        return handle
-
-    def run(self, until: Callable[[], bool], most_ns: int) -> bool:
-        """Let time pass until something is so. False: it was not by `most_ns`, or nothing is left to happen."""
-        while not until():
-            if not self._heap or self._heap[0][0] > most_ns:
-                return False
-            when_ns, _, timer = heapq.heappop(self._heap)
-            self.clock.at_ns = max(self.clock.at_ns, when_ns)        # a callback may have moved the clock itself
-            callback, timer.callback = timer.callback, None
-            if callback is not None:
-                callback()
-        return True
-
-
-class ProcessTimers:
-    """The timers of one process: what it has asked for does not happen after its end."""
-
-    def __init__(self, timers: FakeTimers, alive: Callable[[], bool]) -> None:
-        self._timers, self._alive = timers, alive
-
-    def at(self, when_ns: int, callback: Callable[[], None]) -> FakeTimer:
-        return self._timers.at(when_ns, self._guarded(callback))
+        return self._timers.at(when_ns - self._zero_ns, self._guarded(callback))
 
     def after(self, delay_ns: int, callback: Callable[[], None]) -> FakeTimer:
         return self._timers.after(delay_ns, self._guarded(callback))
@@ -95,15 +52,17 @@ class ProcessTimers:
 
 
 class FakeTransport:
-    """One process's end of the stage's network: what is sent to a joined member arrives after `TRIP_NS`."""
+    """One process's end of the stage's network: what is sent to a joined member arrives after the stage's latency."""
 
-    def __init__(self, stage: Stage, member: Member) -> None:
+    def __init__(self, stage: Stage, member: Member, zero_ns: int) -> None:
         self.member = member
-        self._stage = stage
-        self._peers: dict[str, Member] = {}
+        self.sent: list[tuple[str, Body]] = []               # to whom and what, of all that was accepted
+        self.injected: list[InjectedFaults] = []
+        self._stage, self._zero_ns = stage, zero_ns
+        self._joined: dict[str, Member] = {}
         self._links: dict[str, LinkEstimator] = {}
         self._received: Callable[[Received], None] = lambda message: None
-        self._refused = self._messages = self._bytes = 0
+        self._messages = self._bytes = 0
 
     def attach(
         self, received: Callable[[Received], None],
@@ -113,47 +72,58 @@ class FakeTransport:
 
     def join(self, members: Sequence[Member]) -> None:
         for member in members:
-            if member.name != self.member.name and self._peers.get(member.name) != member:
-                self._peers[member.name], self._links[member.name] = member, LinkEstimator()
+            if member.name != self.member.name and self._joined.get(member.name) != member:
+                self.leave(member.name)
+                self._joined[member.name], self._links[member.name] = member, LinkEstimator()
 
     def leave(self, name: str) -> None:
-        self._peers.pop(name, None)
+        self._joined.pop(name, None)
         self._links.pop(name, None)
 
     def peers(self, *roles: str) -> list[str]:
-        return [name for name, member in self._peers.items() if not roles or member.role in roles]
+        return [name for name, member in self._joined.items() if not roles or member.role in roles]
 
     def role(self, name: str) -> str:
-        return self._peers[name].role if name in self._peers else ""
+        return self._joined[name].role if name in self._joined else ""
 
     def where(self, name: str) -> Member | None:
-        return self._peers.get(name)
+        return self._joined.get(name)
 
     def send(
         self, to: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
         tag: Hashable = None,
     ) -> bool:
-        target = self._stage.transports.get(to)
-        if to not in self._peers or target is None or self._stage.transports.get(self.member.name) is not self:
+        stage = self._stage
+        target = stage.transports.get(to)
+        if to not in self._joined or target is None or not stage.has(self):
             return False
         arrays = [contiguous(tensor) for tensor in tensors]
-        frames = encode(Envelope(
+        frames = [bytes(frame) for frame in encode(Envelope(
             v=PROTOCOL, swarm=SWARM, sender=self.member.name, boot=self.member.boot, body=body, budget_s=budget_s,
-            tensors=[header_of(tensor) for tensor in arrays]), arrays)
+            tensors=[header_of(tensor) for tensor in arrays]), arrays)]
         self._messages, self._bytes = self._messages + 1, self._bytes + sum(map(len, frames))
-        self._stage.timers.after(TRIP_NS, lambda: target.arrived([bytes(frame) for frame in frames]))
+        self.sent.append((to, body))
+        if not {to, self.member.name} & stage.silent:
+            stage.timers.after(stage.latency_ns, lambda: target.arrived(frames))
         return True
 
     def cancel(self, to: str, tag: Hashable) -> bool:
-        return False
+        return False                                         # what was sent is on its way
 
     def arrived(self, frames: Sequence[bytes]) -> None:
         """A message of another process is here."""
-        if self._stage.transports.get(self.member.name) is not self:
-            return                                   # this process has ended
-        envelope, tensors = decode(frames)
-        now = self._stage.clock.at_ns
-        self._received(Received(envelope.sender, envelope.boot, envelope.body, tensors, envelope.budget_s, now, now))
+        if self._stage.has(self):
+            envelope, tensors = decode(frames)
+            self.receive(envelope.sender, envelope.body, envelope.boot, tensors, envelope.budget_s)
+
+    def receive(
+        self, sender: str, body: Body, boot: int = 1, tensors: Sequence[NDArray[Any]] = (),
+        budget_s: float | None = None, waited_s: float = 0.0,
+    ) -> None:
+        """Hand over a message from whomever; it has waited this long in its socket before it is looked at."""
+        now = self._stage.clock.at_ns + self._zero_ns
+        self._stage.clock.advance(waited_s)
+        self._received(Received(sender, boot, body, list(tensors), budget_s, now, now))
 
     def link(self, name: str) -> LinkEstimator | None:
         return self._links.get(name)
@@ -162,7 +132,7 @@ class FakeTransport:
         return {name: link.quality for name, link in self._links.items()}
 
     def inject(self, faults: InjectedFaults) -> None:
-        pass
+        self.injected.append(faults)
 
     def traffic(self) -> Traffic:
         return Traffic(refused=0, control_bytes=self._bytes, messages=self._messages, size_bytes=self._bytes,
@@ -174,6 +144,7 @@ class FakeMachine:
 
     def __init__(self, stage: Stage, name: str, pid: int) -> None:
         self._stage, self._name, self.pid = stage, name, pid
+        self.stopped, self.step_s = False, 0.0
 
     def rss_bytes(self) -> int:
         return 1 << 20
@@ -182,9 +153,10 @@ class FakeMachine:
         return None
 
     def step_wall_clock(self, step_s: float) -> None:
-        pass
+        self.step_s = step_s
 
     def stop(self) -> None:
+        self.stopped = True
         self._stage.end(self._name)
 
 
@@ -198,29 +170,65 @@ class FakeFiles:
         self.content[name] = content
 
 
+@dataclass(frozen=True)
+class FakeHost(Host):
+    """All ports of one process on a stage. `got` are the messages that came, unless a policy is attached to it."""
+
+    transport: FakeTransport
+    machine: FakeMachine
+    files: FakeFiles = field(default_factory=FakeFiles)
+    got: list[Received] = field(default_factory=list)
+
+    def sent(self, kind: type[Body]) -> list[tuple[str, Body]]:
+        """To whom and what, of this kind."""
+        return [(to, body) for to, body in self.transport.sent if isinstance(body, kind)]
+
+
 class Stage:
     """A clock, its events, and the processes that are on it. `ended` is told of each that stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, latency_s: float = LATENCY_S) -> None:
         self.clock = FakeClock()
         self.timers = FakeTimers(self.clock)
+        self.latency_ns = ns(latency_s)
         self.transports: dict[str, FakeTransport] = {}
+        self.silent: set[str] = set()                        # members that nothing reaches and that reach nobody
         self.ended: Callable[[str], None] = lambda name: None
         self._pids = itertools.count(1)
 
-    def host(self, name: str, role: str) -> Host:
-        """The host of a new process."""
+    def host(self, name: str, role: str = "agent", zero_ns: int = 0) -> FakeHost:
+        """The host of a new process, whose clock shows `zero_ns` when the stage's shows 0."""
         pid = next(self._pids)
-        member = Member(name=name, role=role, urgent=f"tcp://127.0.0.1:{pid}", bulk=f"tcp://127.0.0.1:{pid + 10_000}",
-                        boot=pid)
-        transport = self.transports[name] = FakeTransport(self, member)
-        timers = ProcessTimers(self.timers, lambda: self.transports.get(name) is transport)
-        return Host(self.clock, timers, transport, FakeMachine(self, name, pid))
+        return self._host(pid, zero_ns, Member(
+            name=name, role=role, urgent=f"tcp://127.0.0.1:{pid}", bulk=f"tcp://127.0.0.1:{pid + 10_000}", boot=pid))
+
+    def host_of(self, member: Member, zero_ns: int = 0) -> FakeHost:
+        """The host of a new process that others know as this member."""
+        return self._host(next(self._pids), zero_ns, member)
+
+    def _host(self, pid: int, zero_ns: int, member: Member) -> FakeHost:
+        transport = self.transports[member.name] = FakeTransport(self, member, zero_ns)
+        time = ProcessTime(self.timers, zero_ns, lambda: self.has(transport))
+        host = FakeHost(time, time, transport, FakeMachine(self, member.name, pid))
+        transport.attach(host.got.append)
+        return host
+
+    def has(self, transport: FakeTransport) -> bool:
+        """Whether this process is on the stage still."""
+        return self.transports.get(transport.member.name) is transport
 
     def end(self, name: str) -> None:
         """A process is over: nothing reaches it any more."""
         if self.transports.pop(name, None) is not None:
             self.timers.after(0, lambda: self.ended(name))
+
+    def until(self, condition: Callable[[], bool], most_s: float = 60.0) -> None:
+        """Let time pass until a condition holds. Fails when it does not hold after so much of the stage's time."""
+        assert self.timers.run(condition, self.clock.at_ns + ns(most_s)), f"it does not hold after {most_s} s"
+
+    def wait(self, wait_s: float) -> None:
+        """Let this much of the stage's time pass."""
+        self.timers.wait(wait_s)
 
 
 def bits(value: Any) -> bytes:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -47,8 +46,8 @@ from swarm.run.roster import Outboxes
 from swarm.run.settings.process_specs import process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
-from tests.agents.fake_host import FakeRunner
-from tests.one_thread.hosts import SWARM, FakeFiles, Stage, bits
+from tests.one_thread.hosts import SWARM, Stage, bits
+from tests.one_thread.runner import FakeRunner
 from tests.planner.fakes import SolverAtOnce
 
 FRAME = np.zeros((CAMERA.height_px, CAMERA.width_px, 3), np.uint8)
@@ -191,9 +190,7 @@ class Run:
                 Planner(host, settings, SolverAtOnce(), None).begin()
             case AgentFile() as settings:
                 offer = self._offers[settings.board_name]
-                now_and_after = SimpleNamespace(now_ns=host.clock.now_ns, after=host.timers.after)
-                runner = FakeRunner(SimpleNamespace(time=now_and_after), offer)      # type: ignore[arg-type]
-                Robot(settings, host, runner, offer, FakeFiles()).begin()
+                Robot(settings, host, FakeRunner(host.clock, host.timers, offer), offer, host.files).begin()
 
 
 @pytest.fixture

@@ -1,174 +1,44 @@
-"""A host without threads and sockets: time passes when a test says so, messages are handed over by hand."""
+"""What a planner stands on beside its host: the agents of a problem, a solver, a refiner."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from swarm.core.policy.link import LinkEstimator, LinkQuality
-from swarm.core.ports import Host, Received, Traffic
-from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, InjectedFaults, Member
+from swarm.core.ports import Received
+from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck
 from swarm.core.units import ns
 from swarm.planner.events import Solve, Solved
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import place
-from tests.clock import FakeClock
-
-Call = Callable[[], None]
+from tests.one_thread.hosts import FakeHost, Stage
 
 
-def member(name: str, role: str, boot: int = 1) -> Member:
-    return Member(name=name, role=role, urgent=f"tcp://127.0.0.1:1{boot}", bulk="tcp://127.0.0.1:2", boot=boot)
-
-
-class FakeTimer:
-    def __init__(self) -> None:
-        self.cancelled = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class FakeTimers:
-    """Calls in the order of their time, then of asking, while `run` moves the clock."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self._clock, self._count = clock, 0
-        self._calls: list[tuple[int, int, FakeTimer, Call]] = []
-
-    def at(self, when_ns: int, callback: Call) -> FakeTimer:
-        timer, self._count = FakeTimer(), self._count + 1
-        heapq.heappush(self._calls, (when_ns, self._count, timer, callback))
-        return timer
-
-    def after(self, delay_ns: int, callback: Call) -> FakeTimer:
-        return self.at(self._clock.now_ns() + delay_ns, callback)
-
-    def every(self, period_ns: int, callback: Call) -> FakeTimer:
-        timer = FakeTimer()
-
-        def again() -> None:
-            if not timer.cancelled:
-                self.after(period_ns, again)
-                callback()
-
-        self.after(period_ns, again)
-        return timer
-
-    def run(self, seconds: float) -> None:
-        until = self._clock.now_ns() + ns(seconds)
-        while self._calls and self._calls[0][0] <= until:
-            when_ns, _, timer, callback = heapq.heappop(self._calls)
-            self._clock.at_ns = max(self._clock.at_ns, when_ns)
-            if not timer.cancelled:
-                callback()
-        self._clock.at_ns = until
-
-
-class FakeTransport:
-    """Keeps what was sent; `deliver` hands over what arrives."""
-
-    def __init__(self, own: Member, clock: FakeClock) -> None:
-        self.member, self._clock = own, clock
-        self.sent: list[tuple[str, Body]] = []
-        self.on_sent: Callable[[str, Body], None] = lambda to, body: None
-        self._members: dict[str, Member] = {}
-        self._links: dict[str, LinkEstimator] = {}
-        self._received: Callable[[Received], None] = lambda message: None
-
-    def attach(self, received: Callable[[Received], None],
-               undelivered: Callable[[str, Hashable, str], None] = lambda to, tag, reason: None) -> None:
-        self._received = received
-
-    def deliver(self, sender: str, body: Body, boot: int = 1) -> None:
-        now = self._clock.now_ns()
-        self._received(Received(sender, boot, body, [], None, now, now))
-
-    def join(self, members: Sequence[Member]) -> None:
-        for one in members:
-            if one.name != self.member.name and self._members.get(one.name) != one:
-                self._members[one.name], self._links[one.name] = one, LinkEstimator()
-
-    def leave(self, name: str) -> None:
-        self._members.pop(name, None)
-
-    def peers(self, *roles: str) -> list[str]:
-        return [name for name, one in self._members.items() if not roles or one.role in roles]
-
-    def role(self, name: str) -> str:
-        return self._members[name].role if name in self._members else ""
-
-    def where(self, name: str) -> Member | None:
-        return self._members.get(name)
-
-    def send(self, to: str, body: Body, tensors: Sequence[Any] = (), budget_s: float | None = None,
-             tag: Hashable = None) -> bool:
-        self.sent.append((to, body))
-        self.on_sent(to, body)
-        return True
-
-    def cancel(self, to: str, tag: Hashable) -> bool:
-        return False
-
-    def link(self, name: str) -> LinkEstimator | None:
-        return self._links.get(name)
-
-    def links(self) -> dict[str, LinkQuality]:
-        return {name: link.quality for name, link in self._links.items()}
-
-    def inject(self, faults: InjectedFaults) -> None: ...
-
-    def traffic(self) -> Traffic:
-        return Traffic(0, 0, 0, 0, 0)
-
-
-class FakeMachine:
-    pid = 1
-    stopped = False
-
-    def rss_bytes(self) -> int:
-        return 0
-
-    def battery(self) -> float | None:
-        return None
-
-    def step_wall_clock(self, step_s: float) -> None: ...
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
-class FakeHost:
-    """All ports, and the agents of a problem that answer heartbeats and advertise themselves."""
+class PlannersStage(Stage):
+    """A planner's host, a launcher, and the agents of a problem, which answer heartbeats and advertise themselves."""
 
     def __init__(self, problem: Problem) -> None:
-        self.clock = FakeClock(ns(10))
-        self.timers = FakeTimers(self.clock)
-        self.net = FakeTransport(member("planner", "planner"), self.clock)
-        self.net.on_sent = self._sent
-        self.machine = FakeMachine()
-        self.host = Host(self.clock, self.timers, self.net, self.machine)
+        super().__init__()
+        self.launcher = self.host("launcher", "launcher")
+        self.planner = self.host("planner", "planner", zero_ns=ns(10.0))
+        self.agents = {agent.name: self.host(agent.name) for agent in problem.agents}
         self._problem = problem
-        self.alive = {agent.name for agent in problem.agents}
+        for host in (self.launcher, *self.agents.values()):
+            host.transport.join([self.planner.transport.member])
+        for name, host in self.agents.items():
+            host.transport.attach(partial(self._answer, name, host))
 
-    def members(self) -> list[Member]:
-        return [member(agent.name, "agent") for agent in self._problem.agents]
-
-    def _sent(self, to: str, body: Body) -> None:
-        if isinstance(body, Heartbeat):
-            self.timers.after(ns(0.001), lambda: self._answer(to, body))
-
-    def _answer(self, agent: str, asked: Heartbeat) -> None:
-        if agent in self.alive:
-            self.net.deliver(agent, HeartbeatAck(sequence=asked.sequence, held_s=0.0))
-            if not asked.advert:
-                info = next(a for a in self._problem.agents if a.name == agent)
-                self.net.deliver(agent, Advert(
+    def _answer(self, name: str, host: FakeHost, message: Received) -> None:
+        if isinstance(message.body, Heartbeat):
+            host.transport.send("planner", HeartbeatAck(sequence=message.body.sequence, held_s=0.0))
+            if not message.body.advert:
+                info = next(agent for agent in self._problem.agents if agent.name == name)
+                host.transport.send("planner", Advert(
                     number=1, board="b", executors=info.executors, profiles=list(info.profiles),
-                    streams=[s.spec for s in self._problem.streams if s.agent == agent]))
+                    streams=[s.spec for s in self._problem.streams if s.agent == name]))
 
 
 class SolverAtOnce:

@@ -1,4 +1,4 @@
-"""The planner's policy on fake ports, in one thread: from adverts to plans, and who is told what."""
+"""The planner's policy on a stage: from adverts to plans, and who is told what."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
 from swarm.planner.solvers.place import place
 from tests.planner.builders import team
-from tests.planner.fakes import FakeHost, FakeRefiner, SolverAtOnce, member
+from tests.planner.fakes import FakeRefiner, PlannersStage, SolverAtOnce
 
 
 class Scene:
     """A planner with a launcher, and the agents of a problem."""
 
     def __init__(self, weak: int, strong: int, refiner: FakeRefiner | None = None) -> None:
-        self.fake = FakeHost(team(weak, strong))
-        settings = PlannerFile(version=1, swarm="t", launcher=member("launcher", "launcher"))
-        self.planner = Planner(self.fake.host, settings, SolverAtOnce(), refiner)
+        self.stage = PlannersStage(team(weak, strong))
+        launcher, host = self.stage.launcher.transport, self.stage.planner
+        settings = PlannerFile(version=1, swarm="t", launcher=launcher.member)
+        self.planner = Planner(host, settings, SolverAtOnce(), refiner)
         self.planner.begin()
 
     def start(self) -> None:
-        self.fake.net.deliver("launcher", Roster(members=self.fake.members()))
-        self.fake.net.deliver("launcher", Start())
+        members = [host.transport.member for host in self.stage.agents.values()]
+        self.stage.launcher.transport.send("planner", Roster(members=members))
+        self.stage.launcher.transport.send("planner", Start())
 
     def told(self, to: str, kind: type) -> list:
-        return [body for name, body in self.fake.net.sent if name == to and isinstance(body, kind)]
+        return [body for name, body in self.stage.planner.sent(kind) if name == to]
 
     def happened(self) -> list[str]:
         return [body.what for body in self.told("launcher", Happened)]
@@ -37,10 +39,10 @@ class Scene:
 
 def test_two_adverts_make_a_plan_and_a_lost_agent_makes_a_new_one() -> None:
     scene = Scene(1, 1)
-    scene.fake.timers.run(0.25)
+    scene.stage.wait(0.25)
     assert len(scene.told("launcher", Ready)) == 3       # at once and every 0.1 s, until the roster comes
     scene.start()
-    scene.fake.timers.run(2.0)
+    scene.stage.wait(2.0)
     assert len(scene.told("launcher", Ready)) == 3
     first = scene.plan()
     assert {(p.agent, p.stream): p.where for p in first.placements} == {
@@ -48,8 +50,8 @@ def test_two_adverts_make_a_plan_and_a_lost_agent_makes_a_new_one() -> None:
         ("carrier_0", "detect"): ["carrier_0"]}
     assert [p.agent for p in scene.plan("carrier_0").placements] == ["carrier_0"]        # each its own part
     assert {p.agent for p in scene.plan("rover_0").placements} == {"rover_0"}
-    scene.fake.alive.remove("carrier_0")
-    scene.fake.timers.run(5.0)
+    scene.stage.silent.add("carrier_0")
+    scene.stage.wait(5.0)
     second = scene.plan("rover_0")
     assert second.epoch > first.epoch
     assert [p.where for p in second.placements] == [["rover_0"], ["rover_0"]]
@@ -64,7 +66,7 @@ def test_a_refined_plan_is_published_and_told_as_such() -> None:
     refiner = FakeRefiner()
     scene = Scene(2, 2, refiner)
     scene.start()
-    scene.fake.timers.run(2.5)
+    scene.stage.wait(2.5)
     assert refiner.connected is not None
     refiner.connected("", 1.0)
     problem, _ = refiner.asked[0]
@@ -82,7 +84,8 @@ def test_a_refined_plan_is_published_and_told_as_such() -> None:
 def test_it_ends_when_the_launcher_says_so() -> None:
     scene = Scene(1, 1)
     scene.start()
-    scene.fake.net.deliver("rover_0", Shutdown())        # may not say it
-    assert not scene.fake.machine.stopped
-    scene.fake.net.deliver("launcher", Shutdown())
-    assert scene.fake.machine.stopped
+    scene.stage.agents["rover_0"].transport.send("planner", Shutdown())
+    scene.stage.wait(1.0)
+    assert not scene.stage.planner.machine.stopped           # an agent may not say it
+    scene.stage.launcher.transport.send("planner", Shutdown())
+    scene.stage.until(lambda: scene.stage.planner.machine.stopped)

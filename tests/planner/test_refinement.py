@@ -9,8 +9,9 @@ from swarm.planner.ports import Refined
 from swarm.planner.refinement import MAX_LOST_RUNS, RAY_AFTER_S, Refinement
 from swarm.planner.solvers.place import place
 from tests.clock import FakeClock
+from tests.one_thread.timers import FakeTimers
 from tests.planner.builders import team
-from tests.planner.fakes import FakeRefiner, FakeTimers
+from tests.planner.fakes import FakeRefiner
 
 LOST = Refined(None, "late")
 PROBLEM = team(1, 1)
@@ -36,7 +37,7 @@ def up(refiner: FakeRefiner) -> Scene:
     """A scene in which Ray is up and idle."""
     scene = Scene(refiner)
     scene.refinement.begin()
-    scene.timers.run(RAY_AFTER_S)
+    scene.timers.wait(RAY_AFTER_S)
     assert refiner.connected is not None
     refiner.connected("", 1.5)
     return scene
@@ -46,12 +47,12 @@ def test_ray_starts_after_the_streams_and_then_refines_the_newest_plan() -> None
     refiner = FakeRefiner()
     scene = Scene(refiner)
     scene.want(1)
-    scene.timers.run(60.0)
+    scene.timers.wait(60.0)
     assert refiner.connected is None                     # the streams have not begun
     scene.refinement.begin()
-    scene.timers.run(RAY_AFTER_S - 0.01)
+    scene.timers.wait(RAY_AFTER_S - 0.01)
     assert refiner.connected is None
-    scene.timers.run(0.01)
+    scene.timers.wait(0.01)
     assert refiner.connected is not None
     scene.want(2)
     assert refiner.asked == []                           # it is not up yet
@@ -101,7 +102,7 @@ def test_a_cluster_that_cannot_be_joined_is_stopped_and_never_asked() -> None:
     refiner = FakeRefiner()
     scene = Scene(refiner)
     scene.refinement.begin()
-    scene.timers.run(RAY_AFTER_S)
+    scene.timers.wait(RAY_AFTER_S)
     assert refiner.connected is not None
     scene.want(1)
     refiner.connected("ray is not installed", 0.1)
@@ -118,8 +119,8 @@ def test_a_cluster_that_cannot_be_joined_is_stopped_and_never_asked() -> None:
 def test_without_a_process_for_ray_the_planner_goes_on(refiner: FakeRefiner | None, reason: str) -> None:
     scene = Scene(refiner)
     scene.refinement.begin()
-    scene.timers.run(RAY_AFTER_S)
+    scene.timers.wait(RAY_AFTER_S)
     scene.want(1)
-    scene.timers.run(60.0)
+    scene.timers.wait(60.0)
     assert scene.reports == [("ray_absent", {"reason": reason})]
     assert refiner is None or refiner.asked == []

@@ -6,6 +6,7 @@ import itertools
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import msgspec
 import numpy as np
@@ -139,9 +140,8 @@ class Team:
 
 @pytest.fixture
 def team() -> Iterator[Team]:
-    team = Team()
-    yield team
-    team.close()
+    with closing(Team()) as team:
+        yield team
 
 
 @pytest.fixture

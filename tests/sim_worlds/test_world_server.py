@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -51,11 +50,9 @@ class Team:
 
     def __init__(self, *, render_s: float = 0.0) -> None:
         self.stage = Stage()
-        self.got: dict[str, list[Received]] = {}
-        names = {"launcher": "launcher", **dict.fromkeys(ROBOTS, "agent")}
-        self.ends = {name: self.stage.host(name, role).transport for name, role in names.items()}
-        for name, end in self.ends.items():
-            end.attach(self.got.setdefault(name, []).append)
+        hosts = [self.stage.host("launcher", "launcher"), *map(self.stage.host, ROBOTS)]
+        self.ends = {host.transport.member.name: host.transport for host in hosts}
+        self.got = {host.transport.member.name: host.got for host in hosts}
         host = self.stage.host("world", "world")
         for end in self.ends.values():
             end.join([host.transport.member])
@@ -65,17 +62,8 @@ class Team:
             launcher=self.ends["launcher"].member, roster=[self.ends[name].member for name in ROBOTS],
         ), self.world).begin()
         self.ends["launcher"].send("world", msg.Start())
-        self.until(lambda: bool(self.sensed("rover_0")))
+        self.stage.until(lambda: bool(self.sensed("rover_0")))
         self.began_ns = self.sensed("rover_0")[0].at_ns
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        most_ns = self.stage.clock.at_ns + ns(60.0)
-        assert self.stage.timers.run(condition, most_ns), "not within a minute of the stage's time"
-
-    def wait(self, wait_s: float) -> None:
-        """Let this much of the stage's time pass."""
-        end_ns = self.stage.clock.at_ns + ns(wait_s)
-        self.until(lambda: self.stage.clock.at_ns >= end_ns)
 
     def sensed(self, robot: str) -> list[Received]:
         return [message for message in self.got[robot] if isinstance(message.body, msg.Sensed)]
@@ -87,7 +75,7 @@ class Team:
         def fresh() -> list[msg.WorldNews]:
             return [m.body for m in self.got["launcher"][count:] if isinstance(m.body, msg.WorldNews)]
 
-        self.until(lambda: bool(fresh()))
+        self.stage.until(lambda: bool(fresh()))
         return fresh()[0]
 
     def x_m(self, robot: str) -> float:
@@ -96,7 +84,7 @@ class Team:
 
 def test_robots_are_sensed_at_their_rate_in_turn_with_frames_at_theirs() -> None:
     team = Team()
-    team.wait(2.0)
+    team.stage.wait(2.0)
     for name in ROBOTS:
         gaps = [b.at_ns - a.at_ns for a, b in itertools.pairwise(team.sensed(name))]
         assert len(gaps) >= 38
@@ -111,7 +99,7 @@ def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
     team = Team()
     before = team.x_m("rover_0")
     team.ends["rover_0"].send("world", msg.Acted(act=Act(v_mps=0.5, w_radps=0.0, ttl_s=1.0)))
-    team.wait(2.0)
+    team.stage.wait(2.0)
     assert team.x_m("rover_0") - before == pytest.approx(0.5, abs=0.02)
     assert team.x_m("rover_1") == -2.0
     last = team.sensed("rover_0")[-1].body
@@ -123,27 +111,27 @@ def test_gone_stops_a_robot_and_back_restores_it() -> None:
     team = Team()
     act = msg.Acted(act=Act(v_mps=0.3, w_radps=0.0, ttl_s=30.0))
     team.ends["rover_0"].send("world", act)
-    team.wait(1.0)
+    team.stage.wait(1.0)
     assert team.x_m("rover_0") > -1.8
     team.ends["launcher"].send("world", msg.Gone(name="rover_0", boot=1))
-    team.wait(0.1)
+    team.stage.wait(0.1)
     stood, count = team.x_m("rover_0"), len(team.sensed("rover_0"))
     team.ends["rover_0"].send("world", act)                  # a last message of the agent that ended
-    team.wait(1.0)
+    team.stage.wait(1.0)
     assert (team.x_m("rover_0"), len(team.sensed("rover_0"))) == (stood, count)
     team.ends["launcher"].send("world", msg.Back(name="rover_0", boot=2))
-    team.wait(1.0)
+    team.stage.wait(1.0)
     assert team.x_m("rover_0") == stood                      # it waits for a command of its new agent
     assert len(team.sensed("rover_0")) >= count + 18
     team.ends["rover_0"].send("world", act)
-    team.wait(1.0)
+    team.stage.wait(1.0)
     assert team.x_m("rover_0") > stood + 0.2
 
 
 def test_simulated_time_follows_the_clock() -> None:
     team = Team()
     started_ns = team.stage.clock.at_ns - ns(team.world.time_s)
-    team.wait(3.0)
+    team.stage.wait(3.0)
     behind_s = seconds(team.stage.clock.at_ns - started_ns) - team.world.time_s
     assert abs(behind_s) <= 2 * STEP_S
     assert team.news().lag_ms_p99 <= 2 * STEP_S * 1e3
@@ -151,15 +139,15 @@ def test_simulated_time_follows_the_clock() -> None:
 
 def test_simulated_time_slips_when_the_clock_jumps() -> None:
     team = Team()
-    team.wait(1.0)
+    team.stage.wait(1.0)
     before_s = team.world.time_s
     team.stage.clock.at_ns += ns(10.0)
-    team.wait(STEP_S)
+    team.stage.wait(STEP_S)
     assert team.world.time_s - before_s <= (MOST_STEPS + 3) * STEP_S
     news = team.news()
     assert news.real_time_factor < 0.2
     after_s, at_ns = team.world.time_s, team.stage.clock.at_ns
-    team.wait(1.0)                                           # and from there on it follows again
+    team.stage.wait(1.0)                                     # and from there on it follows again
     assert abs(team.world.time_s - after_s - seconds(team.stage.clock.at_ns - at_ns)) <= 2 * STEP_S
 
 
@@ -169,7 +157,7 @@ def test_an_observation_is_as_old_as_its_sensors_and_its_rendering(
 ) -> None:
     monkeypatch.setattr(engine, "LIDAR", msgspec.structs.replace(LIDAR, latency_s=latency_s))
     team = Team(render_s=render_s)
-    team.wait(0.5)
+    team.stage.wait(0.5)
     ages_s = [message.body.age_s for name in ROBOTS for message in team.sensed(name)
               if isinstance(message.body, msg.Sensed)]
     assert len(ages_s) >= 10
@@ -178,7 +166,7 @@ def test_an_observation_is_as_old_as_its_sensors_and_its_rendering(
 
 def test_drain_stops_time() -> None:
     team = Team()
-    team.wait(0.5)
+    team.stage.wait(0.5)
     team.ends["launcher"].send("world", msg.Drain())
     news = team.news()
     steps = news.steps

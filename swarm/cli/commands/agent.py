@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from swarm.cli import process_file
 
 HELP = "run one robot's process"
 EXAMPLE = "swarm agent /etc/swarm/agent.yaml"
-
-
-def arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("file", metavar="FILE", help="the settings of this process, YAML")
+arguments = process_file.arguments
 
 
 def run(given: argparse.Namespace) -> int:
     """One robot. Imports neither ray nor pybullet nor torch nor onnx."""
+    from agents import behaviours
     from swarm.core.settings import rules
     from swarm.core.settings.process_files import AgentFile
-    from swarm.core.settings.reading import read
 
-    settings = read(Path(given.file), AgentFile)
-    from agents import behaviours
-
-    rules.agent_file(settings, given.file, behaviours.available())
+    settings = process_file.checked(given, AgentFile, rules.agent_file, behaviours.available())
     from agents.process import main
 
     return main(settings)

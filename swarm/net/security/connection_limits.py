@@ -24,7 +24,7 @@ import zmq
 from swarm.core.protocol.wire import WireError
 from swarm.core.units import ns, seconds
 from swarm.net.loop import Loop
-from swarm.net.sockets import TURN_MESSAGES
+from swarm.net.sockets import waiting
 
 LOOK_NS = ns(0.1)
 HELD_BYTES = {"urgent": 4 << 20, "bulk": 16 << 20}   # per connection; the window of an honest peer is half of it
@@ -81,11 +81,7 @@ class Connections:
         self._loop.unwatch(self._monitor)
 
     def _monitored(self) -> None:
-        for _ in range(TURN_MESSAGES):
-            try:
-                event_frame, address = self._monitor.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                return
+        for event_frame, address in waiting(self._monitor):
             event, value = EVENT.unpack(event_frame)
             if event == zmq.EVENT_ACCEPTED:
                 self._record(value)

@@ -19,7 +19,7 @@ from swarm.core.units import ns
 from swarm.net.loop import Loop
 from swarm.net.security.key_files import fingerprint
 from swarm.net.security.keyring import Change, Keyring
-from swarm.net.sockets import TURN_MESSAGES, UNNAMED
+from swarm.net.sockets import UNNAMED, waiting
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +96,7 @@ class Authenticator:
 
     def _requested(self) -> None:
         """ZeroMQ asks whether to accept a connection; malformed requests get no reply."""
-        for _ in range(TURN_MESSAGES):
-            try:
-                frames = self._zap.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                return
+        for frames in waiting(self._zap):
             match frames:
                 case [route, b"", b"1.0", request, _, address, _, mechanism, *credentials]:
                     key = self._admitted(address, mechanism, credentials)

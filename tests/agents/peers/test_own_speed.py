@@ -11,7 +11,8 @@ from agents.scheduling import events as ev
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
-from tests.agents.fakes import arrived, of, peer_table, profile, scheduler, stream
+from tests.agents.builders import peer_table, profile, scheduler, stream
+from tests.agents.scheduler_events import arrived, of
 
 
 def paced(*ratios: float, ended: bool = True) -> OwnSpeed:

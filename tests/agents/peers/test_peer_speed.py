@@ -9,7 +9,8 @@ from agents.scheduling import events as ev
 from agents.scheduling.admission import BURST_S, AdmissionBudget
 from swarm.core.policy.plan import Leg, StreamSpec
 from swarm.core.units import ns
-from tests.agents.fakes import arrived, came, of, peer_table, profile, scheduler, stream
+from tests.agents.builders import peer_table, profile, scheduler, stream
+from tests.agents.scheduler_events import arrived, came, of
 
 WHOLE = Leg("mule")
 

@@ -10,7 +10,7 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, StreamSpec
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
-from tests.agents.fakes import peer_table, profile, request
+from tests.agents.builders import peer_table, profile, request
 
 
 def advert(number: int = 1, **times: float) -> Advert:

@@ -14,7 +14,7 @@ from swarm.core.policy.draw import uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections
 from swarm.core.units import ns
-from tests.agents.fakes import request
+from tests.agents.builders import request
 
 SEED = 3
 FRAME = np.zeros((72, 96, 3), np.uint8)

@@ -9,7 +9,7 @@ from agents.runtime import recording
 from agents.runtime.recording import Recording, parse
 from swarm.core.protocol.spans import LegRun, Span
 from swarm.core.protocol.world import Detection, Detections, Mask, Outcome
-from tests.agents.fakes import request
+from tests.agents.builders import request
 
 BOXES = Detections(boxes=[Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)])
 MASK = Mask(height=1, width=2, cells=b"\0\1")

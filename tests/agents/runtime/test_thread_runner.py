@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome
 from swarm.core.units import seconds
-from tests.agents.fakes import request
+from tests.agents.builders import request
 from tests.agents.runtime.passing import PassingTime
 from tests.agents.runtime.threads import Threads
 from tests.patience import HANG_S
@@ -71,13 +71,6 @@ class Runs(Threads):
     def end(self) -> RunEnd:
         (end,) = self.ends()
         return end
-
-
-@pytest.fixture(params=[True, False], ids=["emulated", "real"])
-def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
-    runs = Runs(request.param)
-    yield runs
-    runs.runner.close()
 
 
 @pytest.fixture

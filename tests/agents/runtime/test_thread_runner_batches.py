@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Mask, Outcome
 from swarm.core.units import ns
-from tests.agents.fakes import request
+from tests.agents.builders import request
 from tests.agents.runtime.passing import PassingTime
 from tests.agents.runtime.threads import SEED, Threads
 from tests.patience import HANG_S
@@ -52,13 +52,6 @@ class Runs(Threads):
 
     def end(self) -> list[RunEnd]:
         return self.ends()
-
-
-@pytest.fixture(params=[True, False], ids=["emulated", "real"])
-def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
-    runs = Runs(request.param)
-    yield runs
-    runs.runner.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import msgspec
 
 from swarm.core.policy.plan import Leg, Profile, StreamSpec
 from swarm.core.protocol.messages import Advert
-from tests.agents.fakes import profile
+from tests.agents.builders import profile
 
 SLOWEST = 3.0                        # times its median, of a stage or a whole run
 

@@ -12,7 +12,8 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.units import ns
 from swarm.membership.view import HEARTBEAT_S
-from tests.agents.fakes import BOOT, arrived, asked, came, plan_for, robot
+from tests.agents.builders import BOOT, robot
+from tests.agents.scheduler_events import arrived, asked, came, plan_for
 from tests.agents.schedules.scenes import Asking, Scene
 from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 from tests.agents.schedules.watch import Watch
@@ -121,7 +122,7 @@ class Simulation:
     def handle(self, event: ev.Event) -> None:
         now = self.agenda.now
         match event:
-            case ev.LastSafeStart() | ev.BudgetSpent() | ev.GivenUp() if event.request in self.cancelled:
+            case ev.TimerFired() if event.request in self.cancelled:
                 return
             case ev.StageDone(work=work) | ev.SetAside(work=work):
                 self.told.pop(work, None)

@@ -16,20 +16,8 @@ from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.cost import LONG_S, together_p95_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns
-from tests.agents.fakes import (
-    arrived,
-    aside,
-    asked,
-    came,
-    done,
-    endings,
-    of,
-    peer_table,
-    profile,
-    request,
-    robot,
-    stream,
-)
+from tests.agents.builders import peer_table, profile, request, robot, stream
+from tests.agents.scheduler_events import arrived, aside, asked, came, done, endings, of
 
 NOW = ns(5)
 MS = ns(0.001)

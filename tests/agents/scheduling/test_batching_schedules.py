@@ -17,7 +17,8 @@ from swarm.core.policy.cost import together_p50_s
 from swarm.core.policy.plan import MOST_AT_ONCE, Profile
 from swarm.core.protocol.spans import RequestId
 from swarm.core.units import ns
-from tests.agents.fakes import asked, profile, robot
+from tests.agents.builders import profile, robot
+from tests.agents.scheduler_events import asked
 from tests.agents.schedules.scenes import Scene, mixed, overloaded
 from tests.agents.schedules.simulated import Agenda, Run, SimulatedExecutor
 from tests.agents.schedules.simulation import Simulation

@@ -10,19 +10,8 @@ from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
-from tests.agents.fakes import (
-    arrived,
-    came,
-    done,
-    endings,
-    of,
-    peer_table,
-    plan_for,
-    profile,
-    request,
-    scheduler,
-    stream,
-)
+from tests.agents.builders import peer_table, profile, request, scheduler, stream
+from tests.agents.scheduler_events import arrived, came, done, endings, of, plan_for
 
 STAGES = 4
 WAY_S = 0.002 + 0.0016               # to any peer of the fakes: round trip and 20,000 bytes

@@ -18,7 +18,7 @@ import pytest
 from agents.scheduling import events as ev
 from swarm.core.policy.plan import Profile
 from swarm.core.units import ns
-from tests.agents.fakes import profile, request, robot, stream
+from tests.agents.builders import profile, request, robot, stream
 from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 
 UNIT_NS = ns(0.02)                   # one stage

@@ -18,7 +18,8 @@ from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol.spans import Ending, RequestId, Span
 from swarm.core.units import ns, seconds
-from tests.agents.fakes import arrived, of, peer_table, profile, robot, stream
+from tests.agents.builders import peer_table, profile, robot, stream
+from tests.agents.scheduler_events import arrived, of
 from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 
 URGENT = StreamSpec(name="detect", model="detector", rate_hz=10.0, deadline_s=0.1, priority=2)

@@ -11,7 +11,8 @@ from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import LegTimes
 from swarm.core.units import ns
-from tests.agents.fakes import asked, done, of, peer_table, profile, request, scheduler
+from tests.agents.builders import peer_table, profile, request, scheduler
+from tests.agents.scheduler_events import asked, done, of
 
 STAGES = 4
 NEXT = [Leg("ox", 2, 3), Leg("mule", 3, 4)]

@@ -10,7 +10,7 @@ from agents.scheduling.queue.preemption import CUT_S, MOST_CUTS, cut_now, impati
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
-from tests.agents.fakes import profile, request
+from tests.agents.builders import profile, request
 
 START = ns(10)
 

@@ -10,7 +10,7 @@ from agents.scheduling.queue.run_queue import AGING_NS, RunQueue
 from swarm.core.policy.cost import LONG_S
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
-from tests.agents.fakes import profile, request
+from tests.agents.builders import profile, request
 
 MS = ns(0.001)
 NOW = ns(10)

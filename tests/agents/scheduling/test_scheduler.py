@@ -8,21 +8,8 @@ from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND, QUEUE_BOUND
 from agents.scheduling.variants import ASKED_NS
 from swarm.core.units import ns
-from tests.agents.fakes import (
-    arrived,
-    asked,
-    came,
-    done,
-    endings,
-    of,
-    peer_table,
-    plan_for,
-    profile,
-    request,
-    robot,
-    scheduler,
-    stream,
-)
+from tests.agents.builders import peer_table, profile, request, robot, scheduler, stream
+from tests.agents.scheduler_events import arrived, asked, came, done, endings, of, plan_for
 
 
 def test_a_request_without_peers_runs_at_home() -> None:

@@ -12,21 +12,8 @@ from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
-from tests.agents.fakes import (
-    arrived,
-    aside,
-    asked,
-    came,
-    done,
-    endings,
-    of,
-    peer_table,
-    profile,
-    request,
-    robot,
-    scheduler,
-    stream,
-)
+from tests.agents.builders import peer_table, profile, request, robot, scheduler, stream
+from tests.agents.scheduler_events import arrived, aside, asked, came, done, endings, of
 
 AT = ns(10)                          # any time but 0, which stands for never
 MS = ns(0.001)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,3 +36,16 @@ def folder(given: argparse.Namespace) -> KeyFolder:
 
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return KeyFolder(Path(given.keys or os.environ.get(VARIABLE) or home / "swarm" / "keys"))
+
+
+def names(p: argparse.ArgumentParser) -> None:
+    """The arguments of an action on names."""
+    p.add_argument("names", metavar="NAME", nargs="+")
+
+
+def print_each(given: argparse.Namespace, act: Callable[[KeyFolder, str], str]) -> int:
+    """Act on each name given, and print it with what the action says."""
+    where = folder(given)
+    for name in given.names:
+        print(f"{name}  {act(where, name)}")
+    return 0

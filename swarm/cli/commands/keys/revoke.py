@@ -8,15 +8,9 @@ from swarm.cli.commands import keys
 
 HELP = "hear the owners of these names no more, on connections that stand, too"
 EXAMPLE = "swarm keys revoke rover_1"
-
-
-def arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("names", metavar="NAME", nargs="+")
+arguments = keys.names
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the fingerprint of each key that is now revoked."""
-    folder = keys.folder(given)
-    for name in given.names:
-        print(f"{name}  {folder.revoke(name).fingerprint}  revoked")
-    return 0
+    return keys.print_each(given, lambda folder, name: f"{folder.revoke(name).fingerprint}  revoked")

@@ -1,4 +1,7 @@
-"""Every message that travels between processes, by subject. Arrays travel beside them as raw tensors."""
+"""Every message that travels between processes, by subject, and which roles may send it.
+
+Arrays travel beside messages as raw tensors.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,6 @@ from swarm.core.protocol.messages.presence import (
     PlanNews,
 )
 from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
-from swarm.core.protocol.messages.senders import Body, may_say
 from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, PlannerNews, Scene, Submitted, WorldNews
 from swarm.core.protocol.messages.transport import Chunk, Credit, Member, Message, TransferEnded, TransferRefused
 
@@ -71,3 +73,29 @@ __all__ = [
     "WorldNews",
     "may_say",
 ]
+
+Body = (
+    Credit | Chunk | TransferEnded | TransferRefused
+    | Ready | Roster | Start | Drain | Drained | Shutdown | Back | InjectedFaults
+    | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | LinkNews | PlanNews
+    | StageAsk | StageAnswer | StageRefusal | StageCancel
+    | Embodied | Sensed | Acted | Reported | Judged | Shared
+    | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
+)
+
+_LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
+_MAY_SAY: dict[type[Message], tuple[str, ...]] = {
+    **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, InjectedFaults), (_LAUNCHER,)),
+    **dict.fromkeys((Heartbeat, HeartbeatAck, Introduction, Gossip), (_AGENT, _PLANNER)),
+    **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
+    **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
+    **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
+    **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
+    **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),
+    **dict.fromkeys((Credit, Chunk, TransferEnded, TransferRefused), (_AGENT, _PLANNER, _WORLD, _LAUNCHER, _COLLECTOR)),
+}
+
+
+def may_say(role: str, body: Message) -> bool:
+    """Whether a member of this role may send this message; a stranger, whose role is empty, may say nothing."""
+    return role in _MAY_SAY[type(body)]
