@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.ports import Ended, Given, Made, RunEnd, RunOrder
-from agents.scheduling.queue.preemption import CUT_S, cut_now
+from agents.scheduling.queue.preemption import ABORT_S, abort_stage_now
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns, seconds
 
-PATIENCE = 1.25                      # a stage that others wait for may take so many times its median
+STAGE_SLACK = 1.25                      # a stage that others wait for may take so many times its median
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Run:
         self.until_ns: int | None = None             # when it is cut short if the stage is not over by then
         self.overrun = False
         self.ended: Ended | None = None
-        self.cut = False                             # it was preempted within a stage
+        self.mid_stage = False                             # it was preempted within a stage
         self._made: Sequence[Made | None] = ()       # by order; None: that input alone has failed
         self._wanted = {order.work for order in orders}
 
@@ -85,7 +85,7 @@ class Run:
 
     def cut_short(self, now: int) -> None:
         """It has ended within a stage, because it was told to leave or is not wanted any more."""
-        self.cut = self.leave
+        self.mid_stage = self.leave
         self._end("preempted" if self.leave else "aborted", now)
 
     def leave_unbegun(self, now: int) -> None:
@@ -101,19 +101,19 @@ class Run:
         self._wanted.discard(work)
         return not self._wanted
 
-    def preempt(self, impatience: float, now: int) -> float | None:
+    def preempt(self, urgency: float, now: int) -> float | None:
         """It is to leave its executor. Returns after how many seconds it is to be cut short; 0: at once; None: never.
 
-        impatience: see `agents.scheduling.queue.preemption.cut_now`.
+        urgency: see `agents.scheduling.queue.preemption.abort_stage_now`.
         """
-        self.leave = not self.leg.whole or impatience > 0.0
+        self.leave = not self.leg.whole or urgency > 0.0
         spent_s = seconds(now - self.began_ns) if self.began_ns is not None else 0.0
         left_s = max(0.0, _median(self.quantiles_s) - spent_s)
-        if self.leave and (impatience == math.inf or cut_now(spent_s, left_s, impatience)):
+        if self.leave and (urgency == math.inf or abort_stage_now(spent_s, left_s, urgency)):
             return 0.0
-        if self.leg.whole or not impatience:
+        if self.leg.whole or not urgency:
             return None
-        wait_s = PATIENCE * left_s + CUT_S
+        wait_s = STAGE_SLACK * left_s + ABORT_S
         self.until_ns = now + ns(wait_s)
         return wait_s
 
@@ -136,7 +136,7 @@ class Run:
         return RunEnd(
             work=order.work, request=order.request, ended=ended, started_ns=self.started_ns,
             finished_ns=self.finished_ns, stage=self.stage, made=made, overrun=self.overrun,
-            given=order.given if len(self.orders) > 1 else self.given, cut=self.cut and ended == "preempted",
+            given=order.given if len(self.orders) > 1 else self.given, mid_stage=self.mid_stage and ended == "preempted",
         )
 
     def _end(self, ended: Ended, now: int) -> None:

@@ -83,11 +83,11 @@ class ThreadRunner:
         if run is not None and run.abort(work):
             run.end_now()
 
-    def preempt(self, work: int, impatience: float) -> float | None:
+    def preempt(self, work: int, urgency: float) -> float | None:
         run = self._current.get(work)
         if run is None:
             return None
-        wait_s = run.preempt(impatience, self._clock.now_ns())
+        wait_s = run.preempt(urgency, self._clock.now_ns())
         if wait_s == 0.0:
             run.end_now()
         return wait_s or None

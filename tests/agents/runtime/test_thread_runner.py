@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from agents.ports import Given, Made, RunEnd
-from agents.runtime.emulation import PATIENCE, VariantTimes
-from agents.scheduling.queue.preemption import CUT_S
+from agents.runtime.emulation import STAGE_SLACK, VariantTimes
+from agents.scheduling.queue.preemption import ABORT_S
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome
@@ -187,7 +187,7 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
     model.between = between
     runs.start(model, Leg("me", 0, STAGES))
     aside = runs.end()
-    assert (aside.made, aside.ended, aside.stage, aside.cut) == (None, "preempted", 2, False)
+    assert (aside.made, aside.ended, aside.stage, aside.mid_stage) == (None, "preempted", 2, False)
     assert aside.given == [np.full(1, 1, np.uint8)]
     runs.start(model, Leg("me", 2, STAGES), aside.given)
     assert runs.end().made == Detections(boxes=[])
@@ -204,7 +204,7 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     model.error = Aborted()
     model.go.set()
     aside = runs.end()
-    assert (aside.ended, aside.stage, aside.given, aside.cut) == ("preempted", 1, FRAME, True)
+    assert (aside.ended, aside.stage, aside.given, aside.mid_stage) == ("preempted", 1, FRAME, True)
 
 
 def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: PassingTime) -> None:
@@ -213,7 +213,7 @@ def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: Passin
     assert model.begun.wait(HANG_S)
     time.advance(0.002)
     wait_s = runs.runner.preempt(1, 1e-6)
-    assert wait_s == pytest.approx(PATIENCE * 0.008 + CUT_S)
+    assert wait_s == pytest.approx(STAGE_SLACK * 0.008 + ABORT_S)
     assert wait_s is not None
     (handle,) = model.handles
     runs.runner.hurry(1)                                   # too early
@@ -223,7 +223,7 @@ def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: Passin
     assert handle.aborted
     model.error = Aborted()
     model.go.set()
-    assert runs.end().cut
+    assert runs.end().mid_stage
     runs.runner.close()
 
 

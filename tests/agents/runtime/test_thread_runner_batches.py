@@ -118,7 +118,7 @@ def test_all_are_set_aside_with_what_they_began_with(runs: Runs, model: FakeMode
     assert runs.runner.preempt(told, math.inf) is None
     model.go.set()
     ended = runs.end()
-    assert [(run.ended, run.stage, run.cut) for run in ended] == [("preempted", 0, True)] * 2
+    assert [(run.ended, run.stage, run.mid_stage) for run in ended] == [("preempted", 0, True)] * 2
     assert [int(run.given[0].flat[0]) for run in ended] == [1, 2]
     model.go.set()
     runs.start(model, 1, 2)

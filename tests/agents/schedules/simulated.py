@@ -11,15 +11,15 @@ from typing import Any
 
 import msgspec
 
-from agents.runtime.emulation import PATIENCE
+from agents.runtime.emulation import STAGE_SLACK
 from agents.scheduling import events as ev
-from agents.scheduling.queue.preemption import CUT_S, cut_now
+from agents.scheduling.queue.preemption import ABORT_S, abort_stage_now
 from swarm.core.policy.cost import leg_p50_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns, seconds
 
 TOLD_NS = ns(0.0002)                 # at the latest so long after the end of a run the scheduler hears of it
-CUT_NS = ns(CUT_S)
+ABORT_NS = ns(ABORT_S)
 FAILS = 0.01                         # share of stages
 
 
@@ -51,8 +51,8 @@ class Run(msgspec.Struct, kw_only=True):
     stage: int
     began_ns: int = 0                # the stage, or the whole
     ends_ns: int = 0                 # likewise, if nothing comes between
-    aside: bool = False              # leaves at the latest at the end of the stage
-    ending: bool = False             # within CUT_S
+    leave: bool = False              # leaves at the latest at the end of the stage
+    ending: bool = False             # within ABORT_S
 
     @property
     def middle_ns(self) -> int:
@@ -80,7 +80,7 @@ class SimulatedExecutor:
         self.kept: dict[int, int] = {}                       # work set aside -> the stage at which it goes on
         self.stages_done: set[tuple[int, int]] = set()       # work, stage
         self.aborted: set[int] = set()                       # works
-        self.cuts = self.boundaries = 0
+        self.stage_aborts = self.boundaries = 0
 
     def start(self, command: ev.RunStage) -> None:
         work, leg = command.work, command.leg
@@ -95,17 +95,17 @@ class SimulatedExecutor:
         )
         self._begin(run)
 
-    def preempt(self, work: int, impatience: float) -> None:
+    def preempt(self, work: int, urgency: float) -> None:
         run = self.current.get(work)
         if run is None:                                      # it has ended, which the scheduler has not heard yet
             return
         now = self._agenda.now
-        run.aside = bool(run.leg.last) or impatience > 0.0
+        run.leave = bool(run.leg.last) or urgency > 0.0
         left_s = seconds(run.left_ns(now))
-        if run.aside and (impatience == math.inf or cut_now(seconds(now - run.began_ns), left_s, impatience)):
+        if run.leave and (urgency == math.inf or abort_stage_now(seconds(now - run.began_ns), left_s, urgency)):
             self._end(run)
-        elif run.leg.last and impatience > 0.0:
-            self._agenda.at(now + ns(PATIENCE * left_s + CUT_S), self._end, run)
+        elif run.leg.last and urgency > 0.0:
+            self._agenda.at(now + ns(STAGE_SLACK * left_s + ABORT_S), self._end, run)
 
     def abort(self, work: int) -> None:
         self.aborted.add(work)
@@ -133,8 +133,8 @@ class SimulatedExecutor:
         self.stages_done.add((run.work, stage))
         if stage + 1 >= run.leg.last:                        # or whole
             self._leave(run, ran=True)
-        elif run.aside:
-            self._set_aside(run, stage + 1, cut=False)
+        elif run.leave:
+            self._preempted(run, stage + 1, mid_stage=False)
         elif run.ending:
             self._leave(run, ran=False)
         else:
@@ -145,21 +145,21 @@ class SimulatedExecutor:
         """As soon as can be."""
         if not run.ending:
             run.ending = True
-            self._agenda.at(self._agenda.now + self._within(CUT_NS), self._ended, run)
+            self._agenda.at(self._agenda.now + self._within(ABORT_NS), self._ended, run)
 
     def _ended(self, run: Run) -> None:
         if self.current.get(run.work) is not run:            # it came to its end by itself
             return
-        if run.aside:
-            self._set_aside(run, run.stage, cut=True)
+        if run.leave:
+            self._preempted(run, run.stage, mid_stage=True)
         else:
             self._leave(run, ran=False)
 
-    def _set_aside(self, run: Run, reached: int, cut: bool) -> None:
-        self.kept[run.work] = reached
-        self.cuts, self.boundaries = self.cuts + cut, self.boundaries + (not cut)
-        self._told(run, ev.SetAside(
-            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, reached=reached, cut=cut
+    def _preempted(self, run: Run, next_stage: int, mid_stage: bool) -> None:
+        self.kept[run.work] = next_stage
+        self.stage_aborts, self.boundaries = self.stage_aborts + mid_stage, self.boundaries + (not mid_stage)
+        self._told(run, ev.Preempted(
+            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, next_stage=next_stage, mid_stage=mid_stage
         ))
 
     def _leave(self, run: Run, ran: bool) -> None:

@@ -7,7 +7,7 @@ import random
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
-from agents.scheduling.queue.preemption import CUT_S
+from agents.scheduling.queue.preemption import ABORT_S
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.units import ns
@@ -48,8 +48,8 @@ class Simulation:
         self.broken: dict[RequestId, int] = {}               # owners told that their chain broke behind us
         self.holders: dict[RequestId, set[str]] = {}         # who may be at work for a request of ours
         self.started: dict[int, ev.RunStage] = {}            # by work
-        self.told: dict[int, float] = {}                     # runs told to leave, and with what impatience
-        self.chains = self.aborted_aside = 0
+        self.told: dict[int, float] = {}                     # runs told to leave, and with what urgency
+        self.chains = self.aborted_preempted = 0
 
     def run(self) -> None:
         for spec in self.scene.streams:
@@ -108,7 +108,7 @@ class Simulation:
         for peer in PEERS:
             silent_ns = now - (self.silent_until.get(peer, 0) - ns(SILENT_S))
             if silent_ns >= ns(SILENT_S):
-                self.known.heard(peer, BOOT, self.random.choice([0.0, 0.05]), now)
+                self.known.update(peer, BOOT, self.random.choice([0.0, 0.05]), now)
                 self.known.advertised(peer, BOOT, self.scene.advert)
             self.known.suspected(peer, silent_ns < ns(SILENT_S))
             if ns(2 * HEARTBEAT_S) < silent_ns < ns(SILENT_S) and self.known.lost(peer):
@@ -123,9 +123,9 @@ class Simulation:
         match event:
             case ev.LastSafeStart() | ev.BudgetSpent() | ev.GivenUp() if event.request in self.cancelled:
                 return
-            case ev.StageDone(work=work) | ev.SetAside(work=work):
+            case ev.StageDone(work=work) | ev.Preempted(work=work):
                 self.told.pop(work, None)
-                self.aborted_aside += isinstance(event, ev.SetAside) and work in self.executor.aborted
+                self.aborted_preempted += isinstance(event, ev.Preempted) and work in self.executor.aborted
                 self.watch.left(work, now)
             case ev.AnswerCame() | ev.Refused():
                 self.holders.pop(event.request, None)
@@ -141,12 +141,12 @@ class Simulation:
             case ev.RunStage(work=work):
                 self.started[work] = command
                 self.executor.start(command)
-            case ev.Preempt(work=work, impatience=impatience):
-                assert impatience > self.told.get(work, -1.0), "told twice the same"
-                self.told[work] = impatience
-                self.executor.preempt(work, impatience)
+            case ev.Preempt(work=work, urgency=urgency):
+                assert urgency > self.told.get(work, -1.0), "told twice the same"
+                self.told[work] = urgency
+                self.executor.preempt(work, urgency)
                 if self.started[work].asker and self.random.random() < self.scene.cancels:
-                    self._call_off(self.started[work].request, now + ns(self.random.uniform(0, CUT_S)))
+                    self._call_off(self.started[work].request, now + ns(self.random.uniform(0, ABORT_S)))
             case ev.AbortRun(work=work):
                 self.executor.abort(work)
             case ev.LoadStages(model=model, variant=variant):
@@ -221,5 +221,5 @@ class Simulation:
                 assert span.captured_ns <= span.ended_ns <= span.deadline_ns
         counts = self.scheduler.statistics()
         assert counts.ended["completed"] + counts.ended["late"] + counts.ended["failed"] == len(self.submitted)
-        assert counts.cut <= self.executor.cuts
-        assert counts.preempted <= self.executor.cuts + self.executor.boundaries
+        assert counts.preempted_mid_stage <= self.executor.stage_aborts
+        assert counts.preempted <= self.executor.stage_aborts + self.executor.boundaries

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import sys
 
-from agents.runtime.emulation import PATIENCE
-from agents.scheduling.queue.preemption import MOST_CUTS
+from agents.runtime.emulation import STAGE_SLACK
+from agents.scheduling.queue.preemption import MAX_STAGE_ABORTS
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.units import ns
-from tests.agents.schedules.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
+from tests.agents.schedules.simulated import ABORT_NS, TOLD_NS, SimulatedExecutor
 
 Line = tuple[str, str]               # whose, and which stream, or for a peer which model
 
@@ -22,8 +22,8 @@ class Watch:
     What is agreed:
 
     - An executor that is free takes what waits, if no guard needs it.
-    - A run leaves for more urgent work within CUT_S, or at the end of its stage where that is near (`cut_now`: nearer
-      than the work that would be lost, by its weight), and after PATIENCE times the stage's median even if it is slow.
+    - A run leaves for more urgent work within ABORT_S, or at the end of its stage where that is near (`abort_stage_now`: nearer
+      than the work that would be lost, by its weight), and after STAGE_SLACK times the stage's median even if it is slow.
       At the end of its stage, however far, where that stage was cut short several times, or where the urgent one can
       wait and the run could not be in time if it was cut short. What can only run whole is in this one stage.
     - No stream that keeps asking waits longer without a run than AGING for each priority that another is above it, and
@@ -84,9 +84,9 @@ class Watch:
         ends_ns, left_ns = at.ends_ns - now, at.left_ns(now)
         if weight == 0.0:
             return ends_ns
-        if CUT_NS + (now - at.began_ns) / weight < left_ns or weight == math.inf:
-            return CUT_NS
-        return min(ends_ns, round(PATIENCE * left_ns) + 2 * CUT_NS) if at.leg.last else ends_ns
+        if ABORT_NS + (now - at.began_ns) / weight < left_ns or weight == math.inf:
+            return ABORT_NS
+        return min(ends_ns, round(STAGE_SLACK * left_ns) + 2 * ABORT_NS) if at.leg.last else ends_ns
 
     def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         """Who waits without a run, and since when.
@@ -127,7 +127,7 @@ def _weight(urgent: QueuedRun, run: QueuedRun, now: int) -> float:
     """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
     if run.aborted or (urgent.guard and not run.guard):
         return math.inf
-    if run.cuts >= MOST_CUTS or _may_wait(urgent, run, now) or (run.promised and _back_at_once(urgent, run, now)):
+    if run.stage_aborts >= MAX_STAGE_ABORTS or _may_wait(urgent, run, now) or (run.promised and _back_at_once(urgent, run, now)):
         return 0.0
     return 1.0 + _above(urgent, run)
 

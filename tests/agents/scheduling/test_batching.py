@@ -10,7 +10,7 @@ import pytest
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.guards import NEVER_NS
-from agents.scheduling.queue.batching import together
+from agents.scheduling.queue.batching import batch_with
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.cost import LONG_S, together_p95_s
@@ -18,7 +18,7 @@ from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
-    aside,
+    preempted,
     asked,
     came,
     done,
@@ -59,7 +59,7 @@ def work(
 def starts(*waiting: QueuedRun, until_ns: int = NEVER_NS, in_steps: bool = False) -> list[int]:
     """Keys of the runs that start with the first."""
     in_order = sorted(waiting, key=lambda each: each.rank)
-    return [each.key for each in together(waiting[0], in_order, NOW, until_ns=until_ns, in_steps=in_steps)]
+    return [each.key for each in batch_with(waiting[0], in_order, NOW, until_ns=until_ns, in_steps=in_steps)]
 
 
 def after(inputs: int) -> float:
@@ -120,7 +120,7 @@ def test_whatever_waits_every_rule_holds() -> None:
         first = waiting[draws.randrange(2)] if len(waiting) > 1 else waiting[0]
         until_ns = NOW + ns(draws.choice([0.01, 0.02, 10.0]))
         in_steps = draws.random() < 0.3
-        joined = together(first, waiting, NOW, until_ns=until_ns, in_steps=in_steps)
+        joined = batch_with(first, waiting, NOW, until_ns=until_ns, in_steps=in_steps)
         sizes[len(joined)] = sizes.get(len(joined), 0) + 1
         assert joined[0] is first
         assert len({each.key for each in joined}) == len(joined)
@@ -207,8 +207,8 @@ def test_what_is_cut_short_is_set_aside_as_a_whole_and_runs_by_itself_then() -> 
     one, two = (run.work for run in batch.runs)
     (told,) = of(ev.Preempt, agent.handle(arrived(5, stream("other_0", "other", 0.05, priority=3), 5), 5))
     assert told.work == one
-    assert agent.handle(aside(one, 4, 6, 0, cut=True), 6) == []
-    (urgent,) = of(ev.RunStage, agent.handle(aside(two, 4, 6, 0, cut=True), 6))
+    assert agent.handle(preempted(one, 4, 6, 0, mid_stage=True), 6) == []
+    (urgent,) = of(ev.RunStage, agent.handle(preempted(two, 4, 6, 0, mid_stage=True), 6))
     assert urgent.model == "other"
     (again,) = of(ev.RunStage, agent.handle(done(urgent.work, 10 * MS), 10 * MS))
     assert (again.work, again.resumed) == (one, True)

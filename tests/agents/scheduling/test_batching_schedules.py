@@ -61,11 +61,11 @@ class BatchExecutor(SimulatedExecutor):
         if run is not None and self.aborted.issuperset(self.members.get(run.work, [work])):
             self._end(run)
 
-    def _set_aside(self, run: Run, reached: int, cut: bool) -> None:
+    def _preempted(self, run: Run, next_stage: int, mid_stage: bool) -> None:
         members = self.members.get(run.work, [run.work])
-        self.kept.update(dict.fromkeys(members, reached))
-        self.cuts += cut * (len(members) - 1)                # each of them is told of
-        super()._set_aside(run, reached, cut)
+        self.kept.update(dict.fromkeys(members, next_stage))
+        self.stage_aborts += mid_stage * (len(members) - 1)                # each of them is told of
+        super()._preempted(run, next_stage, mid_stage)
 
     def _told(self, run: Run, event: ev.Event) -> None:
         at_ns = self._agenda.now + self._within(200_000)
@@ -134,7 +134,7 @@ def simulate(kind: Kind, seeds: range) -> Counter[str]:
         assert told.batches == simulation.sizes.total()
         assert told.batched == sum(size * count for size, count in simulation.sizes.items())
         seen.update(
-            batches=told.batches, large=sum(n for size, n in simulation.sizes.items() if size > 2), cut=told.cut,
+            batches=told.batches, large=sum(n for size, n in simulation.sizes.items() if size > 2), cut=told.preempted_mid_stage,
             completed=told.ended["completed"], answered=told.serving.answered,
             spans=sum(span.batch > 1 for span in simulation.ended),
         )

@@ -105,8 +105,8 @@ def endings_of(runs: list[Due]) -> list[str]:
             match command:
                 case ev.RunStage():
                     executor.start(command)
-                case ev.Preempt(work=work, impatience=impatience):
-                    executor.preempt(work, impatience)
+                case ev.Preempt(work=work, urgency=urgency):
+                    executor.preempt(work, urgency)
                 case ev.SetTimer(at_ns=at_ns, event=timer):
                     agenda.at(at_ns, handle, timer)
                 case ev.Deliver(span=span):

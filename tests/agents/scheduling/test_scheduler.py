@@ -6,7 +6,7 @@ import pytest
 
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND, QUEUE_BOUND
-from agents.scheduling.variants import ASKED_NS
+from agents.scheduling.variants import PEER_PRIORITY_NS
 from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
@@ -218,9 +218,9 @@ def test_an_urgent_ask_of_a_peer_is_reckoned_with_for_a_while() -> None:
     (run,) = of(ev.RunStage, agent.handle(asked(1, deadline_ns=ns(1), priority=9), 0))
     agent.handle(done(run.work, 1), 1)
     background = stream("segment", "segmenter", 1.0)
-    assert of(ev.LoadStages, agent.handle(arrived(1, background, ASKED_NS + 1), ASKED_NS + 1)) == []
-    agent.handle(asked(2, deadline_ns=ASKED_NS + ns(1), priority=9), ASKED_NS + 2)
-    loads = of(ev.LoadStages, agent.handle(arrived(2, background, ASKED_NS + 3), ASKED_NS + 3))
+    assert of(ev.LoadStages, agent.handle(arrived(1, background, PEER_PRIORITY_NS + 1), PEER_PRIORITY_NS + 1)) == []
+    agent.handle(asked(2, deadline_ns=PEER_PRIORITY_NS + ns(1), priority=9), PEER_PRIORITY_NS + 2)
+    loads = of(ev.LoadStages, agent.handle(arrived(2, background, PEER_PRIORITY_NS + 3), PEER_PRIORITY_NS + 3))
     assert loads == [ev.LoadStages(model="segmenter", variant="int8")]
 
 
@@ -228,7 +228,7 @@ def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
     agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(priority=2), 0), 0))
     agent.handle(done(run.work, 1), 1)
-    late = 100 * ASKED_NS
+    late = 100 * PEER_PRIORITY_NS
     assert of(ev.LoadStages, agent.handle(arrived(2, stream("segment", "segmenter", 1.0), late), late))
 
 
@@ -237,10 +237,10 @@ def test_an_offload_whose_guard_is_set_anew_is_guarded_once() -> None:
     agent = scheduler("greedy", known, stages=10, detector=0.01, segmenter=0.3)
     agent.handle(arrived(1, stream("segment", "segmenter", 2.0)), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), 1))
-    known.heard("mule", 1, 9.0, 1)                           # too busy for any more
+    known.update("mule", 1, 9.0, 1)                           # too busy for any more
     agent.handle(arrived(2, stream(priority=2), 2), 2)
-    agent.handle(ev.SetAside(work=run.work, started_ns=1, finished_ns=3, reached=1, cut=False), 3)
-    assert agent.statistics().guards.set == 1
+    agent.handle(ev.Preempted(work=run.work, started_ns=1, finished_ns=3, next_stage=1, mid_stage=False), 3)
+    assert agent.statistics().guards.armed == 1
 
 
 def test_work_for_a_peer_is_answered_and_a_lost_asker_is_forgotten() -> None:
@@ -258,7 +258,7 @@ def test_a_plan_is_followed_until_its_lease_ends() -> None:
     agent = scheduler("planner", known, detector=0.03)
     agent.handle(plan_for("detect", "me", lease_s=1.0), 0)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
-    known.heard("mule", 1, 0.0, ns(2))
+    known.update("mule", 1, 0.0, ns(2))
     assert len(of(ev.SendStage, agent.handle(arrived(2, stream("detect")), ns(2)))) == 1
 
 
@@ -296,7 +296,7 @@ def test_guards_that_always_lie_ahead_do_not_starve_what_they_hold_back() -> Non
 
     for frame in range(400):                                     # 20 s at 20 Hz
         now = ns(1 + 0.05 * frame)
-        known.heard("mule", 1, 0.0, now)
+        known.update("mule", 1, 0.0, now)
         at(arrived(2 * frame, detect, now), now)
         at(came(2 * frame, "mule"), now + ns(0.01))
         if frame % 10 == 0:

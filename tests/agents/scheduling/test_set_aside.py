@@ -7,14 +7,14 @@ import math
 import pytest
 
 from agents.scheduling import events as ev
-from agents.scheduling.queue.preemption import MOST_CUTS
+from agents.scheduling.queue.preemption import MAX_STAGE_ABORTS
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
-    aside,
+    preempted,
     asked,
     came,
     done,
@@ -55,10 +55,10 @@ def begun(request: pytest.FixtureRequest) -> tuple[Scheduler, ev.RunStage]:
 def test_an_urgent_frame_has_a_run_leave_once_and_it_goes_on_at_its_stage(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     commands = agent.handle(arrived(2, URGENT, AT + 70 * MS), AT + 70 * MS)
-    assert of(ev.Preempt, commands) == [ev.Preempt(work=background.work, impatience=3.0)]
+    assert of(ev.Preempt, commands) == [ev.Preempt(work=background.work, urgency=3.0)]
     assert of(ev.RunStage, commands) == []
     assert of(ev.Preempt, agent.handle(arrived(3, stream("detect_2", priority=2), AT + 71 * MS), AT + 71 * MS)) == []
-    commands = agent.handle(aside(background.work, AT, AT + 90 * MS, reached=3), AT + 90 * MS)
+    commands = agent.handle(preempted(background.work, AT, AT + 90 * MS, next_stage=3), AT + 90 * MS)
     (urgent,) = of(ev.RunStage, commands)
     assert urgent.request == request(2)
     (urgent,) = of(ev.RunStage, agent.handle(done(urgent.work, AT + 100 * MS), AT + 100 * MS))
@@ -77,7 +77,7 @@ def test_an_urgent_frame_has_a_run_leave_once_and_it_goes_on_at_its_stage(begun:
         assert (span.run_s, span.aside_s) == pytest.approx((0.3, 0.02))
         assert (span.started_ns, span.finished_ns) == (AT, AT + 320 * MS)
     assert len(of(ev.Answer, ended)) + len(of(ev.Deliver, ended)) == 1
-    assert (agent.statistics().preempted, agent.statistics().cut) == (1, 0)
+    assert (agent.statistics().preempted, agent.statistics().preempted_mid_stage) == (1, 0)
 
 
 def test_what_is_more_urgent_still_has_it_told_again(begun: tuple[Scheduler, ev.RunStage]) -> None:
@@ -86,29 +86,29 @@ def test_what_is_more_urgent_still_has_it_told_again(begun: tuple[Scheduler, ev.
         of(ev.Preempt, agent.handle(arrived(2 + i, stream(f"detect_{priority}", priority=priority), AT + i), AT + i))
         for i, priority in enumerate([1, 1, 3, 2])
     ]
-    assert [[preempt.impatience for preempt in told] for told in told] == [[2.0], [], [4.0], []]
+    assert [[preempt.urgency for preempt in told] for told in told] == [[2.0], [], [4.0], []]
     assert {preempt.work for one in told for preempt in one} == {background.work}
 
 
 def test_a_stage_that_was_cut_short_often_is_left_to_its_boundary(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     told: list[float] = []
-    for i in range(MOST_CUTS + 2):
+    for i in range(MAX_STAGE_ABORTS + 2):
         now = AT + i * 20 * MS
         (preempt,) = of(ev.Preempt, agent.handle(arrived(2 + i, URGENT, now), now))
-        told.append(preempt.impatience)
-        reached, cut = int(i >= MOST_CUTS), preempt.impatience > 0.0
-        (urgent,) = of(ev.RunStage, agent.handle(aside(background.work, now, now, reached, cut), now))
+        told.append(preempt.urgency)
+        next_stage, mid_stage = int(i >= MAX_STAGE_ABORTS), preempt.urgency > 0.0
+        (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, now, now, next_stage, mid_stage), now))
         (again,) = of(ev.RunStage, agent.handle(done(urgent.work, now + 10 * MS), now + 10 * MS))
-        assert (again.work, again.leg.first) == (background.work, reached)
-    assert told == [3.0] * MOST_CUTS + [0.0, 3.0]            # the next stage may be cut short again
-    assert agent.statistics().cut == MOST_CUTS + 1
+        assert (again.work, again.leg.first) == (background.work, next_stage)
+    assert told == [3.0] * MAX_STAGE_ABORTS + [0.0, 3.0]            # the next stage may be cut short again
+    assert agent.statistics().preempted_mid_stage == MAX_STAGE_ABORTS + 1
 
 
 def test_a_set_aside_run_that_is_wanted_no_more_does_not_go_on(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     agent.handle(arrived(2, URGENT, AT), AT)
-    (urgent,) = of(ev.RunStage, agent.handle(aside(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
+    (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
     if background.asker:
         commands = agent.handle(ev.StageCancelled(request=background.request, peer=background.asker), AT + 31 * MS)
         assert of(ev.Forget, commands) == [ev.Forget(request=background.request, peer=background.asker)]
@@ -123,7 +123,7 @@ def test_a_set_aside_run_that_is_wanted_no_more_does_not_go_on(begun: tuple[Sche
 def test_a_set_aside_run_that_can_be_in_time_no_more_is_dropped(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     agent.handle(arrived(2, stream("detect", deadline_s=5.0, priority=2), AT), AT)
-    (urgent,) = of(ev.RunStage, agent.handle(aside(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
+    (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
     commands = agent.handle(done(urgent.work, AT + ns(1.8)), AT + ns(1.8))       # 270 ms to do, 200 ms left
     assert of(ev.RunStage, commands) == []
     if background.asker:
@@ -138,7 +138,7 @@ def test_an_aborted_run_that_comes_back_as_set_aside_is_finished() -> None:
     agent.handle(arrived(2, URGENT, AT + MS), AT + MS)
     commands = agent.handle(ev.PeerLost(peer="asker"), AT + 2 * MS)
     assert of(ev.AbortRun, commands) == [ev.AbortRun(work=background.work)]
-    (urgent,) = of(ev.RunStage, agent.handle(aside(background.work, AT, AT + 3 * MS, 0, cut=True), AT + 3 * MS))
+    (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 3 * MS, 0, mid_stage=True), AT + 3 * MS))
     assert urgent.request == request(2)
     assert of(ev.RunStage, agent.handle(done(urgent.work, AT + 13 * MS), AT + 13 * MS)) == []
     assert (agent.busy_s(AT + 13 * MS), agent.statistics().preempted) == (0.0, 0)
@@ -148,7 +148,7 @@ def test_a_newer_frame_does_not_end_what_has_begun() -> None:
     agent = scheduler("local", stages=STAGES, detector=0.01, segmenter=0.3)
     (background,) = of(ev.RunStage, own(agent, 1, AT))
     agent.handle(arrived(2, URGENT, AT), AT)
-    (urgent,) = of(ev.RunStage, agent.handle(aside(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
+    (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
     assert endings(own(agent, 3, AT + 31 * MS)) == []
     assert endings(own(agent, 4, AT + 32 * MS)) == [("failed", "superseded")]    # 3, which had not begun
     (again,) = of(ev.RunStage, agent.handle(done(urgent.work, AT + 40 * MS), AT + 40 * MS))
@@ -160,14 +160,14 @@ def test_a_guards_fallback_takes_the_executor_at_once() -> None:
     known = peer_table(mule=[profile("detector", 0.005)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
     (background,) = of(ev.RunStage, agent.handle(asked(9, "segmenter", AT + ns(2.0), priority=7), AT))
-    known.heard("mule", 1, 0.0, AT)
+    known.update("mule", 1, 0.0, AT)
     commands = agent.handle(arrived(2, stream("detect", deadline_s=0.1), AT), AT)
     (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
     assert timer.at_ns == AT + ns(0.1) - ns(0.012) - ns(0.036)           # its p95, and that of a stage
     commands = agent.handle(timer.event, timer.at_ns)
-    assert of(ev.Preempt, commands) == [ev.Preempt(work=background.work, impatience=math.inf)]
+    assert of(ev.Preempt, commands) == [ev.Preempt(work=background.work, urgency=math.inf)]
     at = timer.at_ns + MS
-    (fallback,) = of(ev.RunStage, agent.handle(aside(background.work, AT, at, 1, cut=True), at))
+    (fallback,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, at, 1, mid_stage=True), at))
     assert fallback.request == request(2)
     assert of(ev.Preempt, agent.handle(asked(10, "detector", at + ns(0.1), priority=7), at)) == []
     commands = agent.handle(came(2, "mule"), at + MS)
@@ -183,7 +183,7 @@ def test_a_run_that_has_grown_old_is_not_set_aside_for_what_it_waited_behind() -
     assert old.request == request(2)
     assert of(ev.Preempt, agent.handle(arrived(3, stream("detect", priority=1), later), later)) == []
     (preempt,) = of(ev.Preempt, agent.handle(arrived(4, stream("other", priority=3), later), later))
-    assert preempt.impatience == 2.0                         # one above the level to which it rose
+    assert preempt.urgency == 2.0                         # one above the level to which it rose
 
 
 # --- two executors ---
@@ -194,9 +194,9 @@ def two(*, spent: bool) -> tuple[Scheduler, list[int]]:
     agent = robot([profile("mapper", 0.2), profile("detector", 0.01)], executors=2)
     (mapper,) = of(ev.RunStage, agent.handle(arrived(1, stream("map", "mapper", 9.0), AT), AT))
     (other,) = of(ev.RunStage, agent.handle(arrived(2, stream("chart", "mapper", 9.0, priority=1), AT), AT))
-    for i in range(MOST_CUTS if spent else 0):
+    for i in range(MAX_STAGE_ABORTS if spent else 0):
         agent.handle(arrived(10 + i, URGENT, AT), AT)
-        (urgent,) = of(ev.RunStage, agent.handle(aside(mapper.work, AT, AT, 0, cut=True), AT))
+        (urgent,) = of(ev.RunStage, agent.handle(preempted(mapper.work, AT, AT, 0, mid_stage=True), AT))
         (mapper,) = of(ev.RunStage, agent.handle(done(urgent.work, AT), AT))
     return agent, [mapper.work, other.work]
 
@@ -224,7 +224,7 @@ def test_for_one_that_waits_no_run_is_set_aside_while_another_is_ending() -> Non
 def test_what_a_guard_held_back_goes_as_soon_as_its_fallback_has_begun() -> None:
     known = peer_table(mule=[profile("mapper", 0.05)])
     agent = robot([profile("mapper", 0.2), profile("detector", 0.02)], "greedy", known, executors=2)
-    known.heard("mule", 1, 0.0, AT)
+    known.update("mule", 1, 0.0, AT)
     agent.handle(arrived(1, stream("map", "mapper", 0.26), AT), AT)              # its last safe start is in 20 ms
     assert of(ev.RunStage, agent.handle(asked(2, priority=3, deadline_ns=AT + ns(0.2)), AT)) == []
     commands = agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), AT + MS)
@@ -235,15 +235,15 @@ def test_what_was_promised_to_a_request_that_is_set_aside_still_is() -> None:
     """It came home from a peer with its guard set; its run gives way, and at its last safe moment goes before all."""
     known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
-    known.heard("mule", 1, 0.0, AT)
+    known.update("mule", 1, 0.0, AT)
     assert of(ev.SendStage, agent.handle(arrived(1, BACKGROUND, AT), AT))
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), AT))
-    known.heard("mule", 1, 9.0, AT)                          # too busy for any more
+    known.update("mule", 1, 9.0, AT)                          # too busy for any more
     assert of(ev.Preempt, agent.handle(arrived(2, URGENT, AT + 35 * MS), AT + 35 * MS))
-    commands = agent.handle(aside(run.work, AT, AT + 36 * MS, 1), AT + 36 * MS)
+    commands = agent.handle(preempted(run.work, AT, AT + 36 * MS, 1), AT + 36 * MS)
     (urgent,) = of(ev.RunStage, commands)
     assert urgent.request == request(2)
     (again,) = [c for c in of(ev.SetTimer, commands) if isinstance(c.event, ev.LastSafeStart)]
     assert AT + ns(1.6) < again.at_ns < AT + ns(2.0) - ns(0.27)
     fired = agent.handle(again.event, again.at_ns)
-    assert of(ev.Preempt, fired) == [ev.Preempt(work=urgent.work, impatience=math.inf)]
+    assert of(ev.Preempt, fired) == [ev.Preempt(work=urgent.work, urgency=math.inf)]
