@@ -66,7 +66,7 @@ class Performer:
         self.handle(event)
 
     def asked(self, ask: msg.StageAsk, message: Received) -> None:
-        """A peer's request. Its budget counts from the receipt of its header; a bad request is refused to its sender."""
+        """A peer's request. Its budget counts from the receipt of its header; a bad request is refused."""
         reason = self._refusal_reason(ask, message)
         if reason:
             self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason=reason))

@@ -14,11 +14,10 @@ from swarm.core.protocol.spans import RequestId
 from swarm.core.protocol.world import Outcome
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
-"""The input of a run: a frame of this robot, uint8 [height, width, 3], or the boundary tensors before its leg, in order.
-"""
+"""The input of a run: a frame of this robot, uint8 [height, width, 3], or the boundary tensors before its leg."""
 
 Made = Outcome | list[NDArray]
-"""The output of a run: an outcome, or the boundary tensors after its leg, in order."""
+"""The output of a run: an outcome, or the boundary tensors after its leg. Boundary tensors are in order."""
 
 Ended = Literal["done", "preempted", "aborted", "failed"]
 """How a run left its executor; `preempted`: it resumes later."""

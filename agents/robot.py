@@ -137,7 +137,7 @@ class Robot:
                 log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
 
     def _drain(self) -> None:
-        """Tell the launcher that we have drained: no own request is open, all news is sent, the recording is written."""
+        """Tell the launcher that we have drained: no own request is open, news is sent, the recording is written."""
         if self._scheduler.open_requests() or len(self._outbox):
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
             return
@@ -163,9 +163,10 @@ class Robot:
         now = self._clock.now_ns()
         if self._peers.boot(peer) == boot:
             self._peers.update(peer, boot, busy_s, now)
-        if known < self._own_advert.advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
+        advert = self._own_advert.advert
+        if known < advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
             self._advertised_ns[peer] = now
-            self._net.send(peer, self._own_advert.advert)
+            self._net.send(peer, advert)
 
     # --- body, streams, behaviour ---
 

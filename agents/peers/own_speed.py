@@ -14,7 +14,7 @@ from swarm.core.policy.cost import slowed
 from swarm.core.policy.plan import Profile
 from swarm.core.units import ns
 
-RUNS = 5                             # the median of this many runs counts: three slow runs make a slow robot, two do not
+RUNS = 5                             # the median of this many runs counts, so that two slow runs do not change it
 NOTABLE = 2.0                        # changes below this factor are not advertised: peers observe them themselves
 HALF_LIFE_NS = ns(10.0)              # without runs, the factor is halved each time this long has passed
 MAX_FACTOR = 50.0

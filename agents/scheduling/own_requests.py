@@ -151,7 +151,7 @@ class OwnRequests:
             self._return_home(state, event.reason, now, out)
 
     def lost(self, peer: str, now: int, out: list[ev.Command]) -> None:
-        """A peer is lost. Requests that it may hold return home; peers later in the chain may already hold them, too."""
+        """A peer is lost. Requests that it may hold return home; peers after it in the chain may hold them, too."""
         for state in [state for state in self._open.values() if peer in state.holders]:
             state.holders = [holder for holder in state.holders if holder != peer]
             if state.awaiting:

@@ -139,8 +139,8 @@ class Scheduler:
     def statistics(self) -> SchedulerStatistics:
         own = self._requests
         return SchedulerStatistics(
-            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._mid_stage, self._batches, self._batched,
-            self._guards.statistics(), self._peer_requests.statistics(),
+            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._mid_stage, self._batches,
+            self._batched, self._guards.statistics(), self._peer_requests.statistics(),
         )
 
     def _add_stream(self, stream: StreamSpec) -> None:

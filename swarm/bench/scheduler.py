@@ -95,7 +95,8 @@ class _Bench:
         if self.preempted:
             work = self.preempted.pop()
             del self.running[work]
-            return ev.Preempted(work=work, started_ns=self.now - STEP_NS, finished_ns=self.now, next_stage=0, mid_stage=True)
+            return ev.Preempted(
+                work=work, started_ns=self.now - STEP_NS, finished_ns=self.now, next_stage=0, mid_stage=True)
         if draw < 0.05:
             self.asks += 1
             return ev.StageAsked(

@@ -146,7 +146,7 @@ def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
     assert stage.end() == (0, "")
 
 
-def test_it_serves_peers_and_refuses_what_makes_no_sense(stage: Stage) -> None:
+def test_it_serves_peers_and_refuses_invalid_requests(stage: Stage) -> None:
     stage.up()
 
     def ask(sequence: int, tensors: Any = (IMAGE,), *, agent: str = "mule", model: str = "detector",
@@ -200,7 +200,7 @@ def test_it_offloads_by_plan_and_takes_the_work_home_when_the_peer_falls_silent(
     assert any(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened))
 
 
-def test_strangers_and_those_who_may_not_are_not_obeyed(stage: Stage) -> None:
+def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) -> None:
     stage.up()
     stage.first_request()
     stranger = stage.net.endpoint("mallory")

@@ -113,7 +113,7 @@ def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: C
     assert chain.end()[0] == 0
 
 
-def test_asks_that_make_no_sense_are_refused_to_who_sent_them(chain: Chain, held: Sessions) -> None:
+def test_invalid_requests_are_refused_to_their_sender(chain: Chain, held: Sessions) -> None:
     chain.up()
     between = made(held, FRAME, Leg("mule", 0, 1))
 
@@ -169,7 +169,7 @@ def test_it_begins_chains_and_comes_home_when_an_agent_of_it_falls_silent(chain:
     assert chain.end()[0] == 0
 
 
-def test_what_it_was_told_is_recorded_by_the_time_that_it_has_drained(tmp_path: Path, models: Path) -> None:
+def test_all_outcomes_are_recorded_when_it_has_drained(tmp_path: Path, models: Path) -> None:
     chain = Chain(tmp_path, models, record=str(tmp_path / "recordings"))
     try:
         chain.up()

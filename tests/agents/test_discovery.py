@@ -71,7 +71,7 @@ def field(tmp_path: Path) -> Iterator[Field]:
     assert field.close() == 0
 
 
-def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:
+def test_a_newcomer_learns_of_all_members_and_they_of_it(field: Field) -> None:
     field.heard("mule", msg.Heartbeat)
     late = field.newcomer("late")
     assert {m.name for m in field.heard("late", msg.Introduction).members} == {"rover", "mule"}
@@ -83,7 +83,7 @@ def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:
     field.heard("late", msg.Advert)
 
 
-def test_one_that_comes_again_at_another_address_is_found_there(field: Field) -> None:
+def test_a_member_that_returns_at_another_address_is_found_there(field: Field) -> None:
     first = field.newcomer("late")
     field.heard("late", msg.Heartbeat)
     first.close()

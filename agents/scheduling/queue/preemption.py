@@ -43,10 +43,13 @@ def preempt_urgency(running: QueuedRun, urgent: QueuedRun, now: int) -> float | 
     after_stage = 0.0 if in_stages else None
     if urgent.guard:
         return after_stage if running.guard else math.inf
-    if above <= 0 or running.stage_aborts >= MAX_STAGE_ABORTS or (running.promised and _must_resume_at_once(running, urgent, now)):
+    if above <= 0 or running.stage_aborts >= MAX_STAGE_ABORTS:
+        return after_stage
+    if running.promised and _must_resume_at_once(running, urgent, now):
         return after_stage
     step_ns = min(running.step_ns, max(0, running.started_ns + running.p95_ns - now))
-    if now + step_ns + urgent.p95_ns <= urgent.deadline_ns and _end_if_aborted_ns(running, urgent, now) > running.deadline_ns:
+    can_wait = now + step_ns + urgent.p95_ns <= urgent.deadline_ns
+    if can_wait and _end_if_aborted_ns(running, urgent, now) > running.deadline_ns:
         return after_stage
     return 1.0 + above
 

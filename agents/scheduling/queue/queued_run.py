@@ -82,5 +82,5 @@ class QueuedRun(msgspec.Struct, kw_only=True):
 
     @property
     def rank(self) -> Rank:
-        """Fallbacks of guards first, by deadline; then the highest level, the earliest deadline, the order of arrival."""
+        """Guards' fallbacks first, by deadline; then by highest level, earliest deadline and order of arrival."""
         return (not self.guard, 0 if self.guard else -self.level, self.deadline_ns, self.key)

@@ -156,7 +156,9 @@ class RunQueue:
             del self._runs[work.run]
         return work
 
-    def requeue(self, key: int, next_stage: int, ran_ns: int, mid_stage: bool, overrun: bool, now: int) -> QueuedRun | None:
+    def requeue(
+        self, key: int, next_stage: int, ran_ns: int, mid_stage: bool, overrun: bool, now: int
+    ) -> QueuedRun | None:
         """A run was preempted: it waits again, and continues at `next_stage`. None: it was aborted; finish it instead.
 
         ran_ns: its run time since its last start. mid_stage: it was aborted within `next_stage`.

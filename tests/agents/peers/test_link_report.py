@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.peers.link_report import FULL_EVERY, LinkReporter
 
 
-def test_what_has_changed_is_told_and_from_time_to_time_all() -> None:
+def test_changed_links_are_reported_and_from_time_to_time_all() -> None:
     reporter, links = LinkReporter(), {"a": (0.01, 1e6), "b": (0.02, 1e6)}
     assert reporter.due(links) == links
     assert reporter.due({"a": (0.011, 0.9e6), "b": (0.02, 1e6)}) == {}
@@ -16,7 +16,7 @@ def test_what_has_changed_is_told_and_from_time_to_time_all() -> None:
     assert told[0].keys() == {"a", "b"}
 
 
-def test_small_steps_add_up_to_news() -> None:
+def test_small_changes_add_up_to_a_report() -> None:
     reporter = LinkReporter()
     told = sum(bool(reporter.due({"a": (0.01 * 1.06**k, 1e6)})) for k in range(8))
     assert told == 2

@@ -1,4 +1,4 @@
-"""A robot that is slower than its board's profile: it notices, reckons with it, and says so."""
+"""A robot slower than its board's profile: it notices, uses the factor in predictions, and advertises it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_three_slow_runs_in_five_are_slow_and_one_hiccup_is_none() -> None:
     assert speed_after(*[5] * RUNS, *[1] * RUNS).factor == 1.0     # and well again
 
 
-def test_a_run_that_was_cut_short_counts_only_where_it_was_too_long_already() -> None:
+def test_a_run_that_was_aborted_counts_only_where_it_was_too_long_already() -> None:
     assert speed_after(*[0.2] * 9, completed=False).factor == 1.0
     assert speed_after(*[4] * RUNS, completed=False).factor == 4.0
     speed = speed_after(*[4] * RUNS)
@@ -59,7 +59,7 @@ def ran(work: int, from_s: float, to_s: float) -> ev.StageDone:
     return ev.StageDone(work=work, started_ns=ns(from_s), finished_ns=ns(to_s), ran=True)
 
 
-def test_a_slow_robot_reckons_with_it_and_offloads_what_it_would_have_run() -> None:
+def test_a_slow_robot_predicts_longer_runs_and_offloads_more() -> None:
     agent = scheduler(known=peer_table(mule=[profile(p50_s=0.02)]), detector=0.01)
     for i in range(RUNS):
         (run,) = of(ev.RunStage, agent.handle(arrived(i, stream(deadline_s=0.5), ns(i)), ns(i)))
@@ -70,7 +70,7 @@ def test_a_slow_robot_reckons_with_it_and_offloads_what_it_would_have_run() -> N
     assert agent.slowness(ns(9) + 2 * HALF_LIFE_NS) < 5.0
 
 
-def test_an_advert_is_made_anew_when_pace_or_battery_have_changed() -> None:
+def test_a_new_advert_is_made_when_speed_or_battery_has_changed() -> None:
     own = OwnAdvert(Advert(board="b", executors=1, profiles=[profile(p50_s=0.01)], streams=[], battery=0.8))
     assert not own.changed(1.0, 0.78)
     assert own.changed(1.0, 0.74)
@@ -87,7 +87,7 @@ def believed_s(known: PeerTable) -> float:
     return known.views(0)["mule"].profiles["detector"][0].p50_s
 
 
-def test_an_answer_that_is_waited_for_in_vain_makes_the_peer_slower_in_our_eyes() -> None:
+def test_a_peer_whose_answer_times_out_counts_as_slower() -> None:
     known = peer_table(mule=[profile(p50_s=0.005)])
     agent = scheduler(known=known, detector=0.05)
     commands = agent.handle(arrived(1, stream(deadline_s=0.2)), 0)

@@ -1,4 +1,4 @@
-"""What a robot learns of its peers from what they take, and what it keeps of its executors for itself."""
+"""Observed run times of peers, and the share of the executors that a robot reserves for itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.agents.fakes import arrived, came, of, peer_table, profile, scheduler
 WHOLE = Leg("mule")
 
 
-def test_a_peer_that_takes_longer_than_it_says_is_expected_to() -> None:
+def test_a_peer_that_is_slower_than_advertised_is_expected_to_be() -> None:
     advertised, seen = profile(p50_s=0.01, stages=2), PeerSpeed()
     for _ in range(30):
         seen.observe_run(advertised, WHOLE, 0.05)
@@ -34,7 +34,7 @@ def test_each_stage_is_seen_by_itself() -> None:
     assert [stage.input_bytes for stage in expected.stages] == [20_000] * 4
 
 
-def test_only_what_is_notable_makes_a_new_profile() -> None:
+def test_only_notable_changes_make_a_new_profile() -> None:
     advertised, seen = profile(p50_s=0.01), PeerSpeed()
     assert not seen.observe_run(advertised, WHOLE, 0.0105)
     assert seen.observe_run(advertised, WHOLE, 0.03)
@@ -42,7 +42,7 @@ def test_only_what_is_notable_makes_a_new_profile() -> None:
     assert not seen.observe_run(advertised, WHOLE, 0.0155)
 
 
-def test_what_is_believed_is_bounded_and_fades() -> None:
+def test_a_correction_is_bounded_and_fades() -> None:
     advertised, seen = profile(p50_s=0.01), PeerSpeed()
     for _ in range(60):
         seen.observe_run(advertised, WHOLE, 1e6)
@@ -72,26 +72,26 @@ def needs(rate_hz: float) -> StreamSpec:
     return StreamSpec(name=f"at {rate_hz}", model="detector", rate_hz=rate_hz, deadline_s=1.0)
 
 
-def test_peers_have_what_the_robot_does_not_need_and_no_more() -> None:
+def test_peers_get_the_run_time_that_the_robot_does_not_need_and_no_more() -> None:
     share = AdmissionBudget(own_share=0.5, executors=1)
     share.add_stream(needs(10), 0.04)                             # 0.4 of the executor
     given = sum(share.take(0.05, ns(0.05 * k)) for k in range(2000))      # they ask for all of it for 100 s
     assert given * 0.05 == pytest.approx(60.0 + BURST_S, abs=1.0)
 
 
-def test_it_keeps_no_more_than_its_share() -> None:
+def test_it_reserves_no_more_than_its_share() -> None:
     share = AdmissionBudget(own_share=0.25, executors=2)
     share.add_stream(needs(100), 0.04)                            # twice what it has
     given = sum(share.take(0.05, ns(0.025 * k)) for k in range(4000))
     assert given * 0.05 == pytest.approx(150.0 + 2 * BURST_S, abs=2.0)
 
 
-def test_a_robot_that_needs_nothing_keeps_nothing() -> None:
+def test_a_robot_that_needs_nothing_reserves_nothing() -> None:
     share = AdmissionBudget(own_share=0.9, executors=1)
     assert all(share.take(10.0, 0) for _ in range(100))
 
 
-def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
+def test_a_correction_starts_again_when_the_number_of_stages_changes() -> None:
     seen = PeerSpeed()
     seen.observe_run(profile(p50_s=0.04), WHOLE, 0.4)
     cut = profile(p50_s=0.04, stages=4)
@@ -99,7 +99,7 @@ def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
     assert [stage.p50_s for stage in seen.corrected([cut])[0].stages[:2]] == [0.01, 0.01]
 
 
-def test_what_was_given_and_not_used_is_given_again() -> None:
+def test_run_time_that_is_given_back_can_be_taken_again() -> None:
     share = AdmissionBudget(own_share=0.5, executors=1)
     share.add_stream(needs(100), 0.04)
     assert share.take(0.4, 0)
@@ -108,7 +108,7 @@ def test_what_was_given_and_not_used_is_given_again() -> None:
     assert share.take(0.4, 0)
 
 
-def test_from_a_full_bucket_even_a_long_run_is_given() -> None:
+def test_a_full_bucket_admits_even_a_long_run() -> None:
     share = AdmissionBudget(own_share=0.75, executors=1)
     share.add_stream(needs(100), 0.04)                            # a quarter of a second a second is to spare
     assert share.take(0.6, ns(10))

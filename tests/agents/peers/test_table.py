@@ -40,7 +40,7 @@ def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
     assert known.statistics().lost == 1
 
 
-def test_a_peer_that_was_lost_to_us_alone_comes_back_with_what_it_can_run() -> None:
+def test_a_peer_that_only_we_lost_comes_back_with_its_advert() -> None:
     known = peer_table(mule=[profile()])                       # it never lost us, so it will not say it again
     known.lost("mule")
     assert known.update("mule", 1, 0.0, ns(2))
@@ -72,7 +72,7 @@ def test_a_peer_is_engaged_for_a_while_after_work_was_given_to_it() -> None:
     assert known.active(ns(1 + ACTIVE_S)) == []
 
 
-def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
+def test_load_is_the_peers_report_less_the_time_since_plus_the_booked_work() -> None:
     known = peer_table(mule=[profile(p50_s=0.030)])
     known.update("mule", 1, 0.1, ns(1))
     known.book(Leg("mule"), request(1), "detector", "int8", ns(1))
@@ -89,7 +89,7 @@ def test_a_peer_that_refused_rests() -> None:
     assert list(known.views(ns(0.2))) == ["mule"]
 
 
-def test_the_way_is_what_the_transport_measured() -> None:
+def test_the_link_is_the_one_that_the_transport_measured() -> None:
     known = peer_table(mule=[profile()])
     assert known.links() == {}                               # nothing measured yet
     known.measured("mule", LinkQuality(rtt_s=0.001, bytes_per_s=1e6, samples=1))

@@ -81,11 +81,11 @@ def test_a_slow_board_takes_a_factor_longer_of_the_draw_or_of_the_real_time() ->
         True, True, False]
 
 
-def test_a_batch_takes_what_so_many_inputs_take() -> None:
+def test_a_batch_takes_the_time_of_its_size() -> None:
     assert emulation().lasts_ns(run(Leg("me"), orders=2), 0) == 150 * MS
 
 
-def test_told_to_leave_gently_it_leaves_between_two_stages_with_what_the_next_begins_with() -> None:
+def test_preempted_without_urgency_it_leaves_between_two_stages_with_the_next_input() -> None:
     one = run(Leg("me", 0, 3))
     one.begin(0)
     assert one.preempt(0.0, 4 * MS) is None
@@ -128,7 +128,7 @@ def test_a_whole_run_is_cut_at_once_or_stays() -> None:
     assert leaves.preempt(math.inf, 99 * MS) == 0.0
 
 
-def test_a_run_that_is_not_wanted_ends_as_aborted_even_where_it_was_told_to_leave() -> None:
+def test_a_run_that_is_not_wanted_ends_as_aborted_even_if_it_was_preempted() -> None:
     for told in (False, True):
         one = run(Leg("me", 0, 3))
         one.begin(0)

@@ -176,7 +176,7 @@ def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
     assert isinstance(runs.crashes.get(timeout=HANG_S), KeyError)
 
 
-def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs: Runs) -> None:
+def test_a_preempted_run_leaves_between_two_stages_and_resumes_later(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
 
@@ -195,7 +195,7 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
     assert runs.runner.statistics().aborted == 0
 
 
-def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
+def test_a_stage_that_is_aborted_is_started_again(runs: Runs) -> None:
     model = FakeModel(draw_s=1000 * HANG_S)
     model.error = None
     runs.start(model, Leg("me", 1, STAGES))
@@ -207,7 +207,7 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     assert (aside.ended, aside.stage, aside.given, aside.mid_stage) == ("preempted", 1, FRAME, True)
 
 
-def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: PassingTime) -> None:
+def test_a_stage_that_is_waited_for_too_long_is_aborted_after_all(time: PassingTime) -> None:
     runs, model = Runs(True, time), FakeModel(draw_s=0.01)
     runs.start(model, Leg("me", 0, STAGES))
     assert model.begun.wait(HANG_S)
@@ -227,7 +227,7 @@ def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: Passin
     runs.runner.close()
 
 
-def test_a_run_that_was_not_told_to_leave_is_not_hurried() -> None:
+def test_a_run_that_is_not_preempted_is_not_hurried() -> None:
     runs, model = Runs(emulated=False), FakeModel()
     runs.start(model)
     assert model.begun.wait(HANG_S)
@@ -255,7 +255,7 @@ def test_the_handle_of_a_run_is_used_again_unless_it_was_aborted(runs: Runs) -> 
     assert not third.aborted
 
 
-def test_what_takes_the_word_to_leave_too_late_is_done(runs: Runs) -> None:
+def test_a_run_that_is_preempted_too_late_is_done(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
     runs.start(model, Leg("me", 0, STAGES))

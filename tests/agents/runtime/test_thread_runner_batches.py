@@ -112,7 +112,7 @@ def test_it_ends_when_none_of_them_is(runs: Runs, model: FakeModel) -> None:
 
 
 @pytest.mark.parametrize("told", [1, 2])
-def test_all_are_set_aside_with_what_they_began_with(runs: Runs, model: FakeModel, told: int) -> None:
+def test_all_runs_of_a_batch_are_preempted_with_their_inputs(runs: Runs, model: FakeModel, told: int) -> None:
     runs.start(model, 1, 2)
     assert model.begun.wait(HANG_S)
     assert runs.runner.preempt(told, math.inf) is None

@@ -77,7 +77,7 @@ class SimulatedExecutor:
         self._agenda, self._threads, self._profiles, self._tell, self._chance = agenda, threads, profiles, tell, chance
         self.current: dict[int, Run] = {}
         self.begun: set[int] = set()                         # works
-        self.kept: dict[int, int] = {}                       # work set aside -> the stage at which it goes on
+        self.kept: dict[int, int] = {}                       # preempted work -> the stage at which it resumes
         self.stages_done: set[tuple[int, int]] = set()       # work, stage
         self.aborted: set[int] = set()                       # works
         self.stage_aborts = self.boundaries = 0
@@ -85,10 +85,10 @@ class SimulatedExecutor:
     def start(self, command: ev.RunStage) -> None:
         work, leg = command.work, command.leg
         assert len(self.current) < self._threads, "more runs than executors"
-        assert work not in self.aborted, "what was aborted does not go on"
-        assert command.resumed == (work in self.begun), "what was begun goes on, and nothing else"
+        assert work not in self.aborted, "aborted work does not resume"
+        assert command.resumed == (work in self.begun), "begun work resumes, and no other"
         if command.resumed:
-            assert self.kept.pop(work) == leg.first, "it goes on where it was set aside"
+            assert self.kept.pop(work) == leg.first, "it resumes where it was preempted"
         self.begun.add(work)
         run = self.current[work] = Run(
             work=work, profile=self._profiles[command.model], leg=leg, started_ns=self._agenda.now, stage=leg.first
@@ -124,7 +124,7 @@ class SimulatedExecutor:
 
     def _over(self, run: Run, stage: int) -> None:
         """The stage, or the whole, is through."""
-        if self.current.get(run.work) is not run:            # it was cut short before
+        if self.current.get(run.work) is not run:            # it was aborted before
             return
         if self._chance is not None and self._chance.random() < FAILS:
             self._leave(run, ran=False)
@@ -159,7 +159,8 @@ class SimulatedExecutor:
         self.kept[run.work] = next_stage
         self.stage_aborts, self.boundaries = self.stage_aborts + mid_stage, self.boundaries + (not mid_stage)
         self._told(run, ev.Preempted(
-            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, next_stage=next_stage, mid_stage=mid_stage
+            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, next_stage=next_stage,
+            mid_stage=mid_stage,
         ))
 
     def _leave(self, run: Run, ran: bool) -> None:

@@ -17,18 +17,16 @@ Line = tuple[str, str]               # whose, and which stream, or for a peer wh
 
 
 class Watch:
-    """To be asked after each event. `longest_s`: the longest that a run may really take, of any work.
+    """Checks these rules; call `look` after each event. longest_s: the longest actual time of any run.
 
-    What is agreed:
-
-    - An executor that is free takes what waits, if no guard needs it.
-    - A run leaves for more urgent work within ABORT_S, or at the end of its stage where that is near (`abort_stage_now`: nearer
-      than the work that would be lost, by its weight), and after STAGE_SLACK times the stage's median even if it is slow.
-      At the end of its stage, however far, where that stage was cut short several times, or where the urgent one can
-      wait and the run could not be in time if it was cut short. What can only run whole is in this one stage.
-    - No stream that keeps asking waits longer without a run than AGING for each priority that another is above it, and
-      once more, and then a run of each stream: who began to wait later than that is less urgent by then. This counts
-      from when no guard needed an executor, at the latest; and not of streams of which something is given up.
+    - A free executor starts a waiting run, unless a guard needs the executor.
+    - A run leaves for more urgent work within ABORT_S, or at the end of its stage if that is near (`abort_stage_now`
+      says so), and after STAGE_SLACK times the stage's median even if the stage is slow. It leaves at the end of its
+      stage, however far, if the stage was aborted several times, or if the urgent run can wait and the aborted run
+      could not be in time. A run without stages counts as one stage.
+    - A stream that keeps asking waits without a run for at most AGING_NS for each priority above its own, once more
+      AGING_NS, and then a run of each stream: streams that began to wait later are less urgent by then. The wait counts
+      only while no guard needs an executor, and not for streams that are shed.
     """
 
     def __init__(self, scheduler: Scheduler, executor: SimulatedExecutor, longest_s: float) -> None:
@@ -89,11 +87,11 @@ class Watch:
         return min(ends_ns, round(STAGE_SLACK * left_ns) + 2 * ABORT_NS) if at.leg.last else ends_ns
 
     def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
-        """Who waits without a run, and since when.
+        """Track which streams wait without a run, and since when.
 
-        What guards need is not counted, since it is promised, nor what is given up: such a stream does not always wait.
+        Time that guards need is not counted, nor streams that are shed: such a stream does not always wait.
         """
-        given_up = {step.priority for step in self._load_shedding.steps if step.what != "cheaper"}
+        shed = {step.priority for step in self._load_shedding.steps if step.what != "cheaper"}
         promised = len(ready) < len(waiting) or any(work.guard for work in (*waiting, *running))
         for work in running:
             if work.started_ns == now:
@@ -101,7 +99,7 @@ class Watch:
                 self.aged += work.level > work.priority
         for work in waiting:
             line = _line(work)
-            forgone = not work.asker and work.priority in given_up
+            forgone = not work.asker and work.priority in shed
             since_ns = now if promised or forgone else self._hungry.setdefault(line, now)
             self._hungry[line], self._seen[line] = since_ns, (work.priority, now)
             assert now - since_ns <= self._bearable_ns(line), f"{line} starves since {since_ns}"
@@ -127,13 +125,15 @@ def _weight(urgent: QueuedRun, run: QueuedRun, now: int) -> float:
     """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
     if run.aborted or (urgent.guard and not run.guard):
         return math.inf
-    if run.stage_aborts >= MAX_STAGE_ABORTS or _may_wait(urgent, run, now) or (run.promised and _back_at_once(urgent, run, now)):
+    if run.stage_aborts >= MAX_STAGE_ABORTS or _may_wait(urgent, run, now):
+        return 0.0
+    if run.promised and _back_at_once(urgent, run, now):
         return 0.0
     return 1.0 + _above(urgent, run)
 
 
 def _back_at_once(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
-    """Whether a run whose deadline was promised would have to go on before the urgent one, were it cut short."""
+    """Whether a guarded run that is aborted now would have to resume before the urgent one."""
     lost_ns = min(now - run.started_ns, run.step_ns)
     return now + urgent.p95_ns + max(0, run.started_ns + run.p95_ns - now) + lost_ns >= run.deadline_ns
 

@@ -18,13 +18,13 @@ from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
-    preempted,
     asked,
     came,
     done,
     endings,
     of,
     peer_table,
+    preempted,
     profile,
     request,
     robot,
@@ -81,8 +81,8 @@ TABLE: list[tuple[str, list[QueuedRun], dict, list[int]]] = [
     ("another model is first", [work(2, of=OTHER), work(1)], {}, [2]),
     ("no gain is known", [work(1, of=profile()), work(2, of=profile())], {}, [1]),
     ("several take longer", [work(k, of=several(times_s=[0.01, 0.021])) for k in (1, 2)], {}, [1]),
-    ("the first was set aside", [work(1, began=True), work(2)], {}, [1]),
-    ("another was set aside", [work(1), work(2, began=True), work(3)], {}, [1, 3]),
+    ("the first was preempted", [work(1, began=True), work(2)], {}, [1]),
+    ("another was preempted", [work(1), work(2, began=True), work(3)], {}, [1, 3]),
     ("it goes stage by stage", [work(k, of=several(stages=4), last=4) for k in (1, 2)], {}, [1]),
     ("the first bears it", [work(1, deadline_s=after(2)), work(2)], {}, [1, 2]),
     ("the first does not", [work(1, deadline_s=after(2) - LATER), work(2)], {}, [1]),
@@ -199,7 +199,7 @@ def test_with_another_executor_free_they_run_beside_each_other() -> None:
     assert of(ev.RunBatch, [c for k in (1, 2) for c in idle.handle(detect(k), k)]) == []
 
 
-def test_what_is_cut_short_is_set_aside_as_a_whole_and_runs_by_itself_then() -> None:
+def test_an_aborted_batch_is_preempted_as_a_whole_and_its_runs_start_one_by_one() -> None:
     agent = busy()
     for k in (1, 2):
         agent.handle(detect(k, deadline_s=0.5), k)

@@ -134,8 +134,8 @@ def simulate(kind: Kind, seeds: range) -> Counter[str]:
         assert told.batches == simulation.sizes.total()
         assert told.batched == sum(size * count for size, count in simulation.sizes.items())
         seen.update(
-            batches=told.batches, large=sum(n for size, n in simulation.sizes.items() if size > 2), cut=told.preempted_mid_stage,
-            completed=told.ended["completed"], answered=told.serving.answered,
+            batches=told.batches, large=sum(n for size, n in simulation.sizes.items() if size > 2),
+            cut=told.preempted_mid_stage, completed=told.ended["completed"], answered=told.serving.answered,
             spans=sum(span.batch > 1 for span in simulation.ended),
         )
     return seen

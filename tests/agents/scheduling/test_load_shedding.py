@@ -1,4 +1,4 @@
-"""What is given up when not all can be met: in order, for a reason, and only as long as need be."""
+"""Load shedding: steps in order, with a reason, and only as long as they are needed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from agents.scheduling import events as ev
 from agents.scheduling.load_shedding import (
     CALM_NS,
     DROPPED,
-    MIN_MISSES,
     MAX_CALM_NS,
+    MIN_MISSES,
     THINNED,
     WINDOW_NS,
     LoadShedding,
@@ -34,7 +34,7 @@ LADDER = [
 
 
 class Robot:
-    """One executor in simulated time; frames, their ends, and what is given up when."""
+    """One executor in simulated time; frames, their ends, and the load shedding steps with their times."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
@@ -66,9 +66,9 @@ class Robot:
                     self.agenda.at(at_ns, self._timer, event)
                 case ev.Deliver(span=span):
                     self.spans.append(span)
-        given_up = self.scheduler.shed()
-        if given_up != (self.steps[-1][1] if self.steps else []):
-            self.steps.append((seconds(self.agenda.now), given_up))
+        shed = self.scheduler.shed()
+        if shed != (self.steps[-1][1] if self.steps else []):
+            self.steps.append((seconds(self.agenda.now), shed))
 
     def _timer(self, event: ev.Event) -> None:
         self.handle(event)
@@ -87,7 +87,7 @@ def test_under_overload_the_order_is_kept_the_urgent_are_served_and_all_comes_ba
     one.frames(BURST, 10.0, 40.0)
     one.agenda.run()
 
-    steps = [given_up for _, given_up in one.steps]
+    steps = [shed for _, shed in one.steps]
     deepest = max(steps, key=len)
     assert deepest == [step for step in LADDER if step in deepest]
     assert [step.split()[0] for step in deepest] == ["cheaper", "thin", "thin", "thin", "drop"]
@@ -111,7 +111,7 @@ def test_lasting_overload_does_not_make_it_flap() -> None:
     for spec in (URGENT, MIDDLE, BACKGROUND, BURST):
         one.frames(spec, 0.0, 300.0)
     one.agenda.run()
-    depths = [0, *(len(given_up) for _, given_up in one.steps)]
+    depths = [0, *(len(shed) for _, shed in one.steps)]
     backs = [at for (at, _), before, after in zip(one.steps, depths, depths[1:], strict=False) if after < before]
     assert [at for at in backs if at < 290.0]
     assert len([at for at in backs if at < 300.0]) <= 8
@@ -160,7 +160,7 @@ def test_the_whole_ladder() -> None:
     assert {state.shed_reason(spec, now) for spec in (URGENT, MIDDLE, BACKGROUND) for _ in range(8)} == {""}
 
 
-def test_what_is_more_urgent_than_the_missing_gives_nothing_up() -> None:
+def test_streams_more_urgent_than_the_missing_ones_are_not_shed() -> None:
     state, now = known(), 0
     for _ in range(12):
         now = window(state, now, BACKGROUND)

@@ -40,14 +40,14 @@ def test_a_result_after_the_deadline_is_late() -> None:
     assert endings(agent.handle(done(run.work, ns(0.12)), ns(0.12))) == [("late", "")]
 
 
-def test_the_newest_frame_supersedes_one_that_waits() -> None:
+def test_the_newest_frame_supersedes_a_waiting_one() -> None:
     agent = scheduler(detector=0.03)
     agent.handle(arrived(1, stream(deadline_s=1)), 0)
     agent.handle(arrived(2, stream(deadline_s=1)), 1)
     assert endings(agent.handle(arrived(3, stream(deadline_s=1)), 2)) == [("failed", "superseded")]
 
 
-def test_what_waits_past_any_hope_is_dropped() -> None:
+def test_a_waiting_run_that_cannot_be_in_time_is_dropped() -> None:
     agent = scheduler(detector=0.03, segmenter=0.2)
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("segment", "segmenter", 1.0)), 0))
     agent.handle(arrived(2, stream(deadline_s=0.1)), 0)
@@ -172,7 +172,7 @@ def test_an_answer_of_a_peer_that_was_not_asked_does_not_count() -> None:
     assert agent.statistics().duplicates == 1
 
 
-def test_what_never_left_was_not_offloaded() -> None:
+def test_a_request_that_was_never_sent_was_not_offloaded() -> None:
     agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.03)
     agent.handle(arrived(1, stream()), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="unreachable"), 1))
@@ -212,8 +212,8 @@ def test_one_peer_cannot_keep_the_others_out() -> None:
         at_ns=ns(0.1), event=ev.BudgetSpent(request=request(1)))
 
 
-def test_an_urgent_ask_of_a_peer_is_reckoned_with_for_a_while() -> None:
-    """Long runs are to be set aside for what is more urgent; one ask does not say that there is more of it for ever."""
+def test_after_an_urgent_request_of_a_peer_more_are_expected_for_a_while() -> None:
+    """Long runs load their stages while more urgent work is expected; one request of a peer is not enough for ever."""
     agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
     (run,) = of(ev.RunStage, agent.handle(asked(1, deadline_ns=ns(1), priority=9), 0))
     agent.handle(done(run.work, 1), 1)
@@ -224,7 +224,7 @@ def test_an_urgent_ask_of_a_peer_is_reckoned_with_for_a_while() -> None:
     assert loads == [ev.LoadStages(model="segmenter", variant="int8")]
 
 
-def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
+def test_own_urgent_streams_are_always_expected() -> None:
     agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(priority=2), 0), 0))
     agent.handle(done(run.work, 1), 1)
@@ -232,7 +232,7 @@ def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
     assert of(ev.LoadStages, agent.handle(arrived(2, stream("segment", "segmenter", 1.0), late), late))
 
 
-def test_an_offload_whose_guard_is_set_anew_is_guarded_once() -> None:
+def test_an_offload_whose_guard_is_armed_again_counts_once() -> None:
     known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=10, detector=0.01, segmenter=0.3)
     agent.handle(arrived(1, stream("segment", "segmenter", 2.0)), 0)
@@ -275,7 +275,7 @@ def test_a_planned_peer_that_is_gone_is_not_used() -> None:
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
 
 
-def test_guards_that_always_lie_ahead_do_not_starve_what_they_hold_back() -> None:
+def test_guards_that_are_always_ahead_do_not_starve_the_runs_that_they_hold_back() -> None:
     """An urgent stream that a peer always answers would keep the executor idle, and a long run waiting for ever."""
     known = peer_table(mule=[profile("detector", 0.001)])
     agent = robot([profile("detector", 0.01), profile("mapper", 0.09)], "greedy", known)

@@ -30,7 +30,8 @@ def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
         seen.update(
             chains=simulation.chains, guards=counts.guards.fired, answered=counts.serving.answered,
             completed=counts.ended["completed"], late=counts.ended["late"], aborted=simulation.aborted_preempted,
-            cut=counts.preempted_mid_stage, between=counts.preempted - counts.preempted_mid_stage, inversions=simulation.watch.inversions,
+            cut=counts.preempted_mid_stage, between=counts.preempted - counts.preempted_mid_stage,
+            inversions=simulation.watch.inversions,
             aged=simulation.watch.aged,
             preempted=sum(span.preempted for span in simulation.ended if span.ending != "failed"),
         )

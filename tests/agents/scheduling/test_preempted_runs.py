@@ -14,13 +14,13 @@ from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
 from tests.agents.fakes import (
     arrived,
-    preempted,
     asked,
     came,
     done,
     endings,
     of,
     peer_table,
+    preempted,
     profile,
     request,
     robot,
@@ -52,7 +52,7 @@ def begun(request: pytest.FixtureRequest) -> tuple[Scheduler, ev.RunStage]:
     return agent, run
 
 
-def test_an_urgent_frame_has_a_run_leave_once_and_it_goes_on_at_its_stage(begun: tuple[Scheduler, ev.RunStage]) -> None:
+def test_an_urgent_frame_preempts_a_run_once_and_it_resumes_at_its_stage(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     commands = agent.handle(arrived(2, URGENT, AT + 70 * MS), AT + 70 * MS)
     assert of(ev.Preempt, commands) == [ev.Preempt(work=background.work, urgency=3.0)]
@@ -80,7 +80,7 @@ def test_an_urgent_frame_has_a_run_leave_once_and_it_goes_on_at_its_stage(begun:
     assert (agent.statistics().preempted, agent.statistics().preempted_mid_stage) == (1, 0)
 
 
-def test_what_is_more_urgent_still_has_it_told_again(begun: tuple[Scheduler, ev.RunStage]) -> None:
+def test_a_more_urgent_frame_preempts_it_again_with_a_higher_urgency(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     told = [
         of(ev.Preempt, agent.handle(arrived(2 + i, stream(f"detect_{priority}", priority=priority), AT + i), AT + i))
@@ -90,7 +90,7 @@ def test_what_is_more_urgent_still_has_it_told_again(begun: tuple[Scheduler, ev.
     assert {preempt.work for one in told for preempt in one} == {background.work}
 
 
-def test_a_stage_that_was_cut_short_often_is_left_to_its_boundary(begun: tuple[Scheduler, ev.RunStage]) -> None:
+def test_a_stage_that_was_aborted_often_is_left_to_its_boundary(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     told: list[float] = []
     for i in range(MAX_STAGE_ABORTS + 2):
@@ -101,11 +101,11 @@ def test_a_stage_that_was_cut_short_often_is_left_to_its_boundary(begun: tuple[S
         (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, now, now, next_stage, mid_stage), now))
         (again,) = of(ev.RunStage, agent.handle(done(urgent.work, now + 10 * MS), now + 10 * MS))
         assert (again.work, again.leg.first) == (background.work, next_stage)
-    assert told == [3.0] * MAX_STAGE_ABORTS + [0.0, 3.0]            # the next stage may be cut short again
+    assert told == [3.0] * MAX_STAGE_ABORTS + [0.0, 3.0]            # the next stage may be aborted again
     assert agent.statistics().preempted_mid_stage == MAX_STAGE_ABORTS + 1
 
 
-def test_a_set_aside_run_that_is_wanted_no_more_does_not_go_on(begun: tuple[Scheduler, ev.RunStage]) -> None:
+def test_a_preempted_run_that_is_no_longer_wanted_does_not_resume(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     agent.handle(arrived(2, URGENT, AT), AT)
     (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
@@ -120,7 +120,7 @@ def test_a_set_aside_run_that_is_wanted_no_more_does_not_go_on(begun: tuple[Sche
     assert agent.busy_s(AT + 40 * MS) == 0.0
 
 
-def test_a_set_aside_run_that_can_be_in_time_no_more_is_dropped(begun: tuple[Scheduler, ev.RunStage]) -> None:
+def test_a_preempted_run_that_can_no_longer_be_in_time_is_dropped(begun: tuple[Scheduler, ev.RunStage]) -> None:
     agent, background = begun
     agent.handle(arrived(2, stream("detect", deadline_s=5.0, priority=2), AT), AT)
     (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 30 * MS, 1), AT + 30 * MS))
@@ -132,19 +132,20 @@ def test_a_set_aside_run_that_can_be_in_time_no_more_is_dropped(begun: tuple[Sch
         assert ("failed", "expired") in endings(commands)
 
 
-def test_an_aborted_run_that_comes_back_as_set_aside_is_finished() -> None:
+def test_an_aborted_run_that_comes_back_as_preempted_is_finished() -> None:
     agent = scheduler("local", stages=STAGES, detector=0.01, segmenter=0.3)
     (background,) = of(ev.RunStage, peers(agent, 1, AT))
     agent.handle(arrived(2, URGENT, AT + MS), AT + MS)
     commands = agent.handle(ev.PeerLost(peer="asker"), AT + 2 * MS)
     assert of(ev.AbortRun, commands) == [ev.AbortRun(work=background.work)]
-    (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, AT, AT + 3 * MS, 0, mid_stage=True), AT + 3 * MS))
+    event = preempted(background.work, AT, AT + 3 * MS, 0, mid_stage=True)
+    (urgent,) = of(ev.RunStage, agent.handle(event, AT + 3 * MS))
     assert urgent.request == request(2)
     assert of(ev.RunStage, agent.handle(done(urgent.work, AT + 13 * MS), AT + 13 * MS)) == []
     assert (agent.busy_s(AT + 13 * MS), agent.statistics().preempted) == (0.0, 0)
 
 
-def test_a_newer_frame_does_not_end_what_has_begun() -> None:
+def test_a_newer_frame_does_not_end_a_run_that_has_begun() -> None:
     agent = scheduler("local", stages=STAGES, detector=0.01, segmenter=0.3)
     (background,) = of(ev.RunStage, own(agent, 1, AT))
     agent.handle(arrived(2, URGENT, AT), AT)
@@ -174,7 +175,7 @@ def test_a_guards_fallback_takes_the_executor_at_once() -> None:
     assert of(ev.AbortRun, commands) == [ev.AbortRun(work=fallback.work)]
 
 
-def test_a_run_that_has_grown_old_is_not_set_aside_for_what_it_waited_behind() -> None:
+def test_an_aged_run_is_not_preempted_for_the_run_that_it_waited_behind() -> None:
     agent = scheduler("local", stages=STAGES, detector=0.01, segmenter=0.3)
     (urgent,) = of(ev.RunStage, agent.handle(arrived(1, stream("detect", priority=1, deadline_s=9.0), AT), AT))
     agent.handle(arrived(2, stream("segment", "segmenter", deadline_s=9.0), AT), AT)
@@ -190,7 +191,7 @@ def test_a_run_that_has_grown_old_is_not_set_aside_for_what_it_waited_behind() -
 
 def two(*, spent: bool) -> tuple[Scheduler, list[int]]:
     """A robot on whose two executors two background runs have begun at AT; the less urgent, which can only run whole,
-    has been cut short as often as may be, if `spent`. Returns their works, this one first."""
+    has been aborted as often as may be, if `spent`. Returns their works, this one first."""
     agent = robot([profile("mapper", 0.2), profile("detector", 0.01)], executors=2)
     (mapper,) = of(ev.RunStage, agent.handle(arrived(1, stream("map", "mapper", 9.0), AT), AT))
     (other,) = of(ev.RunStage, agent.handle(arrived(2, stream("chart", "mapper", 9.0, priority=1), AT), AT))
@@ -212,7 +213,7 @@ def test_where_the_less_urgent_cannot_leave_the_other_does() -> None:
     assert [p.work for p in of(ev.Preempt, agent.handle(arrived(3, URGENT, AT), AT))] == [second]
 
 
-def test_for_one_that_waits_no_run_is_set_aside_while_another_is_ending() -> None:
+def test_no_run_is_preempted_for_a_waiting_one_while_another_is_ending() -> None:
     agent = robot([profile("mapper", 0.2), profile("detector", 0.01)], executors=2)
     (ending,) = of(ev.RunStage, agent.handle(asked(1, "mapper", AT + ns(9)), AT))
     agent.handle(arrived(2, stream("chart", "mapper", 9.0, priority=1), AT), AT)
@@ -221,7 +222,7 @@ def test_for_one_that_waits_no_run_is_set_aside_while_another_is_ending() -> Non
     assert len(of(ev.RunStage, agent.handle(done(ending.work, AT + MS, ran=False), AT + MS))) == 1
 
 
-def test_what_a_guard_held_back_goes_as_soon_as_its_fallback_has_begun() -> None:
+def test_a_run_that_a_guard_held_back_starts_once_the_fallback_has_begun() -> None:
     known = peer_table(mule=[profile("mapper", 0.05)])
     agent = robot([profile("mapper", 0.2), profile("detector", 0.02)], "greedy", known, executors=2)
     known.update("mule", 1, 0.0, AT)
@@ -231,7 +232,7 @@ def test_what_a_guard_held_back_goes_as_soon_as_its_fallback_has_begun() -> None
     assert [run.request for run in of(ev.RunStage, commands)] == [request(1), request(2, "asker")]
 
 
-def test_what_was_promised_to_a_request_that_is_set_aside_still_is() -> None:
+def test_a_guarded_request_that_is_preempted_is_still_guarded() -> None:
     """It came home from a peer with its guard set; its run gives way, and at its last safe moment goes before all."""
     known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
