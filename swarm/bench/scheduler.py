@@ -63,7 +63,7 @@ class _Bench:
         self.sequence = self.asks = 0
         self.order = itertools.count()
         self.running: dict[int, str] = {}                    # work -> model
-        self.preempted: set[int] = set()                          # of these, to leave
+        self.preempted: set[int] = set()                          # of these, being preempted
         self.out: dict[RequestId, ev.SendStage] = {}
         self.timers: list[tuple[int, int, ev.LastSafeStart | ev.BudgetSpent | ev.GivenUp]] = []
         self.open: set[RequestId] = set()

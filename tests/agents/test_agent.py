@@ -1,4 +1,4 @@
-"""One agent as its own process, with the launcher, the world and a peer played by the test over real sockets."""
+"""One agent as its own process; the test plays the launcher, the world and a peer over real sockets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCAN = np.full(LIDAR.beams, 3.0, np.float32)
 
 
 class Stage:
-    """The agent under test and everybody it talks to."""
+    """The agent under test and all members that it talks to."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.net = Net()
@@ -50,7 +50,7 @@ class Stage:
         self.frames = 0
 
     def up(self, *before: msg.Body) -> None:
-        """Until it is in the roster and streams; `before`: what the launcher says to it just before the start."""
+        """Wait until it is in the roster and streams. before: the launcher's message just before the start."""
         ready = self.wait("launcher", msg.Ready)
         members = [ready.member, *(e.member for e in (self.world, self.peer, self.planner))]
         for endpoint in self.net.endpoints:
@@ -82,7 +82,7 @@ class Stage:
         return self.got(who, kind)[count - 1]
 
     def first_request(self) -> msg.Submitted:
-        """Frames until one falls due: a stream begins at a phase of its own."""
+        """Send frames until one is due: each stream starts at its own phase."""
         def due() -> bool:
             if not self.got("launcher", msg.Submitted):
                 self.sense_now()

@@ -1,4 +1,4 @@
-"""One agent as its own process that several robots ask at the same time: it answers each, from runs of several."""
+"""One agent as its own process; several robots ask it at the same time, and it answers each, from batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.agents.test_agent import Stage
 from tests.patience import HANG_S
 
 SLOW = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")
-"""Here the detector takes some 120 ms: what is asked for meanwhile waits."""
+"""Here the detector takes about 120 ms: requests that arrive meanwhile wait."""
 
 ASKS = 6
 

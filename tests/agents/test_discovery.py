@@ -1,4 +1,4 @@
-"""Agents on boards, where nobody starts them: they find each other by what any member tells them."""
+"""Agents on boards, without a launcher: they find each other through any member."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="
 
 
 class Field:
-    """A real agent, `rover`, that was told of `mule` alone; everybody else is played by the test."""
+    """A real agent, `rover`, that knows only `mule`; the test plays all others."""
 
     def __init__(self, folder: Path) -> None:
         self.net = Net()

@@ -1,4 +1,4 @@
-"""What the segmentation mask changes: doubt about tracks, and obstacles that the scan looks over."""
+"""Effects of the segmentation mask: doubt about tracks, and obstacles below the scan's plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map: scans, looks, marks, and a teammate's word."""
+"""The map: scans, looks, marks, and teammates' maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Driving: safe whatever the path says, and never stuck for good."""
+"""Steering: safe on any path, and never stuck for ever."""
 
 from __future__ import annotations
 

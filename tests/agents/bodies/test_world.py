@@ -1,4 +1,4 @@
-"""The client of a body: what it takes for an observation, and what it sends."""
+"""The client of a body: the observations that it accepts, and the messages that it sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""News of links: only what has changed, and all of it now and then."""
+"""Reports of links: only changes, and from time to time all links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When runs end on an emulated board, and how they give way: by hand, without threads."""
+"""When runs end on an emulated board, and how they are preempted: without threads."""
 
 from __future__ import annotations
 
@@ -104,8 +104,7 @@ def test_told_to_leave_in_its_last_stage_it_is_done() -> None:
 
 
 def test_a_stage_is_cut_where_less_is_lost_than_waited_for() -> None:
-    """At 5 ms of 30 ms: 1 ms for the cut and 5 ms of work lost are less than 25 ms of waiting; at 20 ms they are not.
-    """
+    """After 5 of 30 ms, 1 ms for the abort and 5 ms of lost work are less than 25 ms of waiting; after 20 ms not."""
     early, late = run(Leg("me", 2, 3)), run(Leg("me", 2, 3))
     early.begin(0)
     late.begin(0)

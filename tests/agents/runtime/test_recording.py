@@ -1,4 +1,4 @@
-"""What a robot keeps of what it saw and was told."""
+"""The recording of a robot's frames and outcomes."""
 
 from __future__ import annotations
 

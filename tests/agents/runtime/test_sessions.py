@@ -1,4 +1,4 @@
-"""The models that a robot offers and holds: whole and in stages, which give the same; a load beside everything else."""
+"""The models of a robot: whole and in stages, with equal results; and loads in the background."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ STAGES = 4
 
 
 class FakeModel:
-    """Runs until told to go on; `takes_s` of `time` is what it then really takes."""
+    """Runs until `go`; then `takes_s` has passed on `time`."""
 
     def __init__(
         self, draw_s: float = 0.0, error: Exception | None = None, time: PassingTime | None = None, takes_s: float = 0.0
@@ -63,7 +63,7 @@ class FakeModel:
 
 
 class Runs(Threads):
-    """Runs of one work at a time."""
+    """One run at a time."""
 
     def start(self, model: FakeModel, leg: Leg = WHOLE, given: Given = FRAME) -> None:
         self.begin(model, leg, [(1, request(1), given)])

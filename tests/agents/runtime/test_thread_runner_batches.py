@@ -1,4 +1,4 @@
-"""Several inputs in one run: each has its own end, and none can spoil it for the others."""
+"""Batches: each input has its own end, and a bad input does not affect the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.patience import HANG_S
 
 
 class FakeModel:
-    """Says of each frame its first byte, or nothing of one that begins with 255; waits until told to go on."""
+    """Returns the first byte of each frame, or None if it is 255; waits for `go`."""
 
     def __init__(self, draws_s: Sequence[Sequence[float]] = ([0.0] * 21,) * 4) -> None:
         self.times = VariantTimes([0.0] * 21, [], list(map(list, draws_s)))
@@ -44,7 +44,7 @@ class FakeModel:
 
 
 class Runs(Threads):
-    """Batches of works 1, 2, ..."""
+    """Batches of the runs 1, 2, ..."""
 
     def start(self, model: FakeModel, *values: int) -> None:
         self.begin(model, Leg("me"), [

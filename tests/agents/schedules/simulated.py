@@ -1,4 +1,4 @@
-"""Simulated time, and an executor in it that does what `agents.runtime.thread_runner` does with its threads."""
+"""Simulated time, and an executor that behaves like `agents.runtime.thread_runner` without threads."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from swarm.core.policy.cost import leg_p50_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns, seconds
 
-TOLD_NS = ns(0.0002)                 # at the latest so long after the end of a run the scheduler hears of it
+TOLD_NS = ns(0.0002)                 # the scheduler learns of the end of a run within this time
 ABORT_NS = ns(ABORT_S)
 FAILS = 0.01                         # share of stages
 
 
 class Agenda:
-    """What happens when; of what falls on one instant, what was put down first."""
+    """Calls in the order of their times; calls of one time in the order in which they were added."""
 
     def __init__(self) -> None:
         self.now = 1                                         # 0 stands for never
@@ -35,45 +35,44 @@ class Agenda:
         heapq.heappush(self._heap, (max(at_ns, self.now), next(self._order), do, given))
 
     def run(self) -> None:
-        """Until nothing is left to happen."""
+        """Run all calls, until none is left."""
         while self._heap:
             self.now, _, do, given = heapq.heappop(self._heap)
             do(*given)
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """What a thread has in hand."""
+    """A run on an executor."""
 
     work: int
     profile: Profile
     leg: Leg
     started_ns: int
     stage: int
-    began_ns: int = 0                # the stage, or the whole
-    ends_ns: int = 0                 # likewise, if nothing comes between
+    began_ns: int = 0                # start of the stage, or of the whole run
+    ends_ns: int = 0                 # its end, unless it is preempted or aborted
     leave: bool = False              # leaves at the latest at the end of the stage
     ending: bool = False             # within ABORT_S
 
     @property
     def middle_ns(self) -> int:
-        """Median run time of the stage, or of the whole."""
+        """Median run time of the stage, or of the whole run."""
         now = Leg("", self.stage, self.stage + 1) if self.leg.last else self.leg
         return ns(leg_p50_s(self.profile, now))
 
     def left_ns(self, now: int) -> int:
-        """Of that, what is expected yet."""
+        """The expected rest of it."""
         return max(0, self.began_ns + self.middle_ns - now)
 
 
 class SimulatedExecutor:
-    """Runs what the scheduler starts, and tells it of each end. It sees to it that no finished stage is run again."""
+    """Runs what the scheduler starts, and reports each end. It checks that no finished stage runs again."""
 
     def __init__(
         self, agenda: Agenda, threads: int, profiles: Mapping[str, Profile], tell: Callable[[ev.Event], None],
         chance: random.Random | None = None,
     ) -> None:
-        """chance: how long things take, and which of them fail; None: all takes exactly its median, and nothing fails.
-        """
+        """chance: draws run times and failures; None: each run takes exactly its median, and none fails."""
         self._agenda, self._threads, self._profiles, self._tell, self._chance = agenda, threads, profiles, tell, chance
         self.current: dict[int, Run] = {}
         self.begun: set[int] = set()                         # works
@@ -97,7 +96,7 @@ class SimulatedExecutor:
 
     def preempt(self, work: int, urgency: float) -> None:
         run = self.current.get(work)
-        if run is None:                                      # it has ended, which the scheduler has not heard yet
+        if run is None:                                      # it has ended, and the scheduler does not know yet
             return
         now = self._agenda.now
         run.leave = bool(run.leg.last) or urgency > 0.0
@@ -123,7 +122,7 @@ class SimulatedExecutor:
         return self._chance.uniform(0.8, 1.2) if self._chance.random() < 0.95 else self._chance.uniform(1.2, 3.0)
 
     def _over(self, run: Run, stage: int) -> None:
-        """The stage, or the whole, is through."""
+        """The stage, or the whole run, has ended."""
         if self.current.get(run.work) is not run:            # it was aborted before
             return
         if self._chance is not None and self._chance.random() < FAILS:
@@ -142,13 +141,13 @@ class SimulatedExecutor:
             self._begin(run)
 
     def _end(self, run: Run) -> None:
-        """As soon as can be."""
+        """End a run as soon as possible."""
         if not run.ending:
             run.ending = True
             self._agenda.at(self._agenda.now + self._within(ABORT_NS), self._ended, run)
 
     def _ended(self, run: Run) -> None:
-        if self.current.get(run.work) is not run:            # it came to its end by itself
+        if self.current.get(run.work) is not run:            # it has completed
             return
         if run.leave:
             self._preempted(run, run.stage, mid_stage=True)

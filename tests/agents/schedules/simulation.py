@@ -24,7 +24,7 @@ SILENT_S = 1.0
 class Simulation:
     """One robot against random frames, peers, losses and refusals, with chains over up to three agents.
 
-    Every command is checked as it is done.
+    Every command is checked when it is performed.
     """
 
     def __init__(self, scene: Scene, seed: int) -> None:
@@ -39,16 +39,16 @@ class Simulation:
         )
         self.watch = Watch(self.scheduler, self.executor, scene.longest_s)
         self.silent_until: dict[str, int] = {}
-        self.cancelled: set[RequestId] = set()               # whose timers are
+        self.cancelled: set[RequestId] = set()               # requests with cancelled timers
         self.submitted: set[RequestId] = set()
         self.ended: list[Span] = []
         self.asked: set[RequestId] = set()
         self.settled: dict[RequestId, int] = {}              # asks that were answered, passed on, refused, forgotten
         self.passed: set[RequestId] = set()
-        self.broken: dict[RequestId, int] = {}               # owners told that their chain broke behind us
-        self.holders: dict[RequestId, set[str]] = {}         # who may be at work for a request of ours
+        self.broken: dict[RequestId, int] = {}               # chains that broke after us, as told to their owners
+        self.holders: dict[RequestId, set[str]] = {}         # peers that may hold a request of ours
         self.started: dict[int, ev.RunStage] = {}            # by work
-        self.told: dict[int, float] = {}                     # runs told to leave, and with what urgency
+        self.told: dict[int, float] = {}                     # runs that are being preempted -> urgency
         self.chains = self.aborted_preempted = 0
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ class Simulation:
         return ns(self.random.uniform(0, self.scene.lasts_s))
 
     def _frames(self, spec: StreamSpec) -> None:
-        """A camera; it may stand still for a while, and begin again."""
+        """A camera that may pause for a while."""
         at_s = self.random.uniform(0, 1 / spec.rate_hz)
         while at_s < self.scene.lasts_s:
             at = ns(at_s) + 1
@@ -103,7 +103,7 @@ class Simulation:
         self.silent_until[peer] = self.agenda.now + ns(SILENT_S)
 
     def _hear(self) -> None:
-        """Heartbeats of those that are not silent."""
+        """Heartbeats of the peers that are not silent."""
         now = self.agenda.now
         for peer in PEERS:
             silent_ns = now - (self.silent_until.get(peer, 0) - ns(SILENT_S))
@@ -187,7 +187,7 @@ class Simulation:
         self.settled[which] = self.settled.get(which, 0) + 1
 
     def _sent(self, which: RequestId, agents: list[str]) -> None:
-        """The last answers, perhaps twice; or one of them refuses, cannot pass it on, or is not reached; or silence."""
+        """The last peer answers, perhaps twice; or a peer refuses or cannot pass it on; or no answer comes."""
         self.holders[which] = set(agents)
         self.chains += len(agents) > 1
         fate = self.random.random()

@@ -1,4 +1,4 @@
-"""Watches a scheduler in simulated time: nobody waits for less urgent work longer than agreed, and nothing starves."""
+"""Checks a scheduler in simulated time: waits for less urgent runs are bounded, and no stream starves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.scheduling.scheduler import Scheduler
 from swarm.core.units import ns
 from tests.agents.schedules.simulated import ABORT_NS, TOLD_NS, SimulatedExecutor
 
-Line = tuple[str, str]               # whose, and which stream, or for a peer which model
+Line = tuple[str, str]               # asker and stream; for a peer's run, the model instead of the stream
 
 
 class Watch:
@@ -33,15 +33,15 @@ class Watch:
         self._queue, self._guards, self._executor = scheduler._queue, scheduler._guards, executor
         self._load_shedding = scheduler._requests.load_shedding
         self._longest_ns = ns(longest_s)
-        self._leaves: dict[int, tuple[float, int]] = {}      # run in the way of more urgent work -> weight, till when
-        self._hungry: dict[Line, int] = {}                   # stream that waits -> without a run since
+        self._leaves: dict[int, tuple[float, int]] = {}      # run that blocks more urgent work -> weight, latest end
+        self._hungry: dict[Line, int] = {}                   # waiting stream -> since when it is without a run
         self._seen: dict[Line, tuple[int, int]] = {}         # priority, when it was last waiting
         self.inversions = self.aged = 0
 
     def left(self, key: int, now: int) -> None:
-        """A run is off its executor: it was not longer in the way than agreed."""
+        """A run has left its executor: check that it did not block more urgent work for too long."""
         _, latest_ns = self._leaves.pop(key, (0.0, now))
-        assert now <= latest_ns + TOLD_NS, f"run {key} was in the way {now - latest_ns} ns longer than agreed"
+        assert now <= latest_ns + TOLD_NS, f"run {key} blocked more urgent work {now - latest_ns} ns too long"
 
     def look(self, now: int) -> None:
         waiting = list(self._queue.in_order(now))
@@ -50,11 +50,11 @@ class Watch:
         running = self._queue.running()
         self._feed(waiting, ready, running, now)
         for urgent in ready:
-            if not self._room_for(urgent, running, now):     # who comes after it waits for it
+            if not self._room_for(urgent, running, now):     # runs after it in the order wait for it
                 break
 
     def _room_for(self, urgent: QueuedRun, running: list[QueuedRun], now: int) -> bool:
-        """Whether one of these runs is to leave for it: the least urgent that can."""
+        """Whether one of these runs must leave for it: the least urgent one that can."""
         while running:
             run = running.pop(0)
             if _above(urgent, run) > 0:
@@ -67,7 +67,7 @@ class Watch:
         return False
 
     def _in_the_way(self, run: QueuedRun, weight: float, now: int) -> None:
-        """Note till when, at the latest; anew where more urgent work comes, or what could wait no longer can."""
+        """Note the latest end of a blocking run; an earlier one when the weight of the waiting work grows."""
         weighed, latest_ns = self._leaves.get(run.key, (-1.0, sys.maxsize))
         if weight > weighed:
             agreed_ns = now + self._agreed_ns(run, weight, now)
@@ -75,9 +75,9 @@ class Watch:
             self.inversions += weighed < 0.0
 
     def _agreed_ns(self, run: QueuedRun, weight: float, now: int) -> int:
-        """How long a run may stay from now on."""
+        """How long a run may stay from now on, ns."""
         at = self._executor.current.get(run.key)
-        if at is None:                                       # it has left; the scheduler has not heard of it yet
+        if at is None:                                       # it has left, and the scheduler does not know yet
             return 0
         ends_ns, left_ns = at.ends_ns - now, at.left_ns(now)
         if weight == 0.0:
@@ -115,14 +115,14 @@ def _line(work: QueuedRun) -> Line:
 
 
 def _above(urgent: QueuedRun, run: QueuedRun) -> float:
-    """By how many levels."""
+    """By how many levels it is more urgent."""
     if urgent.guard or run.guard:
         return math.inf if urgent.guard and not run.guard else 0
     return urgent.level - run.level
 
 
 def _weight(urgent: QueuedRun, run: QueuedRun, now: int) -> float:
-    """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
+    """How many seconds of work may be lost to save one second of waiting; 0: none, it may finish its stage."""
     if run.aborted or (urgent.guard and not run.guard):
         return math.inf
     if run.stage_aborts >= MAX_STAGE_ABORTS or _may_wait(urgent, run, now):
@@ -139,7 +139,7 @@ def _back_at_once(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
 
 
 def _may_wait(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
-    """Whether the urgent one is not late if it waits for a step, and the run is if it does not."""
+    """Whether the urgent run is in time after a step of the other one, and the other one would be late if aborted."""
     step_ns = min(run.step_ns, max(0, run.started_ns + run.p95_ns - now))
     lost_ns = min(now - run.started_ns, run.step_ns)
     redone_ns = now + urgent.p50_ns + max(0, run.started_ns + run.p50_ns - now) + lost_ns

@@ -1,4 +1,4 @@
-"""Which runs start at once: rule by rule, over random queues, and what the scheduler makes of it."""
+"""Batches: rule by rule, over random queues, and in the scheduler."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TIMES_S = [0.010, 0.015, 0.018, 0.020]       # of 1, 2, 3, 4 at once
 
 
 def several(model: str = "detector", times_s: list[float] = TIMES_S, stages: int = 0) -> Profile:
-    """A variant that takes inputs at once."""
+    """A variant that runs batches."""
     return msgspec.structs.replace(profile(model, times_s[0], spread=SPREAD, stages=stages), batch_s=times_s)
 
 
@@ -46,7 +46,7 @@ def work(
     key: int, *, deadline_s: float = 1.0, level: int = 0, guard: bool = False, asker: str = "", began: bool = False,
     of: Profile | None = None, last: int = 0,
 ) -> QueuedRun:
-    """A run that waits, with so long to its deadline."""
+    """A waiting run, with this long to its deadline."""
     made = QueuedRun(
         key=key, request=request(key), asker=asker, stream="s", model=(of or several()).model, variant="int8",
         leg=Leg("me"), priority=level, deadline_ns=NOW + ns(deadline_s), guard=guard, profile=of or several(),
@@ -57,13 +57,13 @@ def work(
 
 
 def starts(*waiting: QueuedRun, until_ns: int = NEVER_NS, in_steps: bool = False) -> list[int]:
-    """Keys of the runs that start with the first."""
+    """The keys of the batch of the first run."""
     in_order = sorted(waiting, key=lambda each: each.rank)
     return [each.key for each in batch_with(waiting[0], in_order, NOW, until_ns=until_ns, in_steps=in_steps)]
 
 
 def after(inputs: int) -> float:
-    """When so many at once have ended, by p95, seconds from now."""
+    """When a batch of this size ends, by p95, seconds from now."""
     return TIMES_S[inputs - 1] * SPREAD
 
 
@@ -143,7 +143,7 @@ def test_whatever_waits_every_rule_holds() -> None:
 # --- the scheduler ---
 
 def busy(*extra: Profile, executors: int = 1, policy: str = "local", known: PeerTable | None = None) -> Scheduler:
-    """A robot whose detector takes several at once, with its executors taken by one run of another model each."""
+    """A robot whose detector runs batches; each of its executors is busy with a run of another model."""
     agent = robot([several(), profile("other", 0.01), *extra], policy, known, executors=executors, loaded=[])
     for k in range(executors):
         agent.handle(arrived(90 + k, stream(f"other_{k}", "other", deadline_s=1.0)), 0)

@@ -1,4 +1,4 @@
-"""One robot under random schedules whose models take several inputs at once: all that holds without, holds with it."""
+"""One robot under random schedules with batches: the rules that hold without batches hold with them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MANY_THREADS = 99                    # that the bare executor need not count: wh
 
 
 class BatchExecutor(SimulatedExecutor):
-    """Does with several inputs what the real one does: one run, and an end for each of them."""
+    """Runs batches as the real executor does: one run, and an end for each input."""
 
     def __init__(self, bare: SimulatedExecutor) -> None:
         super().__init__(bare._agenda, MANY_THREADS, bare._profiles, bare._tell, bare._chance)
@@ -78,7 +78,7 @@ class BatchExecutor(SimulatedExecutor):
 
 
 class BatchWatch(Watch):
-    """All that started at once have had their run."""
+    """The batch has ended."""
 
     def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         super()._feed(waiting, ready, list(self._queue._running.values()), now)
@@ -108,7 +108,7 @@ def at_once(profile: Profile, chance: random.Random) -> Profile:
 
 
 def crowded(kind: Kind, chance: random.Random) -> Scene:
-    """A scene of a kind in which streams share models, which take several at once."""
+    """A scene in which streams share models that run batches."""
     scene = kind(chance)
     few = [at_once(p, chance) for p in scene.profiles]
     models = [p.model for p in few[:2]]
@@ -156,7 +156,7 @@ def test_many_schedules_with_runs_of_several(block: int) -> None:
 
 
 def answered(times_s: list[float], lasts_s: float = 5.0, rovers: int = 8, load: float = 1.5) -> tuple[int, int]:
-    """A carrier whom rovers ask at the same instants for half as much again as it can do one by one.
+    """Rovers ask a carrier at the same times for 1.5 times the work that it can do one by one.
 
     Returns how many it answered in time, and how many were asked.
     """

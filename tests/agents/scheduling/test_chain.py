@@ -1,4 +1,4 @@
-"""Chains of stages in the scheduler of the robot whose request it is."""
+"""The scheduler of the robot that owns the request of a chain."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Robot:
 
 
 def test_under_overload_the_order_is_kept_the_urgent_are_served_and_all_comes_back() -> None:
-    """Work for 0.9 of the executor; from 10 to 40 s for 1.44 of it. The ledger stays whole."""
+    """A load of 0.9 of the executor; from 10 to 40 s a load of 1.44. Every request still ends once."""
     one = Robot()
     for spec in (URGENT, MIDDLE, BACKGROUND):
         one.frames(spec, 0.0, 120.0)
@@ -106,7 +106,7 @@ def test_under_overload_the_order_is_kept_the_urgent_are_served_and_all_comes_ba
 
 
 def test_lasting_overload_does_not_make_it_flap() -> None:
-    """Of 300 s of overload it tries to step back less and less often."""
+    """In 300 s of overload it undoes a step less and less often."""
     one = Robot()
     for spec in (URGENT, MIDDLE, BACKGROUND, BURST):
         one.frames(spec, 0.0, 300.0)
@@ -128,7 +128,7 @@ def end(state: LoadShedding, spec: StreamSpec, now: int, ending: Ending = "compl
 
 
 def window(state: LoadShedding, now: int, *missing: StreamSpec) -> int:
-    """A window in which these miss all, and then the next begins."""
+    """A window in which all requests of these streams miss; then the next window begins."""
     for spec in missing:
         for _ in range(MIN_MISSES):
             end(state, spec, now + 1, "failed", "expired")

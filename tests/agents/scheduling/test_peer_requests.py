@@ -1,4 +1,4 @@
-"""Chains of stages in the scheduler of a robot in the middle or at the end of somebody else's."""
+"""The scheduler of a robot in the middle or at the end of a peer's chain of stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduler with runs that leave their executor for more urgent ones, and come back."""
+"""The scheduler with runs that are preempted and resume."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_stage_that_was_aborted_often_is_left_to_its_boundary(begun: tuple[Sch
         (urgent,) = of(ev.RunStage, agent.handle(preempted(background.work, now, now, next_stage, mid_stage), now))
         (again,) = of(ev.RunStage, agent.handle(done(urgent.work, now + 10 * MS), now + 10 * MS))
         assert (again.work, again.leg.first) == (background.work, next_stage)
-    assert told == [3.0] * MAX_STAGE_ABORTS + [0.0, 3.0]            # the next stage may be aborted again
+    assert told == [3.0] * MAX_STAGE_ABORTS + [0.0, 3.0]        # the next stage may be aborted again
     assert agent.statistics().preempted_mid_stage == MAX_STAGE_ABORTS + 1
 
 
@@ -157,7 +157,7 @@ def test_a_newer_frame_does_not_end_a_run_that_has_begun() -> None:
 
 
 def test_a_guards_fallback_takes_the_executor_at_once() -> None:
-    """Its request waits at home since its peer refused it, behind a run that could not be held back: it had begun."""
+    """A peer refused the request; now it waits at home behind a run that had begun before."""
     known = peer_table(mule=[profile("detector", 0.005)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
     (background,) = of(ev.RunStage, agent.handle(asked(9, "segmenter", AT + ns(2.0), priority=7), AT))
@@ -233,7 +233,7 @@ def test_a_run_that_a_guard_held_back_starts_once_the_fallback_has_begun() -> No
 
 
 def test_a_guarded_request_that_is_preempted_is_still_guarded() -> None:
-    """It came home from a peer with its guard set; its run gives way, and at its last safe moment goes before all."""
+    """A request returned from a peer, guard armed; its run is preempted, and goes first at its last safe start."""
     known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=STAGES, detector=0.01, segmenter=0.3)
     known.update("mule", 1, 0.0, AT)

@@ -1,4 +1,4 @@
-"""How runs give way to more urgent ones: the rules, one by one."""
+"""The rules of preemption, one by one."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_stage_is_aborted_where_that_is_cheaper(spent_s: float, left_s: float,
 @pytest.mark.parametrize("above", [1, 2, 5])
 @pytest.mark.parametrize("stage_s", [0.005, 0.03, 0.3])
 def test_the_longest_that_is_waited_for_a_stage(stage_s: float, above: int) -> None:
-    """A stage's share by its weight: the bound of a priority inversion where all takes as long as expected."""
+    """The bound of a priority inversion, for a stage and an urgency, if all runs take their expected times."""
     weight = 1.0 + above
     lefts_s = [stage_s * i / 1000 for i in range(1001)]
     longest_s = max(left_s for left_s in lefts_s if not abort_stage_now(stage_s - left_s, left_s, weight))

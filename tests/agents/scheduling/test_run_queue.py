@@ -1,4 +1,4 @@
-"""What waits and what runs: its order, how it ages, what is left of it, and how long others wait for it."""
+"""Waiting and running runs: order, aging, what is left of a run, and expected waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHOLE = Leg("me")
 
 
 class Queue(RunQueue):
-    """Filled with less ado. What waits is named by its request's number."""
+    """A queue with short helpers. Waiting runs are named by the sequence of their request."""
 
     def put(
         self, sequence: int, *, priority: int = 0, deadline_s: float = 10.0, run_s: float = 0.01, stages: int = 0,

@@ -276,7 +276,7 @@ def test_a_planned_peer_that_is_gone_is_not_used() -> None:
 
 
 def test_guards_that_are_always_ahead_do_not_starve_the_runs_that_they_hold_back() -> None:
-    """An urgent stream that a peer always answers would keep the executor idle, and a long run waiting for ever."""
+    """An urgent stream that a peer always answers must not keep the executor idle and a long run waiting for ever."""
     known = peer_table(mule=[profile("detector", 0.001)])
     agent = robot([profile("detector", 0.01), profile("mapper", 0.09)], "greedy", known)
     detect, of_map = stream("detect", deadline_s=0.1, priority=1), stream("map", "mapper", deadline_s=0.45)
