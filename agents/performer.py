@@ -1,4 +1,4 @@
-"""Performs what the scheduler commands: runs, loads, messages, timers. It stands on ports alone."""
+"""Performs the scheduler's commands: runs, loads, messages, timers. It depends on ports only."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ TIMERS = (ev.SetTimer, ev.CancelTimers)
 
 
 class Input(msgspec.Struct, frozen=True):
-    """The frame of a request of this robot, and the pose that it was taken at; kept until the request ends."""
+    """The frame of an own request, and the pose at which it was taken; kept until the request ends."""
 
     frame: NDArray[np.uint8]
     pose: Pose = Pose(0.0, 0.0, 0.0)
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """The tensors of a peer's request; kept until it is answered, passed on, refused or forgotten."""
+class _PeerInput(msgspec.Struct, frozen=True):
+    """The input of a peer's request; kept until the request is answered, passed on, refused or forgotten."""
 
     tensors: Sequence[NDArray]
-    at_ns: int                       # received
+    at_ns: int                       # when it was received
 
 
 class Performer:
-    """Performs the commands of one robot's scheduler, and hands it the events of runs, messages and timers.
+    """Performs the commands of one robot's scheduler, and gives it the events of runs, messages and timers.
 
-    ended: called once for every own request, with its span, its outcome unless it failed, and its input.
+    ended: called once for every own request with its span, its outcome (None if it failed) and its input.
     """
 
     def __init__(
@@ -52,52 +52,55 @@ class Performer:
         self._name = host.transport.member.name
         self._runner, self._scheduler, self._offer, self._ended = runner, scheduler, offer, ended
         self._inputs: dict[RequestId, Input] = {}
-        self._asked: dict[RequestId, _Asked] = {}
-        self._kept: dict[RequestId, Given] = {}          # the inputs with which preempted runs go on
+        self._peer_inputs: dict[RequestId, _PeerInput] = {}
+        self._resume_inputs: dict[RequestId, Given] = {}     # the inputs with which preempted runs resume
         self._timers: dict[RequestId, list[Timer]] = {}
         self._pending: deque[ev.Event] = deque()
         self._handling = False
-        self._later: deque[ev.SetTimer | ev.CancelTimers] = deque()
-        runner.attach(self._runs_ended, self._stages_loaded)
+        self._timer_commands: deque[ev.SetTimer | ev.CancelTimers] = deque()
+        runner.attach(self._on_runs_ended, self._on_stages_loaded)
 
     def arrived(self, event: ev.RequestArrived, data: Input) -> None:
-        """A request of this robot."""
+        """Start an own request."""
         self._inputs[event.request] = data
         self.handle(event)
 
     def asked(self, ask: msg.StageAsk, message: Received) -> None:
-        """A peer's request; its budget counts from now. A malformed one is refused to its sender."""
-        reason = self._why_not(ask, message)
+        """A peer's request. Its budget counts from the receipt of its header; a bad request is refused."""
+        reason = self._refusal_reason(ask, message)
         if reason:
             self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason=reason))
             return
-        self._asked[ask.request] = _Asked(message.tensors, message.at_ns)
+        self._peer_inputs[ask.request] = _PeerInput(message.tensors, message.at_ns)
         self.handle(ev.StageAsked(
             request=ask.request, peer=ask.request.agent, model=ask.model, variant=ask.variant, priority=ask.priority,
             deadline_ns=message.begun_ns + ns(message.budget_s or 0.0), leg=Leg(self._name, ask.first, ask.last),
             route=ask.route, done=ask.done,
         ))
 
-    def _why_not(self, ask: msg.StageAsk, message: Received) -> str:
-        """Why a request is refused, or nothing. Its owner must have sent it, or be known where it is passed on."""
+    def _refusal_reason(self, ask: msg.StageAsk, message: Received) -> str:
+        """Why a request is refused; empty: it is not.
+
+        Its sender must be its owner; if it was passed on, its owner must be a joined agent.
+        """
         owner = ask.request.agent
         passed_on = ask.first > 0 and owner != self._name and self._net.role(owner) == "agent"
         if owner != message.sender and not passed_on:
             return "malformed"
-        if ask.request in self._asked:
+        if ask.request in self._peer_inputs:
             return "duplicate"
         return "" if self._offer.fits(ask.model, ask.variant, ask.first, message.tensors) else "malformed"
 
     def undelivered(self, peer: str, request: Hashable, reason: str) -> None:
-        """The transport took an ask and could not deliver it."""
+        """The transport accepted a request for a peer and could not deliver it."""
         assert isinstance(request, RequestId)
         if reason != "cancelled":
             self.handle(ev.Refused(request=request, peer=peer, reason=UNREACHABLE))
 
     def handle(self, event: ev.Event) -> None:
-        """Hand an event to the scheduler and perform its commands; events that this causes follow in order.
+        """Give an event to the scheduler and perform its commands; events that this causes follow in order.
 
-        Timers are set last: nobody waits for them.
+        Timers are set last: they are not urgent.
         """
         self._pending.append(event)
         if self._handling:
@@ -106,21 +109,21 @@ class Performer:
         while self._pending:
             for command in self._scheduler.handle(self._pending.popleft(), self._clock.now_ns()):
                 if isinstance(command, TIMERS):
-                    self._later.append(command)
+                    self._timer_commands.append(command)
                 else:
-                    self._do(command)
-            while self._later:
-                self._time(self._later.popleft())
+                    self._perform(command)
+            while self._timer_commands:
+                self._perform_timer(self._timer_commands.popleft())
         self._handling = False
-        self._scheduler.reflect()
+        self._scheduler.learn()
 
-    def _runs_ended(self, ends: list[RunEnd]) -> None:
+    def _on_runs_ended(self, ends: list[RunEnd]) -> None:
         for end in ends:
             if end.ended == "preempted":
-                self._kept[end.request] = end.given
-                self.handle(ev.SetAside(
-                    work=end.work, started_ns=end.started_ns, finished_ns=end.finished_ns, reached=end.stage,
-                    cut=end.cut, overrun=end.overrun,
+                self._resume_inputs[end.request] = end.given
+                self.handle(ev.Preempted(
+                    work=end.work, started_ns=end.started_ns, finished_ns=end.finished_ns, next_stage=end.stage,
+                    mid_stage=end.mid_stage, overrun=end.overrun,
                 ))
             else:
                 self.handle(ev.StageDone(
@@ -128,10 +131,10 @@ class Performer:
                     overrun=end.overrun, made=end.made,
                 ))
 
-    def _stages_loaded(self, model: str, variant: str) -> None:
+    def _on_stages_loaded(self, model: str, variant: str) -> None:
         self.handle(ev.StagesLoaded(model=model, variant=variant))
 
-    def _do(self, command: ev.Command) -> None:
+    def _perform(self, command: ev.Command) -> None:
         match command:
             case ev.RunStage():
                 self._run([command])
@@ -139,10 +142,10 @@ class Performer:
                 self._run(runs)
             case ev.Deliver(span=span, outcome=outcome):
                 assert outcome is None or isinstance(outcome, Outcome)
-                self._kept.pop(span.request, None)
+                self._resume_inputs.pop(span.request, None)
                 self._ended(span, outcome, self._inputs.pop(span.request))
-            case ev.Preempt(work=work, impatience=impatience):
-                self._preempt(work, impatience)
+            case ev.Preempt(work=work, urgency=urgency):
+                self._preempt(work, urgency)
             case ev.AbortRun(work=work):
                 self._runner.abort(work)
             case ev.LoadStages(model=model, variant=variant):
@@ -154,13 +157,13 @@ class Performer:
             case ev.StopSending(request=request, peer=peer):
                 self._net.cancel(peer, request)
             case ev.CancelStage(request=request, peer=peer):
-                if not self._net.cancel(peer, request):      # all of it has gone, or another peer sent it there
+                if not self._net.cancel(peer, request):      # it was sent completely, or another peer sent it
                     self._net.send(peer, msg.StageCancel(request=request))
             case ev.Answer(request=request, peer=peer, times=times, done=done, made=made):
                 assert isinstance(made, Outcome)
                 self._net.send(peer, msg.StageAnswer(
                     request=request, outcome=made, run_s=times.run_s, waited_s=times.waited_s,
-                    held_s=self._let_go(request), overrun=times.overrun, batch=times.batch, done=done,
+                    held_s=self._release(request), overrun=times.overrun, batch=times.batch, done=done,
                 ))
             case ev.Refuse(request=request, peer=peer, reason=reason):
                 self._forget(request)
@@ -168,9 +171,9 @@ class Performer:
             case ev.Forget(request=request):
                 self._forget(request)
             case _:
-                raise AssertionError(f"no way to do {command}")
+                raise AssertionError(f"the performer does not know this command: {command}")
 
-    def _time(self, command: ev.SetTimer | ev.CancelTimers) -> None:
+    def _perform_timer(self, command: ev.SetTimer | ev.CancelTimers) -> None:
         if isinstance(command, ev.CancelTimers):
             for timer in self._timers.pop(command.request, ()):
                 timer.cancel()
@@ -180,20 +183,20 @@ class Performer:
         self._timers.setdefault(event.request, []).append(timer)
 
     def _run(self, runs: Sequence[ev.RunStage]) -> None:
-        orders = [RunOrder(run.work, run.request, self._given(run)) for run in runs]
+        orders = [RunOrder(run.work, run.request, self._run_input(run)) for run in runs]
         first = runs[0]
         self._runner.start(first.model, first.variant, first.leg, orders)
 
-    def _given(self, run: ev.RunStage) -> Given:
-        """The input that a run begins with."""
+    def _run_input(self, run: ev.RunStage) -> Given:
+        """The input of a run."""
         if run.resumed:
-            return self._kept.pop(run.request)
-        return self._asked[run.request].tensors if run.asker else self._inputs[run.request].frame
+            return self._resume_inputs.pop(run.request)
+        return self._peer_inputs[run.request].tensors if run.asker else self._inputs[run.request].frame
 
-    def _preempt(self, work: int, impatience: float) -> None:
-        too_long_s = self._runner.preempt(work, impatience)
-        if too_long_s is not None:
-            self._host_timers.after(ns(too_long_s), lambda: self._runner.hurry(work))
+    def _preempt(self, work: int, urgency: float) -> None:
+        hurry_s = self._runner.preempt(work, urgency)
+        if hurry_s is not None:
+            self._host_timers.after(ns(hurry_s), lambda: self._runner.hurry(work))
 
     def _send(self, command: ev.SendStage) -> None:
         ask = msg.StageAsk(
@@ -206,30 +209,30 @@ class Performer:
         else:
             try:
                 tensors = self._offer.inputs(command.model, self._inputs[command.request].frame)
-            except ValueError:           # the frame does not fit the model: the run at home says why
+            except ValueError:           # the frame does not fit the model: the run at home logs why
                 tensors = None
         self._ask(command.peer, ask, tensors, command.deadline_ns)
 
     def _pass_on(self, command: ev.PassOn) -> None:
         assert isinstance(command.made, list)
         asked, times = command.asked, command.times
-        held = msgspec.structs.replace(times, held_s=self._let_go(asked.request))
+        held_times = msgspec.structs.replace(times, held_s=self._release(asked.request))
         ask = msg.StageAsk(
             request=asked.request, model=asked.model, variant=asked.variant, priority=asked.priority,
-            first=asked.route[0].first, last=asked.route[0].last, route=asked.route[1:], done=[*asked.done, held],
+            first=asked.route[0].first, last=asked.route[0].last, route=asked.route[1:], done=[*asked.done, held_times],
         )
         self._ask(command.peer, ask, command.made, asked.deadline_ns)
 
     def _ask(self, peer: str, ask: msg.StageAsk, tensors: list[NDArray] | None, deadline_ns: int) -> None:
-        """Send an ask. One that cannot leave, or has no time left for the way, comes back as refused."""
+        """Send a request to a peer. If it cannot be sent or has no time left, the scheduler gets a refusal."""
         left_s = seconds(deadline_ns - self._clock.now_ns())
         if left_s <= 0.0 or tensors is None or not self._net.send(peer, ask, tensors, left_s, tag=ask.request):
             self.handle(ev.Refused(request=ask.request, peer=peer, reason=UNREACHABLE))
 
     def _forget(self, request: RequestId) -> None:
-        self._asked.pop(request, None)
-        self._kept.pop(request, None)
+        self._peer_inputs.pop(request, None)
+        self._resume_inputs.pop(request, None)
 
-    def _let_go(self, request: RequestId) -> float:
-        """Forget a peer's request. Returns for how long it was held."""
-        return seconds(self._clock.now_ns() - self._asked.pop(request).at_ns)
+    def _release(self, request: RequestId) -> float:
+        """Drop the input of a peer's request. Returns how long it was held, seconds."""
+        return seconds(self._clock.now_ns() - self._peer_inputs.pop(request).at_ns)

@@ -1,4 +1,4 @@
-"""What one robot's policy needs of whatever runs its models. Hosts provide it: a pool of threads, or virtual time."""
+"""The runner port: how one robot's policy has its models run. Hosts provide it: a pool of threads, or virtual time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from swarm.core.protocol.spans import RequestId
 from swarm.core.protocol.world import Outcome
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
-"""What a run begins with: a frame of this robot, uint8 [72, 96, 3], or the tensors that cross before its leg, in order.
-"""
+"""The input of a run: a frame of this robot, uint8 [height, width, 3], or the boundary tensors before its leg."""
 
 Made = Outcome | list[NDArray]
-"""What a run ends with: an outcome, or the tensors that cross after its leg, in order."""
+"""The output of a run: an outcome, or the boundary tensors after its leg. Boundary tensors are in order."""
 
 Ended = Literal["done", "preempted", "aborted", "failed"]
-"""How a run left its executor; `preempted`: it was told to leave, and is to go on later."""
+"""How a run left its executor; `preempted`: it resumes later."""
 
 
 class RunOrder(msgspec.Struct, frozen=True):
-    """One input to run: the scheduler's key of the work, whose request it is, what the run begins with."""
+    """One input to run: the scheduler's key of the run, the request, and the input."""
 
     work: int
     request: RequestId
@@ -35,7 +34,7 @@ class RunOrder(msgspec.Struct, frozen=True):
 class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
     """How the run of one order ended. Times are readings of the robot's clock, nanoseconds.
 
-    A preempted run is to go on at `stage`, with `given`.
+    A preempted run resumes at `stage` with the input `given`.
     """
 
     work: int
@@ -43,11 +42,11 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
     ended: Ended
     started_ns: int
     finished_ns: int
-    stage: int                       # the stage that was reached
-    given: Given                     # what that stage begins with
+    stage: int                       # the stage at which it ended
+    given: Given                     # the input of that stage
     made: Made | None = None         # None unless it is `done`
-    cut: bool = False                # preempted within `stage`, which is to be run anew
-    overrun: bool = False            # on an emulated board: it took longer than was drawn for it
+    mid_stage: bool = False          # preempted within `stage`, which runs again from its start
+    overrun: bool = False            # on an emulated board: it took longer than the drawn time
 
 
 class RunnerStatistics(msgspec.Struct, frozen=True):
@@ -77,27 +76,27 @@ class Runner(Protocol):
         ...
 
     def abort(self, work: int) -> None:
-        """The result is not wanted any more: end the run early, unless others of its batch are still wanted."""
+        """The result is no longer wanted: end the run early, unless other results of its batch are still wanted."""
         ...
 
-    def preempt(self, work: int, impatience: float) -> float | None:
-        """Have a run leave its executor, after its stage or within it; its end follows.
+    def preempt(self, work: int, urgency: float) -> float | None:
+        """Make a run leave its executor, after its stage or within it; its end follows.
 
-        impatience: see `agents.scheduling.queue.preemption.cut_now`.
-        Returns after how many seconds `hurry` is to be called; None: never.
+        urgency: see `agents.scheduling.queue.preemption.abort_stage_now`.
+        Returns the delay in seconds after which `hurry` must be called; None: never.
         """
         ...
 
     def hurry(self, work: int) -> None:
-        """End a run at once that should have left its executor by now."""
+        """Abort a preempted run that should have left its executor by now."""
         ...
 
     def load_stages(self, model: str, variant: str) -> None:
-        """Load the stages of a variant beside everything else; `loaded` follows, unless they cannot be loaded."""
+        """Load the stages of a variant in the background; `loaded` follows, unless they cannot be loaded."""
         ...
 
     def slow_down(self, factor: float) -> None:
-        """An injected fault: runs take so many times as long from now on; 1 clears it."""
+        """Inject a fault: runs take `factor` times as long from now on; 1 clears it."""
         ...
 
     def statistics(self) -> RunnerStatistics: ...

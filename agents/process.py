@@ -13,11 +13,11 @@ from swarm.core.policy import policies
 from swarm.core.settings.process_files import AgentFile
 from swarm.net.process import Process, log_to_stderr
 
-SWITCH_S = 0.0005                    # an executor back from a run waits no longer than this for the interpreter
+SWITCH_S = 0.0005                    # after a run, an executor's thread waits at most this long for the GIL
 
 
 class Folder:
-    """The files port: one folder, made when the first file is written."""
+    """The files port: one folder, created when the first file is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

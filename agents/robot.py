@@ -1,6 +1,6 @@
-"""The policy of one robot: messages and frames become events, outcomes become acts, and the others are kept informed.
+"""The policy of one robot: turns messages and frames into events, and outcomes into acts, and informs the others.
 
-It stands on ports alone: the real host drives it in a process, and virtual time can drive many in one.
+It depends on ports only: the real host drives it in a process, and virtual time can drive many in one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents import behaviours
 from agents.bodies.world import WorldBody
 from agents.peers.advert import OwnAdvert
-from agents.peers.link_report import LinkNewsbook
+from agents.peers.link_report import LinkReporter
 from agents.peers.table import PeerTable
 from agents.performer import Input, Performer
 from agents.ports import Runner
@@ -37,51 +37,51 @@ from swarm.membership.view import HEARTBEAT_S
 
 log = logging.getLogger(__name__)
 NEWS_S = 1.0
-DRAIN_LOOK_S = 0.02
+DRAIN_CHECK_S = 0.02
 
 
 class Robot:
-    """Joins the parts of one robot. `begin` once the host runs; `end` when it has stopped.
+    """Joins the parts of one robot. Call `begin` once the host runs, and `end` when it has stopped.
 
-    offer: what its board offers. files: the folder of its recording, if its settings ask for one.
+    offer: the variants that its board runs. files: the folder of its recording, if its settings ask for one.
     """
 
     def __init__(self, settings: AgentFile, host: Host, runner: Runner, offer: Offer, files: Files) -> None:
         self._settings, self._host, self._runner, self._files = settings, host, runner, files
         self._net, self._clock, self._timers = host.transport, host.clock, host.timers
         self._participant = Participant(
-            host, settings, self._received,
+            host, settings, self._on_received,
             undelivered=lambda peer, tag, reason: self._performer.undelivered(peer, tag, reason),
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names),
         )
-        self._own = OwnAdvert(msg.Advert(
+        self._own_advert = OwnAdvert(msg.Advert(
             board=settings.board_name, executors=settings.board.executors, profiles=offer.announce(),
             streams=settings.streams, battery=host.machine.battery(),
         ))
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
         self._peers = PeerTable()
-        self._link_news = LinkNewsbook()
-        self._failures = FailureDetector(host, self._participant, self._changed, engaged=self._peers.engaged)
+        self._link_reporter = LinkReporter()
+        self._failures = FailureDetector(host, self._participant, self._on_member_changed, engaged=self._peers.active)
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
         )
-        self._performer = Performer(host, runner, self._scheduler, offer, self._ended)
+        self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended)
         self._outbox = Outbox(host.timers, self._participant.tell_launcher)
         self._body = WorldBody(self._net, settings.body)
-        self._behaviour: behaviours.Behaviour | None = None      # made once the body has said what it senses with
+        self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
         self._recording = Recording() if settings.record else None
-        self._streams = DueFrames(settings.streams, settings.name, settings.seed)
-        self._streaming = settings.launcher is None      # on a board nobody says when to start
+        self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
+        self._streaming = settings.launcher is None      # without a launcher no Start message comes
         self._sequence = 0
-        self._busy_s = 0.0
-        self._given_up: list[str] = []
+        self._last_busy_s = 0.0
+        self._shed: list[str] = []
 
     def begin(self) -> None:
         """Join the swarm."""
         self._timers.every(ns(HEARTBEAT_S), self._measure)
-        self._timers.every(ns(NEWS_S), self._tell_news)
+        self._timers.every(ns(NEWS_S), self._send_news)
         self._participant.begin()
 
     def end(self) -> None:
@@ -90,17 +90,17 @@ class Robot:
 
     # --- messages ---
 
-    def _received(self, message: Received) -> None:
+    def _on_received(self, message: Received) -> None:
         body, peer = message.body, message.sender
         if self._net.role(peer) == "agent" and not self._failures.heard(message):
-            return                                       # from a start of the peer that is over
+            return                                       # from a boot of the peer that has ended
         match body:
             case msg.Embodied(sensors=sensors):
-                self._embodied(sensors)
+                self._on_embodied(sensors)
             case msg.Sensed():
                 observation = self._body.observe(body, message.boot, message.tensors)
                 if observation is not None:
-                    self._observed(observation, message.at_ns)
+                    self._on_observed(observation, message.at_ns)
             case msg.StageAsk():
                 self._performer.asked(body, message)
             case msg.StageAnswer():
@@ -115,7 +115,7 @@ class Robot:
             case msg.StageCancel(request=request):
                 self._performer.handle(ev.StageCancelled(request=request, peer=peer))
             case msg.Heartbeat(busy_s=busy_s, advert=known) | msg.HeartbeatAck(busy_s=busy_s, advert=known):
-                self._life(peer, message.boot, busy_s, known)
+                self._heartbeat(peer, message.boot, busy_s, known)
             case msg.Gossip():
                 self._failures.gossip(body)
             case msg.Advert():
@@ -134,19 +134,19 @@ class Robot:
                 self._streaming = False
                 self._drain()
             case _:
-                log.warning("%s sent %s, which means nothing to an agent", peer, type(body).__name__)
+                log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
 
     def _drain(self) -> None:
-        """Tell the launcher that we have drained: no own request is open, and all news and the recording are out."""
+        """Tell the launcher that we have drained: no own request is open, news is sent, the recording is written."""
         if self._scheduler.open_requests() or len(self._outbox):
-            self._timers.after(ns(DRAIN_LOOK_S), self._drain)
+            self._timers.after(ns(DRAIN_CHECK_S), self._drain)
             return
         self._write_recording()
         if not self._participant.tell_launcher(msg.Drained()):
-            self._timers.after(ns(DRAIN_LOOK_S), self._drain)
+            self._timers.after(ns(DRAIN_CHECK_S), self._drain)
 
     def _write_recording(self) -> None:
-        """Write it once; requests that end later are not in it."""
+        """Write the recording once; requests that end later are not in it."""
         recording, self._recording = self._recording, None
         if recording is None:
             return
@@ -155,34 +155,36 @@ class Robot:
         except OSError as error:
             log.error("the recording cannot be written: %s", error)
         if recording.left_out:
-            log.warning("%d outcomes were not recorded: there is room for %d frames", recording.left_out, MOST_FRAMES)
+            log.warning("%d outcomes were not recorded: a recording holds at most %d frames", recording.left_out,
+                        MOST_FRAMES)
 
-    def _life(self, peer: str, boot: int, busy_s: float, known: int) -> None:
-        """A heartbeat, or an answer to ours: how busy the peer is, and which of our adverts it knows."""
+    def _heartbeat(self, peer: str, boot: int, busy_s: float, known: int) -> None:
+        """A heartbeat or its acknowledgement: how busy the peer is, and the number of our newest advert that it has."""
         now = self._clock.now_ns()
         if self._peers.boot(peer) == boot:
-            self._peers.heard(peer, boot, busy_s, now)
-        if known < self._own.advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
+            self._peers.update(peer, boot, busy_s, now)
+        advert = self._own_advert.advert
+        if known < advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
             self._advertised_ns[peer] = now
-            self._net.send(peer, self._own.advert)
+            self._net.send(peer, advert)
 
     # --- body, streams, behaviour ---
 
-    def _embodied(self, sensors: SensorSuite) -> None:
-        """The body states its sensors. Raises: BadInput where the behaviour needs another."""
+    def _on_embodied(self, sensors: SensorSuite) -> None:
+        """The body announces its sensors. Raises: BadInput if the behaviour needs another sensor."""
         if self._body.sensors is None and self._settings.behaviour:
             make = behaviours.load(self._settings.behaviour)
             self._behaviour = make(self._settings.name, self._settings.team, self._settings.seed, sensors)
         self._body.sensors = sensors
 
-    def _observed(self, observation: Observation, at_ns: int) -> None:
+    def _on_observed(self, observation: Observation, at_ns: int) -> None:
         if observation.frame is not None and self._streaming:
             self._submit(observation, observation.frame, at_ns)
         self._behave(observation)
 
     def _submit(self, observation: Observation, frame: NDArray[np.uint8], at_ns: int) -> None:
         captured_ns = at_ns - ns(observation.age_s)
-        for stream in self._streams.due(captured_ns):
+        for stream in self._due_frames.due(captured_ns):
             self._sequence += 1
             request = RequestId(self._settings.name, self._participant.boot, self._sequence)
             self._outbox.put(msg.Submitted(request=request, stream=stream.name))
@@ -194,7 +196,7 @@ class Robot:
                 Input(frame, observation.pose),
             )
 
-    def _ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
+    def _on_ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
         self._outbox.put(msg.Ended(span=span))
         if outcome is not None:
             if self._recording is not None:
@@ -217,16 +219,16 @@ class Robot:
     # --- peers and news ---
 
     def _advertise(self) -> None:
-        """Make a new advert if our speed or battery has changed; each peer gets it after its next heartbeat."""
-        if self._own.changed(self._scheduler.slowness(self._clock.now_ns()), self._host.machine.battery()):
+        """Make a new advert if our speed or battery has changed. Each peer gets it after its next heartbeat."""
+        if self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._host.machine.battery()):
             self._advertised_ns.clear()
 
-    def _changed(self, change: Changed) -> None:
-        """The failure detector sees a peer otherwise."""
+    def _on_member_changed(self, change: Changed) -> None:
+        """The failure detector has changed its view of a peer."""
         match change:
             case Joined(name=name, boot=boot, back=back):
                 self._advertised_ns.pop(name, None)
-                self._peers.heard(name, boot, 0.0, self._clock.now_ns())
+                self._peers.update(name, boot, 0.0, self._clock.now_ns())
                 if back:
                     self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))
             case Suspected(name=name, suspected=suspected):
@@ -241,20 +243,20 @@ class Robot:
         for peer, quality in self._net.links().items():
             self._peers.measured(peer, quality)
 
-    def _tell_news(self) -> None:
+    def _send_news(self) -> None:
         traffic, runner = self._net.traffic(), self._runner.statistics()
-        links = self._link_news.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
+        links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
         for peer in self._net.peers("planner") if links else ():
             self._net.send(peer, msg.LinkNews(links=links))
         self._outbox.put(msg.AgentNews(
             rss_bytes=self._host.machine.rss_bytes(), runs=runner.runs, overruns=runner.overruns,
-            busy_share=(runner.busy_s - self._busy_s) / (NEWS_S * self._settings.board.executors),
+            busy_share=(runner.busy_s - self._last_busy_s) / (NEWS_S * self._settings.board.executors),
             refused_in=traffic.refused + self._participant.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates, control_bytes=traffic.control_bytes,
             carried=traffic.messages, carried_bytes=traffic.size_bytes, broken_off=traffic.broken_off,
         ))
-        self._busy_s = runner.busy_s
-        given_up = self._scheduler.given_up()
-        if given_up != self._given_up:
-            self._given_up = given_up
-            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(given_up)}))
+        self._last_busy_s = runner.busy_s
+        shed = self._scheduler.shed()
+        if shed != self._shed:
+            self._shed = shed
+            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)}))

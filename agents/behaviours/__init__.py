@@ -1,9 +1,9 @@
 """Behaviours of robots: one module per behaviour, and the directory listing is the registry.
 
 A behaviour module defines a function of its own name, `NAME(robot, team, seed, sensors) -> Behaviour`; see `Maker`.
-Its parts live in packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic
+Its parts are in packages beside it (`search/`), which the registry does not list. A behaviour is a deterministic
 policy: events in; acts, reports and notes out. It reads no clock, does no I/O and draws only from
-`swarm.core.policy.draw`. What its models tell apart is its own knowledge: the protocol has class numbers only.
+`swarm.core.policy.draw`. Only the behaviour knows the meaning of its models' classes: the protocol has numbers only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __path__ = extended(__path__, "behaviours")
 class Heard:
     """A note from a teammate's behaviour. Notes may be lost, late, out of order, or nonsense."""
 
-    sender: str                      # the robot that sent it; the network has checked this
+    sender: str                      # the robot that sent it, authenticated by the network
     topic: str
     data: bytes
 
@@ -40,10 +40,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The world's judgement of a report that this robot made."""
+    """The world's judgement of a report of this robot."""
 
     report: Report
-    verdict: str                     # one word of the scenario, such as found, duplicate or wrong
+    verdict: str                     # a word that the scenario defines, such as found, duplicate or wrong
 
 
 Event = Observation | Perceived | Heard | Verdict
@@ -51,7 +51,7 @@ Output = Act | Report | Note
 
 
 class Behaviour(Protocol):
-    """One robot's policy."""
+    """The policy of one robot."""
 
     def on(self, event: Event, now: int) -> list[Output]:
         """Outputs for an event at `now` (ns, never goes back): one Act for each Observation, else none."""
@@ -61,7 +61,7 @@ class Behaviour(Protocol):
 Maker = Callable[[str, list[str], int, SensorSuite], Behaviour]
 """Makes the behaviour of one robot, called with (robot, team, seed, sensors).
 
-Raises BadInput when the sensors lack one that the behaviour needs.
+Raises BadInput if a sensor that the behaviour needs is missing.
 """
 
 _Sensor = TypeVar("_Sensor")
@@ -75,7 +75,7 @@ def available() -> list[str]:
 def load(name: str) -> Maker:
     """The maker of a behaviour.
 
-    Raises BadInput when there is no behaviour of this name.
+    Raises BadInput if there is no behaviour of this name.
     """
     if name not in available():
         raise BadInput("behaviour", f"there is no {name!r}", f"known are {', '.join(available())}")
@@ -85,7 +85,7 @@ def load(name: str) -> Maker:
 def required(behaviour: str, kind: str, sensor: _Sensor | None) -> _Sensor:
     """The sensor of this kind.
 
-    Raises BadInput when the robot has none: the behaviour cannot run on it.
+    Raises BadInput if the robot has none: the behaviour cannot run on it.
     """
     if sensor is None:
         raise BadInput(f"behaviour {behaviour!r}", f"needs a {kind}, and the robot has none", f"a body with a {kind}")

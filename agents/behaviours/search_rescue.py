@@ -1,6 +1,6 @@
 """Search and rescue: a team explores a building, confirms targets, and shares its maps and finds.
 
-Each robot decides for itself and is safe by its own scan. Notes from teammates only save the team double work.
+Each robot decides for itself, and its safety depends on its own scan only. Notes from teammates only avoid double work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict, re
 from agents.behaviours.search import gossip
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.goals import Goal, Goals
-from agents.behaviours.search.gossip import Find, MapNews, Teller
+from agents.behaviours.search.gossip import BlockSelector, Find, MapNews
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import OccupancyMap
@@ -25,9 +25,9 @@ from agents.behaviours.search.targets import Targets, claim
 from agents.behaviours.search.team import Mate, expected
 from swarm.core.protocol.world import Detections, Observation, Perceived, Pose, SensorSuite
 
-PLAN_NS = 700_000_000
-PLAN_MIN_NS = 300_000_000
-TELL_NS = 1_000_000_000
+PLAN_NS = 700_000_000                # between plans on the way to a goal
+PLAN_MIN_NS = 300_000_000            # between other plans
+SHARE_NS = 1_000_000_000
 FINDS_NS = 2_000_000_000
 MATE_NS = 2_500_000_000              # a teammate's note about itself counts this long
 SCANS_KEPT = 16
@@ -49,7 +49,7 @@ class Statistics:
     found: int = 0
     wrong: int = 0
     notes_heard: int = 0
-    notes_ignored: int = 0           # bad, stale or from a stranger
+    notes_ignored: int = 0           # malformed, or from a robot outside the team
     marks: int = 0                   # obstacle cells from masks
 
 
@@ -61,21 +61,22 @@ class SearchRescue:
         self._beams = LidarBeams(required("search_rescue", "lidar", sensors.lidar))
         self._locator = Locator(view, self._beams)
         self._team = frozenset(team) - {robot}
-        self._map, self._targets, self._teller = OccupancyMap(view, self._beams), Targets(self._locator), Teller()
+        self._map, self._targets = OccupancyMap(view, self._beams), Targets(self._locator)
+        self._block_selector = BlockSelector()
         self._steering, self._goals = Steering(robot, seed, self._beams), Goals(robot, seed)
         self._mates: dict[str, Mate] = {}
         self._scans: deque[tuple[int, Pose, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
         self._goal: Goal | None = None
         self._planned_at = -PLAN_NS
-        self._told_at: int | None = None
+        self._shared_at: int | None = None
         self._finds_at = 0
         self._sequence = 0
-        self._offset_ns = sorted({*team, robot}).index(robot) * TELL_NS // max(len(team), 1)
+        self._offset_ns = sorted({*team, robot}).index(robot) * SHARE_NS // max(len(team), 1)
         self._count = dict.fromkeys(Statistics.__dataclass_fields__, 0)
 
     @property
     def goal(self) -> Goal | None:
-        """Where the robot is going."""
+        """The present goal."""
         return self._goal
 
     def statistics(self) -> Statistics:
@@ -92,12 +93,12 @@ class SearchRescue:
             self._count["found"] += event.verdict == "found"
             self._count["wrong"] += event.verdict == "wrong"
             news = self._targets.judged(event.report, event.verdict)
-            return self._tell_finds([news], now) if news is not None else []
+            return self._share_finds([news], now) if news is not None else []
         self._hear(event, now)
         return []
 
     def _observe(self, seen: Observation, now: int) -> list[Output]:
-        """Map, plan when it is time, steer, and tell the teammates about once a second."""
+        """Update the map, plan when it is time, steer, claim, and share notes."""
         self._count["observations"] += 1
         scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=self._beams.range_m)
         self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
@@ -106,16 +107,16 @@ class SearchRescue:
         if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):
             self._plan(seen.pose, mates, now)
         path = list(self._goal.path) if self._goal is not None else []
-        act, trouble = self._steering.act(seen, scan, path, self._goal.face if self._goal is not None else None, now)
-        if trouble is not None:
+        act, recovery = self._steering.act(seen, scan, path, self._goal.face if self._goal is not None else None, now)
+        if recovery is not None:
             self._count["recoveries"] += 1
-            self._count["bumps"] += trouble.bumped
+            self._count["bumps"] += recovery.bumped
             if self._goal is not None:
                 self._goals.ban(self._goal, now)
-            if trouble.bumped:
+            if recovery.bumped:
                 self._map.mark(_touched(seen, scan), now + BUMP_MARK_NS)
             self._planned_at = -PLAN_NS
-        return [act, *self._claim(now), *self._tell(seen.pose, now)]
+        return [act, *self._claim(now), *self._share(seen.pose, now)]
 
     def _on_the_way(self, pose: Pose) -> bool:
         return (self._goal is not None and bool(self._goal.path)
@@ -150,28 +151,28 @@ class SearchRescue:
         if not claims:
             return []
         self._count["claims"] += len(claims)
-        return [*map(claim, claims), *self._tell_finds(claims, now)]
+        return [*map(claim, claims), *self._share_finds(claims, now)]
 
-    def _tell(self, pose: Pose, now: int) -> list[Output]:
-        """The periodic notes: the map about once a second, all finds every two."""
-        if self._told_at is None:
-            self._told_at = now - TELL_NS + self._offset_ns      # teammates speak in turn
+    def _share(self, pose: Pose, now: int) -> list[Output]:
+        """The periodic notes: the map about once a second, all finds every two seconds."""
+        if self._shared_at is None:
+            self._shared_at = now - SHARE_NS + self._offset_ns   # spread the team's notes over the second
         out: list[Output] = []
-        if now - self._told_at >= TELL_NS:
-            self._told_at = now
+        if now - self._shared_at >= SHARE_NS:
+            self._shared_at = now
             self._sequence += 1
-            ids, states = self._teller.choose(self._map.own_states())
+            ids, states = self._block_selector.choose(self._map.own_states())
             goal = self._goal
             out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
                 sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
                 confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states))))
         if now - self._finds_at >= FINDS_NS and self._targets.finds:
-            out += self._tell_finds([f for f in self._targets.finds if f.kind != "confirmed"], now)
+            out += self._share_finds([f for f in self._targets.finds if f.kind != "confirmed"], now)
             self._finds_at = now
         return out
 
-    def _tell_finds(self, finds: list[Find], now: int) -> list[Output]:
-        """Notes with these finds, the newest in front."""
+    def _share_finds(self, finds: list[Find], now: int) -> list[Output]:
+        """A note with these finds, the newest first."""
         finds = finds[::-1][:gossip.FINDS_PER_NOTE]
         return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds))] if finds else []
 
@@ -192,7 +193,7 @@ class SearchRescue:
             self._count["notes_ignored"] += 1
 
     def _hear_map(self, sender: str, news: MapNews, now: int) -> None:
-        """Take in the map of any note, but the pose and the goal of the newest note only."""
+        """Take in the map of every note, but the pose and the goal of the newest note only."""
         self._map.merge(news.ids, news.states)
         known = self._mates.get(sender)
         if known is not None and 0 <= known.sequence - news.sequence < RESTART:
@@ -202,16 +203,16 @@ class SearchRescue:
 
 
 def _touched(seen: Observation, scan: NDArray[np.float32]) -> list[tuple[float, float]]:
-    """Points (x, y) of a thing that was touched and that the scan does not show: just ahead, or behind when backing."""
+    """Points (x, y) of a thing that was touched and that the scan does not show: ahead, or behind when backing up."""
     if float(scan.min()) < 0.5:
         return []
-    way = seen.pose.heading_rad + (math.pi if seen.v_mps < -0.05 else 0.0)
-    return [(seen.pose.x_m + 0.45 * math.cos(way + side), seen.pose.y_m + 0.45 * math.sin(way + side))
+    course = seen.pose.heading_rad + (math.pi if seen.v_mps < -0.05 else 0.0)
+    return [(seen.pose.x_m + 0.45 * math.cos(course + side), seen.pose.y_m + 0.45 * math.sin(course + side))
             for side in (-0.4, 0.0, 0.4)]
 
 
 def search_rescue(robot: str, team: list[str], seed: int, sensors: SensorSuite) -> Behaviour:
-    """The search behaviour of one robot of the team; the seed decides what is left to chance.
+    """The search behaviour of one robot of the team. seed: of its random draws.
 
     Raises: BadInput when the robot has no camera or no lidar.
     """

@@ -1,4 +1,4 @@
-"""The client of a body: another member senses and moves for the robot, by the world protocol."""
+"""The client of a body: another member senses and moves for the robot, over the world protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
 class WorldBody:
     """Sends acts and reports to the member that is the body, and takes its observations; the newest wins.
 
-    sensors: what the body senses with; None until it has said so, and till then no observation is taken.
+    sensors: the body's sensors; None until it has announced them. Until then no observation is taken.
     """
 
     def __init__(self, net: Transport, world: str) -> None:
@@ -25,7 +25,7 @@ class WorldBody:
         self.stale = self.malformed = 0
 
     def observe(self, sensed: Sensed, boot: int, tensors: list[NDArray[Any]]) -> Observation | None:
-        """The observation, unless it is older than one before or is not of these sensors; those are counted."""
+        """The observation; None, and counted, if it is not newer than the last one or does not fit the sensors."""
         if self.sensors is None or (boot, sensed.sequence) <= self._newest:
             self.stale += 1
             return None

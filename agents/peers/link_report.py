@@ -1,4 +1,4 @@
-"""What is told of measured links: what has changed notably, and from time to time all. Deterministic."""
+"""Which measured links are reported to the planner: notable changes, and from time to time all. Deterministic."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Mapping
 
 Measured = tuple[float, float]       # round trip in s, bytes per s
 NOTABLE = 1.25                       # a change by this factor
-ALL_EVERY = 10                       # tellings: one may have been lost, and a planner may be new
+FULL_EVERY = 10                      # one report in so many has all links: a report may be lost, a planner may be new
 
 
-class LinkNewsbook:
-    """Keeps the news as small as they are new, whatever the size of the swarm."""
+class LinkReporter:
+    """Keeps reports small in a swarm of any size."""
 
     def __init__(self) -> None:
-        self._told: dict[str, Measured] = {}
-        self._tellings = 0
+        self._reported: dict[str, Measured] = {}
+        self._reports = 0
 
     def due(self, links: Mapping[str, Measured]) -> dict[str, Measured]:
-        """Of these, those that are to be told now."""
-        if self._tellings % ALL_EVERY == 0:
-            self._told = {}
-        self._tellings += 1
-        news = {peer: now for peer, now in links.items() if self._is_news(self._told.get(peer), now)}
-        self._told |= news
+        """Those of these links that are in the next report. links: by peer."""
+        if self._reports % FULL_EVERY == 0:
+            self._reported = {}
+        self._reports += 1
+        news = {peer: now for peer, now in links.items() if self._is_news(self._reported.get(peer), now)}
+        self._reported |= news
         return news
 
-    def _is_news(self, told: Measured | None, now: Measured) -> bool:
-        return told is None or any(not before / NOTABLE <= value <= before * NOTABLE
-                                   for before, value in zip(told, now, strict=True))
+    def _is_news(self, reported: Measured | None, now: Measured) -> bool:
+        return reported is None or any(not before / NOTABLE <= value <= before * NOTABLE
+                                   for before, value in zip(reported, now, strict=True))

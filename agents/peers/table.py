@@ -1,6 +1,6 @@
-"""What this robot believes of the peers that are there: what each can run, how good the way there is, how busy it is.
+"""What this robot knows of its peers: what each can run, how good the link to it is, how busy it is.
 
-Who is there, `membership/view.py` says. Deterministic: what was heard comes in with its time, views come out.
+`membership/view.py` decides which peers are alive. Deterministic: updates come with their time.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.units import ns, seconds
 
-ENGAGED_S = 2.0                      # after work was given to it, a peer is watched for so long
+ACTIVE_S = 2.0                       # a peer that got work is watched for this long
 
 
 class _Peer(msgspec.Struct):
     boot: int
-    said: dict[str, list[Profile]] = {}             # by model, as advertised
-    profiles: dict[str, list[Profile]] = {}         # the same, with the run times that were observed
+    advertised: dict[str, list[Profile]] = {}       # by model
+    profiles: dict[str, list[Profile]] = {}         # the same, corrected by the observed run times
     observed: PeerSpeed = msgspec.field(default_factory=PeerSpeed)
     link: LinkQuality = LinkQuality()
-    busy_until_ns: int = 0                          # by its own word
-    engaged_until_ns: int = 0
-    suspected: bool = False                           # it gets no new work
-    sent_ns: dict[RequestId, int] = {}              # work given to it since then, which its word does not include
-    sent_sum_ns: int = 0                            # all of that
-    wary_until_ns: int = 0                          # it refused or failed lately: no new work until then
+    busy_until_ns: int = 0                          # as the peer last reported
+    active_until_ns: int = 0
+    suspected: bool = False                         # it gets no new work
+    booked_ns: dict[RequestId, int] = {}            # run time of requests sent since its last report
+    booked_sum_ns: int = 0                          # the sum of these
+    backoff_until_ns: int = 0                       # it refused or failed: no new work until then
 
 
 class _Advert(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class _Advert(msgspec.Struct, frozen=True):
 
 
 class PeerTableStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start."""
+    """Counts since the start; `alive`: now."""
 
     alive: int
     came: int
@@ -50,139 +50,140 @@ class PeerTable:
 
     def __init__(self) -> None:
         self._peers: dict[str, _Peer] = {}
-        self._adverts: dict[tuple[str, int], _Advert] = {}       # of a peer's boot; outlives its loss
+        self._adverts: dict[tuple[str, int], _Advert] = {}       # by peer and boot; kept when the peer is lost
         self._came = self._lost = 0
 
-    def knows(self, peer: str) -> bool:
+    def is_alive(self, name: str) -> bool:
         """Whether the peer is believed alive."""
-        return peer in self._peers
+        return name in self._peers
 
-    def boot(self, peer: str) -> int | None:
-        """The start of a peer that is there."""
-        known = self._peers.get(peer)
-        return known.boot if known else None
+    def boot(self, name: str) -> int | None:
+        """The boot of a peer that is alive."""
+        peer = self._peers.get(name)
+        return peer.boot if peer else None
 
-    def advert_of(self, peer: str) -> int:
-        """Number of the advert that is known of the present start of a peer; 0: none."""
-        known = self._peers.get(peer)
-        advert = self._adverts.get((peer, known.boot)) if known else None
+    def advert_of(self, name: str) -> int:
+        """The number of the peer's newest advert of its present boot; 0: none."""
+        peer = self._peers.get(name)
+        advert = self._adverts.get((name, peer.boot)) if peer else None
         return advert.number if advert else 0
 
-    def heard(self, peer: str, boot: int, busy_s: float, now: int) -> bool:
-        """It is there, and has so much work in hand. Returns whether that is new of this start."""
-        known = self._peers.get(peer)
-        came = known is None or known.boot != boot
+    def update(self, name: str, boot: int, busy_s: float, now: int) -> bool:
+        """The peer is alive and reports `busy_s` of work in hand. Returns whether this boot is new."""
+        peer = self._peers.get(name)
+        came = peer is None or peer.boot != boot
         if came:
             self._came += 1
-            advert = self._adverts.get((peer, boot))
+            advert = self._adverts.get((name, boot))
             profiles = advert.profiles if advert else {}
-            known = self._peers[peer] = _Peer(boot=boot, said=profiles, profiles=profiles)
-        assert known is not None
-        if known.observed.fade(now):
-            _correct(known, *known.said)
-        known.busy_until_ns = now + ns(busy_s)
-        known.sent_ns, known.sent_sum_ns = {}, 0
+            peer = self._peers[name] = _Peer(boot=boot, advertised=profiles, profiles=profiles)
+        assert peer is not None
+        if peer.observed.fade(now):
+            _correct(peer, *peer.advertised)
+        peer.busy_until_ns = now + ns(busy_s)
+        peer.booked_ns, peer.booked_sum_ns = {}, 0
         return came
 
-    def suspected(self, peer: str, suspected: bool) -> None:
-        """Whether it is to get no new work for now."""
-        if peer in self._peers:
-            self._peers[peer].suspected = suspected
+    def suspected(self, name: str, suspected: bool) -> None:
+        """Set whether the failure detector suspects the peer; if so, it gets no new work."""
+        if name in self._peers:
+            self._peers[name].suspected = suspected
 
-    def lost(self, peer: str) -> bool:
-        """It is there no more. Returns whether it was."""
-        known = self._peers.pop(peer, None)
-        self._lost += known is not None
-        return known is not None
+    def lost(self, name: str) -> bool:
+        """Remove a peer. Returns whether it was alive."""
+        peer = self._peers.pop(name, None)
+        self._lost += peer is not None
+        return peer is not None
 
-    def engaged(self, now: int) -> list[str]:
-        """Peers that work was given to lately."""
-        return [name for name, known in self._peers.items() if now < known.engaged_until_ns]
+    def active(self, now: int) -> list[str]:
+        """Peers that got work in the last ACTIVE_S."""
+        return [name for name, peer in self._peers.items() if now < peer.active_until_ns]
 
-    def advertised(self, peer: str, boot: int, advert: Advert) -> None:
-        """What a peer can run. It holds for this boot, also when the peer is lost and comes back."""
-        before = self._adverts.get((peer, boot))
+    def advertised(self, name: str, boot: int, advert: Advert) -> None:
+        """Take in what a peer can run. It is valid for this boot, also after the peer was lost and is back."""
+        before = self._adverts.get((name, boot))
         if before is not None and advert.number <= before.number:
-            return                                   # said again, or overtaken on the way
+            return                                   # a duplicate, or overtaken by a newer one
         by_model: dict[str, list[Profile]] = {}
         for profile in advert.profiles:
             by_model.setdefault(profile.model, []).append(profile)
         by_model = {model: by_speed(profiles) for model, profiles in by_model.items()}
-        self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != peer or key[1] > boot}
-        self._adverts[peer, boot] = _Advert(advert.number, by_model)
-        known = self._peers.get(peer)
-        if known is not None and known.boot == boot:
-            known.observed = PeerSpeed()              # of what it said before
-            known.said, known.profiles = by_model, {}
-            _correct(known, *by_model)
+        self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != name or key[1] > boot}
+        self._adverts[name, boot] = _Advert(advert.number, by_model)
+        peer = self._peers.get(name)
+        if peer is not None and peer.boot == boot:
+            peer.observed = PeerSpeed()              # the old factors are relative to the old advert
+            peer.advertised, peer.profiles = by_model, {}
+            _correct(peer, *by_model)
 
-    def measured(self, peer: str, link: LinkQuality) -> None:
-        """What the transport measured of the way to a peer."""
-        if peer in self._peers:
-            self._peers[peer].link = link
+    def measured(self, name: str, link: LinkQuality) -> None:
+        """Take in the measured quality of the link to a peer."""
+        if name in self._peers:
+            self._peers[name].link = link
 
-    def sent(self, leg: Leg, request: RequestId, model: str, variant: str, now: int) -> None:
-        """Work was given to the peer of a leg; it counts as its load until the peer's own word includes it."""
-        known = self._peers.get(leg.agent)
-        profile = named(known.profiles.get(model, ()), variant) if known else None
-        if known is not None and profile is not None:
+    def book(self, leg: Leg, request: RequestId, model: str, variant: str, now: int) -> None:
+        """Work was sent to the peer of a leg; it counts as the peer's load until the peer's next report."""
+        peer = self._peers.get(leg.agent)
+        profile = named(peer.profiles.get(model, ()), variant) if peer else None
+        if peer is not None and profile is not None:
             run_ns = ns(leg_p50_s(profile, leg))
-            known.sent_sum_ns += run_ns - known.sent_ns.get(request, 0)
-            known.sent_ns[request] = run_ns
-            known.engaged_until_ns = now + ns(ENGAGED_S)
+            peer.booked_sum_ns += run_ns - peer.booked_ns.get(request, 0)
+            peer.booked_ns[request] = run_ns
+            peer.active_until_ns = now + ns(ACTIVE_S)
 
-    def ran(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
-        """The peer of a leg says how long its run took."""
-        known = self._peers.get(leg.agent)
-        profile = named(known.said.get(model, ()), variant) if known else None
-        if known is None or profile is None or leg.last > len(profile.stages):
+    def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
+        """The peer of a leg reports how long its run took."""
+        peer = self._peers.get(leg.agent)
+        profile = named(peer.advertised.get(model, ()), variant) if peer else None
+        if peer is None or profile is None or leg.last > len(profile.stages):
             return
-        if known.observed.saw(profile, leg, took.run_s, took.batch):
-            _correct(known, model)
+        if peer.observed.observe_run(profile, leg, took.run_s, took.batch):
+            _correct(peer, model)
 
-    def overdue(self, leg: Leg, model: str, variant: str, by_s: float) -> None:
-        """An answer of the peer of a leg was waited for in vain: so much longer than expected, at least."""
-        known = self._peers.get(leg.agent)
-        profile = named(known.profiles.get(model, ()), variant) if known else None
-        if known is not None and profile is not None and leg.last <= len(profile.stages):
-            self.ran(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + by_s))
+    def observe_timeout(self, leg: Leg, model: str, variant: str, late_s: float) -> None:
+        """The peer of a leg did not answer in time: count a run that took `late_s` longer than expected."""
+        peer = self._peers.get(leg.agent)
+        profile = named(peer.profiles.get(model, ()), variant) if peer else None
+        if peer is not None and profile is not None and leg.last <= len(profile.stages):
+            self.observe_run(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + late_s))
 
-    def dropped(self, peer: str, request: RequestId) -> None:
-        """A request is no longer with the peer, for any reason."""
-        known = self._peers.get(peer)
-        if known is not None:
-            known.sent_sum_ns -= known.sent_ns.pop(request, 0)
+    def release(self, name: str, request: RequestId) -> None:
+        """The peer no longer holds a request, for any reason."""
+        peer = self._peers.get(name)
+        if peer is not None:
+            peer.booked_sum_ns -= peer.booked_ns.pop(request, 0)
 
-    def wary(self, peer: str, for_s: float, now: int) -> None:
-        """Give the peer no new work for a while."""
-        if peer in self._peers:
-            self._peers[peer].wary_until_ns = now + ns(for_s)
+    def back_off(self, name: str, for_s: float, now: int) -> None:
+        """Give the peer no new work for this long."""
+        if name in self._peers:
+            self._peers[name].backoff_until_ns = now + ns(for_s)
 
     def links(self) -> dict[str, LinkQuality]:
         """Measured links, by peer."""
-        return {name: known.link for name, known in self._peers.items() if known.link.samples}
+        return {name: peer.link for name, peer in self._peers.items() if peer.link.samples}
 
     def views(self, now: int) -> dict[str, PeerView]:
-        """Peers that may be given work now."""
+        """Peers that may get new work now."""
         return {
-            name: _view(name, known, now) for name, known in self._peers.items()
-            if known.profiles and not known.suspected and now >= known.wary_until_ns
+            name: _view(name, peer, now) for name, peer in self._peers.items()
+            if peer.profiles and not peer.suspected and now >= peer.backoff_until_ns
         }
 
     def alive(self, now: int) -> dict[str, PeerView]:
-        """Peers that are there and have advertised, whether or not one would give them work oneself."""
-        return {name: _view(name, known, now) for name, known in self._peers.items() if known.profiles}
+        """All peers that are alive and have advertised, also those that get no new work from this robot."""
+        return {name: _view(name, peer, now) for name, peer in self._peers.items() if peer.profiles}
 
     def statistics(self) -> PeerTableStatistics:
         return PeerTableStatistics(len(self._peers), self._came, self._lost)
 
 
-def _correct(known: _Peer, *models: str) -> None:
-    """Have what was observed counted for these models; views that were given out stay as they are."""
-    known.profiles = known.profiles | {model: by_speed(known.observed.corrected(known.said[model])) for model in models}
+def _correct(peer: _Peer, *models: str) -> None:
+    """Correct the profiles of these models in a new dict: views that were given out do not change."""
+    peer.profiles = peer.profiles | {
+        model: by_speed(peer.observed.corrected(peer.advertised[model])) for model in models}
 
 
-def _view(name: str, known: _Peer, now: int) -> PeerView:
-    said_ns = known.busy_until_ns - now
-    wait_ns = known.sent_sum_ns + said_ns if said_ns > 0 else known.sent_sum_ns
-    return PeerView(name=name, profiles=known.profiles, link=known.link, wait_s=seconds(wait_ns))
+def _view(name: str, peer: _Peer, now: int) -> PeerView:
+    reported_ns = peer.busy_until_ns - now
+    wait_ns = peer.booked_sum_ns + reported_ns if reported_ns > 0 else peer.booked_sum_ns
+    return PeerView(name=name, profiles=peer.profiles, link=peer.link, wait_s=seconds(wait_ns))

@@ -1,4 +1,4 @@
-"""Loads stages beside everything else: neither the loop nor a run waits for a load."""
+"""Loads stages in background threads: neither the loop nor a run waits for a load."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ Load = Callable[[LoadHandle], Pipeline]
 
 
 class Loader:
-    """A thread per load; they wait for each other where sessions are made. `crashed` hears of bugs, in that thread."""
+    """One thread for each load; the threads create their sessions one after the other.
 
-    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
-        self._crashed = crashed
+    fail: called with an unexpected error, in the load's thread.
+    """
+
+    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+        self._fail = fail
         self._loads: list[tuple[threading.Thread, LoadHandle]] = []
 
-    def start(self, what: str, load: Load, loaded: Callable[[Pipeline], None]) -> None:
-        """Call `loaded` from the load's thread when it is done; stages that cannot be loaded are logged."""
+    def start(self, name: str, load: Load, loaded: Callable[[Pipeline], None]) -> None:
+        """Call `loaded` in the load's thread when it is done; stages that cannot be loaded are logged."""
         handle = LoadHandle()
-        thread = threading.Thread(target=self._run, args=(what, load, loaded, handle), name=f"load-{what}", daemon=True)
+        thread = threading.Thread(target=self._run, args=(name, load, loaded, handle), name=f"load-{name}", daemon=True)
         self._loads.append((thread, handle))
         thread.start()
 
@@ -36,12 +39,12 @@ class Loader:
         for thread, _ in self._loads:
             thread.join(timeout=2.0)
 
-    def _run(self, what: str, load: Load, loaded: Callable[[Pipeline], None], handle: LoadHandle) -> None:
+    def _run(self, name: str, load: Load, loaded: Callable[[Pipeline], None], handle: LoadHandle) -> None:
         try:
             loaded(load(handle))
         except LoadCancelled:
             return
         except ModelError as error:
-            log.error("the stages of %s cannot be run: %s", what, error)
-        except BaseException as error:       # noqa: BLE001 - handed on, so that it ends the loop and not a thread
-            self._crashed(error)
+            log.error("the stages of %s cannot be run: %s", name, error)
+        except BaseException as error:       # noqa: BLE001 - passed on: a bug ends the loop, not only this thread
+            self._fail(error)

@@ -1,4 +1,4 @@
-"""What a robot's board offers: which variants it runs, how long each takes, which tensors go in. Deterministic."""
+"""What a robot's board offers: the variants that it runs, their run times, their input tensors. Deterministic."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.settings.cards import Card, RunTime, TensorSpec, crossing
 
-LEAST_S = 1e-6                       # no stage takes no time at all
+MIN_S = 1e-6                         # so that no profile has a run time of 0
 
 
 class Offer:
     """The variants that are worth running on one board.
 
-    cards: by model. times: by model and variant, on this board. staged: whether stages are loaded from the start.
-    `profiles`: by model, as announced. `staged`: models and variants whose stages are loaded from the start.
+    cards: by model. times: by model and variant, on this board. staged: whether to load all stages at the start.
+    `profiles`: by model, as advertised. `staged`: models and variants whose stages are loaded at the start.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Offer:
         ]
 
     def announce(self) -> list[Profile]:
-        """The profiles of all variants, as peers and the planner are told of them."""
+        """The profiles of all variants, as in the advert."""
         return [profile for some in self.profiles.values() for profile in some]
 
     def times(self, model: str, variant: str) -> VariantTimes:
@@ -47,19 +47,25 @@ class Offer:
         return self._times[model, variant]
 
     def inputs(self, model: str, frame: NDArray[np.uint8]) -> list[NDArray]:
-        """The tensors that travel when the request of a frame goes to a peer. Raises: ValueError for another shape."""
+        """The tensors that are sent when a peer runs a whole model on a frame, in the card's order.
+
+        Raises: ValueError if the frame's shape does not fit the model.
+        """
         card = self.cards[model]
         tensors = self.tasks[model].preprocess(frame)
         return [tensors[spec.name] for spec in card.inputs]
 
     def fits(self, model: str, variant: str, first: int, tensors: Sequence[NDArray]) -> bool:
-        """Whether these are the tensors that cross before a stage. True for a model or a variant that is not known."""
+        """Whether these tensors have the types and shapes of the boundary before stage `first`.
+
+        True for an unknown model or variant: the scheduler refuses these.
+        """
         card = self.cards.get(model)
         entry = card.variants.get(variant) if card else None
         if card is None or entry is None or first > len(entry.stages):
             return card is None or entry is None
-        takes: list[TensorSpec] = crossing(card, variant, first) if first else card.inputs
-        return [(spec.dtype, tuple(spec.shape)) for spec in takes] == [(t.dtype.name, t.shape) for t in tensors]
+        expected: list[TensorSpec] = crossing(card, variant, first) if first else card.inputs
+        return [(spec.dtype, tuple(spec.shape)) for spec in expected] == [(t.dtype.name, t.shape) for t in tensors]
 
     def _add(self, card: Card, variant: str, times: Times) -> None:
         entry = card.variants[variant]
@@ -67,7 +73,7 @@ class Offer:
         batches = paying(times.whole, times.batches) if entry.batch > 1 else []
         self._times[card.name, variant] = VariantTimes(whole_s, stages_s, [_quantiles_s(time) for time in batches])
         by_stage = [
-            StageProfile(max(stage_s[10], LEAST_S), max(stage_s[19], LEAST_S), _bytes(crossing(card, variant, k)))
+            StageProfile(max(stage_s[10], MIN_S), max(stage_s[19], MIN_S), _bytes(crossing(card, variant, k)))
             for k, stage_s in enumerate(stages_s)
         ]
         self.profiles.setdefault(card.name, []).append(Profile(

@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
 
-MOST_FRAMES = 1000                   # kept by one robot: 20 MB of those that the world sends
+MOST_FRAMES = 1000                   # in memory of one robot: 20 MB of 96 x 72 pixels
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One delivered outcome. `frame` is the index of the frame it was made from."""
+    """One delivered outcome. `frame` is the index of its frame."""
 
     request: RequestId
     model: str
     variant: str
-    agents: list[str]                # that ran a part of it, in order
+    agents: list[str]                # the agents that ran its legs, in order
     outcome: Outcome
     frame: int
 
 
 class Recording:
-    """Of one robot, in memory until it is written. Beyond the bound nothing more is kept, and `left_out` counts."""
+    """The recording of one robot, in memory until it is written. `left_out` counts the outcomes after it was full."""
 
     def __init__(self) -> None:
         self._frames: list[NDArray[np.uint8]] = []
@@ -38,7 +38,7 @@ class Recording:
         self.left_out = 0
 
     def keep(self, span: Span, outcome: Outcome, frame: NDArray[np.uint8]) -> None:
-        """A delivered outcome; streams that share a frame share it here, too."""
+        """Record a delivered outcome. A frame that several streams share is stored once."""
         index = next((i for i in range(len(self._frames) - 1, -1, -1) if self._frames[i] is frame), None)
         if index is None:
             if len(self._frames) >= MOST_FRAMES:

@@ -1,4 +1,4 @@
-"""The models that this robot holds in memory, whole and by stages, ready to run."""
+"""The models that this robot has in memory, whole and by stages."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 def read_offer(
     names: Iterable[str], board: Board, folder: Path | None, *, board_name: str = "", staged: bool = False
 ) -> Offer:
-    """What a board offers of these models, by the cards and profiles in a folder.
+    """The offer of a board for these models, from the cards and profiles in a folder.
 
-    staged: whether stages are loaded from the start. Raises: ModelError.
+    staged: whether to load all stages at the start. Raises: ModelError.
     """
     cards = {name: store.load_card(name, folder) for name in sorted(set(names))}
     times = {name: profiles.on_board(card, board_name, board, VERSION, folder) for name, card in cards.items()}
@@ -57,8 +57,8 @@ class Loaded:
         for given in givens:
             try:
                 each.append(self._tensors(given))
-            except ValueError as error:      # the others still run
-                log.warning("not run: %s", error)
+            except ValueError as error:      # the other inputs still run
+                log.warning("an input of a batch was not run: %s", error)
                 each.append(None)
         fitting = [tensors for tensors in each if tensors is not None]
         if not fitting:
@@ -69,7 +69,7 @@ class Loaded:
         return [None if tensors is None else next(made) for tensors in each]
 
     def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
-        """Run one stage on the tensors that cross before it, or the first stage on a frame. Raises: as `run` does."""
+        """Run one stage on the boundary tensors before it, or the first stage on a frame. Raises: as `run` does."""
         assert self.stages is not None       # the scheduler runs only stages that were loaded
         if isinstance(given, np.ndarray):
             tensors = self.task.preprocess(given)
@@ -85,10 +85,10 @@ class Loaded:
 
 
 class Sessions:
-    """Loads what a board offers, one model after the other (creating sessions concurrently is racy), and keeps it.
+    """Loads the models of an offer, one after the other (creating sessions concurrently is racy), and keeps them.
 
-    Stages are loaded at once where the offer says so, else each variant's when they are first wanted: they take as much
-    memory as the whole does. Raises: ModelError.
+    Stages are loaded at once if the offer says so; otherwise each variant's when they are first needed, since they take
+    as much memory as the whole model. Raises: ModelError.
     """
 
     def __init__(self, offer: Offer, board: Board, folder: Path | None) -> None:
@@ -117,7 +117,7 @@ class Sessions:
         return Pipeline(sessions, [spec.name for spec in card.inputs], [spec.name for spec in card.outputs])
 
     def adopt(self, model: str, variant: str, stages: Pipeline) -> None:
-        """From now on the stages of this variant can be run."""
+        """Add the loaded stages of a variant: they can run from now on."""
         self._loaded[model, variant] = dataclasses.replace(self._loaded[model, variant], stages=stages)
 
     def _providers(self, card: Card, variant: str) -> Sequence[Provider]:

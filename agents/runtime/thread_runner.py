@@ -1,6 +1,6 @@
 """The runner of the real host: executors are threads. ONNX Runtime releases the GIL while it runs.
 
-What a run does, and when it ends on an emulated board, is decided by `agents.runtime.emulation`.
+`agents.runtime.emulation` decides what a run does next, and when it ends on an emulated board.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Call = Callable[[], None]
 
 
 class _ThreadRun(Run):
-    """A run with what another thread needs to end it."""
+    """A run, with the handles by which another thread can end it."""
 
     def __init__(
         self, orders: Sequence[RunOrder], leg: Leg, loaded: Loaded, handle: RunHandle, stop: threading.Event | None
     ) -> None:
         super().__init__(orders, leg, loaded.times)
         self.loaded, self.handle = loaded, handle
-        self.stop = stop                             # ends the rest of a run that only lasts: emulated, or slowed
+        self.stop = stop                             # ends the wait after a run that is emulated or slowed down
 
     def end_now(self) -> None:
         self.handle.abort()
@@ -43,9 +43,9 @@ class _ThreadRun(Run):
 
 
 class ThreadRunner:
-    """The runner port: so many executors, each a thread.
+    """The runner port: each executor is a thread.
 
-    post: runs a call in the policy's thread. fail: hands an error of another thread to it. Threads call both.
+    post: runs a call in the policy's thread. fail: passes an error to that thread. Executors' threads call both.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class ThreadRunner:
         self._sessions, self._clock, self._post, self._fail = sessions, clock, post, fail
         self._emulation = Emulation(emulated=emulated, seed=seed)
         self._loader = Loader(fail)
-        self._told: Callable[[list[RunEnd]], None] = _nobody
-        self._loaded: Callable[[str, str], None] = _nobody
+        self._on_ended: Callable[[list[RunEnd]], None] = _not_attached
+        self._on_loaded: Callable[[str, str], None] = _not_attached
         self._waiting: queue.SimpleQueue[_ThreadRun | None] = queue.SimpleQueue()
-        self._current: dict[int, _ThreadRun] = {}                    # by work
-        self._handles = [RunHandle() for _ in range(executors + 1)]  # unused; making one takes 45 us, cold
+        self._current: dict[int, _ThreadRun] = {}                    # by the scheduler's key of the run
+        self._handles = [RunHandle() for _ in range(executors + 1)]  # a pool of unused ones: making one takes 45 us
         self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = 0
         self._threads = [
-            threading.Thread(target=self._serve, name=f"executor-{i}", daemon=True) for i in range(executors)
+            threading.Thread(target=self._run_forever, name=f"executor-{i}", daemon=True) for i in range(executors)
         ]
         for thread in self._threads:
             thread.start()
 
     def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
-        self._told, self._loaded = ended, loaded
+        self._on_ended, self._on_loaded = ended, loaded
 
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
         handle = self._handles.pop() if self._handles else RunHandle()
@@ -83,11 +83,11 @@ class ThreadRunner:
         if run is not None and run.abort(work):
             run.end_now()
 
-    def preempt(self, work: int, impatience: float) -> float | None:
+    def preempt(self, work: int, urgency: float) -> float | None:
         run = self._current.get(work)
         if run is None:
             return None
-        wait_s = run.preempt(impatience, self._clock.now_ns())
+        wait_s = run.preempt(urgency, self._clock.now_ns())
         if wait_s == 0.0:
             run.end_now()
         return wait_s or None
@@ -100,7 +100,7 @@ class ThreadRunner:
     def load_stages(self, model: str, variant: str) -> None:
         def adopt(stages: Pipeline) -> None:
             self._sessions.adopt(model, variant, stages)
-            self._loaded(model, variant)
+            self._on_loaded(model, variant)
 
         self._loader.start(
             f"{model}-{variant}", lambda handle: self._sessions.load_stages(model, variant, handle),
@@ -123,12 +123,12 @@ class ThreadRunner:
         for thread in self._threads:
             thread.join(timeout=2.0)
 
-    def _run_ended(self, run: _ThreadRun) -> None:
-        """In the policy's thread: tell of the ends first, since the next run may start with them, then count."""
+    def _finish(self, run: _ThreadRun) -> None:
+        """In the policy's thread: report the ends first, since the next run may start at once; then count."""
         ends = run.ends()
-        self._told(ends)
+        self._on_ended(ends)
         for end in ends:
-            if self._current.get(end.work) is run:       # what was preempted may be on again, in another run
+            if self._current.get(end.work) is run:       # a preempted one may already run again, in another run
                 del self._current[end.work]
             self._failed += end.ended == "failed"
         if not run.handle.aborted:
@@ -140,50 +140,50 @@ class ThreadRunner:
 
     # --- in an executor's thread ---
 
-    def _serve(self) -> None:
+    def _run_forever(self) -> None:
         try:
             while (run := self._waiting.get()) is not None:
                 self._run(run)
-                self._post(partial(self._run_ended, run))
-        except BaseException as error:       # noqa: BLE001 - handed on: a bug ends the loop, not only this thread
+                self._post(partial(self._finish, run))
+        except BaseException as error:       # noqa: BLE001 - passed on: a bug ends the loop, not only this thread
             self._fail(error)
 
     def _run(self, run: _ThreadRun) -> None:
         run.begin(self._clock.now_ns())
         try:
             if run.leg.whole:
-                self._whole(run)
+                self._run_whole(run)
             else:
-                self._stages(run)
+                self._run_stages(run)
         except Aborted:
             run.cut_short(self._clock.now_ns())
         except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
             run.fail(self._clock.now_ns())
             log.warning("run of %s failed: %s", run.orders[0].request, error)
 
-    def _whole(self, run: _ThreadRun) -> None:
+    def _run_whole(self, run: _ThreadRun) -> None:
         """Raises: Aborted, ValueError, RunFailed."""
         made: Sequence[Made | None]
         if len(run.orders) > 1:
             made = run.loaded.run_batch([order.given for order in run.orders], run.handle)
         else:
             made = [run.loaded.run(run.given, run.handle)]
-        self._wait_out(run)
+        self._wait_for_end(run)
         run.finish(made, self._clock.now_ns())
 
-    def _stages(self, run: _ThreadRun) -> None:
-        """Run what is left of a leg, or as much until it is told to leave. Raises: Aborted, ValueError, RunFailed."""
+    def _run_stages(self, run: _ThreadRun) -> None:
+        """Run the rest of a leg, or until it is preempted. Raises: Aborted, ValueError, RunFailed."""
         if run.leave:
             run.leave_unbegun(self._clock.now_ns())
             return
         more = True
         while more:
             made = run.loaded.run_stage(run.given, run.stage, run.handle)
-            self._wait_out(run)
+            self._wait_for_end(run)
             more = run.stage_over(made, self._clock.now_ns())
 
-    def _wait_out(self, run: _ThreadRun) -> None:
-        """Wait until a stage that was really run has lasted as long as it is to last. Raises: Aborted."""
+    def _wait_for_end(self, run: _ThreadRun) -> None:
+        """Wait after a stage until it has lasted as long as the emulation says. Raises: Aborted."""
         if run.stop is None:
             return
         assert run.began_ns is not None
@@ -193,5 +193,5 @@ class ThreadRunner:
             raise Aborted
 
 
-def _nobody(*_: object) -> None:
-    """Nobody is attached yet."""
+def _not_attached(*_: object) -> None:
+    """The callback until `attach` is called."""

@@ -1,8 +1,7 @@
-"""How much of its executors a robot keeps for its own streams, as far as these need it. Deterministic.
+"""How much of its executors a robot reserves for its own streams. Deterministic.
 
-Peers' runs are paid from a bucket of run time that fills as fast as the robot can spare it (a token bucket: Turner,
-IEEE Communications Magazine 24(10), 1986): what its own streams need of the share that it keeps is never given away,
-what they do not need is.
+Peers' runs are paid from a bucket of run time (a token bucket: Turner, IEEE Communications Magazine 24(10), 1986). It
+fills with the run time that the own streams leave over. The robot reserves what they need, up to its own share.
 """
 
 from __future__ import annotations
@@ -10,35 +9,35 @@ from __future__ import annotations
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.units import seconds
 
-BURST_S = 1.0                        # of the spare run time that may be used at once, per executor
+BURST_S = 1.0                        # size of the bucket, in seconds of its own filling
 
 
 class AdmissionBudget:
-    """`kept` is the share of all executors, 0 to 1."""
+    """`own_share` is the largest share of all executors that is reserved for own streams, 0 to 1."""
 
-    def __init__(self, kept: float, executors: int) -> None:
-        self._kept_s, self._executors = kept * executors, executors
-        self._needs: dict[str, float] = {}           # own stream -> run time a second, seconds
+    def __init__(self, own_share: float, executors: int) -> None:
+        self._reserved_s, self._executors = own_share * executors, executors
+        self._needs: dict[str, float] = {}           # own stream -> run time per second, seconds
         self._spare_s = BURST_S * executors
         self._at_ns = 0
 
-    def knows(self, stream: StreamSpec, run_s: float) -> None:
-        """A stream of this robot, and how long one run of it takes here."""
+    def add_stream(self, stream: StreamSpec, run_s: float) -> None:
+        """Set the need of a stream of this robot. run_s: how long one of its runs takes here."""
         self._needs[stream.name] = stream.rate_hz * run_s
 
-    def gives(self, run_s: float, now: int) -> bool:
-        """Whether a peer may have so much run time; if so it is taken."""
-        needed = min(self._kept_s, sum(self._needs.values()))
+    def take(self, run_s: float, now: int) -> bool:
+        """Take this much run time for a peer. Returns False, and takes none, if too little is left."""
+        needed = min(self._reserved_s, sum(self._needs.values()))
         if not needed:
             return True
         rate = self._executors - needed
         filled_s = self._spare_s + rate * seconds(now - self._at_ns)
         self._spare_s, self._at_ns = min(filled_s, BURST_S * rate), now
-        if run_s > self._spare_s < BURST_S * rate:           # from a full bucket even a long run is given, on credit
+        if run_s > self._spare_s < BURST_S * rate:           # a full bucket admits even a long run, on credit
             return False
         self._spare_s -= run_s
         return True
 
-    def takes_back(self, run_s: float) -> None:
-        """Run time that was given and not used."""
+    def give_back(self, run_s: float) -> None:
+        """Return run time that was taken and not used."""
         self._spare_s += run_s

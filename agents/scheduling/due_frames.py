@@ -1,4 +1,4 @@
-"""Which frames fall due on which stream. Deterministic."""
+"""Which frames are due on which stream. Deterministic."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from swarm.core.units import ns
 
 
 class DueFrames:
-    """Subsamples a camera to every stream's rate. Every frame that falls due becomes a request.
+    """Subsamples a camera to every stream's rate. Every due frame becomes a request.
 
-    Each stream of each robot begins at a phase of its own, as cameras that nobody synchronises would: otherwise the
-    team's requests all come at one instant.
+    Each stream of each robot starts at a drawn phase, as unsynchronised cameras do: otherwise all requests of the team
+    would arrive at the same time.
     """
 
     def __init__(self, streams: list[StreamSpec], robot: str, seed: int) -> None:
@@ -20,14 +20,14 @@ class DueFrames:
         self._next_ns: dict[str, int] = {}
 
     def due(self, captured_ns: int) -> list[StreamSpec]:
-        """Streams on which the frame taken at `captured_ns` falls due; a tenth of a period early still counts."""
+        """Streams on which the frame taken at `captured_ns` is due; a tenth of a period early still counts."""
         due: list[StreamSpec] = []
         for stream in self._streams:
             period_ns = ns(1.0 / stream.rate_hz)
             at_ns = self._next_ns.setdefault(stream.name, captured_ns + self._phase_ns[stream.name])
             if captured_ns < at_ns - period_ns // 10:
                 continue
-            behind = captured_ns - at_ns > period_ns             # a camera that stood still
+            behind = captured_ns - at_ns > period_ns             # the camera has paused
             self._next_ns[stream.name] = (captured_ns if behind else at_ns) + period_ns
             due.append(stream)
         return due

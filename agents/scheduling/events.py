@@ -1,4 +1,4 @@
-"""Events that the scheduler handles, and the commands that it answers with. All times in integer nanoseconds."""
+"""The events that the scheduler handles and the commands that it returns. All times are integer nanoseconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestArrived(Event, frozen=True, kw_only=True):
-    """A frame fell due on a stream of this robot."""
+    """A frame is due on a stream of this robot."""
 
     request: RequestId
     stream: StreamSpec
@@ -27,18 +27,18 @@ class RequestArrived(Event, frozen=True, kw_only=True):
 class StageAsked(Event, frozen=True, kw_only=True):
     """A peer asks for a run; the deadline is its budget counted from receipt, on our clock.
 
-    Its sender may be another one: that of the leg before.
+    The message may come from another agent than the owner: the agent of the leg before ours.
     """
 
     request: RequestId
-    peer: str                        # whose request it is
+    peer: str                        # the owner of the request
     model: str
     variant: str
     priority: int
     deadline_ns: int
     leg: Leg                         # ours
     route: list[Leg] = []            # the legs after ours
-    done: list[LegTimes] = []        # what peers' legs before ours took
+    done: list[LegTimes] = []        # times of the peers' legs before ours
 
 
 class StageCancelled(Event, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class StageCancelled(Event, frozen=True, kw_only=True):
 
 
 class StageDone(Event, frozen=True, kw_only=True):
-    """A run of our executor has ended; `ran` is False if it was aborted or failed."""
+    """A run on our executor has ended; `ran` is False if it was aborted or failed."""
 
     work: int
     started_ns: int
@@ -59,19 +59,19 @@ class StageDone(Event, frozen=True, kw_only=True):
     made: Made | None = None         # the result
 
 
-class SetAside(Event, frozen=True, kw_only=True):
-    """A run has left its executor before its end, as told. It goes on at stage `reached`, whose input is kept."""
+class Preempted(Event, frozen=True, kw_only=True):
+    """A run was preempted. It resumes later at `next_stage`; the input of that stage is kept."""
 
     work: int
     started_ns: int
     finished_ns: int
-    reached: int
-    cut: bool                        # within a stage, which is to be redone
+    next_stage: int
+    mid_stage: bool                  # aborted within `next_stage`, which runs again from its start
     overrun: bool = False
 
 
 class AnswerCame(Event, frozen=True, kw_only=True):
-    """A peer's result. Durations are on the clocks of those who ran it."""
+    """A peer's result. Each duration is measured on the clock of the peer that ran the leg."""
 
     request: RequestId
     peer: str
@@ -81,7 +81,7 @@ class AnswerCame(Event, frozen=True, kw_only=True):
 
 
 class Refused(Event, frozen=True, kw_only=True):
-    """A peer will not run it, could not be reached, or could not pass it on."""
+    """A peer refuses the request, cannot be reached, or could not pass it on."""
 
     request: RequestId
     peer: str
@@ -89,6 +89,8 @@ class Refused(Event, frozen=True, kw_only=True):
 
 
 class PeerLost(Event, frozen=True, kw_only=True):
+    """The failure detector has removed a peer."""
+
     peer: str
 
 
@@ -103,19 +105,21 @@ class LastSafeStart(TimerFired, frozen=True, kw_only=True):
 
 
 class BudgetSpent(TimerFired, frozen=True, kw_only=True):
-    """The deadline of a request has come."""
+    """The deadline of a request has passed."""
 
 
 class GivenUp(TimerFired, frozen=True, kw_only=True):
-    """Nobody waits for this peer's answer any longer."""
+    """The robot stops waiting for a peer's answer."""
 
 
 class PlanCame(Event, frozen=True, kw_only=True):
+    """The planner has sent a plan."""
+
     plan: Plan
 
 
 class StagesLoaded(Event, frozen=True, kw_only=True):
-    """The stages of a variant can be run one by one from now on."""
+    """The stages of a variant are loaded: it can run stage by stage from now on."""
 
     model: str
     variant: str
@@ -126,9 +130,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStage(Command, frozen=True, kw_only=True):
-    """Start a run on a free executor; `asker` is the peer it is for, empty for an own request.
+    """Start a run on a free executor. `asker`: the peer that owns the request, empty for an own request.
 
-    A leg that is not whole goes stage by stage. `resumed`: it begins with what was kept when it was set aside.
+    A leg that is not whole runs stage by stage. `resumed`: the run was preempted and starts with its kept input.
     """
 
     work: int
@@ -141,29 +145,29 @@ class RunStage(Command, frozen=True, kw_only=True):
 
 
 class RunBatch(Command, frozen=True, kw_only=True):
-    """Start runs of one variant, whole and never begun, as one on a free executor; each ends by an event of its own."""
+    """Start several whole runs of one variant as one batch on a free executor. Each ends with its own event."""
 
-    runs: list[RunStage]             # most urgent first
+    runs: list[RunStage]             # most urgent first; none has started before
 
 
 class Preempt(Command, frozen=True, kw_only=True):
-    """Have a run leave its executor, after its stage or within it; SetAside follows, or StageDone if it ends first.
+    """Preempt a run, after its stage or within it. Preempted follows, or StageDone if the run ends first.
 
-    What was started at once leaves at once.
+    All runs of a batch are preempted together.
     """
 
     work: int
-    impatience: float                # see `agents.scheduling.queue.preemption.cut_now`
+    urgency: float                   # see `agents.scheduling.queue.preemption.abort_stage_now`
 
 
 class AbortRun(Command, frozen=True, kw_only=True):
-    """A run is not wanted any more: stop it, unless others that started at once with it are. StageDone follows."""
+    """Stop a run that is no longer wanted, unless other runs of its batch are still wanted. StageDone follows."""
 
     work: int
 
 
 class LoadStages(Command, frozen=True, kw_only=True):
-    """Make the stages of a variant ready, beside everything else; StagesLoaded follows, unless they cannot be."""
+    """Load the stages of a variant in the background. StagesLoaded follows, unless loading fails."""
 
     model: str
     variant: str
@@ -172,7 +176,7 @@ class LoadStages(Command, frozen=True, kw_only=True):
 class SendStage(Command, frozen=True, kw_only=True):
     """Ask the peer of the first leg for a run of an own request.
 
-    Its input travels, or, where the first leg does not begin the model, `tensors`: the result of the leg at home.
+    tensors: the result of the leg at home; None where the first leg begins the model: then its input is sent.
     """
 
     request: RequestId
@@ -189,10 +193,10 @@ class SendStage(Command, frozen=True, kw_only=True):
 
 
 class PassOn(Command, frozen=True, kw_only=True):
-    """Send the result of a run for a peer on to the first leg of `asked.route`."""
+    """Send the result of a run for a peer on to the agent of the first leg of `asked.route`."""
 
     asked: StageAsked
-    times: LegTimes                  # of the run; the performer adds how long it was held
+    times: LegTimes                  # of the run; the performer adds how long the request was held
     made: Made | None = None
 
     @property
@@ -201,7 +205,7 @@ class PassOn(Command, frozen=True, kw_only=True):
 
 
 class StopSending(Command, frozen=True, kw_only=True):
-    """What was passed on is no longer wanted: send no more of it."""
+    """A request that was passed on is no longer wanted: drop the unsent rest of the message."""
 
     request: RequestId
     peer: str
@@ -215,17 +219,17 @@ class CancelStage(Command, frozen=True, kw_only=True):
 
 
 class Answer(Command, frozen=True, kw_only=True):
-    """Send the outcome of a run to the peer whose request it is."""
+    """Send the outcome of a run to the peer that owns the request."""
 
     request: RequestId
     peer: str
-    times: LegTimes                  # of the run; the performer adds how long it was held
+    times: LegTimes                  # of the run; the performer adds how long the request was held
     done: list[LegTimes] = []
     made: Made | None = None
 
 
 class Refuse(Command, frozen=True, kw_only=True):
-    """Tell a peer that its request will not be run, or not be passed on."""
+    """Tell a peer that its request will not be run or passed on."""
 
     request: RequestId
     peer: str
@@ -233,27 +237,27 @@ class Refuse(Command, frozen=True, kw_only=True):
 
 
 class Forget(Command, frozen=True, kw_only=True):
-    """A peer's request needs no more: its input may be dropped."""
+    """Drop the kept input of a peer's request."""
 
     request: RequestId
     peer: str
 
 
 class SetTimer(Command, frozen=True, kw_only=True):
-    """Hand `event` back at `at_ns`; one timer per kind of event and request."""
+    """Return `event` to the scheduler at `at_ns`; at most one timer for each kind of event and request."""
 
     at_ns: int
     event: TimerFired
 
 
 class CancelTimers(Command, frozen=True, kw_only=True):
-    """Forget all timers of a request."""
+    """Cancel all timers of a request."""
 
     request: RequestId
 
 
 class Deliver(Command, frozen=True, kw_only=True):
-    """A request has ended; it has an outcome unless it failed."""
+    """A request has ended; `outcome` is None if it failed."""
 
     span: Span
     outcome: Made | None = None

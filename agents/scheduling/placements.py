@@ -1,4 +1,4 @@
-"""The plan that this robot follows, while its lease holds. Deterministic."""
+"""The plan that this robot follows while the plan's lease is valid. Deterministic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from swarm.core.units import ns
 
 
 class Placements:
-    """The newest plan and what it says of one robot's streams."""
+    """The newest plan, and its placements of one robot's streams."""
 
     def __init__(self, robot: str) -> None:
         self._robot = robot
@@ -16,7 +16,7 @@ class Placements:
         self._placed: dict[str, Placement] = {}
 
     def adopt(self, plan: Plan, now: int) -> None:
-        """A newer plan, or the renewed lease of the same; an older epoch is ignored while the newer one holds."""
+        """Follow a plan, or renew the lease of the same plan. An older epoch is ignored while a newer one is valid."""
         if plan.epoch < self._epoch and now < self._until_ns:
             return
         self._epoch = plan.epoch
@@ -24,5 +24,5 @@ class Placements:
         self._placed = {p.stream: p for p in plan.placements if p.agent == self._robot}
 
     def placement(self, stream: str, now: int) -> Placement | None:
-        """Where a stream of this robot is to run, if a valid plan says so."""
+        """The placement of a stream of this robot, if a valid plan has one."""
         return self._placed.get(stream) if now < self._until_ns else None

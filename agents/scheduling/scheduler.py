@@ -1,4 +1,4 @@
-"""The scheduler of one robot: which run is next, what goes to a peer, and how every request ends exactly once.
+"""The scheduler of one robot: it orders runs, sends requests to peers, and ends every request exactly once.
 
 Deterministic: events in, commands out; `now` is an argument. The real loop and virtual time drive the same code.
 """
@@ -16,8 +16,8 @@ from agents.scheduling.guards import Guards, GuardStatistics
 from agents.scheduling.own_requests import ImpossibleEvent, OwnRequests
 from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics
 from agents.scheduling.placements import Placements
-from agents.scheduling.queue.batching import together
-from agents.scheduling.queue.preemption import impatience
+from agents.scheduling.queue.batching import batch_with
+from agents.scheduling.queue.preemption import preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
@@ -25,7 +25,7 @@ from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.core.units import seconds
 
-MOST_HELD = 16                       # runs that guards hold back, past which no peer's is looked at
+MAX_HELD_BACK = 16                   # when guards hold back this many runs, no further peer's run is considered
 
 
 class SchedulerStatistics(msgspec.Struct, frozen=True):
@@ -34,8 +34,8 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     submitted: int
     ended: dict[str, int]
     duplicates: int                  # answers after the end of their request, or of peers that were not asked
-    preempted: int                   # runs set aside for more urgent ones
-    cut: int                         # of these, within a stage
+    preempted: int                   # runs preempted for more urgent ones
+    preempted_mid_stage: int         # of these, aborted within a stage
     batches: int                     # runs of several inputs at once
     batched: int                     # requests in them
     guards: GuardStatistics
@@ -43,8 +43,11 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
 
 
 class Scheduler:
-    """`profiles` are this robot's own, by model; `executors` runs go on at once; `staged` are the models and variants
-    whose stages are loaded from the start; `own_share` of the executors is kept for own streams that need it."""
+    """Handles the events of one robot.
+
+    profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
+    whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
+    """
 
     def __init__(
         self, *, name: str, policy: str, profiles: dict[str, list[Profile]], peers: PeerTable, executors: int = 1,
@@ -57,38 +60,38 @@ class Scheduler:
         self._placements = Placements(name)
         self._budget = AdmissionBudget(own_share, executors)
         self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget)
-        self._streams: set[str] = set()              # of this robot, that were seen
-        self._ran: list[tuple[QueuedRun, float, bool, int]] = []     # to learn from: how long, to its end, when
-        self._preempted = self._cut = self._batches = self._batched = 0
+        self._streams: set[str] = set()              # own streams that are registered
+        self._recent_runs: list[tuple[QueuedRun, float, bool, int]] = []     # not learned from: took_s, completed, now
+        self._preempted = self._mid_stage = self._batches = self._batched = 0
         self._requests = OwnRequests(
             name, policy, self._variants, peers, self._queue, self._guards, self._placements)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
-        """What is to be done about an event. Raises: ImpossibleEvent."""
-        if self._ran or self._requests.ends:
-            self.reflect()
+        """The commands that an event causes. Raises: ImpossibleEvent."""
+        if self._recent_runs or self._requests.recent_ends:
+            self.learn()
         out: list[ev.Command] = []
         match event:
             case ev.RequestArrived(stream=stream):
                 if stream.name not in self._streams:
-                    self._meet(stream)
+                    self._add_stream(stream)
                 self._requests.arrived(event, now, out)
             case ev.StageDone():
-                self._done(event, now, out)
-            case ev.SetAside():
-                self._set_aside(event, now, out)
+                self._on_done(event, now, out)
+            case ev.Preempted():
+                self._on_preempted(event, now, out)
             case ev.AnswerCame():
                 self._requests.answered(event, now, out)
             case ev.Refused(request=request, peer=peer) if request.agent != self._name:
-                out += self._peer_requests.not_taken(request, peer)
+                out += self._peer_requests.forward_failed(request, peer)
             case ev.Refused():
                 self._requests.refused(event, now, out)
             case ev.LastSafeStart(request=request):
-                self._requests.last_safe(request, now)
+                self._requests.last_safe_start(request, now)
             case ev.BudgetSpent(request=request):
-                self._requests.spent(request, now, out)
+                self._requests.deadline_passed(request, now, out)
             case ev.GivenUp(request=request):
-                self._requests.given_up(request, now, out)
+                self._requests.answer_timed_out(request, now, out)
             case ev.PeerLost(peer=peer):
                 self._requests.lost(peer, now, out)
                 out += self._peer_requests.lost(peer, now)
@@ -99,35 +102,35 @@ class Scheduler:
             case ev.PlanCame(plan=plan):
                 self._placements.adopt(plan, now)
             case ev.StagesLoaded(model=model, variant=variant):
-                self._variants.loaded(model, variant)
+                self._variants.stages_loaded(model, variant)
             case _:
                 raise ImpossibleEvent(f"{self._name}: no rule for {event}")
         self._dispatch(now, out)
         return out
 
-    def reflect(self) -> None:
-        """Learn from the last event. Nobody waits for that: the performer calls it after the commands, or else the
-        next event does."""
-        for work, took_s, ended, now in self._ran:
-            if self._variants.ran(work, took_s, ended, now):
-                self._streams.clear()                        # they are met anew, at the speed that holds now
-        self._ran.clear()
-        self._requests.reflect()
+    def learn(self) -> None:
+        """Learn from the last events. This is kept off the critical path: the performer calls it after it has performed
+        the commands, and otherwise the next event does."""
+        for work, took_s, completed, now in self._recent_runs:
+            if self._variants.observe_run(work, took_s, completed, now):
+                self._streams.clear()                        # they register again, with the new run times
+        self._recent_runs.clear()
+        self._requests.learn()
 
     def busy_s(self, now: int) -> float:
-        """Work in hand, as peers are told: what is left of the runs and all that waits, per executor."""
+        """Work in hand, as reported to peers: the rest of the running runs and all waiting runs, per executor."""
         return self._queue.wait_s(now)
 
     def slowness(self, now: int) -> float:
-        """How many times as long as its board's profile says this robot takes."""
-        self.reflect()
-        if self._variants.rested(now):
+        """The factor by which this robot's runs take longer than its board's profile says."""
+        self.learn()
+        if self._variants.recover(now):
             self._streams.clear()
         return self._variants.slowness
 
-    def given_up(self) -> list[str]:
-        """What is given up now because not all requests can be met, in the order in which it was."""
-        self.reflect()
+    def shed(self) -> list[str]:
+        """The load shedding steps in force, in the order in which they were taken."""
+        self.learn()
         return [str(step) for step in self._requests.load_shedding.steps]
 
     def open_requests(self) -> int:
@@ -136,60 +139,60 @@ class Scheduler:
     def statistics(self) -> SchedulerStatistics:
         own = self._requests
         return SchedulerStatistics(
-            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._cut, self._batches, self._batched,
-            self._guards.statistics(), self._peer_requests.statistics(),
+            own.submitted, dict(own.ended), own.duplicates, self._preempted, self._mid_stage, self._batches,
+            self._batched, self._guards.statistics(), self._peer_requests.statistics(),
         )
 
-    def _meet(self, stream: StreamSpec) -> None:
-        """The first request of a stream of this robot."""
+    def _add_stream(self, stream: StreamSpec) -> None:
+        """Register a stream of this robot at its first request."""
         self._streams.add(stream.name)
-        self._variants.meets(stream.priority)
+        self._variants.add_own_priority(stream.priority)
         own = fastest(self._variants.profiles.get(stream.model, ()))
         if own is not None:
-            self._budget.knows(stream, own.p50_s)
-            self._guards.knows(stream.name, own.p95_s, stream.priority)
-            self._requests.load_shedding.meets(stream, own.p95_s)
+            self._budget.add_stream(stream, own.p50_s)
+            self._guards.add_stream(stream.name, own.p95_s, stream.priority)
+            self._requests.load_shedding.add_stream(stream, own.p95_s)
 
-    def _done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
+    def _on_done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
-        self._ran.append((work, seconds(event.finished_ns - event.started_ns), event.ran, now))
+        self._recent_runs.append((work, seconds(event.finished_ns - event.started_ns), event.ran, now))
         if work.asker:
             out += self._peer_requests.done(work, event, now)
         else:
             self._requests.done(work, event, now, out)
 
-    def _set_aside(self, event: ev.SetAside, now: int, out: list[ev.Command]) -> None:
-        """A run waits again; unless nobody wants it any more."""
+    def _on_preempted(self, event: ev.Preempted, now: int, out: list[ev.Command]) -> None:
+        """A preempted run waits again, unless it is no longer wanted."""
         ran_ns = event.finished_ns - event.started_ns
-        work = self._queue.set_aside(event.work, event.reached, ran_ns, event.cut, event.overrun, now)
+        work = self._queue.requeue(event.work, event.next_stage, ran_ns, event.mid_stage, event.overrun, now)
         if work is None:
-            self._done(ev.StageDone(
+            self._on_done(ev.StageDone(
                 work=event.work, started_ns=event.started_ns, finished_ns=event.finished_ns, ran=False
             ), now, out)
             return
         self._preempted += 1
-        self._cut += event.cut
+        self._mid_stage += event.mid_stage
         if not work.asker:
-            self._requests.set_aside(work, now, out)
+            self._requests.preempted(work, now, out)
 
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
-        """Start what is next while an executor is free, or have one freed; what cannot be in time is dropped."""
+        """Start waiting runs in order while an executor is free, then preempt less urgent runs; drop late ones."""
         if not self._queue.waiting():
             return
         running: list[QueuedRun] | None = None
-        held = 0
+        held_back = 0
         for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
                 self._drop(work, now, out)
-            elif (work.asker and held >= MOST_HELD) or self._guards.holds_back(work, now):
-                held += 1
+            elif (work.asker and held_back >= MAX_HELD_BACK) or self._guards.holds_back(work, now):
+                held_back += 1
             elif self._queue.free():
-                if self._start(work, now, out):              # a guard less: what it held back may go, too
+                if self._start(work, now, out):              # a guard is gone: runs that it held back may start
                     self._dispatch(now, out)
                     return
             else:
                 running = self._queue.running() if running is None else running
-                if not self._makes_room(running, work, now, out):
+                if not self._preempt_for(running, work, now, out):
                     return
 
     def _drop(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
@@ -200,37 +203,37 @@ class Scheduler:
             self._requests.expired(work, now, out)
 
     def _start(self, work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
-        """Start a run, with others if they may join it. Returns whether this lifts a guard."""
+        """Start a run, in a batch if others can join it. Returns whether this disarms a guard."""
         works = [work]
-        if work.profile.batch_s and self._queue.waiting() > 1 and self._queue.free() == 1:   # else they run beside it
-            works = together(
-                work, self._queue.in_order(now), now, until_ns=self._guards.needed_ns(work.request),
-                in_steps=self._variants.knows_above(work.priority, now),
+        if work.profile.batch_s and self._queue.waiting() > 1 and self._queue.free() == 1:   # else they run in parallel
+            works = batch_with(
+                work, self._queue.in_order(now), now, until_ns=self._guards.next_start_ns(work.request),
+                in_steps=self._variants.expects_above(work.priority, now),
             )
         self._queue.start(works, now)
         if len(works) == 1:
             out.append(_run(work))
-            return not work.asker and self._guards.lift(work.request)
+            return not work.asker and self._guards.disarm(work.request)
         out.append(ev.RunBatch(runs=[_run(each) for each in works]))
         self._batches += 1
         self._batched += len(works)
-        return sum(self._guards.lift(each.request) for each in works if not each.asker) > 0
+        return sum(self._guards.disarm(each.request) for each in works if not each.asker) > 0
 
-    def _makes_room(self, running: list[QueuedRun], work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
-        """Whether one of these runs, the least urgent that can, gives way to one that waits; it is taken off the list.
+    def _preempt_for(self, running: list[QueuedRun], work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
+        """Preempt the least urgent of these runs that can be preempted for a waiting one, and remove it from the list.
 
-        It is told so once, and again where more is at stake.
+        A run is told again only if the urgency has grown. Returns whether an executor becomes free.
         """
         while running:
             run = running.pop(0)
-            if run.aborted:                                  # its executor is as good as free
+            if run.aborted:                                  # its executor is about to become free
                 return True
-            how = impatience(run, work, now)
-            if how is None:
+            urgency = preempt_urgency(run, work, now)
+            if urgency is None:
                 continue
-            if run.impatience is None or how > run.impatience:
-                self._queue.told(run, how)
-                out.append(ev.Preempt(work=run.key, impatience=how))
+            if run.urgency is None or urgency > run.urgency:
+                self._queue.mark_preempting(run, urgency)
+                out.append(ev.Preempt(work=run.key, urgency=urgency))
             return True
         return False
 

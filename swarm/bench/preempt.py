@@ -92,7 +92,7 @@ class Fcfs:
             ))
         return out
 
-    def reflect(self) -> None:
+    def learn(self) -> None:
         """It learns nothing."""
 
 
@@ -182,7 +182,7 @@ class _Way:
         self.block.submitted = self._rig.submitted
         if isinstance(self._scheduler, Scheduler):
             statistics = self._scheduler.statistics()
-            self.block.preempted, self.block.cut = statistics.preempted, statistics.cut
+            self.block.preempted, self.block.cut = statistics.preempted, statistics.preempted_mid_stage
         return self.block
 
     def _next(self) -> None:

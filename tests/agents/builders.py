@@ -16,7 +16,7 @@ BOOT = 1
 def profile(
     model: str = "detector", p50_s: float = 0.030, variant: str = "int8", stages: int = 0, spread: float = 1.2
 ) -> Profile:
-    """A variant, cut into so many equal stages; its p95 is `spread` times its p50."""
+    """A variant with this many equal stages; its p95 is `spread` times its p50."""
     p95_s = p50_s * spread
     return Profile(
         model=model, variant=variant, p50_s=p50_s, p95_s=p95_s, memory_bytes=1, accuracy=0.9, input_bytes=20_000,
@@ -29,10 +29,10 @@ def stream(name: str = "detect", model: str = "detector", deadline_s: float = 0.
 
 
 def peer_table(**peers: list[Profile]) -> PeerTable:
-    """Peers heard at time 0, with these profiles."""
+    """Peers that are alive at time 0, with these profiles."""
     known = PeerTable()
     for name, profiles in peers.items():
-        known.heard(name, BOOT, 0.0, 0)
+        known.update(name, BOOT, 0.0, 0)
         known.advertised(name, BOOT, Advert(board="b", executors=1, profiles=profiles, streams=[]))
     return known
 
@@ -40,7 +40,7 @@ def peer_table(**peers: list[Profile]) -> PeerTable:
 def scheduler(
     policy: str = "greedy", known: PeerTable | None = None, *, stages: int = 0, loaded: bool = True, **own: float
 ) -> Scheduler:
-    """A robot `me` whose models take these seconds, in so many equal stages, which are loaded."""
+    """A robot `me` whose models take these times, seconds, each in `stages` equal stages."""
     profiles = [profile(model, s, stages=stages) for model, s in own.items()]
     return robot(profiles, policy, known, loaded=list(own) if loaded and stages else [])
 

@@ -1,4 +1,4 @@
-"""A store with the shipped detector in four stages, whatever the shipped card says of stages."""
+"""A store with the shipped detector in four stages, independent of the stages on the shipped card."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def store_with_stages(folder: Path) -> Path:
 
 
 def hold(names: Iterable[str], board: Board, folder: Path, *, staged: bool = False) -> tuple[Offer, Sessions]:
-    """What a board offers of these models, and the models in memory."""
+    """The offer of a board for these models, and the models in memory."""
     offer = read_offer(names, board, folder, staged=staged)
     return offer, Sessions(offer, board, folder)
 
 
 def run_leg(loaded: Loaded, given: Given, leg: Leg) -> Made:
-    """As an executor runs it."""
+    """Run it as an executor does."""
     if leg.whole:
         return loaded.run(given, RunHandle())
     for stage in range(leg.first, leg.last - 1):

@@ -1,4 +1,4 @@
-"""One agent as its own process, with the launcher, the world and a peer played by the test over real sockets."""
+"""One agent as its own process; the test plays the launcher, the world and a peer over real sockets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCAN = np.full(LIDAR.beams, 3.0, np.float32)
 
 
 class Stage:
-    """The agent under test and everybody it talks to."""
+    """The agent under test and all members that it talks to."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.net = Net()
@@ -50,7 +50,7 @@ class Stage:
         self.frames = 0
 
     def up(self, *before: msg.Body) -> None:
-        """Until it is in the roster and streams; `before`: what the launcher says to it just before the start."""
+        """Wait until it is in the roster and streams. before: the launcher's message just before the start."""
         ready = self.wait("launcher", msg.Ready)
         members = [ready.member, *(e.member for e in (self.world, self.peer, self.planner))]
         for endpoint in self.net.endpoints:
@@ -82,7 +82,7 @@ class Stage:
         return self.got(who, kind)[count - 1]
 
     def first_request(self) -> msg.Submitted:
-        """Frames until one falls due: a stream begins at a phase of its own."""
+        """Send frames until one is due: each stream starts at its own phase."""
         def due() -> bool:
             if not self.got("launcher", msg.Submitted):
                 self.sense_now()
@@ -146,7 +146,7 @@ def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
     assert stage.end() == (0, "")
 
 
-def test_it_serves_peers_and_refuses_what_makes_no_sense(stage: Stage) -> None:
+def test_it_serves_peers_and_refuses_invalid_requests(stage: Stage) -> None:
     stage.up()
 
     def ask(sequence: int, tensors: Any = (IMAGE,), *, agent: str = "mule", model: str = "detector",
@@ -200,7 +200,7 @@ def test_it_offloads_by_plan_and_takes_the_work_home_when_the_peer_falls_silent(
     assert any(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened))
 
 
-def test_strangers_and_those_who_may_not_are_not_obeyed(stage: Stage) -> None:
+def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) -> None:
     stage.up()
     stage.first_request()
     stranger = stage.net.endpoint("mallory")

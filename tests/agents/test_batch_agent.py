@@ -1,4 +1,4 @@
-"""One agent as its own process that several robots ask at the same time: it answers each, from runs of several."""
+"""One agent as its own process; several robots ask it at the same time, and it answers each, from batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.agents.test_agent import Stage
 from tests.patience import HANG_S
 
 SLOW = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")
-"""Here the detector takes some 120 ms: what is asked for meanwhile waits."""
+"""Here the detector takes about 120 ms: requests that arrive meanwhile wait."""
 
 ASKS = 6
 
@@ -43,7 +43,7 @@ def held(offer: Offer) -> Sessions:
     return Sessions(offer, SLOW, ARTEFACTS)
 
 
-def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: Sessions) -> None:
+def test_requests_of_peers_at_the_same_time_run_as_a_batch(carrier: Stage, held: Sessions) -> None:
     carrier.up()
     images = np.load(GOLDEN)["images"][:ASKS]
     asked = 0
@@ -68,7 +68,7 @@ def test_what_peers_ask_for_at_the_same_time_runs_at_once(carrier: Stage, held: 
     assert carrier.end() == (0, "")
 
 
-def test_what_the_profile_says_of_runs_of_several_is_told_to_peers(carrier: Stage, offer: Offer) -> None:
+def test_batch_run_times_of_the_profile_are_advertised(carrier: Stage, offer: Offer) -> None:
     carrier.up()
     carrier.send(carrier.peer, msg.Heartbeat(sequence=1))
     advert = carrier.wait("mule", msg.Advert)

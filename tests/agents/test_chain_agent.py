@@ -21,7 +21,7 @@ from tests.agents.test_agent import IMAGE, Stage
 
 
 class Chain(Stage):
-    """The agent under test with two peers that are alive and can do what it can."""
+    """The agent under test, and two peers that are alive and run the same models."""
 
     def __init__(self, folder: Path, models: Path, **settings: Any) -> None:
         super().__init__(folder, models=str(models), behaviour="", **{"policy": "split:2", **settings})
@@ -38,7 +38,7 @@ class Chain(Stage):
         self.profiles = self.wait("mule", msg.Advert).profiles
 
     def beat(self, *silent: str) -> None:
-        """Peers say that they live, and what they can do; `silent` ones do not even answer."""
+        """Peers send heartbeats and adverts; `silent` ones send nothing."""
         self.net.silent = set(silent)
         for endpoint in (self.peer, self.ox):
             if endpoint.member.name not in silent:
@@ -47,7 +47,7 @@ class Chain(Stage):
                     endpoint.send("rover", msg.Advert(board="b", executors=1, profiles=self.profiles, streams=[]))
 
     def until(self, who: str, kind: type[Any], *silent: str, frames: bool = False) -> Any:
-        """The first message of a kind that somebody gets, while peers stay alive."""
+        """The first message of a kind that a member gets, while peers stay alive."""
         def came() -> bool:
             self.beat(*silent)
             if frames:
@@ -58,7 +58,7 @@ class Chain(Stage):
         return self.got(who, kind)[0]
 
     def tensors(self, who: str) -> list[np.ndarray]:
-        """What came with the first ask that somebody got."""
+        """The tensors of the first request that a member got."""
         return next(m.tensors for m in self.net.got[who] if isinstance(m.body, msg.StageAsk))
 
 
@@ -113,7 +113,7 @@ def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: C
     assert chain.end()[0] == 0
 
 
-def test_asks_that_make_no_sense_are_refused_to_who_sent_them(chain: Chain, held: Sessions) -> None:
+def test_invalid_requests_are_refused_to_their_sender(chain: Chain, held: Sessions) -> None:
     chain.up()
     between = made(held, FRAME, Leg("mule", 0, 1))
 
@@ -169,7 +169,7 @@ def test_it_begins_chains_and_comes_home_when_an_agent_of_it_falls_silent(chain:
     assert chain.end()[0] == 0
 
 
-def test_what_it_was_told_is_recorded_by_the_time_that_it_has_drained(tmp_path: Path, models: Path) -> None:
+def test_all_outcomes_are_recorded_when_it_has_drained(tmp_path: Path, models: Path) -> None:
     chain = Chain(tmp_path, models, record=str(tmp_path / "recordings"))
     try:
         chain.up()

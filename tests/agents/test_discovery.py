@@ -1,4 +1,4 @@
-"""Agents on boards, where nobody starts them: they find each other by what any member tells them."""
+"""Agents on boards, without a launcher: they find each other through any member."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="
 
 
 class Field:
-    """A real agent, `rover`, that was told of `mule` alone; everybody else is played by the test."""
+    """A real agent, `rover`, that knows only `mule`; the test plays all others."""
 
     def __init__(self, folder: Path) -> None:
         self.net = Net()
@@ -71,7 +71,7 @@ def field(tmp_path: Path) -> Iterator[Field]:
     assert field.close() == 0
 
 
-def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:
+def test_a_newcomer_learns_of_all_members_and_they_of_it(field: Field) -> None:
     field.heard("mule", msg.Heartbeat)
     late = field.newcomer("late")
     assert {m.name for m in field.heard("late", msg.Introduction).members} == {"rover", "mule"}
@@ -83,7 +83,7 @@ def test_a_newcomer_is_told_of_all_and_all_of_it(field: Field) -> None:
     field.heard("late", msg.Advert)
 
 
-def test_one_that_comes_again_at_another_address_is_found_there(field: Field) -> None:
+def test_a_member_that_returns_at_another_address_is_found_there(field: Field) -> None:
     first = field.newcomer("late")
     field.heard("late", msg.Heartbeat)
     first.close()

@@ -39,7 +39,7 @@ def boxes(score: float) -> Detections:
 
 
 class Duo:
-    """`rover`, which has the stream and a weak board, and `mule`, which has a strong one; a launcher and a world."""
+    """`rover` with the stream and a weak board, `mule` with a strong board, a launcher and a world."""
 
     def __init__(self) -> None:
         self.stage = Stage()
@@ -83,7 +83,7 @@ class Duo:
         return [m.body.span for m in self.launcher.got if isinstance(m.body, msg.Ended)]
 
     def last_on(self, name: str) -> Span:
-        """The first request from now on that ends on this robot."""
+        """The next request of this robot that ends."""
         seen = len(self.ended())
         self.stage.until(lambda: any(span.ran_on == name for span in self.ended()[seen:]))
         return next(span for span in self.ended()[seen:] if span.ran_on == name)

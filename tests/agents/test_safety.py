@@ -1,4 +1,4 @@
-"""No robot depends on another, nor on its own models, to stay safe: what keeps it from hitting things is the lidar."""
+"""No robot depends on another robot or on its own models to stay safe: only its lidar prevents collisions."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ class Crowd:
                         self._send(
                             life, name, lambda at, a=about, b=boot, s=silent, me=life: self._told(at, me, a, b, s))
                 case Joined(name=name, boot=boot):
-                    assert life.peers.heard(name, boot, 0.0, self.now), "it was there already"
+                    assert life.peers.update(name, boot, 0.0, self.now), "it was there already"
                     life.peers.advertised(name, boot, ADVERT)
                 case Failed(name=name):
                     assert life.peers.lost(name), "it was not there"

@@ -29,7 +29,7 @@ class CameraView:
                 self.focal_px * self._pitch_sin + up * self._pitch_cos)
 
     def project(self, ahead_m: float, left_m: float, up_m: float) -> tuple[float, float] | None:
-        """Pixel (u, v) of a point in the body frame, or None when the point is not in front of the camera."""
+        """Pixel (u, v) of a point in the body frame, or None if the point is not in front of the camera."""
         dx, dz = ahead_m - self.mount_x_m, up_m - self.mount_z_m
         depth = dx * self._pitch_cos + dz * self._pitch_sin
         if depth < 0.05:

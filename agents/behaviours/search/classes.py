@@ -1,4 +1,4 @@
-"""What the models of the search tell apart, and what is known of each kind of target. One list for all parts."""
+"""The classes of the search's models, and the dimensions of each kind of target. All parts use these lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TARGET_CLASSES = ("casualty", "beacon", "hazard")
 """Labels of a detection, by class index."""
 
 HEIGHT_M = {"casualty": 0.61, "beacon": 0.81, "hazard": 0.61}
-"""Typical height of a target."""
+"""Typical height of a target, metres."""
 
 HALF_DEPTH_M = {"casualty": 0.22, "beacon": 0.12, "hazard": 0.21}
-"""From the near side of a target to its middle."""
+"""Distance from the near side of a target to its centre, metres."""

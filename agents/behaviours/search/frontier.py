@@ -1,4 +1,4 @@
-"""Where to go next, and how to get there, on the known part of the map."""
+"""Path planning and the choice of a place to explore, on the known part of the map."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from agents.behaviours.search.occupancy_map import CELL_M, CELLS, FREE, LOOKED, 
 Bools = NDArray[np.bool_]
 
 UNREACHED = np.iinfo(np.int32).max
-MATE_BLOCKS_M = 1.6                  # a teammate further away will have moved on
+MATE_BLOCKS_M = 1.6                  # a teammate blocks cells up to this distance; beyond it will have moved on
 SLOW = 2                             # extra steps for a cell that is two cells from an obstacle
-_W = CELLS + 2                       # with a rim, so that neighbours need no bounds check
+_W = CELLS + 2                       # with a border, so that neighbours need no bounds check
 _FOUR = np.array([1, -1, _W, -_W])
 _EIGHT = np.array([1, -1, _W, -_W, _W + 1, _W - 1, -_W + 1, -_W - 1])
-_GAIN_REACH = 4                      # cells: a goal is taken to reveal this much around it
+_GAIN_REACH = 4                      # cells: a visit is assumed to reveal this much around a place
 _MIN_GAIN_M2 = 0.4                   # a place that reveals less is no goal
-_UNLOOKED_SHARE = 0.6                # worth of a known cell not yet looked at, against an unknown one
+_UNLOOKED_SHARE = 0.6                # value of a free cell not yet looked at, relative to an unknown one
 _MATE_REACH_M = 4.0
 _XS = (np.arange(CELLS) + 0.5) * CELL_M - CELLS * CELL_M / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """Distances on foot from where the robot stands."""
+    """Path lengths from the robot's cell."""
 
-    steps: NDArray[np.int32]         # [cells, cells], in cells of path; UNREACHED elsewhere
-    passable: Bools                  # [cells, cells], where the robot's centre may be
+    steps: NDArray[np.int32]         # [cells, cells], in cells; UNREACHED if there is no path
+    passable: Bools                  # [cells, cells], cells where the robot's centre may be
 
     def distance_m(self) -> NDArray[np.float64]:
         """[cells, cells], metres, infinite where unreached."""
@@ -53,24 +53,24 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """Influences on the choice of a goal, besides gain and path."""
+class Preferences:
+    """Inputs to the choice of a goal, besides gain and path length."""
 
-    x_m: float                       # the robot
+    x_m: float                       # pose of the robot
     y_m: float
     heading_rad: float
     mate_goals: Sequence[tuple[float, float]] = ()
-    mates: Sequence[tuple[float, float]] = ()                    # where teammates are
-    banned: Sequence[tuple[float, float]] = ()                   # goals that could not be reached lately
-    current: tuple[float, float] | None = None                   # the goal so far: preferred a little
+    mates: Sequence[tuple[float, float]] = ()                    # positions of teammates
+    banned: Sequence[tuple[float, float]] = ()                   # goals that recently could not be reached
+    current: tuple[float, float] | None = None                   # the present goal: preferred a little
     sector_rad: float | None = None                              # direction to prefer while the team is together
 
 
 def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = ()) -> Field:
-    """Distances from (x, y) through free cells that keep off obstacles; teammates at `soft` are gone around when close.
+    """Path lengths from (x, y) through free cells away from obstacles. soft: positions of teammates to drive around.
 
     A wavefront whose steps alternate between 4 and 8 neighbours (an octagonal metric, within 8 % of the straight
-    line); cells close to obstacles are entered late, so paths keep to the middle where there is room.
+    line). Cells close to obstacles cost extra steps, so paths keep to the middle where there is room.
     """
     solid = states == OCCUPIED
     near = _grown(solid)
@@ -85,13 +85,13 @@ def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tupl
             slow[max(ty - 3, 0):ty + 4, max(tx - 3, 0):tx + 4] = True
     iy, ix = cell_of(x_m, y_m)
     home = slice(max(iy - 1, 0), iy + 2), slice(max(ix - 1, 0), ix + 2)
-    passable[home] |= ~solid[home]                               # a robot that stands too close may leave
+    passable[home] |= ~solid[home]                               # a robot too close to an obstacle can leave
     passable[iy, ix] = True
     return Field(steps=_wave(passable, slow, iy, ix), passable=passable)
 
 
 def _wave(passable: Bools, slow: Bools, iy: int, ix: int) -> NDArray[np.int32]:
-    """Steps from a cell: buckets by depth (Dial's algorithm), each bucket expanded as one array."""
+    """Steps from a cell, by Dial's algorithm: buckets by depth, each expanded as one array."""
     wide = np.zeros((_W, _W), bool)
     wide[1:-1, 1:-1] = passable
     late = np.zeros((_W, _W), bool)
@@ -126,9 +126,10 @@ def _wave(passable: Bools, slow: Bools, iy: int, ix: int) -> NDArray[np.int32]:
 
 
 def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """[cells, cells]: floor that is still to be seen around each cell, in m2; known but not looked at counts in part.
+    """[cells, cells]: unseen floor around each cell, m2. A free cell that was not looked at counts in part.
 
-    Only unknown cells within 1 m of free ones count, and walls stop the count, so that floor outside does not count.
+    Unknown cells count only within 1 m of free ones and not behind walls, so that floor outside the building is left
+    out.
     """
     unknown = states == UNKNOWN
     known_free = (states == FREE) | (states == LOOKED)
@@ -145,7 +146,7 @@ def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def unseen_centre(states: NDArray[np.uint8], iy: int, ix: int) -> tuple[float, float] | None:
-    """The middle (x, y) of the cells around a cell that are still to be seen, or None when there are none."""
+    """The centre (x, y) of the unseen cells around a cell, or None if there are none."""
     y0, x0 = max(iy - _GAIN_REACH, 0), max(ix - _GAIN_REACH, 0)
     near = states[y0:iy + _GAIN_REACH + 1, x0:ix + _GAIN_REACH + 1]
     rows, columns = np.nonzero((near == UNKNOWN) | (near == FREE))
@@ -164,32 +165,32 @@ def box_sum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
     return (total[np.ix_(high, high)] - total[np.ix_(low, high)] - total[np.ix_(high, low)] + total[np.ix_(low, low)])
 
 
-def choose(area: Field, gain_m2: NDArray[np.float64], wishes: Wishes) -> tuple[int, int] | None:
-    """The reachable cell (iy, ix) of best utility, or None when nothing is worth a visit; ties go to the south-west.
+def choose(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences) -> tuple[int, int] | None:
+    """The reachable cell (iy, ix) of best utility, or None if no cell is worth a visit; ties go to the south-west.
 
-    Utility in metres of path: the floor that a place would reveal, minus the way there and the turn towards it, minus
-    closeness to teammates and to their goals.
+    Utility in metres of path: the floor that a visit would reveal, minus the path, minus the turn towards it, minus
+    penalties for being close to teammates and to their goals.
     """
     open_ = (area.steps != UNREACHED) & (gain_m2 >= _MIN_GAIN_M2)
     if not open_.any():
         return None
     iy, ix = np.nonzero(open_)
     x, y = _XS[ix], _XS[iy]
-    way_m = area.steps[iy, ix] * CELL_M
-    utility = 4.0 * np.sqrt(gain_m2[iy, ix]) - way_m
-    bearing = np.arctan2(y - wishes.y_m, x - wishes.x_m)
-    turn = np.abs((bearing - wishes.heading_rad + np.pi) % (2 * np.pi) - np.pi)
+    path_m = area.steps[iy, ix] * CELL_M
+    utility = 4.0 * np.sqrt(gain_m2[iy, ix]) - path_m
+    bearing = np.arctan2(y - preferences.y_m, x - preferences.x_m)
+    turn = np.abs((bearing - preferences.heading_rad + np.pi) % (2 * np.pi) - np.pi)
     utility -= 0.5 * turn
-    for gx, gy in wishes.mate_goals:
+    for gx, gy in preferences.mate_goals:
         utility -= 6.0 * np.maximum(0.0, 1.0 - np.hypot(x - gx, y - gy) / _MATE_REACH_M)
-    for mx, my in wishes.mates:
+    for mx, my in preferences.mates:
         utility -= 3.0 * np.maximum(0.0, 1.0 - np.hypot(x - mx, y - my) / 2.5)
-    for bx, by in wishes.banned:
+    for bx, by in preferences.banned:
         utility[np.hypot(x - bx, y - by) < 0.9] -= 30.0
-    if wishes.sector_rad is not None:
-        utility += 2.0 * np.cos(bearing - wishes.sector_rad)
-    if wishes.current is not None:
-        utility += 1.5 * (np.hypot(x - wishes.current[0], y - wishes.current[1]) < 0.8)
+    if preferences.sector_rad is not None:
+        utility += 2.0 * np.cos(bearing - preferences.sector_rad)
+    if preferences.current is not None:
+        utility += 1.5 * (np.hypot(x - preferences.current[0], y - preferences.current[1]) < 0.8)
     best = int(utility.argmax())
     return int(iy[best]), int(ix[best])
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search import frontier
-from agents.behaviours.search.frontier import Field, Wishes
+from agents.behaviours.search.frontier import Field, Preferences
 from agents.behaviours.search.occupancy_map import CELL_M, CELLS, OCCUPIED, cell_of, centre_of, line_free
 from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import Mate, Point, outward
@@ -18,14 +18,14 @@ from agents.behaviours.search.track import Track
 from swarm.core.policy import draw
 from swarm.core.protocol.world import Pose
 
-STAND_OFF_M = (0.85, 1.9)            # from where a track is confirmed
-VISIT_WAY_M = 9.0                    # a track further away on foot is left for later
+STAND_OFF_M = (0.85, 1.9)            # range of distances from which a track is confirmed
+VISIT_PATH_M = 9.0                   # a track with a longer path to it is left for later
 VISIT_NS = 15_000_000_000            # a track that is not confirmed after this is left alone
 REVISIT_NS = 40_000_000_000          # until this long after the first visit
-STAND_NS = 2_000_000_000             # at one stand-off; then another is tried
-STAY_NS = 1_600_000_000              # at a place to explore
-BAN_NS = 20_000_000_000
-IDLE_NS = 6_000_000_000              # a robot that stays within IDLE_M for so long goes somewhere else
+STAND_NS = 2_000_000_000             # time at one stand-off; then another is tried
+STAY_NS = 1_600_000_000              # time at a place to explore
+BAN_NS = 20_000_000_000              # a banned goal is avoided for this long
+IDLE_NS = 6_000_000_000              # a robot that stays within IDLE_M for this long goes somewhere else
 IDLE_M = 0.4
 STROLL_NS = 5_000_000_000
 ARRIVED_M = 0.35
@@ -45,13 +45,13 @@ class Goal:
     """A place to go to, the path, and the point to look at from there."""
 
     kind: str                        # confirm | explore | patrol | wait
-    at: Point                        # told to teammates: the track, or the place
+    at: Point                        # the track or the place; shared with teammates
     path: tuple[Point, ...] = ()     # empty when the robot is there
     face: Point | None = None
 
 
 class Goals:
-    """Chooses goals, and remembers goals that did not work."""
+    """Chooses goals, and remembers goals that failed."""
 
     def __init__(self, name: str, seed: int) -> None:
         self._name, self._seed = name, seed
@@ -60,7 +60,7 @@ class Goals:
         self._arrived: tuple[float, float, int] | None = None    # explored place, ns of arrival
         self._patrol: Point | None = None
         self._patrols = 0
-        self._moved: tuple[float, float, int] | None = None      # where and when (ns) the robot last got somewhere
+        self._moved: tuple[float, float, int] | None = None      # place and time (ns) of the last move beyond IDLE_M
         self._stroll_until = 0
 
     def ban(self, goal: Goal, now: int) -> None:
@@ -70,12 +70,12 @@ class Goals:
 
     def pick(self, pose: Pose, states: NDArray[np.uint8], targets: Targets, mates: dict[str, Mate],
              current: Goal | None, now: int) -> Goal:
-        """The first rule that gives a goal. `mates` are the teammates heard lately."""
+        """The goal of the first rule that gives one. mates: the teammates with a recent note."""
         self._bans = [b for b in self._bans if b[2] > now]
         here = pose.x_m, pose.y_m
         if self._moved is None or math.dist(self._moved[:2], here) > IDLE_M:
             self._moved = (*here, now)
-        elif now - self._moved[2] > IDLE_NS:                     # it changes goals to and fro, or reaches none
+        elif now - self._moved[2] > IDLE_NS:                     # it alternates between goals, or reaches none
             self._moved, self._stroll_until, self._patrol = (*here, now), now + STROLL_NS, None
         area = frontier.field(states, pose.x_m, pose.y_m, [(m.pose.x_m, m.pose.y_m) for m in mates.values()])
         if now < self._stroll_until:
@@ -89,21 +89,21 @@ class Goals:
 
     def _confirm(self, pose: Pose, states: NDArray[np.uint8], area: Field, targets: Targets,
                  mates: dict[str, Mate], now: int) -> Goal | None:
-        """The nearest track that needs a closer look, unless a teammate that is nearer confirms it."""
+        """Go to the nearest track that needs a closer look; skip tracks that a nearer teammate confirms."""
         best: tuple[float, int, tuple[int, int], Track] | None = None
         for track in targets.to_visit():
             visit = self._visits.get(track.number)
             if visit is not None and now - visit.since > REVISIT_NS:
                 del self._visits[track.number]
                 visit = None
-            if (visit is not None and now - visit.since > VISIT_NS) or self._taken(track, pose, mates):
+            if (visit is not None and now - visit.since > VISIT_NS) or self._teammate_confirms(track, pose, mates):
                 continue
             cell = _stand_off(area, states, track, visit.tried if visit is not None else ())
             if cell is None:
                 continue
-            way_m = float(area.steps[cell]) * CELL_M
-            if way_m < VISIT_WAY_M and (best is None or (way_m, track.number) < best[:2]):
-                best = way_m, track.number, cell, track
+            path_m = float(area.steps[cell]) * CELL_M
+            if path_m < VISIT_PATH_M and (best is None or (path_m, track.number) < best[:2]):
+                best = path_m, track.number, cell, track
         if best is None:
             return None
         _, number, cell, track = best
@@ -120,25 +120,26 @@ class Goals:
             visit.there_since = None
         return Goal(kind="confirm", at=place, path=() if there else tuple(path), face=place)
 
-    def _taken(self, track: Track, pose: Pose, mates: dict[str, Mate]) -> bool:
+    def _teammate_confirms(self, track: Track, pose: Pose, mates: dict[str, Mate]) -> bool:
         """Whether a teammate confirms this track and is nearer; a tie goes to the smaller name."""
         place = track.xy.tolist()
         return any(m.confirming and m.goal is not None and math.dist(m.goal, place) < 1.2
-                   and self._yields(pose, n, m, (place[0], place[1])) for n, m in mates.items())
+                   and self._teammate_is_nearer(pose, n, m, (place[0], place[1])) for n, m in mates.items())
 
-    def _yields(self, pose: Pose, name: str, mate: Mate, place: Point) -> bool:
+    def _teammate_is_nearer(self, pose: Pose, name: str, mate: Mate, place: Point) -> bool:
         """Whether a teammate is nearer to a place; a tie goes to the smaller name."""
         return ((math.dist(place, (mate.pose.x_m, mate.pose.y_m)), name)
                 < (math.dist(place, (pose.x_m, pose.y_m)), self._name))
 
     def _explore(self, pose: Pose, states: NDArray[np.uint8], area: Field, mates: dict[str, Mate],
                  current: Goal | None, now: int) -> Goal | None:
-        """The place of best utility; where the robot already is, it turns to what is not yet seen."""
+        """Go to the place of best utility; if the robot is already there, turn to the unseen part."""
         here = pose.x_m, pose.y_m
         gain = frontier.gains_m2(states)
-        cell = frontier.choose(area, gain, Wishes(
+        cell = frontier.choose(area, gain, Preferences(
             x_m=pose.x_m, y_m=pose.y_m, heading_rad=pose.heading_rad,
-            mate_goals=[m.goal for n, m in mates.items() if m.goal is not None and self._yields(pose, n, m, m.goal)],
+            mate_goals=[m.goal for n, m in mates.items()
+                        if m.goal is not None and self._teammate_is_nearer(pose, n, m, m.goal)],
             mates=[(m.pose.x_m, m.pose.y_m) for m in mates.values()],
             banned=[(b[0], b[1]) for b in self._bans],
             current=current.at if current is not None and current.kind == "explore" else None,
@@ -157,7 +158,7 @@ class Goals:
         return Goal(kind="explore", at=place, face=frontier.unseen_centre(states, *cell) or place)
 
     def _wander(self, pose: Pose, area: Field) -> Goal:
-        """All floor is seen: go from one drawn place to the next, to find targets that were missed."""
+        """No floor is left to explore: go from one drawn place to the next, to find targets that were missed."""
         here = pose.x_m, pose.y_m
         if self._patrol is not None and math.dist(self._patrol, here) > 2 * ARRIVED_M:
             path = area.path(*cell_of(*self._patrol))
@@ -176,7 +177,7 @@ class Goals:
 
 def _stand_off(area: Field, states: NDArray[np.uint8], track: Track,
                tried_m: Sequence[Point]) -> tuple[int, int] | None:
-    """The reachable cell nearest on foot from which the track can be seen at a good distance, and none of `tried_m`."""
+    """The cell with the shortest path from which the track is visible at a good distance, away from all `tried_m`."""
     x, y = float(track.xy[0]), float(track.xy[1])
     iy, ix = cell_of(x, y)
     reach = round(STAND_OFF_M[1] / CELL_M)
@@ -193,7 +194,7 @@ def _stand_off(area: Field, states: NDArray[np.uint8], track: Track,
         away = math.dist((px, py), (x, y))
         if STAND_OFF_M[0] <= away <= STAND_OFF_M[1] and all(math.dist(p, (px, py)) > 0.6 for p in tried_m):
             tried += 1
-            near = 1.0 - 0.55 / away                             # the target's own cells do not hide it
+            near = 1.0 - 0.55 / away                             # ignore the target's own cells
             if line_free(solid, px, py, px + (x - px) * near, py + (y - py) * near):
                 return cy + y0, cx + x0
     return None

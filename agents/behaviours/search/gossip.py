@@ -19,11 +19,11 @@ VERSION = 1
 BLOCKS = (CELLS // 8) ** 2
 BLOCK_BYTES = 16                     # 64 cells of two bits
 BLOCKS_PER_NOTE = 48                 # 48 * 17 + 18 = 834 bytes
-REFRESH = 8                          # blocks told again in each note, in turn, to make up for lost notes
+REFRESH = 8                          # blocks sent again in each note, in turn, to make up for lost notes
 FINDS_PER_NOTE = 40
 FIND_KINDS = ("confirmed", "found", "wrong")
 
-_MAP = struct.Struct("<BIhhhhhBBB")  # version, sequence, x, y, heading, goal x, goal y, eager, blocks, 0
+_MAP = struct.Struct("<BIhhhhhBBB")  # version, sequence, x, y, heading, goal x, goal y, confirming, blocks, 0
 _FINDS = struct.Struct("<BB")
 _FIND = struct.Struct("<BBhh")
 _NO_GOAL = -32768
@@ -32,7 +32,7 @@ _SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapNews:
-    """Where a searcher is, where it goes, and a part of its map."""
+    """The pose and the goal of a searcher, and a part of its map."""
 
     sequence: int                    # counts this robot's map notes
     pose: Pose
@@ -44,7 +44,7 @@ class MapNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
-    """A place where a robot has confirmed a target, or where the world's verdict on a claim was found or wrong."""
+    """A place where a robot has confirmed a target, or where the world judged a claim `found` or `wrong`."""
 
     kind: str
     label: str
@@ -64,7 +64,7 @@ def encode_map(news: MapNews) -> bytes:
 
 
 def decode_map(data: bytes) -> MapNews:
-    """Raises ValueError when `data` is not a map note of this version, with every figure in its range."""
+    """Raises ValueError if `data` is not a map note of this version, or a value is out of range."""
     if len(data) < _MAP.size:
         raise ValueError("too short")
     version, sequence, x, y, heading, goal_x, goal_y, confirming, count, zero = _MAP.unpack_from(data)
@@ -93,7 +93,7 @@ def encode_finds(finds: Sequence[Find]) -> bytes:
 
 
 def decode_finds(data: bytes) -> list[Find]:
-    """Raises ValueError when `data` is not a finds note of this version, with every figure in its range."""
+    """Raises ValueError if `data` is not a finds note of this version, or a value is out of range."""
     if len(data) < _FINDS.size:
         raise ValueError("too short")
     version, count = _FINDS.unpack_from(data)
@@ -107,17 +107,17 @@ def decode_finds(data: bytes) -> list[Find]:
     return finds
 
 
-class Teller:
-    """Chooses the blocks of each map note: the blocks that changed most since they were told, then others in turn."""
+class BlockSelector:
+    """Chooses the blocks of each map note: the blocks that changed most since they were sent, then others in turn."""
 
     def __init__(self) -> None:
-        self._told = np.zeros((BLOCKS, 8, 8), np.uint8)
+        self._sent = np.zeros((BLOCKS, 8, 8), np.uint8)
         self._next = 0
 
     def choose(self, states: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
         """(ids, states) for the next note, given the robot's own states [cells, cells]."""
         mine = blocks(states)
-        changed = (mine != self._told).sum(axis=(1, 2))
+        changed = (mine != self._sent).sum(axis=(1, 2))
         order = np.argsort(-changed, kind="stable")[:BLOCKS_PER_NOTE - REFRESH]
         ids = {int(i) for i in order if changed[i]}
         known = np.flatnonzero(mine.any(axis=(1, 2)))
@@ -127,7 +127,7 @@ class Teller:
             ids.add(block)
             self._next = block + 1
         chosen = np.array(sorted(ids), np.intp)
-        self._told[chosen] = mine[chosen]
+        self._sent[chosen] = mine[chosen]
         return chosen, mine[chosen]
 
 

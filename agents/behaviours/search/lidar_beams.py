@@ -1,4 +1,4 @@
-"""The geometry of one lidar: the directions of its beams, and which beam points where."""
+"""The geometry of one lidar: the directions of its beams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from swarm.core.protocol.world import Lidar
 
-NO_HIT_M = 0.05                      # a range this close below the lidar's range, or longer, is no hit
+NO_HIT_M = 0.05                      # a measured range is a hit if it is shorter than the lidar's by more than this
 
 
 class LidarBeams:
@@ -25,7 +25,7 @@ class LidarBeams:
         self.cos, self.sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
 
     def position(self, turn_rad: float) -> float:
-        """Where a direction lies among the beams: 2.25 is a quarter of a step after beam 2. Not wrapped."""
+        """The fractional beam index of a direction: 2.25 is a quarter of a step after beam 2. Not wrapped."""
         return (turn_rad + math.pi) / self.step_rad
 
     def nearest(self, turn_rad: float) -> int:

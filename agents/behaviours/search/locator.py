@@ -1,4 +1,4 @@
-"""From pixels to places: what a box or a mask says about where things stand, checked against the scan."""
+"""From pixels to positions: locates things by a box or a mask, and checks them against the scan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from agents.behaviours.search.classes import CLUTTER, FLOOR, HALF_DEPTH_M, HEIGH
 from agents.behaviours.search.lidar_beams import LidarBeams
 from swarm.core.protocol.world import Detection, Mask, Pose
 
-MASK_RANGE_M = 2.2                   # obstacles in a mask further away than this are not worth a mark
-_HEIGHT_SPREAD = 0.13                # of the true height, relative
-_PIXEL = 1.2                         # standard deviation of a box's edge
+MASK_RANGE_M = 2.2                   # obstacles in a mask further away than this are not marked
+_HEIGHT_SPREAD = 0.13                # standard deviation of a target's true height, relative
+_PIXEL = 1.2                         # standard deviation of a box's edge, pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """One measurement of where a target stands, in the world frame."""
+    """One measurement of a target's position, in the world frame."""
 
     x_m: float
     y_m: float
@@ -31,16 +31,16 @@ class Fix:
 
 
 class Locator:
-    """Places things by one camera, cross-checked with one lidar."""
+    """Locates things by one camera, cross-checked with one lidar."""
 
     def __init__(self, view: CameraView, beams: LidarBeams) -> None:
         self.view, self.beams = view, beams
 
     def locate(self, box: Detection, pose: Pose, scan_m: NDArray[np.float32] | None) -> Fix | None:
-        """Where the thing in a box stands, or None when nothing gives a range.
+        """The position of the thing in a box, or None if nothing gives a range.
 
-        The box's foot on the floor gives one range and the box's height another; the mean is weighted by what a pixel
-        is worth there. Then the scan gives the range, where it agrees. The box's label must be one of TARGET_CLASSES.
+        The box's lower edge on the floor gives one range, the box's height another; the mean is weighted by inverse
+        variance. If the scan agrees, it gives the range instead. The box's label must index TARGET_CLASSES.
         """
         view, label = self.view, TARGET_CLASSES[box.label]
         top_cut, foot_cut = box.y0_px < 0.75, box.y1_px > view.height_px - 0.75
@@ -59,7 +59,7 @@ class Locator:
         if not guesses:
             if not foot_cut:
                 return None
-            guesses.append((0.75, 0.25))                             # so close that its foot is out of the frame
+            guesses.append((0.75, 0.25))                             # so close that its lower edge is out of the frame
         weight = sum(1.0 / s ** 2 for _, s in guesses)
         range_m = min(sum(g / s ** 2 for g, s in guesses) / weight, 2 * self.beams.range_m)
         sigma = max(weight ** -0.5, 0.05)
@@ -74,9 +74,9 @@ class Locator:
                    bearing_rad=course, radial_m=sigma, across_m=0.04 + away * (0.12 if cut else 0.025))
 
     def target_share(self, mask: Mask, pose: Pose, label: str, x_m: float, y_m: float) -> float | None:
-        """Share of target pixels where a target of this label at (x, y) would appear; None when that is out of view.
+        """Share of target pixels where a target of this label at (x, y) would appear; None if that is out of view.
 
-        A share of 0.2 or more speaks for a target; a share near 0 speaks against it.
+        A share of 0.2 or more is evidence for a target; a share near 0 is evidence against it.
         """
         view = self.view
         c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
@@ -94,9 +94,9 @@ class Locator:
         return float((window == TARGET).mean()) if window.size else None
 
     def obstacles(self, mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -> list[tuple[float, float]]:
-        """World points (x, y) of things that stand on the floor close ahead and are lower than the scan's plane.
+        """World points (x, y) of things on the floor close ahead that are lower than the scan's plane.
 
-        Each column gives one point at most: its lowest cell that is clutter, target or robot, if floor is just below.
+        Each column gives at most one point: its lowest cell of clutter, target or robot, if floor is directly below.
         """
         view, cells = self.view, mask.array()
         thing = (cells == CLUTTER) | (cells == TARGET) | (cells == ROBOT)
@@ -118,16 +118,16 @@ class Locator:
             if scan_m is not None:
                 beams = (self.beams.nearest(turn) + np.arange(-1, 2)) % self.beams.count
                 if float(scan_m[beams].min()) < 1.25 * away + 0.35:  # a cell of a small mask is coarse at a distance
-                    continue                                     # the scan shows it, or something before it
+                    continue                                     # the scan shows it, or something in front of it
             course = pose.heading_rad + turn
             points.append((pose.x_m + (away + 0.05) * math.cos(course), pose.y_m + (away + 0.05) * math.sin(course)))
         return points
 
     def _by_scan(self, scan_m: NDArray[np.float32], turn: float, half: float, away: float, sigma: float, depth: float,
                  ) -> tuple[float, float]:
-        """Range and deviation after the cross-check: the nearest beam in the box that agrees with the guess wins.
+        """Range and deviation after the cross-check: the shortest range in the box that agrees with the guess.
 
-        No beam agrees on a thin thing between two beams, or on a thing below the scan's plane: then the guess stands.
+        If no beam agrees, the guess is kept: a thing may be between two beams, or below the scan's plane.
         """
         low, high = self.beams.position(turn - half), self.beams.position(turn + half)
         first, last = math.ceil(low - 0.3), math.floor(high + 0.3)

@@ -14,15 +14,15 @@ from swarm.core.protocol.world import Pose
 CELL_M = 0.25
 CELLS = 96                           # per side: 24 m, centred on the world's origin
 HALF_M = CELL_M * CELLS / 2
-LOOK_RANGE_M = 4.2                   # a target in a frame is taken to be noticed up to here
-LOOKS = 4                            # observations with a cell in view until it counts as looked at
+LOOK_RANGE_M = 4.2                   # a target in a frame is assumed to be detected up to this distance
+LOOKS = 4                            # a cell counts as looked at after this many observations with it in view
 
 UNKNOWN, FREE, OCCUPIED, LOOKED = range(4)
-"""What is known of a cell; LOOKED is free and searched by camera."""
+"""States of a cell; LOOKED is free and searched by camera."""
 
-_HIT, _SOLID, _CLEAR = 3, 9, -4      # evidence: gained by a hit, and its limits
-_SLACK_M = 0.15                      # a beam clears cells whose centre is this much short of its end
-_RIM_RAD = 0.05                      # what is this close to the rim of a frame does not count as looked at
+_HIT, _SOLID, _CLEAR = 3, 9, -4      # evidence: gain of a hit, and its limits
+_SLACK_M = 0.15                      # a beam clears cells whose centre is this much before its end
+_RIM_RAD = 0.05                      # a cell this close to the edge of a frame does not count as looked at
 _MATE_M = 0.5                        # a hit this close to a teammate is the teammate
 
 
@@ -46,7 +46,7 @@ def line_free(blocked: NDArray[np.bool_], x0_m: float, y0_m: float, x1_m: float,
 
 
 class OccupancyMap:
-    """What one robot knows of the building: its own evidence, and teammates' maps where it has none."""
+    """One robot's map of the building: its own evidence, and teammates' maps where it has none."""
 
     def __init__(self, view: CameraView, beams: LidarBeams) -> None:
         self._beams = beams
@@ -61,8 +61,8 @@ class OccupancyMap:
     def scan(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]]) -> None:
         """Take in a scan (float [beams], metres) taken at `pose`; hits at `mates` (x, y) are not part of the building.
 
-        Each cell in reach is compared with the beams beside it (an inverse sensor model), so that cells between two
-        beams become free as well, where both beams pass.
+        Each cell in reach is compared with the two beams beside it (an inverse sensor model), so that cells between two
+        beams become free, too, if both beams pass.
         """
         beams = self._beams
         jy, jx = cell_of(pose.x_m, pose.y_m)
@@ -94,11 +94,11 @@ class OccupancyMap:
         seen = ahead & (away < LOOK_RANGE_M) & (away < np.maximum(left, right) + CELL_M)
         looks = self._looks[rows, cols]
         looks[seen & (looks < LOOKS)] += 1
-        looks[away < 0.5] = LOOKS                                # a target this close would have shown
+        looks[away < 0.5] = LOOKS                                # a target this close would have been seen
 
     def _hits(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]],
               ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """(iy, ix) of the cells that beams end in, and of cells between ends that belong to one surface."""
+        """(iy, ix) of the cells in which beams end, and of cells between two ends on one surface."""
         ends = ranges_m.astype(np.float64) + 0.03                # a little into the surface
         solid = ranges_m < self._beams.hit_below_m
         x = pose.x_m + ends * np.cos(self._beams.angle_rad + pose.heading_rad)
@@ -113,7 +113,7 @@ class OccupancyMap:
         return (flat // CELLS, flat % CELLS), (_index(my), _index(mx))
 
     def mark(self, points: list[tuple[float, float]], until: int) -> None:
-        """Take the cells of these points (x, y) as obstacles until a time (ns)."""
+        """Mark the cells of these points (x, y) as obstacles until a time (ns)."""
         for x, y in points:
             cell = cell_of(x, y)
             self._marked_until[cell] = max(int(self._marked_until[cell]), until)
@@ -127,12 +127,12 @@ class OccupancyMap:
             np.copyto(mine, state, where=state != UNKNOWN)
 
     def own_states(self) -> NDArray[np.uint8]:
-        """uint8 [cells, cells]: states from this robot's own evidence alone. The robot tells these to its teammates."""
+        """uint8 [cells, cells]: states from this robot's own evidence alone; these are shared with teammates."""
         free = np.where(self._looks >= LOOKS, LOOKED, FREE)
         return np.where(self._evidence > 0, OCCUPIED, np.where(self._evidence < 0, free, UNKNOWN)).astype(np.uint8)
 
     def states(self, now: int) -> NDArray[np.uint8]:
-        """uint8 [cells, cells]: all that is known, marks that are still valid included."""
+        """uint8 [cells, cells]: own evidence, teammates' maps and the marks that are still valid."""
         own = self.own_states()
         merged = np.where(own == UNKNOWN, self._peers, own)
         merged[(own == FREE) & (self._peers == LOOKED)] = LOOKED

@@ -1,4 +1,4 @@
-"""Follows a path without touching anything: checks arcs against the scan, and recovers when the robot is stuck."""
+"""Follows a path without collisions: checks arcs against the scan, and recovers when the robot is stuck."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ _BACK_AT = np.stack([BACK_MPS * _HORIZON_S, np.zeros_like(_HORIZON_S)], axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """The robot gave up its way and recovers."""
+class Recovery:
+    """The robot has stopped following its path, and recovers."""
 
-    bumped: bool                     # because it touched something, not because it made no progress
+    bumped: bool                     # True: it touched something; False: it made no progress
 
 
 class Steering:
-    """Turns a path into velocity commands and owns the state of recoveries. It trusts the scan only."""
+    """Turns a path into velocity commands, and holds the state of recoveries. Safety depends on the scan only."""
 
     def __init__(self, name: str, seed: int, beams: LidarBeams) -> None:
         self._beams = beams
         self._name, self._seed = name, seed
-        self._anchor: tuple[float, float, int] | None = None     # x, y, ns: where progress was last made
+        self._anchor: tuple[float, float, int] | None = None     # x, y, ns: place and time of the last progress
         self._back_until = 0
         self._turn_until = 0
         self._turn_w = 0.0
@@ -67,28 +67,28 @@ class Steering:
 
     def act(self, seen: Observation, scan_m: NDArray[np.float32], path: list[tuple[float, float]],
             face: tuple[float, float] | None, now: int,
-            ) -> tuple[Act, Trouble | None]:
-        """One command for one observation, and a Trouble when a recovery begins.
+            ) -> tuple[Act, Recovery | None]:
+        """One command for one observation, and a Recovery if one begins.
 
-        Args: path: world points (x, y) still ahead, the goal last; empty: stay. face: a world point to turn to at the
-        end of the path.
+        path: world points (x, y) still ahead, the goal last; empty: stay. face: a world point to turn to at the end of
+        the path.
         """
         points = self._points(seen.pose, scan_m)
         if now >= self._turn_until:
             at = seen.pose.x_m, seen.pose.y_m
-            trouble = self._check(seen, bool(path) and math.dist(path[-1], at) > ARRIVED_M, now)
-            if trouble is None:
+            recovery = self._check(seen, bool(path) and math.dist(path[-1], at) > ARRIVED_M, now)
+            if recovery is None:
                 return self._follow(seen.pose, points, path, face), None
             self._recover(seen, now)
-            return self._escape(points, now), trouble
+            return self._escape(points, now), recovery
         if seen.bumped and now < self._back_until:
             self._back_until = now                               # it backed into something: turn now
         return self._escape(points, now), None
 
     def _points(self, pose: Pose, scan_m: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Hits close by in the body frame, [n, 2], of this scan and of the two before it.
+        """Close hits in the body frame, [n, 2], of this scan and of the two before it.
 
-        The older scans show things that lie between the beams of this one.
+        The older scans show things between the beams of this one.
         """
         near = scan_m < _NEAR_M
         fresh = (scan_m[near] * np.stack([self._beams.cos[near], self._beams.sin[near]])).T.astype(np.float64)
@@ -100,21 +100,21 @@ class Steering:
         self._recent = [*self._recent[-1:], close @ turn + at]
         return np.concatenate([fresh, *old])
 
-    def _check(self, seen: Observation, moving: bool, now: int) -> Trouble | None:
-        """Trouble when a recovery is due: the robot touched something, or made no progress on its way."""
+    def _check(self, seen: Observation, moving: bool, now: int) -> Recovery | None:
+        """A Recovery if the robot touched something, or made no progress on its path."""
         pose = seen.pose
         if seen.bumped:
-            return Trouble(bumped=True)
+            return Recovery(bumped=True)
         if self._anchor is None or not moving or math.dist(self._anchor[:2], (pose.x_m, pose.y_m)) > PROGRESS_M:
             if moving and self._anchor is not None:
                 self._tries = 0
             self._anchor = (pose.x_m, pose.y_m, now)
         elif now - self._anchor[2] > NO_PROGRESS_S * 1e9:
-            return Trouble(bumped=False)
+            return Recovery(bumped=False)
         return None
 
     def _recover(self, seen: Observation, now: int) -> None:
-        """Plan a recovery: back off, then turn. Each further try in a row takes longer and turns by another draw."""
+        """Plan a recovery: back off, then turn by a drawn amount. Each further try in a row takes longer."""
         self._tries = min(self._tries + 1, 6)
         u = draw.stream(self._seed, self._name, "recovery", now)
         stretch = 1.0 + 0.3 * (self._tries - 1)
@@ -126,7 +126,7 @@ class Steering:
         self._anchor = (seen.pose.x_m, seen.pose.y_m, self._turn_until)
 
     def _escape(self, points: NDArray[np.float64], now: int) -> Act:
-        """The command of the present recovery: straight back while the way is clear, else a turn on the spot."""
+        """The command of the present recovery: straight back while that is clear, otherwise a turn on the spot."""
         self._last_w = 0.0
         if now < self._back_until and _clear_back(points):
             return Act(v_mps=BACK_MPS, w_radps=0.0, ttl_s=TTL_S)
@@ -176,9 +176,9 @@ def _clear_back(points: NDArray[np.float64]) -> bool:
 
 
 def _ahead(pose: Pose, points: NDArray[np.float64], path: list[tuple[float, float]]) -> tuple[float, float] | None:
-    """The point to steer for, in the body frame, or None when the path is empty.
+    """The point to steer to, in the body frame, or None if the path is empty.
 
-    It lies on the path, up to LOOKAHEAD_M beyond the nearest point, as far as the robot fits on a straight line.
+    It is on the path, up to LOOKAHEAD_M from the robot, as far as the robot can go there in a straight line.
     """
     if not path:
         return None
@@ -196,13 +196,13 @@ def _ahead(pose: Pose, points: NDArray[np.float64], path: list[tuple[float, floa
 
 
 def _fits(points: NDArray[np.float64], x: float, y: float) -> bool:
-    """Whether the robot can go straight to (x, y), as far as the scan shows; only things on the way count."""
-    way = math.hypot(x, y)
-    if way < 1e-6 or not points.size:
+    """Whether the scan shows no obstacle on the straight line to (x, y), in the body frame."""
+    length = math.hypot(x, y)
+    if length < 1e-6 or not points.size:
         return True
-    along = (points[:, 0] * x + points[:, 1] * y) / way
-    aside = np.abs(points[:, 1] * x - points[:, 0] * y) / way
-    return not bool(((along > 0.05) & (along < way) & (aside < RADIUS_M + 0.02)).any())
+    along = (points[:, 0] * x + points[:, 1] * y) / length
+    aside = np.abs(points[:, 1] * x - points[:, 0] * y) / length
+    return not bool(((along > 0.05) & (along < length) & (aside < RADIUS_M + 0.02)).any())
 
 
 def _bearing(pose: Pose, point: tuple[float, float]) -> float:

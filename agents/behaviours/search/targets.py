@@ -1,4 +1,4 @@
-"""Tracks of possible targets: made by detections, weighed by misses and masks, ended by verdicts and finds."""
+"""Tracks of possible targets: started by detections, weighed by misses and masks, ended by verdicts and finds."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from agents.behaviours.search.locator import Fix, Locator
 from agents.behaviours.search.track import Track, covariance, deviations
 from swarm.core.protocol.world import Detections, Mask, Pose, Report
 
-CLAIM = "claim"                      # kind of the reports
+CLAIM = "claim"                      # the kind of a report
 SCORE_MIN = 0.4                      # a detection of a lower score is ignored
 HITS_TO_VISIT = 2
 HITS_TO_CLAIM = 3
 VOTES_TO_CLAIM = 1.3                 # summed scores of that label
 SHARE_TO_CLAIM = 0.65                # of the summed scores, for the best label
-SPREAD_TO_CLAIM_M = 0.28             # standard deviation of the place
+SPREAD_TO_CLAIM_M = 0.28             # standard deviation of the position
 NEAR_HITS_TO_CLAIM = 2
-GATE = 3.0                           # standard deviations between a measurement and what it may belong to
-FOUND_SPREAD_M = 0.35                # of a place that the world has accepted
-SAME_PLACE_M = 1.0                   # targets stand APART_M apart
+GATE = 3.0                           # most standard deviations between a measurement and its track or find
+FOUND_SPREAD_M = 0.35                # standard deviation of a position that the world has accepted
+SAME_PLACE_M = 1.0                   # positions this close are one target: targets are at least APART_M apart
 APART_M = 2.0
-WRONG_PLACE_M = 0.6                  # a claim was refused: not this label this close again
+WRONG_PLACE_M = 0.6                  # after a wrong claim, the label is not claimed again this close to it
 RECLAIM_NS = 3_000_000_000           # a claim without a verdict is made again
 CLAIMS_MAX = 3
 TRACKS_MAX = 60
-_REFUTED_SHARE = 0.03
-_RIM_RAD = 0.12                      # a target this close to the rim of a frame may be cut
+_REFUTED_SHARE = 0.03                # a smaller share of target pixels is evidence against a target
+_RIM_RAD = 0.12                      # a target this close to the edge of a frame may be only partly in it
 
 
 def claim(find: Find) -> Report:
-    """What the robot reports to the world about a target that it has confirmed."""
+    """The report to the world about a target that the robot has confirmed."""
     return Report(kind=CLAIM, values={"label": find.label, "x_m": find.x_m, "y_m": find.y_m})
 
 
 def claimed(report: Report, kind: str) -> Find | None:
-    """The target that a report claims, as a find of this kind; None when the report is no claim of a known target."""
+    """The target that a report claims, as a find of this kind; None if the report does not claim a known target."""
     match report:
         case Report(kind=k, values={"label": str(label), "x_m": float(x_m), "y_m": float(y_m)}) if k == CLAIM:
             return Find(kind=kind, label=label, x_m=x_m, y_m=y_m) if label in TARGET_CLASSES else None
@@ -59,7 +59,7 @@ class Targets:
         self._number = 0
 
     def detections(self, seen: Detections, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
-        """Fuse the boxes of a frame taken at `pose`, with the scan of about that time."""
+        """Fuse the boxes of a frame taken at `pose`, with the scan nearest in time, if there is one."""
         hit: set[int] = set()
         for box in seen.boxes:
             if not (box.score >= SCORE_MIN and 0 <= box.label < len(TARGET_CLASSES) and box.x1_px > box.x0_px):
@@ -74,26 +74,26 @@ class Targets:
                 track.update(fix, box.label, min(box.score, 1.0))
                 hit.add(track.number)
         for track in self.tracks:
-            if track.number not in hit and self._ought_to_show(track, pose, scan_m):
+            if track.number not in hit and self._should_be_visible(track, pose, scan_m):
                 track.doubt += 0.5
-        self._tidy()
+        self._prune()
 
     def mask(self, mask: Mask, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
         """Weigh each track in view by the pixels where its target would appear."""
         for track in self.tracks:
-            if self._ought_to_show(track, pose, scan_m):
+            if self._should_be_visible(track, pose, scan_m):
                 share = self._locator.target_share(mask, pose, track.label, float(track.xy[0]), float(track.xy[1]))
                 if share is not None:
                     track.doubt = track.doubt + 2.0 if share < _REFUTED_SHARE else max(0.0, track.doubt - share)
-        self._tidy()
+        self._prune()
 
     def to_visit(self) -> list[Track]:
-        """Tracks worth a closer look, by number."""
+        """Tracks that need a closer look, by number."""
         return [t for t in self.tracks if t.hits >= HITS_TO_VISIT and t.claims == 0 and t.hits > t.doubt
                 and not self._refused(t)]
 
     def claims(self, now: int) -> list[Find]:
-        """Targets to claim now: confirmed tracks that nobody has claimed, and claims without a verdict so far."""
+        """Targets to claim now: confirmed tracks that are not claimed yet, and claims without a verdict."""
         made = []
         for t in self.tracks:
             total = float(t.votes.sum())
@@ -109,7 +109,7 @@ class Targets:
         return made
 
     def judged(self, report: Report, verdict: str) -> Find | None:
-        """Take in the world's verdict on a claim of ours; returns the find to tell teammates, if it is news."""
+        """Take in the world's verdict on a claim of ours. Returns the find to share with teammates, if it is new."""
         kind = "wrong" if verdict == "wrong" else "found"
         find = claimed(report, kind)
         if find is None or verdict not in ("found", "duplicate", "wrong"):
@@ -117,7 +117,7 @@ class Targets:
         return find if self.add(find) else None
 
     def add(self, find: Find) -> bool:
-        """Take in a find of ours or of a teammate. Returns False when it was known already."""
+        """Take in a find of ours or of a teammate. Returns False if it is known already, or there are too many."""
         near = SAME_PLACE_M / 2 if find.kind != "wrong" else WRONG_PLACE_M / 2
         if any(f.kind == find.kind and f.label == find.label and math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) < near
                for f in self.finds) or len(self.finds) >= 200:
@@ -130,14 +130,14 @@ class Targets:
             if find.kind == "wrong" and math.dist(t.xy.tolist(), (find.x_m, find.y_m)) < SAME_PLACE_M:
                 t.votes[TARGET_CLASSES.index(find.label)] *= 0.2     # another label gets its chance
                 t.claims, t.doubt = 0, t.doubt + 1.0
-        self._tidy()
+        self._prune()
         return True
 
     def _match(self, fix: Fix, taken: set[int]) -> tuple[bool, Track | None]:
         """The best explanation of a measurement, by standard deviations.
 
-        Returns (True, track), or (True, None) for a target that is found already, or (False, None) for something new.
-        A track takes one measurement of a frame.
+        Returns (True, track), (True, None) for a target that is already found, or (False, None) for a new one. A track
+        takes at most one measurement per frame.
         """
         at, noise = np.array([fix.x_m, fix.y_m]), covariance(fix)
         explained, best, best_d = False, None, GATE
@@ -154,15 +154,15 @@ class Targets:
         return explained, best
 
     def _open(self, fix: Fix) -> Track | None:
-        if len(self.tracks) >= TRACKS_MAX or self._closed((fix.x_m, fix.y_m)):
+        if len(self.tracks) >= TRACKS_MAX or self._is_found((fix.x_m, fix.y_m)):
             return None
         self._number += 1
         track = Track(number=self._number, xy=np.array([fix.x_m, fix.y_m]), cov=covariance(fix))
         self.tracks.append(track)
         return track
 
-    def _ought_to_show(self, track: Track, pose: Pose, scan_m: NDArray[np.float32] | None) -> bool:
-        """Whether a target at the track would be well in view from `pose`, by angle, range and scan."""
+    def _should_be_visible(self, track: Track, pose: Pose, scan_m: NDArray[np.float32] | None) -> bool:
+        """Whether a target at the track should be visible from `pose`, by angle, range and scan."""
         dx, dy = float(track.xy[0]) - pose.x_m, float(track.xy[1]) - pose.y_m
         away = math.hypot(dx, dy)
         turn = (math.atan2(dy, dx) - pose.heading_rad + math.pi) % (2 * math.pi) - math.pi
@@ -170,7 +170,7 @@ class Targets:
             return False
         return scan_m is None or float(scan_m[self._beams.nearest(turn)]) > away - 0.6
 
-    def _closed(self, xy: Sequence[float]) -> bool:
+    def _is_found(self, xy: Sequence[float]) -> bool:
         """Whether the team has already found a target here."""
         return any(f.kind != "wrong" and math.dist(xy, (f.x_m, f.y_m)) < SAME_PLACE_M for f in self.finds)
 
@@ -179,7 +179,7 @@ class Targets:
         return any(f.kind == "wrong" and f.label == track.label
                    and math.dist(track.xy.tolist(), (f.x_m, f.y_m)) < WRONG_PLACE_M for f in self.finds)
 
-    def _tidy(self) -> None:
+    def _prune(self) -> None:
         """Drop tracks whose target is found, and tracks with more doubt than hits."""
         self.tracks = [t for t in self.tracks
-                       if not self._closed(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]
+                       if not self._is_found(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]

@@ -1,4 +1,4 @@
-"""A searcher's beliefs about its teammates."""
+"""What a searcher knows of its teammates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEAM_NEAR_M = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mate:
-    """The last statement of a teammate about itself."""
+    """The newest map note of a teammate, without the map."""
 
     sequence: int
     heard_at: int                    # ns, own clock
@@ -24,14 +24,14 @@ class Mate:
 
 
 def expected(mate: Mate, now: int) -> tuple[float, float]:
-    """Where a teammate is about now: half its top speed along its heading, for a second at most."""
+    """The expected position (x, y) of a teammate: it moves at half its top speed along its heading, for at most 1 s."""
     ahead = 0.3 * min((now - mate.heard_at) / 1e9, 1.0)
     pose = mate.pose
     return pose.x_m + ahead * math.cos(pose.heading_rad), pose.y_m + ahead * math.sin(pose.heading_rad)
 
 
 def outward(pose: Pose, mates: dict[str, Mate]) -> float | None:
-    """The direction away from the middle of the teammates nearby, or None when there are none."""
+    """The direction away from the centre of the teammates nearby, radians, or None if there are none."""
     near = [(m.pose.x_m, m.pose.y_m) for m in mates.values()
             if math.dist((m.pose.x_m, m.pose.y_m), (pose.x_m, pose.y_m)) < TEAM_NEAR_M]
     if not near:

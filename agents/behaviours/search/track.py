@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.locator import Fix
 
-NEAR_TO_CLAIM_M = 2.6                # a claim needs looks from this close
+NEAR_TO_CLAIM_M = 2.6                # a claim needs hits from at most this far
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,12 +19,12 @@ class Track:
     """A place where a target may be."""
 
     number: int
-    xy: NDArray[np.float64]          # [2], metres
+    xy: NDArray[np.float64]          # [2], metres, world frame
     cov: NDArray[np.float64]         # [2, 2], m2
     votes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(TARGET_CLASSES)))    # summed scores
     hits: int = 0
-    doubt: float = 0.0               # counts frames and masks that should have shown it and did not
-    floor_m: float = 9.0             # lower bound of the spread: like measurements err alike
+    doubt: float = 0.0               # evidence against it: frames and masks that should have shown it and did not
+    floor_m: float = 9.0             # lower bound of the spread: errors of similar measurements are correlated
     near_hits: int = 0               # hits from within NEAR_TO_CLAIM_M
     claimed_at: int = -1             # ns, or -1
     claims: int = 0
@@ -36,11 +36,11 @@ class Track:
 
     @property
     def spread_m(self) -> float:
-        """Standard deviation of the place in its worse direction."""
+        """Standard deviation of the position in its worst direction."""
         return max(math.sqrt(float(np.linalg.eigvalsh(self.cov)[-1])), self.floor_m)
 
     def update(self, fix: Fix, label: int, score: float) -> None:
-        """Fuse a measurement (Kalman, a point that stands still)."""
+        """Fuse a measurement (Kalman filter of a static point)."""
         noise = covariance(fix)
         gain = self.cov @ np.linalg.inv(self.cov + noise)
         self.xy = self.xy + gain @ (np.array([fix.x_m, fix.y_m]) - self.xy)
@@ -53,7 +53,7 @@ class Track:
 
 
 def covariance(fix: Fix) -> NDArray[np.float64]:
-    """[2, 2] in the world frame, m2."""
+    """The covariance of a measurement: [2, 2], world frame, m2."""
     c, s = math.cos(fix.bearing_rad), math.sin(fix.bearing_rad)
     turn = np.array([[c, -s], [s, c]])
     return turn @ np.diag([fix.radial_m ** 2, fix.across_m ** 2]) @ turn.T

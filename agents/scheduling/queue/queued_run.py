@@ -1,4 +1,4 @@
-"""One run that waits for an executor, or is on one."""
+"""One run that waits for an executor or runs on one."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ class QueuedRun(msgspec.Struct, kw_only=True):
     stream: str
     model: str
     variant: str
-    leg: Leg                         # as asked for
+    leg: Leg                         # as requested
     priority: int
     deadline_ns: int
-    guard: bool                      # a fallback whose last safe moment has come: before all else
+    guard: bool                      # a fallback whose guard has fired: it goes before all other runs
     profile: Profile
     since_ns: int                    # its stream has waited since then
     queued_ns: int
-    first: int                       # of the stages that are left; [first, last) is empty if it can only run whole
+    first: int                       # [first, last): the stages that are left; empty if it can only run whole
     last: int
-    level: int = 0                   # its priority, risen with time
-    p50_ns: int = 0                  # of what is left
+    level: int = 0                   # its priority, raised by aging
+    p50_ns: int = 0                  # run time of what is left
     p95_ns: int = 0
-    step_ns: int = 0                 # the longest that it keeps an executor from others once they want it, by p95
+    step_ns: int = 0                 # longest time to the next point where it can be preempted, by p95
     began_ns: int = 0                # first start
     started_ns: int = 0              # last start
-    ran_ns: int = 0                  # in earlier starts
-    preempted: int = 0               # times set aside
-    aside_ns: int = 0                # how long in all
-    cuts: int = 0                    # times that the stage at `first` was cut short
-    impatience: float | None = None  # with which it has been told to leave its executor
+    ran_ns: int = 0                  # run time before its last start
+    preempted: int = 0               # how many times it was preempted
+    aside_ns: int = 0                # total time from a preemption to the next start
+    stage_aborts: int = 0            # how many times the stage at `first` was aborted
+    urgency: float | None = None     # of the pending preemption; None: it is not being preempted
     aborted: bool = False
-    overrun: bool = False            # of a part that has ended
-    promised: bool = False           # it was sent out with a guard: its deadline is kept, come what may
-    run: int = 0                     # the key of the most urgent of those that started at once with it
-    batch: int = 1                   # how many these are
+    overrun: bool = False            # a part that has ended was an overrun
+    promised: bool = False           # its request was sent with a guard: it must meet its deadline
+    run: int = 0                     # number of the batch that it runs in; a single run is a batch of one
+    batch: int = 1                   # size of that batch
 
     def __post_init__(self) -> None:
         self.measure()
 
     def measure(self) -> None:
-        """Times of what is left, or of the run that it is on with others."""
+        """Set the expected times: of the batch that it runs in, or of what is left of it."""
         profile = self.profile
         if self.batch > 1:
             self.p50_ns, self.p95_ns = ns(together_p50_s(profile, self.batch)), ns(together_p95_s(profile, self.batch))
-        elif not self.last:                  # whole, as most are: told without a detour
+        elif not self.last:                  # fast path: most runs are whole
             self.p50_ns, self.p95_ns = round(profile.p50_s * NS), round(profile.p95_s * NS)
         else:
             left = self.left
@@ -65,22 +65,22 @@ class QueuedRun(msgspec.Struct, kw_only=True):
         self.step_ns = self.p95_ns
 
     @property
-    def may_join(self) -> bool:
-        """Whether it may run at once with others of its variant: whole, and never begun."""
+    def can_batch(self) -> bool:
+        """Whether it can join a batch of its variant: it is whole and has never started."""
         return not self.last and not self.began_ns and len(self.profile.batch_s) > 1
 
     @property
     def source(self) -> tuple[str, str]:
-        """Whose work of which kind it is."""
+        """The asker and the stream; for a peer's run, the model instead of the stream."""
         return self.asker, self.stream or self.model
 
     @property
     def left(self) -> Leg:
-        """What is left of it, as it is run: stages, or the whole from its own file."""
+        """What is left to run: stages, or the whole model."""
         leg = self.leg
         return leg if (leg.first, leg.last) == (self.first, self.last) else Leg(leg.agent, self.first, self.last)
 
     @property
     def rank(self) -> Rank:
-        """Guards first, by deadline; then the most urgent level, then the earliest deadline, then first come."""
+        """Guards' fallbacks first, by deadline; then by highest level, earliest deadline and order of arrival."""
         return (not self.guard, 0 if self.guard else -self.level, self.deadline_ns, self.key)

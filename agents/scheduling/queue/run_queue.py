@@ -1,4 +1,4 @@
-"""Runs that wait for an executor, in the order in which they are due, and those that are on one."""
+"""The runs that wait for an executor, in the order of their rank, and the runs on the executors."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from swarm.core.protocol.spans import RequestId
 from swarm.core.units import ns, seconds
 
 AGING_NS = ns(2.0)
-"""What waits is one priority more urgent each time that its stream has gone so long without a run."""
+"""Aging: the level of a waiting run rises by one each time its stream has waited this long without a run."""
 
 LAST_KEY = 1 << 62
 
 
 class RunQueue:
-    """Waiting and running work of one robot with a number of executors.
+    """Waiting and running runs of one robot with a number of executors.
 
-    What waits is kept in order; what has come, or becomes more urgent with time, finds its place when the order is
-    asked for. What finds nothing else waiting and an executor free never needs one.
+    Waiting runs are kept sorted. New runs, and runs whose level rises, are sorted in when the order is read. Fast path:
+    a run that can start at once is never sorted in.
     """
 
     def __init__(self, executors: int) -> None:
         self.executors = executors
         self._waiting: dict[int, QueuedRun] = {}
-        self._new: list[QueuedRun] = []                     # of that, what has no place in the order yet
+        self._new: list[QueuedRun] = []                      # waiting runs that are not sorted in yet
         self._running: dict[int, QueuedRun] = {}
-        self._runs: dict[int, int] = {}                      # run -> works on it
-        self._fronts: list[QueuedRun] | None = None         # of each run, while these stay as they are
-        self._order: list[Rank] = []                         # of the rest; the last item is its key
+        self._runs: dict[int, int] = {}                      # number of a batch -> its runs that have not ended
+        self._fronts: list[QueuedRun] | None = None          # cache of `_most_urgent`
+        self._order: list[Rank] = []                         # of the sorted runs; the last item of a rank is the key
         self._p50s_ns: list[int] = []                        # in the same order
-        self._may_join = 0                                   # how many of them may run at once with others
-        self._streams: dict[str, dict[int, QueuedRun]] = {}  # own work that waits, by its stream
-        self._older: list[tuple[int, int]] = []              # a heap: when which of that becomes more urgent
-        self._waited_ns: dict[tuple[str, str], int] = {}     # by asker and stream: how long without a run
+        self._batchable = 0                                  # how many of them can join a batch
+        self._streams: dict[str, dict[int, QueuedRun]] = {}  # sorted own runs, by stream
+        self._aging: list[tuple[int, int]] = []              # a heap: when the level of a run rises, its key
+        self._waited_ns: dict[tuple[str, str], int] = {}     # by asker and stream: earlier time without a run
         self._keys = itertools.count(1)
-        self._numbers = itertools.count(1)                   # of runs
+        self._numbers = itertools.count(1)                   # of batches
 
     def add(
         self, *, request: RequestId, asker: str, stream: str, profile: Profile, leg: Leg, priority: int,
         deadline_ns: int, guard: bool, now: int, promised: bool = False,
     ) -> int:
-        """Let a run wait; returns its key."""
+        """Add a waiting run. Returns its key."""
         key = next(self._keys)
         last = leg.last
         if not last and profile.stages and in_steps(profile, leg):
             last = len(profile.stages)
         waited_ns = self._waited_ns.get((asker, stream or profile.model), 0) if self._waited_ns else 0
-        self._enter(QueuedRun(
+        self._insert(QueuedRun(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,
             since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last, promised=promised,
@@ -60,76 +60,76 @@ class RunQueue:
         return key
 
     def in_order(self, now: int) -> Iterable[QueuedRun]:
-        """What waits now, first what is due first; what is asked for next may already be gone from the queue."""
+        """The waiting runs by rank. Runs may be removed during the iteration."""
         if len(self._waiting) == len(self._new) == 1 and self._new[0].queued_ns == now:
             return (self._new[0],)
-        self._settle()
-        while self._older and self._older[0][0] <= now:
-            _, key = heapq.heappop(self._older)
+        self._sort_new()
+        while self._aging and self._aging[0][0] <= now:
+            _, key = heapq.heappop(self._aging)
             if key in self._waiting:
-                self._enter(self._leave(key), now)
-                self._settle()
+                self._insert(self._take_out(key), now)
+                self._sort_new()
         return (self._waiting[key] for *_, key in tuple(self._order) if key in self._waiting)
 
     def remove(self, key: int, now: int) -> QueuedRun | None:
-        """Take a waiting run out. None: it is on the executor, and marked as aborted."""
+        """Remove a waiting run. None: the run is on an executor, and is now marked as aborted."""
         if key not in self._waiting:
             self._running[key].aborted = True
             self._fronts = None
             return None
-        work = self._leave(key)
+        work = self._take_out(key)
         self._waited_ns[work.source] = max(self._waited_ns.get(work.source, 0), now - work.since_ns)
         return work
 
-    def served(self, stream: str) -> None:
-        """A stream of this robot has had a result from elsewhere: it starves no longer."""
+    def reset_wait(self, stream: str) -> None:
+        """A stream of this robot got a result from a peer: its aging starts again."""
         self._waited_ns.pop(("", stream), None)
 
     def promote(self, key: int, now: int) -> None:
-        """A waiting run has become a guard's fallback."""
-        work = self._leave(key)
+        """A guard has fired: its waiting run goes before all others."""
+        work = self._take_out(key)
         work.guard = True
-        self._enter(work, now)
+        self._insert(work, now)
 
-    def _enter(self, work: QueuedRun, now: int) -> None:
+    def _insert(self, work: QueuedRun, now: int) -> None:
         work.level = work.priority
         if work.since_ns < now:
             work.level += (now - work.since_ns) // AGING_NS
         self._waiting[work.key] = work
         self._new.append(work)
 
-    def _settle(self) -> None:
-        """Give what has come its place in the order."""
+    def _sort_new(self) -> None:
+        """Sort in the new runs."""
         for work in self._new:
-            heapq.heappush(self._older, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
+            heapq.heappush(self._aging, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
             rank = work.rank
             place = bisect.bisect(self._order, rank)
             self._order.insert(place, rank)
             self._p50s_ns.insert(place, work.p50_ns)
-            self._may_join += work.may_join
+            self._batchable += work.can_batch
             if not work.asker:
                 self._streams.setdefault(work.stream, {})[work.key] = work
         self._new.clear()
 
-    def _leave(self, key: int) -> QueuedRun:
+    def _take_out(self, key: int) -> QueuedRun:
         work = self._waiting.pop(key)
         if self._new and work in self._new:
             self._new.remove(work)
             return work
         place = bisect.bisect_left(self._order, work.rank)
         del self._order[place], self._p50s_ns[place]
-        self._may_join -= work.may_join
+        self._batchable -= work.can_batch
         if not work.asker:
             del self._streams[work.stream][key]
         return work
 
     def start(self, works: Sequence[QueuedRun], now: int) -> None:
-        """One run begins, of several works if they start at once, most urgent first; each stays as urgent as it is."""
-        run = next(self._numbers)                             # no key of a work: that may be on again early
+        """Runs start on one executor: a single one, or a batch, most urgent first. Aging stops."""
+        run = next(self._numbers)                            # not a key: a preempted run may start again early
         self._runs[run] = len(works)
         self._fronts = None
         for work in works:
-            self._running[work.key] = self._leave(work.key)
+            self._running[work.key] = self._take_out(work.key)
             work.run = run
             if len(works) > 1:
                 work.batch = len(works)
@@ -141,14 +141,14 @@ class RunQueue:
             if self._waited_ns:
                 self._waited_ns.pop(work.source, None)
 
-    def told(self, work: QueuedRun, impatience: float) -> None:
-        """A run has been told to leave its executor, with all that started at once on it."""
-        for each in self._running.values():
-            if each.run == work.run:
-                each.impatience = impatience
+    def mark_preempting(self, work: QueuedRun, urgency: float) -> None:
+        """A run is being preempted, with all runs of its batch."""
+        for running in self._running.values():
+            if running.run == work.run:
+                running.urgency = urgency
 
     def finish(self, key: int) -> QueuedRun:
-        """A work has left its executor, which is free once all that started with it have."""
+        """A run has ended. Its executor is free when all runs of its batch have ended."""
         work = self._running.pop(key)
         self._fronts = None
         self._runs[work.run] -= 1
@@ -156,37 +156,39 @@ class RunQueue:
             del self._runs[work.run]
         return work
 
-    def set_aside(self, key: int, reached: int, ran_ns: int, cut: bool, overrun: bool, now: int) -> QueuedRun | None:
-        """A run has left its executor at a stage, before its end: it waits again, with what it has done.
+    def requeue(
+        self, key: int, next_stage: int, ran_ns: int, mid_stage: bool, overrun: bool, now: int
+    ) -> QueuedRun | None:
+        """A run was preempted: it waits again, and continues at `next_stage`. None: it was aborted; finish it instead.
 
-        None: it was aborted, and is to be finished.
+        ran_ns: its run time since its last start. mid_stage: it was aborted within `next_stage`.
         """
         if self._running[key].aborted:
             return None
         work = self.finish(key)
         work.batch = 1
-        work.cuts = (work.cuts if reached == work.first else 0) + cut
-        work.first = reached
+        work.stage_aborts = (work.stage_aborts if next_stage == work.first else 0) + mid_stage
+        work.first = next_stage
         work.preempted += 1
         work.ran_ns += ran_ns
-        work.impatience = None
+        work.urgency = None
         work.overrun = work.overrun or overrun
-        work.started_ns = now                # it is aside from now on
+        work.started_ns = now                # `start` adds the time since then to aside_ns
         work.since_ns = now
         work.measure()
-        self._enter(work, now)
+        self._insert(work, now)
         return work
 
     def free(self) -> int:
-        """Executors without a run."""
+        """The number of free executors."""
         return self.executors - len(self._runs)
 
     def running(self) -> list[QueuedRun]:
-        """What is on the executors, first what is least urgent; for each run the most urgent work that is wanted."""
-        return sorted(self._in_front(), key=lambda work: work.rank, reverse=True)
+        """The runs on the executors, least urgent first; of a batch, the most urgent run that is not aborted."""
+        return sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)
 
-    def _in_front(self) -> list[QueuedRun]:
-        """Of each run the most urgent work that is wanted."""
+    def _most_urgent(self) -> list[QueuedRun]:
+        """For each busy executor the most urgent run that is not aborted, in no order."""
         if self._fronts is None:
             fronts: dict[int, QueuedRun] = {}
             for work in self._running.values():
@@ -203,51 +205,52 @@ class RunQueue:
         return key in self._waiting
 
     def waiting_of(self, stream: str) -> list[QueuedRun]:
-        """Waiting runs of an own stream, oldest first."""
+        """The waiting runs of an own stream, oldest first."""
         if not self._waiting:
             return []
-        self._settle()
+        self._sort_new()
         return list(self._streams.get(stream, {}).values())
 
     def waiting_for(self, peer: str) -> int:
-        """How many runs wait for a peer."""
+        """How many runs of a peer wait."""
         return sum(work.asker == peer for work in self._waiting.values())
 
     def of_asker(self, peer: str) -> list[QueuedRun]:
-        """Waiting and running work for a peer."""
+        """The waiting and running runs of a peer, without aborted ones."""
         both = itertools.chain(self._waiting.values(), self._running.values())
         return [w for w in both if w.asker == peer and not w.aborted]
 
     def running_left_ns(self, now: int) -> int:
-        """The longest that is left of a run before a guard's fallback can have its executor, by p95."""
-        left = (min(w.step_ns, max(0, w.started_ns + w.p95_ns - now)) for w in self._in_front())
+        """The longest time, by p95, until a guard's fallback can have an executor."""
+        left = (min(w.step_ns, max(0, w.started_ns + w.p95_ns - now)) for w in self._most_urgent())
         return max(left, default=0)
 
     def wait_s(self, now: int, priority: int | None = None, deadline_ns: int = 0) -> float:
-        """Expected wait for an executor, by medians: of work with this priority and deadline, or behind all else.
+        """Expected wait for an executor, by medians: of a run with this priority and deadline, or behind all others.
 
-        What is less urgent leaves its executor after a step; what may run at once with others does.
+        Assumes that less urgent runs are preempted after one step, and that runs join batches.
         """
         if not (self._waiting or self._running):
             return 0.0
-        self._settle()
+        self._sort_new()
         ahead = len(self._order)
         if priority is not None:
             ahead = bisect.bisect(self._order, (True, -priority, deadline_ns, LAST_KEY))
         left_ns = 0
-        for w in self._in_front():
+        for w in self._most_urgent():
             rest_ns = max(0, w.started_ns + w.p50_ns - now)
             yields = priority is not None and not w.guard and w.level < priority
             left_ns += min(rest_ns, w.step_ns) if yields else rest_ns
         return (seconds(left_ns + sum(self._p50s_ns[:ahead])) - self._saved_s(ahead)) / self.executors
 
     def _saved_s(self, ahead: int) -> float:
-        """What the first so many that wait take less because they run several at once."""
-        if self._may_join < 2:
+        """How much less time the first `ahead` waiting runs take because they run in batches."""
+        if self._batchable < 2:
             return 0.0
-        alike: dict[tuple[str, str], list[Profile]] = {}
+        by_variant: dict[tuple[str, str], list[Profile]] = {}
         for *_, key in self._order[:ahead]:
             work = self._waiting[key]
-            if work.may_join:
-                alike.setdefault((work.model, work.variant), []).append(work.profile)
-        return sum(len(some) * some[0].p50_s - in_batches_s(some[0], len(some)) for some in alike.values())
+            if work.can_batch:
+                by_variant.setdefault((work.model, work.variant), []).append(work.profile)
+        return sum(len(profiles) * profiles[0].p50_s - in_batches_s(profiles[0], len(profiles))
+                   for profiles in by_variant.values())

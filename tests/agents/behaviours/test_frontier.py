@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from agents.behaviours.search import frontier
-from agents.behaviours.search.frontier import Wishes
+from agents.behaviours.search.frontier import Preferences
 from agents.behaviours.search.occupancy_map import CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of
 
 
@@ -63,10 +63,10 @@ def test_the_frontier_draws_and_walls_do_not() -> None:
     states[iy - 10:iy + 11, ix - 10:ix + 11] = OCCUPIED
     states[iy - 9:iy + 10, ix - 9:ix + 10] = LOOKED
     area = frontier.field(states, 0.0, 0.0)
-    assert frontier.choose(area, frontier.gains_m2(states), Wishes(x_m=0, y_m=0, heading_rad=0)) is None
+    assert frontier.choose(area, frontier.gains_m2(states), Preferences(x_m=0, y_m=0, heading_rad=0)) is None
     states[iy - 3:iy + 4, ix + 10] = LOOKED                      # a door to the east
     area = frontier.field(states, 0.0, 0.0)
-    goal = frontier.choose(area, frontier.gains_m2(states), Wishes(x_m=0, y_m=0, heading_rad=0))
+    goal = frontier.choose(area, frontier.gains_m2(states), Preferences(x_m=0, y_m=0, heading_rad=0))
     assert goal is not None
     assert goal[1] > ix + 4
 
@@ -77,15 +77,15 @@ def test_a_teammates_goal_and_a_ban_send_it_elsewhere() -> None:
     states[iy - 4:iy + 5, ix - 24:ix + 25] = LOOKED              # a corridor, unknown all round
     area = frontier.field(states, 0.0, 0.0)
     gain = np.where(np.abs(np.arange(CELLS) - ix) > 18, frontier.gains_m2(states), 0.0)
-    first = frontier.choose(area, gain, Wishes(x_m=0, y_m=0, heading_rad=0))
+    first = frontier.choose(area, gain, Preferences(x_m=0, y_m=0, heading_rad=0))
     assert first is not None
     x = (first[1] + 0.5) * 0.25 - 12
-    for wishes in (Wishes(x_m=0, y_m=0, heading_rad=0, mate_goals=[(x, 0.0)]),
-                   Wishes(x_m=0, y_m=0, heading_rad=0, banned=[(x, (first[0] + 0.5) * 0.25 - 12)])):
-        other = frontier.choose(area, gain, wishes)
+    for preferences in (Preferences(x_m=0, y_m=0, heading_rad=0, mate_goals=[(x, 0.0)]),
+                   Preferences(x_m=0, y_m=0, heading_rad=0, banned=[(x, (first[0] + 0.5) * 0.25 - 12)])):
+        other = frontier.choose(area, gain, preferences)
         assert other is not None
         assert other != first
-    away = frontier.choose(area, gain, Wishes(x_m=0, y_m=0, heading_rad=0, mate_goals=[(x, 0.0)]))
+    away = frontier.choose(area, gain, Preferences(x_m=0, y_m=0, heading_rad=0, mate_goals=[(x, 0.0)]))
     assert away is not None
     assert (away[1] - ix) * (first[1] - ix) < 0
 
@@ -95,6 +95,6 @@ def test_known_floor_that_no_camera_saw_is_worth_a_visit() -> None:
     y, x = cell_of(5.0, 5.0)
     states[y - 3:y + 4, x - 3:x + 4] = FREE
     area = frontier.field(states, 0.0, 0.0)
-    goal = frontier.choose(area, frontier.gains_m2(states), Wishes(x_m=0, y_m=0, heading_rad=0))
+    goal = frontier.choose(area, frontier.gains_m2(states), Preferences(x_m=0, y_m=0, heading_rad=0))
     assert goal is not None
     assert max(abs(goal[0] - y), abs(goal[1] - x)) <= 7

@@ -1,4 +1,4 @@
-"""No note can do harm."""
+"""Notes: bad ones are ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the segmentation mask changes: doubt about tracks, and obstacles that the scan looks over."""
+"""Effects of the segmentation mask: doubt about tracks, and obstacles below the scan's plane."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_a_low_thing_becomes_an_obstacle_where_it_stands() -> None:
     assert all(math.dist(p, (1.5, 0.2)) < 0.45 for p in points)
 
 
-def test_what_the_scan_shows_is_not_marked_again() -> None:
+def test_obstacles_in_the_scan_are_not_marked_again() -> None:
     found = box("hazard", HERE, 1.5, 0.2)
     assert LOCATOR.obstacles(mask(CLUTTER, found), HERE, scan(HERE, ROOM, [(1.5, 0.2, 0.2)])) == []
     assert LOCATOR.obstacles(mask(None, None), HERE, scan(HERE, ROOM)) == []
 
 
-def test_a_path_keeps_off_what_only_the_mask_shows() -> None:
+def test_a_path_avoids_obstacles_that_only_the_mask_shows() -> None:
     """Two robots with the same scans; the one that got a mask plans around the thing."""
     ways = []
     for given in (False, True):

@@ -1,4 +1,4 @@
-"""The map: scans, looks, marks, and a teammate's word."""
+"""The map: scans, looks, marks, and teammates' maps."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_scans_at_the_rim_and_beyond_do_no_harm() -> None:
 
 def test_maps_travel_in_small_notes_and_come_out_the_same() -> None:
     here, there = mapped(Pose(-3.0, 1.0, 0.2), THREE_ROOMS), OccupancyMap(VIEW, BEAMS)
-    teller = gossip.Teller()
+    teller = gossip.BlockSelector()
     for k in range(4):
         ids, states = teller.choose(here.own_states())
         data = gossip.encode_map(gossip.MapNews(sequence=k, pose=Pose(1.0, -2.0, 3.0), goal=None, confirming=False,
@@ -104,7 +104,7 @@ def test_own_evidence_beats_a_teammates_word() -> None:
 
 def test_what_was_lost_is_told_again() -> None:
     here, there = mapped(Pose(-3.0, 1.0, 0.2), THREE_ROOMS), OccupancyMap(VIEW, BEAMS)
-    teller = gossip.Teller()
+    teller = gossip.BlockSelector()
     teller.choose(here.own_states())                             # this note gets lost
     for _ in range(20):
         there.merge(*teller.choose(here.own_states()))

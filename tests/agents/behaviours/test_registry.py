@@ -36,7 +36,7 @@ def test_every_behaviour_keeps_the_protocol(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "search", "../search_rescue"])
-def test_an_unknown_name_is_refused_with_what_is_known(name: str) -> None:
+def test_an_unknown_name_is_refused_with_the_known_names(name: str) -> None:
     with pytest.raises(BadInput, match="search_rescue"):
         load(name)
 

@@ -74,15 +74,15 @@ def test_driving_keeps_off_a_wall_that_the_beams_show() -> None:
     steering = Steering("a", 3, LidarBeams(LIDAR))
     wall: list[Segment] = [(RADIUS_M + 0.2, -5, RADIUS_M + 0.2, 5)]
     seen = observation(HERE, wall, lidar=LIDAR)
-    act, trouble = steering.act(seen, seen.scan, [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], None, 100_000_000)
-    assert trouble is None
+    act, recovery = steering.act(seen, seen.scan, [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], None, 100_000_000)
+    assert recovery is None
     assert act.v_mps <= 0.12
     clear, _ = Steering("a", 3, LidarBeams(LIDAR)).act(
         observation(HERE, [], lidar=LIDAR), scan(HERE, [], lidar=LIDAR), [(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], None, 0)
     assert clear.v_mps == 0.6
 
 
-def test_the_whole_behaviour_claims_what_a_larger_camera_shows() -> None:
+def test_the_whole_behaviour_claims_the_target_that_a_larger_camera_shows() -> None:
     robot, reports = load("search_rescue")("a", ["a"], 1, SUITE), []
     for k in range(20):
         now, pose = (k + 1) * 100_000_000, Pose(0.05 * k, 0.0, 0.0)

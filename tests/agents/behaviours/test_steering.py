@@ -1,4 +1,4 @@
-"""Driving: safe whatever the path says, and never stuck for good."""
+"""Steering: safe on any path, and never stuck for ever."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def drive(path: list[tuple[float, float]], ticks: int, walls: list[Segment] = WA
     poses, acts, recoveries = [pose], [], 0
     for k in range(ticks):
         seen = observation(pose, walls, v_mps=acts[-1].v_mps if acts else 0.0)
-        act, trouble = steering.act(seen, seen.scan, path, face, k * TICK)
-        recoveries += trouble is not None
+        act, recovery = steering.act(seen, seen.scan, path, face, k * TICK)
+        recoveries += recovery is not None
         acts.append(act)
         if not glued:
             heading = pose.heading_rad + act.w_radps * 0.1
@@ -56,9 +56,9 @@ def test_no_progress_is_answered_by_backing_off_and_turning() -> None:
 def test_a_touch_is_answered_at_once() -> None:
     steering = Steering("a", 3, BEAMS)
     seen = observation(Pose(0.0, 0.0, 0.0), WALL, bumped=True)
-    act, trouble = steering.act(seen, seen.scan, [(1.0, 0.0)], None, TICK)
-    assert trouble is not None
-    assert trouble.bumped
+    act, recovery = steering.act(seen, seen.scan, [(1.0, 0.0)], None, TICK)
+    assert recovery is not None
+    assert recovery.bumped
     assert act.v_mps < 0
 
 
@@ -82,7 +82,7 @@ def test_robots_choose_their_way_out_by_name_and_seed() -> None:
     assert len({tuple(turn(n, s)) for n in "abcd" for s in (1, 2)}) > 4
 
 
-def test_at_the_end_it_turns_to_what_it_is_to_look_at() -> None:
+def test_at_the_end_of_the_path_it_turns_to_the_given_point() -> None:
     poses, acts, _ = drive([], 30, face=(0.0, 4.0))
     assert abs(poses[-1].heading_rad - math.pi / 2) < 0.1
     assert all(a.v_mps == 0 for a in acts)

@@ -132,7 +132,7 @@ def test_a_track_that_does_not_show_up_close_is_dropped() -> None:
     assert targets.tracks == []
 
 
-def test_what_a_teammate_found_is_left_alone() -> None:
+def test_a_target_that_a_teammate_found_is_left_alone() -> None:
     targets = Targets(LOCATOR)
     assert targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
     assert not targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))

@@ -109,7 +109,7 @@ def box(label: str, pose: Pose, x_m: float, y_m: float, score: float = 0.9, nois
 
 @dataclass
 class Toy:
-    """A team in the toy world; robots that would touch anything stop there, and that is counted."""
+    """A team in the toy world; a robot that would touch something stops, and the touch is counted."""
 
     walls: list[Segment]
     poses: dict[str, Pose]

@@ -1,4 +1,4 @@
-"""The client of a body: what it takes for an observation, and what it sends."""
+"""The client of a body: the observations that it accepts, and the messages that it sends."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_acts_and_reports_go_to_the_body() -> None:
     assert net.sent == [("world", Acted(act=Act(v_mps=0.5, w_radps=0.0))), ("world", Reported(report=report))]
 
 
-def test_an_observation_is_what_was_sensed() -> None:
+def test_an_observation_holds_the_sensed_values() -> None:
     taken = body().observe(SENSED, 7, [SCAN, FRAME])
     assert taken is not None
     assert (taken.pose, taken.age_s, taken.bumped) == (SENSED.pose, 0.01, True)
@@ -53,7 +53,7 @@ def test_an_observation_is_what_was_sensed() -> None:
     assert bare.frame is None
 
 
-def test_nothing_is_taken_before_the_body_has_stated_its_sensors_nor_what_is_older() -> None:
+def test_nothing_is_taken_before_the_body_announced_its_sensors_nor_older_observations() -> None:
     early = body(None)
     assert early.observe(SENSED, 7, [SCAN, FRAME]) is None
     client = body()

@@ -1,11 +1,11 @@
-"""A robot that is slower than its board's profile: it notices, reckons with it, and says so."""
+"""A robot slower than its board's profile: it notices, uses the factor in predictions, and advertises it."""
 
 from __future__ import annotations
 
 import pytest
 
 from agents.peers.advert import OwnAdvert
-from agents.peers.own_speed import HALF_NS, RUNS, OwnSpeed, scaled
+from agents.peers.own_speed import HALF_LIFE_NS, RUNS, OwnSpeed, scaled
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from swarm.core.policy.plan import Leg
@@ -15,39 +15,39 @@ from tests.agents.builders import peer_table, profile, scheduler, stream
 from tests.agents.scheduler_events import arrived, of
 
 
-def paced(*ratios: float, ended: bool = True) -> OwnSpeed:
-    pace = OwnSpeed()
+def speed_after(*ratios: float, completed: bool = True) -> OwnSpeed:
+    speed = OwnSpeed()
     for ratio in ratios:
-        pace.ran(0.01, 0.01 * ratio, ended, 0)
-    return pace
+        speed.observe_run(0.01, 0.01 * ratio, completed, 0)
+    return speed
 
 
 def test_three_slow_runs_in_five_are_slow_and_one_hiccup_is_none() -> None:
-    assert paced(1, 1, 5, 1, 1, 9, 1).factor == 1.0
-    assert paced(1, 1, 5, 5, 5).factor == 5.0
-    assert paced(5, 5).factor == 1.0                         # too few to say
-    assert paced(1.3, 1.9, 1.4, 1.9, 1.9).factor == 1.0      # what profiles are good for
-    assert paced(*[5] * RUNS, *[1] * RUNS).factor == 1.0     # and well again
+    assert speed_after(1, 1, 5, 1, 1, 9, 1).factor == 1.0
+    assert speed_after(1, 1, 5, 5, 5).factor == 5.0
+    assert speed_after(5, 5).factor == 1.0                         # too few to say
+    assert speed_after(1.3, 1.9, 1.4, 1.9, 1.9).factor == 1.0      # what profiles are good for
+    assert speed_after(*[5] * RUNS, *[1] * RUNS).factor == 1.0     # and well again
 
 
-def test_a_run_that_was_cut_short_counts_only_where_it_was_too_long_already() -> None:
-    assert paced(*[0.2] * 9, ended=False).factor == 1.0
-    assert paced(*[4] * RUNS, ended=False).factor == 4.0
-    pace = paced(*[4] * RUNS)
+def test_a_run_that_was_aborted_counts_only_where_it_was_too_long_already() -> None:
+    assert speed_after(*[0.2] * 9, completed=False).factor == 1.0
+    assert speed_after(*[4] * RUNS, completed=False).factor == 4.0
+    speed = speed_after(*[4] * RUNS)
     for _ in range(9):
-        pace.ran(0.01, 0.03, False, 0)                       # stopped before the time that it would have taken
-    assert pace.factor == 4.0
+        speed.observe_run(0.01, 0.03, False, 0)                       # stopped before the time that it would have taken
+    assert speed.factor == 4.0
 
 
 def test_without_a_run_slowness_is_forgotten_by_halves() -> None:
-    pace = paced(*[5] * RUNS)
-    assert not pace.rest(HALF_NS - 1)
-    assert pace.rest(HALF_NS)
-    assert pace.factor == 2.5
-    assert not pace.rest(HALF_NS + 1)
-    assert pace.rest(2 * HALF_NS)
-    assert pace.factor == 1.0
-    assert not pace.rest(10 * HALF_NS)
+    speed = speed_after(*[5] * RUNS)
+    assert not speed.recover(HALF_LIFE_NS - 1)
+    assert speed.recover(HALF_LIFE_NS)
+    assert speed.factor == 2.5
+    assert not speed.recover(HALF_LIFE_NS + 1)
+    assert speed.recover(2 * HALF_LIFE_NS)
+    assert speed.factor == 1.0
+    assert not speed.recover(10 * HALF_LIFE_NS)
 
 
 def test_all_of_a_profile_is_scaled() -> None:
@@ -60,7 +60,7 @@ def ran(work: int, from_s: float, to_s: float) -> ev.StageDone:
     return ev.StageDone(work=work, started_ns=ns(from_s), finished_ns=ns(to_s), ran=True)
 
 
-def test_a_slow_robot_reckons_with_it_and_offloads_what_it_would_have_run() -> None:
+def test_a_slow_robot_predicts_longer_runs_and_offloads_more() -> None:
     agent = scheduler(known=peer_table(mule=[profile(p50_s=0.02)]), detector=0.01)
     for i in range(RUNS):
         (run,) = of(ev.RunStage, agent.handle(arrived(i, stream(deadline_s=0.5), ns(i)), ns(i)))
@@ -68,10 +68,10 @@ def test_a_slow_robot_reckons_with_it_and_offloads_what_it_would_have_run() -> N
     assert agent.slowness(ns(RUNS)) == pytest.approx(5.0)
     (sent,) = of(ev.SendStage, agent.handle(arrived(9, stream(deadline_s=0.5), ns(9)), ns(9)))
     assert sent.route == [Leg("mule")]
-    assert agent.slowness(ns(9) + 2 * HALF_NS) < 5.0
+    assert agent.slowness(ns(9) + 2 * HALF_LIFE_NS) < 5.0
 
 
-def test_an_advert_is_made_anew_when_pace_or_battery_have_changed() -> None:
+def test_a_new_advert_is_made_when_speed_or_battery_has_changed() -> None:
     own = OwnAdvert(Advert(board="b", executors=1, profiles=[profile(p50_s=0.01)], streams=[], battery=0.8))
     assert not own.changed(1.0, 0.78)
     assert own.changed(1.0, 0.74)
@@ -88,7 +88,7 @@ def believed_s(known: PeerTable) -> float:
     return known.views(0)["mule"].profiles["detector"][0].p50_s
 
 
-def test_an_answer_that_is_waited_for_in_vain_makes_the_peer_slower_in_our_eyes() -> None:
+def test_a_peer_whose_answer_times_out_counts_as_slower() -> None:
     known = peer_table(mule=[profile(p50_s=0.005)])
     agent = scheduler(known=known, detector=0.05)
     commands = agent.handle(arrived(1, stream(deadline_s=0.2)), 0)

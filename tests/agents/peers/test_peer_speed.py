@@ -1,10 +1,10 @@
-"""What a robot learns of its peers from what they take, and what it keeps of its executors for itself."""
+"""Observed run times of peers, and the share of the executors that a robot reserves for itself."""
 
 from __future__ import annotations
 
 import pytest
 
-from agents.peers.peer_speed import BOUNDS, HALF_S, PeerSpeed
+from agents.peers.peer_speed import BOUNDS, HALF_LIFE_S, PeerSpeed
 from agents.scheduling import events as ev
 from agents.scheduling.admission import BURST_S, AdmissionBudget
 from swarm.core.policy.plan import Leg, StreamSpec
@@ -15,42 +15,42 @@ from tests.agents.scheduler_events import arrived, came, of
 WHOLE = Leg("mule")
 
 
-def test_a_peer_that_takes_longer_than_it_says_is_expected_to() -> None:
-    said, seen = profile(p50_s=0.01, stages=2), PeerSpeed()
+def test_a_peer_that_is_slower_than_advertised_is_expected_to_be() -> None:
+    advertised, seen = profile(p50_s=0.01, stages=2), PeerSpeed()
     for _ in range(30):
-        seen.saw(said, WHOLE, 0.05)
-    (expected,) = seen.corrected([said])
+        seen.observe_run(advertised, WHOLE, 0.05)
+    (expected,) = seen.corrected([advertised])
     assert expected.p50_s == pytest.approx(0.05, rel=0.01)
     assert expected.p95_s == pytest.approx(0.06, rel=0.01)
-    assert expected.stages == said.stages                    # nothing was seen of these
+    assert expected.stages == advertised.stages                    # nothing was seen of these
 
 
 def test_each_stage_is_seen_by_itself() -> None:
-    said, seen = profile(p50_s=0.04, stages=4), PeerSpeed()
+    advertised, seen = profile(p50_s=0.04, stages=4), PeerSpeed()
     for _ in range(30):
-        seen.saw(said, Leg("mule", 1, 3), 0.06)
-    (expected,) = seen.corrected([said])
+        seen.observe_run(advertised, Leg("mule", 1, 3), 0.06)
+    (expected,) = seen.corrected([advertised])
     assert [stage.p50_s for stage in expected.stages] == pytest.approx([0.01, 0.03, 0.03, 0.01], rel=0.01)
-    assert expected.p50_s == said.p50_s
+    assert expected.p50_s == advertised.p50_s
     assert [stage.input_bytes for stage in expected.stages] == [20_000] * 4
 
 
-def test_only_what_is_notable_makes_a_new_profile() -> None:
-    said, seen = profile(p50_s=0.01), PeerSpeed()
-    assert not seen.saw(said, WHOLE, 0.0105)
-    assert seen.saw(said, WHOLE, 0.03)
-    seen.corrected([said])
-    assert not seen.saw(said, WHOLE, 0.0155)
+def test_only_notable_changes_make_a_new_profile() -> None:
+    advertised, seen = profile(p50_s=0.01), PeerSpeed()
+    assert not seen.observe_run(advertised, WHOLE, 0.0105)
+    assert seen.observe_run(advertised, WHOLE, 0.03)
+    seen.corrected([advertised])
+    assert not seen.observe_run(advertised, WHOLE, 0.0155)
 
 
-def test_what_is_believed_is_bounded_and_fades() -> None:
-    said, seen = profile(p50_s=0.01), PeerSpeed()
+def test_a_correction_is_bounded_and_fades() -> None:
+    advertised, seen = profile(p50_s=0.01), PeerSpeed()
     for _ in range(60):
-        seen.saw(said, WHOLE, 1e6)
-    assert seen.corrected([said])[0].p50_s == pytest.approx(0.01 * BOUNDS[1])
-    assert seen.fade(ns(HALF_S))
-    assert seen.corrected([said])[0].p50_s == pytest.approx(0.01 * (1 + (BOUNDS[1] - 1) / 2))
-    assert not seen.fade(ns(HALF_S))
+        seen.observe_run(advertised, WHOLE, 1e6)
+    assert seen.corrected([advertised])[0].p50_s == pytest.approx(0.01 * BOUNDS[1])
+    assert seen.fade(ns(HALF_LIFE_S))
+    assert seen.corrected([advertised])[0].p50_s == pytest.approx(0.01 * (1 + (BOUNDS[1] - 1) / 2))
+    assert not seen.fade(ns(HALF_LIFE_S))
     assert seen.corrected([profile("segmenter")]) == [profile("segmenter")]
 
 
@@ -60,7 +60,7 @@ def test_a_slow_peer_loses_its_work_to_another_and_has_it_back_in_time() -> None
 
     def peer_of(sequence: int, at_s: float) -> str:
         for name in ("mule", "ox"):
-            known.heard(name, 1, 0.0, ns(at_s))
+            known.update(name, 1, 0.0, ns(at_s))
         (sent,) = of(ev.SendStage, agent.handle(arrived(sequence, stream(deadline_s=1), ns(at_s)), ns(at_s)))
         agent.handle(came(sequence, sent.peer, run_s=0.05 if sent.peer == "mule" else 0.02), ns(at_s) + 1)
         return sent.peer
@@ -73,45 +73,45 @@ def needs(rate_hz: float) -> StreamSpec:
     return StreamSpec(name=f"at {rate_hz}", model="detector", rate_hz=rate_hz, deadline_s=1.0)
 
 
-def test_peers_have_what_the_robot_does_not_need_and_no_more() -> None:
-    share = AdmissionBudget(kept=0.5, executors=1)
-    share.knows(needs(10), 0.04)                             # 0.4 of the executor
-    given = sum(share.gives(0.05, ns(0.05 * k)) for k in range(2000))      # they ask for all of it for 100 s
+def test_peers_get_the_run_time_that_the_robot_does_not_need_and_no_more() -> None:
+    share = AdmissionBudget(own_share=0.5, executors=1)
+    share.add_stream(needs(10), 0.04)                             # 0.4 of the executor
+    given = sum(share.take(0.05, ns(0.05 * k)) for k in range(2000))      # they ask for all of it for 100 s
     assert given * 0.05 == pytest.approx(60.0 + BURST_S, abs=1.0)
 
 
-def test_it_keeps_no_more_than_its_share() -> None:
-    share = AdmissionBudget(kept=0.25, executors=2)
-    share.knows(needs(100), 0.04)                            # twice what it has
-    given = sum(share.gives(0.05, ns(0.025 * k)) for k in range(4000))
+def test_it_reserves_no_more_than_its_share() -> None:
+    share = AdmissionBudget(own_share=0.25, executors=2)
+    share.add_stream(needs(100), 0.04)                            # twice what it has
+    given = sum(share.take(0.05, ns(0.025 * k)) for k in range(4000))
     assert given * 0.05 == pytest.approx(150.0 + 2 * BURST_S, abs=2.0)
 
 
-def test_a_robot_that_needs_nothing_keeps_nothing() -> None:
-    share = AdmissionBudget(kept=0.9, executors=1)
-    assert all(share.gives(10.0, 0) for _ in range(100))
+def test_a_robot_that_needs_nothing_reserves_nothing() -> None:
+    share = AdmissionBudget(own_share=0.9, executors=1)
+    assert all(share.take(10.0, 0) for _ in range(100))
 
 
-def test_a_peer_that_cuts_a_variant_otherwise_is_seen_anew() -> None:
+def test_a_correction_starts_again_when_the_number_of_stages_changes() -> None:
     seen = PeerSpeed()
-    seen.saw(profile(p50_s=0.04), WHOLE, 0.4)
+    seen.observe_run(profile(p50_s=0.04), WHOLE, 0.4)
     cut = profile(p50_s=0.04, stages=4)
-    assert seen.saw(cut, Leg("mule", 2, 4), 0.06)
+    assert seen.observe_run(cut, Leg("mule", 2, 4), 0.06)
     assert [stage.p50_s for stage in seen.corrected([cut])[0].stages[:2]] == [0.01, 0.01]
 
 
-def test_what_was_given_and_not_used_is_given_again() -> None:
-    share = AdmissionBudget(kept=0.5, executors=1)
-    share.knows(needs(100), 0.04)
-    assert share.gives(0.4, 0)
-    assert not share.gives(0.4, 0)
-    share.takes_back(0.4)
-    assert share.gives(0.4, 0)
+def test_run_time_that_is_given_back_can_be_taken_again() -> None:
+    share = AdmissionBudget(own_share=0.5, executors=1)
+    share.add_stream(needs(100), 0.04)
+    assert share.take(0.4, 0)
+    assert not share.take(0.4, 0)
+    share.give_back(0.4)
+    assert share.take(0.4, 0)
 
 
-def test_from_a_full_bucket_even_a_long_run_is_given() -> None:
-    share = AdmissionBudget(kept=0.75, executors=1)
-    share.knows(needs(100), 0.04)                            # a quarter of a second a second is to spare
-    assert share.gives(0.6, ns(10))
-    assert not share.gives(0.01, ns(11))                     # it is paid back first
-    assert share.gives(0.01, ns(12))
+def test_a_full_bucket_admits_even_a_long_run() -> None:
+    share = AdmissionBudget(own_share=0.75, executors=1)
+    share.add_stream(needs(100), 0.04)                            # a quarter of a second a second is to spare
+    assert share.take(0.6, ns(10))
+    assert not share.take(0.01, ns(11))                     # it is paid back first
+    assert share.take(0.01, ns(12))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.peers.table import ENGAGED_S, PeerTable
+from agents.peers.table import ACTIVE_S, PeerTable
 from agents.scheduling.due_frames import DueFrames
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, StreamSpec
@@ -20,8 +20,8 @@ def advert(number: int = 1, **times: float) -> Advert:
 
 def test_a_peer_is_viewed_once_it_has_advertised() -> None:
     known = PeerTable()
-    assert known.heard("mule", 1, 0.0, 0)
-    assert not known.heard("mule", 1, 0.0, 1)
+    assert known.update("mule", 1, 0.0, 0)
+    assert not known.update("mule", 1, 0.0, 1)
     assert known.views(0) == {}
     known.advertised("mule", 1, advert())
     assert list(known.views(0)) == ["mule"]
@@ -40,16 +40,16 @@ def test_a_doubted_peer_gets_no_new_work_and_a_lost_one_is_not_known() -> None:
     assert known.statistics().lost == 1
 
 
-def test_a_peer_that_was_lost_to_us_alone_comes_back_with_what_it_can_run() -> None:
+def test_a_peer_that_only_we_lost_comes_back_with_its_advert() -> None:
     known = peer_table(mule=[profile()])                       # it never lost us, so it will not say it again
     known.lost("mule")
-    assert known.heard("mule", 1, 0.0, ns(2))
+    assert known.update("mule", 1, 0.0, ns(2))
     assert list(known.views(ns(2))) == ["mule"]
 
 
 def test_a_restarted_peer_starts_without_an_advert() -> None:
     known = peer_table(mule=[profile()])
-    assert known.heard("mule", 2, 0.0, 1)
+    assert known.update("mule", 2, 0.0, 1)
     assert known.views(1) == {}
     known.advertised("mule", 1, advert())
     assert known.views(1) == {}                              # the old boot's word
@@ -58,7 +58,7 @@ def test_a_restarted_peer_starts_without_an_advert() -> None:
 
 def test_the_newest_advert_counts_whatever_the_order_they_come_in() -> None:
     known = PeerTable()
-    known.heard("mule", 1, 0.0, 0)
+    known.update("mule", 1, 0.0, 0)
     known.advertised("mule", 1, advert(2, segmenter=0.1))
     known.advertised("mule", 1, advert(1))
     assert list(known.views(0)["mule"].profiles) == ["segmenter"]
@@ -67,29 +67,29 @@ def test_the_newest_advert_counts_whatever_the_order_they_come_in() -> None:
 
 def test_a_peer_is_engaged_for_a_while_after_work_was_given_to_it() -> None:
     known = peer_table(mule=[profile()], ox=[profile()])
-    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
-    assert known.engaged(ns(1)) == ["mule"]
-    assert known.engaged(ns(1 + ENGAGED_S)) == []
+    known.book(Leg("mule"), request(1), "detector", "int8", ns(1))
+    assert known.active(ns(1)) == ["mule"]
+    assert known.active(ns(1 + ACTIVE_S)) == []
 
 
-def test_load_is_what_the_peer_said_less_the_time_since_plus_what_was_sent_since() -> None:
+def test_load_is_the_peers_report_less_the_time_since_plus_the_booked_work() -> None:
     known = peer_table(mule=[profile(p50_s=0.030)])
-    known.heard("mule", 1, 0.1, ns(1))
-    known.sent(Leg("mule"), request(1), "detector", "int8", ns(1))
+    known.update("mule", 1, 0.1, ns(1))
+    known.book(Leg("mule"), request(1), "detector", "int8", ns(1))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06 + 0.03)
-    known.dropped("mule", request(1))
+    known.release("mule", request(1))
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06)
 
 
 def test_a_peer_that_refused_rests() -> None:
     known = peer_table(mule=[profile()])
-    known.wary("mule", 0.2, 0)
+    known.back_off("mule", 0.2, 0)
     assert known.views(ns(0.1)) == {}
     assert list(known.alive(ns(0.1))) == ["mule"]            # others may give it work
     assert list(known.views(ns(0.2))) == ["mule"]
 
 
-def test_the_way_is_what_the_transport_measured() -> None:
+def test_the_link_is_the_one_that_the_transport_measured() -> None:
     known = peer_table(mule=[profile()])
     assert known.links() == {}                               # nothing measured yet
     known.measured("mule", LinkQuality(rtt_s=0.001, bytes_per_s=1e6, samples=1))

@@ -1,4 +1,4 @@
-"""Time for the threads of a runner that passes only where a run takes it: exact, on any host."""
+"""A clock for the threads of a runner that advances only when a run takes time: exact on any host."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.clock import FakeClock
 
 
 class PassingTime(FakeClock):
-    """A clock on which an executor that waits out a run's remaining time has waited at once."""
+    """A clock that advances at once when an executor waits for the end of a run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""When runs end on an emulated board, and how they give way: by hand, without threads."""
+"""When runs end on an emulated board, and how they are preempted: without threads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from agents.ports import RunOrder
-from agents.runtime.emulation import PATIENCE, Emulation, Run, VariantTimes
-from agents.scheduling.queue.preemption import CUT_S
+from agents.runtime.emulation import STAGE_SLACK, Emulation, Run, VariantTimes
+from agents.scheduling.queue.preemption import ABORT_S
 from swarm.core.policy.draw import uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections
@@ -81,17 +81,17 @@ def test_a_slow_board_takes_a_factor_longer_of_the_draw_or_of_the_real_time() ->
         True, True, False]
 
 
-def test_a_batch_takes_what_so_many_inputs_take() -> None:
+def test_a_batch_takes_the_time_of_its_size() -> None:
     assert emulation().lasts_ns(run(Leg("me"), orders=2), 0) == 150 * MS
 
 
-def test_told_to_leave_gently_it_leaves_between_two_stages_with_what_the_next_begins_with() -> None:
+def test_preempted_without_urgency_it_leaves_between_two_stages_with_the_next_input() -> None:
     one = run(Leg("me", 0, 3))
     one.begin(0)
     assert one.preempt(0.0, 4 * MS) is None
     assert not one.stage_over(BETWEEN, 10 * MS)
     (end,) = one.ends()
-    assert (end.ended, end.stage, end.given, end.made, end.cut) == ("preempted", 1, BETWEEN, None, False)
+    assert (end.ended, end.stage, end.given, end.made, end.mid_stage) == ("preempted", 1, BETWEEN, None, False)
     assert end.finished_ns == 10 * MS
 
 
@@ -104,17 +104,16 @@ def test_told_to_leave_in_its_last_stage_it_is_done() -> None:
 
 
 def test_a_stage_is_cut_where_less_is_lost_than_waited_for() -> None:
-    """At 5 ms of 30 ms: 1 ms for the cut and 5 ms of work lost are less than 25 ms of waiting; at 20 ms they are not.
-    """
+    """After 5 of 30 ms, 1 ms for the abort and 5 ms of lost work are less than 25 ms of waiting; after 20 ms not."""
     early, late = run(Leg("me", 2, 3)), run(Leg("me", 2, 3))
     early.begin(0)
     late.begin(0)
     assert early.preempt(1.0, 5 * MS) == 0.0
     early.cut_short(5 * MS)
     (end,) = early.ends()
-    assert (end.ended, end.stage, end.given, end.cut) == ("preempted", 2, FRAME, True)
+    assert (end.ended, end.stage, end.given, end.mid_stage) == ("preempted", 2, FRAME, True)
     wait_s = late.preempt(1.0, 20 * MS)
-    assert wait_s == pytest.approx(PATIENCE * 0.010 + CUT_S)
+    assert wait_s == pytest.approx(STAGE_SLACK * 0.010 + ABORT_S)
     assert not late.is_overdue(20 * MS + ns(0.0134))
     assert late.is_overdue(20 * MS + ns(0.0135))
 
@@ -128,7 +127,7 @@ def test_a_whole_run_is_cut_at_once_or_stays() -> None:
     assert leaves.preempt(math.inf, 99 * MS) == 0.0
 
 
-def test_a_run_that_is_not_wanted_ends_as_aborted_even_where_it_was_told_to_leave() -> None:
+def test_a_run_that_is_not_wanted_ends_as_aborted_even_if_it_was_preempted() -> None:
     for told in (False, True):
         one = run(Leg("me", 0, 3))
         one.begin(0)
@@ -136,7 +135,7 @@ def test_a_run_that_is_not_wanted_ends_as_aborted_even_where_it_was_told_to_leav
             one.preempt(0.0, 1 * MS)
         assert one.abort(1)
         one.cut_short(2 * MS)
-        assert (one.ends()[0].ended, one.ends()[0].cut) == ("aborted", False)
+        assert (one.ends()[0].ended, one.ends()[0].mid_stage) == ("aborted", False)
 
 
 def test_a_batch_goes_on_while_one_of_its_inputs_is_wanted_and_each_has_its_own_end() -> None:

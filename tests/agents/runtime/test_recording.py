@@ -1,4 +1,4 @@
-"""What a robot keeps of what it saw and was told."""
+"""The recording of a robot's frames and outcomes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def span(sequence: int, ran_on: str, *legs: str) -> Span:
     )
 
 
-def test_outcomes_come_back_with_their_frames_and_who_made_them() -> None:
+def test_outcomes_are_read_back_with_their_frames_and_agents() -> None:
     kept, one = Recording(), frame(1)
     told: list[tuple[Span, Outcome, np.ndarray]] = [
         (span(1, "mule", "me", "mule"), BOXES, one),
@@ -46,7 +46,7 @@ def test_nothing_is_a_recording_too() -> None:
     assert parse(Recording().content())[0] == []
 
 
-def test_frames_are_bounded_and_what_is_left_out_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_are_bounded_and_left_out_outcomes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MOST_FRAMES", 2)
     kept = Recording()
     for i in range(5):
@@ -55,6 +55,6 @@ def test_frames_are_bounded_and_what_is_left_out_is_counted(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text"])
-def test_what_is_no_recording_is_refused(content: bytes) -> None:
+def test_a_file_that_is_no_recording_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="zip"):
         parse(content)

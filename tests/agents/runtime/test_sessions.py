@@ -1,4 +1,4 @@
-"""The models that a robot offers and holds: whole and in stages, which give the same; a load beside everything else."""
+"""The models of a robot: whole and in stages, with equal results; and loads in the background."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def held(both: tuple[Offer, Sessions]) -> Sessions:
 
 
 @pytest.mark.parametrize("cut", range(1, STAGES))
-def test_any_cut_gives_what_the_whole_gives(offer: Offer, held: Sessions, cut: int) -> None:
+def test_any_partition_point_gives_the_result_of_the_whole_model(offer: Offer, held: Sessions, cut: int) -> None:
     detector = held.get("detector", "int8")
     whole = run_leg(detector, FRAME, Leg("a"))
     between = run_leg(detector, FRAME, Leg("a", 0, cut))
@@ -76,7 +76,7 @@ def test_a_run_of_a_stage_can_be_aborted_like_one_of_the_whole(held: Sessions) -
         held.get("detector", "int8").run_stage(FRAME, 0, handle)
 
 
-def test_what_travels_from_home_is_the_models_input(offer: Offer, held: Sessions) -> None:
+def test_the_tensors_sent_from_home_are_the_models_input(offer: Offer, held: Sessions) -> None:
     detector = held.get("detector", "int8")
     tensors = offer.inputs("detector", FRAME)
     assert offer.fits("detector", "int8", 0, tensors)
@@ -85,7 +85,7 @@ def test_what_travels_from_home_is_the_models_input(offer: Offer, held: Sessions
         offer.inputs("detector", FRAME[1:])
 
 
-def test_what_does_not_cross_there_does_not_fit(offer: Offer, held: Sessions) -> None:
+def test_tensors_of_another_boundary_do_not_fit(offer: Offer, held: Sessions) -> None:
     between = run_leg(held.get("detector", "int8"), FRAME, Leg("a", 0, 2))
     assert isinstance(between, list)
     assert not offer.fits("detector", "int8", 1, [*between, between[0]])
@@ -127,15 +127,15 @@ def test_stages_are_loaded_later_in_a_thread_of_their_own(folder: Path) -> None:
     assert later.get("detector", "int8").stages is None
     assert len(offer.announce()[0].stages) == STAGES         # they can be planned with all the same
     came: queue.Queue[Pipeline] = queue.Queue()
-    loader = Loader(crashed=_not_expected)
+    loader = Loader(fail=_not_expected)
     loader.start("detector", lambda handle: later.load_stages("detector", "int8", handle), came.put)
     later.adopt("detector", "int8", came.get(timeout=HANG_S))
     loader.close()
     assert isinstance(run_leg(later.get("detector", "int8"), FRAME, Leg("a", 0, STAGES)), Detections)
 
 
-def test_a_load_that_fails_is_told_and_one_that_is_cancelled_ends(caplog: pytest.LogCaptureFixture) -> None:
-    loader = Loader(crashed=_not_expected)
+def test_a_failed_load_is_logged_and_a_cancelled_one_ends(caplog: pytest.LogCaptureFixture) -> None:
+    loader = Loader(fail=_not_expected)
     begun: queue.Queue[LoadHandle] = queue.Queue()
 
     def broken(handle: LoadHandle) -> Pipeline:
@@ -160,7 +160,7 @@ def test_a_bug_in_a_load_is_handed_on() -> None:
     def bug(handle: LoadHandle) -> Pipeline:
         raise KeyError("a bug")
 
-    Loader(crashed=crashes.put).start("bug", bug, _not_expected)
+    Loader(fail=crashes.put).start("bug", bug, _not_expected)
     assert isinstance(crashes.get(timeout=HANG_S), KeyError)
 
 
@@ -168,7 +168,7 @@ def _not_expected(what: object) -> None:
     raise AssertionError(what)
 
 
-def test_several_inputs_at_once_give_what_each_gives_alone_and_one_that_does_not_fit_gives_nothing(
+def test_a_batch_gives_the_results_of_its_inputs_alone_and_none_for_a_misfit(
     offer: Offer, held: Sessions
 ) -> None:
     detector = held.get("detector", "int8")

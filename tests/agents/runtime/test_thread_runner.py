@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from agents.ports import Given, Made, RunEnd
-from agents.runtime.emulation import PATIENCE, VariantTimes
-from agents.scheduling.queue.preemption import CUT_S
+from agents.runtime.emulation import STAGE_SLACK, VariantTimes
+from agents.scheduling.queue.preemption import ABORT_S
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome
@@ -27,7 +27,7 @@ STAGES = 4
 
 
 class FakeModel:
-    """Runs until told to go on; `takes_s` of `time` is what it then really takes."""
+    """Runs until `go`; then `takes_s` has passed on `time`."""
 
     def __init__(
         self, draw_s: float = 0.0, error: Exception | None = None, time: PassingTime | None = None, takes_s: float = 0.0
@@ -63,7 +63,7 @@ class FakeModel:
 
 
 class Runs(Threads):
-    """Runs of one work at a time."""
+    """One run at a time."""
 
     def start(self, model: FakeModel, leg: Leg = WHOLE, given: Given = FRAME) -> None:
         self.begin(model, leg, [(1, request(1), given)])
@@ -169,7 +169,7 @@ def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
     assert isinstance(runs.crashes.get(timeout=HANG_S), KeyError)
 
 
-def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs: Runs) -> None:
+def test_a_preempted_run_leaves_between_two_stages_and_resumes_later(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
 
@@ -180,7 +180,7 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
     model.between = between
     runs.start(model, Leg("me", 0, STAGES))
     aside = runs.end()
-    assert (aside.made, aside.ended, aside.stage, aside.cut) == (None, "preempted", 2, False)
+    assert (aside.made, aside.ended, aside.stage, aside.mid_stage) == (None, "preempted", 2, False)
     assert aside.given == [np.full(1, 1, np.uint8)]
     runs.start(model, Leg("me", 2, STAGES), aside.given)
     assert runs.end().made == Detections(boxes=[])
@@ -188,7 +188,7 @@ def test_a_run_that_is_told_to_leaves_between_two_stages_and_goes_on_later(runs:
     assert runs.runner.statistics().aborted == 0
 
 
-def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
+def test_a_stage_that_is_aborted_is_started_again(runs: Runs) -> None:
     model = FakeModel(draw_s=1000 * HANG_S)
     model.error = None
     runs.start(model, Leg("me", 1, STAGES))
@@ -197,16 +197,16 @@ def test_a_stage_that_is_cut_short_is_begun_anew(runs: Runs) -> None:
     model.error = Aborted()
     model.go.set()
     aside = runs.end()
-    assert (aside.ended, aside.stage, aside.given, aside.cut) == ("preempted", 1, FRAME, True)
+    assert (aside.ended, aside.stage, aside.given, aside.mid_stage) == ("preempted", 1, FRAME, True)
 
 
-def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: PassingTime) -> None:
+def test_a_stage_that_is_waited_for_too_long_is_aborted_after_all(time: PassingTime) -> None:
     runs, model = Runs(True, time), FakeModel(draw_s=0.01)
     runs.start(model, Leg("me", 0, STAGES))
     assert model.begun.wait(HANG_S)
     time.advance(0.002)
     wait_s = runs.runner.preempt(1, 1e-6)
-    assert wait_s == pytest.approx(PATIENCE * 0.008 + CUT_S)
+    assert wait_s == pytest.approx(STAGE_SLACK * 0.008 + ABORT_S)
     assert wait_s is not None
     (handle,) = model.handles
     runs.runner.hurry(1)                                   # too early
@@ -216,11 +216,11 @@ def test_a_stage_that_is_waited_for_too_long_is_cut_short_after_all(time: Passin
     assert handle.aborted
     model.error = Aborted()
     model.go.set()
-    assert runs.end().cut
+    assert runs.end().mid_stage
     runs.runner.close()
 
 
-def test_a_run_that_was_not_told_to_leave_is_not_hurried() -> None:
+def test_a_run_that_is_not_preempted_is_not_hurried() -> None:
     runs, model = Runs(emulated=False), FakeModel()
     runs.start(model)
     assert model.begun.wait(HANG_S)
@@ -248,7 +248,7 @@ def test_the_handle_of_a_run_is_used_again_unless_it_was_aborted(runs: Runs) -> 
     assert not third.aborted
 
 
-def test_what_takes_the_word_to_leave_too_late_is_done(runs: Runs) -> None:
+def test_a_run_that_is_preempted_too_late_is_done(runs: Runs) -> None:
     model = FakeModel()
     model.go.set()
     runs.start(model, Leg("me", 0, STAGES))

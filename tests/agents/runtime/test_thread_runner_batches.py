@@ -1,4 +1,4 @@
-"""Several inputs in one run: each has its own end, and none can spoil it for the others."""
+"""Batches: each input has its own end, and a bad input does not affect the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.patience import HANG_S
 
 
 class FakeModel:
-    """Says of each frame its first byte, or nothing of one that begins with 255; waits until told to go on."""
+    """Returns the first byte of each frame, or None if it is 255; waits for `go`."""
 
     def __init__(self, draws_s: Sequence[Sequence[float]] = ([0.0] * 21,) * 4) -> None:
         self.times = VariantTimes([0.0] * 21, [], list(map(list, draws_s)))
@@ -44,7 +44,7 @@ class FakeModel:
 
 
 class Runs(Threads):
-    """Batches of works 1, 2, ..."""
+    """Batches of the runs 1, 2, ..."""
 
     def start(self, model: FakeModel, *values: int) -> None:
         self.begin(model, Leg("me"), [
@@ -105,13 +105,13 @@ def test_it_ends_when_none_of_them_is(runs: Runs, model: FakeModel) -> None:
 
 
 @pytest.mark.parametrize("told", [1, 2])
-def test_all_are_set_aside_with_what_they_began_with(runs: Runs, model: FakeModel, told: int) -> None:
+def test_all_runs_of_a_batch_are_preempted_with_their_inputs(runs: Runs, model: FakeModel, told: int) -> None:
     runs.start(model, 1, 2)
     assert model.begun.wait(HANG_S)
     assert runs.runner.preempt(told, math.inf) is None
     model.go.set()
     ended = runs.end()
-    assert [(run.ended, run.stage, run.cut) for run in ended] == [("preempted", 0, True)] * 2
+    assert [(run.ended, run.stage, run.mid_stage) for run in ended] == [("preempted", 0, True)] * 2
     assert [int(run.given[0].flat[0]) for run in ended] == [1, 2]
     model.go.set()
     runs.start(model, 1, 2)

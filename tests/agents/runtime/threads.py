@@ -1,4 +1,4 @@
-"""A runner with one real thread, whose calls to the policy's thread are made by the test."""
+"""A runner with one real thread; the test makes its calls to the policy's thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Threads:
         self.runner.attach(self.told.append, lambda model, variant: None)
 
     def get(self, model: str, variant: str) -> Any:
-        """In place of sessions: the model of the last start."""
+        """Stands for `Sessions.get`: the model of the last start."""
         return self._model
 
     def begin(self, model: Any, leg: Leg, orders: Sequence[tuple[int, RequestId, Given]]) -> None:
@@ -43,6 +43,6 @@ class Threads:
         return self.calls.get(timeout=HANG_S)
 
     def ends(self) -> list[RunEnd]:
-        """Wait for the end of a run, as the policy is told of it."""
+        """Wait for the end of a run, as the policy gets it."""
         self.next_call()()
         return self.told.pop()

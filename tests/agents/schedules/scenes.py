@@ -1,4 +1,4 @@
-"""What a robot has to do in a random schedule: its models, streams, and what peers ask of it."""
+"""The load of a robot in a random schedule: its models, its streams, and the requests of peers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SLOWEST = 3.0                        # times its median, of a stage or a whole r
 Legs = tuple[tuple[int, int, tuple[Leg, ...]], ...]
 WHOLE: Legs = ((0, 0, ()),)
 CHAINED: Legs = (*WHOLE, (3, 4, ()), (1, 2, (Leg("ox", 2, 4),)), (1, 3, (Leg("mule", 3, 4),)))
-"""Whole models; also the end of a chain, and the middle of one."""
+"""Whole models, the end of a chain, and the middle of one."""
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream of a peer, which asks us."""
+    """A stream of requests from a peer."""
 
     peer: str
     model: str
@@ -30,7 +30,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Rates of what goes wrong are shares."""
+    """One schedule. `pauses` and `cancels` are shares, 0..1."""
 
     lasts_s: float
     executors: int
@@ -50,7 +50,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def advert(self) -> Advert:
-        """What each peer can run: the same."""
+        """The advert of every peer."""
         return Advert(board="b", executors=1, profiles=self.profiles, streams=[])
 
 
@@ -73,7 +73,7 @@ def mixed(chance: random.Random) -> Scene:
 
 
 def overloaded(chance: random.Random) -> Scene:
-    """More to do than there is time for, at home, and for longer than aging takes."""
+    """Overload at home, for longer than aging takes."""
     executors = chance.choice([1, 1, 2])
     profiles = [
         profile("detector", chance.uniform(0.05, 0.1), stages=4),

@@ -1,4 +1,4 @@
-"""Simulated time, and an executor in it that does what `agents.runtime.thread_runner` does with its threads."""
+"""Simulated time, and an executor that behaves like `agents.runtime.thread_runner` without threads."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 import msgspec
 
-from agents.runtime.emulation import PATIENCE
+from agents.runtime.emulation import STAGE_SLACK
 from agents.scheduling import events as ev
-from agents.scheduling.queue.preemption import CUT_S, cut_now
+from agents.scheduling.queue.preemption import ABORT_S, abort_stage_now
 from swarm.core.policy.cost import leg_p50_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns, seconds
 
-TOLD_NS = ns(0.0002)                 # at the latest so long after the end of a run the scheduler hears of it
-CUT_NS = ns(CUT_S)
+TOLD_NS = ns(0.0002)                 # the scheduler learns of the end of a run within this time
+ABORT_NS = ns(ABORT_S)
 FAILS = 0.01                         # share of stages
 
 
 class Agenda:
-    """What happens when; of what falls on one instant, what was put down first."""
+    """Calls in the order of their times; calls of one time in the order in which they were added."""
 
     def __init__(self) -> None:
         self.now = 1                                         # 0 stands for never
@@ -35,77 +35,76 @@ class Agenda:
         heapq.heappush(self._heap, (max(at_ns, self.now), next(self._order), do, given))
 
     def run(self) -> None:
-        """Until nothing is left to happen."""
+        """Run all calls, until none is left."""
         while self._heap:
             self.now, _, do, given = heapq.heappop(self._heap)
             do(*given)
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """What a thread has in hand."""
+    """A run on an executor."""
 
     work: int
     profile: Profile
     leg: Leg
     started_ns: int
     stage: int
-    began_ns: int = 0                # the stage, or the whole
-    ends_ns: int = 0                 # likewise, if nothing comes between
-    aside: bool = False              # leaves at the latest at the end of the stage
-    ending: bool = False             # within CUT_S
+    began_ns: int = 0                # start of the stage, or of the whole run
+    ends_ns: int = 0                 # its end, unless it is preempted or aborted
+    leave: bool = False              # leaves at the latest at the end of the stage
+    ending: bool = False             # within ABORT_S
 
     @property
     def middle_ns(self) -> int:
-        """Median run time of the stage, or of the whole."""
+        """Median run time of the stage, or of the whole run."""
         now = Leg("", self.stage, self.stage + 1) if self.leg.last else self.leg
         return ns(leg_p50_s(self.profile, now))
 
     def left_ns(self, now: int) -> int:
-        """Of that, what is expected yet."""
+        """The expected rest of it."""
         return max(0, self.began_ns + self.middle_ns - now)
 
 
 class SimulatedExecutor:
-    """Runs what the scheduler starts, and tells it of each end. It sees to it that no finished stage is run again."""
+    """Runs what the scheduler starts, and reports each end. It checks that no finished stage runs again."""
 
     def __init__(
         self, agenda: Agenda, threads: int, profiles: Mapping[str, Profile], tell: Callable[[ev.Event], None],
         chance: random.Random | None = None,
     ) -> None:
-        """chance: how long things take, and which of them fail; None: all takes exactly its median, and nothing fails.
-        """
+        """chance: draws run times and failures; None: each run takes exactly its median, and none fails."""
         self._agenda, self._threads, self._profiles, self._tell, self._chance = agenda, threads, profiles, tell, chance
         self.current: dict[int, Run] = {}
         self.begun: set[int] = set()                         # works
-        self.kept: dict[int, int] = {}                       # work set aside -> the stage at which it goes on
+        self.kept: dict[int, int] = {}                       # preempted work -> the stage at which it resumes
         self.stages_done: set[tuple[int, int]] = set()       # work, stage
         self.aborted: set[int] = set()                       # works
-        self.cuts = self.boundaries = 0
+        self.stage_aborts = self.boundaries = 0
 
     def start(self, command: ev.RunStage) -> None:
         work, leg = command.work, command.leg
         assert len(self.current) < self._threads, "more runs than executors"
-        assert work not in self.aborted, "what was aborted does not go on"
-        assert command.resumed == (work in self.begun), "what was begun goes on, and nothing else"
+        assert work not in self.aborted, "aborted work does not resume"
+        assert command.resumed == (work in self.begun), "begun work resumes, and no other"
         if command.resumed:
-            assert self.kept.pop(work) == leg.first, "it goes on where it was set aside"
+            assert self.kept.pop(work) == leg.first, "it resumes where it was preempted"
         self.begun.add(work)
         run = self.current[work] = Run(
             work=work, profile=self._profiles[command.model], leg=leg, started_ns=self._agenda.now, stage=leg.first
         )
         self._begin(run)
 
-    def preempt(self, work: int, impatience: float) -> None:
+    def preempt(self, work: int, urgency: float) -> None:
         run = self.current.get(work)
-        if run is None:                                      # it has ended, which the scheduler has not heard yet
+        if run is None:                                      # it has ended, and the scheduler does not know yet
             return
         now = self._agenda.now
-        run.aside = bool(run.leg.last) or impatience > 0.0
+        run.leave = bool(run.leg.last) or urgency > 0.0
         left_s = seconds(run.left_ns(now))
-        if run.aside and (impatience == math.inf or cut_now(seconds(now - run.began_ns), left_s, impatience)):
+        if run.leave and (urgency == math.inf or abort_stage_now(seconds(now - run.began_ns), left_s, urgency)):
             self._end(run)
-        elif run.leg.last and impatience > 0.0:
-            self._agenda.at(now + ns(PATIENCE * left_s + CUT_S), self._end, run)
+        elif run.leg.last and urgency > 0.0:
+            self._agenda.at(now + ns(STAGE_SLACK * left_s + ABORT_S), self._end, run)
 
     def abort(self, work: int) -> None:
         self.aborted.add(work)
@@ -123,8 +122,8 @@ class SimulatedExecutor:
         return self._chance.uniform(0.8, 1.2) if self._chance.random() < 0.95 else self._chance.uniform(1.2, 3.0)
 
     def _over(self, run: Run, stage: int) -> None:
-        """The stage, or the whole, is through."""
-        if self.current.get(run.work) is not run:            # it was cut short before
+        """The stage, or the whole run, has ended."""
+        if self.current.get(run.work) is not run:            # it was aborted before
             return
         if self._chance is not None and self._chance.random() < FAILS:
             self._leave(run, ran=False)
@@ -133,8 +132,8 @@ class SimulatedExecutor:
         self.stages_done.add((run.work, stage))
         if stage + 1 >= run.leg.last:                        # or whole
             self._leave(run, ran=True)
-        elif run.aside:
-            self._set_aside(run, stage + 1, cut=False)
+        elif run.leave:
+            self._preempted(run, stage + 1, mid_stage=False)
         elif run.ending:
             self._leave(run, ran=False)
         else:
@@ -142,24 +141,25 @@ class SimulatedExecutor:
             self._begin(run)
 
     def _end(self, run: Run) -> None:
-        """As soon as can be."""
+        """End a run as soon as possible."""
         if not run.ending:
             run.ending = True
-            self._agenda.at(self._agenda.now + self._within(CUT_NS), self._ended, run)
+            self._agenda.at(self._agenda.now + self._within(ABORT_NS), self._ended, run)
 
     def _ended(self, run: Run) -> None:
-        if self.current.get(run.work) is not run:            # it came to its end by itself
+        if self.current.get(run.work) is not run:            # it has completed
             return
-        if run.aside:
-            self._set_aside(run, run.stage, cut=True)
+        if run.leave:
+            self._preempted(run, run.stage, mid_stage=True)
         else:
             self._leave(run, ran=False)
 
-    def _set_aside(self, run: Run, reached: int, cut: bool) -> None:
-        self.kept[run.work] = reached
-        self.cuts, self.boundaries = self.cuts + cut, self.boundaries + (not cut)
-        self._told(run, ev.SetAside(
-            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, reached=reached, cut=cut
+    def _preempted(self, run: Run, next_stage: int, mid_stage: bool) -> None:
+        self.kept[run.work] = next_stage
+        self.stage_aborts, self.boundaries = self.stage_aborts + mid_stage, self.boundaries + (not mid_stage)
+        self._told(run, ev.Preempted(
+            work=run.work, started_ns=run.started_ns, finished_ns=self._agenda.now, next_stage=next_stage,
+            mid_stage=mid_stage,
         ))
 
     def _leave(self, run: Run, ran: bool) -> None:

@@ -7,7 +7,7 @@ import random
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
-from agents.scheduling.queue.preemption import CUT_S
+from agents.scheduling.queue.preemption import ABORT_S
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.units import ns
@@ -25,7 +25,7 @@ SILENT_S = 1.0
 class Simulation:
     """One robot against random frames, peers, losses and refusals, with chains over up to three agents.
 
-    Every command is checked as it is done.
+    Every command is checked when it is performed.
     """
 
     def __init__(self, scene: Scene, seed: int) -> None:
@@ -40,17 +40,17 @@ class Simulation:
         )
         self.watch = Watch(self.scheduler, self.executor, scene.longest_s)
         self.silent_until: dict[str, int] = {}
-        self.cancelled: set[RequestId] = set()               # whose timers are
+        self.cancelled: set[RequestId] = set()               # requests with cancelled timers
         self.submitted: set[RequestId] = set()
         self.ended: list[Span] = []
         self.asked: set[RequestId] = set()
         self.settled: dict[RequestId, int] = {}              # asks that were answered, passed on, refused, forgotten
         self.passed: set[RequestId] = set()
-        self.broken: dict[RequestId, int] = {}               # owners told that their chain broke behind us
-        self.holders: dict[RequestId, set[str]] = {}         # who may be at work for a request of ours
+        self.broken: dict[RequestId, int] = {}               # chains that broke after us, as told to their owners
+        self.holders: dict[RequestId, set[str]] = {}         # peers that may hold a request of ours
         self.started: dict[int, ev.RunStage] = {}            # by work
-        self.told: dict[int, float] = {}                     # runs told to leave, and with what impatience
-        self.chains = self.aborted_aside = 0
+        self.told: dict[int, float] = {}                     # runs that are being preempted -> urgency
+        self.chains = self.aborted_preempted = 0
 
     def run(self) -> None:
         for spec in self.scene.streams:
@@ -72,7 +72,7 @@ class Simulation:
         return ns(self.random.uniform(0, self.scene.lasts_s))
 
     def _frames(self, spec: StreamSpec) -> None:
-        """A camera; it may stand still for a while, and begin again."""
+        """A camera that may pause for a while."""
         at_s = self.random.uniform(0, 1 / spec.rate_hz)
         while at_s < self.scene.lasts_s:
             at = ns(at_s) + 1
@@ -104,12 +104,12 @@ class Simulation:
         self.silent_until[peer] = self.agenda.now + ns(SILENT_S)
 
     def _hear(self) -> None:
-        """Heartbeats of those that are not silent."""
+        """Heartbeats of the peers that are not silent."""
         now = self.agenda.now
         for peer in PEERS:
             silent_ns = now - (self.silent_until.get(peer, 0) - ns(SILENT_S))
             if silent_ns >= ns(SILENT_S):
-                self.known.heard(peer, BOOT, self.random.choice([0.0, 0.05]), now)
+                self.known.update(peer, BOOT, self.random.choice([0.0, 0.05]), now)
                 self.known.advertised(peer, BOOT, self.scene.advert)
             self.known.suspected(peer, silent_ns < ns(SILENT_S))
             if ns(2 * HEARTBEAT_S) < silent_ns < ns(SILENT_S) and self.known.lost(peer):
@@ -124,9 +124,9 @@ class Simulation:
         match event:
             case ev.TimerFired() if event.request in self.cancelled:
                 return
-            case ev.StageDone(work=work) | ev.SetAside(work=work):
+            case ev.StageDone(work=work) | ev.Preempted(work=work):
                 self.told.pop(work, None)
-                self.aborted_aside += isinstance(event, ev.SetAside) and work in self.executor.aborted
+                self.aborted_preempted += isinstance(event, ev.Preempted) and work in self.executor.aborted
                 self.watch.left(work, now)
             case ev.AnswerCame() | ev.Refused():
                 self.holders.pop(event.request, None)
@@ -142,12 +142,12 @@ class Simulation:
             case ev.RunStage(work=work):
                 self.started[work] = command
                 self.executor.start(command)
-            case ev.Preempt(work=work, impatience=impatience):
-                assert impatience > self.told.get(work, -1.0), "told twice the same"
-                self.told[work] = impatience
-                self.executor.preempt(work, impatience)
+            case ev.Preempt(work=work, urgency=urgency):
+                assert urgency > self.told.get(work, -1.0), "told twice the same"
+                self.told[work] = urgency
+                self.executor.preempt(work, urgency)
                 if self.started[work].asker and self.random.random() < self.scene.cancels:
-                    self._call_off(self.started[work].request, now + ns(self.random.uniform(0, CUT_S)))
+                    self._call_off(self.started[work].request, now + ns(self.random.uniform(0, ABORT_S)))
             case ev.AbortRun(work=work):
                 self.executor.abort(work)
             case ev.LoadStages(model=model, variant=variant):
@@ -188,7 +188,7 @@ class Simulation:
         self.settled[which] = self.settled.get(which, 0) + 1
 
     def _sent(self, which: RequestId, agents: list[str]) -> None:
-        """The last answers, perhaps twice; or one of them refuses, cannot pass it on, or is not reached; or silence."""
+        """The last peer answers, perhaps twice; or a peer refuses or cannot pass it on; or no answer comes."""
         self.holders[which] = set(agents)
         self.chains += len(agents) > 1
         fate = self.random.random()
@@ -222,5 +222,5 @@ class Simulation:
                 assert span.captured_ns <= span.ended_ns <= span.deadline_ns
         counts = self.scheduler.statistics()
         assert counts.ended["completed"] + counts.ended["late"] + counts.ended["failed"] == len(self.submitted)
-        assert counts.cut <= self.executor.cuts
-        assert counts.preempted <= self.executor.cuts + self.executor.boundaries
+        assert counts.preempted_mid_stage <= self.executor.stage_aborts
+        assert counts.preempted <= self.executor.stage_aborts + self.executor.boundaries

@@ -1,49 +1,47 @@
-"""Watches a scheduler in simulated time: nobody waits for less urgent work longer than agreed, and nothing starves."""
+"""Checks a scheduler in simulated time: waits for less urgent runs are bounded, and no stream starves."""
 
 from __future__ import annotations
 
 import math
 import sys
 
-from agents.runtime.emulation import PATIENCE
-from agents.scheduling.queue.preemption import MOST_CUTS
+from agents.runtime.emulation import STAGE_SLACK
+from agents.scheduling.queue.preemption import MAX_STAGE_ABORTS
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.units import ns
-from tests.agents.schedules.simulated import CUT_NS, TOLD_NS, SimulatedExecutor
+from tests.agents.schedules.simulated import ABORT_NS, TOLD_NS, SimulatedExecutor
 
-Line = tuple[str, str]               # whose, and which stream, or for a peer which model
+Line = tuple[str, str]               # asker and stream; for a peer's run, the model instead of the stream
 
 
 class Watch:
-    """To be asked after each event. `longest_s`: the longest that a run may really take, of any work.
+    """Checks these rules; call `look` after each event. longest_s: the longest actual time of any run.
 
-    What is agreed:
-
-    - An executor that is free takes what waits, if no guard needs it.
-    - A run leaves for more urgent work within CUT_S, or at the end of its stage where that is near (`cut_now`: nearer
-      than the work that would be lost, by its weight), and after PATIENCE times the stage's median even if it is slow.
-      At the end of its stage, however far, where that stage was cut short several times, or where the urgent one can
-      wait and the run could not be in time if it was cut short. What can only run whole is in this one stage.
-    - No stream that keeps asking waits longer without a run than AGING for each priority that another is above it, and
-      once more, and then a run of each stream: who began to wait later than that is less urgent by then. This counts
-      from when no guard needed an executor, at the latest; and not of streams of which something is given up.
+    - A free executor starts a waiting run, unless a guard needs the executor.
+    - A run leaves for more urgent work within ABORT_S, or at the end of its stage if that is near (`abort_stage_now`
+      says so), and after STAGE_SLACK times the stage's median even if the stage is slow. It leaves at the end of its
+      stage, however far, if the stage was aborted several times, or if the urgent run can wait and the aborted run
+      could not be in time. A run without stages counts as one stage.
+    - A stream that keeps asking waits without a run for at most AGING_NS for each priority above its own, once more
+      AGING_NS, and then a run of each stream: streams that began to wait later are less urgent by then. The wait counts
+      only while no guard needs an executor, and not for streams that are shed.
     """
 
     def __init__(self, scheduler: Scheduler, executor: SimulatedExecutor, longest_s: float) -> None:
         self._queue, self._guards, self._executor = scheduler._queue, scheduler._guards, executor
         self._load_shedding = scheduler._requests.load_shedding
         self._longest_ns = ns(longest_s)
-        self._leaves: dict[int, tuple[float, int]] = {}      # run in the way of more urgent work -> weight, till when
-        self._hungry: dict[Line, int] = {}                   # stream that waits -> without a run since
+        self._leaves: dict[int, tuple[float, int]] = {}      # run that blocks more urgent work -> weight, latest end
+        self._hungry: dict[Line, int] = {}                   # waiting stream -> since when it is without a run
         self._seen: dict[Line, tuple[int, int]] = {}         # priority, when it was last waiting
         self.inversions = self.aged = 0
 
     def left(self, key: int, now: int) -> None:
-        """A run is off its executor: it was not longer in the way than agreed."""
+        """A run has left its executor: check that it did not block more urgent work for too long."""
         _, latest_ns = self._leaves.pop(key, (0.0, now))
-        assert now <= latest_ns + TOLD_NS, f"run {key} was in the way {now - latest_ns} ns longer than agreed"
+        assert now <= latest_ns + TOLD_NS, f"run {key} blocked more urgent work {now - latest_ns} ns too long"
 
     def look(self, now: int) -> None:
         waiting = list(self._queue.in_order(now))
@@ -52,11 +50,11 @@ class Watch:
         running = self._queue.running()
         self._feed(waiting, ready, running, now)
         for urgent in ready:
-            if not self._room_for(urgent, running, now):     # who comes after it waits for it
+            if not self._room_for(urgent, running, now):     # runs after it in the order wait for it
                 break
 
     def _room_for(self, urgent: QueuedRun, running: list[QueuedRun], now: int) -> bool:
-        """Whether one of these runs is to leave for it: the least urgent that can."""
+        """Whether one of these runs must leave for it: the least urgent one that can."""
         while running:
             run = running.pop(0)
             if _above(urgent, run) > 0:
@@ -69,7 +67,7 @@ class Watch:
         return False
 
     def _in_the_way(self, run: QueuedRun, weight: float, now: int) -> None:
-        """Note till when, at the latest; anew where more urgent work comes, or what could wait no longer can."""
+        """Note the latest end of a blocking run; an earlier one when the weight of the waiting work grows."""
         weighed, latest_ns = self._leaves.get(run.key, (-1.0, sys.maxsize))
         if weight > weighed:
             agreed_ns = now + self._agreed_ns(run, weight, now)
@@ -77,23 +75,23 @@ class Watch:
             self.inversions += weighed < 0.0
 
     def _agreed_ns(self, run: QueuedRun, weight: float, now: int) -> int:
-        """How long a run may stay from now on."""
+        """How long a run may stay from now on, ns."""
         at = self._executor.current.get(run.key)
-        if at is None:                                       # it has left; the scheduler has not heard of it yet
+        if at is None:                                       # it has left, and the scheduler does not know yet
             return 0
         ends_ns, left_ns = at.ends_ns - now, at.left_ns(now)
         if weight == 0.0:
             return ends_ns
-        if CUT_NS + (now - at.began_ns) / weight < left_ns or weight == math.inf:
-            return CUT_NS
-        return min(ends_ns, round(PATIENCE * left_ns) + 2 * CUT_NS) if at.leg.last else ends_ns
+        if ABORT_NS + (now - at.began_ns) / weight < left_ns or weight == math.inf:
+            return ABORT_NS
+        return min(ends_ns, round(STAGE_SLACK * left_ns) + 2 * ABORT_NS) if at.leg.last else ends_ns
 
     def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
-        """Who waits without a run, and since when.
+        """Track which streams wait without a run, and since when.
 
-        What guards need is not counted, since it is promised, nor what is given up: such a stream does not always wait.
+        Time that guards need is not counted, nor streams that are shed: such a stream does not always wait.
         """
-        given_up = {step.priority for step in self._load_shedding.steps if step.what != "cheaper"}
+        shed = {step.priority for step in self._load_shedding.steps if step.what != "cheaper"}
         promised = len(ready) < len(waiting) or any(work.guard for work in (*waiting, *running))
         for work in running:
             if work.started_ns == now:
@@ -101,7 +99,7 @@ class Watch:
                 self.aged += work.level > work.priority
         for work in waiting:
             line = _line(work)
-            forgone = not work.asker and work.priority in given_up
+            forgone = not work.asker and work.priority in shed
             since_ns = now if promised or forgone else self._hungry.setdefault(line, now)
             self._hungry[line], self._seen[line] = since_ns, (work.priority, now)
             assert now - since_ns <= self._bearable_ns(line), f"{line} starves since {since_ns}"
@@ -117,29 +115,31 @@ def _line(work: QueuedRun) -> Line:
 
 
 def _above(urgent: QueuedRun, run: QueuedRun) -> float:
-    """By how many levels."""
+    """By how many levels it is more urgent."""
     if urgent.guard or run.guard:
         return math.inf if urgent.guard and not run.guard else 0
     return urgent.level - run.level
 
 
 def _weight(urgent: QueuedRun, run: QueuedRun, now: int) -> float:
-    """How many seconds of a run may be lost for one less of waiting; 0: none, it may finish its stage."""
+    """How many seconds of work may be lost to save one second of waiting; 0: none, it may finish its stage."""
     if run.aborted or (urgent.guard and not run.guard):
         return math.inf
-    if run.cuts >= MOST_CUTS or _may_wait(urgent, run, now) or (run.promised and _back_at_once(urgent, run, now)):
+    if run.stage_aborts >= MAX_STAGE_ABORTS or _may_wait(urgent, run, now):
+        return 0.0
+    if run.promised and _back_at_once(urgent, run, now):
         return 0.0
     return 1.0 + _above(urgent, run)
 
 
 def _back_at_once(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
-    """Whether a run whose deadline was promised would have to go on before the urgent one, were it cut short."""
+    """Whether a guarded run that is aborted now would have to resume before the urgent one."""
     lost_ns = min(now - run.started_ns, run.step_ns)
     return now + urgent.p95_ns + max(0, run.started_ns + run.p95_ns - now) + lost_ns >= run.deadline_ns
 
 
 def _may_wait(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
-    """Whether the urgent one is not late if it waits for a step, and the run is if it does not."""
+    """Whether the urgent run is in time after a step of the other one, and the other one would be late if aborted."""
     step_ns = min(run.step_ns, max(0, run.started_ns + run.p95_ns - now))
     lost_ns = min(now - run.started_ns, run.step_ns)
     redone_ns = now + urgent.p50_ns + max(0, run.started_ns + run.p50_ns - now) + lost_ns

@@ -1,4 +1,4 @@
-"""Which runs start at once: rule by rule, over random queues, and what the scheduler makes of it."""
+"""Batches: rule by rule, over random queues, and in the scheduler."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.guards import NEVER_NS
-from agents.scheduling.queue.batching import together
+from agents.scheduling.queue.batching import batch_with
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.cost import LONG_S, together_p95_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request, robot, stream
-from tests.agents.scheduler_events import arrived, aside, asked, came, done, endings, of
+from tests.agents.scheduler_events import arrived, asked, came, done, endings, of, preempted
 
 NOW = ns(5)
 MS = ns(0.001)
@@ -26,7 +26,7 @@ TIMES_S = [0.010, 0.015, 0.018, 0.020]       # of 1, 2, 3, 4 at once
 
 
 def several(model: str = "detector", times_s: list[float] = TIMES_S, stages: int = 0) -> Profile:
-    """A variant that takes inputs at once."""
+    """A variant that runs batches."""
     return msgspec.structs.replace(profile(model, times_s[0], spread=SPREAD, stages=stages), batch_s=times_s)
 
 
@@ -34,7 +34,7 @@ def work(
     key: int, *, deadline_s: float = 1.0, level: int = 0, guard: bool = False, asker: str = "", began: bool = False,
     of: Profile | None = None, last: int = 0,
 ) -> QueuedRun:
-    """A run that waits, with so long to its deadline."""
+    """A waiting run, with this long to its deadline."""
     made = QueuedRun(
         key=key, request=request(key), asker=asker, stream="s", model=(of or several()).model, variant="int8",
         leg=Leg("me"), priority=level, deadline_ns=NOW + ns(deadline_s), guard=guard, profile=of or several(),
@@ -45,13 +45,13 @@ def work(
 
 
 def starts(*waiting: QueuedRun, until_ns: int = NEVER_NS, in_steps: bool = False) -> list[int]:
-    """Keys of the runs that start with the first."""
+    """The keys of the batch of the first run."""
     in_order = sorted(waiting, key=lambda each: each.rank)
-    return [each.key for each in together(waiting[0], in_order, NOW, until_ns=until_ns, in_steps=in_steps)]
+    return [each.key for each in batch_with(waiting[0], in_order, NOW, until_ns=until_ns, in_steps=in_steps)]
 
 
 def after(inputs: int) -> float:
-    """When so many at once have ended, by p95, seconds from now."""
+    """When a batch of this size ends, by p95, seconds from now."""
     return TIMES_S[inputs - 1] * SPREAD
 
 
@@ -69,8 +69,8 @@ TABLE: list[tuple[str, list[QueuedRun], dict, list[int]]] = [
     ("another model is first", [work(2, of=OTHER), work(1)], {}, [2]),
     ("no gain is known", [work(1, of=profile()), work(2, of=profile())], {}, [1]),
     ("several take longer", [work(k, of=several(times_s=[0.01, 0.021])) for k in (1, 2)], {}, [1]),
-    ("the first was set aside", [work(1, began=True), work(2)], {}, [1]),
-    ("another was set aside", [work(1), work(2, began=True), work(3)], {}, [1, 3]),
+    ("the first was preempted", [work(1, began=True), work(2)], {}, [1]),
+    ("another was preempted", [work(1), work(2, began=True), work(3)], {}, [1, 3]),
     ("it goes stage by stage", [work(k, of=several(stages=4), last=4) for k in (1, 2)], {}, [1]),
     ("the first bears it", [work(1, deadline_s=after(2)), work(2)], {}, [1, 2]),
     ("the first does not", [work(1, deadline_s=after(2) - LATER), work(2)], {}, [1]),
@@ -108,7 +108,7 @@ def test_whatever_waits_every_rule_holds() -> None:
         first = waiting[draws.randrange(2)] if len(waiting) > 1 else waiting[0]
         until_ns = NOW + ns(draws.choice([0.01, 0.02, 10.0]))
         in_steps = draws.random() < 0.3
-        joined = together(first, waiting, NOW, until_ns=until_ns, in_steps=in_steps)
+        joined = batch_with(first, waiting, NOW, until_ns=until_ns, in_steps=in_steps)
         sizes[len(joined)] = sizes.get(len(joined), 0) + 1
         assert joined[0] is first
         assert len({each.key for each in joined}) == len(joined)
@@ -131,7 +131,7 @@ def test_whatever_waits_every_rule_holds() -> None:
 # --- the scheduler ---
 
 def busy(*extra: Profile, executors: int = 1, policy: str = "local", known: PeerTable | None = None) -> Scheduler:
-    """A robot whose detector takes several at once, with its executors taken by one run of another model each."""
+    """A robot whose detector runs batches; each of its executors is busy with a run of another model."""
     agent = robot([several(), profile("other", 0.01), *extra], policy, known, executors=executors, loaded=[])
     for k in range(executors):
         agent.handle(arrived(90 + k, stream(f"other_{k}", "other", deadline_s=1.0)), 0)
@@ -187,7 +187,7 @@ def test_with_another_executor_free_they_run_beside_each_other() -> None:
     assert of(ev.RunBatch, [c for k in (1, 2) for c in idle.handle(detect(k), k)]) == []
 
 
-def test_what_is_cut_short_is_set_aside_as_a_whole_and_runs_by_itself_then() -> None:
+def test_an_aborted_batch_is_preempted_as_a_whole_and_its_runs_start_one_by_one() -> None:
     agent = busy()
     for k in (1, 2):
         agent.handle(detect(k, deadline_s=0.5), k)
@@ -195,8 +195,8 @@ def test_what_is_cut_short_is_set_aside_as_a_whole_and_runs_by_itself_then() -> 
     one, two = (run.work for run in batch.runs)
     (told,) = of(ev.Preempt, agent.handle(arrived(5, stream("other_0", "other", 0.05, priority=3), 5), 5))
     assert told.work == one
-    assert agent.handle(aside(one, 4, 6, 0, cut=True), 6) == []
-    (urgent,) = of(ev.RunStage, agent.handle(aside(two, 4, 6, 0, cut=True), 6))
+    assert agent.handle(preempted(one, 4, 6, 0, mid_stage=True), 6) == []
+    (urgent,) = of(ev.RunStage, agent.handle(preempted(two, 4, 6, 0, mid_stage=True), 6))
     assert urgent.model == "other"
     (again,) = of(ev.RunStage, agent.handle(done(urgent.work, 10 * MS), 10 * MS))
     assert (again.work, again.resumed) == (one, True)

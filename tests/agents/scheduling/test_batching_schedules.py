@@ -1,4 +1,4 @@
-"""One robot under random schedules whose models take several inputs at once: all that holds without, holds with it."""
+"""One robot under random schedules with batches: the rules that hold without batches hold with them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANY_THREADS = 99                    # that the bare executor need not count: wh
 
 
 class BatchExecutor(SimulatedExecutor):
-    """Does with several inputs what the real one does: one run, and an end for each of them."""
+    """Runs batches as the real executor does: one run, and an end for each input."""
 
     def __init__(self, bare: SimulatedExecutor) -> None:
         super().__init__(bare._agenda, MANY_THREADS, bare._profiles, bare._tell, bare._chance)
@@ -62,11 +62,11 @@ class BatchExecutor(SimulatedExecutor):
         if run is not None and self.aborted.issuperset(self.members.get(run.work, [work])):
             self._end(run)
 
-    def _set_aside(self, run: Run, reached: int, cut: bool) -> None:
+    def _preempted(self, run: Run, next_stage: int, mid_stage: bool) -> None:
         members = self.members.get(run.work, [run.work])
-        self.kept.update(dict.fromkeys(members, reached))
-        self.cuts += cut * (len(members) - 1)                # each of them is told of
-        super()._set_aside(run, reached, cut)
+        self.kept.update(dict.fromkeys(members, next_stage))
+        self.stage_aborts += mid_stage * (len(members) - 1)                # each of them is told of
+        super()._preempted(run, next_stage, mid_stage)
 
     def _told(self, run: Run, event: ev.Event) -> None:
         at_ns = self._agenda.now + self._within(200_000)
@@ -79,7 +79,7 @@ class BatchExecutor(SimulatedExecutor):
 
 
 class BatchWatch(Watch):
-    """All that started at once have had their run."""
+    """The batch has ended."""
 
     def _feed(self, waiting: list[QueuedRun], ready: list[QueuedRun], running: list[QueuedRun], now: int) -> None:
         super()._feed(waiting, ready, list(self._queue._running.values()), now)
@@ -109,7 +109,7 @@ def at_once(profile: Profile, chance: random.Random) -> Profile:
 
 
 def crowded(kind: Kind, chance: random.Random) -> Scene:
-    """A scene of a kind in which streams share models, which take several at once."""
+    """A scene in which streams share models that run batches."""
     scene = kind(chance)
     few = [at_once(p, chance) for p in scene.profiles]
     models = [p.model for p in few[:2]]
@@ -135,8 +135,8 @@ def simulate(kind: Kind, seeds: range) -> Counter[str]:
         assert told.batches == simulation.sizes.total()
         assert told.batched == sum(size * count for size, count in simulation.sizes.items())
         seen.update(
-            batches=told.batches, large=sum(n for size, n in simulation.sizes.items() if size > 2), cut=told.cut,
-            completed=told.ended["completed"], answered=told.serving.answered,
+            batches=told.batches, large=sum(n for size, n in simulation.sizes.items() if size > 2),
+            cut=told.preempted_mid_stage, completed=told.ended["completed"], answered=told.serving.answered,
             spans=sum(span.batch > 1 for span in simulation.ended),
         )
     return seen
@@ -157,7 +157,7 @@ def test_many_schedules_with_runs_of_several(block: int) -> None:
 
 
 def answered(times_s: list[float], lasts_s: float = 5.0, rovers: int = 8, load: float = 1.5) -> tuple[int, int]:
-    """A carrier whom rovers ask at the same instants for half as much again as it can do one by one.
+    """Rovers ask a carrier at the same times for 1.5 times the work that it can do one by one.
 
     Returns how many it answered in time, and how many were asked.
     """

@@ -1,4 +1,4 @@
-"""Chains of stages in the scheduler of the robot whose request it is."""
+"""The scheduler of the robot that owns the request of a chain."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_three_agents_share_the_stages_and_only_the_last_one_answers() -> None:
     assert span.sent_ns < span.started_ns < span.finished_ns < span.returned_ns
 
 
-def test_what_a_peer_says_of_others_is_believed_only_if_it_can_be() -> None:
+def test_a_peers_report_about_others_is_trusted_only_if_it_is_possible() -> None:
     agent = owner(3, "ox", "mule")
     away(agent)
     (deliver,) = of(ev.Deliver, agent.handle(came(1, "ox", before=5), ns(0.06)))
@@ -120,7 +120,7 @@ def test_a_broken_link_between_peers_sends_the_request_home_and_the_one_behind_i
     assert [leg.agent for leg in sent.route] == ["bee", "ox"]    # bee did nothing wrong; mule could not be reached
 
 
-def test_a_refusal_of_who_was_not_asked_changes_nothing() -> None:
+def test_a_refusal_of_a_peer_that_was_not_asked_changes_nothing() -> None:
     agent = owner(2, "mule", "ox")
     away(agent)
     assert of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="ox", reason="full"), ns(0.03))) == []
@@ -138,7 +138,7 @@ def test_the_guard_starts_the_whole_model_and_cancels_whoever_may_hold_the_rest(
     assert agent.statistics().duplicates == 1
 
 
-def test_an_answer_that_never_comes_is_given_up_and_everybody_is_told() -> None:
+def test_a_missing_answer_times_out_and_all_peers_are_told() -> None:
     known = others("mule")
     agent = scheduler("split:2", known, stages=STAGES, detector=0.4)     # home could not do it in time: no guard
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(deadline_s=0.3)), 0))
@@ -149,7 +149,7 @@ def test_an_answer_that_never_comes_is_given_up_and_everybody_is_told() -> None:
     assert of(ev.CancelStage, commands) == [ev.CancelStage(request=request(1), peer="mule")]
 
 
-def test_what_could_not_leave_comes_home_as_if_it_had_never_been_sent() -> None:
+def test_a_request_that_could_not_be_sent_becomes_a_request_at_home() -> None:
     agent = owner(2, "mule")
     away(agent)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="unreachable"), ns(0.021)))

@@ -1,4 +1,4 @@
-"""One executor, one priority: every set of runs that any order can bring in time, the scheduler brings in time.
+"""One executor, one priority: if any order brings a set of runs in time, the scheduler does.
 
 Sets are drawn on a grid of whole stages, so that earliest deadline first with stages as the only preemption points is
 optimal (Dertouzos, Control robotics, IFIP 1974). Off the grid a run may keep the executor from a more urgent one for a
@@ -72,7 +72,7 @@ def by_arrival(run: Due) -> tuple[int, ...]:
 
 
 def sets(seed: int, *, grid: bool, blocked_ns: int = 0) -> Iterator[list[Due]]:
-    """Sets that can be brought in time, and have little room."""
+    """Feasible sets with little slack."""
     chance = random.Random(f"{seed} {grid}")
     while True:
         runs: list[Due] = []
@@ -90,12 +90,12 @@ def sets(seed: int, *, grid: bool, blocked_ns: int = 0) -> Iterator[list[Due]]:
 # --- the scheduler ---
 
 def profiles() -> list[Profile]:
-    """A model for each run time, in as many stages as it has units, which take exactly as long as they say."""
+    """A model for each run time, with one stage per unit; each stage takes exactly its profiled time."""
     return [profile(f"units_{n}", 0.02 * n, stages=n, spread=1.0) for n in range(1, MOST_UNITS + 1)]
 
 
 def endings_of(runs: list[Due]) -> list[str]:
-    """How the scheduler brings them to their ends, each on a stream of its own."""
+    """How the scheduler ends them, each on a stream of its own."""
     agenda, ends = Agenda(), {}
     models = profiles()
     scheduler = robot(models)
@@ -105,8 +105,8 @@ def endings_of(runs: list[Due]) -> list[str]:
             match command:
                 case ev.RunStage():
                     executor.start(command)
-                case ev.Preempt(work=work, impatience=impatience):
-                    executor.preempt(work, impatience)
+                case ev.Preempt(work=work, urgency=urgency):
+                    executor.preempt(work, urgency)
                 case ev.SetTimer(at_ns=at_ns, event=timer):
                     agenda.at(at_ns, handle, timer)
                 case ev.Deliver(span=span):
@@ -145,7 +145,7 @@ def test_every_one_of_many_sets_that_can_be_in_time_is(seed: int) -> None:
 
 
 def test_the_reference_agrees_with_the_simplest_simulation() -> None:
-    """Of sets that may not fit."""
+    """Sets that may be infeasible."""
     chance, found = random.Random(5), {True: 0, False: 0}
     for _ in range(500):
         runs = []

@@ -1,4 +1,4 @@
-"""What is given up when not all can be met: in order, for a reason, and only as long as need be."""
+"""Load shedding: steps in order, with a reason, and only as long as they are needed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from agents.scheduling import events as ev
 from agents.scheduling.load_shedding import (
     CALM_NS,
     DROPPED,
-    LEAST_MISSES,
-    LONGEST_CALM_NS,
+    MAX_CALM_NS,
+    MIN_MISSES,
     THINNED,
     WINDOW_NS,
     LoadShedding,
@@ -35,7 +35,7 @@ LADDER = [
 
 
 class Robot:
-    """One executor in simulated time; frames, their ends, and what is given up when."""
+    """One executor in simulated time; frames, their ends, and the load shedding steps with their times."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
@@ -59,17 +59,17 @@ class Robot:
             match command:
                 case ev.RunStage():
                     self.executor.start(command)
-                case ev.Preempt(work=work, impatience=impatience):
-                    self.executor.preempt(work, impatience)
+                case ev.Preempt(work=work, urgency=urgency):
+                    self.executor.preempt(work, urgency)
                 case ev.AbortRun(work=work):
                     self.executor.abort(work)
                 case ev.SetTimer(at_ns=at_ns, event=event):
                     self.agenda.at(at_ns, self._timer, event)
                 case ev.Deliver(span=span):
                     self.spans.append(span)
-        given_up = self.scheduler.given_up()
-        if given_up != (self.steps[-1][1] if self.steps else []):
-            self.steps.append((seconds(self.agenda.now), given_up))
+        shed = self.scheduler.shed()
+        if shed != (self.steps[-1][1] if self.steps else []):
+            self.steps.append((seconds(self.agenda.now), shed))
 
     def _timer(self, event: ev.Event) -> None:
         self.handle(event)
@@ -81,14 +81,14 @@ class Robot:
 
 
 def test_under_overload_the_order_is_kept_the_urgent_are_served_and_all_comes_back() -> None:
-    """Work for 0.9 of the executor; from 10 to 40 s for 1.44 of it. The ledger stays whole."""
+    """A load of 0.9 of the executor; from 10 to 40 s a load of 1.44. Every request still ends once."""
     one = Robot()
     for spec in (URGENT, MIDDLE, BACKGROUND):
         one.frames(spec, 0.0, 120.0)
     one.frames(BURST, 10.0, 40.0)
     one.agenda.run()
 
-    steps = [given_up for _, given_up in one.steps]
+    steps = [shed for _, shed in one.steps]
     deepest = max(steps, key=len)
     assert deepest == [step for step in LADDER if step in deepest]
     assert [step.split()[0] for step in deepest] == ["cheaper", "thin", "thin", "thin", "drop"]
@@ -107,12 +107,12 @@ def test_under_overload_the_order_is_kept_the_urgent_are_served_and_all_comes_ba
 
 
 def test_lasting_overload_does_not_make_it_flap() -> None:
-    """Of 300 s of overload it tries to step back less and less often."""
+    """In 300 s of overload it undoes a step less and less often."""
     one = Robot()
     for spec in (URGENT, MIDDLE, BACKGROUND, BURST):
         one.frames(spec, 0.0, 300.0)
     one.agenda.run()
-    depths = [0, *(len(given_up) for _, given_up in one.steps)]
+    depths = [0, *(len(shed) for _, shed in one.steps)]
     backs = [at for (at, _), before, after in zip(one.steps, depths, depths[1:], strict=False) if after < before]
     assert [at for at in backs if at < 290.0]
     assert len([at for at in backs if at < 300.0]) <= 8
@@ -122,25 +122,25 @@ def test_lasting_overload_does_not_make_it_flap() -> None:
 # --- the policy by itself ---
 
 def end(state: LoadShedding, spec: StreamSpec, now: int, ending: Ending = "completed", reason: str = "") -> None:
-    state.ended(Span(
+    state.observe_end(Span(
         request=RequestId("me", 1, now), stream=spec.name, model=spec.model, priority=spec.priority, captured_ns=now,
         submitted_ns=now, deadline_ns=now, ending=ending, reason=reason,
     ), now)
 
 
 def window(state: LoadShedding, now: int, *missing: StreamSpec) -> int:
-    """A window in which these miss all, and then the next begins."""
+    """A window in which all requests of these streams miss; then the next window begins."""
     for spec in missing:
-        for _ in range(LEAST_MISSES):
+        for _ in range(MIN_MISSES):
             end(state, spec, now + 1, "failed", "expired")
-    state.refuses(URGENT, now + WINDOW_NS)
+    state.shed_reason(URGENT, now + WINDOW_NS)
     return now + WINDOW_NS
 
 
 def known() -> LoadShedding:
     state = LoadShedding()
     for spec in (URGENT, MIDDLE, BACKGROUND):
-        state.meets(spec, 0.03)
+        state.add_stream(spec, 0.03)
     return state
 
 
@@ -153,15 +153,15 @@ def test_the_whole_ladder() -> None:
     for _ in range(12):
         now = window(state, now, URGENT)
     assert told(state) == LADDER
-    assert [state.refuses(URGENT, now) for _ in range(8)].count("") == 2
-    assert {state.refuses(MIDDLE, now) for _ in range(8)} == {DROPPED}
+    assert [state.shed_reason(URGENT, now) for _ in range(8)].count("") == 2
+    assert {state.shed_reason(MIDDLE, now) for _ in range(8)} == {DROPPED}
     while state.steps:
         before, now = told(state), window(state, now)
         assert told(state) in (before, before[:-1])
-    assert {state.refuses(spec, now) for spec in (URGENT, MIDDLE, BACKGROUND) for _ in range(8)} == {""}
+    assert {state.shed_reason(spec, now) for spec in (URGENT, MIDDLE, BACKGROUND) for _ in range(8)} == {""}
 
 
-def test_what_is_more_urgent_than_the_missing_gives_nothing_up() -> None:
+def test_streams_more_urgent_than_the_missing_ones_are_not_shed() -> None:
     state, now = known(), 0
     for _ in range(12):
         now = window(state, now, BACKGROUND)
@@ -175,15 +175,15 @@ def test_what_is_more_urgent_than_the_missing_gives_nothing_up() -> None:
 ])
 def test_what_counts_as_a_miss(ending: Ending, reason: str, counts: bool) -> None:
     state = known()
-    for _ in range(LEAST_MISSES):
+    for _ in range(MIN_MISSES):
         end(state, MIDDLE, 1, ending, reason)
-    state.refuses(URGENT, WINDOW_NS)
+    state.shed_reason(URGENT, WINDOW_NS)
     assert bool(state.steps) is counts
 
 
 def test_a_stream_that_has_no_hope_costs_the_others_nothing() -> None:
     state = known()
-    state.meets(MIDDLE, MIDDLE.deadline_s + 0.001)
+    state.add_stream(MIDDLE, MIDDLE.deadline_s + 0.001)
     window(state, 0, MIDDLE)
     assert state.steps == []
 
@@ -198,7 +198,7 @@ def test_a_step_back_that_does_not_hold_is_tried_less_and_less_often() -> None:
             now = window(state, now)
         waits.append(now - taken)
         now = window(state, now, BACKGROUND)
-    assert waits == [min(CALM_NS << k, LONGEST_CALM_NS) for k in range(7)]
+    assert waits == [min(CALM_NS << k, MAX_CALM_NS) for k in range(7)]
 
 
 def test_plans_give_way_to_the_fastest_variant_of_their_agent() -> None:
@@ -215,12 +215,12 @@ def test_plans_give_way_to_the_fastest_variant_of_their_agent() -> None:
         return run.variant
 
     assert run(1, 1) == "fp32"
-    for k in range(LEAST_MISSES):
-        agent._requests.load_shedding.ended(Span(
+    for k in range(MIN_MISSES):
+        agent._requests.load_shedding.observe_end(Span(
             request=RequestId("me", 1, 0), stream="detect", model="detector", priority=0, captured_ns=0,
             submitted_ns=0, deadline_ns=0, ending="late"), 2 + k)
-    agent._requests.load_shedding.refuses(stream(), WINDOW_NS)
-    assert agent.given_up() == ["cheaper variants"]
+    agent._requests.load_shedding.shed_reason(stream(), WINDOW_NS)
+    assert agent.shed() == ["cheaper variants"]
     assert run(2, WINDOW_NS + 1) == "int8"
     (sent,) = of(ev.SendStage, agent.handle(arrived(3, stream("far", deadline_s=0.2), WINDOW_NS + 9), WINDOW_NS + 9))
     assert (sent.peer, sent.variant) == ("mule", "fp32")                     # it has no other

@@ -1,4 +1,4 @@
-"""Chains of stages in the scheduler of a robot in the middle or at the end of somebody else's."""
+"""The scheduler of a robot in the middle or at the end of a peer's chain of stages."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_others_cannot_break_a_chain() -> None:
     assert agent.handle(ev.PeerLost(peer="ox"), ns(1)) == []     # long after its deadline
 
 
-def test_a_cancel_reaches_what_waits_what_runs_what_has_gone_and_what_is_yet_to_come() -> None:
+def test_a_cancel_reaches_waiting_running_passed_on_and_future_requests() -> None:
     agent = middle("ox", "mule")
 
     def cancel(sequence: int, peer: str = "asker") -> list[ev.Command]:
@@ -130,7 +130,7 @@ def test_a_cancel_reaches_what_waits_what_runs_what_has_gone_and_what_is_yet_to_
     assert commands == [ev.Forget(request=request(4, "asker"), peer="asker")]
 
 
-def test_what_is_remembered_is_bounded() -> None:
+def test_remembered_requests_are_bounded() -> None:
     agent = middle("ox", "mule")
     for sequence in range(MEMORY + 1):
         agent.handle(ev.StageCancelled(request=request(sequence, "asker"), peer="asker"), 1)
@@ -141,7 +141,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert agent.handle(ev.Refused(request=request(10_001, "asker"), peer="ox", reason="full"), 2)
 
 
-def test_a_lost_owner_is_forgotten_and_a_failed_leg_told() -> None:
+def test_a_lost_owner_is_forgotten_and_a_failed_leg_is_reported() -> None:
     agent = middle("ox", "mule")
     (run,) = of(ev.RunStage, agent.handle(asked(1, first=1, last=2, route=NEXT), 0))
     assert [r.reason for r in of(ev.Refuse, agent.handle(done(run.work, 1, ran=False), 1))] == ["failed"]

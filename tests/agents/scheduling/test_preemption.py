@@ -1,4 +1,4 @@
-"""How runs give way to more urgent ones: the rules, one by one."""
+"""The rules of preemption, one by one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from agents.scheduling.queue.preemption import CUT_S, MOST_CUTS, cut_now, impatience
+from agents.scheduling.queue.preemption import ABORT_S, MAX_STAGE_ABORTS, abort_stage_now, preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
@@ -17,14 +17,14 @@ START = ns(10)
 
 def run(
     *, level: int = 0, whole_s: float = 0.3, stages: int = 10, deadline_s: float = 10.0, began_s: float = 0.0,
-    cuts: int = 0, guard: bool = False, promised: bool = False,
+    stage_aborts: int = 0, guard: bool = False, promised: bool = False,
 ) -> QueuedRun:
     """A run that has been on its executor since `began_s` before START; its deadline counts from START."""
     return QueuedRun(
         key=1, request=request(1), asker="", stream="background", model="segmenter", variant="int8", leg=Leg("me"),
         priority=level, deadline_ns=START + ns(deadline_s), guard=guard,
         profile=profile("segmenter", whole_s, stages=stages), since_ns=0, queued_ns=0, first=0, last=stages,
-        level=level, started_ns=START - ns(began_s), cuts=cuts, promised=promised,
+        level=level, started_ns=START - ns(began_s), stage_aborts=stage_aborts, promised=promised,
     )
 
 
@@ -36,75 +36,75 @@ def waiting(*, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, gu
     )
 
 
-@pytest.mark.parametrize(("case", "running", "urgent", "gives_way"), [
+@pytest.mark.parametrize(("case", "running", "urgent", "expected"), [
     ("what is more urgent stays", run(level=2), waiting(level=1), None),
     ("what is as urgent and due earlier stays", run(level=1, deadline_s=0.04), waiting(level=1), None),
     ("what is as urgent and due later leaves after its stage", run(level=1), waiting(level=1), 0.0),
     ("unless it can only run whole", run(level=1, stages=0), waiting(level=1), None),
     ("one level counts twice the work that is lost", run(level=0), waiting(level=1), 2.0),
     ("each further one as much again", run(level=0), waiting(level=3), 4.0),
-    ("what can only run whole is cut short for a higher level, too", run(stages=0), waiting(level=1), 2.0),
+    ("what can only run whole is aborted for a higher level, too", run(stages=0), waiting(level=1), 2.0),
     ("a guard's fallback is not kept waiting", run(level=5), waiting(level=0, guard=True), math.inf),
-    ("not even by what was cut short often", run(cuts=MOST_CUTS), waiting(guard=True), math.inf),
+    ("not even by what was aborted often", run(stage_aborts=MAX_STAGE_ABORTS), waiting(guard=True), math.inf),
     ("but by another's with an earlier deadline", run(guard=True, deadline_s=0.04), waiting(guard=True), None),
     ("one with a later deadline leaves after its stage", run(guard=True), waiting(guard=True), 0.0),
     ("and stays if it can only run whole", run(guard=True, stages=0), waiting(guard=True), None),
     ("no level outranks a guard's fallback", run(guard=True), waiting(level=9), None),
-    ("a stage that was cut short often is finished", run(cuts=MOST_CUTS), waiting(level=3), 0.0),
-    ("and so is a whole run", run(cuts=MOST_CUTS, stages=0), waiting(level=3), None),
-    ("one cut less is not often", run(cuts=MOST_CUTS - 1), waiting(level=3), 4.0),
+    ("a stage that was aborted often is finished", run(stage_aborts=MAX_STAGE_ABORTS), waiting(level=3), 0.0),
+    ("and so is a whole run", run(stage_aborts=MAX_STAGE_ABORTS, stages=0), waiting(level=3), None),
+    ("one cut less is not often", run(stage_aborts=MAX_STAGE_ABORTS - 1), waiting(level=3), 4.0),
 ], ids=lambda value: value.replace(" ", "_") if isinstance(value, str) else "")
-def test_how_a_run_gives_way(case: str, running: QueuedRun, urgent: QueuedRun, gives_way: float | None) -> None:
-    assert impatience(running, urgent, START + ns(0.001)) == gives_way
+def test_how_a_run_gives_way(case: str, running: QueuedRun, urgent: QueuedRun, expected: float | None) -> None:
+    assert preempt_urgency(running, urgent, START + ns(0.001)) == expected
 
 
-@pytest.mark.parametrize(("case", "urgent_s", "background_s", "gives_way"), [
+@pytest.mark.parametrize(("case", "urgent_s", "background_s", "expected"), [
     ("both have time: no use in waiting", 0.1, 1.0, 2.0),
     ("the urgent one has none: it does not wait", 0.04, 0.305, 2.0),
     ("the urgent one has time, and the run none to lose: it waits for the stage", 0.1, 0.305, 0.0),
     ("the run is late in any case: it waits, too", 0.1, 0.1, 0.0),
 ], ids=lambda value: value.replace(" ", "_").replace(":", "") if isinstance(value, str) else "")
-def test_who_can_wait_waits_for_who_cannot(
-    case: str, urgent_s: float, background_s: float, gives_way: float
+def test_a_run_that_can_wait_waits_for_a_run_that_cannot(
+    case: str, urgent_s: float, background_s: float, expected: float
 ) -> None:
     """The stage takes up to 36 ms, the urgent one up to 12; the run has 300 ms before it, and would lose 20."""
     running = run(deadline_s=background_s, began_s=0.02)
-    assert impatience(running, waiting(deadline_s=urgent_s), START) == gives_way
+    assert preempt_urgency(running, waiting(deadline_s=urgent_s), START) == expected
 
 
-def test_a_whole_run_that_cannot_lose_time_stays_for_who_can_wait() -> None:
+def test_a_whole_run_that_cannot_lose_time_is_not_preempted_for_a_run_that_can_wait() -> None:
     running = run(whole_s=0.03, stages=0, deadline_s=0.02, began_s=0.015)
-    assert impatience(running, waiting(deadline_s=0.1), START) is None
-    assert impatience(running, waiting(deadline_s=0.02), START) == 2.0
+    assert preempt_urgency(running, waiting(deadline_s=0.1), START) is None
+    assert preempt_urgency(running, waiting(deadline_s=0.02), START) == 2.0
 
 
-@pytest.mark.parametrize(("deadline_s", "gives_way"), [(0.37, 0.0), (0.40, 2.0)])
-def test_what_was_promised_is_not_cut_short_to_be_back_at_once(deadline_s: float, gives_way: float) -> None:
+@pytest.mark.parametrize(("deadline_s", "expected"), [(0.37, 0.0), (0.40, 2.0)])
+def test_a_guarded_run_is_not_aborted_if_it_must_resume_at_once(deadline_s: float, expected: float) -> None:
     """Of up to 360 ms it has run 20, which would be lost; the urgent one takes up to 12 and cannot wait for a stage."""
     running = run(deadline_s=deadline_s, began_s=0.02, promised=True)
-    assert impatience(running, waiting(deadline_s=0.02), START) == gives_way
-    assert impatience(run(deadline_s=deadline_s, began_s=0.02), waiting(deadline_s=0.02), START) == 2.0
-    assert impatience(running, waiting(guard=True), START) == math.inf
+    assert preempt_urgency(running, waiting(deadline_s=0.02), START) == expected
+    assert preempt_urgency(run(deadline_s=deadline_s, began_s=0.02), waiting(deadline_s=0.02), START) == 2.0
+    assert preempt_urgency(running, waiting(guard=True), START) == math.inf
 
 
 @pytest.mark.parametrize(("spent_s", "left_s", "weight", "cut"), [
-    (0.0, CUT_S * 1.01, 2.0, True),                          # nothing is lost
-    (0.0, CUT_S * 0.99, 2.0, False),                         # it ends as soon as a cut takes effect
-    (0.02, CUT_S + 0.0101, 2.0, True),
-    (0.02, CUT_S + 0.0099, 2.0, False),                      # 20 ms of work for less than 10 ms of waiting
-    (0.02, CUT_S + 0.0099, 4.0, True),                       # the more urgent, the sooner
-    (0.3, CUT_S + 0.0001, math.inf, True),
+    (0.0, ABORT_S * 1.01, 2.0, True),                          # nothing is lost
+    (0.0, ABORT_S * 0.99, 2.0, False),                         # it ends as soon as a cut takes effect
+    (0.02, ABORT_S + 0.0101, 2.0, True),
+    (0.02, ABORT_S + 0.0099, 2.0, False),                      # 20 ms of work for less than 10 ms of waiting
+    (0.02, ABORT_S + 0.0099, 4.0, True),                       # the more urgent, the sooner
+    (0.3, ABORT_S + 0.0001, math.inf, True),
     (0.0, 10.0, 0.0, False),                                 # no work may be lost
 ])
-def test_a_stage_is_cut_short_where_that_is_cheaper(spent_s: float, left_s: float, weight: float, cut: bool) -> None:
-    assert cut_now(spent_s, left_s, weight) is cut
+def test_a_stage_is_aborted_where_that_is_cheaper(spent_s: float, left_s: float, weight: float, cut: bool) -> None:
+    assert abort_stage_now(spent_s, left_s, weight) is cut
 
 
 @pytest.mark.parametrize("above", [1, 2, 5])
 @pytest.mark.parametrize("stage_s", [0.005, 0.03, 0.3])
 def test_the_longest_that_is_waited_for_a_stage(stage_s: float, above: int) -> None:
-    """A stage's share by its weight: the bound of a priority inversion where all takes as long as expected."""
+    """The bound of a priority inversion, for a stage and an urgency, if all runs take their expected times."""
     weight = 1.0 + above
     lefts_s = [stage_s * i / 1000 for i in range(1001)]
-    longest_s = max(left_s for left_s in lefts_s if not cut_now(stage_s - left_s, left_s, weight))
-    assert longest_s == pytest.approx((stage_s + weight * CUT_S) / (1.0 + weight), abs=stage_s / 1000)
+    longest_s = max(left_s for left_s in lefts_s if not abort_stage_now(stage_s - left_s, left_s, weight))
+    assert longest_s == pytest.approx((stage_s + weight * ABORT_S) / (1.0 + weight), abs=stage_s / 1000)

@@ -1,4 +1,4 @@
-"""What waits and what runs: its order, how it ages, what is left of it, and how long others wait for it."""
+"""Waiting and running runs: order, aging, what is left of a run, and expected waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHOLE = Leg("me")
 
 
 class Queue(RunQueue):
-    """Filled with less ado. What waits is named by its request's number."""
+    """A queue with short helpers. Waiting runs are named by the sequence of their request."""
 
     def put(
         self, sequence: int, *, priority: int = 0, deadline_s: float = 10.0, run_s: float = 0.01, stages: int = 0,
@@ -60,7 +60,7 @@ def test_guards_by_deadline_then_levels_then_deadlines_then_first_come(queue: Qu
     assert queue.order() == [5, 6, 7, 4, 3, 1, 2]
 
 
-def test_what_is_promoted_goes_first_and_what_is_removed_not_at_all(queue: Queue) -> None:
+def test_promoted_runs_go_first_and_removed_runs_are_gone(queue: Queue) -> None:
     keys = {i: queue.put(i, priority=i) for i in range(1, 5)}
     queue.promote(keys[2], NOW)
     removed = queue.remove(keys[4], NOW)
@@ -70,7 +70,7 @@ def test_what_is_promoted_goes_first_and_what_is_removed_not_at_all(queue: Queue
     assert (queue.waiting(), queue.is_waiting(keys[4]), queue.is_waiting(keys[2])) == (3, False, True)
 
 
-def test_the_order_may_be_walked_while_what_was_met_leaves(queue: Queue) -> None:
+def test_runs_may_be_removed_while_the_order_is_iterated(queue: Queue) -> None:
     for i in range(4):
         queue.put(i)
     met = []
@@ -96,13 +96,13 @@ def test_an_own_streams_waiting_runs_are_known_and_so_is_all_work_for_a_peer(que
 
 # --- aging ---
 
-def test_what_waits_rises_by_one_each_time(queue: Queue) -> None:
+def test_a_waiting_run_rises_by_one_level_each_time(queue: Queue) -> None:
     key = queue.put(1, priority=2)
     ages = [0, AGING_NS - 1, AGING_NS, 2 * AGING_NS - 1, 2 * AGING_NS, 7 * AGING_NS]
     assert [queue.level(key, NOW + age) for age in ages] == [2, 2, 3, 3, 4, 9]
 
 
-def test_what_has_risen_passes_what_has_not(queue: Queue) -> None:
+def test_an_aged_run_overtakes_a_newer_one(queue: Queue) -> None:
     queue.put(1, deadline_s=9)
     queue.put(2, priority=1, deadline_s=5, now=NOW + AGING_NS - 1)
     queue.put(3, priority=2, now=NOW + AGING_NS - 1)
@@ -139,13 +139,13 @@ def test_a_run_of_another_stream_does_not_make_it_younger(queue: Queue, asker: s
     assert queue.level(key, NOW + AGING_NS) == 1
 
 
-def test_what_runs_stays_as_urgent_as_it_was_and_begins_anew_when_it_is_set_aside(queue: Queue) -> None:
+def test_a_running_run_does_not_age_and_ages_again_when_it_is_preempted(queue: Queue) -> None:
     key = queue.put(1, run_s=0.3, stages=10)
     queue.order(NOW + 2 * AGING_NS)
     work = queue.begin(key, NOW + 2 * AGING_NS)
     queue.order(NOW + 5 * AGING_NS)
     assert work.level == 2
-    queue.set_aside(key, 1, MS, False, False, NOW + 5 * AGING_NS)
+    queue.requeue(key, 1, MS, False, False, NOW + 5 * AGING_NS)
     assert [queue.level(key, NOW + n * AGING_NS) for n in (5, 6)] == [0, 1]
 
 
@@ -165,15 +165,15 @@ def test_long_runs_go_by_stages_where_they_are_loaded(
     assert (work.left, work.leg) == (left, leg)
 
 
-def test_a_run_that_is_set_aside_keeps_what_it_has_finished(queue: Queue) -> None:
+def test_a_preempted_run_keeps_its_finished_stages(queue: Queue) -> None:
     key = queue.put(1, run_s=0.4, stages=4)
     work = queue.begin(key)
     assert (work.p50_ns, work.p95_ns, work.step_ns) == (ns(0.4), ns(0.48), ns(0.12))
-    assert queue.set_aside(key, 1, ns(0.11), False, False, NOW + ns(0.11)) is work
+    assert queue.requeue(key, 1, ns(0.11), False, False, NOW + ns(0.11)) is work
     assert (queue.running(), queue.order()) == ([], [1])
     assert (work.left, work.p50_ns, work.p95_ns, work.step_ns) == (Leg("me", 1, 4), ns(0.3), ns(0.36), ns(0.12))
     queue.begin(key, NOW + ns(0.5))
-    queue.set_aside(key, 3, ns(0.22), False, True, NOW + ns(0.72))
+    queue.requeue(key, 3, ns(0.22), False, True, NOW + ns(0.72))
     queue.begin(key, NOW + ns(0.9))
     assert (work.left, work.p50_ns) == (Leg("me", 3, 4), ns(0.1))
     assert (work.began_ns, work.started_ns) == (NOW, NOW + ns(0.9))
@@ -186,25 +186,25 @@ def test_cuts_are_counted_stage_by_stage(queue: Queue) -> None:
     counts = []
     for reached, cut in [(0, True), (0, True), (1, True), (1, False), (1, True), (2, False), (3, True)]:
         queue.begin(key)
-        work = queue.set_aside(key, reached, MS, cut, False, NOW)
+        work = queue.requeue(key, reached, MS, cut, False, NOW)
         assert work is not None
-        counts.append(work.cuts)
+        counts.append(work.stage_aborts)
     assert counts == [1, 2, 1, 1, 2, 0, 1]
 
 
-def test_a_new_start_has_not_been_told_to_leave(queue: Queue) -> None:
+def test_a_new_start_is_not_being_preempted(queue: Queue) -> None:
     key = queue.put(1, run_s=0.4, stages=4)
     work = queue.begin(key)
-    work.impatience = 2.0
-    queue.set_aside(key, 1, MS, False, False, NOW)
-    assert work.impatience is None
+    work.urgency = 2.0
+    queue.requeue(key, 1, MS, False, False, NOW)
+    assert work.urgency is None
 
 
-def test_an_aborted_run_is_not_set_aside(queue: Queue) -> None:
+def test_an_aborted_run_is_not_preempted(queue: Queue) -> None:
     key = queue.put(1, run_s=0.4, stages=4)
     queue.begin(key)
     assert queue.remove(key, NOW) is None
-    assert queue.set_aside(key, 1, MS, True, False, NOW) is None
+    assert queue.requeue(key, 1, MS, True, False, NOW) is None
     assert queue.waiting() == 0
     assert queue.finish(key).aborted
     assert queue.running() == []
@@ -225,7 +225,7 @@ def test_executors_are_free_while_there_are_more_than_runs() -> None:
     assert queue.free()
 
 
-def test_the_wait_behind_all_else_is_the_rest_of_what_runs_and_all_that_waits(queue: Queue) -> None:
+def test_the_wait_behind_all_others_is_the_rest_of_the_running_runs_and_all_waiting_ones(queue: Queue) -> None:
     queue.begin(queue.put(1, run_s=0.1))
     queue.put(2, run_s=0.05)
     queue.put(3, run_s=0.02, asker="mule", priority=9)
@@ -238,7 +238,7 @@ def test_the_wait_behind_all_else_is_the_rest_of_what_runs_and_all_that_waits(qu
     (0, 9.0, 0.1 + 0.05 + 0.02 + 0.01), (1, 9.0, 0.1 + 0.05 + 0.02), (1, 1.0, 0.1 + 0.05), (2, 9.0, 0.1 + 0.05),
     (2, 0.1, 0.1), (5, 9.0, 0.1),
 ])
-def test_the_wait_of_one_with_a_priority_counts_what_is_before_it(
+def test_the_wait_of_a_run_with_a_priority_counts_the_runs_before_it(
     queue: Queue, priority: int, deadline_s: float, wait_s: float
 ) -> None:
     queue.begin(queue.put(1, run_s=0.1, priority=9))
@@ -248,7 +248,7 @@ def test_the_wait_of_one_with_a_priority_counts_what_is_before_it(
     assert queue.wait_s(NOW, priority, NOW + ns(deadline_s)) == pytest.approx(wait_s)
 
 
-def test_what_may_run_at_once_is_waited_for_as_it_will_run(queue: Queue) -> None:
+def test_the_wait_behind_runs_that_can_batch_is_that_of_the_batch(queue: Queue) -> None:
     at_once = msgspec.structs.replace(profile("detector", 0.010), batch_s=[0.010, 0.015, 0.018])
     other = profile("segmenter", 0.1)
     for sequence, variant in enumerate([at_once, at_once, other, at_once, at_once]):
@@ -267,7 +267,7 @@ def test_a_guards_fallback_is_before_all(queue: Queue) -> None:
     assert queue.wait_s(NOW, 9, NOW) == pytest.approx(0.05)
 
 
-def test_what_is_less_urgent_leaves_its_executor_after_a_step(queue: Queue) -> None:
+def test_a_less_urgent_run_leaves_its_executor_after_a_step(queue: Queue) -> None:
     work = queue.begin(queue.put(1, run_s=0.4, stages=4, priority=1))
     assert queue.wait_s(NOW, 1, 0) == pytest.approx(0.4)
     assert queue.wait_s(NOW, 2, 0) == pytest.approx(0.12)    # the longest stage, by p95
@@ -276,7 +276,7 @@ def test_what_is_less_urgent_leaves_its_executor_after_a_step(queue: Queue) -> N
     assert queue.wait_s(NOW, 2, 0) == pytest.approx(0.4)
 
 
-def test_executors_share_what_waits() -> None:
+def test_executors_share_the_waiting_runs() -> None:
     queue = Queue(2)
     for i in range(3):
         queue.put(i, run_s=0.1)

@@ -6,7 +6,7 @@ import pytest
 
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND, QUEUE_BOUND
-from agents.scheduling.variants import ASKED_NS
+from agents.scheduling.variants import PEER_PRIORITY_NS
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request, robot, scheduler, stream
 from tests.agents.scheduler_events import arrived, asked, came, done, endings, of, plan_for
@@ -27,14 +27,14 @@ def test_a_result_after_the_deadline_is_late() -> None:
     assert endings(agent.handle(done(run.work, ns(0.12)), ns(0.12))) == [("late", "")]
 
 
-def test_the_newest_frame_supersedes_one_that_waits() -> None:
+def test_the_newest_frame_supersedes_a_waiting_one() -> None:
     agent = scheduler(detector=0.03)
     agent.handle(arrived(1, stream(deadline_s=1)), 0)
     agent.handle(arrived(2, stream(deadline_s=1)), 1)
     assert endings(agent.handle(arrived(3, stream(deadline_s=1)), 2)) == [("failed", "superseded")]
 
 
-def test_what_waits_past_any_hope_is_dropped() -> None:
+def test_a_waiting_run_that_cannot_be_in_time_is_dropped() -> None:
     agent = scheduler(detector=0.03, segmenter=0.2)
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream("segment", "segmenter", 1.0)), 0))
     agent.handle(arrived(2, stream(deadline_s=0.1)), 0)
@@ -159,7 +159,7 @@ def test_an_answer_of_a_peer_that_was_not_asked_does_not_count() -> None:
     assert agent.statistics().duplicates == 1
 
 
-def test_what_never_left_was_not_offloaded() -> None:
+def test_a_request_that_was_never_sent_was_not_offloaded() -> None:
     agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.03)
     agent.handle(arrived(1, stream()), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="unreachable"), 1))
@@ -199,35 +199,35 @@ def test_one_peer_cannot_keep_the_others_out() -> None:
         at_ns=ns(0.1), event=ev.BudgetSpent(request=request(1)))
 
 
-def test_an_urgent_ask_of_a_peer_is_reckoned_with_for_a_while() -> None:
-    """Long runs are to be set aside for what is more urgent; one ask does not say that there is more of it for ever."""
+def test_after_an_urgent_request_of_a_peer_more_are_expected_for_a_while() -> None:
+    """Long runs load their stages while more urgent work is expected; one request of a peer is not enough for ever."""
     agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
     (run,) = of(ev.RunStage, agent.handle(asked(1, deadline_ns=ns(1), priority=9), 0))
     agent.handle(done(run.work, 1), 1)
     background = stream("segment", "segmenter", 1.0)
-    assert of(ev.LoadStages, agent.handle(arrived(1, background, ASKED_NS + 1), ASKED_NS + 1)) == []
-    agent.handle(asked(2, deadline_ns=ASKED_NS + ns(1), priority=9), ASKED_NS + 2)
-    loads = of(ev.LoadStages, agent.handle(arrived(2, background, ASKED_NS + 3), ASKED_NS + 3))
+    assert of(ev.LoadStages, agent.handle(arrived(1, background, PEER_PRIORITY_NS + 1), PEER_PRIORITY_NS + 1)) == []
+    agent.handle(asked(2, deadline_ns=PEER_PRIORITY_NS + ns(1), priority=9), PEER_PRIORITY_NS + 2)
+    loads = of(ev.LoadStages, agent.handle(arrived(2, background, PEER_PRIORITY_NS + 3), PEER_PRIORITY_NS + 3))
     assert loads == [ev.LoadStages(model="segmenter", variant="int8")]
 
 
-def test_the_robots_own_urgent_streams_are_reckoned_with_for_ever() -> None:
+def test_own_urgent_streams_are_always_expected() -> None:
     agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
     (run,) = of(ev.RunStage, agent.handle(arrived(1, stream(priority=2), 0), 0))
     agent.handle(done(run.work, 1), 1)
-    late = 100 * ASKED_NS
+    late = 100 * PEER_PRIORITY_NS
     assert of(ev.LoadStages, agent.handle(arrived(2, stream("segment", "segmenter", 1.0), late), late))
 
 
-def test_an_offload_whose_guard_is_set_anew_is_guarded_once() -> None:
+def test_an_offload_whose_guard_is_armed_again_counts_once() -> None:
     known = peer_table(mule=[profile("segmenter", 0.01)])
     agent = scheduler("greedy", known, stages=10, detector=0.01, segmenter=0.3)
     agent.handle(arrived(1, stream("segment", "segmenter", 2.0)), 0)
     (run,) = of(ev.RunStage, agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), 1))
-    known.heard("mule", 1, 9.0, 1)                           # too busy for any more
+    known.update("mule", 1, 9.0, 1)                           # too busy for any more
     agent.handle(arrived(2, stream(priority=2), 2), 2)
-    agent.handle(ev.SetAside(work=run.work, started_ns=1, finished_ns=3, reached=1, cut=False), 3)
-    assert agent.statistics().guards.set == 1
+    agent.handle(ev.Preempted(work=run.work, started_ns=1, finished_ns=3, next_stage=1, mid_stage=False), 3)
+    assert agent.statistics().guards.armed == 1
 
 
 def test_work_for_a_peer_is_answered_and_a_lost_asker_is_forgotten() -> None:
@@ -245,7 +245,7 @@ def test_a_plan_is_followed_until_its_lease_ends() -> None:
     agent = scheduler("planner", known, detector=0.03)
     agent.handle(plan_for("detect", "me", lease_s=1.0), 0)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
-    known.heard("mule", 1, 0.0, ns(2))
+    known.update("mule", 1, 0.0, ns(2))
     assert len(of(ev.SendStage, agent.handle(arrived(2, stream("detect")), ns(2)))) == 1
 
 
@@ -262,8 +262,8 @@ def test_a_planned_peer_that_is_gone_is_not_used() -> None:
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
 
 
-def test_guards_that_always_lie_ahead_do_not_starve_what_they_hold_back() -> None:
-    """An urgent stream that a peer always answers would keep the executor idle, and a long run waiting for ever."""
+def test_guards_that_are_always_ahead_do_not_starve_the_runs_that_they_hold_back() -> None:
+    """An urgent stream that a peer always answers must not keep the executor idle and a long run waiting for ever."""
     known = peer_table(mule=[profile("detector", 0.001)])
     agent = robot([profile("detector", 0.01), profile("mapper", 0.09)], "greedy", known)
     detect, of_map = stream("detect", deadline_s=0.1, priority=1), stream("map", "mapper", deadline_s=0.45)
@@ -283,7 +283,7 @@ def test_guards_that_always_lie_ahead_do_not_starve_what_they_hold_back() -> Non
 
     for frame in range(400):                                     # 20 s at 20 Hz
         now = ns(1 + 0.05 * frame)
-        known.heard("mule", 1, 0.0, now)
+        known.update("mule", 1, 0.0, now)
         at(arrived(2 * frame, detect, now), now)
         at(came(2 * frame, "mule"), now + ns(0.01))
         if frame % 10 == 0:

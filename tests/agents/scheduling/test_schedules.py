@@ -1,4 +1,4 @@
-"""One robot under random schedules: what holds in all of them. A failure names its seed.
+"""One robot under random schedules: rules that hold in all of them. A failure names its seed.
 
 What is checked after each event is said in `Simulation`, `SimulatedExecutor` and `Watch`.
 """
@@ -18,7 +18,7 @@ Kind = Callable[[random.Random], Scene]
 
 
 def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
-    """Returns what came to pass in all of them together."""
+    """Returns the counts of all of them together."""
     seen: Counter[str] = Counter()
     for seed in seeds:
         simulation = Simulation(kind(random.Random(seed)), seed)
@@ -29,8 +29,9 @@ def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
         counts = simulation.scheduler.statistics()
         seen.update(
             chains=simulation.chains, guards=counts.guards.fired, answered=counts.serving.answered,
-            completed=counts.ended["completed"], late=counts.ended["late"], aborted=simulation.aborted_aside,
-            cut=counts.cut, between=counts.preempted - counts.cut, inversions=simulation.watch.inversions,
+            completed=counts.ended["completed"], late=counts.ended["late"], aborted=simulation.aborted_preempted,
+            cut=counts.preempted_mid_stage, between=counts.preempted - counts.preempted_mid_stage,
+            inversions=simulation.watch.inversions,
             aged=simulation.watch.aged,
             preempted=sum(span.preempted for span in simulation.ended if span.ending != "failed"),
         )
