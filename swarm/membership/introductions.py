@@ -61,7 +61,7 @@ class Introductions:
         self.guests.intersection_update(net.peers())
 
     def _may_join(self, member: Member) -> bool:
-        may = not self._local_only or rules.stays_here(member)
+        may = not self._local_only or rules.is_local(member)
         if not may:
             self._refuse(f"{member.name} is beyond this machine, and there are no keys")
         return may

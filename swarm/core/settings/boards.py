@@ -16,7 +16,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Board(Strict, frozen=True, kw_only=True):
-    """A computer class. `speed` is relative to the host that profiled the cards: run times are divided by it."""
+    """A computer class. `speed` is relative to the host that profiled the cards: run times are divided by `speed`."""
 
     speed: dict[Precision, Speed]    # of fp32 and int8
     memory_mb: Annotated[int, Meta(ge=1, le=10_000_000)]             # in all

@@ -37,7 +37,7 @@ Body = (
 )
 
 _LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
-_MAY_SAY: dict[type[Message], tuple[str, ...]] = {
+_MAY_SEND: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, InjectedFaults), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Introduction, Gossip), (_AGENT, _PLANNER)),
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
@@ -50,5 +50,5 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
 
 
 def may_say(role: str, body: Message) -> bool:
-    """Whether a member of this role may send this message; a stranger, whose role is empty, may say nothing."""
-    return role in _MAY_SAY[type(body)]
+    """Whether a member of this role may send this message; a stranger, whose role is empty, may send nothing."""
+    return role in _MAY_SEND[type(body)]
