@@ -77,7 +77,7 @@ def test_a_heartbeat_is_answered_with_the_time_that_it_was_held(process: Process
 
 
 def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_held(process: Process) -> None:
-    process.participant.beat([MATE.name, "nobody"])
+    process.participant.send_heartbeats([MATE.name, "nobody"])
     assert process.fake.transport.sent == [(MATE.name, msg.Heartbeat(sequence=1, busy_s=0.25, advert=3))]
     process.fake.passes(0.010)
     process.fake.hears(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004))
@@ -106,8 +106,8 @@ def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Proce
     assert process.met == [NEWCOMER.name]
     assert process.fake.transport.sent == [
         (MATE.name, msg.Introduction(members=[NEWCOMER])), ("planner", msg.Introduction(members=[NEWCOMER]))]
-    assert process.participant.greets(NEWCOMER.name)
-    assert not process.participant.greets(MATE.name)         # the launcher tells it of us
+    assert process.participant.introduces_itself_to(NEWCOMER.name)
+    assert not process.participant.introduces_itself_to(MATE.name)         # the launcher tells it of us
     assert process.participant.introduce(NEWCOMER.name)
     assert process.fake.transport.sent[-1] == (NEWCOMER.name, msg.Introduction(members=[OWN, MATE, PLANNER]))
     process.fake.transport.closed.add(NEWCOMER.name)
