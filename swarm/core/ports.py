@@ -1,4 +1,4 @@
-"""What policy needs of a host: clock, timers, transport, machine, files. Hosts provide them.
+"""The ports of policy: clock, timers, transport, machine and files. Hosts provide them.
 
 Policy uses nothing else, so that the same classes run on a robot and in virtual time. All calls happen in one thread;
 a host calls back in that thread, too. The port that runs models is in `agents/ports.py`, because it uses types of

@@ -44,7 +44,7 @@ def slowed(profile: Profile, whole: float, by_stage: Iterable[float]) -> Profile
 
 
 def remote_s(profile: Profile, peer: PeerView) -> float:
-    """Latency of a run on a peer: there, behind its work, and back."""
+    """Latency of a run on a peer: transfer, waiting, and running (s)."""
     return peer.link.transfer_s(profile.input_bytes) + peer.wait_s + profile.p50_s
 
 
@@ -76,7 +76,7 @@ def together_p50_s(profile: Profile, inputs: int) -> float:
 
 
 def in_batches_s(profile: Profile, inputs: int) -> float:
-    """Median run time of so many inputs in batches of the largest size in the profile."""
+    """Median run time of `inputs` in batches of the largest size in the profile."""
     runs, rest = divmod(inputs, max(1, len(profile.batch_s)))
     return runs * together_p50_s(profile, len(profile.batch_s) or 1) + (together_p50_s(profile, rest) if rest else 0.0)
 
@@ -111,7 +111,7 @@ def away_s(route: Sequence[Leg], model: str, variant: str, peers: Mapping[str, P
 
 
 def by_speed(profiles: Iterable[Profile]) -> list[Profile]:
-    """The fastest first, by its median; a tie goes to the more accurate, then by name."""
+    """Sorted by median run time, fastest first; ties by accuracy, then by name."""
     return sorted(profiles, key=lambda p: (p.p50_s, -p.accuracy, p.variant))
 
 

@@ -10,7 +10,7 @@ UNMEASURED_WINDOW_BYTES = 64 << 10
 WINDOW_BYTES = (16 << 10, 8 << 20)   # smallest and largest window
 WINDOW_S = 0.010                     # an urgent message waits no longer than this behind bulk
 BDP_GAIN = 1.25                      # over the bandwidth-delay product, so that a rate limited by the window can grow
-CLEAR_TRIPS = 8                      # the shortest of so many counts
+CLEAR_TRIPS = 8                      # the shortest of this many counts
 FASTEST_BYTES_PER_S = 1.25e10
 
 

@@ -99,10 +99,10 @@ def cheaper(s: Situation) -> Situation:
     if s.placement is None or len(s.placement.where) != 1:
         return s
     agent = s.placement.where[0]
-    there = s.own if agent == s.home else s.peers[agent].profiles.get(s.model, ()) if agent in s.peers else ()
-    if not there or there[0].variant == s.placement.variant:
+    profiles = s.own if agent == s.home else s.peers[agent].profiles.get(s.model, ()) if agent in s.peers else ()
+    if not profiles or profiles[0].variant == s.placement.variant:
         return s
-    return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=there[0].variant))
+    return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=profiles[0].variant))
 
 
 def next_best(s: Situation, choice: Choice) -> Choice | None:

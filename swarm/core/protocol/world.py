@@ -62,7 +62,7 @@ class Lidar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorSuite(msgspec.Struct, frozen=True, kw_only=True):
-    """The sensors of one robot, as its body states them when it joins; None where the body has no such sensor."""
+    """The sensors of one robot, as its body states them when it joins; None: the body has no such sensor."""
 
     camera: Camera | None = None
     lidar: Lidar | None = None
@@ -121,7 +121,7 @@ class Detections(msgspec.Struct, frozen=True, tag="detections"):
 
 
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
-    """A class per cell of the frame, row-major, `height * width` bytes. The model fixes what each class means."""
+    """A class per cell of the frame, row-major, `height * width` bytes. The model defines the classes."""
 
     height: Count
     width: Count

@@ -1,4 +1,4 @@
-"""Every message that travels between processes, by subject. Arrays travel beside them as raw tensors."""
+"""All messages between processes, by subject. Arrays follow a message as raw tensors."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from swarm.core.protocol.messages.transport import Member, Message
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """A process has bound its lanes and loaded what it needs."""
+    """A process has bound its lanes and loaded everything that it needs."""
 
     member: Member
     pid: Count

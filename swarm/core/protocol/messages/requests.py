@@ -10,7 +10,7 @@ from swarm.core.protocol.world import Outcome
 
 
 class StageAsk(Message, frozen=True, kw_only=True):
-    """Asks a peer to run stages for `request.agent`. The tensors that stage `first` takes travel beside it, in order.
+    """Asks a peer to run stages for `request.agent`. The input tensors of stage `first` follow, in order.
 
     The budget is in the envelope. The result goes to the next leg of the route, or to `request.agent` after the last
     leg. An agent that will not run its leg tells `request.agent`.
