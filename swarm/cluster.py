@@ -1,8 +1,8 @@
-"""Ray, behind one verb, `map`. The only file that imports Ray, and only when it is asked to connect.
+"""Ray behind one function, `map`. Only this file imports Ray, and only inside functions.
 
-Nothing here raises for Ray's sake: what went wrong comes back as a reason, because no part of a swarm needs Ray.
+Errors of Ray are returned as a reason and never raised, because no part of a swarm needs Ray.
 Local Ray is kept small (FACTS.md: 711 MiB and 9 processes when idle): few CPUs, a small object store, no dashboard.
-Token authentication stays as Ray sets it; only its talk is kept off the screen.
+Token authentication stays as Ray sets it; Ray's log lines are kept off the screen.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _connecting = threading.Event()
 
 
 class Mapped(msgspec.Struct, Generic[R], frozen=True):
-    """What came back of a map: values by the index of their item, and why others did not."""
+    """The result of a map: values by the index of their item, and the reason why values are missing."""
 
     values: dict[int, R]
-    reason: str = ""                 # empty: all came
+    reason: str = ""                 # empty: none is missing
 
 
 def available() -> bool:
@@ -55,48 +55,48 @@ def connected() -> bool:
 
 
 def connect(address: str = "local", cpus: int = CPUS) -> str:
-    """Start a small local Ray, or join the cluster at an address. Returns why it is not up, or an empty string.
+    """Start a small local Ray, or join the cluster at an address. Returns why it failed, or an empty string.
 
-    Takes about five seconds; may be called from any thread. Everything started stays in this process's session.
+    Takes about five seconds; may be called from any thread. Ray's processes stay in the session of this one.
     """
     if not available():
         return "ray is not installed"
     if connected():
         return ""
-    if address != "local" and (reason := _reachable(address)):
+    if address != "local" and (reason := _unreachable_reason(address)):
         return reason
-    said: queue.Queue[str] = queue.Queue()
+    result: queue.Queue[str] = queue.Queue()
 
-    def keep() -> None:
-        # Ray's processes are told to die with the thread that started them (PR_SET_PDEATHSIG): so that one stays.
+    def start_and_stay() -> None:
+        # Ray's processes die with the thread that started them (PR_SET_PDEATHSIG), so this thread stays.
         reason = _init(address, cpus)
         _connecting.clear()
-        said.put(reason)
+        result.put(reason)
         _leave.wait()
 
     _leave.clear()
     _connecting.set()
-    threading.Thread(target=keep, name="ray keeper", daemon=True).start()
-    return said.get()
+    threading.Thread(target=start_and_stay, name="ray keeper", daemon=True).start()
+    return result.get()
 
 
 def _init(address: str, cpus: int) -> str:
-    _quieten()
+    _prepare_environment()
     size: dict[str, Any] = {}
     if address == "local":
         size = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     try:
         import ray
 
-        _no_prints()
+        _log_prints()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="swarm", **size)
-    except Exception as error:           # noqa: BLE001 - Ray raises anything from here; the swarm goes on without it
-        return _words(error)
+    except Exception as error:           # noqa: BLE001 - Ray may raise anything; the swarm goes on without Ray
+        return _one_line(error)
     return ""
 
 
 def map(function: Callable[[T], R], items: Sequence[T], timeout_s: float) -> Mapped[R]:
-    """Call a function of an importable module on every item, in parallel; what is late is cancelled."""
+    """Call a function of an importable module on every item, in parallel; late calls are cancelled."""
     if not connected():
         return Mapped({}, "ray is not up")
     import ray
@@ -114,20 +114,20 @@ def map(function: Callable[[T], R], items: Sequence[T], timeout_s: float) -> Map
         for reference in ready:
             try:
                 values[index[reference]] = ray.get(reference, timeout=1.0)
-            except Exception as error:   # noqa: BLE001 - a lost process or an error over there: told, not raised
-                reason = _words(error)
-    except Exception as error:           # noqa: BLE001 - Ray itself went away
-        reason = _words(error)
+            except Exception as error:   # noqa: BLE001 - a lost process or an error in the cluster: reported, not raised
+                reason = _one_line(error)
+    except Exception as error:           # noqa: BLE001 - Ray itself failed
+        reason = _one_line(error)
     return Mapped(values, reason)
 
 
 def disconnect(timeout_s: float = 4.0) -> bool:
     """Leave the cluster, and end a local one.
 
-    Returns whether Ray did so by itself. If not, or while `connect` runs in another thread, its processes are killed,
-    and the caller had better end by `os._exit`.
+    Returns whether Ray ended by itself. If it did not, or if `connect` still runs in another thread, its processes are
+    killed, and the caller should end by `os._exit`.
     """
-    started = _helpers()
+    started = _ray_processes()
     clean = not _connecting.is_set()
     if clean and connected():
         import ray
@@ -143,8 +143,8 @@ def disconnect(timeout_s: float = 4.0) -> bool:
     return clean
 
 
-def _helpers() -> list[psutil.Process]:
-    """Ray's processes below this one."""
+def _ray_processes() -> list[psutil.Process]:
+    """Ray's processes among the descendants of this one."""
     found: list[psutil.Process] = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -154,8 +154,8 @@ def _helpers() -> list[psutil.Process]:
     return found
 
 
-def _quieten() -> None:
-    """Keep Ray's log lines off the screen, and let its processes import what this one can."""
+def _prepare_environment() -> None:
+    """Keep Ray's log lines off the screen, and let its processes import the same modules as this one."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     root = str(Path(__file__).resolve().parent.parent)
@@ -165,8 +165,8 @@ def _quieten() -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
 
 
-def _no_prints() -> None:
-    """What Ray reports of lost processes it prints to standard output, whatever it is told: log it instead."""
+def _log_prints() -> None:
+    """Log Ray's reports of lost processes. Ray prints them to standard output under all settings."""
     from ray._private import worker
 
     if hasattr(worker, "print_to_stdstream"):
@@ -176,8 +176,8 @@ def _no_prints() -> None:
         worker.print_to_stdstream = logged
 
 
-def _reachable(address: str) -> str:
-    """Why a `host:port` does not answer, or an empty string: Ray itself tries for minutes."""
+def _unreachable_reason(address: str) -> str:
+    """Why a `host:port` does not answer, or an empty string. Without this check Ray tries for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=REACH_S).close()
@@ -186,7 +186,7 @@ def _reachable(address: str) -> str:
     return ""
 
 
-def _words(error: Exception) -> str:
-    """An error in one line; of an error in the cluster the last line, which names the cause."""
+def _one_line(error: Exception) -> str:
+    """An error in one line: the last line of its text, which names the cause of an error in the cluster."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[-1].strip() if lines else 'no detail'}"

@@ -14,9 +14,9 @@ class MonotonicClock:
 
 
 class WallClock:
-    """The date, for records that people read and for telling starts apart; never for deadlines.
+    """The date, for records that people read and for boot numbers; never for deadlines.
 
-    step_s: by how much it is off: an injected fault.
+    step_s: an injected error of the clock.
     """
 
     def __init__(self, step_s: float = 0.0) -> None:
@@ -27,7 +27,7 @@ class WallClock:
         return time.time() + self.step_s
 
     def new_boot(self) -> int:
-        """A number that tells one start of a process from the next: microseconds since 1970."""
+        """A number that distinguishes this start of a process from others: microseconds since 1970."""
         return max(0, time.time_ns() // 1_000 + round(self.step_s * 1e6))
 
 

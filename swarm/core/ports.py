@@ -1,8 +1,8 @@
-"""What policy needs of a host: clock, timers, transport, machine, files. Hosts provide them.
+"""The ports of policy: clock, timers, transport, machine and files. Hosts provide them.
 
 Policy uses nothing else, so that the same classes run on a robot and in virtual time. All calls happen in one thread;
-a host calls back in that thread, too. The runner of models, whose types are an agent's, is in
-`agents/ports.py`.
+a host calls back in that thread, too. The port that runs models is in `agents/ports.py`, because it uses types of
+agents.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from swarm.core.protocol.messages import Body, InjectedFaults, Member
 
 
 class Clock(Protocol):
-    """A monotonic clock with an arbitrary zero, one per robot: its readings never travel, only differences do."""
+    """A monotonic clock with an arbitrary zero, one per robot. Only differences of its readings travel."""
 
     def now_ns(self) -> int: ...
 
@@ -31,7 +31,7 @@ class Timer(Protocol):
 
 
 class Timers(Protocol):
-    """Calls at a time of the host's clock; calls of one time in the order in which they were set."""
+    """Calls at a time of the host's clock. Calls due at the same time are made in the order in which they were set."""
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         """Call back once, not before `when_ns`."""
@@ -71,25 +71,25 @@ class Transport(Protocol):
 
     @property
     def member(self) -> Member:
-        """This process, as others are told of it."""
+        """Name, role and addresses of this process, as it announces them."""
         ...
 
     def attach(
         self, received: Callable[[Received], None],
         undelivered: Callable[[str, Hashable, str], None] = lambda to, tag, reason: None,
     ) -> None:
-        """Set who gets all messages.
+        """Set the handler of all messages.
 
-        undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
+        undelivered: called with receiver, tag and reason for each tagged message that was accepted and will not arrive.
         """
         ...
 
     def join(self, members: Sequence[Member]) -> None:
-        """Connect to every member but oneself; a member whose address changed is connected anew."""
+        """Connect to every member but this process; a member whose address changed is connected again."""
         ...
 
     def leave(self, name: str) -> None:
-        """Forget a member; what was queued for it is dropped."""
+        """Forget a member; messages queued for it are dropped."""
         ...
 
     def peers(self, *roles: str) -> list[str]:
@@ -124,7 +124,7 @@ class Transport(Protocol):
         ...
 
     def inject(self, faults: InjectedFaults) -> None:
-        """Lose and corrupt messages of peers as these injected faults say, from now on and in no other way."""
+        """Drop and corrupt messages of peers by these faults from now on. They replace those injected before."""
         ...
 
     def traffic(self) -> Traffic: ...
@@ -149,7 +149,7 @@ class Machine(Protocol):
         ...
 
     def stop(self) -> None:
-        """End the process in an orderly way, after this turn."""
+        """End the process in an orderly way, after this turn of the loop."""
         ...
 
 

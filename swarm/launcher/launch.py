@@ -18,9 +18,9 @@ from swarm.launcher.processes import Child, Children, swarm_command
 from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
-from swarm.net.cost import curve_cost
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
+from swarm.net.security.curve_cost import curve_cost
 from swarm.net.security.keyring import Keyring
 from swarm.run import events as ev
 from swarm.run.director import Director, Limits

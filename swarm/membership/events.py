@@ -34,7 +34,7 @@ class Joined(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """This start of a member is no longer present: its state is gone."""
+    """This start of a member is no longer present. A later start knows nothing of it."""
 
     name: str
     boot: int

@@ -1,4 +1,4 @@
-"""Watches the agents of a swarm for one process: performs the commands of its view, and ticks it in time."""
+"""Watches the agents of a swarm for one process: performs the commands of its view, and calls its ticks in time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FailureDetector:
     """Heartbeats, gossip and introductions of one participant.
 
     changed: called whenever its view of a member changes.
-    engaged: the agents that it works with now.
+    engaged: returns the active peers at a time (ns): the agents that this process works with.
     """
 
     def __init__(
@@ -28,45 +28,45 @@ class FailureDetector:
         self.view = Membership(participant.name, neighbours)
         self._participant, self._net = participant, host.transport
         self._timers, self._clock = host.timers, host.clock
-        self._changed, self._engaged = changed, engaged
+        self._changed, self._active_peers = changed, engaged
         self._timer: Timer | None = None
-        self._ungreeted: set[str] = set()            # newcomers that could not be reached yet
+        self._to_introduce: set[str] = set()         # newcomers that our introduction has not reached yet
 
     def met(self, names: Sequence[str]) -> None:
-        """Members joined, or have another address. We introduce ourselves, unless a launcher does."""
-        where = (self._net.where(name) for name in names)
-        agents = {member.name: member.boot for member in where if member is not None and member.role == "agent"}
-        self._ungreeted |= {name for name in agents if self._participant.greets(name)}
-        self._do(self.view.joined(agents, self._clock.now_ns()))
+        """Members joined, or changed their address. We introduce ourselves, unless a launcher does."""
+        members = (self._net.where(name) for name in names)
+        agents = {member.name: member.boot for member in members if member is not None and member.role == "agent"}
+        self._to_introduce |= {name for name in agents if self._participant.introduces_itself_to(name)}
+        self._perform(self.view.on_announced(agents, self._clock.now_ns()))
 
     def heard(self, message: Received) -> bool:
-        """Any message of an agent. Returns whether to process it: not if it comes from a start that has ended."""
+        """A message of an agent was received. False: ignore it, because its sender is a start that has ended."""
         peer, boot = message.sender, message.boot
         if isinstance(message.body, msg.HeartbeatAck):
             link = self._net.link(peer)
             trip_s = link.quality.rtt_s + 2 * link.quality.rtt_spread_s if link else 0.0
-            commands = self.view.answered(peer, boot, message.at_ns, trip_s)
+            commands = self.view.on_answer(peer, boot, message.at_ns, trip_s)
         else:
-            commands = self.view.spoke(peer, boot, message.at_ns)
+            commands = self.view.on_message(peer, boot, message.at_ns)
         if commands:
-            self._do(commands)
+            self._perform(commands)
         return not self.view.is_stale(peer, boot)
 
-    def gossip(self, told: msg.Gossip) -> None:
-        """Gossip of another member about a third one."""
-        if told.about != self._participant.name:
-            self._do(self.view.told(told.about, told.boot, told.silent, self._clock.now_ns()))
+    def gossip(self, gossip: msg.Gossip) -> None:
+        """Another member sent gossip about a third one."""
+        if gossip.about != self._participant.name:
+            self._perform(self.view.on_gossip(gossip.about, gossip.boot, gossip.silent, self._clock.now_ns()))
 
     def _tick(self) -> None:
         now = self._clock.now_ns()
-        self._do(self.view.tick(now, self._engaged(now)))
+        self._perform(self.view.tick(now, self._active_peers(now)))
 
-    def _do(self, commands: Sequence[Command]) -> None:
+    def _perform(self, commands: Sequence[Command]) -> None:
         for command in commands:
             match command:
                 case Probe(names=names):
-                    self._ungreeted -= {name for name in self._ungreeted if self._participant.introduce(name)}
-                    self._participant.beat(names)
+                    self._to_introduce -= {name for name in self._to_introduce if self._participant.introduce(name)}
+                    self._participant.send_heartbeats(names)
                 case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:
                         self._net.send(name, msg.Gossip(about=about, boot=boot, silent=silent))

@@ -1,7 +1,7 @@
-"""How much gossip a member may send: a token bucket for news of silence, and one for news of return.
+"""Limits the gossip that a member sends: a token bucket for news of silence, and one for news of return.
 
-A member that suspects everybody is probably the slow one, so its gossip is bounded. A file of its own, since neither
-the rules of suspicion nor the ring depend on it.
+A member that suspects everybody is probably slow itself, so its gossip is bounded. It has a file of its own, because
+neither the rules of suspicion nor the ring depend on it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ REFILL_PER_S = 0.5                   # in total
 
 
 class GossipBudget:
-    """Counts what was sent, by kind."""
+    """The token buckets of one member."""
 
     def __init__(self) -> None:
         self._used: dict[bool, tuple[float, int]] = {True: (0.0, 0), False: (0.0, 0)}    # silent -> tokens used, when
 
     def take(self, silent: bool, members: int, now: int) -> bool:
-        """Whether one more piece of gossip may be sent now. members: how many there are."""
+        """Take a token. Returns whether gossip may be sent now. members: their number."""
         used, since_ns = self._used[silent]
         used = max(0.0, used - REFILL_PER_S * seconds(now - since_ns))
         if used + 1.0 > BURST_PER_MEMBER * members:

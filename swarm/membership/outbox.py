@@ -1,4 +1,4 @@
-"""Messages to one peer that must not be lost while it cannot be reached: they wait here, bounded."""
+"""A bounded queue for messages to one peer that must not be lost while the peer cannot be reached."""
 
 from __future__ import annotations
 

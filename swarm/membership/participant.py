@@ -1,4 +1,5 @@
-"""One process's part in a swarm: it announces itself, joins others, answers heartbeats and checks who may say what."""
+"""Makes a process a member of a swarm: it joins others, answers heartbeats, and refuses messages by the sender's role.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ class Participant:
     """It joins through the launcher or, on a board, by the roster in its file.
 
     `handler` gets every message but those that are handled here: Roster, Introduction and Shutdown.
-    busy_s, advert_of: content of heartbeats: the work in hand, and the number of the peer's advert that is known.
-    met: told of members that joined, or have another address.
-    undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
+    busy_s, advert_of: content of heartbeats: the work in hand, and the number of the newest advert of the peer.
+    met: called with the members that joined, or changed their address.
+    undelivered: called with receiver, tag and reason for each tagged message that was accepted and will not arrive.
     """
 
     def __init__(
@@ -39,10 +40,10 @@ class Participant:
         self.launcher = settings.launcher            # None: on a board
         self._reports_to = next(                     # the launcher, or the collector of the roster; None: neither
             (one.name for one in (settings.launcher, *settings.roster) if one and one.role in REPORT_ROLES), None)
-        self.refused = 0                             # messages that senders may not send, members that may not join
+        self.refused = 0                             # messages that the sender's role may not send; refused members
         self._handler, self._busy_s, self._advert_of, self._met = handler, busy_s, advert_of, met
         self._introductions = Introductions(
-            self.net, local_only=not settings.keys and not settings.security, met=met, refuse=self._refuse)
+            self.net, local_only=not settings.keys and not settings.security, changed=met, refuse=self._refuse)
         self._probes: dict[str, Probes] = {}
         self._beats = 0
         self._answered = False                       # the launcher has sent the roster
@@ -50,31 +51,31 @@ class Participant:
         self.net.join([*settings.roster, *([self.launcher] if self.launcher else [])])
 
     def begin(self) -> None:
-        """Announce readiness until the launcher answers; meet the members of the file."""
+        """Announce readiness until the launcher answers; report the members of the file as joined."""
         self._announce()
         self._met(self.net.peers())
 
-    def beat(self, to: Sequence[str]) -> None:
-        """Send a heartbeat to each; it probes the link, too."""
+    def send_heartbeats(self, to: Sequence[str]) -> None:
+        """Send a heartbeat to each of these members. It also probes the link."""
         self._beats += 1
         busy_s, now = self._busy_s(), self._host.clock.now_ns()
         for name in to:
             probes = self._probes_of(name)
             if probes is not None and self.net.send(name, msg.Heartbeat(
                     sequence=self._beats, busy_s=busy_s, advert=self._advert_of(name))):
-                probes.sent(self._beats, now)
+                probes.on_sent(self._beats, now)
 
     def tell_launcher(self, body: Body) -> bool:
-        """Report to the launcher or, without one, to the collector in the roster. True if there is neither."""
+        """Report to the launcher or, without one, to the collector in the roster. True if neither exists."""
         return self._reports_to is None or self.net.send(self._reports_to, body)
 
     def introduce(self, to: str) -> bool:
-        """Tell a member our address, and those of others. False: it cannot be reached yet."""
+        """Send a member our address, and those of others. False: it cannot be reached yet."""
         return self._introductions.introduce(to)
 
-    def greets(self, name: str) -> bool:
-        """Whether we introduce ourselves to a newcomer: no launcher tells it of us."""
-        return self.launcher is None or name in self._introductions.guests
+    def introduces_itself_to(self, name: str) -> bool:
+        """Whether we must introduce ourselves to a new member, because no launcher sends it our address."""
+        return self.launcher is None or name in self._introductions.newcomers
 
     def _announce(self) -> None:
         if self.launcher is not None and not self._answered:
@@ -82,7 +83,7 @@ class Participant:
             self._host.timers.after(READY_EVERY_NS, self._announce)
 
     def _probes_of(self, name: str) -> Probes | None:
-        """The probes of the present connection: a member that was connected anew is measured anew."""
+        """The probes of the present connection: after a new connection the measurements start again."""
         estimator = self.net.link(name)
         if estimator is None:
             self._probes.pop(name, None)
@@ -100,7 +101,7 @@ class Participant:
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
         if isinstance(body, msg.Introduction) and self.net.role(sender) in ("", *PEER_ROLES):
-            self._introductions.introduced(sender, body.members)     # the only message that a stranger may send
+            self._introductions.on_introduction(sender, body.members)    # the only message that a stranger may send
         elif not msg.may_say(self.net.role(sender), body):
             self._refuse(f"{type(body).__name__} of {sender}, which may not send it")
         elif isinstance(body, msg.Roster):
@@ -121,7 +122,7 @@ class Participant:
         elif isinstance(body, msg.HeartbeatAck):
             probes = self._probes_of(sender)
             if probes is not None:
-                probes.answered(body.sequence, body.held_s, message.at_ns)
+                probes.on_answer(body.sequence, body.held_s, message.at_ns)
             self._handler(message)
         else:
             self._handler(message)

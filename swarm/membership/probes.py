@@ -1,4 +1,4 @@
-"""Heartbeats as sparse probes of the link to a peer: probes in flight, and what their answers measure."""
+"""Heartbeats as sparse probes of the link to a peer: the probes in flight, and the measurements of their answers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Probes:
         self.estimator = estimator
         self._in_flight: dict[int, int] = {}     # sequence -> when the probe was sent, oldest first
 
-    def sent(self, sequence: int, now: int) -> None:
-        """A probe is sent. Probes without an answer for a second are lost; of too many the oldest is lost."""
+    def on_sent(self, sequence: int, now: int) -> None:
+        """A probe was sent. Probes without an answer for a second count as lost; of too many, the oldest does."""
         late = [earlier for earlier, at_ns in self._in_flight.items() if now - at_ns > LOST_NS]
         if not late and len(self._in_flight) >= MOST_IN_FLIGHT:
             late = [next(iter(self._in_flight))]
@@ -26,8 +26,10 @@ class Probes:
             self.estimator.probe(lost=True)
         self._in_flight[sequence] = now
 
-    def answered(self, sequence: int, held_s: float, now: int) -> None:
-        """An answer came. The peer reports how long it held the probe: the result is never below 0."""
+    def on_answer(self, sequence: int, held_s: float, now: int) -> None:
+        """An answer was received. held_s: the time that the peer claims to have held the probe; it is not trusted, so
+        the measured round trip is never below 0.
+        """
         sent_ns = self._in_flight.pop(sequence, None)
         if sent_ns is None:
             return                               # a duplicate, too late, or an answer to no probe

@@ -4,8 +4,8 @@ Each lane is a bound ROUTER that receives the messages of all peers, and a DEALE
 connection carries traffic one way, so a send knows whether the peer can be reached: in immediate mode a DEALER without
 a completed connection, or with a full queue, refuses at once and stores no stale messages.
 
-Small messages go on the urgent lane, whole. All others go on the bulk lane, within a window that the measured link
-sets, whole or in chunks (bulk/lane.py).
+Small messages go on the urgent lane, whole. All others go on the bulk lane, whole or in chunks, within a window that
+depends on the measured link (bulk/lane.py).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Endpoint:
     """The transport of one process. Everything happens in the loop's thread.
 
     bind: an address, and a port for the urgent lane where it must be fixed; the bulk lane then has the next port.
-    keyring: our key and the members' keys; None: plaintext, where a connection is believed to be who it says it is.
+    keyring: our key and the members' keys; None: plaintext, where the name that a connection claims is not checked.
     handler, undelivered: as in `attach`.
     Raises: BadInput where the address cannot be bound.
     """
@@ -94,13 +94,13 @@ class Endpoint:
     def attach(
         self, received: Callable[[Received], None], undelivered: Callable[[str, Hashable, str], None] = lambda *_: None
     ) -> None:
-        """Set who gets all messages from now on.
+        """Set the handler of all messages from now on.
 
-        undelivered: told of each message with a tag that was accepted and will not arrive: to whom, tag, reason.
+        undelivered: called with receiver, tag and reason for each tagged message that was accepted and will not arrive.
         """
         self._handler, self._undelivered = received, undelivered
 
-    # --- out ---
+    # --- sending ---
 
     def send(
         self, to: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
@@ -123,9 +123,9 @@ class Endpoint:
                 self._unreachable += not sent
                 return sent
             head_bytes = len(frame)
-        taken = self._bulk.send(to, body, arrays, size, budget_s, tag, head_bytes)
-        self._unreachable += not taken
-        return taken
+        accepted = self._bulk.send(to, body, arrays, size, budget_s, tag, head_bytes)
+        self._unreachable += not accepted
+        return accepted
 
     def cancel(self, to: str, tag: Hashable) -> bool:
         """Stop the unsent rest of the message with this tag. False: there is no such message any more."""
@@ -143,7 +143,7 @@ class Endpoint:
         self, to: str, body: Body, tensors: Sequence[NDArray[Any]], budget_s: float | None, *, number: int = 0,
         transfer: int = 0, inline: Sequence[bytes] = (),
     ) -> Envelope:
-        """Carries the receipt that is owed to the peer, if one is."""
+        """The envelope of a message, with the receipt that the peer is due, if any."""
         return Envelope(
             v=PROTOCOL, swarm=self._swarm, sender=self._name, boot=self._boot, body=body, budget_s=budget_s,
             tensors=[wire.header_of(t) for t in tensors], number=number, transfer=transfer,
@@ -156,61 +156,61 @@ class Endpoint:
         self._bulk.receipt_sent(peer.member.name)
         return True
 
-    # --- in ---
+    # --- receiving ---
 
     def _receive(self, lane: str) -> None:
-        """Take one message. The loop calls again for the next one, after the other lane had its turn."""
-        taken = self._lanes.by_name[lane].take()
-        if taken is None:
+        """Receive one message. The loop calls again for the next one, after the other lane had its turn."""
+        message = self._lanes.by_name[lane].receive()
+        if message is None:
             return
-        identity, frames, size = taken
+        identity, frames, size = message
         try:
             name = self._auth.sender_of(identity) if self._auth else sockets.name_of(identity)
             if self.impairment.active and self.role(name) not in UNIMPAIRED:
-                frames = self.impairment.through(name, frames)
+                frames = self.impairment.apply(name, frames)
             if frames is not None:
-                self._take(name, frames, size, self._loop.clock.now_ns())
+                self._process(name, frames, size, self._loop.clock.now_ns())
         except WireError as error:
             self._refuse(error)
 
     def _refuse(self, error: WireError) -> None:
         if not self._refused[error.cause]:
-            log.warning("refused (%s); further ones of this cause are only counted", error)
+            log.warning("refused a message or connection (%s); more of this cause are only counted", error)
         self._refused[error.cause] += 1
 
-    def _take(self, name: str, frames: Sequence[Any], size: int, now: int) -> None:
+    def _process(self, name: str, frames: Sequence[Any], size: int, now: int) -> None:
         """Decode and dispatch. Raises: WireError for a message that is refused."""
         envelope, tensors = wire.decode([wire.without_crc(frames[0]), *frames[1:]])
         if envelope.swarm != self._swarm:
             raise WireError("swarm", f"of swarm {envelope.swarm!r}")
         if envelope.sender != name:
-            raise WireError("sender", f"{envelope.sender!r} came on the connection of {name!r}")
+            raise WireError("sender", f"{envelope.sender!r} was received on the connection of {name!r}")
         if envelope.receipt is not None:
-            self._receipted(name, envelope.receipt, now)
+            self._on_receipt(name, envelope.receipt, now)
         if envelope.number:
-            self._bulk.received(envelope, size, now)
+            self._bulk.on_message(envelope, size, now)
         match envelope.body:
             case msg.Credit():
                 return
             case msg.Chunk() as chunk:
-                complete = self._bulk.chunk(envelope, chunk, tensors, now)
+                complete = self._bulk.on_chunk(envelope, chunk, tensors, now)
                 if complete is not None:
                     self._hand_over(complete.envelope, complete.tensors, complete.begun_ns, now)
             case msg.TransferEnded(transfer=transfer):
-                self._bulk.ended(envelope, transfer)
+                self._bulk.on_end(envelope, transfer)
             case msg.TransferRefused(transfer=transfer):
-                self._bulk.refused(name, transfer)
+                self._bulk.on_refused(name, transfer)
             case _ if envelope.transfer:
-                self._bulk.announced(envelope, now)
+                self._bulk.on_announcement(envelope, now)
             case _:
                 self._hand_over(envelope, tensors, now, now)
         if envelope.number:
             self._bulk.acknowledge(name, at_once=isinstance(envelope.body, msg.Chunk))
 
-    def _receipted(self, name: str, receipt: Receipt, now: int) -> None:
-        """A receipt for messages never sent, as after our restart, is refused; the message with it may be valid."""
+    def _on_receipt(self, name: str, receipt: Receipt, now: int) -> None:
+        """Refuse a receipt for messages that were never sent, as after our restart; its message may still be valid."""
         try:
-            self._bulk.receipted(name, receipt, now)
+            self._bulk.on_receipt(name, receipt, now)
         except WireError as error:
             self._refuse(error)
 
@@ -219,11 +219,11 @@ class Endpoint:
             envelope.sender, envelope.boot, envelope.body, tensors, envelope.budget_s, begun_ns, now
         ))
 
-    # --- the rest ---
+    # --- faults, statistics, end ---
 
     def inject(self, faults: InjectedFaults) -> None:
-        """Lose and corrupt messages of peers as these injected faults say, from now on and in no other way."""
-        self.impairment.become(faults)
+        """Drop and corrupt messages of peers by these faults from now on. They replace those injected before."""
+        self.impairment.set_faults(faults)
 
     def traffic(self) -> Traffic:
         return self._lanes.traffic(sum(self._refused.values()))
@@ -236,7 +236,7 @@ class Endpoint:
         )
 
     def close(self, linger_ms: int = 0) -> None:
-        """Close all sockets; messages sent last get `linger_ms` to leave. A second call does nothing."""
+        """Close all sockets. Unsent messages have `linger_ms` to leave. A second call does nothing."""
         if not self._context.closed:
             self._lanes.unwatch()
             self._lanes.close()

@@ -1,4 +1,4 @@
-"""Injected faults of a link: some received messages are dropped, some get flipped bits.
+"""Injects faults of a link: drops some received messages, and flips bits in others.
 
 Deterministic: the same faults and the same messages in the same order give the same result. It works between the
 socket and the decoder, so that the rest of the process sees what a bad link would deliver.
@@ -17,7 +17,7 @@ MOST_FLIPS = 8                       # bits of one message
 
 
 class Impairment:
-    """The impairment of one process; none at first. name: of the process, so that each has its own random draws."""
+    """The injected faults of one process; none at first. name: of the process, which has its own random draws."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -27,15 +27,15 @@ class Impairment:
         self.active = False
         self.dropped = self.corrupted = 0           # messages
 
-    def become(self, faults: InjectedFaults) -> None:
-        """Inject these faults from now on, and no others; the same faults again change nothing."""
+    def set_faults(self, faults: InjectedFaults) -> None:
+        """Replace the injected faults. Setting the same faults again changes nothing."""
         if faults.seed != self._faults.seed:
             self._draws = draw.stream(faults.seed, "impair", self._name)
         self._faults, self._deaf_to = faults, frozenset(faults.deaf_to)
         self.active = bool(faults.deaf_to or faults.lose or faults.corrupt)
 
-    def through(self, sender: str, frames: Sequence[Any]) -> Sequence[Any] | None:
-        """The frames of a message after the faults; None: it is dropped."""
+    def apply(self, sender: str, frames: Sequence[Any]) -> Sequence[Any] | None:
+        """The frames of a message after the faults. None: the message is dropped."""
         if sender in self._deaf_to or self._hits(self._faults.lose):
             self.dropped += 1
             return None

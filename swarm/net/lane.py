@@ -1,4 +1,4 @@
-"""The lanes of a process: a bound socket each, on which the messages of all peers arrive, and counts both ways."""
+"""The lanes of a process: one bound socket each for the messages of all peers, and counts of the traffic both ways."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from swarm.net.security.connection_limits import Connections
 from swarm.net.security.zap import Authenticator
 from swarm.net.sockets import LANES
 
-LARGE_BYTES = 1 << 20                # of a message; measured: busy polling during its transfer slows it down
+LARGE_BYTES = 1 << 20                # of a message; measured: busy polling during its transfer slows the transfer down
 
 
 class LaneStatistics(msgspec.Struct, frozen=True):
@@ -31,8 +31,8 @@ class LaneStatistics(msgspec.Struct, frozen=True):
     broken_off: int
 
 
-class Taken(NamedTuple):
-    """One message: the frame with its connection's id, its own frames, and the bytes of these."""
+class RawMessage(NamedTuple):
+    """One received message: the frame with its connection's id, the message's frames, and their size in bytes."""
 
     identity: zmq.Frame
     frames: list[Any]
@@ -48,21 +48,21 @@ class Lane:
         self._loop, self.socket = loop, sockets.bound(context, name)
         self._copy = name == "urgent"
         self._connections = Connections(context, loop, self.socket, name, refuse)
-        self._rest = False           # frames of a message with too many are left
+        self._rest = False           # the rest of a message with too many frames is still to be read
         self._sent = self._received = self._sent_bytes = self._received_bytes = 0
 
-    def take(self) -> Taken | None:
-        """The next message. None: only more frames of a message that has too many."""
+    def receive(self) -> RawMessage | None:
+        """The next message. None: only further frames of a message with too many were skipped."""
         if self._rest:
             return self._skip()
         identity, frames, self._rest = sockets.read(self.socket, self._copy)
         size = sum(map(len, frames))
         if size >= LARGE_BYTES:
-            self._loop.be_patient()                  # another large one may follow
+            self._loop.skip_busy_poll()              # another large one may follow
         self._received += 1
         self._received_bytes += size
         self._connections.count(identity, size, len(frames))
-        return Taken(identity, frames, size)
+        return RawMessage(identity, frames, size)
 
     def write(self, to: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
         """Send a message with the CRC of its header to a peer's socket. False: no connection, or a full queue."""
@@ -70,7 +70,7 @@ class Lane:
             return False
         size = CRC_BYTES + sum(map(len, frames))
         if size >= LARGE_BYTES:
-            self._loop.be_patient()                  # ZeroMQ's thread and the kernel need the cores now
+            self._loop.skip_busy_poll()              # ZeroMQ's thread and the kernel need the cores now
         self._sent += 1
         self._sent_bytes += size
         return True
@@ -80,7 +80,7 @@ class Lane:
             self._sent, self._received, self._sent_bytes, self._received_bytes, self._connections.broken_off)
 
     def close(self) -> None:
-        """Before the context's sockets are closed."""
+        """To be called before the context's sockets are closed."""
         self._connections.close()
 
     def _skip(self) -> None:
@@ -94,7 +94,7 @@ class Lane:
 class Lanes:
     """Both lanes, bound to an address. auth: accepts only members whose key is enrolled; None: plaintext.
 
-    bind: an address, and a port for the urgent lane where it must be fixed. Raises: BadInput where it cannot be bound.
+    bind: an address, and a port for the urgent lane if it must be fixed. Raises: BadInput if it cannot be bound.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Lanes:
             raise
 
     def watch(self, received: Callable[[str], None]) -> None:
-        """Call back with the name of a lane whenever it has a message."""
+        """Call `received` with the name of a lane whenever that lane has a message."""
         for name, lane in self.by_name.items():
             self._loop.watch(lane.socket, partial(received, name))
 
@@ -124,7 +124,7 @@ class Lanes:
             self._loop.unwatch(lane.socket)
 
     def close(self) -> None:
-        """Before the context's sockets are closed."""
+        """To be called before the context's sockets are closed."""
         for lane in self.by_name.values():
             lane.close()
 

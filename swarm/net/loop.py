@@ -1,4 +1,4 @@
-"""The loop that every process runs: sockets, descriptors, timers and calls posted by other threads, in one thread."""
+"""The event loop of every process: sockets, descriptors, timers, and calls posted by other threads, in one thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LoopStatistics(msgspec.Struct, frozen=True):
 
 
 class Timer:
-    """A call at a time; `cancel` may be called at any moment, twice too."""
+    """A call at a time; `cancel` may be called at any time, and twice."""
 
     __slots__ = ("at_ns", "callback")
 
@@ -40,14 +40,14 @@ class Timer:
 class Loop:
     """Single-threaded event loop on `zmq.Poller`. Only `post` and `stop` may be called from other threads.
 
-    busy_poll_s: after each turn, poll this long before sleeping. A message that arrives then is handled without the
-    time of a wake-up; it costs this much CPU time after each turn.
+    busy_poll_s: after each turn, poll this long before sleeping. A message that arrives meanwhile is handled without
+    the latency of a wake-up, at the cost of this much CPU time per turn.
     """
 
     def __init__(self, clock: Clock, busy_poll_s: float = 0.0) -> None:
         self.clock = clock
         self._busy_poll_ns = ns(busy_poll_s)
-        self._patient = False                    # no busy polling in this turn
+        self._skip_busy_poll = False             # in this turn
         self._poller = zmq.Poller()
         self._callbacks: dict[Any, Callable[[], None]] = {}
         self._timers: list[tuple[int, int, Timer]] = []
@@ -68,7 +68,7 @@ class Loop:
         del self._callbacks[readable]
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
-        """Call back once, not before `when_ns`; timers of one time in the order of the calls."""
+        """Call back once, not before `when_ns`. Timers of the same time fire in the order in which they were set."""
         timer = Timer(when_ns, callback)
         heapq.heappush(self._timers, (when_ns, next(self._order), timer))
         return timer
@@ -99,7 +99,7 @@ class Loop:
         os.eventfd_write(self._wake_fd, 1)
 
     def fail(self, error: BaseException) -> None:
-        """Raise an error of another thread in the loop's thread: a bug crashes loudly wherever it is."""
+        """Raise an error of another thread in the loop's thread, so that a bug in any thread crashes loudly."""
         def raise_it() -> None:
             raise error
 
@@ -109,9 +109,9 @@ class Loop:
         """End `run` after the current turn. Safe from any thread and from signal handlers."""
         self.post(self._stop)
 
-    def be_patient(self) -> None:
-        """Other threads need the cores for what was just begun: sleep at the end of this turn, without busy polling."""
-        self._patient = True
+    def skip_busy_poll(self) -> None:
+        """Sleep at the end of this turn without busy polling, because other threads need the cores."""
+        self._skip_busy_poll = True
 
     def run(self) -> None:
         """Run until `stop`. An exception in a callback ends the loop: a bug crashes loudly."""
@@ -135,8 +135,8 @@ class Loop:
 
     def _wait(self) -> list[tuple[Any, int]]:
         """The sockets and descriptors that become readable before the next timer."""
-        patient, self._patient = self._patient, False
-        if self._busy_poll_ns and not patient:
+        skip, self._skip_busy_poll = self._skip_busy_poll, False
+        if self._busy_poll_ns and not skip:
             until = self.clock.now_ns() + self._busy_poll_ns
             while self.clock.now_ns() < until and self._timeout_ms() != 0:
                 ready = self._poller.poll(0)
@@ -153,7 +153,7 @@ class Loop:
         return max(0, -(-(self._timers[0][0] - self.clock.now_ns()) // 1_000_000))
 
     def _run_timers(self) -> None:
-        """Fire the timers that are due; timers that these set wait for the next turn, so that sockets get theirs."""
+        """Fire the timers that are due. Timers that their callbacks set wait for the next turn, after the sockets."""
         now = self.clock.now_ns()
         due: list[Timer] = []
         while self._timers and self._timers[0][0] <= now:

@@ -28,7 +28,7 @@ class Peer:
 
 
 class Members:
-    """Connects and forgets members. own: the name of this process. refuse: told of members that are not accepted.
+    """Connects and forgets members. own: the name of this process. refuse: called for each member that is refused.
 
     auth: our keys and the members' keys; None: plaintext.
     """
@@ -39,13 +39,13 @@ class Members:
     ) -> None:
         self._context, self._own, self._bulk, self._auth, self._refuse = context, own, bulk, auth, refuse
         self._peers: dict[str, Peer] = {}
-        self._known: dict[str, Member] = {}          # all that were announced: a key may be enrolled later
+        self._known: dict[str, Member] = {}          # all announced members: a key may be enrolled later
 
     def join(self, members: Sequence[Member]) -> None:
-        """Connect to every member but oneself; a member whose address changed is connected anew.
+        """Connect to every member but this process; a member whose address changed is connected again.
 
-        A member is refused and counted if its key is not enrolled, if it is announced with another key, or if its
-        address is not valid.
+        A member is refused if its key is not enrolled, if it is announced with another key, or if its address is not
+        valid.
         """
         for member in members:
             known = self._peers.get(member.name)
@@ -58,7 +58,7 @@ class Members:
                     raise WireError("member", f"no room for {member.name}: there are {MOST_PEERS}")
                 self._known[member.name] = member
                 peer = self._peers[member.name] = Peer(member, self._dial(member))
-            except BadInput as error:                # of a message: files are checked when they are read
+            except BadInput as error:                # from a message: files are checked when they are read
                 self._refuse(WireError("member", str(error)))
             except WireError as error:
                 self._refuse(error)
@@ -66,7 +66,7 @@ class Members:
                 self._bulk.join(member.name, peer.estimator)
 
     def leave(self, name: str) -> None:
-        """Forget a member; what was queued for it is dropped."""
+        """Forget a member; messages queued for it are dropped."""
         self._known.pop(name, None)
         peer = self._peers.pop(name, None)
         if peer is not None:

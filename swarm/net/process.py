@@ -1,4 +1,4 @@
-"""The real host of every process: loop, endpoint, signals, lifeline. Policy runs on its ports."""
+"""The real host of every process: loop, endpoint, signals and lifeline. Policy runs on its ports."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class OwnProcess:
 
 
 class Process:
-    """One process of a swarm, with the ports that its policy needs: `host`.
+    """One process of a swarm. `host` holds the ports for its policy.
 
-    Raises: BadInput for keys that cannot be used and for an address that cannot be bound.
+    Raises: BadInput for keys that cannot be used, and for an address that cannot be bound.
     """
 
     def __init__(self, settings: ProcessFile, role: str, *, busy_poll_s: float = 0.0) -> None:
-        _many_files()
+        _raise_file_limit()
         wall = WallClock(float(os.environ.get(CLOCK_STEP_VARIABLE, "0")))
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
@@ -66,9 +66,9 @@ class Process:
         self.host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, wall))
 
     def run(self, begin: Callable[[], None], end: Callable[[], None] | None = None) -> None:
-        """Begin, and run until Shutdown, SIGTERM or SIGINT. A closed lifeline ends the process at once.
+        """Call `begin`, and run until Shutdown, SIGTERM or SIGINT. A closed lifeline ends the process at once.
 
-        end: called at each signal, in the loop's thread, instead of stopping; it stops the machine when it is ready.
+        end: called at each signal, in the loop's thread, instead of stopping; it must stop the machine later.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.loop.post(end or self.loop.stop))
@@ -85,7 +85,7 @@ def log_to_stderr(name: str) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
 
 
-def _many_files() -> None:
-    """Raise the limit of open files: each connection is one, and strangers can open connections."""
+def _raise_file_limit() -> None:
+    """Raise the limit of open files: each connection needs one, and strangers can open connections."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

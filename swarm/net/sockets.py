@@ -1,4 +1,4 @@
-"""ZeroMQ sockets with our options (bounded, immediate, dead connections closed), and frames in and out of them."""
+"""Makes ZeroMQ sockets with our options (bounded, immediate, dead connections closed); reads and writes frames."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from swarm.core.settings.errors import BadInput
 
 LANES = ("urgent", "bulk")
 URGENT_BYTES = 8 << 10               # larger messages go on the bulk lane
-FRAME_BYTES = {"urgent": 64 << 10, "bulk": (8 << 20) + (64 << 10)}   # a connection with a larger frame is cut
-HIGH_WATER = {"urgent": 64, "bulk": 8}   # messages per peer; the window limits what is in flight
-SENDING = {"urgent": 64, "bulk": 40}
-TURN_MESSAGES = 32                   # or frames, from one socket before the others get their turn
-MOST_FRAMES = 2 + MAX_TENSORS        # read of one message: one more than it may have
+FRAME_BYTES = {"urgent": 64 << 10, "bulk": (8 << 20) + (64 << 10)}   # a connection with a larger frame is closed
+RECEIVE_QUEUE = {"urgent": 64, "bulk": 8}    # messages per peer; the window limits the bytes in flight
+SEND_QUEUE = {"urgent": 64, "bulk": 40}      # messages per peer
+TURN_MESSAGES = 32                   # messages or frames read from one socket before the others get their turn
+MOST_FRAMES = 2 + MAX_TENSORS        # read of one message: one more than a valid message has
 ZERO_COPY_BYTES = 256 << 10          # measured: below, a copy is cheaper than zero copy, which wakes pyzmq's thread
-UNNAMED = b"\0"                      # ids that ZeroMQ makes begin so
-NOW, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)       # plain numbers: enumerations cost a microsecond
+UNNAMED = b"\0"                      # first byte of ids that ZeroMQ generates
+NOW, MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)       # plain numbers: enumerations cost 1 us
 
 
 def bound(context: zmq.Context[Any], lane: str) -> zmq.Socket[Any]:
@@ -32,7 +32,7 @@ def bound(context: zmq.Context[Any], lane: str) -> zmq.Socket[Any]:
 
 
 def bind(socket: zmq.Socket[Any], lane: str, where: str) -> str:
-    """Bind to an address, with a port for the urgent lane or without. Returns the endpoint. Raises: BadInput."""
+    """Bind to ADDRESS or ADDRESS:PORT, with the port of the urgent lane. Returns the endpoint. Raises: BadInput."""
     address, _, port = where.partition(":")
     endpoint = f"tcp://{address}:{int(port) + LANES.index(lane) if port else '*'}"
     try:
@@ -53,7 +53,7 @@ def waiting(socket: zmq.Socket[Any]) -> Iterator[list[bytes]]:
 
 
 def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]:
-    """A DEALER for our messages to one peer on one lane, not yet connected. name: our own; empty with a key."""
+    """A DEALER for our messages to one peer on one lane, not yet connected. name: our own; empty if we use keys."""
     socket = context.socket(zmq.DEALER)
     if name:
         socket.setsockopt_string(zmq.ROUTING_ID, name)
@@ -65,7 +65,7 @@ def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]
 
 
 def connect(socket: zmq.Socket[Any], endpoint: str) -> None:
-    """Connect in the background. Raises: BadInput where this is no endpoint."""
+    """Connect in the background. Raises: BadInput if this is not a valid endpoint."""
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
@@ -74,8 +74,8 @@ def connect(socket: zmq.Socket[Any], endpoint: str) -> None:
 
 def _tune(socket: zmq.Socket[Any], lane: str) -> None:
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.SNDHWM, SENDING[lane])
-    socket.setsockopt(zmq.RCVHWM, HIGH_WATER[lane])
+    socket.setsockopt(zmq.SNDHWM, SEND_QUEUE[lane])
+    socket.setsockopt(zmq.RCVHWM, RECEIVE_QUEUE[lane])
     socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES[lane])
     socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)       # closes dead connections; our own heartbeats decide who is alive
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
@@ -83,13 +83,13 @@ def _tune(socket: zmq.Socket[Any], lane: str) -> None:
 
 def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
     """Send a message now. False: no connection, or its queue is full."""
-    # ZeroMQ checks at most once a millisecond whether its queue has room again; polling makes it check now.
-    # Measured: without it, 1 % of the sends fail while at most 8 messages are in flight.
+    # ZeroMQ checks at most once a millisecond whether its queue has room again. Polling makes it check now.
+    # Measured: without polling, 1 % of the sends fail while at most 8 messages are in flight.
     return _write(socket, frames) or (bool(socket.poll(0, zmq.POLLOUT)) and _write(socket, frames))
 
 
 def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
-    """Send frame by frame: half the cost of multipart. False: nothing was sent, even if frames were accepted."""
+    """Send frame by frame, at half the cost of multipart. False: nothing was sent, even if frames were accepted."""
     *before, last = frames
     try:
         for frame in before:
@@ -101,9 +101,9 @@ def _write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:
 
 
 def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any], bool]:
-    """The next message: the frame with the connection's id, the frames of the message, whether more frames are left.
+    """The next message: the frame with the connection's id, the frames of the message, and whether frames are left.
 
-    copy: cheaper for small frames; else frames are views of ZeroMQ's memory. If a message has too many frames, the
+    copy: cheaper for small frames; otherwise frames are views of ZeroMQ's memory. If a message has too many frames, the
     rest is left for `skip`.
     """
     identity = socket.recv(NOW, copy=False)
@@ -117,7 +117,7 @@ def read(socket: zmq.Socket[Any], copy: bool) -> tuple[zmq.Frame, list[Any], boo
 
 
 def skip(socket: zmq.Socket[Any]) -> list[zmq.Frame]:
-    """Take some of the frames that `read` has left; `more` of the last one tells whether others follow."""
+    """Read some of the frames that `read` has left. `more` of the last frame tells whether others follow."""
     frames = [socket.recv(NOW, copy=False)]
     while frames[-1].more and len(frames) < TURN_MESSAGES:
         frames.append(socket.recv(NOW, copy=False))
@@ -125,7 +125,7 @@ def skip(socket: zmq.Socket[Any]) -> list[zmq.Frame]:
 
 
 def name_of(identity: zmq.Frame) -> str:
-    """The name that a connection gave itself; empty if it gave none.
+    """The name that a connection claims; empty if it claims none.
 
     When a newer connection takes over a name, ZeroMQ renames the old one; its messages still carry the name.
     """

@@ -1,7 +1,7 @@
 """Two network namespaces joined by a link of a known rate, made for one bench and removed after it.
 
-Shaping is a token bucket (`tbf`) on both ends of a veth pair. Needs root, `ip` and `tc`. Names bear the pid of who made
-them, so that what a killed bench left behind is found and removed by the next one.
+Shaping is a token bucket (`tbf`) on both ends of a veth pair. Needs root, `ip` and `tc`. Each name contains the pid of
+its bench, so that the next bench finds and removes the namespaces of a killed one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WANT = "root, with ip and tc (package iproute2)"
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One end: run programs there with `prefix` before their command line."""
+    """One end of the link: a command line after `prefix` runs there."""
 
     namespace: str
     address: str
@@ -35,9 +35,9 @@ class Side(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def joined(where: str, rate: str, burst: str, latency: str) -> Iterator[tuple[Side, Side]]:
-    """Two sides and the link between them; gone when the block is left, however it is left.
+    """Two sides and the link between them, removed at the end of the block, also after an error.
 
-    Args: where: who needs it, for the error. rate, burst, latency: of the token bucket, in tc's units.
+    Args: where: the bench, for the error. rate, burst, latency: of the token bucket, in tc's units.
     Raises: BadInput without the privilege or the tools.
     """
     for tool in ("ip", "tc"):
@@ -66,12 +66,12 @@ def joined(where: str, rate: str, burst: str, latency: str) -> Iterator[tuple[Si
 
 
 def congestion_control(side: Side) -> str:
-    """How TCP behaves there: `cubic` fills the queue before a slow link, `bbr` hardly."""
+    """TCP's congestion control there: `cubic` fills the queue before a slow link, `bbr` hardly does."""
     return _run(*side.prefix, "cat", "/proc/sys/net/ipv4/tcp_congestion_control").strip()
 
 
 def present() -> list[str]:
-    """Namespaces of benches, whoever made them."""
+    """Namespaces of all benches on this machine."""
     return [line.split()[0] for line in _run("ip", "netns", "list").splitlines() if NAME.match(line)]
 
 
@@ -83,7 +83,7 @@ def _remove_stale() -> None:
 
 
 def _remove(namespace: str) -> None:
-    """Processes in it lose their network; the veth pair goes with it."""
+    """Delete a namespace and its veth pair. Processes in it lose their network."""
     if namespace in present():
         _run("ip", "netns", "delete", namespace)
 

@@ -1,4 +1,4 @@
-"""Events that the planner's state takes in, and commands that it gives out."""
+"""Events for the planner's state, and the commands that it returns."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Tick(msgspec.Struct, frozen=True):
-    """Time has passed; several times a second."""
+    """Time has passed. Sent several times a second."""
 
 
 class Solved(msgspec.Struct, frozen=True):
     """A solve has ended."""
 
-    basis: tuple[int, int]           # of the command
+    basis: tuple[int, int]           # as in the command
     solution: Solution
     solve_s: float
     refined: bool = False
@@ -36,11 +36,11 @@ Event = Heard | Joined | Failed | Tick | Solved
 
 
 class Solve(msgspec.Struct, frozen=True):
-    """Solve this, and answer with `Solved` of the same basis. refine: with a refiner, or not at all."""
+    """Solve this, and answer with `Solved` of the same basis. refine: only with a refiner."""
 
     problem: Problem
     previous: list[Placement]
-    basis: tuple[int, int]           # the team and the epoch that it is made for
+    basis: tuple[int, int]           # number of the team, and epoch of the plan, that it is made for
     refine: bool = False
     limit_churn: bool = True         # keep previous placements that are nearly as good
 
@@ -52,7 +52,7 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Something for the record."""
+    """An event for the record."""
 
     what: str
     detail: dict[str, str | float | int]

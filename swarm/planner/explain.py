@@ -1,4 +1,4 @@
-"""Placements with their reasons: one line per stream that says why it runs where it runs."""
+"""Makes placements with their reasons: one line per stream that explains the choice of the agent."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from swarm.planner.instance import Assignment, Instance
 
 def explain(instance: Instance, assignment: Assignment, forecast: Forecast) -> list[Placement]:
     """The placements of an assignment, each with its predicted latency and its reason."""
-    made: list[Placement] = []
+    placements: list[Placement] = []
     for number, stream in enumerate(instance.streams):
         option = instance.options[number][assignment[number]]
-        made.append(Placement(
+        placements.append(Placement(
             agent=stream.agent, stream=stream.spec.name, variant=option.variant,
             where=[instance.agents[option.agent].name], predicted_s=round(forecast.streams[number].latency_s, 6),
             why=_why(instance, assignment, forecast, number),
         ))
-    return made
+    return placements
 
 
 def _why(instance: Instance, assignment: Assignment, forecast: Forecast, number: int) -> str:
     option = instance.options[number][assignment[number]]
-    mine = forecast.streams[number]
+    stream = forecast.streams[number]
     peer = instance.agents[option.agent].name
-    behind = f" behind {_name(instance, mine.behind, number)}" if mine.behind is not None else ""
-    wait = f" + {mine.wait_s * 1e3:.0f} ms wait{behind}" if mine.wait_s >= 5e-4 else ""
+    behind = f" behind {_name(instance, stream.behind, number)}" if stream.behind is not None else ""
+    wait = f" + {stream.wait_s * 1e3:.0f} ms wait{behind}" if stream.wait_s >= 5e-4 else ""
     link = "" if option.home else f"{option.transfer_s * 1e3:.0f} ms link + "
     place = "home" if option.home else peer
-    here = f"{place}: {link}{option.mean_s * 1e3:.0f} ms run{wait}, on time {mine.on_time:.2f}"
+    as_planned = f"{place}: {link}{option.mean_s * 1e3:.0f} ms run{wait}, on time {stream.on_time:.2f}"
     if option.home:
-        return here
+        return as_planned
     at_home = [n for n, o in enumerate(instance.options[number]) if o.home]
     if not at_home:
-        return f"home has no such model; {here}"
+        return f"home has no such model; {as_planned}"
     stay = (*assignment[:number], at_home[0], *assignment[number + 1:])
-    return f"{_at_home(instance, forecast, evaluate(instance, stay), number, at_home[0])}; {here}"
+    return f"{_at_home(instance, forecast, evaluate(instance, stay), number, at_home[0])}; {as_planned}"
 
 
-def _at_home(instance: Instance, away: Forecast, stay: Forecast, number: int, at_home: int) -> str:
-    """What would be worse if this stream stayed at home, with everything else as planned."""
-    mine = stay.streams[number]
-    if away.streams[number].on_time - mine.on_time >= 0.02:
-        if mine.behind is not None and mine.behind_share >= 0.02:
-            return f"home waits behind {_name(instance, mine.behind, number)} {mine.behind_share:.0%}"
+def _at_home(instance: Instance, planned: Forecast, stay: Forecast, number: int, at_home: int) -> str:
+    """The disadvantage of running this stream at home, with everything else as planned."""
+    stream = stay.streams[number]
+    if planned.streams[number].on_time - stream.on_time >= 0.02:
+        if stream.behind is not None and stream.behind_share >= 0.02:
+            return f"home waits behind {_name(instance, stream.behind, number)} {stream.behind_share:.0%}"
         option = instance.options[number][at_home]
-        return f"home {option.mean_s * 1e3:.0f} ms run, on time {mine.on_time:.2f}"
-    hurt = max(range(len(instance.streams)), key=lambda n: (away.streams[n].on_time - stay.streams[n].on_time, -n))
-    loss = away.streams[hurt].on_time - stay.streams[hurt].on_time
-    if hurt != number and loss >= 0.005:
-        return f"at home {_name(instance, hurt, number)} would wait behind it, {loss:.0%} more late"
-    return f"home {mine.latency_s * 1e3:.0f} ms"
+        return f"home {option.mean_s * 1e3:.0f} ms run, on time {stream.on_time:.2f}"
+    worst = max(range(len(instance.streams)), key=lambda n: (planned.streams[n].on_time - stay.streams[n].on_time, -n))
+    loss = planned.streams[worst].on_time - stay.streams[worst].on_time
+    if worst != number and loss >= 0.005:
+        return f"at home {_name(instance, worst, number)} would wait behind it, {loss:.0%} more late"
+    return f"home {stream.latency_s * 1e3:.0f} ms"
 
 
 def _name(instance: Instance, stream: int, seen_from: int) -> str:
-    """A stream's name, with its agent's where that is another one."""
+    """A stream's name, preceded by its agent's name if the agents differ."""
     other = instance.streams[stream]
     return other.spec.name if other.agent == instance.streams[seen_from].agent else f"{other.agent} {other.spec.name}"

@@ -1,4 +1,4 @@
-"""How busy agents are beyond what the plan explains: with fallbacks, guards and the work of others."""
+"""Measures the load of agents that the plan does not explain: fallbacks, guards and work for others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from swarm.planner.forecast import evaluate
 from swarm.planner.instance import Instance
 from swarm.planner.problem import Problem
 
-GAIN = 0.05                          # of one heartbeat: a memory of five seconds at four a second
-SAMPLES = 24                         # with fewer nothing is concluded
-MARGIN = 0.3                         # heartbeats may keep step with frames: the share is biased by up to this
-STEP = 0.2                           # loads are rounded to steps, so that noise does not move plans
+GAIN = 0.05                          # of one heartbeat: a memory of 5 s at 4 Hz
+SAMPLES = 24                         # fewer samples are ignored
+MARGIN = 0.3                         # heartbeats may be in phase with frames: they bias the share by up to this
+STEP = 0.2                           # loads are rounded to steps, so that noise does not change plans
 
 
 class BusyShares:
@@ -21,8 +21,8 @@ class BusyShares:
     def __init__(self) -> None:
         self._busy: dict[str, tuple[int, float]] = {}    # samples, smoothed share
 
-    def heard(self, agent: str, busy_s: float) -> None:
-        """Take in one heartbeat. busy_s: work in hand."""
+    def add_sample(self, agent: str, busy_s: float) -> None:
+        """Add the sample of one heartbeat. busy_s: work in hand."""
         samples, share = self._busy.get(agent, (0, 0.0))
         gain = max(GAIN, 1.0 / (samples + 1))
         self._busy[agent] = samples + 1, share + gain * ((busy_s > 0.0) - share)
@@ -31,23 +31,23 @@ class BusyShares:
         self._busy.pop(agent, None)
 
     def clear(self) -> None:
-        """The plan has changed: the shares belong to the old one."""
+        """Forget all shares, because the plan has changed."""
         self._busy.clear()
 
     def unexplained(self, problem: Problem, placements: Sequence[Placement]) -> dict[str, float]:
-        """Utilisation per agent that these placements do not account for; agents with one executor only.
+        """Utilisation per agent that these placements do not explain; for agents with one executor only.
 
-        (With more, a heartbeat tells the work per executor, from which a share cannot be read.)
+        (With more executors a heartbeat reports the work per executor, which does not determine a share.)
         """
-        seen = {a.name: self._busy[a.name][1] for a in problem.agents
+        measured = {a.name: self._busy[a.name][1] for a in problem.agents
                 if a.executors == 1 and self._busy.get(a.name, (0, 0.0))[0] >= SAMPLES}
-        if not seen:
+        if not measured:
             return {}
         instance = Instance(problem, placements)
         forecast = evaluate(instance, tuple(n or 0 for n in instance.previous))
-        found: dict[str, float] = {}
+        unexplained: dict[str, float] = {}
         for info, explained in zip(instance.agents, forecast.utilisation, strict=True):
-            beyond = seen.get(info.name, 0.0) - explained - MARGIN
-            if beyond > 0.0:
-                found[info.name] = STEP * round(beyond / STEP)
-        return found
+            excess = measured.get(info.name, 0.0) - explained - MARGIN
+            if excess > 0.0:
+                unexplained[info.name] = STEP * round(excess / STEP)
+        return unexplained

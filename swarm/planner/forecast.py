@@ -1,21 +1,21 @@
-"""What an assignment will do: waiting, latency, utilisation and the share of results on time.
+"""Forecasts the effect of an assignment: waiting, latency, utilisation and the share of results on time.
 
-Each agent is a queue with priorities; a run leaves the executor to what is more urgent after a step: of those that go
-stage by stage its longest stage, of others the whole. Without steps the mean wait is Cobham's (Priority assignment in
-waiting line problems, Operations Research 2(1), 1954): W_k = W_0 / ((1 - s_above)(1 - s_above - s_same)), with the
-utilisations s and W_0 = sum(rate E[S^2]) / 2. Approximations, held against a simulation (tests/planner):
+Each agent is a queue with priorities. More urgent work can preempt a run after a step: the longest stage of a run that
+goes stage by stage, or else the whole run. Without steps the mean wait is Cobham's (Priority assignment in waiting line
+problems, Operations Research 2(1), 1954): W_k = W_0 / ((1 - s_above)(1 - s_above - s_same)), with the utilisations s
+and W_0 = sum(rate E[S^2]) / 2. Approximations, compared with a simulation in tests/planner:
 
-- Streams are periodic with independent phases; a stream never waits for its own previous frame, so it is left out of
-  the sums it sees (exact for one stream, a D/G/1-like correction for few, M/G/1 again for many).
+- Streams are periodic with independent phases. A stream never waits for its own previous frame, so its own load is left
+  out of the sums (exact for one stream, a D/G/1-like correction for few, M/G/1 again for many).
 - The tail of the wait is the larger of two: the run in progress (length-biased, its residual uniform, so
   P(residual > s) = rate E[(S - s)+] per stream), with the slack shortened by the work of higher priority that arrives
   meanwhile; and an exponential with Cobham's mean (Kingman's heavy-traffic limit) over the work that goes first.
-- Of a less urgent run that goes in steps, only a step stands in the way: its residual is a step's. For it time is
-  longer by the work of higher priority that arrives before its end.
-- With c executors a wait needs all of them busy: sums are per executor, times utilisation^(c - 1).
-- Beyond saturation work of higher priority is carried first; what is not carried is lost.
-- One result in a hundred is lost on the way to or from a peer, whatever the link: peers vanish and links fade. So what
-  matters most stays at home, and what matters less travels, where either would do.
+- A less urgent run that goes in steps blocks others only until its next step: its residual is that of a step. Such a
+  run itself takes longer by the work of higher priority that arrives before its end.
+- With c executors a request waits only if all are busy: sums are per executor, times utilisation^(c - 1).
+- Beyond saturation work of higher priority is carried first; the rest is lost.
+- One result in a hundred is lost on the way to or from a peer, on any link: peers fail and links fade. So where home
+  and a peer would both do, streams with a high weight stay at home and streams with a low weight are offloaded.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ import msgspec
 from swarm.planner.instance import Assignment, Instance
 from swarm.planner.options import OVERHEAD_S, Option
 
-FLOOR = 0.02                     # least idle share in a denominator: costs stay finite and still grow with load
-MAX_OFFLOAD_UTILISATION = 0.8    # above it an agent gets no work of others: it would refuse some, which then comes
-                                 # home late; saturating a peer costs as much as the most expensive stream
-RISK = 0.01                      # of an offloaded result
+MIN_IDLE = 0.02                  # least idle share in a denominator: costs stay finite and still grow with load
+MAX_OFFLOAD_UTILISATION = 0.8    # above it an agent should get no work of others: it would refuse some, which would
+                                 # then be late at home; saturating a peer costs as much as the most expensive stream
+LOSS_RISK = 0.01                 # share of offloaded results that are lost
 LATENCY_PRICE = 0.01             # of a p95 latency of one deadline, in misses per result
-LOAD_PRICE = 0.3                 # of utilisation squared: of nearly equal placements the better balanced one
+LOAD_PRICE = 0.3                 # of utilisation squared: prefers the better balanced of nearly equal placements
 
 
 class StreamForecast(msgspec.Struct, frozen=True):
-    """What one stream can expect."""
+    """The forecast of one stream."""
 
     on_time: float                   # share of its results within the deadline
     latency_s: float                 # mean, capture to result
     p95_s: float
     wait_s: float                    # mean, in the queue of the agent that runs it
-    behind: int | None               # the stream whose runs make it miss most, if any do
-    behind_share: float              # of its results: missed because of that stream
+    behind: int | None               # the stream whose runs cause most of its misses, if any do
+    behind_share: float              # share of its results that miss because of that stream
 
 
 class Forecast(msgspec.Struct, frozen=True):
-    """What a whole assignment will do. `cost` is the objective: less is better."""
+    """The forecast of a whole assignment. `cost` is the objective: less is better."""
 
     streams: list[StreamForecast]
     utilisation: list[float]         # per agent, of all its executors
@@ -78,7 +78,7 @@ def evaluate(instance: Instance, assignment: Assignment) -> Forecast:
 def agent_cost(instance: Instance, agent: int, options: Sequence[Option]) -> float:
     """One agent's part of the objective: weighted misses, then p95 latency, then accuracy, churn and balance.
 
-    Energy is not part of it: nobody measures it yet.
+    Energy is not part of it, because it is not measured yet.
     """
     if not options:
         return 0.0
@@ -96,13 +96,13 @@ def agent_cost(instance: Instance, agent: int, options: Sequence[Option]) -> flo
 
 
 def _sources(instance: Instance, agent: int, options: Sequence[Option]) -> list[Option]:
-    """All that one agent runs, each a source of runs; unexplained load last."""
+    """The sources of runs on one agent: its options, and the unexplained load last."""
     background = instance.background[agent]
     return [*options, background] if background is not None else list(options)
 
 
 def _queue(sources: Sequence[Option], executors: int) -> list[tuple[float, float, float]]:
-    """Of every source of runs: share on time, mean wait, 95th percentile of the wait."""
+    """For every source of runs: share on time, mean wait (s), 95th percentile of the wait (s)."""
     classes: dict[int, float] = {}
     for source in sources:
         classes[source.priority] = classes.get(source.priority, 0.0) + source.load
@@ -113,53 +113,54 @@ def _queue(sources: Sequence[Option], executors: int) -> list[tuple[float, float
         longest_s = max(longest_s, source.p95_s)
     below = {p: sum([s.half_step * carried[s.priority] for s in sources if s.priority < p]) for p in classes}
     residual_upto = {p: sum([s.half_square * carried[s.priority] for s in sources if s.priority >= p]) for p in classes}
-    crowd = min(1.0, total / executors) ** (executors - 1) / executors
-    made: list[tuple[float, float, float]] = []
+    all_busy = min(1.0, total / executors) ** (executors - 1) / executors
+    forecasts: list[tuple[float, float, float]] = []
     for source in sources:
-        kept = carried[source.priority]
+        carried_share = carried[source.priority]
         higher = above[source.priority]
-        busy = min(1.0, max(total - source.load * kept, 0.0) / executors)
+        busy = min(1.0, max(total - source.load * carried_share, 0.0) / executors)
+        arrives = 1.0 if source.home else 1.0 - LOSS_RISK
         if busy < 1e-9:
             run_misses = _run_misses(source, 0.0)
-            made.append(((1.0 - run_misses) * kept * (1.0 if source.home else 1.0 - RISK), 0.0, 0.0))
+            forecasts.append(((1.0 - run_misses) * carried_share * arrives, 0.0, 0.0))
             continue
-        dilation = max(FLOOR, 1.0 - higher / executors)
+        dilation = max(MIN_IDLE, 1.0 - higher / executors)
         upto = higher + classes[source.priority] - source.load
-        stretch = crowd / (dilation * max(FLOOR, 1.0 - upto / executors))
+        stretch = all_busy / (dilation * max(MIN_IDLE, 1.0 - upto / executors))
         rival = min(1.0, upto / executors)
-        queue_s = (residual_upto[source.priority] - source.half_square * kept) * stretch
-        aside = 1.0 / dilation if source.step_s < source.p50_s else 1.0
-        wait_s = queue_s + below[source.priority] * stretch + source.mean_s * (aside - 1.0)
+        queue_s = (residual_upto[source.priority] - source.half_square * carried_share) * stretch
+        slowdown = 1.0 / dilation if source.step_s < source.p50_s else 1.0       # by preemption
+        wait_s = queue_s + below[source.priority] * stretch + source.mean_s * (slowdown - 1.0)
         miss = 0.0
         for share, run_s in ((0.9, source.p50_s), (0.1, source.p95_s)):
-            slack_s = source.deadline_s - OVERHEAD_S - source.transfer_s - run_s * aside
+            slack_s = source.deadline_s - OVERHEAD_S - source.transfer_s - run_s * slowdown
             if slack_s < 0.0:
                 miss += share
                 continue
             late = rival * exp(-rival * slack_s / queue_s) if queue_s > 0.0 else 0.0
             if longest_s > slack_s * dilation:
-                late = max(late, crowd * _blocked(sources, carried, source, slack_s * dilation))
+                late = max(late, all_busy * _blocked(sources, carried, source, slack_s * dilation))
             miss += share * min(1.0, late)
         tail_s = wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
-        made.append(((1.0 - miss) * kept * (1.0 if source.home else 1.0 - RISK), wait_s, tail_s))
-    return made
+        forecasts.append(((1.0 - miss) * carried_share * arrives, wait_s, tail_s))
+    return forecasts
 
 
 def _carried(classes: dict[int, float], executors: int) -> tuple[dict[int, float], dict[int, float]]:
-    """Per priority: the share of its work that is carried, and the utilisation asked for above it."""
+    """Per priority: the share of its work that is carried, and the total load of higher priorities."""
     carried: dict[int, float] = {}
     above: dict[int, float] = {}
-    asked = 0.0
+    total = 0.0
     for priority in sorted(classes, reverse=True):
-        above[priority] = asked
+        above[priority] = total
         load = classes[priority]
-        carried[priority] = min(1.0, max(executors - asked, 0.0) / load) if load > 0.0 else 1.0
-        asked += load
+        carried[priority] = min(1.0, max(executors - total, 0.0) / load) if load > 0.0 else 1.0
+        total += load
     return carried, above
 
 
 def _run_misses(source: Option, wait_s: float) -> float:
-    """Share of runs too long for the deadline after this wait."""
+    """Share of runs that are too long for the deadline after this wait."""
     spare_s = source.deadline_s - OVERHEAD_S - source.transfer_s - wait_s
     return (0.9 if source.p50_s > spare_s else 0.0) + (0.1 if source.p95_s > spare_s else 0.0)
 
@@ -179,7 +180,7 @@ def _blocked(sources: Sequence[Option], carried: dict[int, float], source: Optio
 
 
 def _blame(sources: Sequence[Option], source: Option, executors: int) -> tuple[int | None, float]:
-    """The stream that makes this one miss most by being in its way, and how often."""
+    """The stream that blocks this one most often, and the share of results that miss because of it."""
     slack_s = max(0.0, source.deadline_s - OVERHEAD_S - source.transfer_s - source.p50_s)
     worst, most = None, 0.0
     for other in sources:

@@ -1,4 +1,4 @@
-"""A problem made ready for search: the streams that can be placed, and for each the options to choose from."""
+"""Prepares a problem for search: the streams that can be placed, and for each stream its options."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from swarm.planner.options import (
 )
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
 
-NEAREST = 10                     # at most so many peers are considered for one stream
-ACCURACY_PRICE = 0.1             # of all accuracy lost, in misses per result
+NEAREST = 10                     # peers considered for one stream at most
+ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
-CLASS_BASE = 10.0                # a miss costs so many misses of the priority class below ...
-CLASS_SPAN = 1e12                # ... but with very many classes fewer, so that costs can still be told apart
+CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
+CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
 
 Assignment = tuple[int, ...]
 """For every stream with options, in order, the index of the option taken."""
 
 
 class Instance:
-    """Streams by name with their options, the one that is fastest on idle agents first."""
+    """Streams by name with their options, sorted by latency on idle agents."""
 
     def __init__(self, problem: Problem, previous: Sequence[Placement] = ()) -> None:
         self.problem = problem
@@ -50,7 +50,7 @@ class Instance:
                 self.options.append(options)
             elif stream.agent in self._index:
                 self.unplaced.append(stream)
-        self.previous: list[int | None] = []         # per stream, the option that it had, if it still exists
+        self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
         for number, stream in enumerate(self.streams):
             placement = before.get(stream.key)
             self.previous.append(
@@ -73,15 +73,15 @@ class Instance:
         best = max((profile.accuracy for _, _, profile, _ in found), default=0.0)
         turn = self._index[stream.agent]
         count = len(self.agents)
-        # Every robot meets equally good peers in a different order, so that limited lists do not all hold the same.
+        # Each robot sorts equally good peers in a different order, so that their short lists differ.
         found.sort(key=lambda f: (f[1].name != stream.agent, round(f[0], 4), (self._index[f[1].name] - turn) % count,
                                   f[2].variant))
-        kept = {stream.agent} | set(list(dict.fromkeys(f[1].name for f in found))[:NEAREST + 1])
+        names = {stream.agent} | set(list(dict.fromkeys(f[1].name for f in found))[:NEAREST + 1])
         if before is not None:
-            kept.add(before.where[-1])
-        made = [self._option(stream, agent, profile, transfer_s, best, before)
-                for _, agent, profile, transfer_s in found if agent.name in kept]
-        return sorted(made, key=lambda o: (round(o.idle_s, 6), not o.home, o.number))
+            names.add(before.where[-1])
+        options = [self._option(stream, agent, profile, transfer_s, best, before)
+                   for _, agent, profile, transfer_s in found if agent.name in names]
+        return sorted(options, key=lambda o: (round(o.idle_s, 6), not o.home, o.number))
 
     def _option(self, stream: StreamOf, agent: AgentInfo, profile: Profile, transfer_s: float, best: float,
                 before: Placement | None) -> Option:

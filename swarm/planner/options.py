@@ -1,4 +1,4 @@
-"""One way to run one stream: an agent and a variant, with the times, loads and prices that a forecast needs."""
+"""An option: an agent and a variant for one stream, with the times, loads and prices that a forecast needs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.planner.problem import AgentInfo
 
 OVERHEAD_S = 0.005               # sensor to scheduler, pre- and post-processing: not in any profile
-JITTER = 1.25                    # a transfer is planned to take this many times its mean
+JITTER = 1.25                    # plans assume this many times the mean transfer time
 MAX_LINK_UTILISATION = 0.9       # of one stream on a link to itself; a stream that needs more is not offloaded
-ACCURACY_MATTERS = 0.02          # variants closer than this count as equally accurate
+ACCURACY_MATTERS = 0.02          # smaller differences of accuracy are ignored
 BACKGROUND_RUN_S = 0.05          # unexplained load is assumed to come in runs of this length
 
 
@@ -25,23 +25,23 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """
 
     number: int                      # unique in the instance
-    stream: int                      # -1: load that no stream explains
+    stream: int                      # -1: unexplained load
     agent: int
     variant: str
     home: bool
     priority: int
     rate_hz: float
     deadline_s: float
-    weight: float                    # of one missed deadline per second
+    weight: float                    # cost of missing all its deadlines, per second
     p50_s: float
     p95_s: float
     mean_s: float
     load: float                      # of one executor
-    step_s: float                    # of a run, after which it leaves the executor to more urgent work
-    half_square: float               # rate x E[run^2] / 2: what Cobham's formula sums
-    half_step: float                 # the same of its steps: what more urgent streams see of it
+    step_s: float                    # longest part of a run that more urgent work cannot preempt
+    half_square: float               # rate x E[run^2] / 2: a term of Cobham's formula
+    half_step: float                 # the same for its steps: the term that more urgent streams see
     transfer_s: float                # 0 at home
-    fixed_cost: float                # of lower accuracy, and of leaving the previous placement
+    fixed_cost: float                # for lower accuracy and for leaving the previous placement
 
     @property
     def idle_s(self) -> float:
@@ -52,7 +52,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 def make_option(number: int, agent: int, spec: StreamSpec, p50_s: float, p95_s: float, *, step_s: float,
                 stream: int = -1, variant: str = "", home: bool = True, weight: float = 0.0, transfer_s: float = 0.0,
                 fixed_cost: float = 0.0) -> Option:
-    """The option of these run times, with what follows from them."""
+    """An option with these run times, and the figures that follow from them."""
     p95_s = max(p50_s, p95_s)
     mean_s = 0.9 * p50_s + 0.1 * p95_s
     half_square = spec.rate_hz * (0.9 * p50_s**2 + 0.1 * p95_s**2) / 2
@@ -66,7 +66,7 @@ def make_option(number: int, agent: int, spec: StreamSpec, p50_s: float, p95_s: 
 
 
 def background_option(number: int, agent: AgentInfo) -> Option | None:
-    """Unexplained load of agent `number`, as one more source of runs, of no priority. None: there is none."""
+    """The unexplained load of agent `number`, as one more source of runs, of priority 0. None: there is none."""
     if agent.background <= 0.0:
         return None
     spec = StreamSpec(name="", model="", rate_hz=agent.background / BACKGROUND_RUN_S, deadline_s=1.0)
@@ -74,7 +74,7 @@ def background_option(number: int, agent: AgentInfo) -> Option | None:
 
 
 def useful_variants(profiles: Sequence[Profile]) -> list[Profile]:
-    """Variants for which no other is both faster and about as accurate; fastest first."""
+    """The variants for which no other variant is both faster and about as accurate; fastest first."""
     kept: list[Profile] = []
     for profile in sorted(profiles, key=lambda p: (p.p50_s, p.variant)):
         if all(profile.accuracy > k.accuracy + ACCURACY_MATTERS for k in kept):
@@ -83,7 +83,7 @@ def useful_variants(profiles: Sequence[Profile]) -> list[Profile]:
 
 
 def planned_transfer_s(link: LinkQuality, input_bytes: int, rate_hz: float) -> float | None:
-    """Transfer time of one request of a stream that has the link to itself. None: the link is too slow for it."""
+    """Planned transfer time of a request, if its stream has the link to itself. None: the link is too slow for it."""
     send_s = input_bytes / link.bytes_per_s
     utilisation = rate_hz * send_s
     if utilisation >= MAX_LINK_UTILISATION:

@@ -1,7 +1,7 @@
 """The planner: messages of agents in, plans out.
 
-What it knows and when it solves is decided by `state.py`, when plans are refined by `refinement.py`. This file joins
-them with the network: who may speak to the planner, what agents and the launcher are told.
+`state.py` keeps the planner's knowledge and decides when to solve; `refinement.py` decides when to refine plans. This
+file connects them with the network: it filters received messages, sends plans to agents, and reports to the launcher.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Planner:
             advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),
         )
         self._failures = FailureDetector(host, self._participant, self._changed, neighbours=MOST)
-        self._refinement = Refinement(host.timers, refiner, self._solved, self._tell)
+        self._refinement = Refinement(host.timers, refiner, self._solved, self._record)
         self._begun = False
 
     def begin(self) -> None:
@@ -65,7 +65,7 @@ class Planner:
                 self._handle(Heard(message.sender, message.boot, message.body))
 
     def _changed(self, change: Changed) -> None:
-        if not isinstance(change, Suspected):          # a suspicion may be over in an instant: plans do not follow it
+        if not isinstance(change, Suspected):          # a suspicion may be short, so plans ignore it
             self._handle(change)
 
     def _streams_begin(self) -> None:
@@ -93,12 +93,12 @@ class Planner:
                     own = [placement for placement in plan.placements if placement.agent == agent]
                     self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
             case Report(what=what, detail=detail):
-                self._tell(what, detail)
+                self._record(what, detail)
             case Solve(refine=True):
-                self._refinement.want(command)
+                self._refinement.on_plan(command)
             case Solve():
                 self._solver.solve(command, self._solved)
 
-    def _tell(self, what: str, detail: dict[str, str | float | int]) -> None:
+    def _record(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
         self._participant.tell_launcher(msg.Happened(what=what, detail=detail))

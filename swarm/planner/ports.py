@@ -1,6 +1,6 @@
-"""What the planner needs of a host beside `swarm/core/ports.py`: something that solves, and perhaps something better.
+"""The planner's ports beside those of `swarm/core/ports.py`: a solver and, optionally, a refiner.
 
-A host may do the work elsewhere or at once; it calls back in the thread of the policy.
+A host may do the work in another thread or process, or at once. It calls back in the thread of the policy.
 """
 
 from __future__ import annotations
@@ -29,47 +29,47 @@ class Solver(Protocol):
 
 
 class Refined(msgspec.Struct, frozen=True):
-    """What a refinement came to. Without a solution the plan at hand stands."""
+    """The result of a refinement. Without a solution the present plan stays."""
 
     solution: Solution | None
-    reason: str = ""                 # why there is none, or why parts of the portfolio were lost
+    reason: str = ""                 # why there is no solution, or why searches of the portfolio failed
     ended: bool = False              # the refiner's process is gone: it cannot refine again
 
 
 class Refiner(Protocol):
-    """Improves plans with more effort than the planner's own process has: one at a time."""
+    """Improves plans, one at a time, with more effort than the planner's own process can make."""
 
     def start(self, connected: Callable[[str, float], None]) -> None:
-        """Start it. connected: called once with why it cannot refine (empty: it can) and the seconds that it took.
+        """Start it. connected: called once with the reason why it cannot refine (empty: it can) and the time taken (s).
 
-        Raises: OSError where its process cannot be started.
+        Raises: OSError if its process cannot be started.
         """
         ...
 
     def refine(self, problem: Problem, previous: list[Placement], refined: Callable[[Refined, float], None]) -> None:
-        """Refine this. refined: called once with the result and the seconds that it took."""
+        """Refine a plan. refined: called once with the result and the time taken (s)."""
         ...
 
     def close(self) -> None:
-        """End it, without waiting for the end."""
+        """End it, without waiting until it has ended."""
         ...
 
 
 class MapResult(Protocol[R_co]):
-    """What came back of a parallel map."""
+    """The result of a parallel map."""
 
     @property
     def values(self) -> Mapping[int, R_co]:
-        """Results by the number of their item."""
+        """Results by the index of their item."""
         ...
 
     @property
     def reason(self) -> str:
-        """Why others are missing; empty: none is."""
+        """Why results are missing; empty: none is missing."""
         ...
 
 
 class ParallelMap(Protocol):
-    """Calls a function of an importable module on every item, on as many processors as there are."""
+    """Calls a function of an importable module on every item, in parallel on all available processors."""
 
     def __call__(self, function: Callable[[T], R], items: Sequence[T], timeout_s: float) -> MapResult[R]: ...

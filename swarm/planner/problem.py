@@ -1,6 +1,6 @@
-"""What the planner knows: agents with what their boards can run, streams, and the links between agents.
+"""A planning problem: agents with the profiles of their boards, streams, and the links between agents.
 
-Small, because everything in this package stands on it: what can be chosen is in `options.py` and `instance.py`.
+It is small, because all modules of this package import it; the options are in `options.py` and `instance.py`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from swarm.core.policy.plan import Profile, StreamSpec
 
 
 class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the planner sees it."""
+    """The planner's knowledge of an agent."""
 
     name: str
     profiles: tuple[Profile, ...]
     executors: int = 1
     alive: bool = True
-    background: float = 0.0          # utilisation that no stream of the plan explains, in executors
+    background: float = 0.0          # utilisation that the plan does not explain, in executors
 
 
 class StreamOf(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """The planner's process: solves in a thread beside the loop, refines in a process of its own.
 
-Plans are made in this process from its first second. Ray joins later (`refinement.py` says when), in a process beside
-this one (`refiner/process.py`); if that fails or dies, plans are no longer refined, and everything else goes on.
+This process makes plans from its first second. Ray joins later (`refinement.py` decides when), in a process beside
+this one (`refiner/process.py`); if that one fails, plans are no longer refined, and everything else goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NICENESS = 10                        # robots first; Ray's processes inherit it
 
 
 class BackgroundThread:
-    """One thread that makes the calls it is given, in order; a daemon, so that it never holds up the process's end.
+    """One thread that makes calls in the order of `put`; a daemon, so that it does not delay the end of the process.
 
     An error in a call is raised in the loop: a bug crashes loudly.
     """
@@ -84,7 +84,7 @@ class RayRefiner:
 
     def start(self, connected: Callable[[str, float], None]) -> None:
         self._child = RefinerProcess(self._address, self._seed)
-        self._thread.put(partial(self._timed, self._child.up, connected))
+        self._thread.put(partial(self._timed, self._child.connect, connected))
 
     def refine(self, problem: Problem, previous: list[Placement], refined: Callable[[Refined, float], None]) -> None:
         assert self._child is not None               # it was started
@@ -96,7 +96,7 @@ class RayRefiner:
             self._child = None
 
     def end(self) -> bool:
-        """At the end of this process: end the child and wait. False: it had to be killed."""
+        """To be called at the end of this process: end the child and wait. False: it had to be killed."""
         return self._child is None or self._child.close()
 
     def _timed(self, call: Callable[[], object], done: Callable[..., None]) -> None:
@@ -106,7 +106,7 @@ class RayRefiner:
 
 
 def run(settings: PlannerFile) -> int:
-    """Run the planner to its end."""
+    """Run the planner until it stops. Returns the exit code."""
     os.nice(NICENESS)
     log_to_stderr(settings.name)
     process = Process(settings, "planner")

@@ -1,10 +1,10 @@
-"""When plans are refined on Ray: it joins after the streams have begun, refines the newest plan, and may fail.
+"""Decides when plans are refined on Ray: it joins after the streams have begun, refines the newest plan, and may fail.
 
 Rules, in order:
-1. Ray starts `RAY_AFTER_S` after the streams, so that it does not slow the first results. A run may be without it.
-2. While Ray is up and idle it refines the newest plan that was not refined yet; older ones are skipped.
-3. After `MAX_LOST_RUNS` portfolios in a row without a result, or when its process has ended, Ray is stopped for good.
-   Nothing else ends: the plans of the planner's own process stand as they are.
+1. Ray starts `RAY_AFTER_S` after the streams, so that it does not slow down the first results. It is optional.
+2. While Ray is up and idle it refines the newest plan that was not refined yet; older plans are skipped.
+3. After `MAX_LOST_RUNS` portfolios in a row without a result, or after the end of its process, Ray is stopped for good.
+   The planner's own process goes on with its plans.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ MAX_LOST_RUNS = 3
 
 
 class Refinement:
-    """Decides for a refiner port.
+    """Drives a refiner port.
 
-    refiner: None where Ray is not wanted.
-    solved: gets the refined solutions. tell: gets events for the record, each a name and its details.
+    refiner: None if Ray is not used.
+    solved: called with each refined solution. record: called with the name and the details of each event.
     """
 
     def __init__(
         self, timers: Timers, refiner: Refiner | None, solved: Callable[[Solved], None],
-        tell: Callable[[str, dict[str, str | float | int]], None],
+        record: Callable[[str, dict[str, str | float | int]], None],
     ) -> None:
-        self._timers, self._refiner, self._solved, self._tell = timers, refiner, solved, tell
+        self._timers, self._refiner, self._solved, self._record = timers, refiner, solved, record
         self._up = False                             # it has connected and was not stopped
         self._busy = False
         self._next: Solve | None = None              # the newest plan that was not refined
@@ -40,12 +40,12 @@ class Refinement:
     def begin(self) -> None:
         """The streams have begun."""
         if self._refiner is None:
-            self._tell("ray_absent", {"reason": "not wanted"})
+            self._record("ray_absent", {"reason": "not wanted"})
         else:
             self._timers.after(ns(RAY_AFTER_S), self._start)
 
-    def want(self, command: Solve) -> None:
-        """There is a new plan that may be refined."""
+    def on_plan(self, command: Solve) -> None:
+        """A new plan may be refined."""
         self._next = command
         self._refine_next()
 
@@ -55,14 +55,14 @@ class Refinement:
             self._refiner.start(self._connected)
         except OSError as error:                     # no memory, or too many processes
             self._refiner = None
-            self._tell("ray_absent", {"reason": f"its process cannot be started: {error}"})
+            self._record("ray_absent", {"reason": f"its process cannot be started: {error}"})
 
     def _connected(self, reason: str, took_s: float) -> None:
         if reason:
             self._stop(reason)
         else:
             self._up = True
-            self._tell("ray_up", {"took_s": round(took_s, 3)})
+            self._record("ray_up", {"took_s": round(took_s, 3)})
             self._refine_next()
 
     def _refine_next(self) -> None:
@@ -80,14 +80,14 @@ class Refinement:
             self._solved(Solved(basis, refined.solution, took_s, refined=True))
         else:
             self._lost_runs += 1
-            self._tell("portfolio_lost", {"reason": refined.reason, "in_a_row": self._lost_runs})
+            self._record("portfolio_lost", {"reason": refined.reason, "in_a_row": self._lost_runs})
             if self._lost_runs >= MAX_LOST_RUNS or refined.ended:
                 self._stop(refined.reason)
         self._refine_next()
 
     def _stop(self, reason: str) -> None:
-        """For good."""
+        """Stop Ray for good."""
         refiner, self._refiner, self._up = self._refiner, None, False
         if refiner is not None:
             refiner.close()
-        self._tell("ray_absent", {"reason": reason})
+        self._record("ray_absent", {"reason": reason})

@@ -1,14 +1,14 @@
-"""The planner's state: what is known of the team, when a new plan is due, and which plan holds.
+"""The planner's state: its knowledge of the team, the time of the next plan, and the plan in force.
 
 Events in, commands out; deterministic.
 
 Rules, in order:
 1. An agent is in the team while it is present (`membership/view.py`) and its advert is known. A new, restarted or lost
-   agent makes a new plan due at once. A changed advert counts from the next plan on.
+   agent makes a new plan due at once. The next plan uses a changed advert.
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time: a plan that falls due during a solve is solved after it.
 4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn.
-5. A solution is adopted if it was made for the team and the plan that still hold. The epoch grows only when a
+5. A solution is adopted if the team and the plan that it was made for have not changed. The epoch grows only when a
    placement changes; otherwise the same plan is published again, which renews its lease.
 6. A plan is refined once, with more effort, if there is a refiner.
 """
@@ -30,7 +30,7 @@ from swarm.planner.problem import AgentInfo, Problem, StreamOf
 from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
-LONGEST_S = 3600.0                   # longer runs and round trips are not believed
+LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
 LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
 
 
@@ -40,7 +40,7 @@ class PlannerStatistics(msgspec.Struct, frozen=True):
     agents: int
     solves: int
     refined: int                     # refinements that changed the plan
-    stale: int                       # solutions for a team or plan that no longer held
+    stale: int                       # solutions for a team or plan that had changed
     epoch: int
 
 
@@ -68,19 +68,19 @@ class PlannerState:
         return self._plan
 
     def handle(self, event: Event, now: int) -> list[Command]:
-        """Take in an event at `now` (ns). Returns what has to be done."""
+        """Handle an event at `now` (ns). Returns commands."""
         out: list[Command] = []
         match event:
             case Heard(sender=sender, boot=boot, body=body):
                 self._heard(sender, boot, body, now, out)
             case Joined(name=name, boot=boot):
                 self._present[name] = boot
-                self._in_team(name, now, out)
+                self._join_team(name, now, out)
             case Failed(name=name):
                 planned = name in self._members()
                 self._present.pop(name, None)
                 if planned:
-                    self._changed(name, now)
+                    self._team_changed(name, now)
                     out.append(Report("agent_lost", {"agent": name}))
             case Tick():
                 self._due |= now - self._solve_ns >= self._every_ns
@@ -96,9 +96,9 @@ class PlannerState:
         return out
 
     def problem(self) -> Problem:
-        """The problem as it is known now."""
+        """The problem by the present knowledge."""
         members = self._members()
-        bare = Problem(
+        problem = Problem(
             agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
                                    executors=advert.executors)
                          for name, advert in members.items()),
@@ -107,12 +107,12 @@ class PlannerState:
             links={(a, b): self._link(a, b) for a in members for b in members
                    if a != b and ((a, b) in self._links or a not in self._measured)},
         )
-        unexplained = self._busy.unexplained(bare, self._plan.placements)
-        agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in bare.agents)
-        return msgspec.structs.replace(bare, agents=agents)
+        unexplained = self._busy.unexplained(problem, self._plan.placements)
+        agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in problem.agents)
+        return msgspec.structs.replace(problem, agents=agents)
 
     def advert_of(self, agent: str) -> int:
-        """Number of the advert that is known of an agent's present boot; 0: none."""
+        """Number of the newest advert of an agent's present boot; 0: none."""
         boot, advert = self._adverts.get(agent, (0, None))
         return advert.number if advert is not None and boot == self._present.get(agent) else 0
 
@@ -128,30 +128,30 @@ class PlannerState:
             case Advert():
                 self._advertised(sender, boot, body, now, out)
             case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
-                self._busy.heard(sender, busy_s)
+                self._busy.add_sample(sender, busy_s)
             case LinkNews():
                 self._measure(sender, body)
             case _:
                 pass
 
     def _advertised(self, sender: str, boot: int, advert: Advert, now: int, out: list[Command]) -> None:
-        """Take in the advert of a new agent, or a newer advert of a known one."""
+        """Store the advert of a new agent, or a newer advert of a known one."""
         known_boot, known = self._adverts.get(sender, (0, None))
         if known is not None and known_boot == boot and advert.number <= known.number:
             return
         new = known_boot != boot or sender not in self._members()
         self._adverts[sender] = boot, advert
         if new:                                      # otherwise the next plan uses it, which is soon enough
-            self._in_team(sender, now, out)
+            self._join_team(sender, now, out)
 
-    def _in_team(self, name: str, now: int, out: list[Command]) -> None:
-        """An agent, or its advert, has arrived: with both it can be planned for."""
+    def _join_team(self, name: str, now: int, out: list[Command]) -> None:
+        """Add an agent to the team, if it is present and its advert is known."""
         if name in self._members():
-            self._changed(name, now)
+            self._team_changed(name, now)
             out.append(Report("agent_joined", {"agent": name}))
 
-    def _changed(self, name: str, now: int) -> None:
-        """The team has changed: what was measured of this agent no longer holds."""
+    def _team_changed(self, name: str, now: int) -> None:
+        """The team has changed by this agent: discard its measurements, and make a plan due."""
         self._team += 1
         self._due = True
         self._changed_ns = now
@@ -160,7 +160,7 @@ class PlannerState:
         self._busy.forget(name)
 
     def _members(self) -> dict[str, Advert]:
-        """The agents that can be planned for, by name."""
+        """The agents of the team, by name."""
         return {name: advert for name, (boot, advert) in sorted(self._adverts.items())
                 if self._present.get(name) == boot}
 
@@ -214,6 +214,6 @@ class PlannerState:
 
 
 def _plausible_profile(profile: Profile) -> bool:
-    """Whether a search can calculate with it. A figure that is not a number fails every comparison."""
+    """Whether a search can calculate with it. NaN fails every comparison."""
     return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
             and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)

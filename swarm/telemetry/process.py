@@ -11,8 +11,8 @@ from swarm.core.settings import reading, rules
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
-from swarm.net.cost import curve_cost
 from swarm.net.process import Process, log_to_stderr
+from swarm.net.security.curve_cost import curve_cost
 from swarm.telemetry.board_collector import BoardCollector
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RunFolder

@@ -42,8 +42,8 @@ def done(work: int, at: int, ran: bool = True) -> ev.StageDone:
     return ev.StageDone(work=work, started_ns=at - 1, finished_ns=at, ran=ran)
 
 
-def aside(work: int, began: int, at: int, reached: int, cut: bool = False) -> ev.SetAside:
-    return ev.SetAside(work=work, started_ns=began, finished_ns=at, reached=reached, cut=cut)
+def preempted(work: int, began: int, at: int, next_stage: int, mid_stage: bool = False) -> ev.Preempted:
+    return ev.Preempted(work=work, started_ns=began, finished_ns=at, next_stage=next_stage, mid_stage=mid_stage)
 
 
 def of(kind: type, commands: list[ev.Command]) -> list:

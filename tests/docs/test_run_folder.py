@@ -10,7 +10,7 @@ from swarm.telemetry.file_types import EVENTS, EventRecord
 from swarm.telemetry.recorder import FILES, FOLDERS
 from tests.docs.folder import HOUSE, MADE, same
 
-TOLD = re.compile(r"""(?:Happened\(\s*what=|_tell\(|Report\(|, self\._own_name, )f?"(\w+)(\{\w+\})?\"""")
+TOLD = re.compile(r"""(?:Happened\(\s*what=|_(?:tell|record)\(|Report\(|, self\._own_name, )f?"(\w+)(\{\w+\})?\"""")
 
 
 def test_the_page_is_the_one_that_the_types_make() -> None:

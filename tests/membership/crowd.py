@@ -56,7 +56,7 @@ class Crowd:
         self.log: list[tuple[int, str, Command]] = []
         self._queue: list[tuple[int, int, Step]] = []
         self._count = 0
-        self._engaged: dict[str, list[str]] = {}
+        self._active_peers: dict[str, list[str]] = {}
         self._announced: dict[tuple[str, str], int] = {}         # when, to whom, of whom
         for name in names:
             self.start(name)
@@ -120,7 +120,7 @@ class Crowd:
     def engage(self, name: str) -> None:
         """It gives work to all that it may."""
         life = self.lives[name]
-        self._engaged[name] = sorted(life.usable(self.now))
+        self._active_peers[name] = sorted(life.usable(self.now))
 
     def split(self) -> list[str]:
         """Where a running member's belief of another is not the truth."""
@@ -133,14 +133,14 @@ class Crowd:
     # --- how ---
 
     def _announce(self, to: Life, name: str, boot: int) -> None:
-        self._here(to, lambda: self._do(to, to.view.joined({name: boot}, self.now)))
+        self._here(to, lambda: self._do(to, to.view.on_announced({name: boot}, self.now)))
 
     def _begin(self, life: Life) -> None:
-        self._do(life, life.view.joined({name: other.boot for name, other in self.lives.items()}, self.now))
+        self._do(life, life.view.on_announced({name: other.boot for name, other in self.lives.items()}, self.now))
         self._tick(life)
 
     def _tick(self, life: Life) -> None:
-        self._here(life, lambda: self._do(life, life.view.tick(self.now, self._engaged.get(life.name, ()))))
+        self._here(life, lambda: self._do(life, life.view.tick(self.now, self._active_peers.get(life.name, ()))))
 
     def _here(self, life: Life, step: Step) -> None:
         """Within a member's process: not once it is dead, later when it is stopped."""
@@ -174,19 +174,19 @@ class Crowd:
                     life.peers.suspected(name, suspected)
 
     def _asked(self, at: Life, by: Life) -> None:
-        self._do(at, at.view.spoke(by.name, by.boot, self.now))
+        self._do(at, at.view.on_message(by.name, by.boot, self.now))
         self._send(at, by.name, lambda back: self._answered(back, at), only=by)
 
     def _answered(self, at: Life, by: Life) -> None:
-        self._do(at, at.view.answered(by.name, by.boot, self.now, self.random.choice((0.0, 0.001, LATEST_S))))
+        self._do(at, at.view.on_answer(by.name, by.boot, self.now, self.random.choice((0.0, 0.001, LATEST_S))))
         newest = self.lives[by.name]
         if newest is not by and at.view.boot(by.name) == newest.boot:
             assert at.view.is_stale(by.name, by.boot)
 
     def _told(self, at: Life, by: Life, about: str, boot: int, silent: bool) -> None:
-        self._do(at, at.view.spoke(by.name, by.boot, self.now))
+        self._do(at, at.view.on_message(by.name, by.boot, self.now))
         if not at.view.is_stale(by.name, by.boot) and about != at.name:
-            self._do(at, at.view.told(about, boot, silent, self.now))
+            self._do(at, at.view.on_gossip(about, boot, silent, self.now))
 
     def _send(self, by: Life, to: str, step: Callable[[Life], None], only: Life | None = None) -> None:
         """To whatever start of `to` is there when it arrives; an answer only to the start that asked (`only`)."""

@@ -82,7 +82,7 @@ def test_a_heartbeat_is_answered_with_the_time_that_it_was_held(process: Process
 
 
 def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_held(process: Process) -> None:
-    process.participant.beat([MATE.name, "nobody"])
+    process.participant.send_heartbeats([MATE.name, "nobody"])
     assert process.net.sent == [(MATE.name, msg.Heartbeat(sequence=1, busy_s=0.25, advert=3))]
     process.stage.wait(0.010)
     process.net.receive(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004))
@@ -111,8 +111,8 @@ def test_a_newcomer_is_joined_told_to_the_others_and_hears_of_all(process: Proce
     assert process.met == [NEWCOMER.name]
     assert process.net.sent == [
         (MATE.name, msg.Introduction(members=[NEWCOMER])), ("planner", msg.Introduction(members=[NEWCOMER]))]
-    assert process.participant.greets(NEWCOMER.name)
-    assert not process.participant.greets(MATE.name)         # the launcher tells it of us
+    assert process.participant.introduces_itself_to(NEWCOMER.name)
+    assert not process.participant.introduces_itself_to(MATE.name)         # the launcher tells it of us
     assert process.participant.introduce(NEWCOMER.name)
     assert process.net.sent[-1] == (NEWCOMER.name, msg.Introduction(members=[OWN, MATE, PLANNER]))
     process.stage.end(NEWCOMER.name)

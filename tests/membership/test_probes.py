@@ -13,8 +13,8 @@ from tests.net.fakelink import FakeLink
 def test_an_answered_probe_is_a_round_trip_less_what_the_peer_held_it() -> None:
     link = LinkEstimator()
     probes = Probes(link)
-    probes.sent(1, 0)
-    probes.answered(1, 0.004, ns(0.010))
+    probes.on_sent(1, 0)
+    probes.on_answer(1, 0.004, ns(0.010))
     assert link.quality.rtt_s == pytest.approx(0.006)
     assert (link.quality.samples, link.quality.loss) == (1, 0.0)
 
@@ -23,29 +23,29 @@ def test_an_answered_probe_is_a_round_trip_less_what_the_peer_held_it() -> None:
 def test_a_peer_cannot_hold_longer_than_there_was_time(held_s: float) -> None:
     link = LinkEstimator()
     probes = Probes(link)
-    probes.sent(1, 0)
-    probes.answered(1, held_s, ns(0.010))
+    probes.on_sent(1, 0)
+    probes.on_answer(1, held_s, ns(0.010))
     assert link.quality.rtt_s == 0.0
 
 
 def test_answers_that_nobody_waits_for_change_nothing() -> None:
     link = LinkEstimator()
     probes = Probes(link)
-    probes.sent(1, 0)
-    probes.answered(1, 0.0, ns(0.010))
+    probes.on_sent(1, 0)
+    probes.on_answer(1, 0.0, ns(0.010))
     before = link.quality
     for sequence in (1, 2, 2**62):
-        probes.answered(sequence, 0.0, ns(0.020))
+        probes.on_answer(sequence, 0.0, ns(0.020))
     assert link.quality == before
 
 
 def test_what_is_not_answered_is_lost_when_the_next_probe_leaves() -> None:
     link = LinkEstimator()
     probes = Probes(link)
-    probes.sent(1, 0)
-    probes.sent(2, LOST_NS)
+    probes.on_sent(1, 0)
+    probes.on_sent(2, LOST_NS)
     assert link.quality.loss == 0.0
-    probes.sent(3, LOST_NS + 1)
+    probes.on_sent(3, LOST_NS + 1)
     assert link.quality.loss == pytest.approx(1 / 16)
 
 
@@ -53,10 +53,10 @@ def test_what_is_not_answered_is_lost_when_the_next_probe_leaves() -> None:
 def test_an_answer_after_a_leap_of_the_clock_is_a_lost_probe_and_no_round_trip(leap_s: float) -> None:
     link = LinkEstimator()
     probes = Probes(link)
-    probes.sent(1, 0)
-    probes.answered(1, 0.0, ns(0.002))
-    probes.sent(2, ns(0.1))
-    probes.answered(2, 0.0, ns(0.1 + leap_s))
+    probes.on_sent(1, 0)
+    probes.on_answer(1, 0.0, ns(0.002))
+    probes.on_sent(2, ns(0.1))
+    probes.on_answer(2, 0.0, ns(0.1 + leap_s))
     assert link.quality.rtt_s == pytest.approx(0.002)
     assert (link.quality.samples, link.quality.loss) == (1, pytest.approx(1 / 16))
 
@@ -65,10 +65,10 @@ def test_probes_that_are_awaited_are_bounded() -> None:
     link = LinkEstimator()
     probes = Probes(link)
     for sequence in range(10 * MOST_IN_FLIGHT):
-        probes.sent(sequence, sequence)
+        probes.on_sent(sequence, sequence)
     assert len(probes._in_flight) == MOST_IN_FLIGHT
     for sequence in range(9 * MOST_IN_FLIGHT, 10 * MOST_IN_FLIGHT):
-        probes.answered(sequence, 0.0, ns(0.5))              # the newest are still awaited
+        probes.on_answer(sequence, 0.0, ns(0.5))              # the newest are still awaited
     assert link.quality.samples == MOST_IN_FLIGHT
 
 
@@ -76,12 +76,12 @@ def test_of_too_many_probes_only_the_oldest_is_lost() -> None:
     link = LinkEstimator()
     probes = Probes(link)
     for sequence in range(MOST_IN_FLIGHT + 1):
-        probes.sent(sequence, sequence)
+        probes.on_sent(sequence, sequence)
     assert link.quality.loss == pytest.approx(1 / 16)
     before = link.quality
-    probes.answered(0, 0.0, ns(0.1))
+    probes.on_answer(0, 0.0, ns(0.1))
     assert link.quality == before
-    probes.answered(1, 0.0, ns(0.1))
+    probes.on_answer(1, 0.0, ns(0.1))
     assert link.quality.samples == 1
 
 

@@ -57,13 +57,13 @@ class Desk:
         """A numbered message of a peer is taken, and what is owed for it seen to."""
         envelope = Envelope(v=PROTOCOL, swarm="s", sender=sender, boot=boot, body=body, number=number, **fields)
         if number:
-            self.bulk.received(envelope, size, self.clock.now_ns())
+            self.bulk.on_message(envelope, size, self.clock.now_ns())
             self.bulk.acknowledge(sender, at_once=False)
         return envelope
 
     def announces(self, *shape: int, transfer: int = 1, sender: str = "b") -> None:
         envelope = self.comes(sender=sender, transfer=transfer, tensors=[TensorHeader("uint8", list(shape))])
-        self.bulk.announced(envelope, self.clock.now_ns())
+        self.bulk.on_announcement(envelope, self.clock.now_ns())
 
     def passes(self, seconds: float) -> None:
         """Time passes and the loop runs what is due, step by step."""

@@ -88,7 +88,7 @@ class FakeLink:
 
     def _came(self, number: int, size: int, chunk: bool) -> None:
         self.delivered += size
-        self._incoming.received(number, size, self.now)
+        self._incoming.on_message(number, size, self.now)
         if chunk or self._incoming.unreceipted_bytes >= RECEIPT_BYTES:
             self._answer()
         else:

@@ -17,28 +17,28 @@ WELL = InjectedFaults(seed=3)
 
 def ill(**fields: Any) -> Impairment:
     impairment = Impairment("a")
-    impairment.become(InjectedFaults(seed=3, **fields))
+    impairment.set_faults(InjectedFaults(seed=3, **fields))
     return impairment
 
 
 def test_the_healthy_are_not_touched() -> None:
     impairment = ill()
     assert not impairment.active
-    assert impairment.through("b", FRAMES) is FRAMES
+    assert impairment.apply("b", FRAMES) is FRAMES
 
 
 def test_of_the_deaf_nothing_is_heard_and_of_others_all() -> None:
     impairment = ill(deaf_to=["b"])
     assert impairment.active
-    assert impairment.through("b", FRAMES) is None
-    assert impairment.through("c", FRAMES) is FRAMES
-    impairment.become(WELL)
-    assert impairment.through("b", FRAMES) is FRAMES
+    assert impairment.apply("b", FRAMES) is None
+    assert impairment.apply("c", FRAMES) is FRAMES
+    impairment.set_faults(WELL)
+    assert impairment.apply("b", FRAMES) is FRAMES
 
 
 def test_the_share_that_is_said_vanishes_and_the_share_that_is_said_is_spoilt() -> None:
     impairment = ill(lose=0.3, corrupt=0.5)
-    got = [impairment.through("b", FRAMES) for _ in range(2000)]
+    got = [impairment.apply("b", FRAMES) for _ in range(2000)]
     assert 500 < got.count(None) == impairment.dropped < 700
     spoilt = [frames for frames in got if frames is not None and list(frames) != FRAMES]
     assert 600 < len(spoilt) <= impairment.corrupted < 800            # a bit may be flipped twice
@@ -50,12 +50,12 @@ def test_the_same_ills_give_the_same_and_saying_them_again_changes_nothing() -> 
     one, other = ill(lose=0.5, corrupt=0.5), ill(lose=0.5, corrupt=0.5)
     for i in range(100):
         if i % 10 == 0:
-            other.become(InjectedFaults(seed=3, lose=0.5, corrupt=0.5))
-        assert one.through("b", FRAMES) == other.through("b", FRAMES)
+            other.set_faults(InjectedFaults(seed=3, lose=0.5, corrupt=0.5))
+        assert one.apply("b", FRAMES) == other.apply("b", FRAMES)
 
 
 def test_an_empty_frame_stays_empty() -> None:
-    assert ill(corrupt=1.0).through("b", [b""]) == [b""]
+    assert ill(corrupt=1.0).apply("b", [b""]) == [b""]
 
 
 # --- over real sockets ---
@@ -65,7 +65,7 @@ def test_an_empty_frame_stays_empty() -> None:
 def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, ills: dict[str, float]) -> None:
     a, b = net.pair()
     for impaired in (a, b):
-        impaired.impairment.become(InjectedFaults(seed=5, **ills))
+        impaired.impairment.set_faults(InjectedFaults(seed=5, **ills))
     sizes = (100, 20_000, 700_000)
     taken = 0
     for i in range(90):
@@ -80,7 +80,7 @@ def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, i
     if "lose" not in ills:
         assert sum(b.statistics().refused.values()) > 0.3 * b.impairment.corrupted
     for impaired in (a, b):
-        impaired.impairment.become(WELL)
+        impaired.impairment.set_faults(WELL)
 
     def all_is_well() -> bool:
         queue, incoming = a.statistics().queues["b"], b._bulk._incoming.get("a")
@@ -100,7 +100,7 @@ def test_the_test_rig_and_the_body_are_heard_by_the_deafest(net: Net) -> None:
     for rig in (launcher, world, peer):
         rig.join([b.member])
     b.join([launcher.member, world.member, peer.member])
-    b.impairment.become(InjectedFaults(deaf_to=["launcher", "world", "a"], lose=1.0, corrupt=1.0))
+    b.impairment.set_faults(InjectedFaults(deaf_to=["launcher", "world", "a"], lose=1.0, corrupt=1.0))
     for rig in (peer, launcher, world):
         net.until(lambda rig=rig: rig.send("b", Start()))
     net.until(lambda: {m.sender for m in net.got["b"]} == {"launcher", "world"})

@@ -209,7 +209,7 @@ def test_a_busy_loop_looks_for_so_long_before_it_sleeps() -> None:
     assert 30 <= timeouts.count(0) <= 100                    # several looks at the clock each
     patient = Loop(Ticking(), busy_poll_s=100e-6)
     timeouts = watched(patient)
-    patient.be_patient()
+    patient.skip_busy_poll()
     patient.run()
     assert timeouts == [None]
     patient.run()

@@ -53,7 +53,7 @@ def test_a_full_queue_refuses_at_once_and_takes_whole_messages_alone(pair: Pair)
     taken = 0
     while sockets.write(ours, frames):
         taken += 1
-    assert sockets.SENDING["bulk"] <= taken < 4 * sockets.SENDING["bulk"]
+    assert sockets.SEND_QUEUE["bulk"] <= taken < 4 * sockets.SEND_QUEUE["bulk"]
     for _ in range(taken):
         assert bound.poll(HANG_MS)
         assert sockets.read(bound, copy=True)[1] == frames

@@ -62,7 +62,7 @@ def test_ray_refines_in_our_session_and_the_refiner_outlives_the_loss_of_its_pro
     others = psutil.Process().children(recursive=True)
     ours = RefinerProcess("local", seed=0, timeout_s=HANG_S / 2)
     try:
-        assert ours.up() == ""
+        assert ours.connect() == ""
         refined = ours.refine(problem, [])
         assert refined.solution is not None, refined.reason
         assert refined.solution.cost <= place(problem).cost + 1e-9
@@ -83,6 +83,6 @@ def test_ray_refines_in_our_session_and_the_refiner_outlives_the_loss_of_its_pro
 
 def test_a_cluster_that_cannot_be_joined_ends_the_refiner_with_a_reason() -> None:
     ours = RefinerProcess("127.0.0.1:1", seed=0)
-    assert "127.0.0.1:1" in ours.up() or not cluster.available()
+    assert "127.0.0.1:1" in ours.connect() or not cluster.available()
     assert ours.refine(scattered(1, 2, 2), []) == ENDED
     assert ours.close()

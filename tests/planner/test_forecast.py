@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from swarm.planner.forecast import RISK, evaluate
+from swarm.planner.forecast import LOSS_RISK, evaluate
 from swarm.planner.instance import Instance
 from swarm.planner.options import BACKGROUND_RUN_S
 from swarm.planner.problem import AgentInfo, Problem
@@ -26,7 +26,7 @@ def test_forecasts_are_close_to_a_simulation(stages: int) -> None:
         for n, (stream_forecast, share) in enumerate(zip(forecast.streams, seen, strict=True)):
             option = instance.options[n][choice[n]]
             if forecast.utilisation[option.agent] < 0.8:
-                errors.append(stream_forecast.on_time / (1.0 if option.home else 1.0 - RISK) - share)
+                errors.append(stream_forecast.on_time / (1.0 if option.home else 1.0 - LOSS_RISK) - share)
     assert len(errors) > 80
     assert statistics.mean(map(abs, errors)) < 0.04
     assert max(errors) < 0.2                         # it may warn too early, but must not promise too much

@@ -27,7 +27,7 @@ class Scene:
             self.timers, refiner, self.solved.append, lambda what, detail: self.reports.append((what, detail)))
 
     def want(self, epoch: int) -> None:
-        self.refinement.want(Solve(PROBLEM, [], (1, epoch), refine=True))
+        self.refinement.on_plan(Solve(PROBLEM, [], (1, epoch), refine=True))
 
     def names(self) -> list[str]:
         return [what for what, _ in self.reports]

@@ -1,4 +1,4 @@
-"""Predicted latencies: what the router compares and the scheduler promises."""
+"""Predicted latencies: the router compares them, and the scheduler plans with them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Profile, StageProfile
 
 LONG_S = 0.02
-"""A whole run that takes this long goes stage by stage, where these are loaded, so that it can be set aside."""
+"""A whole run of at least this length runs stage by stage if its stages are loaded, so that it can be preempted."""
 
 
 class PeerView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent believes of a peer that may be given work now."""
+    """An agent's knowledge of a peer that may get work now."""
 
     name: str
     profiles: dict[str, list[Profile]]       # by model, the fastest first
     link: LinkQuality
-    wait_s: float                            # work in hand there, as last heard, plus what was sent since
+    wait_s: float                            # work in hand there by its last report, plus the work sent since
 
 
 class Away(NamedTuple):
-    """Expected times of what happens on peers: on the way there, between them and back; waiting and running there."""
+    """Expected times of legs on peers: transfers there, between them and back; waiting and running there."""
 
     way_s: float
     work_s: float
 
 
 def slowed(profile: Profile, whole: float, by_stage: Iterable[float]) -> Profile:
-    """The profile where a whole run takes so many times as long, and each stage so many times. Raises: ValueError."""
+    """A profile with its times multiplied: those of a whole run by `whole`, those of each stage by its factor.
+
+    Raises: ValueError unless there is one factor per stage.
+    """
     return msgspec.structs.replace(
         profile, p50_s=profile.p50_s * whole, p95_s=profile.p95_s * whole,
         batch_s=[together_s * whole for together_s in profile.batch_s],
@@ -41,7 +44,7 @@ def slowed(profile: Profile, whole: float, by_stage: Iterable[float]) -> Profile
 
 
 def remote_s(profile: Profile, peer: PeerView) -> float:
-    """Latency of a run on a peer: there, behind its work, and back."""
+    """Latency of a run on a peer: transfer, waiting, and running (s)."""
     return peer.link.transfer_s(profile.input_bytes) + peer.wait_s + profile.p50_s
 
 
@@ -51,47 +54,47 @@ def leg_p50_s(profile: Profile, leg: Leg) -> float:
 
 
 def leg_p95_s(profile: Profile, leg: Leg) -> float:
-    """What a leg exceeds no more often than one run in twenty, if its stages are slow together."""
+    """95th percentile of the run time of a leg, without waiting, if its stages are slow together."""
     return profile.p95_s if leg.whole else sum(stage.p95_s for stage in profile.stages[leg.first:leg.last])
 
 
 def in_steps(profile: Profile, leg: Leg) -> bool:
-    """Whether a leg leaves its executor between stages to what is more urgent."""
+    """Whether a leg can be preempted between its stages."""
     return not leg.whole or (bool(profile.stages) and profile.p50_s >= LONG_S)
 
 
 def step_p95_s(profile: Profile, leg: Leg) -> float:
-    """The longest that a leg keeps an executor from more urgent work, but for one run in twenty."""
+    """95th percentile of the longest time for which a leg keeps an executor from more urgent work."""
     if not in_steps(profile, leg):
         return profile.p95_s
     return max(stage.p95_s for stage in profile.stages[leg.first:leg.last or None])
 
 
 def together_p50_s(profile: Profile, inputs: int) -> float:
-    """Median run time of so many inputs at once, or of one after the other beyond what the profile knows."""
+    """Median run time of a batch of `inputs`; beyond the batches of the profile, of single runs in sequence."""
     return profile.batch_s[inputs - 1] if 1 < inputs <= len(profile.batch_s) else inputs * profile.p50_s
 
 
 def in_batches_s(profile: Profile, inputs: int) -> float:
-    """Median run time of so many inputs in runs of as many at once as the profile knows."""
+    """Median run time of `inputs` in batches of the largest size in the profile."""
     runs, rest = divmod(inputs, max(1, len(profile.batch_s)))
     return runs * together_p50_s(profile, len(profile.batch_s) or 1) + (together_p50_s(profile, rest) if rest else 0.0)
 
 
 def together_p95_s(profile: Profile, inputs: int) -> float:
-    """What such a run exceeds no more often than one in twenty, if it is as uneven as that of one input."""
+    """95th percentile of the run time of a batch, if it varies as much as a run of one input."""
     return together_p50_s(profile, inputs) * profile.p95_s / profile.p50_s
 
 
 def leg_bytes(profile: Profile, leg: Leg) -> int:
-    """What is sent to the agent of a leg."""
+    """Bytes that are sent to the agent of a leg."""
     return profile.stages[leg.first].input_bytes if leg.first else profile.input_bytes
 
 
 def away_s(route: Sequence[Leg], model: str, variant: str, peers: Mapping[str, PeerView]) -> Away | None:
-    """Expected times of legs on peers, one after the other. None: a peer is not among these, or cannot run its leg.
+    """Expected times of legs on peers, one after the other. None: a peer is not in `peers`, or cannot run its leg.
 
-    No robot knows the links between others: the worse of its own to both stands for it.
+    A robot does not know the link between two peers. It assumes the worse of its own links to them.
     """
     way_s = work_s = 0.0
     before: PeerView | None = None
@@ -108,12 +111,12 @@ def away_s(route: Sequence[Leg], model: str, variant: str, peers: Mapping[str, P
 
 
 def by_speed(profiles: Iterable[Profile]) -> list[Profile]:
-    """The fastest first, by its median; a tie goes to the more accurate, then by name."""
+    """Sorted by median run time, fastest first; ties by accuracy, then by name."""
     return sorted(profiles, key=lambda p: (p.p50_s, -p.accuracy, p.variant))
 
 
 def fastest(profiles: Sequence[Profile]) -> Profile | None:
-    """The first of profiles that are kept `by_speed`: it is asked for far more often than they change."""
+    """The first of these profiles, which must be sorted `by_speed`. None: there are none."""
     return profiles[0] if profiles else None
 
 

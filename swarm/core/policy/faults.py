@@ -1,4 +1,4 @@
-"""The faults of a launch file, drawn into single faults with a time, and their joint effect on one process.
+"""Expands the faults of a launch file into single timed faults, and combines their effects on one process.
 
 Deterministic: the same specs, seed, duration and names give the same faults.
 """
@@ -22,7 +22,7 @@ NEEDS: Mapping[FaultKind, tuple[str, ...]] = {
     "kill": (), "stop": ("for_s",), "restart": (), "partition": ("for_s",), "slow": ("factor", "for_s"),
     "corrupt": ("share", "for_s"), "lose": ("share", "for_s"), "clock": ("by_s",), "disk_full": ("for_s",),
 }
-"""What an entry of each kind must say beside its time and its target."""
+"""Keys that an entry of each kind must have beside its time and its target."""
 MAY: Mapping[FaultKind, tuple[str, ...]] = {"restart": ("after_s",)}
 DETAILS = ("for_s", "after_s", "factor", "share", "by_s")
 ANY = "any"
@@ -34,10 +34,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     at_s: float                      # since the streams began
     kind: FaultKind | Literal["crash"]               # a crash is never injected, only recorded
-    target: str = ""                 # empty: of a partition and of the disk
+    target: str = ""                 # empty for `partition` and `disk_full`
     groups: list[list[str]] = []     # of a partition
     for_s: float = 0.0               # 0: at once (`restart`) or for good (`kill`, `clock`)
-    after_s: float = 0.0             # from a restart's end of the old process to the new one
+    after_s: float = 0.0             # of a restart: from the kill to the new process
     factor: float = 1.0
     share: float = 0.0
     by_s: float = 0.0
@@ -60,9 +60,9 @@ def expand(
 ) -> list[Fault]:
     """Single faults in order of time, all within [0, duration_s).
 
-    Args: specs: checked. fleets: the robots of each. others: processes beside robots and world that can be cut off.
-    A killed robot is not drawn again until a restart brings it back. A fault of a rate that hits a dead process is left
-    out.
+    Args: specs: checked. fleets: the robots of each. others: further processes that a partition can separate.
+    A killed robot is not drawn again until a restart brings it back. A fault drawn from a rate is left out if it hits a
+    dead process.
     """
     drawn = [
         (at_s, i, k, spec)
@@ -83,7 +83,8 @@ def expand(
 
 
 def injected(name: str, faults: Sequence[Fault], seed: int) -> InjectedFaults:
-    """The message with all faults that a process has while these last. Shares and factors add up as if in a row."""
+    """The message with all of these faults that affect a process. Shares and factors combine as if applied in sequence.
+    """
     mine = [fault for fault in faults if fault.target == name]
     deaf_to = {
         other for fault in faults if any(name in group for group in fault.groups)
@@ -96,7 +97,7 @@ def injected(name: str, faults: Sequence[Fault], seed: int) -> InjectedFaults:
 
 
 def affected(fault: Fault) -> list[str]:
-    """Processes that inject the fault themselves and must be told; none where the host injects it from outside."""
+    """Processes that must inject the fault themselves; empty if the host injects it from outside."""
     if fault.kind == "partition":
         return [name for group in fault.groups for name in group]
     return [fault.target] if fault.kind in ("slow", "corrupt", "lose", "clock") else []
@@ -111,7 +112,7 @@ def _times(spec: FaultSpec, seed: int, i: int, duration_s: float) -> Iterator[fl
     if spec.at_s is not None:
         yield spec.at_s
         return
-    assert spec.per_minute is not None       # one of both, by the checks
+    assert spec.per_minute is not None       # the checks ensure that one of the two is set
     rng, at_s = draw.stream(seed, "fault", i), 0.0
     while (at_s := at_s + rng.expovariate(spec.per_minute / 60.0)) < duration_s:
         yield round(at_s, 3)
@@ -139,20 +140,20 @@ def _drawn(
 
 
 def _groups(
-    given: Literal["random"] | list[list[str]], rng: random.Random, fleets: Mapping[str, Sequence[str]],
+    groups: Literal["random"] | list[list[str]], rng: random.Random, fleets: Mapping[str, Sequence[str]],
     others: Sequence[str],
 ) -> list[list[str]]:
     """A fleet stands for all its robots, `any` for one robot of no other group, `random` for two halves of all."""
-    everybody = [*_robots(ANY, fleets), *others]
-    if given == RANDOM:
-        rng.shuffle(everybody)
-        half = len(everybody) // 2
-        return [sorted(everybody[:half]), sorted(everybody[half:])]
-    named = {robot for group in given for name in group if name != ANY for robot in fleets.get(name, [name])}
+    if groups == RANDOM:
+        names = [*_robots(ANY, fleets), *others]
+        rng.shuffle(names)
+        half = len(names) // 2
+        return [sorted(names[:half]), sorted(names[half:])]
+    named = {robot for group in groups for name in group if name != ANY for robot in fleets.get(name, [name])}
     free = [robot for robot in _robots(ANY, fleets) if robot not in named]
     rng.shuffle(free)
     return [[robot for name in group for robot in ([free.pop()] if name == ANY else fleets.get(name, [name]))]
-            for group in given]
+            for group in groups]
 
 
 def _robots(name: str, fleets: Mapping[str, Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The measured path to one peer. Deterministic: what was seen on the way comes in, estimates come out."""
+"""Estimates the quality of the link to one peer. Deterministic: measurements in, estimates out."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import collections
 import msgspec
 
 UNMEASURED_WINDOW_BYTES = 64 << 10
-WINDOW_BYTES = (16 << 10, 8 << 20)   # never less, never more in flight
+WINDOW_BYTES = (16 << 10, 8 << 20)   # smallest and largest window
 WINDOW_S = 0.010                     # an urgent message waits no longer than this behind bulk
-BDP_GAIN = 1.25                      # over the bandwidth-delay product, so that a rate held down by the window grows
-CLEAR_TRIPS = 8                      # of which the least counts
+BDP_GAIN = 1.25                      # over the bandwidth-delay product, so that a rate limited by the window can grow
+CLEAR_TRIPS = 8                      # the shortest of this many counts
 FASTEST_BYTES_PER_S = 1.25e10
 
 
 class LinkQuality(msgspec.Struct, frozen=True, kw_only=True):
-    """What is believed of a path: round trip of a small message, throughput of tensors, share of probes lost."""
+    """Estimates of a link: round trip of a small message, throughput of tensors, share of lost probes."""
 
     rtt_s: float = 0.002
     rtt_spread_s: float = 0.001      # mean absolute deviation
-    clear_s: float = 0.0             # round trip with none of our own bulk before it; 0: not measured
+    clear_s: float = 0.0             # round trip without our own bulk data in flight; 0: not measured
     bytes_per_s: float = 12.5e6      # 100 Mbit/s until measured
     bytes_per_s_spread: float = 0.0  # mean absolute deviation
     loss: float = 0.0                # share, over about the last 16 probes
@@ -33,9 +33,10 @@ class LinkQuality(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def window_bytes(self) -> int:
-        """Bulk bytes that may be in flight: bandwidth x delay, so that the link has work, and 10 ms of it to wait.
+        """Bulk bytes that may be in flight: the bandwidth-delay product, so that the link is busy, plus 10 ms of queue.
 
-        The delay is that of the empty path: one that our own bulk has lengthened would let the window grow by itself.
+        The delay is that of the empty link. A delay that our own bulk data has lengthened would let the window grow
+        without end.
         """
         if not self.rate_samples:
             return UNMEASURED_WINDOW_BYTES
@@ -44,21 +45,21 @@ class LinkQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkEstimator:
-    """Smoothed round trip (RFC 6298, gains 1/8 and 1/4), and by the same rule throughput; loss with gain 1/16."""
+    """Smooths round trip and throughput by the rule of RFC 6298 (gains 1/8 and 1/4), and loss with gain 1/16."""
 
     def __init__(self) -> None:
         self.quality = LinkQuality()
-        self.window_bytes = self.quality.window_bytes        # looked at far more often than it changes
+        self.window_bytes = self.quality.window_bytes        # cached: read far more often than it changes
         self._clear: collections.deque[float] = collections.deque(maxlen=CLEAR_TRIPS)
 
     def round_trip(self, rtt_s: float) -> None:
-        """A small message went and was answered in `rtt_s`, the peer's own time taken off."""
+        """A small message was answered in `rtt_s`, less the time that the peer held it."""
         q = self.quality
         rtt_s, spread_s = _smoothed(q.rtt_s, q.rtt_spread_s, rtt_s, q.samples)
         self.quality = msgspec.structs.replace(q, rtt_s=rtt_s, rtt_spread_s=spread_s, samples=q.samples + 1)
 
     def clear_trip(self, rtt_s: float) -> None:
-        """A bulk message went when none was in flight, and its receipt came in `rtt_s`, its own transfer taken off."""
+        """A small bulk message was sent with none in flight. Its receipt came in `rtt_s`, less the time held there."""
         self._clear.append(rtt_s)
         self.quality = msgspec.structs.replace(self.quality, clear_s=min(self._clear))
         self.window_bytes = self.quality.window_bytes
@@ -74,7 +75,7 @@ class LinkEstimator:
         self.window_bytes = self.quality.window_bytes
 
     def probe(self, lost: bool) -> None:
-        """A probe was answered, or given up."""
+        """A probe was answered, or counts as lost."""
         q = self.quality
         self.quality = msgspec.structs.replace(
             q, loss=q.loss + (lost - q.loss) / 16, loss_spread=q.loss_spread + (abs(lost - q.loss) - q.loss_spread) / 16
@@ -82,7 +83,7 @@ class LinkEstimator:
 
 
 def _smoothed(mean: float, spread: float, sample: float, samples: int) -> tuple[float, float]:
-    """Mean and mean absolute deviation after one more sample; the first sets them."""
+    """Mean and mean absolute deviation after one more sample; the first sample sets both."""
     if samples == 0:
         return sample, sample / 2
     return mean + (sample - mean) / 8, spread + (abs(sample - mean) - spread) / 4

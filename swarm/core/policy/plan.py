@@ -17,7 +17,7 @@ StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
 
 
 class StageProfile(msgspec.Struct, frozen=True, array_like=True):
-    """How long one stage takes on that board, and the bytes that cross the boundary before it."""
+    """Run time of one stage on an agent's board, and the bytes that cross the boundary before it."""
 
     p50_s: PositiveSeconds
     p95_s: PositiveSeconds
@@ -25,7 +25,7 @@ class StageProfile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """How long one variant takes on one agent's board, whole and by stages, as that agent announces it."""
+    """Run times of one variant on one agent's board, whole and by stages, as that agent announces them."""
 
     model: str
     variant: str
@@ -33,10 +33,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     p95_s: PositiveSeconds
     memory_bytes: Count
     accuracy: Share                  # the card's primary metric, 0..1
-    input_bytes: Count               # what travels when it is offloaded whole
+    input_bytes: Count               # sent to a peer that runs it whole
     stages: Annotated[list[StageProfile], Meta(max_length=MOST_STAGES)] = []     # empty: it runs whole only
     batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
-    """Median run time of 1, 2, ... inputs at once, as far as more of them take less time each; empty: none at once."""
+    """Median run time of a batch of 1, 2, ... inputs, as long as more inputs take less time each; empty: no batches."""
 
 
 class Leg(msgspec.Struct, frozen=True, array_like=True):
@@ -68,7 +68,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where one stream of one agent runs. `where[k]` names the agent of stage k; one entry: it runs whole."""
 
-    agent: str                       # that owns the stream
+    agent: str                       # the owner of the stream
     stream: str                      # its name
     variant: str                     # of the stream's model
     where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]      # agent of each stage
@@ -90,19 +90,19 @@ def legs(where: Sequence[str]) -> list[Leg]:
     """The legs of a placement's `where`. An agent that has all stages runs the model whole, which is faster."""
     if len(set(where)) == 1:
         return [Leg(where[0])]
-    made: list[Leg] = []
+    route: list[Leg] = []
     first = 0
     for agent, stages in groupby(where):
         last = first + len(list(stages))
-        made.append(Leg(agent, first, last))
+        route.append(Leg(agent, first, last))
         first = last
-    return made
+    return route
 
 
 def is_chain(route: Sequence[Leg], stages: int) -> bool:
     """Whether the legs follow each other to the last of `stages`, each on an agent of its own.
 
-    The first leg may begin anywhere: what is before it has been done.
+    The first leg may begin at any stage: the stages before it are done.
     """
     return (
         bool(route) and route[-1].last == stages and len({leg.agent for leg in route}) == len(route)

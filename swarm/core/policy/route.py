@@ -1,6 +1,6 @@
-"""Where one request may run, and when its result is expected: what routing policies (`policies/`) are made of.
+"""The parts of routing policies (`policies/`): where one request may run, and when its result is expected.
 
-Deterministic; a tie stays at home, and among peers it goes by name.
+Deterministic; a tie stays at home, and among peers the first name wins.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     route: list[Leg]                 # the first leg may be at home, the others are on peers
     variant: str
     predicted_s: float
-    way_s: float                     # of that, between robots
+    way_s: float                     # of that, transfers between robots
     rule: str                        # planned | local | soonest | split
 
     @property
     def agent(self) -> str:
-        """Where it runs first."""
+        """The agent that it runs on first."""
         return self.route[0].agent
 
 
@@ -36,7 +36,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     left_s: float                    # budget left
     own: Sequence[Profile]           # of this model, at home, the fastest first; with stages where they are loaded
     wait_s: float                    # work ahead of it at home
-    peers: Mapping[str, PeerView]    # those that may be given work now
+    peers: Mapping[str, PeerView]    # those that may get work now
     placement: Placement | None      # of a plan whose lease holds
 
 
@@ -54,15 +54,15 @@ def home_choice(home: str, own: Sequence[Profile], wait_s: float) -> Choice | No
     )
 
 
-def on_a_peer(s: Situation, but_for: Sequence[str] = ()) -> Choice | None:
-    """Whole, on the peer where the result is expected soonest. None: no peer, `but_for` these, has the model."""
+def on_a_peer(s: Situation, excluded: Sequence[str] = ()) -> Choice | None:
+    """Whole, on the peer where the result is expected soonest. None: no peer that is not `excluded` has the model."""
     best: tuple[float, str] | None = None
     for name, peer in s.peers.items():
         profiles = peer.profiles.get(s.model)
-        if profiles and name not in but_for:
-            this = remote_s(profiles[0], peer), name
-            if best is None or this < best:
-                best = this
+        if profiles and name not in excluded:
+            candidate = remote_s(profiles[0], peer), name
+            if best is None or candidate < best:
+                best = candidate
     if best is None:
         return None
     predicted_s, name = best
@@ -80,7 +80,7 @@ def soonest(s: Situation) -> Choice | None:
 def along(s: Situation, variant: str, route: list[Leg], rule: str) -> Choice | None:
     """Along a given route. None: one of its agents cannot run its leg now."""
     here, out = (route[0], route[1:]) if route[0].agent == s.home else (None, route)
-    away = away_s(out, s.model, variant, s.peers)            # home is none of its peers: it can only come first
+    away = away_s(out, s.model, variant, s.peers)            # home is not among the peers: it can only come first
     if away is None or (len(route) > 1 and not is_chain(route, _stages(s, variant, out[-1].agent))):
         return None
     here_s = 0.0
@@ -99,10 +99,10 @@ def cheaper(s: Situation) -> Situation:
     if s.placement is None or len(s.placement.where) != 1:
         return s
     agent = s.placement.where[0]
-    there = s.own if agent == s.home else s.peers[agent].profiles.get(s.model, ()) if agent in s.peers else ()
-    if not there or there[0].variant == s.placement.variant:
+    profiles = s.own if agent == s.home else s.peers[agent].profiles.get(s.model, ()) if agent in s.peers else ()
+    if not profiles or profiles[0].variant == s.placement.variant:
         return s
-    return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=there[0].variant))
+    return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=profiles[0].variant))
 
 
 def next_best(s: Situation, choice: Choice) -> Choice | None:

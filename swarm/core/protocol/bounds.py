@@ -1,6 +1,6 @@
-"""Bounds of numbers and names that travel or that people write: a value outside is refused where it enters.
+"""Bounds of numbers and names in messages and files: a value outside is refused where it enters.
 
-msgspec checks them. `settings/checking.py` says in words what a file has wrong.
+msgspec checks them. `settings/checking.py` explains in words what is wrong in a file.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-# --- numbers that travel ---
+# --- numbers in messages ---
 
 Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]               # rejects nan and infinity
 Seconds = Annotated[float, Meta(ge=0.0, le=1e7)]                 # a duration
 PositiveSeconds = Annotated[float, Meta(gt=0.0, le=1e7)]
 Rate = Annotated[float, Meta(gt=0.0, le=1e12)]                   # bytes per second
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on somebody's clock
+Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on the clock of one robot
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Factor = Annotated[float, Meta(ge=1.0, le=1e6)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
@@ -24,7 +24,7 @@ Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 # --- numbers in files ---
 
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-RateHz = Annotated[float, Meta(ge=1e-3, le=240.0)]               # once in a quarter of an hour; each step of the world
+RateHz = Annotated[float, Meta(ge=1e-3, le=240.0)]               # from once in 1000 s to every step of the world
 Deadline = Annotated[float, Meta(gt=0.0, le=3600.0)]             # seconds
 RunSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]         # within a run, of one day at most
 Executors = Annotated[int, Meta(ge=1, le=64)]                    # of a board: models that run at the same time
@@ -48,4 +48,4 @@ PATTERNS = {
     **{_name(n): ("name", f"a letter, then up to {n - 1} letters, digits, _ or -") for n in (NAME_MAX, FLEET_NAME_MAX)},
     _RAY: ("address of a cluster", "local, none, or HOST:PORT"),
 }
-"""What a text of this pattern is called, and how it looks, for people."""
+"""For messages to people: the noun for a text of each pattern, and a description of its form."""

@@ -1,6 +1,6 @@
-"""What a world tells of itself: its mission as named measures, and its scene as plain data for maps.
+"""A world's description of itself: its mission as named measures, and its scene as plain data for maps.
 
-Names, units and words are the scenario's. Whoever shows or judges them reads them here and knows no scenario.
+The scenario chooses names, units and words, so that reports and checks need to know no scenario.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     name: Name                       # as in `summary.json`: mission.NAME
     value: Finite
     unit: Words = ""                 # `0..1` for a share; empty for a count
-    text: Words = ""                 # what it says
+    text: Words = ""                 # its meaning
 
 
 class Mission(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a mission has come. The measures are in the order in which they are shown."""
+    """The progress of a mission. The measures are in the order in which they are shown."""
 
-    headline: Name                   # the measure that says most
+    headline: Name                   # the most important measure
     measures: Annotated[list[Measure], Meta(max_length=MOST_MEASURES)]
 
 
 class SceneShape(msgspec.Struct, frozen=True, kw_only=True):
     """A footprint: a rectangle by its half extents and yaw, or a circle of radius hx_m."""
 
-    layer: str                       # `wall`, or what else the scenario calls it
+    layer: str                       # `wall`, or another name that the scenario gives
     shape: str                       # box or circle
     x_m: float                       # centre
     y_m: float                       # centre
     hx_m: float                      # half extent along its own x, or radius
     hy_m: float                      # half extent along its own y
-    yaw_rad: float                   # how far it is turned
+    yaw_rad: float                   # its rotation
     colour: str                      # "#rrggbb"
 
 
 class SceneMark(msgspec.Struct, frozen=True, kw_only=True):
-    """A place that counts for the mission, and who has dealt with it when."""
+    """A place that counts for the mission; which robot has dealt with it, and when."""
 
     label: str                       # its class
     x_m: float                       # centre
@@ -74,12 +74,12 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """A world as plain data, for maps. Square, centred on the origin."""
 
     scenario: str                    # its name
-    seed: int                        # that it was made from
+    seed: int                        # of the world
     size_m: float                    # of each side
     time_s: float                    # simulated, of this scene
-    shapes: list[SceneShape]         # what stands in the way
-    marks: list[SceneMark] = []      # what counts for the mission
-    mark: str = "mark"               # what a mark is called
-    done: str = "done"               # what a mark is called that was dealt with
+    shapes: list[SceneShape]         # obstacles
+    marks: list[SceneMark] = []      # places that count for the mission
+    mark: str = "mark"               # word for a mark
+    done: str = "done"               # word for a mark that was dealt with
     spawns: list[SceneRobot] = []    # robots at the start
     robots: list[SceneRobot] = []    # robots now

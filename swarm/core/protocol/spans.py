@@ -1,4 +1,4 @@
-"""What is recorded of every request: one row of `requests.parquet`."""
+"""The record of one request: a row of `requests.parquet`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
         return f"{self.agent}/{self.boot}/{self.sequence}"
 
 
-AtOnce = Annotated[int, msgspec.Meta(ge=1, le=MOST_AT_ONCE)]
+BatchSize = Annotated[int, msgspec.Meta(ge=1, le=MOST_AT_ONCE)]
 
 
 class LegTimes(msgspec.Struct, frozen=True, array_like=True):
-    """What one leg of a chain took, on the clock of its agent."""
+    """Times of one leg of a chain, on the clock of its agent."""
 
     run_s: Seconds = 0.0
     waited_s: Seconds = 0.0          # in that agent's queue
     held_s: Seconds = 0.0            # receipt to sending on
     overrun: bool = False
-    batch: AtOnce = 1                # inputs that ran at once, this one among them
+    batch: BatchSize = 1                # inputs of its run, this one included
 
 
 LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
@@ -42,7 +42,7 @@ LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
 class LegRun(msgspec.Struct, frozen=True, kw_only=True):
     """One leg of the chain that a request was sent along; a peer's times are 0 where no answer came."""
 
-    agent: str                       # that ran it
+    agent: str                       # the agent that ran it
     first: Count                     # its first stage
     last: Count                      # the stage after its last one
     run_s: Seconds = 0.0             # its runs, on the clock of its agent
@@ -54,8 +54,8 @@ class Span(msgspec.Struct, kw_only=True):
     """The path of one request. Times are nanoseconds on the clock of the agent that owns it; 0 means never."""
 
     request: RequestId
-    stream: str                      # that it is of
-    model: str                       # that it asks for
+    stream: str                      # the stream that submitted it
+    model: str                       # the model that it asks for
     priority: Priority               # larger runs first
     captured_ns: Nanoseconds                 # when the sensor was read
     submitted_ns: Nanoseconds                # when the frame was received
@@ -64,8 +64,8 @@ class Span(msgspec.Struct, kw_only=True):
     ran_on: str = ""                 # the agent whose result counted; of a chain, its last
     offloaded_to: str = ""           # the last peer that was asked, if any; of a chain, its last
     legs: list[LegRun] = []          # of the chain that it was sent along; empty: it ran whole
-    guarded: bool = False            # offloaded while the own fallback could still make the deadline
-    guard_fired: bool = False        # the own fallback was started
+    guarded: bool = False            # offloaded while the fallback at home could still meet the deadline
+    guard_fired: bool = False        # the fallback at home was started
     queued_ns: Nanoseconds = 0               # entered the local queue
     sent_ns: Nanoseconds = 0                 # left for the peer
     received_ns: Nanoseconds = 0             # reached the peer, as seen from here; of a chain, its first
@@ -75,12 +75,12 @@ class Span(msgspec.Struct, kw_only=True):
     ended_ns: Nanoseconds = 0                # completed, late or failed
     run_s: Finite = 0.0               # duration of the run that counted; of a chain, of its runs on peers
     peer_held_s: Finite = 0.0         # receipt to answer, on the peer's clock; of a chain, all peers together
-    preempted: Count = 0             # times that its run at home was set aside for a more urgent one
-    aside_s: Finite = 0.0             # of the time between start and finish at home, how long it was set aside
+    preempted: Count = 0             # times that a more urgent run preempted its run at home
+    aside_s: Finite = 0.0             # time between start and finish at home for which it was preempted
     predicted_s: Finite = 0.0         # latency expected when it was routed
     other: str = ""                  # next best agent when it was routed; recorded for a sample
     other_s: Finite = 0.0             # latency expected of that agent
-    batch: AtOnce = 1                # inputs of the run that counted, this one among them
+    batch: BatchSize = 1                # inputs of the run that counted, this one included
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Literal["open"] = "open"        # how it ended
     reason: str = ""                 # why it failed
@@ -92,6 +92,6 @@ class Span(msgspec.Struct, kw_only=True):
 
     @property
     def asked(self) -> list[str]:
-        """The peers that it was sent to last; of a chain, all of them."""
+        """The peer that it was sent to last; for a chain, all its peers."""
         away = [leg.agent for leg in self.legs if leg.agent != self.request.agent]
         return away or ([self.offloaded_to] if self.offloaded_to else [])

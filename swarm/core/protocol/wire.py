@@ -1,9 +1,9 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
 """Wire codec: frame 0 is a MessagePack header, raw little-endian tensors follow; small ones lie in the header.
 
-A header is bounded in size, and decoded and checked against its type in one pass, which takes a third of the time that
-decoding first and checking then does. Nothing is executed, nothing is unpickled, and no length in a header is believed
-before it is compared with what came.
+A header is bounded in size. It is decoded and checked against its type in one pass, which takes a third of the time of
+two passes. Nothing is executed or unpickled, and every length in a header is compared with the received bytes before it
+is used.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ DTYPES = {
     for name in ("bool", "uint8", "int8", "uint16", "int16", "float16", "uint32", "int32", "float32", "uint64", "int64",
                  "float64")
 }
-"""Element types that travel, with their sizes in bytes."""
+"""Element types that tensors of messages may have, with their sizes in bytes."""
 _NAMES = {np.dtype(code).num: np.dtype(code).name for code in np.typecodes["All"] if np.dtype(code).name in DTYPES}
-"""By numpy's number, which is quicker to look up: an element type may have two."""
+"""Names by numpy's type number, which is faster to look up. An element type may have two numbers."""
 LITTLE_ENDIAN = sys.byteorder == "little"
 Buffer = bytes | memoryview
 
@@ -51,27 +51,27 @@ class TensorHeader(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True):
-    """What has come of the peer's bulk lane: piggybacked on any message that goes there."""
+    """The receiver's state of a bulk lane, sent back to its sender with any message."""
 
-    number: Count                      # of the newest bulk message that came
-    held_s: Seconds                    # since it came
+    number: Count                      # of the newest bulk message that was received
+    held_s: Seconds                    # since that message
     lost: Count                        # numbers that were skipped so far
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What every message carries."""
+    """The header of every message."""
 
     v: int
     swarm: str
     sender: str
     boot: Count
     body: Body
-    budget_s: Seconds | None = None    # what is left of the deadline, if there is one
+    budget_s: Seconds | None = None    # time left until the deadline, if there is one
     tensors: list[TensorHeader] = []
     number: Count = 0                  # of the bulk lane's messages to this peer, from 1 on
     transfer: Count = 0                # not 0: the tensors follow in chunks under this id
     receipt: Receipt | None = None
-    inline: list[bytes] = []           # small tensors, where a frame of their own would cost more than their copy
+    inline: list[bytes] = []           # small tensors: a frame of their own would cost more than the copy
 
 
 class _Version(msgspec.Struct):
@@ -84,7 +84,7 @@ _DECODER = msgspec.msgpack.Decoder(Envelope)
 
 
 class WireError(ValueError):
-    """A message that is not what it says; `cause` is a short word to count by."""
+    """An invalid message; `cause` is a short word to count by."""
 
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(f"{cause}: {detail:.200}")
@@ -94,26 +94,26 @@ class WireError(ValueError):
 def encode(envelope: Envelope, tensors: Sequence[NDArray[Any]] = ()) -> list[Buffer]:
     """Frames of a message: the header, which must announce the tensors, then the bytes of each, not copied.
 
-    tensors: as `contiguous` gives them; none, where they are inline or follow in chunks.
+    tensors: as `contiguous` returns them; none if they are inline or follow in chunks.
     """
     return [_ENCODER.encode(envelope), *[buffer_of(t) for t in tensors]]
 
 
 def header(envelope: Envelope) -> bytes:
-    """The one frame of a message that has no others."""
+    """The header frame of a message without other frames."""
     return _ENCODER.encode(envelope)
 
 
 def with_crc(header: bytes) -> bytes:
-    """A header as it travels, with its CRC-32 behind it. Flipped bits of tensors are for keys and TCP to find."""
+    """A header followed by its CRC-32. Flipped bits of tensors are left to encryption and TCP to detect."""
     return header + zlib.crc32(header).to_bytes(CRC_BYTES, "little")
 
 
 def without_crc(frame: Buffer) -> memoryview:
-    """The header in a first frame. Raises: WireError `checksum` where it is not what was sent, `header` if too long."""
+    """The header in a first frame. Raises: WireError `checksum` if it was corrupted, `header` if it is too long."""
     whole = memoryview(frame)
     if len(whole) > MAX_HEADER_BYTES + CRC_BYTES:
-        raise WireError("header", f"{len(whole)} bytes, at most {MAX_HEADER_BYTES} are taken")
+        raise WireError("header", f"{len(whole)} bytes, at most {MAX_HEADER_BYTES} are accepted")
     header, seal = whole[:-CRC_BYTES], whole[-CRC_BYTES:]
     if zlib.crc32(header) != int.from_bytes(seal, "little") or len(seal) != CRC_BYTES:
         raise WireError("checksum", f"a header of {len(whole)} bytes")
@@ -121,14 +121,14 @@ def without_crc(frame: Buffer) -> memoryview:
 
 
 def contiguous(tensor: NDArray[Any]) -> NDArray[Any]:
-    """The tensor as it travels: rows after each other, little-endian."""
+    """The tensor in the form of the wire: row-major, little-endian."""
     if tensor.flags.c_contiguous and tensor.dtype.isnative and LITTLE_ENDIAN:
         return tensor
     return np.asarray(tensor, tensor.dtype.newbyteorder("<"), order="C")
 
 
 def header_of(tensor: NDArray[Any]) -> TensorHeader:
-    """How a tensor is announced. Raises: KeyError for an element type that does not travel."""
+    """The header of a tensor. Raises: KeyError for an element type that messages may not have."""
     return TensorHeader(_NAMES[tensor.dtype.num], list(tensor.shape))
 
 
@@ -147,35 +147,35 @@ def decode(frames: Sequence[Buffer]) -> tuple[Envelope, list[NDArray[Any]]]:
     try:
         envelope = _DECODER.decode(frames[0])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        _check_version(frames[0])            # another version's header may well be another
+        _check_version(frames[0])            # another version may have another header
         raise WireError("header", str(error)) from None
     if envelope.v != PROTOCOL:
-        raise WireError("version", f"protocol {PROTOCOL} is spoken here, not {envelope.v}")
+        raise WireError("version", f"this process speaks protocol {PROTOCOL}, not {envelope.v}")
     sizes = _sizes(envelope.tensors)
     if envelope.transfer:                    # its tensors come in chunks
         if len(frames) > 1 or envelope.inline:
-            raise WireError("tensor", "announced for later, but came at once")
+            raise WireError("tensor", "announced in chunks, but received at once")
         return envelope, []
     parts = envelope.inline or frames[1:]
     if len(envelope.tensors) != len(parts) or (envelope.inline and len(frames) > 1):
-        raise WireError("tensor", f"{len(envelope.tensors)} announced, {len(parts)} came")
+        raise WireError("tensor", f"{len(envelope.tensors)} announced, {len(parts)} received")
     return envelope, [_tensor(h, n, f) for h, n, f in zip(envelope.tensors, sizes, parts, strict=True)]
 
 
 def _check_version(frame: Buffer) -> None:
-    """Raises: WireError `version` for a header of which no more is known than that it is another version's."""
+    """Raises: WireError `version` if a header that cannot be decoded is of another version."""
     try:
         other = _VERSION_DECODER.decode(frame).v
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if other != PROTOCOL:
-        raise WireError("version", f"protocol {PROTOCOL} is spoken here, not {other}")
+        raise WireError("version", f"this process speaks protocol {PROTOCOL}, not {other}")
 
 
 def _sizes(headers: Sequence[TensorHeader]) -> list[int]:
-    """Bytes of each tensor. Nothing is allocated for a message that breaks a limit: that raises WireError."""
+    """Bytes of each tensor. Raises: WireError for a message that breaks a limit, before anything is allocated."""
     if len(headers) > MAX_TENSORS:
-        raise WireError("tensor", f"{len(headers)} announced, at most {MAX_TENSORS} are taken")
+        raise WireError("tensor", f"{len(headers)} announced, at most {MAX_TENSORS} are accepted")
     sizes: list[int] = []
     for h in headers:
         most = DTYPES.get(h.dtype, 0)
@@ -186,9 +186,9 @@ def _sizes(headers: Sequence[TensorHeader]) -> list[int]:
             if n < 0:
                 raise WireError("tensor", f"{h.dtype} {h.shape}")
             empty |= n == 0
-            most *= n or 1               # numpy counts so, also past a zero; Python's integers do not overflow
+            most *= n or 1               # as numpy checks sizes: zeros are left out; Python's integers do not overflow
         if most > MAX_TENSOR_BYTES:
-            raise WireError("tensor", f"{h.dtype} {h.shape} is beyond {MAX_TENSOR_BYTES} bytes")
+            raise WireError("tensor", f"{h.dtype} {h.shape} is larger than {MAX_TENSOR_BYTES} bytes")
         sizes.append(0 if empty else most)
     if sum(sizes) > MAX_TENSOR_BYTES:
         raise WireError("tensor", f"over {MAX_TENSOR_BYTES} bytes in all")
@@ -203,9 +203,9 @@ def _tensor(header: TensorHeader, size: int, frame: Buffer) -> NDArray[Any]:
 
 
 def checked(tensor: NDArray[Any]) -> NDArray[Any]:
-    """A tensor from the wire, read-only. Raises: WireError for a bool that is neither."""
+    """A tensor from the wire, read-only. Raises: WireError for a bool that is neither 0 nor 1."""
     if tensor.dtype.kind == "b" and tensor.size and tensor.view(np.uint8).max() > 1:
-        raise WireError("tensor", "a bool is 0 or 1")
+        raise WireError("tensor", "a bool must be 0 or 1")
     if tensor.flags.writeable:
         tensor.flags.writeable = False
     return tensor

@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
-"""World protocol: what a body senses and does, and what a perception means.
+"""World protocol: sensors, observations and commands of a body, and the results of perception.
 
 Frames of reference: the world frame is right-handed, x east, y north, z up, metres, radians.
 The body frame has x ahead and y to the left; a heading of 0 looks along the world's x.
@@ -41,7 +41,7 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     mount_x_m: Finite                # ahead of the base's centre
     mount_z_m: Metres                # above the floor
     pitch_deg: PitchDegrees          # negative looks down
-    latency_s: Seconds = 0.0         # from the light to the frame
+    latency_s: Seconds = 0.0         # from exposure to the frame
 
     @property
     def focal_px(self) -> float:
@@ -54,7 +54,7 @@ class Lidar(msgspec.Struct, frozen=True, kw_only=True):
 
     beams: BeamCount
     range_m: Metres
-    latency_s: Seconds = 0.0         # from the beams to the scan
+    latency_s: Seconds = 0.0         # from measurement to the scan
 
     def angles_rad(self) -> NDArray[np.float32]:
         """Beam directions in the body frame, shape [beams]."""
@@ -62,16 +62,16 @@ class Lidar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorSuite(msgspec.Struct, frozen=True, kw_only=True):
-    """The sensors of one robot, as its body states them when it joins; None where the body has no such sensor."""
+    """The sensors of one robot, as its body states them when it joins; None: the body has no such sensor."""
 
     camera: Camera | None = None
     lidar: Lidar | None = None
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one robot senses at one instant.
+    """The sensor readings of one robot at one instant.
 
-    scan: float32 [beams], metres, the lidar's range where nothing is hit.
+    scan: float32 [beams], metres; the lidar's range for a beam that hits nothing.
     frame: uint8 [height, width, 3], RGB, or None between two frames.
     """
 
@@ -86,7 +86,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """A velocity command; when older than `ttl_s` the robot stops by itself."""
+    """A velocity command. The robot stops by itself when the command is older than `ttl_s`."""
 
     v_mps: Finite
     w_radps: Finite
@@ -94,9 +94,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A robot's statement to the world about its mission. The world judges it and answers with a verdict, one word.
+    """A robot's statement to the world about its mission. The world judges it and answers with a verdict of one word.
 
-    The scenario decides which kinds there are and which values each kind has.
+    The scenario defines the kinds of reports and the values of each kind.
     """
 
     kind: Word
@@ -121,7 +121,7 @@ class Detections(msgspec.Struct, frozen=True, tag="detections"):
 
 
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
-    """A class per cell of the frame, row-major, `height * width` bytes. The model fixes what each class means."""
+    """A class per cell of the frame, row-major, `height * width` bytes. The model defines the classes."""
 
     height: Count
     width: Count
@@ -137,7 +137,7 @@ class Mask(msgspec.Struct, frozen=True, tag="mask"):
 
 
 Outcome = Detections | Mask
-"""What a model's task makes of its outputs; this travels, feature maps do not."""
+"""The result of a model's post-processing. Outcomes travel between robots, feature maps do not."""
 
 
 class Perceived(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Board(Strict, frozen=True, kw_only=True):
-    """A computer class. `speed` is relative to the host that profiled the cards: run times are divided by it."""
+    """A computer class. `speed` is relative to the host that profiled the cards: run times are divided by `speed`."""
 
     speed: dict[Precision, Speed]    # of fp32 and int8
     memory_mb: Annotated[int, Meta(ge=1, le=10_000_000)]             # in all
@@ -26,5 +26,5 @@ class Board(Strict, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1, le=64)] = 1                   # of ONNX Runtime, within each run
     own_share: Share = 0.25          # of its executors, kept for the robot's own streams as far as these need it
     busy_poll_s: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.0       # polling before it sleeps; needs a spare core
-    providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("cpu",)        # what runs models, best first
+    providers: Annotated[tuple[Provider, ...], Meta(min_length=1)] = ("cpu",)        # execution providers, best first
     emulated: bool = True            # False: the machine as it is

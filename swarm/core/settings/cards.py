@@ -1,4 +1,4 @@
-"""Model cards: what is known of a model, written as `NAME/card.json` in a store; its files lie there by their hash."""
+"""Model cards: the data about a model, in `NAME/card.json` in a store. The store names the model's files by hash."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import msgspec
 
 Precision = Literal["fp32", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-"""What a variant computes in; boards differ in how fast they are at each. Float16 graphs compute in fp32 on a CPU."""
+"""The arithmetic of a variant. Each board has a speed for each. Float16 graphs compute in fp32 on a CPU."""
 
 Provider = Literal["tensorrt", "cuda", "cpu"]
-"""What runs a model; in a list, the order of preference."""
+"""An execution provider of ONNX Runtime. Lists of them are in order of preference."""
 
 ITEM_BYTES = {
     "bool": 1, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "float16": 2, "uint32": 4, "int32": 4, "float32": 4,
     "uint64": 8, "int64": 8, "float64": 8,
 }
-"""Size of one element, by numpy's name of its type."""
+"""Bytes of one element, by numpy's name of its type."""
 
 BATCH_AXIS = "at_once"
-"""Name of the first axis of a graph's inputs and outputs that may have any size: so many inputs run at once."""
+"""Name of the batch axis: the first axis of a graph's inputs and outputs, if its size is free."""
 
 AGREEMENT = "agreement"
 """Metric of models without labels: likeness of a variant's outputs to the original's, 0..1; the original has 1."""
@@ -44,7 +44,7 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RunTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Measured distribution of one run, milliseconds, one intra-op thread on the host that made the card."""
+    """Measured run times, in milliseconds, with one intra-op thread on the host that made the card."""
 
     quantiles_ms: list[float]        # 21 values at 0, 5, ..., 100 %
     runs: int
@@ -59,7 +59,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class SizeError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a detector errs on true boxes whose height lies within [from_px, to_px)."""
+    """Errors of a detector on true boxes whose height lies within [from_px, to_px)."""
 
     from_px: float
     to_px: float
@@ -67,27 +67,27 @@ class SizeError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     precision: float
     centre_std_px: float
     size_std_px: float
-    truths: int                      # how many boxes the figures stand on
+    truths: int                      # number of true boxes in the sample
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A contiguous piece of a variant's graph, a file of its own; tensors bear their names in the whole graph."""
+    """A contiguous piece of a variant's graph, in a file of its own. Tensors keep their names of the whole graph."""
 
     sha256: str
     bytes: int
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     macs: int                        # multiply-accumulates of one run
-    memory_bytes: int                # resident growth of one loaded session
+    memory_bytes: int                # growth of resident memory by one loaded session
     run_time: RunTime
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What decided that a variant may stand for its parent."""
+    """The accuracy check by which a variant may replace its parent."""
 
     metric: str
     value: float
-    floor: float                     # the parent's value less what may be lost
+    floor: float                     # the parent's value less the permitted loss
 
     @property
     def passed(self) -> bool:
@@ -95,29 +95,29 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One form of the network: its file by its hash, what it scores and how long it takes."""
+    """One form of the network: the hash of its file, its metrics and its run times."""
 
     precision: Precision
     sha256: str
     bytes: int
-    memory_bytes: int                # resident growth of one loaded session
+    memory_bytes: int                # growth of resident memory by one loaded session
     metrics: dict[str, float]
     run_time: RunTime
     error_model: list[SizeError] = []
-    stages: list[Stage] = []         # in order; empty: it is run whole only
+    stages: list[Stage] = []         # in order; empty: it runs whole only
     parent: str = ""                 # the variant it was made from
     gate: Gate | None = None         # None: an original
-    way: str = ""                    # how it was made from its parent
-    providers: list[Provider] = []   # what may run it; empty: any
-    batch: int = 1                   # inputs that it takes at once at most, along the first axis
-    batch_times: dict[int, RunTime] = {}     # of so many inputs at once, as far as it was measured
+    way: str = ""                    # the method that made it from its parent
+    providers: list[Provider] = []   # providers that may run it; empty: all
+    batch: int = 1                   # largest batch, along the first axis
+    batch_times: dict[int, RunTime] = {}     # run times by batch size, for the sizes that were measured
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model, its variants and how they were made."""
 
     name: str
-    task: str                        # which of models/tasks/ pre- and post-processes; empty: tensors as they are
+    task: str                        # the file of models/tasks/ that pre- and post-processes; empty: plain tensors
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     parameters: int
@@ -125,25 +125,26 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ir_version: int
     primary_metric: str              # key into every variant's metrics
     variants: dict[str, Variant]
-    made_by: str                     # the command that makes it again
+    made_by: str                     # the command that reproduces it
     made_with: dict[str, str]        # seeds, frames, versions, minutes
     macs: int = 0                    # multiply-accumulates of one run of the original; 0: not counted
-    operators: dict[str, int] = {}   # how often each occurs in the original
-    dynamic_axes: dict[str, int] = {}    # axes that were symbolic, and the sizes they are bound to
+    operators: dict[str, int] = {}   # count of each operator in the original
+    dynamic_axes: dict[str, int] = {}    # axes that were symbolic, and the sizes that they were set to
 
 
 def crossing(card: Card, variant: str, k: int) -> list[TensorSpec]:
-    """What is alive between stage k-1 and stage k, 0 < k < number of stages, in order of appearance.
+    """The tensors that cross the boundary between stages k-1 and k, in order of appearance.
 
-    These are tensors that a later stage takes, from the graph's inputs or from earlier stages, and outputs of the graph
-    that are made already. At 0 they are the inputs, at the number of stages the outputs.
+    These are the inputs of later stages that come from the graph's inputs or from earlier stages, and outputs of the
+    graph that earlier stages have made. k = 0: the graph's inputs; k = number of stages: its outputs.
+    Raises: ValueError if there is no boundary k.
     """
     stages = card.variants[variant].stages
     if not 0 <= k <= len(stages):
         raise ValueError(f"{card.name} {variant} has {len(stages)} stages, no boundary {k}")
     needed = {spec.name for stage in stages[k:] for spec in stage.inputs} | {spec.name for spec in card.outputs}
-    there = [*card.inputs, *(spec for stage in stages[:k] for spec in stage.outputs)]
-    return [spec for spec in _unique(there) if spec.name in needed]
+    available = [*card.inputs, *(spec for stage in stages[:k] for spec in stage.outputs)]
+    return [spec for spec in _unique(available) if spec.name in needed]
 
 
 def _unique(specs: Sequence[TensorSpec]) -> list[TensorSpec]:

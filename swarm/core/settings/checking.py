@@ -1,6 +1,6 @@
-"""Plain data is checked against a type; a mistake is told in plain English.
+"""Checks plain data against a type, and explains a mistake in plain English.
 
-The line names file and key, what is wrong with the value, and what would be right.
+The message names file and key, what is wrong with the value, and what is valid.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PATH = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
 class Place(NamedTuple):
-    """A place in plain data: its path as people write it, the value there, and the type that it must have."""
+    """A place in plain data: its path as people write it, the value there, and the required type."""
 
     path: str
     value: Any
@@ -43,7 +43,7 @@ def check(raw: Any, kind: type[T], where: str) -> T: ...
 
 
 @overload
-def check(raw: Any, kind: Any, where: str) -> Any: ...          # Annotated is no type
+def check(raw: Any, kind: Any, where: str) -> Any: ...          # Annotated is not a type
 
 
 def check(raw: Any, kind: Any, where: str) -> Any:
@@ -59,7 +59,7 @@ def check(raw: Any, kind: Any, where: str) -> Any:
 
 
 def complaint(error: str, raw: Any, kind: Any) -> tuple[str, str, str]:
-    """Key (empty: the whole value), what is wrong, and what would be right.
+    """Key (empty: the whole value), what is wrong, and what is valid.
 
     error: the text of a msgspec.ValidationError, raised when `raw` was converted to `kind`.
     """
@@ -80,13 +80,13 @@ def shown(value: Any) -> str:
 
 
 def nearest(name: str, names: Collection[str], known: str) -> str:
-    """The names that exist, and the one that was probably meant. known: what they are called, like `known keys`."""
+    """The names that exist, and the one that was probably meant. known: the noun for them, like `known keys`."""
     near = difflib.get_close_matches(name, names, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"{known}: {', '.join(names) or 'none'}"
 
 
 def _explain(text: str, place: Place, of_key: bool) -> tuple[str, str]:
-    """What is wrong at a place, and what would be right."""
+    """What is wrong at a place, and what is valid."""
     value, kind = place.value, place.kind
     match = re.search(r"(unknown|required) field `(.*)`", text)
     if match:
@@ -96,8 +96,8 @@ def _explain(text: str, place: Place, of_key: bool) -> tuple[str, str]:
         return f"the key {match[2]!r} is missing", f"it needs {match[2]}"
     if text.startswith("Invalid enum value"):
         choices = [_word(one) for one in _choices(get_args(_bare(kind))[0] if of_key else kind)]
-        given = text.removeprefix("Invalid enum value ")
-        return f"{given} is not a choice", ("only " if len(choices) == 1 else "one of ") + ", ".join(choices)
+        invalid = text.removeprefix("Invalid enum value ")
+        return f"{invalid} is not a choice", ("only " if len(choices) == 1 else "one of ") + ", ".join(choices)
     match = re.match(r"Expected `(.*)`, got `(\w+)`", text)
     if match:
         want = " or ".join(KINDS.get(word, word) for word in match[1].split(" | "))
@@ -115,7 +115,7 @@ def _explain(text: str, place: Place, of_key: bool) -> tuple[str, str]:
 
 
 def _range(value: Any, sign: str, bound: str, of: str) -> tuple[str, str]:
-    """of: what a length counts; empty: the value itself is out of its range."""
+    """of: the unit of a length; empty: the value itself is out of its range."""
     want = f"{SIGNS[sign]} {bound} {of}".rstrip()
     if of:
         return f"it has {len(value)} {of}", want
@@ -125,7 +125,7 @@ def _range(value: Any, sign: str, bound: str, of: str) -> tuple[str, str]:
 
 
 def _find(raw: Any, kind: Any, path: str) -> Place:
-    """Follow a msgspec error path. `[...]` in it is any value of a map: the first that does not fit its type."""
+    """Follow a msgspec error path. `[...]` in it stands for the first value of a map that does not fit its type."""
     place = Place("", raw, kind)
     for match in PATH.finditer(path):
         place = _step(place, match)
@@ -152,7 +152,7 @@ def _step(at: Place, match: re.Match[str]) -> Place:
 
 
 def _bare(kind: Any) -> Any:
-    """A type without its bounds and without `| None` and `| Literal`: what has parts."""
+    """A type without its bounds and without `| None` and `| Literal`: the type that has parts."""
     if get_origin(kind) is Annotated:
         return _bare(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
@@ -169,5 +169,5 @@ def _choices(kind: Any) -> list[Any]:
 
 
 def _word(choice: Any) -> str:
-    """A choice as a file has it."""
+    """A choice as files write it."""
     return str(choice).lower() if isinstance(choice, bool) else str(choice)

@@ -1,12 +1,12 @@
-"""The one error that a user can cause: a file of its own, since whatever can refuse input stands on it alone."""
+"""The one error that a user can cause. It has a file of its own, because all code that refuses input imports it."""
 
 from __future__ import annotations
 
 
 class BadInput(ValueError):
-    """A user's mistake: one line that says what is wrong, where, and what would be right; the command exits with 2.
+    """A user's mistake: one line that says what is wrong, where, and what is valid; the command exits with 2.
 
-    Args: where: file and key, or the option. what: what is wrong with it. want: what would be right.
+    Args: where: file and key, or the option. what: what is wrong with it. want: what is valid.
     """
 
     def __init__(self, where: str, what: str, want: str = "") -> None:

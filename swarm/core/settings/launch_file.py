@@ -1,4 +1,4 @@
-"""What a launch file says: fleet, streams, faults, and what the run must meet."""
+"""Launch files: fleet, streams, faults, and rules that the run must meet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     name: FleetName                  # of the fleet
     count: Annotated[int, Meta(ge=1)]        # robots
     board: str                       # their class of computer
-    kind: str = ""                   # of robot; empty: the fleet's name where that is a kind, else rover
+    kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
     spawn: list[tuple[float, float]] = []    # x and y of each, metres; empty: the scenario chooses
 
@@ -31,7 +31,7 @@ class StreamOn(Strict, frozen=True, kw_only=True):
 
     name: FleetName                  # of the stream
     on: list[str]                    # fleets
-    model: str                       # that each request asks for
+    model: str                       # the model that each request asks for
     rate_hz: RateHz                  # requests per second of each robot
     deadline_s: Deadline             # from capture to result
     priority: Priority = 0           # larger runs first
@@ -43,10 +43,10 @@ class StreamOn(Strict, frozen=True, kw_only=True):
 
 
 class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that breaks, once or at a rate: exactly one kind; `core/policy/faults.py` says what it needs.
+    """A fault to inject, once or at a rate: exactly one kind; `core/policy/faults.py` lists the keys that it needs.
 
-    A name is a process's; a fleet's name, or `any`, stands for one of its robots, drawn by the launch's seed, and in a
-    partition for all of them.
+    A name is the name of a process. A fleet's name, or `any`, stands for one of the robots, drawn by the launch's seed;
+    a fleet's name in a partition stands for all of its robots.
     """
 
     at_s: float | None = None        # either: seconds since the streams began
@@ -78,11 +78,11 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     duration_s: RunSeconds = 60.0    # of the streams
     clock: Literal["real", "virtual"] = "real"       # only `real` exists today
     network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
-    policy: str = "planner"          # that places the streams
+    policy: str = "planner"          # the policy that places the streams
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`
-    faults: list[FaultSpec] = []     # what breaks
+    faults: list[FaultSpec] = []     # the faults to inject
     accept: dict[str, str] = {}      # rules that the run must meet: key of summary.json -> ">= 0.9"
-    boards: dict[str, Board] = {}            # beside those of boards.yaml
+    boards: dict[str, Board] = {}            # in addition to those of boards.yaml
 
     def processes(self) -> list[str]:
         """World, agents in the fleet's order, then the planner if the policy uses one.

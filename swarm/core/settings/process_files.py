@@ -1,4 +1,4 @@
-"""What the file of one process says: `swarm agent FILE`, `swarm planner FILE`, and so on."""
+"""The settings file of one process: `swarm agent FILE`, `swarm planner FILE`, and so on."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Period = Annotated[float, Meta(ge=0.05, le=3600.0)]                  # seconds
 
 
 class ProcessFile(Strict, frozen=True, kw_only=True):
-    """What every process file says: the name of the process, its address, and the other members."""
+    """The keys of all process files: the name of the process, its address, and the other members."""
 
     version: Literal[1]
-    swarm: str                       # name of the swarm: members of another one are refused
+    swarm: str                       # name of the swarm: members of other swarms are refused
     name: Name                       # of this process
     seed: Seed = 0
     bind: str = "127.0.0.1"          # an address, and a port where it must be fixed
     keys: str = ""                   # key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
     security: Security = ""
-    launcher: Member | None = None   # starts the process and collects; None: the roster below
+    launcher: Member | None = None   # it started the process and collects its reports; None: use the roster
     roster: list[Member] = []
 
 
 class AgentFile(ProcessFile, frozen=True, kw_only=True):
-    """What `swarm agent FILE` reads."""
+    """The file of `swarm agent FILE`."""
 
     board_name: str
     board: Board
@@ -41,14 +41,14 @@ class AgentFile(ProcessFile, frozen=True, kw_only=True):
     policy: str = "planner"
     behaviour: str = ""              # empty: none
     body: str = "world"              # the member that is the body, or empty
-    team: list[str] = []             # all robots, in order: behaviours divide work by it
+    team: list[str] = []             # all robots, in order: behaviours divide the work by this order
     models: str = ""                 # folder of artefacts; empty: those of the package
-    load: list[str] = []             # models to hold ready beside those of its own streams
-    record: str = ""                 # folder for NAME.npz: every frame with its outcome, written when it has drained
+    load: list[str] = []             # models to keep loaded in addition to those of its own streams
+    record: str = ""                 # folder for NAME.npz: every frame with its outcome, written after the drain
 
 
 class PlannerFile(ProcessFile, frozen=True, kw_only=True):
-    """What `swarm planner FILE` reads."""
+    """The file of `swarm planner FILE`."""
 
     name: Name = "planner"
     ray: RayAddress = "local"          # local | none | address of a cluster
@@ -66,7 +66,7 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
 
 
 class WorldFile(ProcessFile, frozen=True, kw_only=True):
-    """What `swarm world FILE` reads."""
+    """The file of `swarm world FILE`."""
 
     name: Name = "world"
     scenario: str
@@ -76,7 +76,7 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
 
 
 class CollectorFile(ProcessFile, frozen=True, kw_only=True):
-    """What `swarm collector FILE` reads. A launch file says what is run, or fleet, streams and boards here."""
+    """The file of `swarm collector FILE`. It describes the run by a launch file, or by fleet, streams and boards."""
 
     name: Name = "collector"
     out: str                         # the run folder
@@ -84,4 +84,4 @@ class CollectorFile(ProcessFile, frozen=True, kw_only=True):
     fleet: list[FleetSpec] = []      # the robots; their agents must be in the roster
     streams: list[StreamOn] = []     # their requests
     boards: dict[str, Board] = {}    # those of the fleet
-    drain_s: Annotated[float, Meta(ge=0.0, le=3600.0)] | None = None     # for open requests; None: by the deadlines
+    drain_s: Annotated[float, Meta(ge=0.0, le=3600.0)] | None = None     # for open requests; None: by their deadlines

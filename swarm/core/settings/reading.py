@@ -1,4 +1,4 @@
-"""Settings files: YAML in, checked structures out, and back."""
+"""Reads and writes settings files: YAML to checked structures, and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path: Path, kind: type[T]) -> T:
 
 
 def load(path: Path) -> Any:
-    """The YAML of a file as plain data. Raises: BadInput where the file is absent or is not YAML."""
+    """The YAML of a file as plain data. Raises: BadInput if the file cannot be read or is not YAML."""
     try:
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -36,7 +36,7 @@ def parse(text: str) -> Any:
 
 
 def dump(settings: msgspec.Struct) -> str:
-    """Settings as YAML that `read` takes back."""
+    """Settings as YAML that `read` accepts."""
     return yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
 
 

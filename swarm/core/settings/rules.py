@@ -1,7 +1,7 @@
-"""Rules for settings that no range of one value can say: names that exist, distinct names, addresses, security.
+"""Rules for settings beyond the range of one value: names that exist, distinct names, addresses, security.
 
 Ranges and patterns are in the types (protocol/bounds.py). Launch files and process files obey the same rules, so that
-a mistake is told where it was made. Every error names file and key.
+a mistake is reported where it was made. Every error names file and key.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def known(name: str, names: Collection[str], where: str, what: str) -> None:
 
 
 def named(name: str, where: str) -> None:
-    """Raises: BadInput unless it is a name that files and addresses can have."""
+    """Raises: BadInput unless it is a valid name for files and addresses."""
     check(name, Name, where)
 
 
 def unreserved(name: str, where: str) -> None:
-    """Raises: BadInput for the name of a process that is there once."""
+    """Raises: BadInput for a reserved name."""
     if name in RESERVED:
         raise BadInput(where, f"{name!r} is reserved", f"a name other than {', '.join(RESERVED)}")
 
@@ -58,62 +58,63 @@ def distinct(names: Iterable[str], where: str) -> None:
         seen.add(name)
 
 
-def policy(given: str, where: str) -> None:
-    """Raises: BadInput."""
-    if given.partition(":")[0] not in policies.available():
-        known(given, policies.usages(), where, "policy")
+def policy(name: str, where: str) -> None:
+    """Raises: BadInput unless `name` is a policy, with its argument if it takes one."""
+    if name.partition(":")[0] not in policies.available():
+        known(name, policies.usages(), where, "policy")
     try:
-        policies.load(given)
+        policies.load(name)
     except ValueError as error:
-        raise BadInput(where, f"{given[:NAME_MAX]!r} is no policy", str(error)) from None
+        raise BadInput(where, f"{name[:NAME_MAX]!r} is no policy", str(error)) from None
 
 
 # --- boards, streams, addresses ---
 
 
-def board(given: Board, where: str) -> None:
-    """Raises: BadInput. where: file and key of the board, to which `.speed` and the like are added."""
+def board(settings: Board, where: str) -> None:
+    """Raises: BadInput. where: file and key of the board; keys within the board are appended."""
     for precision in PRECISIONS:
         at = f"{where}.speed.{precision}"
-        if precision not in given.speed:
+        if precision not in settings.speed:
             raise BadInput(at, "it is missing", f"a speed for each of {', '.join(PRECISIONS)}")
-        if given.emulated and given.speed[precision] > EMULATED_SPEED_MAX:
-            raise BadInput(at, f"{given.speed[precision]:g} for an emulated board",
+        if settings.emulated and settings.speed[precision] > EMULATED_SPEED_MAX:
+            raise BadInput(at, f"{settings.speed[precision]:g} for an emulated board",
                            f"at most {EMULATED_SPEED_MAX:g}, or this host cannot keep up with it")
 
 
-def streams(given: Sequence[StreamSpec | StreamOn], where: str) -> None:
-    """Raises: BadInput."""
-    distinct((stream.name for stream in given), where)
-    for i, stream in enumerate(given):
+def streams(specs: Sequence[StreamSpec | StreamOn], where: str) -> None:
+    """Raises: BadInput for names that are reserved or used twice."""
+    distinct((stream.name for stream in specs), where)
+    for i, stream in enumerate(specs):
         unreserved(stream.name, f"{where}[{i}].name")
 
 
-def bind(given: str, where: str) -> None:
-    """HOST or HOST:PORT; the bulk lane takes the port after. Raises: BadInput."""
-    host, colon, port = given.partition(":")
+def bind(address: str, where: str) -> None:
+    """Raises: BadInput unless it is HOST or HOST:PORT. The bulk lane uses the next port."""
+    host, colon, port = address.partition(":")
     if not HOST.fullmatch(host) or (colon and not _port(port, 65_534)):
-        raise BadInput(where, f"{given!r} is no address", "HOST, or HOST:PORT with a port from 1 to 65534")
+        raise BadInput(where, f"{address!r} is no address", "HOST, or HOST:PORT with a port from 1 to 65534")
 
 
-def member(given: Member, where: str) -> None:
-    """A process and its addresses. Raises: BadInput."""
-    named(given.name, f"{where}.name")
-    known(given.role, ROLES, f"{where}.role", "role")
-    for lane, address in (("urgent", given.urgent), ("bulk", given.bulk)):
+def member(candidate: Member, where: str) -> None:
+    """Raises: BadInput for a process with an invalid name, role or address."""
+    named(candidate.name, f"{where}.name")
+    known(candidate.role, ROLES, f"{where}.role", "role")
+    for lane, address in (("urgent", candidate.urgent), ("bulk", candidate.bulk)):
         match = ADDRESS.fullmatch(address)
         if match is None or not HOST.fullmatch(match[1]) or match[1] == "*" or not _port(match[2], 65_535):
             raise BadInput(f"{where}.{lane}", f"{address!r} is no address", "tcp://HOST:PORT with a port to 65535")
 
 
 def on_loopback(host: str) -> bool:
-    """Whether what is sent to this host, or received on this address, stays on this machine."""
+    """Whether traffic with this host or address stays on this machine."""
     return host == "localhost" or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
 
 
-def stays_here(given: Member) -> bool:
+def is_local(process: Member) -> bool:
     """Whether both lanes of a process are on this machine."""
-    return all(on_loopback(address.removeprefix("tcp://").partition(":")[0]) for address in (given.urgent, given.bulk))
+    return all(on_loopback(address.removeprefix("tcp://").partition(":")[0])
+               for address in (process.urgent, process.bulk))
 
 
 def _port(digits: str, most: int) -> bool:
@@ -123,82 +124,82 @@ def _port(digits: str, most: int) -> bool:
 # --- files of processes ---
 
 
-def agent_file(given: AgentFile, where: str, behaviours: Collection[str]) -> None:
-    """Raises: BadInput. behaviours: those that there are."""
-    _process(given, where)
-    unreserved(given.name, f"{where}: name")
-    board(given.board, f"{where}: board")
-    streams(given.streams, f"{where}: streams")
-    policy(given.policy, f"{where}: policy")
-    if given.behaviour:
-        known(given.behaviour, behaviours, f"{where}: behaviour", "behaviour")
+def agent_file(file: AgentFile, where: str, behaviours: Collection[str]) -> None:
+    """Raises: BadInput. behaviours: names of all behaviours."""
+    _process(file, where)
+    unreserved(file.name, f"{where}: name")
+    board(file.board, f"{where}: board")
+    streams(file.streams, f"{where}: streams")
+    policy(file.policy, f"{where}: policy")
+    if file.behaviour:
+        known(file.behaviour, behaviours, f"{where}: behaviour", "behaviour")
 
 
-def planner_file(given: PlannerFile, where: str) -> None:
+def planner_file(file: PlannerFile, where: str) -> None:
     """Raises: BadInput."""
-    _process(given, where)
+    _process(file, where)
 
 
-def world_file(given: WorldFile, where: str, scenarios: Collection[str], kinds: Collection[str]) -> None:
-    """Raises: BadInput. scenarios, kinds: those that there are, of robots."""
-    _process(given, where)
-    known(given.scenario, scenarios, f"{where}: scenario", "scenario")
-    distinct((robot.name for robot in given.robots), f"{where}: robots")
-    for i, robot in enumerate(given.robots):
+def world_file(file: WorldFile, where: str, scenarios: Collection[str], kinds: Collection[str]) -> None:
+    """Raises: BadInput. scenarios: names of all scenarios. kinds: all kinds of robots."""
+    _process(file, where)
+    known(file.scenario, scenarios, f"{where}: scenario", "scenario")
+    distinct((robot.name for robot in file.robots), f"{where}: robots")
+    for i, robot in enumerate(file.robots):
         at = f"{where}: robots[{i}]"
         unreserved(robot.name, f"{at}.name")
         known(robot.kind, kinds, f"{at}.kind", "kind of robot")
 
 
-def collector_file(given: CollectorFile, where: str) -> None:
+def collector_file(file: CollectorFile, where: str) -> None:
     """Raises: BadInput."""
-    _process(given, where)
-    if not given.out:
+    _process(file, where)
+    if not file.out:
         raise BadInput(f"{where}: out", "no folder", "the folder that the run is written into")
-    if given.launch and (given.fleet or given.streams or given.boards):
+    if file.launch and (file.fleet or file.streams or file.boards):
         raise BadInput(f"{where}: launch", "a launch file, and fleet, streams or boards beside it", "one of the two")
-    collected(given.fleet, given.streams, given.boards, where)
+    collected(file.fleet, file.streams, file.boards, where)
 
 
 def collected(
-    fleet: Sequence[FleetSpec], given: Sequence[StreamOn], boards: Mapping[str, Board], where: str
+    fleets: Sequence[FleetSpec], specs: Sequence[StreamOn], boards: Mapping[str, Board], where: str
 ) -> None:
-    """The rules for what a collector counts. Raises: BadInput."""
-    distinct((one.name for one in fleet), f"{where}: fleet")
-    for name, one in boards.items():
-        board(one, f"{where}: boards.{name}")
-    for i, one in enumerate(fleet):
-        known(one.board, boards, f"{where}: fleet[{i}].board", "board of this file")
-    streams(given, f"{where}: streams")
-    for i, stream in enumerate(given):
+    """The rules for fleets, streams and boards of a collector's file. Raises: BadInput."""
+    distinct((fleet.name for fleet in fleets), f"{where}: fleet")
+    for name, settings in boards.items():
+        board(settings, f"{where}: boards.{name}")
+    for i, fleet in enumerate(fleets):
+        known(fleet.board, boards, f"{where}: fleet[{i}].board", "board of this file")
+    streams(specs, f"{where}: streams")
+    for i, stream in enumerate(specs):
         for name in stream.on:
-            known(name, [one.name for one in fleet], f"{where}: streams[{i}].on", "fleet")
+            known(name, [fleet.name for fleet in fleets], f"{where}: streams[{i}].on", "fleet")
 
 
-def _process(given: ProcessFile, where: str) -> None:
-    """The rules for what every process file says."""
-    if not 1 <= len(given.swarm) <= SWARM_MAX or not given.swarm.isprintable():
-        raise BadInput(f"{where}: swarm", f"{given.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
-    bind(given.bind, f"{where}: bind")
-    if given.launcher is not None:
-        member(given.launcher, f"{where}: launcher")
-    distinct((one.name for one in given.roster), f"{where}: roster")
-    for i, one in enumerate(given.roster):
-        member(one, f"{where}: roster[{i}]")
-    _security(given, where)
+def _process(file: ProcessFile, where: str) -> None:
+    """The rules for the keys of all process files."""
+    if not 1 <= len(file.swarm) <= SWARM_MAX or not file.swarm.isprintable():
+        raise BadInput(f"{where}: swarm", f"{file.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
+    bind(file.bind, f"{where}: bind")
+    if file.launcher is not None:
+        member(file.launcher, f"{where}: launcher")
+    distinct((process.name for process in file.roster), f"{where}: roster")
+    for i, process in enumerate(file.roster):
+        member(process, f"{where}: roster[{i}]")
+    _security(file, where)
 
 
-def _security(given: ProcessFile, where: str) -> None:
+def _security(file: ProcessFile, where: str) -> None:
     """Plaintext is for this machine only, unless the file allows it in words."""
-    if given.keys and given.security:
-        raise BadInput(f"{where}: security", f"{given.security}, and keys beside it", "one of the two")
-    if given.keys or given.security:
+    if file.keys and file.security:
+        raise BadInput(f"{where}: security", f"{file.security}, and keys beside it", "one of the two")
+    if file.keys or file.security:
         return
     want = "keys: FOLDER (see `swarm keys --help`), or security: plaintext"
-    if not on_loopback(given.bind.partition(":")[0]):
-        raise BadInput(f"{where}: bind", f"{given.bind} is beyond this machine, and there are no keys", want)
-    away = {"launcher": given.launcher} if given.launcher is not None else {}
-    away |= {f"roster[{i}]": one for i, one in enumerate(given.roster)}
-    for key, one in away.items():
-        if not stays_here(one):
-            raise BadInput(f"{where}: {key}", f"{one.name} is beyond this machine, and there are no keys", want)
+    if not on_loopback(file.bind.partition(":")[0]):
+        raise BadInput(f"{where}: bind", f"{file.bind} is beyond this machine, and there are no keys", want)
+    members = {"launcher": file.launcher} if file.launcher is not None else {}
+    members |= {f"roster[{i}]": process for i, process in enumerate(file.roster)}
+    for key, process in members.items():
+        if not is_local(process):
+            raise BadInput(f"{where}: {key}", f"{process.name} is beyond this machine, and there are no keys", want)

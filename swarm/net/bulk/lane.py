@@ -1,4 +1,4 @@
-"""The bulk lane of one process, both ways: windows and chunks out, receipts and whole messages in.
+"""The bulk lane of one process in both directions: it sends windows of chunks, and receives receipts and messages.
 
 For all peers it performs the steps of `sender.py`, hands chunks to `receiver.py`, sends receipts with the next message
 or alone, and checks periodically for late messages and silent peers.
@@ -25,7 +25,7 @@ from swarm.net.loop import Loop, Timer
 
 RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message to carry it
 RECEIPT_BYTES = 64 << 10             # after this many bytes it does not wait
-LOOK_NS = ns(0.25)                   # period of the checks for silence and lateness
+CHECK_NS = ns(0.25)                  # period of the checks for silence and lateness
 
 Undelivered = Callable[[str, Hashable, str], None]
 
@@ -48,22 +48,22 @@ class Bulk:
         self._incoming: dict[str, Incoming] = {}
         self._numbers: dict[str, int] = {}           # last numbers sent to peers that have left
         self._receipts: Timer | None = None
-        self._look_timer = loop.every(LOOK_NS, self._look)
+        self._check_timer = loop.every(CHECK_NS, self._check)
         self.undelivered = 0                         # messages accepted and dropped later
 
     def join(self, name: str, link: LinkEstimator) -> None:
         self._outgoing[name] = Outgoing(link, self._numbers.get(name, 0))
 
     def leave(self, name: str) -> None:
-        """Forget a peer: messages that wait for it are dropped, and so are transfers that it has begun."""
+        """Forget a peer. Messages that wait for it and transfers that it has begun are dropped."""
         self._incoming.pop(name, None)
-        gone = self._outgoing.pop(name, None)
-        if gone is not None:
-            self._numbers[name] = gone.window.number
-            self._tell(name, gone.unreachable())
+        outgoing = self._outgoing.pop(name, None)
+        if outgoing is not None:
+            self._numbers[name] = outgoing.window.number
+            self._report_dropped(name, outgoing.on_unreachable())
 
     def close(self) -> None:
-        self._look_timer.cancel()
+        self._check_timer.cancel()
         if self._receipts is not None:
             self._receipts.cancel()
         self._outgoing.clear()
@@ -72,7 +72,7 @@ class Bulk:
     def statistics(self) -> dict[str, QueueStatistics]:
         return {name: outgoing.statistics() for name, outgoing in self._outgoing.items()}
 
-    # --- out ---
+    # --- sending ---
 
     def send(
         self, to: str, body: Body, tensors: Sequence[NDArray[Any]], size: int, budget_s: float | None = None,
@@ -80,12 +80,12 @@ class Bulk:
     ) -> bool:
         """Send now or when the window allows. False: the queue is full, or the peer cannot be reached.
 
-        tensors: contiguous, of `size` bytes together. head_bytes: of the header, if it is large.
+        tensors: contiguous, of `size` bytes in total. head_bytes: size of the header, if it is large.
         """
         outgoing, now = self._outgoing[to], self._loop.clock.now_ns()
         if (budget_s is None or budget_s > 0) and outgoing.is_open(size + head_bytes, now):
             if not self._write(to, "bulk", body, tensors, budget_s, outgoing.window.number + 1):
-                outgoing.unreachable()
+                outgoing.on_unreachable()
                 return False
             outgoing.window.on_sent(size + head_bytes, now)
             return True
@@ -94,7 +94,7 @@ class Bulk:
             return False
         dropped = self._perform(to, outgoing, outgoing.next_steps(now))
         others = [drop for drop in dropped if drop.queued is not queued]
-        self._tell(to, others)
+        self._report_dropped(to, others)
         return len(others) == len(dropped)
 
     def cancel(self, to: str, tag: Hashable) -> bool:
@@ -105,31 +105,31 @@ class Bulk:
         self._send_next(to, outgoing)
         return True
 
-    def receipted(self, sender: str, receipt: Receipt, now: int) -> None:
-        """A peer reports what it received. Raises: WireError."""
+    def on_receipt(self, sender: str, receipt: Receipt, now: int) -> None:
+        """A peer sent a receipt. Raises: WireError."""
         outgoing = self._outgoing.get(sender)
         if outgoing is not None:
             outgoing.window.on_receipt(receipt, now)
             self._send_next(sender, outgoing)
 
-    def refused(self, sender: str, transfer: int) -> None:
-        """A peer does not accept a transfer."""
+    def on_refused(self, sender: str, transfer: int) -> None:
+        """A peer refused a transfer."""
         outgoing = self._outgoing.get(sender)
         if outgoing is not None:
-            self._tell(sender, outgoing.refused(transfer))
+            self._report_dropped(sender, outgoing.on_refused(transfer))
             self._send_next(sender, outgoing)
 
     def _send_next(self, to: str, outgoing: Outgoing) -> None:
-        self._tell(to, self._perform(to, outgoing, outgoing.next_steps(self._loop.clock.now_ns())))
+        self._report_dropped(to, self._perform(to, outgoing, outgoing.next_steps(self._loop.clock.now_ns())))
 
     def _perform(self, to: str, outgoing: Outgoing, steps: Iterable[Step]) -> list[Dropped]:
-        """Perform the steps. Returns dropped messages: all that waited, if the peer cannot be reached any more."""
+        """Perform the steps. Returns the dropped messages: all that wait, if the peer can no longer be reached."""
         dropped: list[Dropped] = []
         for step in steps:
             if isinstance(step, Dropped):
                 dropped.append(step)
             elif not self._send(to, step):
-                return [*dropped, *outgoing.unreachable(None if isinstance(step, SendEnd) else step.queued)]
+                return [*dropped, *outgoing.on_unreachable(None if isinstance(step, SendEnd) else step.queued)]
         return dropped
 
     def _send(self, to: str, step: SendWhole | SendChunk | SendEnd) -> bool:
@@ -145,56 +145,56 @@ class Bulk:
             case SendEnd(transfer):
                 return self._write(to, "bulk", msg.TransferEnded(transfer=transfer))
 
-    def _tell(self, to: str, dropped: Sequence[Dropped]) -> None:
+    def _report_dropped(self, to: str, dropped: Sequence[Dropped]) -> None:
         self.undelivered += len(dropped)
         for drop in dropped:
             if drop.queued.tag is not None:
                 self._loop.post(partial(self._undelivered, to, drop.queued.tag, drop.reason))
 
-    # --- in ---
+    # --- receiving ---
 
-    def received(self, envelope: Envelope, size: int, now: int) -> None:
-        """A numbered message of a peer; strangers are ignored. Raises: WireError `number`."""
+    def on_message(self, envelope: Envelope, size: int, now: int) -> None:
+        """A numbered message of a peer was received; strangers are ignored. Raises: WireError `number`."""
         if envelope.sender in self._outgoing:
-            self._from(envelope).received(envelope.number, size, now)
+            self._from(envelope).on_message(envelope.number, size, now)
 
-    def announced(self, envelope: Envelope, now: int) -> None:
-        """A message whose tensors follow."""
+    def on_announcement(self, envelope: Envelope, now: int) -> None:
+        """A message was received whose tensors follow in chunks."""
         try:
-            self._from(envelope).announce(envelope, now)
+            self._from(envelope).on_announcement(envelope, now)
         except WireError as error:
             self._refuse_transfer(envelope.sender, envelope.transfer, error)
 
-    def chunk(self, envelope: Envelope, chunk: msg.Chunk, tensors: list[NDArray[Any]], now: int) -> Complete | None:
-        """A chunk came. Returns the message, if it was the last chunk."""
+    def on_chunk(self, envelope: Envelope, chunk: msg.Chunk, tensors: list[NDArray[Any]], now: int) -> Complete | None:
+        """A chunk was received. Returns the message, if it was the last chunk."""
         try:
             if len(tensors) != 1 or tensors[0].dtype != np.uint8:
                 raise WireError("chunk", f"{len(tensors)} tensors, one of bytes is expected")
-            return self._from(envelope).chunk(chunk, buffer_of(tensors[0]), now)
+            return self._from(envelope).on_chunk(chunk, buffer_of(tensors[0]), now)
         except WireError as error:
             self._refuse_transfer(envelope.sender, chunk.transfer, error)
             return None
 
-    def ended(self, envelope: Envelope, transfer: int) -> None:
-        """A peer sends no more of a transfer."""
-        self._from(envelope).end(transfer)
+    def on_end(self, envelope: Envelope, transfer: int) -> None:
+        """A peer stopped a transfer before its end."""
+        self._from(envelope).on_end(transfer)
 
     def receipt_for(self, name: str) -> Receipt | None:
-        """The receipt that is owed to a peer, for an envelope that is sent to it now."""
+        """The receipt that a peer is due, for an envelope that is sent to it now. None: no receipt is due."""
         incoming = self._incoming.get(name)
         return incoming.receipt(self._loop.clock.now_ns()) if incoming is not None and incoming.owes_receipt else None
 
     def receipt_sent(self, name: str) -> None:
-        """A message was sent to a peer, with the receipt that was owed to it."""
+        """A message was sent to a peer, with the receipt that was due."""
         incoming = self._incoming.get(name)
         if incoming is not None:
             incoming.receipt_sent()
 
     def acknowledge(self, name: str, *, at_once: bool) -> None:
-        """Have the receipt that is owed to a peer sent: with the next message, or alone."""
+        """Send the receipt that a peer is due: with the next message, or alone."""
         incoming = self._incoming.get(name)
         if incoming is None or not incoming.owes_receipt:
-            return                                   # the handler's answer carried it
+            return                                   # the handler's answer has carried it
         if at_once or incoming.unreceipted_bytes >= RECEIPT_BYTES:
             self._write(name, "urgent", msg.Credit())
         elif self._receipts is None:
@@ -219,13 +219,13 @@ class Bulk:
             if incoming.owes_receipt:
                 self._write(name, "urgent", msg.Credit())
 
-    # --- from time to time ---
+    # --- periodically ---
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Restart the window of silent peers, drop late messages, give up transfers that make no progress."""
         now = self._loop.clock.now_ns()
         for name, incoming in list(self._incoming.items()):
-            for transfer in incoming.stale(now):
+            for transfer in incoming.drop_stale(now):
                 self._refuse_transfer(name, transfer, WireError("idle", f"transfer {transfer} of {name}: no progress"))
         if self._receipts is None:
             self._send_receipts()                    # receipts that could not be sent

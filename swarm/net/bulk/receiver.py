@@ -16,8 +16,8 @@ from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Buffer, Envelope, Receipt
 from swarm.core.units import ns, seconds
 
 MOST_TRANSFERS = 4                   # open at once from one peer
-IDLE_NS = ns(10.0)                   # a transfer without progress for this long is given up
-AFTER_LOSS_NS = ns(1.0)                  # or for this long, if a message was lost since then: perhaps its last chunk
+IDLE_NS = ns(10.0)                   # a transfer without progress for this long is dropped
+AFTER_LOSS_NS = ns(1.0)              # or for this long, if a message was lost since: it may have been the last chunk
 
 
 class _Transfer:
@@ -44,16 +44,16 @@ class Incoming:
 
     def __init__(self, boot: int) -> None:
         self.boot = boot
-        self.unreceipted_bytes = 0            # received since the last receipt
-        self.owes_receipt = False        
+        self.unreceipted_bytes = 0       # received since the last receipt
+        self.owes_receipt = False
         self._number = self._lost = self._at_ns = 0
         self._lost_ns = -1               # when a loss was last seen
         self._open: dict[int, _Transfer] = {}
 
-    def received(self, number: int, size: int, now: int) -> None:
-        """A bulk message of `size` bytes. Raises: WireError `number` if it was received before."""
+    def on_message(self, number: int, size: int, now: int) -> None:
+        """A bulk message of `size` bytes was received. Raises: WireError `number` unless its number is a new one."""
         if number <= self._number:
-            raise WireError("number", f"{number} came after {self._number}")
+            raise WireError("number", f"{number} received after {self._number}")
         if self._number:                 # earlier messages are not lost: we may have started after the peer
             missed = number - self._number - 1
             self._lost += missed
@@ -63,7 +63,7 @@ class Incoming:
         self.owes_receipt = True
 
     def receipt(self, now: int) -> Receipt | None:
-        """The receipt to send, until `receipt_sent`; None: none is owed."""
+        """The receipt to send, until `receipt_sent` is called; None: no receipt is due."""
         if not self.owes_receipt:
             return None
         return Receipt(self._number, seconds(max(0, now - self._at_ns)), self._lost)
@@ -72,8 +72,8 @@ class Incoming:
         """The receipt was sent."""
         self.owes_receipt, self.unreceipted_bytes = False, 0
 
-    def announce(self, envelope: Envelope, now: int) -> None:
-        """A transfer begins. Raises: WireError `transfer`."""
+    def on_announcement(self, envelope: Envelope, now: int) -> None:
+        """A transfer begins. Raises: WireError `transfer` if it is open already or would exceed a limit."""
         size = sum(h.bytes for h in envelope.tensors)
         if envelope.transfer in self._open:
             raise WireError("transfer", f"{envelope.transfer} is open already")
@@ -81,7 +81,7 @@ class Incoming:
             raise WireError("transfer", f"{size} bytes beside {len(self._open)} transfers of {self.open_bytes} bytes")
         self._open[envelope.transfer] = _Transfer(envelope, now)
 
-    def chunk(self, chunk: Chunk, piece: Buffer, now: int) -> Complete | None:
+    def on_chunk(self, chunk: Chunk, piece: Buffer, now: int) -> Complete | None:
         """The next bytes of a transfer. Returns the message, if they were the last.
 
         Raises: WireError `chunk` if it is repeated, out of order, too long, empty or of no open transfer.
@@ -105,12 +105,12 @@ class Incoming:
         del self._open[chunk.transfer]
         return Complete(transfer.envelope, [checked(t) for t in transfer.tensors], transfer.begun_ns)
 
-    def end(self, transfer: int) -> None:
-        """The peer sends no more of this transfer."""
+    def on_end(self, transfer: int) -> None:
+        """The peer stopped this transfer before its end."""
         self._open.pop(transfer, None)
 
-    def stale(self, now: int) -> list[int]:
-        """Give up transfers without progress for too long. Returns their ids."""
+    def drop_stale(self, now: int) -> list[int]:
+        """Drop transfers that made no progress for too long. Returns their ids."""
         stale = [key for key, t in self._open.items()
                  if now - t.moved_ns >= (AFTER_LOSS_NS if self._lost_ns > t.moved_ns else IDLE_NS)]
         for key in stale:
@@ -119,5 +119,5 @@ class Incoming:
 
     @property
     def open_bytes(self) -> int:
-        """Allocated for open transfers."""
+        """Bytes allocated for open transfers."""
         return sum(t.nbytes for transfer in self._open.values() for t in transfer.tensors)

@@ -1,8 +1,8 @@
 """The bulk lane to one peer: a bounded queue, chunks, cancellation.
 
-Deterministic: messages and receipts in, steps to perform out; the bulk lane performs them. A message that fits the
-window travels whole. A larger one is announced and follows in chunks; between two chunks a more urgent message may go
-first, and the rest may be cancelled.
+Deterministic: messages and receipts in, steps out; the bulk lane performs the steps. A message that fits the window is
+sent whole. A larger one is announced and follows in chunks; between two chunks a more urgent message may go first, and
+the rest may be cancelled.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from swarm.net.bulk.window import CHUNK_BYTES, Window
 
 QUEUE_BYTES = 16 << 20               # waiting for one peer; a single larger message is accepted when nothing waits
 QUEUE_MESSAGES = 64
-MOST_STARTED = 4                     # transfers under way at once
-CHUNKS_PER_WINDOW = 4                # so that the link has work while a receipt is on its way
-MOST_REMEMBERED = 8                  # transfers that were sent in full and may yet be refused
+MOST_STARTED = 4                     # transfers in progress at once
+CHUNKS_PER_WINDOW = 4                # so that the link stays busy while a receipt is on its way
+MOST_REMEMBERED = 8                  # transfers that were sent in full and may still be refused
 
 
 class QueueStatistics(msgspec.Struct, frozen=True):
-    """One peer's bulk queue: what waits and is in flight now, and counts since the peer was joined."""
+    """One peer's bulk queue: its present state, and counts since the peer joined."""
 
     waiting: int
     waiting_bytes: int
@@ -34,7 +34,7 @@ class QueueStatistics(msgspec.Struct, frozen=True):
     full: int                        # messages not accepted because the queue was full
     dropped: dict[str, int]          # by reason
     silences: int                    # times that no receipt came in time
-    lost: int                        # messages that the peer never got
+    lost: int                        # messages that the peer did not receive
 
 
 class Outgoing:
@@ -45,11 +45,11 @@ class Outgoing:
         self._waiting: list[QueuedMessage] = []                     # most urgent first
         self._waiting_bytes = self._order = self._full = 0
         self._dropped: collections.Counter[str] = collections.Counter()
-        self._unended: list[int] = []                        # transfers whose end the peer was not told yet
+        self._unended: list[int] = []                        # stopped transfers whose end was not sent yet
         self._sent: collections.deque[QueuedMessage] = collections.deque(maxlen=MOST_REMEMBERED)      # in full
 
     def put(self, queued: QueuedMessage) -> bool:
-        """Accept a message. False: the queue is full."""
+        """Queue a message. False: the queue is full."""
         full = len(self._waiting) >= QUEUE_MESSAGES or self._waiting_bytes + queued.size > QUEUE_BYTES
         if full and self._waiting:
             self._full += 1
@@ -61,16 +61,16 @@ class Outgoing:
         return True
 
     def is_open(self, size: int, now: int) -> bool:
-        """Whether a message of this size may be sent whole now, past the queue: nothing waits, and it fits the window.
+        """Whether a message of this size may be sent whole now: nothing waits, and the message fits the window.
 
-        The caller sends it under the next number, and calls `window.on_sent`.
+        The caller sends it with the next number, and calls `window.on_sent`.
         """
-        if self._waiting or self._unended or self.window.rests(now):
+        if self._waiting or self._unended or self.window.must_drain(now):
             return False
         return size <= self.window.bytes and self.window.fits(size)
 
     def next_steps(self, now: int) -> Iterator[Step]:
-        """The steps to perform now, one by one; they end when the window is full or nothing waits."""
+        """The steps to perform now, one by one, until the window is full or nothing waits."""
         yield from self._ends()
         while self._waiting:
             first = self._waiting[0]
@@ -78,7 +78,7 @@ class Outgoing:
                 yield self._drop(first, "late")
                 yield from self._ends()
                 continue
-            if self.window.rests(now):
+            if self.window.must_drain(now):
                 return
             queued = self._next()
             in_chunks = queued.transfer or queued.left > self.window.bytes
@@ -92,8 +92,8 @@ class Outgoing:
         found = next((p for p in self._waiting if p.tag == tag), None)
         return [self._drop(found, "cancelled")] if found is not None else []
 
-    def refused(self, transfer: int) -> list[Dropped]:
-        """The peer does not accept this transfer, which may have been sent in full already."""
+    def on_refused(self, transfer: int) -> list[Dropped]:
+        """The peer refused this transfer, which may have been sent in full already."""
         found = next((p for p in self._waiting if transfer and p.transfer == transfer), None)
         if found:
             return [self._drop(found, "refused")]
@@ -103,15 +103,15 @@ class Outgoing:
         self._dropped["refused"] += len(sent)
         return [Dropped(p, "refused") for p in sent]
 
-    def unreachable(self, unsent: QueuedMessage | None = None) -> list[Dropped]:
-        """The connection is closed: drop `unsent` and all that waits, and wait for nothing in flight."""
-        gone = [p for p in self._waiting if p is not unsent] + ([unsent] if unsent else [])
-        self._dropped["unreachable"] += len(gone)
-        self._unended += [p.transfer for p in gone if p.transfer]
+    def on_unreachable(self, unsent: QueuedMessage | None = None) -> list[Dropped]:
+        """The connection is closed: drop `unsent` and all waiting messages; expect no receipt for those in flight."""
+        dropped = [p for p in self._waiting if p is not unsent] + ([unsent] if unsent else [])
+        self._dropped["unreachable"] += len(dropped)
+        self._unended += [p.transfer for p in dropped if p.transfer]
         self._waiting.clear()
         self._waiting_bytes = 0
         self.window.forget()
-        return [Dropped(p, "unreachable") for p in gone]
+        return [Dropped(p, "unreachable") for p in dropped]
 
     def statistics(self) -> QueueStatistics:
         return QueueStatistics(
@@ -120,7 +120,7 @@ class Outgoing:
         )
 
     def _next(self) -> QueuedMessage:
-        """The most urgent message. If it would start one transfer too many: the most urgent transfer under way."""
+        """The most urgent message. If it would start one transfer too many: the most urgent transfer in progress."""
         first = self._waiting[0]
         if not first.transfer and first.left > self.window.bytes:
             started = [p for p in self._waiting if p.transfer]
@@ -136,7 +136,7 @@ class Outgoing:
         return SendWhole(queued, self.window.on_sent(queued.size, now))
 
     def _piece(self, queued: QueuedMessage, now: int) -> SendWhole | SendChunk | None:
-        """The announcement, then chunk after chunk; the last chunk takes the message from the queue."""
+        """The announcement, then chunk after chunk; the last chunk removes the message from the queue."""
         if not queued.transfer:
             if not self.window.fits(queued.head_bytes):
                 return None
@@ -160,7 +160,7 @@ class Outgoing:
         return step
 
     def _drop(self, queued: QueuedMessage, reason: str) -> Dropped:
-        """The next steps end its transfer, if one has begun."""
+        """Remove a message from the queue. The next steps end its transfer, if one has begun."""
         self._waiting.remove(queued)
         self._waiting_bytes -= queued.size
         self._dropped[reason] += 1
@@ -169,7 +169,7 @@ class Outgoing:
         return Dropped(queued, reason)
 
     def _ends(self) -> Iterator[SendEnd]:
-        """Ends of transfers that the peer was not told; an end stays until it could be sent."""
+        """Ends of stopped transfers. An end stays here until it was sent."""
         while self._unended:
             yield SendEnd(self._unended[0])
             del self._unended[0]

@@ -12,7 +12,7 @@ from swarm.core.units import NEVER_NS
 
 
 class QueuedMessage:
-    """A message that waits for its turn, and how much of it was sent."""
+    """A message in the queue, and the progress of its transfer."""
 
     __slots__ = ("body", "deadline_ns", "head_bytes", "left", "offset", "order", "size", "tag", "tensor", "tensors",
                  "transfer")
@@ -20,7 +20,7 @@ class QueuedMessage:
     def __init__(
         self, body: Body, tensors: Sequence[NDArray[Any]], deadline_ns: int | None, tag: Hashable, head_bytes: int = 0
     ) -> None:
-        """tensors: contiguous. deadline_ns: own clock; None: never late. head_bytes: of the header, if it is large."""
+        """tensors: contiguous. deadline_ns: own clock; None: never late. head_bytes: size of the header, if large."""
         self.body, self.tensors, self.deadline_ns, self.tag = body, tensors, deadline_ns, tag
         self.head_bytes, self.left = head_bytes, sum(t.nbytes for t in tensors)
         self.size = head_bytes + self.left
@@ -62,7 +62,7 @@ class SendEnd(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A message that will not arrive, and why: late | cancelled | refused | unreachable."""
+    """A message that will not arrive. reason: late | cancelled | refused | unreachable."""
 
     queued: QueuedMessage
     reason: str

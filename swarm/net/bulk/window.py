@@ -1,8 +1,8 @@
-"""What is in flight to one peer on the bulk lane: a window sized by the measured link, receipts, and silence.
+"""Tracks the messages in flight to one peer on the bulk lane: a window sized by the measured link, and receipts.
 
-At most the link's window is in flight, so that an urgent message on the other lane waits little longer than 10 ms
-behind it. The peer reports loss (numbers that it did not receive). Silence only makes the window small, since a peer
-that does not read looks the same as a link that carries nothing.
+At most one window is in flight, so that an urgent message on the other lane waits little longer than 10 ms behind it.
+The peer reports loss (numbers that it did not receive). Silence only makes the window small, because a peer that does
+not read looks the same as a link that carries nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from swarm.core.protocol.wire import Receipt, WireError
 from swarm.core.units import ns, seconds
 
 IN_FLIGHT = 32                       # messages
-CHUNK_BYTES = 4096                   # the smallest chunk, but for the end of a tensor; less tells nothing of a rate
-REST_NS = ns(2.0)                    # this often at least nothing is in flight for a moment, to measure the empty path
+CHUNK_BYTES = 4096                   # the smallest chunk, except at the end of a tensor; less cannot measure a rate
+DRAIN_NS = ns(2.0)                   # at least this often the window is drained, to measure the empty link
 SILENCE_S = 1.0                      # without a receipt; doubles with each further silence
 
 
@@ -25,27 +25,27 @@ class _InFlight(NamedTuple):
     size: int
     sent_ns: int
     delivered: int                   # bytes acknowledged when it was sent
-    opening: bool                    # sent before the first receipt since nothing was in flight
+    opening: bool                    # sent before the first receipt since the window was empty
 
 
 class Window:
     """The window of one peer.
 
-    number: of the last message that was sent to this peer before; a peer accepts no number twice.
+    number: number of the last message that was sent to this peer; a peer accepts no number twice.
     """
 
     def __init__(self, link: LinkEstimator, number: int = 0) -> None:
         self.number = number
         self.in_flight_bytes = 0
         self.silences = 0                                    # times that no receipt came in time
-        self.lost = 0                                        # messages that the peer never got
+        self.lost = 0                                        # messages that the peer did not receive
         self._link = link
         self._in_flight: collections.deque[_InFlight] = collections.deque()
         self._delivered = 0                                  # bytes
         self._cap_bytes = WINDOW_BYTES[1]                    # of the window; small after a silence
         self._silent = 0                                     # silences since the last receipt
         self._progress_ns = 0                                # of the last receipt, or of the first in flight
-        self._rested_ns = 0                                  # when a message was last sent with nothing in flight
+        self._drained_ns = 0                                 # when a message was last sent with nothing in flight
         self._opening = True                                 # no receipt has come since then
 
     @property
@@ -58,12 +58,12 @@ class Window:
         """Whether nothing is in flight."""
         return not self._in_flight
 
-    def rests(self, now: int) -> bool:
-        """Whether all that is in flight must arrive before more is sent."""
-        return bool(self._in_flight) and now - self._rested_ns >= REST_NS
+    def must_drain(self, now: int) -> bool:
+        """Whether all messages in flight must arrive before more are sent."""
+        return bool(self._in_flight) and now - self._drained_ns >= DRAIN_NS
 
     def fits(self, size: int) -> bool:
-        """Whether a message of this size may be sent now; one message always may."""
+        """Whether a message of this size may be sent now; with nothing in flight any may."""
         within = self.in_flight_bytes + size <= self.bytes and len(self._in_flight) < IN_FLIGHT
         return not self._in_flight or within
 
@@ -71,14 +71,14 @@ class Window:
         """A message is sent now. Returns its number."""
         self.number += 1
         if not self._in_flight:
-            self._progress_ns = self._rested_ns = now
+            self._progress_ns = self._drained_ns = now
             self._opening = True
         self._in_flight.append(_InFlight(self.number, size, now, self._delivered, self._opening))
         self.in_flight_bytes += size
         return self.number
 
     def on_receipt(self, receipt: Receipt, now: int) -> None:
-        """The peer reports what it received. Raises: WireError `receipt` for messages that were never sent."""
+        """The peer sent a receipt. Raises: WireError `receipt` for messages that were never sent."""
         if receipt.number > self.number or receipt.lost > receipt.number:
             raise WireError("receipt", f"of number {receipt.number}, {receipt.lost} lost; {self.number} were sent")
         newest: _InFlight | None = None
@@ -96,7 +96,7 @@ class Window:
         self._measure(newest, now - newest.sent_ns - ns(receipt.held_s))
 
     def check_silence(self, now: int) -> None:
-        """Where no receipt came for too long, nothing in flight is waited for, and the window starts small."""
+        """If no receipt has arrived for too long, forget the messages in flight, and start with a small window."""
         quality = self._link.quality
         patience_s = max(SILENCE_S, 4 * (quality.rtt_s + self.in_flight_bytes / quality.bytes_per_s))
         if not self._in_flight or now - self._progress_ns < ns(patience_s) << min(self._silent, 3):
@@ -107,16 +107,16 @@ class Window:
         self.forget()
 
     def forget(self) -> None:
-        """Wait for nothing that is in flight."""
+        """Expect no receipt for the messages in flight."""
         self._in_flight.clear()
         self.in_flight_bytes = 0
 
     def _measure(self, newest: _InFlight, took_ns: int) -> None:
         """Delivery rate: bytes that were acknowledged between a message's sending and its receipt.
 
-        Source: Cheng et al., Delivery Rate Estimation, draft-cheng-iccrg-delivery-rate-estimation. Until the first
-        receipt since nothing was in flight, the round trip is no part of the transfer and is subtracted; a small
-        message sent in that time measures the round trip (as BBR does: Cardwell et al., ACM Queue 14(5), 2016).
+        Source: Cheng et al., Delivery Rate Estimation, draft-cheng-iccrg-delivery-rate-estimation. For messages sent
+        before the first receipt since the window was empty, the round trip is not part of the transfer and is
+        subtracted; a small one of them measures the round trip (as in BBR: Cardwell et al., ACM Queue 14(5), 2016).
         """
         size, took_s = self._delivered - newest.delivered, max(seconds(took_ns), 0.0)
         if size <= CHUNK_BYTES:

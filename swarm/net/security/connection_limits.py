@@ -1,12 +1,12 @@
-"""The connections of one bound socket: failed handshakes are counted, a connection that fills our memory is cut.
+"""Watches the connections of one bound socket: counts failed handshakes, and closes connections that fill our memory.
 
-A connection that ends before its handshake is complete is no error: a peer that stops while it connects looks the same
-as a stranger that says nothing and is cut. It is counted as broken off. A handshake that we reject (no key, a wrong
-key, another protocol) is counted as refused.
+A connection that ends before its handshake is complete is not an error: a peer that stops while it connects looks the
+same as a silent stranger whose connection times out. It is counted as broken off. A handshake that we reject (no key, a
+wrong key, another protocol) is counted as refused.
 
-ZeroMQ keeps all frames of a message until the last one has arrived, and its high-water mark counts whole messages: a
-message without an end would fill the memory. ZeroMQ holds the bytes that the kernel has received on a connection, less
-those still in the kernel's buffer, less those that we took from the socket.
+ZeroMQ keeps all frames of a message until the last one has arrived, and its high-water mark counts whole messages, so a
+message without an end would fill the memory. The bytes that ZeroMQ holds are those that the kernel has received on the
+connection, less those still in the kernel's buffer, less those that we read from the socket.
 """
 
 from __future__ import annotations
@@ -26,31 +26,32 @@ from swarm.core.units import ns, seconds
 from swarm.net.loop import Loop
 from swarm.net.sockets import waiting
 
-LOOK_NS = ns(0.1)
-HELD_BYTES = {"urgent": 4 << 20, "bulk": 16 << 20}   # per connection; the window of an honest peer is half of it
+CHECK_NS = ns(0.1)
+MAX_HELD_BYTES = {"urgent": 4 << 20, "bulk": 16 << 20}   # per connection; the window of an honest peer is half of it
 FRAME_BYTES = 64                     # upper bound of a frame's overhead on the wire: 42 with CURVE
-ALIVE_BYTES_PER_S = 64.0             # upper bound of ZMTP heartbeats
+HEARTBEAT_BYTES_PER_S = 64.0         # upper bound of ZMTP heartbeats
 EVENT = struct.Struct("=Hi")          # as zmq_socket_monitor(3) says; pyzmq's parser would import asyncio: 50 ms
 FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-WORDS = {
+REASONS = {
     int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH): "it has no key",
-    int(zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC): "it expects another key of us",
+    int(zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC): "it expects us to have another key",
 }
-SO_COOKIE = 57                       # tells a connection from a later one under the same descriptor
-NOTHING_LEFT = struct.pack("ii", 1, 0)   # linger 0: the kernel drops its buffers on close
+SO_COOKIE = 57                       # distinguishes a connection from a later one with the same descriptor
+NO_LINGER = struct.pack("ii", 1, 0)  # the kernel drops its buffers on close
 RECEIVED_AT, INFO_BYTES = 128, 256   # of tcpi_bytes_received in struct tcp_info
 
 
 class _Connection:
     def __init__(self, cookie: bytes, since_ns: int) -> None:
-        self.cookie, self.since_ns, self.taken = cookie, since_ns, 0
+        self.cookie, self.since_ns, self.read_bytes = cookie, since_ns, 0
 
 
 class Connections:
     """Watches the connections of a socket that will be bound.
 
-    refuse: told of `handshake` (no key, or a wrong one) and of `over_buffered`, a connection that was cut.
-    broken_off: connections that ended, or were cut, before their handshake was complete.
+    refuse: called for each `handshake` that failed (no key, or a wrong one) and each connection that was closed because
+    it was `over_buffered`.
+    broken_off: connections that ended, or timed out, before their handshake was complete.
     """
 
     def __init__(
@@ -67,17 +68,17 @@ class Connections:
         self._monitor.setsockopt(zmq.LINGER, 0)
         self._monitor.connect(address)
         loop.watch(self._monitor, self._monitored)
-        self._look_timer = loop.every(LOOK_NS, self._look)
+        self._check_timer = loop.every(CHECK_NS, self._check)
 
     def count(self, frame: zmq.Frame, size: int, frames: int) -> None:
-        """Count `size` bytes in `frames` frames that were taken from the socket; `frame` is one of them."""
+        """Count `size` bytes in `frames` frames that were read from the socket; `frame` is one of them."""
         connection = self._open.get(frame.get(zmq.SRCFD)) or self._record(frame.get(zmq.SRCFD))
         if connection is not None:
-            connection.taken += size + frames * FRAME_BYTES
+            connection.read_bytes += size + frames * FRAME_BYTES
 
     def close(self) -> None:
-        """Before the context's sockets are closed."""
-        self._look_timer.cancel()
+        """To be called before the context's sockets are closed."""
+        self._check_timer.cancel()
         self._loop.unwatch(self._monitor)
 
     def _monitored(self) -> None:
@@ -88,11 +89,11 @@ class Connections:
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                 self.broken_off += 1
             else:
-                why = WORDS.get(value, f"protocol error {value:#x}")
+                why = REASONS.get(value, f"protocol error {value:#x}")
                 self._refuse(WireError("handshake", f"a connection to {address.decode()}: {why}"))
 
     def _record(self, descriptor: int) -> _Connection | None:
-        """The record of a connection, made here if the connection is new. None: it is closed already."""
+        """The record of a connection; created if the connection is new. None: the connection is closed already."""
         try:
             with _duplicate(descriptor) as view:
                 cookie = _cookie(view)
@@ -103,36 +104,36 @@ class Connections:
             known = self._open[descriptor] = _Connection(cookie, self._loop.clock.now_ns())
         return known
 
-    def _look(self) -> None:
-        """Forget closed connections; cut those of which ZeroMQ holds too much."""
+    def _check(self) -> None:
+        """Forget closed connections; close those for which ZeroMQ holds too many bytes."""
         now = self._loop.clock.now_ns()
         for descriptor, connection in list(self._open.items()):
             try:
                 received = _received_bytes(descriptor)
-                connection.taken = min(connection.taken, received)   # drop what frames did not need
-                most = HELD_BYTES[self._lane] + int(ALIVE_BYTES_PER_S * seconds(now - connection.since_ns))
-                if received - connection.taken > most:
+                connection.read_bytes = min(connection.read_bytes, received)     # frames had less overhead than assumed
+                most = MAX_HELD_BYTES[self._lane] + int(HEARTBEAT_BYTES_PER_S * seconds(now - connection.since_ns))
+                if received - connection.read_bytes > most:
                     self._examine(descriptor, connection, most)
             except OSError:
                 del self._open[descriptor]
 
     def _examine(self, descriptor: int, connection: _Connection, most: int) -> None:
-        """Cut the connection, unless the excess is still in the kernel's buffer. Raises: OSError if it is closed."""
+        """Close the connection, unless the excess is still in the kernel's buffer. Raises: OSError if it is closed."""
         with _duplicate(descriptor) as view:
             if _cookie(view) != connection.cookie:
                 raise OSError("another connection has its descriptor")
             (unread,) = struct.unpack("i", fcntl.ioctl(view, termios.FIONREAD, bytes(4)))
-            held = _received_bytes(view.fileno()) - unread - connection.taken
+            held = _received_bytes(view.fileno()) - unread - connection.read_bytes
             if held > most:
-                view.setsockopt(kernel.SOL_SOCKET, kernel.SO_LINGER, NOTHING_LEFT)
+                view.setsockopt(kernel.SOL_SOCKET, kernel.SO_LINGER, NO_LINGER)
                 view.shutdown(kernel.SHUT_RDWR)
-                connection.taken += held             # so that it is reported once, though closing takes a moment
+                connection.read_bytes += held        # so that it is reported once, though closing takes a moment
                 self._refuse(WireError("over_buffered", f"{held} bytes of an unfinished message"))
 
 
 def _received_bytes(descriptor: int) -> int:
     """Bytes that the kernel has received so far. Raises: OSError if the connection is closed."""
-    # All four arguments are given: else Python asks the kernel for them.
+    # With all four arguments given, Python does not ask the kernel for them.
     view = kernel.socket(kernel.AF_INET, kernel.SOCK_STREAM, 0, descriptor)
     try:
         info = view.getsockopt(kernel.IPPROTO_TCP, kernel.TCP_INFO, INFO_BYTES)

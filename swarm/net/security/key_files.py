@@ -1,8 +1,8 @@
-"""Keys and the files they are in. CURVE keys in Z85: 40 characters for 32 bytes.
+"""Reads and writes key files. They hold CURVE keys in Z85: 40 characters for 32 bytes.
 
-A file is lines of `key: value`: `name` and `public`, and in a secret file `secret`. Whoever has a secret file is that
-process, so it is refused unless its owner alone may read it; what says who is heard is refused where others may
-write it.
+A file consists of lines `key: value`: `name` and `public`, and in a secret file `secret`. A secret file gives its
+holder the identity of the process, so it is refused unless only its owner may read it. A file with a public key is
+refused if others may write it.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class KeyPair(Key, frozen=True, kw_only=True):
     secret: str
 
     def __repr__(self) -> str:
-        """Without the secret: what is logged is read."""
+        """Without the secret, because others may read logs."""
         return f"KeyPair(name={self.name!r}, public={self.public!r})"
 
     @property
     def key(self) -> Key:
-        """What others may know."""
+        """The public part."""
         return Key(name=self.name, public=self.public)
 
 
@@ -67,7 +67,7 @@ def is_key(text: str) -> bool:
 
 
 def fingerprint(public: str) -> str:
-    """What people compare: 96 bits of the key's SHA-256."""
+    """96 bits of the key's SHA-256, for people to compare."""
     digest = hashlib.sha256(z85.decode(public)).hexdigest()
     return "-".join(digest[i:i + 4] for i in range(0, 24, 4))
 
@@ -76,7 +76,7 @@ def fingerprint(public: str) -> str:
 
 
 def read_pair(path: Path, name: str) -> KeyPair:
-    """The secret file of this process. Raises: BadInput: absent, readable by others, of someone else, not a pair."""
+    """The secret file of this process. Raises: BadInput: absent, readable by others, another user's, or not a pair."""
     found = _read(path, ("name", "public", "secret"), 0o077, {os.geteuid()}, f"make one: swarm keys new {name}")
     pair = KeyPair(**found)
     if pair.name != name:
@@ -87,7 +87,7 @@ def read_pair(path: Path, name: str) -> KeyPair:
 
 
 def read_key(path: Path) -> Key:
-    """A public key's file. Raises: BadInput: absent, writable by others, of someone else, not a key."""
+    """The file of a public key. Raises: BadInput: absent, writable by others, another user's, or not a key."""
     key = Key(**_read(path, ("name", "public"), 0o022, {0, os.geteuid()}, "a file NAME.pub of `swarm keys new`"))
     rules.named(key.name, f"{path}: name")
     if not is_key(key.public):
@@ -96,14 +96,14 @@ def read_key(path: Path) -> Key:
 
 
 def read_enrolled(path: Path) -> Key:
-    """A file of the allow-list, which is called as its owner. Raises: BadInput."""
+    """A file of the allow-list. Raises: BadInput, also if its name is not that of the key's owner."""
     key = read_key(path)
     if key.name != path.stem:
         raise BadInput(str(path), f"it is the key of {key.name!r}", f"a file called {key.name}{PUBLIC}")
     return key
 
 
-def guarded(at: os.stat_result, path: Path, forbidden: int, owners: Collection[int]) -> None:
+def check_permissions(at: os.stat_result, path: Path, forbidden: int, owners: Collection[int]) -> None:
     """Raises: BadInput for a file or folder of another user, or with one of the `forbidden` mode bits."""
     if at.st_uid not in owners:
         raise BadInput(str(path), f"it belongs to user {at.st_uid}", f"chown {os.geteuid()} {path}")
@@ -114,14 +114,14 @@ def guarded(at: os.stat_result, path: Path, forbidden: int, owners: Collection[i
 
 
 def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collection[int], want: str) -> dict[str, str]:
-    """Exactly these fields of a file that is guarded. Errors name lines, never what is in them."""
+    """Exactly these fields of a file, after a check of its permissions. Errors name lines, never their content."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)       # a pipe must not hold us up
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)       # a pipe must not block us
         with open(descriptor, "rb") as file:
             at = os.fstat(descriptor)
             if not stat.S_ISREG(at.st_mode):
                 raise BadInput(str(path), "it is no file", want)
-            guarded(at, path, forbidden, owners)
+            check_permissions(at, path, forbidden, owners)
             text = file.read(FILE_BYTES + 1).decode("ascii")
     except PermissionError as error:
         raise BadInput(str(path), str(error.strerror), f"chown {os.geteuid()} {path}") from None
@@ -134,10 +134,10 @@ def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collectio
         key, colon, value = line.partition(": ")
         if line.strip() and not line.startswith("#"):
             if not colon or key not in fields or key in found:
-                raise BadInput(f"{path}: line {number}", "it is none of what a key file has", f"{', '.join(fields)}")
+                raise BadInput(f"{path}: line {number}", "it is not a line of a key file", f"{', '.join(fields)}")
             found[key] = value.strip()
     if len(text) > FILE_BYTES or len(found) < len(fields):
-        raise BadInput(str(path), "it is not whole, or too long", f"{', '.join(fields)}, as `swarm keys new` writes it")
+        raise BadInput(str(path), "it is incomplete or too long", f"{', '.join(fields)}, as `swarm keys new` writes it")
     return found
 
 
@@ -145,18 +145,18 @@ def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collectio
 
 
 def write_pair(path: Path, pair: KeyPair, durable: bool = True) -> None:
-    """Raises: OSError; FileExistsError where there is one: a secret that is overwritten is lost."""
-    text = f"# Secret key: whoever has this file is {pair.name}.\nname: {pair.name}\n"
+    """Raises: OSError; FileExistsError if the file exists: an overwritten secret would be lost."""
+    text = f"# Secret key: a process with this file can act as {pair.name}.\nname: {pair.name}\n"
     _write(path, f"{text}public: {pair.public}\nsecret: {pair.secret}\n", 0o600, durable)
 
 
 def write_key(path: Path, key: Key, durable: bool = True) -> None:
-    """Raises: OSError; FileExistsError where there is one."""
+    """Raises: OSError; FileExistsError if the file exists."""
     _write(path, f"name: {key.name}\npublic: {key.public}\n", 0o644, durable)
 
 
 def _write(path: Path, text: str, mode: int, durable: bool) -> None:
-    """Whole or not at all. durable: also if the power fails in a moment."""
+    """Write a file completely or not at all. durable: flush it to the disk, in case the power fails."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with open(descriptor, "w", encoding="ascii") as file:

@@ -1,9 +1,9 @@
-"""The key folder, as `swarm keys` and the launcher keep it.
+"""The key folder, as `swarm keys` and the launcher write it.
 
-    NAME.key                        secret and public key of a process, 0600
-    NAME.pub                        its public key, to be carried to others
-    enrolled/NAME.pub               who is heard: processes follow it while they run
-    revoked/NAME.FINGERPRINT.pub    who is no longer heard
+    NAME.key                        secret and public key of a process, mode 0600
+    NAME.pub                        its public key, to be copied to other machines
+    enrolled/NAME.pub               allow-list: processes follow its changes while they run
+    revoked/NAME.FINGERPRINT.pub    keys that are no longer accepted
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class KeyFolder:
         self.path = path
 
     def new(self, name: str, durable: bool = True) -> KeyPair:
-        """Make a process's keys; never in the place of others."""
+        """Make a process's keys. Existing keys are never replaced."""
         rules.named(name, "swarm keys new")
         path = self.path / f"{name}{SECRET}"
         pair = new_pair(name)
         try:
             self._make("")
             write_pair(path, pair, durable)
-            (self.path / f"{name}{PUBLIC}").unlink(missing_ok=True)      # of a secret that is gone
+            (self.path / f"{name}{PUBLIC}").unlink(missing_ok=True)      # its secret key is gone
             write_key(self.path / f"{name}{PUBLIC}", pair.key, durable)
         except FileExistsError:
             raise BadInput(str(path), "it is there already", "another name; or remove it, if nobody needs it") from None
@@ -67,7 +67,10 @@ class KeyFolder:
         return pair
 
     def enrol(self, key: Key, again: bool = False, durable: bool = True) -> bool:
-        """Hear the owner of this key from now on. Returns whether that is new. again: although it was revoked."""
+        """Accept messages of this key's owner from now on. Returns whether that is new.
+
+        again: even if the key was revoked.
+        """
         for other in self._keys(ENROLLED).values():
             if isinstance(other, Key) and (other.name == key.name) != (other.public == key.public):
                 what = f"key {other.fingerprint} is enrolled as {other.name}"
@@ -83,14 +86,14 @@ class KeyFolder:
             for old in revoked:
                 old.unlink()
         except FileExistsError:
-            read_key(path)                           # one that is no key must be looked at by somebody
+            read_key(path)                           # raises if it is not a key, so that a person looks at it
             return False
         except OSError as error:
             raise BadInput(str(path), error.strerror or str(error), "a folder that can be written") from None
         return True
 
     def revoke(self, name: str) -> Key:
-        """Hear the owner of this name's key no more; the key stays on record."""
+        """Accept no more messages of this key's owner; the key stays on record."""
         path = self.path / ENROLLED / f"{name}{PUBLIC}"
         rules.known(name, [at.stem for at in self._keys(ENROLLED)], f"swarm keys revoke {name}", "enrolled key")
         key = read_key(path)
@@ -102,7 +105,7 @@ class KeyFolder:
         return key
 
     def key_of(self, name: str) -> Key:
-        """The public key of a process whose secret one is here."""
+        """The public key of a process whose secret key is in this folder."""
         rules.named(name, "swarm keys enrol")
         return read_pair(self.path / f"{name}{SECRET}", name).key
 
@@ -128,7 +131,7 @@ class KeyFolder:
         return Entry(name=key.name, state=state, secret=secret, fingerprint=key.fingerprint, public_key=key.public)
 
     def _keys(self, sub: str) -> dict[Path, Key | BadInput]:
-        """The public keys of a sub-folder by file, or what is wrong with them; empty if it is absent."""
+        """The public keys of a sub-folder by file, or their errors; empty if it is absent."""
         read = read_enrolled if sub == ENROLLED else read_key
         folder = self.path / sub
         return {path: _tried(lambda at=path: read(at)) for path in (_files(folder, PUBLIC) if folder.exists() else ())}
@@ -140,7 +143,7 @@ class KeyFolder:
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
-    """Files that end so, by name. Raises: BadInput."""
+    """Files with this suffix, sorted by name. Raises: BadInput."""
     try:
         return sorted(folder / name for name in os.listdir(folder) if name.endswith(suffix) and name[0] != ".")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Our own keys and those of the enrolled members, kept up to date while the process runs."""
+"""Our own keys and those of the enrolled members, updated while the process runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 
 from swarm.core.settings.errors import BadInput
-from swarm.net.security.key_files import PUBLIC, SECRET, Key, KeyPair, guarded, read_enrolled, read_pair
+from swarm.net.security.key_files import PUBLIC, SECRET, Key, KeyPair, check_permissions, read_enrolled, read_pair
 from swarm.net.security.key_folder import ENROLLED
 
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What a reload found."""
+    """The result of a reload."""
 
     names: frozenset[str]            # members that were enrolled or revoked, or have another key
     refused: dict[str, str]          # files that cannot be used, and why; each is reported once
@@ -24,8 +24,8 @@ class Change(msgspec.Struct, frozen=True):
 class Keyring:
     """The keys of a key folder (key_folder.py) as one process sees them.
 
-    A file of the allow-list that cannot be used enrols nobody; neither does a folder that other users may write, nor a
-    key that two names claim. Raises: BadInput for the own key, or if there is no allow-list.
+    A file of the allow-list that cannot be used enrols no member; neither does a folder that other users may write, nor
+    a key that two names claim. Raises: BadInput if the own key cannot be used, or if there is no allow-list.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -36,14 +36,14 @@ class Keyring:
         self._refused: dict[str, str] = {}
         self._signature: Signature = ()
         try:
-            guarded(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
+            check_permissions(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
         except OSError as error:
             raise BadInput(str(self._folder), error.strerror or str(error), "enrol somebody: swarm keys enrol NAME"
                            ) from None
-        self.first = self.reload()                   # the result of the first reading
+        self.first_change = self.reload()            # the result of the first reading
 
     def owner(self, public: str) -> str | None:
-        """Name of the member whose key this is; None: no member's."""
+        """Name of the member that owns this key; None: no member does."""
         return self._owners.get(public)
 
     def public(self, name: str) -> str | None:
@@ -60,14 +60,14 @@ class Keyring:
             return Change(frozenset(), {})
         self._signature = signature
         keys, refused = self._read()
-        told = {path: why for path, why in refused.items() if self._refused.get(path) != why}
+        new = {path: why for path, why in refused.items() if self._refused.get(path) != why}
         names = frozenset(name for name, _ in keys.items() ^ self._keys.items())
         self._keys, self._refused = keys, refused
         self._owners = {public: name for name, public in keys.items()}
-        return Change(names, told)
+        return Change(names, new)
 
     def _sign(self) -> Signature:
-        """A value that changes when a file or the folder changes, in content or mode."""
+        """A value that changes when the content or the mode of a file or of the folder changes."""
         try:
             names = sorted(os.listdir(self._folder))
         except OSError as error:                     # no folder: no member is accepted
@@ -79,7 +79,7 @@ class Keyring:
         found: list[tuple[Path, Key]] = []
         refused: dict[str, str] = {}
         try:
-            guarded(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
+            check_permissions(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
             paths = sorted(path for path in self._folder.iterdir() if path.suffix == PUBLIC and path.name[0] != ".")
         except OSError as error:
             return {}, {str(self._folder): f"{self._folder}: {error.strerror}"}
@@ -100,7 +100,7 @@ class Keyring:
 
 
 def _stamp(folder: Path, name: str) -> tuple[str, int, int, int]:
-    """Times and inode of a file; one that cannot be read (a broken link) does not hide the others."""
+    """Times and inode of a file. A file that cannot be read (a broken link) does not hide the others."""
     try:
         at = (folder / name).stat()
     except OSError as error:

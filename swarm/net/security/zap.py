@@ -1,7 +1,7 @@
 """Authentication: CURVE on every connection, an allow-list by ZAP (RFC 27), and each sender bound to its key.
 
 Everything runs in the loop's thread. Our reply to a ZAP request sets the peer's key as the user id of the connection,
-and ZeroMQ attaches it to every message: so a revoked key is refused on open connections, too.
+and ZeroMQ attaches it to every message, so that a revoked key is refused on open connections, too.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ ZAP_ADDRESS = "inproc://zeromq.zap.01"
 DOMAIN = b"swarm"
 MECHANISM = b"CURVE"
 RELOAD_NS = ns(1.0)                  # a revoked key is refused within this time
-HANDSHAKE_MS = 5000                  # a connection that has shown no enrolled key by then is cut
+HANDSHAKE_MS = 5000                  # a connection without a completed handshake is closed then
 
 
 class Authenticator:
     """Authentication for the sockets of one context.
 
-    refuse: told of all refusals, by cause: `unknown_key`, `malformed_key`, `zap`. changed: told of members that were
-    enrolled or revoked, or have another key.
+    refuse: called for each refusal, with the cause `unknown_key`, `malformed_key` or `zap`. changed: called with the
+    members that were enrolled or revoked, or have another key.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Authenticator:
         self._zap.bind(ZAP_ADDRESS)
         loop.watch(self._zap, self._requested)
         self._reload_timer = loop.every(RELOAD_NS, self._reload)
-        self._report(ring.first)
+        self._report(ring.first_change)
 
     def serve(self, socket: zmq.Socket[Any]) -> None:
         """Prepare a socket that will be bound: only enrolled keys are accepted."""
@@ -74,9 +74,9 @@ class Authenticator:
         socket.setsockopt_string(zmq.CURVE_SECRETKEY, own.secret)
 
     def sender_of(self, identity: zmq.Frame) -> str:
-        """The member whose key the message behind this frame came with; its connection need not have a name.
+        """The member that owns the key of this frame's connection. The connection itself may be unnamed.
 
-        Raises: WireError `revoked` if the key is no longer enrolled, `routing_id` if the connection has another name.
+        Raises: WireError `revoked` if the key is no longer enrolled, `routing_id` if it claims another name.
         """
         public = str(identity.get("User-Id"))
         owner = self._ring.owner(public)
@@ -84,11 +84,11 @@ class Authenticator:
             raise WireError("revoked", f"key {public} is no longer enrolled")
         routing_id = identity.bytes
         if routing_id[:1] != UNNAMED and routing_id != owner.encode():
-            raise WireError("routing_id", f"{owner} calls itself {routing_id.decode(errors='replace')!r}")
+            raise WireError("routing_id", f"{owner} claims the name {routing_id.decode(errors='replace')!r}")
         return owner
 
     def close(self) -> None:
-        """Before the context's sockets are closed."""
+        """To be called before the context's sockets are closed."""
         self._reload_timer.cancel()
         self._loop.unwatch(self._zap)
 
@@ -99,15 +99,15 @@ class Authenticator:
         for frames in waiting(self._zap):
             match frames:
                 case [route, b"", b"1.0", request, _, address, _, mechanism, *credentials]:
-                    key = self._admitted(address, mechanism, credentials)
-                    # 300 (try again), not 400 (never): a peer that is enrolled later connects without a restart.
+                    key = self._enrolled_key(address, mechanism, credentials)
+                    # 300 (try again), not 400 (never), so that a peer enrolled later connects without a restart.
                     answer = [b"200", b"OK", key] if key else [b"300", b"not enrolled", b""]
                     self._zap.send_multipart([route, b"", b"1.0", request, *answer, b""])
                 case _:
                     self._refuse(WireError("zap", f"a request of {len(frames)} frames is not of RFC 27"))
 
-    def _admitted(self, address: bytes, mechanism: bytes, credentials: list[bytes]) -> bytes:
-        """The key in Z85 if it is enrolled, else empty."""
+    def _enrolled_key(self, address: bytes, mechanism: bytes, credentials: list[bytes]) -> bytes:
+        """The key in Z85 if it is enrolled, otherwise empty."""
         if mechanism != MECHANISM or len(credentials) != 1 or len(credentials[0]) != 32:
             self._refuse(WireError("zap", f"no CURVE key from {address.decode(errors='replace')}"))
             return b""

@@ -1,8 +1,8 @@
 """The refiner: a process beside the planner that joins a Ray cluster and runs portfolios on request.
 
-Ray holds Python's lock for over a second while it starts (measured: 1.7 s on two cores), and ends the process that
-drives it when its own parts fail. In the planner's process the first would look like the loss of every agent, and the
-second would end the planner. The refiner runs in the planner's session, and ends when its standard input is closed.
+Ray holds Python's lock for over a second while it starts (measured: 1.7 s on two cores), and it ends the process that
+drives it when its own processes fail. In the planner's process the lock would make all agents look lost, and the
+failure would end the planner. The refiner runs in the planner's session, and ends when its standard input is closed.
 Both ends are here: `RefinerProcess` in the planner, `main` in the child.
 """
 
@@ -34,61 +34,61 @@ END_S = 3.0                          # for Ray to end in order
 ENDED = Refined(None, "its process ended", ended=True)
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """A request: refine this. Answered by `Refined`."""
+class Refine(msgspec.Struct, frozen=True):
+    """A request to refine a plan. The answer is `Refined`."""
 
     problem: Problem
     previous: list[Placement]
 
 
-class Up(msgspec.Struct, frozen=True):
-    """Sent once, before any answer: whether the cluster was joined."""
+class Connected(msgspec.Struct, frozen=True):
+    """The result of joining the cluster. Sent once, before any answer."""
 
-    reason: str                      # why it was not; empty: it was
+    reason: str                      # why it failed; empty: it succeeded
 
 
 class RefinerProcess:
     """The planner's end. Its calls block, so they belong in a thread; a portfolio may take `timeout_s`."""
 
     def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S) -> None:
-        """Raises: OSError where no process can be started."""
-        isolated = ["-I"] if sys.version_info < (3, 11) else []      # later ones heed PYTHONSAFEPATH
+        """Raises: OSError if no process can be started."""
+        isolated = ["-I"] if sys.version_info < (3, 11) else []      # later versions obey PYTHONSAFEPATH
         self._child = subprocess.Popen(
             [sys.executable, *isolated, "-m", __name__, address, str(seed), str(timeout_s)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         self._answers = _Stream(self._child.stdout)
-        self._settled = False                        # while Ray starts it cannot be ended in order
+        self._connected = False                      # before that, Ray cannot be ended in an orderly way
 
-    def up(self) -> str:
-        """Wait until the cluster is joined. Returns why it cannot be, or an empty string."""
-        said = self._answers.next(Up)
-        self._settled = True
-        return said.reason if said else ENDED.reason
+    def connect(self) -> str:
+        """Wait until the child has joined the cluster. Returns why it cannot, or an empty string."""
+        answer = self._answers.next(Connected)
+        self._connected = True
+        return answer.reason if answer else ENDED.reason
 
     def refine(self, problem: Problem, previous: list[Placement]) -> Refined:
         """The best of a portfolio, or why there is none."""
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(msgspec.msgpack.encode(Wanted(problem, previous)))
+            self._child.stdin.write(msgspec.msgpack.encode(Refine(problem, previous)))
             self._child.stdin.flush()
         except (OSError, ValueError):                # broken, or closed by us
             return ENDED
         return self._answers.next(Refined) or ENDED
 
     def close(self) -> bool:
-        """End it and its children; at once while Ray is still starting. Returns whether it ended by itself in time."""
+        """End it and its children; at once if Ray is still starting. Returns whether it ended by itself in time."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            below = psutil.Process(self._child.pid).children(recursive=True)
+            descendants = psutil.Process(self._child.pid).children(recursive=True)
             try:
                 if self._child.stdin is not None:
                     self._child.stdin.close()
-                self._child.wait(END_S if self._settled else 0.0)
+                self._child.wait(END_S if self._connected else 0.0)
                 clean = True
             except (OSError, subprocess.TimeoutExpired):
                 self._child.kill()
                 clean = False
-            for process in below:
+            for process in descendants:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             return clean
@@ -96,7 +96,7 @@ class RefinerProcess:
 
 
 class _Stream:
-    """MessagePack values, one after the other; each holds its own length."""
+    """Reads MessagePack values from a pipe, one after the other."""
 
     def __init__(self, pipe: IO[bytes] | None) -> None:
         self._pipe = cast(io.BufferedReader, pipe)
@@ -109,32 +109,32 @@ class _Stream:
                 return msgspec.convert(self._values.unpack(), kind)
             except msgpack.OutOfData:
                 try:
-                    some = self._pipe.read1(READ_BYTES)
+                    data = self._pipe.read1(READ_BYTES)
                 except ValueError:                   # closed by us
                     return None
-                if not some:
+                if not data:
                     return None
-                self._values.feed(some)
+                self._values.feed(data)
 
 
 def main(address: str, seed: int, timeout_s: float) -> None:
     """The child's end: join, then answer until standard input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)     # a terminal's Ctrl-C is the planner's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)     # the planner handles Ctrl-C
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)                                    # what any code prints must not reach the planner as an answer
+    os.dup2(2, 1)                                    # printed text must not reach the planner as an answer
     reason = cluster.connect(address)
 
-    def answer(value: Up | Refined) -> None:
+    def answer(value: Connected | Refined) -> None:
         answers.write(msgspec.msgpack.encode(value))
         answers.flush()
 
-    answer(Up(reason))
-    portfolio, asked = Portfolio(cluster.map, seed, timeout_s), _Stream(sys.stdin.buffer)
-    while not reason and (wanted := asked.next(Wanted)):
-        solution = portfolio.solve(wanted.problem, wanted.previous)
+    answer(Connected(reason))
+    portfolio, requests = Portfolio(cluster.map, seed, timeout_s), _Stream(sys.stdin.buffer)
+    while not reason and (request := requests.next(Refine)):
+        solution = portfolio.solve(request.problem, request.previous)
         answer(Refined(solution, portfolio.statistics().reason))
     clean = cluster.disconnect(END_S - 1.0)
-    os._exit(0 if clean else 1)                      # Ray's threads would hold up an orderly end
+    os._exit(0 if clean else 1)                      # Ray's threads would delay an orderly end
 
 
 if __name__ == "__main__":

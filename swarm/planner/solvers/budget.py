@@ -1,4 +1,4 @@
-"""How long a search may go on: a port, because a clock ends it on one host and a count of work on another.
+"""Limits the duration of a search. It is a port, because a clock ends it on one host and a count of work on another.
 
 Today both hosts count, so that the same problem, seed and budget give the same plan.
 """
@@ -19,7 +19,7 @@ class Budget(Protocol):
 
 
 class CountedBudget:
-    """As much work as the reference host does in `seconds`, whatever the clock says; one evaluation at least."""
+    """The work that the reference host does in `seconds`, independent of the clock; one evaluation at least."""
 
     def __init__(self, seconds: float) -> None:
         self.evaluations = max(1, round(seconds * EVALUATIONS_PER_S))

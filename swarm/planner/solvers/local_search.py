@@ -1,4 +1,4 @@
-"""Greedy construction and iterated local search over assignments, with remembered queue costs."""
+"""Greedy construction and iterated local search over assignments, with cached queue costs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from swarm.planner.instance import Assignment, Instance
 from swarm.planner.options import Option
 from swarm.planner.solvers.budget import Budget
 
-GAIN = 1e-9                      # smaller gains are rounding
-ROUNDS = 1000                    # of moves and swaps per descent at most: it ends even where costs cannot be compared
+GAIN = 1e-9                      # smaller gains are rounding errors
+ROUNDS = 1000                    # of moves and swaps per descent at most, so that it ends even if a cost is NaN
 SWAPS = 200                      # pairs tried per descent at most, so that large problems keep budget for moves
 
 
@@ -21,10 +21,10 @@ class Search:
 
     def __init__(self, instance: Instance, seed: int) -> None:
         self._instance = instance
-        self._budget: Budget | None = None           # of the improvement that is under way
-        self._before = 0                             # evaluations when that began
+        self._budget: Budget | None = None           # of the improvement in progress
+        self._before = 0                             # evaluations when it began
         self._random = draw.stream(seed, "planner search")
-        self._known: dict[tuple[int, ...], float] = {}
+        self._costs: dict[tuple[int, ...], float] = {}
         self._by_agent: list[dict[int, list[int]]] = []
         for options in instance.options:
             at: dict[int, list[int]] = {}
@@ -38,11 +38,11 @@ class Search:
         return sum(self._queue(q) for q in self._queues(assignment))
 
     def greedy(self) -> Assignment:
-        """Streams by priority and tightness, each where it adds least to what is already there."""
+        """Streams by priority and slack, each where it adds least to the cost."""
         return self.repair([None] * len(self._instance.options))
 
     def repair(self, partial: Sequence[int | None]) -> Assignment:
-        """Fill the gaps of an assignment, each where it adds least."""
+        """Fill the gaps of an assignment, each where it adds least to the cost."""
         assignment = list(partial)
         queues: list[list[Option]] = [[] for _ in self._instance.agents]
         for options, n in zip(self._instance.options, assignment, strict=True):
@@ -58,7 +58,7 @@ class Search:
         return tuple(n for n in assignment if n is not None)
 
     def improve(self, start: Assignment, budget: Budget) -> Assignment:
-        """Descend by moves and swaps; then again from disturbed copies of the best, until the budget is spent."""
+        """Descend by moves and swaps; repeat from disturbed copies of the best, until the budget is spent."""
         self._budget, self._before = budget, self.evaluations
         best = self._descend(list(start))
         best_cost = self.cost(best)
@@ -79,7 +79,7 @@ class Search:
         return -options[0].priority, options[0].deadline_s - options[0].idle_s, stream
 
     def _disturbed(self, assignment: list[int]) -> list[int]:
-        """A copy in which a few streams of one costly queue, and some others, are anywhere."""
+        """A copy in which a few streams of one costly queue, and some others, have random options."""
         queues = self._queues(assignment)
         costs = [self._queue(q) for q in queues]
         costly = self._random.choices(queues, [(cost if isfinite(cost) else 0.0) + 1e-3 for cost in costs])[0]
@@ -105,7 +105,7 @@ class Search:
         return assignment
 
     def _move(self, assignment: list[int], queues: list[list[Option]], stream: int) -> bool:
-        """The best other option of one stream, if it is better than the present one."""
+        """Move one stream to its best other option, if that is better than the present one."""
         options = self._instance.options[stream]
         now = options[assignment[stream]]
         rest = [o for o in queues[now.agent] if o is not now]
@@ -129,7 +129,7 @@ class Search:
         return True
 
     def _swap_any(self, assignment: list[int], queues: list[list[Option]], order: list[int]) -> bool:
-        """The first pair of streams that gains by trading places."""
+        """Swap the agents of the first pair of streams that gains by it."""
         tried = 0
         for n, one in enumerate(order):
             for other in order[n + 1:]:
@@ -151,7 +151,7 @@ class Search:
         at_a = [*(o for o in queues[a.agent] if o is not a), new_a]
         at_b = [*(o for o in queues[b.agent] if o is not b), new_b]
         before = self._queue(queues[a.agent]) + self._queue(queues[b.agent])
-        if not before - self._queue(at_a) - self._queue(at_b) > GAIN:     # not a number is no gain
+        if not before - self._queue(at_a) - self._queue(at_b) > GAIN:     # NaN is no gain
             return False
         queues[a.agent], queues[b.agent] = at_a, at_b
         assignment[one], assignment[other] = to_b[0], to_a[0]
@@ -164,14 +164,14 @@ class Search:
         return queues
 
     def _queue(self, options: list[Option]) -> float:
-        """Cost of one agent's queue, remembered."""
+        """Cost of one agent's queue, cached."""
         if not options:
             return 0.0
         key = tuple(sorted(o.number for o in options))
-        cost = self._known.get(key)
+        cost = self._costs.get(key)
         if cost is None:
             self.evaluations += 1
-            cost = self._known[key] = agent_cost(
+            cost = self._costs[key] = agent_cost(
                 self._instance, options[0].agent, sorted(options, key=lambda o: o.number)
             )
         return cost

@@ -1,6 +1,7 @@
-"""Where every stream runs: the best of the baselines, a greedy start and the previous plan, improved by local search.
+"""Places all streams: the best of the baselines, a greedy start and the previous plan, improved by local search.
 
-`place` never returns what it predicts to be worse than the best of its baselines; a change must be worth its churn.
+`place` never returns a solution that it predicts to be worse than the best of its baselines. A change of placement must
+be worth its churn.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from swarm.planner.solvers.budget import Budget, CountedBudget
 from swarm.planner.solvers.local_search import Search
 
 BUDGET_S = 0.02                  # of one search: short enough to be repeated several times a second
-WORTH_ON_TIME = 0.05             # a change is worth it when a stream gains so much of its results on time ...
-WORTH_TOTAL = 0.01               # ... or the weighted throughput so much of what is asked for ...
-WORTH_LATENCY = 0.25             # ... or a stream's p95 latency falls by so much of its deadline
+WORTH_ON_TIME = 0.05             # a change is worth it if a stream's on-time share grows by this much ...
+WORTH_TOTAL = 0.01               # ... or the cost falls by this share of the cost of missing all deadlines ...
+WORTH_LATENCY = 0.25             # ... or a stream's p95 latency falls by this share of its deadline
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
-    """Placements with what they are predicted to achieve. `cost` is the objective: less is better."""
+    """Placements with their predicted performance. `cost` is the objective: less is better."""
 
     placements: list[Placement]
     cost: float
@@ -33,38 +34,38 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     solver: str
     evaluations: int
     baselines: dict[str, float]      # cost of each baseline
-    changed: bool                    # differs from the previous placements
-    unplaced: list[StreamOf] = []    # no agent that is alive and reachable has their model
+    changed: bool                    # whether placements differ from the previous ones
+    unplaced: list[StreamOf] = []    # streams whose model no reachable, living agent has
 
 
 def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget | None = None, seed: int = 0,
           start: str = "best", limit_churn: bool = True) -> Solution:
-    """The best placements found for a problem, close to the previous ones where that costs next to nothing.
+    """The best placements found for a problem, close to the previous ones where that costs little.
 
     The same problem, seed and counted budget give the same placements.
     budget: ends the search; by default `BUDGET_S` of counted work.
-    start: where the search begins: greedy, previous, local, best_single_peer, or the best of these.
+    start: start of the search: greedy, previous, local, best_single_peer, or `best`: the best of these.
     limit_churn: undo changes that gain too little; otherwise the previous placements only break ties.
     """
     instance = Instance(problem, previous)
     search = Search(instance, seed)
     baselines = {name: make(instance) for name, make in BASELINES.items()}
-    kept = search.repair(instance.previous)
-    starts: dict[str, Assignment] = {"greedy": search.greedy(), "previous": kept}
+    unchanged = search.repair(instance.previous)
+    starts: dict[str, Assignment] = {"greedy": search.greedy(), "previous": unchanged}
     starts.update(local=baselines["local"], best_single_peer=baselines["best_single_peer"])
-    ahead = min(starts, key=lambda name: (search.cost(starts[name]), name))
-    first = ahead if start == "best" else start
+    best_start = min(starts, key=lambda name: (search.cost(starts[name]), name))
+    first = best_start if start == "best" else start
     improved = search.improve(starts[first], budget or CountedBudget(BUDGET_S))
-    best = min(improved, starts[ahead], key=search.cost)
+    best = min(improved, starts[best_start], key=search.cost)
     if limit_churn and any(n is not None for n in instance.previous):
-        best = undo_small_gains(instance, search, kept, best)
+        best = undo_small_gains(instance, search, unchanged, best)
     forecast = evaluate(instance, best)
     placements = explain(instance, best, forecast)
     rates = [s.spec.rate_hz for s in instance.streams]
     expected = sum(r * f.on_time for r, f in zip(rates, forecast.streams, strict=True))
-    wanted = sum(rates) + sum(s.spec.rate_hz for s in instance.unplaced)
+    due = sum(rates) + sum(s.spec.rate_hz for s in instance.unplaced)
     return Solution(
-        placements=placements, cost=forecast.cost, on_time=expected / wanted if wanted else 1.0,
+        placements=placements, cost=forecast.cost, on_time=expected / due if due else 1.0,
         solver=f"{first}+search", evaluations=search.evaluations,
         baselines={name: search.cost(choice) for name, choice in baselines.items()},
         changed=choices(placements) != choices(previous), unplaced=instance.unplaced,
@@ -72,18 +73,18 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
 
 
 def choices(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, str]]:
-    """For every stream (agent, name) its variant and the agent that answers: two plans with the same are the same."""
+    """Variant and answering agent of every stream (agent, name). Plans with equal choices count as equal."""
     return {(p.agent, p.stream): (p.variant, p.where[-1]) for p in placements}
 
 
-def undo_small_gains(instance: Instance, search: Search, kept: Assignment, best: Assignment) -> Assignment:
-    """Undo each change that is not worth its churn; then all of them, unless together they are."""
+def undo_small_gains(instance: Instance, search: Search, unchanged: Assignment, best: Assignment) -> Assignment:
+    """Undo each change that is not worth its churn; then undo all, unless the rest together is worth it."""
     for stream in range(len(best)):
-        if best[stream] != kept[stream]:
-            without = (*best[:stream], kept[stream], *best[stream + 1:])
+        if best[stream] != unchanged[stream]:
+            without = (*best[:stream], unchanged[stream], *best[stream + 1:])
             if not _is_worth_moving(instance, search, without, best):
                 best = without
-    return best if _is_worth_moving(instance, search, kept, best) else kept
+    return best if _is_worth_moving(instance, search, unchanged, best) else unchanged
 
 
 def _is_worth_moving(instance: Instance, search: Search, before: Assignment, after: Assignment) -> bool:
@@ -102,17 +103,17 @@ def _is_worth_moving(instance: Instance, search: Search, before: Assignment, aft
 
 
 def local(instance: Instance) -> Assignment:
-    """Every stream at home, on its fastest variant; where home cannot run it, on the best idle peer."""
+    """Every stream at home, on its fastest variant; on the best idle peer if home cannot run it."""
     return tuple(next((n for n, o in enumerate(options) if o.home), 0) for options in instance.options)
 
 
 def best_single_peer(instance: Instance) -> Assignment:
-    """Every stream where it would end first if nothing else ran; home counts, too."""
+    """Every stream on the agent, home included, where it would end first if nothing else ran."""
     return tuple(0 for _ in instance.options)
 
 
 def round_robin(instance: Instance) -> Assignment:
-    """Streams dealt to the agents in turn."""
+    """Streams are assigned to the agents in turn."""
     count = len(instance.agents)
     return tuple(
         min(range(len(options)), key=lambda n: ((options[n].agent - stream) % count, n))
@@ -120,12 +121,12 @@ def round_robin(instance: Instance) -> Assignment:
     )
 
 
-def randomly(instance: Instance) -> Assignment:
-    """A random option of each stream, the same one every time."""
+def random_options(instance: Instance) -> Assignment:
+    """A random option for each stream, the same one every time."""
     return tuple(int(draw.uniform(0, "random placement", *stream.key) * len(options))
                  for stream, options in zip(instance.streams, instance.options, strict=True))
 
 
 BASELINES: dict[str, Callable[[Instance], Assignment]] = {
-    "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": randomly,
+    "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": random_options,
 }

@@ -1,4 +1,5 @@
-"""Many searches at once, from different starts, on a cluster: more effort than the planner's own process can make."""
+"""Runs many searches in parallel on a cluster, from different starts: more effort than the planner's process can make.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ TIMEOUT_S = 5.0
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One member of a portfolio."""
+    """One search of a portfolio."""
 
     problem: Problem
     previous: list[Placement]
@@ -33,13 +34,13 @@ class PortfolioStatistics(msgspec.Struct, frozen=True):
     """Counts since the start."""
 
     runs: int
-    failed: int                      # runs from which nothing came back
-    reason: str                      # of the last loss
+    failed: int                      # runs without a result
+    reason: str                      # of the last failure
 
 
-def attempt(given: Attempt) -> Solution:
+def attempt(search: Attempt) -> Solution:
     """Run one search. The cluster calls this."""
-    return place(given.problem, given.previous, CountedBudget(given.budget_s), given.seed, given.start)
+    return place(search.problem, search.previous, CountedBudget(search.budget_s), search.seed, search.start)
 
 
 def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: int = SEARCHES) -> list[Attempt]:
@@ -49,7 +50,7 @@ def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: 
 
 
 class Portfolio:
-    """Runs attempts by a parallel map, and counts the runs that were lost."""
+    """Runs attempts by a parallel map, and counts the runs that failed."""
 
     def __init__(self, parallel_map: ParallelMap, seed: int = 0, timeout_s: float = TIMEOUT_S) -> None:
         self._map, self._seed, self._timeout_s = parallel_map, seed, timeout_s
@@ -57,7 +58,7 @@ class Portfolio:
         self._reason = ""
 
     def solve(self, problem: Problem, previous: Sequence[Placement]) -> Solution | None:
-        """The best of all attempts that came back in time. None: none did, and the plan at hand stands."""
+        """The best of all attempts that ended in time. None: no attempt did, so the present plan stays."""
         self._runs += 1
         mapped = self._map(attempt, attempts(problem, previous, self._seed), self._timeout_s)
         self._reason = mapped.reason or self._reason

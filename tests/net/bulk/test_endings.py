@@ -66,13 +66,13 @@ def test_a_transfer_that_the_peer_refuses_ends_even_if_all_of_it_has_gone() -> N
     drain(out)
     put(out, begun)
     next_steps(out)
-    assert out.refused(begun.transfer) == [Dropped(begun, "refused")]
+    assert out.on_refused(begun.transfer) == [Dropped(begun, "refused")]
     assert next_steps(out) == [SendEnd(begun.transfer)]
-    (dropped,) = out.refused(gone.transfer)
+    (dropped,) = out.on_refused(gone.transfer)
     assert isinstance(dropped, Dropped)
     assert (dropped.queued.tag, dropped.reason) == ("gone", "refused")
     assert dropped.queued.tensors == ()
-    assert out.refused(gone.transfer) == out.refused(begun.transfer) == []
+    assert out.on_refused(gone.transfer) == out.on_refused(begun.transfer) == []
 
 
 @pytest.mark.parametrize("transfer", [0, 77])
@@ -80,7 +80,7 @@ def test_a_refusal_of_no_transfer_ends_nothing(transfer: int) -> None:
     out = queue(1e6)
     put(out, queued(9_000), queued(9_000), queued(9_000))
     next_steps(out)
-    assert out.refused(transfer) == []
+    assert out.on_refused(transfer) == []
 
 
 def test_where_the_way_is_closed_all_that_waits_ends_and_the_peer_is_told_when_it_opens() -> None:
@@ -88,7 +88,7 @@ def test_where_the_way_is_closed_all_that_waits_ends_and_the_peer_is_told_when_i
     begun, small, unsent = queued(MIB), queued(9_000), queued(9_000)
     put(out, begun, small)
     next_steps(out)
-    dropped = out.unreachable(unsent)
+    dropped = out.on_unreachable(unsent)
     assert {(d.queued, d.reason) for d in dropped} == {(p, "unreachable") for p in (begun, small, unsent)}
     assert len(dropped) == 3
     assert (out.window.in_flight_bytes, out.statistics().waiting_bytes) == (0, 0)

@@ -8,7 +8,7 @@ from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Credit, Start, TransferEnded, TransferRefused
 from swarm.core.protocol.wire import Receipt, WireError
 from swarm.core.units import ns
-from swarm.net.bulk.lane import LOOK_NS, RECEIPT_BYTES, RECEIPT_NS
+from swarm.net.bulk.lane import CHECK_NS, RECEIPT_BYTES, RECEIPT_NS
 from swarm.net.bulk.receiver import IDLE_NS
 from tests.net.desk import Desk
 
@@ -28,7 +28,7 @@ def test_a_budget_is_what_is_left_when_the_header_leaves(desk: Desk) -> None:
     assert desk.send(60_000, due=due)
     assert desk.send(60_000, due=due)                        # waits for the first one's receipt
     desk.clock.advance(0.75)
-    desk.bulk.receipted("b", Receipt(1, 0.0, 0), desk.clock.now_ns())
+    desk.bulk.on_receipt("b", Receipt(1, 0.0, 0), desk.clock.now_ns())
     assert [sent.budget_s for sent in desk.sent[:2]] == [pytest.approx(2.0), pytest.approx(1.25)]
 
 
@@ -44,7 +44,7 @@ def test_what_waits_is_told_of_once_when_the_way_closes_and_never_from_within(de
     assert desk.send(60_000, tag="waits")
     assert desk.send(60_000)                                 # without a tag: only counted
     desk.open = False
-    desk.bulk.receipted("b", Receipt(1, 0.0, 0), desk.clock.now_ns())
+    desk.bulk.on_receipt("b", Receipt(1, 0.0, 0), desk.clock.now_ns())
     assert desk.told == []
     desk.passes(0.25)
     assert (desk.told, desk.bulk.undelivered) == ([("b", "waits", "unreachable")], 2)
@@ -80,7 +80,7 @@ def test_a_cancelled_transfer_is_ended_and_the_next_one_goes(desk: Desk) -> None
     assert desk.send(20_000, tag="two")
     assert desk.bulk.cancel("b", "one")
     assert desk.bodies("bulk")[-1] == TransferEnded(transfer=1)
-    desk.bulk.receipted("b", Receipt(desk.sent[-2].number, 0.0, 0), desk.clock.now_ns())
+    desk.bulk.on_receipt("b", Receipt(desk.sent[-2].number, 0.0, 0), desk.clock.now_ns())
     assert desk.bodies("bulk")[-1] == Start()
 
 
@@ -95,8 +95,8 @@ def test_one_who_leaves_and_joins_again_is_not_sent_numbers_that_it_knows(desk: 
 def test_what_is_said_of_one_who_left_is_of_no_consequence(desk: Desk) -> None:
     assert desk.send(MIB, tag="one")
     desk.bulk.leave("b")
-    desk.bulk.receipted("b", Receipt(1, 0.0, 0), desk.clock.now_ns())
-    desk.bulk.refused("b", 1)
+    desk.bulk.on_receipt("b", Receipt(1, 0.0, 0), desk.clock.now_ns())
+    desk.bulk.on_refused("b", 1)
     desk.passes(0.25)
     assert desk.told == [("b", "one", "unreachable")]
 
@@ -142,9 +142,9 @@ def test_much_that_came_is_receipted_at_once(desk: Desk) -> None:
 def test_a_receipt_that_could_not_leave_is_tried_again(desk: Desk) -> None:
     desk.open = False
     desk.comes(number=1, size=RECEIPT_BYTES)
-    desk.passes(LOOK_NS / 1e9)
+    desk.passes(CHECK_NS / 1e9)
     desk.open = True
-    desk.passes(LOOK_NS / 1e9)
+    desk.passes(CHECK_NS / 1e9)
     assert desk.bodies() == [Credit()]
 
 
@@ -164,7 +164,7 @@ def test_a_new_start_of_a_peer_begins_anew(desk: Desk) -> None:
     desk.announces(MIB)
     desk.comes(number=1, boot=2)
     assert desk.bulk._incoming["b"].open_bytes == 0
-    with pytest.raises(WireError, match="number: 1 came after 1"):
+    with pytest.raises(WireError, match="number: 1 received after 1"):
         desk.comes(number=1, boot=2)
 
 
@@ -174,5 +174,5 @@ def test_nothing_is_kept_of_those_who_have_not_joined(desk: Desk) -> None:
         desk.announces(MIB, sender=f"stranger{i}")
     assert desk.refused == ["stranger"] * 100
     with pytest.raises(WireError, match="stranger"):
-        desk.bulk.ended(desk.comes(sender="stranger"), 1)
+        desk.bulk.on_end(desk.comes(sender="stranger"), 1)
     assert desk.bulk._incoming == {}

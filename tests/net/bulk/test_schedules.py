@@ -69,9 +69,9 @@ def test_whatever_happens_every_message_ends_once_and_the_window_holds(seed: int
                 out.window.check_silence(now)
             case 8 if taken:
                 victim = rng.choice(list(taken))
-                do([*(out.cancel(victim) if rng.random() < 0.5 else out.refused(taken[victim].transfer))])
+                do([*(out.cancel(victim) if rng.random() < 0.5 else out.on_refused(taken[victim].transfer))])
             case 9 if rng.random() < 0.1:
-                do(list(out.unreachable()))
+                do(list(out.on_unreachable()))
             case _:
                 pass
         before, flew = out.window.in_flight_bytes, out.window.number

@@ -8,7 +8,7 @@ from swarm.core.policy.link import UNMEASURED_WINDOW_BYTES, LinkEstimator
 from swarm.core.units import ns
 from swarm.net.bulk.sender import CHUNKS_PER_WINDOW, MOST_STARTED, QUEUE_MESSAGES, Outgoing
 from swarm.net.bulk.steps import SendChunk, SendWhole
-from swarm.net.bulk.window import CHUNK_BYTES, IN_FLIGHT, REST_NS
+from swarm.net.bulk.window import CHUNK_BYTES, DRAIN_NS, IN_FLIGHT
 from tests.net.queues import KIB, MIB, drain, measured, next_steps, pieces, put, queue, queued, told
 
 # --- the window ---
@@ -91,10 +91,10 @@ def test_a_saturated_way_rests_now_and_then() -> None:
     put(out, large)
     flying = len(next_steps(out))
     for number in range(1, flying):
-        told(out, number, REST_NS)
-        assert next_steps(out, REST_NS) == []
-    told(out, flying, REST_NS)
-    assert len(next_steps(out, REST_NS)) > 1
+        told(out, number, DRAIN_NS)
+        assert next_steps(out, DRAIN_NS) == []
+    told(out, flying, DRAIN_NS)
+    assert len(next_steps(out, DRAIN_NS)) > 1
 
 
 def test_a_message_goes_past_the_queue_only_where_the_queue_would_send_it_now() -> None:
@@ -105,17 +105,17 @@ def test_a_message_goes_past_the_queue_only_where_the_queue_would_send_it_now() 
     assert not out.is_open(30_000, 0)                        # the window is full
     assert out.is_open(20_000, 0)
     assert out.window.on_sent(20_000, 0) == 2
-    assert not out.is_open(1, REST_NS)                       # the way rests
+    assert not out.is_open(1, DRAIN_NS)                       # the way rests
     told(out, 2)
-    assert out.is_open(1, REST_NS)
+    assert out.is_open(1, DRAIN_NS)
     put(out, queued(62_500))
-    assert not out.is_open(1, REST_NS)                       # another waits
-    out.unreachable()
-    assert out.is_open(1, REST_NS)
+    assert not out.is_open(1, DRAIN_NS)                       # another waits
+    out.on_unreachable()
+    assert out.is_open(1, DRAIN_NS)
     put(out, queued(MIB))
     next_steps(out)
-    out.unreachable()
-    assert not out.is_open(1, REST_NS)                       # the end of a transfer goes before it
+    out.on_unreachable()
+    assert not out.is_open(1, DRAIN_NS)                       # the end of a transfer goes before it
 
 
 # --- whose turn it is ---

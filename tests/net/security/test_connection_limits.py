@@ -60,7 +60,7 @@ def _property(name: bytes, value: bytes) -> bytes:
 def open_on(endpoint: Endpoint, lane: str) -> dict[int, int]:
     """Bytes that came and are not accounted for, by connection."""
     connections = endpoint._lanes.by_name[lane]._connections
-    return {descriptor: _received_bytes(descriptor) - min(one.taken, _received_bytes(descriptor))
+    return {descriptor: _received_bytes(descriptor) - min(one.read_bytes, _received_bytes(descriptor))
             for descriptor, one in connections._open.items()}
 
 

@@ -68,15 +68,15 @@ def text(name: str = "a", public: str = PAIR.public, secret: str = PAIR.secret) 
 
 
 @pytest.mark.parametrize(("content", "told"), [
-    ("", "it is not whole"),
-    (text().rpartition("secret")[0], "it is not whole"),
-    (text() + "secret: again\n", "line 4: it is none of"),
-    (text().replace("secret: ", "secrt: "), "line 3: it is none of"),
+    ("", "it is incomplete"),
+    (text().rpartition("secret")[0], "it is incomplete"),
+    (text() + "secret: again\n", "line 4: it is not a line of"),
+    (text().replace("secret: ", "secrt: "), "line 3: it is not a line of"),
     (text(name="b"), "it is the key of 'b'; the key of a"),
     (text(secret=PAIR.secret[:39]), "its public key is not that of its secret one"),
     (text(secret="~" * 40), "its public key is not that of its secret one"),
     (text(public=new_pair("x").public), "its public key is not that of its secret one"),
-    (text() + "#" * 5000, "it is not whole, or too long"),
+    (text() + "#" * 5000, "it is incomplete or too long"),
     (text().replace("a", "\u00e9"), "it is not plain text"),
 ], ids=["empty", "cut", "doubled", "misspelt", "of another", "short", "no Z85", "another pair", "long", "no ASCII"])
 def test_what_is_no_pair_is_refused_and_no_error_shows_the_secret(tmp_path: Path, content: str, told: str) -> None:
@@ -172,7 +172,7 @@ def test_what_cannot_be_used_is_listed_with_the_reason(folder: KeyFolder) -> Non
     enrolled(folder, "b").write_text("name: b\n")
     unusable = [entry for entry in folder.entries() if entry.trouble]
     assert [(entry.name, entry.state) for entry in unusable] == [("b", "unusable")]
-    assert "b.pub: it is not whole" in unusable[0].trouble
+    assert "b.pub: it is incomplete" in unusable[0].trouble
 
 
 # --- the ring ---
@@ -216,7 +216,7 @@ def double(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("harm", "told"), [
-    (spoil, "b.pub: it is not whole"), (rename, "c.pub: it is the key of 'b'; a file called b.pub"),
+    (spoil, "b.pub: it is incomplete"), (rename, "c.pub: it is the key of 'b'; a file called b.pub"),
     (open_up, "b.pub: others may write it (mode 0666)"), (double, "b.pub: the key of b and c"),
 ])
 def test_a_file_that_cannot_be_used_enrols_nobody_and_is_told_once(
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_used_enrols_nobody_and_is_told_once(
     assert (ring.names(), ring.owner(b)) == (["a"], None)
     folder.enrol(new_pair("d").key)
     assert ring.reload() == Change(frozenset({"d"}), {})     # the same trouble is not told again
-    assert Keyring(folder.path, "a").first.refused == change.refused     # but by one who starts
+    assert Keyring(folder.path, "a").first_change.refused == change.refused     # but by one who starts
 
 
 def test_where_others_may_write_the_allow_list_or_it_is_gone_nobody_is_heard(folder: KeyFolder) -> None:
@@ -253,7 +253,7 @@ def test_where_others_may_write_the_allow_list_or_it_is_gone_nobody_is_heard(fol
 def test_what_is_no_public_key_file_is_not_looked_at(folder: KeyFolder) -> None:
     for name in ("README", ".b.pub.xyz", "b.pub~"):
         (folder.path / "enrolled" / name).write_text("?")
-    assert Keyring(folder.path, "a").first == Change(frozenset({"a", "b"}), {})
+    assert Keyring(folder.path, "a").first_change == Change(frozenset({"a", "b"}), {})
 
 
 def test_a_link_that_leads_nowhere_does_not_hide_a_revocation(folder: KeyFolder) -> None:

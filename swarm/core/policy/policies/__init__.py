@@ -19,12 +19,12 @@ __path__ = extended(__path__, "policies")
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Decides where each request runs, and says what it needs for that."""
+    """Decides where each request runs, and states what it needs for that."""
 
     route: Callable[[Situation], Choice | None]      # None: no agent can run the model
-    uses_peers: bool = True          # otherwise peers are neither looked at nor given work
+    uses_peers: bool = True          # otherwise peers are ignored and get no work
     uses_plan: bool = False          # a planner is started with the swarm
-    uses_stages: bool = False        # models are cut: agents load the stages of theirs when they start
+    uses_stages: bool = False        # models are split: agents load the stages of their models when they start
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class PolicyFamily:
 
     argument: str                    # a letter for it, as in `split:N`
     meaning: str                     # of that letter, for messages
-    make: Callable[[str], Policy]    # raises ValueError for an argument that has no meaning
+    make: Callable[[str], Policy]    # raises ValueError for an argument that is not valid
 
 
 def available() -> list[str]:
@@ -42,13 +42,13 @@ def available() -> list[str]:
 
 
 def usages() -> list[str]:
-    """What a launch file may say: the names, each with the letter of its argument if it takes one."""
+    """The names for launch files, each with the letter of its argument if it takes one."""
     return [_usage(name) for name in available()]
 
 
-def load(written: str) -> Policy:
-    """The policy of a launch file. Raises: ValueError with what would be right."""
-    name, colon, argument = written.partition(":")
+def load(text: str) -> Policy:
+    """The policy that a launch file names. Raises: ValueError with the valid values."""
+    name, colon, argument = text.partition(":")
     if name not in available():
         raise ValueError(f"the policies are {', '.join(usages())}")
     policy = _defined(name)

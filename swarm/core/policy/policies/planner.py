@@ -1,4 +1,4 @@
-"""`planner`: the plan is followed while it holds and can meet the deadline; otherwise as `greedy`."""
+"""`planner`: follows the plan while its lease holds and it can meet the deadline; otherwise like `greedy`."""
 
 from __future__ import annotations
 

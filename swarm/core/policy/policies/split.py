@@ -1,4 +1,4 @@
-"""`split:N`: every model is cut over home and N - 1 peers, whatever it costs; for experiments."""
+"""`split:N`: splits every model over home and N - 1 peers, even where that is slower; for experiments."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from swarm.core.policy.policies import Policy, PolicyFamily
 from swarm.core.policy.route import Choice, Situation, along, at_home
 
 LEAST_AGENTS, MOST_AGENTS = 2, 8
-SLACK = 0.1                          # splits whose longest part is within this share of the least are equally balanced
+SLACK = 0.1                          # splits whose longest part exceeds the shortest one by this share count as equal
 
 
 def route(s: Situation, agents: int) -> Choice | None:
-    """The cut over so many agents; at home where that is not possible."""
-    return _cut(s, agents) or at_home(s)
+    """Split over this many agents; whole at home if that is not possible."""
+    return _split(s, agents) or at_home(s)
 
 
 def balanced(profiles: Sequence[Profile]) -> tuple[int, ...]:
-    """The boundaries at which a variant is cut over agents with these profiles of it, one part each, in order.
+    """The partition points of a variant over agents with these profiles of it: one part each, in order.
 
-    Of the splits whose longest part is about as short as it can be, the one with the fewest bytes between agents.
+    Among the splits whose longest part is nearly as short as possible, the one with the fewest bytes between agents.
     """
     stages = len(profiles[0].stages)
 
@@ -33,25 +33,26 @@ def balanced(profiles: Sequence[Profile]) -> tuple[int, ...]:
 
     splits = {cuts: longest_s(cuts) for cuts in combinations(range(1, stages), len(profiles) - 1)}
     limit_s = (1.0 + SLACK) * min(splits.values())
-    return min((sum(profiles[0].stages[k].input_bytes for k in cuts), took_s, cuts)
-               for cuts, took_s in splits.items() if took_s <= limit_s)[2]
+    return min((sum(profiles[0].stages[k].input_bytes for k in cuts), part_s, cuts)
+               for cuts, part_s in splits.items() if part_s <= limit_s)[2]
 
 
-def _cut(s: Situation, agents: int) -> Choice | None:
-    """Home runs the first part; of the peers with the same stages the soonest ones run the others, in that order."""
+def _split(s: Situation, agents: int) -> Choice | None:
+    """Home runs the first part. The peers with the same stages and the shortest latency run the others, in that order.
+    """
     own = fastest([p for p in s.own if len(p.stages) >= agents])
     if own is None:
         return None
-    able: list[tuple[float, str, Profile]] = []
+    candidates: list[tuple[float, str, Profile]] = []
     for name, peer in s.peers.items():
-        theirs = named(peer.profiles.get(s.model, ()), own.variant)
-        if theirs is not None and _boundaries(theirs) == _boundaries(own):
-            able.append((remote_s(theirs, peer), name, theirs))
-    taken = sorted(able, key=lambda one: one[:2])[:agents - 1]
-    if len(taken) < agents - 1:
+        profile = named(peer.profiles.get(s.model, ()), own.variant)
+        if profile is not None and _boundaries(profile) == _boundaries(own):
+            candidates.append((remote_s(profile, peer), name, profile))
+    chosen = sorted(candidates, key=lambda candidate: candidate[:2])[:agents - 1]
+    if len(chosen) < agents - 1:
         return None
-    cuts = balanced([own, *(theirs for _, _, theirs in taken)])
-    names = [s.home, *(name for _, name, _ in taken)]
+    cuts = balanced([own, *(profile for _, _, profile in chosen)])
+    names = [s.home, *(name for _, name, _ in chosen)]
     ends = pairwise([0, *cuts, len(own.stages)])
     return along(s, own.variant, [Leg(name, *between) for name, between in zip(names, ends, strict=True)], "split")
 

@@ -1,7 +1,4 @@
-"""Every message that travels between processes, by subject, and which roles may send it.
-
-Arrays travel beside messages as raw tensors.
-"""
+"""All messages between processes, by subject, and which roles may send each. Arrays follow a message as raw tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between a robot's agent and its body, and between the behaviours of robots."""
+"""Messages between a robot's agent and its body, and between the behaviours of robots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from swarm.core.protocol.world import Act, Pose, Report, SensorSuite, Word
 
 
 class Embodied(Message, frozen=True, kw_only=True):
-    """What the receiver's body senses with: said when its agent joins, and repeated."""
+    """The sensors of the receiver's body: sent when its agent joins, and repeated."""
 
     sensors: SensorSuite
 

@@ -1,4 +1,4 @@
-"""What the launcher tells processes, and what they answer: start, drain, end, and the faults that it injects."""
+"""Messages between the launcher and the other processes: start, drain, end, and injected faults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from swarm.core.protocol.messages.transport import Member, Message
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """A process has bound its lanes and loaded what it needs."""
+    """A process has bound its lanes and loaded everything that it needs."""
 
     member: Member
     pid: Count
@@ -28,7 +28,7 @@ class Drain(Message, frozen=True, kw_only=True):
 
 
 class Drained(Message, frozen=True, kw_only=True):
-    """The streams of this agent have stopped, all its requests have ended, and the collector knows how."""
+    """The streams of this agent have stopped, all its requests have ended, and the collector has their endings."""
 
 
 class Shutdown(Message, frozen=True, kw_only=True):

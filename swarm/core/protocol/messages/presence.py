@@ -1,4 +1,4 @@
-"""Who is there and what each can do: heartbeats, introductions, gossip, adverts, links and plans."""
+"""Messages about members and their capabilities: heartbeats, introductions, gossip, adverts, links and plans."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Introduction(Message, frozen=True, kw_only=True):
 
 
 class Gossip(Message, frozen=True, kw_only=True):
-    """A member has been silent, or has been heard again. The receiver probes that member; it believes nothing else."""
+    """A member has been silent, or has been heard again. The receiver only probes that member."""
 
     about: str
     boot: Count
@@ -42,7 +42,7 @@ class Advert(Message, frozen=True, kw_only=True):
     """The capabilities and streams of an agent: sent again after each change, until every peer has it."""
 
     number: Count = 1                  # grows with each change
-    battery: Share | None = None       # charge that is left; None: there is no battery, or it cannot be read
+    battery: Share | None = None       # charge; None: there is no battery, or it cannot be read
     board: str
     executors: Executors
     profiles: list[Profile]

@@ -1,19 +1,19 @@
-"""The path of one request over peers: a stage is asked for, answered, refused or cancelled."""
+"""Messages for offloaded stages: ask, answer, refusal and cancellation."""
 
 from __future__ import annotations
 
 from swarm.core.policy.plan import Route, StageNumber
 from swarm.core.protocol.bounds import Priority, Seconds
 from swarm.core.protocol.messages.transport import Message
-from swarm.core.protocol.spans import AtOnce, LegsDone, RequestId
+from swarm.core.protocol.spans import BatchSize, LegsDone, RequestId
 from swarm.core.protocol.world import Outcome
 
 
 class StageAsk(Message, frozen=True, kw_only=True):
-    """Asks a peer to run stages for `request.agent`. The tensors that stage `first` takes travel beside it, in order.
+    """Asks a peer to run stages for `request.agent`. The input tensors of stage `first` follow, in order.
 
-    The budget is in the envelope. The result goes to the next leg of the route, or to `request.agent` where there is
-    none. A leg that will not run tells `request.agent`.
+    The budget is in the envelope. The result goes to the next leg of the route, or to `request.agent` after the last
+    leg. An agent that will not run its leg tells `request.agent`.
     """
 
     request: RequestId
@@ -35,7 +35,7 @@ class StageAnswer(Message, frozen=True, kw_only=True):
     waited_s: Seconds                  # in the peer's queue
     held_s: Seconds                    # receipt to answer
     overrun: bool = False
-    batch: AtOnce = 1                # inputs that ran at once, this one among them
+    batch: BatchSize = 1                # inputs of its run, this one included
     done: LegsDone = []              # times of the legs on other peers before this one
 
 

@@ -1,4 +1,4 @@
-"""What processes report to the launcher's collector: requests, events, and their own figures."""
+"""Reports of processes to the collector: requests, events, and their own figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AgentNews(Message, frozen=True, kw_only=True):
     rss_bytes: Count
     runs: Count
     overruns: Count
-    busy_share: Finite                # of the executors' time, since the last one
+    busy_share: Finite                # of the executors' time since the last report
     refused_in: Count                  # messages and handshakes refused
     duplicates: Count                  # answers after the end of their request
     control_bytes: Count               # sent on the urgent lane so far

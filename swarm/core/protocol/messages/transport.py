@@ -1,4 +1,4 @@
-"""What the transport needs: the base of all messages, a member's addresses, and the bulk lane's own messages."""
+"""The base of all messages, a member's addresses, and the bulk lane's own messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Credit(Message, frozen=True, kw_only=True):
 
 
 class Chunk(Message, frozen=True, kw_only=True):
-    """A piece of a tensor whose message was announced as a transfer; its bytes travel beside it."""
+    """A piece of a tensor whose message was announced as a transfer; its bytes follow the header."""
 
     transfer: Count
     tensor: Count                    # index among the announced ones

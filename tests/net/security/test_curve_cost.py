@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.net.cost import CurveCost, curve_cost
+from swarm.net.security.curve_cost import CurveCost, curve_cost
 
 
 def test_encryption_costs_something() -> None:

@@ -1,4 +1,4 @@
-"""What encryption costs on this machine: the same messages with CURVE and without, from one socket to another."""
+"""Measures the cost of encryption on this machine: the same messages with CURVE and without, between two sockets."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import resource
 import msgspec
 import zmq
 
-SMALL, LARGE = (1 << 10, 200), (64 << 10, 100)       # bytes of a message, and how many
-ROUNDS = 3                           # of which the cheapest counts
+SMALL, LARGE = (1 << 10, 200), (64 << 10, 100)       # bytes of a message, and number of messages
+ROUNDS = 3                           # the cheapest of them counts
 LIMIT_MS = 5_000
 
 
 class CurveCost(msgspec.Struct, frozen=True):
-    """CPU time that CURVE adds at both ends together."""
+    """CPU time that CURVE adds, for sender and receiver together."""
 
     us_per_message: float
     ns_per_byte: float
 
     def cpu_s(self, messages: int, size_bytes: int) -> float:
-        """For so many messages of so many bytes in all."""
+        """CPU time of this many messages with this many bytes in total."""
         return messages * self.us_per_message * 1e-6 + size_bytes * self.ns_per_byte * 1e-9
 
 
 def curve_cost() -> CurveCost:
-    """Measured now, in about a tenth of a second. Raises: TimeoutError where the loopback does not carry it."""
+    """Measure it, in about 0.1 s. Raises: TimeoutError if the loopback does not deliver a message."""
     added_us: list[float] = []
     for size, count in (SMALL, LARGE):
         plain = min(_cpu_us(size, count, curve=False) for _ in range(ROUNDS))
@@ -34,34 +34,34 @@ def curve_cost() -> CurveCost:
 
 
 def _cpu_us(size: int, count: int, curve: bool) -> float:
-    """CPU microseconds per message of this process, with ZeroMQ's own threads."""
+    """CPU time per message of this process in microseconds, with ZeroMQ's own threads."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    taking, sending = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+    receiver, sender = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
     try:
         if curve:
             public, secret = zmq.curve_keypair()
-            taking.setsockopt(zmq.CURVE_SERVER, 1)
-            taking.setsockopt(zmq.CURVE_SECRETKEY, secret)
+            receiver.setsockopt(zmq.CURVE_SERVER, 1)
+            receiver.setsockopt(zmq.CURVE_SECRETKEY, secret)
             for option, key in ((zmq.CURVE_SERVERKEY, public), (zmq.CURVE_PUBLICKEY, public),
                                 (zmq.CURVE_SECRETKEY, secret)):
-                sending.setsockopt(option, key)
-        taking.bind("tcp://127.0.0.1:*")
-        sending.connect(taking.getsockopt_string(zmq.LAST_ENDPOINT))
+                sender.setsockopt(option, key)
+        receiver.bind("tcp://127.0.0.1:*")
+        sender.connect(receiver.getsockopt_string(zmq.LAST_ENDPOINT))
         payload = bytes(size)
-        _pass(sending, taking, payload)              # the connection is made
+        _deliver(sender, receiver, payload)          # establishes the connection
         before_s = _cpu_s()
         for _ in range(count):
-            _pass(sending, taking, payload)
+            _deliver(sender, receiver, payload)
         return (_cpu_s() - before_s) * 1e6 / count
     finally:
         context.destroy(linger=0)
 
 
-def _pass(sending: zmq.Socket[bytes], taking: zmq.Socket[bytes], payload: bytes) -> None:
-    sending.send(payload)
-    if not taking.poll(LIMIT_MS):
-        raise TimeoutError(f"loopback did not carry a message within {LIMIT_MS / 1e3:g} s")
-    taking.recv_multipart()
+def _deliver(sender: zmq.Socket[bytes], receiver: zmq.Socket[bytes], payload: bytes) -> None:
+    sender.send(payload)
+    if not receiver.poll(LIMIT_MS):
+        raise TimeoutError(f"loopback did not deliver a message within {LIMIT_MS / 1e3:g} s")
+    receiver.recv_multipart()
 
 
 def _cpu_s() -> float:
