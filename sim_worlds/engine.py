@@ -15,13 +15,13 @@ from typing import TypeVar
 from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
-from sim_worlds.place import Place
+from sim_worlds.environment import Place
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
 from sim_worlds.sensors.visible_targets import VisibleTargets
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec

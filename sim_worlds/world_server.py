@@ -13,7 +13,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from sim_worlds.lag_histogram import LagHistogram
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose

@@ -19,10 +19,10 @@ from models.build.graph.graph import Graph
 from models.build.graph.normalize import bind, leading_axes
 from models.build.graph.order import bodies
 from models.build.graph.tensors import spec_of, value_info
-from models.build.measure.loading import memory_bytes
+from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import host, run_times
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from swarm.core.settings.cards import AGREEMENT, Card, Precision, Variant
 from swarm.core.settings.errors import BadInput
 

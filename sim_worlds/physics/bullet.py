@@ -18,7 +18,7 @@ from sim_worlds import robots as robot_kinds
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box
-from sim_worlds.place import Place
+from sim_worlds.environment import Place
 from sim_worlds.robots import KINDS
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.world import Camera, Pose

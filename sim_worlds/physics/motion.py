@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics import STEP_S
-from sim_worlds.place import Place
+from sim_worlds.environment import Place
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.settings.process_files import RobotSpec
 from swarm.plugins import extended
 

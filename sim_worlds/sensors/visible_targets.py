@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sim_worlds.classes import TARGET_CLASSES
-from sim_worlds.place import Place
+from sim_worlds.environment import Place
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner

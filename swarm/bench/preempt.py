@@ -109,7 +109,7 @@ class Held:
         return self._loaded[model]
 
     def _load(self, model: str, folder: Path, stages: int, images: int) -> None:
-        from models.build.measure.ladder import ladder
+        from models.build.measure.split_files import ladder
 
         folder.mkdir()
         network = ladder(model, (stages,), folder, 1, images)

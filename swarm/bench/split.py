@@ -22,7 +22,7 @@ from models.session import Session
 from swarm.telemetry.text_table import text_table
 
 if TYPE_CHECKING:
-    from models.build.measure.ladder import Ladder
+    from models.build.measure.split_files import Ladder
 
 NEEDS = ("onnx",)
 MODEL = "squeezenet"
@@ -40,7 +40,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def measure(model: str = MODEL) -> dict[str, Any]:
     """`whole_ms_Nt` and `ratioK_Nt` for K stages and N threads; `ratioK_Nt_spread`: between a ratio's quartiles."""
-    from models.build.measure.ladder import ladder
+    from models.build.measure.split_files import ladder
 
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
         network = ladder(model, WAYS, Path(folder), INPUTS)

@@ -21,7 +21,7 @@ from swarm.cli.main import main
 from swarm.cli.scatter import scatter
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
 from tests.models.build.graphs import by_macs
-from tests.models.build.networks import CHANNELS, SIDE, cnn, constant
+from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant
 
 KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here"]
 

@@ -13,7 +13,7 @@ from models import store
 from models.build import importing
 from models.build.cut import staging, verify
 from models.build.cut.partition import cuts, split
-from models.build.cut.staging import head_costs
+from models.build.cut.cut_variants import head_costs
 from swarm.cli import extras
 from swarm.cli.main import main
 from swarm.core.settings.cards import RunTime, crossing

@@ -15,7 +15,7 @@ from tests.patience import HANG_S
 SCENARIO = '''"""Meadow: robots pick flowers in a square field, and the petals count."""
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics.solids import box
-from sim_worlds.place import Place, spawns_around
+from sim_worlds.environment import Place, spawns_around
 from swarm.core.protocol.scene import SceneMark
 
 BEHAVIOUR, HEADLINE = "picker", "petals"

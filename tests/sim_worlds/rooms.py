@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sim_worlds.physics.solids import Piece, Solid, box
-from sim_worlds.place import Place
+from sim_worlds.environment import Place
 from swarm.core.protocol.world import Pose
 
 

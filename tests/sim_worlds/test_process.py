@@ -13,7 +13,7 @@ import pytest
 
 from sim_worlds import process as world_process
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from sim_worlds.world_server import MOST_STEPS, WorldServer
 from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received

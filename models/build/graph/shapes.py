@@ -9,7 +9,7 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, shape_inference
 from models.build.graph.order import bodies
 from models.build.graph.tensors import DTYPES, ELEMENTS, spec_of
 from models.build.measure.runner import Runner, RunnerError
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from swarm.core.settings.cards import TensorSpec
 
 PROBES = 3

@@ -21,7 +21,7 @@ from models.build.cut.compare import difference
 from models.build.graph.normalize import bind
 from models.build.measure import batch_times
 from models.build.measure.runner import Runner, RunnerError
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from swarm.core.settings.cards import BATCH_AXIS, Card
 
 Feed = dict[str, NDArray]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models import cache, store
 from models.build.measure import batch_times
-from models.build.measure.loading import Load, load
+from models.build.measure.load_cost import Load, load
 from models.build.measure.timing import Stopwatch, drawn, interleaved, run_time, spread
 from models.profiles import ModelProfile, Piece, VariantProfile, slowed
 from models.providers import order

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.build.quantize.int8_graphs import Inputs
 from models.camera_input import ImageInput
 from sim_worlds.sensors.suite import CAMERA

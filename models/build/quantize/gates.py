@@ -12,7 +12,7 @@ from onnx import ModelProto
 from models.build.measure.runner import Runner
 from models.build.quantize.int8_graphs import Inputs
 from models.build.train.evaluate import evaluate
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from swarm.core.settings.cards import AGREEMENT
 from swarm.core.settings.errors import BadInput
 

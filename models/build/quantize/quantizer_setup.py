@@ -12,9 +12,9 @@ from models.build.measure.runner import Runner
 from models.build.quantize.calibration_inputs import WORLD, camera_inputs, inputs_of, is_camera
 from models.build.quantize.gates import Agreement, Judge, Labelled
 from models.build.quantize.int8_graphs import Inputs
-from models.build.train import frames as worlds
+from models.build.train import frame_sets
 from models.build.train.evaluate import evaluate
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from swarm.core.settings.cards import AGREEMENT, Card, SizeError
 from swarm.core.settings.errors import BadInput
 

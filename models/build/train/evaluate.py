@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from models.camera_input import ImageInput
 from models.tasks import detect
 from models.tasks.segment import Segment

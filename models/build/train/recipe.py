@@ -18,14 +18,14 @@ import torch
 from torch import nn
 
 from models import store
-from models.build.cut.staging import WHOLE, partition
+from models.build.cut.cut_variants import WHOLE, partition
 from models.build.measure.batch_axis import batched, timed
-from models.build.measure.loading import memory_bytes
+from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import host, run_times
 from models.build.quantize.calibration_inputs import camera_inputs
 from models.build.quantize.quantizer_setup import labelled
-from models.build.quantize.variants import make_int8_variants
-from models.build.train import frames as worlds
+from models.build.quantize.int8_variants import make_int8_variants
+from models.build.train import frame_sets
 from models.build.train.export import IR_VERSION, OPSET, export
 from models.build.train.networks import NETWORKS, parameters
 from models.build.train.train import SCHEDULE, SEED, train

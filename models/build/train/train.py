@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from models.build.train.networks import GRID, NETWORKS, STRIDE_PX, cell_middles
 from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
 from swarm.core.clock import MonotonicClock

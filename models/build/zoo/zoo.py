@@ -27,8 +27,8 @@ from onnx import ModelProto, version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.build.cut.proof import Proof, prove
-from models.build.measure.samples import samples
+from models.build.cut.verify_variant import Proof, prove
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.timing import Stopwatch
 from models.build.zoo.zoo_weights import fill
 

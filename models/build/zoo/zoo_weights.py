@@ -11,7 +11,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from models.build.graph.normalize import normalized
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 
 LOGIT_STD = 2.0
 """Spread of what the last layer gives: a softmax of it is neither flat nor saturated."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Piece, Rect
-from sim_worlds.place import ROBOT_RADIUS_M, Place, spawns_around
+from sim_worlds.environment import ROBOT_RADIUS_M, Place, spawns_around
 from sim_worlds.scenarios.search_rescue import layout, placing, things
 from sim_worlds.scenarios.search_rescue.layout import Door
 from swarm.core.protocol.world import Pose

@@ -22,7 +22,7 @@ from models.session import Session
 from models.store import ModelError
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, Variant
 from tests.models.build.graphs import model, node, tensor
-from tests.models.build.networks import cnn
+from tests.models.build.small_networks import cnn
 
 MOST = max(SIZES)
 

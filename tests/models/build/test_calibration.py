@@ -11,12 +11,12 @@ import pytest
 from models.build.quantize.calibration_inputs import COUNT, camera_inputs, inputs_of, is_camera
 from models.build.quantize.gates import Agreement, Labelled
 from models.build.quantize.quantizer_setup import labelled, setup_for
-from models.build.quantize.variants import load
-from models.build.train.frames import Frames
+from models.build.quantize.int8_variants import load
+from models.build.train.frame_sets import Frames
 from models.store import ARTEFACTS, load_card
 from swarm.core.settings.cards import AGREEMENT, Card, TensorSpec
 from swarm.core.settings.errors import BadInput
-from tests.models.build.networks import CHANNELS, SIDE, cnn
+from tests.models.build.small_networks import CHANNELS, SIDE, cnn
 
 SHAPE = (1, CHANNELS, SIDE, SIDE)
 DRAWS = np.random.default_rng(5)

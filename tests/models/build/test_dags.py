@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.build.cut.partition import MOST_TENSORS, cuts, frontiers, split
 from models.build.cut.verify import FUSED, Whole, outcome
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from tests.models.build.dags import dag
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -12,7 +12,7 @@ from models.build.cut.partition import cuts, split
 from models.build.cut.verify import WRONG, Whole
 from models.build.graph.graph import Graph
 from models.build.measure.batch_axis import single
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.store import artefact, load_card
 from tests.models.build.faults import altered_initializer, lost_residual, relu_to_neg
 

@@ -9,7 +9,7 @@ from models.build.cut.partition import cuts, frontiers, ranked, split
 from models.build.cut.verify import Whole
 from models.build.graph.extract import stage
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from swarm.core.settings.errors import BadInput
 from tests.models.build.graphs import body, model, node, tensor
 

@@ -10,7 +10,7 @@ import pytest
 
 from models import cache, profiles, store
 from models.build.cut.partition import balanced, split
-from models.build.measure.loading import Load, load
+from models.build.measure.load_cost import Load, load
 from models.build.measure.profiler import profile
 from models.build.measure.timing import WARM_UP, drawn, interleaved, run_time, spread
 from models.profiles import ModelProfile, Piece, VariantProfile
@@ -18,7 +18,7 @@ from models.session import Session
 from models.store import ModelError
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import AGREEMENT, Card, Gate, RunTime, Stage, TensorSpec, Variant
-from tests.models.build.networks import cnn
+from tests.models.build.small_networks import cnn
 
 QUIET = lambda: 0.0                  # noqa: E731 - no other process ever runs
 

@@ -10,15 +10,15 @@ import pytest
 from onnx import ModelProto
 
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.build.quantize import int8_graphs
 from models.build.quantize.gates import Agreement, agreement
 from models.build.quantize.int8_graphs import Way, heads, prepared, quantized, weighted
-from models.build.quantize.quantize import quantize
+from models.build.quantize.scheme_search import quantize
 from models.build.quantize.sensitivity import ranked
 from swarm.core.settings.errors import BadInput
 from tests.models.build import graphs
-from tests.models.build.networks import CHANNELS, SIDE, cnn, constant, weightless
+from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant, weightless
 
 
 class Judge:

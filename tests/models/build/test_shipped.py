@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from models import store
-from models.build.cut.proof import prove
+from models.build.cut.verify_variant import prove
 from models.build.cut.verify import Feed
 from models.build.graph.graph import Graph
 from models.build.measure.batch_axis import single

@@ -9,10 +9,10 @@ import pytest
 from models.build.cut import verify_pool
 from models.build.cut.compare import difference
 from models.build.cut.partition import frontiers, split
-from models.build.cut.proof import prove
+from models.build.cut.verify_variant import prove
 from models.build.cut.verify import FUSED, WRONG, Whole, outcome, report
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from tests.models.build.graphs import model, node, tensor
 
 F32 = np.float32

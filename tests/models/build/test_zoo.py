@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models.build.cut.partition import cuts, ranked, split
-from models.build.cut.proof import prove
+from models.build.cut.verify_variant import prove
 from models.build.cut.verify import Whole
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.build.zoo import zoo
 from models.build.zoo.zoo import LIGHT, NAMES
 

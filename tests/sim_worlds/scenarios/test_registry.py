@@ -20,7 +20,7 @@ import math
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics.solids import box
-from sim_worlds.place import Place, spawns_around
+from sim_worlds.environment import Place, spawns_around
 
 HEADLINE = "met"
 MEASURES = {"met": ("", "robots within 1 m of the middle")}

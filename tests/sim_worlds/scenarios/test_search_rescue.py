@@ -14,7 +14,7 @@ from sim_worlds import scenarios
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.protocol.world import Act, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.patience import HANG_S

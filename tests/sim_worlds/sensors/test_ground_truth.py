@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.build.train.dataset import frames
+from models.build.train.rendering import render_frames
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, TARGET_CLASSES, WALL
 from sim_worlds.physics.bullet import Bullet
 from sim_worlds.physics.solids import Piece, box, piece
-from sim_worlds.place import Place
+from sim_worlds.environment import Place
 from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.suite import CAMERA

@@ -9,7 +9,7 @@ from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
-    from models.build.quantize.variants import QuantizationResult
+    from models.build.quantize.int8_variants import QuantizationResult
 
 HELP = "make int8 variants, and keep those that pass the gate"
 EXAMPLE = "swarm models quantize detector --calibrate world"
@@ -30,7 +30,7 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm models quantize", "onnx")
     from models.build.quantize.calibration_inputs import WORLD
     from models.build.quantize.quantizer_setup import LABELLED, setup_for
-    from models.build.quantize.variants import load, make_int8_variants
+    from models.build.quantize.int8_variants import load, make_int8_variants
     from swarm.cli.status_line import StatusLine
 
     card, told = store.load_card(given.name), []

@@ -13,7 +13,7 @@ from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
-    from models.build.cut.proof import Proof
+    from models.build.cut.verify_variant import Proof
     from swarm.cli.status_line import StatusLine
 
 HELP = "show that the stages of a cut graph give what the whole gives"
@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
 def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
     """Of each variant of a model, or of the one asked for."""
     from models import store
-    from models.build.cut.proof import prove_variant
+    from models.build.cut.verify_variant import prove_variant
     from models.build.quantize.calibration_inputs import RANDOM, WORLD, is_camera
     from swarm.core.settings.rules import known
 
@@ -76,7 +76,7 @@ def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str
 
 def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
     """Of a file that is no model of the store: on random inputs alone."""
-    from models.build.cut.proof import prove
+    from models.build.cut.verify_variant import prove
     from models.build.importing import read, static
     from swarm.cli.commands.models.import_ import axis_sizes
 

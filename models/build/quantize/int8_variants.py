@@ -10,10 +10,10 @@ import onnx
 from onnx import ModelProto
 
 from models import profiles, store
-from models.build.cut.staging import staged
+from models.build.cut.cut_variants import staged
 from models.build.measure import profiler
 from models.build.measure.batch_axis import batched, single
-from models.build.quantize.quantize import Trial, quantize
+from models.build.quantize.scheme_search import Trial, quantize
 from models.build.quantize.quantizer_setup import QuantizerSetup
 from models.profiles import ModelProfile, slowed
 from swarm.core.policy.plan import MOST_AT_ONCE

@@ -1,6 +1,6 @@
 """How long a file takes to load, and what it holds: measured in a process of its own.
 
-    python -m models.build.measure.loading FILE PROVIDER ...
+    python -m models.build.measure.load_cost FILE PROVIDER ...
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 def load(path: Path, on: Sequence[Provider] = ("cpu",)) -> Load:
     """Start a process that measures. Raises: ModelError for what cannot be loaded and run; CalledProcessError."""
-    command = [sys.executable, "-m", "models.build.measure.loading", str(path), *on]
+    command = [sys.executable, "-m", "models.build.measure.load_cost", str(path), *on]
     with tempfile.TemporaryDirectory(prefix="swarm-cache-") as empty:
         done = subprocess.run(command, capture_output=True, env=os.environ | {"SWARM_CACHE": empty})
     if done.returncode == REFUSED:

@@ -77,7 +77,7 @@ def buildings(kind: str, count: int, per_building: int = PER_BUILDING) -> range:
 
 def render(seed: int, count: int) -> Frames:
     """`count` frames of one building."""
-    from models.build.train.dataset import frames
+    from models.build.train.rendering import render_frames
 
     shots = list(frames(seed, count))
     boxes = [

@@ -17,10 +17,10 @@ from models.build.graph.extract import stage
 from models.build.graph.graph import Graph
 from models.build.graph.tensors import spec_of
 from models.build.measure.batch_axis import single
-from models.build.measure.loading import memory_bytes
+from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import run_times
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.timing import Stopwatch
 from models.profiles import slowed
 from swarm.core.settings.cards import Card, Stage, TensorSpec, Variant

@@ -15,9 +15,9 @@ from models.build.cut.verify import FUSED, Feed, Report, Whole
 from models.build.cut.verify_pool import Tell, verify
 from models.build.graph.graph import Graph
 from models.build.measure.batch_axis import single
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.build.quantize.calibration_inputs import RANDOM, WORLD, camera_inputs, inputs_of, is_camera
-from models.build.train import frames as worlds
+from models.build.train import frame_sets
 from swarm.core.settings.cards import Card
 from swarm.core.settings.errors import BadInput
 

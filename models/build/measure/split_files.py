@@ -13,8 +13,8 @@ from onnx import ModelProto
 from models import store
 from models.build.cut.partition import balanced, split
 from models.build.graph.normalize import normalized
-from models.build.measure.samples import samples
-from models.build.quantize.variants import load
+from models.build.measure.random_inputs import random_inputs
+from models.build.quantize.int8_variants import load
 from models.build.zoo import zoo
 from swarm.core.settings.errors import BadInput
 
