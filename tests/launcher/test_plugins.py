@@ -15,7 +15,7 @@ from tests.patience import HANG_S
 SCENARIO = '''"""Meadow: robots pick flowers in a square field, and the petals count."""
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics.solids import box
-from sim_worlds.environment import Place, spawns_around
+from sim_worlds.environment import Environment, spawns_around
 from swarm.core.protocol.scene import SceneMark
 
 BEHAVIOUR, HEADLINE = "picker", "petals"
@@ -28,8 +28,8 @@ def build(fleet, seed, *, render=True):
     spawns = spawns_around(WALLS, 10.0, 0.0, 0.0, len(fleet))
     if spawns is None:
         raise ValueError("the meadow is too small")
-    place = Place(size_m=10.0, walls=WALLS, spawns=tuple(spawns))
-    return Meadow(place, fleet, scenario="meadow", seed=seed, render=render)
+    environment = Environment(size_m=10.0, walls=WALLS, spawns=tuple(spawns))
+    return Meadow(environment, fleet, scenario="meadow", seed=seed, render=render)
 
 
 class Meadow(Engine):
