@@ -1,4 +1,4 @@
-"""Random inputs for a graph, of the ranges that its inputs have: pixels, activations, indices into a table, masks."""
+"""Random inputs for a graph, in the ranges of its inputs: pixels, activations, indices into a table, masks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from models.build.graph.tensors import spec_of
 from swarm.core.settings.cards import TensorSpec
 
 SEED = 7
-FLAGS = 2
-"""Integers that index nothing are taken for flags: 0 or 1 are in the range of most uses."""
+FLAG_VALUES = 2
+"""Integers that are not indices are drawn as flags: most uses allow 0 and 1."""
 
-ON_THE_WAY = {"Cast", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Identity", "Transpose"}
+PASS_THROUGH = {"Cast", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Identity", "Transpose"}
 TABLES = {"Gather": (0, 1), "EmbedLayerNormalization": (2, 0)}
-"""Operator -> which of its inputs is a table, and which are the indices."""
+"""Operator -> positions of its inputs: the table, and the indices into it."""
 
 
-def samples(model: ModelProto, count: int, *, zeros_first: bool = False) -> Iterator[dict[str, NDArray]]:
-    """`count` inputs, the same for the same model; with `zeros_first` the first of them is all zeros."""
-    draws = np.random.default_rng(SEED)
+def random_inputs(model: ModelProto, count: int, *, zeros_first: bool = False) -> Iterator[dict[str, NDArray]]:
+    """`count` inputs, the same for the same model; with `zeros_first` the first is all zeros."""
+    rng = np.random.default_rng(SEED)
     constant = {tensor.name for tensor in model.graph.initializer}
     specs = [spec for value in model.graph.input
              if value.name not in constant and (spec := spec_of(value))]
@@ -31,35 +31,36 @@ def samples(model: ModelProto, count: int, *, zeros_first: bool = False) -> Iter
         if zeros_first and i == 0:
             yield {spec.name: np.zeros(spec.shape, spec.dtype) for spec in specs}
         else:
-            yield {spec.name: _drawn(spec, limits[spec.name], draws) for spec in specs}
+            yield {spec.name: _random_tensor(spec, limits[spec.name], rng) for spec in specs}
 
 
-def _drawn(spec: TensorSpec, limits: tuple[int, int], draws: np.random.Generator) -> NDArray:
+def _random_tensor(spec: TensorSpec, limits: tuple[int, int], rng: np.random.Generator) -> NDArray:
     kind = np.dtype(spec.dtype)
     if kind.kind == "f":
-        levels = draws.standard_normal([*spec.shape[:2], *[1] * (len(spec.shape) - 2)])
-        return np.asarray(draws.standard_normal(spec.shape) + levels, kind)      # the mean of noise alone says nothing
-    return np.asarray(draws.integers(*limits, spec.shape), kind)
+        # a level per channel, because all means of plain noise are the same
+        levels = rng.standard_normal([*spec.shape[:2], *[1] * (len(spec.shape) - 2)])
+        return np.asarray(rng.standard_normal(spec.shape) + levels, kind)
+    return np.asarray(rng.integers(*limits, spec.shape), kind)
 
 
 def _limits(model: ModelProto, spec: TensorSpec) -> tuple[int, int]:
-    """The least value of an input that is not float, and one more than the greatest."""
+    """Lower and exclusive upper limit of the values of an input; for floats unused."""
     kind = np.dtype(spec.dtype)
     if kind.kind not in "iu":
-        return 0, FLAGS
+        return 0, FLAG_VALUES
     rows = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
             rows[node.output[0]] = node.attribute[0].t.dims
-    same, limits = {spec.name}, []
+    aliases, limits = {spec.name}, []
     for node in model.graph.node:
-        if node.op_type in ON_THE_WAY and node.input[0] in same:
-            same.update(node.output)
+        if node.op_type in PASS_THROUGH and node.input[0] in aliases:
+            aliases.update(node.output)
         elif node.op_type in TABLES:
             table, index = TABLES[node.op_type]
-            if node.input[index] in same and node.input[table] in rows:
+            if node.input[index] in aliases and node.input[table] in rows:
                 axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
                 limits.append(rows[node.input[table]][axis])
     if limits:
         return 0, min(limits)
-    return (int(np.iinfo(kind).min), int(np.iinfo(kind).max) + 1) if kind.itemsize == 1 else (0, FLAGS)
+    return (int(np.iinfo(kind).min), int(np.iinfo(kind).max) + 1) if kind.itemsize == 1 else (0, FLAG_VALUES)

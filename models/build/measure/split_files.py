@@ -1,4 +1,4 @@
-"""One network whole and in ever more stages, as files: what the cost of cutting is measured on."""
+"""Writes a network, whole and cut into stages, to files; for benches of the cost of cutting."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from models.build.zoo import zoo
 from swarm.core.settings.errors import BadInput
 
 
-class Ladder(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of the stages by how many were asked for, the whole under 1; ends of the whole, and inputs for it."""
+class SplitFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of the stages by requested number of stages, the whole under 1; the whole's input and output names."""
 
     stages: dict[int, list[Path]]
     inputs: list[str]
     outputs: list[str]
-    samples: list[dict[str, NDArray]]
+    sample_inputs: list[dict[str, NDArray]]
 
 
-def ladder(name: str, ways: Sequence[int], folder: Path, count: int, images: int = 1) -> Ladder:
-    """Write a network and its balanced splits into `folder`, with `count` inputs. Raises: BadInput.
+def write_split_files(name: str, stage_counts: Sequence[int], folder: Path, count: int, images: int = 1) -> SplitFiles:
+    """Write a network and its balanced splits into `folder`; the result has `count` random inputs. Raises: BadInput.
 
-    name: a network of the zoo, with random weights, or a model of the stores, of which the original is taken.
-    images: that it takes at once; not every network takes several.
+    name: a network of the zoo, with random weights, or a model of the stores, whose original is used.
+    images: batch size; not every network allows more than 1.
     """
     whole = normalized(_network(name))
     if images > 1:
         _batched(whole, images)
-    stages = {1: [_written(whole, folder / "whole.onnx")]}
-    for k in ways:
-        stages[k] = [_written(model, folder / f"{k}-{i}.onnx")
+    stages = {1: [_write(whole, folder / "whole.onnx")]}
+    for k in stage_counts:
+        stages[k] = [_write(model, folder / f"{k}-{i}.onnx")
                      for i, model in enumerate(split(whole, balanced(whole, k)))]
     ends = [[value.name for value in values] for values in (whole.graph.input, whole.graph.output)]
-    return Ladder(stages=stages, inputs=ends[0], outputs=ends[1], samples=list(samples(whole, count)))
+    return SplitFiles(stages=stages, inputs=ends[0], outputs=ends[1], sample_inputs=list(random_inputs(whole, count)))
 
 
 def _network(name: str) -> ModelProto:
     if name in zoo.NAMES:
-        if lacking := zoo.missing(name):
-            raise BadInput(f"--model {name}", f"{' and '.join(lacking)} not installed", "another network")
+        if packages := zoo.missing(name):
+            raise BadInput(f"--model {name}", f"{' and '.join(packages)} not installed", "another network")
         return zoo.fp32(name)
     if name not in store.names():
         raise BadInput(f"--model {name}", "no such network", f"one of {', '.join([*zoo.NAMES, *store.names()])}")
@@ -56,12 +56,12 @@ def _network(name: str) -> ModelProto:
 
 
 def _batched(model: ModelProto, images: int) -> None:
-    """Have the network take so many images at once, along the first axis."""
+    """Set the first axis of all inputs and outputs to the batch size `images`."""
     del model.graph.value_info[:]
     for value in [*model.graph.input, *model.graph.output]:
         value.type.tensor_type.shape.dim[0].dim_value = images
 
 
-def _written(model: ModelProto, path: Path) -> Path:
+def _write(model: ModelProto, path: Path) -> Path:
     onnx.save(model, path)
     return path

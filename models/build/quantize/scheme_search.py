@@ -1,7 +1,7 @@
-"""Int8 variants of a float graph: many ways are tried, a judge decides, and what it refuses is not kept.
+"""Search for int8 variants of a float graph: many schemes are tried, and a judge refuses those of too low a score.
 
-Static graphs whose weights have 8 bits saturate on x86 without VNNI: they would pass here and fail there, and are tried
-only when nothing else passes.
+Static graphs with 8-bit weights saturate on x86 without VNNI: they could pass here and fail there, so they are tried
+only if nothing else passes.
 """
 
 from __future__ import annotations
@@ -13,38 +13,39 @@ from onnx import ModelProto, TensorProto
 
 from models.build.measure.runner import RunnerError
 from models.build.quantize.gates import Judge
-from models.build.quantize.int8_graphs import Inputs, Ranges, Way, heads, prepared, quantized, weighted
+from models.build.quantize.int8_graphs import Inputs, RangeMethod, Scheme, heads, prepared, quantized, weighted_nodes
 from models.build.quantize.sensitivity import ranked
 
-RANGES: tuple[Ranges, ...] = ("minmax", "percentile", "entropy")
-STATIC = [Way(ranges=ranges, per_channel=per_channel) for per_channel in (True, False) for ranges in RANGES]
-STATIC_S8 = [Way(ranges=ranges, reduce_range=False) for ranges in RANGES]
-DYNAMIC = [Way(ranges=None, per_channel=per_channel) for per_channel in (True, False)]
+RANGES: tuple[RangeMethod, ...] = ("minmax", "percentile", "entropy")
+STATIC = [Scheme(ranges=ranges, per_channel=per_channel) for per_channel in (True, False) for ranges in RANGES]
+STATIC_S8 = [Scheme(ranges=ranges, reduce_range=False) for ranges in RANGES]
+DYNAMIC = [Scheme(ranges=None, per_channel=per_channel) for per_channel in (True, False)]
 RANKED_ON = 8
-"""Inputs on which layers are compared."""
+"""Number of inputs for the ranking of layers."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One int8 graph and how it scored; `kept` nodes stayed in float beside the heads."""
+    """One int8 graph and its score; the nodes `float_layers` stayed in float beside the heads."""
 
-    way: Way
+    scheme: Scheme
     score: float
     model: ModelProto
-    kept: list[str] = []
+    float_layers: list[str] = []
 
     def __str__(self) -> str:
-        return f"{self.way}" + (f", {len(self.kept)} layers in float: {', '.join(self.kept)}" if self.kept else "")
+        names = ", ".join(self.float_layers)
+        return f"{self.scheme}" + (f", {len(self.float_layers)} layers in float: {names}" if names else "")
 
 
 def quantize(
     original: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Trial]:
-    """The best static graph as `int8` and the best dynamic one as `int8_dynamic`; each only if it passes the gate.
+    """The best static graph as `int8` and the best dynamic graph as `int8_dynamic`; each only if it passes the gate.
 
-    `say` hears of every trial. Raises: ValueError with the reason where the graph cannot be quantized at all.
+    `say` is called with every trial. Raises: ValueError with the reason if the graph cannot be quantized at all.
     """
     model = prepared(original)
-    if not weighted(model):
+    if not weighted_nodes(model):
         half = any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
         raise ValueError("has its weights in float16, which are not quantized" if half else
                          "has no convolution or matrix product with weights: int8 would gain nothing")
@@ -61,38 +62,38 @@ class _Search:
         self.heads = heads(model)
 
     def static(self) -> Trial | None:
-        """The best of the plain ways; else with more and more of the worst layers in float; else with 8-bit weights."""
+        """The best of the static schemes; else with the worst layers in float; else with 8-bit weights."""
         best = self.best(STATIC)
         if best is None or best.score >= self.judge.floor:
             return best
-        mended = self._mended(best)
-        return mended if mended.score >= self.judge.floor else self.best(STATIC_S8, mended)
+        improved = self._with_float_layers(best)
+        return improved if improved.score >= self.judge.floor else self.best(STATIC_S8, improved)
 
-    def best(self, ways: Sequence[Way], so_far: Trial | None = None) -> Trial | None:
-        """The way that scores highest; the first of equals. None where no runtime runs any of them."""
-        for way in ways:
-            trial = self._try(way)
-            if trial is not None and (so_far is None or trial.score > so_far.score):
-                so_far = trial
-        return so_far
+    def best(self, schemes: Sequence[Scheme], best: Trial | None = None) -> Trial | None:
+        """The trial with the highest score, the first of equals; None if the runtime can run none."""
+        for scheme in schemes:
+            trial = self._try(scheme)
+            if trial is not None and (best is None or trial.score > best.score):
+                best = trial
+        return best
 
-    def _mended(self, trial: Trial) -> Trial:
-        """The worst 1, 2, 4, ... layers in float, up to half of them, until the gate opens; else the best of these."""
+    def _with_float_layers(self, trial: Trial) -> Trial:
+        """Keep the worst 1, 2, 4, ... layers in float, up to half, until the gate passes; else the best trial."""
         worst = ranked(self.model, trial.model, self.inputs[:RANKED_ON])
         best, k = trial, 1
         while k <= len(worst) // 2 and best.score < self.judge.floor:
-            again = self._try(trial.way, worst[:k])
-            if again is not None and again.score > best.score:
-                best = again
+            retrial = self._try(trial.scheme, worst[:k])
+            if retrial is not None and retrial.score > best.score:
+                best = retrial
             k *= 2
         return best
 
-    def _try(self, way: Way, kept: Sequence[str] = ()) -> Trial | None:
+    def _try(self, scheme: Scheme, float_layers: Sequence[str] = ()) -> Trial | None:
         try:
-            model = quantized(self.model, way, self.inputs, [*self.heads, *kept])
-            trial = Trial(way=way, score=self.judge.score(model), model=model, kept=list(kept))
+            model = quantized(self.model, scheme, self.inputs, [*self.heads, *float_layers])
+            trial = Trial(scheme=scheme, score=self.judge.score(model), model=model, float_layers=list(float_layers))
         except RunnerError as error:     # an operator that this runtime lacks in int8
-            self.say(f"{way}: {error}")
+            self.say(f"{scheme}: {error}")
             return None
         passed = "passes" if trial.score >= self.judge.floor else "fails"
         self.say(f"{trial}: {self.judge.metric} {trial.score:.4f}, {passed} the gate at {self.judge.floor:.4f}")

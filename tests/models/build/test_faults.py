@@ -25,7 +25,7 @@ def whole(variant: str) -> Whole:
     graph = Graph(single(onnx.load(artefact(load_card("detector"), variant))))
     with np.load(Path(__file__).parent.parent / "data" / "golden.npz") as file:
         frames = [{"image": image[None]} for image in file["images"][:FRAMES]]
-    return Whole(graph, [*samples(graph.model, 1), *frames])
+    return Whole(graph, [*random_inputs(graph.model, 1), *frames])
 
 
 @pytest.fixture(scope="module")
