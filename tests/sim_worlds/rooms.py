@@ -1,4 +1,4 @@
-"""Small places made by hand, for tests that need to know where everything is."""
+"""Small environments made by hand, for tests that need known geometry."""
 
 from __future__ import annotations
 

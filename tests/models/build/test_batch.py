@@ -14,7 +14,7 @@ from models import store
 from models.batch_sizes import SIZES
 from models.build.graph.graph import Graph
 from models.build.measure import timing
-from models.build.measure.batch_axis import batched, most_at_once, with_free_axis, single, timed
+from models.build.measure.batch_axis import batched, most_at_once, single, timed, with_free_axis
 from models.build.measure.batch_times import LONGEST_MS, scaled, sizes
 from models.build.measure.profiler import profile
 from models.build.measure.runner import Runner
