@@ -1,4 +1,4 @@
-"""Several inputs in one run: how many at once pay, and what any number of them takes. Deterministic."""
+"""Several inputs in one run: the batch sizes that save time, and their run times. Deterministic."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from swarm.core.policy.plan import MOST_AT_ONCE
 from swarm.core.settings.cards import RunTime
 
 SIZES = (2, 4, MOST_AT_ONCE)
-"""Inputs at once that are tried and timed; numbers between them are taken to lie between them."""
+"""Batch sizes that are checked and timed; times of sizes between them are interpolated."""
 
-GAIN = 0.05
-"""Of the time of one run each: inputs that run at once and save less only wait for each other."""
+MIN_GAIN = 0.05
+"""Share of the time of single runs that a batch must save; for less, waiting for each other does not pay."""
 
 
 def paying(whole: RunTime, batches: Mapping[int, RunTime]) -> list[RunTime]:
-    """What 1, 2, ... inputs take at once, as far as more of them take less time each; empty where none do.
+    """Run times of 1, 2, ... inputs at once, up to the largest size that pays; empty if none does.
 
-    whole: of one input. batches: as measured, by number of inputs. The largest number is the first after which the
-    median per input no longer falls, and by it at least `GAIN` is saved.
+    whole: run time of one input. batches: measured run times by number of inputs. The largest size is the first after
+    which the median time per input no longer falls; it saves at least `MIN_GAIN`.
     """
     known = {1: whole}
     for inputs in sorted(batches):
@@ -27,7 +27,7 @@ def paying(whole: RunTime, batches: Mapping[int, RunTime]) -> list[RunTime]:
             break
         known[inputs] = batches[inputs]
     most = max(known)
-    if most == 1 or _each_ms(most, known[most]) > (1.0 - GAIN) * whole.p50_ms:
+    if most == 1 or _each_ms(most, known[most]) > (1.0 - MIN_GAIN) * whole.p50_ms:
         return []
     sizes = sorted(known)
     made = [whole]
@@ -41,6 +41,6 @@ def _each_ms(inputs: int, time: RunTime) -> float:
 
 
 def _between(below: RunTime, above: RunTime, share: float) -> RunTime:
-    """Quantile by quantile."""
+    """Linear interpolation, quantile by quantile."""
     both = zip(below.quantiles_ms, above.quantiles_ms, strict=True)
     return RunTime(quantiles_ms=[round(a + share * (b - a), 4) for a, b in both], runs=min(below.runs, above.runs))

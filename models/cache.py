@@ -1,8 +1,8 @@
-"""Graphs as ONNX Runtime optimised them for this machine, so that the next load skips the optimiser.
+"""Cache of graphs that ONNX Runtime optimised for this machine: the next load skips the optimiser.
 
-An entry is `graphs/KEY-SHA256.onnx`: the key is of all that the optimiser's work depends on, the hash is of the
-content. An entry that is not what its name says counts as absent, and is removed. Optimised int8 graphs depend on what
-the processor can do, hence its place in the key.
+An entry is `graphs/KEY-SHA256.onnx`: the key covers everything that the optimiser depends on, the hash is that of the
+content. An entry whose hash is wrong counts as absent and is removed. The key includes the processor's features,
+because optimised int8 graphs depend on them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from models.store import ModelError, write
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 2**30
-"""What all entries may take together; those used longest ago go first."""
+MAX_BYTES = 2**30
+"""Limit for all entries together; the least recently used are removed first."""
 
 
 def folder() -> Path:
-    """$SWARM_CACHE: nothing in it is needed, all of it is made again."""
+    """The folder $SWARM_CACHE; it may be deleted, everything in it is made again."""
     return Path(os.environ.get("SWARM_CACHE") or Path.home() / ".cache" / "swarm")
 
 
 def key(*parts: str) -> str:
-    """The name of what these parts decide, together with this machine."""
+    """The key of an entry that depends on these parts and on this machine."""
     return hashlib.sha256("\0".join([*parts, device()]).encode()).hexdigest()[:32]
 
 
 def get(entry: str) -> Path | None:
-    """The entry's file, checked and marked as used; None where there is none."""
+    """The entry's file, checked and marked as used; None if there is none."""
     for path in (folder() / "graphs").glob(f"{entry}-*.onnx"):
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -49,7 +49,7 @@ def get(entry: str) -> Path | None:
 
 
 def put(entry: str, content: bytes) -> None:
-    """Keep an entry; a cache that cannot be written is said and changes nothing else."""
+    """Store an entry; if the cache cannot be written, only log a warning."""
     try:
         write(folder() / "graphs" / f"{entry}-{hashlib.sha256(content).hexdigest()}.onnx", content)
         _make_room()
@@ -58,7 +58,7 @@ def put(entry: str, content: bytes) -> None:
 
 
 def drop(path: Path) -> None:
-    """Forget an entry that could not be loaded."""
+    """Remove an entry that could not be loaded."""
     path.unlink(missing_ok=True)
 
 
@@ -68,21 +68,21 @@ def _make_room() -> None:
     kept_bytes = 0
     for stat, path in entries:
         kept_bytes += stat.st_size
-        if kept_bytes > MOST_BYTES:
+        if kept_bytes > MAX_BYTES:
             path.unlink(missing_ok=True)
 
 
 @cache
 def device() -> str:
-    """This machine as far as optimised graphs and engines depend on it: processor, its features, board, GPUs."""
-    told = {platform.machine()}
+    """Fingerprint of this machine: the processor, its features, board and GPUs, on which graphs and engines depend."""
+    facts = {platform.machine()}
     wanted = ("model name", "flags", "Features", "CPU implementer", "CPU part")
-    told |= {line for line in _text(Path("/proc/cpuinfo")).splitlines() if line.startswith(wanted)}
-    told |= {_text(Path("/proc/device-tree/model"))}                 # Jetsons name themselves there
-    told |= {_text(path) for path in Path("/proc/driver/nvidia").glob("version")}
-    told |= {line for path in Path("/proc/driver/nvidia/gpus").glob("*/information")
-             for line in _text(path).splitlines() if line.startswith("Model")}
-    return hashlib.sha256("\n".join(sorted(told)).encode()).hexdigest()
+    facts |= {line for line in _text(Path("/proc/cpuinfo")).splitlines() if line.startswith(wanted)}
+    facts |= {_text(Path("/proc/device-tree/model"))}                # the name of a Jetson board
+    facts |= {_text(path) for path in Path("/proc/driver/nvidia").glob("version")}
+    facts |= {line for path in Path("/proc/driver/nvidia/gpus").glob("*/information")
+              for line in _text(path).splitlines() if line.startswith("Model")}
+    return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()
 
 
 def _text(path: Path) -> str:

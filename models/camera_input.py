@@ -1,4 +1,4 @@
-"""The input that all camera models share: the frame as it is, with a batch axis. A card says how large the frame is."""
+"""The input that all camera models share: the raw frame with a batch axis. A card gives the size of the frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ImageInput:
 
     @classmethod
     def of(cls, card: Card) -> ImageInput:
-        """The input that a card describes. Raises: ModelError unless it is one uint8 image [1, height, width, 3]."""
+        """The input that a card describes. Raises: ModelError if it is not one uint8 image [1, height, width, 3]."""
         match [(spec.name, spec.dtype, spec.shape) for spec in card.inputs]:
             case [(name, "uint8", [1, height, width, 3])]:
                 return cls(name=name, height_px=height, width_px=width)
@@ -30,11 +30,11 @@ class ImageInput:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a frame: height, width, 3."""
+        """Shape of a frame: height, width, 3."""
         return self.height_px, self.width_px, 3
 
     def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """The input by its name, uint8 [1, height, width, 3]. Raises: ValueError for a frame of another shape."""
+        """The input by its name, uint8 [1, height, width, 3]. Raises: ValueError for another shape or type."""
         if frame.shape != self.shape or frame.dtype != np.uint8:
             raise ValueError(f"a frame must be uint8 {list(self.shape)}, found {frame.dtype} {list(frame.shape)}")
         return {self.name: np.ascontiguousarray(frame)[None]}

@@ -1,4 +1,4 @@
-"""What models run on: the board's order of preference, as far as the card allows. Nothing falls back by itself."""
+"""Execution providers: the board's order of preference, limited by the card. ONNX Runtime never falls back silently."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ ORT_NAMES: dict[Provider, str] = {
 
 
 def order(board: Sequence[Provider], card: Sequence[Provider], what: str) -> tuple[Provider, ...]:
-    """The board's providers, best first, that the card allows (an empty list allows all); ModelError where none is."""
+    """The board's providers, best first, that the card allows (an empty list allows all); ModelError if none is."""
     allowed: tuple[Provider, ...] = tuple(provider for provider in board if not card or provider in card)
     if not allowed:
         raise ModelError(what, f"may run on {', '.join(card)} only", f"the board has {', '.join(board)}")
     return allowed
 
 
-def wanted(providers: Sequence[Provider], available: Sequence[str], what: str) -> list[str]:
-    """ONNX Runtime's names; ModelError where one of them is not available on this host."""
+def ort_names(providers: Sequence[Provider], available: Sequence[str], what: str) -> list[str]:
+    """ONNX Runtime's names of the providers; ModelError if one of them is not available on this host."""
     names = [ORT_NAMES[provider] for provider in providers]
     for name in names:
         if name not in available:
@@ -30,8 +30,8 @@ def wanted(providers: Sequence[Provider], available: Sequence[str], what: str) -
     return names
 
 
-def settings(provider: Provider, entry: str) -> dict[str, str]:
-    """A provider's own options. TensorRT keeps its engines, which take minutes to build, in a folder of the cache."""
+def options(provider: Provider, entry: str) -> dict[str, str]:
+    """A provider's options. TensorRT engines take minutes to build, so they are kept in a folder of the cache."""
     if provider != "tensorrt":
         return {}
     engines = cache.folder() / "engines" / entry

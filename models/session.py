@@ -1,8 +1,8 @@
-"""A loaded model: ONNX Runtime, one session, runs that another thread may abort.
+"""A loaded model: one ONNX Runtime session, whose runs another thread may abort.
 
-The only file that imports onnxruntime. Nothing is printed, and no thread spins: several agents share a host, and many
-sessions an agent. Each session has its own threads, since ONNX Runtime's one global pool cannot be kept from spinning
-from Python (measured, two threads, 20 runs a second: 64 % of a core against 19 %).
+The only file that imports onnxruntime. It prints nothing, and no thread spins: several agents share a host, and an
+agent has many sessions. Each session has its own threads, because Python cannot stop ONNX Runtime's global pool from
+spinning (measured with two threads and 20 runs a second: 64 % of a core against 19 %).
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ log = logging.getLogger(__name__)
 FATAL = 4                            # ONNX Runtime's highest log severity
 VERSION: str = ort.__version__
 RUNTIME = f"ONNX Runtime {VERSION}"
-REFUSED = (
+ORT_ERRORS = (
     ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.InvalidArgument,
     ort_errors.NoSuchFile, ort_errors.NotImplemented, ort_errors.RuntimeException, ort_errors.EPFail,
 )
 OFF, ALL = ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 
-_one_at_a_time = threading.Lock()    # concurrent creation of sessions is racy
+_load_lock = threading.Lock()        # concurrent creation of sessions has races in ONNX Runtime
 _loaded: weakref.WeakSet[Session] = weakref.WeakSet()
 
 ort.set_default_logger_severity(FATAL)
 
 
 class Aborted(RuntimeError):
-    """The run was ended by `RunHandle.abort`; the session stays usable."""
+    """`RunHandle.abort` ended the run; the session stays usable."""
 
 
 class RunFailed(RuntimeError):
-    """ONNX Runtime could not finish a run: out of memory, or a provider's own failure; the session stays usable."""
+    """ONNX Runtime could not finish a run: out of memory, or a failure of a provider; the session stays usable."""
 
 
 class LoadCancelled(RuntimeError):
-    """The load was ended by `LoadHandle.cancel`; nothing of it is left."""
+    """`LoadHandle.cancel` ended the load, and all its resources are freed."""
 
 
 class RunHandle:
-    """Lets another thread end a run; good for one run after the other, until one was aborted."""
+    """Lets another thread abort a run; usable for several successive runs, until one is aborted."""
 
     def __init__(self) -> None:
         self._options = ort.RunOptions()
@@ -64,13 +64,13 @@ class RunHandle:
         self.aborted = False
 
     def abort(self) -> None:
-        """End the run at its next graph node (measured: 0.5 to 1 ms); before the run, it will not start."""
+        """End the run at its next graph node (measured: 0.5 to 1 ms); a run that has not begun will not start."""
         self.aborted = True
         self._options.terminate = True
 
 
 class LoadHandle:
-    """Lets another thread end one load, between its steps or within the optimiser."""
+    """Lets another thread cancel one load, between its steps or within the optimiser."""
 
     def __init__(self) -> None:
         self._cancelled = False
@@ -85,14 +85,14 @@ class LoadHandle:
             step.set_load_cancellation_flag(True)
 
     def enter(self, step: ort.SessionOptions | RunHandle | None = None) -> None:
-        """Begin a step, which `cancel` then ends. Raises: LoadCancelled."""
+        """Begin a step that `cancel` can end. Raises: LoadCancelled."""
         self._step = step
         if self._cancelled:
             raise LoadCancelled
 
 
 class SessionStatistics(NamedTuple):
-    """What this process holds."""
+    """The loaded sessions of this process."""
 
     sessions: int
     memory_bytes: int
@@ -104,19 +104,19 @@ def statistics() -> SessionStatistics:
 
 
 class Session:
-    """One model file, loaded and warmed up. `run` may be called from any thread and releases the GIL.
+    """One model file, loaded and warmed up. Any thread may call `run`, which releases the GIL.
 
-    Loads wait for each other. Raises: ModelError; LoadCancelled.
-    inputs, outputs: what the graph takes and gives; where `batched`, of one input: as many run at once as lie along the
-    first axis. memory_bytes: resident growth of this process by the load, and no
-    less than the file. cached: whether the graph came optimised from the cache.
+    Only one load runs at a time. Raises: ModelError; LoadCancelled.
+    inputs, outputs: specs of the graph's tensors for one input. batched: whether inputs may be stacked along the first
+    axis. memory_bytes: growth of the process's resident memory by the load, at least the size of the file.
+    cached: whether the optimised graph came from the cache.
     """
 
     def __init__(
         self, path: Path, threads: int = 1, on: Sequence[Provider] = ("cpu",), handle: LoadHandle | None = None,
     ) -> None:
         handle = handle or LoadHandle()
-        with _one_at_a_time:
+        with _load_lock:
             handle.enter()
             before_bytes = psutil.Process().memory_info().rss
             self._session, self.cached = _Load(path, threads, on, handle).session()
@@ -129,7 +129,7 @@ class Session:
         _loaded.add(self)
 
     def run(self, inputs: Mapping[str, NDArray], handle: RunHandle | None = None) -> list[NDArray]:
-        """The outputs, in the order of `outputs`. Raises Aborted when `handle` ended the run, RunFailed."""
+        """The outputs, in the order of `outputs`. Raises: Aborted if `handle` ended the run; RunFailed."""
         handle = handle or RunHandle()
         try:
             return cast("list[NDArray]", self._session.run(None, dict(inputs), handle._options))
@@ -139,7 +139,7 @@ class Session:
             raise RunFailed(str(error)) from error
 
     def _warm_up(self, path: Path, handle: LoadHandle) -> None:
-        """The first run allocates."""
+        """Run once with zeros, because the first run allocates memory."""
         warm_up = RunHandle()
         handle.enter(warm_up)
         try:
@@ -151,11 +151,11 @@ class Session:
 
 
 class _Load:
-    """One way from a file to a session: from the cache, or through the optimiser and into the cache."""
+    """Makes a session from a file: from the cache, or through the optimiser and into the cache."""
 
     def __init__(self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle) -> None:
         self.path, self.threads, self.on, self.handle = path, threads, on, handle
-        self.names = providers.wanted(on, ort.get_available_providers(), str(path))
+        self.names = providers.ort_names(on, ort.get_available_providers(), str(path))
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -164,30 +164,30 @@ class _Load:
 
     def session(self) -> tuple[ort.InferenceSession, bool]:
         """The session, and whether it came from the cache."""
-        if "tensorrt" in self.on:        # its compiled nodes cannot be written; it keeps engines of its own
+        if "tensorrt" in self.on:        # its compiled nodes cannot be saved; it caches its own engines
             return self._create(self.path, ALL), False
         self.handle.enter()
-        kept = cache.get(self.entry)
-        if kept is not None:
+        cached = cache.get(self.entry)
+        if cached is not None:
             try:
-                return self._create(kept, OFF), True
+                return self._create(cached, OFF), True
             except ModelError as error:
-                log.warning("made again: %s", error)
-                cache.drop(kept)
+                log.warning("cached graph cannot be loaded, optimising again: %s", error)
+                cache.drop(cached)
         with contextlib.ExitStack() as stack:
             try:
-                place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-"))) / "optimised.onnx"
+                target = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-"))) / "optimised.onnx"
             except OSError as error:
                 log.warning("not cached: no temporary folder: %s", error)
                 return self._create(self.path, ALL), False
             try:
-                session = self._create(self.path, ALL, place)
+                session = self._create(self.path, ALL, target)
             except ModelError as error:
-                if not place.exists():       # it was the model that was refused, before anything was written
+                if not target.exists():      # the model itself was refused, before anything was written
                     raise
                 log.warning("not cached: %s", error)
                 return self._create(self.path, ALL), False
-            cache.put(self.entry, place.read_bytes())
+            cache.put(self.entry, target.read_bytes())
         return session, False
 
     def _create(
@@ -197,18 +197,18 @@ class _Load:
         options.graph_optimization_level = level
         if written is not None:
             options.optimized_model_filepath = str(written)
-        if "tensorrt" in self.on:        # which would compile engines anew, for minutes, for each number of inputs
+        if "tensorrt" in self.on:        # else TensorRT compiles new engines, for minutes, for each batch size
             options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
-        if "cpu" not in self.on:         # nor may single operators go there
+        if "cpu" not in self.on:         # forbid a fallback of single operators to the CPU
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        with_settings = [(name, providers.settings(provider, self.entry))
+        with_settings = [(name, providers.options(provider, self.entry))
                          for name, provider in zip(self.names, self.on, strict=True)]
         self.handle.enter(options)
         try:
             session = ort.InferenceSession(str(path), options, providers=with_settings, enable_fallback=0)
         except ort_errors.ModelLoadCanceled:
             raise LoadCancelled from None
-        except REFUSED as error:
+        except ORT_ERRORS as error:
             raise ModelError(str(path), f"{RUNTIME} cannot load it: {error}") from error
         taken = session.get_providers()
         if taken[:len(self.names)] != self.names:
@@ -217,7 +217,7 @@ class _Load:
 
 
 def _options(threads: int) -> ort.SessionOptions:
-    """One session's settings: `threads` of its own, none that spin, no messages."""
+    """Options of one session: `threads` threads that do not spin, no log messages."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -230,7 +230,7 @@ def _options(threads: int) -> ort.SessionOptions:
 
 
 def _spec(value: ort.NodeArg, path: Path) -> TensorSpec:
-    """Name, numpy type and shape of a graph's input or output; shapes are static, but for a free first axis: 1."""
+    """Name, numpy type and shape of a graph's input or output; a free first axis counts as 1, others must be static."""
     kind = str(value.type).removeprefix("tensor(").removesuffix(")")
     kind = {"float": "float32", "double": "float64"}.get(kind, kind)
     if kind not in ITEM_BYTES:

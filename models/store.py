@@ -1,7 +1,7 @@
-"""Where models are found: `NAME/card.json` per model, and every file as `blobs/SHA256.onnx`, shared by all cards.
+"""The model stores: `NAME/card.json` per model, and every file as `blobs/SHA256.onnx`, shared by all cards.
 
-Models are looked for in `home()`, where commands write, then among those of the package. Nothing is loaded that is not
-what the card says: every file is checked for size and SHA-256 first.
+Models are searched in `home()`, where commands write, then in the package. Before a file is loaded, its size and
+SHA-256 are checked against the card.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from swarm.core.settings.cards import Card
 from swarm.core.settings.errors import BadInput
 
 ARTEFACTS = Path(__file__).parent / "artefacts"
-"""The models that come with the distribution."""
+"""The store of the models that come with the distribution."""
 
 CARD = "card.json"
 BLOBS = "blobs"
@@ -27,11 +27,11 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ModelError(BadInput):
-    """A model that cannot be used: which file, what is wrong with it, what would be right."""
+    """A model cannot be used: the file, the error, and what would be right."""
 
 
 def home() -> Path:
-    """The user's own store, $SWARM_MODELS: models that were imported here, or measured, or changed."""
+    """The user's own store, $SWARM_MODELS: models that the user imported, measured or changed."""
     return Path(os.environ.get("SWARM_MODELS") or Path.home() / ".local" / "share" / "swarm" / "models")
 
 
@@ -41,7 +41,7 @@ def names(folder: Path | None = None) -> list[str]:
 
 
 def load_card(name: str, folder: Path | None = None) -> Card:
-    """The card of model `name`, the first that is found; ModelError where there is none or it is malformed."""
+    """The first card found of model `name`; ModelError if there is none or it is malformed."""
     if name not in names(folder):
         where = " or ".join(map(str, _stores(folder)))
         raise ModelError(f"model {name!r}", f"is not in {where}", f"available: {', '.join(names(folder)) or 'none'}")
@@ -56,7 +56,7 @@ def load_card(name: str, folder: Path | None = None) -> Card:
 
 
 def artefact(card: Card, variant: str, folder: Path | None = None) -> Path:
-    """The file of one variant, checked against its card; ModelError where it is missing, truncated or altered."""
+    """The file of one variant, checked against its card; ModelError if it is missing, truncated or altered."""
     if variant not in card.variants:
         known = ", ".join(sorted(card.variants))
         raise ModelError(f"model {card.name!r}", f"has no variant {variant!r}", f"available: {known}")
@@ -71,7 +71,7 @@ def stage(card: Card, variant: str, k: int, folder: Path | None = None) -> Path:
 
 
 def check(card: Card, folder: Path | None = None) -> None:
-    """All files of a model, its stages too. Raises: ModelError that names the first that is not what the card says."""
+    """Check all files of a model and its stages. Raises: ModelError for the first file that does not match the card."""
     for key, variant in card.variants.items():
         artefact(card, key, folder)
         for k in range(len(variant.stages)):
@@ -79,13 +79,13 @@ def check(card: Card, folder: Path | None = None) -> None:
 
 
 def blob(sha256: str, size_bytes: int, folder: Path | None = None, what: str = "a model") -> Path:
-    """The file with this hash; ModelError, which names the file and `what` it is of, where it is not what it was."""
+    """The file with this hash; ModelError, which names the file and its owner `what`, if it is missing or altered."""
     if not SHA256.fullmatch(sha256):
         raise ModelError(what, f"{sha256[:80]!r} is no sha256", "64 hexadecimal digits, in lower case")
-    places = [store / BLOBS / f"{sha256}.onnx" for store in _stores(folder)]
-    path = next((place for place in places if place.is_file()), None)
+    paths = [store / BLOBS / f"{sha256}.onnx" for store in _stores(folder)]
+    path = next((path for path in paths if path.is_file()), None)
     if path is None:
-        raise ModelError(f"{places[0]} ({what})", "the file is missing", "copy the model again, with all its files")
+        raise ModelError(f"{paths[0]} ({what})", "the file is missing", "copy the model again, with all its files")
     content = path.read_bytes()
     if len(content) != size_bytes:
         raise ModelError(f"{path} ({what})", f"found {len(content)} bytes", f"the card expects {size_bytes}")
@@ -96,21 +96,21 @@ def blob(sha256: str, size_bytes: int, folder: Path | None = None, what: str = "
 
 
 def put(content: bytes, folder: Path | None = None) -> tuple[str, int]:
-    """Keep a file in `folder` or at home. Returns its sha256 and its size, as cards bear them."""
+    """Store a file in `folder` or in the user's store. Returns its sha256 and its size in bytes, as cards have them."""
     sha256 = hashlib.sha256(content).hexdigest()
     write(_target(folder) / BLOBS / f"{sha256}.onnx", content)
     return sha256, len(content)
 
 
 def must_be_name(name: str) -> None:
-    """Raises: ModelError unless a model may be called so."""
+    """Raises: ModelError if `name` is not allowed as the name of a model."""
     if not NAME.fullmatch(name) or name == BLOBS:
         raise ModelError(f"model {name[:80]!r}", "is no name of a model",
                          "a letter, then up to 63 letters, digits, _, . or -")
 
 
 def save_card(card: Card, folder: Path | None = None) -> Path:
-    """Write a card into `folder` or at home; its files are `put` before. Returns the path."""
+    """Write a card into `folder` or into the user's store, after its files were `put`. Returns the path."""
     must_be_name(card.name)
     path = _target(folder) / card.name / CARD
     write(path, msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
@@ -118,17 +118,17 @@ def save_card(card: Card, folder: Path | None = None) -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the files of a store that none of its cards bears; nobody else may be writing to it."""
+    """Remove the files of a store that no card refers to; no other process may write to it meanwhile."""
     cards = [load_card(name, folder) for name in names(folder)]
-    borne = {entry.sha256 for card in cards for variant in card.variants.values()
-             for entry in (variant, *variant.stages)}
+    used = {entry.sha256 for card in cards for variant in card.variants.values()
+            for entry in (variant, *variant.stages)}
     for path in (folder / BLOBS).glob("*.onnx"):
-        if path.stem not in borne:
+        if path.stem not in used:
             path.unlink()
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all: whoever reads meanwhile sees the old one or the new one."""
+    """Write a file atomically: a concurrent reader sees the old file or the new one."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the engine's cameras and ground truth tell apart, by index. Behaviours and cards have lists of their own."""
+"""Class lists of the cameras and the ground truth, by index. Behaviours and model cards have their own lists."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ SEGMENT_CLASSES = ("floor", "wall", "clutter", "target", "robot")
 """Classes of a pixel in a segmentation mask."""
 
 TARGET_CLASSES = ("casualty", "beacon", "hazard")
-"""Classes of the targets in a place."""
+"""Classes of the targets in an environment."""

@@ -1,7 +1,7 @@
-"""Robots in a place: what every world does and no scenario needs to write again.
+"""Robots in an environment: the part of a world that all scenarios share.
 
-A scenario is a place (walls, things, where robots start) and a subclass of `Engine` that says what counts: `judge`,
-`mission`, and whatever it adds to `step`, `observe` and `scene`.
+A scenario is an environment (walls, things, spawn poses) and a subclass of `Engine` that defines the mission: `judge`,
+`mission`, and its additions to `step`, `observe` and `scene`.
 """
 
 from __future__ import annotations
@@ -12,39 +12,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
-from sim_worlds.place import Place
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
 from sim_worlds.sensors.visible_targets import VisibleTargets
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
 
-AnyPlace = TypeVar("AnyPlace", bound=Place)
+AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
 
 
 class Engine(World):
-    """A fleet at rest at the spawns of a place, driven by commands with a time to live, and sensed.
+    """A fleet that starts at rest at the spawns of an environment; commands with a time to live drive it.
 
-    scenario, seed: what the scene says of itself. render: whether frames are drawn; without frames, and with kinematic
-    robots only, PyBullet is not needed.
-    Raises ValueError on a fleet that `check_fleet` refuses, and when robots cannot start where they should: at their
-    own `spawn`, where they have one, else at that of the place.
+    scenario, seed: for the scene. render: whether to draw frames; kinematic robots without frames need no PyBullet.
+    Raises ValueError for a fleet that `check_fleet` refuses, and if a robot cannot stand at its start pose: its own
+    `spawn` if it has one, else a spawn of the environment.
     """
 
     def __init__(
-        self, place: Place, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
+        self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
     ) -> None:
         check_fleet(fleet)
-        self.place = with_own_spawns(place, fleet)
+        self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
-        self.motion = Motion(self.place, fleet, render=render)
+        self.motion = Motion(self.environment, fleet, render=render)
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
         self._index = {name: i for i, name in enumerate(self.names)}
@@ -53,8 +52,8 @@ class Engine(World):
         self._moving = [False] * len(fleet)
         self._removed = [False] * len(fleet)
         self._sequence = [0] * len(fleet)
-        self._scanner = Scanner(self.place.solids())
-        self._visible = VisibleTargets(self.place)
+        self._scanner = Scanner(self.environment.solids())
+        self._visible = VisibleTargets(self.environment)
 
     @property
     def time_s(self) -> float:
@@ -62,7 +61,7 @@ class Engine(World):
         return self._steps * STEP_S
 
     def step(self) -> None:
-        """Advance by `dt_s`; commands older than their `ttl_s` end first."""
+        """Advance by `dt_s`, after stopping the robots whose commands are older than their `ttl_s`."""
         for i, moving in enumerate(self._moving):
             if moving and self.time_s >= self._expires_s[i]:
                 self.motion.drive(i, 0.0, 0.0)
@@ -75,13 +74,13 @@ class Engine(World):
         i = self.index(robot)
         if self._removed[i]:
             return
-        alive = act.ttl_s > 0.0                              # false for nan too
+        alive = act.ttl_s > 0.0                              # false also for nan
         self.motion.drive(i, act.v_mps if alive else 0.0, act.w_radps if alive else 0.0)
         self._moving[i] = alive
         self._expires_s[i] = self.time_s + act.ttl_s
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        """What the robot senses now; reading clears `bumped`."""
+        """The robot's sensor readings now; reading clears `bumped`."""
         i = self.index(robot)
         m = self.motion
         pose, (v, w) = m.poses[i], m.velocities[i]
@@ -93,33 +92,33 @@ class Engine(World):
         return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
                            frame=image, bumped=bumped)
 
-    def seen(self, robot: str) -> list[TrueBox]:
-        """The true boxes in the robot's camera now, without rendering."""
+    def true_boxes(self, robot: str) -> list[TrueBox]:
+        """The ground-truth boxes in the robot's camera image now, without rendering."""
         return self._visible.boxes(self.motion.poses[self.index(robot)])
 
     def sensors(self, robot: str) -> SensorSuite:
-        """What the robot senses with."""
+        """The robot's sensors."""
         self.index(robot)
         return SUITE
 
     def judge(self, robot: str, report: Report) -> str:
-        """Where nothing is to be reported, each report is wrong."""
+        """Every report is wrong, unless the scenario defines reports."""
         self.index(robot)
         return "wrong"
 
     def remove(self, robot: str) -> None:
-        """The robot stands still."""
+        """Stop the robot; it ignores commands from now on."""
         i = self.index(robot)
         self.motion.drive(i, 0.0, 0.0)
         self._moving[i], self._removed[i] = False, True
 
     def restore(self, robot: str) -> None:
-        """The robot acts again, from where it stands."""
+        """Let the robot act again, from where it stands."""
         self._removed[self.index(robot)] = False
 
     def scene(self) -> Scene:
-        """The world as plain data; its marks are the targets of the place, none of them found yet."""
-        p = self.place
+        """The world as plain data; its marks are the targets, all of them not found yet."""
+        p = self.environment
         return Scene(
             scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s,
             shapes=[*_shapes(p.walls, "wall"), *_shapes((s for c in p.clutter for s in c.parts), "clutter")],
@@ -143,30 +142,30 @@ class Engine(World):
 
 
 def mission_of(headline: str, measures: Mapping[str, tuple[str, str]], values: Mapping[str, float]) -> Mission:
-    """A mission from the measures of a scenario (name -> unit and meaning) and their values now."""
+    """A mission from a scenario's measures (name -> unit and meaning) and their present values."""
     return Mission(headline=headline, measures=[
         Measure(name=name, value=values[name], unit=unit, text=text) for name, (unit, text) in measures.items()])
 
 
-def with_own_spawns(place: AnyPlace, fleet: Sequence[RobotSpec]) -> AnyPlace:
-    """The place with the spawn poses that the fleet asks for.
+def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec]) -> AnyEnvironment:
+    """The environment with the spawn poses that the fleet requests.
 
-    Raises ValueError when a robot cannot stand there, and when the place has fewer spawns than the fleet has robots.
+    Raises ValueError if a robot cannot stand there, or if there are fewer spawns than robots.
     """
-    if len(place.spawns) < len(fleet):
-        raise ValueError(f"{len(fleet)} robots, but only {len(place.spawns)} places to start from")
-    spawns = list(place.spawns)
+    if len(environment.spawns) < len(fleet):
+        raise ValueError(f"{len(fleet)} robots, but only {len(environment.spawns)} spawn poses")
+    spawns = list(environment.spawns)
     radii_m = [KINDS[robot.kind].radius_m for robot in fleet]
     for i, robot in enumerate(fleet):
         if robot.spawn is not None:
-            place.check_spawn(*robot.spawn, radii_m[i])
+            environment.check_spawn(*robot.spawn, radii_m[i])
             spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad)
     for i, j in itertools.combinations(range(len(fleet)), 2):
         a, b = spawns[i], spawns[j]
         if math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < radii_m[i] + radii_m[j]:
             raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "
                              f"({b.x_m:g}, {b.y_m:g})")
-    return replace(place, spawns=tuple(spawns))
+    return replace(environment, spawns=tuple(spawns))
 
 
 def _shapes(solids: Iterable[Solid], layer: str) -> list[SceneShape]:

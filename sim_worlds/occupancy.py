@@ -16,7 +16,7 @@ BLOCKS_BELOW_M = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Where the cells of a square grid lie, centred on the origin."""
+    """The geometry of a square grid, centred on the origin."""
 
     size_m: float
     resolution_m: float
@@ -31,11 +31,11 @@ class Grid:
         return np.asarray((np.arange(self.cells) + 0.5) * self.resolution_m - self.size_m / 2, np.float64)
 
     def index(self, v_m: float) -> int:
-        """The cell index along one side of a coordinate, clipped to the grid."""
+        """The index of the cell at a coordinate, along one side, clipped to the grid."""
         return int(np.clip((v_m + self.size_m / 2) // self.resolution_m, 0, self.cells - 1))
 
     def rasterise(self, solids: Iterable[Solid], inflate_m: float = 0.0) -> NDArray[np.bool_]:
-        """bool [cells, cells]: which cell centres lie within `inflate_m` of a solid's footprint, or off the floor."""
+        """bool [cells, cells]: cells whose centre is within `inflate_m` of a solid's footprint or of the rim."""
         out = np.zeros((self.cells, self.cells), bool)
         centres = self.centres_m()
         rim = np.abs(centres) > self.size_m / 2 - inflate_m
@@ -50,7 +50,7 @@ class Grid:
         return out
 
     def steps_from(self, free: NDArray[np.bool_], x_m: float, y_m: float) -> NDArray[np.int32]:
-        """int32 [cells, cells]: 4-neighbour steps from the cell at (x, y) through free cells, -1 where unreachable."""
+        """int32 [cells, cells]: 4-neighbour steps from the cell at (x, y) through free cells, -1 if unreachable."""
         n = self.cells
         wide = np.zeros((n + 2, n + 2), bool)
         wide[1:-1, 1:-1] = free
@@ -67,7 +67,7 @@ class Grid:
         return steps.reshape(n + 2, n + 2)[1:-1, 1:-1]
 
     def sees(self, blocked: NDArray[np.bool_], x_m: float, y_m: float, to_x_m: float, to_y_m: float) -> bool:
-        """Whether the straight line between two points meets no blocked cell."""
+        """Whether no blocked cell lies on the straight line between two points."""
         count = int(np.hypot(to_x_m - x_m, to_y_m - y_m) / (self.resolution_m / 2)) + 2
         xs, ys = np.linspace(x_m, to_x_m, count), np.linspace(y_m, to_y_m, count)
         ix = ((xs + self.size_m / 2) / self.resolution_m).astype(int).clip(0, self.cells - 1)

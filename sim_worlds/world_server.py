@@ -1,7 +1,7 @@
-"""The world as a member of the swarm: it steps by the clock, senses robots at their rates, and takes acts and claims.
+"""The world as a member of the swarm: it steps by the clock, sends observations, and receives acts and reports.
 
-Observations are pushed, and the newest wins: a slow receiver loses older ones. When the host cannot keep up, simulated
-time slows down instead of skipping steps, and the lag is recorded.
+The newest observation wins: a slow receiver loses older ones. If the host cannot keep up, simulated time slows down
+instead of skipping steps, and the lag is recorded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from sim_worlds.lag_histogram import LagHistogram
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
@@ -21,23 +21,23 @@ from swarm.core.settings.process_files import WorldFile
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
 
-MOST_STEPS = 24                      # at most a tenth of a second is caught up in one turn; beyond that, time slows
+MAX_STEPS_PER_TURN = 24              # 0.1 s of simulated time; if the world lags by more, simulated time slows down
 NEWS_NS = ns(0.5)
-STATE_NS = ns(1.0)                   # a robot is told its sensors when it joins, and so often again
+SENSORS_NS = ns(1.0)                 # the sensors are sent again with this period
 RETRY_NS = ns(0.02)
-REST = 0.25                          # share of a turn that is left for messages before the next turn
-FRESH_S = 1.0                        # an observation that waits longer is not sent
+REST_SHARE = 0.25                    # pause for messages after a turn, as a share of the turn's duration
+SEND_WITHIN_S = 1.0                  # an observation that waits longer is not sent
 
 
 class WorldServer:
-    """One world, over the ports of a host. `begin` starts it; without a launcher, time starts at once."""
+    """Serves one world over the ports of a host. Without a launcher, `begin` starts simulated time at once."""
 
     def __init__(self, host: Host, settings: WorldFile, world: World) -> None:
         self._world = world
         self._timers, self._net, self._clock = host.timers, host.transport, host.clock
-        self._participant = Participant(host, settings, self._received, met=self._met)
-        self._stating = False
-        self._unstated: set[str] = set()             # robots that are still to be told what they sense with
+        self._participant = Participant(host, settings, self._on_message, met=self._on_members)
+        self._retry_pending = False
+        self._without_sensors: set[str] = set()             # robots that still need their sensor suite
         self._step_ns = ns(world.dt_s)
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
@@ -45,36 +45,36 @@ class WorldServer:
         self._lags = LagHistogram()
         self._running = False
         self._present = dict.fromkeys(world.names)
-        self._due: dict[str, int] = dict.fromkeys(world.names, 0)    # robot -> simulated time of its next observation
-        self._sensed: dict[str, int] = dict.fromkeys(world.names, 0)
+        self._due_ns: dict[str, int] = dict.fromkeys(world.names, 0)     # simulated time of the next observation
+        self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
 
     def begin(self) -> None:
-        """Take part in the swarm."""
+        """Join the swarm."""
         if self._participant.launcher is None:
-            self._start()                                # nobody sends Start
+            self._start()                                # no one else sends Start
         self._participant.begin()
-        self._timers.every(STATE_NS, lambda: self._met(self._world.names))
+        self._timers.every(SENSORS_NS, lambda: self._on_members(self._world.names))
 
-    def _met(self, names: Sequence[str]) -> None:
-        """Members that joined or moved: robots are told what they sense with; now and then again, for late starts."""
-        self._unstated.update(name for name in names if name in self._due)
-        self._state_sensors()
+    def _on_members(self, names: Sequence[str]) -> None:
+        """Send the sensor suites to robots that joined or moved, and periodically to all: agents may start late."""
+        self._without_sensors.update(name for name in names if name in self._due_ns)
+        self._send_sensors()
 
-    def _state_sensors(self) -> None:
-        for name in sorted(self._unstated):
+    def _send_sensors(self) -> None:
+        for name in sorted(self._without_sensors):
             if name not in self._present or not self._net.role(name) or self._net.send(
                     name, msg.Embodied(sensors=self._world.sensors(name))):
-                self._unstated.discard(name)
-        if self._unstated and not self._stating:
-            self._stating = True
-            self._timers.after(RETRY_NS, self._state_again)
+                self._without_sensors.discard(name)
+        if self._without_sensors and not self._retry_pending:
+            self._retry_pending = True
+            self._timers.after(RETRY_NS, self._retry_sensors)
 
-    def _state_again(self) -> None:
-        self._stating = False
-        self._state_sensors()
+    def _retry_sensors(self) -> None:
+        self._retry_pending = False
+        self._send_sensors()
 
-    def _received(self, message: Received) -> None:
+    def _on_message(self, message: Received) -> None:
         body, robot = message.body, message.sender
         match body:
             case msg.Acted(act=act) if robot in self._present:
@@ -91,11 +91,11 @@ class WorldServer:
             case msg.Gone(name=name) if name in self._present:
                 del self._present[name]
                 self._world.remove(name)
-            case msg.Back(name=name) if name in self._due and name not in self._present:
+            case msg.Back(name=name) if name in self._due_ns and name not in self._present:
                 self._present[name] = None
                 self._world.restore(name)
             case _:
-                pass                                     # heartbeats, and messages that concern others
+                pass                                     # heartbeats, and messages about other members
 
     def _start(self) -> None:
         if self._running:
@@ -103,8 +103,8 @@ class WorldServer:
         self._running = True
         self._started_ns = self._clock.now_ns()
         count = len(self._world.names)
-        for i, name in enumerate(self._world.names):     # spread over the period: cameras take turns
-            self._due[name] = self._sense_ns * i // count
+        for i, name in enumerate(self._world.names):     # spread over the period, so that renderings do not coincide
+            self._due_ns[name] = self._sense_ns * i // count
         self._participant.tell_launcher(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
         self._participant.tell_launcher(self._scene())
         self._turn()
@@ -113,40 +113,41 @@ class WorldServer:
     def _stop(self) -> None:
         if self._running:
             self._running = False
-            self._tell_news()                            # the last ones: what they say of time is true now
+            self._send_news()                            # later news would show a lower real-time factor
             self._participant.tell_launcher(self._scene())
 
     def _turn(self) -> None:
-        """Step until simulated time has caught up, sense the robots that are due, then wait for the next step."""
+        """Step until simulated time has caught up, send the observations that are due, and schedule the next turn."""
         if not self._running:
             return
         began_ns = self._clock.now_ns()
         lag_ns = began_ns - self._now_ns()
         self._lags.add(lag_ns / 1e6)
         behind = lag_ns // self._step_ns
-        if behind > MOST_STEPS:
-            self._slipped_ns += (behind - MOST_STEPS) * self._step_ns
-        for _ in range(min(behind, MOST_STEPS)):
+        if behind > MAX_STEPS_PER_TURN:
+            self._slipped_ns += (behind - MAX_STEPS_PER_TURN) * self._step_ns
+        for _ in range(min(behind, MAX_STEPS_PER_TURN)):
             self._world.step()
             self._steps += 1
         at_ns = self._steps * self._step_ns
         for name in self._present:
-            if self._due[name] <= at_ns:
-                self._sense(name)
-                self._due[name] += self._sense_ns * max(1, -(-(at_ns - self._due[name]) // self._sense_ns))
+            if self._due_ns[name] <= at_ns:
+                self._send_observation(name)
+                self._due_ns[name] += self._sense_ns * max(1, -(-(at_ns - self._due_ns[name]) // self._sense_ns))
         ended_ns = self._clock.now_ns()
-        rest_ns = round(REST * (ended_ns - began_ns))    # without rest, a world that lags would receive no message
+        # without a rest, a world that lags would receive no message
+        rest_ns = round(REST_SHARE * (ended_ns - began_ns))
         self._timers.at(max(self._now_ns() + self._step_ns, ended_ns + rest_ns), self._turn)
 
     def _now_ns(self) -> int:
-        """The reading of our clock that simulated time corresponds to."""
+        """The clock reading at which simulated time would be on time."""
         return self._started_ns + self._slipped_ns + self._steps * self._step_ns
 
-    def _sense(self, name: str) -> None:
-        """Send a robot its observation. Its age: the sensors' own latency, and the time that rendering took here."""
+    def _send_observation(self, name: str) -> None:
+        """Send a robot its observation. Its age is the latency of the sensors plus the real time of rendering."""
         read_ns = self._clock.now_ns()
-        with_frame = self._sensed[name] % self._frame_every == 0
-        self._sensed[name] += 1
+        with_frame = self._observations_sent[name] % self._frame_every == 0
+        self._observations_sent[name] += 1
         seen = self._world.observe(name, frame=with_frame)
         self._poses[name] = seen.pose
         tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
@@ -154,14 +155,14 @@ class WorldServer:
             sequence=seen.sequence, age_s=seen.age_s + seconds(self._clock.now_ns() - read_ns), pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
         )
-        self._net.send(name, sensed, tensors, FRESH_S)   # an agent that does not read misses it: newest wins
+        self._net.send(name, sensed, tensors, SEND_WITHIN_S)   # an agent that does not read misses it
 
     def _next_news(self) -> None:
         if self._running:
-            self._tell_news()
+            self._send_news()
             self._timers.after(NEWS_NS, self._next_news)
 
-    def _tell_news(self) -> None:
+    def _send_news(self) -> None:
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
         self._participant.tell_launcher(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),

@@ -1,4 +1,4 @@
-"""An ONNX file from anywhere becomes a model of the store: read, checked, made static, described and measured."""
+"""Imports an ONNX file as a model of the store: reads, checks, fixes the shapes, describes and measures it."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from models.build.graph.graph import Graph
 from models.build.graph.normalize import bind, leading_axes
 from models.build.graph.order import bodies
 from models.build.graph.tensors import spec_of, value_info
-from models.build.measure.loading import memory_bytes
-from models.build.measure.profiler import host, run_times
+from models.build.measure.load_cost import memory_bytes
+from models.build.measure.profiler import host_processor, run_times
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
 from swarm.core.settings.cards import AGREEMENT, Card, Precision, Variant
 from swarm.core.settings.errors import BadInput
 
-LIMIT_BYTES = 2**31 - 1
-"""What one protobuf file can hold: models of the store are one file each."""
+MAX_BYTES = 2**31 - 1
+"""Limit of one protobuf file; a model of the store is one file."""
 
 
 def read(path: Path) -> ModelProto:
     """The model in a file, with its external data.
 
-    Raises: BadInput where it is no valid model, or too large for one file.
+    Raises: BadInput if it is not a valid model, or too large for one file.
     """
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
         size_bytes = path.stat().st_size + sum(_external_bytes(tensor, path.parent) for tensor in _tensors(model.graph))
-        if size_bytes > LIMIT_BYTES:
+        if size_bytes > MAX_BYTES:
             raise BadInput(str(path), f"holds {size_bytes:,} bytes with its external data",
                            "at most 2 GiB: a model of the store is one file")
         load_external_data_for_model(model, str(path.parent))
@@ -47,7 +47,7 @@ def read(path: Path) -> ModelProto:
         raise BadInput(str(error.filename or path), error.strerror or str(error),
                        "an ONNX file, with its external data beside it") from None
     except DecodeError:
-        raise BadInput(str(path), "is no ONNX model", "a file that onnx.save or an exporter wrote") from None
+        raise BadInput(str(path), "is not an ONNX model", "a file from onnx.save or an exporter") from None
     except (onnx.checker.ValidationError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
@@ -57,18 +57,18 @@ def read(path: Path) -> ModelProto:
 
 
 def static(model: ModelProto, sizes: Mapping[str, int], name: str = "") -> tuple[Graph, dict[str, int]]:
-    """The model with all types and shapes fixed, and the sizes that its dynamic axes are bound to. Errors name `name`.
+    """The model with static types and shapes, and the sizes of its dynamic axes. `name` is the graph's name in errors.
 
-    An axis that only ever leads, a batch, becomes 1 where `sizes` does not say otherwise.
-    Raises: BadInput for an axis without a size, for an output without one type and shape or of another one than the
-    file says, for what cannot be run.
+    The size of a batch axis is 1 by default.
+    Raises: BadInput for an axis without a size, for an output without a static type and shape or with another shape
+    than in the file, and for a graph that cannot be run.
     """
-    given = dict.fromkeys(leading_axes(model), 1) | dict(sizes)
+    bound_sizes = dict.fromkeys(leading_axes(model), 1) | dict(sizes)
     bound = ModelProto()
     bound.CopyFrom(model)
-    bind(bound, given)
+    bind(bound, bound_sizes)
     graph = Graph(bound)
-    made = Runner(graph.model, name=name).named(next(samples(graph.model, 1)))
+    made = Runner(graph.model, name=name).run_named(next(random_inputs(graph.model, 1)))
     for value in graph.model.graph.output:
         spec = graph.specs.get(value.name)
         if spec is None:
@@ -81,31 +81,32 @@ def static(model: ModelProto, sizes: Mapping[str, int], name: str = "") -> tuple
         spec = graph.specs.get(value.name)
         if spec is not None and spec_of(value) != spec:
             value.CopyFrom(value_info(spec))
-    return graph, given
+    return graph, bound_sizes
 
 
 def import_file(
     path: Path, name: str, sizes: Mapping[str, int], folder: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Card:
-    """Keep a file as model `name`, in `folder` or at home, with a card; the file itself where nothing had to be fixed.
+    """Store a file as model `name` with a card, in `folder` or at home; unchanged if nothing had to be fixed.
 
-    The model has no task: tensors go in and come out as they are. A file that is there already changes nothing: the
-    model may have been cut and quantized since. Raises: BadInput, as `read` and `static`, or where the name is taken.
+    The model has no task: its inputs and outputs are tensors. If the same file was imported before, nothing changes,
+    because the model may have been cut and quantized since.
+    Raises: BadInput, as `read` and `static`, or if the name is taken.
     """
     say(f"reading {path}")
     model = read(path)
     source = path.read_bytes()
     source_sha256 = hashlib.sha256(source).hexdigest()
-    there = _there(name, source_sha256, folder)
+    existing = _existing(name, source_sha256, folder)
     graph, bound = static(model, sizes, str(path))
     model = graph.model
     same = model == onnx.load_model_from_string(source)
     sha256, size_bytes = store.put(source if same else model.SerializeToString(deterministic=True), folder)
-    if there is not None:
-        if sha256 not in (variant.sha256 for variant in there.variants.values()):
-            raise BadInput(f"model {name!r}", "is there already, with axes of other sizes", "another --name")
-        return there
+    if existing is not None:
+        if sha256 not in (variant.sha256 for variant in existing.variants.values()):
+            raise BadInput(f"model {name!r}", "exists already, with axes of other sizes", "another --name")
+        return existing
     file = store.blob(sha256, size_bytes, folder, name)
     say(f"measuring {name}")
     precision: Precision = "int8" if any(map(_is_int8, _nodes(model.graph))) else "fp32"
@@ -119,26 +120,26 @@ def import_file(
         ir_version=model.ir_version, primary_metric=AGREEMENT, variants={precision: variant}, macs=sum(graph.macs),
         operators=dict(sorted(Counter(map(_operator, _nodes(model.graph))).items())), dynamic_axes=bound,
         made_by=f"swarm models import {path.name}",
-        made_with={"file": path.name, "sha256": source_sha256, "host": host(),
+        made_with={"file": path.name, "sha256": source_sha256, "host": host_processor(),
                    "onnx": version("onnx"), "onnxruntime": version("onnxruntime")},
     )
     store.save_card(card, folder)
     return card
 
 
-def _there(name: str, source_sha256: str, folder: Path | None) -> Card | None:
-    """The model of this name, if there is one. Raises: BadInput where it is of another file, or the name is none."""
+def _existing(name: str, source_sha256: str, folder: Path | None) -> Card | None:
+    """The model of this name, if it exists. Raises: BadInput if it is from another file, or the name is not allowed."""
     store.must_be_name(name)
     if name not in store.names(folder):
         return None
     card = store.load_card(name, folder)
     if card.made_with.get("sha256") != source_sha256:
-        raise BadInput(f"model {name!r}", "is there already, from another file", "another --name")
+        raise BadInput(f"model {name!r}", "exists already, from another file", "another --name")
     return card
 
 
 def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
-    """All nodes, those of bodies too."""
+    """All nodes, including those of bodies."""
     for node in graph.node:
         yield node
         for body in bodies(node):
@@ -146,7 +147,7 @@ def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """All constants: initializers, those of bodies too, and what Constant nodes hold."""
+    """All constants: initializers, including those of bodies, and tensors of Constant nodes."""
     yield from graph.initializer
     for node in graph.node:
         yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
@@ -155,7 +156,7 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
 
 
 def _external_bytes(tensor: TensorProto, folder: Path) -> int:
-    """Of the tensor's data in another file: as it is said, or the rest of that file."""
+    """Bytes of the tensor's external data: the stated length, or the rest of the file."""
     if not uses_external_data(tensor):
         return 0
     entry = {part.key: part.value for part in tensor.external_data}

@@ -1,7 +1,7 @@
-"""What models solve: one module per task, and the folder is the registry.
+"""Tasks that models solve: one module per task, and the folder is the registry.
 
-A task's module defines `make(card) -> Task`: how a frame becomes the network's inputs, and how its outputs become an
-outcome. A card says `task: NAME`, the module's name.
+A task's module defines `make(card) -> Task`. A task turns a frame into the network's inputs, and its outputs into an
+outcome. The field `task` of a card is the module's name.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __path__ = extended(__path__, "tasks")
 
 
 class Task(Protocol):
-    """Both ends of a model. Post-processing runs where the last stage runs, so that outcomes travel."""
+    """Pre- and post-processing of a model. Post-processing runs on the agent of the last stage: outcomes are small."""
 
     def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
         """The network's inputs for a frame, uint8 [height, width, 3], RGB. Raises: ValueError for another shape."""
         ...
 
     def postprocess(self, outputs: Sequence[NDArray]) -> Outcome:
-        """The outcome of the outputs, in the card's order. Raises: ValueError for other shapes."""
+        """The outcome of the network's outputs, given in the card's order. Raises: ValueError for other shapes."""
         ...
 
 
@@ -40,7 +40,7 @@ def available() -> list[str]:
 
 
 def task(card: Card) -> Task:
-    """The task of a card's model. Raises: ModelError where there is none, or where the card does not fit it."""
+    """The task of a card's model. Raises: ModelError if the task is unknown or does not fit the card."""
     if card.task not in available():
         raise ModelError(f"task {card.task!r}", "is not known", f"available: {', '.join(available())}")
     return importlib.import_module(f"{__name__}.{card.task}").make(card)

@@ -14,13 +14,13 @@ from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card
 
 THRESHOLD = 0.4
-"""Score from which a box is reported; the card's precision and recall hold at this threshold."""
+"""Lowest score of a reported box; the card's precision and recall hold at this threshold."""
 
 OVERLAP = 0.5
-"""Of two boxes of one class that overlap by this IoU or more, the weaker is dropped."""
+"""If two boxes of one class overlap by this IoU or more, the one with the lower score is dropped."""
 
-MOST = 32
-"""Boxes considered per frame, best first."""
+MAX_BOXES = 32
+"""Boxes considered per frame, highest scores first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,11 @@ class Detect:
     """Pre- and post-processing of one detector."""
 
     image: ImageInput
-    classes: int                     # how many kinds of things the detector tells apart
+    classes: int                     # number of classes
 
     @classmethod
     def of(cls, card: Card) -> Detect:
-        """Raises: ModelError where the card's inputs or outputs are not a detector's."""
+        """The task of a card. Raises: ModelError if its inputs or outputs are not those of a detector."""
         match [spec.shape for spec in card.outputs]:
             case [[1, classes, rows, columns], [1, 4, *cells]] if cells == [rows, columns]:
                 return cls(image=ImageInput.of(card), classes=classes)
@@ -49,14 +49,14 @@ class Detect:
         return self.decode(outputs, THRESHOLD)
 
     def decode(self, outputs: Sequence[NDArray], threshold: float) -> Detections:
-        """As `postprocess`, from any score on; boxes are clipped to the frame. Raises: ValueError for other shapes."""
+        """As `postprocess`, at any threshold. Boxes are clipped to the frame. Raises: ValueError for other shapes."""
         scores, boxes = outputs
         if scores.ndim != 4 or boxes.shape != (1, 4, *scores.shape[2:]) or scores.shape[:2] != (1, self.classes):
             raise ValueError(f"expected scores [1, {self.classes}, h, w] and boxes [1, 4, h, w], "
                              f"found {list(scores.shape)} and {list(boxes.shape)}")
         flat = scores.reshape(-1)
         found = np.flatnonzero(flat >= threshold)
-        found = found[np.argsort(-flat[found], kind="stable")[:MOST]]
+        found = found[np.argsort(-flat[found], kind="stable")[:MAX_BOXES]]
         labels, cells = np.divmod(found, scores.shape[2] * scores.shape[3])
         corners = boxes.reshape(4, -1)[:, cells].T
         corners = np.clip(corners, 0.0, [self.image.width_px, self.image.height_px] * 2)
@@ -69,7 +69,7 @@ class Detect:
 
 
 def suppress(corners: NDArray, labels: NDArray) -> list[int]:
-    """Greedy non-maximum suppression within each class; boxes [n, 4] best first, returns the kept indices."""
+    """Greedy non-maximum suppression within each class; boxes [n, 4] by falling score. Returns the kept indices."""
     clash = (overlaps(corners, corners) >= OVERLAP) & (labels[:, None] == labels)
     kept: list[int] = []
     for i in range(len(corners)):

@@ -22,7 +22,7 @@ class Segment:
 
     @classmethod
     def of(cls, card: Card) -> Segment:
-        """Raises: ModelError where the card's inputs or outputs are not a segmenter's."""
+        """The task of a card. Raises: ModelError if its inputs or outputs are not those of a segmenter."""
         match [(spec.dtype, spec.shape) for spec in card.outputs]:
             case [("uint8", [1, _, _])]:
                 return cls(image=ImageInput.of(card))
@@ -34,7 +34,7 @@ class Segment:
         return self.image.preprocess(frame)
 
     def postprocess(self, outputs: Sequence[NDArray]) -> Mask:
-        """The mask of classes uint8 [1, height, width]. Raises: ValueError for another shape."""
+        """The mask from pixel classes, uint8 [1, height, width]. Raises: ValueError for another shape or type."""
         (classes,) = outputs
         if classes.ndim != 3 or len(classes) != 1 or classes.dtype != np.uint8:
             raise ValueError(f"expected classes uint8 [1, h, w], found {classes.dtype} {list(classes.shape)}")

@@ -1,4 +1,4 @@
-"""Physics: solids, rigid bodies in PyBullet, and how a fleet moves."""
+"""Physics: solids, rigid bodies in PyBullet, and the motion of a fleet."""
 
 STEP_S = 1 / 240
-"""Simulated time of one step of every world; PyBullet's own default, for which its solver is tuned."""
+"""Simulated time of one step of every world: PyBullet's default, for which its solver is tuned."""

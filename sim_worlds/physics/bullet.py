@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from sim_worlds import robots as robot_kinds
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
+from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box
-from sim_worlds.place import Place
 from sim_worlds.robots import KINDS
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.world import Camera, Pose
@@ -26,24 +26,24 @@ from swarm.core.settings.process_files import RobotSpec
 
 ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf
 NEAR_M, FAR_M = 0.03, 40.0
-WALLS_PER_BODY = 24                  # a link of about 60 shapes or more is refused
+WALLS_PER_BODY = 24                  # PyBullet refuses a link of about 60 or more shapes
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Discard what PyBullet prints to file descriptors 1 and 2 from C."""
+    """Discard PyBullet's output from C to file descriptors 1 and 2."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
+    saved = os.dup(1), os.dup(2)
     void = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(void, 1)
         os.dup2(void, 2)
         yield
     finally:
-        for number, copy in zip((1, 2), kept, strict=True):
+        for number, copy in zip((1, 2), saved, strict=True):
             os.dup2(copy, number)
             os.close(copy)
         os.close(void)
@@ -52,36 +52,36 @@ def _quiet() -> Iterator[None]:
 with _quiet():
     import pybullet  # pyright: ignore[reportMissingImports]
 
-_p: Any = pybullet                   # it has no types
+_p: Any = pybullet                   # PyBullet has no types
 
 
 class Bullet:
-    """A place and robots as rigid bodies, in one DIRECT client; a context manager.
+    """An environment and robots as rigid bodies, in one DIRECT client; a context manager.
 
     Robots are addressed by their index in `robots`. A kinematic robot is a fixed body that `teleport` moves.
-    Body ids: `class_of[id + 1]` is the segment class of a pixel with that id (-1: nothing), `target_ids[k]` the
-    body of `place.targets[k]`, `robot_ids[i]` that of robot i.
+    Body ids: `class_of[id + 1]` is the segment class of a pixel with that id (-1: nothing), `target_ids[k]` is the
+    body of `environment.targets[k]`, and `robot_ids[i]` is the body of robot i.
     """
 
     renderer = "TinyRenderer, shadows off"
 
-    def __init__(self, place: Place, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
+    def __init__(self, environment: Environment, robots: Sequence[RobotSpec] = (), poses: Sequence[Pose] | None = None,
                  camera: Camera = CAMERA) -> None:
-        self.place = place
+        self.environment = environment
         self._kinds = [KINDS[r.kind] for r in robots]
         self._camera = camera
-        at = place.spawns if poses is None else poses
-        if len(at) < len(robots):
-            raise ValueError(f"{len(robots)} robots, but only {len(at)} poses to start from")
+        starts = environment.spawns if poses is None else poses
+        if len(starts) < len(robots):
+            raise ValueError(f"{len(robots)} robots, but only {len(starts)} start poses")
         with _quiet():
             self._client = _p.connect(_p.DIRECT)
-            self._build(robots, at)
+            self._build(robots, starts)
         self._projection = _p.computeProjectionMatrixFOV(
             camera.fov_y_deg, camera.width_px / camera.height_px, NEAR_M, FAR_M)
-        self._ceiling = (np.asarray(place.ceiling_colour) * 255).astype(np.uint8)
+        self._ceiling = (np.asarray(environment.ceiling_colour) * 255).astype(np.uint8)
 
     def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
-        c, b = self._client, self.place
+        c, b = self._client, self.environment
         _p.setPhysicsEngineParameter(fixedTimeStep=STEP_S, numSubSteps=0, deterministicOverlappingPairs=1,
                                      numSolverIterations=20, physicsClientId=c)
         _p.setGravity(0, 0, -9.81, physicsClientId=c)
@@ -96,12 +96,12 @@ class Bullet:
             self.target_ids = [load(t.label, t.parts) for t in b.targets]
         self.robot_ids = [_load(c, ROBOT_FILES / f"{r.kind}.urdf", p, fixed=r.physics == "kinematic")
                           for r, p in zip(robots, poses, strict=False)]
-        still = [*self.wall_ids, *self.clutter_ids, *self.target_ids]
-        self.class_of = np.full(max([self.floor_id, *still, *self.robot_ids]) + 2, WALL, np.uint8)
+        static = [*self.wall_ids, *self.clutter_ids, *self.target_ids]
+        self.class_of = np.full(max([self.floor_id, *static, *self.robot_ids]) + 2, WALL, np.uint8)
         for ids, kind in (([self.floor_id], FLOOR), (self.clutter_ids, CLUTTER), (self.target_ids, TARGET),
                           (self.robot_ids, ROBOT)):
             self.class_of[np.asarray(ids, int) + 1] = kind
-        for body in still:
+        for body in static:
             _p.changeDynamics(body, -1, lateralFriction=0.2, restitution=0.0, physicsClientId=c)
         _p.changeDynamics(self.floor_id, -1, lateralFriction=1.0, restitution=0.0, physicsClientId=c)
         for body in self.robot_ids:
@@ -126,7 +126,7 @@ class Bullet:
         _p.stepSimulation(physicsClientId=self._client)
 
     def drive(self, robot: int, v_mps: float, w_radps: float) -> None:
-        """Set the wheel motors for a body velocity; they hold it until the next call."""
+        """Set the wheel motors to a body velocity until the next call."""
         kind = self._kinds[robot]
         _p.setJointMotorControlArray(
             self.robot_ids[robot], (0, 1), _p.VELOCITY_CONTROL,
@@ -134,11 +134,11 @@ class Bullet:
             physicsClientId=self._client)
 
     def teleport(self, robot: int, pose: Pose) -> None:
-        """Put a robot somewhere, upright; the camera sees it there at once."""
-        _p.resetBasePositionAndOrientation(self.robot_ids[robot], *_placed(pose), physicsClientId=self._client)
+        """Move a robot to a pose, upright; the camera sees it there at once."""
+        _p.resetBasePositionAndOrientation(self.robot_ids[robot], *_transform(pose), physicsClientId=self._client)
 
     def pose(self, robot: int) -> Pose:
-        """Where a robot's base is."""
+        """The pose of a robot's base."""
         (x, y, _), q = _p.getBasePositionAndOrientation(self.robot_ids[robot], physicsClientId=self._client)
         return Pose(x, y, math.atan2(2 * (q[3] * q[2] + q[0] * q[1]), 1 - 2 * (q[1] ** 2 + q[2] ** 2)))
 
@@ -148,20 +148,20 @@ class Bullet:
         return 1 - 2 * (q[0] ** 2 + q[1] ** 2)
 
     def velocity(self, robot: int, heading_rad: float) -> tuple[float, float]:
-        """Speed ahead in m/s, given the heading, and turn rate in rad/s."""
+        """Forward speed in m/s along `heading_rad`, and turn rate in rad/s."""
         (vx, vy, _), (_, _, wz) = _p.getBaseVelocity(self.robot_ids[robot], physicsClientId=self._client)
         return vx * math.cos(heading_rad) + vy * math.sin(heading_rad), wz
 
     def touching(self, robot: int) -> set[int]:
-        """Ids of the bodies that a robot is in contact with, the floor left out."""
+        """Ids of the bodies in contact with a robot, without the floor."""
         me = self.robot_ids[robot]
         points = _p.getContactPoints(bodyA=me, physicsClientId=self._client)
         return {p[2] for p in points if p[8] <= 0.0} - {self.floor_id, me}
 
     def camera(self, pose: Pose) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        """What a robot at this pose sees: RGB uint8 [height, width, 3] and body ids int32 [height, width], -1 nothing.
+        """The camera image at a pose: RGB uint8 [height, width, 3] and body ids int32 [height, width], -1 for nothing.
 
-        The chassis is taken as level. What nothing covers is painted in the ceiling's colour.
+        The chassis is assumed to be level. Pixels without a body get the colour of the ceiling.
         """
         cam, (c, s) = self._camera, (math.cos(pose.heading_rad), math.sin(pose.heading_rad))
         eye = (pose.x_m + c * cam.mount_x_m, pose.y_m + s * cam.mount_x_m, cam.mount_z_m)
@@ -169,7 +169,7 @@ class Bullet:
         ahead = (eye[0] + c * math.cos(pitch), eye[1] + s * math.cos(pitch), eye[2] + math.sin(pitch))
         view = _p.computeViewMatrix(eye, ahead, (0, 0, 1))
         _, _, rgba, _, ids = _p.getCameraImage(
-            cam.width_px, cam.height_px, view, self._projection, lightDirection=self.place.light, shadow=0,
+            cam.width_px, cam.height_px, view, self._projection, lightDirection=self.environment.light, shadow=0,
             lightAmbientCoeff=0.55, lightDiffuseCoeff=0.45, lightSpecularCoeff=0.03,
             renderer=_p.ER_TINY_RENDERER, physicsClientId=self._client)
         shape = cam.height_px, cam.width_px
@@ -180,27 +180,27 @@ class Bullet:
 
 
 class _FixtureLoader:
-    """Loads bodies that never move. PyBullet reads URDF from files only."""
+    """Loads static bodies. PyBullet reads URDF only from files."""
 
     def __init__(self, client: int, folder: Path) -> None:
         self._client, self._folder, self._count = client, folder, 0
 
     def __call__(self, label: str, solids: Sequence[Solid]) -> int:
         self._count += 1
-        file = self._folder / f"body_{self._count}.urdf"     # PyBullet caches files by name: a new name for each
+        file = self._folder / f"body_{self._count}.urdf"     # PyBullet caches files by name
         file.write_text(urdf.fixture(label, solids))
         return _load(self._client, file, Pose(0.0, 0.0, 0.0), fixed=True)
 
 
 def _load(client: int, file: Path, pose: Pose, *, fixed: bool) -> int:
     """The body of a URDF file, at a pose."""
-    at, turned = _placed(pose)
-    return _p.loadURDF(str(file), at, turned, useFixedBase=fixed, physicsClientId=client,
+    position, quaternion = _transform(pose)
+    return _p.loadURDF(str(file), position, quaternion, useFixedBase=fixed, physicsClientId=client,
                        flags=_p.URDF_USE_INERTIA_FROM_FILE)
 
 
 def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:
-    """An image from PyBullet as an array; PyBullet without NumPy gives a tuple of numbers."""
+    """An image from PyBullet as an array; PyBullet without NumPy returns a tuple of numbers."""
     if not isinstance(pixels, tuple):
         return np.asarray(pixels, kind)
     if kind is np.uint8:
@@ -208,6 +208,7 @@ def _array(pixels: Any, kind: type[Scalar]) -> NDArray[Scalar]:
     return np.fromiter(pixels, kind, len(pixels))
 
 
-def _placed(pose: Pose) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
+def _transform(pose: Pose) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
+    """Position and quaternion (x, y, z, w)."""
     half = pose.heading_rad / 2
     return (pose.x_m, pose.y_m, 0.0), (0.0, 0.0, math.sin(half), math.cos(half))

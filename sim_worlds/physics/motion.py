@@ -1,4 +1,4 @@
-"""How a fleet moves in a place: rigid bodies, integrated poses, or both, behind one interface.
+"""Motion of a fleet in an environment: rigid bodies, integrated poses, or both, behind one interface.
 
 PyBullet is imported only when a robot is dynamic or frames are rendered.
 """
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_worlds.environment import Environment
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics import STEP_S
-from sim_worlds.place import Place
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
@@ -22,18 +22,18 @@ from swarm.core.settings.process_files import RobotSpec
 if TYPE_CHECKING:
     from sim_worlds.physics.bullet import Bullet
 
-EVERY = 4                            # kinematic poses and contacts are updated every so many steps: 60 Hz
-QUIET_S = 0.5                        # contact that pauses for less is the same episode
-SLACK_M = 0.02                       # the occupancy is inflated by the radius less this, a cell being 5 cm
+UPDATE_EVERY = 4                     # steps between updates of kinematic poses and contacts: 60 Hz
+EPISODE_GAP_S = 0.5                  # a shorter pause in a contact does not end its episode
+SLACK_M = 0.02                       # the occupancy is inflated by the radius minus this; a cell is 5 cm
 RESOLUTION_M = 0.05
-STILL = -1                           # stands for anything that stands still, in kinematic contacts
+FIXED = -1                           # index of any static solid in kinematic contacts
 
 
 class Motion:
     """Poses, velocities and contacts of a fleet, by index; positions change only in `step`."""
 
-    def __init__(self, place: Place, fleet: Sequence[RobotSpec], *, render: bool) -> None:
-        self.poses = list(place.spawns[:len(fleet)])
+    def __init__(self, environment: Environment, fleet: Sequence[RobotSpec], *, render: bool) -> None:
+        self.poses = list(environment.spawns[:len(fleet)])
         self.velocities = [(0.0, 0.0)] * len(fleet)
         self.episodes = 0
         self.bumped = [False] * len(fleet)
@@ -47,12 +47,12 @@ class Motion:
         self.bullet: Bullet | None = None
         if render or self._dynamic:
             from sim_worlds.physics.bullet import Bullet
-            self.bullet = Bullet(place, fleet)
+            self.bullet = Bullet(environment, fleet)
             self._index_of = {body: i for i, body in enumerate(self.bullet.robot_ids)}
-            for i in self._dynamic:                          # an idle joint is free: brake from the start
+            for i in self._dynamic:                          # an idle joint turns freely: brake from the start
                 self.bullet.drive(i, 0.0, 0.0)
-        self._grid = Grid(size_m=place.size_m, resolution_m=RESOLUTION_M)
-        solids = list(place.solids()) if self._kinematic else []
+        self._grid = Grid(size_m=environment.size_m, resolution_m=RESOLUTION_M)
+        solids = list(environment.solids()) if self._kinematic else []
         self._blocked = {r: self._grid.rasterise(solids, r - SLACK_M)
                          for r in {self._kinds[i].radius_m for i in self._kinematic}}
 
@@ -62,7 +62,7 @@ class Motion:
             self.bullet.close()
 
     def drive(self, robot: int, v_mps: float, w_radps: float) -> None:
-        """Set a body velocity, clipped to what the robot can do; it holds until the next call."""
+        """Set a body velocity, clipped to the robot's limits, until the next call."""
         command = self._kinds[robot].clip(v_mps, w_radps)
         if command != self._commands[robot]:
             self._commands[robot] = command
@@ -74,11 +74,11 @@ class Motion:
         self._steps += 1
         if self._dynamic and self.bullet is not None:
             self.bullet.step()
-        if self._steps % EVERY == 0:
+        if self._steps % UPDATE_EVERY == 0:
             for i in self._dynamic:
                 self._read(i)
             for i in self._kinematic:
-                self._integrate(i, EVERY * STEP_S)
+                self._integrate(i, UPDATE_EVERY * STEP_S)
 
     def circles(self, leave_out: int) -> NDArray[np.float64]:
         """x, y and radius of all robots but one, [n - 1, 3]."""
@@ -87,16 +87,16 @@ class Motion:
         return np.array(rows, float).reshape(-1, 3)
 
     def _read(self, i: int) -> None:
-        """Fetch a rigid body's state and contacts."""
+        """Read a rigid body's state and contacts."""
         assert self.bullet is not None
         self.poses[i] = pose = self.bullet.pose(i)
         self.velocities[i] = self.bullet.velocity(i, pose.heading_rad)
         for body in sorted(self.bullet.touching(i)):
             other = self._index_of.get(body)
-            self._touch(i, STILL - 1 - body if other is None else other)
+            self._touch(i, FIXED - 1 - body if other is None else other)
 
     def _integrate(self, i: int, dt_s: float) -> None:
-        """Move a kinematic robot along its command; where it is blocked it slides along, or stays and only turns."""
+        """Move a kinematic robot by its command; if it is blocked, it slides along the obstacle or only turns."""
         v, w = self._commands[i]
         at = self.poses[i]
         if v == 0.0 and w == 0.0:
@@ -119,9 +119,9 @@ class Motion:
             self.bullet.teleport(i, self.poses[i])
 
     def _obstacles(self, i: int, x: float, y: float) -> list[int]:
-        """What a robot would run into at (x, y) that it does not just move away from."""
+        """Obstacles at (x, y), robots by index, except robots that this robot is moving away from."""
         blocked, g = self._blocked[self._kinds[i].radius_m], self._grid
-        found = [STILL] if blocked[g.index(y), g.index(x)] else []
+        found = [FIXED] if blocked[g.index(y), g.index(x)] else []
         here = self.poses[i]
         for j, p in enumerate(self.poses):
             distance = math.hypot(x - p.x_m, y - p.y_m)
@@ -131,12 +131,12 @@ class Motion:
         return found
 
     def _touch(self, i: int, other: int) -> None:
-        """Note a contact; it opens an episode unless the same pair was in contact just before."""
+        """Record a contact; it starts an episode unless the same pair was in contact just before."""
         self.bumped[i] = True
         if other >= 0:
             self.bumped[other] = True
         pair = (min(i, other), max(i, other))
         last = self._last_touch.get(pair)
-        if last is None or (self._steps - last) * STEP_S > QUIET_S:
+        if last is None or (self._steps - last) * STEP_S > EPISODE_GAP_S:
             self.episodes += 1
         self._last_touch[pair] = self._steps

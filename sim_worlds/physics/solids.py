@@ -1,4 +1,4 @@
-"""Primitive solids: the one geometry that physics, rendering, lidar, occupancy and truth share."""
+"""Primitive solids: the geometry that physics, rendering, lidar, occupancy and ground truth share."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Rect(NamedTuple):
     y1_m: float
 
     def gap_m(self, other: Rect) -> float:
-        """Largest of the gaps along x and y; negative where the rectangles overlap."""
+        """The larger of the gaps along x and y; negative if the rectangles overlap."""
         dx = max(self.x0_m - other.x1_m, other.x0_m - self.x1_m)
         dy = max(self.y0_m - other.y1_m, other.y0_m - self.y1_m)
         return max(dx, dy)
 
     def grown(self, by_m: float) -> Rect:
-        """The rectangle, larger by `by_m` on each side."""
+        """The rectangle, extended by `by_m` on each side."""
         return Rect(self.x0_m - by_m, self.y0_m - by_m, self.x1_m + by_m, self.y1_m + by_m)
 
 
@@ -48,13 +48,13 @@ class Solid:
     colour: Colour = (0.5, 0.5, 0.5)
 
     def placed(self, x_m: float, y_m: float, yaw_rad: float) -> Solid:
-        """This solid, given in the frame of a thing that stands at (x, y, yaw), in the world frame."""
+        """This solid in the world frame, if it is now in the frame of a thing at (x, y, yaw)."""
         c, s = math.cos(yaw_rad), math.sin(yaw_rad)
         return replace(self, x_m=x_m + c * self.x_m - s * self.y_m, y_m=y_m + s * self.x_m + c * self.y_m,
                        yaw_rad=self.yaw_rad + yaw_rad)
 
     def rect(self) -> Rect:
-        """The rectangle that bounds the footprint."""
+        """The bounding rectangle of the footprint."""
         if self.shape == "box":
             c, s = abs(math.cos(self.yaw_rad)), abs(math.sin(self.yaw_rad))
             ax, ay = c * self.hx_m + s * self.hy_m, s * self.hx_m + c * self.hy_m
@@ -89,8 +89,8 @@ def sphere(x: float, y: float, z: float, radius: float, colour: Colour) -> Solid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A thing made of solids: a piece of clutter, or a target when the label is one of TARGET_CLASSES."""
+class Thing:
+    """A thing made of solids: a piece of clutter, or a target if the label is one of TARGET_CLASSES."""
 
     label: str
     x_m: float
@@ -99,23 +99,23 @@ class Piece:
     parts: tuple[Solid, ...]         # world frame
 
     def rect(self) -> Rect:
-        """The rectangle that bounds the footprint."""
+        """The bounding rectangle of the footprint."""
         return bounds(self.parts)
 
     @property
     def height_m(self) -> float:
-        """Top of the highest part above the floor."""
+        """Height of the highest point above the floor."""
         return max(p.z_m + p.hz_m for p in self.parts)
 
 
-def piece(label: str, parts: Sequence[Solid], x_m: float, y_m: float, yaw_rad: float) -> Piece:
-    """A piece at (x, y, yaw) from parts in its own frame."""
-    return Piece(label=label, x_m=x_m, y_m=y_m, yaw_rad=yaw_rad,
+def place_thing(label: str, parts: Sequence[Solid], x_m: float, y_m: float, yaw_rad: float) -> Thing:
+    """A thing at (x, y, yaw) from parts in its own frame."""
+    return Thing(label=label, x_m=x_m, y_m=y_m, yaw_rad=yaw_rad,
                  parts=tuple(p.placed(x_m, y_m, yaw_rad) for p in parts))
 
 
 def bounds(solids: Iterable[Solid]) -> Rect:
-    """The rectangle that bounds all footprints."""
+    """The bounding rectangle of all footprints."""
     rects = [s.rect() for s in solids]
     return Rect(min(r.x0_m for r in rects), min(r.y0_m for r in rects),
                 max(r.x1_m for r in rects), max(r.y1_m for r in rects))

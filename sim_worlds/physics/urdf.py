@@ -1,7 +1,7 @@
-"""URDF text of what stands still: its shapes are drawn per building, so there is no file of it to ship.
+"""URDF text of static bodies: each building has its own shapes, so there is no file to ship.
 
-`createMultiBody` would need no text, but gives other contacts: it makes a true cylinder where PyBullet makes a hull of
-corners of a cylinder in URDF, and it takes 16 shapes a body at most. The bodies of robots are files: `robots/*.urdf`.
+`createMultiBody` would need no text, but its contacts differ: it makes an exact cylinder, and for a cylinder in URDF
+PyBullet makes a convex hull. It also takes at most 16 shapes a body. The robots' bodies are files: `robots/*.urdf`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ NO_INERTIA = '<inertial><mass value="0"/><inertia ixx="0" ixy="0" ixz="0" iyy="0
 
 
 def fixture(name: str, solids: Iterable[Solid]) -> str:
-    """A body of one link that never moves: each solid is shown and collided with."""
+    """A static body of one link: each solid has a visual and a collision shape."""
     shapes = list(solids)
     lines = [_visual(s, f"{name}_{i}") for i, s in enumerate(shapes)]
     lines += [f"<collision>{_placed(s)}</collision>" for s in shapes]
-    body = "\n".join(lines)                              # PyBullet cuts lines of about 10,000 characters
+    body = "\n".join(lines)                              # PyBullet truncates lines of about 10,000 characters
     return f'<?xml version="1.0"?><robot name="{name}"><link name="base">{NO_INERTIA}\n{body}\n</link></robot>'
 
 
 def _visual(solid: Solid, material: str) -> str:
-    """A <visual> with a material of its own; its name must be unique in the file."""
+    """A <visual> with its own material, whose name must be unique in the file."""
     r, g, b = solid.colour
     return (f'<visual>{_placed(solid)}<material name="{material}">'
             f'<color rgba="{r:.4f} {g:.4f} {b:.4f} 1"/></material></visual>')

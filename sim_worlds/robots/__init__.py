@@ -1,6 +1,6 @@
-"""The kinds of robot: their sizes and limits. The body of each kind is the file `KIND.urdf` of this folder.
+"""The kinds of robot: their sizes and limits. The body of each kind is the file `KIND.urdf` in this folder.
 
-Every kind is a differential drive with a round bumper, so a robot that leans on a wall can always turn away.
+Every kind is a differential drive with a round bumper, so that a robot at a wall can always turn away.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from swarm.core.settings.process_files import RobotSpec
 
 PHYSICS = ("dynamic", "kinematic")
-"""Dynamic: a rigid body with wheels. Kinematic: a pose that is integrated, stopped by whatever is in the way."""
+"""Dynamic: a rigid body with wheels. Kinematic: an integrated pose that obstacles stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotKind:
-    """A differential-drive chassis; sizes and speeds are our choice, in the class of small indoor research robots.
+    """A differential-drive chassis. Sizes and speeds are our choice, typical of small indoor research robots.
 
-    Radius, height, wheels, track and mass are those of the kind's URDF file: a test compares them.
+    Radius, height, wheels, track and mass equal those in the kind's URDF file; a test compares them.
     """
 
     name: str
@@ -33,14 +33,14 @@ class RobotKind:
     w_max_radps: float
 
     def clip(self, v_mps: float, w_radps: float) -> tuple[float, float]:
-        """The nearest command within the limits; a command that is not a number is a stop."""
+        """The nearest command within the limits; a command that is not finite becomes a stop."""
         if not (math.isfinite(v_mps) and math.isfinite(w_radps)):
             return 0.0, 0.0
         return (min(max(v_mps, -self.v_max_mps), self.v_max_mps),
                 min(max(w_radps, -self.w_max_radps), self.w_max_radps))
 
     def wheel_speeds_radps(self, v_mps: float, w_radps: float) -> tuple[float, float]:
-        """Left and right wheel speed for a body velocity."""
+        """Speeds of the left and the right wheel for a body velocity."""
         half = w_radps * self.track_m / 2
         return (v_mps - half) / self.wheel_radius_m, (v_mps + half) / self.wheel_radius_m
 
@@ -53,7 +53,7 @@ KINDS: dict[str, RobotKind] = {k.name: k for k in (ROVER, CARRIER)}
 
 
 def check_fleet(fleet: Sequence[RobotSpec]) -> None:
-    """Raises ValueError on an empty fleet, two robots of one name, an unknown kind or unknown physics."""
+    """Raise ValueError for an empty fleet, a repeated name, an unknown kind or unknown physics."""
     names = [r.name for r in fleet]
     if not names:
         raise ValueError("a world needs at least 1 robot")

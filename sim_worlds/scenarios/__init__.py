@@ -1,6 +1,6 @@
 """Scenarios: one file each, or a folder with a `scenario.py`; the listing of `__path__` is the registry.
 
-A scenario says what its place is and what counts in it; `sim_worlds/engine.py` does the rest.
+A scenario defines its environment and its mission; `sim_worlds/engine.py` does the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.settings.process_files import RobotSpec
 from swarm.plugins import extended
 
@@ -18,13 +18,13 @@ __path__ = extended(__path__, "scenarios")
 
 
 class Scenario(Protocol):
-    """What a scenario's module offers."""
+    """The interface of a scenario's module."""
 
-    HEADLINE: str                    # the measure that says most
+    HEADLINE: str                    # name of the most important measure
     MEASURES: dict[str, tuple[str, str]]         # name -> unit and meaning
 
     def build(self, fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
-        """The world of a seed with this fleet in it. Raises ValueError on a fleet that it cannot hold."""
+        """The world of a seed with this fleet. Raises ValueError for a fleet that does not fit."""
         ...
 
 
@@ -34,7 +34,7 @@ def available() -> list[str]:
 
 
 def load(name: str) -> Scenario:
-    """The scenario of a name. Raises ValueError for an unknown one."""
+    """The scenario of this name. Raises ValueError for an unknown name."""
     if name not in available():
         raise ValueError(f"no scenario {name!r}; there are {', '.join(available())}")
     module = importlib.import_module(f"{__name__}.{name}")

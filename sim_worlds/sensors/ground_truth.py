@@ -1,7 +1,7 @@
-"""What is truly in a frame: a box per visible target, and the class of each pixel.
+"""The ground truth of a frame: a box per visible target, and the class of each pixel.
 
-The rendered body ids say what is visible. How much of a target is hidden comes from its outline alone, which is found
-by casting a ray at its solids through the same point of each pixel that the rasteriser samples.
+The rendered body ids show the visible pixels. The hidden share of a target follows from its outline without occlusion:
+rays are cast at its solids through the point of each pixel that the rasteriser samples.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.classes import TARGET_CLASSES
-from sim_worlds.physics.solids import Piece, Solid
+from sim_worlds.physics.solids import Solid, Thing
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.world import Camera, Pose
 
@@ -23,26 +23,26 @@ MIN_UNOCCLUDED = 0.5
 MIN_IN_FRAME = 0.2
 NEAR_M = 0.03
 SAMPLE_X_PX, SAMPLE_Y_PX = 0.0, 1.0
-"""Where in a pixel TinyRenderer samples: at its lower left corner, found by comparison (a test holds it)."""
+"""TinyRenderer samples a pixel at its lower left corner; found by comparison, and a test checks it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrueBox:
     """The visible extent of one target in pixels, the ends exclusive.
 
-    counts: at least 6 px high, at least half of what is in the frame is unoccluded, and at least a fifth of the whole
-    is in the frame. Other boxes are to be ignored in scoring: neither a hit nor a miss.
+    counts: the box is at least 6 px high, at least half of the part in the frame is unoccluded, and at least a fifth of
+    the target is in the frame. Scoring ignores other boxes: they are neither a hit nor a miss.
     """
 
     label: int                       # index into TARGET_CLASSES
-    target: int                      # index into the building's targets
+    target: int                      # index into the environment's targets
     x0_px: float
     y0_px: float
     x1_px: float
     y1_px: float
     visible_px: int
     unoccluded: float                # visible share of the outline inside the frame, 0..1
-    in_frame: float                  # share of the whole outline's bounding box that is in the frame, 0..1
+    in_frame: float                  # share of the outline's bounding box that is in the frame, 0..1
     counts: bool
 
 
@@ -51,7 +51,7 @@ def mask(ids: NDArray[np.int32], class_of: NDArray[np.uint8]) -> NDArray[np.uint
     return class_of[ids + 1]
 
 
-def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], targets: Sequence[Piece], pose: Pose,
+def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], targets: Sequence[Thing], pose: Pose,
           camera: Camera = CAMERA) -> list[TrueBox]:
     """The true boxes of a frame with body ids [height, width], taken at `pose`; `target_ids[k]` is `targets[k]`."""
     found = []
@@ -67,7 +67,7 @@ def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], targets: Sequence[P
 
 def true_box(label: int, target: int, rows: NDArray[np.intp], columns: NDArray[np.intp], visible_px: int,
              unoccluded: float, in_frame: float) -> TrueBox:
-    """A box around ascending pixel rows and columns, judged by the rule that `TrueBox` states."""
+    """A box around ascending pixel rows and columns; `counts` follows the rule in `TrueBox`."""
     height = int(rows[-1] + 1 - rows[0])
     return TrueBox(
         label=label, target=target, x0_px=float(columns[0]), y0_px=float(rows[0]), x1_px=float(columns[-1] + 1),
@@ -76,7 +76,7 @@ def true_box(label: int, target: int, rows: NDArray[np.intp], columns: NDArray[n
 
 
 def outline(parts: Sequence[Solid], pose: Pose, camera: Camera = CAMERA) -> tuple[NDArray[np.bool_], float]:
-    """The pixels a thing alone would cover, bool [height, width], and the share of its bounding box in the frame."""
+    """The pixels that a thing covers without occlusion, bool [height, width], and its share `in_frame`."""
     out = np.zeros((camera.height_px, camera.width_px), bool)
     eye, axes = _eye(pose, camera)
     full: list[tuple[float, float, float, float]] = []
@@ -110,7 +110,7 @@ def _eye(pose: Pose, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 def _window(part: Solid, eye: NDArray[np.float64], axes: NDArray[np.float64],
             camera: Camera) -> tuple[float, float, float, float] | None:
-    """x0, y0, x1, y1 in pixels around a part's bounding box, or None behind the camera."""
+    """x0, y0, x1, y1 in pixels around a part's bounding box; None if it is behind the camera."""
     c, s = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
     x, y = _CORNERS[:, 0] * part.hx_m, _CORNERS[:, 1] * part.hy_m
     corners = np.stack([part.x_m + c * x - s * y, part.y_m + s * x + c * y, part.z_m + _CORNERS[:, 2] * part.hz_m], 1)
@@ -127,7 +127,7 @@ _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1
 
 
 def _hits(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which rays [..., 3] from the eye meet a part ahead of it."""
+    """Whether each ray [..., 3] from the eye hits the part in front of it."""
     c, s = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
     turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
     o = turn @ (eye - (part.x_m, part.y_m, part.z_m))
@@ -137,7 +137,7 @@ def _hits(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> N
         half = np.array([part.hx_m, part.hy_m, part.hz_m])
         a, b = (-half - o) / d, (half - o) / d
         return np.maximum(np.minimum(a, b).max(axis=-1), NEAR_M) <= np.maximum(a, b).min(axis=-1)
-    n = 2 if part.shape == "cylinder" else 3                 # a cylinder is a circle in the plane, cut by a slab
+    n = 2 if part.shape == "cylinder" else 3                 # a cylinder is a circle limited by a slab in z
     qa = (d[..., :n] ** 2).sum(axis=-1)
     qb = (d[..., :n] * o[:n]).sum(axis=-1)
     root = qb ** 2 - qa * (float(o[:n] @ o[:n]) - part.hx_m ** 2)

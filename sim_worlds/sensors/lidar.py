@@ -1,6 +1,6 @@
-"""The planar lidar and what it uncovers of the floor, in NumPy.
+"""The planar lidar and the coverage of the floor by its scans, in NumPy.
 
-The lidar sees the footprint of everything that blocks a robot, low or high: a slumped figure's legs too.
+The lidar sees the footprint of everything that blocks a robot, at any height: also the legs of a casualty.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_CIRCLES = np.zeros((0, 3))
 
 
 class Scanner:
-    """Casts scans against solids that stand still and circles that move."""
+    """Casts scans against static solids and moving circles."""
 
     def __init__(self, solids: Iterable[Solid], lidar: Lidar = LIDAR) -> None:
         low = [s for s in solids if s.z_m - s.hz_m < BLOCKS_BELOW_M]
@@ -33,15 +33,15 @@ class Scanner:
         self._rounds = np.array([(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]).reshape(-1, 3)
 
     def scan(self, pose: Pose, circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
-        """Ranges in metres, float32 [beams], the lidar's range where nothing is hit.
+        """Ranges in metres, float32 [beams]; a beam without a hit has the lidar's maximum range.
 
-        circles: x, y and radius of what moves, [n, 3]; leave out the robot that scans.
+        circles: x, y and radius of moving things, [n, 3], without the robot that scans.
         """
         return self.cast(pose.x_m, pose.y_m, self._angles + pose.heading_rad, circles)
 
     def cast(self, x_m: float, y_m: float, angles_rad: NDArray[np.float64],
              circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
-        """Ranges from (x, y) along directions in the world frame, float32, as many as there are angles."""
+        """Ranges from (x, y) along directions in the world frame, float32, one per angle."""
         dx, dy = np.cos(angles_rad)[:, None], np.sin(angles_rad)[:, None]
         best = np.full(len(angles_rad), self._lidar.range_m)
         b = self._boxes[np.hypot(self._boxes[:, 0] - x_m, self._boxes[:, 1] - y_m) <= self._reach]
@@ -61,8 +61,8 @@ def _to_boxes(b: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.flo
     rx, ry = x_m - b[:, 0], y_m - b[:, 1]
     ox, oy = c * rx + s * ry, c * ry - s * rx
     ux, uy = c * dx + s * dy, c * dy - s * dx
-    ux, uy = np.where(ux == 0.0, 1e-12, ux), np.where(uy == 0.0, 1e-12, uy)    # a parallel ray: far, not undefined
-    ax, ay = -ox / ux, -oy / uy                              # distance to the box's middle, slab by slab
+    ux, uy = np.where(ux == 0.0, 1e-12, ux), np.where(uy == 0.0, 1e-12, uy)    # parallel to a slab
+    ax, ay = -ox / ux, -oy / uy                              # distance to the middle of each slab
     wx, wy = hx / np.abs(ux), hy / np.abs(uy)
     near, far = np.maximum(ax - wx, ay - wy), np.minimum(ax + wx, ay + wy)
     hit = (near <= far) & (far >= 0.0)
@@ -81,7 +81,7 @@ def _to_circles(r: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.f
 
 
 class Coverage:
-    """Which free cells of the floor any scan has swept, out to `range_m`."""
+    """The free cells of the floor that any scan has covered, up to `range_m`."""
 
     def __init__(self, occupied: NDArray[np.bool_], grid: Grid, range_m: float = 4.0, lidar: Lidar = LIDAR) -> None:
         self._free = ~occupied
@@ -96,7 +96,7 @@ class Coverage:
         return float(np.count_nonzero(self._seen)) / self._total
 
     def add(self, pose: Pose, scan: NDArray[np.float32]) -> None:
-        """Mark what a scan [beams] taken at a pose has swept."""
+        """Mark the cells that a scan [beams] taken at a pose covers."""
         g, reach = self._grid, self._range_m
         ys = slice(g.index(pose.y_m - reach), g.index(pose.y_m + reach) + 1)
         xs = slice(g.index(pose.x_m - reach), g.index(pose.x_m + reach) + 1)

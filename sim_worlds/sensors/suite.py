@@ -1,4 +1,4 @@
-"""The sensors that every robot of our worlds carries. A body states them to its agent when it joins."""
+"""The sensors of every robot in our worlds. The world sends them to a robot's agent when the agent joins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which targets a camera sees, without rendering: for worlds that run in virtual time."""
+"""The targets that a camera sees, without rendering; for worlds in virtual time."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sim_worlds.classes import TARGET_CLASSES
-from sim_worlds.place import Place
+from sim_worlds.environment import Environment
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.suite import CAMERA, LIDAR
 from swarm.core.protocol.world import Camera, Pose
 
-FAR_M = 9.0                          # beyond this no target is 6 px high
+FAR_M = 9.0                          # beyond this every target is lower than 6 px
 REACH_M = 0.6                        # no part of a target is farther from its centre
-_TALL_M = 0.35                       # what is lower hides little of a target at camera height
+MIN_OCCLUDER_M = 0.35                       # a lower thing hides little of a target at camera height
 
 
 class VisibleTargets:
-    """Casts one plane of rays through the camera's columns: a column of a target is visible where nothing is nearer.
+    """Casts one horizontal ray per image column: a column of a target is visible if nothing is nearer.
 
-    Agrees with rendered truth up to what is seen over low things and under tables, and what other robots hide.
+    Differs from the rendered ground truth where a target is seen over low things or under tables, or behind robots.
     """
 
-    def __init__(self, place: Place, camera: Camera = CAMERA) -> None:
-        self._targets, self._camera = place.targets, camera
-        tall = [*place.walls, *(p for c in place.clutter if c.height_m >= _TALL_M for p in c.parts)]
+    def __init__(self, environment: Environment, camera: Camera = CAMERA) -> None:
+        self._targets, self._camera = environment.targets, camera
+        tall = [*environment.walls, *(p for c in environment.clutter if c.height_m >= MIN_OCCLUDER_M for p in c.parts)]
         self._scanner = Scanner(tall, replace(LIDAR, range_m=FAR_M))
         columns = np.arange(camera.width_px) + ground_truth.SAMPLE_X_PX
         self._bearings = -np.arctan((columns - camera.width_px / 2) / camera.focal_px)
 
     def boxes(self, pose: Pose) -> list[TrueBox]:
-        """The true boxes at a pose. Other robots are too low to hide much, and left out."""
+        """The ground-truth boxes at a pose. Other robots are ignored: they are too low to hide much."""
         cam = self._camera
         x = pose.x_m + cam.mount_x_m * math.cos(pose.heading_rad)
         y = pose.y_m + cam.mount_x_m * math.sin(pose.heading_rad)
@@ -57,7 +57,7 @@ class VisibleTargets:
         return found
 
     def _box(self, k: int, pose: Pose, clear: NDArray[np.bool_]) -> TrueBox | None:
-        """The box of one target, or None where no column of it is visible; clear: which columns [width] reach it."""
+        """The box of one target; None if no column is visible. clear: whether a column's ray reaches it [width]."""
         target, cam = self._targets[k], self._camera
         whole, in_frame = ground_truth.outline(target.parts, pose, cam)
         columns = np.flatnonzero(whole.any(axis=0))

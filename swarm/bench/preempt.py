@@ -109,13 +109,13 @@ class Held:
         return self._loaded[model]
 
     def _load(self, model: str, folder: Path, stages: int, images: int) -> None:
-        from models.build.measure.ladder import ladder
+        from models.build.measure.split_files import write_split_files
 
         folder.mkdir()
-        network = ladder(model, (stages,), folder, 1, images)
+        network = write_split_files(model, (stages,), folder, 1, images)
         whole = Session(network.stages[1][0])
         pipeline = Pipeline([Session(path) for path in network.stages[stages]], network.inputs, network.outputs)
-        given = network.samples[0]
+        given = network.sample_inputs[0]
         task = SameInput(given)
         watch = Stopwatch()
         whole_s = [watch.time_ms(lambda: whole.run(given)) / 1e3 for _ in range(PROFILED)]

@@ -22,7 +22,7 @@ from models.session import Session
 from swarm.telemetry.text_table import text_table
 
 if TYPE_CHECKING:
-    from models.build.measure.ladder import Ladder
+    from models.build.measure.split_files import SplitFiles
 
 NEEDS = ("onnx",)
 MODEL = "squeezenet"
@@ -40,10 +40,10 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def measure(model: str = MODEL) -> dict[str, Any]:
     """`whole_ms_Nt` and `ratioK_Nt` for K stages and N threads; `ratioK_Nt_spread`: between a ratio's quartiles."""
-    from models.build.measure.ladder import ladder
+    from models.build.measure.split_files import write_split_files
 
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
-        network = ladder(model, WAYS, Path(folder), INPUTS)
+        network = write_split_files(model, WAYS, Path(folder), INPUTS)
         steps = {(ways, threads): _step(network, [Session(path, threads) for path in paths])
                  for threads in THREADS for ways, paths in network.stages.items()}
     took = {key: ms[:, 0] for key, ms in interleaved(steps, ROUNDS, pause_s=PAUSE_S).items()}
@@ -58,10 +58,10 @@ def measure(model: str = MODEL) -> dict[str, Any]:
     return figures
 
 
-def _step(network: Ladder, sessions: Sequence[Session]) -> Callable[[], list[float]]:
+def _step(network: SplitFiles, sessions: Sequence[Session]) -> Callable[[], list[float]]:
     """Runs the sessions as a chain, on one input after the other, and gives the quickest time of some."""
     chain = Pipeline(sessions, network.inputs, network.outputs)
-    inputs, watch = itertools.cycle(network.samples), Stopwatch()
+    inputs, watch = itertools.cycle(network.sample_inputs), Stopwatch()
 
     def step() -> list[float]:
         given = next(inputs)

@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from models import profiles, store
-from models.build.cut import staging
+from models.build.cut import cut_variants
 from models.build.measure import profiler, timing
 from models.session import VERSION
 from models.store import ARTEFACTS, BLOBS
@@ -21,7 +21,7 @@ from swarm.cli.main import main
 from swarm.cli.scatter import scatter
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
 from tests.models.build.graphs import by_macs
-from tests.models.build.networks import CHANNELS, SIDE, cnn, constant
+from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant
 
 KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here"]
 
@@ -176,8 +176,8 @@ def test_new_variants_of_a_model_in_stages_are_cut_too(
     own_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = keep(cnn())
-    monkeypatch.setattr(staging, "head_costs", by_macs)
-    staging.partition(card, 2, ["fp32"])
+    monkeypatch.setattr(cut_variants, "prefix_costs", by_macs)
+    cut_variants.partition(card, 2, ["fp32"])
     assert main(["models", "quantize", "small", "--calibrate", "random"]) == 0
     assert "small int8 in 2 stages: " in capsys.readouterr().out
     for key, variant in store.load_card("small").variants.items():

@@ -11,9 +11,9 @@ import pytest
 
 from models import store
 from models.build import importing
-from models.build.cut import staging, verify
+from models.build.cut import cut_variants, verify
+from models.build.cut.cut_variants import prefix_costs
 from models.build.cut.partition import cuts, split
-from models.build.cut.staging import head_costs
 from swarm.cli import extras
 from swarm.cli.main import main
 from swarm.core.settings.cards import RunTime, crossing
@@ -27,10 +27,10 @@ TIMES = RunTime(quantiles_ms=[1.0] * 21, runs=1)
 def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is empty, and no time spent on measuring."""
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "store"))
-    for module in (importing, staging):
+    for module in (importing, cut_variants):
         monkeypatch.setattr(module, "memory_bytes", lambda path: 1)
         monkeypatch.setattr(module, "run_times", lambda paths: dict.fromkeys(paths, TIMES))
-    monkeypatch.setattr(staging, "head_costs", by_macs)
+    monkeypatch.setattr(cut_variants, "prefix_costs", by_macs)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_times_of_stages_are_of_the_host_that_made_the_card(file: Path, monkeypa
     """This machine is half as fast as that: the whole takes 2 ms here, and 1 ms on its card."""
     main(["models", "import", str(file), "--name", "three"])
     here = RunTime(quantiles_ms=[2.0] * 21, runs=1)
-    monkeypatch.setattr(staging, "run_times", lambda paths: dict.fromkeys(paths, here))
+    monkeypatch.setattr(cut_variants, "run_times", lambda paths: dict.fromkeys(paths, here))
     assert main(["models", "partition", "three"]) == 0
     assert {stage.run_time.p50_ms for stage in store.load_card("three").variants["fp32"].stages} == {1.0}
 
@@ -91,7 +91,7 @@ def test_what_is_too_short_to_be_cut_stays_whole(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main(["models", "import", str(file), "--name", "three"])
-    monkeypatch.setattr(staging, "head_costs", lambda graph: [0.01] * len(cuts(graph)) + [1.0])
+    monkeypatch.setattr(cut_variants, "prefix_costs", lambda graph: [0.01] * len(cuts(graph)) + [1.0])
     assert main(["models", "partition", "three"]) == 0
     assert "three fp32: stays whole" in capsys.readouterr().out
     assert store.load_card("three").variants["fp32"].stages == []
@@ -100,7 +100,7 @@ def test_what_is_too_short_to_be_cut_stays_whole(
 def test_a_graph_of_no_nodes_stays_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "head_costs", head_costs)
+    monkeypatch.setattr(cut_variants, "prefix_costs", prefix_costs)
     onnx.save(model([], outputs=["x"]), tmp_path / "wire.onnx")
     assert main(["models", "import", str(tmp_path / "wire.onnx")]) == 0
     assert main(["models", "partition", "wire"]) == 0
@@ -133,7 +133,7 @@ def test_a_cut_that_fails_is_named_and_ends_with_exit_code_1(
     assert main(["models", "verify", str(file), "--all-cuts"]) == 1
     out, err = capsys.readouterr()
     assert "4 of 5 cuts verified" in out
-    assert "cut d: the stages compute something else than the whole: 100.00% of the output differs" in err
+    assert "cut d: the stages do not compute the same as the whole: 100.00% of the output differs" in err
 
 
 def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,16 +141,16 @@ def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.Cap
     assert main(["models", "import", str(file), "--name", "mine"]) == 0
     onnx.save(model([node("Neg", "x", "y")]), file)
     assert main(["models", "import", str(file), "--name", "mine"]) == 2
-    assert "model 'mine': is there already, from another file; another --name" in capsys.readouterr().err
+    assert "model 'mine': exists already, from another file; another --name" in capsys.readouterr().err
     assert store.load_card("mine").operators != {"Neg": 1}
 
 
 @pytest.mark.parametrize(("arguments", "told"), [
     (["import", "nowhere.onnx"], "nowhere.onnx: No such file"),
     (["import", "{file}", "--axis", "batch"], "--axis batch: is no axis and size; like --axis batch=1"),
-    (["import", "{file}", "--axis", "depth=2"], "--axis depth: is no dynamic axis of the model; known: batch"),
+    (["import", "{file}", "--axis", "depth=2"], "--axis depth: is not a dynamic axis; known: batch"),
     (["import", "{file}", "--name", "../up"], "is no name of a model"),
-    (["import", "{file}", "--name", "detector"], "model 'detector': is there already"),
+    (["import", "{file}", "--name", "detector"], "model 'detector': exists already"),
     (["partition", "oracle"], "no model is called 'oracle'"),
     (["partition", "detector", "--stages", "1"], "--stages 1: cuts nothing; 2 to 16"),
     (["partition", "detector", "--stages", "17"], "--stages 17: is more than robots take; 2 to 16"),

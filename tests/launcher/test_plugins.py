@@ -54,7 +54,7 @@ def test_the_toy_scenario_of_the_page_flies_and_its_names_are_told(folder: Path)
         assert words in page, words
     told = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
     judged = [event["detail"] for event in told if event["what"] == "judged"]
-    assert len(judged) == 4
+    assert len(judged) >= 4                                  # a report may be sent again before its verdict comes
     assert {(of["kind"], of["verdict"], of["petals"]) for of in judged} == {("flower", "picked", 7.0)}
     for words in (flight.stdout, flight.stderr, page):
         assert "found" not in words.replace("no such file", "")

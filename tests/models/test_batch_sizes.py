@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models import store
-from models.batch_sizes import GAIN, SIZES, paying
+from models.batch_sizes import MIN_GAIN, SIZES, paying
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card
 from models.tasks import task
@@ -28,7 +28,7 @@ def time(p50_ms: float) -> RunTime:
     ({2: 15.0, 4: 24.0}, [10, 15, 19.5, 24]),                        # between them a straight line
     ({2: 15.0, 4: 32.0, 8: 40.0}, [10, 15]),                         # it stops where the next gains nothing
     ({2: 20.0, 4: 24.0}, []),
-    ({2: 2 * 10.0 * (1 - GAIN) + 0.1}, []),                          # too little
+    ({2: 2 * 10.0 * (1 - MIN_GAIN) + 0.1}, []),                          # too little
     ({4: 24.0}, [10, 14.667, 19.333, 24]),
 ])
 def test_as_many_as_pay(batches: dict[int, float], expected: list[float]) -> None:

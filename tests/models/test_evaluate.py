@@ -11,7 +11,7 @@ from models.build.train.evaluate import (
     match,
     mean_average_precision,
 )
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from swarm.core.protocol.world import Detection, Detections
 
 

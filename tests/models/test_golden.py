@@ -1,6 +1,6 @@
 """The shipped models on frames of a building they have not seen.
 
-`data/golden.npz` is `models.build.train.frames.render(5999, 8)`: images, masks, boxes.
+`data/golden.npz` is `models.build.train.frame_sets.render(5999, 8)`: images, masks, boxes.
 """
 
 import subprocess
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.build.train.evaluate import class_iou, confusion, match
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from models.session import Session
 from models.store import artefact, load_card
 from models.tasks import detect, task

@@ -69,7 +69,7 @@ def test_entries_are_told_apart_by_model_runtime_providers_and_machine(monkeypat
 
 
 def test_the_cache_is_bounded_and_the_oldest_go_first(fresh_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MOST_BYTES", 25)
+    monkeypatch.setattr(cache, "MAX_BYTES", 25)
     for letter in "abc":
         cache.put(letter, letter.encode() * 10)
     assert cache.get("a") is None

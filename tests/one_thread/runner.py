@@ -40,11 +40,11 @@ class FakeRunner:
         if run is not None and run.abort(work):
             self._cut_short(run)
 
-    def preempt(self, work: int, impatience: float) -> float | None:
+    def preempt(self, work: int, urgency: float) -> float | None:
         run = self._current.get(work)
         if run is None or run.ended is not None:
             return None
-        wait_s = run.preempt(impatience, self._clock.now_ns())
+        wait_s = run.preempt(urgency, self._clock.now_ns())
         if wait_s == 0.0:
             self._cut_short(run)
         return wait_s or None

@@ -26,7 +26,7 @@ from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
 from sim_worlds import scenarios
 from sim_worlds.sensors.suite import CAMERA
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from sim_worlds.world_server import WorldServer
 from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Plan

@@ -14,8 +14,8 @@ import pytest
 
 from sim_worlds import process as world_process
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.world import World
-from sim_worlds.world_server import MOST_STEPS, WorldServer
+from sim_worlds.world_interface import World
+from sim_worlds.world_server import MAX_STEPS_PER_TURN, WorldServer
 from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
@@ -65,7 +65,7 @@ class Toy(World):
             sequence=self.steps, age_s=0.0, pose=Pose(1.0, 2.0, 0.5), v_mps=0.0, w_radps=0.0,
             scan=np.ones(4, np.float32), frame=np.full((2, 3, 3), 7, np.uint8) if frame else None)
 
-    def seen(self, robot: str) -> list[TrueBox]:
+    def true_boxes(self, robot: str) -> list[TrueBox]:
         return []
 
     def sensors(self, robot: str) -> SensorSuite:
@@ -239,12 +239,12 @@ def test_a_robot_whose_agent_is_back_is_sensed_and_acts_again(flying: Team) -> N
 def test_a_world_that_cannot_keep_up_still_hears_its_robots(flying: Team) -> None:
     flying.toy.step_s = 0.006                                # of 0.004 that a step has: each turn is as long as may be
     steps = flying.toy.steps
-    flying.until(lambda: flying.toy.steps > steps + MOST_STEPS)
+    flying.until(lambda: flying.toy.steps > steps + MAX_STEPS_PER_TURN)
     for _ in range(30):
         flying.say("rover_0", msg.Acted(act=ACT))
     steps = flying.toy.steps
     flying.until(lambda: len(flying.toy.acts) == 30)
-    assert flying.toy.steps - steps < 10 * MOST_STEPS        # one message a turn would take thirty
+    assert flying.toy.steps - steps < 10 * MAX_STEPS_PER_TURN        # one message a turn would take thirty
 
 
 def test_strangers_are_not_listened_to(flying: Team) -> None:

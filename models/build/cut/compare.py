@@ -1,4 +1,4 @@
-"""How far two runs of one graph may differ, and how far they do."""
+"""Compares two runs of a graph: the allowed difference, and the difference found."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALLOWED = {"float64": (1e-5, 1e-6), "float32": (1e-5, 1e-6), "float16": (4e-3, 1e-3)}
-"""Share of the largest absolute value, and what is added to it; all other types must be equal.
+"""Relative tolerance, of the largest absolute value, and absolute tolerance; all other types must be equal.
 
-Float16 has 11 bits, and the runtime computes in float32 between casts that it puts where it likes.
+Float16 has 11 bits of precision, and the runtime computes in float32 between casts that it places freely.
 """
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One run against another, over all outputs."""
+    """The difference of two runs, over all outputs."""
 
     max_abs_error: float = 0.0
-    mismatches: int = 0              # elements that differ by more than is allowed
+    mismatches: int = 0              # elements that differ by more than allowed
     elements: int = 0
 
     @property
@@ -37,9 +37,9 @@ EQUAL = Difference()
 def difference(
     found: Mapping[str, NDArray], expected: Mapping[str, NDArray], *, exact: bool, half: bool = False
 ) -> Difference:
-    """`found` against `expected`, output by output; a missing output or one of another shape differs in all elements.
+    """Compare `found` with `expected` by output; an output that is missing or of another kind differs in all elements.
 
-    Args: exact: every bit must be the same. half: the graph computes in float16, whatever its outputs are.
+    Args: exact: every bit must be the same. half: the graph computes in float16, even if its outputs are not.
     """
     total = EQUAL
     for name, right in expected.items():
@@ -47,7 +47,7 @@ def difference(
         if mine is None or mine.shape != right.shape or mine.dtype != right.dtype:
             total += Difference(max_abs_error=float("inf"), mismatches=max(right.size, 1), elements=max(right.size, 1))
             continue
-        with np.errstate(invalid="ignore"):              # infinite less infinite, which the next line settles
+        with np.errstate(invalid="ignore"):              # the next line handles inf - inf
             error = np.abs(mine.astype(np.float64) - right.astype(np.float64))
         error = np.where(np.isnan(error), np.where(mine == right, 0.0, np.inf), error)
         relative, absolute = ALLOWED.get("float16" if half else right.dtype.name, (0.0, 0.0))

@@ -1,4 +1,4 @@
-"""Where a graph can be cut, which cuts are worth it, and the stages that come of them."""
+"""The possible cuts of a graph, their ranking, and the stages between cuts."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from models.build.graph.graph import Graph
 from swarm.core.settings.cards import TensorSpec
 from swarm.core.settings.errors import BadInput
 
-MOST_TENSORS = 8
-"""What crosses a cut at most."""
+MAX_TENSORS = 8
+"""Limit of the tensors that cross a cut."""
 
 SLACK = 0.1
-"""Of the longest stage's time may be given up for fewer bytes between the stages."""
+"""The longest stage may take this share longer, if fewer bytes then cross between the stages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """A frontier after a node of the canonical order, told apart by what crosses it."""
+    """A cut after a node of the canonical order, identified by the tensors that cross it."""
 
-    name: str                        # the first tensor that the last node before the cut makes
-    position: int                    # nodes before it
-    tensors: tuple[TensorSpec, ...]  # what crosses, in order of making
+    name: str                        # first output of the last node before the cut
+    position: int                    # number of nodes before it
+    tensors: tuple[TensorSpec, ...]  # crossing tensors, in order of production
     macs_before: int
     macs_after: int
-    refused: str = ""                # why it cannot be used; then `tensors` has only those whose type is known
+    refused: str = ""                # why it is unusable; then `tensors` has only those of known type
 
     @property
     def bytes(self) -> int:
-        """What travels when the stages run on two robots."""
+        """Bytes that cross if the two sides run on two robots."""
         return sum(spec.bytes for spec in self.tensors)
 
     @property
     def imbalance(self) -> float:
-        """0 where both sides cost the same, 1 where one side is all."""
+        """0 if both sides cost the same, 1 if one side is empty."""
         return abs(self.macs_before - self.macs_after) / max(self.macs_before + self.macs_after, 1)
 
 
-def frontiers(graph: Graph) -> list[Cut]:
-    """All cuts by position: at most one for each set of crossing tensors, at most `MOST_TENSORS` in it.
+def candidate_cuts(graph: Graph) -> list[Cut]:
+    """All cuts by position: one for each set of at most `MAX_TENSORS` crossing tensors.
 
-    Those whose tensors cannot travel are among them, with the reason in `refused`. Where only the int8 form of a float
-    tensor is needed, the cut is behind its QuantizeLinear.
+    Cuts with tensors that cannot be sent are included, with the reason in `refused`. If only the int8 form of a float
+    tensor is needed, the cut is after its QuantizeLinear.
     """
     before = list(accumulate(graph.macs, initial=0))
     found: dict[frozenset[str], Cut] = {}
     for position in range(1, len(graph.nodes)):
         alive = graph.alive(position)
-        if len(alive) > MOST_TENSORS or graph.is_half_int8(position):
+        if len(alive) > MAX_TENSORS or graph.is_half_int8(position):
             continue
         why = [f"{name!r} crosses: {graph.unknown[name]}" for name in alive if name in graph.unknown]
         last = graph.nodes[position - 1]
@@ -67,12 +67,12 @@ def frontiers(graph: Graph) -> list[Cut]:
 
 
 def cuts(model: ModelProto | Graph) -> list[Cut]:
-    """The cuts that can be used, by position."""
-    return [cut for cut in frontiers(_graph(model)) if not cut.refused]
+    """The usable cuts, by position."""
+    return [cut for cut in candidate_cuts(_graph(model)) if not cut.refused]
 
 
 def ranked(found: Sequence[Cut]) -> list[Cut]:
-    """Best first: by the sum of the ranks by bytes and by balance (Borda), ties by position."""
+    """The cuts, best first: by the sum of their ranks in bytes and in balance (Borda count), ties by position."""
     by_bytes, by_balance = (sorted({measure(cut) for cut in found})
                             for measure in (lambda cut: cut.bytes, lambda cut: cut.imbalance))
     rank = {cut.position: by_bytes.index(cut.bytes) + by_balance.index(cut.imbalance) for cut in found}
@@ -80,9 +80,9 @@ def ranked(found: Sequence[Cut]) -> list[Cut]:
 
 
 def split(model: ModelProto | Graph, points: Sequence[Cut]) -> list[ModelProto]:
-    """The stages between cuts of this model, in order: one more than there are cuts.
+    """The stages between cuts of this model, in order: one more than the number of cuts.
 
-    Raises: BadInput for a cut that is refused; ValueError for cuts out of order.
+    Raises: BadInput for a refused cut; ValueError for cuts out of order.
     """
     graph = _graph(model)
     for cut in points:
@@ -97,13 +97,13 @@ def split(model: ModelProto | Graph, points: Sequence[Cut]) -> list[ModelProto]:
 def balanced(
     model: ModelProto | Graph, k: int, cost: Sequence[float] | None = None, shortest: float = 0.0
 ) -> list[Cut]:
-    """The k - 1 cuts whose longest stage is shortest; fewer where the graph has no more, or stages would be too short.
+    """The k - 1 cuts with the shortest longest stage; fewer if the graph has fewer cuts, or stages would be too short.
 
-    Of all such splits within `SLACK` of the best, the one with the fewest bytes crossing. Least bottleneck and then
-    least bytes are each found by dynamic programming over the cuts.
+    Of all splits within `SLACK` of the best, the one with the fewest crossing bytes. Dynamic programming over the cuts
+    finds first the least bottleneck, then the fewest bytes.
 
-    Args: cost: what the nodes before each cut of `cuts(model)` take together, and the whole last, in any unit; default:
-    their multiply-accumulates. shortest: no stage takes less than this part of what it would if all took the same.
+    Args: cost: total cost of the nodes before each cut of `cuts(model)`, then of all nodes, in any unit; default:
+    multiply-accumulates. shortest: the least cost of a stage, as a share of an equal share of the total.
     """
     found = cuts(model)
     span = _spans(found, cost)
@@ -118,34 +118,34 @@ def balanced(
 
 
 def _spans(found: Sequence[Cut], cost: Sequence[float] | None) -> NDArray[np.float64]:
-    """What a stage from boundary to boundary [b, b] costs; infinite where it would not go forward."""
+    """Cost of a stage from boundary i to boundary j, [b, b]; infinite for i >= j."""
     whole = [found[0].macs_before + found[0].macs_after] if found else [0]
-    given = cost if cost is not None else [cut.macs_before for cut in found] + whole
-    if len(given) != len(found) + 1:
-        raise ValueError(f"{len(given)} costs for {len(found)} cuts and the whole")
-    done = np.array([0, *given], float)
+    totals = cost if cost is not None else [cut.macs_before for cut in found] + whole
+    if len(totals) != len(found) + 1:
+        raise ValueError(f"{len(totals)} costs for {len(found)} cuts and the whole")
+    done = np.array([0, *totals], float)
     return np.where(np.tri(len(done), dtype=bool), np.inf, done[None, :] - done[:, None])
 
 
 def _bottleneck(span: NDArray[np.float64], stages: int) -> float:
-    """The longest stage of the split into `stages` whose longest stage is shortest."""
-    best = span[0]                               # by the boundary where the last stage so far ends
+    """The least possible cost of the longest stage in a split into `stages`."""
+    best = span[0]                               # least bottleneck up to each boundary
     for _ in range(stages - 1):
         best = np.maximum(best[:, None], span).min(0)
     return float(best[-1])
 
 
 def _lightest(allowed: NDArray[np.float64], sizes: NDArray[np.float64], stages: int) -> list[int]:
-    """The inner boundaries, less one, of the split into allowed stages with the least sum of sizes.
+    """The inner boundaries, as indices of cuts, of the split into allowed stages with the least sum of sizes.
 
-    Args: allowed: 0 for a stage that may be, infinite for others [b, b]. sizes: by boundary, but for the first [b - 1].
+    Args: allowed: 0 for an allowed stage, else infinite [b, b]. sizes: bytes at each boundary but the first [b - 1].
     """
     ends = np.concatenate([[0.0], sizes])
     total, came_from = allowed[0] + ends, []
     for _ in range(stages - 1):
-        way = total[:, None] + allowed
-        came_from.append(way.argmin(0))
-        total = way.min(0) + ends
+        sums = total[:, None] + allowed
+        came_from.append(sums.argmin(0))
+        total = sums.min(0) + ends
     inner, boundary = [], len(ends) - 1
     for step in reversed(came_from):
         boundary = int(step[boundary])

@@ -1,4 +1,4 @@
-"""Verifies many cuts with all cores: processes, since ONNX Runtime holds the interpreter while it loads a graph."""
+"""Verifies many cuts on all cores, in processes: ONNX Runtime holds the GIL while it loads a graph."""
 
 from __future__ import annotations
 
@@ -11,51 +11,53 @@ from concurrent.futures import ProcessPoolExecutor
 import onnx
 from onnx import ModelProto
 
-from models.build.cut.partition import frontiers
-from models.build.cut.verify import Feed, Outcome, Report, Whole, outcome, report
+from models.build.cut.partition import candidate_cuts
+from models.build.cut.verify import CutReport, CutResult, Feed, Whole, check_cut, summarize
 from models.build.graph.graph import Graph
 
-FEW = 24
-"""Cuts below which starting processes takes longer than it saves."""
+MIN_CUTS_FOR_POOL = 24
+"""With fewer cuts, the start of the processes takes longer than they save."""
 
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
+"""Called with the number done, and the total."""
 
 
 def verify(
-    model: ModelProto, feeds: Sequence[Feed], names: Sequence[str] | None = None, tell: Tell = lambda done, of: None
-) -> Report:
-    """Check each cut of a graph by itself, whole against two stages.
+    model: ModelProto, feeds: Sequence[Feed], names: Sequence[str] | None = None,
+    progress: Progress = lambda done, of: None,
+) -> CutReport:
+    """Check each cut of a graph separately: the whole against two stages.
 
-    Args: feeds: two inputs or more. names: the cuts to check; default: all. tell: hears how many are done, of how many.
+    Args: feeds: two or more inputs. names: the cuts to check; default: all.
     Raises: BadInput for a graph that cannot be loaded, run or cut.
     """
     graph = Graph(model)
-    found = [cut for cut in frontiers(graph) if names is None or cut.name in names]
-    outcomes: list[Outcome] = []
+    found = [cut for cut in candidate_cuts(graph) if names is None or cut.name in names]
+    results: list[CutResult] = []
     whole = Whole(graph, feeds)
-    if len(found) < FEW or whole.unusable:
+    if len(found) < MIN_CUTS_FOR_POOL or whole.unusable:
         for cut in found:
-            tell(len(outcomes), len(found))
-            outcomes.append(outcome(whole, cut))
-        return report(outcomes, whole.sensitivity)
+            progress(len(results), len(found))
+            results.append(check_cut(whole, cut))
+        return summarize(results, whole.sensitivity)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"),
                              _open, (model.SerializeToString(), feeds)) as pool:
         for one in pool.map(_check, [cut.name for cut in found]):
-            tell(len(outcomes), len(found))
-            outcomes.append(one)
-    return report(outcomes, whole.sensitivity)
+            progress(len(results), len(found))
+            results.append(one)
+    return summarize(results, whole.sensitivity)
 
 
 _opened: list[tuple[Whole, dict]] = []
-"""In a process of the pool: the graph that it was started for, and its cuts by name."""
+"""In a process of the pool: its graph, and the cuts by name."""
 
 
 def _open(content: bytes, feeds: Sequence[Feed]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)         # Ctrl-C is for the process that started this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)         # the parent process handles Ctrl-C
     graph = Graph(onnx.load_model_from_string(content))
-    _opened.append((Whole(graph, feeds), {cut.name: cut for cut in frontiers(graph)}))
+    _opened.append((Whole(graph, feeds), {cut.name: cut for cut in candidate_cuts(graph)}))
 
 
-def _check(name: str) -> Outcome:
+def _check(name: str) -> CutResult:
     whole, found = _opened[0]
-    return outcome(whole, found[name])
+    return check_cut(whole, found[name])

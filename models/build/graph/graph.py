@@ -1,8 +1,8 @@
-"""An ONNX graph as a sequence: one canonical order of its nodes, and the tensors that are alive at each point of it.
+"""An ONNX graph as a sequence: a canonical order of its nodes, and the tensors that are alive at each position.
 
-What depends only on constants is not part of the sequence: each stage gets its own copy of what it uses. Nor is a
-DequantizeLinear: its output stands for the int8 tensor that it reads, so that a quarter of the bytes travels, and each
-stage dequantizes for itself.
+Nodes that depend only on constants are not part of the sequence: each stage gets its own copy of those it uses. Neither
+is a DequantizeLinear: its output stands for the int8 tensor that it reads. So a quarter of the bytes crosses a cut, and
+each stage dequantizes for itself.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from models.build.graph.order import bodies, in_order, needed, reads
 from models.build.graph.shapes import inferred, probed
 
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
-"""Operators that may read nothing but constants and still give another output in each run."""
+"""Operators whose output differs in each run even if all their inputs are constants."""
 
 WITHIN_INT8 = {"Relu", "Clip"}
 """Activations that runtimes fuse into the quantized operator before them."""
 
 
 class Graph:
-    """The nodes of a model that depend on its inputs, in canonical order, and what each point between them needs.
+    """The nodes of a model that depend on its inputs, in canonical order, and the tensors alive between them.
 
     Position p lies after the first p nodes.
 
-    model: the plain copy that stages are taken from. inputs, outputs: names of its tensors.
+    model: the normalized copy that stages are extracted from. inputs, outputs: names of its tensors.
     initializers, sparse: constants by name; constants: tensor -> the node that makes it from constants alone.
     views: tensor -> the DequantizeLinear that makes it from an int8 tensor of the sequence.
-    specs: type and shape by tensor; unknown: tensor -> why it has none, and so cannot travel.
+    specs: type and shape by tensor; unknown: tensor -> why it has none, so that it cannot cross a cut.
     macs: multiply-accumulates of each node.
 
-    Raises: BadInput for a graph that is not valid, or whose inputs are no tensors of one shape.
+    Raises: BadInput for an invalid graph, or for inputs that are not tensors of a static shape.
     """
 
     def __init__(self, model: ModelProto) -> None:
@@ -48,10 +48,10 @@ class Graph:
         self.views: dict[str, NodeProto] = {}
         self.nodes: list[NodeProto] = []
         for node in in_order(needed(graph.node, self.outputs), [*self.inputs, *self.initializers, *self.sparse]):
-            self._sort(node)
-        self._maker = {name: i for i, node in enumerate(self.nodes) for name in node.output if name}
+            self._classify(node)
+        self._producer = {name: i for i, node in enumerate(self.nodes) for name in node.output if name}
         self._last_use = self._last_uses()
-        self._half_int8 = self._half_quantized()
+        self._half_int8 = self._find_half_int8()
         self.unknown: dict[str, str] = {}
         if untyped := [name for name in self._last_use if name not in self.specs]:
             seen, self.unknown = probed(self.model, untyped)
@@ -59,7 +59,7 @@ class Graph:
         self.macs = [macs(node, self.specs) for node in self.nodes]
 
     def reads(self, node: NodeProto) -> list[str]:
-        """The tensors of the sequence that a node depends on; the int8 tensor for a view of it, and no constants."""
+        """The tensors of the sequence that a node depends on: without constants, and for a view its int8 tensor."""
         seen = (self.views[name].input[0] if name in self.views else name for name in reads(node))
         return [name for name in dict.fromkeys(seen) if not self.is_constant(name)]
 
@@ -67,20 +67,20 @@ class Graph:
         return name in self.constants or name in self.initializers or name in self.sparse
 
     def alive(self, position: int) -> list[str]:
-        """Tensors that are there at a position and needed behind it, or are outputs made early; in order of making."""
-        return [name for name, last in self._last_use.items() if self._maker.get(name, -1) < position <= last]
+        """Tensors made before a position and needed after it, or early outputs of the graph; in order of production."""
+        return [name for name, last in self._last_use.items() if self._producer.get(name, -1) < position <= last]
 
-    def made(self, start: int, end: int) -> list[str]:
-        """What the nodes [start, end) make for later ones, or as outputs of the graph; in order of making."""
-        return [name for name, last in self._last_use.items() if start <= self._maker.get(name, -1) < end <= last]
+    def produced(self, start: int, end: int) -> list[str]:
+        """Tensors that the nodes [start, end) make for later nodes or as graph outputs; in order of production."""
+        return [name for name, last in self._last_use.items() if start <= self._producer.get(name, -1) < end <= last]
 
     def is_half_int8(self, position: int) -> bool:
-        """Whether a float tensor crosses of which only the int8 form is needed: the cut belongs behind that form."""
+        """Whether a float tensor is alive of which only the int8 form is needed: then cut after its QuantizeLinear."""
         return any(name in self._half_int8 for name in self.alive(position))
 
-    def _sort(self, node: NodeProto) -> None:
-        """Put a node, whose predecessors have been, among the constants, the views or the sequence."""
-        if not _draws(node) and not any(self._moves(name) for name in reads(node)):
+    def _classify(self, node: NodeProto) -> None:
+        """Add a node to the constants, the views or the sequence; its predecessors were added before."""
+        if not _is_random(node) and not any(self._depends_on_input(name) for name in reads(node)):
             self.constants |= {name: node for name in node.output if name}
         elif (shape := self._static_shape(node)) is not None:
             self.initializers[shape.name] = shape
@@ -89,15 +89,17 @@ class Graph:
         else:
             self.nodes.append(node)
 
-    def _moves(self, name: str) -> bool:
+    def _depends_on_input(self, name: str) -> bool:
         return not self.is_constant(name)
 
     def _is_view(self, node: NodeProto) -> bool:
-        return (node.op_type == "DequantizeLinear" and node.output[0] not in self.outputs
-                and self._moves(node.input[0]) and not any(name and self._moves(name) for name in node.input[1:]))
+        if node.op_type != "DequantizeLinear" or node.output[0] in self.outputs:
+            return False
+        data, *parameters = node.input
+        return self._depends_on_input(data) and not any(name and self._depends_on_input(name) for name in parameters)
 
     def _static_shape(self, node: NodeProto) -> TensorProto | None:
-        """What Shape gives where the shape is static: a constant, whatever its input holds."""
+        """The output of a Shape node as a constant, if the shape of its input is static."""
         if node.op_type != "Shape" or node.input[0] not in self.specs or node.output[0] in self.outputs:
             return None
         limits = {attribute.name: attribute.i for attribute in node.attribute}
@@ -105,14 +107,14 @@ class Graph:
         return numpy_helper.from_array(np.array(sides, np.int64), node.output[0])
 
     def _last_uses(self) -> dict[str, int]:
-        """Tensor -> the last node that needs it, or the number of nodes for outputs; in order of making."""
+        """Tensor -> index of the last node that reads it, or the number of nodes for outputs; in production order."""
         last = {name: i for i, node in enumerate(self.nodes) for name in self.reads(node)}
-        last |= {name: len(self.nodes) for name in self.outputs if self._moves(name)}
+        last |= {name: len(self.nodes) for name in self.outputs if self._depends_on_input(name)}
         made = [*self.inputs, *(name for node in self.nodes for name in node.output)]
         return {name: last[name] for name in made if name in last}
 
-    def _half_quantized(self) -> set[str]:
-        """Float tensors of which nothing but the int8 form, at once or after an activation, is needed."""
+    def _find_half_int8(self) -> set[str]:
+        """Float tensors of which only the int8 form is needed, directly or after an activation."""
         users: dict[str, list[NodeProto]] = {}
         for node in self.nodes:
             for name in self.reads(node):
@@ -128,5 +130,5 @@ class Graph:
         return found
 
 
-def _draws(node: NodeProto) -> bool:
-    return node.op_type in RANDOM or any(_draws(inner) for body in bodies(node) for inner in body.node)
+def _is_random(node: NodeProto) -> bool:
+    return node.op_type in RANDOM or any(_is_random(inner) for body in bodies(node) for inner in body.node)

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of ONNX nodes: what convolutions, products of matrices, attention and recurrences cost."""
+"""Multiply-accumulates of ONNX nodes: convolutions, matrix products, attention and recurrent layers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def macs(node: NodeProto, specs: Mapping[str, TensorSpec]) -> int:
-    """Of one run of the node; 0 for operators without products of matrices, and where a shape is not known.
+    """Multiply-accumulates of one run of the node; 0 for operators without matrix products, and for unknown shapes.
 
-    A body counts once, of an If the dearest branch.
+    A body counts once; of an If only the most expensive branch counts.
     """
     count = COUNTS.get(node.op_type)
     if count is not None:
         inputs, outputs = ([specs[name].shape if name in specs else [] for name in names]
                            for names in (node.input, node.output))
-        wanted = inputs[0] and outputs[0]
-        return count(node, inputs, outputs[0]) if wanted else 0
+        known = inputs[0] and outputs[0]
+        return count(node, inputs, outputs[0]) if known else 0
     return max((sum(macs(inner, specs) for inner in body.node) for body in bodies(node)), default=0)
 
 
@@ -33,12 +33,12 @@ def _attribute(node: NodeProto, name: str, default: int) -> int:
 
 
 def _convolution(weights: int) -> Callable[[NodeProto, list[Shape], Shape], int]:
-    """Output elements times the weights [out, in / group, *kernel] of one of them; `weights`: which input they are."""
+    """Output elements times the weights of one, [out, in / group, *kernel]; `weights`: index of the weights' input."""
     return lambda node, inputs, output: prod(output) * prod(inputs[weights][1:])
 
 
 def _transposed(node: NodeProto, inputs: list[Shape], output: Shape) -> int:
-    """Input elements times the weights [in, out / group, *kernel] that each is spread by."""
+    """Input elements times the weights of one, [in, out / group, *kernel]."""
     return prod(inputs[0]) * prod(inputs[1][1:])
 
 
@@ -66,18 +66,18 @@ def _recurrence(node: NodeProto, inputs: list[Shape], output: Shape) -> int:
 
 
 def _attention(node: NodeProto, inputs: list[Shape], output: Shape) -> int:
-    """Scores and sums for output [..., rows, width] over the keys' rows; the projections are nodes of their own."""
+    """Scores and weighted sums for output [..., rows, width] over all keys; the projections are separate nodes."""
     keys = inputs[1][-2] if len(inputs) > 1 and len(inputs[1]) > 2 else inputs[0][-2]
     return 2 * prod(output) * keys
 
 
 def _with_projection(node: NodeProto, inputs: list[Shape], output: Shape) -> int:
-    """Attention that projects [batch, rows, width] by [width, 3 x width] itself."""
+    """Attention that includes the projection of [batch, rows, width] by [width, 3 x width]."""
     return prod(inputs[0]) * inputs[1][-1] + 2 * prod(output) * inputs[0][-2]
 
 
 def _either_attention(node: NodeProto, inputs: list[Shape], output: Shape) -> int:
-    """ONNX's operator takes Q, K and V; ONNX Runtime's of the same name takes the input and the projection."""
+    """ONNX's operator takes Q, K and V; ONNX Runtime's operator of the same name takes the input and the projection."""
     return (_with_projection if node.domain == "com.microsoft" else _attention)(node, inputs, output)
 
 

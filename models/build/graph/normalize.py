@@ -1,4 +1,4 @@
-"""Models of many makers brought to one plain form: no functions, initializers that are constants, static inputs."""
+"""Brings models of many exporters into one form: no functions, constant initializers, static inputs."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from onnx.inliner import inline_local_functions
 from models.build.graph.tensors import DTYPES, spec_of
 from swarm.core.settings.errors import BadInput
 
-LOWEST_IR = 4
-"""From here on an initializer need not be an input too."""
+MIN_IR = 4
+"""First IR version in which an initializer need not be an input too."""
 
 
 def normalized(model: ModelProto) -> ModelProto:
-    """A copy without local functions, whose inputs are true inputs of one type and shape.
+    """A copy without local functions, whose inputs have one type and a static shape.
 
-    An initializer that is listed as an input as well, a default that a caller could replace, becomes a constant.
-    Raises: BadInput for inputs that are no tensors or have dynamic axes.
+    An initializer that is also an input, a default that a caller could replace, becomes a constant.
+    Raises: BadInput for inputs that are not tensors or have dynamic axes.
     """
     copy = ModelProto()
     copy.CopyFrom(inline_local_functions(model) if model.functions else model)
@@ -28,7 +28,7 @@ def normalized(model: ModelProto) -> ModelProto:
     inputs = [value for value in graph.input if value.name not in constant]
     del graph.input[:]
     graph.input.extend(inputs)
-    copy.ir_version = max(copy.ir_version, LOWEST_IR)
+    copy.ir_version = max(copy.ir_version, MIN_IR)
     for value in graph.input:
         if spec_of(value) is None:
             axes = dynamic_axes(copy)
@@ -36,13 +36,13 @@ def normalized(model: ModelProto) -> ModelProto:
                 raise BadInput(f"input {value.name!r}", f"has dynamic axes: {', '.join(axes)}",
                                " ".join(f"--axis {axis}=N" for axis in axes))
             if value.type.tensor_type.elem_type in DTYPES:
-                raise BadInput(f"input {value.name!r}", "does not say how many axes it has", "a shape, or dynamic axes")
-            raise BadInput(f"input {value.name!r}", f"is a {_kind(value.type)}", "tensors of numbers and truth values")
+                raise BadInput(f"input {value.name!r}", "has no known number of axes", "a shape, or dynamic axes")
+            raise BadInput(f"input {value.name!r}", f"is a {_kind(value.type)}", "tensors of numbers or booleans")
     return copy
 
 
 def dynamic_axes(model: ModelProto) -> list[str]:
-    """Names of the axes of the inputs that have no fixed size, in order; one without a name is INPUT.AXIS."""
+    """Names of the inputs' axes without a fixed size, in order; an axis without a name is called INPUT.AXIS."""
     constant = {tensor.name for tensor in model.graph.initializer}
     axes = [
         side.dim_param or f"{value.name}.{axis}"
@@ -53,7 +53,7 @@ def dynamic_axes(model: ModelProto) -> list[str]:
 
 
 def leading_axes(model: ModelProto) -> list[str]:
-    """The dynamic axes that come first wherever they are: batches."""
+    """The dynamic axes that are always the first axis: batch axes."""
     elsewhere = {
         side.dim_param for value in model.graph.input for side in value.type.tensor_type.shape.dim[1:] if side.dim_param
     }
@@ -65,16 +65,16 @@ def leading_axes(model: ModelProto) -> list[str]:
 
 
 def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
-    """Give dynamic axes of the inputs their size, in place; what follows from it is inferred anew.
+    """Set the sizes of dynamic input axes, in place; all other shapes are inferred again.
 
-    Raises: BadInput for a size below one or an axis that the model does not have.
+    Raises: BadInput for a size below one or for an unknown axis.
     """
     known = dynamic_axes(model)
     for axis, size in sizes.items():
         if axis not in known:
-            raise BadInput(f"--axis {axis}", "is no dynamic axis of the model", f"known: {', '.join(known) or 'none'}")
+            raise BadInput(f"--axis {axis}", "is not a dynamic axis", f"known: {', '.join(known) or 'none'}")
         if size < 1:
-            raise BadInput(f"--axis {axis}={size}", "is no size", "1 or more")
+            raise BadInput(f"--axis {axis}={size}", "is not a size", "1 or more")
     if not sizes:
         return
     graph = model.graph

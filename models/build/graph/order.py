@@ -1,4 +1,4 @@
-"""Which tensors a node reads, and the one order in which the nodes of a graph are taken."""
+"""The tensors that a node reads, and the canonical order of the nodes of a graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm.core.settings.errors import BadInput
 
 
 def reads(node: NodeProto) -> list[str]:
-    """The tensors that a node needs: its inputs but for omitted ones, and what its bodies take from around them."""
+    """The tensors that a node needs: its inputs, without omitted ones, and the outer tensors that its bodies use."""
     names = [name for name in node.input if name]
     for body in bodies(node):
         names += _captured(body)
@@ -19,7 +19,7 @@ def reads(node: NodeProto) -> list[str]:
 
 
 def bodies(node: NodeProto) -> Iterator[GraphProto]:
-    """The graphs within If, Loop, Scan and the like."""
+    """The subgraphs of a node: of If, Loop, Scan and similar operators."""
     for attribute in node.attribute:
         if attribute.type == AttributeProto.GRAPH:
             yield attribute.g
@@ -35,48 +35,48 @@ def _captured(body: GraphProto) -> list[str]:
     return [name for name in read if name not in own]
 
 
-def in_order(nodes: Sequence[NodeProto], given: Iterable[str]) -> list[NodeProto]:
-    """Topological order (Kahn): a QuantizeLinear as soon as it can be, the others as they stand in the file.
+def in_order(nodes: Sequence[NodeProto], available: Iterable[str]) -> list[NodeProto]:
+    """Topological order (Kahn): a QuantizeLinear as early as possible, other nodes in the order of the file.
 
-    Args: given: what exists before: inputs and initializers. Raises: BadInput where nothing makes what a node reads.
+    Args: available: names of inputs and initializers. Raises: BadInput if no node makes a tensor that a node reads.
     """
-    there, users, missing = set(given), {}, []
+    known, users, missing = set(available), {}, []
     for i, node in enumerate(nodes):
-        wanted = [name for name in reads(node) if name not in there]
+        wanted = [name for name in reads(node) if name not in known]
         missing.append(len(wanted))
         for name in wanted:
             users.setdefault(name, []).append(i)
-    ready = [_turn(nodes, i) for i, count in enumerate(missing) if count == 0]
+    ready = [_priority(nodes, i) for i, count in enumerate(missing) if count == 0]
     heapq.heapify(ready)
     order = []
     while ready:
         node = nodes[heapq.heappop(ready)[1]]
         order.append(node)
-        for user in (user for name in node.output if name not in there for user in users.get(name, ())):
+        for user in (user for name in node.output if name not in known for user in users.get(name, ())):
             missing[user] -= 1
             if missing[user] == 0:
-                heapq.heappush(ready, _turn(nodes, user))
-        there.update(node.output)
+                heapq.heappush(ready, _priority(nodes, user))
+        known.update(node.output)
     if len(order) < len(nodes):
         stuck = next(node for node, count in zip(nodes, missing, strict=True) if count > 0)
-        name = next(name for name in reads(stuck) if name not in there)
-        raise BadInput(f"node {stuck.name or stuck.output[0]}", f"reads {name!r}, which nothing makes before it",
-                       "a graph that is valid and has no cycles")
+        name = next(name for name in reads(stuck) if name not in known)
+        raise BadInput(f"node {stuck.name or stuck.output[0]}", f"reads {name!r}, which no earlier node makes",
+                       "a valid graph without cycles")
     return order
 
 
-def _turn(nodes: Sequence[NodeProto], i: int) -> tuple[bool, int]:
+def _priority(nodes: Sequence[NodeProto], i: int) -> tuple[bool, int]:
     return nodes[i].op_type != "QuantizeLinear", i
 
 
 def needed(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeProto]:
-    """The nodes that the outputs depend on, as they stand in the file."""
-    maker = {name: i for i, node in enumerate(nodes) for name in node.output if name}
+    """The nodes that the outputs depend on, in the order of the file."""
+    producer = {name: i for i, node in enumerate(nodes) for name in node.output if name}
     found: set[int] = set()
-    left = list(outputs)
-    while left:
-        i = maker.get(left.pop())
+    pending = list(outputs)
+    while pending:
+        i = producer.get(pending.pop())
         if i is not None and i not in found:
             found.add(i)
-            left += reads(nodes[i])
+            pending += reads(nodes[i])
     return [nodes[i] for i in sorted(found)]

@@ -1,4 +1,4 @@
-"""Element type and shape of every tensor of a graph: inferred where the operators allow it, else seen in runs."""
+"""Element type and shape of every tensor of a graph: inferred, or observed in runs if inference fails."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from onnx import GraphProto, ModelProto, ValueInfoProto, shape_inference
 
 from models.build.graph.order import bodies
 from models.build.graph.tensors import DTYPES, ELEMENTS, spec_of
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner, RunnerError
-from models.build.measure.samples import samples
 from swarm.core.settings.cards import TensorSpec
 
 PROBES = 3
-"""Inputs on which a shape must be the same to count as static: zeros and random ones, each with either sign."""
+"""Inputs on which a static shape must be the same: zeros and random ones, each with both signs."""
 
 
 def inferred(model: ModelProto) -> dict[str, TensorSpec]:
-    """What ONNX's own inference finds, else what the file says: that may be older than the graph's last change.
+    """The results of ONNX's inference, else the file's value infos, which may be outdated.
 
-    A name that is used outside of bodies means the tensor there.
+    If a body and the outer graph use the same name, the outer tensor counts.
     """
     bare = ModelProto()
     bare.CopyFrom(model)
@@ -40,16 +40,16 @@ def _known(graph: GraphProto) -> dict[str, TensorSpec | None]:
 
 
 def probed(model: ModelProto, names: Sequence[str]) -> tuple[dict[str, TensorSpec], dict[str, str]]:
-    """Runs the model with `names` as outputs: what was seen of each, and why the others have no one type and shape."""
+    """Run the model with `names` as outputs. Returns: specs of tensors; for the others, why they have none."""
     shown = ModelProto()
     shown.CopyFrom(model)
     outputs = {value.name for value in shown.graph.output}
     shown.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in outputs)
     try:
         runner = Runner(shown, optimise=False)
-        runs = [runner.named({key: value * value.dtype.type(sign) if value.dtype.kind == "f" else value
+        runs = [runner.run_named({key: value * value.dtype.type(sign) if value.dtype.kind == "f" else value
                               for key, value in feed.items()})
-                for feed in samples(model, PROBES, zeros_first=True) for sign in (1, -1)]
+                for feed in random_inputs(model, PROBES, zeros_first=True) for sign in (1, -1)]
     except RunnerError as error:
         return {}, dict.fromkeys(names, f"its type cannot be found: {error}")
     seen: dict[str, TensorSpec] = {}
@@ -58,7 +58,7 @@ def probed(model: ModelProto, names: Sequence[str]) -> tuple[dict[str, TensorSpe
         values = [run[name] for run in runs]
         kind = str(getattr(values[0], "dtype", type(values[0]).__name__))
         if kind not in ELEMENTS:
-            refused[name] = f"its type, {kind}, does not travel"
+            refused[name] = f"its type, {kind}, is not supported"
         elif len({value.shape for value in values}) > 1:
             refused[name] = "its shape depends on the input"
         else:

@@ -1,4 +1,4 @@
-"""Types of tensors in ONNX's words and in ours. A file of its own: shapes, samples and normalize all need it."""
+"""Conversion of tensor types between ONNX and our cards. Separate, because several modules of this folder need it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ DTYPES: dict[int, str] = {
     TensorProto.INT64: "int64", TensorProto.FLOAT16: "float16", TensorProto.FLOAT: "float32",
     TensorProto.DOUBLE: "float64",
 }
-"""The element types that travel, by numpy's names."""
+"""The element types that can cross a cut, by numpy's names."""
 
 ELEMENTS = {name: number for number, name in DTYPES.items()}
 
 
 def spec_of(value: ValueInfoProto) -> TensorSpec | None:
-    """Type and static shape of a tensor; None where it is no tensor that travels, or one of them is not known."""
+    """Type and static shape of a tensor; None if one of them is unknown or the type cannot cross a cut."""
     kind = value.type.tensor_type
     if kind.elem_type not in DTYPES or not kind.HasField("shape"):
         return None
@@ -28,5 +28,5 @@ def spec_of(value: ValueInfoProto) -> TensorSpec | None:
 
 
 def value_info(spec: TensorSpec) -> ValueInfoProto:
-    """The same in ONNX's words."""
+    """The spec in ONNX's form."""
     return helper.make_tensor_value_info(spec.name, ELEMENTS[spec.dtype], spec.shape)

@@ -1,7 +1,7 @@
-"""Graphs that take several inputs at once: the first axis set free, and the results held against one run each.
+"""Makes graphs take several inputs at once: frees the first axis, and compares the results with single runs.
 
-A variant's own file is what takes them, so that nothing is loaded twice. A graph that computes something else for
-several inputs than for each alone, or cannot, stays as it is: a reshape with a 1 in front, an average over all.
+The variant's file itself gets the free axis, so that nothing is loaded twice. A graph stays unchanged if it fails on a
+batch or computes something else, for example with a reshape to a leading 1 or an average over all inputs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from models.batch_sizes import SIZES
 from models.build.cut.compare import difference
 from models.build.graph.normalize import bind
 from models.build.measure import batch_times
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner, RunnerError
-from models.build.measure.samples import samples
 from swarm.core.settings.cards import BATCH_AXIS, Card
 
 Feed = dict[str, NDArray]
 
 
 def single(model: ModelProto) -> ModelProto:
-    """A copy that takes one input: what is cut, quantized and compared."""
+    """A copy that takes one input at once, for cutting, quantization and comparison."""
     copy = ModelProto()
     copy.CopyFrom(model)
     if BATCH_AXIS in (side.dim_param for value in copy.graph.input for side in value.type.tensor_type.shape.dim[:1]):
@@ -36,8 +36,8 @@ def single(model: ModelProto) -> ModelProto:
     return copy
 
 
-def opened(model: ModelProto) -> ModelProto | None:
-    """A copy whose inputs and outputs have a free first axis; None where that of any is not 1."""
+def with_free_axis(model: ModelProto) -> ModelProto | None:
+    """A copy whose inputs and outputs have a free first axis; None if the first axis of any is not 1."""
     copy = ModelProto()
     copy.CopyFrom(model)
     ends = [value.type.tensor_type.shape.dim for value in (*copy.graph.input, *copy.graph.output)]
@@ -50,17 +50,17 @@ def opened(model: ModelProto) -> ModelProto | None:
 
 
 def most_at_once(model: ModelProto, free: ModelProto, real: Sequence[Feed] = ()) -> int:
-    """How many inputs `free` takes at once so that each gives what it gives in `model`; 1: none.
+    """The largest batch size at which `free` has the same results as `model` has for each input alone; 1: no batches.
 
-    Of all sizes that are offered up to this one it is shown, on random inputs and on `real` ones. Float outputs agree
-    as `compare.ALLOWED` has it, those of int8 graphs bit for bit; one input gives the same bits in both graphs.
+    All of `SIZES` up to it are checked, on random and `real` inputs. Float outputs must agree within `compare.ALLOWED`,
+    those of int8 graphs bit for bit; a single input must give the same bits in both graphs.
     """
     int8 = any("Quantize" in node.op_type or node.op_type.startswith("QLinear") for node in model.graph.node)
-    feeds = [*real, *samples(model, max(SIZES))][:max(SIZES)]
+    feeds = [*real, *random_inputs(model, max(SIZES))][:max(SIZES)]
     alone, together = Runner(model), _loaded(free)
     if together is None:
         return 1
-    expected = [alone.named(feed) for feed in feeds]
+    expected = [alone.run_named(feed) for feed in feeds]
     most = 1
     for inputs in (1, *SIZES):
         if not _same(together, feeds[:inputs], expected[:inputs], exact=int8 or inputs == 1):
@@ -70,14 +70,14 @@ def most_at_once(model: ModelProto, free: ModelProto, real: Sequence[Feed] = ())
 
 
 def batched(card: Card, variants: Sequence[str], folder: Path | None = None, real: Sequence[Feed] = ()) -> Card:
-    """The card with files of `variants` that take as many inputs at once as they can; what that takes is not measured.
+    """The card with files of `variants` that take the largest possible batches; batch times are not measured.
 
-    A variant that cannot keeps its file.
+    A variant without batches keeps its file.
     """
     entries = dict(card.variants)
     for key in variants:
         model = single(onnx.load(store.artefact(card, key, folder)))
-        free = opened(model)
+        free = with_free_axis(model)
         most = most_at_once(model, free, real) if free is not None else 1
         if free is not None and most > 1:
             sha256, size_bytes = store.put(free.SerializeToString(deterministic=True), folder)
@@ -88,7 +88,7 @@ def batched(card: Card, variants: Sequence[str], folder: Path | None = None, rea
 
 
 def timed(card: Card, variants: Sequence[str], folder: Path | None = None) -> Card:
-    """The card with what several inputs at once take, on the scale of its runs of one."""
+    """The card with measured batch times, scaled to its run times of one input."""
     entries = dict(card.variants)
     made = batch_times.times({key: (store.artefact(card, key, folder), entries[key]) for key in variants})
     entries |= {key: msgspec.structs.replace(entries[key], batch_times=made[key]) for key in variants}
@@ -98,15 +98,15 @@ def timed(card: Card, variants: Sequence[str], folder: Path | None = None) -> Ca
 def _loaded(free: ModelProto) -> Runner | None:
     try:
         return Runner(free)
-    except RunnerError:                  # a shape that the first axis is part of
+    except RunnerError:                  # a shape in the graph depends on the first axis
         return None
 
 
 def _same(runner: Runner, feeds: Sequence[Feed], expected: Sequence[Feed], *, exact: bool) -> bool:
-    """Whether all inputs at once give what each gives alone."""
+    """Whether a batch of all inputs has the same results as each input alone."""
     try:
-        made = runner.named({name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]})
-    except RunnerError:                  # the same, found when it runs
+        made = runner.run_named({name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]})
+    except RunnerError:                  # as above, but detected in the run
         return False
     return all(
         len(value) == len(feeds) and not difference({name: value[i:i + 1]}, {name: right[name]}, exact=exact).mismatches

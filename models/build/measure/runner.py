@@ -1,4 +1,4 @@
-"""Runs a graph that is in memory, as the product would run it: one thread, every graph optimisation."""
+"""Runs a graph in memory as an agent would: one thread, all graph optimisations."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright
 from swarm.core.settings.errors import BadInput
 
 FATAL = 4                            # ONNX Runtime's highest log severity
+RUNTIME = f"ONNX Runtime {ort.__version__}"
 
 
 class RunnerError(BadInput):
-    """ONNX Runtime cannot load the graph, or cannot run it on what it was given."""
+    """ONNX Runtime cannot load the graph, or cannot run it on its inputs."""
 
 
 class Runner:
-    """One graph, loaded.
+    """One loaded graph.
 
-    Without `optimise` every node is computed by itself: nothing is fused, reordered or folded. Errors name the graph
-    as `name`, by default by its own.
+    Without `optimise` no nodes are fused, reordered or folded. `name` is the graph's name in errors; default: its own.
     """
 
     def __init__(self, model: onnx.ModelProto, *, optimise: bool = True, name: str = "") -> None:
@@ -37,7 +37,7 @@ class Runner:
         try:
             self._session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
         except _ERRORS as error:
-            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot load it: {_said(error)}") from error
+            raise RunnerError(self._name, f"{RUNTIME} cannot load it: {_one_line(error)}") from error
         self.inputs = self._session.get_inputs()
         self.outputs = self._session.get_outputs()
 
@@ -46,15 +46,15 @@ class Runner:
         try:
             return cast("list[NDArray]", self._session.run(None, dict(inputs)))
         except _ERRORS as error:
-            raise RunnerError(self._name, f"ONNX Runtime {ort.__version__} cannot run it: {_said(error)}") from error
+            raise RunnerError(self._name, f"{RUNTIME} cannot run it: {_one_line(error)}") from error
 
-    def named(self, inputs: Mapping[str, NDArray]) -> dict[str, Any]:
-        """The outputs by name: arrays, or lists where the graph gives sequences."""
+    def run_named(self, inputs: Mapping[str, NDArray]) -> dict[str, Any]:
+        """The outputs by name: arrays, or lists for sequences."""
         return {value.name: array for value, array in zip(self.outputs, self.run(inputs), strict=True)}
 
 
-def _said(error: Exception) -> str:
-    """In one line."""
+def _one_line(error: Exception) -> str:
+    """The error's message in one line."""
     return " ".join(str(error).split())
 
 

@@ -1,4 +1,4 @@
-"""Timing of several things in turn, so that the host's moods fall on all alike."""
+"""Interleaved timing of several steps, so that variations of the host affect all alike."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from swarm.core.units import seconds
 Key = TypeVar("Key")
 PAUSE_S = 0.03
 BLOCKS = 8
-"""Parts of a measurement whose medians are compared."""
+"""Number of successive parts of a measurement, whose medians are compared."""
 
-OTHERS = 0.15
-"""Of one core: what other processes may have during a round that counts."""
+MAX_OTHER_SHARE = 0.15
+"""Share of one core that other processes may use in a quiet round."""
 
 WARM_UP = 3
-"""Rounds before those that count."""
+"""Rounds that are not counted, at the start."""
 
 IMAGE_AXES = 3
-"""Bytes with fewer axes may be indices rather than pixels."""
+"""A uint8 tensor with fewer axes may hold indices instead of pixels."""
 
 
 class Stopwatch:
-    """Milliseconds of calls, one after the other."""
+    """Times calls in milliseconds."""
 
     def __init__(self) -> None:
         self._clock = MonotonicClock()
@@ -43,39 +43,39 @@ class Stopwatch:
 
 def interleaved(
     steps: Mapping[Key, Callable[[], Sequence[float]]], rounds: int, *, pause_s: float | None = None,
-    progress: Callable[[int, int], None] = lambda done, of: None, others_s: Callable[[], float] | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None, other_cpu_s: Callable[[], float] | None = None,
 ) -> dict[Key, NDArray[np.float64]]:
-    """Do every step once a round, each after a pause (`PAUSE_S`), each round beginning with another one.
+    """Do every step once a round, each after a pause (`PAUSE_S`); each round begins with another step.
 
-    Paced like streams: caches and cores have been idle before each step, as they are on a robot. A step returns one or
-    more figures; the result has them by step, float64 [rounds, figures]. `progress` is told rounds done, of how many.
+    The pauses imitate streams: caches and cores are idle before each step, as on a robot. A step returns one or more
+    figures; the result has them by step, float64 [rounds, figures]. progress: called with rounds done and the total.
 
-    others_s: seconds of processor time that other processes have had so far, by default as the operating system counts
-    them. While they have more than `OTHERS` of a core, rounds are added, at most as many again, and the quietest kept.
+    other_cpu_s: processor seconds that other processes have used so far; default: from the operating system. Rounds in
+    which they use more than `MAX_OTHER_SHARE` of a core are repeated, up to `rounds` times; the quietest rounds count.
     """
     idle, keys, clock = threading.Event(), list(steps), MonotonicClock()
-    others_s = others_s or _Others()
+    other_cpu_s = other_cpu_s or _OtherProcesses()
     figures: dict[Key, list[Sequence[float]]] = {key: [] for key in keys}
     shares: list[float] = []
     for k in range(-WARM_UP, 2 * rounds):
-        start_ns, before_s = clock.now_ns(), others_s()
+        start_ns, before_s = clock.now_ns(), other_cpu_s()
         for key in keys[k % len(keys):] + keys[:k % len(keys)]:
             idle.wait(PAUSE_S if pause_s is None else pause_s)
-            taken = steps[key]()
+            values = steps[key]()
             if k >= 0:
-                figures[key].append(taken)
+                figures[key].append(values)
         if k >= 0:
-            shares.append((others_s() - before_s) / max(seconds(clock.now_ns() - start_ns), 1e-9))
-        quiet = sum(share <= OTHERS for share in shares)
+            shares.append((other_cpu_s() - before_s) / max(seconds(clock.now_ns() - start_ns), 1e-9))
+        quiet = sum(share <= MAX_OTHER_SHARE for share in shares)
         progress(quiet, rounds)
         if quiet == rounds:
             break
     kept = np.sort(np.argsort(shares, kind="stable")[:rounds])
-    return {key: np.array(taken, float)[kept] for key, taken in figures.items()}
+    return {key: np.array(values, float)[kept] for key, values in figures.items()}
 
 
-class _Others:
-    """Processor time of everything but this process, on all cores, what a hypervisor took included."""
+class _OtherProcesses:
+    """Processor seconds of all other processes, on all cores, including time stolen by a hypervisor."""
 
     def __init__(self) -> None:
         self._own = psutil.Process()
@@ -88,24 +88,24 @@ class _Others:
 
 
 def run_time(took_ms: NDArray[np.float64]) -> RunTime:
-    """The distribution of single runs [n]."""
+    """The distribution of the times of single runs [n]."""
     return RunTime(quantiles_ms=np.quantile(took_ms, np.linspace(0, 1, 21)).round(4).tolist(), runs=len(took_ms))
 
 
 def spread(took_ms: NDArray[np.float64]) -> float:
-    """How far the medians of successive blocks lie apart, relative to their median."""
+    """Range of the medians of successive blocks, relative to their median."""
     medians = [float(np.median(block)) for block in np.array_split(took_ms, BLOCKS) if len(block)]
     return round((max(medians) - min(medians)) / float(np.median(medians)), 4)
 
 
-def drawn(specs: Sequence[TensorSpec], draws: np.random.Generator) -> dict[str, NDArray]:
-    """Inputs to time a graph on: pixels for images, a normal distribution for floats, flags for all other integers."""
+def timing_inputs(specs: Sequence[TensorSpec], rng: np.random.Generator) -> dict[str, NDArray]:
+    """Random inputs for timing: pixels for images, a normal distribution for floats, 0 or 1 for all other integers."""
     tensors: dict[str, NDArray] = {}
     for spec in specs:
         kind = np.dtype(spec.dtype)
         if kind.kind == "f":
-            tensors[spec.name] = np.asarray(draws.standard_normal(spec.shape), kind)
+            tensors[spec.name] = np.asarray(rng.standard_normal(spec.shape), kind)
         else:
             pixels = kind == np.uint8 and len(spec.shape) >= IMAGE_AXES
-            tensors[spec.name] = np.asarray(draws.integers(0, 256 if pixels else 2, spec.shape), kind)
+            tensors[spec.name] = np.asarray(rng.integers(0, 256 if pixels else 2, spec.shape), kind)
     return tensors

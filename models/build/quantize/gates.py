@@ -1,4 +1,4 @@
-"""What decides whether a variant may stand for its parent: the card's own metric, or likeness of outputs."""
+"""Accuracy gates: a variant may replace its parent by the card's own metric, or by the agreement of outputs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from onnx import ModelProto
 from models.build.measure.runner import Runner
 from models.build.quantize.int8_graphs import Inputs
 from models.build.train.evaluate import evaluate
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from swarm.core.settings.cards import AGREEMENT
 from swarm.core.settings.errors import BadInput
 
-LOSS = 0.01
-"""A variant may lose this much of a metric that comes from labels."""
+MAX_LOSS = 0.01
+"""Largest allowed loss of a metric on labelled frames."""
 
-AGREEMENT_FLOOR = 0.9
-"""Where nothing but outputs can be compared, they may be a tenth off."""
+MIN_AGREEMENT = 0.9
+"""Least agreement where only outputs can be compared."""
 
 
 class Judge(Protocol):
-    """Scores graphs by one metric; `floor` is what a variant must reach."""
+    """Scores graphs by one metric; a variant must reach `floor`."""
 
     metric: str
     floor: float
@@ -33,51 +33,53 @@ class Judge(Protocol):
 
 
 class Labelled:
-    """The task's own metric on frames with truth."""
+    """The task's own metric on labelled frames."""
 
     def __init__(self, task: str, metric: str, original: ModelProto, frames: Frames) -> None:
         self.metric, self._task, self._frames = metric, task, frames
-        self.floor = self.score(original) - LOSS
+        self.floor = self.score(original) - MAX_LOSS
 
     def score(self, model: ModelProto) -> float:
         return evaluate(self._task, Runner(model), self._frames)[0][self.metric]
 
 
 class Agreement:
-    """Likeness of outputs to the original's, on inputs that were not calibrated on.
+    """Agreement of outputs with the original's, on inputs that were not used for calibration.
 
-    Raises: BadInput where the original gives the same outputs whatever it is given: likeness would mean nothing.
+    Raises: BadInput if the original's outputs do not depend on its input: then agreement means nothing.
     """
 
     metric = AGREEMENT
 
     def __init__(self, original: ModelProto, inputs: Sequence[Inputs]) -> None:
-        self.floor, self._inputs = AGREEMENT_FLOOR, inputs
+        self.floor, self._inputs = MIN_AGREEMENT, inputs
         runner = Runner(original)
-        self._exact = [runner.run(given) for given in inputs]
-        first = self._exact[0]
-        if all(np.array_equal(a, b) for outputs in self._exact[1:] for a, b in zip(first, outputs, strict=True)):
+        self._expected = [runner.run(feed) for feed in inputs]
+        first = self._expected[0]
+        if all(np.array_equal(a, b) for outputs in self._expected[1:] for a, b in zip(first, outputs, strict=True)):
             raise BadInput("the original", f"gives the same outputs for all of {len(inputs)} inputs",
-                           "inputs on which its outputs differ, to compare on")
+                           "inputs with different outputs, for the comparison")
 
     def score(self, model: ModelProto) -> float:
         runner = Runner(model)
-        return round(agreement(self._exact, [runner.run(given) for given in self._inputs]), 4)
+        return round(agreement(self._expected, [runner.run(feed) for feed in self._inputs]), 4)
 
 
-def agreement(exact: Sequence[Sequence[NDArray]], found: Sequence[Sequence[NDArray]]) -> float:
-    """How alike outputs are, 0..1, by the worst of them: for numbers one less the relative error in the 2-norm over all
-    runs, for integers and truth values the share that is equal. By run, then by output."""
-    return min(_alike(np.stack(a), np.stack(b))
-               for a, b in zip(zip(*exact, strict=True), zip(*found, strict=True), strict=True))
+def agreement(expected: Sequence[Sequence[NDArray]], found: Sequence[Sequence[NDArray]]) -> float:
+    """Agreement of the worst output, 0..1; both arguments are indexed by run, then by output.
+
+    For floats it is 1 minus the relative error in the 2-norm over all runs, else the share of equal elements.
+    """
+    return min(_agreement(np.stack(a), np.stack(b))
+               for a, b in zip(zip(*expected, strict=True), zip(*found, strict=True), strict=True))
 
 
-def _alike(exact: NDArray, found: NDArray) -> float:
-    if exact.dtype.kind != "f":
-        return float((exact == found).mean())
-    exact, found = exact.astype(np.float64), found.astype(np.float64)
+def _agreement(expected: NDArray, found: NDArray) -> float:
+    if expected.dtype.kind != "f":
+        return float((expected == found).mean())
+    expected, found = expected.astype(np.float64), found.astype(np.float64)
     if not np.isfinite(found).all():
         return 0.0
-    size = float(np.linalg.norm(exact))
-    error = float(np.linalg.norm(exact - found))
+    size = float(np.linalg.norm(expected))
+    error = float(np.linalg.norm(expected - found))
     return max(0.0, 1.0 - error / size) if size else float(error == 0.0)

@@ -1,4 +1,4 @@
-"""Ways to make an int8 graph of a float graph: static in QDQ form, or dynamic. Graph in, graph out."""
+"""Quantization schemes: a float graph becomes an int8 graph, static in QDQ form or dynamic."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from models.build.graph.graph import Graph
 
 Inputs = Mapping[str, NDArray]
-Ranges = Literal["minmax", "percentile", "entropy"]
+RangeMethod = Literal["minmax", "percentile", "entropy"]
 
 METHODS = {
     "minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile,
@@ -35,48 +35,48 @@ METHODS = {
 }
 PERCENTILE = 99.99
 WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-"""Operators whose work is in their weights: what int8 makes faster."""
+"""Operators with weights, which int8 makes faster."""
 
-STATIC = [
+STATIC_OPERATORS = [
     *WEIGHTED, "Add", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Resize", "Reshape",
     "Transpose", "Squeeze", "Unsqueeze", "Split",
 ]
-"""What works on int8 or hands it on; all else stays in float."""
+"""Operators that compute in int8 or pass it on; all others stay in float."""
 
 HEADS_SHARE = 0.05
-"""Of a network's multiply-accumulates: what is worth little in int8."""
+"""Heads with up to this share of the network's multiply-accumulates gain little from int8."""
 
-LOWEST_OPSET = 13
-"""From here on a QuantizeLinear has scales per channel."""
+MIN_OPSET = 13
+"""First opset in which a QuantizeLinear has scales per channel."""
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to quantize. `ranges` of the activations; None: dynamic, taken anew in each run."""
+class Scheme(msgspec.Struct, frozen=True, kw_only=True):
+    """A quantization scheme. ranges: how activation ranges are calibrated; None: dynamic, computed in each run."""
 
-    ranges: Ranges | None
+    ranges: RangeMethod | None
     per_channel: bool = True
-    reduce_range: bool = True        # weights of 7 bits: U8S8 of 8 bits saturates on x86 without VNNI
+    reduce_range: bool = True        # 7-bit weights: U8S8 with 8 bits saturates on x86 without VNNI
 
     def __str__(self) -> str:
-        how = "dynamic" if self.ranges is None else self.ranges
-        how = f"percentile {PERCENTILE}" if how == "percentile" else how
-        return f"{'per-channel' if self.per_channel else 'per-tensor'} {how} {'s7' if self.reduce_range else 's8'}"
+        ranges = "dynamic" if self.ranges is None else self.ranges
+        ranges = f"percentile {PERCENTILE}" if ranges == "percentile" else ranges
+        return f"{'per-channel' if self.per_channel else 'per-tensor'} {ranges} {'s7' if self.reduce_range else 's8'}"
 
 
 def prepared(model: ModelProto) -> ModelProto:
-    """The float graph as the quantizer wants it: of a late enough opset, shapes known, normalisations folded.
+    """The float graph in the form that the quantizer needs: opset, known shapes, folded normalizations, named nodes.
 
-    Every node has a name. Raises: ValueError with the reason for a graph that cannot be brought there.
+    Raises: ValueError with the reason if the graph cannot be converted.
     """
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if opset < LOWEST_OPSET:
+    if opset < MIN_OPSET:
         try:
-            model = onnx.version_converter.convert_version(model, LOWEST_OPSET)
+            model = onnx.version_converter.convert_version(model, MIN_OPSET)
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f"opset {opset} cannot be brought to {LOWEST_OPSET}: {error}") from None
-    with _files(model) as (source, target), _silence():
+            raise ValueError(f"opset {opset} cannot be converted to {MIN_OPSET}: {error}") from None
+    with _files(model) as (source, target), _quiet_quantizer():
         quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
-        ready = _plain(onnx.load(target), model)
+        ready = _finalized(onnx.load(target), model)
     taken = {node.name for node in ready.graph.node}
     for i, node in enumerate(ready.graph.node):
         if not node.name:
@@ -85,41 +85,44 @@ def prepared(model: ModelProto) -> ModelProto:
     return ready
 
 
-def quantized(model: ModelProto, way: Way, inputs: Sequence[Inputs], keep: Collection[str] = ()) -> ModelProto:
-    """A `prepared` graph in int8, but for the nodes named in `keep`; `inputs` to calibrate on, unused if dynamic."""
-    with _files(model) as (source, target), _silence():
-        if way.ranges is None:
+def quantized(
+    model: ModelProto, scheme: Scheme, inputs: Sequence[Inputs], keep_float: Collection[str] = ()
+) -> ModelProto:
+    """A `prepared` graph in int8, except the nodes `keep_float`. inputs: for calibration; unused if dynamic."""
+    with _files(model) as (source, target), _quiet_quantizer():
+        if scheme.ranges is None:
             convolutions = any(node.op_type == "Conv" for node in model.graph.node)
             quantize_dynamic(
-                str(source), str(target), per_channel=way.per_channel, reduce_range=way.reduce_range,
-                nodes_to_exclude=list(keep), extra_options={"MatMulConstBOnly": True},
+                str(source), str(target), per_channel=scheme.per_channel, reduce_range=scheme.reduce_range,
+                nodes_to_exclude=list(keep_float), extra_options={"MatMulConstBOnly": True},
                 weight_type=QuantType.QUInt8 if convolutions else QuantType.QInt8,   # ConvInteger takes no S8 weights
             )
         else:
             quantize_static(
                 str(source), str(target), _Reader(inputs), quant_format=QuantFormat.QDQ,
-                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, per_channel=way.per_channel,
-                reduce_range=way.reduce_range, op_types_to_quantize=STATIC, nodes_to_exclude=list(keep),
-                calibrate_method=METHODS[way.ranges],
+                activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, per_channel=scheme.per_channel,
+                reduce_range=scheme.reduce_range, op_types_to_quantize=STATIC_OPERATORS,
+                nodes_to_exclude=list(keep_float),
+                calibrate_method=METHODS[scheme.ranges],
                 extra_options={"MatMulConstBOnly": True}
-                | ({"CalibPercentile": PERCENTILE} if way.ranges == "percentile" else {}),
+                | ({"CalibPercentile": PERCENTILE} if scheme.ranges == "percentile" else {}),
             )
-        return _plain(onnx.load(target), model)
+        return _finalized(onnx.load(target), model)
 
 
-def weighted(model: ModelProto) -> list[NodeProto]:
-    """The nodes with weights of their own, in order."""
+def weighted_nodes(model: ModelProto) -> list[NodeProto]:
+    """The nodes with constant weights, in order."""
     constant = {tensor.name for tensor in model.graph.initializer}
     return [node for node in model.graph.node if node.op_type in WEIGHTED and constant & set(node.input[1:2])]
 
 
 def heads(model: ModelProto) -> list[str]:
-    """Names of the nodes best left in float: the last weighted one on every path to an output, and all that follows.
+    """Names of nodes that should stay in float: the last weighted node on every path to an output, and all after it.
 
-    Nothing behind them mends their errors. Last ones that do more than `HEADS_SHARE` of the work are not among them.
+    No later node reduces their errors. The weighted nodes are left out if they do more than `HEADS_SHARE` of the work.
     """
-    nodes = {node.name for node in weighted(model)}
-    behind: set[str] = set()             # tensors that a weighted node still depends on
+    nodes = {node.name for node in weighted_nodes(model)}
+    behind: set[str] = set()             # tensors that a later weighted node depends on
     tail: list[str] = []
     for node in reversed(model.graph.node):
         if behind & set(node.output):
@@ -134,8 +137,8 @@ def heads(model: ModelProto) -> list[str]:
     return tail if cheap else [name for name in tail if name not in nodes]
 
 
-def _plain(model: ModelProto, like: ModelProto) -> ModelProto:
-    """Bound to the operator sets that it uses and to the IR version of `like`, with shapes inferred; checked."""
+def _finalized(model: ModelProto, like: ModelProto) -> ModelProto:
+    """The model with only the operator sets that it uses, the IR version of `like` and inferred shapes; checked."""
     used = {node.domain for node in model.graph.node} | {""}
     kept = [entry for entry in model.opset_import if entry.domain in used]
     del model.opset_import[:]
@@ -148,7 +151,7 @@ def _plain(model: ModelProto, like: ModelProto) -> ModelProto:
 
 @contextlib.contextmanager
 def _files(model: ModelProto) -> Iterator[tuple[Path, Path]]:
-    """A file with the graph, and the name of one for the result."""
+    """A file with the graph, and the path for the result."""
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
         source = Path(folder) / "source.onnx"
         onnx.save(model, source)
@@ -156,8 +159,8 @@ def _files(model: ModelProto) -> Iterator[tuple[Path, Path]]:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """The quantizer advises on every call, and its calibrator prints."""
+def _quiet_quantizer() -> Iterator[None]:
+    """Suppress the quantizer's advice on every call, and the output of its calibrator."""
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.ERROR)
     try:
@@ -168,11 +171,11 @@ def _silence() -> Iterator[None]:
 
 
 class _Reader(CalibrationDataReader):
-    """The inputs that ranges are taken from, one by one."""
+    """The calibration inputs, one by one."""
 
     def __init__(self, inputs: Sequence[Inputs]) -> None:
-        self._left = iter(inputs)
+        self._remaining = iter(inputs)
 
     def get_next(self) -> dict[str, NDArray] | None:
-        following = next(self._left, None)
+        following = next(self._remaining, None)
         return None if following is None else dict(following)

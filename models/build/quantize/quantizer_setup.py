@@ -1,4 +1,4 @@
-"""What the quantizer of one model needs: inputs to calibrate on, a judge of variants, and the figures for the card."""
+"""The setup of the quantizer for one model: calibration inputs, a judge of variants, and the metrics for the card."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from models.build.measure.runner import Runner
 from models.build.quantize.calibration_inputs import WORLD, camera_inputs, inputs_of, is_camera
 from models.build.quantize.gates import Agreement, Judge, Labelled
 from models.build.quantize.int8_graphs import Inputs
-from models.build.train import frames as worlds
+from models.build.train import frame_sets
 from models.build.train.evaluate import evaluate
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from swarm.core.settings.cards import AGREEMENT, Card, SizeError
 from swarm.core.settings.errors import BadInput
 
 Say = Callable[[str], None]
 LABELLED = ("detect", "segment")
-"""Tasks whose truth our worlds know."""
+"""Tasks for which our worlds give labels."""
 
 
 class QuantizerSetup(msgspec.Struct, frozen=True, kw_only=True):
-    """See `setup_for`; `measure` gives a graph's metrics and error model."""
+    """See `setup_for`; `measure` returns a graph's metrics and error model."""
 
     inputs: Sequence[Inputs]
     judge: Judge
@@ -32,10 +32,10 @@ class QuantizerSetup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say) -> QuantizerSetup:
-    """From `world`, `random`, or files; a task that our worlds know the truth of is judged by its own metric on them.
+    """The setup with inputs from `world`, `random`, or files; a labelled task is judged by its own metric on frames.
 
-    Where no truth is known, half of the inputs calibrate, and outputs are compared on the other half. Rendered frames
-    are kept in `folder`. Raises: BadInput.
+    Without labels, half of the inputs are for calibration, and outputs are compared on the other half. Rendered frames
+    are cached in `folder`. Raises: BadInput.
     """
     if card.task in LABELLED:
         calibration = (frames("calibrate", folder, say).images if source == WORLD else None)
@@ -51,7 +51,7 @@ def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say
 
 
 def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Frames, test: Frames) -> QuantizerSetup:
-    """Judged on one set of frames; the card's figures come from another."""
+    """The setup for a labelled task: `choose` judges variants, `test` gives the metrics for the card."""
     return QuantizerSetup(
         inputs=inputs, judge=Labelled(card.task, card.primary_metric, model, choose),
         measure=lambda graph: evaluate(card.task, Runner(graph), test),
@@ -59,4 +59,4 @@ def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Fr
 
 
 def frames(kind: str, folder: Path, say: Say) -> Frames:
-    return worlds.load(kind, *worlds.USED[kind], folder=folder, say=say)
+    return frame_sets.load(kind, *frame_sets.USED[kind], folder=folder, say=say)

@@ -1,4 +1,4 @@
-"""Which layers lose the most in int8."""
+"""Ranks layers by the error that int8 adds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from models.build.measure.runner import Runner
-from models.build.quantize.int8_graphs import Inputs, weighted
+from models.build.quantize.int8_graphs import Inputs, weighted_nodes
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 Pair = tuple[str, str]
@@ -19,41 +19,41 @@ Pair = tuple[str, str]
 
 
 def ranked(model: ModelProto, int8: ModelProto, inputs: Sequence[Inputs]) -> list[str]:
-    """Names of the weighted nodes of a float graph, the one that adds most error in its int8 graph first.
+    """Names of the weighted nodes of a float graph, by the error that they add in the int8 graph, largest first.
 
-    Both graphs are run on the same inputs. What a node adds is the relative error of its output, rounded, less that of
-    its input before it was rounded, as squares: errors that it only hands on are not its own. Behind each node comes
-    the one that makes its input: the rounding between them goes only when both stay in float.
+    Both graphs run on the same inputs. The error that a node adds is the squared relative error of its rounded output
+    minus that of its input before rounding: errors that the node only passes on are not counted. Each node is followed
+    by the producer of its input, because the rounding between them disappears only if both stay in float.
     """
-    ends = _ends(model, int8)
-    pairs = list(dict.fromkeys(pair for node in ends.values() for pair in node.pairs))
+    compared = _compared(model, int8)
+    pairs = list(dict.fromkeys(pair for node in compared.values() for pair in node.pairs))
     errors = _relative_errors(model, int8, pairs, inputs)
     added = {name: errors[node.pairs[-1]] - sum(errors[pair] for pair in node.pairs[:-1])
-             for name, node in ends.items()}
+             for name, node in compared.items()}
     order: list[str] = []
     for name in sorted(added, key=lambda name: (-added[name], name)):
-        order += [name, *([ends[name].maker] if ends[name].maker in ends else [])]
+        order += [name, *([compared[name].producer] if compared[name].producer in compared else [])]
     return list(dict.fromkeys(order))
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
-    """What is compared of a node: its input unless that is the graph's, then its output; and who makes its input."""
+class _Compared:
+    """The compared tensors of a node: its input, unless it is an input of the graph, then its output."""
 
     pairs: list[Pair]
-    maker: str
+    producer: str                    # name of the node that makes the input; empty if there is none
 
 
-def _ends(model: ModelProto, int8: ModelProto) -> dict[str, _Node]:
-    """The weighted nodes by name, but for those whose output only one of the graphs has."""
+def _compared(model: ModelProto, int8: ModelProto) -> dict[str, _Compared]:
+    """The weighted nodes by name, without those whose output only one of the graphs has."""
     float_tensors = {name for node in model.graph.node for name in node.output}
     made_by = {name: node for node in int8.graph.node for name in node.output}
     nodes = {node.name: node for node in int8.graph.node}
     rounded = {node.input[0]: node.output[0] for node in int8.graph.node if node.op_type == QUANTIZE}
     rounded = {name: dequantized for name, q in rounded.items()
                for dequantized in (n.output[0] for n in int8.graph.node if n.op_type == DEQUANTIZE and n.input[0] == q)}
-    ends: dict[str, _Node] = {}
-    for node in weighted(model):
+    compared: dict[str, _Compared] = {}
+    for node in weighted_nodes(model):
         source, made = nodes[node.name].input[0], nodes[node.name].output[0]
         while source in made_by and made_by[source].op_type in (QUANTIZE, DEQUANTIZE):
             source = made_by[source].input[0]
@@ -61,22 +61,24 @@ def _ends(model: ModelProto, int8: ModelProto) -> dict[str, _Node]:
         exact = next((name for name in (made, after) if name in float_tensors), None)
         if exact is not None:
             known = source in made_by and node.input[0] in float_tensors
-            ends[node.name] = _Node([*([(node.input[0], source)] if known else []), (exact, after)],
+            compared[node.name] = _Compared([*([(node.input[0], source)] if known else []), (exact, after)],
                                     made_by[source].name if known else "")
-    return ends
+    return compared
 
 
 def _relative_errors(
     model: ModelProto, int8: ModelProto, pairs: Sequence[Pair], inputs: Sequence[Inputs]
 ) -> dict[Pair, float]:
-    """Squared error of each tensor over its squared values, over all inputs.
+    """Squared error of each tensor relative to its squared values, over all inputs.
 
-    The quantizer drops activations like Relu, whose limits rounding enforces: before it, a tensor is limited here.
+    The quantizer removes activations such as Relu, because rounding enforces their limits; so values before
+    the rounding are clipped to the limits here.
     """
-    ours, theirs = (Runner(_exposed(graph, [pair[side] for pair in pairs])) for side, graph in enumerate((model, int8)))
+    float_runner, int8_runner = (Runner(_exposed(graph, [pair[side] for pair in pairs]))
+                                 for side, graph in enumerate((model, int8)))
     error, size = np.zeros(len(pairs)), np.zeros(len(pairs))
-    for given in inputs:
-        exact, found = ours.named(given), theirs.named(given)
+    for feed in inputs:
+        exact, found = float_runner.run_named(feed), int8_runner.run_named(feed)
         for i, (name, name_int8) in enumerate(pairs):
             error[i] += _square(exact[name] - found[name_int8].clip(exact[name].min(), exact[name].max()))
             size[i] += _square(exact[name])
@@ -88,7 +90,7 @@ def _square(tensor: NDArray) -> float:
 
 
 def _exposed(model: ModelProto, names: Sequence[str]) -> ModelProto:
-    """A copy that gives these tensors, too."""
+    """A copy with these tensors as additional outputs."""
     copy = ModelProto()
     copy.CopyFrom(model)
     known = {value.name for value in copy.graph.output}

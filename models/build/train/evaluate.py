@@ -1,4 +1,4 @@
-"""How well a variant does on frames of buildings it has not seen; only numpy and a loaded network."""
+"""Metrics of a network on labelled frames of unseen buildings; needs only numpy and a loaded network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from models.camera_input import ImageInput
 from models.tasks import detect
 from models.tasks.segment import Segment
@@ -20,19 +20,19 @@ from swarm.core.settings.cards import SizeError
 
 IOU = 0.5
 LOWEST = 0.01
-"""Score from which boxes enter the average precision."""
+"""Least score of boxes in the average precision."""
 
 HEIGHTS_PX = (6.0, 9.0, 13.0, 19.0, 28.0, 73.0)
-"""Limits of the rows of the error model: heights of boxes."""
+"""Limits of the box heights in the rows of the error model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """Found boxes against true ones, over many frames; what fell on ignored truth is left out.
+    """Found and true boxes over many frames; found boxes on ignored true boxes are left out.
 
     found: float64 [n, 4]: label, score, height (px), index of the matched row of `truths` or -1.
     truths: float64 [m, 2]: label, height (px).
-    errors: float64 [n, 4]: x, y of the centre, width, height, found less true (px); NaN where unmatched.
+    errors: float64 [n, 4]: x, y of the centre, width, height, found minus true (px); NaN if unmatched.
     """
 
     found: NDArray
@@ -40,7 +40,7 @@ class Matches:
     errors: NDArray
 
     def at(self, threshold: float) -> Matches:
-        """Only the boxes that score `threshold` or more."""
+        """Only the found boxes with a score of `threshold` or more."""
         kept = self.found[:, 1] >= threshold
         return Matches(found=self.found[kept], truths=self.truths, errors=self.errors[kept])
 
@@ -54,9 +54,9 @@ class Matches:
 
 
 def match(outcomes: Sequence[Detections], frames: Frames) -> Matches:
-    """Greedy by score within a frame and class: the free true box of the highest IoU, if that is 0.5 or more.
+    """Match greedily by score, in each frame and class: with the free true box of the highest IoU, if 0.5 or more.
 
-    An unmatched box of which half or more lies on an ignored true box of its class is neither hit nor miss.
+    An unmatched box is ignored if half or more of it lies on an ignored true box of its class.
     """
     found, truths, errors = [], [], []
     for i, outcome in enumerate(outcomes):
@@ -85,7 +85,7 @@ def match(outcomes: Sequence[Detections], frames: Frames) -> Matches:
 
 
 def average_precision(scores: NDArray, hits: NDArray, truths: int) -> float:
-    """Area under precision over recall, all points, precision made monotone (PASCAL VOC 2010 and later)."""
+    """Area under the precision-recall curve, at all points, with monotone precision (PASCAL VOC 2010 and later)."""
     if truths == 0:
         return float("nan")
     hit = np.cumsum(hits[np.argsort(-scores, kind="stable")])
@@ -95,7 +95,7 @@ def average_precision(scores: NDArray, hits: NDArray, truths: int) -> float:
 
 
 def mean_average_precision(matches: Matches) -> float:
-    """Mean over the classes of the average precision at IoU 0.5."""
+    """Mean over classes of the average precision at IoU 0.5."""
     found, truths = matches.found, matches.truths
     return float(np.nanmean([
         average_precision(found[found[:, 0] == c, 1], found[found[:, 0] == c, 3] >= 0, int((truths[:, 0] == c).sum()))
@@ -104,7 +104,7 @@ def mean_average_precision(matches: Matches) -> float:
 
 
 def error_model(matches: Matches) -> list[SizeError]:
-    """A row per range of box heights; recall by the true box's height, precision by the found one's."""
+    """A row per range of box heights; recall by the height of the true box, precision by that of the found box."""
     height = matches.truths[:, 1]
     hit = matches.found[:, 3].astype(int)
     true_height = np.where(hit >= 0, height[hit], np.nan)
@@ -130,7 +130,7 @@ def confusion(masks: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.
 
 
 def class_iou(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Intersection over union per class of a confusion matrix; NaN for a class that the truth does not have."""
+    """Intersection over union per class of a confusion matrix; NaN for a class without true pixels."""
     shared = np.diag(pixels).astype(float)
     union = pixels.sum(0) + pixels.sum(1) - shared
     return np.where(pixels.sum(1) > 0, shared / np.maximum(union, 1), np.nan)

@@ -1,4 +1,4 @@
-"""From a trained network to an ONNX file that every board's runtime can load."""
+"""Exports a trained network to an ONNX file that every board's runtime can load."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import nn
 from sim_worlds.sensors.suite import CAMERA
 
 OPSET, IR_VERSION = 17, 8
-"""What ONNX Runtime 1.23, the newest for Python 3.10, reads, with room below."""
+"""Below the limits of ONNX Runtime 1.23, the newest for Python 3.10."""
 
 OUTPUTS = {"detector": ["scores", "boxes"], "segmenter": ["classes"]}
 
 
 def export(name: str, network: nn.Module, path: Path) -> None:
-    """Write `network` with static shapes; no optimisation that depends on this host."""
+    """Write `network` with static shapes, without host-specific optimisation."""
     image = torch.zeros(1, CAMERA.height_px, CAMERA.width_px, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")      # the exporter announces its successor
@@ -28,11 +28,11 @@ def export(name: str, network: nn.Module, path: Path) -> None:
 
 
 def finish(path: Path) -> None:
-    """Check the file, infer shapes, and bind it to the versions and the one operator set that boards have."""
+    """Check the file, infer shapes, and set the IR version and the only operator set that boards have."""
     model = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True)
     foreign = {node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx")}
     if foreign:
-        raise ValueError(f"{path}: operators that not every runtime has: {sorted(foreign)}")
+        raise ValueError(f"{path}: operators outside the standard operator set: {sorted(foreign)}")
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     model.ir_version = IR_VERSION

@@ -1,7 +1,7 @@
 """The networks: an anchor-free detector and a segmenter, both of plain 3x3 convolutions.
 
-Plain convolutions with ReLU lose little when quantized and run well on every board's CPU. Both take the camera's
-frame as it is, uint8 [1, 72, 96, 3]; turning and scaling it is part of the graph.
+Plain convolutions with ReLU lose little accuracy in int8 and are fast on every board's CPU. Both take the raw camera
+frame, uint8 [1, 72, 96, 3]; transposing and scaling it is part of the graph.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GRID = (CAMERA.height_px // STRIDE_PX, CAMERA.width_px // STRIDE_PX)
 """Rows and columns of the detector's grid."""
 
 REACH_MAX = 3.6
-"""Bound on the logarithm of a box side's distance: 4 px * e^3.6 = 146 px, beyond the frame's diagonal."""
+"""Limit of the logarithm of a side's distance, in strides: 4 px * e^3.6 = 146 px, more than the frame's diagonal."""
 
 
 def conv(inp: int, out: int, *, stride: int = 1, kernel: int = 3) -> nn.Sequential:
@@ -66,7 +66,7 @@ class Detector(nn.Module):
         self.neck = Residual(width)
         self.heat = nn.Conv2d(width, len(TARGET_CLASSES), 1)
         self.reach = nn.Conv2d(width, 4, 1)
-        nn.init.constant_(self.heat.bias, -4.0)     # nearly every cell is empty: start from there
+        nn.init.constant_(self.heat.bias, -4.0)     # nearly all cells are empty: start with low scores
         nn.init.constant_(self.reach.bias, 0.5)
 
     def raw(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,5 +121,5 @@ NETWORKS: dict[str, type[nn.Module]] = {"detector": Detector, "segmenter": Segme
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers training sets."""
+    """The number of trained parameters."""
     return sum(p.numel() for p in network.parameters())

@@ -1,4 +1,4 @@
-"""Make the shipped models again, from nothing: render, train, export, quantize, test, cut, profile, write the cards.
+"""Make the shipped models from scratch: render, train, export, quantize, test, cut, profile, write the cards.
 
     python -m models.build.train.recipe detector|segmenter|all [--frames N] [--minutes M] [--out DIR]
     python -m models.build.train.recipe batch [--out DIR]          let the files take several inputs at once
@@ -18,14 +18,14 @@ import torch
 from torch import nn
 
 from models import store
-from models.build.cut.staging import WHOLE, partition
+from models.build.cut.cut_variants import WHOLE, partition
 from models.build.measure.batch_axis import batched, timed
-from models.build.measure.loading import memory_bytes
-from models.build.measure.profiler import host, run_times
+from models.build.measure.load_cost import memory_bytes
+from models.build.measure.profiler import host_processor, run_times
 from models.build.quantize.calibration_inputs import camera_inputs
+from models.build.quantize.int8_variants import make_int8_variants
 from models.build.quantize.quantizer_setup import labelled
-from models.build.quantize.variants import make_int8_variants
-from models.build.train import frames as worlds
+from models.build.train import frame_sets
 from models.build.train.export import IR_VERSION, OPSET, export
 from models.build.train.networks import NETWORKS, parameters
 from models.build.train.train import SCHEDULE, SEED, train
@@ -42,29 +42,29 @@ STAGES = 8
 MINUTES = {"detector": 6.0, "segmenter": 14.0}
 TRAIN_FRAMES = 8000
 REAL = 8
-"""Rendered frames on which it is shown that several at once give what each gives alone."""
+"""Rendered frames for the check that a batch has the same results as single runs."""
 
 
 def make(name: str, frames: int, minutes: float, out: Path) -> Card:
-    """Train model `name`, and ship it to `out`."""
-    data = worlds.load("train", frames)
+    """Train model `name`, and write it to the store `out`."""
+    data = frame_sets.load("train", frames)
     clock = MonotonicClock()
     start_ns = clock.now_ns()
     network, steps = train(name, data, minutes * 60)
     took_min = seconds(clock.now_ns() - start_ns) / 60
-    torch.save(network.state_dict(), worlds.DATA / f"{name}.pt")
+    torch.save(network.state_dict(), frame_sets.DATA / f"{name}.pt")
     return ship(name, network, out, {
         "train": _seeds("train", frames), "train_steps": steps, "train_minutes": f"{took_min:.1f}",
     })
 
 
 def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) -> Card:
-    """Export, quantize, test, cut and profile a trained network; write its files and its card."""
-    file = worlds.DATA / f"{name}.onnx"
+    """Export, quantize, test, cut and profile a trained network; write its files and its card to the store `out`."""
+    file = frame_sets.DATA / f"{name}.onnx"
     export(name, network, file)
-    work = worlds.DATA / "store"         # where all that is tried is kept; what ships is copied
+    work = frame_sets.DATA / "store"         # a store for all trials; only shipped files are copied
     sha256, size_bytes = store.put(file.read_bytes(), work)
-    calibration, choose, test = (worlds.load(kind, *used) for kind, used in worlds.USED.items())
+    calibration, choose, test = (frame_sets.load(kind, *used) for kind, used in frame_sets.USED.items())
     session = Session(file)
     card = Card(
         name=name, task=TASK[name], inputs=session.inputs, outputs=session.outputs, parameters=parameters(network),
@@ -76,19 +76,19 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
         made_by=f"python -m models.build.train.recipe {name}",
         made_with=made_with | {
             "seed": str(SEED), "schedule": "batch {}, passes {}, rate {}".format(*SCHEDULE[name]),
-            **{kind: _seeds(kind, *used) for kind, used in worlds.USED.items()},
+            **{kind: _seeds(kind, *used) for kind, used in frame_sets.USED.items()},
             **{tool: version(tool) for tool in ("torch", "onnx", "onnxruntime")},
-            "host": host(),
+            "host": host_processor(),
         },
     )
     model = onnx.load(file)
-    used = labelled(card, model, camera_inputs(calibration.images, card), choose, test)
-    metrics, errors = used.measure(model)
+    setup = labelled(card, model, camera_inputs(calibration.images, card), choose, test)
+    metrics, errors = setup.measure(model)
     fp32 = msgspec.structs.replace(card.variants["fp32"], metrics=metrics, error_model=errors)
     card = msgspec.structs.replace(card, variants={"fp32": fp32})
-    quantized = make_int8_variants(card, used, folder=work, tell=print)
+    quantized = make_int8_variants(card, setup, folder=work, on_trial=print)
     if "int8" not in quantized.made:
-        raise ValueError(f"{name}: no int8 variant keeps {PRIMARY[name]} above {used.judge.floor:.4f}")
+        raise ValueError(f"{name}: no int8 variant keeps {PRIMARY[name]} above {setup.judge.floor:.4f}")
     shipped = {key: quantized.card.variants[key] for key in SHIPPED}
     for key in shipped:
         store.put(store.artefact(quantized.card, key, work).read_bytes(), out)
@@ -100,10 +100,10 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
 
 
 def batch(out: Path) -> None:
-    """Let the shipped files take several inputs at once, which changes their hashes; what that takes is measured."""
+    """Make the shipped files take several inputs at once, which changes their hashes, and measure batch times."""
     for name in store.names(out):
         card = store.load_card(name, out)
-        frames = worlds.render(worlds.SEEDS["calibrate"][0], REAL).images
+        frames = frame_sets.render(frame_sets.SEEDS["calibrate"][0], REAL).images
         card = timed(batched(card, list(card.variants), out, camera_inputs(frames, card)), list(card.variants), out)
         store.save_card(card, out)
         for key, variant in card.variants.items():
@@ -113,12 +113,12 @@ def batch(out: Path) -> None:
 
 
 def profile(out: Path) -> None:
-    """Measure the run times of all cards again; nothing else of them changes."""
+    """Measure the run times of all cards again; nothing else on the cards changes."""
     _timed([store.load_card(name, out) for name in store.names(out)], out)
 
 
 def _timed(cards: list[Card], out: Path) -> list[Card]:
-    """The cards with the run times of this host, written."""
+    """Write the cards with the run times of this host."""
     paths = {(card.name, key, WHOLE): store.artefact(card, key, out) for card in cards for key in card.variants}
     paths |= {(card.name, key, k): store.stage(card, key, k, out) for card in cards
               for key, variant in card.variants.items() for k in range(len(variant.stages))}
@@ -130,8 +130,9 @@ def _timed(cards: list[Card], out: Path) -> list[Card]:
             stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k])
                       for k, stage in enumerate(variant.stages)]
             variants[key] = msgspec.structs.replace(variant, run_time=times[card.name, key, WHOLE], stages=stages)
-        told = msgspec.structs.replace(card, variants=variants, made_with=card.made_with | {"host": host()})
-        made.append(timed(told, list(variants), out))
+        made_with = card.made_with | {"host": host_processor()}
+        measured = msgspec.structs.replace(card, variants=variants, made_with=made_with)
+        made.append(timed(measured, list(variants), out))
         store.save_card(made[-1], out)
         for key, variant in variants.items():
             print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "
@@ -140,7 +141,7 @@ def _timed(cards: list[Card], out: Path) -> list[Card]:
 
 
 def _seeds(kind: str, *used: int) -> str:
-    seeds = worlds.buildings(kind, *used)
+    seeds = frame_sets.buildings(kind, *used)
     return f"{used[0]} frames of buildings {seeds[0]}-{seeds[-1]}"
 
 
@@ -150,15 +151,15 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=TRAIN_FRAMES, help="frames to train on")
     parser.add_argument("--minutes", type=float, help="upper limit of the training, per model")
     parser.add_argument("--out", type=Path, default=ARTEFACTS)
-    asked = parser.parse_args()
-    if asked.what == "batch":
-        return batch(asked.out)
-    if asked.what == "profile":
-        return profile(asked.out)
+    args = parser.parse_args()
+    if args.what == "batch":
+        return batch(args.out)
+    if args.what == "profile":
+        return profile(args.out)
     os.nice(5)
     torch.set_num_threads(2)
-    for name in NETWORKS if asked.what == "all" else [asked.what]:
-        make(name, asked.frames, asked.minutes or MINUTES[name], asked.out)
+    for name in NETWORKS if args.what == "all" else [args.what]:
+        make(name, args.frames, args.minutes or MINUTES[name], args.out)
     return None
 
 

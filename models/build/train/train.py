@@ -1,4 +1,4 @@
-"""Training of both networks: fixed seeds, a fixed number of steps, one cosine from the first to the last."""
+"""Training of both networks: fixed seeds, a fixed number of steps, a cosine learning rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from models.build.train.networks import GRID, NETWORKS, STRIDE_PX, cell_middles
 from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
 from swarm.core.clock import MonotonicClock
@@ -25,9 +25,9 @@ SCHEDULE = {                         # batch, passes over the frames, highest le
 
 
 def train(name: str, frames: Frames, limit_s: float) -> tuple[nn.Module, str]:
-    """The trained network `name` and how many steps it took.
+    """The trained network `name`, and its number of steps as text.
 
-    At `limit_s` it stops early, and the learning rate falls in time for that.
+    Training stops at `limit_s`; the learning rate then falls to zero at that time.
     """
     torch.manual_seed(SEED)
     batch, passes, _ = SCHEDULE[name]
@@ -36,7 +36,7 @@ def train(name: str, frames: Frames, limit_s: float) -> tuple[nn.Module, str]:
     truth = truth_of(frames)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
     steps, order = int(len(frames) * passes / batch), Order(len(frames))
-    images, shown = torch.from_numpy(frames.images), []
+    images, losses = torch.from_numpy(frames.images), []
     clock = MonotonicClock()
     start_ns = clock.now_ns()
     network.train()
@@ -54,14 +54,14 @@ def train(name: str, frames: Frames, limit_s: float) -> tuple[nn.Module, str]:
         error.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        shown.append(error.item())
+        losses.append(error.item())
         if step % 50 == 49:
-            print(f"{name} step {step + 1}/{steps}  loss {np.mean(shown[-50:]):.4f}  {took_s:.0f} s", flush=True)
-    return network.eval(), f"{len(shown)} of {steps}"
+            print(f"{name} step {step + 1}/{steps}  loss {np.mean(losses[-50:]):.4f}  {took_s:.0f} s", flush=True)
+    return network.eval(), f"{len(losses)} of {steps}"
 
 
 def learning_rate(done: float) -> float:
-    """Share of the highest learning rate when `done` (0..1) of the training is over."""
+    """Learning rate as a share of its maximum, after the share `done` (0..1) of the training."""
     return min(1.0, done / WARM_UP + 0.02) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
@@ -79,7 +79,7 @@ class Order:
 
 
 def augment(image: Tensor, goal: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The batch with half its frames mirrored, and with other light: gain 0.75 to 1.25, colour 0.94 to 1.06."""
+    """The batch with half its frames mirrored, and random light: gain 0.75 to 1.25, colour 0.94 to 1.06."""
     mirrored = torch.rand(len(image)) < 0.5
     image = image.clone()
     image[mirrored] = image[mirrored].flip(2)
@@ -98,7 +98,7 @@ MIRRORED_PLANES = [2, 1, 0, 3, 4]
 
 
 def detector_truth(frames: Frames) -> tuple[Tensor, Tensor]:
-    """Heat [n, 3, 18, 24] (negative: no loss there) and BOX_PLANES [n, 5, 18, 24]."""
+    """Heat map [n, 3, 18, 24] (negative: no loss there) and BOX_PLANES [n, 5, 18, 24]."""
     heat = np.zeros((len(frames), len(TARGET_CLASSES), *GRID), np.float32)
     planes = np.zeros((len(frames), len(BOX_PLANES), *GRID), np.float32)
     middles = cell_middles()[0].numpy()
@@ -110,7 +110,7 @@ def detector_truth(frames: Frames) -> tuple[Tensor, Tensor]:
 
 
 def paint(heat: NDArray, planes: NDArray, corners: NDArray, middles: NDArray, counts: bool) -> None:
-    """Add one box to its frame's truth: a Gaussian about its centre, its sides around there (TTFNet, AAAI 2020)."""
+    """Add one box to its frame's truth: a Gaussian at its centre, and its sides near the centre (TTFNet, AAAI 2020)."""
     low, high = corners[:2, None, None], corners[2:, None, None]
     centre, spread = (low + high) / 2, np.maximum((high - low) * 0.13, 0.45 * STRIDE_PX)
     if not counts:
@@ -121,13 +121,13 @@ def paint(heat: NDArray, planes: NDArray, corners: NDArray, middles: NDArray, co
     column, row = (np.clip(centre[:, 0, 0] // STRIDE_PX, 0, [GRID[1] - 1, GRID[0] - 1])).astype(int)
     bump[row, column] = 1.0
     bump[bump < 0.05] = 0.0
-    near = bump >= 0.3                   # small boxes are painted last: they win
+    near = bump >= 0.3                   # small boxes are painted last and overwrite larger ones
     planes[:, near] = np.concatenate([middles - low, high - middles, bump[None]])[:, near]
     heat[bump > 0.0] = np.maximum(heat, bump)[bump > 0.0]
 
 
 def detector_loss(network: nn.Module, image: Tensor, goal: tuple[Tensor, ...]) -> Tensor:
-    """Penalty-reduced focal loss of the heat (Law and Deng, CornerNet, ECCV 2018) plus GIoU of the boxes."""
+    """Penalty-reduced focal loss of the heat map (Law and Deng, CornerNet, ECCV 2018) plus GIoU of the boxes."""
     heat, planes = goal
     logits, reach = network.raw(image)
     logits, reach = logits.float(), reach.float()
@@ -149,7 +149,7 @@ def giou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def area(sides: Tensor) -> Tensor:
-    """Area of boxes given by the distances left, top, right, bottom of a point within; 0 where inside out."""
+    """Area of boxes, given the distances from an inner point to left, top, right, bottom; 0 for inverted boxes."""
     return (sides[:, 0] + sides[:, 2]).clamp(min=0) * (sides[:, 1] + sides[:, 3]).clamp(min=0)
 
 
@@ -159,7 +159,7 @@ def segmenter_truth(frames: Frames) -> tuple[Tensor]:
 
 
 def segmenter_loss(network: nn.Module, image: Tensor, goal: tuple[Tensor, ...]) -> Tensor:
-    """Cross-entropy, rare classes weighing more (by the square root of the batch's frequencies)."""
+    """Cross-entropy, weighted by the inverse square root of the class frequencies in the batch."""
     (classes,) = goal
     share = torch.bincount(classes.flatten(), minlength=len(SEGMENT_CLASSES)) / classes.numel()
     weight = (share.clamp(min=0.005)) ** -0.5

@@ -1,9 +1,9 @@
-"""Networks that others wrote, to show that any graph can be cut: their architectures, with random weights.
+"""Networks of other projects, with random weights: they show that any graph can be cut.
 
-    python -m models.build.zoo.zoo [NAME ...] [--json]       verify every cut of them and of their int8 forms
+    python -m models.build.zoo.zoo [NAME ...] [--json]       verify all their cuts, also in int8
 
-The graphs of image networks come with the onnx package, the transformer is torch's, the U-Nets are MONAI's: these want
-`pip install 'swarm-edge-runtime[zoo]'`.
+The graphs of image networks come with the onnx package, the transformer is from torch, the U-Nets are from MONAI. They
+need `pip install 'swarm-edge-runtime[zoo]'`.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from onnx import ModelProto, version_converter
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from models.build.cut.proof import Proof, prove
-from models.build.measure.samples import samples
+from models.build.cut.verify_variant import Verification, verify_model
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.timing import Stopwatch
 from models.build.zoo.zoo_weights import fill
 
 SEED = 7
 OPSET = 17
-"""Int8 weights with a scale per channel want 13; this is what the shipped models have."""
+"""The opset of the shipped models; int8 weights with a scale per channel need at least 13."""
 
 CALIBRATION = 4
-"""Random inputs behind the ranges of the int8 forms."""
+"""Random inputs for the calibration of the int8 forms."""
 
 LIGHT = ("resnet50", "densenet121", "inception_v1", "inception_v2", "shufflenet", "squeezenet")
-"""Of the graphs in the onnx package those with enough nodes and few enough weights: no VGG, no AlexNet."""
+"""The graphs in the onnx package with many nodes and not too many weights: no VGG, no AlexNet."""
 
 
 def fp32(name: str) -> ModelProto:
@@ -55,7 +55,7 @@ def int8(model: ModelProto) -> ModelProto:
     """Its static int8 form: QDQ, activations uint8, weights int8 of 7 bits by channel, ranges from random inputs."""
     if model.opset_import[0].version < OPSET:
         model = version_converter.convert_version(model, OPSET)
-    logging.getLogger().setLevel(logging.ERROR)          # the quantizer advises on every call
+    logging.getLogger().setLevel(logging.ERROR)          # the quantizer logs advice on every call
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         plain, prepared, quantized = (Path(folder) / f"{stem}.onnx" for stem in ("plain", "prepared", "int8"))
         onnx.save(model, plain)
@@ -68,23 +68,23 @@ def int8(model: ModelProto) -> ModelProto:
 
 
 def missing(name: str) -> list[str]:
-    """Packages that a network wants and that are not installed."""
-    wanted = [] if name in LIGHT else ["torch"] if name == "transformer" else ["torch", "monai"]
-    return [package for package in wanted if importlib.util.find_spec(package) is None]
+    """Packages that a network needs and that are not installed."""
+    needed = [] if name in LIGHT else ["torch"] if name == "transformer" else ["torch", "monai"]
+    return [package for package in needed if importlib.util.find_spec(package) is None]
 
 
 def _last_softmax(model: ModelProto) -> list[str]:
-    """A softmax over a thousand classes would be a few steps of int8 high, and hide what comes before it."""
+    """Names of final softmax nodes: in int8, a softmax over a thousand classes has few steps and would hide errors."""
     made = {value.name for value in model.graph.output}
     return [node.name for node in model.graph.node if node.op_type == "Softmax" and made.intersection(node.output)]
 
 
 class _Random(CalibrationDataReader):
     def __init__(self, model: ModelProto) -> None:
-        self._left: Iterator[dict[str, NDArray]] = samples(model, CALIBRATION)
+        self._remaining: Iterator[dict[str, NDArray]] = random_inputs(model, CALIBRATION)
 
     def get_next(self) -> dict[str, NDArray] | None:
-        return next(self._left, None)
+        return next(self._remaining, None)
 
 
 def _transformer() -> ModelProto:
@@ -109,7 +109,7 @@ def _unet() -> ModelProto:
 
 
 def _unet_residual() -> ModelProto:
-    """monai.networks.nets.UNet: skips around skips, residual units, strided convolutions."""
+    """monai.networks.nets.UNet: nested skips, residual units, strided convolutions."""
     import torch
     from monai.networks.nets.unet import UNet
 
@@ -137,47 +137,49 @@ NAMES = (*LIGHT, *TORCH)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What was shown of one network in one form."""
+    """The verification of one network in one form."""
 
     name: str
     form: str
     seconds: float                   # to verify every cut
-    proof: Proof
+    verification: Verification = msgspec.field(name="proof")
 
 
 def rows(names: Sequence[str]) -> Iterator[Row]:
-    """Every cut of each network, then of its int8 form."""
+    """Verify all cuts of each network, then of its int8 form."""
     for name in names:
         model = fp32(name)
         for form, graph in (("fp32", model), ("int8", int8(model))):
-            proofs: list[Proof] = []
-            took_ms = Stopwatch().time_ms(lambda g=graph, p=proofs: p.append(prove(g, all_cuts=True)))
-            yield Row(name=name, form=form, seconds=round(took_ms / 1e3, 1), proof=proofs[0])
+            results: list[Verification] = []
+            took_ms = Stopwatch().time_ms(lambda g=graph, r=results: r.append(verify_model(g, all_cuts=True)))
+            yield Row(name=name, form=form, seconds=round(took_ms / 1e3, 1), verification=results[0])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    wanted = asked.names or NAMES
+    args = parser.parse_args()
+    wanted = args.names or NAMES
     for name in wanted:
         if absent := missing(name):
             print(f"{name}: skipped, {' and '.join(absent)} not installed", file=sys.stderr)
     found = []
     for row in rows([name for name in wanted if not missing(name)]):
         found.append(row)
-        seen = row.proof.report
-        print(f"{row.name:14} {row.form}: {seen.verified} of {seen.cuts} cuts verified, {len(seen.skipped)} skipped, "
-              f"{len(seen.explained)} explained, max abs error {seen.max_abs_error:.2g}, {seen.sensitivity:.0%} of the "
+        report = row.verification.report
+        print(f"{row.name:14} {row.form}: {report.verified} of {report.cuts} cuts verified, "
+              f"{len(report.skipped)} skipped, "
+              f"{len(report.explained)} explained, max abs error {report.max_abs_error:.2g}, "
+              f"{report.sensitivity:.0%} of the "
               f"output depends on the input, {row.seconds} s", file=sys.stderr, flush=True)
-        for line in [*row.proof.failures, *(f"skipped {one.cut}: {one.reason}" for one in seen.skipped)]:
+        for line in [*row.verification.failures, *(f"skipped {one.cut}: {one.reason}" for one in report.skipped)]:
             print(f"  {line}", file=sys.stderr)
-    cuts, took_s = sum(row.proof.report.cuts for row in found), sum(row.seconds for row in found)
+    cuts, took_s = sum(row.verification.report.cuts for row in found), sum(row.seconds for row in found)
     print(f"{cuts} cuts in {took_s:.0f} s", file=sys.stderr)
-    if asked.json:
+    if args.json:
         print(msgspec.json.encode({"cuts": cuts, "seconds": round(took_s, 1), "graphs": found}).decode())
-    return 1 if any(row.proof.failures for row in found) else 0
+    return 1 if any(row.verification.failures for row in found) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Random weights for a network without any, such that signals neither vanish nor explode and the output is no constant.
+"""Random weights for a network, such that signals neither vanish nor explode and the output is not constant.
 
-In the graphs that come with the onnx package most weights of a layer are one and the same number.
+In the graphs of the onnx package, most weights of a layer are the same number.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from models.build.graph.normalize import normalized
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
 
 LOGIT_STD = 2.0
-"""Spread of what the last layer gives: a softmax of it is neither flat nor saturated."""
+"""Standard deviation of the last layer's output: its softmax is then neither flat nor saturated."""
 
 SPREAD = 0.1
-"""Of scales about 1, of offsets about 0 and of variances about 1."""
+"""Spread of scales around 1, of offsets around 0 and of variances around 1."""
 
 PRODUCTS = {"Conv", "Gemm"}
 CENTRES = {"BatchNormalization": {1: 1.0, 2: 0.0, 3: 0.0, 4: 1.0}, "Conv": {2: 0.0}, "Gemm": {2: 0.0},
            "Mul": {0: 1.0, 1: 1.0}, "Add": {0: 0.0, 1: 0.0}}
-"""Operator -> input -> what its weights are about."""
+"""Operator -> input -> centre of its weights."""
 
 
 def fill(model: ModelProto, seed: int) -> ModelProto:
-    """A plain copy with weights drawn by their use: for products after He et al. 2015, then the last one scaled."""
+    """A normalized copy with random weights: for products after He et al. 2015; the last product is scaled."""
     filled = normalized(model)
     graph, draws = filled.graph, np.random.default_rng(seed)
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT}
-    given = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     filler = [node for node in graph.node if node.op_type == "ConstantOfShape"]
-    shapes |= {node.output[0]: given[node.input[0]].tolist() for node in filler}
+    shapes |= {node.output[0]: constants[node.input[0]].tolist() for node in filler}
     through = _reshaped(graph)
     weights: dict[str, NDArray] = {}
     for node in graph.node:
@@ -51,7 +51,7 @@ def fill(model: ModelProto, seed: int) -> ModelProto:
 
 
 def _reshaped(graph: GraphProto) -> dict[str, str]:
-    """Tensor -> the one of which it is another shape."""
+    """Reshaped tensor -> its source."""
     return {node.output[0]: node.input[0] for node in graph.node if node.op_type in ("Unsqueeze", "Reshape")}
 
 
@@ -68,12 +68,12 @@ def _drawn(node: NodeProto, place: int, shape: list[int], draws: np.random.Gener
 
 
 def _scale_last(model: ModelProto, through: dict[str, str]) -> None:
-    """Bring the last product's output to `LOGIT_STD`."""
+    """Scale the last product's weights so that its output has `LOGIT_STD`."""
     last = next(node for node in reversed(model.graph.node) if node.op_type in PRODUCTS)
     shown = ModelProto()
     shown.CopyFrom(model)
     shown.graph.output.append(ValueInfoProto(name=last.output[0]))
-    spread = Runner(shown).named(next(samples(model, 1)))[last.output[0]].std()
+    spread = Runner(shown).run_named(next(random_inputs(model, 1)))[last.output[0]].std()
     name = through.get(last.input[1], last.input[1])
     weights = next(tensor for tensor in model.graph.initializer if tensor.name == name)
     scaled = numpy_helper.to_array(weights) * np.float32(LOGIT_STD / spread)

@@ -1,4 +1,4 @@
-"""A seeded building for search and rescue: rooms, doors, clutter, targets and a place to start."""
+"""A seeded building for search and rescue: rooms, doors, clutter, targets and spawn poses."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim_worlds.environment import ROBOT_RADIUS_M, Environment, spawns_around
 from sim_worlds.occupancy import Grid
-from sim_worlds.physics.solids import Piece, Rect
-from sim_worlds.place import ROBOT_RADIUS_M, Place, spawns_around
+from sim_worlds.physics.solids import Rect, Thing
 from sim_worlds.scenarios.search_rescue import layout, placing, things
 from sim_worlds.scenarios.search_rescue.layout import Door
 from swarm.core.protocol.world import Pose
 
 SIZE_M = 20.0
-CONFIRM_M = 1.2                      # a robot can come this close to a target's centre and see it
+CONFIRM_M = 1.2                      # every target can be seen from within this distance of its centre
 CLUTTER_MIN = 20
 ATTEMPTS = 20
 CHECK_RESOLUTION_M = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Building(Place):
-    """A place of rooms with doors between them, and the seed that it was drawn from."""
+class Building(Environment):
+    """An environment of rooms with doors between them, and the seed that it was drawn from."""
 
     seed: int
     rooms: tuple[Rect, ...]
@@ -33,8 +33,8 @@ class Building(Place):
 def generate(seed: int, robots: int) -> Building:
     """The building of a seed, with a spawn pose for each robot; the same arguments give an identical building.
 
-    Every room is connected for a robot of radius 0.30 m, and every target can be seen from a reachable place within
-    1.2 m of its centre. Raises ValueError when `robots` is below 0 or more than the building has room for.
+    Every room is connected for a robot of radius 0.30 m, and every target can be seen from a reachable point within
+    1.2 m of its centre. Raises ValueError if `robots` is below 0 or does not fit into the building.
     """
     if robots < 0:
         raise ValueError(f"the number of robots must be at least 0, not {robots}")
@@ -46,7 +46,7 @@ def generate(seed: int, robots: int) -> Building:
 
 
 def problems(building: Building) -> list[str]:
-    """What breaks the promises of `generate`; empty for a good building."""
+    """The broken promises of `generate`; empty for a good building."""
     found = []
     grid = Grid(size_m=building.size_m, resolution_m=CHECK_RESOLUTION_M)
     free = ~grid.rasterise(building.solids(), ROBOT_RADIUS_M)
@@ -72,7 +72,7 @@ def problems(building: Building) -> list[str]:
 
 
 def _draw(seed: int, attempt: int, robots: int) -> Building | None:
-    """One try: each part from a stream of its own, so that a change in one leaves the others as they were."""
+    """One attempt. Each part has its own random stream, so that a change of one part does not change the others."""
     paint, plan, aim, fill = (np.random.default_rng([seed, attempt, k]) for k in range(4))
     grey = paint.uniform(0.45, 0.9)
     wall = things.tinted(paint, (grey, grey * paint.uniform(0.9, 1.02), grey * paint.uniform(0.78, 1.05)), 0.05)
@@ -88,7 +88,7 @@ def _draw(seed: int, attempt: int, robots: int) -> Building | None:
         return None
     keep_clear = [d.apron() for d in rooms.doors]
     keep_clear += [Rect(s.x_m, s.y_m, s.x_m, s.y_m).grown(0.65) for s in spawns]
-    placed: list[Piece] = []
+    placed: list[Thing] = []
     targets = placing.targets(aim, rooms.rooms, entrance, keep_clear, placed)
     if targets is None:
         return None

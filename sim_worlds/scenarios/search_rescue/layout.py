@@ -10,7 +10,7 @@ from sim_worlds.physics.solids import Colour, Rect, Solid
 
 WALL_THICKNESS_M = 0.14
 WALL_HEIGHT_M = 2.4
-DOOR_WIDTH_M = (1.2, 1.6)            # drawn between; the contract is at least 1.1
+DOOR_WIDTH_M = (1.2, 1.6)            # limits of the drawn width; at least 1.1 is promised
 DOOR_APRON_M = 0.9                   # kept free on both sides of a door
 ROOM_MIN_M = 3.4                     # between wall centre lines
 ROOM_MAX_M = 6.6                     # a longer side is always split
@@ -24,10 +24,10 @@ class Door:
     x_m: float
     y_m: float
     width_m: float
-    along_x: bool                    # the wall that it is in runs along x
+    along_x: bool                    # its wall runs along x
 
     def apron(self) -> Rect:
-        """The floor that must stay free for the door to be used."""
+        """The floor that must stay free so that robots can use the door."""
         half = self.width_m / 2 + 0.1
         hx, hy = (half, DOOR_APRON_M) if self.along_x else (DOOR_APRON_M, half)
         return Rect(self.x_m - hx, self.y_m - hy, self.x_m + hx, self.y_m + hy)
@@ -35,7 +35,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Walls as boxes, rooms as the floor inside them, and the doors between them."""
+    """Walls as boxes, rooms as rectangles of floor, and the doors between the rooms."""
 
     walls: tuple[Solid, ...]
     rooms: tuple[Rect, ...]
@@ -43,9 +43,9 @@ class Layout:
 
 
 def split(rng: np.random.Generator, size_m: float, colour: Colour) -> Layout:
-    """A square building of outer size `size_m`, centred on the origin, as a tree of rooms with a door in every wall.
+    """A square building of outer size `size_m`, centred on the origin, divided recursively into rooms.
 
-    Every inner wall has a door and no wall ends in a doorway, so that all rooms are connected.
+    Every inner wall has a door and no wall ends in a doorway, so all rooms are connected.
     """
     t = WALL_THICKNESS_M / 2
     edge = size_m / 2 - t
@@ -80,7 +80,7 @@ def split(rng: np.random.Generator, size_m: float, colour: Colour) -> Layout:
 
 
 def _cut(rng: np.random.Generator, area: Rect, doors: list[Door]) -> tuple[bool, float] | None:
-    """Where to split an area, or None when it is a room."""
+    """Where to split an area; None if the area stays one room."""
     width, depth = area.x1_m - area.x0_m, area.y1_m - area.y0_m
     across_x = width >= depth
     long = max(width, depth)
@@ -95,7 +95,7 @@ def _cut(rng: np.random.Generator, area: Rect, doors: list[Door]) -> tuple[bool,
 
 
 def _clear_of(door: Door, at: float, across_x: bool, area: Rect) -> bool:
-    """Whether a wall at `at` leaves the aprons of a door at the area's rim alone."""
+    """Whether a wall at `at` does not overlap the apron of a door at the area's rim."""
     apron = door.apron()
     if across_x:
         return not (apron.x0_m - 0.1 < at < apron.x1_m + 0.1 and apron.y1_m > area.y0_m and apron.y0_m < area.y1_m)

@@ -1,4 +1,4 @@
-"""Where things go in a building so that it stays passable."""
+"""Places things in a building so that robots can still pass."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from sim_worlds.classes import TARGET_CLASSES
-from sim_worlds.physics.solids import Piece, Rect, Solid, bounds, piece
+from sim_worlds.physics.solids import Rect, Solid, Thing, bounds, place_thing
 from sim_worlds.scenarios.search_rescue import things
 
 TARGETS_PER_CLASS = 4
-PASSAGE_M = 0.80                     # between two things, or between a thing and a wall that it does not touch
+PASSAGE_M = 0.80                     # free width between two things, or a thing and a wall that it does not touch
 TARGET_GAP_M = 2.0                   # between two targets
 
 
 def targets(rng: np.random.Generator, rooms: Sequence[Rect], first: int, keep_clear: Sequence[Rect],
-            placed: list[Piece]) -> list[Piece] | None:
-    """Four targets of each class, spread over the rooms other than the first to be entered, added to `placed`.
+            placed: list[Thing]) -> list[Thing] | None:
+    """Four targets of each class, spread over all rooms except `first`, the entrance; they are added to `placed`.
 
-    None when one found no place.
+    None if a target does not fit.
     """
     labels = [str(s) for s in rng.permutation(np.repeat(TARGET_CLASSES, TARGETS_PER_CLASS))]
     order = [int(i) for i in rng.permutation(len(rooms)) if i != first]
@@ -35,10 +35,10 @@ def targets(rng: np.random.Generator, rooms: Sequence[Rect], first: int, keep_cl
 
 
 def place(rng: np.random.Generator, label: str, parts: Sequence[Solid], room: Rect, keep_clear: Sequence[Rect],
-          placed: list[Piece], *, flush: float, tries: int, apart_m: float = PASSAGE_M) -> bool:
-    """Put a thing into a room, against a wall (with probability `flush`) or free; False when it found no place.
+          placed: list[Thing], *, flush: float, tries: int, apart_m: float = PASSAGE_M) -> bool:
+    """Put a thing into a room, against a wall (with probability `flush`) or free-standing; False if it does not fit.
 
-    The gap to each wall and thing is either nothing or wide enough to pass, so that nothing can cut a room in two.
+    The gap to each wall and thing is either zero or wide enough to pass, so that no thing can divide a room.
     """
     for _ in range(tries):
         at_wall = rng.random() < flush
@@ -50,10 +50,10 @@ def place(rng: np.random.Generator, label: str, parts: Sequence[Solid], room: Re
         x, y = rng.uniform((min(low_x, high_x), min(low_y, high_y)), (max(low_x, high_x), max(low_y, high_y)))
         if low_x > high_x or low_y > high_y:
             continue
-        if at_wall:                                          # the front looks away from the wall
+        if at_wall:                                          # the front faces away from the wall
             x = (room.x0_m - r.x0_m + 0.02, x, room.x1_m - r.x1_m - 0.02, x)[side]
             y = (y, room.y0_m - r.y0_m + 0.02, y, room.y1_m - r.y1_m - 0.02)[side]
-        thing = piece(label, parts, float(x), float(y), yaw)
+        thing = place_thing(label, parts, float(x), float(y), yaw)
         here = thing.rect()
         if all(here.gap_m(c) > 0 for c in keep_clear) and all(here.gap_m(p.rect()) >= apart_m for p in placed
                                                               if math.hypot(p.x_m - x, p.y_m - y) < apart_m + 3.0):
@@ -63,7 +63,7 @@ def place(rng: np.random.Generator, label: str, parts: Sequence[Solid], room: Re
 
 
 def entrance(rooms: Sequence[Rect]) -> int:
-    """The largest room at the south wall."""
+    """The index of the largest room at the south wall."""
     south = min(r.y0_m for r in rooms) + 0.01
     return max((i for i, r in enumerate(rooms) if r.y0_m <= south),
                key=lambda i: ((rooms[i].x1_m - rooms[i].x0_m) * (rooms[i].y1_m - rooms[i].y0_m), -i))

@@ -30,24 +30,24 @@ MEASURES = {
 CLAIM_M = 0.75                       # a claim this close to a target of its label is right
 COVERAGE_EVERY_S = 0.2               # per robot
 COVERAGE_CELL_M = 0.25
-COVERAGE_M = 4.0                     # how far a robot is taken to see the floor
+COVERAGE_M = 4.0                     # a robot sees the floor up to this distance
 
 
 def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> SearchRescue:
-    """The world of a seed with this fleet in it, at rest at its spawn poses.
+    """The world of a seed with this fleet, at rest at its spawn poses.
 
-    Raises ValueError on a fleet that the engine refuses, or that the building cannot hold.
+    Raises ValueError for a fleet that the engine refuses or that does not fit into the building.
     """
     return SearchRescue(generate(seed, len(fleet)), fleet, render=render)
 
 
 def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
-    """Raises ValueError with the reason when a robot of this kind cannot start at (x, y) in the building of a seed."""
+    """Raise ValueError with the reason if a robot of this kind cannot start at (x, y) in the building of a seed."""
     generate(seed, robots).check_spawn(x_m, y_m, KINDS[kind].radius_m)
 
 
 class SearchRescue(Engine):
-    """Robots in a building, with what they have found and which part of the floor they have seen."""
+    """Robots in a building, the targets found and the floor seen."""
 
     def __init__(self, building: Building, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(building, fleet, scenario="search_rescue", seed=building.seed, render=render)
@@ -58,7 +58,7 @@ class SearchRescue(Engine):
         self._wrong = self._duplicate = 0
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        """What the robot senses now; its scan counts for coverage."""
+        """The robot's sensor readings now; its scan counts for the coverage."""
         observed = super().observe(robot, frame=frame)
         if self.time_s - self._covered_s[robot] >= COVERAGE_EVERY_S:
             self._coverage.add(observed.pose, observed.scan)
@@ -66,7 +66,7 @@ class SearchRescue(Engine):
         return observed
 
     def judge(self, robot: str, report: Report) -> str:
-        """Judge a claim: the nearest target of its label within 0.75 m decides; targets not yet found come first.
+        """Judge a claim by the nearest target of its label within 0.75 m; targets not yet found come first.
 
         Returns: found, duplicate (of a target found before) or wrong.
         """
@@ -75,9 +75,9 @@ class SearchRescue(Engine):
             case {"label": str(label), "x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
                 pass
             case _:
-                label, x_m, y_m = "", 0.0, 0.0           # no claim at all
+                label, x_m, y_m = "", 0.0, 0.0           # a malformed claim
         near = sorted((k in self._found, math.hypot(t.x_m - x_m, t.y_m - y_m), k)
-                      for k, t in enumerate(self.place.targets) if t.label == label)
+                      for k, t in enumerate(self.environment.targets) if t.label == label)
         near = [n for n in near if n[1] <= CLAIM_M]
         if not near:
             self._wrong += 1
@@ -90,18 +90,19 @@ class SearchRescue(Engine):
         return "found"
 
     def mission(self) -> Mission:
-        """How far the mission has come."""
+        """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
             "found_auc": self._found_auc(), "found": len(self._found), "coverage": self._coverage.share,
-            "targets": len(self.place.targets), "collisions": self.motion.episodes, "wrong_claims": self._wrong,
-            "duplicate_claims": self._duplicate,
+            "targets": len(self.environment.targets), "collisions": self.motion.episodes,
+            "wrong_claims": self._wrong, "duplicate_claims": self._duplicate,
         })
 
     def _found_auc(self) -> float:
-        """Mean share of targets that had been found, over the time so far: the area under that curve."""
+        """Mean share of targets found over the time so far: the normalized area under that curve."""
         if not self.time_s:
             return 0.0
-        return sum(self.time_s - at_s for _, at_s in self._found.values()) / (len(self.place.targets) * self.time_s)
+        found_s = sum(self.time_s - at_s for _, at_s in self._found.values())
+        return found_s / (len(self.environment.targets) * self.time_s)
 
     def scene(self) -> Scene:
         """The world as plain data."""

@@ -1,6 +1,6 @@
-"""What stands in a building: the three kinds of target, and clutter that is easy and hard to tell from them.
+"""The things in a building: three kinds of target, and clutter, some of which looks like targets.
 
-Parts are given in the thing's own frame, x to its front, and placed by `solids.piece`.
+Parts are in the thing's own frame, x to its front; `solids.place_thing` puts them into the world frame.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ BEIGE: Colour = (0.72, 0.66, 0.54)
 
 
 def tinted(rng: Rng, colour: Colour, by: float = 0.06) -> Colour:
-    """The colour, a little off."""
+    """The colour with a small random change."""
     r, g, b = np.clip(np.asarray(colour) * rng.uniform(1 - 2 * by, 1 + by) + rng.uniform(-by, by, 3) / 2, 0.02, 1.0)
     return float(r), float(g), float(b)
 
 
 def casualty(rng: Rng) -> list[Solid]:
-    """A slumped figure in an orange suit: legs along the floor, torso upright, a head; 0.55 to 0.68 m tall."""
+    """A sitting figure in an orange suit: legs along the floor, upright torso, head; 0.55 to 0.68 m tall."""
     k = float(rng.uniform(0.92, 1.1))
     suit = tinted(rng, ORANGE if rng.random() < 0.7 else (0.95, 0.58, 0.10))
     skin = tinted(rng, SKIN, 0.12)
@@ -50,7 +50,7 @@ def casualty(rng: Rng) -> list[Solid]:
 
 
 def beacon(rng: Rng) -> list[Solid]:
-    """An upright post in red and white bands on a dark foot, 0.72 to 0.9 m tall."""
+    """An upright post with red and white bands on a dark foot, 0.72 to 0.9 m tall."""
     height, radius = float(rng.uniform(0.72, 0.90)), float(rng.uniform(0.085, 0.115))
     red, white = tinted(rng, RED), tinted(rng, WHITE, 0.04)
     bands = int(rng.choice([4, 5]))
@@ -103,13 +103,13 @@ def table(rng: Rng) -> Sequence[Solid]:
 
 
 def drum(rng: Rng) -> Sequence[Solid]:
-    """A plain drum: blue, green or grey, sometimes a plain yellow or orange one, unlike a hazard's bands."""
+    """A plain drum: blue, green or grey, or yellow or orange but without the bands of a hazard."""
     colour = tinted(rng, _pick(rng, (BLUE, GREEN, GREY, YELLOW, ORANGE)))
     return [cylinder(0, 0, 0, float(rng.uniform(0.2, 0.28)), float(rng.uniform(0.5, 0.85)), colour)]
 
 
 def post(rng: Rng) -> Sequence[Solid]:
-    """A thin plain post, in one of a beacon's colours or another."""
+    """A thin plain post, sometimes in a beacon's colour."""
     colour = tinted(rng, _pick(rng, (RED, WHITE, GREY, BLACK, GREEN)))
     return [cylinder(0, 0, 0, 0.16, 0.05, tinted(rng, GREY)),
             cylinder(0, 0, 0.05, float(rng.uniform(0.06, 0.11)), float(rng.uniform(0.6, 1.2)), colour)]
@@ -128,7 +128,7 @@ def bin_with_lid(rng: Rng) -> Sequence[Solid]:
 
 
 def chair(rng: Rng) -> Sequence[Solid]:
-    """A seat with a back, now and then in orange."""
+    """A chair with a back, sometimes orange."""
     colour = tinted(rng, _pick(rng, (BLUE, GREY, WOOD, GREEN, ORANGE)))
     return [box(0, 0, 0.0, 0.3, 0.3, 0.4, tinted(rng, BLACK)), box(0, 0, 0.4, 0.44, 0.44, 0.06, colour),
             box(-0.2, 0, 0.46, 0.05, 0.44, 0.4, colour)]
@@ -137,7 +137,7 @@ def chair(rng: Rng) -> Sequence[Solid]:
 CLUTTER: tuple[tuple[str, Callable[[Rng], Sequence[Solid]], float], ...] = (
     ("crates", crates, 0.24), ("shelf", shelf, 0.14), ("table", table, 0.12), ("drum", drum, 0.12),
     ("post", post, 0.10), ("bright_box", bright_box, 0.12), ("bin", bin_with_lid, 0.08), ("chair", chair, 0.08))
-"""Name, maker and share of each kind of clutter."""
+"""Name, function that makes it and share of each kind of clutter."""
 
 
 def _pick(rng: Rng, colours: Sequence[Colour]) -> Colour:

@@ -41,5 +41,5 @@ def body(nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto], outputs: 
 
 
 def by_macs(graph: Graph) -> list[float]:
-    """What the nodes before each cut and all of them cost, whatever the host's mood: for `staging.head_costs`."""
+    """Costs of the nodes before each cut, and of all nodes, independent of the host; replaces `prefix_costs`."""
     return [*(float(cut.macs_before) for cut in cuts(graph)), float(sum(graph.macs))]

@@ -14,7 +14,7 @@ from models import store
 from models.batch_sizes import SIZES
 from models.build.graph.graph import Graph
 from models.build.measure import timing
-from models.build.measure.batch_axis import batched, most_at_once, opened, single, timed
+from models.build.measure.batch_axis import batched, most_at_once, single, timed, with_free_axis
 from models.build.measure.batch_times import LONGEST_MS, scaled, sizes
 from models.build.measure.profiler import profile
 from models.build.measure.runner import Runner
@@ -22,13 +22,13 @@ from models.session import Session
 from models.store import ModelError
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, Variant
 from tests.models.build.graphs import model, node, tensor
-from tests.models.build.networks import cnn
+from tests.models.build.small_networks import cnn
 
 MOST = max(SIZES)
 
 
 def takes(graph: ModelProto) -> int:
-    free = opened(graph)
+    free = with_free_axis(graph)
     assert free is not None
     return most_at_once(graph, free)
 
@@ -53,19 +53,19 @@ def test_a_graph_that_mixes_inputs_takes_one(graph: ModelProto) -> None:
 
 
 def test_a_graph_whose_first_axis_is_no_batch_is_not_opened() -> None:
-    assert opened(model([node("Relu", "x", "y")], [tensor("x", [2, 4])], [tensor("y", [2, 4])])) is None
-    assert opened(model([node("Relu", "x", "y")], [tensor("x", [])], [tensor("y", [])])) is None
+    assert with_free_axis(model([node("Relu", "x", "y")], [tensor("x", [2, 4])], [tensor("y", [2, 4])])) is None
+    assert with_free_axis(model([node("Relu", "x", "y")], [tensor("x", [])], [tensor("y", [])])) is None
 
 
 def test_an_opened_graph_is_for_one_input_again_where_it_is_cut() -> None:
     whole = cnn(2)
-    free = opened(whole)
+    free = with_free_axis(whole)
     assert free is not None
     again = single(free)
     assert [side.dim_value for side in again.graph.output[0].type.tensor_type.shape.dim] == [1, 8, 12, 12]
     assert Graph(again).specs == Graph(whole).specs
     given = {"x": np.random.default_rng(1).standard_normal((1, 8, 12, 12)).astype(np.float32)}
-    np.testing.assert_array_equal(Runner(again).named(given)["y"], Runner(whole).named(given)["y"])
+    np.testing.assert_array_equal(Runner(again).run_named(given)["y"], Runner(whole).run_named(given)["y"])
     assert single(whole) == whole
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from models.build.quantize.calibration_inputs import COUNT, camera_inputs, inputs_of, is_camera
 from models.build.quantize.gates import Agreement, Labelled
+from models.build.quantize.int8_variants import load
 from models.build.quantize.quantizer_setup import labelled, setup_for
-from models.build.quantize.variants import load
-from models.build.train.frames import Frames
+from models.build.train.frame_sets import Frames
 from models.store import ARTEFACTS, load_card
 from swarm.core.settings.cards import AGREEMENT, Card, TensorSpec
 from swarm.core.settings.errors import BadInput
-from tests.models.build.networks import CHANNELS, SIDE, cnn
+from tests.models.build.small_networks import CHANNELS, SIDE, cnn
 
 SHAPE = (1, CHANNELS, SIDE, SIDE)
 DRAWS = np.random.default_rng(5)
@@ -71,7 +71,7 @@ def test_what_a_file_holds_is_told_by_its_content(tmp_path: Path) -> None:
 
 def test_one_input_is_enough_to_verify_on(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", drawn(*SHAPE))
-    assert len(inputs_of(str(tmp_path / "x.npy"), card(), cnn(), least=1)) == 1
+    assert len(inputs_of(str(tmp_path / "x.npy"), card(), cnn(), min_count=1)) == 1
 
 
 def spoil(kind: str, path: Path) -> Path:

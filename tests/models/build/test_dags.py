@@ -8,10 +8,10 @@ import onnxruntime
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.build.cut.partition import MOST_TENSORS, cuts, frontiers, split
-from models.build.cut.verify import FUSED, Whole, outcome
+from models.build.cut.partition import MAX_TENSORS, candidate_cuts, cuts, split
+from models.build.cut.verify import FUSED, Whole, check_cut
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from tests.models.build.dags import dag
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -29,7 +29,7 @@ def sound(cause: str, int8: bool) -> bool:
 
 def opened(seed: int, nodes: int, int8: bool) -> Whole:
     graph = Graph(dag(seed, nodes, int8=int8))
-    whole = Whole(graph, list(samples(graph.model, INPUTS)))
+    whole = Whole(graph, list(random_inputs(graph.model, INPUTS)))
     assume(not whole.unusable)
     return whole
 
@@ -38,8 +38,8 @@ def opened(seed: int, nodes: int, int8: bool) -> Whole:
 @given(seed=SEEDS, nodes=st.integers(2, 30), int8=st.booleans())
 def test_any_cut_recombined_equals_the_whole(seed: int, nodes: int, int8: bool) -> None:
     whole = opened(seed, nodes, int8)
-    for cut in frontiers(whole.graph):
-        found = outcome(whole, cut)
+    for cut in candidate_cuts(whole.graph):
+        found = check_cut(whole, cut)
         assert not found.skipped
         assert sound(found.cause, int8), (cut, found)
 
@@ -61,10 +61,10 @@ def test_any_split_recombined_equals_the_whole(seed: int, nodes: int, int8: bool
 @given(seed=SEEDS, nodes=st.integers(2, 40))
 def test_cuts_are_told_apart_by_what_crosses_and_lose_no_work(seed: int, nodes: int) -> None:
     graph = Graph(dag(seed, nodes))
-    found = frontiers(graph)
+    found = candidate_cuts(graph)
     sets = [frozenset(spec.name for spec in cut.tensors) for cut in found]
     assert len(set(sets)) == len(sets)
-    assert all(0 < len(names) <= MOST_TENSORS for names in sets)
+    assert all(0 < len(names) <= MAX_TENSORS for names in sets)
     assert {cut.macs_before + cut.macs_after for cut in found} <= {sum(graph.macs)}
     assert all(one.position < two.position and one.macs_before <= two.macs_before for one, two in pairwise(found))
 
@@ -78,6 +78,6 @@ def test_the_order_does_not_depend_on_the_file_s() -> None:
     shuffled.graph.node.extend(model.graph.node[i] for i in np.random.default_rng(1).permutation(len(model.graph.node)))
     graph, other = Graph(model), Graph(shuffled)
     assert sorted(node.output[0] for node in other.nodes) == sorted(node.output[0] for node in graph.nodes)
-    whole = Whole(graph, list(samples(model, INPUTS)))
+    whole = Whole(graph, list(random_inputs(model, INPUTS)))
     stages = split(other, cuts(other)[::3])
     assert whole.check(stages)[1] == ""

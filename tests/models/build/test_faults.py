@@ -12,7 +12,7 @@ from models.build.cut.partition import cuts, split
 from models.build.cut.verify import WRONG, Whole
 from models.build.graph.graph import Graph
 from models.build.measure.batch_axis import single
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.store import artefact, load_card
 from tests.models.build.faults import altered_initializer, lost_residual, relu_to_neg
 
@@ -25,7 +25,7 @@ def whole(variant: str) -> Whole:
     graph = Graph(single(onnx.load(artefact(load_card("detector"), variant))))
     with np.load(Path(__file__).parent.parent / "data" / "golden.npz") as file:
         frames = [{"image": image[None]} for image in file["images"][:FRAMES]]
-    return Whole(graph, [*samples(graph.model, 1), *frames])
+    return Whole(graph, [*random_inputs(graph.model, 1), *frames])
 
 
 @pytest.fixture(scope="module")

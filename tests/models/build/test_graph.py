@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models.build.cut.partition import cuts, frontiers, ranked, split
+from models.build.cut.partition import candidate_cuts, cuts, ranked, split
 from models.build.cut.verify import Whole
 from models.build.graph.extract import stage
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from swarm.core.settings.errors import BadInput
 from tests.models.build.graphs import body, model, node, tensor
 
@@ -18,13 +18,13 @@ SCALE = {"scale": F32(0.05), "zero": np.uint8(128)}
 
 
 def crossing(given: onnx.ModelProto) -> dict[str, list[str]]:
-    return {cut.name: [spec.name for spec in cut.tensors] for cut in frontiers(Graph(given))}
+    return {cut.name: [spec.name for spec in cut.tensors] for cut in candidate_cuts(Graph(given))}
 
 
 def proven(given: onnx.ModelProto) -> list[onnx.ModelProto]:
     """The stages at every cut, once all of them have been checked against the whole."""
     graph = Graph(given)
-    whole = Whole(graph, list(samples(graph.model, 3)))
+    whole = Whole(graph, list(random_inputs(graph.model, 3)))
     assert whole.unusable == ""
     for cut in cuts(graph):
         assert whole.check(split(graph, [cut]))[1] == ""
@@ -129,12 +129,12 @@ def test_what_cannot_travel_is_refused_with_its_reason() -> None:
                    node("SequenceConstruct", "total total", "s"), node("SequenceAt", "s nil", "last"),
                    node("Neg", "last", "y")],
                   outputs=[tensor("y", [1, 1])], weights={"nil": np.int64(0)})
-    why = {cut.name: cut.refused for cut in frontiers(Graph(given))}
+    why = {cut.name: cut.refused for cut in candidate_cuts(Graph(given))}
     assert why == {
         "where": "'where' crosses: its shape depends on the input", "f": "'f' crosses: its shape depends on the input",
-        "total": "", "s": "'s' crosses: its type, list, does not travel", "last": "",
+        "total": "", "s": "'s' crosses: its type, list, is not supported", "last": "",
     }
-    refused = next(cut for cut in frontiers(Graph(given)) if cut.refused)
+    refused = next(cut for cut in candidate_cuts(Graph(given)) if cut.refused)
     with pytest.raises(BadInput, match="cut where: 'where' crosses: its shape depends on the input"):
         split(given, [refused])
 
@@ -179,7 +179,7 @@ def test_the_best_cut_is_small_and_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
-    (lambda m: m.graph.node[1].input.__setitem__(0, "gone"), "node y: reads 'gone', which nothing makes before it"),
+    (lambda m: m.graph.node[1].input.__setitem__(0, "gone"), "node y: reads 'gone', which no earlier node makes"),
     (lambda m: m.graph.input[0].type.tensor_type.shape.dim[0].Clear(), "has dynamic axes: x.0; --axis x.0=N"),
     (lambda m: m.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", 1, [1, 4])), "'x': is a sequence"),
     (lambda m: m.graph.input[0].CopyFrom(tensor("x", [1, 4], TensorProto.STRING)), "'x': is a string tensor"),

@@ -10,15 +10,15 @@ import pytest
 
 from models import cache, profiles, store
 from models.build.cut.partition import balanced, split
-from models.build.measure.loading import Load, load
+from models.build.measure.load_cost import LoadCost, measure_load
 from models.build.measure.profiler import profile
-from models.build.measure.timing import WARM_UP, drawn, interleaved, run_time, spread
-from models.profiles import ModelProfile, Piece, VariantProfile
+from models.build.measure.timing import WARM_UP, interleaved, run_time, spread, timing_inputs
+from models.profiles import FileProfile, ModelProfile, VariantProfile
 from models.session import Session
 from models.store import ModelError
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import AGREEMENT, Card, Gate, RunTime, Stage, TensorSpec, Variant
-from tests.models.build.networks import cnn
+from tests.models.build.small_networks import cnn
 
 QUIET = lambda: 0.0                  # noqa: E731 - no other process ever runs
 
@@ -134,7 +134,7 @@ def test_runs_by_several_threads_take_what_was_measured_of_as_many(
 
 
 def test_more_threads_than_cores_are_not_measured(kept: tuple[Card, Path]) -> None:
-    with pytest.raises(ModelError, match=r"board host: threads: 4096: this machine has \d+ cores for them"):
+    with pytest.raises(ModelError, match=r"board host: threads: 4096: this machine has only \d+ cores"):
         profile(kept[0], threads=4096, rounds=1, folder=kept[1])
 
 
@@ -179,7 +179,7 @@ def test_the_fastest_here_is_chosen_of_those_that_passed() -> None:
 
 def test_what_was_measured_here_goes_before_the_card() -> None:
     card, _ = variants(fp32=5.0, int8=3.0)
-    piece = Piece(run_time=time(9.0), run_time_threads=time(9.0), p99_ms=9.0, spread=0.0, load_cold_ms=1.0,
+    piece = FileProfile(run_time=time(9.0), run_time_threads=time(9.0), p99_ms=9.0, spread=0.0, load_cold_ms=1.0,
                   load_warm_ms=1.0, memory_bytes=1, peak_bytes=1)
     times = profiles.run_times(card, {"int8": VariantProfile(sha256="0" * 64, whole=piece)})
     assert profiles.chosen(card, times) == "fp32"
@@ -192,7 +192,7 @@ def test_steps_take_turns_and_warm_up_rounds_do_not_count() -> None:
         order.append(name)
         return [float(len(order)), 0.0]
 
-    took = interleaved({name: lambda name=name: step(name) for name in "ab"}, 4, pause_s=0.0, others_s=QUIET)
+    took = interleaved({name: lambda name=name: step(name) for name in "ab"}, 4, pause_s=0.0, other_cpu_s=QUIET)
     assert took["a"].shape == (4, 2)
     assert sorted(order[-2:]) == ["a", "b"]
     assert {"".join(order[i:i + 2]) for i in range(0, len(order), 2)} == {"ab", "ba"}
@@ -209,11 +209,11 @@ def test_rounds_in_which_others_were_busy_are_made_up_for() -> None:
         spent_s += 3600.0 * (rounds % every == 0)
         return [float(rounds)]
 
-    took = interleaved({"x": step}, 5, pause_s=0.0, others_s=lambda: spent_s)["x"][:, 0]
+    took = interleaved({"x": step}, 5, pause_s=0.0, other_cpu_s=lambda: spent_s)["x"][:, 0]
     assert len(took) == 5
     assert {value % 2 for value in took} == {1.0}    # only the quiet ones
     every, rounds = 1, 0
-    assert len(interleaved({"x": step}, 5, pause_s=0.0, others_s=lambda: spent_s)["x"]) == 5
+    assert len(interleaved({"x": step}, 5, pause_s=0.0, other_cpu_s=lambda: spent_s)["x"]) == 5
     assert rounds == WARM_UP + 10                    # where it is never quiet, it ends all the same
 
 
@@ -225,11 +225,11 @@ def test_figures_by_hand() -> None:
 
 def test_drawn_inputs_are_of_the_kind_that_is_taken() -> None:
     specs = [TensorSpec(name=kind, dtype=kind, shape=[2, 3]) for kind in ("uint8", "float16", "int64", "bool")]
-    tensors = drawn(specs, np.random.default_rng(1))
+    tensors = timing_inputs(specs, np.random.default_rng(1))
     assert {name: (str(t.dtype), t.shape) for name, t in tensors.items()} == {s.dtype: (s.dtype, (2, 3)) for s in specs}
     assert tensors["int64"].max() <= 1
     assert tensors["uint8"].max() <= 1               # two axes: it may be an index
-    image = drawn([TensorSpec(name="x", dtype="uint8", shape=[8, 8, 3])], np.random.default_rng(1))
+    image = timing_inputs([TensorSpec(name="x", dtype="uint8", shape=[8, 8, 3])], np.random.default_rng(1))
     assert image["x"].max() > 200
 
 
@@ -245,12 +245,12 @@ def test_variants_run_on_what_the_board_prefers_and_their_cards_allow(kept: tupl
 def test_what_cannot_be_loaded_is_said_by_the_process_that_tried(tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"x\.onnx: ONNX Runtime .* cannot load it"):
-        load(tmp_path / "x.onnx")
+        measure_load(tmp_path / "x.onnx")
 
 
 def test_a_load_is_measured_in_a_process_of_its_own(kept: tuple[Card, Path]) -> None:
     card, folder = kept
-    found = load(store.artefact(card, "fp32", folder))
-    assert isinstance(found, Load)
+    found = measure_load(store.artefact(card, "fp32", folder))
+    assert isinstance(found, LoadCost)
     assert found.cold_ms > 0 < found.warm_ms
     assert found.peak_bytes >= found.memory_bytes > 0

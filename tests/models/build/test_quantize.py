@@ -1,4 +1,4 @@
-"""Int8 variants: many ways, one gate."""
+"""Int8 variants: many schemes, one gate."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import onnx
 import pytest
 from onnx import ModelProto
 
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
 from models.build.quantize import int8_graphs
 from models.build.quantize.gates import Agreement, agreement
-from models.build.quantize.int8_graphs import Way, heads, prepared, quantized, weighted
-from models.build.quantize.quantize import quantize
+from models.build.quantize.int8_graphs import Scheme, heads, prepared, quantized, weighted_nodes
+from models.build.quantize.scheme_search import quantize
 from models.build.quantize.sensitivity import ranked
 from swarm.core.settings.errors import BadInput
 from tests.models.build import graphs
-from tests.models.build.networks import CHANNELS, SIDE, cnn, constant, weightless
+from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant, weightless
 
 
 class Judge:
@@ -34,7 +34,7 @@ class Judge:
 
 
 def inputs(model: ModelProto, count: int = 8) -> list[dict[str, np.ndarray]]:
-    return list(samples(model, count))
+    return list(random_inputs(model, count))
 
 
 def in_float(model: ModelProto) -> set[str]:
@@ -53,7 +53,7 @@ def test_a_small_network_is_quantized_both_ways_and_agrees() -> None:
     judge = Agreement(model, given[1::2])
     made = quantize(model, given[::2], judge)
     assert set(made) == {"int8", "int8_dynamic"}
-    assert made["int8"].way.ranges is not None
+    assert made["int8"].scheme.ranges is not None
     assert is_dynamic(made["int8_dynamic"].model)
     for trial in made.values():
         assert trial.score == judge.score(trial.model) >= judge.floor
@@ -87,13 +87,13 @@ def test_the_worst_layers_stay_in_float_until_the_gate_opens() -> None:
     model = cnn(6, spiky=2)
     given = inputs(model)
     made = quantize(model, given[::2], Agreement(model, given[1::2]))
-    assert set(made["int8"].kept) == {"conv_2", "conv_3"} == in_float(made["int8"].model)
+    assert set(made["int8"].float_layers) == {"conv_2", "conv_3"} == in_float(made["int8"].model)
     assert "2 layers in float: conv_3, conv_2" in str(made["int8"])
 
 
 def test_the_layer_that_reads_a_spiky_tensor_ranks_first() -> None:
     ready = prepared(cnn(6, spiky=2))
-    int8 = quantized(ready, Way(ranges="minmax"), inputs(ready))
+    int8 = quantized(ready, Scheme(ranges="minmax"), inputs(ready))
     assert ranked(ready, int8, inputs(ready))[:2] == ["conv_3", "conv_2"]        # and the one that makes it
 
 
@@ -102,13 +102,13 @@ def test_heads_are_the_last_weighted_nodes_unless_they_are_much_of_the_work() ->
     assert heads(even) == ["relu_3"]                 # a quarter of the work is in conv_3: it is no mere head
     many = prepared(cnn(30))
     assert set(heads(many)) == {"conv_29", "relu_29"}
-    assert len(weighted(many)) == 30
+    assert len(weighted_nodes(many)) == 30
 
 
 def test_old_graphs_are_brought_to_an_opset_with_scales_per_channel() -> None:
     old = cnn(2)
     old.opset_import[0].version = 11     # its operators were the same then
-    assert [entry.version for entry in prepared(old).opset_import] == [int8_graphs.LOWEST_OPSET]
+    assert [entry.version for entry in prepared(old).opset_import] == [int8_graphs.MIN_OPSET]
 
 
 def test_nodes_get_names_of_their_own() -> None:

@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from models import store
-from models.build.cut.proof import prove
 from models.build.cut.verify import Feed
+from models.build.cut.verify_variant import verify_model
 from models.build.graph.graph import Graph
 from models.build.measure.batch_axis import single
 from models.store import ARTEFACTS
@@ -28,7 +28,7 @@ def frames() -> list[Feed]:
 ])
 def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)
-    found = prove(single(onnx.load(store.artefact(card, variant, ARTEFACTS))), all_cuts=True, real=frames).report
+    found = verify_model(single(onnx.load(store.artefact(card, variant, ARTEFACTS))), all_cuts=True, real=frames).report
     assert found.verified == found.cuts >= 30
     assert (found.skipped, found.failed, found.explained) == ([], [], [])
     assert found.sensitivity > 0.3
@@ -43,7 +43,7 @@ def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, vari
     whole = single(onnx.load(store.artefact(card, variant, ARTEFACTS)))
     stages = [onnx.load(store.stage(card, variant, k, ARTEFACTS)) for k in range(len(entry.stages))]
     assert 6 <= len(stages) <= 8
-    assert prove(whole, all_cuts=False, real=frames, stages=stages).failures == []
+    assert verify_model(whole, all_cuts=False, real=frames, stages=stages).failures == []
     assert sum(stage.macs for stage in entry.stages) == sum(Graph(whole).macs)
     assert sum(stage.bytes for stage in entry.stages) < 1.3 * entry.bytes
     kinds = [spec.dtype for k in range(1, len(stages)) for spec in crossing(card, variant, k)]

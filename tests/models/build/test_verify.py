@@ -8,11 +8,11 @@ import pytest
 
 from models.build.cut import verify_pool
 from models.build.cut.compare import difference
-from models.build.cut.partition import frontiers, split
-from models.build.cut.proof import prove
-from models.build.cut.verify import FUSED, WRONG, Whole, outcome, report
+from models.build.cut.partition import candidate_cuts, split
+from models.build.cut.verify import FUSED, WRONG, Whole, check_cut, summarize
+from models.build.cut.verify_variant import verify_model
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from tests.models.build.graphs import model, node, tensor
 
 F32 = np.float32
@@ -25,8 +25,8 @@ def with_sequence() -> onnx.ModelProto:
 
 def checked(given: onnx.ModelProto):
     graph = Graph(given)
-    whole = Whole(graph, list(samples(graph.model, 2)))
-    return report([outcome(whole, cut) for cut in frontiers(graph)], whole.sensitivity)
+    whole = Whole(graph, list(random_inputs(graph.model, 2)))
+    return summarize([check_cut(whole, cut) for cut in candidate_cuts(graph)], whole.sensitivity)
 
 
 @pytest.mark.parametrize(("nodes", "reason"), [
@@ -34,7 +34,7 @@ def checked(given: onnx.ModelProto):
     ([node("RandomNormalLike", "x", "a"), node("Add", "a x", "y")],
      "not deterministic: the output differs from run to run on the same input"),
     ([node("Abs", "x", "a"), node("Div", "a nil", "y")],
-     "not finite: the output has infinite values, or some that are no numbers"),
+     "not finite: the output has infinite or NaN values"),
 ])
 def test_where_nothing_can_be_shown_every_cut_is_skipped_with_the_reason(nodes: list, reason: str) -> None:
     found = checked(model(nodes, weights={"nil": F32(0)}))
@@ -45,7 +45,7 @@ def test_where_nothing_can_be_shown_every_cut_is_skipped_with_the_reason(nodes: 
 def test_a_cut_whose_tensor_cannot_travel_is_skipped_and_the_others_are_verified() -> None:
     found = checked(with_sequence())
     assert (found.cuts, found.verified) == (3, 2)
-    assert [(one.cut, one.reason) for one in found.skipped] == [("s", "'s' crosses: its type, list, does not travel")]
+    assert [(one.cut, one.reason) for one in found.skipped] == [("s", "'s' crosses: its type, list, is not supported")]
     assert found.sensitivity == 1.0
 
 
@@ -54,7 +54,7 @@ def test_why_a_type_cannot_be_found_is_told_in_one_line() -> None:
     given = model([node("Reshape", "x sides", "a"), node("Reshape", "a flat", "y")],
                   ["x", tensor("sides", [2], onnx.TensorProto.INT64)], [tensor("y", [4])],
                   weights={"flat": np.array([4])})
-    (cut,) = frontiers(Graph(given))
+    (cut,) = candidate_cuts(Graph(given))
     assert cut.refused.startswith("'a' crosses: its type cannot be found: small: ONNX Runtime")
     assert "\n" not in cut.refused
 
@@ -79,8 +79,8 @@ def test_what_is_missing_or_of_another_kind_differs_altogether(found: dict) -> N
 
 def test_a_stage_that_cannot_be_loaded_or_lacks_an_output_says_so() -> None:
     graph = Graph(model([node("Neg", "x", "a"), node("Abs", "a", "y")]))
-    whole = Whole(graph, list(samples(graph.model, 2)))
-    first, second = split(graph, frontiers(graph))
+    whole = Whole(graph, list(random_inputs(graph.model, 2)))
+    first, second = split(graph, candidate_cuts(graph))
     assert "tensor 'a' is missing" in whole.check([second])[1]
     second.graph.node[0].op_type = "Nonsense"
     assert "cannot load it" in whole.check([first, second])[1]
@@ -93,15 +93,15 @@ def test_int8_that_differs_is_explained_by_fusion_only_if_the_arithmetic_is_the_
     weights = {"scale": F32(0.05), "zero": np.uint8(128)}
     graph = Graph(model([node("QuantizeLinear", "x scale zero", "q"), node("DequantizeLinear", "q scale zero", "d"),
                          node("Neg", "d", "n"), node("Abs", "n", "y")], weights=weights))
-    whole = Whole(graph, list(samples(graph.model, 2)))
+    whole = Whole(graph, list(random_inputs(graph.model, 2)))
     whole.unfused                                # noqa: B018  computed before the outputs are shifted
     for outputs in whole.expected:
         outputs["y"] = outputs["y"] + F32(0.05)
-    stages = split(graph, frontiers(graph)[:1])
+    stages = split(graph, candidate_cuts(graph)[:1])
     assert whole.check(stages)[1] == FUSED
     stages[1].graph.node[-1].op_type = "Relu"
     assert whole.check(stages)[1] == WRONG
-    found = report([outcome(whole, cut) for cut in frontiers(graph)], 1.0)
+    found = summarize([check_cut(whole, cut) for cut in candidate_cuts(graph)], 1.0)
     assert found.verified == found.cuts == len(found.explained) == 2
     assert found.explained[0].share == 1.0
 
@@ -109,8 +109,8 @@ def test_int8_that_differs_is_explained_by_fusion_only_if_the_arithmetic_is_the_
 def test_a_pool_finds_what_one_process_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     given = with_sequence()
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(verify_pool, "FEW", 1)
-    found = verify_pool.verify(given, list(samples(given, 2)), tell=lambda done, of: told.append((done, of)))
+    monkeypatch.setattr(verify_pool, "MIN_CUTS_FOR_POOL", 1)
+    found = verify_pool.verify(given, list(random_inputs(given, 2)), progress=lambda done, of: told.append((done, of)))
     assert found == checked(given)
     assert told == [(0, 3), (1, 3), (2, 3)]
 
@@ -118,17 +118,17 @@ def test_a_pool_finds_what_one_process_finds(monkeypatch: pytest.MonkeyPatch) ->
 def test_only_the_best_cuts_unless_all_are_asked_for() -> None:
     names = ["x", *(f"t{i}" for i in range(12)), "y"]
     given = model([node("Neg", one, two) for one, two in pairwise(names)])
-    assert prove(given, all_cuts=True).report.cuts == 12
-    few = prove(given, all_cuts=False, real=[{"x": np.ones((1, 4), F32)}])
+    assert verify_model(given, all_cuts=True).report.cuts == 12
+    few = verify_model(given, all_cuts=False, real=[{"x": np.ones((1, 4), F32)}])
     assert (few.report.cuts, few.drawn, few.real, few.failures) == (8, 2, 1, [])
 
 
 def test_stored_stages_that_are_not_the_whole_are_a_failure() -> None:
     given = model([node("Neg", "x", "a"), node("Abs", "a", "y")])
-    stages = split(given, frontiers(Graph(given)))
-    assert prove(given, all_cuts=True, stages=stages).failures == []
+    stages = split(given, candidate_cuts(Graph(given)))
+    assert verify_model(given, all_cuts=True, stages=stages).failures == []
     stages[0].graph.node[0].op_type = "Relu"
-    assert prove(given, all_cuts=True, stages=stages).failures == [f"its 2 stages: {WRONG}"]
+    assert verify_model(given, all_cuts=True, stages=stages).failures == [f"its 2 stages: {WRONG}"]
 
 
 def test_float16_is_compared_as_it_computes() -> None:

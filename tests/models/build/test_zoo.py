@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models.build.cut.partition import cuts, ranked, split
-from models.build.cut.proof import prove
 from models.build.cut.verify import Whole
+from models.build.cut.verify_variant import verify_model
 from models.build.graph.graph import Graph
-from models.build.measure.samples import samples
+from models.build.measure.random_inputs import random_inputs
 from models.build.zoo import zoo
 from models.build.zoo.zoo import LIGHT, NAMES
 
@@ -15,7 +15,7 @@ from models.build.zoo.zoo import LIGHT, NAMES
 @pytest.fixture(scope="module")
 def squeezenet() -> Whole:
     graph = Graph(zoo.fp32("squeezenet"))
-    return Whole(graph, list(samples(graph.model, 2)))
+    return Whole(graph, list(random_inputs(graph.model, 2)))
 
 
 def test_random_weights_are_the_same_each_time_and_let_the_input_through(squeezenet: Whole) -> None:
@@ -45,7 +45,7 @@ def test_every_cut_is_verified(name: str, form: str) -> None:
     if absent := zoo.missing(name):
         pytest.skip(f"{' and '.join(absent)} not installed: make verify installs them")
     model = zoo.fp32(name)
-    found = prove(model if form == "fp32" else zoo.int8(model), all_cuts=True).report
+    found = verify_model(model if form == "fp32" else zoo.int8(model), all_cuts=True).report
     assert found.failed == []
     assert found.verified == found.cuts >= (40 if name in LIGHT else 50)
     assert found.sensitivity > 0.01

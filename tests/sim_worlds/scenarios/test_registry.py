@@ -20,7 +20,7 @@ import math
 
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics.solids import box
-from sim_worlds.place import Place, spawns_around
+from sim_worlds.environment import Environment, spawns_around
 
 HEADLINE = "met"
 MEASURES = {"met": ("", "robots within 1 m of the middle")}
@@ -33,8 +33,8 @@ def build(fleet, seed, *, render=True):
     spawns = spawns_around(WALLS, 10.0, 0.0, 0.0, len(fleet))
     if spawns is None:
         raise ValueError(f"the hall has no room for {len(fleet)} robots")
-    return Rendezvous(Place(size_m=10.0, walls=WALLS, spawns=tuple(spawns)), fleet, scenario="rendezvous", seed=seed,
-                      render=render)
+    hall = Environment(size_m=10.0, walls=WALLS, spawns=tuple(spawns))
+    return Rendezvous(hall, fleet, scenario="rendezvous", seed=seed, render=render)
 
 
 class Rendezvous(Engine):
@@ -75,6 +75,6 @@ def test_a_file_in_another_folder_of_the_path_is_a_scenario(rendezvous: scenario
         for _ in range(round(2.0 / world.dt_s)):
             world.step()
         assert world.mission().measures[0].value < 5
-        assert world.seen("rover_0") == []
+        assert world.true_boxes("rover_0") == []
     with pytest.raises(ValueError, match="no room for 999"):
         rendezvous.build([RobotSpec(name=f"r{i}", kind="rover") for i in range(999)], 1)

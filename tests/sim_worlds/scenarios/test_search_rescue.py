@@ -14,7 +14,7 @@ from sim_worlds import scenarios
 from sim_worlds.scenarios.search_rescue import scenario as search_rescue
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.scenario import SearchRescue
-from sim_worlds.world import World
+from sim_worlds.world_interface import World
 from swarm.core.protocol.world import Act, Report
 from swarm.core.settings.process_files import RobotSpec
 from tests.patience import HANG_S
@@ -62,8 +62,8 @@ def test_a_new_command_replaces_the_old_and_its_time() -> None:
 
 def test_claims_are_judged_once_each() -> None:
     w = world()
-    t = w.place.targets[0]
-    other = next(x for x in w.place.targets if x.label != t.label)
+    t = w.environment.targets[0]
+    other = next(x for x in w.environment.targets if x.label != t.label)
     near = claim(t.label, t.x_m + 0.5, t.y_m - 0.5)
     assert w.judge("rover_0", claim(t.label, t.x_m + 0.8, t.y_m)) == "wrong"
     assert w.judge("rover_0", claim(other.label, t.x_m, t.y_m)) == "wrong"
@@ -141,7 +141,7 @@ def test_bad_fleets_and_names_are_refused() -> None:
 
 def test_the_scene_is_plain_data_and_names_the_finder() -> None:
     w = world()
-    t = w.place.targets[0]
+    t = w.environment.targets[0]
     w.judge("rover_0", claim(t.label, t.x_m, t.y_m))
     scene = w.scene()
     json.dumps(msgspec.to_builtins(scene))
@@ -154,7 +154,7 @@ def test_a_kinematic_world_needs_no_pybullet() -> None:
             "from sim_worlds.scenarios import load\nfrom swarm.core.settings.process_files import RobotSpec\n"
             "fleet = [RobotSpec(name='a', kind='rover', physics='kinematic')]\n"
             "w = load('search_rescue').build(fleet, 1, render=False)\n"
-            "w.step(); assert w.observe('a', frame=True).frame is None; w.seen('a')")
+            "w.step(); assert w.observe('a', frame=True).frame is None; w.true_boxes('a')")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)
 
 

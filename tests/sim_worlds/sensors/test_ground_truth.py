@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.build.train.dataset import frames
+from models.build.train.rendering import render_frames
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, TARGET_CLASSES, WALL
+from sim_worlds.environment import Environment
 from sim_worlds.physics.bullet import Bullet
-from sim_worlds.physics.solids import Piece, box, piece
-from sim_worlds.place import Place
+from sim_worlds.physics.solids import Thing, box, place_thing
 from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.suite import CAMERA
@@ -19,18 +19,18 @@ from tests.sim_worlds.rooms import room
 EYE = Pose(-1.0, 0.0, 0.0)
 
 
-def target(label: str, x_m: float, y_m: float = 0.0, yaw_rad: float = 2.6) -> Piece:
-    return piece(label, TARGETS[label](np.random.default_rng(1)), x_m, y_m, yaw_rad)
+def target(label: str, x_m: float, y_m: float = 0.0, yaw_rad: float = 2.6) -> Thing:
+    return place_thing(label, TARGETS[label](np.random.default_rng(1)), x_m, y_m, yaw_rad)
 
 
-def screen(y_m: float, width_m: float, x_m: float = 0.3) -> Piece:
-    return piece("crates", [box(0, 0, 0, 0.05, width_m, 1.5, (0.3, 0.3, 0.3))], x_m, y_m, 0.0)
+def screen(y_m: float, width_m: float, x_m: float = 0.3) -> Thing:
+    return place_thing("crates", [box(0, 0, 0, 0.05, width_m, 1.5, (0.3, 0.3, 0.3))], x_m, y_m, 0.0)
 
 
-def look(place: Place) -> tuple[list[ground_truth.TrueBox], np.ndarray]:
-    with Bullet(place) as bullet:
+def look(environment: Environment) -> tuple[list[ground_truth.TrueBox], np.ndarray]:
+    with Bullet(environment) as bullet:
         _, ids = bullet.camera(EYE)
-        return (ground_truth.boxes(ids, bullet.target_ids, place.targets, EYE),
+        return (ground_truth.boxes(ids, bullet.target_ids, environment.targets, EYE),
                 ground_truth.mask(ids, bullet.class_of))
 
 
@@ -98,7 +98,7 @@ def test_targets_found_without_rendering_agree_on_what_counts() -> None:
 
 
 def test_frames_are_labelled_and_repeat() -> None:
-    first, again = list(frames(5, 40)), list(frames(5, 40))
+    first, again = list(render_frames(5, 40)), list(render_frames(5, 40))
     assert all((a.image == b.image).all() and a.boxes == b.boxes and (a.mask == b.mask).all()
                for a, b in zip(first, again, strict=True))
     with_target = sum(any(b.counts for b in f.boxes) for f in first)

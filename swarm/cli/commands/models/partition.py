@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
 
     known(given.name, store.names(), "swarm models partition", "model")
     extras.needed("swarm models partition", "onnx")
-    from models.build.cut.staging import partition as cut
+    from models.build.cut.cut_variants import partition as cut
     from swarm.cli.status_line import StatusLine
 
     if not 2 <= given.stages <= MOST_STAGES:

@@ -73,7 +73,7 @@ def _table(result: profiles.ModelProfile) -> str:
     return text_table(header, rows, right=range(1, len(header)))
 
 
-def _row(name: str, piece: profiles.Piece, cut_bytes: int | None) -> tuple[str, ...]:
+def _row(name: str, piece: profiles.FileProfile, cut_bytes: int | None) -> tuple[str, ...]:
     time = piece.run_time
     return (name, f"{time.p50_ms:.2f}", f"{time.p95_ms:.2f}", f"{piece.p99_ms:.2f}", f"{piece.spread:.0%}",
             f"{piece.run_time_threads.p50_ms:.2f}", f"{piece.load_cold_ms:.1f}", f"{piece.load_warm_ms:.1f}",

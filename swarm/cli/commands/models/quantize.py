@@ -9,7 +9,7 @@ from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
-    from models.build.quantize.variants import QuantizationResult
+    from models.build.quantize.int8_variants import QuantizationResult
 
 HELP = "make int8 variants, and keep those that pass the gate"
 EXAMPLE = "swarm models quantize detector --calibrate world"
@@ -29,21 +29,21 @@ def run(given: argparse.Namespace) -> int:
     known(given.name, store.names(), "swarm models quantize", "model")
     extras.needed("swarm models quantize", "onnx")
     from models.build.quantize.calibration_inputs import WORLD
+    from models.build.quantize.int8_variants import load, make_int8_variants
     from models.build.quantize.quantizer_setup import LABELLED, setup_for
-    from models.build.quantize.variants import load, make_int8_variants
     from swarm.cli.status_line import StatusLine
 
     card, told = store.load_card(given.name), []
     if given.calibrate == WORLD or card.task in LABELLED:
         extras.needed("swarm models quantize", "pybullet")
     with StatusLine() as status:
-        def tell(trial: str) -> None:
+        def on_trial(trial: str) -> None:
             told.append(trial)
             status(f"{card.name} {trial}")
 
         try:
-            used = setup_for(card, load(card), given.calibrate, cache.folder() / "frames", status)
-            result = make_int8_variants(card, used, say=status, tell=tell)
+            setup = setup_for(card, load(card), given.calibrate, cache.folder() / "frames", status)
+            result = make_int8_variants(card, setup, say=status, on_trial=on_trial)
         except ValueError as error:
             if isinstance(error, BadInput):
                 raise

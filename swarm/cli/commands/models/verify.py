@@ -13,7 +13,7 @@ from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
-    from models.build.cut.proof import Proof
+    from models.build.cut.verify_variant import Verification
     from swarm.cli.status_line import StatusLine
 
 HELP = "show that the stages of a cut graph give what the whole gives"
@@ -51,10 +51,10 @@ def run(given: argparse.Namespace) -> int:
     return 1 if any(proof.failures for proof in proofs.values()) else 0
 
 
-def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
+def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Verification]]:
     """Of each variant of a model, or of the one asked for."""
     from models import store
-    from models.build.cut.proof import prove_variant
+    from models.build.cut.verify_variant import verify_variant
     from models.build.quantize.calibration_inputs import RANDOM, WORLD, is_camera
     from swarm.core.settings.rules import known
 
@@ -69,28 +69,29 @@ def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str
         extras.needed("swarm models verify --inputs world", "pybullet")
     proofs = {}
     for key in [given.variant] if given.variant else card.variants:
-        tell = _teller(status, f"{card.name} {key}")
-        proofs[key] = prove_variant(card, key, all_cuts=given.all_cuts, source=source, tell=tell)
+        progress = _progress(status, f"{card.name} {key}")
+        proofs[key] = verify_variant(card, key, all_cuts=given.all_cuts, source=source, progress=progress)
     return card.name, proofs
 
 
-def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Proof]]:
+def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Verification]]:
     """Of a file that is no model of the store: on random inputs alone."""
-    from models.build.cut.proof import prove
+    from models.build.cut.verify_variant import verify_model
     from models.build.importing import read, static
     from swarm.cli.commands.models.import_ import axis_sizes
 
     if given.inputs or given.variant:
         raise BadInput(given.model, "has no variants, and is run on random inputs only", "import it first")
     graph, _ = static(read(Path(given.model)), axis_sizes(given.axis), given.model)
-    return given.model, {"": prove(graph.model, all_cuts=given.all_cuts, tell=_teller(status, given.model))}
+    progress = _progress(status, given.model)
+    return given.model, {"": verify_model(graph.model, all_cuts=given.all_cuts, progress=progress)}
 
 
-def _teller(status: StatusLine, what: str) -> Callable[[int, int], None]:
+def _progress(status: StatusLine, what: str) -> Callable[[int, int], None]:
     return lambda done, of: status(f"{what}: {done} of {of} cuts")
 
 
-def _summary(name: str, proofs: dict[str, Proof]) -> dict[str, object]:
+def _summary(name: str, proofs: dict[str, Verification]) -> dict[str, object]:
     """All variants together, with the keys of one report, and each by itself."""
     import msgspec
 
@@ -108,7 +109,7 @@ def _summary(name: str, proofs: dict[str, Proof]) -> dict[str, object]:
     }
 
 
-def _print(what: str, proof: Proof) -> None:
+def _print(what: str, proof: Verification) -> None:
     found = proof.report
     print(f"{what}: {found.verified} of {found.cuts} cuts verified on {proof.drawn} random and {proof.real} real "
           f"inputs, max abs error {found.max_abs_error:.3g}")

@@ -1,4 +1,4 @@
-"""Cuts the variants of a model into stages that take about as long each, proves them, and puts them on the card."""
+"""Cuts the variants of a model into stages of similar run time, verifies the stages, and adds them to the card."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from models.build.graph.extract import stage
 from models.build.graph.graph import Graph
 from models.build.graph.tensors import spec_of
 from models.build.measure.batch_axis import single
-from models.build.measure.loading import memory_bytes
+from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import run_times
+from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner
-from models.build.measure.samples import samples
 from models.build.measure.timing import Stopwatch
 from models.profiles import slowed
 from swarm.core.settings.cards import Card, Stage, TensorSpec, Variant
 from swarm.core.settings.errors import BadInput
 
-HEADS = 24
-"""Cuts whose time is measured; that of the others lies between theirs."""
+PREFIXES = 24
+"""Prefixes of the graph that are timed; times of the others are interpolated."""
 
-OTHER = 0.1
-"""Of the time of all products of matrices, what all nodes take besides."""
+NODE_SHARE = 0.1
+"""Time of all nodes apart from matrix products, as a share of the time of the matrix products."""
 
-SHORTEST = 0.4
-"""Of an even share of the time: a shorter stage is not worth its hand-over."""
+MIN_STAGE_SHARE = 0.4
+"""Least time of a stage, as a share of an equal share: a shorter stage is not worth its hand-over."""
 
 ROUNDS = 7
-INPUTS = 3
-WHOLE = -1                           # among the numbers of stages
+CHECK_INPUTS = 3
+WHOLE = -1                           # key of the whole, beside stage numbers
 
 Say = Callable[[str], None]
 
@@ -45,25 +45,25 @@ Say = Callable[[str], None]
 def partition(
     card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None
 ) -> Card:
-    """As `staged`, with the stages measured and the card saved."""
-    cut = staged(card, most, variants, folder, say)
-    entries = dict(cut.variants)
+    """As `cut_variants`; also measures the stages and saves the card."""
+    cut_card = cut_variants(card, most, variants, folder, say)
+    entries = dict(cut_card.variants)
     for key in variants:
         if entries[key].stages:
             say(f"measuring the stages of {card.name} {key}")
-            entries[key] = msgspec.structs.replace(entries[key], stages=_measured(cut, key, folder))
-    changed = msgspec.structs.replace(cut, variants=entries)
+            entries[key] = msgspec.structs.replace(entries[key], stages=_measured_stages(cut_card, key, folder))
+    changed = msgspec.structs.replace(cut_card, variants=entries)
     store.save_card(changed, folder)
     return changed
 
 
-def staged(
+def cut_variants(
     card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None
 ) -> Card:
-    """The card with `variants` cut into `most` stages, or fewer if some were too short, or none; their files are kept.
+    """The card with `variants` cut into at most `most` stages that are not too short; their files are stored.
 
-    Memory and times of a stage are the whole's until they are measured. No variant is cut unless its stages, one
-    feeding the next, give what the whole gives.
+    Memory and times of a stage are the whole's until they are measured. The chain of stages is first verified against
+    the whole.
     Raises: BadInput for a variant that cannot be cut, or whose output does not depend on its input.
     """
     entries = dict(card.variants)
@@ -71,58 +71,59 @@ def staged(
         say(f"cutting {card.name} {key}")
         graph = Graph(single(onnx.load(store.artefact(card, key, folder))))
         entries[key] = msgspec.structs.replace(entries[key], stages=[])
-        if cuts(graph) and (points := balanced(graph, most, head_costs(graph), SHORTEST)):
+        if cuts(graph) and (points := balanced(graph, most, prefix_costs(graph), MIN_STAGE_SHARE)):
             stages = split(graph, points)
-            _prove(f"{card.name} {key}", graph, stages)
-            kept = [_kept(model, entries[key], folder) for model in stages]
-            entries[key] = msgspec.structs.replace(entries[key], stages=kept)
+            _check_stages(f"{card.name} {key}", graph, stages)
+            stored = [_stored(model, entries[key], folder) for model in stages]
+            entries[key] = msgspec.structs.replace(entries[key], stages=stored)
     return msgspec.structs.replace(card, variants=entries)
 
 
-def head_costs(graph: Graph) -> list[float]:
-    """Milliseconds that the nodes before each cut take together, and the whole last: what `balanced` wants.
+def prefix_costs(graph: Graph) -> list[float]:
+    """Milliseconds that the nodes before each cut take together, then all nodes: the `cost` of `balanced`.
 
-    Measured on up to `HEADS` of the graph's heads as the runtime fuses them, in turn, the shortest of `ROUNDS` runs
-    each; between them by multiply-accumulates, and a little by nodes.
+    Measured on up to `PREFIXES` prefixes of the graph, with operator fusion, in turn: the minimum of `ROUNDS` runs.
+    Interpolated between them by multiply-accumulates and, with little weight, by the number of nodes.
     """
     found = cuts(graph)
     ends = np.array([*(cut.position for cut in found), len(graph.nodes)])
-    chosen = np.unique(np.linspace(0, len(ends) - 1, min(HEADS, len(ends))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(ends) - 1, min(PREFIXES, len(ends))).round().astype(int))
     runners = [Runner(stage(graph, 0, int(ends[i]))) for i in chosen]
-    feed, watch = next(samples(graph.model, 1)), Stopwatch()
+    feed, watch = next(random_inputs(graph.model, 1)), Stopwatch()
     feeds = [{value.name: feed[value.name] for value in runner.inputs} for runner in runners]
-    took_ms = [[watch.time_ms(lambda r=runner, f=given: r.run(f)) for runner, given in zip(runners, feeds, strict=True)]
+    took_ms = [[watch.time_ms(lambda r=runner, f=feed: r.run(f)) for runner, feed in zip(runners, feeds, strict=True)]
                for _ in range(ROUNDS)]
     work = np.array([*(cut.macs_before for cut in found), sum(graph.macs)]) / max(sum(graph.macs), 1)
-    done = work + OTHER * ends / len(graph.nodes)
+    done = work + NODE_SHARE * ends / len(graph.nodes)
     return np.interp(done, done[chosen], np.maximum.accumulate(np.min(took_ms, axis=0))).tolist()
 
 
-def _prove(what: str, graph: Graph, stages: Sequence[ModelProto]) -> None:
-    """Raises: BadInput where nothing can be shown, RuntimeError where the stages are not the whole: a bug of ours."""
+def _check_stages(what: str, graph: Graph, stages: Sequence[ModelProto]) -> None:
+    """Raises: BadInput if the stages cannot be verified; RuntimeError if they are wrong, which is a bug of ours."""
     for model in stages:
         onnx.checker.check_model(model)
-    whole = Whole(graph, list(samples(graph.model, INPUTS)))
+    whole = Whole(graph, list(random_inputs(graph.model, CHECK_INPUTS)))
     if whole.unusable:
-        raise BadInput(what, f"its stages cannot be verified: {whole.unusable}", "a model whose output shows its input")
+        raise BadInput(what, f"its stages cannot be verified: {whole.unusable}",
+                       "a model whose output depends on its input")
     found, cause = whole.check(stages)
     if cause not in ("", FUSED):
         raise RuntimeError(f"{what}: {cause}: {found}")
 
 
-def _kept(model: ModelProto, whole: Variant, folder: Path | None) -> Stage:
+def _stored(model: ModelProto, whole: Variant, folder: Path | None) -> Stage:
     sha256, size_bytes = store.put(model.SerializeToString(deterministic=True), folder)
     return Stage(sha256=sha256, bytes=size_bytes, inputs=_specs(model.graph.input), outputs=_specs(model.graph.output),
                  macs=sum(Graph(model).macs), memory_bytes=whole.memory_bytes, run_time=whole.run_time)
 
 
-def _measured(card: Card, key: str, folder: Path | None) -> list[Stage]:
-    """The stages with memory as measured, and times as on the host that made the card: by the ratio to the whole."""
+def _measured_stages(card: Card, key: str, folder: Path | None) -> list[Stage]:
+    """The stages with measured memory, and times scaled to the host that made the card by the ratio of the whole."""
     variant = card.variants[key]
     files = {k: store.stage(card, key, k, folder) for k in range(len(variant.stages))}
     times = run_times(files | {WHOLE: store.artefact(card, key, folder)})
-    pace = times[WHOLE].p50_ms / variant.run_time.p50_ms
-    return [msgspec.structs.replace(stage, memory_bytes=memory_bytes(files[k]), run_time=slowed(times[k], pace))
+    ratio = times[WHOLE].p50_ms / variant.run_time.p50_ms
+    return [msgspec.structs.replace(stage, memory_bytes=memory_bytes(files[k]), run_time=slowed(times[k], ratio))
             for k, stage in enumerate(variant.stages)]
 
 

@@ -1,6 +1,6 @@
-"""What every world offers.
+"""The interface of a world.
 
-A world is stepped from outside: it reads no clock and starts no thread.
+Its caller steps it: a world reads no clock and starts no thread.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
 
 
 class World(ABC):
-    """Robots in a place with a mission, advanced in steps of `dt_s` of simulated time.
+    """Robots with a mission in an environment, advanced in steps of `dt_s` of simulated time.
 
-    Methods that take a robot's name raise ValueError for an unknown one.
+    Every method that takes a robot's name raises ValueError for an unknown name.
     """
 
     dt_s: float = STEP_S
     names: list[str]
-    renderer: str                    # what draws frames, for the manifest
+    renderer: str                    # name of the renderer of the frames, for the manifest
 
     @property
     @abstractmethod
@@ -38,34 +38,34 @@ class World(ABC):
 
     @abstractmethod
     def observe(self, robot: str, *, frame: bool) -> Observation:
-        """What the robot senses now, with a camera frame when asked for and the world can render.
+        """The robot's sensor readings now, with a camera frame if `frame` is set and the world can render.
 
-        `age_s` is the latency of the slowest sensor that it holds: what a clock adds is not the world's to know.
+        `age_s` is the latency of the slowest sensor in the observation; the caller adds the delays of the real clock.
         """
 
     @abstractmethod
-    def seen(self, robot: str) -> list[TrueBox]:
-        """The true boxes in the robot's camera now, found without rendering: for virtual time."""
+    def true_boxes(self, robot: str) -> list[TrueBox]:
+        """The ground-truth boxes in the robot's camera image now, found without rendering; for virtual time."""
 
     @abstractmethod
     def sensors(self, robot: str) -> SensorSuite:
-        """What the robot senses with."""
+        """The robot's sensors."""
 
     @abstractmethod
     def judge(self, robot: str, report: Report) -> str:
-        """The verdict on a robot's report, a word of the scenario."""
+        """The verdict on a robot's report; the scenario defines the possible words."""
 
     @abstractmethod
     def remove(self, robot: str) -> None:
-        """The robot's agent is gone: it stands still, as an obstacle."""
+        """Stop a robot whose agent is gone; it stays in the world as an obstacle."""
 
     @abstractmethod
     def restore(self, robot: str) -> None:
-        """The robot's agent was started anew: it acts again, from where it stands."""
+        """Let a robot act again after a restart of its agent, from where it stands."""
 
     @abstractmethod
     def mission(self) -> Mission:
-        """How far the mission has come."""
+        """The progress of the mission."""
 
     @abstractmethod
     def scene(self) -> Scene:
@@ -73,7 +73,7 @@ class World(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free what the world holds outside Python; a second call does nothing."""
+        """Free the resources outside Python; a second call does nothing."""
 
     def __enter__(self) -> World:
         return self

@@ -1,6 +1,6 @@
-"""How long a file takes to load, and what it holds: measured in a process of its own.
+"""Measures the load time and the memory of a file, in a separate process.
 
-    python -m models.build.measure.loading FILE PROVIDER ...
+    python -m models.build.measure.load_cost FILE PROVIDER ...
 """
 
 from __future__ import annotations
@@ -17,62 +17,62 @@ import msgspec
 import numpy as np
 import psutil
 
-from models.build.measure.timing import Stopwatch, drawn
+from models.build.measure.timing import Stopwatch, timing_inputs
 from models.store import ModelError
 from swarm.core.settings.cards import Provider
 from swarm.core.settings.errors import BadInput
 
 RUNS = 3
-REFUSED = 2
-"""Exit code of the process where the file cannot be loaded and run, with the reason on stderr."""
+EXIT_REFUSED = 2
+"""Exit code of the process if the file cannot be loaded and run; the reason is on stderr."""
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """One file in an otherwise empty process."""
+class LoadCost(msgspec.Struct, frozen=True, kw_only=True):
+    """Load time and memory of one file in an otherwise empty process."""
 
     cold_ms: float                   # with an empty cache: read, optimised, warmed up
     warm_ms: float                   # with the optimised graph in the cache
-    memory_bytes: int                # resident growth after some runs
-    peak_bytes: int                  # the most of it, loading included
+    memory_bytes: int                # growth of the resident memory after some runs
+    peak_bytes: int                  # peak of that growth, including the load
 
 
-def load(path: Path, on: Sequence[Provider] = ("cpu",)) -> Load:
-    """Start a process that measures. Raises: ModelError for what cannot be loaded and run; CalledProcessError."""
-    command = [sys.executable, "-m", "models.build.measure.loading", str(path), *on]
+def measure_load(path: Path, on: Sequence[Provider] = ("cpu",)) -> LoadCost:
+    """Measure in a new process. Raises: ModelError if the file cannot be loaded and run; CalledProcessError."""
+    command = [sys.executable, "-m", "models.build.measure.load_cost", str(path), *on]
     with tempfile.TemporaryDirectory(prefix="swarm-cache-") as empty:
         done = subprocess.run(command, capture_output=True, env=os.environ | {"SWARM_CACHE": empty})
-    if done.returncode == REFUSED:
+    if done.returncode == EXIT_REFUSED:
         raise ModelError(str(path), done.stderr.decode())
     done.check_returncode()
-    return msgspec.json.decode(done.stdout, type=Load)
+    return msgspec.json.decode(done.stdout, type=LoadCost)
 
 
 def memory_bytes(path: Path) -> int:
-    """Resident growth of one session after its first runs."""
-    return load(path).memory_bytes
+    """Growth of the resident memory by one session after its first runs."""
+    return measure_load(path).memory_bytes
 
 
-def _measure(path: Path, on: Sequence[Provider]) -> Load:
+def _measure(path: Path, on: Sequence[Provider]) -> LoadCost:
     from models.session import Session
 
-    watch, held = Stopwatch(), []
+    watch, sessions = Stopwatch(), []
     before_bytes = psutil.Process().memory_info().rss
-    cold_ms = watch.time_ms(lambda: held.append(Session(path, on=on)))
-    inputs = drawn(held[0].inputs, np.random.default_rng(7))
+    cold_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on)))
+    inputs = timing_inputs(sessions[0].inputs, np.random.default_rng(7))
     for _ in range(RUNS):
-        held[0].run(inputs)
+        sessions[0].run(inputs)
     grown_bytes, peak_bytes = psutil.Process().memory_info().rss - before_bytes, _peak_bytes() - before_bytes
-    held.clear()
+    sessions.clear()
     gc.collect()
-    warm_ms = watch.time_ms(lambda: held.append(Session(path, on=on)))
-    if not held[0].cached and "tensorrt" not in on:
+    warm_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on)))
+    if not sessions[0].cached and "tensorrt" not in on:
         raise RuntimeError(f"{path}: the second load did not come from the cache")
-    return Load(cold_ms=round(cold_ms, 2), warm_ms=round(warm_ms, 2), memory_bytes=max(grown_bytes, 0),
+    return LoadCost(cold_ms=round(cold_ms, 2), warm_ms=round(warm_ms, 2), memory_bytes=max(grown_bytes, 0),
                 peak_bytes=max(peak_bytes, 0))
 
 
 def _peak_bytes() -> int:
-    """The most that was ever resident, as the operating system keeps it (VmHWM, kB)."""
+    """The peak of this process's resident memory, from the operating system (VmHWM, kB)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
@@ -82,7 +82,7 @@ def main(path: Path, on: Sequence[Provider]) -> int:
         measured = _measure(path, on)
     except BadInput as error:
         print(f"{error.what}; {error.want}" if error.want else error.what, end="", file=sys.stderr)
-        return REFUSED
+        return EXIT_REFUSED
     sys.stdout.buffer.write(msgspec.json.encode(measured))
     return 0
 

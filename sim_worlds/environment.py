@@ -1,4 +1,4 @@
-"""What stands still in a world: walls, things, and where robots may stand."""
+"""The static part of a world: walls, things and spawn poses."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.occupancy import Grid
-from sim_worlds.physics.solids import Colour, Piece, Solid
+from sim_worlds.physics.solids import Colour, Solid, Thing
 from swarm.core.protocol.world import Pose
 
-ROBOT_RADIUS_M = 0.30                # every robot fits into this, with a margin
+ROBOT_RADIUS_M = 0.30                # larger than every robot, with a margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A square floor of `size_m` a side, centred on the origin, and everything that stands on it, in the world frame.
+class Environment:
+    """A square floor with sides of `size_m`, centred on the origin, and everything on it, in the world frame.
 
-    spawns: where robots start, at least one pose for each robot of the fleet, in the fleet's order.
+    spawns: start poses in the order of the fleet, at least one for each robot.
     """
 
     size_m: float
     walls: tuple[Solid, ...]
-    clutter: tuple[Piece, ...] = ()
-    targets: tuple[Piece, ...] = ()              # labels: TARGET_CLASSES
+    clutter: tuple[Thing, ...] = ()
+    targets: tuple[Thing, ...] = ()              # labels: TARGET_CLASSES
     spawns: tuple[Pose, ...] = ()
     floor_colour: Colour = (0.4, 0.4, 0.4)
     ceiling_colour: Colour = (0.9, 0.9, 0.9)
     light: tuple[float, float, float] = (1.0, 0.5, 2.0)      # direction to the lamp
 
     def solids(self, targets: bool = True) -> Iterator[Solid]:
-        """All solids that a robot could meet: walls, clutter, then targets."""
+        """All solids that can block a robot: walls, clutter, then targets."""
         yield from self.walls
         for thing in self.clutter + (self.targets if targets else ()):
             yield from thing.parts
 
     def occupancy(self, resolution_m: float = 0.1, inflate_m: float = 0.0) -> NDArray[np.bool_]:
-        """bool [n, n], n = size / resolution, index [iy, ix]: cells within `inflate_m` of anything solid."""
+        """bool [n, n], n = size / resolution, index [iy, ix]: cells within `inflate_m` of a solid."""
         return Grid(size_m=self.size_m, resolution_m=resolution_m).rasterise(self.solids(), inflate_m)
 
     def check_spawn(self, x_m: float, y_m: float, radius_m: float = ROBOT_RADIUS_M) -> None:
-        """Raises ValueError with the reason when a robot of this radius cannot stand at (x, y)."""
+        """Raise ValueError with the reason if a robot of this radius cannot stand at (x, y)."""
         where = f"a robot cannot start at ({x_m:g}, {y_m:g})"
         if not (math.isfinite(x_m) and math.isfinite(y_m)) or max(abs(x_m), abs(y_m)) > self.size_m / 2 - radius_m:
-            raise ValueError(f"{where}: that is outside the building, which spans +-{self.size_m / 2:g} m")
+            raise ValueError(f"{where}: this is outside the building, which spans +-{self.size_m / 2:g} m")
         things_here = [("a wall", (w,)) for w in self.walls]
         things_here += [(f"clutter ({c.label})", c.parts) for c in self.clutter]
         things_here += [(f"a target ({t.label})", t.parts) for t in self.targets]
-        for what, parts in things_here:
+        for name, parts in things_here:
             gap = min(float(p.distance_m(x_m, y_m)) for p in parts)
             if gap < radius_m:
-                raise ValueError(f"{where}: {what} is {gap:.2f} m away and the robot's radius is {radius_m:.2f} m")
+                raise ValueError(f"{where}: {name} is {gap:.2f} m away and the robot's radius is {radius_m:.2f} m")
 
 
 def spawns_around(walls: Sequence[Solid], size_m: float, x_m: float, y_m: float, robots: int) -> list[Pose] | None:
-    """The free places, 0.9 m apart, that are nearest on foot to (x, y); headings point away from their centre.
+    """Free poses, 0.9 m apart, with the shortest driving distances to (x, y); headings point away from their centre.
 
-    None when there are fewer places than robots.
+    None if there are fewer free poses than robots.
     """
     grid = Grid(size_m=size_m, resolution_m=0.1)
     free = ~grid.rasterise(walls, ROBOT_RADIUS_M + 0.2)

@@ -1,4 +1,4 @@
-"""Labelled frames for training: one building per seed, seen as robots on a mission would see it."""
+"""Renders labelled frames: one building per seed, seen as by robots on a mission."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
-AIMED_SHARE = 0.62                   # frames that are aimed at a target; chance views add a few more
-AIMED_M = (0.6, 6.0)                 # distance to it
-COMPANY_M = (0.7, 3.5)               # distance of a robot that is put into view
-COMPANY_SHARE = 0.45
+AIMED_SHARE = 0.62                   # frames that are aimed at a target; some others show one by chance
+AIMED_M = (0.6, 6.0)                 # distance to that target
+OTHERS_M = (0.7, 3.5)                # distance of a robot that is placed in view
+OTHERS_SHARE = 0.45                  # frames with one or two robots placed in view
 RESOLUTION_M = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledFrame:
-    """One frame and its truth."""
+    """One frame and its ground truth."""
 
     image: NDArray[np.uint8]         # [72, 96, 3], RGB
-    boxes: list[TrueBox]             # all with a visible pixel; `counts` tells which to score
+    boxes: list[TrueBox]             # all with a visible pixel; scoring uses those that count
     mask: NDArray[np.uint8]          # [72, 96], values index SEGMENT_CLASSES
     pose: Pose                       # of the robot that took it
 
 
-def frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
-    """`count` frames from the building of a seed, the same for the same arguments; other seeds, other buildings.
+def render_frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
+    """`count` frames from the building of a seed; the same arguments give the same frames.
 
-    Robots stand in free space, other robots about them; 60 to 70 % of the frames show a target 0.6 to 6 m away.
-    Raises ValueError when `robots` is below 1.
+    Robots stand in free space, with other robots around; 60 to 70 % of the frames show a target 0.6 to 6 m away.
+    Raises ValueError if `robots` is below 1.
     """
     if robots < 1:
         raise ValueError(f"frames need at least 1 robot, not {robots}")
@@ -54,7 +54,7 @@ def frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
             me = number % robots
             pose = places.viewpoint(rng)
             bullet.teleport(me, pose)
-            for other, where in zip([i for i in range(robots) if i != me], places.company(rng, pose, robots - 1),
+            for other, where in zip([i for i in range(robots) if i != me], places.other_poses(rng, pose, robots - 1),
                                     strict=True):
                 bullet.teleport(other, where)
             image, ids = bullet.camera(pose)
@@ -63,13 +63,13 @@ def frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFrame]:
 
 
 class _Places:
-    """Where robots of the mission could stand, and where they would look."""
+    """Samples poses of robots in a building."""
 
     def __init__(self, building: Building) -> None:
         self._targets = building.targets
         self._grid = Grid(size_m=building.size_m, resolution_m=RESOLUTION_M)
         self._blocked = self._grid.rasterise(building.solids(targets=False))
-        # a robot may stand closer to a target than its own radius plus a margin allows to others
+        # a smaller margin than ROBOT_RADIUS_M, so that robots can stand close to targets
         free = ~self._grid.rasterise(building.solids(), ROVER.radius_m + 0.05)
         centres = self._grid.centres_m()
         iy, ix = np.nonzero(free[::2, ::2])
@@ -77,7 +77,7 @@ class _Places:
         self._free = np.stack([centres[ix], centres[iy]], axis=1)
 
     def viewpoint(self, rng: np.random.Generator) -> Pose:
-        """A pose to take a frame from: aimed at a target, more or less, or anywhere."""
+        """A pose of the camera robot: aimed roughly at a target, or anywhere."""
         if rng.random() < AIMED_SHARE:
             for _ in range(30):
                 target = self._targets[int(rng.integers(len(self._targets)))]
@@ -94,15 +94,15 @@ class _Places:
         x, y = self._free[int(rng.integers(len(self._free)))]
         return Pose(float(x), float(y), float(rng.uniform(-math.pi, math.pi)))
 
-    def company(self, rng: np.random.Generator, pose: Pose, count: int) -> list[Pose]:
-        """Poses of the other robots: now and then one or two in view, the rest anywhere, none in each other."""
+    def other_poses(self, rng: np.random.Generator, pose: Pose, count: int) -> list[Pose]:
+        """Poses of the other robots, without overlaps: sometimes one or two in view, the others anywhere."""
         taken = [(pose.x_m, pose.y_m)]
         poses = []
-        in_view = int(rng.integers(1, 3)) if rng.random() < COMPANY_SHARE else 0
+        in_view = int(rng.integers(1, 3)) if rng.random() < OTHERS_SHARE else 0
         while len(poses) < count:
             if len(poses) < in_view:
                 angle = pose.heading_rad + float(rng.uniform(-0.6, 0.6))
-                reach = float(rng.uniform(*COMPANY_M))
+                reach = float(rng.uniform(*OTHERS_M))
                 x, y = pose.x_m + reach * math.cos(angle), pose.y_m + reach * math.sin(angle)
                 k = int(np.argmin((self._free[:, 0] - x) ** 2 + (self._free[:, 1] - y) ** 2))
             else:

@@ -1,0 +1,100 @@
+"""Search for int8 variants of a float graph: many schemes are tried, and a judge refuses those of too low a score.
+
+Static graphs with 8-bit weights saturate on x86 without VNNI: they could pass here and fail there, so they are tried
+only if nothing else passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+from onnx import ModelProto, TensorProto
+
+from models.build.measure.runner import RunnerError
+from models.build.quantize.gates import Judge
+from models.build.quantize.int8_graphs import Inputs, RangeMethod, Scheme, heads, prepared, quantized, weighted_nodes
+from models.build.quantize.sensitivity import ranked
+
+RANGES: tuple[RangeMethod, ...] = ("minmax", "percentile", "entropy")
+STATIC = [Scheme(ranges=ranges, per_channel=per_channel) for per_channel in (True, False) for ranges in RANGES]
+STATIC_S8 = [Scheme(ranges=ranges, reduce_range=False) for ranges in RANGES]
+DYNAMIC = [Scheme(ranges=None, per_channel=per_channel) for per_channel in (True, False)]
+RANKED_ON = 8
+"""Number of inputs for the ranking of layers."""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One int8 graph and its score; the nodes `float_layers` stayed in float beside the heads."""
+
+    scheme: Scheme
+    score: float
+    model: ModelProto
+    float_layers: list[str] = []
+
+    def __str__(self) -> str:
+        names = ", ".join(self.float_layers)
+        return f"{self.scheme}" + (f", {len(self.float_layers)} layers in float: {names}" if names else "")
+
+
+def quantize(
+    original: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Trial]:
+    """The best static graph as `int8` and the best dynamic graph as `int8_dynamic`; each only if it passes the gate.
+
+    `say` is called with every trial. Raises: ValueError with the reason if the graph cannot be quantized at all.
+    """
+    model = prepared(original)
+    if not weighted_nodes(model):
+        half = any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
+        raise ValueError("has its weights in float16, which are not quantized" if half else
+                         "has no convolution or matrix product with weights: int8 would gain nothing")
+    search = _Search(model, inputs, judge, say)
+    best = {"int8": search.static(), "int8_dynamic": search.best(DYNAMIC)}
+    return {key: trial for key, trial in best.items() if trial is not None and trial.score >= judge.floor}
+
+
+class _Search:
+    def __init__(
+        self, model: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None]
+    ) -> None:
+        self.model, self.inputs, self.judge, self.say = model, inputs, judge, say
+        self.heads = heads(model)
+
+    def static(self) -> Trial | None:
+        """The best of the static schemes; else with the worst layers in float; else with 8-bit weights."""
+        best = self.best(STATIC)
+        if best is None or best.score >= self.judge.floor:
+            return best
+        improved = self._with_float_layers(best)
+        return improved if improved.score >= self.judge.floor else self.best(STATIC_S8, improved)
+
+    def best(self, schemes: Sequence[Scheme], best: Trial | None = None) -> Trial | None:
+        """The trial with the highest score, the first of equals; None if the runtime can run none."""
+        for scheme in schemes:
+            trial = self._try(scheme)
+            if trial is not None and (best is None or trial.score > best.score):
+                best = trial
+        return best
+
+    def _with_float_layers(self, trial: Trial) -> Trial:
+        """Keep the worst 1, 2, 4, ... layers in float, up to half, until the gate passes; else the best trial."""
+        worst = ranked(self.model, trial.model, self.inputs[:RANKED_ON])
+        best, k = trial, 1
+        while k <= len(worst) // 2 and best.score < self.judge.floor:
+            retrial = self._try(trial.scheme, worst[:k])
+            if retrial is not None and retrial.score > best.score:
+                best = retrial
+            k *= 2
+        return best
+
+    def _try(self, scheme: Scheme, float_layers: Sequence[str] = ()) -> Trial | None:
+        try:
+            model = quantized(self.model, scheme, self.inputs, [*self.heads, *float_layers])
+            trial = Trial(scheme=scheme, score=self.judge.score(model), model=model, float_layers=list(float_layers))
+        except RunnerError as error:     # an operator that this runtime lacks in int8
+            self.say(f"{scheme}: {error}")
+            return None
+        passed = "passes" if trial.score >= self.judge.floor else "fails"
+        self.say(f"{trial}: {self.judge.metric} {trial.score:.4f}, {passed} the gate at {self.judge.floor:.4f}")
+        return trial
