@@ -6,6 +6,9 @@ import sys
 from typing import IO, Protocol
 
 import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
 
 PLAIN_EVERY_S = 5.0
 
@@ -77,10 +80,6 @@ class Live:
     """One line that is redrawn, with a bar."""
 
     def __init__(self, stream: IO[str]) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as Bar
-
         self._bar = Bar(BarColumn(bar_width=24), TextColumn("{task.description}"), console=Console(file=stream),
                         transient=True, refresh_per_second=4)
         self._line = self._bar.add_task("", total=1.0)

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.cli.main import main
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.protocol.world import LIDAR, Pose
+from swarm.core.protocol.world import Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
@@ -89,6 +90,7 @@ def test_an_agent_reports_its_requests_to_the_collector_of_its_roster(tmp_path: 
         (rover,) = next(m.body.members for m in net.got["mule"] if isinstance(m.body, msg.Introduction))
         for endpoint in (mule, world, ours):
             endpoint.join([rover])
+        net.until(lambda: world.send("rover_0", msg.Embodied(sensors=SUITE)))
         sequence = iter(range(1, 1 << 30))
 
         def requests_are_there() -> bool:
