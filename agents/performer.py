@@ -137,9 +137,11 @@ class Performer:
     def _perform(self, command: ev.Command) -> None:
         match command:
             case ev.RunStage():
-                self._run([command])
+                self._runner.start(command.model, command.variant, command.leg, [
+                    RunOrder(command.work, command.request, self._run_input(command))])
             case ev.RunBatch(runs=runs):
-                self._run(runs)
+                self._runner.start(runs[0].model, runs[0].variant, runs[0].leg, [
+                    RunOrder(run.work, run.request, self._run_input(run)) for run in runs])
             case ev.Deliver(span=span, outcome=outcome):
                 assert outcome is None or isinstance(outcome, Outcome)
                 self._resume_inputs.pop(span.request, None)
@@ -181,11 +183,6 @@ class Performer:
         event = command.event
         timer = self._host_timers.at(command.at_ns, lambda: self.handle(event))
         self._timers.setdefault(event.request, []).append(timer)
-
-    def _run(self, runs: Sequence[ev.RunStage]) -> None:
-        orders = [RunOrder(run.work, run.request, self._run_input(run)) for run in runs]
-        first = runs[0]
-        self._runner.start(first.model, first.variant, first.leg, orders)
 
     def _run_input(self, run: ev.RunStage) -> Given:
         """The input of a run."""

@@ -1,4 +1,4 @@
-"""Makes docs/run_folder.md from the types of what a run folder holds: `make docs`. A test checks that it is current."""
+"""Makes docs/run_folder.md from the types of the run folder: `make docs`. A test checks that the page is current."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from swarm.telemetry.table import Extra
 
 PAGE = Path(__file__).parent / "run_folder.md"
 HEAD = """\
-<!-- Made by `make docs` from the types in the source: change those, not this file. -->
+<!-- Made by `make docs` from types in the source. Change the types, not this file. -->
 # The run folder
 
-A run leaves one folder behind. Everything in it is JSON, Parquet or HTML, for any tool to read:
+A run writes one folder. Its files are JSON, Parquet or HTML, which many tools can read:
 
 ```
 swarm launch search_rescue --duration 10 --out runs/mine
@@ -42,29 +42,29 @@ print(requests.group_by("stream").aggregate([("latency_ms", "mean"), ("latency_m
 ```
 
 Units are in the names: `_s` seconds, `_ms`, `_us` and `_ns` milliseconds, microseconds and nanoseconds, `_m` metres,
-`_rad` radians, `_hz` hertz, `_w` watts, `_mb` megabytes; a ratio or a share is between 0 and 1. `null` means that there
-is no such figure.
+`_rad` radians, `_hz` hertz, `_w` watts, `_mb` megabytes; a ratio or a share is between 0 and 1. `null` means that the
+figure does not exist.
 """
 REQUESTS = """\
 One row per request. Columns that end in `_ns` are times on the clock of the agent that owns the request: only their
-differences mean something, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
+differences have a meaning, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
 DOCUMENTS: dict[str, Any] = {
     "summary.json": Summary, "manifest.json": Manifest, "processes.json": list[ProcessRecord], "scene.json": Scene}
 HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "paths.jsonl": Poses}
 KINDS = DOCUMENTS | HISTORIES
 ABOUT = {
-    "manifest.json": "what was run, with what and where",
+    "manifest.json": "settings, versions and machine of the run",
     "summary.json": "the figures of the run",
     "requests.parquet": "one row per request, with all its time stamps",
-    "plans.jsonl": "one line per plan; the renewal of its lease writes nothing",
+    "plans.jsonl": "one line per plan; a renewal of its lease is not written",
     "events.jsonl": "one line per event",
     "processes.json": "a list of the processes of the run",
     "scene.json": "the map at the end, square and centred on the origin",
-    "paths.jsonl": "where the robots were, at most five lines per second",
-    "report.html": "the report: one page that needs no other file; `swarm report FOLDER` makes it anew",
-    "files": "the settings file of each process, as it was given",
-    "logs": "what each process printed",
-    "keys": "the keys of the run, while it lasts; they are removed at its end",
+    "paths.jsonl": "poses of the robots, at most five lines per second",
+    "report.html": "the report: one page that needs no other file; `swarm report FOLDER` makes it again",
+    "files": "the settings file of each process",
+    "logs": "the output of each process",
+    "keys": "the keys of the run; they are removed at its end",
     "recordings": "with `--record`, `ROBOT.npz`: frames and outcomes, for `swarm models replay`",
 }
 UNITS = (
@@ -78,17 +78,17 @@ HEADER = ["| key | type | unit | meaning |", "|---|---|---|---|"]
 
 
 class Page:
-    """Sections of tables; a structure within another has a section of its own, once."""
+    """The page: sections with tables. Each nested structure has one section."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._told: set[type] = set()
+        self._described: set[type] = set()
         self._waiting: list[tuple[type, str]] = []
 
     def section(self, name: str, intro: str, *kinds: type, leave_out: Sequence[str] = ()) -> None:
-        """A file: the fields of one or more structures, and below them the structures that these hold."""
+        """A section for a file: the fields of its structures, then the structures nested in them."""
         self.lines += ["", f"## {name}", "", intro, "", *HEADER]
-        self._told.update(kinds)
+        self._described.update(kinds)
         for kind in kinds:
             self._rows(kind, "", leave_out)
         while self._waiting:
@@ -106,7 +106,7 @@ class Page:
                 self.lines.append(f"| `{field.name}` | {self._words(field.type, own)} | {own} | {meaning} |")
 
     def _words(self, kind: Any, unit: str) -> str:
-        """A type in words; a structure is named, and has its section later, with this unit for what has none."""
+        """A type in words. A structure gets a link and a later section; `unit` applies to its fields without a unit."""
         origin, inner = typing.get_origin(kind), typing.get_args(kind)
         if origin is typing.Annotated:
             return self._words(inner[0], unit)
@@ -121,15 +121,15 @@ class Page:
             return f"list of {some[0]}" if len(some) == 1 else f"[{', '.join(some)}]"
         if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
             return NAMES[kind]
-        if kind not in self._told:
-            self._told.add(kind)
+        if kind not in self._described:
+            self._described.add(kind)
             self._waiting.append((kind, unit))
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 
 def comments_of(kind: type) -> dict[str, str]:
-    """What the source says of each field of a structure, in a comment on its line or a text below it."""
-    told: dict[str, str] = {}
+    """The description of each field in the source: a comment on its line, or a text below it."""
+    described: dict[str, str] = {}
     for owner in (one for one in reversed(kind.__mro__) if not one.__module__.startswith(("msgspec", "builtins"))):
         source = textwrap.dedent(inspect.getsource(owner)).splitlines()
         body = typing.cast(ast.ClassDef, ast.parse("\n".join(source)).body[0]).body
@@ -137,14 +137,14 @@ def comments_of(kind: type) -> dict[str, str]:
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                 comment = re.search(r"\s# (.*)$", source[(item.end_lineno or 1) - 1])
                 if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-                    told[item.target.id] = " ".join(str(below.value.value).split())
+                    described[item.target.id] = " ".join(str(below.value.value).split())
                 elif comment:
-                    told[item.target.id] = comment[1]
-    return told
+                    described[item.target.id] = comment[1]
+    return described
 
 
 def unit_of(name: str) -> str:
-    """By the name; empty: it has none, or that of what holds it."""
+    """The unit in a field's name; empty: no unit, or that of the containing structure."""
     return next((unit for pattern, unit in UNITS if re.search(pattern, name)), "")
 
 
@@ -158,10 +158,10 @@ def page() -> str:
         if name == "requests.parquet":
             made.section(name, REQUESTS, Extra, Span, leave_out=("request",))
         elif name in KINDS:
-            kinds = typing.get_args(KINDS[name]) or (KINDS[name],)           # a list's, or its own
+            kinds = typing.get_args(KINDS[name]) or (KINDS[name],)       # the elements of a list, or itself
             made.section(name, f"{ABOUT[name][0].upper()}{ABOUT[name][1:]}.", *kinds)
         if name == "events.jsonl":
-            made.lines += ["", "| `what` | process that tells it, event, and the keys of `detail` |", "|---|---|"]
+            made.lines += ["", "| `what` | reporting process: event (keys of `detail`) |", "|---|---|"]
             made.lines += [f"| `{what}` | {words} |" for what, words in EVENTS.items()]
     return HEAD + "\n".join(made.lines) + "\n"
 

@@ -52,7 +52,7 @@ class Run:
         self.ended: Ended | None = None
         self.mid_stage = False                       # it was preempted within a stage
         self._made: Sequence[Made | None] = ()       # by order; None: that input failed
-        self._wanted = {order.work for order in orders}
+        self._unwanted: list[int] = []               # works whose results are no longer wanted
 
     @property
     def quantiles_s(self) -> Sequence[float]:
@@ -80,8 +80,7 @@ class Run:
 
     def finish(self, made: Sequence[Made | None], now: int) -> None:
         """The run is complete, with these results by order; None: that input does not fit the model."""
-        self._made = made
-        self._end("done", now)
+        self._made, self.ended, self.finished_ns = made, "done", now
 
     def cut_short(self, now: int) -> None:
         """The run was ended within a stage, because it was preempted or is no longer wanted."""
@@ -98,8 +97,9 @@ class Run:
 
     def abort(self, work: int) -> bool:
         """The result of one order is no longer wanted. Returns whether to end the run at once: no result is wanted."""
-        self._wanted.discard(work)
-        return not self._wanted
+        if work not in self._unwanted:
+            self._unwanted.append(work)
+        return len(self._unwanted) == len(self.orders)
 
     def preempt(self, urgency: float, now: int) -> float | None:
         """Preempt the run. Returns the delay in seconds after which to abort its stage; 0: at once; None: never.
@@ -123,6 +123,8 @@ class Run:
 
     def ends(self) -> list[RunEnd]:
         """How each order ended. Preempted orders that are no longer wanted count as aborted."""
+        if len(self.orders) == 1:                    # nearly always
+            return [self._end_of(0, self.orders[0])]
         return [self._end_of(k, order) for k, order in enumerate(self.orders)]
 
     def _end_of(self, k: int, order: RunOrder) -> RunEnd:
@@ -131,7 +133,7 @@ class Run:
         ended: Ended = self.ended
         if ended == "done" and made is None:
             ended = "failed"
-        elif ended == "preempted" and order.work not in self._wanted:
+        elif ended == "preempted" and order.work in self._unwanted:
             ended = "aborted"
         return RunEnd(
             work=order.work, request=order.request, ended=ended, started_ns=self.started_ns,
@@ -151,11 +153,11 @@ class Emulation:
         """emulated: run times are drawn from the board's profile, with this seed; else they are the actual times."""
         self._emulated, self._seed = emulated, seed
         self.factor = 1.0
+        self.applies = emulated                      # whether runs may last longer than their actual time
 
-    @property
-    def applies(self) -> bool:
-        """Whether runs may last longer than their actual time."""
-        return self._emulated or self.factor > 1.0
+    def slow_down(self, factor: float) -> None:
+        """From now on runs last this many times as long."""
+        self.factor, self.applies = factor, self._emulated or factor > 1.0
 
     def lasts_ns(self, run: Run, took_ns: int) -> int:
         """How long the stage or whole run lasts, ns. took_ns: its actual time. Sets `run.overrun`."""

@@ -29,12 +29,9 @@ Call = Callable[[], None]
 class _ThreadRun(Run):
     """A run, with the handles by which another thread can end it."""
 
-    def __init__(
-        self, orders: Sequence[RunOrder], leg: Leg, loaded: Loaded, handle: RunHandle, stop: threading.Event | None
-    ) -> None:
-        super().__init__(orders, leg, loaded.times)
-        self.loaded, self.handle = loaded, handle
-        self.stop = stop                             # ends the wait after a run that is emulated or slowed down
+    loaded: Loaded
+    handle: RunHandle
+    stop: threading.Event | None                     # ends the wait after a run that is emulated or slowed down
 
     def end_now(self) -> None:
         self.handle.abort()
@@ -71,9 +68,11 @@ class ThreadRunner:
         self._on_ended, self._on_loaded = ended, loaded
 
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
-        handle = self._handles.pop() if self._handles else RunHandle()
-        stop = threading.Event() if self._emulation.applies else None
-        run = _ThreadRun(orders, leg, self._sessions.get(model, variant), handle, stop)
+        loaded = self._sessions.get(model, variant)
+        run = _ThreadRun(orders, leg, loaded.times)
+        run.loaded = loaded
+        run.handle = self._handles.pop() if self._handles else RunHandle()
+        run.stop = threading.Event() if self._emulation.applies else None
         for order in orders:
             self._current[order.work] = run
         self._waiting.put(run)
@@ -108,7 +107,7 @@ class ThreadRunner:
         )
 
     def slow_down(self, factor: float) -> None:
-        self._emulation.factor = factor
+        self._emulation.slow_down(factor)
 
     def statistics(self) -> RunnerStatistics:
         return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(self._busy_ns))
@@ -168,7 +167,8 @@ class ThreadRunner:
             made = run.loaded.run_batch([order.given for order in run.orders], run.handle)
         else:
             made = [run.loaded.run(run.given, run.handle)]
-        self._wait_for_end(run)
+        if run.stop is not None:
+            self._wait_for_end(run, run.stop)
         run.finish(made, self._clock.now_ns())
 
     def _run_stages(self, run: _ThreadRun) -> None:
@@ -179,17 +179,16 @@ class ThreadRunner:
         more = True
         while more:
             made = run.loaded.run_stage(run.given, run.stage, run.handle)
-            self._wait_for_end(run)
+            if run.stop is not None:
+                self._wait_for_end(run, run.stop)
             more = run.stage_over(made, self._clock.now_ns())
 
-    def _wait_for_end(self, run: _ThreadRun) -> None:
+    def _wait_for_end(self, run: _ThreadRun, stop: threading.Event) -> None:
         """Wait after a stage until it has lasted as long as the emulation says. Raises: Aborted."""
-        if run.stop is None:
-            return
         assert run.began_ns is not None
         took_ns = self._clock.now_ns() - run.began_ns
         rest_ns = self._emulation.lasts_ns(run, took_ns) - took_ns
-        if rest_ns and run.stop.wait(seconds(rest_ns)):
+        if rest_ns and stop.wait(seconds(rest_ns)):
             raise Aborted
 
 

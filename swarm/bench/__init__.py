@@ -1,9 +1,9 @@
-"""Benches: one module each, or a folder with a `bench.py`; the folder is the registry, and `support` is no bench.
+"""Benches: one module each, or a folder with a `bench.py`. This folder is the registry; `support` is not a bench.
 
-The first line of a bench's docstring says what it measures. A bench defines `run(given, tell) -> figures`, which
-measures (`given`: its options; `tell` hears of the progress), and `told(figures) -> str`, the figures for people.
-Figures are a dict or a struct: one JSON object. It may define `arguments(parser)`, its options, and `NEEDS`, modules
-that are in no base installation: what imports these, it imports when it runs.
+The first line of a bench's docstring states what it measures. A bench defines `run(given, progress) -> figures`, which
+measures (`given`: its options; `progress(text)` shows the progress), and `as_text(figures) -> str`, a table for people.
+Figures are a dict or a struct: one JSON object. A bench may define `arguments(parser)`, its options, and `NEEDS`:
+modules that the base installation lacks. It imports these when it runs.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ SUPPORT = "support"
 
 
 class Bench(Protocol):
-    """What every bench's module has."""
+    """The interface of a bench's module."""
 
-    def run(self, given: argparse.Namespace, tell: Callable[[str], None]) -> Any:
+    def run(self, given: argparse.Namespace, progress: Callable[[str], None]) -> Any:
         """Measure. Returns the figures."""
         ...
 
-    def told(self, figures: Any) -> str:
+    def as_text(self, figures: Any) -> str:
         """The figures as text."""
         ...
 
@@ -42,7 +42,7 @@ def available() -> list[str]:
 
 
 def load(name: str) -> Bench:
-    """The bench of a name that is available."""
+    """The module of an available bench."""
     module = importlib.import_module(f"{__name__}.{name}")
     if hasattr(module, "__path__"):
         module = importlib.import_module(f"{module.__name__}.bench")
@@ -50,10 +50,10 @@ def load(name: str) -> Bench:
 
 
 def about(name: str) -> str:
-    """The first line of its docstring; the bench is not imported for that: it may need what is not installed."""
+    """The first line of a bench's docstring. The bench is not imported: its modules may not be installed."""
     spec = importlib.util.find_spec(f"{__name__}.{name}")
     if spec is not None and spec.submodule_search_locations:
         spec = importlib.util.find_spec(f"{__name__}.{name}.bench")
     if spec is None or spec.origin is None:
-        raise ImportError(f"{__name__}.{name} is not there")
+        raise ImportError(f"there is no {__name__}.{name}")
     return (ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or "").partition("\n")[0]

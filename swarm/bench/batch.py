@@ -1,8 +1,8 @@
-"""The time of several inputs at once beside one by one, and the gain of an overloaded agent.
+"""The time of a batch beside single runs, and the gain of batching on an overloaded agent.
 
-Each shipped model, 2, 4 and 8 inputs at once, in turn with as many runs of one. Then one agent's own parts, one
-executor and the detector: eight streams fall due together, half as much again as runs of one can do, in blocks that
-take turns: as its profile has it, and with a profile that knows of no runs of several.
+First, each shipped model: a batch of 2, 4 or 8 inputs, alternating with as many single runs. Then one agent's own parts
+with one executor and the detector: eight streams are due together, with 1.5 times the load that single runs can serve.
+Blocks take turns: with the model's profile, and with a profile without batches.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ BLOCKS = 6
 BLOCK_S = 5.0
 STREAMS = 8
 OVERLOAD = 1.5
-DEADLINE_RUNS = 20                   # deadlines, in runs of one
-WAYS = ("batched", "one_by_one")
+DEADLINE_RUNS = 20                   # deadline, in durations of a single run
+MODES = ("batched", "one_by_one")
 OVERLOADED = "overloaded"
 
 Figures = dict[str, float | int | str | None]
 
 
 def at_once(name: str, variant: str, rounds: int) -> Figures:
-    """Median of one run, milliseconds, and the ratio of n at once to n runs of one, with the quartiles over rounds."""
+    """Median of a single run in ms, and the ratio of a batch of n to n single runs with its quartiles over rounds."""
     card = load_card(name, ARTEFACTS)
     session, (image,) = Session(artefact(card, variant, ARTEFACTS)), card.inputs
     pixels = np.random.default_rng(7).integers(0, 256, (max(SIZES), *image.shape[1:])).astype(np.uint8)
@@ -55,15 +55,15 @@ def at_once(name: str, variant: str, rounds: int) -> Figures:
             together_ms = watch.time_ms(lambda n=inputs: session.run({image.name: pixels[:n]}))
             one_ms += each_ms
             ratios[inputs].append(together_ms / sum(each_ms))
-    told: Figures = {"one_ms": round(float(np.median(one_ms)), 3)}
+    figures: Figures = {"one_ms": round(float(np.median(one_ms)), 3)}
     for inputs, found in ratios.items():
         low, middle, high = (round(float(np.quantile(found, q)), 3) for q in (0.25, 0.5, 0.75))
-        told |= {f"ratio{inputs}": middle, f"ratio{inputs}_low": low, f"ratio{inputs}_high": high}
-    return told
+        figures |= {f"ratio{inputs}": middle, f"ratio{inputs}_low": low, f"ratio{inputs}_high": high}
+    return figures
 
 
 class _Block:
-    """Some seconds of one way."""
+    """Some seconds in one mode."""
 
     def __init__(self, sessions: Sessions, profile: Profile, block_s: float) -> None:
         self.completed, self.latency_ms = 0, list[float]()
@@ -102,39 +102,39 @@ class _Block:
             self.latency_ms.append(span.latency_s * 1e3)
 
 
-def overloaded(blocks: int, block_s: float, tell: Callable[[str], None]) -> Figures:
-    """Requests of the detector completed in time, per second, both ways, and their ratio block by block."""
+def overloaded(blocks: int, block_s: float, progress: Callable[[str], None]) -> Figures:
+    """The detector's requests completed on time per second, in both modes, and their ratio block by block."""
     offer = read_offer(["detector"], HOST, ARTEFACTS)
     sessions = Sessions(offer, HOST, ARTEFACTS)
     known = min(offer.profiles["detector"], key=lambda profile: profile.p50_s)
     profiles = {"batched": known, "one_by_one": msgspec.structs.replace(known, batch_s=[])}
-    done: dict[str, list[_Block]] = {way: [] for way in WAYS}
+    done: dict[str, list[_Block]] = {mode: [] for mode in MODES}
     for k in range(blocks):
-        tell(f"overloaded, block {k + 1} of {blocks}: {' and '.join(WAYS)}, {block_s:g} s each")
-        for way in (WAYS, WAYS[::-1])[k % 2]:
-            done[way].append(_Block(sessions, profiles[way], block_s))
-            done[way][-1].run()
-    rates = {way: [block.completed / block.took_s for block in some] for way, some in done.items()}
+        progress(f"overloaded, block {k + 1} of {blocks}: {' and '.join(MODES)}, {block_s:g} s each")
+        for mode in (MODES, MODES[::-1])[k % 2]:
+            done[mode].append(_Block(sessions, profiles[mode], block_s))
+            done[mode][-1].run()
+    rates = {mode: [block.completed / block.took_s for block in some] for mode, some in done.items()}
     batches = [block.scheduler.statistics() for block in done["batched"]]
-    told: Figures = {"variant": known.variant, "most_at_once": len(known.batch_s)}
-    for way, some in done.items():
+    figures: Figures = {"variant": known.variant, "most_at_once": len(known.batch_s)}
+    for mode, some in done.items():
         latency_ms = [ms for block in some for ms in block.latency_ms]
-        told |= {
-            f"{way}_per_s": round(float(np.median(rates[way])), 1),
-            f"{way}_on_time": round(sum(b.completed for b in some) / sum(b.submitted for b in some), 3),
-            f"{way}_p95_ms": quantile(latency_ms, 0.95) if latency_ms else None,
+        figures |= {
+            f"{mode}_per_s": round(float(np.median(rates[mode])), 1),
+            f"{mode}_on_time": round(sum(b.completed for b in some) / sum(b.submitted for b in some), 3),
+            f"{mode}_p95_ms": quantile(latency_ms, 0.95) if latency_ms else None,
         }
-    return told | {
+    return figures | {
         **gain(rates["batched"], rates["one_by_one"]),
         "batches": sum(s.batches for s in batches), "batched": sum(s.batched for s in batches),
     }
 
 
 def gain(batched: Sequence[float], one_by_one: Sequence[float]) -> Figures:
-    """Median, least and largest ratio of the two rates, block by block; null where it is infinite or of nothing.
+    """Median, minimum and maximum of the ratio of both rates, block by block; null if infinite or without a block.
 
-    A block in which one by one nothing was done in time counts as infinitely better; one in which nothing was done
-    either way is left out.
+    If single runs completed nothing, the block's ratio is infinite. If both modes completed nothing, the block is left
+    out.
     """
     ratios = [with_ / without if without else math.inf
               for with_, without in zip(batched, one_by_one, strict=True) if with_ or without]
@@ -143,29 +143,29 @@ def gain(batched: Sequence[float], one_by_one: Sequence[float]) -> Figures:
             for name, value in zip(("gain", "gain_low", "gain_high"), found, strict=True)}
 
 
-def measure(tell: Callable[[str], None] = lambda _: None) -> dict[str, Figures]:
-    """`MODEL_VARIANT`: see `at_once`; `overloaded`: see there."""
-    told = {}
+def measure(progress: Callable[[str], None] = lambda _: None) -> dict[str, Figures]:
+    """Key `MODEL_VARIANT`: see `at_once`. Key `overloaded`: see `overloaded`."""
+    figures = {}
     for name in names(Path(ARTEFACTS)):
         for variant in load_card(name, ARTEFACTS).variants:
-            tell(f"{name} {variant}: {', '.join(map(str, SIZES))} at once and one by one, {ROUNDS} rounds")
-            told[f"{name}_{variant}"] = at_once(name, variant, ROUNDS)
-    return told | {OVERLOADED: overloaded(BLOCKS, BLOCK_S, tell)}
+            progress(f"{name} {variant}: {', '.join(map(str, SIZES))} at once and one by one, {ROUNDS} rounds")
+            figures[f"{name}_{variant}"] = at_once(name, variant, ROUNDS)
+    return figures | {OVERLOADED: overloaded(BLOCKS, BLOCK_S, progress)}
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Figures]:
-    return measure(tell)
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Figures]:
+    return measure(progress)
 
 
-def told(figures: dict[str, Figures]) -> str:
+def as_text(figures: dict[str, Figures]) -> str:
     """A row per variant, then the overloaded agent."""
-    rows = [(name, f"{told['one_ms']}", *(
-        f"{told[f'ratio{n}']} ({told[f'ratio{n}_low']} to {told[f'ratio{n}_high']})" for n in SIZES))
-        for name, told in figures.items() if name != OVERLOADED]
+    rows = [(name, f"{one['one_ms']}", *(
+        f"{one[f'ratio{n}']} ({one[f'ratio{n}_low']} to {one[f'ratio{n}_high']})" for n in SIZES))
+        for name, one in figures.items() if name != OVERLOADED]
     header = ("model", "one ms", *(f"{n} at once / one by one" for n in SIZES))
     over = figures[OVERLOADED]
     return text_table(header, rows, right=range(1, len(header))) + (
-        f"detector {over['variant']}, up to {over['most_at_once']} at once, asked for {OVERLOAD:g} of what it can do "
-        f"one by one: {over['batched_per_s']} in time per second against {over['one_by_one_per_s']} "
+        f"detector {over['variant']}, batches up to {over['most_at_once']}, load {OVERLOAD:g} times the capacity of "
+        f"single runs: {over['batched_per_s']} on time per second against {over['one_by_one_per_s']} "
         f"(gain {over['gain']}, blocks {over['gain_low']} to {over['gain_high']}); "
-        f"{over['batched_on_time']:.0%} against {over['one_by_one_on_time']:.0%} of all")
+        f"{over['batched_on_time']:.0%} against {over['one_by_one_on_time']:.0%} of all requests")

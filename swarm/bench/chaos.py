@@ -1,11 +1,10 @@
-"""Requests lost and time to recover while processes are killed, stopped, restarted, cut off, slowed and corrupted.
+"""Lost requests and time to recover while processes are killed, stopped, restarted, partitioned, slowed and corrupted.
 
-The real command flies the real launch, eight robots with planner and world, without Ray, and on other boards: a rover
-is glad of a carrier's help and can do without it when all peers are gone, so that what is measured is whether the swarm
-survives, not whether the dead are missed. Faults are drawn by the seed: PER_MINUTE of each kind, some more of the
-planner's, and DEATHS robots that are killed for good; none at first and none at last. Each lasts a second at most:
-long enough for all to count the silent as lost and to take them back, short enough that most faults are over before
-the next one. What is printed is read from the run folder; memory is looked at while it runs.
+The bench runs the real command with the real launch file: eight robots, planner and world, without Ray. Its boards are
+sized so that a rover benefits from a carrier but copes alone: the bench measures survival, not lost capacity. The seed
+draws the faults: PER_MINUTE of each kind, some of the planner, and DEATHS robots that stay dead; none at the begin and
+the end of the run. A fault lasts at most 1 s: long enough that members detect it and recover, short enough that most
+faults end before the next one. The figures come from the run folder; memory is sampled during the run.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ from swarm.telemetry.text_table import text_table
 
 NEEDS = ("matplotlib", "pyarrow", "pybullet")
 DURATION_S = 60.0
-LEAST_S, MOST_S = 8.0, 1800.0        # longer, and the faults fill more than a command line holds
+LEAST_S, MOST_S = 8.0, 1800.0        # the faults of a longer run do not fit into a command line
 SEED = 1
 DEATHS = 2                           # of eight robots
-PER_MINUTE = 4                       # of each kind
+PER_MINUTE = 4                       # faults of each kind
 KINDS: tuple[dict[str, Any], ...] = (
     {"restart": "any"},
     {"stop": "any", "for_s": 0.8},
@@ -47,10 +46,10 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"lose": "any", "share": 0.3, "for_s": 1.0},
 )
 PLANNER: tuple[dict[str, Any], ...] = ({"restart": "planner"}, {"stop": "planner", "for_s": 0.8})
-QUIET = (0.15, 0.15)                 # of the run, at first and at last
-QUIET_S = (6.0, 6.0)                 # at most
-WARM_UP, WARM_UP_S = 0.2, 60.0       # of the run, and at most, until memory is to have its size
-SERVING_S = 2.0                      # at the end; each robot's camera gives ten frames in that time
+QUIET = (0.15, 0.15)                 # share of the run without faults, at its begin and end
+QUIET_S = (6.0, 6.0)                 # the same in seconds, at most
+WARM_UP, WARM_UP_S = 0.2, 60.0       # time until memory is stable: share of the run, and at most seconds
+SERVING_S = 2.0                      # at the end; each camera gives ten frames in this time
 BOARD = "{{speed: {{fp32: {0}, int8: {0}}}, memory_mb: 4096, power_w: 5, source: swarm bench chaos}}"
 BOARDS = {"small": 0.12, "large": 0.25}
 LAUNCH = ("search_rescue", "--ray", "none", "--set", "fleet.0.board=small", "--set", "fleet.1.board=large",
@@ -61,69 +60,69 @@ Figures = dict[str, Any]
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--duration", type=float, metavar="S", default=DURATION_S,
-                   help=f"seconds that the swarm flies; default: {DURATION_S:g}")
-    p.add_argument("--seed", type=int, metavar="N", default=SEED, help=f"which faults are drawn; default: {SEED}")
+                   help=f"seconds of the run; default: {DURATION_S:g}")
+    p.add_argument("--seed", type=int, metavar="N", default=SEED, help=f"seed of the faults; default: {SEED}")
 
 
 def schedule(seed: int, duration_s: float) -> list[dict[str, Any]]:
-    """Faults as a launch file has them, in order of time; who is hit is left to the launch's own draw."""
+    """Faults for a launch file, in order of time. The launch draws the targets."""
     begin_s, end_s = (min(most_s, share * duration_s) for most_s, share in zip(QUIET_S, QUIET, strict=True))
     rng = draw.stream(seed, "chaos")
 
-    def some(count: float, *whats: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [{"at_s": round(rng.uniform(begin_s, duration_s - end_s), 3), **whats[i % len(whats)]}
+    def some(count: float, *kinds: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [{"at_s": round(rng.uniform(begin_s, duration_s - end_s), 3), **kinds[i % len(kinds)]}
                 for i in range(max(1, round(count)))]
 
     per_run = PER_MINUTE * duration_s / 60.0
-    faults = [fault for what in KINDS for fault in some(per_run, what)]
+    faults = [fault for kind in KINDS for fault in some(per_run, kind)]
     faults += some(duration_s / 60.0, *PLANNER) + some(DEATHS, {"kill": "any"})
     for fault in faults:
         if fault.get("restart") == "any" and fault["at_s"] > duration_s / 2:
-            fault["restart"] = "rover"               # so that the carriers grow old, and their memory with them
+            fault["restart"] = "rover"               # so that carriers run long enough to show memory growth
     return sorted(faults, key=lambda fault: fault["at_s"])
 
 
 def measure(duration_s: float, seed: int, out: Path) -> Figures:
-    """Fly once, into a run folder. Raises: RuntimeError if the launch fails."""
+    """Run once, into a run folder. Raises: RuntimeError if the launch fails."""
     faults = schedule(seed, duration_s)
     command = [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "launch", *LAUNCH, "--duration", str(duration_s),
                "--seed", str(seed), "--set", f"faults={json.dumps(faults)}", "--out", str(out), "--json"]
     resident = Resident(out / "processes.json", min(WARM_UP_S, WARM_UP * duration_s))
-    with tempfile.TemporaryFile() as said, subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, **ENVIRONMENT}) as launch:
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **ENVIRONMENT}) as launch:
         try:
             while launch.poll() is None:
-                resident.look()
+                resident.sample()
                 resident.wait()
         finally:
-            launch.terminate()                       # in order, if this was cut short; else it has ended already
+            launch.terminate()                       # an orderly end if the bench was interrupted; else it has ended
         if launch.wait():
-            said.seek(0)
-            raise RuntimeError(f"the launch ended with {launch.returncode}: {said.read().decode()[-500:]}")
+            errors.seek(0)
+            raise RuntimeError(f"the launch ended with {launch.returncode}: {errors.read().decode()[-500:]}")
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     made = figures(summary, table.read(out / "requests.parquet"), resident)
     return {**made, "seed": seed, "duration_s": duration_s}
 
 
 def figures(summary: Mapping[str, Any], requests: table.Columns, resident: Resident) -> Figures:
-    """What the run folder says. A fault from which the swarm did not recover counts with all the time that was left."""
+    """Figures of the run folder. Without recovery, a fault's time to recover is the remaining time of the run."""
     ran_s = summary["ran_s"]
-    struck = [f for f in summary["faults"] if f["done_s"] is not None]
-    recover_s = [_recover_s(fault, ran_s) for fault in struck]
+    begun = [f for f in summary["faults"] if f["done_s"] is not None]
+    recover_s = [_recover_s(fault, ran_s) for fault in begun]
     survivors = [name for name, agent in summary["agents"].items() if agent["status"] == "ended"]
     late = (requests["at_s"] >= ran_s - SERVING_S) & (requests["ending"] == "completed")
     grown = resident.growth_pct()
     serving = set(map(str, requests["agent"][late]))
     return {
-        "faults": len(struck), "submitted": summary["requests"]["submitted"], "lost": summary["requests"]["lost"],
+        "faults": len(begun), "submitted": summary["requests"]["submitted"], "lost": summary["requests"]["lost"],
         "delivered_twice": summary["ledger"]["ended_twice"], "recover_p95_s": _quantile(recover_s, 0.95),
         "rss_growth_pct": max(grown.values(), default=None), "survivors_serving": set(survivors) <= serving,
         "survivors": len(survivors), "silent": sorted(set(survivors) - serving),
-        "unrecovered": sum(f["recover_s"] is None for f in struck),
+        "unrecovered": sum(f["recover_s"] is None for f in begun),
         "on_time_ratio": summary["on_time_ratio"], "failed_by": summary["requests"]["failed_by"],
-        "crashes": [f["target"] for f in struck if f["kind"] == "crash"],
+        "crashes": [f["target"] for f in begun if f["kind"] == "crash"],
         "host_overloaded": summary["host_overloaded"], "offload_share": summary["offload"]["share"],
-        "rss_growth_pct_of": grown, "kinds": _kinds(struck, ran_s),
+        "rss_growth_pct_of": grown, "kinds": _kinds(begun, ran_s),
     }
 
 
@@ -135,11 +134,11 @@ def _quantile(values_s: list[float], q: float) -> float | None:
     return round(float(np.quantile(values_s, q)), 3) if values_s else None
 
 
-def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
-    """Per kind: how many, seconds to recover, requests missed of those that it hit."""
+def _kinds(begun: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
+    """By kind: number of faults, seconds to recover, and missed requests of those hit."""
     kinds: dict[str, Figures] = {}
-    for kind in sorted({fault["kind"] for fault in struck}):
-        some = [fault for fault in struck if fault["kind"] == kind]
+    for kind in sorted({fault["kind"] for fault in begun}):
+        some = [fault for fault in begun if fault["kind"] == kind]
         took_s = [_recover_s(fault, ran_s) for fault in some]
         hits = [fault["hit"] for fault in some if fault["hit"]]
         kinds[kind] = {
@@ -150,23 +149,23 @@ def _kinds(struck: list[dict[str, Any]], ran_s: float) -> dict[str, Figures]:
     return kinds
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
-    """Raises: BadInput for a duration or a seed that cannot be."""
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
+    """Raises: BadInput for an invalid duration or seed."""
     if not LEAST_S <= given.duration <= MOST_S:
         raise BadInput("--duration", f"{given.duration:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
     check(given.seed, Seed, "--seed")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # not before the launch has been ended
-    tell(f"{given.duration:g} s with the faults of seed {given.seed}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # `measure` then ends the launch
+    progress(f"{given.duration:g} s with the faults of seed {given.seed}")
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         return measure(given.duration, given.seed, Path(folder) / "run")
 
 
-def told(figures: Figures) -> str:
-    """What the swarm as a whole lost, then a row per kind of fault."""
+def as_text(figures: Figures) -> str:
+    """Totals of the swarm, then a row per kind of fault."""
     rows = [(kind, f"{of['faults']}", f"{of['recover_p50_s']}", f"{of['recover_max_s']}", f"{of['missed']}",
              f"{of['of']}") for kind, of in figures["kinds"].items()]
     header = ("fault", "injected", "recovered s p50", "max", "requests missed", "of")
-    serving = "all of them served at the end" if figures["survivors_serving"] else "NOT all served at the end"
+    serving = "all served at the end" if figures["survivors_serving"] else "NOT all served at the end"
     return (
         f"{figures['faults']} faults in {figures['duration_s']:g} s: {figures['submitted']} requests, "
         f"{figures['lost']} lost, {figures['delivered_twice']} delivered twice; service recovered within "

@@ -1,12 +1,12 @@
 """The time that the runtime adds to a run, beside a bare hand-off to a thread and back.
 
-Within each request: delivery - request - run, where the run is the model with its pre- and post-processing, and all
-else is added. One agent's own parts and a real model, fed by a timer at 50 Hz in this process, with the interpreter set
-as an agent sets it; in turn with the requests, a thread is woken through a queue and wakes the loop back.
+Added time of a request = delivery - request - run. The run is the model with its pre- and post-processing. The parts of
+one agent and a real model run in this process, driven by a timer at 50 Hz, with an agent's interpreter settings. The
+reference alternates with the requests: the loop wakes a thread through a queue, and the thread wakes the loop.
 
-Blocks take turns: with a loop that sleeps at once, as on most boards; told as `busy_...`, with one that looks for more
-for a while before it sleeps; and told as `warm_...`, without rest: each request comes as soon as the one before it, and
-a hand-off, are over. What is asked of the runtime is asked of the first.
+Blocks of three modes take turns. No prefix: an idle loop sleeps at once, as on most boards. `busy_`: the loop polls for
+a while before it sleeps. `warm_`: without pauses, each request follows the previous request and hand-off. The goal for
+the runtime applies to the first mode.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ WARM_UP = 25
 BUSY_POLL_S = 300e-6                 # as launch/boards.yaml has it for this host
 
 
-class _Way(NamedTuple):
-    busy_poll_s: float               # how long the loop looks before it sleeps
-    rests: bool                      # until the next request's time
+class _Mode(NamedTuple):
+    busy_poll_s: float               # how long the loop polls before it sleeps
+    rests: bool                      # whether it waits for the next period
 
 
-WAYS = {                             # by prefix of the figures
-    "": _Way(0.0, rests=True), "busy_": _Way(BUSY_POLL_S, rests=True), "warm_": _Way(0.0, rests=False),
+MODES = {                            # by prefix of the figures
+    "": _Mode(0.0, rests=True), "busy_": _Mode(BUSY_POLL_S, rests=True), "warm_": _Mode(0.0, rests=False),
 }
 
 Figures = dict[str, float | int | str]
 
 
 class _Block:
-    """Requests and hand-offs in turn, half a period apart or as they come."""
+    """Alternating requests and hand-offs, half a period apart or without pause."""
 
-    def __init__(self, offer: Offer, sessions: Sessions, model: str, way: _Way) -> None:
-        self._rests = way.rests
+    def __init__(self, offer: Offer, sessions: Sessions, model: str, mode: _Mode) -> None:
+        self._rests = mode.rests
         scheduler = Scheduler(name=NAME, policy="local", profiles=offer.profiles, peers=PeerTable())
-        self._rig = Rig(scheduler, sessions, black_frame(model), self._ended, way.busy_poll_s)
+        self._rig = Rig(scheduler, sessions, black_frame(model), self._ended, mode.busy_poll_s)
         self._clock, self._loop = self._rig.clock, self._rig.loop
         self._stream = StreamSpec(name=NAME, model=model, rate_hz=RATE_HZ, deadline_s=1.0)
         self.added_us: list[float] = []
@@ -68,7 +68,7 @@ class _Block:
         self.handoff_us: list[float] = []
         self.failed = 0
         self.cpu_s = self.took_s = 0.0
-        self._asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._handoffs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._helper = threading.Thread(target=self._hand_back, daemon=True)
 
     def run(self) -> None:
@@ -83,7 +83,7 @@ class _Block:
         after = process.cpu_times()
         self.took_s = seconds(self._clock.now_ns() - began_ns)
         self.cpu_s = after.user + after.system - before.user - before.system
-        self._asked.put(None)
+        self._handoffs.put(None)
         self._helper.join()
         self._rig.close()
         del self.added_us[:WARM_UP], self.run_us[:WARM_UP], self.handoff_us[:2 * WARM_UP]
@@ -92,17 +92,17 @@ class _Block:
         self._rig.submit(self._stream)
 
     def _ended(self, span: Span, outcome: Outcome | None) -> None:
-        if outcome is None:              # superseded: this host stood still for two periods
+        if outcome is None:              # superseded: this host paused for two periods
             self.failed += 1
         else:
             self.added_us.append((self._clock.now_ns() - span.captured_ns) / 1e3 - span.run_s * 1e6)
             self.run_us.append(span.run_s * 1e6)
         pause_ns = ns(0.5 / RATE_HZ) if self._rests else 0
-        self._loop.after(pause_ns, lambda: self._asked.put(self._clock.now_ns()))
+        self._loop.after(pause_ns, lambda: self._handoffs.put(self._clock.now_ns()))
 
     def _hand_back(self) -> None:
-        """In a thread of its own: as bare as a hand-off can be, there through a queue and back through the loop."""
-        while (sent_ns := self._asked.get()) is not None:
+        """In a separate thread: the minimal hand-off, forth through a queue and back through the loop."""
+        while (sent_ns := self._handoffs.get()) is not None:
             there_ns = self._clock.now_ns()
             self._loop.post(lambda at=sent_ns, there=there_ns: self._handed(at, there))
 
@@ -119,17 +119,17 @@ def measure(model: str = "detector") -> Figures:
     """`added_us`: p50 of delivery - request - run; `handoff_us`: p50 of one bare hand-off; `cpu`: cores in use."""
     offer = read_offer([model], HOST, Path(ARTEFACTS))
     sessions = Sessions(offer, HOST, Path(ARTEFACTS))
-    blocks: dict[str, list[_Block]] = {prefix: [] for prefix in WAYS}
-    before_s = sys.getswitchinterval()
+    blocks: dict[str, list[_Block]] = {prefix: [] for prefix in MODES}
+    interval_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:
         for _ in range(ROUNDS):
-            for prefix, way in WAYS.items():
-                block = _Block(offer, sessions, model, way)
+            for prefix, mode in MODES.items():
+                block = _Block(offer, sessions, model, mode)
                 block.run()
                 blocks[prefix].append(block)
     finally:
-        sys.setswitchinterval(before_s)
+        sys.setswitchinterval(interval_s)
     figures: Figures = {"model": model, "rate_hz": RATE_HZ, "busy_poll_us": BUSY_POLL_S * 1e6}
     for prefix, some in blocks.items():
         figures |= {f"{prefix}{key}": value for key, value in _figures(some).items()}
@@ -147,16 +147,16 @@ def _figures(blocks: list[_Block]) -> Figures:
     }
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
-    tell(f"{ROUNDS * (REQUESTS + WARM_UP)} requests each way")
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
+    progress(f"{ROUNDS * (REQUESTS + WARM_UP)} requests in each mode")
     return measure()
 
 
-def told(figures: Figures) -> str:
-    """A row per way: the loop sleeps at once, looks for more before it sleeps, and has no rest."""
-    ways = {"": "sleeps at once", "busy_": f"polls for {figures['busy_poll_us']:g} us", "warm_": "without rest"}
+def as_text(figures: Figures) -> str:
+    """A row per mode."""
+    modes = {"": "sleeps at once", "busy_": f"polls for {figures['busy_poll_us']:g} us", "warm_": "without pause"}
     rows = [(f"{figures['model']}, {words}", *(str(figures[f"{prefix}{key}"]) for key in (
         "requests", "run_us", "added_us", "added_p95_us", "handoff_us", "handoff_p95_us", "cpu")))
-        for prefix, words in ways.items()]
+        for prefix, words in modes.items()]
     header = ("loop", "requests", "run us", "added us", "p95", "bare hand-off us", "p95", "cores")
     return text_table(header, rows, right=range(1, len(header)))

@@ -1,8 +1,8 @@
-"""The latency of an urgent model beside one that always has work, on one executor, one thread and one core.
+"""The latency of an urgent model beside a background model that always has work, on one executor and one core.
 
-SqueezeNet falls due ten times a second; DenseNet, on several images at once, is asked for again whenever it ends.
-Blocks take turns: each of the two alone, both with runs to completion in the order of arrival, and both as an agent
-runs them. The networks are those of the onnx package, with random weights.
+SqueezeNet is due ten times per second. DenseNet, on several images at once, is requested again whenever it ends. Blocks
+take turns: each of the two alone, both in order of arrival without preemption, and both as an agent runs them. The
+networks are those of the onnx package, with random weights. Each run uses one thread.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ NEEDS = ("onnx",)
 URGENT = StreamSpec(name="urgent", model="squeezenet", rate_hz=10.0, deadline_s=30.0, priority=3)
 BACKGROUND = StreamSpec(name="background", model="densenet121", rate_hz=10.0, deadline_s=120.0)
 VARIANT = "fp32"
-IMAGES = 5                           # of the background at once: over 300 ms
+IMAGES = 5                           # batch of the background model: a run takes over 300 ms
 ROUNDS = 11
 BLOCK_S = 10.0
-END_S = 30.0                         # what has not ended so long after its block is lost
-PROFILED = 7                         # runs of each stage
-NO_FRAME = np.zeros((1, 1, 3), np.uint8)         # the networks run on inputs of their own
-WAYS: dict[str, tuple[bool, bool, bool]] = {      # way -> urgent and background take part; in the order of arrival
+END_S = 30.0                         # a request that is open so long after its block is lost
+PROFILED = 7                         # profiled runs of each stage
+NO_FRAME = np.zeros((1, 1, 3), np.uint8)         # the networks have fixed inputs
+MODES: dict[str, tuple[bool, bool, bool]] = {     # mode -> with urgent, with background, in order of arrival
     "solo": (True, False, False), "lone": (False, True, True), "fcfs": (True, True, True),
     "preempt": (True, True, False)}
 
@@ -53,20 +53,20 @@ Figures = dict[str, float | int | str]
 
 
 class SameInput:
-    """A task whose network always gets the same input, and whose outcome is empty."""
+    """A task with a constant input and an empty outcome."""
 
-    def __init__(self, given: dict[str, NDArray]) -> None:
-        self._given = given
+    def __init__(self, tensors: dict[str, NDArray]) -> None:
+        self._tensors = tensors
 
     def preprocess(self, frame: NDArray) -> dict[str, NDArray]:
-        return self._given
+        return self._tensors
 
     def postprocess(self, outputs: Sequence[NDArray]) -> Detections:
         return Detections(boxes=[])
 
 
 class Fcfs:
-    """The reference: one run after the other, each to its end, in the order of arrival."""
+    """The reference: first come, first served; each run is completed."""
 
     def __init__(self) -> None:
         self._waiting: collections.deque[Span] = collections.deque()
@@ -93,10 +93,10 @@ class Fcfs:
         return out
 
     def learn(self) -> None:
-        """It learns nothing."""
+        """Nothing to update."""
 
 
-class Held:
+class LoadedNetworks:
     """The two networks in memory, with their profiles."""
 
     def __init__(self, folder: Path) -> None:
@@ -115,13 +115,13 @@ class Held:
         network = write_split_files(model, (stages,), folder, 1, images)
         whole = Session(network.stages[1][0])
         pipeline = Pipeline([Session(path) for path in network.stages[stages]], network.inputs, network.outputs)
-        given = network.sample_inputs[0]
-        task = SameInput(given)
+        sample = network.sample_inputs[0]
+        task = SameInput(sample)
         watch = Stopwatch()
-        whole_s = [watch.time_ms(lambda: whole.run(given)) / 1e3 for _ in range(PROFILED)]
+        whole_s = [watch.time_ms(lambda: whole.run(sample)) / 1e3 for _ in range(PROFILED)]
         by_stage: list[list[float]] = [[] for _ in network.stages[stages]]
         for _ in range(PROFILED):
-            tensors = given
+            tensors = sample
             for k, took_s in enumerate(by_stage):
                 made: list[dict[str, Any]] = []
                 took_s.append(watch.time_ms(lambda t=tensors, k=k, m=made: m.append(pipeline.run(t, k, k + 1))) / 1e3)
@@ -144,11 +144,11 @@ def _middle(values: list[float]) -> float:
 
 
 class Block(msgspec.Struct):
-    """What came of one way for some seconds."""
+    """Results of one block in one mode."""
 
     urgent_s: list[float] = []
     background: int = 0              # runs that ended
-    background_s: float = 0.0        # from the first's beginning to the last's end
+    background_s: float = 0.0        # from the start of the block to the end of the last run
     submitted: int = 0
     ended: int = 0
     failed: int = 0
@@ -156,16 +156,18 @@ class Block(msgspec.Struct):
     cut: int = 0
 
 
-class _Way:
-    """One block of one way."""
+class _Run:
+    """Executes one block in one mode."""
 
-    def __init__(self, held: Held, urgent: bool, background: bool, in_order: bool, block_s: float) -> None:
+    def __init__(
+        self, networks: LoadedNetworks, urgent: bool, background: bool, in_order: bool, block_s: float
+    ) -> None:
         self.block = Block()
         self._scheduler = Fcfs() if in_order else Scheduler(
-            name=NAME, policy="local", profiles=held.profiles, peers=PeerTable(),
-            staged=[(model, VARIANT) for model in held.profiles],
+            name=NAME, policy="local", profiles=networks.profiles, peers=PeerTable(),
+            staged=[(model, VARIANT) for model in networks.profiles],
         )
-        self._rig = Rig(self._scheduler, held, NO_FRAME, self._ended)
+        self._rig = Rig(self._scheduler, networks, NO_FRAME, self._ended)
         self._began_ns = self._rig.clock.now_ns()
         self._until_ns = self._began_ns + ns(block_s)
         if background:
@@ -186,7 +188,7 @@ class _Way:
         return self.block
 
     def _next(self) -> None:
-        """Latency counts from when a frame falls due, not from when the loop has come round to it."""
+        """Latency counts from the due time of the frame, not from when the loop handles it."""
         self._due_ns += ns(1.0 / URGENT.rate_hz)
         if self._due_ns < self._until_ns:
             self._rig.loop.at(self._due_ns, self._due)
@@ -213,62 +215,64 @@ class _Way:
             self._rig.loop.stop()
 
 
-def measure(rounds: int = ROUNDS, block_s: float = BLOCK_S, tell: Callable[[str], None] = lambda _: None) -> Figures:
-    """p99 of the urgent model alone, in the order of arrival, and preempting; what the background keeps.
+def measure(
+    rounds: int = ROUNDS, block_s: float = BLOCK_S, progress: Callable[[str], None] = lambda _: None
+) -> Figures:
+    """p99 of the urgent model alone, in order of arrival, and with preemption; throughput of the background.
 
-    `background_throughput_ratio`: runs per second, to what the background does alone in the time that the urgent model
-    leaves it, whole and without others. `lost`: requests that did not end; `failed`: that ended without a result.
+    `background_throughput_ratio`: runs per second / runs per second of the background alone in the time that the urgent
+    model leaves free. `lost`: requests that did not end. `failed`: requests that ended without a result.
     """
     cores = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
         os.sched_setaffinity(0, {min(cores)})
         try:
-            held = Held(Path(folder))
-            blocks: dict[str, list[Block]] = {way: [] for way in WAYS}
+            networks = LoadedNetworks(Path(folder))
+            blocks: dict[str, list[Block]] = {mode: [] for mode in MODES}
             for k in range(rounds):
-                tell(f"round {k + 1} of {rounds}: {', '.join(WAYS)}, {block_s:g} s each")
-                for way in [*list(WAYS)[k % len(WAYS):], *list(WAYS)[:k % len(WAYS)]]:
-                    blocks[way].append(_Way(held, *WAYS[way], block_s).run())
+                progress(f"round {k + 1} of {rounds}: {', '.join(MODES)}, {block_s:g} s each")
+                for mode in [*list(MODES)[k % len(MODES):], *list(MODES)[:k % len(MODES)]]:
+                    blocks[mode].append(_Run(networks, *MODES[mode], block_s).run())
         finally:
             os.sched_setaffinity(0, cores)
-    return _figures(held, blocks)
+    return _figures(networks, blocks)
 
 
-def _figures(held: Held, blocks: dict[str, list[Block]]) -> Figures:
+def _figures(networks: LoadedNetworks, blocks: dict[str, list[Block]]) -> Figures:
     ms = {way: [s * 1e3 for block in some for s in block.urgent_s] for way, some in blocks.items()}
     p99 = {way: quantile(ms[way], 0.99) for way in ("solo", "fcfs", "preempt")}
     rate = {way: sum(b.background for b in blocks[way]) / sum(b.background_s for b in blocks[way])
             for way in ("lone", "fcfs", "preempt")}
     share = URGENT.rate_hz * float(np.median(ms["solo"])) / 1e3
     left = rate["lone"] * (1.0 - share)
-    everything = [block for some in blocks.values() for block in some]
+    all_blocks = [block for some in blocks.values() for block in some]
     return {
         "urgent": URGENT.model, "background": BACKGROUND.model, "executors": 1, "threads": 1, "cores": 1,
-        "stages": len(held.profiles[BACKGROUND.model][0].stages), "urgent_requests": len(ms["preempt"]),
-        "background_ms": round(held.profiles[BACKGROUND.model][0].p50_s * 1e3, 1),
+        "stages": len(networks.profiles[BACKGROUND.model][0].stages), "urgent_requests": len(ms["preempt"]),
+        "background_ms": round(networks.profiles[BACKGROUND.model][0].p50_s * 1e3, 1),
         "solo_p50_ms": quantile(ms["solo"], 0.5), "solo_p99_ms": p99["solo"],
         "fcfs_p50_ms": quantile(ms["fcfs"], 0.5), "fcfs_p99_ms": p99["fcfs"],
         "preempt_p50_ms": quantile(ms["preempt"], 0.5), "preempt_p99_ms": p99["preempt"],
         "over_solo": round(p99["preempt"] / p99["solo"], 2), "gain": round(p99["fcfs"] / p99["preempt"], 1),
         "urgent_share": round(share, 3), "background_throughput_ratio": round(rate["preempt"] / left, 3),
         "fcfs_throughput_ratio": round(rate["fcfs"] / left, 3),
-        "preempted": sum(b.preempted for b in everything), "cut": sum(b.cut for b in everything),
-        "failed": sum(b.failed for b in everything), "lost": sum(b.submitted - b.ended for b in everything),
+        "preempted": sum(b.preempted for b in all_blocks), "cut": sum(b.cut for b in all_blocks),
+        "failed": sum(b.failed for b in all_blocks), "lost": sum(b.submitted - b.ended for b in all_blocks),
     }
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
-    return measure(tell=tell)
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
+    return measure(progress=progress)
 
 
-def told(figures: Figures) -> str:
-    """A row per way, then what the background keeps."""
-    ways = (("alone", "solo"), ("in the order of arrival", "fcfs"), ("preempting", "preempt"))
+def as_text(figures: Figures) -> str:
+    """A row per mode, then the throughput of the background."""
+    ways = (("alone", "solo"), ("in order of arrival", "fcfs"), ("with preemption", "preempt"))
     rows = [(words, str(figures[f"{way}_p50_ms"]), str(figures[f"{way}_p99_ms"])) for words, way in ways]
     return (f"{figures['urgent']}, {URGENT.rate_hz:g} Hz, {figures['urgent_requests']} requests, beside "
             f"{figures['background']} of {figures['background_ms']} ms in {figures['stages']} stages:\n"
             + text_table((str(figures["urgent"]), "p50 ms", "p99 ms"), rows, right=(1, 2))
-            + f"p99 preempting is {figures['over_solo']} times that alone; in the order of arrival it is "
-            f"{figures['gain']} times that preempting\n"
-            f"the background keeps {figures['background_throughput_ratio']:.0%} of what is left to it; it was "
+            + f"p99 with preemption is {figures['over_solo']} times p99 alone; p99 in order of arrival is "
+            f"{figures['gain']} times p99 with preemption\n"
+            f"the background reaches {figures['background_throughput_ratio']:.0%} of its possible throughput; it was "
             f"preempted {figures['preempted']} times, {figures['cut']} of them within a stage; lost {figures['lost']}")

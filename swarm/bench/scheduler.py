@@ -1,8 +1,8 @@
-"""How long the scheduler of one robot takes to handle an event under a heavy load.
+"""The time that one robot's scheduler takes to handle an event under heavy load.
 
-64 streams of three models and four priorities, 256 requests that have not ended (some wait at home, the others are out
-at eight peers), and peers that ask for runs, too. Time is made up; what is measured is `handle` alone. Beside it, in
-turn with it, stands how long this host takes to sort 256 numbers, so that figures of different hosts can be compared.
+There are 64 streams of three models and four priorities, and 256 open requests: some wait at home, the others are at
+eight peers, which also ask for runs. Time is simulated; only `handle` is measured. The reference for comparing hosts is
+the time to sort 256 numbers, measured in turn.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _profile(model: str, p50_s: float) -> Profile:
 
 
 class _Bench:
-    """Random events that are possible in the state that the scheduler is in."""
+    """Draws random events that are possible in the scheduler's current state."""
 
     def __init__(self) -> None:
         self.random = random.Random(SEED)
@@ -70,7 +70,7 @@ class _Bench:
         self.kinds: dict[str, list[float]] = {}
 
     def run(self, events: int) -> list[float]:
-        """Microseconds of each."""
+        """Duration of each event, us."""
         clock, took_us = MonotonicClock(), []
         for k in range(events):
             self.now += STEP_NS
@@ -133,7 +133,7 @@ class _Bench:
 
 
 def measure(events: int = EVENTS) -> dict[str, float | int | dict[str, float]]:
-    """`p50_us`, `p99_us` of `handle`, also by kind of event; `decisions_per_s`, one after the other."""
+    """`p50_us`, `p99_us` of `handle`, also by kind of event; `decisions_per_s` in one thread."""
     bench = _Bench()
     bench.run(WARM_UP)
     bench.kinds.clear()
@@ -154,14 +154,14 @@ def measure(events: int = EVENTS) -> dict[str, float | int | dict[str, float]]:
     }
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
-    tell(f"{EVENTS} events")
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
+    progress(f"{EVENTS} events")
     return measure()
 
 
-def told(figures: dict[str, Any]) -> str:
-    """What all events take, and a row per kind of event."""
+def as_text(figures: dict[str, Any]) -> str:
+    """The time over all events, and a row per kind of event."""
     rows = [(kind, f"{p99_us}") for kind, p99_us in figures["p99_us_by_event"].items()]
-    return (f"{figures['streams']} streams, {figures['open']} open requests, {figures['peers']} peers: handle takes "
+    return (f"{figures['streams']} streams, {figures['open']} open requests, {figures['peers']} peers: `handle` takes "
             f"{figures['p50_us']} us, p99 {figures['p99_us']} us ({figures['decisions_per_s']} decisions/s); sorting "
             f"{OPEN} numbers takes {figures['sort_us']} us\n" + text_table(("event", "p99 us"), rows, right=(1,)))

@@ -1,8 +1,8 @@
 """The cost of cutting a network: whole against balanced 2-, 4- and 8-way splits in one process, interleaved.
 
-By default SqueezeNet, as the onnx package has it, with random weights: about 10 ms on one core. Each figure is the
-quickest of three runs in a row, so that a host that does other things is not taken for the cost of a cut; each ratio is
-the median over the rounds of a split's figure by the whole's in the same round.
+The default network is SqueezeNet of the onnx package with random weights: about 10 ms on one core. Each time is the
+shortest of three runs in a row, which removes most of the noise of a busy host. Each ratio is a median over the rounds:
+time of the split network / time of the whole network in the same round.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("onnx",)
 MODEL = "squeezenet"
-WAYS = (2, 4, 8)
+SPLITS = (2, 4, 8)
 THREADS = (1, 2)
 ROUNDS = 60
 REPEATS = 3
@@ -39,46 +39,46 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def measure(model: str = MODEL) -> dict[str, Any]:
-    """`whole_ms_Nt` and `ratioK_Nt` for K stages and N threads; `ratioK_Nt_spread`: between a ratio's quartiles."""
+    """`whole_ms_Nt` and `ratioK_Nt` for K stages and N threads; `ratioK_Nt_spread`: interquartile range."""
     from models.build.measure.split_files import write_split_files
 
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
-        network = write_split_files(model, WAYS, Path(folder), INPUTS)
-        steps = {(ways, threads): _step(network, [Session(path, threads) for path in paths])
-                 for threads in THREADS for ways, paths in network.stages.items()}
+        network = write_split_files(model, SPLITS, Path(folder), INPUTS)
+        steps = {(stages, threads): _step(network, [Session(path, threads) for path in paths])
+                 for threads in THREADS for stages, paths in network.stages.items()}
     took = {key: ms[:, 0] for key, ms in interleaved(steps, ROUNDS, pause_s=PAUSE_S).items()}
     figures: dict[str, Any] = {
-        "model": model, "rounds": ROUNDS, "stages": [len(network.stages[ways]) for ways in WAYS]}
+        "model": model, "rounds": ROUNDS, "stages": [len(network.stages[stages]) for stages in SPLITS]}
     for threads in THREADS:
         figures[f"whole_ms_{threads}t"] = round(float(np.median(took[1, threads])), 3)
-        for ways in WAYS:
-            low, middle, high = np.quantile(took[ways, threads] / took[1, threads], (0.25, 0.5, 0.75))
-            figures[f"ratio{ways}_{threads}t"] = round(float(middle), 3)
-            figures[f"ratio{ways}_{threads}t_spread"] = round(float(high - low), 3)
+        for stages in SPLITS:
+            low, middle, high = np.quantile(took[stages, threads] / took[1, threads], (0.25, 0.5, 0.75))
+            figures[f"ratio{stages}_{threads}t"] = round(float(middle), 3)
+            figures[f"ratio{stages}_{threads}t_spread"] = round(float(high - low), 3)
     return figures
 
 
 def _step(network: SplitFiles, sessions: Sequence[Session]) -> Callable[[], list[float]]:
-    """Runs the sessions as a chain, on one input after the other, and gives the quickest time of some."""
+    """Run the sessions as a chain on the next input, and return the shortest of REPEATS times, ms."""
     chain = Pipeline(sessions, network.inputs, network.outputs)
     inputs, watch = itertools.cycle(network.sample_inputs), Stopwatch()
 
     def step() -> list[float]:
-        given = next(inputs)
-        return [min(watch.time_ms(lambda: chain.run(given)) for _ in range(REPEATS))]
+        tensors = next(inputs)
+        return [min(watch.time_ms(lambda: chain.run(tensors)) for _ in range(REPEATS))]
 
     return step
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, Any]:
-    tell(f"{given.model}, whole and in {', '.join(map(str, WAYS))} stages, {ROUNDS} rounds")
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
+    progress(f"{given.model}, whole and in {', '.join(map(str, SPLITS))} stages, {ROUNDS} rounds")
     return measure(given.model)
 
 
-def told(figures: dict[str, Any]) -> str:
-    """A row per number of threads: the whole, then each split to the whole."""
+def as_text(figures: dict[str, Any]) -> str:
+    """A row per number of threads: time of the whole network, then the ratios."""
     rows = [(f"{threads}", f"{figures[f'whole_ms_{threads}t']}", *(
-        f"{figures[f'ratio{ways}_{threads}t']:.2f} (spread {figures[f'ratio{ways}_{threads}t_spread']:.2f})"
-        for ways in WAYS)) for threads in THREADS]
-    header = (f"{figures['model']}, threads", "whole ms", *(f"{ways}-way / whole" for ways in WAYS))
+        f"{figures[f'ratio{stages}_{threads}t']:.2f} (spread {figures[f'ratio{stages}_{threads}t_spread']:.2f})"
+        for stages in SPLITS)) for threads in THREADS]
+    header = (f"{figures['model']}, threads", "whole ms", *(f"{stages}-way / whole" for stages in SPLITS))
     return text_table(header, rows, right=range(1, len(header)))

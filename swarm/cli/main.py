@@ -1,4 +1,4 @@
-"""The `swarm` command. Each command imports what it needs when it runs: no agent loads a planner's libraries."""
+"""The `swarm` command. Each command imports its libraries when it runs: an agent does not load the planner's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swarm.core.settings.errors import BadInput
 
 
 def parser() -> argparse.ArgumentParser:
-    """Understands every command that exists."""
+    """The parser of all commands."""
     root = Parser(
         prog="swarm", description="Run, measure and explain a swarm of robots that share their computers.",
         epilog="example: swarm launch search_rescue --robots 4 --duration 20",
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # nobody reads: Python can flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # the pipe is closed: let Python flush
         return 1
     except BadInput as error:
         print(f"swarm: {' '.join(str(error).split())}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The argument parser of every command: one line for a mistake, and arguments that are added only when needed."""
+"""The argument parser of every command: errors in one line, and arguments that are added only when needed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Arguments = Callable[["Parser"], None]
 
 
 class Parser(argparse.ArgumentParser):
-    """`arguments` adds the arguments, and is called when the parser is first used.
+    """`arguments` adds the arguments. It is called when the parser is first used.
 
-    So `swarm agent FILE` does not import what the actions of `swarm models` or the benches of `swarm bench` are.
+    So `swarm agent FILE` imports neither the actions of `swarm models` nor the benches of `swarm bench`.
     """
 
     def __init__(self, *, arguments: Arguments | None = None, **options: Any) -> None:
@@ -22,12 +22,12 @@ class Parser(argparse.ArgumentParser):
         self._arguments = arguments
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:   # pyright: ignore
-        """As argparse does. Raises: BadInput."""
+        """See argparse. Raises: BadInput."""
         if self._arguments is not None:
             arguments, self._arguments = self._arguments, None
             arguments(self)
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """A mistake on the command line is bad input like any other: one line."""
+        """Raise a mistake on the command line as BadInput."""
         raise BadInput(self.prog, message, f"see `{self.prog} --help`")

@@ -1,4 +1,4 @@
-"""Compares the outcomes that robots got in a recorded run with what the whole models give for the same frames."""
+"""Compares the outcomes of a recorded run with the outcomes of the unsplit models on the same frames."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from swarm.telemetry.recorder import RECORDINGS, is_run_folder
 
 RELATIVE = 1e-5
 ABSOLUTE = 1e-6
-"""Float stages may differ from the whole by |a - b| <= 1e-5 max|a| + 1e-6; int8 and masks must be equal bit for bit."""
+"""Float outcomes may differ by |a - b| <= 1e-5 max|b| + 1e-6 (b: unsplit model); int8 and masks must be identical."""
 
 
 class Compared(msgspec.Struct, kw_only=True):
-    """How many outcomes were compared, and how they differ from what the whole model gives here."""
+    """The number of compared outcomes, and their differences from the unsplit model on this machine."""
 
     frames: int = 0
     same: int = 0
-    split_frames: int = 0            # made by a chain
+    split_frames: int = 0            # outcomes of models that were split
     split_same: int = 0
-    max_score_difference: float = 0.0    # of boxes; 0 for masks
-    different: list[str] = []        # requests
+    max_score_difference: float = 0.0    # of box scores; 0 for masks
+    different: list[str] = []        # requests with different outcomes
 
 
 class Whole:
-    """One variant, loaded whole."""
+    """One unsplit variant of a model."""
 
     def __init__(self, model: str, variant: str) -> None:
         card = store.load_card(model)
@@ -54,8 +54,8 @@ def read(path: Path) -> tuple[list[Record], NDArray[np.uint8]]:
         raise BadInput(str(path), f"not a recording: {error}", "a file that a run with --record wrote") from None
 
 
-def check(run: str, say: Callable[[str], None]) -> dict[str, dict[str, Compared]]:
-    """What was compared, by model and variant; `say` hears of the progress. Raises: BadInput where nothing can be."""
+def check(run: str, progress: Callable[[str], None]) -> dict[str, dict[str, Compared]]:
+    """The comparison, by model and variant; `progress` gets texts. Raises: BadInput if nothing can be compared."""
     folder = Path(run)
     if not is_run_folder(folder):
         raise BadInput(run, "not a run folder", "the folder of a run with --record")
@@ -65,12 +65,12 @@ def check(run: str, say: Callable[[str], None]) -> dict[str, dict[str, Compared]
     wholes: dict[tuple[str, str], Whole] = {}
     models: dict[str, dict[str, Compared]] = {}
     for number, file in enumerate(files):
-        say(f"replaying {file.stem}: {number} of {len(files)} robots")
+        progress(f"replaying {file.stem}: {number} of {len(files)} robots")
         for record, frame in _recorded(file):
             key = record.model, record.variant
             whole = wholes[key] = wholes.get(key) or Whole(*key)
             compared = models.setdefault(record.model, {}).setdefault(record.variant, Compared())
-            enter(compared, record, whole.outcome(frame), whole.precision)
+            count(compared, record, whole.outcome(frame), whole.precision)
     if not models:
         raise BadInput(run, "nothing was recorded: no request had an outcome", "a longer run")
     return models
@@ -85,8 +85,8 @@ def _recorded(file: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
         yield record, frames[record.frame]
 
 
-def enter(compared: Compared, record: Record, whole: Outcome, precision: Precision) -> None:
-    """Compare one delivered outcome with the whole model's, and count it."""
+def count(compared: Compared, record: Record, whole: Outcome, precision: Precision) -> None:
+    """Compare one delivered outcome with the unsplit model's outcome, and count it."""
     same, score_difference = difference(record.outcome, whole, precision)
     split = len(record.agents) > 1
     compared.frames += 1
@@ -99,17 +99,17 @@ def enter(compared: Compared, record: Record, whole: Outcome, precision: Precisi
 
 
 def difference(delivered: Outcome, whole: Outcome, precision: Precision) -> tuple[bool, float]:
-    """Whether they are the same, and the largest difference of scores; 1 where the boxes are not as many, or others."""
+    """Whether they are equal, and the largest difference of scores; 1 if number or labels of the boxes differ."""
     if isinstance(delivered, Mask) or isinstance(whole, Mask):
         return delivered == whole, 0.0
     if [box.label for box in delivered.boxes] != [box.label for box in whole.boxes]:
         return False, 1.0
-    mine, right = _numbers(delivered), _numbers(whole)
-    apart = np.abs(mine - right)
-    allowed = ABSOLUTE + RELATIVE * np.abs(right).max(0, initial=0.0) if precision == "fp32" else 0.0
+    got, expected = _numbers(delivered), _numbers(whole)
+    apart = np.abs(got - expected)
+    allowed = ABSOLUTE + RELATIVE * np.abs(expected).max(0, initial=0.0) if precision == "fp32" else 0.0
     return bool((apart <= allowed).all()), float(apart[:, 0].max(initial=0.0))
 
 
 def _numbers(found: Detections) -> NDArray[np.float64]:
-    """Score and corners of each box [n, 5]."""
+    """[n, 5] score and corners of each box."""
     return np.array([(b.score, b.x0_px, b.y0_px, b.x1_px, b.y1_px) for b in found.boxes], float).reshape(-1, 5)

@@ -1,4 +1,4 @@
-"""The variants of a model as rows: their cards, with the run times of this machine where it has measured them."""
+"""The variants of a model as rows: facts of their cards, and run times measured on this machine, if any."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from swarm.core.settings.cards import Card
 
 
 def measured_here(card: Card) -> dict[str, VariantProfile]:
-    """What this machine has measured of each variant; variants that it has not are absent."""
+    """The profile of each variant that was measured on this machine."""
     return profiles.find(card, HOST, "cpu", VERSION)
 
 
 def rows_of(card: Card) -> list[dict]:
-    """A row per variant, for `--json`; times of this machine if it has measured the variant, else the card's."""
+    """A row per variant, for `--json`. Times are measured on this machine, else from the card."""
     times = profiles.run_times(card, measured_here(card))
     chosen = profiles.chosen(card, times)
     return [
@@ -26,11 +26,11 @@ def rows_of(card: Card) -> list[dict]:
 
 
 def notes_of(card: Card) -> dict[str, str]:
-    """By variant: whether agents use it here, and why they do not."""
+    """By variant: whether agents use it on this machine, or why not."""
     here = measured_here(card)
     times = profiles.run_times(card, here)
     slower, chosen = profiles.slower_than_parent(card, times), profiles.chosen(card, times)
-    said = {
+    conditions = {
         key: {
             "chosen here": key == chosen,
             f"slower than {variant.parent} here": key in slower,
@@ -39,4 +39,4 @@ def notes_of(card: Card) -> dict[str, str]:
         }
         for key, variant in card.variants.items()
     }
-    return {key: ", ".join(words for words, true in notes.items() if true) for key, notes in said.items()}
+    return {key: ", ".join(words for words, true in notes.items() if true) for key, notes in conditions.items()}

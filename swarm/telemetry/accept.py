@@ -1,4 +1,4 @@
-"""What counts as success: rules such as `on_time_ratio: ">= 0.9"` over the keys of `summary.json`."""
+"""Acceptance rules of a launch file, such as `on_time_ratio: ">= 0.9"` over the keys of `summary.json`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ RULE = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+
 def check_accept(
     accept: Mapping[str, str], streams: Iterable[str], measures: Iterable[str], where: str = "accept"
 ) -> None:
-    """Refuse a rule that could never be judged, before anything is started.
+    """Refuse a rule that cannot be evaluated, before the run starts.
 
-    Args: streams: the names that `streams.NAME.key` may use. measures: those of the scenario, for `mission.NAME`.
+    Args: streams: names allowed in `streams.NAME.key`. measures: the scenario's measures, for `mission.NAME`.
     Raises: BadInput naming the key, what is wrong and what would be right.
     """
     for key, rule in accept.items():
@@ -41,12 +41,12 @@ def check_accept(
 
 
 def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedRule]:
-    """Each rule with the value that it met and whether it holds; a figure that does not exist (null) holds nothing."""
+    """Each rule with the measured value and whether it holds. A rule on a missing figure (null) fails."""
     judged: list[JudgedRule] = []
     for key, rule in accept.items():
         try:
             path = _resolve(key, list(summary.get("streams", ())), list(summary.get("measures", ())), key)
-        except BadInput:                     # a measure of a world that never spoke
+        except BadInput:                     # a measure of the mission, but the world never reported
             path = key
         op, bound = _parse(rule, f"accept: {key}")
         value = _value(summary, path)
@@ -56,7 +56,7 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
 
 
 def _resolve(key: str, streams: list[str], measures: list[str], where: str) -> str:
-    """The dotted key that is meant: itself, or the one key that ends in it (`lost` for `requests.lost`)."""
+    """The full dotted key: the key itself, or the known key that ends in it (`requests.lost` for `lost`)."""
     keys = [*KEYS, *(f"mission.{name}" for name in measures)]
     if key in keys or re.fullmatch(r"requests\.failed_by\.\w+", key):
         return key
@@ -83,21 +83,21 @@ def _parse(rule: str, where: str) -> tuple[str, float | bool]:
     op, bound = match.groups()
     if bound in ("true", "false"):
         if op != "==":
-            raise BadInput(where, f"{rule!r} orders a truth value", f"write '== {bound}'")
+            raise BadInput(where, f"{rule!r} compares the size of a truth value", f"write '== {bound}'")
         return op, bound == "true"
     return op, float(bound)
 
 
 def _value(summary: Mapping[str, Any], path: str) -> Any:
-    """The figure at a dotted path; a reason that nothing failed by is 0; None where there is none."""
+    """The figure at a dotted path, or None. The count of a failure reason that never occurred is 0."""
     if path.startswith("streams."):
         leaf = next(k for k in STREAM_KEYS if path.endswith("." + k))
         parts = ["streams", path[len("streams."):-len(leaf) - 1], *leaf.split(".")]
     else:
         parts = path.split(".")
-    at: Any = summary
+    value: Any = summary
     for part in parts:
-        if not isinstance(at, Mapping) or part not in at:
+        if not isinstance(value, Mapping) or part not in value:
             return 0 if path.startswith("requests.failed_by.") else None
-        at = at[part]
-    return at
+        value = value[part]
+    return value

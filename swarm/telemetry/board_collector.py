@@ -1,8 +1,9 @@
-"""The collector of boards without a launcher: members report to it, and nobody tells it when a run begins or ends.
+"""The collector for boards without a launcher.
 
-The run begins with the first request that is reported. It ends when the process is told to end: then no new request is
-counted, and open requests are awaited. Without a parent of the agents' processes, an agent counts as lost when it has
-started anew, or has been silent for SILENT_S at the end.
+Members report to it, but no launcher announces the begin and the end of a run. The run begins with the first reported
+request. It ends when this process is told to end: new requests are then ignored, and open requests are awaited. No
+parent watches the agents' processes: an agent counts as lost when it has restarted, or is silent for SILENT_S at the
+end.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ REPORTS = (msg.Submitted, msg.Ended, msg.Happened, msg.AgentNews, msg.WorldNews,
 
 
 class BoardCollector:
-    """Collects from `begin` until it stops its machine, after `end`. `manifest`, `record`: see Collector."""
+    """Collects from `begin` until it stops its machine, some time after `end`. `manifest`, `record`: see Collector."""
 
     def __init__(
         self, host: Host, settings: CollectorFile, launch: LaunchFile, record: Record,
@@ -38,21 +39,21 @@ class BoardCollector:
         self._collector = Collector(
             launch, record, name=settings.name, commanded_ns=host.clock.now_ns(), manifest=manifest)
         longest_s = max((stream.deadline_s for stream in launch.streams), default=0.0)
-        given_s = settings.drain_s
-        self._drain_s = max(longest_s + DRAIN_EXTRA_S, SILENT_S) if given_s is None else given_s
+        drain_s = settings.drain_s
+        self._drain_s = max(longest_s + DRAIN_EXTRA_S, SILENT_S) if drain_s is None else drain_s
         self._start_ns: int | None = None            # of the first request
         self._end_ns: int | None = None              # when the process was told to end
-        self._boots: dict[str, list[int]] = {}       # starts of each agent, in the order in which they were heard
-        self._heard_ns: dict[str, int] = {}          # when each agent was last heard
-        self._too_late: set[RequestId] = set()       # submitted after the end
+        self._boots: dict[str, list[int]] = {}       # starts of each agent, in order of their first message
+        self._heard_ns: dict[str, int] = {}          # time of each agent's last message
+        self._after_end: set[RequestId] = set()       # submitted after the end
 
     def begin(self) -> None:
-        """Meet the members of the roster."""
+        """Join the members of the roster."""
         self._participant.begin()
         self._collector.write_manifest()
 
     def end(self) -> None:
-        """Wait for open requests, then stop the machine. Called again, stop it at once."""
+        """Wait for open requests, then stop the machine. A second call stops it at once."""
         if self._end_ns is None:
             self._end_ns = self._host.clock.now_ns()
             self._drain_check()
@@ -72,22 +73,22 @@ class BoardCollector:
     def _received(self, message: Received) -> None:
         body = message.body
         if not isinstance(body, REPORTS):
-            return                                   # heartbeats and the like: the collector is passive
+            return                                   # heartbeats, for example: the collector only listens
         if self._participant.net.role(message.sender) == "agent":
             self._agent_heard(message.sender, message.boot, message.at_ns)
         if isinstance(body, msg.Submitted):
             if self._end_ns is not None:
-                self._too_late.add(body.request)
+                self._after_end.add(body.request)
                 return
             if self._start_ns is None:
                 self._start_ns = message.at_ns
                 self._collector.started(message.at_ns)
-        elif isinstance(body, msg.Ended) and body.span.request in self._too_late:
+        elif isinstance(body, msg.Ended) and body.span.request in self._after_end:
             return
         self._collector.handle(message)
 
     def _agent_heard(self, name: str, boot: int, now: int) -> None:
-        """An agent that has started anew will not end the requests of its former start."""
+        """An agent that has restarted cannot end the requests of its previous start."""
         self._heard_ns[name] = now
         boots = self._boots.setdefault(name, [])
         if boot not in boots:

@@ -1,7 +1,7 @@
-"""What the processes of a run report, kept for the run folder: the ledger, their figures, events and faults.
+"""Collects the reports of a run's processes for the run folder: ledger, figures, events and faults.
 
-Policy: it is given messages and times, and writes through the port `Record`. The launcher has one; on boards it is a
-process of its own (`board_collector.py`).
+Pure policy: it takes messages and times, and writes through the port `Record`. The launcher contains a collector; on
+boards the collector is a separate process (`board_collector.py`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Detail = Mapping[str, str | float | int]
 
 
 class Record(Protocol):
-    """Where a collector writes: a run folder, see `recorder.RunFolder`. Nothing raises; losses are counted."""
+    """The output of a collector: a run folder, see `recorder.RunFolder`. No method raises; it counts failed writes."""
 
-    full: bool                       # an injected fault: from now on nothing can be written
+    full: bool                       # an injected fault: while true, nothing can be written
 
     @property
     def unwritten(self) -> Mapping[str, int]:
@@ -68,8 +68,8 @@ class EncryptionCost(Protocol):
 class Collector:
     """One run's figures. `now` is the clock of the collector's process in nanoseconds.
 
-    name: of the process that collects, for its own events. faults: all that are to be injected. manifest: gives the
-    facts of `manifest.json` for a renderer.
+    name: the collecting process, as the source of its own events. faults: all planned faults. commanded_ns: time of the
+    command. manifest: makes the contents of `manifest.json` from the name of the renderer.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Collector:
         self._renderer = "unknown"
 
     def write_manifest(self) -> None:
-        """Record what is run, as far as it is known: the world has not said yet how it renders."""
+        """Write the manifest. The renderer is unknown until the world has reported it."""
         self._record.manifest(self._manifest(self._renderer))
 
     def started(self, now: int) -> None:
@@ -98,7 +98,7 @@ class Collector:
         self.event(now, self._own_name, "started")
 
     def handle(self, message: Received) -> None:
-        """One message of a process; messages that report nothing are ignored."""
+        """Record one message; messages that are no reports are ignored."""
         body, now = message.body, message.at_ns
         match body:
             case msg.Submitted() | msg.Ended():
@@ -125,22 +125,22 @@ class Collector:
     # --- processes and faults ---
 
     def process_lost(self, name: str, boot: int, how: str, planned: bool, now: int) -> None:
-        """A process ended during the run: by an injected fault (`planned`), or by itself."""
+        """A process ended during the run: because of an injected fault (`planned`), or by itself."""
         status = "killed" if planned else "crashed"
         self.event(now, self._own_name, status, {"process": name, "how": how})
         if not planned:
             self._faults.append(crash(name, self._at_s(now)))
         if name in self._robots:
             self.agent_gone(name, boot, now)
-            self._agents.status(name, boot, status)
+            self._agents.set_status(name, boot, status)
 
     def process_stopped(self, name: str, boot: int) -> None:
-        """A process ended as it was told to."""
+        """A process ended on request."""
         if name in self._robots:
-            self._agents.status(name, boot, "ended")
+            self._agents.set_status(name, boot, "ended")
 
     def agent_gone(self, name: str, boot: int, now: int) -> None:
-        """The open requests of one start of an agent fail: it will not end them."""
+        """Fail the open requests of one start of an agent: it can no longer end them."""
         self._ledger.handle(msg.Gone(name=name, boot=boot), now)
 
     def not_started(self, name: str, why: str, now: int) -> None:
@@ -150,15 +150,15 @@ class Collector:
     def fault_injected(self, fault: Fault, now: int) -> None:
         """A fault of the launch file begins."""
         self._record.event(self._at_s(now), self._own_name, "fault", {"fault": fault.name})
-        self._note(fault, done_s=self._at_s(now))
+        self._update_fault(fault, done_s=self._at_s(now))
 
     def fault_cleared(self, fault: Fault, now: int) -> None:
         """The effect of a fault has ended, or the process that it restarted is ready."""
-        self._note(fault, ended_s=self._at_s(now))
+        self._update_fault(fault, ended_s=self._at_s(now))
         self._record.event(self._at_s(now), self._own_name, "fault_over", {"fault": fault.name})
 
     def disk_full(self, full: bool) -> None:
-        """From now on the run folder takes nothing, or everything again."""
+        """Begin or end an injected full disk: while it lasts, nothing is written into the run folder."""
         self._record.full = full
 
     def event(self, now: int, who: str, what: str, detail: Detail | None = None) -> None:
@@ -181,10 +181,10 @@ class Collector:
     def finish(self, ran_s: float, encryption: EncryptionCost | None) -> dict[str, Any]:
         """Close the ledger and write everything that has not been written. Returns the summary.
 
-        ran_s: how long the streams ran. encryption: what CURVE costs on this machine; None: messages are plain.
+        ran_s: how long the streams ran. encryption: cost of CURVE on this machine; None: plaintext.
         """
         rows = self._ledger.close()
-        if not self._launch.duration_s:              # on boards nobody said how long
+        if not self._launch.duration_s:              # on boards the duration is not known before
             self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
@@ -199,7 +199,7 @@ class Collector:
         self._record.summary(written)
         return written
 
-    def _note(self, fault: Fault, **times: float) -> None:
+    def _update_fault(self, fault: Fault, **times: float) -> None:
         i = next(i for i, done in enumerate(self._faults) if done.fault is fault)
         self._faults[i] = msgspec.structs.replace(self._faults[i], **times)
 
@@ -208,7 +208,7 @@ class Collector:
 
 
 def _transport(agents: Iterable[AgentFigures], ran_s: float, encryption: EncryptionCost | None) -> Transport:
-    """The agents' messages, and what encrypting them cost: an agent's own end of each message is half of both."""
+    """The agents' messages and the cost of their encryption: of the cost at both ends, an agent pays half."""
     agents = list(agents)
     messages, size_bytes = sum(a.carried for a in agents), sum(a.carried_bytes for a in agents)
     if encryption is None:

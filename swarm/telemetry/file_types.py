@@ -1,4 +1,4 @@
-"""What the other files of a run folder hold, as types. docs/run_folder.md is made from them and their comments."""
+"""Types of the other files of a run folder. docs/run_folder.md is made from these types and their comments."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from swarm.core.settings.launch_file import LaunchFile
 class Host(msgspec.Struct, kw_only=True):
     """The machine."""
 
-    cores: int                       # that the launcher may use
-    processor: str                   # its model
-    machine: str                     # architecture
-    memory_mb: int                   # in all
+    cores: int                       # cores that the launcher may use
+    processor: str                   # model of the processor
+    machine: str                     # its architecture
+    memory_mb: int                   # total memory
     system: str                      # kernel and C library
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """What was run, with what and where."""
+    """The run's settings, versions and machine."""
 
-    swarm_run: int                   # version of the folder's format
-    launch: LaunchFile               # resolved: with all defaults and overrides
-    boards: dict[str, Board]         # by name: those that the fleet uses
-    seed: int                        # of everything that is drawn
-    renderer: str                    # that drew the cameras' frames
-    command: list[str]               # as typed
-    started_unix_s: float            # when the launcher was called
-    versions: dict[str, str]         # of Python and of the packages that can change a result
-    host: Host                       # the machine
-    revision: str                    # commit of the checkout; `+changes`: edited; `unknown`: not a checkout
+    swarm_run: int                   # version of the format of run folders
+    launch: LaunchFile               # the launch file with all defaults and overrides
+    boards: dict[str, Board]         # boards of the fleet, by name
+    seed: int                        # seed of all random draws
+    renderer: str                    # renderer of the camera frames
+    command: list[str]               # the command as typed
+    started_unix_s: float            # start of the command
+    versions: dict[str, str]         # versions of Python and of the packages that can change a result
+    host: Host                       # the machine that ran it
+    revision: str                    # commit of the checkout; with `+changes` if edited; `unknown` outside a checkout
 
 
 # --- the histories, and processes.json ---
@@ -45,36 +45,36 @@ class ProcessRecord(msgspec.Struct, kw_only=True):
     """One process of the run."""
 
     role: str                        # launcher, supervisor, world, agent or planner
-    name: str                        # of the process
+    name: str                        # name of the process
     pid: int                         # process id
-    returncode: int | None           # exit code; negative: the signal; null: still running, as the launcher itself
+    returncode: int | None           # exit code; negative: number of a signal; null: still running, as the launcher
 
 
 class EventRecord(msgspec.Struct, kw_only=True):
-    """Something that happened."""
+    """One event."""
 
-    at_s: float                      # since the streams began; negative: before
-    who: str                         # process that tells
-    what: str                        # kind, see below
-    detail: dict[str, Any] = {}      # by kind
+    at_s: float                      # time since the streams began; negative: before
+    who: str                         # process that reports it
+    what: str                        # kind of event, see below
+    detail: dict[str, Any] = {}      # depends on the kind
 
 
 class PlanRecord(msgspec.Struct, kw_only=True):
-    """One plan; the renewal of its lease writes nothing."""
+    """One plan. A renewal of its lease is not written."""
 
-    at_s: float                      # when the launcher heard of it, since the streams began
-    epoch: int                       # grows with each plan
-    lease_s: float                   # how long agents follow it without hearing of it again
-    placements: list[Placement]      # where each stream runs
-    solver: str                      # that made it
-    solve_s: float                   # how long that took
+    at_s: float                      # when the launcher received it, since the streams began
+    epoch: int                       # number of the plan; grows with each plan
+    lease_s: float                   # how long agents follow the plan without a renewal
+    placements: list[Placement]      # placement of each stream
+    solver: str                      # solver that made the plan
+    solve_s: float                   # time to make the plan
 
 
 class Poses(msgspec.Struct, kw_only=True):
-    """Where the robots were; at most five lines a second."""
+    """Poses of the robots; at most five lines per second."""
 
-    time_s: float                    # simulated
-    robots: dict[str, list[float]]   # by name: x_m, y_m, heading_rad in the world's frame
+    time_s: float                    # simulated time
+    robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad] in the world's frame
 
 
 # --- kinds of events ---
@@ -82,19 +82,19 @@ class Poses(msgspec.Struct, kw_only=True):
 EVENTS: dict[str, str] = {
     "started": "launcher: the streams began",
     "fault": "launcher: a fault began (`fault`: its kind and target)",
-    "fault_over": "launcher: a fault ended (`fault`)",
-    "killed": "launcher: a process ended by a fault (`process`, `how`)",
+    "fault_over": "launcher: a fault ended (`fault`: its kind and target)",
+    "killed": "launcher: a process ended because of a fault (`process`, `how`)",
     "crashed": "launcher: a process ended by itself (`process`, `how`)",
-    "not_started": "launcher: a process could not be started again (`process`, `why`)",
-    "world": "world: it began (`renderer`)",
-    "judged": "world: its verdict on a robot's report (`robot`, `kind`, `verdict`, and the values of the report)",
-    "peer_lost": "agent: it counts a peer as lost (`peer`)",
+    "not_started": "launcher: a process could not be restarted (`process`, `why`)",
+    "world": "world: the simulation began (`renderer`)",
+    "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",
+    "peer_lost": "agent: a peer is considered lost (`peer`)",
     "peer_back": "agent: a lost peer answers again (`peer`)",
-    "degraded": "agent: it gave up some work to meet deadlines (`given_up`; empty: nothing any more)",
-    "agent_joined": "planner: it knows an agent (`agent`)",
-    "agent_lost": "planner: it counts an agent as lost (`agent`)",
-    "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, `on_time` expected, `unplaced` streams)",
-    "ray_up": "planner: Ray takes part (`took_s`)",
-    "ray_absent": "planner: Ray does not take part (`reason`)",
-    "portfolio_lost": "planner: a search by Ray gave nothing (`reason`, `in_a_row`)",
+    "degraded": "agent: the set of shed streams changed (`given_up`: what is shed to meet deadlines; empty: nothing)",
+    "agent_joined": "planner: an agent joined (`agent`)",
+    "agent_lost": "planner: an agent is considered lost (`agent`)",
+    "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, predicted `on_time`, `unplaced` streams)",
+    "ray_up": "planner: Ray is ready (`took_s`)",
+    "ray_absent": "planner: Ray is not used (`reason`)",
+    "portfolio_lost": "planner: a search on Ray failed (`reason`, `in_a_row`: failures in a row)",
 }

@@ -1,8 +1,8 @@
-"""The collector's ledger: every request of a run, from the news of its beginning to its one ending.
+"""The collector's ledger: every request of a run, from its submission to its single ending.
 
 Deterministic: `now` is the collector's clock in integer nanoseconds, and each event costs O(1) (a death costs one step
-for each request that it ends). News may overtake each other: an ending may come before its submission, and a process's
-last words after its death.
+for each request that it ends). Messages may arrive out of order: an ending before its submission, and the last messages
+of a process after its death.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Row:
     span: Span
     at_s: float                      # when it was submitted
     ended_at_s: float | None = None  # None: still open
-    announced: bool = True           # its Submitted was heard
+    announced: bool = True           # its Submitted message has arrived
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -48,7 +48,7 @@ class Tally(msgspec.Struct, kw_only=True):
 
     @property
     def open(self) -> int:
-        """Submitted and not ended; what is open after the drain is lost."""
+        """Submitted and not ended; a request that is open after the drain is lost."""
         return self.submitted - self.completed - self.late - self.failed
 
     @property
@@ -68,7 +68,7 @@ class Tally(msgspec.Struct, kw_only=True):
         return self.offloaded / self.completed if self.completed else 0.0
 
     def count(self, span: Span) -> None:
-        """Enter one ending."""
+        """Count one ending."""
         if span.ending == "completed":
             self.completed += 1
             self.offloaded += on_a_peer(span)
@@ -90,9 +90,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     first_result_s: float | None     # since the command's start; None: no result yet
     ended_twice: int                 # second endings of one id, ignored
     submitted_twice: int             # second submissions of one id, ignored
-    overtaken: int                   # endings that came before their submission, or without one
-    after_gone: int                  # endings that came after the ledger had ended them as agent_lost, ignored
-    after_close: int                 # news after the end, ignored
+    overtaken: int                   # endings before their submission, or without one
+    after_gone: int                  # endings after the ledger had ended the request as agent_lost, ignored
+    after_close: int                 # messages after the end, ignored
     not_an_ending: int               # Ended messages whose span says `open`, ignored
 
 
@@ -104,65 +104,68 @@ class Ledger:
         self._models = dict(models or {})
         self._rows: dict[RequestId, Row] = {}
         self._open: dict[tuple[str, int], dict[RequestId, None]] = {}
-        self._gone: set[tuple[str, int]] = set()     # boots known to have ended; a clock set back makes lower ones
+        self._gone: set[tuple[str, int]] = set()     # starts that have ended; boots need not grow: clocks step back
         self._ended_by_us: set[RequestId] = set()
         self._total = Tally()
         self._streams: dict[str, Tally] = {}
         self._first_result_s: float | None = None
         self._closed = False
-        self._odd = dict.fromkeys(
+        self._anomalies = dict.fromkeys(
             ("ended_twice", "submitted_twice", "overtaken", "after_gone", "after_close", "not_an_ending"), 0)
 
     def started(self, now: int) -> None:
-        """The streams begin: the zero of every row's time."""
+        """The streams begin: time 0 of every row."""
         self._start_ns = now
 
-    def handle(self, news: Submitted | Ended | Gone, now: int) -> None:
-        """Enter one piece of news."""
+    def handle(self, message: Submitted | Ended | Gone, now: int) -> None:
+        """Record one message."""
         if self._closed:
-            self._odd["after_close"] += 1
-        elif isinstance(news, Submitted):
-            self._submitted(news, now)
-        elif isinstance(news, Ended):
-            self._ended(news.span, now)
+            self._anomalies["after_close"] += 1
+        elif isinstance(message, Submitted):
+            self._submitted(message, now)
+        elif isinstance(message, Ended):
+            self._ended(message.span, now)
         else:
-            self._agent_lost(news.name, news.boot, now)
+            self._agent_lost(message.name, message.boot, now)
 
     def close(self) -> list[Row]:
-        """After the drain: what is still open stays open and is lost. Returns all rows, in order of their news."""
+        """End the ledger after the drain; open requests stay open and are lost.
+
+        Returns all rows, in the order in which their first message arrived.
+        """
         self._closed = True
         return list(self._rows.values())
 
     def statistics(self) -> Statistics:
         return Statistics(
             total=self._total.copy(), streams={name: t.copy() for name, t in self._streams.items()},
-            first_result_s=self._first_result_s, **self._odd,
+            first_result_s=self._first_result_s, **self._anomalies,
         )
 
-    def _submitted(self, news: Submitted, now: int) -> None:
-        row = self._rows.get(news.request)
+    def _submitted(self, message: Submitted, now: int) -> None:
+        row = self._rows.get(message.request)
         if row is not None:
-            self._odd["submitted_twice"] += row.announced
+            self._anomalies["submitted_twice"] += row.announced
             row.announced = True
             return
-        self._enter(Row(span=self._stub(news), at_s=self._since_start(now)))
-        agent, boot = news.request.agent, news.request.boot
-        self._open.setdefault((agent, boot), {})[news.request] = None
-        if (agent, boot) in self._gone:              # its last words, read after its death
+        self._add(Row(span=self._open_span(message), at_s=self._since_start(now)))
+        agent, boot = message.request.agent, message.request.boot
+        self._open.setdefault((agent, boot), {})[message.request] = None
+        if (agent, boot) in self._gone:              # this message arrived after the death
             self._agent_lost(agent, boot, now)
 
     def _ended(self, span: Span, now: int) -> None:
         if span.ending == "open":
-            self._odd["not_an_ending"] += 1
+            self._anomalies["not_an_ending"] += 1
             return
         row = self._rows.get(span.request)
         if row is None:
-            self._odd["overtaken"] += 1
+            self._anomalies["overtaken"] += 1
             lasted_s = max(span.ended_ns - span.submitted_ns, 0) / 1e9
             row = Row(span=span, at_s=max(self._since_start(now) - lasted_s, 0.0), announced=False)
-            self._enter(row)
+            self._add(row)
         elif row.ended_at_s is not None:
-            self._odd["after_gone" if span.request in self._ended_by_us else "ended_twice"] += 1
+            self._anomalies["after_gone" if span.request in self._ended_by_us else "ended_twice"] += 1
             self._ended_by_us.discard(span.request)
             return
         self._end(row, span, now)
@@ -174,7 +177,7 @@ class Ledger:
             self._ended_by_us.add(request)
             self._end(row, msgspec.structs.replace(row.span, ending="failed", reason=AGENT_LOST), now)
 
-    def _enter(self, row: Row) -> None:
+    def _add(self, row: Row) -> None:
         self._rows[row.span.request] = row
         self._total.submitted += 1
         self._streams.setdefault(row.span.stream, Tally()).submitted += 1
@@ -191,6 +194,7 @@ class Ledger:
     def _since_start(self, now: int) -> float:
         return (now - self._start_ns) / 1e9
 
-    def _stub(self, news: Submitted) -> Span:
-        return Span(request=news.request, stream=news.stream, model=self._models.get(news.stream, ""), priority=0,
-                    captured_ns=0, submitted_ns=0, deadline_ns=0)
+    def _open_span(self, message: Submitted) -> Span:
+        model = self._models.get(message.stream, "")
+        return Span(request=message.request, stream=message.stream, model=model, priority=0, captured_ns=0,
+                    submitted_ns=0, deadline_ns=0)

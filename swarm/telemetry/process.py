@@ -1,4 +1,4 @@
-"""The process of a collector on boards: it reads what is run, owns the run folder, and writes the report at its end."""
+"""The collector's process on boards: it reads the launch file, owns the run folder and writes the report at the end."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def run(settings: CollectorFile, where: str) -> int:
 
 
 def collected_launch(settings: CollectorFile, where: str) -> LaunchFile:
-    """What is run, as far as it is known. Raises: BadInput.
+    """The launch file of the run, as far as it is known. Raises: BadInput.
 
-    Without a launch file, scenario and policy are empty, and `duration_s` is 0 until the run has ended.
+    If the settings name no launch file, scenario and policy are empty, and `duration_s` is 0 until the run has ended.
     """
     if not settings.launch:
         return LaunchFile(

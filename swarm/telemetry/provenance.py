@@ -1,4 +1,4 @@
-"""What a run was made of: `manifest.json`'s contents."""
+"""The contents of `manifest.json`: what was run, with which versions, and on which machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "m
 
 
 def manifest(launch: LaunchFile, command: list[str], started_unix_s: float, renderer: str) -> dict[str, Any]:
-    """The resolved launch file, and all that a reader needs to judge or repeat the run. Takes a tenth of a second."""
+    """The resolved launch file, and all facts needed to judge or repeat the run. Takes about 0.1 s."""
     return {
         "launch": msgspec.to_builtins(launch),
         "boards": {name: msgspec.to_builtins(board) for name, board in launch.boards.items()},
@@ -28,7 +28,7 @@ def manifest(launch: LaunchFile, command: list[str], started_unix_s: float, rend
 
 
 def versions() -> dict[str, str]:
-    """Python's and those of the packages that can change a result; absent ones are left out."""
+    """Versions of Python and of the packages that can change a result; packages not installed are left out."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -45,7 +45,7 @@ def host() -> dict[str, Any]:
         with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
             model = next((line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")), model)
     except OSError:
-        pass                                         # not Linux: the machine's name must do
+        pass                                         # not Linux: keep what `platform` reports
     return {
         "cores": len(os.sched_getaffinity(0)), "processor": model, "machine": platform.machine(),
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20, "system": platform.platform(),
@@ -53,12 +53,12 @@ def host() -> dict[str, Any]:
 
 
 def revision(folder: Path) -> str:
-    """The commit of the checkout that holds this folder, `+changes` if it was edited; `unknown` outside of one."""
+    """The commit of the checkout that contains this folder, with `+changes` if edited; `unknown` outside a checkout."""
     def git(*args: str) -> str:
         return subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=5,
                               check=True).stdout.strip()
     try:
-        git("ls-files", "--error-unmatch", Path(__file__).name)      # not somebody else's repository around a venv
+        git("ls-files", "--error-unmatch", Path(__file__).name)      # fails in a foreign repository around a venv
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -1,4 +1,4 @@
-"""A run folder: where everything that a run leaves behind is written."""
+"""Writes a run folder: all files that a run leaves behind."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "ev
          "scene.json", "paths.jsonl", "report.html")
 RECORDINGS = "recordings"
 FOLDERS = ("files", "logs", "keys", RECORDINGS)
-"""Settings of the processes, what they printed, keys during the run, and what robots recorded of their frames."""
+"""Subfolders: settings of the processes, their output, keys during the run, recorded frames and outcomes."""
 PATHS_EVERY_S = 0.2
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether this tool made the folder for a run."""
+    """Whether the folder holds a run of this tool."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -39,42 +39,41 @@ def is_run_folder(folder: Path) -> bool:
 
 
 class RunFolder:
-    """Writes a run folder: documents whole (a temporary file, renamed), histories line by line.
+    """Writes documents as a whole (a temporary file, renamed) and histories line by line.
 
-    A disk that is full or gone, or a row that no table can hold, must not cost the run its other figures: no method
-    raises OSError once the folder exists. `unwritten` counts what could not be written, by file: lines of a history,
-    which goes on when the disk takes lines again, and whole documents. The first such error is kept in `trouble`, one
-    line for the user; the command then ends with 1. `full` is an injected fault: the disk has no room. That is no
-    trouble.
+    A write error must not cost the run its other figures: once the folder exists, no method raises OSError. `unwritten`
+    counts failed writes by file: lines of a history, which continues when the disk accepts lines again, and whole
+    documents. `trouble` keeps the first error as one line for the user; the command then ends with exit code 1. `full`
+    is an injected fault, a disk without free space. It does not set `trouble`.
     """
 
     def __init__(self, out: Path) -> None:
-        """Make the folder, or replace a former run in it. Raises: BadInput if it cannot be or holds something else."""
+        """Make the folder, or replace an earlier run. Raises: BadInput if it cannot be made or holds other files."""
         self.path = Path(out)
         self.trouble = ""
         self._lines: dict[str, Any] = {}
-        self._torn: set[str] = set()                 # histories whose last line was only begun
+        self._torn: set[str] = set()                 # histories with an incomplete last line
         self.full = False
         self.unwritten: Counter[str] = Counter()
         self._epoch: tuple[int, int] | None = None
         self._last_pose_s = float("-inf")
         try:
-            self._claim()
+            self._prepare()
         except OSError as error:
             raise BadInput(f"--out {self.path}", error.strerror or str(error), "name a folder that can be written"
                            ) from None
 
-    def _claim(self) -> None:
+    def _prepare(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
-        there = sorted(p.name for p in self.path.iterdir())
-        if there and not is_run_folder(self.path):
-            raise BadInput(f"--out {self.path}", f"the folder holds {_some(there)} and is not a former run",
+        present = sorted(p.name for p in self.path.iterdir())
+        if present and not is_run_folder(self.path):
+            raise BadInput(f"--out {self.path}", f"the folder holds {_shortened(present)} and is not a run folder",
                            "name a new or empty folder")
-        foreign = [n for n in there if n not in FILES and n not in FOLDERS and not n.endswith(".tmp")]
+        foreign = [n for n in present if n not in FILES and n not in FOLDERS and not n.endswith(".tmp")]
         if foreign:
-            raise BadInput(f"--out {self.path}", f"beside a former run it holds {_some(foreign)}, which no run wrote",
+            raise BadInput(f"--out {self.path}", f"beside an earlier run it holds {_shortened(foreign)}",
                            "move it away or name another folder")
-        for name in (n for n in there if n != "manifest.json"):        # the mark goes last
+        for name in (n for n in present if n != "manifest.json"):   # the mark of a run folder
             at = self.path / name
             if at.is_dir() and not at.is_symlink():
                 shutil.rmtree(at)
@@ -83,18 +82,18 @@ class RunFolder:
         _whole(self.path / "manifest.json", _json({"swarm_run": FORMAT}))
 
     def folder(self, name: str) -> Path:
-        """One of the sub-folders FOLDERS, made if need be. Raises: OSError."""
+        """One of the subfolders in FOLDERS, made when first used. Raises: OSError."""
         if name not in FOLDERS:
-            raise ValueError(f"{name} is none of {FOLDERS}")
+            raise ValueError(f"{name} is not one of {FOLDERS}")
         (self.path / name).mkdir(exist_ok=True)
         return self.path / name
 
     def manifest(self, facts: Mapping[str, Any]) -> None:
-        """What was run and where: see `provenance.manifest`."""
+        """`facts`: see `provenance.manifest`."""
         self._document("manifest.json", {"swarm_run": FORMAT, **facts})
 
     def processes(self, processes: Sequence[Mapping[str, Any]]) -> None:
-        """Role, name and pid of every process; may be written again when one is replaced."""
+        """Role, name and pid of every process; written again when a process is replaced."""
         self._document("processes.json", list(processes))
 
     def summary(self, summary: Mapping[str, Any]) -> None:
@@ -110,7 +109,7 @@ class RunFolder:
         self._attempt(final.name, lambda: _renamed(final, lambda tmp: table.write(tmp, rows)), ValueError)
 
     def event(self, at_s: float, who: str, what: str, detail: Mapping[str, str | float | int] | None = None) -> None:
-        """Something that happened, seconds since the streams began (negative: before)."""
+        """An event of process `who`; at_s: seconds since the streams began (negative: before)."""
         self._line("events.jsonl", {"at_s": round(at_s, 4), "who": who, "what": what, "detail": dict(detail or {})})
 
     def plan(self, at_s: float, plan: Plan, boot: int = 0) -> None:
@@ -120,7 +119,7 @@ class RunFolder:
             self._line("plans.jsonl", {"at_s": round(at_s, 4), **msgspec.to_builtins(plan)})
 
     def pose(self, time_s: float, robots: Mapping[str, Pose | Sequence[float]]) -> None:
-        """Where the robots are, world frame, metres and radians; at most five lines a second are kept."""
+        """Poses in the world frame, metres and radians; at most five lines per simulated second are written."""
         if time_s - self._last_pose_s < PATHS_EVERY_S - 1e-6:
             return
         self._last_pose_s = time_s
@@ -135,7 +134,7 @@ class RunFolder:
         self._lines.clear()
 
     def report(self) -> None:
-        """Write `report.html` from the other files, when these are complete."""
+        """Write `report.html` from the other files; call it when they are complete."""
         from swarm.telemetry.report.report import write_report  # imports matplotlib
 
         try:
@@ -147,7 +146,7 @@ class RunFolder:
         self._attempt(name, lambda: _whole(self.path / name, _json(content)))
 
     def _line(self, name: str, content: Mapping[str, Any]) -> None:
-        """Append a line, unbuffered; what was begun of one before it ends first."""
+        """Append a line, unbuffered, after ending an incomplete line."""
         def append() -> None:
             if name not in self._lines:
                 self._lines[name] = open(self.path / name, "ab", buffering=0)  # noqa: SIM115 - closed by close()
@@ -161,7 +160,7 @@ class RunFolder:
         self._attempt(name, append)
 
     def _attempt(self, name: str, write: Callable[[], None], *also: type[Exception]) -> None:
-        """Write; OSError, and what else may go wrong with this file, is counted, and trouble if nobody meant it."""
+        """Write, and count an OSError or an error of `also`. It sets `trouble`, unless the full disk was injected."""
         try:
             if self.full:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -186,7 +185,7 @@ def _renamed(final: Path, write: Callable[[Path], None]) -> None:
         write(tmp)
         os.replace(tmp, final)
     except OSError:
-        with contextlib.suppress(OSError):           # the first error is the one to tell
+        with contextlib.suppress(OSError):           # the first error matters, not this one
             tmp.unlink(missing_ok=True)
         raise
 
@@ -195,5 +194,5 @@ def _json(content: Any) -> bytes:
     return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def _some(names: Sequence[str]) -> str:
+def _shortened(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,4 +1,4 @@
-"""A run folder read back, as far as it goes: a run that was cut short has only some of the files."""
+"""Reads a run folder. The folder of a run that was interrupted has only some of the files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from swarm.telemetry.recorder import is_run_folder
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a run folder holds; absent files are empty here and named in `notes`."""
+    """The contents of a run folder. A missing file is empty here and named in `notes`."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -39,7 +39,7 @@ class Run:
         return launch if isinstance(launch, dict) else {}
 
     def deadline_ms(self, stream: str) -> float | None:
-        """A stream's budget, of the launch file."""
+        """A stream's deadline in the launch file, from capture; None if unknown."""
         return next((s["deadline_s"] * 1e3 for s in self.launch.get("streams", [])
                      if s.get("name") == stream and "deadline_s" in s), None)
 
@@ -58,7 +58,7 @@ def read_run(folder: Path) -> Run:
         notes.append(f"requests.parquet cannot be read: {error}")
     summary = _document(folder / "summary.json", notes)
     if not summary:
-        notes.append("summary.json is absent: the run did not come to its end.")
+        notes.append("summary.json is absent: the run did not finish.")
     return Run(
         folder=folder, manifest=_document(folder / "manifest.json", notes), summary=summary, requests=requests,
         scene=_document(folder / "scene.json", notes), notes=notes,
@@ -78,7 +78,7 @@ def _document(path: Path, notes: list[str]) -> dict[str, Any]:
 
 
 def _lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    """Every whole line; the last one may have been cut off with the run."""
+    """Every complete line. If the run was interrupted, the last line may be incomplete."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:

@@ -1,5 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportMissingTypeStubs=false
-"""`requests.parquet`: one row per request, every field of its span. Alone here imports pyarrow, and only when used."""
+"""`requests.parquet`: one row per request, every field of its span. Only this file imports pyarrow, when used."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from swarm.telemetry.ledger import Row, on_a_peer
 
 Columns = dict[str, NDArray[Any]]
 SPAN_FIELDS: tuple[tuple[str, Any], ...] = tuple(
-    (f.name, getattr(f.type, "__origin__", f.type))      # a bounded number is a number
+    (f.name, getattr(f.type, "__origin__", f.type))      # `__origin__`: the type without its bounds
     for f in msgspec.structs.fields(Span) if f.name != "request")
 
 
 class Extra(msgspec.Struct, kw_only=True):
     """The columns of a request that are not fields of its span. Times are on the collector's clock."""
 
-    agent: str                       # that owns the request
-    boot: int                        # start of its process
-    sequence: int                    # number of the request since then
-    at_s: float                      # submitted, since the streams began
-    ended_at_s: float | None         # ended, since the streams began; null: never
-    latency_ms: float | None         # capture to end; null unless completed or late
+    agent: str                       # agent that owns the request
+    boot: int                        # start of the agent's process
+    sequence: int                    # number of the request since that start
+    at_s: float                      # time of submission, since the streams began
+    ended_at_s: float | None         # time of its ending, since the streams began; null: never
+    latency_ms: float | None         # from capture to end; null unless completed or late
     on_peer: bool                    # whether the result that counted came from a peer
 
 
@@ -51,14 +51,14 @@ def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 
 def arrays(rows: Sequence[Row], names: Iterable[str]) -> Columns:
-    """Some columns of the rows, as `read` would give them."""
+    """The named columns of the rows, as `read` returns them."""
     kinds, listed = {name: column.dtype for name, column in empty().items()}, columns(rows)
     return {name: np.fromiter(listed[name], kinds[name], len(rows)) if kinds[name].hasobject
             else np.array(listed[name], kinds[name]) for name in names}
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table. Raises: OSError, ValueError (it cannot hold what a row says: a number beyond 64 bits)."""
+    """Write the table. Raises: OSError, ValueError (a value does not fit its column: an integer beyond 64 bits)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -76,7 +76,7 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 def read(path: Path) -> Columns:
     """The table as arrays: text and lists as objects, a null number as NaN.
 
-    Raises: OSError, ValueError (not such a table).
+    Raises: OSError, ValueError (not a table of requests).
     """
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""Several at once beside one by one: told for each shipped model, and for an agent that is asked for too much."""
+"""The batch bench measures each shipped model and an overloaded agent."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def test_what_several_at_once_take_and_what_an_overloaded_agent_makes_of_it(
         assert all(figures[f"ratio{n}_low"] <= figures[f"ratio{n}"] <= figures[f"ratio{n}_high"] for n in batch.SIZES)
     assert over["most_at_once"] > 1
     assert over["batched"] >= 2 * over["batches"] > 0
-    for way in batch.WAYS:
-        assert over[f"{way}_per_s"] >= 0
-        assert 0 <= over[f"{way}_on_time"] <= 1
+    for mode in batch.MODES:
+        assert over[f"{mode}_per_s"] >= 0
+        assert 0 <= over[f"{mode}_on_time"] <= 1
 
 
 @pytest.mark.parametrize(("batched", "one_by_one", "told"), [
@@ -47,4 +47,4 @@ def test_the_figures_are_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(batch, "BLOCKS", 1)
     monkeypatch.setattr(batch, "BLOCK_S", 0.2)
     assert main(["bench", "batch"]) == 0
-    assert "in time per second against " in capsys.readouterr().out
+    assert "on time per second against " in capsys.readouterr().out

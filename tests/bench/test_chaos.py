@@ -1,4 +1,4 @@
-"""A swarm of real processes outlives what a seed has in store for it, and the figures say what the run folder says."""
+"""A swarm of real processes survives the faults of a seed, and the figures agree with the run folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Grown(Resident):
         for pid, name, last_s, growth in ((1, "young", 12, 9.0), (2, "old", 60, 1.04), (3, "dead", 40, 2.0)):
             begin_s = 50 if name == "young" else 0
             self._names[pid] = name
-            self._looks[pid] = [(begin_s + s, round(1e8 * (0.2 if s < 4 else growth ** (s / last_s))))
+            self._samples[pid] = [(begin_s + s, round(1e8 * (0.2 if s < 4 else growth ** (s / last_s))))
                                 for s in range(last_s)]
 
 

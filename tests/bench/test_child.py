@@ -19,7 +19,7 @@ import signal
 from swarm.bench.support.child import Child
 from swarm.bench.transport.echo import Address
 child = Child("swarm.bench.transport.echo", "bare", "1024")
-child.hear(Address)
+child.receive(Address)
 print(child.pid, flush=True)
 signal.pause()
 """
@@ -27,7 +27,7 @@ signal.pause()
 
 def test_a_child_says_where_it_is_and_ends_with_its_block() -> None:
     with Child("swarm.bench.transport.echo", "bare", "1024") as child:
-        assert child.hear(Address).endpoint.startswith("tcp://127.0.0.1:")
+        assert child.receive(Address).endpoint.startswith("tcp://127.0.0.1:")
         assert cpu_s(child.pid) > 0
     assert not os.path.exists(f"/proc/{child.pid}")
 
@@ -35,15 +35,15 @@ def test_a_child_says_where_it_is_and_ends_with_its_block() -> None:
 def test_a_child_that_crashes_is_said_so(capfd: pytest.CaptureFixture[str]) -> None:
     echo = Child("swarm.bench.transport.echo", "bare", "not-a-number")
     with echo as child, pytest.raises(ChildError, match="ended with 1"):
-        child.hear(Address)
+        child.receive(Address)
     assert "ValueError" in capfd.readouterr().err
 
 
-def test_a_child_that_says_nothing_is_not_waited_for_in_vain() -> None:
+def test_waiting_for_a_silent_child_ends() -> None:
     with Child("swarm.bench.transport.echo", "bare", "1024") as child:
-        child.hear(Address)
-        with pytest.raises(ChildError, match=r"said nothing for 0\.01 s"):
-            child.hear(Address, 0.01)
+        child.receive(Address)
+        with pytest.raises(ChildError, match=r"sent nothing for 0\.01 s"):
+            child.receive(Address, 0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -38,7 +38,7 @@ def test_a_gibibyte_and_a_million_messages_cost_little_memory() -> None:
     check(memory.STREAM_BYTES, memory.FLOOD)
 
 
-def test_growth_over_the_limit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_growth_over_the_limit_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     row = memory.Row(
         case="", read=True, offered=1, tensor_bytes=0, taken=1, sender_idle_mib=40.0, receiver_idle_mib=40.0,
         sender_grew_mib=3.0, receiver_grew_mib=memory.LIMIT_MIB + 0.1,

@@ -1,4 +1,4 @@
-"""What the runtime adds: told with its reference, with and without a loop that looks before it sleeps."""
+"""The overhead bench reports the added time and its reference in all modes."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tests.patience import HANG_S
 def test_losses_returns_and_traffic_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "SETTLED_S", 0.5)
     told: list[str] = []
-    figures = presence.measure(0.5, (3, 4), rounds=1, counted_s=2.1, tell=told.append)
+    figures = presence.measure(0.5, (3, 4), rounds=1, counted_s=2.1, progress=told.append)
     assert figures.killed_lost_s[0] > 0.1
     assert figures.stopped_lost_s[0] > 0.1
     assert figures.back_s[0] > 0.0

@@ -18,11 +18,11 @@ NEEDS = ("math",)
 def arguments(p):
     p.add_argument("--most", type=int, default=2)
 
-def run(given, tell):
-    tell("counting")
+def run(given, progress):
+    progress("counting")
     return {"counted": given.most}
 
-def told(figures):
+def as_text(figures):
     return f"counted to {figures['counted']}\\n"
 '''
 
@@ -74,7 +74,7 @@ def test_the_folder_lists_the_benches(capsys: pytest.CaptureFixture[str]) -> Non
 def test_every_bench_can_be_loaded_and_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     loaded = bench.load(name)
     assert callable(loaded.run)
-    assert callable(loaded.told)
+    assert callable(loaded.as_text)
     with pytest.raises(SystemExit):
         main(["bench", name, "--help"])
     assert f"example: swarm bench {name}" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The cost of a cut: what is told, and of what."""
+"""The figures of the split bench."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_whole_and_splits_are_told_with_their_spread(
     assert [row.split()[0] for row in rows] == ["1", "2"]
 
 
-def test_a_network_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "split", "--model", "resnet5"]) == 2
     assert "--model resnet5: no such network; one of resnet50" in capsys.readouterr().err
     assert main(["bench", "overhead", "--model", "detector"]) == 2

@@ -147,20 +147,20 @@ def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.Cap
 
 @pytest.mark.parametrize(("arguments", "told"), [
     (["import", "nowhere.onnx"], "nowhere.onnx: No such file"),
-    (["import", "{file}", "--axis", "batch"], "--axis batch: is no axis and size; like --axis batch=1"),
+    (["import", "{file}", "--axis", "batch"], "--axis batch: is not AXIS=SIZE; like --axis batch=1"),
     (["import", "{file}", "--axis", "depth=2"], "--axis depth: is not a dynamic axis; known: batch"),
     (["import", "{file}", "--name", "../up"], "is no name of a model"),
     (["import", "{file}", "--name", "detector"], "model 'detector': exists already"),
     (["partition", "oracle"], "no model is called 'oracle'"),
-    (["partition", "detector", "--stages", "1"], "--stages 1: cuts nothing; 2 to 16"),
-    (["partition", "detector", "--stages", "17"], "--stages 17: is more than robots take; 2 to 16"),
+    (["partition", "detector", "--stages", "1"], "--stages 1: is too few; 2 to 16"),
+    (["partition", "detector", "--stages", "17"], "--stages 17: is more than agents accept; 2 to 16"),
     (["partition", "detector", "--variant", "fp64"], "no variant is called 'fp64'"),
     (["verify", "oracle"], "no model is called 'oracle'"),
     (["verify", "nowhere.onnx"], "nowhere.onnx: No such file"),
     (["verify", "detector", "--variant", "fp64"], "no variant is called 'fp64'"),
     (["verify", "detector", "--inputs", "nowhere.npz"], "nowhere.npz"),
     (["verify", "detector", "--axis", "n=1"], "--axis: is for files"),
-    (["verify", "{file}", "--inputs", "random"], "is run on random inputs only; import it first"),
+    (["verify", "{file}", "--inputs", "random"], "gets random inputs; import it first"),
 ])
 def test_mistakes_are_told_in_one_line(
     arguments: list[str], told: str, file: Path, capsys: pytest.CaptureFixture[str]

@@ -58,7 +58,7 @@ def test_one_other_outcome_is_named_and_fails(tmp_path: Path, capsys: pytest.Cap
     run = run_folder(tmp_path, [(FRAMES[0], whole(FRAMES[0])), (FRAMES[3], wrong)])
     assert main(["models", "replay", str(run)]) == 1
     out, err = capsys.readouterr()
-    assert err.strip() == "swarm: rover_0/1/1: the whole model gives another outcome"
+    assert err.strip() == "swarm: rover_0/1/1: the unsplit model gives a different outcome"
     assert "1 of 2 outcomes match the unsplit model (split over several robots: 1 of 1)" in out
     assert "scores differ by at most 0.01" in out
 

@@ -58,7 +58,7 @@ class FakeRunner:
         self._timers.after(0, lambda: self._loaded(model, variant))
 
     def slow_down(self, factor: float) -> None:
-        self._emulation.factor = factor
+        self._emulation.slow_down(factor)
 
     def statistics(self) -> RunnerStatistics:
         return RunnerStatistics(runs=self._runs, overruns=0, aborted=0, failed=0, busy_s=0.0)

@@ -166,7 +166,7 @@ def agents(of: LaunchFile) -> AgentBook:
                 duplicates=0, control_bytes=900 * k))
     dead = {f.target for f in kills(of)}
     for name in robots(of):
-        book.status(name, 1, "killed" if name in dead else "ended")
+        book.set_status(name, 1, "killed" if name in dead else "ended")
     return book
 
 

@@ -22,7 +22,7 @@ def span(sequence: int = 1, **said: Any) -> Span:
     return Span(request=RequestId("rover_0", 1, sequence), captured_ns=CAPTURED_NS, **at, **given)
 
 
-def at_home_set_aside() -> Span:
+def at_home_preempted() -> Span:
     return span(started=20, finished=90, ended=92, run_s=0.04, preempted=2, aside_s=0.03)
 
 
@@ -37,7 +37,7 @@ def fell_back(*, guard: bool) -> Span:
 
 
 def chain() -> Span:
-    """A leg at home, set aside for a while, and one on each of two carriers; each way takes 4 ms."""
+    """A leg at home, preempted for a while, and one on each of two carriers; each way takes 4 ms."""
     legs = [LegRun(agent="rover_0", first=0, last=1, run_s=0.01),
             LegRun(agent="carrier_0", first=1, last=3, run_s=0.02, waited_s=0.003, held_s=0.024),
             LegRun(agent="carrier_1", first=3, last=4, run_s=0.005, waited_s=0.0, held_s=0.005)]

@@ -38,7 +38,7 @@ def test_a_rule_is_judged(key: str, rule: str, holds: bool) -> None:
     ({"streams.segment.on_time_ratio": ">= 0.9"}, "known streams: detect"),
     ({"streams.detect.nonsense": ">= 0.9"}, "no such figure of a stream"),
 ])
-def test_what_could_never_be_judged_is_refused(accept: dict[str, str], says: str) -> None:
+def test_a_rule_that_cannot_be_judged_is_refused(accept: dict[str, str], says: str) -> None:
     with pytest.raises(BadInput, match=says) as refused:
         check_accept(accept, ["detect"], ["found"], "launch/x.yaml: accept")
     assert str(refused.value).startswith(f"launch/x.yaml: accept: {next(iter(accept))}: ")

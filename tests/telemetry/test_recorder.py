@@ -26,18 +26,18 @@ def lines(path: Path) -> list[dict[str, object]]:
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(BadInput, match="is not a former run"):
+    with pytest.raises(BadInput, match="is not a run folder"):
         RunFolder(tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
-def test_a_former_run_is_replaced_unless_it_holds_something_else(tmp_path: Path) -> None:
+def test_an_earlier_run_is_replaced_unless_it_holds_something_else(tmp_path: Path) -> None:
     out = tmp_path / "runs" / "a"
-    former = RunFolder(out)
-    former.event(0.0, "x", "y")
-    former.summary({"a": 1})
-    (former.folder("logs") / "rover_0.log").write_text("hello")
-    former.close()
+    earlier = RunFolder(out)
+    earlier.event(0.0, "x", "y")
+    earlier.summary({"a": 1})
+    (earlier.folder("logs") / "rover_0.log").write_text("hello")
+    earlier.close()
     RunFolder(out)
     assert [p.name for p in out.iterdir()] == ["manifest.json"]
     (out / "notes.md").write_text("mine")

@@ -1,7 +1,7 @@
-"""How far the memory of two processes grows when one is flooded, or never reads.
+"""Memory growth of two processes when the receiver is flooded, or never reads.
 
-Each case has processes of its own. Growth is the most that was ever resident (VmHWM, by the kernel's own count) less
-what was resident when both were connected and idle.
+Each case has new processes. Growth = peak resident memory (VmHWM of the kernel) - resident memory when both processes
+were connected and idle.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ SIDES = "swarm.bench.memory.sides"
 TENSOR_BYTES = 4 << 20
 STREAM_BYTES = 1 << 30
 FLOOD = 1_000_000
-READ_S = 600.0                       # patience for all of it to be sent and read
+READ_S = 600.0                       # time limit for sending and reading everything
 LIMIT_MIB = 64.0
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent, and whether the other side reads it."""
+    """The messages to send, and whether the receiver reads them."""
 
     name: str
     read: bool
@@ -33,13 +33,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """What one case took; the sizes of both processes in MiB."""
+    """Results of one case; sizes of both processes in MiB."""
 
     case: str
     read: bool
     offered: int                     # messages
-    tensor_bytes: int                # beside each
-    taken: int                       # by the sender's endpoint
+    tensor_bytes: int                # tensor of each message; 0: none
+    taken: int                       # messages that the sender's endpoint accepted
     sender_idle_mib: float
     receiver_idle_mib: float
     sender_grew_mib: float
@@ -47,7 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """All cases; `within`: no process grew beyond the limit."""
+    """All cases; `within`: no process grew by more than the limit."""
 
     rows: list[Row]
     limit_mib: float
@@ -55,7 +55,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cases(stream_bytes: int = STREAM_BYTES, flood: int = FLOOD) -> list[Case]:
-    """Tensors and small messages, to one that reads and one that never does. Only who reads is sent all of it."""
+    """Tensors and small messages, to a receiver that reads and to one that does not. Only a reader gets all of them."""
     kinds = ("tensors", stream_bytes // TENSOR_BYTES, TENSOR_BYTES), ("small messages", flood, 0)
     return [
         Case(name=f"{kind}, {'read' if read else 'not read'}", read=read, offer=Offer(messages, size, insist=read))
@@ -64,12 +64,12 @@ def cases(stream_bytes: int = STREAM_BYTES, flood: int = FLOOD) -> list[Case]:
 
 
 def measure(
-    stream_bytes: int = STREAM_BYTES, flood: int = FLOOD, tell: Callable[[str], None] = lambda _: None
+    stream_bytes: int = STREAM_BYTES, flood: int = FLOOD, progress: Callable[[str], None] = lambda _: None
 ) -> Figures:
-    """Every case, one after the other; `tell` hears of the progress."""
+    """Run all cases."""
     rows: list[Row] = []
     for case in cases(stream_bytes, flood):
-        tell(f"{case.offer.messages} {case.name}")
+        progress(f"{case.offer.messages} {case.name}")
         rows.append(_row(case))
     within = all(max(row.sender_grew_mib, row.receiver_grew_mib) <= LIMIT_MIB for row in rows)
     return Figures(rows=rows, limit_mib=LIMIT_MIB, within=within)
@@ -77,17 +77,17 @@ def measure(
 
 def _row(case: Case) -> Row:
     with Child(SIDES, "sender") as sender, Child(SIDES, "reader" if case.read else "stalled") as receiver:
-        members = sender.hear(Member), receiver.hear(Member)
-        sender.tell(members[1])
-        receiver.tell(members[0])
+        members = sender.receive(Member), receiver.receive(Member)
+        sender.send(members[1])
+        receiver.send(members[0])
         for side in (sender, receiver):
-            side.hear(Done)
+            side.receive(Done)
         idle = [resident_mib(side.pid, "VmRSS") for side in (sender, receiver)]
-        sender.tell(case.offer)
-        taken = sender.hear(Offered, READ_S).taken
+        sender.send(case.offer)
+        taken = sender.receive(Offered, READ_S).taken
         if case.read:
-            receiver.tell(Read(taken))
-            receiver.hear(Done, READ_S)
+            receiver.send(Read(taken))
+            receiver.receive(Done, READ_S)
         peak = [resident_mib(side.pid, "VmHWM") for side in (sender, receiver)]
     return Row(
         case=case.name, read=case.read, offered=case.offer.messages, tensor_bytes=case.offer.tensor_bytes, taken=taken,
@@ -97,17 +97,17 @@ def _row(case: Case) -> Row:
 
 
 def resident_mib(pid: int, which: str) -> float:
-    """`which`: VmRSS, what is resident now, or VmHWM, the most that ever was."""
+    """`which`: VmRSS, resident memory now, or VmHWM, its peak."""
     with open(f"/proc/{pid}/status") as status:
         line = next(line for line in status if line.startswith(f"{which}:"))
     return int(line.split()[1]) / 1024
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> Figures:
-    return measure(tell=tell)
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
+    return measure(progress=progress)
 
 
-def told(figures: Figures) -> str:
+def as_text(figures: Figures) -> str:
     """A row per case."""
     rows = [(row.case, f"{row.offered:,}", f"{row.taken:,}", f"{row.sender_grew_mib}", f"{row.receiver_grew_mib}")
             for row in figures.rows]

@@ -1,4 +1,4 @@
-"""Real agents that have nothing to do, their planner, and, here, their launcher: for what presence costs and can do."""
+"""Idle real agents and a planner, with this process as their launcher, for measuring failure detection."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ PATIENCE_S = 60.0
 
 
 class BandError(RuntimeError):
-    """What was waited for did not come."""
+    """An awaited condition did not become true."""
 
 
 class Band:
-    """`size` agents and a planner in plaintext on loopback. To be used with `with`; leaving it ends them all."""
+    """`size` agents and a planner in plaintext on loopback. Use it with `with`; leaving it ends all processes."""
 
     def __init__(self, size: int) -> None:
         self.names = [f"agent_{i}" for i in range(size)]
         self._all = [*self.names, "planner"]
         self.clock = MonotonicClock()
-        self.changes: list[tuple[int, str, str, str]] = []       # when, who says so, peer_lost or peer_back, of whom
-        self.news: dict[str, collections.deque[tuple[int, msg.AgentNews]]] = {
+        self.changes: list[tuple[int, str, str, str]] = []       # time, reporter, peer_lost or peer_back, peer
+        self.reports: dict[str, collections.deque[tuple[int, msg.AgentNews]]] = {
             name: collections.deque(maxlen=600) for name in self.names}
         self._swarm = f"band-{WallClock().new_boot():x}"
         self._loop = Loop(self.clock)
         self._net = Endpoint(self._loop, swarm=self._swarm, name="launcher", role="launcher",
                              boot=WallClock().new_boot(), handler=self._received)
-        self._members: dict[str, msg.Member] = {}                # that are ready
+        self._members: dict[str, msg.Member] = {}                # members that are ready
         self._boots: dict[str, int] = {}
-        self._tell: dict[str, Outbox] = {}
+        self._outboxes: dict[str, Outbox] = {}
         self._agents: dict[str, subprocess.Popen[bytes]] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="swarm-band-")
-        self._lifeline, self._ours = os.pipe()                   # they end when we do
+        self._lifeline, self._ours = os.pipe()                   # the processes end when ours ends
 
     def __enter__(self) -> Band:
         try:
@@ -75,7 +75,7 @@ class Band:
         self._loop.close()
         self._folder.cleanup()
 
-    # --- what is done to it ---
+    # --- actions ---
 
     def start(self, name: str) -> None:
         path = Path(self._folder.name) / f"{name}.yaml"
@@ -90,7 +90,7 @@ class Band:
         )
 
     def kill(self, name: str) -> int:
-        """Returns when."""
+        """Kill an agent. Returns the time, ns."""
         now = self.clock.now_ns()
         agent = self._agents.pop(name)
         agent.kill()
@@ -100,56 +100,57 @@ class Band:
         return now
 
     def stop(self, name: str) -> int:
-        """Until `go_on`. Returns when."""
+        """Stop an agent until `resume`. Returns the time, ns."""
         now = self.clock.now_ns()
         self._agents[name].send_signal(signal.SIGSTOP)
         return now
 
-    def go_on(self, name: str) -> int:
+    def resume(self, name: str) -> int:
+        """Returns the time, ns."""
         now = self.clock.now_ns()
         self._agents[name].send_signal(signal.SIGCONT)
         return now
 
-    def afflict(self, names: Iterable[str], ills: msg.InjectedFaults) -> None:
+    def inject(self, names: Iterable[str], faults: msg.InjectedFaults) -> None:
         for name in names:
-            self._tell[name].put(ills)
+            self._outboxes[name].put(faults)
 
-    # --- what is seen of it ---
+    # --- observations ---
 
     def is_ready(self, name: str) -> bool:
-        """Whether its last start has said so."""
+        """Whether its last start has reported ready."""
         return name in self._members
 
-    def said(self, what: str, of: str, since_ns: int) -> dict[str, float]:
-        """Who has said so of a member since then, and how many seconds after that."""
-        return {who: seconds(at - since_ns) for at, who, change, about in reversed(self.changes)
-                if change == what and about == of and at >= since_ns}
+    def reported(self, what: str, of: str, since_ns: int) -> dict[str, float]:
+        """Members that reported `what` of a member since then, with the seconds until their report."""
+        return {reporter: seconds(at - since_ns) for at, reporter, change, peer in reversed(self.changes)
+                if change == what and peer == of and at >= since_ns}
 
     def until(self, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-        """Raises: BandError when it does not come true, or an agent ends that was not killed."""
+        """Run until the condition is true. Raises: BandError on timeout, or if an agent ends that was not killed."""
         end_ns = self.clock.now_ns() + ns(patience_s)
-        held = False
+        fulfilled = False
         ended: list[str] = []
 
         def look() -> None:
-            nonlocal held, ended
-            held = condition()
+            nonlocal fulfilled, ended
+            fulfilled = condition()
             ended = [name for name, agent in self._agents.items() if agent.poll() is not None]
-            if held or ended or self.clock.now_ns() > end_ns:
+            if fulfilled or ended or self.clock.now_ns() > end_ns:
                 self._loop.stop()
             else:
                 self._loop.after(LOOK_NS, look)
 
         self._loop.post(look)
         self._loop.run()
-        if not held:
+        if not fulfilled:
             raise BandError(f"{', '.join(ended)} ended" if ended else f"not within {patience_s:g} s")
 
     def wait(self, for_s: float) -> None:
         end_ns = self.clock.now_ns() + ns(for_s)
         self.until(lambda: self.clock.now_ns() >= end_ns, for_s + PATIENCE_S)
 
-    # --- how ---
+    # --- messages ---
 
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
@@ -157,13 +158,13 @@ class Band:
             case msg.Ready(member=member) if sender in self._agents and self._boots.get(sender) != message.boot:
                 self._members[sender], self._boots[sender] = member, message.boot
                 self._net.join([member])
-                self._tell[sender] = Outbox(self._loop, partial(self._net.send, sender))
+                self._outboxes[sender] = Outbox(self._loop, partial(self._net.send, sender))
                 if len(self._members) == len(self._all):
                     for name in self._all:
-                        self._tell[name].put(msg.Roster(members=list(self._members.values())))
+                        self._outboxes[name].put(msg.Roster(members=list(self._members.values())))
             case msg.Happened(what=what, detail=detail):
                 self.changes.append((message.at_ns, sender, what, str(detail.get("peer", ""))))
             case msg.AgentNews():
-                self.news[sender].append((message.at_ns, body))
+                self.reports[sender].append((message.at_ns, body))
             case _:
                 pass

@@ -1,6 +1,6 @@
-"""A bench's other processes, as their parent sees them: real programs that take and say one JSON line at a time.
+"""The child processes of a bench, on the parent's side. Parent and child exchange lines of JSON.
 
-A child holds the read end of its standard input and ends when that closes, so that none outlives its parent.
+A child ends when its standard input closes, so that no child outlives its parent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ISOLATED = ["-I"] if sys.version_info < (3, 11) else []
 ENVIRONMENT = {
-    "PYTHONSAFEPATH": "1",           # from 3.11 on: a folder `models` where the user stands is not ours
+    "PYTHONSAFEPATH": "1",           # from 3.11 on: do not import `models` from the working directory
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }
 PATIENCE_S = 120.0
@@ -26,13 +26,13 @@ END_S = 5.0
 
 
 class ChildError(RuntimeError):
-    """A child ended, or said nothing for too long."""
+    """A child ended, or did not answer in time."""
 
 
 class Child:
-    """One process that runs `python -m MODULE ARGUMENTS`; `prefix` goes before that, as `ip netns exec NAME` does.
+    """One process that runs `PREFIX python -m MODULE ARGUMENTS`; an example of a prefix is `ip netns exec NAME`.
 
-    What it writes on standard error is shown as it is. Leaving the `with` block ends and reaps it.
+    Its standard error is not redirected. Leaving the `with` block ends and reaps it.
     """
 
     def __init__(self, module: str, *arguments: str, prefix: Sequence[str] = ()) -> None:
@@ -40,30 +40,30 @@ class Child:
         self._popen = subprocess.Popen(
             [*prefix, sys.executable, *ISOLATED, "-m", module, *arguments], bufsize=0,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ENVIRONMENT},
-            start_new_session=True,                          # Ctrl-C is the parent's to answer
+            start_new_session=True,                          # Ctrl-C signals only the parent
         )
         self.pid = self._popen.pid
 
-    def tell(self, order: msgspec.Struct) -> None:
-        """Hand it one line. Raises: ChildError where it has ended."""
+    def send(self, order: msgspec.Struct) -> None:
+        """Send one line. Raises: ChildError if the child has ended."""
         assert self._popen.stdin is not None
         try:
             self._popen.stdin.write(msgspec.json.encode(order) + b"\n")
         except BrokenPipeError:
             raise self._ended() from None
 
-    def hear(self, kind: type[T], patience_s: float = PATIENCE_S) -> T:
-        """Its next line. Raises: ChildError where it has ended or says nothing for `patience_s`."""
+    def receive(self, kind: type[T], patience_s: float = PATIENCE_S) -> T:
+        """Wait for the next line. Raises: ChildError if the child has ended or sends nothing for `patience_s`."""
         assert self._popen.stdout is not None
         if not select.select([self._popen.stdout], [], [], patience_s)[0]:
-            raise ChildError(f"{self._module} (process {self.pid}) said nothing for {patience_s:g} s")
+            raise ChildError(f"{self._module} (process {self.pid}) sent nothing for {patience_s:g} s")
         line = self._popen.stdout.readline()
         if not line:
             raise self._ended()
         return msgspec.json.decode(line, type=kind)
 
     def close(self) -> None:
-        """End it, by force if it does not go by itself. A second call does nothing."""
+        """End the child, by SIGKILL if it does not end by itself. A second call does nothing."""
         for pipe in (self._popen.stdin, self._popen.stdout):
             if pipe is not None:
                 pipe.close()
@@ -84,7 +84,7 @@ class Child:
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds that the threads of a process have run on a core, all in all."""
+    """CPU time of all threads of a process, in seconds."""
     ran_ns = 0
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/schedstat") as figures:

@@ -1,4 +1,4 @@
-"""A process of a bench, from inside: its endpoint, the other side, and the orders of its parent."""
+"""A child process of a bench, on its own side: its endpoint, its peer, and the orders of its parent."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ GREET_NS = ns(0.02)
 MEET_NS = ns(20.0)
 FOR_BULK = np.zeros(16 << 10, np.uint8)      # large enough for the bulk lane
 LANES = {"urgent", "bulk"}
-_ORDERS = io.FileIO(0, closefd=False)        # not `sys.stdin`: a thread that waits in its buffer cannot be left
+_ORDERS = io.FileIO(0, closefd=False)        # not `sys.stdin`: a thread that waits in its buffer blocks the exit
 
 
 class Peer:
-    """A loop and an endpoint. `handler` gets every message but greetings."""
+    """A loop and an endpoint. `handler` gets all messages except greetings."""
 
     def __init__(
         self, name: str, handler: Callable[[Received], None], bind: str = "127.0.0.1", keyring: Keyring | None = None,
@@ -45,11 +45,11 @@ class Peer:
             self.loop, swarm=SWARM, name=name, role="agent", boot=WallClock().new_boot(), bind=bind,
             handler=self._received, keyring=keyring,
         )
-        self._opened: set[str] = set()               # lanes on which the other side has had our greeting
-        self._answered: set[str] = set()             # lanes on which we have had and answered its greeting
+        self._opened: set[str] = set()               # lanes on which our greeting has been answered
+        self._answered: set[str] = set()             # lanes on which we have answered the other side's greeting
 
     def meet(self, other: Member) -> None:
-        """Join the other side and run the loop until both lanes are open both ways; it must do the same.
+        """Join the other side and run the loop until both lanes work in both directions. Both sides must call this.
 
         Raises: TimeoutError after 20 s.
         """
@@ -71,9 +71,9 @@ class Peer:
         self.loop.run()
 
     def answer(self, to: str, body: Body) -> None:
-        """A small message that must leave at once. Raises: ConnectionError where it cannot."""
+        """Send a small message. Raises: ConnectionError if the endpoint does not accept it."""
         if not self.net.send(to, body):
-            raise ConnectionError(f"no answer can be sent to {to}: {self.net.statistics()}")
+            raise ConnectionError(f"cannot send an answer to {to}: {self.net.statistics()}")
 
     def close(self) -> None:
         self.net.close()
@@ -91,14 +91,14 @@ class Peer:
             self.handler(message)
 
 
-def say(line: msgspec.Struct) -> None:
-    """One line to the parent."""
+def send_to_parent(line: msgspec.Struct) -> None:
+    """Send one line to the parent."""
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()
 
 
-def order(kind: type[T]) -> T:
-    """The parent's next line, waited for. Ends the process where the parent has gone."""
+def receive_from_parent(kind: type[T]) -> T:
+    """Wait for the parent's next line. Ends the process if the parent has ended."""
     line = _ORDERS.readline()
     if not line:
         os._exit(0)
@@ -106,7 +106,7 @@ def order(kind: type[T]) -> T:
 
 
 def end_with_parent() -> None:
-    """From now on end this process, whatever it does, when the parent closes our standard input or dies."""
+    """From now on, end this process when the parent closes our standard input or dies."""
     def wait() -> None:
         os.read(0, 1)
         os._exit(0)
@@ -114,11 +114,11 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def follow(loop: Loop, kind: type[T], obey: Callable[[T], None]) -> None:
-    """Obey the parent's further lines in the loop's thread, one after the other, and end with it."""
+def handle_orders(loop: Loop, kind: type[T], handle: Callable[[T], None]) -> None:
+    """Handle the parent's further lines in the loop's thread, and end the process with the parent."""
     def read() -> None:
         while True:
-            line = order(kind)
-            loop.post(lambda line=line: obey(line))
+            line = receive_from_parent(kind)
+            loop.post(lambda line=line: handle(line))
 
     threading.Thread(target=read, daemon=True).start()

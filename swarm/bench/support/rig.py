@@ -1,4 +1,4 @@
-"""One agent's own parts in this process, without peers: scheduler, performer, runner, loop; fed by the bench."""
+"""The parts of one agent in this process, without peers: scheduler, performer, runner, loop. A bench submits frames."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source=
 
 
 def black_frame(model: str) -> NDArray[np.uint8]:
-    """A frame as a shipped camera model takes it, uint8 [height, width, 3]."""
+    """A black input of a shipped camera model, uint8 [height, width, 3]."""
     (image,) = load_card(model, ARTEFACTS).inputs
     return np.zeros(image.shape[1:], np.uint8)
 
 
 class Rig:
-    """`scheduler` handles events, `sessions` has the models, every request is of `frame`.
+    """`scheduler` handles events, `sessions` has the models, `frame` is the input of every request.
 
-    `ended` is called at the end of every request.
+    `ended(span, outcome)` is called at the end of every request.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Rig:
         self.submitted = 0
 
     def submit(self, stream: StreamSpec, due_ns: int = 0) -> None:
-        """A frame falls due now, or fell due then."""
+        """Submit a frame that is due now, or was due at `due_ns`."""
         now = due_ns or self.clock.now_ns()
         self.submitted += 1
         self._performer.arrived(ev.RequestArrived(

@@ -1,4 +1,4 @@
-"""Figures of repeated measurements. A file of its own: no other file of `support` is needed by every bench."""
+"""Statistics of repeated measurements. A separate file, because every bench needs it and nothing else of `support`."""
 
 from __future__ import annotations
 

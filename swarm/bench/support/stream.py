@@ -1,6 +1,6 @@
-"""A plain TCP stream, a reference: `python -m swarm.bench.support.stream sink|source ADDRESS [PORT]`.
+"""A plain TCP stream as a reference: `python -m swarm.bench.support.stream sink|source ADDRESS [PORT]`.
 
-The sink listens and says its port; it says the rate once the source has filled the link for a while.
+The sink listens and reports its port. It reports the rate when the source has filled the link for a while.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import sys
 
 import msgspec
 
-from swarm.bench.support.peer import end_with_parent, say
+from swarm.bench.support.peer import end_with_parent, send_to_parent
 from swarm.core.clock import MonotonicClock
 from swarm.core.units import ns, seconds
 
-SETTLE_NS = ns(0.5)                  # the queues fill; not counted
+SETTLE_NS = ns(0.5)                  # not measured: the queues fill
 MEASURE_NS = ns(2.0)
 PIECE_BYTES = 1 << 16
 
 
 class Port(msgspec.Struct, frozen=True):
-    """Where the sink listens."""
+    """The port of the sink."""
 
     port: int
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """What came."""
+    """The received rate."""
 
     bytes_per_s: float
 
@@ -34,7 +34,7 @@ class Rate(msgspec.Struct, frozen=True):
 def sink(address: str) -> None:
     clock = MonotonicClock()
     with socket.create_server((address, 0)) as server:
-        say(Port(server.getsockname()[1]))
+        send_to_parent(Port(server.getsockname()[1]))
         end_with_parent()
         connection, _ = server.accept()
     buffer = bytearray(PIECE_BYTES)
@@ -46,7 +46,7 @@ def sink(address: str) -> None:
         began_ns, received = clock.now_ns(), 0
         while (now := clock.now_ns()) < began_ns + MEASURE_NS:
             received += connection.recv_into(buffer)
-    say(Rate(received / seconds(now - began_ns)))
+    send_to_parent(Rate(received / seconds(now - began_ns)))
 
 
 def source(address: str, port: int) -> None:
@@ -57,7 +57,7 @@ def source(address: str, port: int) -> None:
             while True:
                 connection.sendall(piece)
         except ConnectionError:
-            return                                           # the sink has seen enough
+            return                                           # the sink has finished its measurement
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""ZeroMQ with nothing of ours around it: the reference that benches measure beside the endpoint.
+"""Plain ZeroMQ: the reference for the endpoint.
 
-DEALER to ROUTER and back, one poller on each side, a request of one frame and a small reply; frames are sent and taken
-one by one and copied while that is quicker: as quick as pyzmq goes while it blocks when idle.
+DEALER to ROUTER and back, one poller on each side, a request of one frame and a small reply. Frames are sent and
+received one by one, and copied where copying is faster. This is the fastest use of pyzmq that blocks when idle.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import zmq
 
 from swarm.core.ports import Clock
 
-SEND_COPY_BYTES = 256 << 10          # measured: up to this, a copy beats waking pyzmq's thread that frees lent buffers
-TAKE_COPY_BYTES = 64 << 10           # measured: below this, a copy beats a frame object
+SEND_COPY_BYTES = 256 << 10          # measured: up to this size, a copy is faster than lending the buffer
+TAKE_COPY_BYTES = 64 << 10           # measured: below this size, a copy is faster than a frame object
 REPLY = bytes(128)
 LIMIT_MS = 20_000
 
@@ -29,7 +29,7 @@ class BareEcho:
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def run(self) -> None:
-        """Serve for ever."""
+        """Serve forever."""
         socket, copy = self._socket, self._copy
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)
@@ -42,7 +42,7 @@ class BareEcho:
 
 
 class BareClient:
-    """Asks a `BareEcho`."""
+    """Sends requests to a `BareEcho`."""
 
     def __init__(self, address: str, clock: Clock) -> None:
         self._clock = clock
@@ -53,7 +53,7 @@ class BareClient:
         self._poller.register(self._socket, zmq.POLLIN)
 
     def round_trips(self, payload: bytes, count: int, window: int) -> list[int]:
-        """Nanoseconds of each of `count` round trips, with up to `window` requests under way.
+        """Nanoseconds of each of `count` round trips, with up to `window` requests in flight.
 
         Raises: TimeoutError after 20 s without an answer.
         """
@@ -67,7 +67,7 @@ class BareClient:
                 socket.send(payload, copy=copy)
                 left -= 1
             if not self._poller.poll(LIMIT_MS):
-                raise TimeoutError(f"no answer of the bare echo within {LIMIT_MS / 1e3:g} s")
+                raise TimeoutError(f"no answer from the bare echo within {LIMIT_MS / 1e3:g} s")
             socket.recv()
             took_ns.append(now() - sent_ns.popleft())
         return took_ns

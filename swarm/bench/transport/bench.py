@@ -1,7 +1,7 @@
-"""Round trips of an endpoint beside those of bare ZeroMQ, two processes each, on loopback.
+"""Round trips of an endpoint and of plain ZeroMQ, between two processes on loopback.
 
-A request carries the payload, the reply is small. Every way has a child of its own, which sleeps while the others are
-measured; blocks of them take turns, so that all meet the same host.
+A request carries the payload; the reply is small. Every variant has its own child, which sleeps while the others are
+measured. Blocks of the variants take turns, so that all see the same load of the host.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from swarm.bench.support.stats import quantile
-from swarm.bench.transport.trips import BareWay, Block, EndpointWay, Way, block, keys_in
+from swarm.bench.transport.trips import BareVariant, Block, EndpointVariant, Variant, block, keys_in
 from swarm.telemetry.text_table import text_table
 
 SIZES = (1 << 10, 64 << 10, 600 << 10, 4 << 20)
-ROUND_TRIPS = 2000                   # per size and way
-BUSY_POLL_S = 0.0003                 # as the board `host` has it in boards.yaml
+ROUND_TRIPS = 2000                   # per size and variant
+BUSY_POLL_S = 0.0003                 # as for the board `host` in boards.yaml
 BLOCK = 25
-WARM_UP = 5                          # round trips before each block: they wake both sides
-WINDOW = 8                           # requests under way while throughput is measured
-PIPELINED_S = 0.2                    # a block of throughput takes about this long
+WARM_UP = 5                          # round trips before each block, to wake both sides
+WINDOW = 8                           # requests in flight while throughput is measured
+PIPELINED_S = 0.2                    # approximate duration of a block of throughput
 PIPELINED_BLOCKS = 9
 
 Row = dict[str, float | int]
@@ -34,17 +34,17 @@ Blocks = list[Block]
 
 def measure(
     sizes: Sequence[int] = SIZES, round_trips: int = ROUND_TRIPS, pipelined_s: float = PIPELINED_S,
-    tell: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Row]]:
-    """One row per payload size; `tell` hears of the progress.
+    """One row per payload size.
 
-    `raw_zmq` is the bare reference, plaintext; `blocking` our endpoint without busy polling, `curve` with CURVE on.
-    Every `ratio` is p50 to the reference's p50 over all round trips; `_p25` and `_p75` are the quartiles of the same
-    over the blocks. `cpu_us` is what both processes ran on their cores per round trip, one after the other.
+    `raw_zmq`: the reference, plain ZeroMQ in plaintext. `blocking`: our endpoint without busy polling. `curve`: our
+    endpoint with CURVE. `ratio`: p50 / p50 of the reference over all round trips; `_p25` and `_p75`: quartiles of the
+    ratios of the blocks. `cpu_us`: CPU time of both processes per round trip, without other requests in flight.
     """
     rows: list[Row] = []
     for size in sizes:
-        tell(f"{size} bytes, {round_trips} round trips each way")
+        progress(f"{size} bytes, {round_trips} round trips with each variant")
         rows.append(_row(size, round_trips, pipelined_s))
     return {"rows": rows}
 
@@ -52,15 +52,15 @@ def measure(
 def _row(size: int, round_trips: int, pipelined_s: float) -> Row:
     with contextlib.ExitStack() as stack:
         keys = keys_in(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="swarm-bench-"))))
-        ways: dict[str, Way] = {}
-        makers = {"ours": partial(EndpointWay, busy_poll_s=BUSY_POLL_S), "raw": BareWay, "blocking": EndpointWay,
-                  "curve": partial(EndpointWay, busy_poll_s=BUSY_POLL_S, keys=keys)}
+        variants: dict[str, Variant] = {}
+        makers = {"ours": partial(EndpointVariant, busy_poll_s=BUSY_POLL_S), "raw": BareVariant,
+                  "blocking": EndpointVariant, "curve": partial(EndpointVariant, busy_poll_s=BUSY_POLL_S, keys=keys)}
         for name, make in makers.items():
-            ways[name] = make(size)
-            stack.callback(ways[name].close)
-        alone = _in_turns(ways, -(-round_trips // BLOCK), dict.fromkeys(ways, BLOCK), 1)
+            variants[name] = make(size)
+            stack.callback(variants[name].close)
+        alone = _in_turns(variants, -(-round_trips // BLOCK), dict.fromkeys(variants, BLOCK), 1)
         counts = {name: max(2 * WINDOW, round(pipelined_s * 1e6 / _p50_us(blocks))) for name, blocks in alone.items()}
-        full = _in_turns(ways, PIPELINED_BLOCKS, counts, WINDOW)
+        full = _in_turns(variants, PIPELINED_BLOCKS, counts, WINDOW)
     ours, raw, blocking, curve = (alone[name] for name in ("ours", "raw", "blocking", "curve"))
     return {
         "payload_bytes": size, "round_trips": len(_took_us(ours)), "busy_poll_us": BUSY_POLL_S * 1e6,
@@ -73,14 +73,14 @@ def _row(size: int, round_trips: int, pipelined_s: float) -> Row:
     }
 
 
-def _in_turns(ways: Mapping[str, Way], rounds: int, counts: dict[str, int], window: int) -> dict[str, Blocks]:
-    """Blocks of every way, one of each in a round; who is first changes from round to round."""
-    names = list(ways)
+def _in_turns(variants: Mapping[str, Variant], rounds: int, counts: dict[str, int], window: int) -> dict[str, Blocks]:
+    """Blocks of every variant; each round has one of each, and a different variant begins each round."""
+    names = list(variants)
     blocks: dict[str, Blocks] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names[turn % len(names):] + names[:turn % len(names)]:
-            block(ways[name], WARM_UP)
-            blocks[name].append(block(ways[name], counts[name], window))
+            block(variants[name], WARM_UP)
+            blocks[name].append(block(variants[name], counts[name], window))
     return blocks
 
 
@@ -101,7 +101,7 @@ def _rps(blocks: Blocks) -> float:
 
 
 def _ratio(name: str, ours: Blocks, raw: Blocks) -> Row:
-    """p50 against p50, and the quartiles of that over the blocks."""
+    """The ratio of the p50, and the quartiles of the blocks' ratios."""
     each = [_p50_us([a]) / _p50_us([b]) for a, b in zip(ours, raw, strict=True)]
     p25, p75 = np.quantile(each, (0.25, 0.75))
     return {
@@ -110,12 +110,12 @@ def _ratio(name: str, ours: Blocks, raw: Blocks) -> Row:
     }
 
 
-def run(given: argparse.Namespace, tell: Callable[[str], None]) -> dict[str, list[Row]]:
-    return measure(tell=tell)
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, list[Row]]:
+    return measure(progress=progress)
 
 
-def told(figures: dict[str, list[Row]]) -> str:
-    """A row per payload size, the figures of bare ZeroMQ in the columns `bare`."""
+def as_text(figures: dict[str, list[Row]]) -> str:
+    """A row per payload size; columns `bare`: plain ZeroMQ."""
     rows = [(f"{row['payload_bytes']:,}", f"{row['p50_us']}", f"{row['p99_us']}", f"{row['raw_zmq_p50_us']}",
              f"{row['raw_zmq_p99_us']}", f"{row['ratio']} ({row['ratio_p25']} to {row['ratio_p75']})",
              f"{row['curve_ratio']}", f"{row['throughput_rps']}", f"{row['raw_zmq_rps']}", f"{row['cpu_us']}",

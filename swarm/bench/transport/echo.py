@@ -1,7 +1,7 @@
 """The other side of `swarm bench transport`: `python -m swarm.bench.transport.echo bare PAYLOAD_BYTES`, or
 `endpoint BUSY_POLL_S [KEYS]`.
 
-Answers every request with a small reply: an endpoint by a stage's refusal, the bare echo by about as many bytes.
+Answers every request with a small reply: the endpoint with a refusal, the bare echo with about as many bytes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from swarm.net.security.keyring import Keyring
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a bare echo listens."""
+    """The address of a bare echo."""
 
     endpoint: str
 
 
 def bare(payload_bytes: int) -> None:
     echo = BareEcho(payload_bytes)
-    peer.say(Address(echo.address))
+    peer.send_to_parent(Address(echo.address))
     peer.end_with_parent()
     echo.run()
 
@@ -37,8 +37,8 @@ def endpoint(busy_poll_s: float, keyring: Keyring | None) -> None:
             side.answer(message.sender, StageRefusal(request=message.body.request, reason="full"))
 
     side = peer.Peer("echo", received, keyring=keyring, busy_poll_s=busy_poll_s)
-    peer.say(side.net.member)
-    other = peer.order(Member)
+    peer.send_to_parent(side.net.member)
+    other = peer.receive_from_parent(Member)
     peer.end_with_parent()
     side.meet(other)
     side.loop.run()

@@ -1,4 +1,4 @@
-"""Round trips between this process and one child, by way of an endpoint or of bare ZeroMQ."""
+"""Round trips between this process and one child, through an endpoint or plain ZeroMQ."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from swarm.net.security.key_folder import KeyFolder
 from swarm.net.security.keyring import Keyring
 
 LIMIT_NS = ns(20.0)
-BUDGET_S = 60.0                      # on the wire, as every request has one; never spent here
-AGAIN_NS = ns(0.001)                 # after a refusal of `send` while nothing is under way
+BUDGET_S = 60.0                      # every request has a budget on the wire; it never ends here
+AGAIN_NS = ns(0.001)                 # retry after a refusal of `send` with nothing in flight
 
 
 class Block(msgspec.Struct, frozen=True):
-    """Some round trips, one after the other or with a window of them under way."""
+    """Some round trips, one after the other or with a window of requests in flight."""
 
     took_us: list[float]
     elapsed_s: float
     cpu_s: float                     # of both processes
 
 
-class Way(Protocol):
-    """One way from here to a child and back."""
+class Variant(Protocol):
+    """One implementation of round trips to a child."""
 
     pid: int
 
     def round_trips(self, count: int, window: int) -> list[int]:
-        """Nanoseconds of each."""
+        """Duration of each round trip, ns."""
         ...
 
     def close(self) -> None: ...
 
 
-def block(way: Way, count: int, window: int = 1) -> Block:
+def block(variant: Variant, count: int, window: int = 1) -> Block:
     """Measure `count` round trips."""
     clock = MonotonicClock()
-    began_ns, cpu_before_s = clock.now_ns(), cpu_s(os.getpid()) + cpu_s(way.pid)
-    took_ns = way.round_trips(count, window)
+    began_ns, cpu_before_s = clock.now_ns(), cpu_s(os.getpid()) + cpu_s(variant.pid)
+    took_ns = variant.round_trips(count, window)
     elapsed_s = seconds(clock.now_ns() - began_ns)
-    return Block([ns / 1e3 for ns in took_ns], elapsed_s, cpu_s(os.getpid()) + cpu_s(way.pid) - cpu_before_s)
+    return Block([ns / 1e3 for ns in took_ns], elapsed_s, cpu_s(os.getpid()) + cpu_s(variant.pid) - cpu_before_s)
 
 
 def keys_in(folder: Path) -> Path:
@@ -63,14 +63,14 @@ def keys_in(folder: Path) -> Path:
     return folder
 
 
-class BareWay:
-    """Bare ZeroMQ."""
+class BareVariant:
+    """Plain ZeroMQ."""
 
     def __init__(self, payload_bytes: int) -> None:
         self._payload = bytes(payload_bytes)
         self._child = Child("swarm.bench.transport.echo", "bare", str(payload_bytes))
         self.pid = self._child.pid
-        self._client = BareClient(self._child.hear(Address).endpoint, MonotonicClock())
+        self._client = BareClient(self._child.receive(Address).endpoint, MonotonicClock())
 
     def round_trips(self, count: int, window: int) -> list[int]:
         return self._client.round_trips(self._payload, count, window)
@@ -80,10 +80,10 @@ class BareWay:
         self._child.close()
 
 
-class EndpointWay:
-    """Our endpoint: a stage is asked for with the payload as its tensor, and refused.
+class EndpointVariant:
+    """Our endpoint: a request for a stage, with the payload as its tensor, is refused.
 
-    busy_poll_s: of both sides. keys: a key folder in which both sides are enrolled; None: plaintext.
+    busy_poll_s: busy polling of both sides. keys: a key folder in which both sides are enrolled; None: plaintext.
     """
 
     def __init__(self, payload_bytes: int, busy_poll_s: float = 0.0, keys: Path | None = None) -> None:
@@ -95,12 +95,12 @@ class EndpointWay:
         self._sent_ns: dict[int, int] = {}
         self._took_ns: list[int] = []
         self._sequence = self._left = self._window = 0
-        other = self._child.hear(Member)
-        self._child.tell(self._side.net.member)
+        other = self._child.receive(Member)
+        self._child.send(self._side.net.member)
         self._side.meet(other)
 
     def round_trips(self, count: int, window: int) -> list[int]:
-        """Raises: TimeoutError after 20 s, RuntimeError for an answer to what was not asked."""
+        """Raises: TimeoutError after 20 s, RuntimeError for an answer without a request."""
         loop, self._took_ns, self._left, self._window = self._side.loop, [], count, window
         limit = loop.after(LIMIT_NS, self._give_up)
         loop.post(self._ask)
@@ -113,12 +113,12 @@ class EndpointWay:
         self._child.close()
 
     def _ask(self) -> None:
-        """Fill the window as far as the endpoint takes it."""
+        """Fill the window as far as the endpoint accepts requests."""
         while self._left and len(self._sent_ns) < self._window:
             sent_ns = self._side.clock.now_ns()
             ask = StageAsk(request=RequestId("client", 1, self._sequence), model="detector", variant="int8", priority=2)
             if not self._side.net.send("echo", ask, self._payload, budget_s=BUDGET_S):
-                if not self._sent_ns:                        # no answer will bring us back here
+                if not self._sent_ns:                        # no answer will call this again
                     self._side.loop.after(AGAIN_NS, self._ask)
                 return
             self._sent_ns[self._sequence] = sent_ns
@@ -127,7 +127,7 @@ class EndpointWay:
 
     def _answered(self, message: Received) -> None:
         if not isinstance(message.body, StageRefusal) or message.body.request.sequence not in self._sent_ns:
-            raise RuntimeError(f"{message.body} answers nothing")
+            raise RuntimeError(f"{message.body} does not answer a request")
         self._took_ns.append(self._side.clock.now_ns() - self._sent_ns.pop(message.body.request.sequence))
         if self._left:
             self._ask()

@@ -1,10 +1,11 @@
-"""The commands of `swarm`: one module each, and the folder is the registry.
+"""The commands of `swarm`: one module each. This folder is the registry.
 
-A command's module defines `HELP` (a line), `EXAMPLE` (a command line), `arguments(parser)`, where it has any, and
-`run(given) -> int`, the exit code. It may define `DESCRIPTION`, for `--help`. It imports anything heavy within `run`:
-`swarm --help` imports every command. A command that has actions (`swarm keys new`) is a folder with a module for each
-action; its `__init__.py` defines `HELP`, `EXAMPLE` and, where all actions have arguments in common, `arguments`.
-A name that Python reserves has a `_` behind it: `import_.py` is `import`. Names that begin with `_` are no commands.
+A command's module defines `HELP` (a line), `EXAMPLE` (a command line), `arguments(parser)` (if it has arguments) and
+`run(given) -> int`, which returns the exit code. It may define `DESCRIPTION` for `--help`. It imports heavy libraries
+within `run`, because `swarm --help` imports every command. A command with actions (`swarm keys new`) is a folder with
+a module for each action. Its `__init__.py` defines `HELP`, `EXAMPLE` and `arguments` for arguments that all actions
+share. A module whose name Python reserves ends in `_`: `import_.py` is `import`. Modules that begin with `_` are not
+commands.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __path__ = extended(__path__, "commands")
 
 
 def available(package: ModuleType) -> dict[str, str]:
-    """Module by name of the command, for every command in this package, sorted."""
+    """The modules of all commands in this package, by name of the command, sorted."""
     modules = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_"))
     return {name.removesuffix("_"): f"{package.__name__}.{name}" for name in modules}
 
@@ -30,7 +31,7 @@ def available(package: ModuleType) -> dict[str, str]:
 def add_to(
     parser: Parser, package: ModuleType, *, dest: str, metavar: str, common: Callable[[Parser], None] | None = None
 ) -> None:
-    """Give a parser the commands of this package. `common`: adds arguments to each of them."""
+    """Add the commands of this package to a parser. `common` adds arguments to each command."""
     choices = parser.add_subparsers(dest=dest, metavar=metavar, required=True)
     for name, path in available(package).items():
         command = importlib.import_module(path)
@@ -43,7 +44,7 @@ def add_to(
 
 
 def _arguments(command: ModuleType, common: Callable[[Parser], None] | None, parser: Parser) -> None:
-    """The arguments of one command, or its actions."""
+    """Add the arguments of one command, or its actions."""
     own = getattr(command, "arguments", None)
     if hasattr(command, "__path__"):
         add_to(parser, command, dest="action", metavar="ACTION", common=own)

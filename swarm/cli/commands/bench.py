@@ -25,10 +25,10 @@ def arguments(p: Parser) -> None:
 
 
 def _options(name: str, p: Parser) -> None:
-    """The options of one bench, which is imported for that."""
+    """Add the options of one bench; this imports the bench."""
     from swarm import bench
 
-    p.add_argument("--json", action="store_true", default=argparse.SUPPRESS)       # as given before NAME
+    p.add_argument("--json", action="store_true", default=argparse.SUPPRESS)       # keep a --json before NAME
     add = getattr(bench.load(name), "arguments", None)
     if add is not None:
         add(p)
@@ -51,5 +51,5 @@ def run(given: argparse.Namespace) -> int:
     extras.needed(f"swarm bench {given.name}", *getattr(chosen, "NEEDS", ()))
     with StatusLine() as status:
         figures = chosen.run(given, status)
-    print(json.dumps(msgspec.to_builtins(figures)) if given.json else chosen.told(figures).rstrip())
+    print(json.dumps(msgspec.to_builtins(figures)) if given.json else chosen.as_text(figures).rstrip())
     return 0

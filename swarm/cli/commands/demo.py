@@ -1,4 +1,4 @@
-"""`swarm demo`: the same flight twice, without and with the planner."""
+"""`swarm demo`: the same run twice, without and with the planner."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from swarm.cli import extras
 
-HELP = "fly search_rescue twice, each robot for itself and then planned, and compare"
+HELP = "run search_rescue twice, local only and with the planner, and compare"
 EXAMPLE = "swarm demo"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--duration", type=float, default=25.0, metavar="S", help="of each flight; default: 25")
+    p.add_argument("--duration", type=float, default=25.0, metavar="S", help="of each run; default: 25")
     p.add_argument("--seed", type=int, metavar="N")
     p.add_argument("--out", default="runs/demo", metavar="DIR")
 
 
 def run(given: argparse.Namespace) -> int:
-    """The same seed twice: each robot for itself, then planned. Fails unless planning wins."""
+    """Run the same seed with both policies. Fails unless the planner has more requests on time."""
     extras.needed("swarm demo", *extras.RUN)
     from swarm.cli.commands.launch import command_line
     from swarm.core.clock import MonotonicClock
@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm.telemetry.report.side_by_side import table
 
     summaries: list[dict[str, Any]] = []
-    commanded_ns = None                              # the first flight's clock runs from the command itself
+    commanded_ns = None                              # the first run counts from the start of the command
     for policy in ("local", "planner"):
         resolved = load_launch(Options(
             launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
@@ -49,6 +49,6 @@ def run(given: argparse.Namespace) -> int:
     print(f"{table(summaries)}\nreport: {report}")
     local, planned = (summary["on_time_ratio"] for summary in summaries)
     if planned <= local:
-        print(f"swarm: planning did not win: {planned:.1%} on time against {local:.1%}", file=sys.stderr)
+        print(f"swarm: the planner was not better: {planned:.1%} on time against {local:.1%}", file=sys.stderr)
         return 1
     return 0

@@ -20,12 +20,12 @@ OPTIONAL = {
     "matplotlib": "charts in reports (extra sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }
-FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions that have the same module
+FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions with the same module
 UNKNOWN = "unknown"
 
 
 class Finding(NamedTuple):
-    """The result of one check; `ok` is None for what may be absent."""
+    """The result of one check; `ok` is None if something optional is absent."""
 
     what: str
     ok: bool | None
@@ -37,22 +37,22 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Check this machine. Exit code 1 if something needed is missing."""
+    """Check this machine. Exit code 1 if something required is missing."""
     findings = [_python(), _cores(), *map(_package, NEEDED), *(_optional(n, why) for n, why in OPTIONAL.items()),
                 _boards(), _models()]
-    well = all(finding.ok is not False for finding in findings)
+    healthy = all(finding.ok is not False for finding in findings)
     if given.json:
-        print(json.dumps({"ok": well, "findings": [finding._asdict() for finding in findings]}))
+        print(json.dumps({"ok": healthy, "findings": [finding._asdict() for finding in findings]}))
     else:
         from swarm.telemetry.text_table import text_table
 
         marks = {True: "ok", False: "MISSING", None: "absent"}
         print(text_table((), [(marks[f.ok], f.what, f.detail) for f in findings]), end="")
-    return 0 if well else 1
+    return 0 if healthy else 1
 
 
 def version_of(distribution: str) -> str:
-    """Of a distribution that is installed; else `UNKNOWN`."""
+    """The version of an installed distribution; else `UNKNOWN`."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -65,7 +65,7 @@ def _python() -> Finding:
 
 
 def _cores() -> Finding:
-    return Finding(what="cores", ok=True, detail=f"{len(os.sched_getaffinity(0))} that this process may use")
+    return Finding(what="cores", ok=True, detail=f"{len(os.sched_getaffinity(0))} available to this process")
 
 
 def _package(module: str) -> Finding:

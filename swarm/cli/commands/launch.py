@@ -19,14 +19,14 @@ EXAMPLE = "swarm launch search_rescue --set streams.0.rate_hz=3 --duration 30 --
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("launch", metavar="NAME|FILE", help="a launch file, or its name in ./launch or in the package")
     p.add_argument("--set", dest="assignments", metavar="path.to.0.key=value", action="append", default=[],
-                   help="change a value of the launch file; may be given again")
-    p.add_argument("--robots", type=int, metavar="N", help="this many robots in all, in the fleet's proportions")
-    p.add_argument("--duration", type=float, metavar="S", help="seconds that the streams run")
+                   help="change a value of the launch file; may be repeated")
+    p.add_argument("--robots", type=int, metavar="N", help="total number of robots, in the proportions of the fleets")
+    p.add_argument("--duration", type=float, metavar="S", help="duration of the streams in seconds")
     p.add_argument("--seed", type=int, metavar="N")
-    p.add_argument("--policy", metavar="P", help="local, greedy, planner, or split:N (cut over N agents)")
+    p.add_argument("--policy", metavar="P", help="local, greedy, planner, or split:N (models cut over N agents)")
     p.add_argument("--clock", choices=("real", "virtual"))
     p.add_argument("--network", choices=("loopback", "ether", "radio"))
-    p.add_argument("--record", action="store_true", help="keep what robots saw and were told: swarm models replay RUN")
+    p.add_argument("--record", action="store_true", help="keep frames and results for: swarm models replay RUN")
     p.add_argument("--ray", default="local", metavar="ADDRESS", help="local, none, or the address of a cluster")
     p.add_argument("--out", metavar="DIR", help="the run folder; default: runs/NAME-TIME")
     p.add_argument("--dry-run", action="store_true", help="print the resolved launch file and start nothing")
@@ -34,7 +34,9 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Resolve, fly, tell. Errors go to stderr in one line; with --json, stdout has the summary and nothing else."""
+    """Resolve the launch file, run it, print the result.
+
+    Errors go to stderr in one line. With --json, stdout has only the summary."""
     from swarm.core.clock import local_stamp
     from swarm.launcher.load import load_launch
     from swarm.run.settings.resolve import Options, dry_run
@@ -56,14 +58,14 @@ def run(given: argparse.Namespace) -> int:
         resolved, out, command=command_line(), progress=Quiet() if given.json else progress_on(sys.stderr),
     ).run()
     if outcome.summary is not None:
-        print(json.dumps(outcome.summary) if given.json else _told(outcome.summary, out))
+        print(json.dumps(outcome.summary) if given.json else _result(outcome.summary, out))
     if outcome.error:
         print(f"swarm: {outcome.error}", file=sys.stderr)
     return outcome.exit_code
 
 
-def _told(summary: dict[str, Any], out: Path) -> str:
-    """The end of a run, for people."""
+def _result(summary: dict[str, Any], out: Path) -> str:
+    """The result of a run as text for people."""
     from swarm.telemetry.report.side_by_side import table
 
     lines = [table([summary]).rstrip()]
@@ -71,14 +73,14 @@ def _told(summary: dict[str, Any], out: Path) -> str:
         value = rule["value"]
         shown = f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else value
         lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} (it is {shown})")
-    struck = [fault for fault in summary["faults"] if fault["done_s"] is not None]
-    if struck:
-        again = [fault["recover_s"] for fault in struck]
-        lines.append(f"faults: {len(struck)} injected; " + (
-            f"service did not recover after {sum(s is None for s in again)} of them" if None in again
-            else f"service recovered within {max(again):.2f} s"))
+    begun = [fault for fault in summary["faults"] if fault["done_s"] is not None]
+    if begun:
+        recovered_s = [fault["recover_s"] for fault in begun]
+        lines.append(f"faults: {len(begun)} injected; " + (
+            f"service did not recover after {sum(s is None for s in recovered_s)} of them" if None in recovered_s
+            else f"service recovered within {max(recovered_s):.2f} s"))
     if summary["unwritten"]:
-        lines.append("not written, for lack of disk space: " + ", ".join(
+        lines.append("not written, because the disk was full: " + ", ".join(
             f"{count} of {name}" for name, count in summary["unwritten"].items()))
     if summary["host_overloaded"]:
         lines.append("host_overloaded: this host could not keep up with the boards it emulates; latencies are too high")

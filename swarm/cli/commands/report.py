@@ -14,7 +14,7 @@ EXAMPLE = "swarm report runs/demo/planner --compare runs/demo/local"
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("folder", metavar="RUN", help="a run folder")
-    p.add_argument("--compare", action="append", default=[], metavar="RUN", help="another run to set beside it")
+    p.add_argument("--compare", action="append", default=[], metavar="RUN", help="another run; may be repeated")
 
 
 def run(given: argparse.Namespace) -> int:

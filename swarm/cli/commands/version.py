@@ -9,7 +9,7 @@ EXAMPLE = "swarm version"
 
 
 def run(given: argparse.Namespace) -> int:
-    """Of the distribution that is installed."""
+    """Print the version of the installed distribution."""
     from swarm.cli.commands.doctor import DISTRIBUTION, version_of
 
     print(version_of(DISTRIBUTION))

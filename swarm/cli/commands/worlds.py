@@ -1,4 +1,4 @@
-"""`swarm worlds list|show|render`: the scenarios, without a swarm."""
+"""`swarm worlds list|show|render`: scenarios, without running a swarm."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Without --json, `list` and `show` print for people."""
+    """Without --json, `list` and `show` print text for people."""
     import msgspec
 
     from sim_worlds import scenarios
@@ -74,7 +74,7 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
     from swarm.core.settings.process_files import RobotSpec
 
     if seed < 0:
-        raise BadInput("--seed", f"{seed} is negative", "a whole number from 0 on")
+        raise BadInput("--seed", f"{seed} is negative", "a whole number of at least 0")
     fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
     try:
         world = scenarios.load(name).build(fleet, seed, render=False)
@@ -92,7 +92,7 @@ def _render(scene: Scene, path: Path) -> int:
     from swarm.telemetry.report.map import draw_scene
 
     if path.suffix not in PICTURES:
-        raise BadInput(f"--out {path}", f"no picture ends in {path.suffix!r}", f"one of {', '.join(PICTURES)}")
+        raise BadInput(f"--out {path}", f"{path.suffix!r} is no picture format", f"one of {', '.join(PICTURES)}")
     try:
         draw_scene(msgspec.to_builtins(scene), path)
     except OSError as error:

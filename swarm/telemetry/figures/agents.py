@@ -1,4 +1,4 @@
-"""What agents tell of themselves once a second, gathered over a run and over their restarts."""
+"""Figures that agents report once a second, collected over a run and over restarts."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "ca
 
 
 class AgentBook:
-    """The newest and the extreme figures of each agent. AgentNews counts from its process's start."""
+    """Sums, maxima and means of each agent's figures. The counters of AgentNews restart at 0 with the process."""
 
     def __init__(self) -> None:
         self._figures: dict[str, AgentFigures] = {}
-        self._newest: dict[tuple[str, int], AgentNews] = {}
+        self._last_report: dict[tuple[str, int], AgentNews] = {}
         self._reports: dict[str, int] = {}
-        self._ended: set[tuple[str, int]] = set()    # starts that are over
+        self._ended: set[tuple[str, int]] = set()    # starts that have ended
 
-    def handle(self, agent: str, boot: int, news: AgentNews) -> None:
+    def handle(self, agent: str, boot: int, report: AgentNews) -> None:
         """One report of an agent."""
         figures = self._figures.setdefault(agent, AgentFigures())
-        before = self._newest.get((agent, boot))
+        before = self._last_report.get((agent, boot))
         figures.boots += before is None
         for name in COUNTERS:
-            grown = getattr(news, name) - (getattr(before, name) if before else 0)
+            grown = getattr(report, name) - (getattr(before, name) if before else 0)
             setattr(figures, name, getattr(figures, name) + max(grown, 0))
-        figures.rss_bytes_max = max(figures.rss_bytes_max, news.rss_bytes)
+        figures.rss_bytes_max = max(figures.rss_bytes_max, report.rss_bytes)
         reports = self._reports.get(agent, 0) + 1
-        figures.busy_share += (news.busy_share - figures.busy_share) / reports
-        if (agent, boot) not in self._ended:         # else its last report, read after its end
+        figures.busy_share += (report.busy_share - figures.busy_share) / reports
+        if (agent, boot) not in self._ended:         # its last report may arrive after its end
             figures.status = "running"
         self._reports[agent] = reports
-        self._newest[agent, boot] = news
+        self._last_report[agent, boot] = report
 
-    def status(self, agent: str, boot: int, status: str) -> None:
-        """How one start of the process ended, as its parent saw it: `ended`, `killed`, `crashed`."""
+    def set_status(self, agent: str, boot: int, status: str) -> None:
+        """Record how one start of the process ended, as its parent saw it: `ended`, `killed` or `crashed`."""
         self._ended.add((agent, boot))
         self._figures.setdefault(agent, AgentFigures()).status = status
 
     def figures(self, agent: str) -> AgentFigures:
-        """A copy; an agent that was never heard has zeros."""
+        """A copy; all zeros for an agent that never reported."""
         return msgspec.structs.replace(self._figures.get(agent, AgentFigures()))

@@ -1,4 +1,4 @@
-"""Where a request's time went: capture to end, cut into parts that add up to its latency."""
+"""Splits the time of a request, from capture to end, into parts that add up to its latency."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from swarm.telemetry.table import Columns
 Milliseconds = NDArray[np.float64]
 
 MEANING = (
-    ("frame", "from sensor reading to receipt, as the body states it: rendering; transport is not measured"),
-    ("queued here", "from receipt until it was sent or its run began, waiting for the own executor included"),
-    ("link out", "sending, and the network on the way there; of a chain, between peers too"),
-    ("at the peer", "the peer had it and did not run it: waiting before the run, handling after it"),
-    ("in vain", "of a request that fell back: out at peers that gave no result, until it was queued here again"),
-    ("run", "the run that counted, with what it had to do anew; of a chain, the runs of all its legs, at home too"),
-    ("set aside", "begun at home, and stopped while a more urgent request ran"),
-    ("link back", "the network on the way back"),
-    ("delivery", "from the end of the run, or the peer's answer, to the end of the request"),
+    ("frame", "from capture to receipt, as the body reports it: rendering; transport is not measured"),
+    ("queued here", "from receipt until the request was sent or its run began, with the wait for an executor"),
+    ("link out", "sending and the network transfer to the peer; in a chain, also between peers"),
+    ("at the peer", "at the peer, but not running: waiting before the run, handling after it"),
+    ("failed offload", "the request fell back: time at peers that gave no result, until it was queued here again"),
+    ("run", "the run that counted, with repeated work; in a chain, the runs of all legs, also at home"),
+    ("preempted", "started at home, then stopped while a more urgent request ran"),
+    ("link back", "network transfer of the answer"),
+    ("delivery", "from the end of the run, or the arrival of the peer's answer, to the end of the request"),
 )
 PARTS = tuple(part for part, _ in MEANING)
-AWAY = ("frame", "queued here", "run", "set aside", "link out", "at the peer", "run", "at the peer", "link back",
+AWAY = ("frame", "queued here", "run", "preempted", "link out", "at the peer", "run", "at the peer", "link back",
         "delivery")
-"""The parts of a result from a peer in their order; the first run is that of a chain's leg at home."""
-HOME = ("frame", "queued here", "in vain", "queued here", "run", "set aside", "delivery")
-"""The parts in their order of all else; when within its run a request was set aside is not known."""
+"""Order of the parts of a result from a peer. The first `run` is a chain's leg at home."""
+HOME = ("frame", "queued here", "failed offload", "queued here", "run", "preempted", "delivery")
+"""Order of the parts of all other requests. The moment of a preemption within the run is not recorded."""
 ROUTES = ("at home", "on a peer", "fell back")
 
 
 def routes(c: Columns) -> NDArray[np.object_]:
-    """Per request, one of ROUTES: where the result came from; at home after a peer was asked is `fell back`."""
+    """Per request, one of ROUTES: the origin of its result. `fell back`: at home, after a peer was asked."""
     asked = c["offloaded_to"] != ""
     return np.where(c["on_peer"], "on a peer", np.where(asked, "fell back", "at home")).astype(object)
 
 
 def parts_ms(c: Columns) -> Milliseconds:
-    """[requests, PARTS]; zeros for what gave no result. Stamps out of order are clipped to the order."""
+    """[requests, PARTS]; zeros for requests without a result. Time stamps that are out of order are clipped."""
     away, home = _by_part(AWAY, away_ms(c)), _by_part(HOME, home_ms(c))
     parts = np.where(c["on_peer"][:, None].astype(bool), away, home)
     return np.where(np.isnan(c["latency_ms"])[:, None], 0.0, parts)
@@ -47,7 +47,7 @@ def _by_part(order: tuple[str, ...], widths: Milliseconds) -> Milliseconds:
 
 
 def away_ms(c: Columns) -> Milliseconds:
-    """[requests, AWAY], for those whose result came from a peer."""
+    """[requests, AWAY]; valid for requests whose result came from a peer."""
     at = _Stamps(c)
     submitted = at.within("submitted_ns", np.zeros_like(at.end), at.end)
     sent = at.within("sent_ns", submitted, at.end)
@@ -58,7 +58,7 @@ def away_ms(c: Columns) -> Milliseconds:
     held = np.minimum(c["peer_held_s"] * 1e3, finished - received)
     ran = np.minimum(c["run_s"] * 1e3, held)
     waited = np.minimum(started - received, held - ran)
-    between = finished - received - held                     # of a chain: from peer to peer
+    between = finished - received - held                     # in a chain: transfers between peers
     here = np.minimum(_ran_here_ms(c), sent - submitted)
     aside = np.where(here > 0, np.minimum(c["aside_s"] * 1e3, sent - submitted - here), 0.0)
     return np.stack([submitted, sent - submitted - here - aside, here, aside, received - sent + between, waited, ran,
@@ -66,7 +66,7 @@ def away_ms(c: Columns) -> Milliseconds:
 
 
 def home_ms(c: Columns) -> Milliseconds:
-    """[requests, HOME], for results from home and for failures, whose last part lasts until their end."""
+    """[requests, HOME]; valid for results from home and for failures. A failure's last part ends with the request."""
     at = _Stamps(c)
     submitted = at.within("submitted_ns", np.zeros_like(at.end), at.end)
     sent = at.within("sent_ns", submitted, at.end)
@@ -74,14 +74,14 @@ def home_ms(c: Columns) -> Milliseconds:
     again = np.where(c["sent_ns"] > 0, came_home, submitted)
     started = at.within("started_ns", again, at.end, absent=at.end)
     finished = at.within("finished_ns", started, at.end, absent=at.end)
-    here = np.minimum(_ran_here_ms(c), sent - submitted)     # a chain's leg at home, whose result nobody used
+    here = np.minimum(_ran_here_ms(c), sent - submitted)     # a chain's leg at home; its result was not used
     aside = np.minimum(c["aside_s"] * 1e3, finished - started)
     return np.stack([submitted, sent - submitted - here, here + again - sent, started - again,
                      finished - started - aside, aside, at.end - finished], axis=1)
 
 
 class _Stamps:
-    """Stamps as milliseconds since capture, each forced into its place in the order."""
+    """Time stamps as milliseconds since capture, each clipped between its neighbours."""
 
     def __init__(self, c: Columns) -> None:
         self._c = c
@@ -89,7 +89,7 @@ class _Stamps:
 
     def within(self, name: str, low: Milliseconds, high: Milliseconds, absent: Milliseconds | None = None
                ) -> Milliseconds:
-        """The stamp, in [low, high]; where it was never set, `absent` (None: low)."""
+        """The stamp, clipped to [low, high]; `absent` where it was never set (None: low)."""
         at = self._since_capture(name)
         return np.clip(np.where(np.isnan(at), low if absent is None else absent, at), low, high)
 
@@ -98,6 +98,6 @@ class _Stamps:
 
 
 def _ran_here_ms(c: Columns) -> Milliseconds:
-    """Run time of those legs of a chain that a request's own robot ran."""
+    """[requests] run time of the legs that ran on the request's own robot."""
     return np.array([sum(leg["run_s"] for leg in legs if leg["agent"] == agent) * 1e3
                      for legs, agent in zip(c["legs"], c["agent"], strict=True)], float)

@@ -1,9 +1,9 @@
-"""What the other choice would have taken: latencies expected when requests were routed, beside what they took.
+"""Counterfactuals: the latency predicted for the runner-up, beside the latency measured on the chosen agent.
 
-Of a sample of requests their robot also writes down the next best agent and the latency expected of it. That is an
-expectation and stays one: nobody ran it. `gain` is what the other was expected to take less what the choice made really
-took, refusals and fallbacks included. Our expectations err; `corrected` adds the median error of the stream's own to
-those of the other, as if it would have erred alike.
+For a sample of requests, the robot also records the next best agent (the runner-up) and its predicted latency. The
+runner-up never ran, so its latency remains a prediction. `gain` is the predicted latency of the runner-up minus the
+measured latency of the choice, with refusals and fallbacks. `corrected` assumes that the prediction for the runner-up
+has the same error as the predictions for the choices of its stream: it adds their median error.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from swarm.telemetry.table import Columns
 
 Milliseconds = NDArray[np.float64]
 NEEDED = ("stream", "predicted_s", "other", "other_s", "latency_ms")
-"""The columns that these figures are made of."""
+"""Columns that these figures need."""
 
 
 def sampled(c: Columns) -> NDArray[np.bool_]:
-    """Which requests have another choice on record."""
+    """[requests] whether a runner-up was recorded."""
     return (c["other"] != "").astype(bool)
 
 
 def expected_sooner(c: Columns) -> NDArray[np.bool_]:
-    """Of each request of the sample, whether the choice made was expected no later than the other."""
+    """[sampled requests] whether the choice was predicted to be no later than the runner-up."""
     return c["predicted_s"][sampled(c)] <= c["other_s"][sampled(c)]
 
 
 def errors_ms(c: Columns) -> Milliseconds:
-    """[requests] latency less the one expected; NaN without a result or an expectation."""
+    """[requests] measured minus predicted latency; NaN without a result or a prediction."""
     return np.where(c["predicted_s"] > 0, c["latency_ms"] - c["predicted_s"] * 1e3, np.nan)
 
 
 def ratios(c: Columns) -> NDArray[np.float64]:
-    """[requests] latency as a multiple of the one expected; NaN likewise."""
+    """[requests] measured / predicted latency; NaN without a result or a prediction."""
     expected_ms = np.where(c["predicted_s"] > 0, c["predicted_s"] * 1e3, np.nan)
     return c["latency_ms"] / expected_ms
 
 
 def gain_ms(c: Columns) -> Milliseconds:
-    """[requests] what was expected of the other less what it took; NaN out of the sample or without a result."""
+    """[requests] predicted for the runner-up minus measured; NaN outside the sample or without a result."""
     return np.where(sampled(c), c["other_s"] * 1e3 - c["latency_ms"], np.nan)
 
 
 def corrected_ms(c: Columns) -> Milliseconds:
-    """[requests] `gain_ms` with the median error of the stream's own expectations added to those of the other."""
+    """[requests] `gain_ms` plus the median prediction error of the request's stream."""
     errors, gain = errors_ms(c), gain_ms(c)
     for stream in dict.fromkeys(c["stream"]):
         there = c["stream"] == stream
@@ -56,7 +56,7 @@ def corrected_ms(c: Columns) -> Milliseconds:
 
 
 def figures(c: Columns) -> dict[str, Any]:
-    """As `summary.json` has them: a quantile of nothing is None, a ratio over nothing is 0."""
+    """Key `choices` of `summary.json`: a quantile of no values is None, a ratio over none is 0."""
     sooner = expected_sooner(c)
     errors = errors_ms(c)
     return {
@@ -69,7 +69,7 @@ def figures(c: Columns) -> dict[str, Any]:
 
 
 def quantile(values: NDArray[np.float64], share: float) -> float | None:
-    """Of the numbers among the values; None if there are none."""
+    """Quantile of the values that are not NaN; None if there are none."""
     numbers = values[~np.isnan(values)]
     return float(np.quantile(numbers, share)) if numbers.size else None
 

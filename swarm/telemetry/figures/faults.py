@@ -1,4 +1,4 @@
-"""What each fault of a run hit, and how long until the swarm served as before: of `summary.json`, key `faults`."""
+"""Key `faults` of `summary.json`: which requests each fault hit, and how long the service took to recover."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from swarm.telemetry.figures.recovery import Service
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.summary_types import FaultHit, FaultRecord
 
-BELIEVED_S = 2.0                     # for so long peers may not know of a death
-ECHO_S = 0.5                         # for so long what waited comes through when a fault has ended
+DETECTED_S = 2.0                     # peers detect a death within this time
+ECHO_S = 0.5                         # delayed messages arrive within this time after the end of a fault
 
 
 class FaultDone(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault, when it struck and when it ended, seconds since the streams began; None: it never did."""
+    """A fault with its begin and end, in seconds since the streams began; None: it did not begin or end."""
 
     fault: Fault
     done_s: float | None = None
-    ended_s: float | None = None     # of a restart: when the new process was ready
+    ended_s: float | None = None     # end of a restart: the new process was ready
 
 
 class Loss(NamedTuple):
@@ -33,17 +33,17 @@ class Loss(NamedTuple):
 
 
 def crash(name: str, at_s: float) -> FaultDone:
-    """A process that ended by itself: nobody's fault, and told with them."""
+    """A process that ended by itself, recorded like an injected fault."""
     return FaultDone(fault=Fault(at_s=round(at_s, 3), kind="crash", target=name), done_s=at_s)
 
 
 def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], service: Service) -> FaultRecord:
     """One fault for `summary.json`.
 
-    `hit` counts requests that were open at any moment from its strike until ECHO_S after its end, or for BELIEVED_S
-    after a fault that has none: `own` of the victim's, `peers` of others that had asked the victim (in a partition:
-    that had asked across it), of each how many there were and how many were `missed`, that is late, failed or lost;
-    and `lost_by`, how many agents counted the victim as lost in that time. `recover_s` is `Service.recover_s`.
+    `hit` counts requests that were open at any moment between the fault's begin and ECHO_S after its end (without an
+    end: DETECTED_S after its begin). `own`: requests of the target. `peers`: requests of other agents that had asked
+    the target, or had asked across the partition. `own_missed`, `peers_missed`: those that were late, failed or lost.
+    `lost_by`: agents that counted the target as lost in this time. `recover_s`: see `Service.recover_s`.
     """
     fault = done.fault
     made = FaultRecord(
@@ -53,21 +53,21 @@ def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], servic
         return made
     from_s = done.done_s
     ended_s = done.ended_s if done.ended_s is not None else from_s
-    until_s = from_s + BELIEVED_S if done.ended_s is None else ended_s + ECHO_S
+    until_s = from_s + DETECTED_S if done.ended_s is None else ended_s + ECHO_S
     if fault.target or fault.groups:
-        open_then = [r for r in rows if r.at_s <= until_s and (r.ended_at_s is None or r.ended_at_s >= from_s)]
-        own = [r for r in open_then if r.span.request.agent == fault.target]
-        there = [r for r in open_then if _crossed(fault, r.span.request.agent, r.span.asked)]
+        open_rows = [r for r in rows if r.at_s <= until_s and (r.ended_at_s is None or r.ended_at_s >= from_s)]
+        own = [r for r in open_rows if r.span.request.agent == fault.target]
+        peers = [r for r in open_rows if _crossed(fault, r.span.request.agent, r.span.asked)]
         lost_by = {loss.agent for loss in losses
                    if from_s <= loss.at_s <= until_s and _crossed(fault, loss.agent, [loss.peer])}
-        made.hit = FaultHit(own=len(own), own_missed=_missed(own), peers=len(there), peers_missed=_missed(there),
+        made.hit = FaultHit(own=len(own), own_missed=_missed(own), peers=len(peers), peers_missed=_missed(peers),
                             lost_by=len(lost_by))
     made.recover_s = service.recover_s(from_s, ended_s)
     return made
 
 
 def _crossed(fault: Fault, agent: str, peers: Collection[str]) -> bool:
-    """Whether an agent had to do with the victim, or with one beyond the partition."""
+    """Whether one of `peers` is the target, or is separated from `agent` by the partition."""
     if not fault.groups:
         return agent != fault.target and fault.target in peers
     side = next((group for group in fault.groups if agent in group), None)

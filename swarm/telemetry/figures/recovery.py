@@ -1,4 +1,4 @@
-"""How well a swarm served over a run, and how long after a fault it served as before."""
+"""The share of requests on time over a run, and the time to recover after a fault."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 
 from swarm.telemetry.ledger import AGENT_LOST, Row
 
-WINDOW_S = 1.0                       # over which the share on time is taken
-BEFORE_S = 5.0                       # what was before a fault
-WITHIN = 0.05                        # so close to it is as before
-HOLDS_S = 1.0
-AFTER_S = 1.0                        # a fall within so long after the end of a fault is counted as its doing
-STEP_S = 0.02                        # between two moments that are looked at
+WINDOW_S = 1.0                       # window of the share on time
+BEFORE_S = 5.0                       # window before a fault, for the level to compare with
+WITHIN = 0.05                        # recovered: at most so much below that level
+HOLDS_S = 1.0                        # recovered: for at least so long
+AFTER_S = 1.0                        # a drop so soon after the end of a fault is attributed to the fault
+STEP_S = 0.02                        # between two samples of the share
 
 
 class Service:
-    """What share of the requests that fell due was on time, at any moment of a run.
+    """The share of due requests that were on time, at any moment of a run.
 
-    Requests of a robot that died before they ended are left out: nobody was there any more to be served.
+    Requests that were open when their robot died are left out: the robot no longer needed their results.
     """
 
     def __init__(self, rows: Sequence[Row], deadlines_s: Mapping[str, float], ran_s: float) -> None:
-        """deadlines_s: per stream, for requests of which only the submission was heard. ran_s: the streams' end."""
+        """deadlines_s: by stream, for requests without a span. ran_s: how long the streams ran."""
         rows = [row for row in rows if row.span.reason != AGENT_LOST]
         due_s = np.array([_due_s(row, deadlines_s) for row in rows])
         order = np.argsort(due_s, kind="stable")
@@ -34,27 +34,28 @@ class Service:
         self._share = self._shares(self._moments_s - WINDOW_S, self._moments_s)
 
     def share(self, from_s: float, to_s: float) -> float | None:
-        """On time of all that fell due in (from, to]; None where nothing did."""
+        """Share on time of the requests due in (from, to]; None if none was due."""
         share = self._shares(np.array([from_s]), np.array([to_s]))[0]
         return None if np.isnan(share) else float(share)
 
     def recover_s(self, from_s: float, until_s: float) -> float | None:
-        """How long after a fault at `from_s`, which lasted until `until_s`, the swarm served as before.
+        """The time to recover from a fault that lasted from `from_s` to `until_s`.
 
-        At a moment, the swarm serves as before if of the requests that fell due in the second before it (WINDOW_S) the
-        share on time is at most 5 points (WITHIN) below that of the 5 s (BEFORE_S) before the fault, or if none fell
-        due. The swarm is hit at the first moment at which that is not so, while the fault lasts or up to 1 s (AFTER_S)
-        later. It has recovered at the first moment after that from which it is so for 1 s (HOLDS_S) on end.
+        The level before the fault is the share on time of the requests due in the 5 s (BEFORE_S) before it. At any
+        moment the current share is that of the requests due in the last second (WINDOW_S). The service is low when the
+        current share is more than 5 points (WITHIN) below the level; without due requests it is not low. The fault has
+        hit when the service is low during the fault or up to 1 s (AFTER_S) after it. The service has recovered at the
+        first later moment from which it is not low for 1 s (HOLDS_S).
 
-        Returns: seconds from the fault's start to that moment; 0 if the swarm was never hit. None if it did not
-        recover before the streams' end, and where nothing fell due before the fault that it could be compared with.
+        Returns: seconds from the fault's start to the recovery; 0 if the fault never hit. None if the service did not
+        recover before the end of the streams, or if no request was due in the 5 s before the fault.
         """
         before = self.share(from_s - BEFORE_S, from_s)
         if before is None:
             return None
-        low = self._share < before - WITHIN          # where nothing was due, nan: not low
-        there = (self._moments_s >= from_s) & (self._moments_s <= until_s + AFTER_S)
-        hit = np.flatnonzero(low & there)
+        low = self._share < before - WITHIN          # without due requests nan: not low
+        during = (self._moments_s >= from_s) & (self._moments_s <= until_s + AFTER_S)
+        hit = np.flatnonzero(low & during)
         if not hit.size:
             return 0.0
         holds = round(HOLDS_S / STEP_S)
@@ -71,7 +72,7 @@ class Service:
 
 
 def _due_s(row: Row, deadlines_s: Mapping[str, float]) -> float:
-    """On the collector's clock."""
+    """When a result is due, on the collector's clock."""
     span = row.span
     if span.deadline_ns:
         return row.at_s + (span.deadline_ns - span.submitted_ns) / 1e9

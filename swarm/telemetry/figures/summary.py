@@ -1,4 +1,4 @@
-"""The figures of a run, as `summary.json` holds them: a pure function of what was collected."""
+"""The figures of `summary.json`, computed from the collected rows and reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from swarm.telemetry.summary_types import (
     WorldFigures,
 )
 
-OVERRUN_LIMIT = 0.01                 # more of the emulated runs than this, and the host was overloaded
+OVERRUN_LIMIT = 0.01                 # share of overruns among emulated runs; above it the host was overloaded
 
 
 def summarise(
@@ -48,10 +48,10 @@ def summarise(
 ) -> Summary:
     """The contents of `summary.json`.
 
-    Args: boards: by name, all that the fleet uses. rows, ledger: from the closed Ledger. world: its last news, or
-    None if it never spoke. planner: all its news. losses: whom agents counted as lost. ran_s: how long the
-    streams ran, which is less than the launch file's duration_s when a run was stopped. A latency without results is
-    null; a ratio over nothing is 0.
+    Args: boards: all boards of the fleet, by name. rows, ledger: from the closed Ledger. world: its last report, or
+    None. planner: all its reports. losses: peers that agents counted as lost. ran_s: how long the streams ran, which
+    is less than the launch file's duration_s when a run was stopped. A latency without results is null; a ratio over
+    nothing is 0.
     """
     total = ledger.total
     on_peers = [r.span for r in rows if r.span.offloaded_to]
@@ -98,7 +98,7 @@ def summarise(
 
 
 def _mission(world: WorldNews | None) -> dict[str, float | str]:
-    """The measures by name, and which of them is the headline; nothing where the world never spoke."""
+    """The measures by name, and the name of the headline measure; empty if the world never reported."""
     if world is None:
         return {}
     values = {measure.name: _rounded(measure.value) for measure in world.mission.measures}
@@ -106,12 +106,12 @@ def _mission(world: WorldNews | None) -> dict[str, float | str]:
 
 
 def _measures(world: WorldNews | None) -> dict[str, Meaning]:
-    told = world.mission.measures if world else []
-    return {measure.name: Meaning(unit=measure.unit, text=measure.text) for measure in told}
+    measures = world.mission.measures if world else []
+    return {measure.name: Meaning(unit=measure.unit, text=measure.text) for measure in measures}
 
 
 def tallies(rows: Iterable[Row]) -> dict[str, Tally]:
-    """Counts per agent that owned the request."""
+    """Counts by the agent that owned the request."""
     owned: dict[str, Tally] = {}
     for row in rows:
         tally = owned.setdefault(row.span.request.agent, Tally())
@@ -127,7 +127,7 @@ def _counts(tally: Tally) -> dict[str, Any]:
 
 
 def _latency(rows: Sequence[Row]) -> Latency:
-    """Percentiles of capture to end, over what gave a result: completed and late."""
+    """Percentiles of the time from capture to end, over completed and late requests."""
     values = [r.span.latency_s * 1e3 for r in rows if r.span.ending in ("completed", "late")]
     return Latency() if not values else Latency(**{
         name: _rounded(float(value))
@@ -135,14 +135,14 @@ def _latency(rows: Sequence[Row]) -> Latency:
 
 
 def _preempted(rows: Sequence[Row]) -> Preempted:
-    """Requests whose run at home was set aside for a more urgent one, how often, and for how long in all."""
+    """Requests whose run at home was preempted for a more urgent one."""
     hit = [r.span for r in rows if r.span.preempted]
     aside_ms = float(np.percentile([s.aside_s * 1e3 for s in hit], 95)) if hit else None
     return Preempted(requests=len(hit), times=sum(s.preempted for s in hit), aside_ms_p95=_rounded(aside_ms))
 
 
 def _batched(rows: Sequence[Row]) -> Batched:
-    """Requests that ran with others at once, and how many inputs the largest of these runs had."""
+    """Requests that ran in a batch, and the number of inputs of the largest batch."""
     hit = [r.span.batch for r in rows if r.span.batch > 1]
     return Batched(requests=len(hit), largest=max(hit, default=1))
 
@@ -163,7 +163,7 @@ def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentR
 def _faults(
     faults: Sequence[FaultDone], rows: Sequence[Row], losses: Sequence[Loss], launch: LaunchFile, ran_s: float
 ) -> list[FaultRecord]:
-    """In order of time; a run without faults has nothing to work out."""
+    """One record per fault, in order of time."""
     if not faults:
         return []
     service = Service(rows, {stream.name: stream.deadline_s for stream in launch.streams}, ran_s)
@@ -175,5 +175,5 @@ def _rounded(value: float) -> float: ...
 @overload
 def _rounded(value: float | None) -> float | None: ...
 def _rounded(value: float | None) -> float | None:
-    """Six digits after the point: what was measured, without the noise of binary fractions."""
+    """Six decimals: without the noise of binary fractions."""
     return None if value is None else round(value, 6)

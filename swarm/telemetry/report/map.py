@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false
-"""Maps: of a run, with the marks of the mission and the path of each robot; of a scene, as a file of its own."""
+"""Maps: of a run, with the mission's marks and the robots' paths; of a scene, as a separate file."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ from matplotlib.patches import Circle, Patch, Rectangle
 from swarm.telemetry.report import svg
 from swarm.telemetry.runfiles import Run
 
-WALL = "wall"                        # layer of the shapes that are drawn darkest
+WALL = "wall"                        # layer of the shapes drawn in the darkest colour
 MARKERS = ("o", "^", "s", "D", "v", "P")
-POINTS = 600                         # of one robot's way
+POINTS = 600                         # of one robot's path
 ROBOT_COLOURS = (svg.BLUE, svg.ORANGE, svg.PURPLE, svg.SKY, svg.YELLOW, svg.GREY)
-NAMES_UP_TO = 12                     # robots; more names than this would hide the map
+NAMES_UP_TO = 12                     # robots; more names would hide the map
 
 
 def world_map(run: Run) -> str | None:
     """The map; None if neither a scene nor a path was recorded."""
-    ways = _ways(run.paths)
+    robot_paths = _robot_paths(run.paths)
     scene = run.scene
-    if not scene and not ways:
+    if not scene and not robot_paths:
         return None
     figure, axes = svg.new(5.6)
     shapes: Sequence[Mapping[str, Any]] = scene.get("shapes") or []
     _shapes(axes, [s for s in shapes if s.get("layer") != WALL], facecolor=svg.LINE, edgecolor="none")
     _shapes(axes, [s for s in shapes if s.get("layer") == WALL], facecolor=svg.MUTED, edgecolor="none")
-    victims = dead(run)
-    named = len(ways) <= NAMES_UP_TO
-    for i, (name, way) in enumerate(ways.items()):
+    dead_robots = dead(run)
+    named = len(robot_paths) <= NAMES_UP_TO
+    for i, (name, path) in enumerate(robot_paths.items()):
         colour, style = ROBOT_COLOURS[i % len(ROBOT_COLOURS)], ("-", (0, (4, 1.5)), (0, (1, 1)))[i // 6 % 3]
-        axes.plot(way[:, 0], way[:, 1], color=colour, linestyle=style, linewidth=1.1 if named else 0.6)
-        axes.plot(*way[0, :2], marker=".", color=colour, markersize=4)
-        axes.plot(*way[-1, :2], marker="X" if name in victims else "o", color=svg.RED if name in victims else colour,
-                  markersize=7 if name in victims else 5, zorder=4)
+        axes.plot(path[:, 0], path[:, 1], color=colour, linestyle=style, linewidth=1.1 if named else 0.6)
+        axes.plot(*path[0, :2], marker=".", color=colour, markersize=4)
+        end = {"marker": "X", "color": svg.RED, "markersize": 7} if name in dead_robots else {
+            "marker": "o", "color": colour, "markersize": 5}
+        axes.plot(*path[-1, :2], zorder=4, **end)
         if named:
-            _name(axes, way[-1], name, svg.RED if name in victims else colour)
+            _name(axes, path[-1], name, end["color"])
     markers = _marks(axes, scene.get("marks") or [])
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(visible=False)
@@ -52,27 +53,27 @@ def world_map(run: Run) -> str | None:
     if not shapes:
         axes.margins(0.1)
     handles = _legend_of_marks(markers, str(scene.get("done", "done")))
-    handles.append(Line2D([], [], marker="o", markersize=5, linestyle="-", color=svg.BLUE, label="robot, at its end"))
-    if victims & ways.keys():
+    handles.append(Line2D([], [], marker="o", markersize=5, linestyle="-", color=svg.BLUE, label="robot, final place"))
+    if dead_robots & robot_paths.keys():
         handles.append(Line2D([], [], marker="X", linestyle="none", color=svg.RED, label="its process ended"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, columnspacing=1.0)
     return svg.inline(figure, "Map of the world with its marks and the paths of the robots")
 
 
 def draw_scene(scene: Mapping[str, Any], path: Path) -> None:
-    """Write a picture of a scene: what stands in the way, marks, and robots by kind, to scale.
+    """Write a picture of a scene, to scale: obstacles, marks, and robots by kind.
 
-    scene: in the keys of `scene.json`. path: its suffix names the format, such as .svg or .png.
-    Raises: OSError; ValueError for a suffix that matplotlib does not write.
+    scene: the contents of `scene.json`. path: its suffix selects the format, such as .svg or .png.
+    Raises: OSError; ValueError for a suffix that matplotlib does not support.
     """
     paint = svg.ON_PAPER.__getitem__
     robots, size_m = scene["robots"], scene["size_m"]
     kinds = dict(zip(dict.fromkeys(r["kind"] for r in robots), map(paint, ROBOT_COLOURS), strict=False))
-    things = [s for s in scene["shapes"] if s["layer"] != WALL]
+    obstacles = [s for s in scene["shapes"] if s["layer"] != WALL]
     with svg.styled_on_paper():
         figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
         axes = figure.add_subplot()
-        _shapes(axes, things, facecolor=[s["colour"] for s in things], edgecolor="none", alpha=0.55)
+        _shapes(axes, obstacles, facecolor=[s["colour"] for s in obstacles], edgecolor="none", alpha=0.55)
         _shapes(axes, [s for s in scene["shapes"] if s["layer"] == WALL], facecolor=paint(svg.INK), edgecolor="none")
         _shapes(axes, [{**s, "shape": "circle", "hx_m": s["radius_m"]} for s in scene["spawns"]],
                 facecolor="none", edgecolor=paint(svg.GREY), linestyle=(0, (2, 2)), linewidth=0.7)
@@ -106,13 +107,14 @@ def dead(run: Run) -> set[str]:
     return names
 
 
-def _ways(paths: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Per robot, in order of name, the positions over time, [points, 2]; thinned to POINTS."""
-    ways: dict[str, list[Sequence[float]]] = {}
+def _robot_paths(paths: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """By robot, sorted by name: positions over time [points, 2], reduced to about POINTS."""
+    found: dict[str, list[Sequence[float]]] = {}
     for line in paths:
         for name, pose in (line.get("robots") or {}).items():
-            ways.setdefault(str(name), []).append(pose[:2])
-    return {name: np.asarray([*way[:-1:len(way) // POINTS + 1], way[-1]], float) for name, way in sorted(ways.items())}
+            found.setdefault(str(name), []).append(pose[:2])
+    return {name: np.asarray([*points[:-1:len(points) // POINTS + 1], points[-1]], float)
+            for name, points in sorted(found.items())}
 
 
 def _name(axes: Axes, at: np.ndarray, name: str, colour: str) -> None:
@@ -133,7 +135,7 @@ def _shapes(axes: Axes, shapes: Sequence[Mapping[str, Any]], **look: Any) -> Non
 
 
 def _robot(axes: Axes, robot: Mapping[str, Any], colour: str, *, named: bool) -> None:
-    """A disc to scale, with a line to its front."""
+    """A disc to scale, with a line that points forward."""
     x, y, radius, heading = (robot[key] for key in ("x_m", "y_m", "radius_m", "heading_rad"))
     ink = svg.ON_PAPER[svg.INK]
     axes.add_patch(Circle((x, y), radius, facecolor=colour, edgecolor="none", zorder=3))
@@ -144,7 +146,7 @@ def _robot(axes: Axes, robot: Mapping[str, Any], colour: str, *, named: bool) ->
 
 
 def _legend_of_marks(markers: Mapping[str, str], done: str, paint: Callable[[str], str] = str) -> list[Line2D]:
-    """What the markers of marks mean; nothing where there are no marks. paint: see `_marks`."""
+    """Legend entries of the marks; empty without marks. paint: see `_marks`."""
     if not markers:
         return []
     return [
@@ -159,14 +161,14 @@ def _legend_of_marks(markers: Mapping[str, str], done: str, paint: Callable[[str
 def _marks(
     axes: Axes, marks: Sequence[Mapping[str, Any]], paint: Callable[[str], str] = str
 ) -> dict[str, str]:
-    """Draw the marks; returns the marker of each label. paint: gives the colour to use for one of the page's."""
+    """Draw the marks; returns the marker of each label. paint: maps a colour of the page to the colour to draw."""
     labels = {label: MARKERS[i % len(MARKERS)]
               for i, label in enumerate(dict.fromkeys(str(t.get("label", "")) for t in marks))}
-    for t in marks:
-        if t.get("x_m") is None or t.get("y_m") is None:
+    for mark in marks:
+        if mark.get("x_m") is None or mark.get("y_m") is None:
             continue
-        got = t.get("done_by") not in (None, "")
-        axes.plot(float(t["x_m"]), float(t["y_m"]), linestyle="none", marker=labels[str(t.get("label", ""))],
-                  markersize=8, markerfacecolor=paint(svg.GREEN if got else svg.PAPER),
-                  markeredgecolor=paint(svg.PAPER if got else svg.RED), markeredgewidth=0.6 if got else 1.6, zorder=3)
+        done = mark.get("done_by") not in (None, "")
+        axes.plot(float(mark["x_m"]), float(mark["y_m"]), linestyle="none", marker=labels[str(mark.get("label", ""))],
+                  markersize=8, markerfacecolor=paint(svg.GREEN if done else svg.PAPER),
+                  markeredgecolor=paint(svg.PAPER if done else svg.RED), markeredgewidth=0.6 if done else 1.6, zorder=3)
     return labels

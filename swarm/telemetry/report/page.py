@@ -1,4 +1,4 @@
-"""HTML for the report: one self-contained page without scripts, legible in light and dark, wide and narrow."""
+"""HTML for the report: one self-contained page without scripts, for light and dark, wide and narrow screens."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
 
 
 def esc(text: object) -> str:
-    """Any value as text of a page."""
+    """Any value as escaped text."""
     return html.escape(str(text))
 
 
@@ -83,44 +83,44 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 
 def section(anchor: str, title: str, *parts: str, lead: str = "") -> str:
-    """A heading with its contents; nothing where there is no content."""
+    """A heading with its contents; 'Nothing was recorded' if they are empty."""
     body = "\n".join(p for p in parts if p) or '<p class="muted">Nothing was recorded.</p>'
     return f'<section id="{anchor}">\n<h2>{esc(title)}</h2>\n' + (f"<p>{esc(lead)}</p>\n" if lead else "") + body + (
         "\n</section>")
 
 
 def banner(kind: str, text: str, items: Sequence[str] = ()) -> str:
-    """A line that must be seen; kind: good, bad or note."""
+    """A highlighted line; kind: good, bad or note."""
     points = "".join(f"<li>{esc(i)}</li>" for i in items)
     points = f"<ul>{points}</ul>" if points else ""
     return f'<div class="banner {kind}"><strong>{esc(text)}</strong>{points}</div>'
 
 
 def tiles(figures: Iterable[tuple[str, str, str]]) -> str:
-    """Headline figures: name, value, and `good`, `bad` or nothing."""
+    """Headline figures: name, value, and `good`, `bad` or an empty text."""
     return '<div class="tiles">' + "".join(
         f'<div class="tile"><b class="{mood}">{esc(value)}</b><span>{esc(name)}</span></div>'
         for name, value, mood in figures) + "</div>"
 
 
 def stack(*parts: str) -> str:
-    """Things below each other in one place of `cards`."""
+    """Elements below each other, as one element of `cards`."""
     return f'<div class="stack">{"".join(parts)}</div>' if any(parts) else ""
 
 
 def row(*parts: str) -> str:
-    """Things beside each other, each as wide as it needs, while there is room."""
+    """Elements side by side, each as wide as its content, if there is room."""
     return f'<div class="row">{"".join(parts)}</div>'
 
 
 def cards(*figures: str) -> str:
-    """Figures beside each other where there is room."""
+    """Elements side by side in equal columns, if there is room."""
     shown = [f for f in figures if f]
     return '<div class="cards">' + "\n".join(shown) + "</div>" if shown else ""
 
 
 def figure(drawing: str | None, caption: str = "") -> str:
-    """A drawing with what to see in it; nothing where there is no drawing."""
+    """A drawing with its caption; empty without a drawing."""
     if drawing is None:
         return ""
     return f"<figure>{drawing}" + (f"<figcaption>{esc(caption)}</figcaption>" if caption else "") + "</figure>"
@@ -128,7 +128,7 @@ def figure(drawing: str | None, caption: str = "") -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], numbers: Iterable[int] = (), prose: Iterable[int] = ()
           ) -> str:
-    """A table that scrolls by itself when it is too wide; columns of `numbers` are right-aligned, `prose` may wrap."""
+    """A table with its own scroll bar. Columns in `numbers` are right-aligned; columns in `prose` may wrap."""
     if not rows:
         return ""
     right, wraps = set(numbers), set(prose)
@@ -140,10 +140,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], numbers: Iterab
 
 
 def details(summary: str, body: str) -> str:
-    """Something for those who ask."""
+    """Contents that are folded away."""
     return f"<details><summary>{esc(summary)}</summary>\n{body}\n</details>" if body else ""
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> str:
-    """Names and values; empty values are left out."""
+    """A list of names and values; empty values are left out."""
     return "<dl>" + "".join(f"<dt>{esc(k)}</dt><dd>{cell(v)}</dd>" for k, v in pairs if v not in ("", None)) + "</dl>"

@@ -13,9 +13,9 @@ from swarm.telemetry.report.glossary import fault_name
 from swarm.telemetry.report.side_by_side import milliseconds, number, percent
 from swarm.telemetry.runfiles import Run
 
-MOVES = 8                            # streams named per change
-PLANS = 30                           # newest plans listed
-EVENTS = 200
+MOVES = 8                            # streams that are named per change
+PLANS = 30                           # newest plans that are listed
+EVENTS = 200                         # events that are listed
 
 
 def streams(run: Run) -> str:
@@ -67,20 +67,20 @@ def robots(run: Run) -> str:
 
 
 def transport(run: Run) -> str:
-    """What travelled, and what encrypting it cost."""
+    """The amount of messages, and the cost of their encryption."""
     t = run.summary.get("transport", {})
     if not t:
         return ""
-    carried = (f"{number(t['messages'])} messages of {t['bytes'] / 2**20:.1f} MiB in all, sent and received by the "
-               "robots; every connection is encrypted with CURVE, with keys made for this run.")
+    carried = (f"{number(t['messages'])} messages with {t['bytes'] / 2**20:.1f} MiB in total, sent and received by "
+               "the robots; every connection is encrypted with CURVE, with keys made for this run.")
     cost = (f"{t['curve_cpu_s']:g} s of CPU time, {percent(t['curve_core_share'])} of a core: "
-            f"{t['curve_us_per_message']:g} us a message and {t['curve_ns_per_byte']:g} ns a byte for both ends, "
+            f"{t['curve_us_per_message']:g} us per message and {t['curve_ns_per_byte']:g} ns per byte for both ends, "
             "measured on this machine after the run.")
     return page.facts((("carried", carried), ("cost of encryption", cost)))
 
 
 def plans(run: Run) -> tuple[str, str]:
-    """The plans in order with what each moved, and the last one in full with its reasons."""
+    """The plans in order with their changes, and the last plan in full with its reasons."""
     rows, before = [], {}
     for plan in run.plans:
         now = {(str(p.get("agent")), str(p.get("stream"))): _where(p) for p in plan.get("placements", [])}
@@ -89,39 +89,40 @@ def plans(run: Run) -> tuple[str, str]:
                      _moves(before, now) if rows else "the first plan"])
         before = now
     left_out = f'<p class="muted">{len(rows) - PLANS} earlier plans are left out.</p>' if len(rows) > PLANS else ""
-    head = ["from", "epoch", "solver", "solved in", "placements", "what moved"]
+    head = ["from", "epoch", "solver", "solved in", "placements", "changes"]
     listed = page.table(head, rows[-PLANS:], (3, 4), (5,))
     return left_out + listed, _last_plan(run)
 
 
 def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> str:
-    """What changed from one plan to the next, alike changes together."""
+    """The changes from one plan to the next; equal changes are grouped."""
     moved: dict[str, list[str]] = {}
     for key in [*now, *(k for k in before if k not in now)]:
         if before.get(key) != now.get(key):
             change = ("no longer placed" if key not in now else f"new, on {now[key]}" if key not in before
                       else f"{before[key]} → {now[key]}")
             moved.setdefault(change, []).append(" ".join(key))
-    told = [f"{change}: {', '.join(who[:MOVES])}" + (f" and {len(who) - MOVES} more" if len(who) > MOVES else "")
-            for change, who in moved.items()]
-    return "; ".join(told) or "nothing moved"
+    changes = [f"{change}: {', '.join(keys[:MOVES])}" + (f" and {len(keys) - MOVES} more" if len(keys) > MOVES else "")
+               for change, keys in moved.items()]
+    return "; ".join(changes) or "no change"
 
 
 def _last_plan(run: Run) -> str:
     if not run.plans:
         return ""
     c, start = run.requests, float(run.plans[-1].get("at_s", 0.0))
-    alike: dict[tuple[Any, ...], list[str]] = {}             # robots placed alike for the same reason share a line
+    equal: dict[tuple[Any, ...], list[str]] = {}             # robots with equal placements and reasons share a row
     for p in run.plans[-1].get("placements", []):
         key = (str(p.get("stream")), _where(p), p.get("variant"), p.get("predicted_s", 0.0), p.get("why", ""))
-        alike.setdefault(key, []).append(str(p.get("agent")))
+        equal.setdefault(key, []).append(str(p.get("agent")))
     rows = []
-    for (stream, where, variant, predicted_s, why), agents in sorted(alike.items(), key=lambda kv: (kv[0][0], kv[1])):
+    for (stream, where, variant, predicted_s, why), agents in sorted(equal.items(), key=lambda kv: (kv[0][0], kv[1])):
         there = (np.isin(c["agent"].astype(str), agents) & (c["stream"] == stream) & (c["at_s"] >= start)
                  & ~np.isnan(c["latency_ms"]))
         measured = milliseconds(float(np.median(c["latency_ms"][there]))) if there.any() else "-"
         rows.append([stream, ", ".join(agents), where, variant, milliseconds(predicted_s * 1e3), measured, why])
-    return page.table(["stream", "of", "runs on", "variant", "predicted", "measured p50", "why"], rows, (4, 5), (1, 6))
+    head = ["stream", "robots", "runs on", "variant", "predicted", "measured p50", "why"]
+    return page.table(head, rows, (4, 5), (1, 6))
 
 
 def _where(placement: dict[str, Any]) -> str:
@@ -129,34 +130,34 @@ def _where(placement: dict[str, Any]) -> str:
 
 
 def faults(run: Run) -> str:
-    """What broke, what it hit, and how long until the swarm served as before."""
+    """Each fault: its times, the requests that it hit, and the time to recover."""
     rows = []
     for f in run.summary.get("faults", []):
         done_s, ended_s, recover_s, hit = f.get("done_s"), f.get("ended_s"), f.get("recover_s"), f.get("hit") or {}
         if done_s is None:
-            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "never struck", "", "", "", ""])
+            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "did not begin", "", "", "", ""])
             continue
-        for_good = "not back" if f.get("kind") == "restart" else ""
-        lasted = for_good if ended_s is None else f"{ended_s - done_s:.2f} s"
-        again = "not before the end" if recover_s is None else f"{recover_s:.2f} s" if recover_s else "never hit"
+        without_end = "not back" if f.get("kind") == "restart" else ""
+        lasted = without_end if ended_s is None else f"{ended_s - done_s:.2f} s"
+        recovered = "not before the end" if recover_s is None else f"{recover_s:.2f} s" if recover_s else "no drop"
         counts = [f"{hit[f'{whose}_missed']} of {hit[whose]}" if hit else "" for whose in ("own", "peers")]
         rows.append([f"{f.get('at_s')} s", fault_name(f), f"{done_s:.2f} s", lasted, *counts,
-                     hit.get("lost_by", ""), again])
-    head = ["planned", "fault", "struck", "lasted", "its own missed", "peers' missed", "lost by", "served again after"]
+                     hit.get("lost_by", ""), recovered])
+    head = ["planned", "fault", "began", "lasted", "own missed", "peers' missed", "lost by", "recovered after"]
     return page.table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
 
 
 def events(run: Run) -> str:
-    """The history of the run, folded away."""
+    """The events of the run, folded away."""
     rows = [[f"{e.get('at_s', 0):.2f} s", e.get("who", ""), e.get("what", ""),
              ", ".join(f"{k} {v}" for k, v in (e.get("detail") or {}).items())] for e in run.events]
-    more = f", the first {EVENTS} shown" if len(rows) > EVENTS else ""
-    listed = page.table(["at", "who", "what", "detail"], rows[:EVENTS], (0,), (3,))
+    more = f", the first {EVENTS} are shown" if len(rows) > EVENTS else ""
+    listed = page.table(["at", "process", "event", "detail"], rows[:EVENTS], (0,), (3,))
     return page.details(f"{len(rows)} events{more}", listed)
 
 
 def marks(run: Run) -> str:
-    """Which robot dealt with which mark of the scene, in order of time."""
+    """The marks of the scene, with the robot and the time at which each was done, in order of time."""
     mark, done = (str(run.scene.get(key, key)) for key in ("mark", "done"))
     rows = [[t.get("label", ""), f"({t.get('x_m', 0):.1f}, {t.get('y_m', 0):.1f})",
              *((t["done_by"], f"{t.get('done_at_s') or 0:.1f} s") if t.get("done_by") else (f"not {done}", ""))]

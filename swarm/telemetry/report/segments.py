@@ -1,4 +1,4 @@
-"""One request's time as consecutive segments, from capture to end; of a chain, leg by leg."""
+"""Splits one request's time into consecutive segments, from capture to end; a chain leg by leg."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ LEAST_MS = 1e-3                      # shorter ones are left out
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of one part of `breakdown.PARTS`, in milliseconds since capture."""
+    """A time segment of one part of `breakdown.PARTS`, in milliseconds since capture."""
 
     part: str
     start_ms: float
     end_ms: float
-    agent: str                       # where the request was; of a link, where it went to
-    leg: int = 0                     # of a chain, 1 for its first; 0: no leg
+    agent: str                       # where the request was; for a link, the destination
+    leg: int = 0                     # number of the leg of a chain, from 1; 0: no leg
 
 
 def segments(c: Columns, i: int) -> list[Segment]:
-    """The segments of request i in order, without gaps but for those too short to see.
+    """The segments of request i in order; segments too short to see are left out.
 
-    When within its run a request was set aside is not recorded: that stretch is put into the middle of the run.
+    The moment of a preemption is not recorded, so its segment is placed in the middle of the run.
     """
     one: Columns = {name: values[i:i + 1] for name, values in c.items()}
     home, legs = str(one["agent"][0]), list(one["legs"][0])
@@ -46,7 +46,7 @@ _Piece = tuple[str, float, str, int]     # part, milliseconds, agent, leg
 
 
 def _chain(legs: list[Mapping[str, Any]], home: str, links_ms: float) -> list[_Piece]:
-    """What a chain's legs on peers took, and the ways to them, which are taken to be as long as each other."""
+    """The pieces of a chain's legs on peers. All links to peers are assumed to take equally long."""
     peers = [(number, leg) for number, leg in enumerate(legs, 1) if leg["agent"] != home]
     pieces: list[_Piece] = []
     for number, leg in peers:
@@ -58,10 +58,10 @@ def _chain(legs: list[Mapping[str, Any]], home: str, links_ms: float) -> list[_P
 
 
 def _around(parts: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Half of a run before what it was set aside for, half of it after."""
+    """Place a preemption in the middle of its run."""
     placed: list[tuple[str, float]] = []
     for part, ms in parts:
-        if part == "set aside" and ms > LEAST_MS and placed and placed[-1][0] == "run":
+        if part == "preempted" and ms > LEAST_MS and placed and placed[-1][0] == "run":
             run_ms = placed.pop()[1]
             placed += [("run", run_ms / 2), (part, ms), ("run", run_ms / 2)]
         else:

@@ -9,11 +9,11 @@ from swarm.core.protocol.scene import SHARE
 from swarm.telemetry.text_table import text_table
 
 Summary = Mapping[str, Any]
-MEASURES_SHOWN = 3                   # of a mission, where there is little room
+MEASURES_SHOWN = 3                   # measures of a mission in short tables
 
 
 def labels(summaries: Sequence[Summary]) -> list[str]:
-    """A name for each run: its policy, with seed and then number where that does not tell them apart."""
+    """A distinct name for each run: its policy, with its seed or its number where needed."""
     names = [str(s.get("policy", "run")) for s in summaries]
     if len(set(names)) < len(names):
         names = [f"{n} seed {s.get('seed', '?')}" for n, s in zip(names, summaries, strict=True)]
@@ -24,16 +24,16 @@ def labels(summaries: Sequence[Summary]) -> list[str]:
 
 def figure(summary: Summary, path: str) -> Any:
     """The figure at a dotted path, or None."""
-    at: Any = summary
+    value: Any = summary
     for part in path.split("."):
-        if not isinstance(at, Mapping) or part not in at:
+        if not isinstance(value, Mapping) or part not in value:
             return None
-        at = at[part]
-    return at
+        value = value[part]
+    return value
 
 
 def percent(value: float | None) -> str:
-    """One digit; 100 % only when nothing is missing, 0 % only when there is nothing."""
+    """One decimal; `100.0 %` only for exactly 1, `0.0 %` only for exactly 0."""
     if value is None:
         return "-"
     text = f"{value * 100:.1f} %"
@@ -75,11 +75,11 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
 
 
 def rows(summaries: Sequence[Summary]) -> list[list[str]]:
-    """Headline rows, the first measures of the mission, each stream's share on time; the first cell names the row."""
+    """Rows of headline figures, first mission measures and streams' shares on time; the first cell names the row."""
     body = [[name, *(show(s) for s in summaries)] for name, show in ROWS]
     missions = [dict(mission(s)) for s in summaries]
-    for name in dict.fromkeys(name for one in missions for name in list(one)[:MEASURES_SHOWN]):
-        body.append([name, *(one.get(name, "-") for one in missions)])
+    for name in dict.fromkeys(name for mission_rows in missions for name in list(mission_rows)[:MEASURES_SHOWN]):
+        body.append([name, *(mission_rows.get(name, "-") for mission_rows in missions)])
     streams = list(dict.fromkeys(name for s in summaries for name in s.get("streams", {})))
     for name in streams:
         ratios = [s.get("streams", {}).get(name, {}).get("on_time_ratio") for s in summaries]
@@ -88,6 +88,6 @@ def rows(summaries: Sequence[Summary]) -> list[list[str]]:
 
 
 def table(summaries: Sequence[Summary]) -> str:
-    """The runs as columns of plain text, numbers to the right."""
+    """The runs as columns of plain text, right-aligned."""
     header = ["", *labels(summaries)]
     return text_table(header, rows(summaries), right=range(1, len(header)), rule=True)

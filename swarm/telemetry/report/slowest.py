@@ -1,4 +1,4 @@
-"""Which requests of a run were the slowest, and what a reader wants to know of each."""
+"""Selects the slowest requests of a run, with the facts that the report shows of each."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from swarm.telemetry.report.side_by_side import milliseconds
 from swarm.telemetry.runfiles import Run
 from swarm.telemetry.table import Columns
 
-IN_ALL = 20                          # of all streams together, each as many
-AT_LEAST = 5                         # of each stream
-FAILED = 3                           # at most so many beside them, of each stream
-BY_TIME = ("expired", "no_answer")   # failures that time made: the request was never done
+IN_ALL = 20                          # requests of all streams together, divided equally
+AT_LEAST = 5                         # requests of each stream
+FAILED = 3                           # additional failed requests of each stream, at most
+BY_TIME = ("expired", "no_answer")   # reasons of failure that mean that time ran out
 
 
 class Slow(msgspec.Struct, frozen=True, kw_only=True):
     """One request; times in milliseconds since its capture."""
 
     request: str
-    at_s: float                      # submitted, since the streams began
-    where: str                       # at home, or the agents that had it in their order
+    at_s: float                      # time of submission, since the streams began
+    where: str                       # at home, or the agents that ran it, in order
     model: str                       # with its variant
     end_ms: float
     deadline_ms: float
-    ending: str                      # completed | late | failed: why
+    ending: str                      # completed, late or failed: REASON
     segments: list[Segment]
-    fell_back_ms: float | None       # queued at home after it had been sent
-    by_guard: bool                   # its guard did that
+    fell_back_ms: float | None       # when it was queued at home after an offload
+    by_guard: bool                   # its guard fired
     preempted: int
 
     @property
-    def told(self) -> str:
-        """How it ended, in a few words."""
+    def ending_text(self) -> str:
+        """Its duration and ending."""
         return milliseconds(self.end_ms) + ("" if self.ending == "completed" else f", {self.ending}")
 
 
 def slowest(run: Run, stream: str) -> list[Slow]:
-    """The slowest results of a stream, and some requests that failed for want of time, the longest first."""
+    """The slowest results of a stream, then some requests that ran out of time; each the longest first."""
     c = run.requests
     most = max(IN_ALL // max(len(run.streams), 1), AT_LEAST)
     took_ms = (c["ended_ns"] - c["captured_ns"]) / 1e6

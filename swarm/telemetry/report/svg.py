@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false
-"""Figures as SVG that lives in a page: text stays text, colours follow the page, nothing is fetched."""
+"""Figures as inline SVG: text stays text, colours follow the page, nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-# Stand-ins that `inline` turns into the page's colours, so that one figure serves light and dark.
+# Placeholders: `inline` replaces them by variables of the page, so that one figure serves light and dark.
 INK, MUTED, LINE, PAPER = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 SERIES = tuple(f"#0a0c0{i}" for i in range(1, 9))
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = SERIES
@@ -25,10 +25,10 @@ LIGHT = {"--c1": "#0072b2", "--c2": "#dd8500", "--c3": "#00916b", "--c4": "#cc4a
          "--c6": "#56b4e9", "--c7": "#a08c00", "--c8": "#8a93a0"}
 DARK = {"--c1": "#4da6e0", "--c2": "#f0a63a", "--c3": "#2ec498", "--c4": "#f5804a", "--c5": "#df93c1",
         "--c6": "#86cdf7", "--c7": "#d8c746", "--c8": "#79828e"}
-"""After Okabe and Ito (2008), which colour-blind readers tell apart, darkened or lightened for contrast."""
+"""Okabe and Ito (2008), a palette for colour-blind readers, darkened or lightened for contrast."""
 ON_PAPER = {INK: "#26282b", MUTED: "#5c6066", LINE: "#d5d2ca", PAPER: "#ffffff",
             **{c: LIGHT[f"--c{i}"] for i, c in enumerate(SERIES, 1)}}
-"""The colours of a figure that is a file of its own, outside any page."""
+"""Colours of a figure in a separate file."""
 
 STYLE: Any = {
     "svg.fonttype": "none", "svg.hashsalt": "swarm", "text.parse_math": False, "font.size": 9.0,
@@ -44,12 +44,12 @@ WIDTH_IN = 5.0
 
 
 def styled() -> Any:
-    """A context in which figures are made and turned into SVG."""
+    """A context for making figures and converting them to SVG."""
     return matplotlib.rc_context(STYLE)
 
 
 def styled_on_paper() -> Any:
-    """A context in which figures for files of their own are made and saved."""
+    """A context for making figures and saving them as separate files."""
     return matplotlib.rc_context({key: ON_PAPER.get(value, value) for key, value in STYLE.items()})
 
 
@@ -60,10 +60,9 @@ def new(height_in: float) -> tuple[Figure, Axes]:
 
 
 def inline(figure: Figure, label: str, tips: Mapping[str, str] | None = None) -> str:
-    """The figure as an SVG element without addresses, as wide as its place.
+    """The figure as an SVG element without URLs, as wide as its container.
 
-    `label` is what screen readers say; no two figures of a page have the same. `tips`: by the gid of an artist, what is
-    shown when it is pointed at.
+    label: text for screen readers; different for each figure of a page. tips: tooltips by the gid of an artist.
     """
     buffer = io.StringIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})

@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false
-"""The waterfall of a stream's slowest requests: a bar for each, from capture to end, one segment after the other."""
+"""The waterfall of a stream's slowest requests: one bar per request, from capture to end, in segments."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from swarm.telemetry.report.charts import PART_LOOKS
 from swarm.telemetry.report.segments import Segment
 from swarm.telemetry.report.slowest import Slow
 
-HALF = 0.2                           # of a bar's height; rows are 1 apart
-NUMBERED = 0.03                      # of the width: a leg narrower than this has no room for its number
-SEEN = 0.002                         # of the width
-LETTERS = 66                         # of a bar's heading: more would run into how the request ended
+HALF = 0.2                           # half of a bar's height; rows are 1 apart
+NUMBERED = 0.03                      # share of the width; a narrower leg has no room for its number
+SEEN = 0.002                         # share of the width; a narrower segment is not visible
+LETTERS = 66                         # of a bar's heading; a longer one would overlap the ending
 FIRED = {"marker": "^", "markersize": 5, "markerfacecolor": svg.RED, "markeredgecolor": svg.RED}
-CAME_HOME = {**FIRED, "markerfacecolor": svg.PAPER}
+OFFLOAD_FAILED = {**FIRED, "markerfacecolor": svg.PAPER}
 DEADLINE = {"color": svg.INK, "linewidth": 1.8}
 
 
@@ -37,7 +37,7 @@ def waterfall(stream: str, slow: Sequence[Slow]) -> str | None:
         above = {"y": row - HALF - 0.07, "va": "bottom", "fontsize": 8, "transform": axes.get_yaxis_transform(),
                  "in_layout": False}
         axes.text(0.0, s=_fitting(f"{one.request} {one.where} · {one.model}"), **above)
-        axes.text(1.0, s=one.told, ha="right", color=svg.RED if late else svg.INK, **above)
+        axes.text(1.0, s=one.ending_text, ha="right", color=svg.RED if late else svg.INK, **above)
         for segment in one.segments:
             gid = f"{mark}{len(tips)}"
             tips[gid] = tip(one, segment)
@@ -45,7 +45,7 @@ def waterfall(stream: str, slow: Sequence[Slow]) -> str | None:
         axes.plot([one.deadline_ms] * 2, [row - HALF, row + HALF + 0.1], **DEADLINE)
         if one.fell_back_ms is not None:
             axes.plot(one.fell_back_ms, row + HALF + 0.06, linestyle="none", zorder=4,
-                      **(FIRED if one.by_guard else CAME_HOME))
+                      **(FIRED if one.by_guard else OFFLOAD_FAILED))
     axes.set(ylim=(len(slow) - 0.6, -0.85), yticks=[], xlim=(0, edge_ms), xlabel="since capture, ms")
     axes.set_title(stream)
     axes.spines["left"].set_visible(False)
@@ -56,9 +56,9 @@ def waterfall(stream: str, slow: Sequence[Slow]) -> str | None:
 
 
 def tip(of: Slow, segment: Segment) -> str:
-    """What a segment says when it is pointed at."""
+    """The tooltip of a segment."""
     leg = f", leg {segment.leg}" if segment.leg else ""
-    times = f", {of.preempted} times in all" if segment.part == "set aside" and of.preempted > 1 else ""
+    times = f", {of.preempted} times in all" if segment.part == "preempted" and of.preempted > 1 else ""
     return (f"{of.request}: {segment.part}{leg}, {segment.agent}{times}: {segment.end_ms - segment.start_ms:.1f} ms "
             f"({segment.start_ms:.1f} to {segment.end_ms:.1f} ms after capture; submitted at {of.at_s:.2f} s)")
 
@@ -76,14 +76,14 @@ def _fitting(text: str) -> str:
 
 
 def _legend(slow: Sequence[Slow], edge_ms: float) -> list[Patch | Line2D]:
-    """What can be seen in the chart, and no more."""
-    there = {s.part for one in slow for s in one.segments if s.end_ms - s.start_ms > SEEN * edge_ms}
-    handles: list[Patch | Line2D] = [Patch(label=part, **PART_LOOKS[part]) for part in breakdown.PARTS if part in there]
+    """Legend entries of the parts and markers that are visible in the chart."""
+    shown = {s.part for one in slow for s in one.segments if s.end_ms - s.start_ms > SEEN * edge_ms}
+    handles: list[Patch | Line2D] = [Patch(label=part, **PART_LOOKS[part]) for part in breakdown.PARTS if part in shown]
     handles.append(Line2D([], [], label="deadline", marker="|", markersize=9, markeredgewidth=1.8, linestyle="none",
                           color=svg.INK))
     back = [one for one in slow if one.fell_back_ms is not None]
     if any(one.by_guard for one in back):
         handles.append(Line2D([], [], label="guard fired", linestyle="none", **FIRED))
     if any(not one.by_guard for one in back):
-        handles.append(Line2D([], [], label="came home", linestyle="none", **CAME_HOME))
+        handles.append(Line2D([], [], label="offload failed", linestyle="none", **OFFLOAD_FAILED))
     return handles

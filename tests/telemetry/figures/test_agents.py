@@ -11,7 +11,7 @@ NEWS = AgentNews(rss_bytes=1, runs=1, overruns=0, busy_share=0.5, refused_in=0, 
 def test_the_last_report_of_a_killed_agent_does_not_revive_it_but_a_new_start_does() -> None:
     book = AgentBook()
     book.handle("a", 1, NEWS)
-    book.status("a", 1, "killed")
+    book.set_status("a", 1, "killed")
     book.handle("a", 1, NEWS)
     assert book.figures("a").status == "killed"
     book.handle("a", 2, NEWS)

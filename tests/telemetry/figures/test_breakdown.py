@@ -14,17 +14,17 @@ from swarm.telemetry.report.segments import Segment, segments
 from tests.telemetry import fakes, paths
 
 PARTS = {
-    "at home, set aside": (paths.at_home_set_aside(), {
-        "frame": 5, "queued here": 15, "run": 40, "set aside": 30, "delivery": 2}),
+    "at home, preempted": (paths.at_home_preempted(), {
+        "frame": 5, "queued here": 15, "run": 40, "preempted": 30, "delivery": 2}),
     "on a peer": (paths.on_a_peer(), {
         "frame": 5, "queued here": 1, "link out": 4, "at the peer": 17, "run": 40, "link back": 6, "delivery": 1}),
     "fell back": (paths.fell_back(guard=True), {
-        "frame": 5, "queued here": 3, "in vain": 44, "run": 40, "delivery": 1}),
+        "frame": 5, "queued here": 3, "failed offload": 44, "run": 40, "delivery": 1}),
     "chain": (paths.chain(), {
-        "frame": 5, "queued here": 3, "run": 35, "set aside": 6, "link out": 8, "at the peer": 4, "link back": 4,
+        "frame": 5, "queued here": 3, "run": 35, "preempted": 6, "link out": 8, "at the peer": 4, "link back": 4,
         "delivery": 1}),
 }
-EXPIRED = {True: {"frame": 5, "queued here": 1, "in vain": 94}, False: {"frame": 5, "queued here": 95}}
+EXPIRED = {True: {"frame": 5, "queued here": 1, "failed offload": 94}, False: {"frame": 5, "queued here": 95}}
 
 
 def spent(found: list[Segment]) -> dict[str, float]:
@@ -49,9 +49,9 @@ def test_what_expired_has_no_parts_but_segments_until_its_end(away: bool) -> Non
 
 
 def test_a_run_set_aside_is_drawn_around_the_time_in_which_it_stood_still() -> None:
-    found = segments(paths.columns(paths.at_home_set_aside()), 0)
+    found = segments(paths.columns(paths.at_home_preempted()), 0)
     assert [(s.part, round(s.start_ms), round(s.end_ms)) for s in found] == [
-        ("frame", 0, 5), ("queued here", 5, 20), ("run", 20, 40), ("set aside", 40, 70), ("run", 70, 90),
+        ("frame", 0, 5), ("queued here", 5, 20), ("run", 20, 40), ("preempted", 40, 70), ("run", 70, 90),
         ("delivery", 90, 92)]
 
 
@@ -59,7 +59,7 @@ def test_a_chain_is_drawn_leg_by_leg() -> None:
     found = segments(paths.columns(paths.chain()), 0)
     assert [(s.part, s.agent, s.leg, round(s.end_ms)) for s in found] == [
         ("frame", "rover_0", 0, 5), ("queued here", "rover_0", 0, 8),
-        ("run", "rover_0", 1, 13), ("set aside", "rover_0", 0, 19), ("run", "rover_0", 1, 24),
+        ("run", "rover_0", 1, 13), ("preempted", "rover_0", 0, 19), ("run", "rover_0", 1, 24),
         ("link out", "carrier_0", 2, 28), ("at the peer", "carrier_0", 2, 31), ("run", "carrier_0", 2, 51),
         ("at the peer", "carrier_0", 2, 52), ("link out", "carrier_1", 3, 56), ("run", "carrier_1", 3, 61),
         ("link back", "rover_0", 0, 65), ("delivery", "rover_0", 0, 66)]
@@ -76,7 +76,7 @@ def test_parts_and_segments_of_a_whole_run_add_up_to_the_latencies() -> None:
     run = parts[:, breakdown.PARTS.index("run")]
     np.testing.assert_allclose(run[whole], c["run_s"][whole] * 1e3, atol=1e-3)
     assert set(routes[result]) == set(breakdown.ROUTES)
-    away = [breakdown.PARTS.index(part) for part in ("link out", "at the peer", "in vain", "link back")]
+    away = [breakdown.PARTS.index(part) for part in ("link out", "at the peer", "failed offload", "link back")]
     assert not parts[routes == "at home"][:, away].any()
     chains = result & ~whole & (routes == "on a peer")
     assert chains.any()

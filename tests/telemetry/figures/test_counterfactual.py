@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm.telemetry.figures import counterfactual
-from swarm.telemetry.report.request_sections import expectations, other_choices
+from swarm.telemetry.report.request_sections import expectations, runners_up
 from swarm.telemetry.runfiles import Run
 from tests.telemetry import paths
 
@@ -46,7 +46,7 @@ def test_without_an_expectation_there_is_no_error() -> None:
     c = paths.columns(paths.span())
     assert np.isnan(counterfactual.errors_ms(c)).all()
     assert np.isnan(counterfactual.ratios(c)).all()
-    assert (expectations(run_of(paths.span())), other_choices(run_of(paths.span()))) == ("", "")
+    assert (expectations(run_of(paths.span())), runners_up(run_of(paths.span()))) == ("", "")
 
 
 def test_the_table_tells_kinds_of_agents_apart() -> None:
@@ -54,7 +54,7 @@ def test_the_table_tells_kinds_of_agents_apart() -> None:
     peer.predicted_s, peer.other, peer.other_s = 0.07, "rover_0", 0.08
     chain = paths.chain()
     chain.predicted_s, chain.other, chain.other_s = 0.06, "carrier_0", 0.08
-    drawn = other_choices(run_of(BETTER, WORSE, PLAIN, peer, chain))
+    drawn = runners_up(run_of(BETTER, WORSE, PLAIN, peer, chain))
     rows = [[cell.partition("</td>")[0].rpartition(">")[2] for cell in row.split("<td")[1:]]
             for row in drawn.split("<tr>")[2:]]
     assert [row[1:6] for row in rows] == [
@@ -63,9 +63,9 @@ def test_the_table_tells_kinds_of_agents_apart() -> None:
 
 
 @pytest.mark.parametrize(("spans", "words"), [
-    ((BETTER, WORSE, PLAIN, FAILED), ("3 requests, of which 2 gave a result", "66.7 % of the sample", "1.20 x (p50)")),
-    ((PLAIN,), ("none: no request has another choice on record", "10.0 ms (p50)")),
+    ((BETTER, WORSE, PLAIN, FAILED), ("3 requests, 2 of them with a result", "66.7 % of the sample", "1.20 x (p50)")),
+    ((PLAIN,), ("none: no request has a recorded runner-up", "10.0 ms (p50)")),
 ])
-def test_expectations_are_told_in_figures(spans: tuple[paths.Span, ...], words: tuple[str, ...]) -> None:
+def test_predictions_are_summarised(spans: tuple[paths.Span, ...], words: tuple[str, ...]) -> None:
     told = expectations(run_of(*spans))
     assert [w for w in words if w not in told] == []

@@ -11,7 +11,7 @@ import pytest
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.telemetry import table
-from swarm.telemetry.figures.faults import BELIEVED_S, FaultDone, Loss, crash, figures
+from swarm.telemetry.figures.faults import DETECTED_S, FaultDone, Loss, crash, figures
 from swarm.telemetry.figures.recovery import Service
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.report import sections
@@ -95,13 +95,13 @@ LOSSES = [Loss(9.0, "b", "a"), Loss(10.7, "b", "a"), Loss(10.8, "c", "a"), Loss(
           Loss(20.0, "d", "a")]
 
 
-def test_a_death_hits_the_victims_own_and_those_with_it_until_all_know() -> None:
+def test_a_death_hits_requests_of_the_target_and_at_the_target_until_it_is_detected() -> None:
     done = FaultDone(fault=Fault(at_s=10.0, kind="kill", target="a"), done_s=10.0)
     made = figures(done, ROWS, LOSSES, service())
     assert made.hit == FaultHit(own=2, own_missed=1, peers=2, peers_missed=1, lost_by=2)
     assert (made.kind, made.target, made.done_s, made.ended_s, made.recover_s) == (
         "kill", "a", 10.0, None, 0.0)
-    assert 10.0 + BELIEVED_S < 13.0
+    assert 10.0 + DETECTED_S < 13.0
 
 
 def test_a_fault_that_lasts_hits_while_it_lasts() -> None:
@@ -118,28 +118,28 @@ def test_a_partition_hits_what_crosses_it() -> None:
     assert made.groups == [["a"], ["c", "d"]]
 
 
-def test_a_full_disk_hits_no_request_and_what_never_struck_nothing() -> None:
+def test_a_full_disk_and_a_fault_that_did_not_begin_hit_no_request() -> None:
     disk = Fault(at_s=10.0, kind="disk_full", for_s=1.0)
     assert figures(FaultDone(fault=disk, done_s=10.0, ended_s=11.0), ROWS, LOSSES, service()).hit is None
     never = figures(FaultDone(fault=disk), ROWS, LOSSES, service())
     assert (never.done_s, never.hit, never.recover_s) == (None, None, None)
 
 
-def test_a_crash_is_told_like_a_kill() -> None:
+def test_a_crash_is_recorded_like_a_kill() -> None:
     made = figures(crash("a", 10.0004), ROWS, LOSSES, service())
     assert made.hit is not None
     assert (made.kind, made.at_s, made.hit.own) == ("crash", 10.0, 2)
 
 
-def told(*faults: FaultDone) -> Run:
+def run_with(*faults: FaultDone) -> Run:
     """A run folder with these faults."""
     figured = msgspec.to_builtins([figures(done, ROWS, LOSSES, service((12.0, 12.5))) for done in faults])
     return Run(folder=Path(), manifest={}, summary={"faults": figured}, requests=table.empty(), scene={}, plans=[],
                events=[], paths=[])
 
 
-def test_the_report_tells_each_fault_in_a_line() -> None:
-    page = sections.faults(told(
+def test_the_report_has_a_row_for_each_fault() -> None:
+    page = sections.faults(run_with(
         FaultDone(fault=Fault(at_s=10.0, kind="kill", target="a"), done_s=10.0),
         FaultDone(fault=Fault(at_s=12.0, kind="stop", target="a", for_s=1.0), done_s=12.0, ended_s=13.0),
         FaultDone(fault=Fault(at_s=14.0, kind="restart", target="b"), done_s=14.0),
@@ -147,18 +147,18 @@ def test_the_report_tells_each_fault_in_a_line() -> None:
     ))
     lines = [line for line in page.split("<tr>") if "<td" in line]
     assert len(lines) == 4
-    assert all(part in lines[0] for part in ("kill a", "1 of 2", "never hit"))
+    assert all(part in lines[0] for part in ("kill a", "1 of 2", "no drop"))
     assert all(part in lines[1] for part in ("stop a", "1.00 s", "1 of 1", "1.4"))
     assert "not back" in lines[2]
-    assert all(part in lines[3] for part in ("partition a, b | c", "never struck"))
+    assert all(part in lines[3] for part in ("partition a, b | c", "did not begin"))
 
 
 def test_on_the_map_a_robot_that_came_back_is_not_dead() -> None:
-    def struck(kind: Any, target: str, ended_s: float | None = None) -> FaultDone:
+    def begun(kind: Any, target: str, ended_s: float | None = None) -> FaultDone:
         return FaultDone(fault=Fault(at_s=1.0, kind=kind, target=target), done_s=1.0, ended_s=ended_s)
 
-    assert dead(told(
-        struck("kill", "a"), struck("restart", "b", 2.0), struck("restart", "c"), struck("stop", "d", 2.0),
-        struck("kill", "e"), struck("restart", "e", 3.0), crash("f", 4.0),
+    assert dead(run_with(
+        begun("kill", "a"), begun("restart", "b", 2.0), begun("restart", "c"), begun("stop", "d", 2.0),
+        begun("kill", "e"), begun("restart", "e", 3.0), crash("f", 4.0),
         FaultDone(fault=Fault(at_s=5.0, kind="kill", target="g")),
     )) == {"a", "c", "f"}

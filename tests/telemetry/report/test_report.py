@@ -134,7 +134,7 @@ def test_a_run_that_was_cut_short_has_a_report(tmp_path: Path) -> None:
 
 def test_a_manifest_alone_has_a_report(tmp_path: Path) -> None:
     RunFolder(tmp_path)
-    assert "did not come to its end" in read(write_report(tmp_path))[0]
+    assert "did not finish" in read(write_report(tmp_path))[0]
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:

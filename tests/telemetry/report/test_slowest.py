@@ -1,4 +1,4 @@
-"""The waterfall shows the slowest of each stream, what time made fail, and says on pointing what it shows."""
+"""The waterfall shows the slowest requests of each stream and those that ran out of time; segments have tooltips."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_the_slowest_results_come_first_and_then_what_expired() -> None:
     waiting = [paths.expired(away=away) for away in (True, False)]
     refused = paths.span(200, ended=300, ending="failed", reason="superseded", ran_on="")
     found = slowest(run_of(*quick, *waiting, refused, late), "detect")
-    assert found[0].told == "130 ms, late"
-    assert [s.told for s in found[1:3]] == ["85.0 ms", "84.0 ms"]
-    assert [s.told for s in found[rules.IN_ALL:]] == ["100 ms, failed: expired"] * 2
+    assert found[0].ending_text == "130 ms, late"
+    assert [s.ending_text for s in found[1:3]] == ["85.0 ms", "84.0 ms"]
+    assert [s.ending_text for s in found[rules.IN_ALL:]] == ["100 ms, failed: expired"] * 2
     assert len(found) == rules.IN_ALL + 2
 
 
-def test_streams_share_the_places_and_requests_nobody_heard_of_have_none() -> None:
+def test_streams_share_the_places_and_requests_without_an_ending_message_have_none() -> None:
     both = [paths.span(n, stream=name) for n in range(30) for name in ("detect", "segment")]
     unheard = paths.span(99)
     unheard.captured_ns = unheard.ended_ns = 0
@@ -57,13 +57,13 @@ def test_streams_share_the_places_and_requests_nobody_heard_of_have_none() -> No
 @pytest.mark.parametrize(("span", "where"), [
     (paths.span(), "at home"), (paths.on_a_peer(), "→ carrier_0"), (paths.chain(), "rover_0 → carrier_0 → carrier_1"),
 ])
-def test_a_bar_is_headed_by_the_request_its_way_and_its_model(span: Span, where: str) -> None:
+def test_a_bar_is_headed_by_the_request_its_agents_and_its_model(span: Span, where: str) -> None:
     assert f"rover_0/1/1 {where} · detector int8" in text(drawn(span))
 
 
-def test_a_segment_says_what_it_is_when_it_is_pointed_at() -> None:
-    tips = [html.unescape(t) for t in re.findall(r"<title>(.*?)</title>", drawn(paths.at_home_set_aside()))]
-    assert tips[3] == ("rover_0/1/1: set aside, rover_0, 2 times in all: 30.0 ms "
+def test_a_segment_has_a_tooltip() -> None:
+    tips = [html.unescape(t) for t in re.findall(r"<title>(.*?)</title>", drawn(paths.at_home_preempted()))]
+    assert tips[3] == ("rover_0/1/1: preempted, rover_0, 2 times in all: 30.0 ms "
                        "(40.0 to 70.0 ms after capture; submitted at 0.00 s)")
     assert len(tips) == 6
     legs = re.findall(r": run, leg (\d), (\w+):", drawn(paths.chain()))
@@ -73,10 +73,10 @@ def test_a_segment_says_what_it_is_when_it_is_pointed_at() -> None:
 def test_the_legend_names_what_can_be_seen_and_no_more() -> None:
     home, peer = text(drawn(paths.span())), text(drawn(paths.on_a_peer()))
     assert {"frame", "queued here", "run", "delivery", "deadline"} <= set(home)
-    assert not {"link out", "at the peer", "set aside", "in vain", "guard fired", "came home"} & set(home)
+    assert not {"link out", "at the peer", "preempted", "failed offload", "guard fired", "offload failed"} & set(home)
     assert {"link out", "at the peer", "link back"} <= set(peer)
-    assert {"guard fired", "in vain"} <= set(text(drawn(paths.fell_back(guard=True))))
-    assert "came home" in text(drawn(paths.fell_back(guard=False)))
+    assert {"guard fired", "failed offload"} <= set(text(drawn(paths.fell_back(guard=True))))
+    assert "offload failed" in text(drawn(paths.fell_back(guard=False)))
 
 
 def test_names_of_any_length_and_kind_are_headings() -> None:
@@ -86,7 +86,7 @@ def test_names_of_any_length_and_kind_are_headings() -> None:
 
 
 def test_the_same_requests_are_there_in_figures() -> None:
-    told = as_table({"detect": slowest(run_of(paths.at_home_set_aside(), paths.chain()), "detect")})
+    told = as_table({"detect": slowest(run_of(paths.at_home_preempted(), paths.chain()), "detect")})
     assert "The same 2 requests in figures" in told
     assert re.findall(r'<td class="n">(30\.0|35\.0)</td>', told) == ["30.0", "35.0"]
 

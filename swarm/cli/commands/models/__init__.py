@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-HELP = "list models, show, measure, shrink and take them apart"
+HELP = "list, show, import, profile, quantize, partition and verify models"
 EXAMPLE = "swarm models show detector"
 
 

@@ -1,4 +1,4 @@
-"""`swarm models import FILE`: any ONNX graph becomes a model of the user's store."""
+"""`swarm models import FILE`: add an ONNX graph to the user's store as a model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
-HELP = "take in any ONNX graph"
+HELP = "import an ONNX graph"
 EXAMPLE = "swarm models import resnet.onnx --axis batch=1"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("file", metavar="FILE", help="an ONNX graph, with its external data beside it")
-    p.add_argument("--name", metavar="N", help="of the model; default: the file's")
+    p.add_argument("--name", metavar="N", help="name of the model; default: name of the file")
     p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
-                   help="bind a dynamic axis; may be given again; default: 1 for one that leads")
+                   help="bind a dynamic axis; may be repeated; default: 1 for a leading axis")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Prints what the graph is."""
+    """Import the graph and print its facts."""
     extras.needed("swarm models import", "onnx")
     import msgspec
 
@@ -48,12 +48,12 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def axis_sizes(given: Sequence[str]) -> dict[str, int]:
-    """Size by name of each `--axis NAME=SIZE`. Raises: BadInput for what is not a name and a whole number."""
+def axis_sizes(texts: Sequence[str]) -> dict[str, int]:
+    """Sizes by name, from arguments NAME=SIZE. Raises: BadInput unless each is a name and a whole number."""
     found: dict[str, int] = {}
-    for text in given:
+    for text in texts:
         name, _, size = text.rpartition("=")
         if not name or not size.isascii() or not size.isdigit() or len(size) > 9:
-            raise BadInput(f"--axis {text}", "is no axis and size", "like --axis batch=1")
+            raise BadInput(f"--axis {text}", "is not AXIS=SIZE", "like --axis batch=1")
         found[name] = int(size)
     return found

@@ -1,4 +1,4 @@
-"""`swarm models partition NAME`: a model becomes a chain of stages."""
+"""`swarm models partition NAME`: cut a model into a chain of stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm.core.settings.errors import BadInput
 if TYPE_CHECKING:
     from swarm.core.settings.cards import Card
 
-HELP = "cut a model into stages that take about as long each"
+HELP = "cut a model into stages with about equal run times"
 EXAMPLE = "swarm models partition detector --stages 8"
 
 
@@ -22,7 +22,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Cuts the variants, and prints a table of each one's stages."""
+    """Cut the variants and print a table of the stages of each."""
     import msgspec
 
     from models import store
@@ -36,7 +36,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm.cli.status_line import StatusLine
 
     if not 2 <= given.stages <= MOST_STAGES:
-        raise BadInput(f"--stages {given.stages}", "cuts nothing" if given.stages < 2 else "is more than robots take",
+        raise BadInput(f"--stages {given.stages}", "is too few" if given.stages < 2 else "is more than agents accept",
                        f"2 to {MOST_STAGES}")
     card = store.load_card(given.name)
     with StatusLine() as status:
@@ -59,18 +59,18 @@ def _print_stages(card: Card, key: str) -> None:
 
     variant = card.variants[key]
     if not variant.stages:
-        print(f"{card.name} {key}: stays whole; no cut leaves stages that are long enough to be worth their hand-over")
+        print(f"{card.name} {key}: stays whole; in every cut the stages are too short to be worth a transfer")
         return
     chain_ms = sum(stage.run_time.p50_ms for stage in variant.stages)
-    print(f"{card.name} {key}: {len(variant.stages)} stages, p50 {chain_ms:.2f} ms one after the other, "
-          f"whole {variant.run_time.p50_ms:.2f} ms")
+    print(f"{card.name} {key}: {len(variant.stages)} stages, p50 {chain_ms:.2f} ms in sequence, "
+          f"unsplit {variant.run_time.p50_ms:.2f} ms")
     rows = []
     for k, stage in enumerate(variant.stages):
-        behind = crossing(card, key, k + 1)
+        outputs = crossing(card, key, k + 1)
         rows.append((str(k), f"{stage.run_time.p50_ms:.2f}", f"{stage.macs / 1e6:.1f}", f"{stage.bytes / 1024:.0f}",
-                     f"{sum(spec.bytes for spec in behind) / 1024:.1f}",
-                     ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in behind)))
-    header = ("stage", "p50 ms", "M MACs", "file KiB", "crosses KiB", "tensors behind it")
+                     f"{sum(spec.bytes for spec in outputs) / 1024:.1f}",
+                     ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in outputs)))
+    header = ("stage", "p50 ms", "M MACs", "file KiB", "output KiB", "output tensors")
     print(text_table(header, rows, right=range(5)), end="")
 
 

@@ -1,4 +1,4 @@
-"""`swarm models profile NAME`: what a model takes on this board, kept beside its card."""
+"""`swarm models profile NAME`: measure a model on this board, and keep the profile in the user's store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measures every variant and stage, and keeps the profile in the user's store."""
+    """Measure every variant and stage, and save the profile."""
     import msgspec
 
     from models import profiles, store
@@ -43,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
     how = f"emulated, {result.host} scaled" if result.emulated else result.host
     print(f"{card.name} on {result.board} ({how}), {result.provider}, ONNX Runtime {result.runtime}")
     print(_table(result), end="")
-    print(f"kept in {path}")
+    print(f"saved in {path}")
     return 0
 
 
@@ -59,7 +59,7 @@ def _board(name: str) -> Board:
 
 
 def _table(result: profiles.ModelProfile) -> str:
-    """A row per variant, per stage and per number of inputs at once."""
+    """A row per variant, per stage and per batch size."""
     from swarm.telemetry.text_table import text_table
 
     header = ("", "p50 ms", "p95", "p99", "spread", f"p50, {result.threads} thr.", "load cold", "warm", "peak MB",
@@ -68,7 +68,7 @@ def _table(result: profiles.ModelProfile) -> str:
     for key, variant in result.variants.items():
         rows.append(_row(key, variant.whole, None))
         rows += [_row(f"  stage {k}", stage, variant.boundary_bytes[k]) for k, stage in enumerate(variant.stages)]
-        rows += [(f"  {inputs} at once", f"{time.p50_ms:.2f}", f"{time.p95_ms:.2f}")
+        rows += [(f"  batch of {inputs}", f"{time.p50_ms:.2f}", f"{time.p95_ms:.2f}")
                  for inputs, time in variant.batches.items()]
     return text_table(header, rows, right=range(1, len(header)))
 

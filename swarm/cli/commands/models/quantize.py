@@ -22,7 +22,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Exit code 1 if no variant passes."""
+    """Make and keep int8 variants. Exit code 1 if no variant passes the gate."""
     from models import cache, store
     from swarm.core.settings.rules import known
 

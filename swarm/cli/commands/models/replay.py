@@ -1,11 +1,11 @@
-"""`swarm models replay RUN`: whether the whole models give the outcomes that robots got in a run."""
+"""`swarm models replay RUN`: compare the outcomes of a run with those of the unsplit models."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-HELP = "run whole models on the frames of a run, and compare with what robots were told"
+HELP = "run the unsplit models on the frames of a run, and compare the results"
 EXAMPLE = "swarm models replay runs/split --json"
 
 
@@ -14,7 +14,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Exit code 1 when any outcome differs. Names each that does."""
+    """Print each request with a different outcome. Exit code 1 if there is one."""
     import msgspec
 
     from swarm.cli.replay_check import check
@@ -22,12 +22,12 @@ def run(given: argparse.Namespace) -> int:
 
     with StatusLine() as status:
         models = check(given.folder, status)
-    each = [compared for variants in models.values() for compared in variants.values()]
-    frames, same = sum(c.frames for c in each), sum(c.same for c in each)
+    parts = [compared for variants in models.values() for compared in variants.values()]
+    frames, same = sum(c.frames for c in parts), sum(c.same for c in parts)
     if given.json:
         print(msgspec.json.encode({
-            "frames": frames, "same": same, "split_frames": sum(c.split_frames for c in each),
-            "max_score_difference": max(c.max_score_difference for c in each), "models": models,
+            "frames": frames, "same": same, "split_frames": sum(c.split_frames for c in parts),
+            "max_score_difference": max(c.max_score_difference for c in parts), "models": models,
         }).decode())
     else:
         for model, variants in models.items():
@@ -35,6 +35,6 @@ def run(given: argparse.Namespace) -> int:
                 print(f"{model} {variant}: {compared.same} of {compared.frames} outcomes match the unsplit model "
                       f"(split over several robots: {compared.split_same} of {compared.split_frames}); scores differ "
                       f"by at most {compared.max_score_difference:.2g}")
-    for request in (name for compared in each for name in compared.different):
-        print(f"swarm: {request}: the whole model gives another outcome", file=sys.stderr)
+    for request in (name for compared in parts for name in compared.different):
+        print(f"swarm: {request}: the unsplit model gives a different outcome", file=sys.stderr)
     return int(same < frames)

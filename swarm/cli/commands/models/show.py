@@ -1,4 +1,4 @@
-"""`swarm models show NAME`: what the card says, with the run times of this machine where it was profiled."""
+"""`swarm models show NAME`: the facts of the card, and run times measured on this machine, if any."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Checks the files, too, and names one that is not what the card says."""
+    """Print the model. Raises: ModelError if a file does not match the card."""
     import msgspec
 
     from models import store
@@ -50,7 +50,7 @@ def _about(card: Card) -> list[str]:
 
 
 def _variants(card: Card) -> list[str]:
-    """A chart of accuracy against run time, a table of times and sizes, and what else is known of each variant."""
+    """A chart of accuracy against run time, a table of times and sizes, and the other facts of each variant."""
     from rich.bar import Bar
 
     from swarm.cli.scatter import scatter
@@ -58,36 +58,36 @@ def _variants(card: Card) -> list[str]:
     from swarm.telemetry.text_table import text_table
 
     rows, notes = rows_of(card), notes_of(card)
-    most_ms, most_bytes = max(row["p50_ms"] for row in rows), max(row["bytes"] for row in rows)
+    max_ms, max_bytes = max(row["p50_ms"] for row in rows), max(row["bytes"] for row in rows)
     chart = scatter([(row["variant"], row["p50_ms"], row["value"]) for row in rows], "ms p50", card.primary_metric)
     table = text_table(("variant", "p50 ms", "", "KiB", "", ""), [
-        (row["variant"], f"{row['p50_ms']:.2f}", Bar(most_ms, 0, row["p50_ms"], width=BAR),
-         f"{row['bytes'] / 1024:,.0f}", Bar(most_bytes, 0, row["bytes"], width=BAR), notes[row["variant"]])
+        (row["variant"], f"{row['p50_ms']:.2f}", Bar(max_ms, 0, row["p50_ms"], width=BAR),
+         f"{row['bytes'] / 1024:,.0f}", Bar(max_bytes, 0, row["bytes"], width=BAR), notes[row["variant"]])
         for row in rows], right=(1, 3))
     lines = [*chart, "", *table.splitlines(), ""]
     for key, variant in card.variants.items():
         figures = ", ".join(f"{metric} {value:.4g}" for metric, value in variant.metrics.items())
         way = f"; from {variant.parent}: {variant.way}" if variant.parent else ""
-        lines += [f"{key}: {figures}{way}", *(f"  {line}" for line in _at_once(variant, measured_here(card).get(key)))]
+        lines += [f"{key}: {figures}{way}", *(f"  {line}" for line in _batches(variant, measured_here(card).get(key)))]
     return lines
 
 
-def _at_once(variant: Variant, here: VariantProfile | None) -> list[str]:
-    """How many inputs one run takes, and what that saves, as measured here or else as the card has it."""
+def _batches(variant: Variant, here: VariantProfile | None) -> list[str]:
+    """The batch sizes and their times, measured on this machine or else from the card."""
     from models.batch_sizes import paying
 
     if variant.batch == 1:
         return []
     whole, batches = (here.whole.run_time, here.batches) if here else (variant.run_time, variant.batch_times)
-    told = [f"{n} in {time.p50_ms:.2f} ms ({time.p50_ms / n / whole.p50_ms:.2f} of one each)"
-            for n, time in sorted(batches.items())]
+    times = [f"{n} in {time.p50_ms:.2f} ms ({time.p50_ms / n / whole.p50_ms:.2f} of single runs)"
+             for n, time in sorted(batches.items())]
     pays = len(paying(whole, batches))
-    agents = f"agents run up to {pays} at once" if pays else "agents run them one by one, since that gains too little"
-    return [f"takes up to {variant.batch} inputs at once" + (f": {', '.join(told)}; {agents}" if told else "")]
+    agents = f"agents run batches of up to {pays}" if pays else "agents do not batch, since the gain is too small"
+    return [f"batches of up to {variant.batch} inputs" + (f": {', '.join(times)}; {agents}" if times else "")]
 
 
 def _cuts(card: Card) -> list[str]:
-    """Stage by stage, with the tensors that cross between them."""
+    """The stages of each variant, with the tensors between them."""
     from rich.bar import Bar
 
     from swarm.core.settings.cards import crossing
@@ -99,14 +99,15 @@ def _cuts(card: Card) -> list[str]:
             lines += ["", f"{key}: not cut; `swarm models partition {card.name}` cuts it"]
             continue
         sizes = [sum(spec.bytes for spec in crossing(card, key, k)) for k in range(len(variant.stages) + 1)]
-        most, most_ms = max(sizes), max(stage.run_time.p50_ms for stage in variant.stages)
+        max_cut, max_ms = max(sizes), max(stage.run_time.p50_ms for stage in variant.stages)
         rows: list[tuple[object, ...]] = []
         for k, stage in enumerate(variant.stages):
             if k:
                 names = ", ".join(spec.name for spec in crossing(card, key, k))
-                rows.append((f"cut {k}", "", "", f"{sizes[k] / 1024:,.1f}", Bar(most, 0, sizes[k], width=BAR), names))
+                bar = Bar(max_cut, 0, sizes[k], width=BAR)
+                rows.append((f"cut {k}", "", "", f"{sizes[k] / 1024:,.1f}", bar, names))
             rows.append((f"stage {k}", f"{stage.run_time.p50_ms:.2f}",
-                         Bar(most_ms, 0, stage.run_time.p50_ms, width=BAR), f"{stage.bytes / 1024:,.0f}", "",
+                         Bar(max_ms, 0, stage.run_time.p50_ms, width=BAR), f"{stage.bytes / 1024:,.0f}", "",
                          f"{stage.macs / 1e6:,.1f} M multiply-accumulates"))
         table = text_table(("", "p50 ms", "", "KiB", "", ""), rows, right=(1, 3))
         lines += ["", f"{key} in {len(variant.stages)} stages:", *(f"  {line}" for line in table.splitlines())]

@@ -1,4 +1,4 @@
-"""`swarm models verify NAME|FILE`: whether the stages of cut graphs give what the whole gives."""
+"""`swarm models verify NAME|FILE`: check that the stages of a cut graph give the same outputs as the unsplit graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from models.build.cut.verify_variant import Verification
     from swarm.cli.status_line import StatusLine
 
-HELP = "show that the stages of a cut graph give what the whole gives"
+HELP = "check that cut graphs give the same outputs as the unsplit graph"
 EXAMPLE = "swarm models verify detector --all-cuts --json"
 
 
@@ -28,11 +28,11 @@ def arguments(p: argparse.ArgumentParser) -> None:
                    help="real inputs: world (rendered frames), random (none), or a .npy or .npz file or a folder of "
                         "these; default: world where the model takes such frames")
     p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
-                   help="bind a dynamic axis of a file; may be given again")
+                   help="bind a dynamic axis of a file; may be repeated")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Exit code 1 when a cut fails. Names each cut that fails."""
+    """Print each cut that fails. Exit code 1 if there is one."""
     extras.needed("swarm models verify", "onnx")
     import msgspec
 
@@ -52,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Verification]]:
-    """Of each variant of a model, or of the one asked for."""
+    """Verify each variant of a model, or only the given one."""
     from models import store
     from models.build.cut.verify_variant import verify_variant
     from models.build.quantize.calibration_inputs import RANDOM, WORLD, is_camera
@@ -75,13 +75,13 @@ def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str
 
 
 def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Verification]]:
-    """Of a file that is no model of the store: on random inputs alone."""
+    """Verify a file outside the store, on random inputs."""
     from models.build.cut.verify_variant import verify_model
     from models.build.importing import read, static
     from swarm.cli.commands.models.import_ import axis_sizes
 
     if given.inputs or given.variant:
-        raise BadInput(given.model, "has no variants, and is run on random inputs only", "import it first")
+        raise BadInput(given.model, "is a file: it has no variants and gets random inputs", "import it first")
     graph, _ = static(read(Path(given.model)), axis_sizes(given.axis), given.model)
     progress = _progress(status, given.model)
     return given.model, {"": verify_model(graph.model, all_cuts=given.all_cuts, progress=progress)}
@@ -92,7 +92,7 @@ def _progress(status: StatusLine, what: str) -> Callable[[int, int], None]:
 
 
 def _summary(name: str, proofs: dict[str, Verification]) -> dict[str, object]:
-    """All variants together, with the keys of one report, and each by itself."""
+    """The totals of all variants, with the keys of a report, and the details of each variant."""
     import msgspec
 
     reports = {key: proof.report for key, proof in proofs.items()}
@@ -114,7 +114,7 @@ def _print(what: str, proof: Verification) -> None:
     print(f"{what}: {found.verified} of {found.cuts} cuts verified on {proof.drawn} random and {proof.real} real "
           f"inputs, max abs error {found.max_abs_error:.3g}")
     if proof.stages and not proof.stages_wrong:
-        print(f"  its {proof.stages} stages give what the whole gives")
+        print(f"  its {proof.stages} stages give the same outputs as the unsplit graph")
     for one in found.explained:
         print(f"  explained {one.cut}: {one.share:.2%} of the output differs by up to {one.max_abs_error:.3g}: "
               f"{one.cause}")
