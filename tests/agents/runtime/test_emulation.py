@@ -31,7 +31,7 @@ def run(leg: Leg, *, orders: int = 1, times: VariantTimes = TIMES) -> Run:
 
 def emulation(factor: float = 1.0, emulated: bool = True) -> Emulation:
     made = Emulation(emulated=emulated, seed=SEED)
-    made.factor = factor
+    made.slow_down(factor)
     return made
 
 
