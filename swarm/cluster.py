@@ -1,7 +1,7 @@
 """Ray behind one function, `map`. Only this file imports Ray, and only inside functions.
 
 Errors of Ray are returned as a reason and never raised, because no part of a swarm needs Ray.
-Local Ray is kept small (FACTS.md: 711 MiB and 9 processes when idle): few CPUs, a small object store, no dashboard.
+Local Ray is kept small (measured: 711 MiB and 9 processes when idle): few CPUs, a small object store, no dashboard.
 Token authentication stays as Ray sets it; Ray's log lines are kept off the screen.
 """
 

@@ -13,7 +13,7 @@ import msgspec
 
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
-from agents.scheduling.admission import AdmissionBudget
+from agents.scheduling.admission_budget import AdmissionBudget
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants

@@ -11,7 +11,7 @@ import msgspec
 
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
-from agents.scheduling.admission import AdmissionBudget
+from agents.scheduling.admission_budget import AdmissionBudget
 from agents.scheduling.guards import Guards, GuardStatistics
 from agents.scheduling.own_requests import ImpossibleEvent, OwnRequests
 from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics

@@ -26,8 +26,8 @@ from swarm.bench.support.child import ENVIRONMENT, ISOLATED
 from swarm.bench.support.resident import Resident
 from swarm.core.policy import draw
 from swarm.core.protocol.bounds import Seed
-from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.validation import check
 from swarm.telemetry import table
 from swarm.telemetry.text_table import text_table
 

@@ -29,7 +29,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.net import sockets
 from swarm.net.bulk.lane import Bulk
 from swarm.net.bulk.sender import QueueStatistics
-from swarm.net.fault_injection import Impairment
+from swarm.net.fault_injection import FaultInjection
 from swarm.net.lane import Lanes, LaneStatistics
 from swarm.net.loop import Loop
 from swarm.net.members import MOST_PEERS, Members, Peer
@@ -72,7 +72,7 @@ class Endpoint:
         self.attach(handler, undelivered)
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
-        self.impairment, self._unreachable = Impairment(name), 0
+        self.fault_injection, self._unreachable = FaultInjection(name), 0
         self._refused: collections.Counter[str] = collections.Counter()
         self._bulk = Bulk(loop, self._write, self._refuse, lambda *message: self._undelivered(*message))
         self._auth = keyring and Authenticator(
@@ -166,8 +166,8 @@ class Endpoint:
         identity, frames, size = message
         try:
             name = self._auth.sender_of(identity) if self._auth else sockets.name_of(identity)
-            if self.impairment.active and self.role(name) not in UNIMPAIRED:
-                frames = self.impairment.apply(name, frames)
+            if self.fault_injection.active and self.role(name) not in UNIMPAIRED:
+                frames = self.fault_injection.apply(name, frames)
             if frames is not None:
                 self._process(name, frames, size, self._loop.clock.now_ns())
         except WireError as error:
@@ -223,7 +223,7 @@ class Endpoint:
 
     def inject(self, faults: InjectedFaults) -> None:
         """Drop and corrupt messages of peers by these faults from now on. They replace those injected before."""
-        self.impairment.set_faults(faults)
+        self.fault_injection.set_faults(faults)
 
     def traffic(self) -> Traffic:
         return self._lanes.traffic(sum(self._refused.values()))

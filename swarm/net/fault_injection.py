@@ -16,7 +16,7 @@ from swarm.core.protocol.messages import InjectedFaults
 MOST_FLIPS = 8                       # bits of one message
 
 
-class Impairment:
+class FaultInjection:
     """The injected faults of one process; none at first. name: of the process, which has its own random draws."""
 
     def __init__(self, name: str) -> None:

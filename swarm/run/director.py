@@ -15,7 +15,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.run import events as ev
-from swarm.run.faults import FaultInjection
+from swarm.run.faults import FaultSchedule
 from swarm.run.roster import Roster
 
 DRAIN_CHECK_NS = ns(0.05)
@@ -54,7 +54,7 @@ class Director:
         self._drained: set[str] = set()
         self._interruptions = 0
         self._commands: list[ev.Command] = []
-        self._faults = FaultInjection(
+        self._faults = FaultSchedule(
             list(faults), launch.seed, ready=self.roster.names, running=lambda: self.running, order=self._order)
 
     @property
@@ -173,7 +173,7 @@ class Director:
             self._order(ev.Stop())
             return
         self._order(ev.ProcessLost(name, boot, how, killed))
-        if name in self._robots:                     # its body stops; peers and planner find out by their leases
+        if name in self._robots:                     # its body stops; peers and planner detect the failure themselves
             self._tell_world(msg.Gone(name=name, boot=boot))
         self._faults.process_ended(name, killed, now)
         if name == "world":

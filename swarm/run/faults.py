@@ -21,7 +21,7 @@ def faults_of(launch: LaunchFile) -> list[Fault]:
     return expand(launch.faults, launch.seed, launch.duration_s, fleets, others)
 
 
-class FaultInjection:
+class FaultSchedule:
     """The faults of one run. `order` takes commands for the host.
 
     ready, running: the names of the processes that are ready now, and of those that have not ended.

@@ -10,8 +10,8 @@ import pytest
 from swarm.bench import chaos
 from swarm.bench.support.resident import Resident
 from swarm.core.policy.faults import kinds_of
-from swarm.core.settings.checking import check
 from swarm.core.settings.launch_file import FaultSpec
+from swarm.core.settings.validation import check
 
 KEYS = ("faults", "submitted", "lost", "delivered_twice", "recover_p95_s", "rss_growth_pct", "survivors_serving")
 

@@ -15,9 +15,9 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
-from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
+from swarm.core.settings.validation import check
 
 BOARD = Board(speed={"fp32": 0.3, "int8": 0.3}, memory_mb=4096, power_w=10.0, source="test")
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=0.1)

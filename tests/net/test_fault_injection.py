@@ -8,40 +8,40 @@ import numpy as np
 import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, InjectedFaults, Start
-from swarm.net.fault_injection import Impairment
+from swarm.net.fault_injection import FaultInjection
 from tests.net.harness import Net
 
 FRAMES = [b"header" * 20, bytes(1000)]
 WELL = InjectedFaults(seed=3)
 
 
-def ill(**fields: Any) -> Impairment:
-    impairment = Impairment("a")
-    impairment.set_faults(InjectedFaults(seed=3, **fields))
-    return impairment
+def ill(**fields: Any) -> FaultInjection:
+    fault_injection = FaultInjection("a")
+    fault_injection.set_faults(InjectedFaults(seed=3, **fields))
+    return fault_injection
 
 
 def test_the_healthy_are_not_touched() -> None:
-    impairment = ill()
-    assert not impairment.active
-    assert impairment.apply("b", FRAMES) is FRAMES
+    fault_injection = ill()
+    assert not fault_injection.active
+    assert fault_injection.apply("b", FRAMES) is FRAMES
 
 
 def test_of_the_deaf_nothing_is_heard_and_of_others_all() -> None:
-    impairment = ill(deaf_to=["b"])
-    assert impairment.active
-    assert impairment.apply("b", FRAMES) is None
-    assert impairment.apply("c", FRAMES) is FRAMES
-    impairment.set_faults(WELL)
-    assert impairment.apply("b", FRAMES) is FRAMES
+    fault_injection = ill(deaf_to=["b"])
+    assert fault_injection.active
+    assert fault_injection.apply("b", FRAMES) is None
+    assert fault_injection.apply("c", FRAMES) is FRAMES
+    fault_injection.set_faults(WELL)
+    assert fault_injection.apply("b", FRAMES) is FRAMES
 
 
 def test_the_share_that_is_said_vanishes_and_the_share_that_is_said_is_spoilt() -> None:
-    impairment = ill(lose=0.3, corrupt=0.5)
-    got = [impairment.apply("b", FRAMES) for _ in range(2000)]
-    assert 500 < got.count(None) == impairment.dropped < 700
+    fault_injection = ill(lose=0.3, corrupt=0.5)
+    got = [fault_injection.apply("b", FRAMES) for _ in range(2000)]
+    assert 500 < got.count(None) == fault_injection.dropped < 700
     spoilt = [frames for frames in got if frames is not None and list(frames) != FRAMES]
-    assert 600 < len(spoilt) <= impairment.corrupted < 800            # a bit may be flipped twice
+    assert 600 < len(spoilt) <= fault_injection.corrupted < 800            # a bit may be flipped twice
     assert all([len(frame) for frame in frames] == [len(frame) for frame in FRAMES] for frames in spoilt)
     assert [b"header" * 20, bytes(1000)] == FRAMES
 
@@ -65,7 +65,7 @@ def test_an_empty_frame_stays_empty() -> None:
 def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, ills: dict[str, float]) -> None:
     a, b = net.pair()
     for impaired in (a, b):
-        impaired.impairment.set_faults(InjectedFaults(seed=5, **ills))
+        impaired.fault_injection.set_faults(InjectedFaults(seed=5, **ills))
     sizes = (100, 20_000, 700_000)
     taken = 0
     for i in range(90):
@@ -75,12 +75,12 @@ def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, i
     came = [m for m in net.got["b"] if isinstance(m.body, Happened)]
     assert 0 < len(came) < taken
     assert len({m.body.what for m in came}) == len(came)             # none twice # pyright: ignore
-    spoilt = b.impairment.dropped + b.impairment.corrupted
+    spoilt = b.fault_injection.dropped + b.fault_injection.corrupted
     assert spoilt > 10
     if "lose" not in ills:
-        assert sum(b.statistics().refused.values()) > 0.3 * b.impairment.corrupted
+        assert sum(b.statistics().refused.values()) > 0.3 * b.fault_injection.corrupted
     for impaired in (a, b):
-        impaired.impairment.set_faults(WELL)
+        impaired.fault_injection.set_faults(WELL)
 
     def all_is_well() -> bool:
         queue, incoming = a.statistics().queues["b"], b._bulk._incoming.get("a")
@@ -100,8 +100,8 @@ def test_the_test_rig_and_the_body_are_heard_by_the_deafest(net: Net) -> None:
     for rig in (launcher, world, peer):
         rig.join([b.member])
     b.join([launcher.member, world.member, peer.member])
-    b.impairment.set_faults(InjectedFaults(deaf_to=["launcher", "world", "a"], lose=1.0, corrupt=1.0))
+    b.fault_injection.set_faults(InjectedFaults(deaf_to=["launcher", "world", "a"], lose=1.0, corrupt=1.0))
     for rig in (peer, launcher, world):
         net.until(lambda rig=rig: rig.send("b", Start()))
     net.until(lambda: {m.sender for m in net.got["b"]} == {"launcher", "world"})
-    net.until(lambda: b.impairment.dropped > 0)
+    net.until(lambda: b.fault_injection.dropped > 0)

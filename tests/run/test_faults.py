@@ -16,7 +16,7 @@ from swarm.core.policy.faults import Fault
 from swarm.core.protocol.messages import InjectedFaults
 from swarm.core.units import seconds
 from swarm.run import events as ev
-from swarm.run.faults import FaultInjection
+from swarm.run.faults import FaultSchedule
 from swarm.telemetry import table
 from tests.launcher.test_run import events, summary
 from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch
@@ -130,7 +130,7 @@ def test_all_faults_of_a_process_are_told_together_at_each_change() -> None:
            Fault(at_s=0.9, kind="corrupt", target="carrier_0", share=0.5, for_s=0.7)]
     everybody = ["rover_0", "rover_1", "carrier_0"]
     orders: list[Any] = []
-    faults = FaultInjection(due, 7, ready=lambda: everybody, running=lambda: everybody, order=orders.append)
+    faults = FaultSchedule(due, 7, ready=lambda: everybody, running=lambda: everybody, order=orders.append)
     faults.schedule(0)
     told: list[tuple[str, Any]] = []
     cleared_at_s: list[float] = []

@@ -16,7 +16,7 @@ import msgspec
 from swarm.bench.presence.band import Band
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.bounds import RunSeconds
-from swarm.core.settings.checking import check
+from swarm.core.settings.validation import check
 from swarm.core.units import seconds
 from swarm.membership.view import HEARTBEAT_S
 from swarm.telemetry.text_table import text_table

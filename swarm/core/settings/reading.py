@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
-from swarm.core.settings.checking import check
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.validation import check
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import PRECISIONS
-from swarm.core.settings.checking import check, nearest
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
+from swarm.core.settings.validation import check, nearest
 
 RESERVED = ("world", "planner", "launcher", "collector")
 SWARM_MAX = 128

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from swarm.core.protocol.bounds import RayAddress
-from swarm.core.settings import checking, reading
+from swarm.core.settings import reading, validation
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
@@ -66,12 +66,12 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
 
     The file is first checked as it was written, so that a mistake in it is not blamed on the command line.
     """
-    checking.check(options.ray, RayAddress, "--ray")
+    validation.check(options.ray, RayAddress, "--ray")
     where = source.path
-    checking.check(source.launch, LaunchFile, where)
+    validation.check(source.launch, LaunchFile, where)
     boards = boards_of(source.boards, source.boards_path)
     try:
-        launch = checking.check(_changed(source.launch, options), LaunchFile, where)
+        launch = validation.check(_changed(source.launch, options), LaunchFile, where)
         check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
         check_launch(launch, boards, known, where)
@@ -95,7 +95,7 @@ def _changed(raw: Any, options: Options) -> dict[str, Any]:
         overrides.apply(changed, assignment)
     changed |= options.given()
     if options.robots is not None:
-        checking.check(changed, LaunchFile, options.launch)
+        validation.check(changed, LaunchFile, options.launch)
         overrides.resize(changed, options.robots)
     return changed
 
@@ -120,6 +120,6 @@ def boards_of(raw: Any, where: str) -> dict[str, Board]:
     """All boards of a file, from its plain data. Raises: BadInput."""
     if not isinstance(raw, dict):
         raise BadInput(where, "not a map of boards", "NAME: {speed, memory_mb, power_w, source}")
-    boards = checking.check(raw, dict[str, Board], where)
+    boards = validation.check(raw, dict[str, Board], where)
     check_boards(boards, f"{where}: ")
     return boards

@@ -6,7 +6,7 @@ import pytest
 
 from agents.peers.peer_speed import BOUNDS, HALF_LIFE_S, PeerSpeed
 from agents.scheduling import events as ev
-from agents.scheduling.admission import BURST_S, AdmissionBudget
+from agents.scheduling.admission_budget import BURST_S, AdmissionBudget
 from swarm.core.policy.plan import Leg, StreamSpec
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, scheduler, stream

@@ -13,7 +13,7 @@ from models import store
 from models.store import ModelError
 from sim_worlds import scenarios
 from swarm.core.protocol.messages import Member
-from swarm.core.settings import checking, reading
+from swarm.core.settings import reading, validation
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, WorldFile
@@ -222,7 +222,7 @@ def test_each_process_gets_its_file(tmp_path: Path) -> None:
     assert rover.team == ["rover_0", "rover_1", "carrier_0"]
     assert rover.board == run.launch.boards["orin_nano"]
     assert [robot.kind for robot in world.robots] == ["rover", "rover", "carrier"]
-    assert checking.check(yaml.safe_load(reading.dump(rover)), AgentFile, "file") == rover
+    assert validation.check(yaml.safe_load(reading.dump(rover)), AgentFile, "file") == rover
     assert rover.record == ""
 
 

@@ -43,7 +43,7 @@ class StageRefusal(Message, frozen=True, kw_only=True):
     """The peer will not run the stages, or could not pass the result on."""
 
     request: RequestId
-    reason: str          # full | too_late | unknown_model | loading | malformed | duplicate | failed | chain_broken
+    reason: str                      # see `agents/scheduling/peer_requests.py`, REFUSALS
 
 
 class StageCancel(Message, frozen=True, kw_only=True):
