@@ -159,7 +159,7 @@ def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Pat
     assert summary(out)["agents"]["rover_0"]["status"] == "killed"
     assert json.loads((out / "processes.json").read_text())[3]["returncode"] == -9
     page = (out / "report.html").read_text()
-    assert "Not all of the run was written" in page
+    assert "The run folder is incomplete" in page
     assert "disk_full" in page
 
 
