@@ -62,7 +62,8 @@ class Robot:
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
         self._peers = PeerTable()
         self._link_reporter = LinkReporter()
-        self._failures = FailureDetector(host, self._participant, self._on_member_changed, engaged=self._peers.active)
+        self._failures = FailureDetector(
+            host, self._participant, self._on_member_changed, active_peers=self._peers.active)
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
@@ -95,7 +96,7 @@ class Robot:
         if self._net.role(peer) == "agent" and not self._failures.heard(message):
             return                                       # from a boot of the peer that has ended
         match body:
-            case msg.Embodied(sensors=sensors):
+            case msg.Embodied(sensors=sensors) if peer == self._settings.body:
                 self._on_embodied(sensors)
             case msg.Sensed():
                 observation = self._body.observe(body, message.boot, message.tensors)
@@ -171,8 +172,10 @@ class Robot:
     # --- body, streams, behaviour ---
 
     def _on_embodied(self, sensors: SensorSuite) -> None:
-        """The body announces its sensors. Raises: BadInput if the behaviour needs another sensor."""
-        if self._body.sensors is None and self._settings.behaviour:
+        """The body announces its sensors, once. Raises: BadInput if the behaviour needs another sensor."""
+        if self._body.sensors is not None:
+            return
+        if self._settings.behaviour:
             make = behaviours.load(self._settings.behaviour)
             self._behaviour = make(self._settings.name, self._settings.team, self._settings.seed, sensors)
         self._body.sensors = sensors

@@ -37,6 +37,8 @@ class Engine(World):
     `spawn` if it has one, else a spawn of the environment.
     """
 
+    mark, done = "mark", "done"      # what the scene calls a target, and one that was dealt with
+
     def __init__(
         self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
     ) -> None:
@@ -123,7 +125,7 @@ class Engine(World):
             scenario=self._scenario, seed=self._seed, size_m=p.size_m, time_s=self.time_s,
             shapes=[*_shapes(p.walls, "wall"), *_shapes((s for c in p.clutter for s in c.parts), "clutter")],
             marks=[SceneMark(label=t.label, x_m=t.x_m, y_m=t.y_m, done_by=None, done_at_s=None) for t in p.targets],
-            mark="target", done="found",
+            mark=self.mark, done=self.done,
             spawns=self._robots(p.spawns), robots=self._robots(self.motion.poses))
 
     def close(self) -> None:

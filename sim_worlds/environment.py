@@ -26,7 +26,8 @@ class Environment:
     size_m: float
     walls: tuple[Solid, ...]
     clutter: tuple[Thing, ...] = ()
-    targets: tuple[Thing, ...] = ()              # labels: TARGET_CLASSES
+    targets: tuple[Thing, ...] = ()
+    target_classes: tuple[str, ...] = ()         # labels of targets; a true box has the index of its label
     spawns: tuple[Pose, ...] = ()
     floor_colour: Colour = (0.4, 0.4, 0.4)
     ceiling_colour: Colour = (0.9, 0.9, 0.9)

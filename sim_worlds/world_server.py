@@ -37,6 +37,7 @@ class WorldServer:
         self._timers, self._net, self._clock = host.timers, host.transport, host.clock
         self._participant = Participant(host, settings, self._on_message, met=self._on_members)
         self._retry_pending = False
+        self._retry_until_ns = 0
         self._without_sensors: set[str] = set()             # robots that still need their sensor suite
         self._step_ns = ns(world.dt_s)
         self._sense_ns = ns(1.0 / settings.sense_hz)
@@ -54,11 +55,12 @@ class WorldServer:
         if self._participant.launcher is None:
             self._start()                                # no one else sends Start
         self._participant.begin()
-        self._timers.every(SENSORS_NS, lambda: self._on_members(self._world.names))
+        self._timers.every(SENSORS_NS, self._repeat_sensors)
 
     def _on_members(self, names: Sequence[str]) -> None:
         """Send the sensor suites to robots that joined or moved, and periodically to all: agents may start late."""
         self._without_sensors.update(name for name in names if name in self._due_ns)
+        self._retry_until_ns = self._clock.now_ns() + SENSORS_NS
         self._send_sensors()
 
     def _send_sensors(self) -> None:
@@ -66,9 +68,14 @@ class WorldServer:
             if name not in self._present or not self._net.role(name) or self._net.send(
                     name, msg.Embodied(sensors=self._world.sensors(name))):
                 self._without_sensors.discard(name)
-        if self._without_sensors and not self._retry_pending:
+        again = self._clock.now_ns() < self._retry_until_ns
+        if self._without_sensors and again and not self._retry_pending:
             self._retry_pending = True
             self._timers.after(RETRY_NS, self._retry_sensors)
+
+    def _repeat_sensors(self) -> None:
+        self._without_sensors.update(self._present)
+        self._send_sensors()
 
     def _retry_sensors(self) -> None:
         self._retry_pending = False
@@ -94,6 +101,7 @@ class WorldServer:
             case msg.Back(name=name) if name in self._due_ns and name not in self._present:
                 self._present[name] = None
                 self._world.restore(name)
+                self._on_members([name])                 # a new start does not know its sensors
             case _:
                 pass                                     # heartbeats, and messages about other members
 
@@ -144,15 +152,14 @@ class WorldServer:
         return self._started_ns + self._slipped_ns + self._steps * self._step_ns
 
     def _send_observation(self, name: str) -> None:
-        """Send a robot its observation. Its age is the latency of the sensors plus the real time of rendering."""
-        read_ns = self._clock.now_ns()
+        """Send a robot its observation. Its age is the latency of its sensors, however long this host renders."""
         with_frame = self._observations_sent[name] % self._frame_every == 0
         self._observations_sent[name] += 1
         seen = self._world.observe(name, frame=with_frame)
         self._poses[name] = seen.pose
         tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
         sensed = msg.Sensed(
-            sequence=seen.sequence, age_s=seen.age_s + seconds(self._clock.now_ns() - read_ns), pose=seen.pose,
+            sequence=seen.sequence, age_s=seen.age_s, pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
         )
         self._net.send(name, sensed, tensors, SEND_WITHIN_S)   # an agent that does not read misses it

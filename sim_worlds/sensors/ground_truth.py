@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_worlds.classes import TARGET_CLASSES
-from sim_worlds.physics.solids import Solid, Thing
+from sim_worlds.environment import Environment
+from sim_worlds.physics.solids import Solid
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.world import Camera, Pose
 
@@ -34,7 +34,7 @@ class TrueBox:
     the target is in the frame. Scoring ignores other boxes: they are neither a hit nor a miss.
     """
 
-    label: int                       # index into TARGET_CLASSES
+    label: int                       # index into the target classes of the environment
     target: int                      # index into the environment's targets
     x0_px: float
     y0_px: float
@@ -51,17 +51,17 @@ def mask(ids: NDArray[np.int32], class_of: NDArray[np.uint8]) -> NDArray[np.uint
     return class_of[ids + 1]
 
 
-def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], targets: Sequence[Thing], pose: Pose,
+def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], environment: Environment, pose: Pose,
           camera: Camera = CAMERA) -> list[TrueBox]:
-    """The true boxes of a frame with body ids [height, width], taken at `pose`; `target_ids[k]` is `targets[k]`."""
-    found = []
+    """The true boxes of a frame with body ids [height, width], taken at `pose`; `target_ids[k]` is its target `k`."""
+    found, targets, classes = [], environment.targets, environment.target_classes
     for k in (int(i) for i in np.flatnonzero(np.isin(target_ids, np.unique(ids)))):
         seen = ids == target_ids[k]
         rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         whole, in_frame = outline(targets[k].parts, pose, camera)
         visible = int(np.count_nonzero(seen))
         unoccluded = min(1.0, visible / max(visible, 1, int(np.count_nonzero(whole))))
-        found.append(true_box(TARGET_CLASSES.index(targets[k].label), k, rows, columns, visible, unoccluded, in_frame))
+        found.append(true_box(classes.index(targets[k].label), k, rows, columns, visible, unoccluded, in_frame))
     return found
 
 

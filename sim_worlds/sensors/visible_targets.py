@@ -8,7 +8,6 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.environment import Environment
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
@@ -28,7 +27,7 @@ class VisibleTargets:
     """
 
     def __init__(self, environment: Environment, camera: Camera = CAMERA) -> None:
-        self._targets, self._camera = environment.targets, camera
+        self._targets, self._classes, self._camera = environment.targets, environment.target_classes, camera
         tall = [*environment.walls, *(p for c in environment.clutter if c.height_m >= MIN_OCCLUDER_M for p in c.parts)]
         self._scanner = Scanner(tall, replace(LIDAR, range_m=FAR_M))
         columns = np.arange(camera.width_px) + ground_truth.SAMPLE_X_PX
@@ -69,4 +68,4 @@ class VisibleTargets:
         rows = np.flatnonzero(whole[:, shown].any(axis=1))
         visible = int(np.count_nonzero(whole[:, shown]))
         unoccluded = visible / int(np.count_nonzero(whole))
-        return ground_truth.true_box(TARGET_CLASSES.index(target.label), k, rows, shown, visible, unoccluded, in_frame)
+        return ground_truth.true_box(self._classes.index(target.label), k, rows, shown, visible, unoccluded, in_frame)

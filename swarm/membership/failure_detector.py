@@ -18,17 +18,17 @@ class FailureDetector:
     """Heartbeats, gossip and introductions of one participant.
 
     changed: called whenever its view of a member changes.
-    engaged: returns the active peers at a time (ns): the agents that this process works with.
+    active_peers: returns the active peers at a time (ns): the agents that this process works with.
     """
 
     def __init__(
         self, host: Host, participant: Participant, changed: Callable[[Changed], None], *, neighbours: int = NEIGHBOURS,
-        engaged: Callable[[int], Collection[str]] = lambda _: (),
+        active_peers: Callable[[int], Collection[str]] = lambda _: (),
     ) -> None:
         self.view = Membership(participant.name, neighbours)
         self._participant, self._net = participant, host.transport
         self._timers, self._clock = host.timers, host.clock
-        self._changed, self._active_peers = changed, engaged
+        self._changed, self._active_peers = changed, active_peers
         self._timer: Timer | None = None
         self._to_introduce: set[str] = set()         # newcomers that our introduction has not reached yet
 

@@ -58,6 +58,8 @@ class Participant:
     def send_heartbeats(self, to: Sequence[str]) -> None:
         """Send a heartbeat to each of these members. It also probes the link."""
         self._beats += 1
+        for gone in self._probes.keys() - set(self.net.peers()):
+            del self._probes[gone]
         busy_s, now = self._busy_s(), self._host.clock.now_ns()
         for name in to:
             probes = self._probes_of(name)

@@ -84,6 +84,7 @@ class Director:
             case ev.Interrupted():
                 self._interrupted(now)
             case ev.LoopEnded():
+                self._commands.clear()               # of an event that was cut off by an error
                 self._to("stopping", now)
             case ev.FaultDue(fault):
                 self._faults.inject(fault, now)

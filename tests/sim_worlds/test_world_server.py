@@ -152,7 +152,7 @@ def test_simulated_time_slips_when_the_clock_jumps() -> None:
 
 
 @pytest.mark.parametrize(("render_s", "latency_s"), [(0.0, 0.0), (0.0, 0.03), (0.004, 0.0), (0.004, 0.03)])
-def test_an_observation_is_as_old_as_its_sensors_and_its_rendering(
+def test_an_observation_is_as_old_as_its_sensors_say_however_long_it_renders(
     render_s: float, latency_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "LIDAR", msgspec.structs.replace(LIDAR, latency_s=latency_s))
@@ -161,7 +161,7 @@ def test_an_observation_is_as_old_as_its_sensors_and_its_rendering(
     ages_s = [message.body.age_s for name in ROBOTS for message in team.sensed(name)
               if isinstance(message.body, msg.Sensed)]
     assert len(ages_s) >= 10
-    assert ages_s == [pytest.approx(render_s + latency_s, abs=1e-9)] * len(ages_s)
+    assert ages_s == [pytest.approx(latency_s, abs=1e-9)] * len(ages_s)
 
 
 def test_drain_stops_time() -> None:
@@ -174,3 +174,15 @@ def test_drain_stops_time() -> None:
     assert round(team.world.time_s / STEP_S) == steps > 0
     assert [type(m.body) for m in team.got["launcher"] if not isinstance(m.body, msg.Ready)][-2:] == [
         msg.WorldNews, msg.Scene]
+
+
+def test_an_agent_that_is_back_is_told_its_sensors_at_once() -> None:
+    team = Team()
+    team.ends["launcher"].send("world", msg.Gone(name="rover_1", boot=1))
+    team.stage.wait(0.1)
+    told = [message for message in team.got["rover_1"] if isinstance(message.body, msg.Embodied)]
+    began_ns = team.stage.clock.at_ns
+    team.ends["launcher"].send("world", msg.Back(name="rover_1", boot=2))
+    team.stage.until(lambda: len([m for m in team.got["rover_1"] if isinstance(m.body, msg.Embodied)]) > len(told))
+    assert team.stage.clock.at_ns - began_ns < ns(0.01)
+    assert told[0].body == msg.Embodied(sensors=SUITE)

@@ -13,7 +13,6 @@ from swarm.core.policy import draw
 from swarm.core.protocol.world import Act, Observation, Pose
 
 V_MAX_MPS = 0.6
-W_MAX_RADPS = 1.8
 TTL_S = 0.5
 RADIUS_M = 0.28                      # the largest robot
 MARGIN_M = 0.07

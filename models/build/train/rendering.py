@@ -59,7 +59,7 @@ def render_frames(seed: int, count: int, robots: int = 8) -> Iterator[LabelledFr
                 bullet.teleport(other, where)
             image, ids = bullet.camera(pose)
             yield LabelledFrame(image=image, mask=ground_truth.mask(ids, bullet.class_of), pose=pose,
-                                boxes=ground_truth.boxes(ids, bullet.target_ids, building.targets, pose))
+                                boxes=ground_truth.boxes(ids, bullet.target_ids, building, pose))
 
 
 class _Places:

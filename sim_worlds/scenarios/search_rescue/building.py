@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim_worlds.classes import TARGET_CLASSES
 from sim_worlds.environment import ROBOT_RADIUS_M, Environment, spawns_around
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import Rect, Thing
@@ -98,6 +99,7 @@ def _draw(seed: int, attempt: int, robots: int) -> Building | None:
             name, make, _ = things.CLUTTER[int(fill.choice(len(things.CLUTTER), p=[c[2] for c in things.CLUTTER]))]
             placing.place(fill, name, make(fill), room, keep_clear, placed, flush=0.6, tries=6)
     return Building(seed=seed, size_m=SIZE_M, walls=rooms.walls, rooms=rooms.rooms, doors=rooms.doors,
-                    clutter=tuple(placed[len(targets):]), targets=tuple(targets), spawns=tuple(spawns),
+                    clutter=tuple(placed[len(targets):]), targets=tuple(targets),
+                    target_classes=TARGET_CLASSES, spawns=tuple(spawns),
                     floor_colour=floor, ceiling_colour=ceiling,
                     light=(math.cos(angle), math.sin(angle), height))

@@ -49,6 +49,8 @@ def check_spawn(seed: int, robots: int, kind: str, x_m: float, y_m: float) -> No
 class SearchRescue(Engine):
     """Robots in a building, the targets found and the floor seen."""
 
+    mark, done = "target", "found"
+
     def __init__(self, building: Building, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         super().__init__(building, fleet, scenario="search_rescue", seed=building.seed, render=render)
         grid = Grid(size_m=building.size_m, resolution_m=COVERAGE_CELL_M)

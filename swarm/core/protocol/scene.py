@@ -13,7 +13,7 @@ from msgspec import Meta
 from swarm.core.protocol.bounds import Finite
 
 MOST_MEASURES = 32
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^(?!headline$)[a-z][a-z0-9_]*$")]
 Words = Annotated[str, Meta(max_length=200)]
 
 SHARE = "0..1"

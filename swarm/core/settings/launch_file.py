@@ -68,7 +68,7 @@ class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LaunchFile(Strict, frozen=True, kw_only=True):
-    """One run: `launch/search_rescue.yaml` is the example to start from."""
+    """One run: the files in `launch/` are examples."""
 
     version: Literal[1]              # of this format
     scenario: str                    # see `swarm worlds list`

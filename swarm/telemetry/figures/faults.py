@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from swarm.core.policy.faults import Fault
-from swarm.telemetry.figures.recovery import Service
+from swarm.telemetry.figures.recovery import OnTimeHistory
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.summary_types import FaultHit, FaultRecord
 
@@ -37,13 +37,13 @@ def crash(name: str, at_s: float) -> FaultDone:
     return FaultDone(fault=Fault(at_s=round(at_s, 3), kind="crash", target=name), done_s=at_s)
 
 
-def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], service: Service) -> FaultRecord:
+def figures(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss], service: OnTimeHistory) -> FaultRecord:
     """One fault for `summary.json`.
 
     `hit` counts requests that were open at any moment between the fault's begin and ECHO_S after its end (without an
     end: DETECTED_S after its begin). `own`: requests of the target. `peers`: requests of other agents that had asked
     the target, or had asked across the partition. `own_missed`, `peers_missed`: those that were late, failed or lost.
-    `lost_by`: agents that counted the target as lost in this time. `recover_s`: see `Service.recover_s`.
+    `lost_by`: agents that counted the target as lost in this time. `recover_s`: see `OnTimeHistory.recover_s`.
     """
     fault = done.fault
     made = FaultRecord(

@@ -16,7 +16,7 @@ AFTER_S = 1.0                        # a drop so soon after the end of a fault i
 STEP_S = 0.02                        # between two samples of the share
 
 
-class Service:
+class OnTimeHistory:
     """The share of due requests that were on time, at any moment of a run.
 
     Requests that were open when their robot died are left out: the robot no longer needed their results.

@@ -17,7 +17,7 @@ from swarm.telemetry.figures import counterfactual
 from swarm.telemetry.figures import faults as fault_figures
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone, Loss
-from swarm.telemetry.figures.recovery import Service
+from swarm.telemetry.figures.recovery import OnTimeHistory
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.summary_types import (
     AgentFigures,
@@ -166,7 +166,7 @@ def _faults(
     """One record per fault, in order of time."""
     if not faults:
         return []
-    service = Service(rows, {stream.name: stream.deadline_s for stream in launch.streams}, ran_s)
+    service = OnTimeHistory(rows, {stream.name: stream.deadline_s for stream in launch.streams}, ran_s)
     return [fault_figures.figures(done, rows, losses, service) for done in sorted(faults, key=lambda f: f.fault.at_s)]
 
 

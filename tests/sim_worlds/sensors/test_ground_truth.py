@@ -30,7 +30,7 @@ def screen(y_m: float, width_m: float, x_m: float = 0.3) -> Thing:
 def look(environment: Environment) -> tuple[list[ground_truth.TrueBox], np.ndarray]:
     with Bullet(environment) as bullet:
         _, ids = bullet.camera(EYE)
-        return (ground_truth.boxes(ids, bullet.target_ids, environment.targets, EYE),
+        return (ground_truth.boxes(ids, bullet.target_ids, environment, EYE),
                 ground_truth.mask(ids, bullet.class_of))
 
 

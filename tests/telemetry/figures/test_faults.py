@@ -12,7 +12,7 @@ from swarm.core.policy.faults import Fault
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.telemetry import table
 from swarm.telemetry.figures.faults import DETECTED_S, FaultDone, Loss, crash, figures
-from swarm.telemetry.figures.recovery import Service
+from swarm.telemetry.figures.recovery import OnTimeHistory
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.report import sections
 from swarm.telemetry.report.map import dead
@@ -31,11 +31,11 @@ def row(at_s: float, ending: str = "completed", agent: str = "a", asked: str = "
     return Row(span=span, at_s=at_s, ended_at_s=at_s + 0.1 if ended_s is None else ended_s)
 
 
-def service(*late: tuple[float, float], every_s: float = 0.02, rows: list[Row] | None = None) -> Service:
+def service(*late: tuple[float, float], every_s: float = 0.02, rows: list[Row] | None = None) -> OnTimeHistory:
     """Fifty requests a second, late where they fall due within these spans."""
     steady = [row(k * every_s, "late" if any(a <= k * every_s + DEADLINE_S < b for a, b in late) else "completed")
               for k in range(round(RAN_S / every_s))]
-    return Service(rows if rows is not None else steady, {"detect": DEADLINE_S}, RAN_S)
+    return OnTimeHistory(rows if rows is not None else steady, {"detect": DEADLINE_S}, RAN_S)
 
 
 def test_a_swarm_that_was_never_hit_took_no_time() -> None:
@@ -82,7 +82,7 @@ def test_where_nothing_falls_due_nothing_is_missed() -> None:
 def test_a_request_of_which_only_the_submission_was_heard_falls_due_by_its_stream() -> None:
     lost = row(10.0, "failed")
     lost.span = msgspec.structs.replace(lost.span, deadline_ns=0)
-    assert Service([row(9.0), lost], {"detect": 2.0}, RAN_S).share(11.9, 12.1) == 0.0
+    assert OnTimeHistory([row(9.0), lost], {"detect": 2.0}, RAN_S).share(11.9, 12.1) == 0.0
 
 
 ROWS = [
