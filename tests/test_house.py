@@ -23,7 +23,7 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.messages import Ready, Shutdown
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
-from swarm.core.settings.reading import dump
+from swarm.core.settings.yaml_text import dump
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
 from tests.patience import HANG_NS, HANG_S

@@ -26,7 +26,7 @@ def checked(
     *names: Names.args, **more: Names.kwargs,
 ) -> File:
     """The file, read and checked by its rule, which also gets the names that there are. Raises: BadInput."""
-    from swarm.core.settings.reading import read
+    from swarm.settings_files import read
 
     settings = read(Path(given.file), kind)
     rule(settings, given.file, *names, **more)

@@ -12,7 +12,7 @@ import msgspec
 from swarm.core.clock import MonotonicClock, WallClock, process_age_s
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings import reading
+from swarm.core.settings import yaml_text
 from swarm.core.units import ns, seconds
 from swarm.launcher.processes import Child, Children, swarm_command
 from swarm.launcher.progress import Progress, Quiet, Snapshot
@@ -166,7 +166,7 @@ class Launch:
     def _spawn(self, spec: ProcessSpec, clock_step_s: float) -> None:
         try:
             path = self._folder.folder("files") / f"{spec.name}.yaml"
-            path.write_text(reading.dump(spec.settings), encoding="utf-8")
+            path.write_text(yaml_text.dump(spec.settings), encoding="utf-8")
             self._children.spawn(spec.name, spec.role, self._command_of(spec, path), clock_step_s)
         except OSError as error:
             self._handle(ev.SpawnFailed(spec.name, str(error)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from models import store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS
-from swarm.core.settings import reading
+from swarm import settings_files
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import RobotSpec
 from swarm.launcher import find
@@ -54,12 +54,12 @@ class Installed:
 def load_launch(options: Options) -> Resolved:
     """A launch file, found by name or path, with the changes of the command line. Raises: BadInput."""
     path = find.launch_file(options.launch)
-    launch = reading.load(path)
+    launch = settings_files.load(path)
     boards = find.boards_file(path)
-    source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=reading.load(boards))
+    source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=settings_files.load(boards))
     return resolve(options, source, Installed())
 
 
 def load_boards(path: Path) -> dict[str, Board]:
     """All boards of a file. Raises: BadInput."""
-    return boards_of(reading.load(path), str(path))
+    return boards_of(settings_files.load(path), str(path))

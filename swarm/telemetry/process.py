@@ -6,8 +6,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from swarm import settings_files
 from swarm.core.clock import WallClock
-from swarm.core.settings import reading, rules
+from swarm.core.settings import rules
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
@@ -48,6 +49,6 @@ def collected_launch(settings: CollectorFile, where: str) -> LaunchFile:
             version=1, scenario="", policy="", seed=settings.seed, duration_s=0.0, fleet=settings.fleet,
             streams=settings.streams, boards=settings.boards)
     path = Path(where).parent / settings.launch
-    launch = reading.read(path, LaunchFile)
+    launch = settings_files.read(path, LaunchFile)
     rules.collected(launch.fleet, launch.streams, launch.boards, str(path))
     return launch

@@ -18,7 +18,7 @@ from swarm.core.protocol.spans import RequestId
 from swarm.core.protocol.world import Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
-from swarm.core.settings.reading import dump
+from swarm.core.settings.yaml_text import dump
 from tests.net.harness import Net
 from tests.patience import HANG_S
 

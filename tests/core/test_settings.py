@@ -10,7 +10,8 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import AgentFile
-from swarm.core.settings.reading import dump, read
+from swarm.core.settings.yaml_text import dump
+from swarm.settings_files import read
 
 GOOD = """
 version: 1

@@ -15,10 +15,10 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
-from swarm.core.settings.reading import read
 from swarm.core.units import ns
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
+from swarm.settings_files import read
 
 KINDS = {"agent": AgentFile, "planner": PlannerFile, "world": WorldFile}
 SLOWLY_S = 0.8                       # to drain

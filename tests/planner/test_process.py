@@ -17,7 +17,7 @@ from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
 from swarm.core.settings.process_files import PlannerFile
-from swarm.core.settings.reading import dump
+from swarm.core.settings.yaml_text import dump
 from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
@@ -31,7 +31,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 from swarm.core.settings.process_files import PlannerFile
-from swarm.core.settings.reading import read
+from swarm.settings_files import read
 from swarm.planner.process import run
 sys.exit(run(read(Path(sys.argv[1]), PlannerFile)))
 """

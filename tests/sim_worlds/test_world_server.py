@@ -10,7 +10,7 @@ import pytest
 from sim_worlds import engine
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics import STEP_S
-from sim_worlds.sensors.suite import LIDAR
+from sim_worlds.sensors.suite import LIDAR, SUITE
 from sim_worlds.world_server import MAX_STEPS_PER_TURN, WorldServer
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg

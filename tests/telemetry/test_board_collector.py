@@ -23,7 +23,7 @@ from swarm.core.protocol.world import Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
-from swarm.core.settings.reading import dump
+from swarm.core.settings.yaml_text import dump
 from swarm.core.units import ns
 from swarm.net.endpoint import Endpoint
 from swarm.telemetry import table

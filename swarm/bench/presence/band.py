@@ -16,7 +16,7 @@ from swarm.bench.support.child import ENVIRONMENT, ISOLATED
 from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.core.settings import reading
+from swarm.core.settings import yaml_text
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile, PlannerFile
 from swarm.core.units import ns, seconds
@@ -80,7 +80,7 @@ class Band:
     def start(self, name: str) -> None:
         path = Path(self._folder.name) / f"{name}.yaml"
         role = "agent" if name in self.names else "planner"
-        path.write_text(reading.dump(AgentFile(
+        path.write_text(yaml_text.dump(AgentFile(
             version=1, name=name, swarm=self._swarm, board_name="host", board=BOARD, streams=[], body="",
             launcher=self._net.member) if role == "agent" else PlannerFile(
             version=1, swarm=self._swarm, ray="none", launcher=self._net.member)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from swarm.core.settings import reading
+from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
 
 
@@ -20,7 +20,7 @@ def apply(raw: dict[str, Any], assignment: str) -> None:
     if not equals or not all(keys):
         raise BadInput(where, "not an assignment", "path.to.0.key=value")
     try:
-        value = text.strip("'\" ") if rule else reading.parse(text)
+        value = text.strip("'\" ") if rule else yaml_text.parse(text)
     except (yaml.YAMLError, ValueError) as error:    # a number of thousands of digits is a ValueError
         raise BadInput(where, f"the value is not YAML ({' '.join(str(error).split())})", "a number, a word, a list"
                        ) from None

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from swarm.core.protocol.bounds import RayAddress
-from swarm.core.settings import reading, validation
+from swarm.core.settings import validation, yaml_text
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
@@ -85,7 +85,7 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
 
 def dry_run(resolved: Resolved) -> str:
     """The launch file with all that was filled in, as YAML that `swarm launch` takes."""
-    return reading.dump(resolved.launch)
+    return yaml_text.dump(resolved.launch)
 
 
 def _changed(raw: Any, options: Options) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from models import store
 from models.store import ModelError
 from sim_worlds import scenarios
+from swarm import settings_files
 from swarm.core.protocol.messages import Member
-from swarm.core.settings import reading, validation
+from swarm.core.settings import validation, yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FaultSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, WorldFile
@@ -222,7 +223,7 @@ def test_each_process_gets_its_file(tmp_path: Path) -> None:
     assert rover.team == ["rover_0", "rover_1", "carrier_0"]
     assert rover.board == run.launch.boards["orin_nano"]
     assert [robot.kind for robot in world.robots] == ["rover", "rover", "carrier"]
-    assert validation.check(yaml.safe_load(reading.dump(rover)), AgentFile, "file") == rover
+    assert validation.check(yaml.safe_load(yaml_text.dump(rover)), AgentFile, "file") == rover
     assert rover.record == ""
 
 
@@ -251,7 +252,7 @@ def test_a_fleet_of_any_name_is_made_of_rovers_unless_it_says_otherwise(tmp_path
 
 @pytest.mark.parametrize("name", find.names())
 def test_every_launch_file_resolves_and_names_its_scenario(name: str) -> None:
-    launch = reading.read(find.launch_file(name), LaunchFile)
+    launch = settings_files.read(find.launch_file(name), LaunchFile)
     if {stream.model for stream in launch.streams} <= set(store.names()):
         assert dry_run(load_launch(Options(launch=name)))
     assert launch.scenario in scenarios.available()

@@ -1,33 +1,12 @@
-"""Reads and writes settings files: YAML to checked structures, and back."""
+"""Settings as YAML: plain data from text, and text from structures."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import yaml
-
-from swarm.core.settings.errors import BadInput
-from swarm.core.settings.validation import check
-
-T = TypeVar("T")
-
-
-def read(path: Path, kind: type[T]) -> T:
-    """A settings file as a checked structure. Raises: BadInput."""
-    return check(load(path), kind, str(path))
-
-
-def load(path: Path) -> Any:
-    """The YAML of a file as plain data. Raises: BadInput if the file cannot be read or is not YAML."""
-    try:
-        return parse(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInput(str(path), error.strerror or str(error), "a readable YAML file") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise BadInput(str(path), " ".join(str(error).split()), "valid YAML") from None
 
 
 def parse(text: str) -> Any:
@@ -36,7 +15,7 @@ def parse(text: str) -> Any:
 
 
 def dump(settings: msgspec.Struct) -> str:
-    """Settings as YAML that `read` accepts."""
+    """Settings as YAML that `parse` and `check` accept."""
     return yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False, allow_unicode=True)
 
 
