@@ -105,7 +105,7 @@ class RayRefiner:
         self._loop.post(partial(done, result, seconds(self._loop.clock.now_ns() - begun)))
 
 
-def run(settings: PlannerFile) -> int:
+def main(settings: PlannerFile) -> int:
     """Run the planner until it stops. Returns the exit code."""
     os.nice(NICENESS)
     log_to_stderr(settings.name)

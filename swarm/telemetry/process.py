@@ -19,7 +19,7 @@ from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RunFolder
 
 
-def run(settings: CollectorFile, where: str) -> int:
+def main(settings: CollectorFile, where: str) -> int:
     """Collect until SIGTERM, SIGINT or Shutdown. Returns 1 if something could not be written. Raises: BadInput."""
     launch = collected_launch(settings, where)
     try:

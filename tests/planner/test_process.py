@@ -32,8 +32,8 @@ import sys
 from pathlib import Path
 from swarm.core.settings.process_files import PlannerFile
 from swarm.settings_files import read
-from swarm.planner.process import run
-sys.exit(run(read(Path(sys.argv[1]), PlannerFile)))
+from swarm.planner.process import main
+sys.exit(main(read(Path(sys.argv[1]), PlannerFile)))
 """
 
 

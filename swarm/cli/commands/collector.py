@@ -20,4 +20,4 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm collector", *extras.REPORT)
     from swarm.telemetry import process
 
-    return process.run(settings, given.file)
+    return process.main(settings, given.file)

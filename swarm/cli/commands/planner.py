@@ -19,4 +19,4 @@ def run(given: argparse.Namespace) -> int:
     settings = process_file.checked(given, PlannerFile, rules.planner_file)
     from swarm.planner import process
 
-    return process.run(settings)
+    return process.main(settings)

@@ -1,4 +1,4 @@
-"""What the faults of a launch file must say: one kind each, whom it hits, when, and all that the kind needs."""
+"""What the faults of a launch file must say: exactly one kind, a target, a time, and the details of that kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_faults(launch: LaunchFile, where: str) -> None:
 def _kind(fault: FaultSpec, at: str) -> FaultKind:
     kinds = kinds_of(fault)
     if len(kinds) != 1:
-        raise BadInput(at, f"{' and '.join(kinds)} in one entry" if kinds else "it says nothing that breaks",
+        raise BadInput(at, f"{' and '.join(kinds)} in one entry" if kinds else "no kind of fault is given",
                        f"exactly one of {', '.join(KINDS)}")
     return kinds[0]
 
@@ -84,6 +84,6 @@ def _robots(launch: LaunchFile) -> list[str]:
 
 
 def _others(launch: LaunchFile) -> list[str]:
-    """Who can be cut off beside the robots: nobody cuts a robot off from its own body."""
+    """Processes beside the robots that a partition can cut off; never the world, which is every robot's body."""
     return [name for name in launch.processes() if name == "planner"]
 
