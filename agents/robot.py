@@ -69,8 +69,9 @@ class Robot:
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
         )
         self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended)
-        self._outbox = Outbox(host.timers, self._participant.tell_launcher)
+        self._outbox = Outbox(host.timers, self._participant.report)
         self._body = WorldBody(self._net, settings.body)
+        self._make_behaviour = behaviours.load(settings.behaviour) if settings.behaviour else None
         self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
         self._recording = Recording() if settings.record else None
         self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
@@ -143,7 +144,7 @@ class Robot:
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
             return
         self._write_recording()
-        if not self._participant.tell_launcher(msg.Drained()):
+        if not self._participant.report(msg.Drained()):
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
 
     def _write_recording(self) -> None:
@@ -175,9 +176,9 @@ class Robot:
         """The body announces its sensors, once. Raises: BadInput if the behaviour needs another sensor."""
         if self._body.sensors is not None:
             return
-        if self._settings.behaviour:
-            make = behaviours.load(self._settings.behaviour)
-            self._behaviour = make(self._settings.name, self._settings.team, self._settings.seed, sensors)
+        if self._make_behaviour is not None:
+            self._behaviour = self._make_behaviour(
+                self._settings.name, self._settings.team, self._settings.seed, sensors)
         self._body.sensors = sensors
 
     def _on_observed(self, observation: Observation, at_ns: int) -> None:

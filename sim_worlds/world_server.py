@@ -89,7 +89,7 @@ class WorldServer:
             case msg.Reported(report=report) if robot in self._present:
                 verdict = self._world.judge(robot, report)
                 self._net.send(robot, msg.Judged(report=report, verdict=verdict))
-                self._participant.tell_launcher(msg.Happened(
+                self._participant.report(msg.Happened(
                     what="judged", detail={**report.values, "robot": robot, "kind": report.kind, "verdict": verdict}))
             case msg.Start():
                 self._start()
@@ -113,8 +113,8 @@ class WorldServer:
         count = len(self._world.names)
         for i, name in enumerate(self._world.names):     # spread over the period, so that renderings do not coincide
             self._due_ns[name] = self._sense_ns * i // count
-        self._participant.tell_launcher(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
-        self._participant.tell_launcher(self._scene())
+        self._participant.report(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
+        self._participant.report(self._scene())
         self._turn()
         self._next_news()
 
@@ -122,7 +122,7 @@ class WorldServer:
         if self._running:
             self._running = False
             self._send_news()                            # later news would show a lower real-time factor
-            self._participant.tell_launcher(self._scene())
+            self._participant.report(self._scene())
 
     def _turn(self) -> None:
         """Step until simulated time has caught up, send the observations that are due, and schedule the next turn."""
@@ -171,7 +171,7 @@ class WorldServer:
 
     def _send_news(self) -> None:
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
-        self._participant.tell_launcher(msg.WorldNews(
+        self._participant.report(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
             mission=self._world.mission(), poses=dict(self._poses),

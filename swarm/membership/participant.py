@@ -67,7 +67,7 @@ class Participant:
                     sequence=self._beats, busy_s=busy_s, advert=self._advert_of(name))):
                 probes.on_sent(self._beats, now)
 
-    def tell_launcher(self, body: Body) -> bool:
+    def report(self, body: Body) -> bool:
         """Report to the launcher or, without one, to the collector in the roster. True if neither exists."""
         return self._reports_to is None or self.net.send(self._reports_to, body)
 

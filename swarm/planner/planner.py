@@ -75,7 +75,7 @@ class Planner:
 
     def _solved(self, solved: Solved) -> None:
         self._handle(solved)
-        self._participant.tell_launcher(msg.PlannerNews(
+        self._participant.report(msg.PlannerNews(
             epoch=self._state.plan.epoch, solve_s=solved.solve_s, solver=solved.solution.solver, ray=solved.refined,
         ))
 
@@ -88,7 +88,7 @@ class Planner:
     def _perform(self, command: Command) -> None:
         match command:
             case Publish(plan=plan):
-                self._participant.tell_launcher(msg.PlanNews(plan=plan))
+                self._participant.report(msg.PlanNews(plan=plan))
                 for agent in self._net.peers("agent"):       # each gets its own part: the whole grows with the swarm
                     own = [placement for placement in plan.placements if placement.agent == agent]
                     self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
@@ -101,4 +101,4 @@ class Planner:
 
     def _record(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
-        self._participant.tell_launcher(msg.Happened(what=what, detail=detail))
+        self._participant.report(msg.Happened(what=what, detail=detail))

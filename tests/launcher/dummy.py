@@ -74,7 +74,7 @@ class Dummy:
                 ending="completed")))
 
     def tell(self, body: msg.Body) -> None:
-        self.participant.tell_launcher(body)
+        self.participant.report(body)
 
 
 def main() -> int:

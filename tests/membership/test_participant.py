@@ -71,7 +71,7 @@ def test_without_a_launcher_it_announces_itself_to_nobody_and_meets_the_members_
     process.participant.begin()
     process.stage.wait(10 * EVERY_S)
     assert (process.net.sent, process.met) == ([], [MATE.name])
-    assert process.participant.tell_launcher(msg.Drained())
+    assert process.participant.report(msg.Drained())
 
 
 def test_a_heartbeat_is_answered_with_the_time_that_it_was_held(process: Process) -> None:

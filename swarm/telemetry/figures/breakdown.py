@@ -10,7 +10,7 @@ from swarm.telemetry.table import Columns
 Milliseconds = NDArray[np.float64]
 
 MEANING = (
-    ("frame", "from capture to receipt, as the body reports it: rendering; transport is not measured"),
+    ("frame", "from capture to receipt, as the body reports it: the latency of its sensors; transport is not measured"),
     ("queued here", "from receipt until the request was sent or its run began, with the wait for an executor"),
     ("link out", "sending and the network transfer to the peer; in a chain, also between peers"),
     ("at the peer", "at the peer, but not running: waiting before the run, handling after it"),
