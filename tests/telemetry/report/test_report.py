@@ -77,7 +77,8 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
     assert set(SECTIONS) <= set(parsed.ids)
     assert "compared" not in parsed.ids
     for words in ("Accepted", "Boards are emulated", "deadline 150 ms", "kill rover_2", "agent_lost", "rover_5",
-                  "carrier_1 → carrier_0", "casualty", "0123456789ab", "the latency of its sensors; transport is not measured"):
+                  "carrier_1 → carrier_0", "casualty", "0123456789ab",
+                  "the latency of its sensors; transport is not measured"):
         assert words in text, words
     assert "overloaded:" not in text
     assert text.count("<svg") == 8
