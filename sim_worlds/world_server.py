@@ -6,7 +6,7 @@ instead of skipping steps, and the lag is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from swarm.membership.participant import Participant
 
 MAX_STEPS_PER_TURN = 24              # 0.1 s of simulated time; if the world lags by more, simulated time slows down
 NEWS_NS = ns(0.5)
-SENSORS_NS = ns(1.0)                 # the sensors are sent again with this period
+SENSORS_NS = ns(1.0)                 # the sensors are sent again with this period, and retried for as long
 RETRY_NS = ns(0.02)
 REST_SHARE = 0.25                    # pause for messages after a turn, as a share of the turn's duration
 SEND_WITHIN_S = 1.0                  # an observation that waits longer is not sent
@@ -36,9 +36,6 @@ class WorldServer:
         self._world = world
         self._timers, self._net, self._clock = host.timers, host.transport, host.clock
         self._participant = Participant(host, settings, self._on_message, met=self._on_members)
-        self._retry_pending = False
-        self._retry_until_ns = 0
-        self._without_sensors: set[str] = set()             # robots that still need their sensor suite
         self._step_ns = ns(world.dt_s)
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
@@ -55,31 +52,19 @@ class WorldServer:
         if self._participant.launcher is None:
             self._start()                                # no one else sends Start
         self._participant.begin()
-        self._timers.every(SENSORS_NS, self._repeat_sensors)
+        self._timers.every(SENSORS_NS, lambda: self._send_sensors(self._present))     # agents may start late
 
-    def _on_members(self, names: Sequence[str]) -> None:
-        """Send the sensor suites to robots that joined or moved, and periodically to all: agents may start late."""
-        self._without_sensors.update(name for name in names if name in self._due_ns)
-        self._retry_until_ns = self._clock.now_ns() + SENSORS_NS
-        self._send_sensors()
+    def _on_members(self, names: Iterable[str]) -> None:
+        """Send the sensor suites to robots that joined or moved; connections may take a moment to be made."""
+        self._send_sensors([name for name in names if name in self._due_ns], self._clock.now_ns() + SENSORS_NS)
 
-    def _send_sensors(self) -> None:
-        for name in sorted(self._without_sensors):
-            if name not in self._present or not self._net.role(name) or self._net.send(
-                    name, msg.Embodied(sensors=self._world.sensors(name))):
-                self._without_sensors.discard(name)
-        again = self._clock.now_ns() < self._retry_until_ns
-        if self._without_sensors and again and not self._retry_pending:
-            self._retry_pending = True
-            self._timers.after(RETRY_NS, self._retry_sensors)
-
-    def _repeat_sensors(self) -> None:
-        self._without_sensors.update(self._present)
-        self._send_sensors()
-
-    def _retry_sensors(self) -> None:
-        self._retry_pending = False
-        self._send_sensors()
+    def _send_sensors(self, names: Iterable[str], retry_until_ns: int = 0) -> None:
+        missed = [
+            name for name in names if name in self._present and self._net.role(name)
+            and not self._net.send(name, msg.Embodied(sensors=self._world.sensors(name)))
+        ]
+        if missed and self._clock.now_ns() < retry_until_ns:
+            self._timers.after(RETRY_NS, lambda: self._send_sensors(missed, retry_until_ns))
 
     def _on_message(self, message: Received) -> None:
         body, robot = message.body, message.sender
