@@ -58,8 +58,6 @@ class Participant:
     def send_heartbeats(self, to: Sequence[str]) -> None:
         """Send a heartbeat to each of these members. It also probes the link."""
         self._beats += 1
-        for gone in self._probes.keys() - set(self.net.peers()):
-            del self._probes[gone]
         busy_s, now = self._busy_s(), self._host.clock.now_ns()
         for name in to:
             probes = self._probes_of(name)
@@ -91,7 +89,8 @@ class Participant:
             self._probes.pop(name, None)
             return None
         probes = self._probes.get(name)
-        if probes is None or probes.estimator is not estimator:
+        if probes is None or probes.estimator is not estimator:      # a member came: those that left are dropped, too
+            self._probes = {peer: known for peer, known in self._probes.items() if self.net.link(peer) is not None}
             probes = self._probes[name] = Probes(estimator)
         return probes
 
