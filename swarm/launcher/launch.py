@@ -32,7 +32,7 @@ from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
 from swarm.telemetry.provenance import manifest
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
-from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, measure
+from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, named_measure
 
 NAME = "launcher"
 SHOW_NS = ns(0.25)
@@ -202,6 +202,6 @@ class Launch:
             duration_s=self._launch.duration_s, ready=director.ready,
             robots_alive=sum(robot in director.running for robot in self._robots), robots=len(self._robots),
             on_time=total.on_time_so_far if total.submitted > total.open else None, offloaded=total.offload_share,
-            mission=[(m.name.replace("_", " "), measure(m.value, m.unit)) for m in told[:MEASURES_SHOWN]],
+            mission=[named_measure(m.name, m.value, m.unit) for m in told[:MEASURES_SHOWN]],
             epoch=collector.epoch,
         ))

@@ -57,11 +57,16 @@ def measure(value: float | None, unit: str) -> str:
     return f"{value:,.4g} {unit}".rstrip() if value % 1 else f"{value:,.0f} {unit}".rstrip()
 
 
+def named_measure(name: str, value: float | None, unit: str) -> tuple[str, str]:
+    """The name and the value of a measure, as they are shown."""
+    return name.replace("_", " "), measure(value, unit)
+
+
 def mission(summary: Summary) -> list[tuple[str, str]]:
     """Name and value of each measure of the mission, the headline first."""
     units, values = summary.get("measures") or {}, summary.get("mission") or {}
     names = sorted(units, key=lambda name: name != values.get("headline"))
-    return [(name.replace("_", " "), measure(values.get(name), units[name]["unit"])) for name in names]
+    return [named_measure(name, values.get(name), units[name]["unit"]) for name in names]
 
 
 ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
