@@ -13,7 +13,8 @@ from swarm.core.protocol.world import Act, Camera, Lidar, Pose, Report, SensorSu
 
 CAMERA = Camera(width_px=4, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0)
 SENSORS = SensorSuite(camera=CAMERA, lidar=Lidar(beams=8, range_m=5.0))
-SENSED = Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 0.0), v_mps=0.1, w_radps=0.2, bumped=True, frame=True)
+SENSED = Sensed(
+    sequence=1, at_s=0.5, age_s=0.01, pose=Pose(1.0, 2.0, 0.0), v_mps=0.1, w_radps=0.2, bumped=True, frame=True)
 SCAN, FRAME = np.ones(8, np.float32), np.zeros((2, 4, 3), np.uint8)
 
 
