@@ -47,7 +47,7 @@ def difference(
         if mine is None or mine.shape != right.shape or mine.dtype != right.dtype:
             total += Difference(max_abs_error=float("inf"), mismatches=max(right.size, 1), elements=max(right.size, 1))
             continue
-        with np.errstate(invalid="ignore"):              # the next line handles inf - inf
+        with np.errstate(all="ignore"):                  # the next line handles inf - inf
             error = np.abs(mine.astype(np.float64) - right.astype(np.float64))
         error = np.where(np.isnan(error), np.where(mine == right, 0.0, np.inf), error)
         relative, absolute = ALLOWED.get("float16" if half else right.dtype.name, (0.0, 0.0))
