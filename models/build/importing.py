@@ -15,7 +15,7 @@ from onnx import NodeProto
 from models import store
 from models.build.graph.order import all_nodes, all_tensors
 from models.build.graph.reading import read
-from models.build.graph.repeatable import why_not_repeatable
+from models.build.graph.repeatable import first_not_finite, why_not_repeatable
 from models.build.graph.static import static
 from models.build.graph.versions import DEFAULT, opset_of
 from models.build.measure.load_cost import memory_bytes
@@ -25,16 +25,18 @@ from models.oldest_runtime import BOARDS
 from swarm.core.settings.cards import AGREEMENT, Card, Precision, Variant
 from swarm.core.settings.errors import BadInput
 
+Say = Callable[[str], None]
 
 def import_file(
     path: Path, name: str, sizes: Mapping[str, int], folder: Path | None = None,
-    say: Callable[[str], None] = lambda _: None, inputs: Sequence[str] = (),
+    say: Say = lambda _: None, note: Say = lambda _: None, inputs: Sequence[str] = (),
 ) -> Card:
     """Store a file as model `name` with a card, in `folder` or at home; unchanged if nothing had to be fixed.
 
     The model has no task: its inputs and outputs are tensors. If the same file was imported before, nothing changes,
     because the model may have been cut and quantized since.
-    Args: inputs: values of single inputs, as NAME=FILE.npy.
+    Args: `say` is called with the progress; `note` with what the user should know of the graph. inputs: values of single
+    inputs, as NAME=FILE.npy.
     Raises: BadInput, as `read` and `static`, if the name is taken, or if the same input gives other outputs in another
     run: then no cut could be verified, and no other variant judged.
     """
@@ -43,11 +45,15 @@ def import_file(
     source = path.read_bytes()
     source_sha256 = hashlib.sha256(source).hexdigest()
     existing = _existing(name, source_sha256, folder)
-    file_versions = _versions(opset_of(model), model.ir_version)
     graph, bound = static(model, sizes, str(path), inputs)
-    where, how, cure = why_not_repeatable(graph.model, list(random_inputs(graph.model, 2, given=graph.given)))
+    feeds = list(random_inputs(graph.model, 2, given=graph.given))
+    where, how, cure = why_not_repeatable(graph.model, feeds)
     if how:
         raise BadInput(f"{path}: {where}", how, cure)
+    if graph.model.ir_version < model.ir_version or opset_of(graph.model) < opset_of(model):
+        note(f"lowered from opset {opset_of(model)} and IR {model.ir_version}, which {BOARDS} cannot load")
+    if node := first_not_finite(graph.model, feeds[0]):
+        note(f"on random inputs it gives infinite or NaN values, first in {node}")
     model = graph.model
     same = model == onnx.load_model_from_string(source)
     sha256, size_bytes = store.put(source if same else model.SerializeToString(deterministic=True), folder)
@@ -69,21 +75,11 @@ def import_file(
         ir_version=model.ir_version, primary_metric=AGREEMENT, variants={precision: variant}, macs=sum(graph.macs),
         operators=dict(sorted(Counter(map(_operator, all_nodes(model.graph))).items())), dynamic_axes=bound,
         made_by=f"swarm models import {path.name}",
-        made_with={"file": path.name, "file_versions": file_versions, "sha256": source_sha256, "host": host_processor(),
+        made_with={"file": path.name, "sha256": source_sha256, "host": host_processor(),
                    "onnx": version("onnx"), "onnxruntime": version("onnxruntime")},
     )
     store.save_card(card, folder)
     return card
-
-
-def lowered_from(card: Card) -> str:
-    """What the file's versions were, if the import lowered them; else empty."""
-    versions, file_versions = _versions(card.opset, card.ir_version), card.made_with["file_versions"]
-    return f"lowered from {file_versions}, which {BOARDS} cannot load" if versions != file_versions else ""
-
-
-def _versions(opset: int, ir_version: int) -> str:
-    return f"opset {opset}, IR {ir_version}"
 
 
 def _existing(name: str, source_sha256: str, folder: Path | None) -> Card | None:

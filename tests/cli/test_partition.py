@@ -187,7 +187,7 @@ def test_later_versions_are_lowered_and_said(tmp_path: Path, capsys: pytest.Capt
     assert main(["models", "import", path]) == 0
     said = capsys.readouterr().out
     assert "opset 23, IR 11" in said
-    assert "  note   lowered from opset 25, IR 13, which boards with Python 3.10 (JetPack 6, such as orin_nano" in said
+    assert "  note   lowered from opset 25 and IR 13, which boards with Python 3.10 (JetPack 6, such as orin_nano" in said
 
 
 def test_boards_that_cannot_load_a_model_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,14 +208,14 @@ def test_a_difference_by_fusion_reaches_the_user(
     capsys.readouterr()
     assert main(["models", "partition", "loud", "--stages", "2"]) == 0
     said = capsys.readouterr().out
-    assert "  note: loud fp32: its 2 stages: the runtime fuses operators of the whole across the cut; without " in said
+    assert "  note: loud fp32: its 2 stages: the runtime fuses other operators in the stages than in " in said
     assert "% of the output differs, by up to " in said
-    assert "; optimisation changes " in said
+    assert "; between the whole with and without optimisation, " in said
     assert main(["models", "verify", "loud", "--all-cuts"]) == 0
     said = capsys.readouterr().out
     assert "  explained: its 2 stages: the runtime fuses" in said
     assert "  explained: cut a: the runtime fuses" in said
-    assert "  for comparison, optimisation changes " in said
+    assert "  for comparison: between the whole with and without optimisation, " in said
 
 
 def test_values_of_an_input_are_given_to_each_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,8 @@
 
 Float outputs must agree within `compare.ALLOWED`, int8 graphs bit for bit. If they do not, both sides run again without
 optimisation. If then every bit is the same, the stages compute the same as the whole, and the difference comes from
-operator fusion, which the runtime cannot do across a cut; graphs of any type may amplify it. The report gives its share
-and size, and by how much optimisation changes the outputs of the whole.
+operator fusion, which the runtime does otherwise in a part than in the whole; graphs of any type may amplify it. The
+report gives its share and size, and by how much optimisation changes the outputs of the whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.build.measure.runner import Runner, RunnerError
 from models.pipeline import Pipeline
 from models.store import ModelError
 
-FUSED = "the runtime fuses operators of the whole across the cut; without optimisation every bit is the same"
+FUSED = "the runtime fuses other operators in the stages than in the whole; without optimisation every bit is the same"
 WRONG = "the stages do not compute the same as the whole"
 
 
@@ -41,20 +41,21 @@ class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
     share: float                     # of the outputs' elements
     max_abs_error: float
     cause: str
+    words: str                       # share and size, for people
 
     def __str__(self) -> str:
-        return f"{self.cut}: {self.cause}: {self.share:.2%} of the output differs, by up to {self.max_abs_error:.3g}"
+        return f"{self.cut}: {self.cause}: {self.words}"
 
 
 def mismatch(what: str, difference: Difference, cause: str) -> Mismatch | None:
     """The result of a check of `what` that found a difference; None if it found none."""
-    return Mismatch(cut=what, share=difference.share, max_abs_error=difference.max_abs_error, cause=cause) \
-        if cause else None
+    return Mismatch(cut=what, share=difference.share, max_abs_error=difference.max_abs_error, cause=cause,
+                    words=str(difference)) if cause else None
 
 
 def in_words(optimised: Difference) -> str:
     """What optimisation does to the outputs of the whole, as the measure of a difference that fusion makes."""
-    return f"optimisation changes {optimised.share:.2%} of the whole's output, by up to {optimised.max_abs_error:.3g}"
+    return f"between the whole with and without optimisation, {optimised}"
 
 
 class CutReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from models.build.graph.order import all_tensors
+from models.build.graph.versions import name_default_domain
 from swarm.core.settings.errors import BadInput
 
 MAX_BYTES = 2**31 - 1
@@ -29,7 +30,8 @@ def read(path: Path) -> ModelProto:
                            "at most 2 GiB: a model of the store is one file")
         load_external_data_for_model(model, str(path.parent))
         model.graph.name = model.graph.name or "graph"           # it carries no meaning, but must be there
-        onnx.checker.check_model(model)
+        name_default_domain(model)
+        _check(model)
     except OSError as error:
         raise BadInput(str(error.filename or path), error.strerror or str(error),
                        "an ONNX file, with its external data beside it") from None
@@ -43,17 +45,28 @@ def read(path: Path) -> ModelProto:
     return model
 
 
+def _check(model: ModelProto) -> None:
+    """Raises: ValidationError. An input or an output without a shape is valid: import gives it one."""
+    ends = [value.type.tensor_type for value in (*model.graph.input, *model.graph.output)
+            if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")]
+    for kind in ends:
+        kind.shape.SetInParent()
+    onnx.checker.check_model(model)
+    for kind in ends:
+        kind.ClearField("shape")
+
+
 def _external_bytes(tensor: TensorProto, path: Path) -> int:
     """Bytes of the tensor's external data: the stated length, or the rest of the file.
 
     Raises: BadInput if the file is not there or too short.
     """
-    if not uses_external_data(tensor):
-        return 0
     entry = {part.key: part.value for part in tensor.external_data}
-    file = path.parent / entry.get("location", "")
+    if not uses_external_data(tensor) or "location" not in entry:
+        return 0
+    file = path.parent / entry["location"]
     if not file.is_file():
-        raise BadInput(str(path), f"tensor {tensor.name!r} lies in {entry.get('location', '')!r}, which is not there",
+        raise BadInput(str(path), f"tensor {tensor.name!r} lies in {entry['location']!r}, which is not there",
                        f"copy that file into {path.parent} too")
     offset, held_bytes = int(entry.get("offset", 0)), file.stat().st_size
     length = int(entry.get("length", max(held_bytes - offset, 0)))

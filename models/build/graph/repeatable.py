@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from models.build.graph.order import all_nodes, bodies, called
-from models.build.graph.tensors import ELEMENTS
+from models.build.graph.tensors import DTYPES, ELEMENTS
 from models.build.measure.runner import Runner, RunnerError, exposed
 
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -19,6 +19,9 @@ REPEATS = 3
 """Runs of the first input after all others have run: some state changes with each run."""
 
 FLOATS = ("float16", "float32", "float64")
+LARGE = 1e30
+"""Constants beyond this leave little room in float32."""
+
 EVAL_MODE = "export the model in eval mode"
 Feed = Mapping[str, NDArray]
 
@@ -62,14 +65,34 @@ def same(one: Sequence[NDArray], two: Sequence[NDArray]) -> bool:
 
 
 def first_not_finite(model: ModelProto, feed: Feed) -> str:
-    """The first node in the order of the file that makes infinite or NaN values, as in messages; empty: unknown."""
+    """The first node in the order of the file that makes infinite or NaN values, with the constant that makes it do so.
+
+    As messages call it; empty if there is none, or if it cannot be found.
+    """
     try:
         runner = Runner(_all_exposed(model), optimise=False)
         tensors = runner.run_named(feed, [name for name, kind in runner.kinds.items() if kind in FLOATS])
     except RunnerError:                  # a type that cannot be shown
         return ""
     bad = {name for name, value in tensors.items() if not np.isfinite(value).all()}
-    return next((called(node) for node in model.graph.node if bad.intersection(node.output)), "")
+    node = next((node for node in model.graph.node if bad.intersection(node.output)), None)
+    return "" if node is None else called(node) + _extreme_constant(node, model)
+
+
+def _extreme_constant(node: NodeProto, model: ModelProto) -> str:
+    for tensor in model.graph.initializer:
+        if tensor.name in node.input and tensor.data_type in DTYPES:
+            largest = float(np.abs(numpy_helper.to_array(tensor)).max(initial=0))
+            if not largest <= LARGE:
+                return f", whose constant {tensor.name!r} has a value of {largest:.3g}"
+    return ""
+
+
+def trained_node(model: ModelProto) -> str:
+    """The first node in training mode, as messages call it; empty if there is none."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    return next((called(node) for node in all_nodes(model.graph)
+                 if (_how_it_varies(node, constants) or ("", ""))[1] == EVAL_MODE), "")
 
 
 def _first_varying(model: ModelProto, feeds: Sequence[Feed]) -> NodeProto | None:

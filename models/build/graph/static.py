@@ -11,7 +11,7 @@ from models.build.graph.graph import Graph
 from models.build.graph.normalize import bind, leading_axes, normalized
 from models.build.graph.order import all_nodes
 from models.build.graph.reading import MAX_BYTES
-from models.build.graph.repeatable import Feed
+from models.build.graph.repeatable import EVAL_MODE, Feed, trained_node
 from models.build.graph.tensors import ELEMENTS, spec_of, value_info
 from models.build.graph.versions import lowered
 from models.build.measure.input_files import given_inputs
@@ -50,7 +50,7 @@ def static(
         shapes = _shapes(runner, drawn[0])
     except RunnerError as error:
         other = _another_size(model, assumed, sizes)
-        raise _not_run(_reason(plain, drawn[0], error), assumed, other, specs) from None
+        raise _not_run(_reason(plain, drawn[0], error), assumed, other, plain) from None
     for feed in (*drawn[1:], *measured):
         _check_shapes(runner, drawn[0], feed, shapes)
     graph = Graph(plain, given)
@@ -159,13 +159,18 @@ def _reason(model: ModelProto, feed: Feed, error: RunnerError) -> RunnerError:
 
 
 def _not_run(
-    error: RunnerError, assumed: Mapping[str, int], other: int | None, specs: Sequence[TensorSpec]
+    error: RunnerError, assumed: Mapping[str, int], other: int | None, model: ModelProto
 ) -> BadInput:
     """The reason why a graph cannot be run on random inputs, with what could be right."""
-    whole = [spec.name for spec in specs if not spec.dtype.startswith("float")]
-    want = [f"--axis {axis}={other or 'N'}" for axis in assumed] + [f"--input {name}=FILE.npy" for name in whole
-                                                                    if other is None]
-    if other is None and "cannot load it" in error.what:
-        return error
     tried = ", ".join(f"{axis} = {size}" for axis, size in assumed.items())
-    return BadInput(error.where, f"with {tried}: {error.what}" if tried else error.what, " ".join(want))
+    if other is not None:
+        want = " ".join(f"--axis {axis}={other}" for axis in assumed)
+        return BadInput(error.where, f"with {tried}: {error.what}", want)
+    if trained := trained_node(model):
+        return BadInput(error.where, error.what, f"{trained} is in training mode: {EVAL_MODE}")
+    if "cannot load it" in error.what:
+        return error
+    cures = [" ".join(f"--axis {axis}=N" for axis in assumed)] if assumed else []
+    cures += [f"a constant in place of input {value.name!r}, or values that it can have: --input {value.name}=FILE.npy"
+              for value in model.graph.input if (spec := spec_of(value)) and not spec.dtype.startswith("float")]
+    return BadInput(error.where, f"with {tried}: {error.what}" if tried else error.what, "; or ".join(cures))

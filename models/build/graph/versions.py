@@ -23,6 +23,13 @@ def opset_of(model: ModelProto) -> int:
     return next((entry.version for entry in model.opset_import if entry.domain in DEFAULT), 0)
 
 
+def name_default_domain(model: ModelProto) -> None:
+    """Call the default domain by its first name, in place."""
+    for one in (*all_nodes(model.graph), *model.opset_import):
+        if one.domain == DEFAULT[1]:
+            one.domain = DEFAULT[0]
+
+
 def lowered(model: ModelProto, feeds: Sequence[Feed]) -> ModelProto:
     """The model with versions that the oldest runtime takes, if nothing in it needs later ones; else `model` itself.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -44,8 +45,9 @@ class Runner:
     @property
     def kinds(self) -> dict[str, str]:
         """The type of each output: numpy's name of its elements, or ONNX Runtime's own word for all other types."""
-        kinds = {value.name: str(value.type).removeprefix("tensor(").removesuffix(")") for value in self.outputs}
-        return {name: {"float": "float32", "double": "float64"}.get(kind, kind) for name, kind in kinds.items()}
+        names = {"tensor(float)": "float32", "tensor(double)": "float64"}
+        return {value.name: names.get(value.type) or re.sub(r"^tensor\((\w+)\)$", r"\1", value.type)
+                for value in self.outputs}
 
     def run(self, inputs: Mapping[str, NDArray], handle: None = None) -> list[NDArray]:
         """The outputs, in the order of `outputs`. Raises: RunnerError."""

@@ -67,7 +67,7 @@ class Agreement:
                                "inputs or weights with finite outputs")
         if all(np.array_equal(a, b) for outputs in self._expected[1:] for a, b in zip(first, outputs, strict=True)):
             raise BadInput("the original", f"gives the same outputs for all of {len(inputs)} inputs",
-                           "inputs with different outputs, for the comparison")
+                           "inputs with different outputs: --calibrate FILE.npy")
 
     def score(self, model: ModelProto) -> float:
         runner = Runner(model)

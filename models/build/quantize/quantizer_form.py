@@ -12,6 +12,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.build.graph.normalize import normalized
 from models.build.graph.order import all_nodes, bodies, captured, in_order, needed, reads
-from models.build.graph.versions import DEFAULT, opset_of
+from models.build.graph.versions import name_default_domain, opset_of
 
 MIN_OPSET = 13
 """First opset in which a QuantizeLinear has scales per channel."""
@@ -38,7 +39,9 @@ def prepared(model: ModelProto) -> ModelProto:
     """
     plain = normalized(model)
     _simplify(plain.graph)
-    _name_default_domain(plain)
+    name_default_domain(plain)
+    if not opset_of(plain):              # the quantizer wants one, also for a graph that does not use it
+        plain.opset_import.append(onnx.helper.make_opsetid("", MIN_OPSET))
     if (opset := opset_of(plain)) < MIN_OPSET:
         try:
             plain = onnx.version_converter.convert_version(plain, MIN_OPSET)
@@ -48,9 +51,10 @@ def prepared(model: ModelProto) -> ModelProto:
         quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
         ready = finalized(onnx.load(target), plain)
     taken = {node.name for node in ready.graph.node}
-    for i, node in enumerate(ready.graph.node):
-        if not node.name:
-            node.name = next(name for k in range(len(taken) + 1) if (name := f"{node.op_type}_{i + k}") not in taken)
+    for node in ready.graph.node:
+        if not node.name:                # then messages call it by its first output
+            made = next(filter(None, node.output))
+            node.name = next(name for name in chain([made], (f"{made}_{i}" for i in count(2))) if name not in taken)
             taken.add(node.name)
     return ready
 
@@ -83,10 +87,10 @@ def finalized(model: ModelProto, like: ModelProto) -> ModelProto:
     del graph.output[:]
     graph.output.extend(like.graph.output)
     ends = [value.name for value in graph.output]
-    constants = {tensor.name for tensor in graph.initializer} | {t.values.name for t in graph.sparse_initializer}
+    made = {name for node in graph.node for name in node.output} | {tensor.name for tensor in graph.initializer}
     read = {name for node in graph.node for name in reads(node)}.union(ends)
-    graph.initializer.extend(t for t in like.graph.initializer if t.name in read - constants)
-    available = [*(value.name for value in graph.input), *constants, *(tensor.name for tensor in graph.initializer)]
+    graph.initializer.extend(tensor for tensor in like.graph.initializer if tensor.name in read - made)
+    available = [one.name for one in (*graph.input, *graph.initializer)]
     ordered = in_order(needed(graph.node, ends), available)
     del graph.node[:]
     graph.node.extend(ordered)
@@ -142,11 +146,3 @@ def _dense(sparse: SparseTensorProto) -> TensorProto:
     dense = np.zeros(list(sparse.dims), values.dtype)
     dense.reshape(-1)[np.ravel_multi_index(tuple(indices.T), dense.shape) if indices.ndim > 1 else indices] = values
     return numpy_helper.from_array(dense, sparse.values.name)
-
-
-def _name_default_domain(model: ModelProto) -> None:
-    """Call the default domain by its first name, and import it, also for a graph that does not use it."""
-    for one in (*all_nodes(model.graph), *model.opset_import):
-        one.domain = "" if one.domain in DEFAULT else one.domain
-    if not any(entry.domain == "" for entry in model.opset_import):
-        model.opset_import.append(onnx.helper.make_opsetid("", MIN_OPSET))

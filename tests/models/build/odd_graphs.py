@@ -23,22 +23,23 @@ W = weights(8, 8)
 def capturing(operator: str) -> ModelProto:
     """A body of If, Loop or Scan reads `a`, which the graph around it makes, and the weights `w` of another node."""
     start = [node("MatMul", "x w", "q"), node("Relu", "q", "a")]
-    constants = {"w": W, "v": weights(8, 8, seed=4), "nil": F32(0), "three": np.int64(3)}
+    constants, inputs = {"w": W, "v": weights(8, 8, seed=4)}, [X]
     if operator == "If":
+        inputs = [X, tensor("go", [], BOOL)]
         yes = body([node("MatMul", "a w", "t")], [], [tensor("t", ROW)])
-        no = body([node("Exp", "q", "e")], [], [tensor("e", ROW)])
-        rest = [node("ReduceSum", "x", "s", keepdims=0), node("Greater", "s nil", "c"),
-                node("If", "c", "b", then_branch=yes, else_branch=no), node("MatMul", "b v", "y")]
+        no = body([node("Neg", "q", "e")], [], [tensor("e", ROW)])
+        rest = [node("If", "go", "b", then_branch=yes, else_branch=no), node("MatMul", "b v", "y")]
     elif operator == "Loop":
         step = body([node("Add", "state a", "next"), node("Identity", "go", "on")],
                     [tensor("i", [], INT64), tensor("go", [], BOOL), tensor("state", ROW)],
                     [tensor("on", [], BOOL), tensor("next", ROW)])
+        constants["three"] = np.array(3)
         rest = [node("MatMul", "x v", "d"), node("Loop", "three _ d", "y", body=step)]
     else:
         step = body([node("Add", "state a", "next"), node("Add", "row a", "made")],
                     [tensor("state", ROW), tensor("row", [8])], [tensor("next", ROW), tensor("made", ROW)])
         rest = [node("Scan", "a x", "last all", num_scan_inputs=1, body=step), node("MatMul", "last v", "y")]
-    return model([*start, *rest], [X], [Y], constants)
+    return model([*start, *rest], inputs, [Y], constants)
 
 
 def ends_without_nodes() -> ModelProto:
@@ -91,6 +92,13 @@ def int4_weights(width: int, rows: int) -> ModelProto:
     given.ir_version = 10
     given.graph.initializer.append(
         helper.make_tensor("wq", TensorProto.INT4, [width, width], draws.integers(-8, 7, width * width).tolist()))
+    return given
+
+
+def int4_weights_alone() -> ModelProto:
+    given = int4_weights(8, 1)
+    del given.graph.node[2:]
+    given.graph.node[1].output[0] = "y"
     return given
 
 
@@ -154,7 +162,7 @@ def repeated_names() -> ModelProto:
 
 def with_weight(value: float) -> ModelProto:
     changed = W.copy()
-    changed[0, 3] = value
+    changed[:, 3] = value
     return model([node("MatMul", "x w", "a"), node("Sigmoid", "a", "y")], [X], [Y], {"w": changed})
 
 

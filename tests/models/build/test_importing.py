@@ -15,7 +15,7 @@ from models.build.cut.partition import cuts
 from models.build.graph import reading
 from models.build.graph.reading import read
 from models.build.graph.static import static
-from models.build.importing import import_file, lowered_from
+from models.build.importing import import_file
 from models.build.measure.profiler import run_times
 from models.session import Session
 from swarm.core.settings.cards import Card, RunTime
@@ -34,9 +34,12 @@ def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Card
     monkeypatch.setattr(importing, "memory_bytes", lambda path: 1)
     monkeypatch.setattr(importing, "run_times", lambda paths: dict.fromkeys(paths, TIMES))
 
-    def take(given: ModelProto, sizes: dict[str, int] | None = None, **how: object) -> Card:
+    def take(
+        given: ModelProto, sizes: dict[str, int] | None = None, notes: list[str] | None = None, **how: object
+    ) -> Card:
         onnx.save(given, tmp_path / "given.onnx", **how)
-        return import_file(tmp_path / "given.onnx", "taken", sizes or {}, tmp_path / "store")
+        return import_file(tmp_path / "given.onnx", "taken", sizes or {}, tmp_path / "store",
+                           note=[].append if notes is None else notes.append)
 
     return take
 
@@ -236,15 +239,40 @@ def test_a_graph_without_a_name_gets_one(taken: Callable[..., Card], tmp_path: P
 
 
 def test_lower_versions_are_stored_and_said(taken: Callable[..., Card], tmp_path: Path) -> None:
-    card = taken(odd_graphs.late(25, 13))
+    notes: list[str] = []
+    card = taken(odd_graphs.late(25, 13), notes=notes)
     assert (card.opset, card.ir_version) == (23, 11)
-    assert lowered_from(card).startswith("lowered from opset 25, IR 13, which boards with Python 3.10")
+    (note,) = notes
+    assert note.startswith("lowered from opset 25 and IR 13, which boards with Python 3.10")
     stored = onnx.load(store.artefact(card, "fp32", tmp_path / "store"))
     assert (stored.ir_version, stored.opset_import[0].version) == (11, 23)
 
 
-def test_versions_that_boards_load_are_not_spoken_of(taken: Callable[..., Card]) -> None:
-    assert lowered_from(taken(odd_graphs.late(17, 8))) == ""
+def test_an_ordinary_graph_needs_no_note(taken: Callable[..., Card]) -> None:
+    notes: list[str] = []
+    taken(odd_graphs.late(17, 8), notes=notes)
+    assert notes == []
+
+
+def test_values_that_are_not_finite_are_said_with_node_and_weight(taken: Callable[..., Card]) -> None:
+    notes: list[str] = []
+    taken(odd_graphs.with_weight(3e38), notes=notes)
+    assert notes == ["on random inputs it gives infinite or NaN values, first in node 'a' (MatMul), whose constant 'w' "
+                     "has a value of 3e+38"]
+
+
+def test_the_default_domain_has_two_names(taken: Callable[..., Card], tmp_path: Path) -> None:
+    given = model([node("Relu", "x", "y")])
+    given.graph.node[0].domain = given.opset_import[0].domain = "ai.onnx"
+    assert taken(given).operators == {"Relu": 1}
+
+
+def test_an_input_without_a_shape_asks_for_one(taken: Callable[..., Card]) -> None:
+    given = model([node("Relu", "x", "y")], [helper.make_tensor_value_info("x", 1, None)],
+                  [helper.make_tensor_value_info("y", 1, None)])
+    with pytest.raises(BadInput, match=r"input 'x': has no shape; .* --axis x\.0=N --axis x\.1=N"):
+        taken(given)
+    assert taken(given, {"x.0": 2, "x.1": 3}).outputs[0].shape == [2, 3]
 
 
 def test_external_data_outside_of_the_file_s_folder_is_refused(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_stored_stages_that_are_not_the_whole_are_a_failure() -> None:
     assert verify_model(given, all_cuts=True, stages=stages).failures == []
     stages[0].graph.node[0].op_type = "Relu"
     assert verify_model(given, all_cuts=True, stages=stages).failures == [
-        f"its 2 stages: {WRONG}: 100.00% of the output differs, by up to 1"]
+        f"its 2 stages: {WRONG}: 62.50% of the output differs, by up to 1.55 of 1.55"]
 
 
 def test_float16_is_compared_as_it_computes() -> None:
@@ -153,9 +153,9 @@ def test_floats_that_differ_by_fusion_alone_are_explained_with_share_and_size(gi
     assert found.report.verified == found.report.cuts
     for one in found.report.explained:
         assert 0 < one.share <= 1
-        assert 0 < one.max_abs_error < 3
+        assert one.max_abs_error > 0
         assert FUSED in str(one)
-        assert f"{one.share:.2%} of the output differs, by up to {one.max_abs_error:.3g}" in str(one)
+        assert f"{one.share:.2%} of the output differs, by up to {one.max_abs_error:.3g} of " in str(one)
 
 
 def test_what_amplifies_rounding_differs_by_as_much_when_the_whole_is_optimised() -> None:

@@ -33,15 +33,16 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm models import", "onnx")
     import msgspec
 
-    from models.build.importing import import_file, lowered_from
+    from models.build.importing import import_file
     from models.oldest_runtime import too_new
     from swarm.cli.status_line import StatusLine
 
     path = Path(given.file)
     name = given.name or re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem)
+    notes: list[str] = []
     with StatusLine() as status:
-        card = import_file(path, name, axis_sizes(given.axis), say=status, inputs=given.input)
-    notes = [note for note in (lowered_from(card), too_new(card.opset, card.ir_version)) if note]
+        card = import_file(path, name, axis_sizes(given.axis), say=status, note=notes.append, inputs=given.input)
+    notes += filter(None, [too_new(card.opset, card.ir_version)])
     if given.json:
         print(msgspec.json.encode(msgspec.to_builtins(card) | {"notes": notes}).decode())
         return 0

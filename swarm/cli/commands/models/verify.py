@@ -126,6 +126,6 @@ def _print(what: str, proof: Verification) -> None:
     for one in found.explained:
         print(f"  explained: cut {one}")
     if found.explained:
-        print(f"  for comparison, {in_words(found.optimised)}")
+        print(f"  for comparison: {in_words(found.optimised)}")
     for one in found.skipped:
         print(f"  skipped {one.cut}: {one.reason}")
