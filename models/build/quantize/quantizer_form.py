@@ -20,6 +20,7 @@ import onnx
 from onnx import GraphProto, ModelProto, SparseTensorProto, TensorProto, ValueInfoProto, numpy_helper
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from models.build.graph.graph import WITHIN_INT8
 from models.build.graph.normalize import normalized
 from models.build.graph.order import all_nodes, bodies, captured, in_order, needed, reads
 from models.build.graph.versions import name_default_domain, opset_of
@@ -62,7 +63,8 @@ def prepared(model: ModelProto) -> ModelProto:
 def core(model: ModelProto) -> ModelProto:
     """A copy whose outputs are those that nodes make, and the tensors that bodies read, so that these keep their names.
 
-    `finalized` takes the changes of the outputs back.
+    The quantizer gives a tensor that only an activation reads the range after the activation; a second reader prevents
+    it where the tensor itself is an output. `finalized` takes all this back.
     """
     copy = ModelProto()
     copy.CopyFrom(model)
@@ -74,6 +76,9 @@ def core(model: ModelProto) -> ModelProto:
     outputs = [known.get(name) or ValueInfoProto(name=name) for name in wanted]
     del graph.output[:]
     graph.output.extend(outputs)
+    limited = {name for node in graph.node if node.op_type in WITHIN_INT8 for name in node.input[:1]}
+    graph.node.extend(onnx.helper.make_node("Identity", [name], [f"{name}_read_again"], f"{name}_read_again")
+                      for name in wanted if name in limited)
     return copy
 
 

@@ -47,6 +47,11 @@ def ends_without_nodes() -> ModelProto:
     return model([node("MatMul", "x w", "y")], [X], [Y, X, tensor("w", [8, 8])], {"w": W})
 
 
+def output_before_its_activation() -> ModelProto:
+    return model([node("MatMul", "x w", "q"), node("Relu", "q", "a"), node("MatMul", "a w", "y")],
+                 [X], [Y, tensor("q", ROW)], {"w": W})
+
+
 def omitted_at_the_end() -> ModelProto:
     return model([node("Gemm", "x w _", "a"), node("Clip", "a _ _", "b"), node("Gemm", "b w _", "y")], [X], [Y],
                  {"w": W})

@@ -35,6 +35,7 @@ def made(given: ModelProto, told: list[str] | None = None) -> dict[str, Trial]:
     pytest.param(odd_graphs.capturing("If"), id="If"), pytest.param(odd_graphs.capturing("Loop"), id="Loop"),
     pytest.param(odd_graphs.capturing("Scan"), id="Scan"),
     pytest.param(odd_graphs.ends_without_nodes(), id="outputs that no node makes"),
+    pytest.param(odd_graphs.output_before_its_activation(), id="an output before its activation"),
     pytest.param(odd_graphs.omitted_at_the_end(), id="omitted inputs at the end"),
     pytest.param(odd_graphs.sparse(np.array([1, 9])), id="sparse, flat"),
     pytest.param(odd_graphs.sparse(np.array([[0, 1], [1, 1]])), id="sparse, by axis"),
