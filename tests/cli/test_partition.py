@@ -17,6 +17,7 @@ from models.build.cut.partition import cuts, split
 from swarm.cli import extras
 from swarm.cli.main import main
 from swarm.core.settings.cards import RunTime, crossing
+from tests.models.build import odd_graphs
 from tests.models.build.graphs import by_macs, model, node, tensor
 
 F32 = np.float32
@@ -161,6 +162,9 @@ def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.Cap
     (["verify", "detector", "--inputs", "nowhere.npz"], "nowhere.npz"),
     (["verify", "detector", "--axis", "n=1"], "--axis: is for files"),
     (["verify", "{file}", "--inputs", "random"], "gets random inputs; import it first"),
+    (["verify", "{file}", "--input", "x"], "--input x: is not NAME=FILE.npy; like --input lengths=lengths.npy"),
+    (["import", "{file}", "--input", "z=a.npy"], "--input z=a.npy: no input is called 'z'; inputs: x"),
+    (["partition", "detector", "--input", "image=gone.npy"], "gone.npy: cannot be read"),
 ])
 def test_mistakes_are_told_in_one_line(
     arguments: list[str], told: str, file: Path, capsys: pytest.CaptureFixture[str]
@@ -171,6 +175,63 @@ def test_mistakes_are_told_in_one_line(
     assert err.startswith("swarm: ")
     assert err.count("\n") == 1
     assert told in err
+
+
+def save(given: onnx.ModelProto, path: Path) -> str:
+    onnx.save(given, path)
+    return str(path)
+
+
+def test_later_versions_are_lowered_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save(odd_graphs.late(25, 13), tmp_path / "late.onnx")
+    assert main(["models", "import", path]) == 0
+    said = capsys.readouterr().out
+    assert "opset 23, IR 11" in said
+    assert "  note   lowered from opset 25 and IR 13, which boards with Python 3.10 (JetPack 6, such as orin_nano" in said
+
+
+def test_boards_that_cannot_load_a_model_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save(odd_graphs.late(24, 12, "Swish"), tmp_path / "late.onnx")
+    assert main(["models", "import", path, "--json"]) == 0
+    (note,) = json.loads(capsys.readouterr().out)["notes"]
+    assert note.startswith("boards with Python 3.10 (JetPack 6, such as orin_nano and agx_orin) cannot load it: ")
+    assert main(["models", "show", "late"]) == 0
+    assert f"  note    {note}\n" in capsys.readouterr().out
+
+
+def test_a_difference_by_fusion_reaches_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = save(odd_graphs.amplifying(), tmp_path / "loud.onnx")
+    monkeypatch.setattr(cut_variants, "prefix_costs", lambda graph: [1.0, *[1.01] * (len(cuts(graph)) - 1), 2.0])
+    assert main(["models", "import", path]) == 0
+    capsys.readouterr()
+    assert main(["models", "partition", "loud", "--stages", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "  note: loud fp32: its 2 stages: the runtime fuses other operators in the stages than in " in said
+    assert "% of the output differs, by up to " in said
+    assert "; between the whole with and without optimisation, " in said
+    assert main(["models", "verify", "loud", "--all-cuts"]) == 0
+    said = capsys.readouterr().out
+    assert "  explained: its 2 stages: the runtime fuses" in said
+    assert "  explained: cut a: the runtime fuses" in said
+    assert "  for comparison: between the whole with and without optimisation, " in said
+
+
+def test_values_of_an_input_are_given_to_each_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save(odd_graphs.far_threshold(1e9), tmp_path / "far.onnx")
+    np.save(tmp_path / "x.npy", np.array([[[2e9] * 8], [[3e9] * 8]], F32))
+    given = ["--input", f"x={tmp_path / 'x.npy'}"]
+    assert main(["models", "import", path, *given]) == 0
+    capsys.readouterr()
+    assert main(["models", "partition", "far"]) == 2
+    assert "far fp32: its stages cannot be verified: insensitive: the output is the same" in capsys.readouterr().err
+    assert main(["models", "partition", "far", "--stages", "2", *given, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["variants"]["fp32"]["stages"]) == 2
+    for what in ("far", path):
+        assert main(["models", "verify", what, *given, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["verified"], found["skipped"]) == (found["cuts"], [])
 
 
 @pytest.mark.parametrize("action", ["import", "partition", "verify"])

@@ -21,6 +21,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     max_abs_error: float = 0.0
     mismatches: int = 0              # elements that differ by more than allowed
     elements: int = 0
+    largest: float = 0.0             # absolute value of an expected float output
 
     @property
     def share(self) -> float:
@@ -28,7 +29,12 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     def __add__(self, other: Difference) -> Difference:
         return Difference(max_abs_error=max(self.max_abs_error, other.max_abs_error),
-                          mismatches=self.mismatches + other.mismatches, elements=self.elements + other.elements)
+                          mismatches=self.mismatches + other.mismatches, elements=self.elements + other.elements,
+                          largest=max(self.largest, other.largest))
+
+    def __str__(self) -> str:
+        of_largest = f" of {self.largest:.3g}" if self.largest else ""
+        return f"{self.share:.2%} of the output differs, by up to {self.max_abs_error:.3g}{of_largest}"
 
 
 EQUAL = Difference()
@@ -47,14 +53,14 @@ def difference(
         if mine is None or mine.shape != right.shape or mine.dtype != right.dtype:
             total += Difference(max_abs_error=float("inf"), mismatches=max(right.size, 1), elements=max(right.size, 1))
             continue
-        with np.errstate(invalid="ignore"):              # the next line handles inf - inf
+        with np.errstate(all="ignore"):                  # the next line handles inf - inf
             error = np.abs(mine.astype(np.float64) - right.astype(np.float64))
         error = np.where(np.isnan(error), np.where(mine == right, 0.0, np.inf), error)
         relative, absolute = ALLOWED.get("float16" if half else right.dtype.name, (0.0, 0.0))
-        largest = np.abs(right.astype(np.float64)).max(initial=0.0)
-        limit = 0.0 if exact or right.dtype.kind != "f" else relative * largest + absolute
+        largest = float(np.abs(right.astype(np.float64)).max(initial=0.0)) if right.dtype.kind == "f" else 0.0
+        limit = 0.0 if exact else relative * largest + absolute
         total += Difference(max_abs_error=float(error.max(initial=0.0)), mismatches=int((error > limit).sum()),
-                            elements=right.size)
+                            elements=right.size, largest=largest if np.isfinite(largest) else 0.0)
     return total
 
 

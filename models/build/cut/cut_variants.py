@@ -11,12 +11,14 @@ import onnx
 from onnx import ModelProto, ValueInfoProto
 
 from models import store
+from models.build.cut.check_inputs import check_inputs
 from models.build.cut.partition import balanced, cuts, split
-from models.build.cut.verify import FUSED, Whole
+from models.build.cut.verify import FUSED, WRONG, Whole, in_words, mismatch
 from models.build.graph.extract import stage
 from models.build.graph.graph import Graph
 from models.build.graph.tensors import spec_of
 from models.build.measure.batch_axis import single
+from models.build.measure.input_files import given_inputs
 from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import run_times
 from models.build.measure.random_inputs import random_inputs
@@ -43,10 +45,11 @@ Say = Callable[[str], None]
 
 
 def partition(
-    card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None
+    card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None,
+    note: Say = lambda _: None, inputs: Sequence[str] = (),
 ) -> Card:
     """As `cut_variants`; also measures the stages and saves the card."""
-    cut_card = cut_variants(card, most, variants, folder, say)
+    cut_card = cut_variants(card, most, variants, folder, say, note, inputs)
     entries = dict(cut_card.variants)
     for key in variants:
         if entries[key].stages:
@@ -58,22 +61,27 @@ def partition(
 
 
 def cut_variants(
-    card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None
+    card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None,
+    note: Say = lambda _: None, inputs: Sequence[str] = (),
 ) -> Card:
     """The card with `variants` cut into at most `most` stages that are not too short; their files are stored.
 
     Memory and times of a stage are the whole's until they are measured. The chain of stages is first verified against
     the whole.
+    Args: inputs: values of single inputs, as NAME=FILE.npy. `say` is called with the progress; `note` with the share
+    and the size of a difference that operator fusion makes.
     Raises: BadInput for a variant that cannot be cut, or whose output does not depend on its input.
     """
     entries = dict(card.variants)
+    given = given_inputs(inputs, card.inputs)
     for key in variants:
         say(f"cutting {card.name} {key}")
-        graph = Graph(single(onnx.load(store.artefact(card, key, folder))))
+        graph = Graph(single(onnx.load(store.artefact(card, key, folder))), given)
         entries[key] = msgspec.structs.replace(entries[key], stages=[])
         if cuts(graph) and (points := balanced(graph, most, prefix_costs(graph), MIN_STAGE_SHARE)):
             stages = split(graph, points)
-            _check_stages(f"{card.name} {key}", graph, stages)
+            if fused := _check_stages(f"{card.name} {key}", graph, stages):
+                note(fused)
             stored = [_stored(model, entries[key], folder) for model in stages]
             entries[key] = msgspec.structs.replace(entries[key], stages=stored)
     return msgspec.structs.replace(card, variants=entries)
@@ -89,7 +97,7 @@ def prefix_costs(graph: Graph) -> list[float]:
     ends = np.array([*(cut.position for cut in found), len(graph.nodes)])
     chosen = np.unique(np.linspace(0, len(ends) - 1, min(PREFIXES, len(ends))).round().astype(int))
     runners = [Runner(stage(graph, 0, int(ends[i]))) for i in chosen]
-    feed, watch = next(random_inputs(graph.model, 1)), Stopwatch()
+    feed, watch = next(random_inputs(graph.model, 1, given=graph.given)), Stopwatch()
     feeds = [{value.name: feed[value.name] for value in runner.inputs} for runner in runners]
     took_ms = [[watch.time_ms(lambda r=runner, f=feed: r.run(f)) for runner, feed in zip(runners, feeds, strict=True)]
                for _ in range(ROUNDS)]
@@ -98,17 +106,24 @@ def prefix_costs(graph: Graph) -> list[float]:
     return np.interp(done, done[chosen], np.maximum.accumulate(np.min(took_ms, axis=0))).tolist()
 
 
-def _check_stages(what: str, graph: Graph, stages: Sequence[ModelProto]) -> None:
-    """Raises: BadInput if the stages cannot be verified; RuntimeError if they are wrong, which is a bug of ours."""
+def _check_stages(what: str, graph: Graph, stages: Sequence[ModelProto]) -> str:
+    """Verify the stages. Returns: how operator fusion makes them differ from the whole; empty if it does not.
+
+    Raises: BadInput if they cannot be verified or run; RuntimeError if they are wrong, which is a bug of ours.
+    """
     for model in stages:
         onnx.checker.check_model(model)
-    whole = Whole(graph, list(random_inputs(graph.model, CHECK_INPUTS)))
+    whole = Whole(graph, check_inputs(graph, CHECK_INPUTS))
     if whole.unusable:
-        raise BadInput(what, f"its stages cannot be verified: {whole.unusable}",
-                       "a model whose output depends on its input")
-    found, cause = whole.check(stages)
-    if cause not in ("", FUSED):
-        raise RuntimeError(f"{what}: {cause}: {found}")
+        raise BadInput(what, f"its stages cannot be verified: {whole.unusable}")
+    differ = mismatch(f"{what}: its {len(stages)} stages", *whole.check(stages))
+    if differ is None:
+        return ""
+    if differ.cause == FUSED:
+        return f"{differ}; {in_words(whole.optimised)}"
+    if differ.cause == WRONG:
+        raise RuntimeError(str(differ))
+    raise BadInput(what, f"its stages cannot be run: {differ.cause}")
 
 
 def _stored(model: ModelProto, whole: Variant, folder: Path | None) -> Stage:

@@ -1,13 +1,14 @@
 """Verifies that the stages of a cut graph have the same outputs as the whole: they are built and run as a chain.
 
-Float outputs must agree within `compare.ALLOWED`, int8 graphs bit for bit. If integers or int8 graphs differ, both
-sides run again without fusion. If then every bit is the same, the stages compute the same as the whole, and the
-difference comes from operator fusion, which the runtime cannot do across a cut. The report gives its share.
+Float outputs must agree within `compare.ALLOWED`, int8 graphs bit for bit. If they do not, both sides run again without
+optimisation. If then every bit is the same, the stages compute the same as the whole, and the difference comes from
+operator fusion, which the runtime does otherwise in a part than in the whole; graphs of any type may amplify it. The
+report gives its share and size, and by how much optimisation changes the outputs of the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import msgspec
@@ -17,14 +18,13 @@ from onnx import ModelProto
 from models.build.cut.compare import EQUAL, Difference, difference, is_finite
 from models.build.cut.partition import Cut, split
 from models.build.graph.graph import Graph
+from models.build.graph.repeatable import Feed, cause, first_not_finite
 from models.build.measure.runner import Runner, RunnerError
 from models.pipeline import Pipeline
 from models.store import ModelError
 
-FUSED = "the runtime fuses operators across the cut; without fusion every bit is the same"
+FUSED = "the runtime fuses other operators in the stages than in the whole; without optimisation every bit is the same"
 WRONG = "the stages do not compute the same as the whole"
-
-Feed = Mapping[str, NDArray]
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,21 @@ class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
     share: float                     # of the outputs' elements
     max_abs_error: float
     cause: str
+    words: str                       # share and size, for people
+
+    def __str__(self) -> str:
+        return f"{self.cut}: {self.cause}: {self.words}"
+
+
+def mismatch(what: str, difference: Difference, cause: str) -> Mismatch | None:
+    """The result of a check of `what` that found a difference; None if it found none."""
+    return Mismatch(cut=what, share=difference.share, max_abs_error=difference.max_abs_error, cause=cause,
+                    words=str(difference)) if cause else None
+
+
+def in_words(optimised: Difference) -> str:
+    """What optimisation does to the outputs of the whole, as the measure of a difference that fusion makes."""
+    return f"between the whole with and without optimisation, {optimised}"
 
 
 class CutReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +66,7 @@ class CutReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: list[Skipped]
     failed: list[Mismatch]
     explained: list[Mismatch]
+    optimised: Difference            # of the whole with optimisation from the whole without; EQUAL if none is explained
     max_abs_error: float             # over the verified cuts
     sensitivity: float               # share of the outputs' elements that depend on the input
 
@@ -79,6 +95,11 @@ class Whole:
         runner = Runner(self.graph.model, optimise=False)
         return [runner.run_named(feed) for feed in self.feeds]
 
+    @property
+    def optimised(self) -> Difference:
+        """By how much optimisation changes the outputs of the whole."""
+        return self._difference(self.expected, self.unfused)
+
     def check(self, stages: Sequence[ModelProto]) -> tuple[Difference, str]:
         """Run the stages one after the other on every input.
 
@@ -89,8 +110,6 @@ class Whole:
             found = self._difference(outputs, self.expected)
             if not found.mismatches:
                 return found, ""
-            if not self._int8 and self._difference(_floats(outputs), _floats(self.expected)).mismatches:
-                return found, WRONG
             unfused = [difference(mine, right, exact=True)
                        for mine, right in zip(self._run(stages, optimise=False), self.unfused, strict=True)]
             return found, WRONG if sum(unfused, EQUAL).mismatches else FUSED
@@ -108,17 +127,16 @@ class Whole:
         return sum(each, EQUAL)
 
     def _why_unusable(self, rerun: Feed) -> str:
-        if not all(is_finite(outputs) for outputs in self.expected):
-            return "not finite: the output has infinite or NaN values"
+        for feed, outputs in zip(self.feeds, self.expected, strict=True):
+            if not is_finite(outputs):
+                node = first_not_finite(self.graph.model, feed)
+                return "not finite: the output has infinite or NaN values" + (f", first made by {node}" if node else "")
         if difference(rerun, self.expected[0], exact=True).mismatches:
-            return "not deterministic: the output differs from run to run on the same input"
+            return "not deterministic: {} {}; {}".format(*cause(self.graph.model, self.feeds))
         if not self.sensitivity:
-            return "insensitive: the output does not depend on the input"
+            return (f"insensitive: the output is the same on the {len(self.feeds)} inputs tried; others may change it: "
+                    "--input NAME=FILE.npy")
         return ""
-
-
-def _floats(runs: Sequence[Feed]) -> list[Feed]:
-    return [{name: value for name, value in run.items() if value.dtype.kind == "f"} for run in runs]
 
 
 class CutResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,17 +156,15 @@ def check_cut(whole: Whole, cut: Cut) -> CutResult:
     return CutResult(cut=cut.name, difference=difference, cause=cause)
 
 
-def summarize(results: Sequence[CutResult], sensitivity: float) -> CutReport:
+def summarize(results: Sequence[CutResult], whole: Whole) -> CutReport:
     """The report on the results of all cuts of a graph."""
-    differing = [
-        Mismatch(cut=one.cut, share=one.difference.share, max_abs_error=one.difference.max_abs_error, cause=one.cause)
-        for one in results if one.cause
-    ]
-    failed = [mismatch for mismatch in differing if mismatch.cause != FUSED]
+    differing = [found for one in results if (found := mismatch(one.cut, one.difference, one.cause))]
     skipped = [Skipped(cut=one.cut, reason=one.skipped) for one in results if one.skipped]
     good = [one for one in results if not one.skipped and one.cause in ("", FUSED)]
+    explained = [one for one in differing if one.cause == FUSED]
     return CutReport(
-        cuts=len(results), verified=len(good), skipped=skipped, failed=failed,
-        explained=[mismatch for mismatch in differing if mismatch.cause == FUSED],
-        max_abs_error=max((one.difference.max_abs_error for one in good), default=0.0), sensitivity=sensitivity,
+        cuts=len(results), verified=len(good), skipped=skipped,
+        failed=[one for one in differing if one.cause != FUSED],
+        explained=explained, optimised=whole.optimised if explained else EQUAL,
+        max_abs_error=max((one.difference.max_abs_error for one in good), default=0.0), sensitivity=whole.sensitivity,
     )

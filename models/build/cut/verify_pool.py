@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import onnx
-from onnx import ModelProto
 
 from models.build.cut.partition import candidate_cuts
-from models.build.cut.verify import CutReport, CutResult, Feed, Whole, check_cut, summarize
+from models.build.cut.verify import CutReport, CutResult, Whole, check_cut, summarize
 from models.build.graph.graph import Graph
+from models.build.graph.repeatable import Feed
+from models.build.measure.random_inputs import Given
 
 MIN_CUTS_FOR_POOL = 24
 """With fewer cuts, the start of the processes takes longer than they save."""
@@ -23,15 +24,14 @@ Progress = Callable[[int, int], None]
 
 
 def verify(
-    model: ModelProto, feeds: Sequence[Feed], names: Sequence[str] | None = None,
+    graph: Graph, feeds: Sequence[Feed], names: Sequence[str] | None = None,
     progress: Progress = lambda done, of: None,
 ) -> CutReport:
     """Check each cut of a graph separately: the whole against two stages.
 
     Args: feeds: two or more inputs. names: the cuts to check; default: all.
-    Raises: BadInput for a graph that cannot be loaded, run or cut.
+    Raises: BadInput for a graph that cannot be loaded or run.
     """
-    graph = Graph(model)
     found = [cut for cut in candidate_cuts(graph) if names is None or cut.name in names]
     results: list[CutResult] = []
     whole = Whole(graph, feeds)
@@ -39,22 +39,22 @@ def verify(
         for cut in found:
             progress(len(results), len(found))
             results.append(check_cut(whole, cut))
-        return summarize(results, whole.sensitivity)
+        return summarize(results, whole)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"),
-                             _open, (model.SerializeToString(), feeds)) as pool:
+                             _open, (graph.model.SerializeToString(), graph.given, feeds)) as pool:
         for one in pool.map(_check, [cut.name for cut in found]):
             progress(len(results), len(found))
             results.append(one)
-    return summarize(results, whole.sensitivity)
+    return summarize(results, whole)
 
 
 _opened: list[tuple[Whole, dict]] = []
 """In a process of the pool: its graph, and the cuts by name."""
 
 
-def _open(content: bytes, feeds: Sequence[Feed]) -> None:
+def _open(content: bytes, given: Given, feeds: Sequence[Feed]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)         # the parent process handles Ctrl-C
-    graph = Graph(onnx.load_model_from_string(content))
+    graph = Graph(onnx.load_model_from_string(content), given)
     _opened.append((Whole(graph, feeds), {cut.name: cut for cut in candidate_cuts(graph)}))
 
 

@@ -12,11 +12,10 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from models.build.graph.macs import macs
 from models.build.graph.normalize import normalized
-from models.build.graph.order import bodies, in_order, needed, reads
+from models.build.graph.order import in_order, needed, reads
+from models.build.graph.repeatable import is_random
 from models.build.graph.shapes import inferred, probed
-
-RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
-"""Operators whose output differs in each run even if all their inputs are constants."""
+from models.build.measure.random_inputs import Given
 
 WITHIN_INT8 = {"Relu", "Clip"}
 """Activations that runtimes fuse into the quantized operator before them."""
@@ -31,13 +30,13 @@ class Graph:
     initializers, sparse: constants by name; constants: tensor -> the node that makes it from constants alone.
     views: tensor -> the DequantizeLinear that makes it from an int8 tensor of the sequence.
     specs: type and shape by tensor; unknown: tensor -> why it has none, so that it cannot cross a cut.
-    macs: multiply-accumulates of each node.
+    macs: multiply-accumulates of each node. given: the user's values of inputs, for runs.
 
     Raises: BadInput for an invalid graph, or for inputs that are not tensors of a static shape.
     """
 
-    def __init__(self, model: ModelProto) -> None:
-        self.model = normalized(model)
+    def __init__(self, model: ModelProto, given: Given | None = None) -> None:
+        self.model, self.given = normalized(model), given or {}
         graph = self.model.graph
         self.inputs = [value.name for value in graph.input]
         self.outputs = [value.name for value in graph.output]
@@ -54,7 +53,7 @@ class Graph:
         self._half_int8 = self._find_half_int8()
         self.unknown: dict[str, str] = {}
         if untyped := [name for name in self._last_use if name not in self.specs]:
-            seen, self.unknown = probed(self.model, untyped)
+            seen, self.unknown = probed(self.model, untyped, self.given)
             self.specs |= seen
         self.macs = [macs(node, self.specs) for node in self.nodes]
 
@@ -80,7 +79,7 @@ class Graph:
 
     def _classify(self, node: NodeProto) -> None:
         """Add a node to the constants, the views or the sequence; its predecessors were added before."""
-        if not _is_random(node) and not any(self._depends_on_input(name) for name in reads(node)):
+        if not is_random(node) and not any(self._depends_on_input(name) for name in reads(node)):
             self.constants |= {name: node for name in node.output if name}
         elif (shape := self._static_shape(node)) is not None:
             self.initializers[shape.name] = shape
@@ -128,7 +127,3 @@ class Graph:
                 ):
                     found.add(name)
         return found
-
-
-def _is_random(node: NodeProto) -> bool:
-    return node.op_type in RANDOM or any(_is_random(inner) for body in bodies(node) for inner in body.node)

@@ -21,10 +21,10 @@ def macs(node: NodeProto, specs: Mapping[str, TensorSpec]) -> int:
     """
     count = COUNTS.get(node.op_type)
     if count is not None:
-        inputs, outputs = ([specs[name].shape if name in specs else [] for name in names]
-                           for names in (node.input, node.output))
-        known = inputs[0] and outputs[0]
-        return count(node, inputs, outputs[0]) if known else 0
+        made = next(filter(None, node.output))
+        if any(name and name not in specs for name in (*node.input, made)):
+            return 0
+        return count(node, [specs[name].shape if name else [] for name in node.input], specs[made].shape)
     return max((sum(macs(inner, specs) for inner in body.node) for body in bodies(node)), default=0)
 
 

@@ -1,14 +1,16 @@
-"""Brings models of many exporters into one form: no functions, constant initializers, static inputs."""
+"""Brings models of many exporters into one form: no functions, constant initializers, static inputs, unique names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count, takewhile
 
 import onnx
-from onnx import ModelProto, TensorShapeProto, TypeProto
+from onnx import GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueInfoProto
 from onnx.inliner import inline_local_functions
 
-from models.build.graph.tensors import DTYPES, spec_of
+from models.build.graph.order import bodies
+from models.build.graph.tensors import DTYPES, ELEMENTS, spec_of
 from swarm.core.settings.errors import BadInput
 
 MIN_IR = 4
@@ -18,7 +20,8 @@ MIN_IR = 4
 def normalized(model: ModelProto) -> ModelProto:
     """A copy without local functions, whose inputs have one type and a static shape.
 
-    An initializer that is also an input, a default that a caller could replace, becomes a constant.
+    An initializer that is also an input, a default that a caller could replace, becomes a constant. If several nodes
+    have one name, all but the first get new ones.
     Raises: BadInput for inputs that are not tensors or have dynamic axes.
     """
     copy = ModelProto()
@@ -29,16 +32,29 @@ def normalized(model: ModelProto) -> ModelProto:
     del graph.input[:]
     graph.input.extend(inputs)
     copy.ir_version = max(copy.ir_version, MIN_IR)
+    _rename_repeated(graph, set())
     for value in graph.input:
         if spec_of(value) is None:
             axes = dynamic_axes(copy)
-            if value.type.HasField("tensor_type") and axes:
+            if any(_is_open(side) for side in value.type.tensor_type.shape.dim):
                 raise BadInput(f"input {value.name!r}", f"has dynamic axes: {', '.join(axes)}",
                                " ".join(f"--axis {axis}=N" for axis in axes))
             if value.type.tensor_type.elem_type in DTYPES:
-                raise BadInput(f"input {value.name!r}", "has no known number of axes", "a shape, or dynamic axes")
-            raise BadInput(f"input {value.name!r}", f"is a {_kind(value.type)}", "tensors of numbers or booleans")
+                raise BadInput(f"input {value.name!r}", "has no shape",
+                               f"the size of each of its axes: --axis {value.name}.0=N --axis {value.name}.1=N ...")
+            raise BadInput(f"input {value.name!r}", f"is a {_kind(value.type)}", f"tensors of {', '.join(ELEMENTS)}")
     return copy
+
+
+def _rename_repeated(graph: GraphProto, taken: set[str]) -> None:
+    """Give nodes whose name is `taken` another one, also in bodies: names of nodes carry no meaning."""
+    for node in graph.node:
+        if node.name in taken:
+            node.name = next(name for i in count(2) if (name := f"{node.name}_{i}") not in taken)
+        if node.name:
+            taken.add(node.name)
+        for body in bodies(node):
+            _rename_repeated(body, taken)
 
 
 def dynamic_axes(model: ModelProto) -> list[str]:
@@ -67,14 +83,17 @@ def leading_axes(model: ModelProto) -> list[str]:
 def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
     """Set the sizes of dynamic input axes, in place; all other shapes are inferred again.
 
+    An input without a shape gets one from the sizes of its axes INPUT.0, INPUT.1, ...
     Raises: BadInput for a size below one or for an unknown axis.
     """
+    for value in model.graph.input:
+        _shape_from(sizes, value)
     known = dynamic_axes(model)
     for axis, size in sizes.items():
         if axis not in known:
             raise BadInput(f"--axis {axis}", "is not a dynamic axis", f"known: {', '.join(known) or 'none'}")
         if size < 1:
-            raise BadInput(f"--axis {axis}={size}", "is not a size", "1 or more")
+            raise BadInput(f"--axis {axis}={size}", "a tensor without elements cannot be run", "1 or more")
     if not sizes:
         return
     graph = model.graph
@@ -89,6 +108,14 @@ def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
     found = {value.name: value for value in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output}
     for value in graph.output:
         value.CopyFrom(found[value.name])
+
+
+def _shape_from(sizes: Mapping[str, int], value: ValueInfoProto) -> None:
+    """Open axes for an input without a shape, if their sizes are given."""
+    kind = value.type.tensor_type
+    if value.type.HasField("tensor_type") and not kind.HasField("shape"):
+        for _ in takewhile(lambda axis: f"{value.name}.{axis}" in sizes, count()):
+            kind.shape.dim.add()
 
 
 def _is_open(side: TensorShapeProto.Dimension) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 
-from onnx import AttributeProto, GraphProto, NodeProto
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
 from swarm.core.settings.errors import BadInput
 
@@ -14,7 +14,7 @@ def reads(node: NodeProto) -> list[str]:
     """The tensors that a node needs: its inputs, without omitted ones, and the outer tensors that its bodies use."""
     names = [name for name in node.input if name]
     for body in bodies(node):
-        names += _captured(body)
+        names += captured(body)
     return list(dict.fromkeys(names))
 
 
@@ -27,7 +27,31 @@ def bodies(node: NodeProto) -> Iterator[GraphProto]:
             yield from attribute.graphs
 
 
-def _captured(body: GraphProto) -> list[str]:
+def all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """All nodes, each before those of its bodies."""
+    for node in graph.node:
+        yield node
+        for body in bodies(node):
+            yield from all_nodes(body)
+
+
+def all_tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """All constants: initializers, including those of bodies, and tensors of Constant nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))
+        for body in bodies(node):
+            yield from all_tensors(body)
+
+
+def called(node: NodeProto) -> str:
+    """How a message calls a node: its name, else its first output, and its operator."""
+    name = node.name or next(filter(None, node.output), "")
+    return f"node {name!r} ({node.op_type})"
+
+
+def captured(body: GraphProto) -> list[str]:
+    """The outer tensors that a subgraph uses."""
     own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
     own |= {tensor.values.name for tensor in body.sparse_initializer}
     own |= {name for node in body.node for name in node.output}
@@ -60,7 +84,7 @@ def in_order(nodes: Sequence[NodeProto], available: Iterable[str]) -> list[NodeP
     if len(order) < len(nodes):
         stuck = next(node for node, count in zip(nodes, missing, strict=True) if count > 0)
         name = next(name for name in reads(stuck) if name not in known)
-        raise BadInput(f"node {stuck.name or stuck.output[0]}", f"reads {name!r}, which no earlier node makes",
+        raise BadInput(called(stuck), f"reads {name!r}, which no earlier node makes",
                        "a valid graph without cycles")
     return order
 

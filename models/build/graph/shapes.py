@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from onnx import GraphProto, ModelProto, ValueInfoProto, shape_inference
+import numpy as np
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, shape_inference
 
 from models.build.graph.order import bodies
 from models.build.graph.tensors import DTYPES, ELEMENTS, spec_of
-from models.build.measure.random_inputs import random_inputs
-from models.build.measure.runner import Runner, RunnerError
+from models.build.measure.random_inputs import Given, random_inputs
+from models.build.measure.runner import Runner, RunnerError, exposed
 from swarm.core.settings.cards import TensorSpec
 
 PROBES = 3
@@ -26,9 +28,11 @@ def inferred(model: ModelProto) -> dict[str, TensorSpec]:
     del bare.graph.value_info[:]
     known = _known(model.graph) | {
         name: spec for name, spec in _known(shape_inference.infer_shapes(bare, data_prop=True).graph).items() if spec}
+    dense = [(tensor, tensor.dims) for tensor in model.graph.initializer]
+    sparse = [(tensor.values, tensor.dims) for tensor in model.graph.sparse_initializer]
     constants = {
-        tensor.name: TensorSpec(name=tensor.name, dtype=DTYPES[tensor.data_type], shape=list(tensor.dims))
-        for tensor in model.graph.initializer if tensor.data_type in DTYPES
+        tensor.name: TensorSpec(name=tensor.name, dtype=DTYPES[tensor.data_type], shape=list(dims))
+        for tensor, dims in (*dense, *sparse) if tensor.data_type in DTYPES
     }
     return constants | {name: spec for name, spec in known.items() if spec is not None}
 
@@ -39,28 +43,30 @@ def _known(graph: GraphProto) -> dict[str, TensorSpec | None]:
     return inner | own
 
 
-def probed(model: ModelProto, names: Sequence[str]) -> tuple[dict[str, TensorSpec], dict[str, str]]:
+def probed(
+    model: ModelProto, names: Sequence[str], given: Given | None = None
+) -> tuple[dict[str, TensorSpec], dict[str, str]]:
     """Run the model with `names` as outputs. Returns: specs of tensors; for the others, why they have none."""
-    shown = ModelProto()
-    shown.CopyFrom(model)
-    outputs = {value.name for value in shown.graph.output}
-    shown.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in outputs)
     try:
-        runner = Runner(shown, optimise=False)
-        runs = [runner.run_named({key: value * value.dtype.type(sign) if value.dtype.kind == "f" else value
-                              for key, value in feed.items()})
-                for feed in random_inputs(model, PROBES, zeros_first=True) for sign in (1, -1)]
+        runner = Runner(exposed(model, names), optimise=False)
+        kinds = {name: runner.kinds[name] for name in names}
+        wanted = [name for name, kind in kinds.items() if kind in ELEMENTS]
+        runs = [runner.run_named(_signed(feed, sign, given or {}), wanted)
+                for feed in random_inputs(model, PROBES, zeros_first=True, given=given) for sign in (1, -1)]
     except RunnerError as error:
         return {}, dict.fromkeys(names, f"its type cannot be found: {error}")
+    refused = {name: f"its type, {kind}, is not supported" for name, kind in kinds.items() if name not in wanted}
     seen: dict[str, TensorSpec] = {}
-    refused: dict[str, str] = {}
-    for name in names:
-        values = [run[name] for run in runs]
-        kind = str(getattr(values[0], "dtype", type(values[0]).__name__))
-        if kind not in ELEMENTS:
-            refused[name] = f"its type, {kind}, is not supported"
-        elif len({value.shape for value in values}) > 1:
+    for name in wanted:
+        shapes = {run[name].shape for run in runs}
+        if len(shapes) > 1:
             refused[name] = "its shape depends on the input"
         else:
-            seen[name] = TensorSpec(name=name, dtype=kind, shape=list(values[0].shape))
+            seen[name] = TensorSpec(name=name, dtype=kinds[name], shape=list(shapes.pop()))
     return seen, refused
+
+
+def _signed(feed: Mapping[str, NDArray], sign: int, given: Given) -> dict[str, NDArray]:
+    """The input with the sign of its random floats changed; arrays without axes stay arrays."""
+    return {name: np.asarray(value * sign, value.dtype) if value.dtype.kind == "f" and name not in given else value
+            for name, value in feed.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import onnx
@@ -41,16 +42,36 @@ class Runner:
         self.inputs = self._session.get_inputs()
         self.outputs = self._session.get_outputs()
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The type of each output: numpy's name of its elements, or ONNX Runtime's own word for all other types."""
+        names = {"tensor(float)": "float32", "tensor(double)": "float64"}
+        return {value.name: names.get(value.type) or re.sub(r"^tensor\((\w+)\)$", r"\1", value.type)
+                for value in self.outputs}
+
     def run(self, inputs: Mapping[str, NDArray], handle: None = None) -> list[NDArray]:
         """The outputs, in the order of `outputs`. Raises: RunnerError."""
+        return self._run(None, inputs)
+
+    def run_named(self, inputs: Mapping[str, NDArray], names: Sequence[str] | None = None) -> dict[str, Any]:
+        """Some outputs by name, by default all: arrays, or lists for sequences. Raises: RunnerError."""
+        names = [value.name for value in self.outputs] if names is None else names
+        return dict(zip(names, self._run(names, inputs), strict=True)) if names else {}
+
+    def _run(self, names: Sequence[str] | None, inputs: Mapping[str, NDArray]) -> list[NDArray]:
         try:
-            return cast("list[NDArray]", self._session.run(None, dict(inputs)))
+            return cast("list[NDArray]", self._session.run(names, dict(inputs)))
         except _ERRORS as error:
             raise RunnerError(self._name, f"{RUNTIME} cannot run it: {_one_line(error)}") from error
 
-    def run_named(self, inputs: Mapping[str, NDArray]) -> dict[str, Any]:
-        """The outputs by name: arrays, or lists for sequences."""
-        return {value.name: array for value, array in zip(self.outputs, self.run(inputs), strict=True)}
+
+def exposed(model: onnx.ModelProto, names: Iterable[str]) -> onnx.ModelProto:
+    """A copy with these tensors as additional outputs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    known = {value.name for value in copy.graph.output}
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in known)
+    return copy
 
 
 def _one_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from models.build.graph.repeatable import first_not_finite, same
 from models.build.measure.runner import Runner
 from models.build.quantize.int8_graphs import Inputs
 from models.build.train.evaluate import evaluate
@@ -46,7 +47,8 @@ class Labelled:
 class Agreement:
     """Agreement of outputs with the original's, on inputs that were not used for calibration.
 
-    Raises: BadInput if the original's outputs do not depend on its input: then agreement means nothing.
+    Raises: BadInput if the original's outputs do not depend on its input, change from run to run or are not finite:
+    then agreement means nothing.
     """
 
     metric = AGREEMENT
@@ -56,9 +58,16 @@ class Agreement:
         runner = Runner(original)
         self._expected = [runner.run(feed) for feed in inputs]
         first = self._expected[0]
+        if not same(first, runner.run(inputs[0])):
+            raise BadInput("the original", "gives other outputs when the same input runs again", "import it again")
+        for feed, outputs in zip(inputs, self._expected, strict=True):
+            if not all(np.isfinite(value).all() for value in outputs if value.dtype.kind == "f"):
+                node = first_not_finite(original, feed)
+                raise BadInput("the original", "gives infinite or NaN outputs" + (f", first in {node}" if node else ""),
+                               "inputs or weights with finite outputs")
         if all(np.array_equal(a, b) for outputs in self._expected[1:] for a, b in zip(first, outputs, strict=True)):
             raise BadInput("the original", f"gives the same outputs for all of {len(inputs)} inputs",
-                           "inputs with different outputs, for the comparison")
+                           "inputs with different outputs: --calibrate FILE.npy")
 
     def score(self, model: ModelProto) -> float:
         runner = Runner(model)
@@ -77,9 +86,10 @@ def agreement(expected: Sequence[Sequence[NDArray]], found: Sequence[Sequence[ND
 def _agreement(expected: NDArray, found: NDArray) -> float:
     if expected.dtype.kind != "f":
         return float((expected == found).mean())
-    expected, found = expected.astype(np.float64), found.astype(np.float64)
     if not np.isfinite(found).all():
         return 0.0
-    size = float(np.linalg.norm(expected))
-    error = float(np.linalg.norm(expected - found))
+    largest = max(float(np.abs(expected).max(initial=0.0)), 1e-300)      # squares of larger values would overflow
+    with np.errstate(all="ignore"):
+        expected, found = expected.astype(np.float64) / largest, found.astype(np.float64) / largest
+        size, error = float(np.linalg.norm(expected)), float(np.linalg.norm(expected - found))
     return max(0.0, 1.0 - error / size) if size else float(error == 0.0)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, TensorProto
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -22,9 +17,9 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from models.build.graph.graph import Graph
+from models.build.quantize.quantizer_form import core, files, finalized, quiet_quantizer
 
 Inputs = Mapping[str, NDArray]
 RangeMethod = Literal["minmax", "percentile", "entropy"]
@@ -46,9 +41,6 @@ STATIC_OPERATORS = [
 HEADS_SHARE = 0.05
 """Heads with up to this share of the network's multiply-accumulates gain little from int8."""
 
-MIN_OPSET = 13
-"""First opset in which a QuantizeLinear has scales per channel."""
-
 
 class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """A quantization scheme. ranges: how activation ranges are calibrated; None: dynamic, computed in each run."""
@@ -63,33 +55,14 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
         return f"{'per-channel' if self.per_channel else 'per-tensor'} {ranges} {'s7' if self.reduce_range else 's8'}"
 
 
-def prepared(model: ModelProto) -> ModelProto:
-    """The float graph in the form that the quantizer needs: opset, known shapes, folded normalizations, named nodes.
-
-    Raises: ValueError with the reason if the graph cannot be converted.
-    """
-    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    if opset < MIN_OPSET:
-        try:
-            model = onnx.version_converter.convert_version(model, MIN_OPSET)
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"opset {opset} cannot be converted to {MIN_OPSET}: {error}") from None
-    with _files(model) as (source, target), _quiet_quantizer():
-        quant_pre_process(str(source), str(target), skip_symbolic_shape=True)
-        ready = _finalized(onnx.load(target), model)
-    taken = {node.name for node in ready.graph.node}
-    for i, node in enumerate(ready.graph.node):
-        if not node.name:
-            node.name = next(name for k in range(len(taken) + 1) if (name := f"{node.op_type}_{i + k}") not in taken)
-            taken.add(node.name)
-    return ready
-
-
 def quantized(
     model: ModelProto, scheme: Scheme, inputs: Sequence[Inputs], keep_float: Collection[str] = ()
 ) -> ModelProto:
-    """A `prepared` graph in int8, except the nodes `keep_float`. inputs: for calibration; unused if dynamic."""
-    with _files(model) as (source, target), _quiet_quantizer():
+    """A `prepared` graph in int8, except the nodes `keep_float`. inputs: for calibration; unused if dynamic.
+
+    Raises: QuantizerError.
+    """
+    with files(core(model)) as (source, target), quiet_quantizer():
         if scheme.ranges is None:
             convolutions = any(node.op_type == "Conv" for node in model.graph.node)
             quantize_dynamic(
@@ -107,12 +80,12 @@ def quantized(
                 extra_options={"MatMulConstBOnly": True}
                 | ({"CalibPercentile": PERCENTILE} if scheme.ranges == "percentile" else {}),
             )
-        return _finalized(onnx.load(target), model)
+        return finalized(onnx.load(target), model)
 
 
 def weighted_nodes(model: ModelProto) -> list[NodeProto]:
-    """The nodes with constant weights, in order."""
-    constant = {tensor.name for tensor in model.graph.initializer}
+    """The nodes with constant weights in float32, in order."""
+    constant = {tensor.name for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT}
     return [node for node in model.graph.node if node.op_type in WEIGHTED and constant & set(node.input[1:2])]
 
 
@@ -135,39 +108,6 @@ def heads(model: ModelProto) -> list[str]:
     work = {node.name: macs for node, macs in zip(graph.nodes, graph.macs, strict=True)}
     cheap = sum(work.get(name, 0) for name in nodes & set(tail)) <= HEADS_SHARE * sum(work.values())
     return tail if cheap else [name for name in tail if name not in nodes]
-
-
-def _finalized(model: ModelProto, like: ModelProto) -> ModelProto:
-    """The model with only the operator sets that it uses, the IR version of `like` and inferred shapes; checked."""
-    used = {node.domain for node in model.graph.node} | {""}
-    kept = [entry for entry in model.opset_import if entry.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(kept)
-    model.ir_version = like.ir_version
-    model = onnx.shape_inference.infer_shapes(model)
-    onnx.checker.check_model(model)
-    return model
-
-
-@contextlib.contextmanager
-def _files(model: ModelProto) -> Iterator[tuple[Path, Path]]:
-    """A file with the graph, and the path for the result."""
-    with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
-        source = Path(folder) / "source.onnx"
-        onnx.save(model, source)
-        yield source, Path(folder) / "target.onnx"
-
-
-@contextlib.contextmanager
-def _quiet_quantizer() -> Iterator[None]:
-    """Suppress the quantizer's advice on every call, and the output of its calibrator."""
-    level = logging.getLogger().level
-    logging.getLogger().setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.getLogger().setLevel(level)
 
 
 class _Reader(CalibrationDataReader):

@@ -18,6 +18,7 @@ from models.build.quantize.scheme_search import Trial, quantize
 from models.profiles import ModelProfile, slowed
 from swarm.core.policy.plan import MOST_AT_ONCE
 from swarm.core.settings.cards import Card, Gate, Variant
+from swarm.core.settings.errors import BadInput
 
 Say = Callable[[str], None]
 
@@ -49,7 +50,7 @@ def make_int8_variants(
     A new variant replaces one of the same name. It is cut if the old variant or the original is in stages. It takes
     several inputs at once if the original does and its graph allows it. If any variant passed, card and profile are
     saved in `folder`, by default at home. `on_trial` is called with every trial, `say` with the progress.
-    Raises: ValueError, as `quantize`; BadInput, as `cut_variants`.
+    Raises: ValueError, as `quantize`.
     """
     parent = original(card)
     trials = quantize(load(card, folder), setup.inputs, setup.judge, on_trial)
@@ -60,7 +61,10 @@ def make_int8_variants(
     card = msgspec.structs.replace(card, variants=variants)
     for key in trials:
         if stages := max(len(entry.stages) for entry in (before[parent], before.get(key, before[parent]))):
-            card = cut_variants(card, stages, [key], folder, say)
+            try:
+                card = cut_variants(card, stages, [key], folder, say, on_trial)
+            except BadInput as error:    # the variant itself is good, and stays whole
+                on_trial(f"{key} stays whole: {error}")
     if before[parent].batch > 1:
         card = batched(card, list(trials), folder, setup.inputs[:MOST_AT_ONCE])
     profile = profiler.profile(card, rounds=profiler.ROUNDS, folder=folder, say=say)

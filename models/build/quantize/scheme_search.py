@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import msgspec
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto
 
 from models.build.measure.runner import RunnerError
 from models.build.quantize.gates import Judge
-from models.build.quantize.int8_graphs import Inputs, RangeMethod, Scheme, heads, prepared, quantized, weighted_nodes
+from models.build.quantize.int8_graphs import Inputs, RangeMethod, Scheme, heads, quantized
+from models.build.quantize.quantizer_form import QuantizerError, prepared
 from models.build.quantize.sensitivity import ranked
+from models.build.quantize.weights import check_weights
 
 RANGES: tuple[RangeMethod, ...] = ("minmax", "percentile", "entropy")
 STATIC = [Scheme(ranges=ranges, per_channel=per_channel) for per_channel in (True, False) for ranges in RANGES]
@@ -45,12 +47,11 @@ def quantize(
     `say` is called with every trial. Raises: ValueError with the reason if the graph cannot be quantized at all.
     """
     model = prepared(original)
-    if not weighted_nodes(model):
-        half = any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
-        raise ValueError("has its weights in float16, which are not quantized" if half else
-                         "has no convolution or matrix product with weights: int8 would gain nothing")
+    check_weights(original, model)
     search = _Search(model, inputs, judge, say)
     best = {"int8": search.static(), "int8_dynamic": search.best(DYNAMIC)}
+    if not any(best.values()):
+        raise ValueError(f"no scheme can be tried: {search.failure}")
     return {key: trial for key, trial in best.items() if trial is not None and trial.score >= judge.floor}
 
 
@@ -60,6 +61,7 @@ class _Search:
     ) -> None:
         self.model, self.inputs, self.judge, self.say = model, inputs, judge, say
         self.heads = heads(model)
+        self.failure = ""                # why the last scheme that failed could not be tried
 
     def static(self) -> Trial | None:
         """The best of the static schemes; else with the worst layers in float; else with 8-bit weights."""
@@ -79,7 +81,11 @@ class _Search:
 
     def _with_float_layers(self, trial: Trial) -> Trial:
         """Keep the worst 1, 2, 4, ... layers in float, up to half, until the gate passes; else the best trial."""
-        worst = ranked(self.model, trial.model, self.inputs[:RANKED_ON])
+        try:
+            worst = ranked(self.model, trial.model, self.inputs[:RANKED_ON])
+        except RunnerError as error:     # a tensor that the runtime cannot show
+            self.say(f"layers are not ranked: {error}")
+            return trial
         best, k = trial, 1
         while k <= len(worst) // 2 and best.score < self.judge.floor:
             retrial = self._try(trial.scheme, worst[:k])
@@ -92,8 +98,9 @@ class _Search:
         try:
             model = quantized(self.model, scheme, self.inputs, [*self.heads, *float_layers])
             trial = Trial(scheme=scheme, score=self.judge.score(model), model=model, float_layers=list(float_layers))
-        except RunnerError as error:     # an operator that this runtime lacks in int8
-            self.say(f"{scheme}: {error}")
+        except (QuantizerError, RunnerError) as error:   # the latter: an operator that this runtime lacks in int8
+            self.failure = f"{scheme}: {error}"
+            self.say(self.failure)
             return None
         passed = "passes" if trial.score >= self.judge.floor else "fails"
         self.say(f"{trial}: {self.judge.metric} {trial.score:.4f}, {passed} the gate at {self.judge.floor:.4f}")

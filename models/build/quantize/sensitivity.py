@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from models.build.measure.runner import Runner
+from models.build.measure.runner import Runner, exposed
 from models.build.quantize.int8_graphs import Inputs, weighted_nodes
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
@@ -54,6 +53,8 @@ def _compared(model: ModelProto, int8: ModelProto) -> dict[str, _Compared]:
                for dequantized in (n.output[0] for n in int8.graph.node if n.op_type == DEQUANTIZE and n.input[0] == q)}
     compared: dict[str, _Compared] = {}
     for node in weighted_nodes(model):
+        if node.name not in nodes:
+            continue
         source, made = nodes[node.name].input[0], nodes[node.name].output[0]
         while source in made_by and made_by[source].op_type in (QUANTIZE, DEQUANTIZE):
             source = made_by[source].input[0]
@@ -74,25 +75,17 @@ def _relative_errors(
     The quantizer removes activations such as Relu, because rounding enforces their limits; so values before
     the rounding are clipped to the limits here.
     """
-    float_runner, int8_runner = (Runner(_exposed(graph, [pair[side] for pair in pairs]))
+    float_runner, int8_runner = (Runner(exposed(graph, [pair[side] for pair in pairs]))
                                  for side, graph in enumerate((model, int8)))
     error, size = np.zeros(len(pairs)), np.zeros(len(pairs))
     for feed in inputs:
         exact, found = float_runner.run_named(feed), int8_runner.run_named(feed)
-        for i, (name, name_int8) in enumerate(pairs):
-            error[i] += _square(exact[name] - found[name_int8].clip(exact[name].min(), exact[name].max()))
-            size[i] += _square(exact[name])
+        with np.errstate(all="ignore"):          # of large values only the order counts
+            for i, (name, name_int8) in enumerate(pairs):
+                error[i] += _square(exact[name] - found[name_int8].clip(exact[name].min(), exact[name].max()))
+                size[i] += _square(exact[name])
     return dict(zip(pairs, (error / np.maximum(size, 1e-12)).tolist(), strict=True))
 
 
 def _square(tensor: NDArray) -> float:
     return float((tensor.astype(np.float64) ** 2).sum())
-
-
-def _exposed(model: ModelProto, names: Sequence[str]) -> ModelProto:
-    """A copy with these tensors as additional outputs."""
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    known = {value.name for value in copy.graph.output}
-    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names) if name not in known)
-    return copy

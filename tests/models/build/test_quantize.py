@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import onnx
 import pytest
 from onnx import ModelProto
 
 from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner
-from models.build.quantize import int8_graphs
 from models.build.quantize.gates import Agreement, agreement
-from models.build.quantize.int8_graphs import Scheme, heads, prepared, quantized, weighted_nodes
+from models.build.quantize.int8_graphs import Scheme, heads, quantized, weighted_nodes
+from models.build.quantize.quantizer_form import MIN_OPSET, prepared
 from models.build.quantize.scheme_search import quantize
 from models.build.quantize.sensitivity import ranked
 from swarm.core.settings.errors import BadInput
-from tests.models.build import graphs
 from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant, weightless
 
 
@@ -108,7 +106,7 @@ def test_heads_are_the_last_weighted_nodes_unless_they_are_much_of_the_work() ->
 def test_old_graphs_are_brought_to_an_opset_with_scales_per_channel() -> None:
     old = cnn(2)
     old.opset_import[0].version = 11     # its operators were the same then
-    assert [entry.version for entry in prepared(old).opset_import] == [int8_graphs.MIN_OPSET]
+    assert [entry.version for entry in prepared(old).opset_import] == [MIN_OPSET]
 
 
 def test_nodes_get_names_of_their_own() -> None:
@@ -123,13 +121,6 @@ def test_nodes_get_names_of_their_own() -> None:
 def test_a_graph_without_weights_is_refused() -> None:
     with pytest.raises(ValueError, match="no convolution or matrix product"):
         quantize(weightless(), [], Judge(lambda _: 1.0))
-
-
-def test_weights_in_float16_are_the_reason_where_they_are() -> None:
-    ends = [[graphs.tensor(name, [1, 4], onnx.TensorProto.FLOAT16)] for name in "xy"]
-    given = graphs.model([graphs.node("MatMul", "x w", "y")], *ends, weights={"w": np.eye(4, dtype=np.float16)})
-    with pytest.raises(ValueError, match="has its weights in float16, which are not quantized"):
-        quantize(given, [], Judge(lambda _: 1.0))
 
 
 def test_agreement_means_nothing_where_outputs_never_change() -> None:

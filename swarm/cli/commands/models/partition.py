@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from swarm.cli import extras
+from swarm.cli.commands.models.import_ import add_input
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("name", metavar="NAME")
     p.add_argument("--stages", type=int, metavar="N", default=8, help="at most; default: 8")
     p.add_argument("--variant", metavar="V", help="default: all")
+    add_input(p)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -38,17 +40,19 @@ def run(given: argparse.Namespace) -> int:
     if not 2 <= given.stages <= MOST_STAGES:
         raise BadInput(f"--stages {given.stages}", "is too few" if given.stages < 2 else "is more than agents accept",
                        f"2 to {MOST_STAGES}")
-    card = store.load_card(given.name)
+    card, notes = store.load_card(given.name), []
     with StatusLine() as status:
-        card = cut(card, given.stages, _variants(card, given.variant), say=status)
+        card = cut(card, given.stages, _variants(card, given.variant), say=status, note=notes.append,
+                   inputs=given.input)
     if given.json:
         made = {key: {"stages": msgspec.to_builtins(variant.stages),
                       "crossing": [msgspec.to_builtins(crossing(card, key, k)) for k in range(len(variant.stages) + 1)]}
                 for key, variant in card.variants.items()}
-        print(msgspec.json.encode({"name": card.name, "variants": made}).decode())
+        print(msgspec.json.encode({"name": card.name, "variants": made, "notes": notes}).decode())
         return 0
     for key in _variants(card, given.variant):
         _print_stages(card, key)
+    print("".join(f"  note: {note}\n" for note in notes), end="")
     return 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarm.cli import extras
+from swarm.cli.commands.models.import_ import add_input
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
                         "these; default: world where the model takes such frames")
     p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
                    help="bind a dynamic axis of a file; may be repeated")
+    add_input(p)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -70,21 +72,23 @@ def _model(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str
     proofs = {}
     for key in [given.variant] if given.variant else card.variants:
         progress = _progress(status, f"{card.name} {key}")
-        proofs[key] = verify_variant(card, key, all_cuts=given.all_cuts, source=source, progress=progress)
+        proofs[key] = verify_variant(card, key, all_cuts=given.all_cuts, source=source, progress=progress,
+                                     inputs=given.input)
     return card.name, proofs
 
 
 def _file(given: argparse.Namespace, status: StatusLine) -> tuple[str, dict[str, Verification]]:
     """Verify a file outside the store, on random inputs."""
     from models.build.cut.verify_variant import verify_model
-    from models.build.importing import read, static
+    from models.build.graph.reading import read
+    from models.build.graph.static import static
     from swarm.cli.commands.models.import_ import axis_sizes
 
     if given.inputs or given.variant:
         raise BadInput(given.model, "is a file: it has no variants and gets random inputs", "import it first")
-    graph, _ = static(read(Path(given.model)), axis_sizes(given.axis), given.model)
+    graph, _ = static(read(Path(given.model)), axis_sizes(given.axis), given.model, given.input)
     progress = _progress(status, given.model)
-    return given.model, {"": verify_model(graph.model, all_cuts=given.all_cuts, progress=progress)}
+    return given.model, {"": verify_model(graph, all_cuts=given.all_cuts, progress=progress)}
 
 
 def _progress(status: StatusLine, what: str) -> Callable[[int, int], None]:
@@ -110,13 +114,18 @@ def _summary(name: str, proofs: dict[str, Verification]) -> dict[str, object]:
 
 
 def _print(what: str, proof: Verification) -> None:
+    from models.build.cut.verify import FUSED, in_words
+
     found = proof.report
     print(f"{what}: {found.verified} of {found.cuts} cuts verified on {proof.drawn} random and {proof.real} real "
           f"inputs, max abs error {found.max_abs_error:.3g}")
-    if proof.stages and not proof.stages_wrong:
+    if proof.stages and proof.stages_differ is None:
         print(f"  its {proof.stages} stages give the same outputs as the unsplit graph")
+    elif proof.stages_differ is not None and proof.stages_differ.cause == FUSED:
+        print(f"  explained: {proof.stages_differ}")
     for one in found.explained:
-        print(f"  explained {one.cut}: {one.share:.2%} of the output differs by up to {one.max_abs_error:.3g}: "
-              f"{one.cause}")
+        print(f"  explained: cut {one}")
+    if found.explained:
+        print(f"  for comparison: {in_words(found.optimised)}")
     for one in found.skipped:
         print(f"  skipped {one.cut}: {one.reason}")
