@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -15,6 +16,7 @@ from swarm.cli.parser import Parser
 from swarm.core.settings.errors import BadInput
 
 LONGEST_WORD = 300
+NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP)         # no file can have such a path: it was typed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,8 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # the pipe is closed: let Python flush
         return 1
     except BadInput as error:
-        print(f"swarm: {one_line(str(error))}", file=sys.stderr)
-        return 2
+        return refuse(error)
+    except OSError as error:
+        if error.errno not in NO_PATHS:
+            raise
+        return refuse(BadInput(str(error.filename), str(error.strerror), "another path"))
+
+
+def refuse(error: BadInput) -> int:
+    """Say what is wrong. Returns the exit code for bad input."""
+    print(f"swarm: {one_line(str(error))}", file=sys.stderr)
+    return 2
 
 
 def one_line(text: str) -> str:

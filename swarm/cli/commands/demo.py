@@ -38,11 +38,12 @@ def run(given: argparse.Namespace) -> int:
     for policy in ("local", "planner"):
         resolved = load_launch(Options(
             launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
+        launch = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
+                        commanded_ns=commanded_ns)
         for warning in warnings(resolved):
             print(f"swarm: warning: {warning}", file=sys.stderr)
         print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
-        outcome = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
-                         commanded_ns=commanded_ns).run()
+        outcome = launch.run()
         if outcome.summary is None or outcome.exit_code:
             if outcome.error:
                 print(f"swarm: {outcome.error}", file=sys.stderr)
