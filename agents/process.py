@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from agents.robot import Robot
-from agents.runtime.sessions import Sessions, read_offer
+from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
-from swarm.core.policy import policies
 from swarm.core.settings.process_files import AgentFile
 from swarm.net.process import Process, log_to_stderr
 
@@ -34,10 +33,7 @@ def main(settings: AgentFile) -> int:
     log_to_stderr(settings.name)
     sys.setswitchinterval(SWITCH_S)
     board, folder = settings.board, Path(settings.models) if settings.models else None
-    offer = read_offer(
-        [*settings.load, *(s.model for s in settings.streams)], board, folder, board_name=settings.board_name,
-        staged=policies.load(settings.policy).uses_stages,
-    )
+    offer = offer_of(settings)
     sessions = Sessions(offer, board, folder)
     process = Process(settings, "agent", busy_poll_s=board.busy_poll_s)
     runner = ThreadRunner(

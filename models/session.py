@@ -30,6 +30,7 @@ from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Provider, TensorSp
 log = logging.getLogger(__name__)
 FATAL = 4                            # ONNX Runtime's highest log severity
 VERSION: str = ort.__version__
+AVAILABLE: list[str] = ort.get_available_providers()
 RUNTIME = f"ONNX Runtime {VERSION}"
 ORT_ERRORS = (
     ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.InvalidArgument,
@@ -155,7 +156,7 @@ class _Load:
 
     def __init__(self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle) -> None:
         self.path, self.threads, self.on, self.handle = path, threads, on, handle
-        self.names = providers.ort_names(on, ort.get_available_providers(), str(path))
+        self.names = providers.ort_names(on, AVAILABLE, str(path))
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -7,13 +7,70 @@ processes that a launcher starts inherit the variable.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import importlib.util
 import os
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from types import ModuleType
+
+from swarm.core.settings.errors import BadInput
 
 VARIABLE = "SWARM_PLUGINS"
 
 
 def extended(path: Iterable[str], kind: str) -> list[str]:
     """The `__path__` of a registry, followed by the plug-in folders of its kind."""
-    folders = [folder for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
-    return [*path, *(os.path.join(os.path.abspath(folder), kind) for folder in folders)]
+    return [*path, *(os.path.join(folder, kind) for folder in _folders())]
+
+
+def check() -> None:
+    """Raises: BadInput for a folder of plug-ins that does not exist."""
+    for folder in _folders():
+        if not os.path.isdir(folder):
+            raise BadInput(f"${VARIABLE}", f"there is no folder {folder}", "folders of plug-ins, separated by colons")
+
+
+def load(name: str, *needed: str) -> ModuleType:
+    """The module of an entry, which must define the needed names.
+
+    Raises: BadInput for a plug-in that cannot be imported or lacks a name. Errors in our own modules pass: they are
+    bugs.
+    """
+    with blamed(name):
+        module = importlib.import_module(name)
+        for attribute in needed:
+            getattr(module, attribute)
+    return module
+
+
+@contextlib.contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Raises: BadInput with file and line in place of an error in the block, if module `name` is a plug-in."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except Exception as error:
+        file = _file_of(name)
+        if not file.startswith(tuple(folder + os.sep for folder in _folders())):
+            raise
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        raise BadInput(f"{file}: line {line}" if line else file, f"{type(error).__name__}: {error}",
+                       "a plug-in that can be loaded") from None
+
+
+def _folders() -> list[str]:
+    return [os.path.abspath(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
+
+
+def _file_of(name: str) -> str:
+    """The file of a module, or of the package that should have it."""
+    spec = None
+    with contextlib.suppress(ImportError):
+        spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        return _file_of(name.rpartition(".")[0]) if "." in name else ""
+    return spec.origin

@@ -8,17 +8,16 @@ policy: events in; acts, reports and notes out. It reads no clock, does no I/O a
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from swarm import plugins
 from swarm.core.protocol.world import Act, Observation, Perceived, Report, SensorSuite
 from swarm.core.settings.errors import BadInput
-from swarm.plugins import extended
 
-__path__ = extended(__path__, "behaviours")
+__path__ = plugins.extended(__path__, "behaviours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def load(name: str) -> Maker:
     """
     if name not in available():
         raise BadInput("behaviour", f"there is no {name!r}", f"known are {', '.join(available())}")
-    return getattr(importlib.import_module(f"{__name__}.{name}"), name)
+    return getattr(plugins.load(f"{__name__}.{name}", name), name)
 
 
 def required(behaviour: str, kind: str, sensor: _Sensor | None) -> _Sensor:

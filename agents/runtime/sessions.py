@@ -16,11 +16,13 @@ from agents.runtime.emulation import VariantTimes
 from agents.runtime.offer import Offer
 from models import profiles, store, tasks
 from models.pipeline import Pipeline
-from models.providers import order
-from models.session import VERSION, LoadHandle, RunHandle, Session
+from models.providers import order, ort_names
+from models.session import AVAILABLE, VERSION, LoadHandle, RunHandle, Session
+from swarm.core.policy import policies
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card, Provider
+from swarm.core.settings.process_files import AgentFile
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +32,24 @@ def read_offer(
 ) -> Offer:
     """The offer of a board for these models, from the cards and profiles in a folder.
 
-    staged: whether to load all stages at the start. Raises: ModelError.
+    staged: whether to load all stages at the start. Raises: ModelError, also for a provider that is not available here.
     """
     cards = {name: store.load_card(name, folder) for name in sorted(set(names))}
     times = {name: profiles.on_board(card, board_name, board, VERSION, folder) for name, card in cards.items()}
-    return Offer(cards, times, staged=staged)
+    offer = Offer(cards, times, staged=staged)
+    for profile in offer.announce():
+        what = f"{profile.model} {profile.variant}"
+        variant = cards[profile.model].variants[profile.variant]
+        ort_names(order(board.providers, variant.providers, what), AVAILABLE, what)
+    return offer
+
+
+def offer_of(settings: AgentFile) -> Offer:
+    """The offer of an agent with these settings. Raises: ModelError."""
+    return read_offer(
+        [*settings.load, *(stream.model for stream in settings.streams)], settings.board,
+        Path(settings.models) if settings.models else None, board_name=settings.board_name,
+        staged=policies.load(settings.policy).uses_stages)
 
 
 @dataclass(frozen=True)

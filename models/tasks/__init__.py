@@ -6,7 +6,6 @@ outcome. The field `task` of a card is the module's name.
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.store import ModelError
+from swarm import plugins
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.cards import Card
-from swarm.plugins import extended
 
-__path__ = extended(__path__, "tasks")
+__path__ = plugins.extended(__path__, "tasks")
 
 
 class Task(Protocol):
@@ -43,4 +42,4 @@ def task(card: Card) -> Task:
     """The task of a card's model. Raises: ModelError if the task is unknown or does not fit the card."""
     if card.task not in available():
         raise ModelError(f"task {card.task!r}", "is not known", f"available: {', '.join(available())}")
-    return importlib.import_module(f"{__name__}.{card.task}").make(card)
+    return plugins.load(f"{__name__}.{card.task}", "make").make(card)

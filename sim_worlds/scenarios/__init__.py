@@ -5,16 +5,15 @@ A scenario defines its environment and its mission; `sim_worlds/engine.py` does 
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Sequence
 from typing import Protocol, cast
 
 from sim_worlds.world_interface import World
+from swarm import plugins
 from swarm.core.settings.process_files import RobotSpec
-from swarm.plugins import extended
 
-__path__ = extended(__path__, "scenarios")
+__path__ = plugins.extended(__path__, "scenarios")
 
 
 class Scenario(Protocol):
@@ -37,7 +36,6 @@ def load(name: str) -> Scenario:
     """The scenario of this name. Raises ValueError for an unknown name."""
     if name not in available():
         raise ValueError(f"no scenario {name!r}; there are {', '.join(available())}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    if hasattr(module, "__path__"):
-        module = importlib.import_module(f"{module.__name__}.scenario")
-    return cast(Scenario, module)
+    path = f"{__name__}.{name}"
+    path += ".scenario" if hasattr(plugins.load(path), "__path__") else ""
+    return cast(Scenario, plugins.load(path, "HEADLINE", "MEASURES", "build"))

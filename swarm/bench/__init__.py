@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from swarm.plugins import extended
+from swarm import plugins
 
-__path__ = extended(__path__, "benches")
+__path__ = plugins.extended(__path__, "benches")
 
 SUPPORT = "support"
 
@@ -43,17 +42,17 @@ def available() -> list[str]:
 
 def load(name: str) -> Bench:
     """The module of an available bench."""
-    module = importlib.import_module(f"{__name__}.{name}")
-    if hasattr(module, "__path__"):
-        module = importlib.import_module(f"{module.__name__}.bench")
-    return cast(Bench, module)
+    path = f"{__name__}.{name}"
+    path += ".bench" if hasattr(plugins.load(path), "__path__") else ""
+    return cast(Bench, plugins.load(path, "run", "as_text"))
 
 
 def about(name: str) -> str:
     """The first line of a bench's docstring. The bench is not imported: its modules may not be installed."""
-    spec = importlib.util.find_spec(f"{__name__}.{name}")
-    if spec is not None and spec.submodule_search_locations:
-        spec = importlib.util.find_spec(f"{__name__}.{name}.bench")
-    if spec is None or spec.origin is None:
-        raise ImportError(f"there is no {__name__}.{name}")
-    return (ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or "").partition("\n")[0]
+    with plugins.blamed(f"{__name__}.{name}"):
+        spec = importlib.util.find_spec(f"{__name__}.{name}")
+        if spec is not None and spec.submodule_search_locations:
+            spec = importlib.util.find_spec(f"{__name__}.{name}.bench")
+        if spec is None or spec.origin is None:
+            raise ImportError(f"there is no {__name__}.{name}")
+        return (ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or "").partition("\n")[0]

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 
+from swarm import plugins
 from swarm.cli import commands
 from swarm.cli.parser import Parser
 from swarm.core.settings.errors import BadInput
+
+LONGEST_WORD = 300
+NO_PATHS = (errno.ENAMETOOLONG, errno.ELOOP)         # no file can have such a path: it was typed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0 done, 1 failed, 2 bad input, 130 Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")    # names of files need not be UTF-8, nor the terminal
     try:
+        plugins.check()
         given = parser().parse_args(arguments)
         return int(given.run(given))
     except KeyboardInterrupt:
@@ -33,8 +44,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # the pipe is closed: let Python flush
         return 1
     except BadInput as error:
-        print(f"swarm: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return refuse(error)
+    except OSError as error:
+        if error.errno not in NO_PATHS:
+            raise
+        return refuse(BadInput(str(error.filename), str(error.strerror), "another path"))
+
+
+def refuse(error: BadInput) -> int:
+    """Say what is wrong. Returns the exit code for bad input."""
+    print(f"swarm: {one_line(str(error))}", file=sys.stderr)
+    return 2
+
+
+def one_line(text: str) -> str:
+    """The text in one line that every terminal can show: no control characters, and no word of thousands of letters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
+    return re.sub(rf"(\S{{{LONGEST_WORD}}})\S+", r"\1...", shown)
 
 
 if __name__ == "__main__":

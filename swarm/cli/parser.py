@@ -28,6 +28,12 @@ class Parser(argparse.ArgumentParser):
             arguments(self)
         return super().parse_known_args(args, namespace)
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """See argparse. No argument of ours is empty: it comes from a variable of a script that was not set."""
+        if not arg_string or "\0" in arg_string:
+            raise argparse.ArgumentError(action, f"{arg_string!r} is no value")
+        return super()._get_value(action, arg_string)  # pyright: ignore[reportAttributeAccessIssue]
+
     def error(self, message: str) -> NoReturn:
         """Raise a mistake on the command line as BadInput."""
         raise BadInput(self.prog, message, f"see `{self.prog} --help`")

@@ -9,31 +9,34 @@ import swarm
 from swarm.core.settings.errors import BadInput
 
 BOARDS = "boards.yaml"
+SUFFIXES = (".yaml", ".yml")
 PACKAGED = "share/swarm-edge-runtime/launch"
 
 
 def folders() -> list[Path]:
-    """Folders of launch files that exist, first found first taken."""
+    """Folders of launch files that exist. A file in an earlier one is taken first."""
     checkout = Path(swarm.__file__ or "").parent.parent / "launch"
     schemes = sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user")     # the last: pip install --user
     places = [Path("launch"), checkout, *(Path(sysconfig.get_path("data", scheme)) / PACKAGED for scheme in schemes)]
-    return [place for place in places if (place / BOARDS).is_file()]
+    return [place for place in places if place.is_dir()]
 
 
 def names() -> list[str]:
     """Launch files that `swarm launch NAME` finds by name."""
-    return sorted({path.stem for folder in folders() for path in folder.glob("*.yaml") if path.name != BOARDS})
+    return sorted({path.stem for folder in folders() for path in folder.iterdir()
+                   if path.suffix in SUFFIXES and path.name != BOARDS and path.is_file()})
 
 
 def launch_file(name: str) -> Path:
     """The file that is meant by a path or a name. Raises: BadInput."""
-    if "/" in name or name.endswith((".yaml", ".yml")):
+    if "/" in name or name.endswith(SUFFIXES):
         return Path(name)
     for folder in folders():
-        path = folder / f"{name}.yaml"
-        if path.is_file() and path.name != BOARDS:
-            return path
-    raise BadInput(name, "no launch file of this name", f"known names: {', '.join(names()) or 'none'}; or give a path")
+        for suffix in SUFFIXES if name in names() else ():
+            if (folder / f"{name}{suffix}").is_file():
+                return folder / f"{name}{suffix}"
+    raise BadInput(name or "''", "no launch file of this name",
+                   f"known names: {', '.join(names()) or 'none'}; or give a path")
 
 
 def boards_file(beside: Path) -> Path:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from agents import behaviours
 from models import store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS
 from swarm import settings_files
 from swarm.core.settings.boards import Board
-from swarm.core.settings.process_files import RobotSpec
-from swarm.launcher import find
+from swarm.core.settings.process_files import AgentFile, RobotSpec
+from swarm.launcher import find, host_checks
+from swarm.run.settings.process_checks import check_processes
 from swarm.run.settings.resolve import Options, Resolved, Source, boards_of, resolve
+from swarm.run.settings.warnings import warnings_of
 
 
 class Installed:
@@ -46,6 +49,15 @@ class Installed:
         check_spawn = getattr(scenarios.load(scenario), "check_spawn")  # noqa: B009 - not every scenario has it
         check_spawn(seed, robots, kind, x_m, y_m)
 
+    def behaviours(self) -> Collection[str]:
+        return behaviours.available()
+
+    def check_models(self, agent: AgentFile) -> None:
+        """Raises: ModelError."""
+        from agents.runtime.sessions import offer_of
+
+        offer_of(agent)
+
     def check_model(self, name: str) -> None:
         """Raises: BadInput."""
         store.check(store.load_card(name))
@@ -57,7 +69,21 @@ def load_launch(options: Options) -> Resolved:
     launch = settings_files.load(path)
     boards = find.boards_file(path)
     source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=settings_files.load(boards))
-    return resolve(options, source, Installed())
+    installed = Installed()
+    resolved = resolve(options, source, installed)
+    check_processes(resolved, installed, source.path)
+    return resolved
+
+
+def warnings(resolved: Resolved) -> list[str]:
+    """What the user should know before the start, a sentence each."""
+    run_s = {stream.model: _run_s(stream.model) for stream in resolved.launch.streams}
+    return warnings_of(resolved, run_s, host_checks.cores())
+
+
+def _run_s(model: str) -> float:
+    """Median time of one run of the fastest variant, measured on the host of its card."""
+    return min(variant.run_time.p50_ms for variant in store.load_card(model).variants.values()) / 1e3
 
 
 def load_boards(path: Path) -> dict[str, Board]:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from swarm.telemetry.report.side_by_side import percent
+
 PLAIN_EVERY_S = 5.0
 
 
@@ -23,7 +25,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     robots_alive: int = 0
     robots: int = 0
     on_time: float | None = None     # of the requests that have ended
-    offloaded: float = 0.0
+    offloaded: float | None = None   # of the requests that were completed
     mission: list[tuple[str, str]] = []      # measures by name, as they are shown
     epoch: int = 0                   # of the newest plan; 0: none yet
 
@@ -36,8 +38,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         parts = [f"{min(self.at_s, self.duration_s):.0f}/{self.duration_s:.0f} s",
                  f"{self.robots_alive}/{self.robots} robots"]
         if self.on_time is not None:
-            parts.append(f"on time {self.on_time:.1%}")
-        parts.append(f"offloaded {self.offloaded:.0%}")
+            parts.append(f"on time {percent(self.on_time)}")
+        if self.offloaded is not None:
+            parts.append(f"offloaded {percent(self.offloaded)}")
         parts += [*(f"{name} {value}" for name, value in self.mission), f"plan {self.epoch or '-'}"]
         return ("" if self.phase == "running" else f"{self.phase}  ") + "  ".join(parts)
 

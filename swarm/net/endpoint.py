@@ -78,7 +78,7 @@ class Endpoint:
         self._auth = keyring and Authenticator(
             self._context, loop, keyring, refuse=self._refuse, changed=lambda names: self._members.keys_changed(names)
         )
-        self._members = Members(self._context, name, self._bulk, self._auth, self._refuse)
+        self._members = Members(self._context, loop, name, self._bulk, self._auth, self._refuse)
         self.join, self.leave, self.peers = self._members.join, self._members.leave, self._members.peers
         self.role, self.where, self.link = self._members.role, self._members.where, self._members.link
         self.links = self._members.links

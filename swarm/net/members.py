@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import zmq
@@ -10,14 +12,20 @@ import zmq
 from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
-from swarm.core.settings import rules
+from swarm.core.settings import addresses, rules
 from swarm.core.settings.errors import BadInput
+from swarm.core.units import ns
 from swarm.net import sockets
 from swarm.net.bulk.lane import Bulk
+from swarm.net.loop import Loop
+from swarm.net.name_lookup import NameLookup
 from swarm.net.security.zap import Authenticator
 from swarm.net.sockets import LANES
 
+log = logging.getLogger(__name__)
+
 MOST_PEERS = 1024                    # members that are known; each has two sockets
+LOOK_UP_AGAIN_S = 5.0                # a host whose name did not resolve
 
 
 class Peer:
@@ -34,10 +42,12 @@ class Members:
     """
 
     def __init__(
-        self, context: zmq.Context[Any], own: str, bulk: Bulk, auth: Authenticator | None,
-        refuse: Callable[[WireError], None],
+        self, context: zmq.Context[Any], loop: Loop, own: str, bulk: Bulk, auth: Authenticator | None,
+        refuse: Callable[[WireError], None], names: NameLookup | None = None,
     ) -> None:
         self._context, self._own, self._bulk, self._auth, self._refuse = context, own, bulk, auth, refuse
+        self._loop, self._names = loop, names or NameLookup(loop)
+        self._unresolved: set[str] = set()           # hosts that were reported
         self._peers: dict[str, Peer] = {}
         self._known: dict[str, Member] = {}          # all announced members: a key may be enrolled later
 
@@ -64,6 +74,8 @@ class Members:
                 self._refuse(error)
             else:
                 self._bulk.join(member.name, peer.estimator)
+                for lane in LANES:
+                    self._connect(peer, lane)
 
     def leave(self, name: str) -> None:
         """Forget a member; messages queued for it are dropped."""
@@ -107,15 +119,42 @@ class Members:
         """The measured quality of the links to all members."""
         return {name: peer.estimator.quality for name, peer in self._peers.items()}
 
+    def _connect(self, peer: Peer, lane: str) -> None:
+        """Connect one lane, at once or when the name of its host resolves; not if the member left meanwhile."""
+        if self._peers.get(peer.member.name) is not peer:
+            return
+        host = addresses.host_of(getattr(peer.member, lane))
+        if addresses.is_number(host) or addresses.on_loopback(host):
+            self._looked_up(peer, lane, host, "")
+        else:
+            self._names.start(host, partial(self._looked_up, peer, lane, host))
+
+    def _looked_up(self, peer: Peer, lane: str, host: str, cause: str) -> None:
+        """cause: why the host cannot be found; empty if it can."""
+        if self._peers.get(peer.member.name) is not peer:
+            return
+        if not cause:
+            self._unresolved.discard(host)
+            try:
+                sockets.connect(peer.lanes[lane], getattr(peer.member, lane))
+            except BadInput as error:
+                self._refuse(WireError("member", str(error)))
+                self.leave(peer.member.name)
+            return
+        if host not in self._unresolved:
+            log.warning("the host %s of %s cannot be found (%s); it is looked up again every %g s", host,
+                        peer.member.name, cause, LOOK_UP_AGAIN_S)
+            self._unresolved.add(host)
+        self._loop.after(ns(LOOK_UP_AGAIN_S), partial(self._connect, peer, lane))
+
     def _dial(self, member: Member) -> dict[str, zmq.Socket[Any]]:
-        """A socket to each lane of a member. Raises: BadInput, WireError; then no socket is left open."""
+        """A socket to each lane of a member, not connected. Raises: WireError; then no socket is left open."""
         opened: dict[str, zmq.Socket[Any]] = {}
         try:
             for lane in LANES:
                 socket = opened[lane] = sockets.dialling(self._context, lane, "" if self._auth else self._own)
                 if self._auth:
                     self._auth.dial(socket, member)
-                sockets.connect(socket, getattr(member, lane))
         except (BadInput, WireError, zmq.ZMQError) as error:
             for socket in opened.values():
                 socket.close(linger=0)

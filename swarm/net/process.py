@@ -9,11 +9,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
 import psutil
+from msgspec import Meta
 
 from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Host
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import ProcessFile
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
@@ -22,6 +26,8 @@ from swarm.net.security.keyring import Keyring
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
 CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # step of the wall clock at the start of the process
 LINGER_MS = 200
+ClockStep = Annotated[float, Meta(ge=-1e9, le=1e9)]                  # seconds
+Descriptor = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class OwnProcess:
@@ -51,12 +57,14 @@ class OwnProcess:
 class Process:
     """One process of a swarm. `host` holds the ports for its policy.
 
-    Raises: BadInput for keys that cannot be used, and for an address that cannot be bound.
+    Raises: BadInput for keys that cannot be used, an address that cannot be bound, and variables of the environment
+    that make no sense.
     """
 
     def __init__(self, settings: ProcessFile, role: str, *, busy_poll_s: float = 0.0) -> None:
         _raise_file_limit()
-        wall = WallClock(float(os.environ.get(CLOCK_STEP_VARIABLE, "0")))
+        wall = WallClock(_from_environment(CLOCK_STEP_VARIABLE, "0", ClockStep))
+        self._lifeline = _lifeline()
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
         self.net = Endpoint(
@@ -72,9 +80,8 @@ class Process:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.loop.post(end or self.loop.stop))
-        lifeline = os.environ.get(LIFELINE_VARIABLE)
-        if lifeline:
-            self.loop.watch(int(lifeline), lambda: os._exit(1))      # it becomes readable only when it is closed
+        if self._lifeline:
+            self.loop.watch(self._lifeline, lambda: os._exit(1))     # it becomes readable only when it is closed
         begin()
         self.loop.run()
         self.net.close(LINGER_MS)
@@ -83,6 +90,27 @@ class Process:
 def log_to_stderr(name: str) -> None:
     """One line per record, with the process's name."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=f"{name}: %(levelname)s %(message)s")
+
+
+def _from_environment(variable: str, default: str, kind: Any) -> Any:
+    """A number in a variable of the environment. Raises: BadInput."""
+    text = os.environ.get(variable) or default
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        raise BadInput(f"${variable}", f"{text!r} is no number for it", "leave it to `swarm launch`") from None
+
+
+def _lifeline() -> int:
+    """The descriptor of the lifeline, a pipe whose other end the launcher holds; 0: there is none. Raises: BadInput."""
+    descriptor = _from_environment(LIFELINE_VARIABLE, "0", Descriptor)
+    try:
+        if descriptor:
+            os.fstat(descriptor)
+    except OSError:
+        raise BadInput(f"${LIFELINE_VARIABLE}", f"{descriptor} is not open in this process",
+                       "leave it to `swarm launch`") from None
+    return descriptor
 
 
 def _raise_file_limit() -> None:

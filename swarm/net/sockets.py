@@ -8,6 +8,7 @@ from typing import Any
 import zmq
 
 from swarm.core.protocol.wire import MAX_TENSORS, Buffer
+from swarm.core.settings import addresses
 from swarm.core.settings.errors import BadInput
 
 LANES = ("urgent", "bulk")
@@ -33,9 +34,10 @@ def bound(context: zmq.Context[Any], lane: str) -> zmq.Socket[Any]:
 
 def bind(socket: zmq.Socket[Any], lane: str, where: str) -> str:
     """Bind to ADDRESS or ADDRESS:PORT, with the port of the urgent lane. Returns the endpoint. Raises: BadInput."""
-    address, _, port = where.partition(":")
-    endpoint = f"tcp://{address}:{int(port) + LANES.index(lane) if port else '*'}"
+    host, port = addresses.split(where)
+    endpoint = f"tcp://{host}:{int(port) + LANES.index(lane) if port else '*'}"
     try:
+        _speak_ipv6(socket, endpoint)
         socket.bind(endpoint)
     except zmq.ZMQError as error:
         raise BadInput(f"bind: {endpoint}", str(error), "a free port on this machine, or none") from None
@@ -67,9 +69,15 @@ def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]
 def connect(socket: zmq.Socket[Any], endpoint: str) -> None:
     """Connect in the background. Raises: BadInput if this is not a valid endpoint."""
     try:
+        _speak_ipv6(socket, endpoint)
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         raise BadInput(f"roster: {endpoint!r}", str(error), "an address like tcp://10.0.0.7:7000") from None
+
+
+def _speak_ipv6(socket: zmq.Socket[Any], endpoint: str) -> None:
+    """Only for an IPv6 address: with this option, ZeroMQ would look up names as IPv6, too, where nobody may listen."""
+    socket.setsockopt(zmq.IPV6, int(addresses.is_ipv6(endpoint)))
 
 
 def _tune(socket: zmq.Socket[Any], lane: str) -> None:

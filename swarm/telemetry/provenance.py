@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -15,6 +16,7 @@ from swarm.core.settings.launch_file import LaunchFile
 
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
             "ray", "pyarrow")
+GIT_S = 5.0
 
 
 def manifest(launch: LaunchFile, command: list[str], started_unix_s: float, renderer: str) -> dict[str, Any]:
@@ -52,10 +54,14 @@ def host() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def revision(folder: Path) -> str:
-    """The commit of the checkout that contains this folder, with `+changes` if edited; `unknown` outside a checkout."""
+    """The commit of the checkout that contains this folder, with `+changes` if edited; `unknown` outside a checkout.
+
+    It is asked for once: the launcher's loop waits meanwhile.
+    """
     def git(*args: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=5,
+        return subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=GIT_S,
                               check=True).stdout.strip()
     try:
         git("ls-files", "--error-unmatch", Path(__file__).name)      # fails in a foreign repository around a venv

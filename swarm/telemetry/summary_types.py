@@ -141,7 +141,7 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     carried: int = 0                 # messages sent and received
     carried_bytes: int = 0           # bytes of these messages
     broken_off: int = 0              # connections to it that ended before their handshake did
-    boots: int = 0                   # starts that reported
+    boots: int = 0                   # starts that reported, or whose end is known
     status: str = "silent"           # silent, running, ended, killed or crashed
 
 

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from swarm.cli import commands
 from swarm.cli.commands import keys, models
 from swarm.cli.main import main
+from swarm.core.settings import yaml_text
 from tests.launcher.world import write_launch
 from tests.patience import HANG_S
 
@@ -163,7 +163,7 @@ def test_a_folder_that_is_not_a_run_is_not_touched(tmp_path: Path) -> None:
 def test_a_dry_run_prints_yaml_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["launch", str(write_launch(tmp_path)), "--dry-run", "--seed", "5", "--out", str(out)]) == 0
-    assert yaml.safe_load(capsys.readouterr().out)["seed"] == 5
+    assert yaml_text.parse(capsys.readouterr().out, "dry run")["seed"] == 5
     assert not out.exists()
 
 

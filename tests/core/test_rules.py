@@ -51,6 +51,8 @@ def test_good_files_are_let_through() -> None:
     agent(name="r" + "x" * 63, behaviour="", team=[], streams=[], board=replace(BOARD, emulated=False,
           speed={"fp32": 1.0, "int8": 1.0}), launcher=replace(MATE, name="launcher", role="launcher"), bind="127.0.0.1")
     planner(ray="none", bind="*:7000")
+    planner(bind="[fe80::1%eth0]:7000", roster=[replace(MATE, urgent="tcp://[2001:db8::7]:7000")])
+    world(frame_hz=3.0, sense_hz=12.0)
     world(frame_hz=240.0, sense_hz=240.0)
 
 
@@ -92,6 +94,11 @@ def test_good_files_are_let_through() -> None:
     ({"bind": "127.0.0.1:zmq"}, "is no address"),
     ({"bind": "127.0.0.1:0"}, "is no address"),
     ({"bind": "127.0.0.1:65535"}, "is no address"),
+    ({"bind": "999.0.0.1"}, "a.yaml: bind: '999.0.0.1' is no address"),
+    ({"bind": "::1"}, "HOST is a name, IPv4, or IPv6 in brackets"),
+    ({"roster": [replace(MATE, urgent="tcp://[10.0.0.2]:7000")]},
+     "a.yaml: roster[0].urgent: 'tcp://[10.0.0.2]:7000' is no address"),
+    ({"roster": [replace(MATE, bulk="tcp://*:7000")]}, "a.yaml: roster[0].bulk: 'tcp://*:7000' is no address"),
     ({"bind": "127.0.0.1:\u0661\u0662"}, "is no address"),
     ({"bind": "tcp://127.0.0.1:7000"}, "is no address"),
     ({"roster": [MATE, MATE]}, "a.yaml: roster[1].name: 'rover_1' is there already"),
@@ -127,6 +134,8 @@ def test_a_mistake_in_a_planners_file(changes: dict[str, Any], told: str) -> Non
     ({"robots": [*WORLD.robots, *WORLD.robots]}, "w.yaml: robots[1].name: 'rover_0' is there already"),
     ({"robots": [RobotSpec(name="r", kind="drone")]}, "w.yaml: robots[0].kind: no kind of robot is called 'drone'"),
     ({"frame_hz": 0.0}, "w.yaml: frame_hz: 0 is too small; at least 0.001"),
+    ({"frame_hz": 4.0}, "w.yaml: sense_hz: 10 is no whole multiple of frame_hz, 4; a whole multiple"),
+    ({"frame_hz": 20.0}, "w.yaml: sense_hz: 10 is no whole multiple of frame_hz, 20"),
     ({"frame_hz": math.nan}, "w.yaml: frame_hz: nan is not a number; at least 0.001"),
     ({"sense_hz": -1.0}, "w.yaml: sense_hz: -1 is too small; at least 0.001"),
     ({"sense_hz": 1e9}, "w.yaml: sense_hz: 1e+09 is too large; at most 240"),

@@ -65,6 +65,10 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
      ["faults[0].disk_full: 3 is a whole number, not true or false"]),
     (("version: 1", "version: 1\nfaults: [{partition: [[1]]}]"), ["faults[0].partition[0][0]: 1 is a whole number"]),
     ((GOOD, "[]"), ["x.yaml: [] is a list, not keys with values"]),
+    ((GOOD, ""), ["x.yaml: it is empty; keys with values"]),
+    (("rate_hz: 5", "rate_hz: "), ["streams[0].rate_hz: it is empty; a number"]),
+    (("rate_hz: 5", "rate_hz: 1:00"), ["streams[0].rate_hz: '1:00' is text, not a number"]),
+    (("version: 1", "version: 1\nrecord: yes"), ["record: 'yes' is text, not true or false"]),
 ])
 def test_a_mistake_is_named(tmp_path: Path, change: tuple[str, str], parts: list[str]) -> None:
     with pytest.raises(BadInput) as refused:

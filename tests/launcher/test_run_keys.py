@@ -7,8 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-import yaml
 
+from swarm import settings_files
 from swarm.core.settings.errors import BadInput
 from swarm.launcher.run_keys import RunKeys
 from swarm.net.security.key_files import read_enrolled
@@ -28,7 +28,7 @@ def test_a_run_has_keys_of_its_own_while_it_lasts(tmp_path: Path) -> None:
         launcher = read_enrolled(keys / "enrolled" / "launcher.pub")
         for name in NAMES:
             if name != "launcher":
-                settings = yaml.safe_load((flight.out / "files" / f"{name}.yaml").read_text())
+                settings = settings_files.load(flight.out / "files" / f"{name}.yaml")
                 assert settings["keys"] == str(keys)
                 assert settings["launcher"]["public_key"] == launcher.public
         flight.process.send_signal(signal.SIGINT)

@@ -10,16 +10,15 @@ commands.
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 
+from swarm import plugins
 from swarm.cli.parser import Parser
-from swarm.plugins import extended
 
-__path__ = extended(__path__, "commands")
+__path__ = plugins.extended(__path__, "commands")
 
 
 def available(package: ModuleType) -> dict[str, str]:
@@ -34,13 +33,14 @@ def add_to(
     """Add the commands of this package to a parser. `common` adds arguments to each command."""
     choices = parser.add_subparsers(dest=dest, metavar=metavar, required=True)
     for name, path in available(package).items():
-        command = importlib.import_module(path)
+        command = plugins.load(path, "HELP", "EXAMPLE")
         sub = choices.add_parser(
             name, help=command.HELP, description=getattr(command, "DESCRIPTION", command.HELP),
             epilog=f"example: {command.EXAMPLE}", arguments=partial(_arguments, command, common),
         )
         if not hasattr(command, "__path__"):
-            sub.set_defaults(run=command.run)
+            with plugins.blamed(path):
+                sub.set_defaults(run=command.run)
 
 
 def _arguments(command: ModuleType, common: Callable[[Parser], None] | None, parser: Parser) -> None:

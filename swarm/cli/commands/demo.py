@@ -24,21 +24,26 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm demo", *extras.RUN)
     from swarm.cli.commands.launch import command_line
     from swarm.core.clock import MonotonicClock
+    from swarm.launcher.host_checks import check_loopback
     from swarm.launcher.launch import Launch
-    from swarm.launcher.load import load_launch
+    from swarm.launcher.load import load_launch, warnings
     from swarm.launcher.progress import progress_on
     from swarm.run.settings.resolve import Options
     from swarm.telemetry.report.report import write_report
-    from swarm.telemetry.report.side_by_side import table
+    from swarm.telemetry.report.side_by_side import percent, table
 
+    check_loopback()
     summaries: list[dict[str, Any]] = []
     commanded_ns = None                              # the first run counts from the start of the command
     for policy in ("local", "planner"):
         resolved = load_launch(Options(
             launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
+        launch = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
+                        commanded_ns=commanded_ns)
+        for warning in warnings(resolved):
+            print(f"swarm: warning: {warning}", file=sys.stderr)
         print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
-        outcome = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
-                         commanded_ns=commanded_ns).run()
+        outcome = launch.run()
         if outcome.summary is None or outcome.exit_code:
             if outcome.error:
                 print(f"swarm: {outcome.error}", file=sys.stderr)
@@ -48,7 +53,8 @@ def run(given: argparse.Namespace) -> int:
     report = write_report(Path(given.out) / "planner", [Path(given.out) / "local"])
     print(f"{table(summaries)}\nreport: {report}")
     local, planned = (summary["on_time_ratio"] for summary in summaries)
-    if planned <= local:
-        print(f"swarm: the planner was not better: {planned:.1%} on time against {local:.1%}", file=sys.stderr)
+    if planned is None or local is None or planned <= local:
+        print(f"swarm: the planner was not better: {percent(planned)} on time against {percent(local)}",
+              file=sys.stderr)
         return 1
     return 0

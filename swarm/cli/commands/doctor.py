@@ -9,9 +9,10 @@ import json
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
-HELP = "check this machine: Python, packages, cores, boards, models"
+HELP = "check this machine: Python, cores, network, packages, boards, models"
 EXAMPLE = "swarm doctor"
 DISTRIBUTION = "swarm-edge-runtime"
 NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "rich", "yaml", "zmq")
@@ -22,6 +23,7 @@ OPTIONAL = {
 }
 FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions with the same module
 UNKNOWN = "unknown"
+PYTHONS = (3, 10), (3, 13)           # oldest and newest
 
 
 class Finding(NamedTuple):
@@ -38,8 +40,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Check this machine. Exit code 1 if something required is missing."""
-    findings = [_python(), _cores(), *map(_package, NEEDED), *(_optional(n, why) for n, why in OPTIONAL.items()),
-                _boards(), _models()]
+    findings = [_python(), _cores(), _loopback(), *map(_package, NEEDED),
+                *(_optional(name, why) for name, why in OPTIONAL.items()), _boards(), _models()]
     healthy = all(finding.ok is not False for finding in findings)
     if given.json:
         print(json.dumps({"ok": healthy, "findings": [finding._asdict() for finding in findings]}))
@@ -60,12 +62,23 @@ def version_of(distribution: str) -> str:
 
 
 def _python() -> Finding:
-    return Finding(what="python", ok=sys.platform == "linux",
+    return Finding(what="python", ok=sys.platform == "linux" and PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1],
                    detail=f"{platform.python_version()} on {platform.system()} {platform.machine()}")
 
 
 def _cores() -> Finding:
     return Finding(what="cores", ok=True, detail=f"{len(os.sched_getaffinity(0))} available to this process")
+
+
+def _loopback() -> Finding:
+    from swarm.core.settings.errors import BadInput
+    from swarm.launcher.host_checks import LOOPBACK, check_loopback
+
+    try:
+        check_loopback()
+    except BadInput as error:
+        return Finding(what="loopback", ok=False, detail=f"{error.what}; {error.want}")
+    return Finding(what="loopback", ok=True, detail=f"processes reach each other at {LOOPBACK}")
 
 
 def _package(module: str) -> Finding:
@@ -87,11 +100,11 @@ def _boards() -> Finding:
     from swarm.launcher.load import load_boards
 
     try:
-        path = find.boards_file(find.folders()[0] / find.BOARDS) if find.folders() else None
-        boards = load_boards(path) if path else {}
+        path = find.boards_file(Path("launch") / find.BOARDS)
+        boards = load_boards(path)
     except BadInput as error:
         return Finding(what="boards", ok=False, detail=str(error))
-    return Finding(what="boards", ok=bool(boards), detail=f"{', '.join(boards)} in {path}" if boards else "none found")
+    return Finding(what="boards", ok=bool(boards), detail=f"{', '.join(boards) or 'none'} in {path}")
 
 
 def _models() -> Finding:

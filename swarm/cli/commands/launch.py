@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shlex
 import sys
 from pathlib import Path
@@ -38,7 +37,8 @@ def run(given: argparse.Namespace) -> int:
 
     Errors go to stderr in one line. With --json, stdout has only the summary."""
     from swarm.core.clock import local_stamp
-    from swarm.launcher.load import load_launch
+    from swarm.launcher.host_checks import check_loopback
+    from swarm.launcher.load import load_launch, warnings
     from swarm.run.settings.resolve import Options, dry_run
 
     resolved = load_launch(Options(
@@ -46,10 +46,13 @@ def run(given: argparse.Namespace) -> int:
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None,
     ))
+    for warning in warnings(resolved):
+        print(f"swarm: warning: {warning}", file=sys.stderr)
     if given.dry_run:
         print(dry_run(resolved), end="")
         return 0
     extras.needed("swarm launch", *extras.RUN)
+    check_loopback()
     from swarm.launcher.launch import Launch
     from swarm.launcher.progress import Quiet, progress_on
 
@@ -70,9 +73,7 @@ def _result(summary: dict[str, Any], out: Path) -> str:
 
     lines = [table([summary]).rstrip()]
     for rule in summary.get("accept", []):
-        value = rule["value"]
-        shown = f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else value
-        lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} (it is {shown})")
+        lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} ({_value(rule['value'])})")
     begun = [fault for fault in summary["faults"] if fault["done_s"] is not None]
     if begun:
         recovered_s = [fault["recover_s"] for fault in begun]
@@ -85,7 +86,17 @@ def _result(summary: dict[str, Any], out: Path) -> str:
     if summary["host_overloaded"]:
         lines.append("host_overloaded: this host could not keep up, so these figures are not those of the swarm: "
                      + "; ".join(summary["overloaded_by"]))
-    return "\n".join([*lines, f"report: {out / 'report.html'}"])
+    report = out / "report.html"
+    return "\n".join([*lines, f"report: {report}" if report.is_file() else f"no report was written into {out}"])
+
+
+def _value(value: Any) -> str:
+    """The figure that a rule is about."""
+    if value is None:
+        return "there is no such figure in this run"
+    if isinstance(value, bool):
+        return f"it is {str(value).lower()}"
+    return f"it is {value:.4g}" if isinstance(value, float) else f"it is {value}"
 
 
 def command_line() -> list[str]:

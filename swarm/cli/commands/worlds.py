@@ -71,10 +71,12 @@ def run(given: argparse.Namespace) -> int:
 def _scene(name: str, seed: int, robots: int) -> Scene:
     """The map of a scenario at its start."""
     from sim_worlds import scenarios
+    from swarm.core.protocol.bounds import Robots, Seed
     from swarm.core.settings.process_files import RobotSpec
+    from swarm.core.settings.validation import check
 
-    if seed < 0:
-        raise BadInput("--seed", f"{seed} is negative", "a whole number of at least 0")
+    check(seed, Seed, "--seed")
+    check(robots, Robots, "--robots")
     fleet = [RobotSpec(name=f"rover_{i}", kind="rover", physics="kinematic") for i in range(robots)]
     try:
         world = scenarios.load(name).build(fleet, seed, render=False)

@@ -1,6 +1,6 @@
 """Bounds of numbers and names in messages and files: a value outside is refused where it enters.
 
-msgspec checks them. `settings/checking.py` explains in words what is wrong in a file.
+msgspec checks them. `settings/validation.py` explains in words what is wrong in a file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Priority = Annotated[int, Meta(ge=-1000, le=1000)]
 # --- numbers in files ---
 
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+ROBOTS_MAX = 1000                    # of a run
+Robots = Annotated[int, Meta(ge=1, le=ROBOTS_MAX)]
 RateHz = Annotated[float, Meta(ge=1e-3, le=240.0)]               # from once in 1000 s to every step of the world
 Deadline = Annotated[float, Meta(gt=0.0, le=3600.0)]             # seconds
 RunSeconds = Annotated[float, Meta(gt=0.0, le=86_400.0)]         # within a run, of one day at most

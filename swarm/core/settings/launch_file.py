@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.protocol.bounds import Deadline, FleetName, Priority, RateHz, RunSeconds, Seed
+from swarm.core.protocol.bounds import Deadline, FleetName, Priority, RateHz, Robots, RunSeconds, Seed
 from swarm.core.settings.boards import Board, Strict
 
 
@@ -16,7 +16,7 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     """`count` robots of one kind, named NAME_0 to NAME_(count-1)."""
 
     name: FleetName                  # of the fleet
-    count: Annotated[int, Meta(ge=1)]        # robots
+    count: Robots
     board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
@@ -24,6 +24,10 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
 
     def robots(self) -> list[str]:
         return [f"{self.name}_{i}" for i in range(self.count)]
+
+    def places(self) -> list[tuple[str, tuple[float, float] | None]]:
+        """Each robot with its own place to start, or None."""
+        return list(zip(self.robots(), self.spawn or [None] * self.count, strict=True))
 
 
 class StreamOn(Strict, frozen=True, kw_only=True):
@@ -75,7 +79,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     fleet: list[FleetSpec]           # the robots
     streams: list[StreamOn]          # their requests
     seed: Seed = 0                   # of all random draws
-    duration_s: RunSeconds = 60.0    # of the streams
+    duration_s: Annotated[float, Meta(ge=0.1, le=86_400.0)] = 60.0   # of the streams
     clock: Literal["real", "virtual"] = "real"       # only `real` exists today
     network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
     policy: str = "planner"          # the policy that places the streams

@@ -6,13 +6,14 @@ a mistake is reported where it was made. Every error names file and key.
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
+from swarm.core.settings import addresses
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.errors import BadInput
@@ -20,12 +21,11 @@ from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 from swarm.core.settings.validation import check, nearest
 
-RESERVED = ("world", "planner", "launcher", "collector")
+RESERVED = ("world", "planner", "launcher", "collector", "any", "random")
+"""Names of processes, and words of faults."""
 SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with the board that it emulates
 ROLES = ("agent", "planner", "world", "launcher", "collector")
-HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9._-]{0,252})")
-ADDRESS = re.compile(r"tcp://([^:/]+):(\d{1,5})")
 
 
 # --- names ---
@@ -91,9 +91,9 @@ def streams(specs: Sequence[StreamSpec | StreamOn], where: str) -> None:
 
 def bind(address: str, where: str) -> None:
     """Raises: BadInput unless it is HOST or HOST:PORT. The bulk lane uses the next port."""
-    host, colon, port = address.partition(":")
-    if not HOST.fullmatch(host) or (colon and not _port(port, 65_534)):
-        raise BadInput(where, f"{address!r} is no address", "HOST, or HOST:PORT with a port from 1 to 65534")
+    if not addresses.is_bind(address):
+        raise BadInput(where, f"{address!r} is no address",
+                       f"HOST, or HOST:PORT with a port from 1 to 65534; {addresses.HOST_FORM}")
 
 
 def member(candidate: Member, where: str) -> None:
@@ -101,24 +101,14 @@ def member(candidate: Member, where: str) -> None:
     named(candidate.name, f"{where}.name")
     known(candidate.role, ROLES, f"{where}.role", "role")
     for lane, address in (("urgent", candidate.urgent), ("bulk", candidate.bulk)):
-        match = ADDRESS.fullmatch(address)
-        if match is None or not HOST.fullmatch(match[1]) or match[1] == "*" or not _port(match[2], 65_535):
-            raise BadInput(f"{where}.{lane}", f"{address!r} is no address", "tcp://HOST:PORT with a port to 65535")
-
-
-def on_loopback(host: str) -> bool:
-    """Whether traffic with this host or address stays on this machine."""
-    return host == "localhost" or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+        if not addresses.is_endpoint(address):
+            raise BadInput(f"{where}.{lane}", f"{address!r} is no address",
+                           f"tcp://HOST:PORT with a port to 65535; {addresses.HOST_FORM}")
 
 
 def is_local(process: Member) -> bool:
     """Whether both lanes of a process are on this machine."""
-    return all(on_loopback(address.removeprefix("tcp://").partition(":")[0])
-               for address in (process.urgent, process.bulk))
-
-
-def _port(digits: str, most: int) -> bool:
-    return re.fullmatch(r"[0-9]{1,5}", digits) is not None and 1 <= int(digits) <= most
+    return addresses.on_loopback(process.urgent) and addresses.on_loopback(process.bulk)
 
 
 # --- files of processes ---
@@ -149,6 +139,9 @@ def world_file(file: WorldFile, where: str, scenarios: Collection[str], kinds: C
         at = f"{where}: robots[{i}]"
         unreserved(robot.name, f"{at}.name")
         known(robot.kind, kinds, f"{at}.kind", "kind of robot")
+    if not math.isclose(file.sense_hz / file.frame_hz, max(1, round(file.sense_hz / file.frame_hz)), rel_tol=1e-6):
+        raise BadInput(f"{where}: sense_hz", f"{file.sense_hz:g} is no whole multiple of frame_hz, {file.frame_hz:g}",
+                       "a whole multiple: a frame is part of an observation")
 
 
 def collector_file(file: CollectorFile, where: str) -> None:
@@ -196,7 +189,7 @@ def _security(file: ProcessFile, where: str) -> None:
     if file.keys or file.security:
         return
     want = "keys: FOLDER (see `swarm keys --help`), or security: plaintext"
-    if not on_loopback(file.bind.partition(":")[0]):
+    if not addresses.on_loopback(file.bind):
         raise BadInput(f"{where}: bind", f"{file.bind} is beyond this machine, and there are no keys", want)
     members = {"launcher": file.launcher} if file.launcher is not None else {}
     members |= {f"roster[{i}]": process for i, process in enumerate(file.roster)}

@@ -101,6 +101,8 @@ def _explain(text: str, place: Place, of_key: bool) -> tuple[str, str]:
     match = re.match(r"Expected `(.*)`, got `(\w+)`", text)
     if match:
         want = " or ".join(KINDS.get(word, word) for word in match[1].split(" | "))
+        if value is None and not of_key:
+            return "it is empty", want
         return f"{'a key' if of_key else shown(value)} is {KINDS[match[2]]}, not {want}", ""
     match = re.match(r"Expected `(\w+)` (of length )?(<=|>=|<|>) (\S+)$", text)
     if match:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from swarm.core.protocol.bounds import ROBOTS_MAX
 from swarm.core.settings import rules
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
@@ -12,8 +13,6 @@ from swarm.core.settings.process_files import RobotSpec
 from swarm.run.settings.fault_checks import check_faults
 from swarm.run.settings.known import Known
 from swarm.telemetry.accept import check_accept
-
-ROBOTS_MAX = 1000
 
 
 def check_boards(boards: Mapping[str, Board], where: str) -> None:
@@ -56,14 +55,24 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
     robots = sum(fleet.count for fleet in launch.fleet)
     if robots > ROBOTS_MAX:
         raise BadInput(f"{where}: fleet", f"{robots} robots", f"at most {ROBOTS_MAX}")
+    owners = {robot: fleet.name for fleet in launch.fleet for robot in fleet.robots()}
+    for i, fleet in enumerate(launch.fleet):
+        if fleet.name in owners:                     # a fault of this name could mean either
+            raise BadInput(f"{where}: fleet[{i}].name", f"a robot of fleet {owners[fleet.name]!r} is called "
+                           f"{fleet.name!r}, too", "a name of its own")
 
 
 def _streams(launch: LaunchFile, where: str) -> None:
     fleets = [fleet.name for fleet in launch.fleet]
     rules.streams(launch.streams, f"{where}: streams")
     for i, stream in enumerate(launch.streams):
-        for name in stream.on:
-            rules.known(name, fleets, f"{where}: streams[{i}].on", "fleet")
+        at = f"{where}: streams[{i}].on"
+        if not stream.on:
+            raise BadInput(at, "no fleet", f"at least one of {', '.join(fleets)}")
+        for k, name in enumerate(stream.on):
+            rules.known(name, fleets, at, "fleet")
+            if name in stream.on[:k]:
+                raise BadInput(at, f"{name!r} is there already", "each fleet once")
 
 
 def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
@@ -72,12 +81,8 @@ def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
     rules.known(scenario, known.scenarios(), f"{where}: scenario", "scenario")
     for i, fleet in enumerate(launch.fleet):
         rules.known(kind_of(fleet, kinds), kinds, f"{where}: fleet[{i}].kind", "kind of robot")
-    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic")
-              for fleet in launch.fleet for robot in fleet.robots()]
-    try:
-        known.check_fleet(scenario, robots, launch.seed)
-    except ValueError as error:
-        raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, or another seed") from None
+    robots = [RobotSpec(name=robot, kind=kind_of(fleet, kinds), physics="kinematic", spawn=spawn)
+              for fleet in launch.fleet for robot, spawn in fleet.places()]
     for i, fleet in enumerate(launch.fleet):
         at = f"{where}: fleet[{i}].spawn"
         if fleet.spawn and not known.takes_spawns(scenario):
@@ -87,6 +92,10 @@ def _scenario(launch: LaunchFile, known: Known, where: str) -> None:
                 known.check_spawn(scenario, launch.seed, len(robots), kind_of(fleet, kinds), x_m, y_m)
             except ValueError as error:
                 raise BadInput(f"{at}[{k}]", str(error), "a free place") from None
+    try:
+        known.check_fleet(scenario, robots, launch.seed)
+    except ValueError as error:
+        raise BadInput(f"{where}: fleet", str(error), "a smaller fleet, other places, or another seed") from None
 
 
 def kind_of(fleet: FleetSpec, kinds: Collection[str]) -> str:

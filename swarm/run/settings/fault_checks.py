@@ -17,6 +17,7 @@ def check_faults(launch: LaunchFile, where: str) -> None:
         kind = _kind(fault, at)
         _when(fault, launch.duration_s, at)
         _needs(fault, kind, at)
+        _comes_back(fault, launch.duration_s, at)
         if fault.partition is not None:
             _groups(fault.partition, launch, at)
         elif kind != "disk_full":
@@ -48,6 +49,14 @@ def _needs(fault: FaultSpec, kind: FaultKind, at: str) -> None:
     for name in DETAILS:
         if getattr(fault, name) is not None and name not in (*NEEDS[kind], *MAY.get(kind, ())):
             raise BadInput(f"{at}.{name}", f"means nothing to {kind}", "leave it out")
+
+
+def _comes_back(fault: FaultSpec, duration_s: float, at: str) -> None:
+    """A restart's new process starts within the run."""
+    left_s = duration_s - (fault.at_s or 0.0)
+    if fault.after_s is not None and fault.after_s >= left_s:
+        raise BadInput(f"{at}.after_s", f"after {fault.after_s:g} s the run is over",
+                       f"below {left_s:g}, or kill: a robot that does not come back")
 
 
 def _victim(name: str, kind: FaultKind, launch: LaunchFile, at: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from swarm.core.settings.process_files import RobotSpec
+from swarm.core.settings.process_files import AgentFile, RobotSpec
 
 
 class Known(Protocol):
@@ -18,6 +18,8 @@ class Known(Protocol):
         ...
 
     def models(self) -> Collection[str]: ...
+
+    def behaviours(self) -> Collection[str]: ...
 
     def behaviour(self, scenario: str) -> str:
         """The behaviour of a scenario's robots."""
@@ -37,6 +39,10 @@ class Known(Protocol):
 
     def check_spawn(self, scenario: str, seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
         """Raises: ValueError if a robot of this kind, one of `robots`, cannot start at this place."""
+        ...
+
+    def check_models(self, agent: AgentFile) -> None:
+        """Raises: BadInput if an agent with these settings cannot run its models."""
         ...
 
     def check_model(self, name: str) -> None:

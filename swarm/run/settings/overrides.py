@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
-from swarm.core.settings import yaml_text
+from swarm.core.protocol.bounds import Robots
+from swarm.core.settings import validation, yaml_text
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.yaml_text import DEEPEST
+
+PLACE = re.compile("[0-9]{1,6}")     # in a list
 
 
 def apply(raw: dict[str, Any], assignment: str) -> None:
@@ -17,25 +20,22 @@ def apply(raw: dict[str, Any], assignment: str) -> None:
     path, equals, text = assignment.partition("=")
     rule = path.startswith("accept.")                # its keys have dots of their own, its values begin like no YAML
     keys = path.split(".", 1 if rule else -1)
-    if not equals or not all(keys):
+    if not equals or not all(keys) or len(keys) > DEEPEST:
         raise BadInput(where, "not an assignment", "path.to.0.key=value")
-    try:
-        value = text.strip("'\" ") if rule else yaml_text.parse(text)
-    except (yaml.YAMLError, ValueError) as error:    # a number of thousands of digits is a ValueError
-        raise BadInput(where, f"the value is not YAML ({' '.join(str(error).split())})", "a number, a word, a list"
-                       ) from None
+    value = text.strip("'\" ") if rule else yaml_text.parse(text, where)
     at: Any = raw
     for key, following in zip(keys, [*keys[1:], ""], strict=True):
         last = following == ""
         fresh: Any = value if last else [] if following.isdigit() else {}
         if isinstance(at, list):
-            if not key.isdigit() or int(key) > len(at):
-                raise BadInput(where, f"{key!r} is no place in a list of {len(at)}", f"0 to {len(at)}")
-            if int(key) == len(at):
+            place = int(key) if PLACE.fullmatch(key) else len(at) + 1
+            if place > len(at):
+                raise BadInput(where, f"{validation.shown(key)} is no place in a list of {len(at)}", f"0 to {len(at)}")
+            if place == len(at):
                 at.append(fresh)
             elif last:
-                at[int(key)] = value
-            at = at[int(key)]
+                at[place] = value
+            at = at[place]
         elif isinstance(at, dict):
             if last:
                 at[key] = value
@@ -43,7 +43,8 @@ def apply(raw: dict[str, Any], assignment: str) -> None:
                 at[key] = fresh
             at = at[key]
         else:
-            raise BadInput(where, f"{key!r} is looked for in {at!r}, which has no parts", "a path to a key that exists")
+            raise BadInput(where, f"{validation.shown(key)} is looked for in {validation.shown(at)}, which has no "
+                           "parts", "a path to a key that exists")
 
 
 def shares(counts: Sequence[int], total: int) -> list[int]:
@@ -64,6 +65,7 @@ def shares(counts: Sequence[int], total: int) -> list[int]:
 
 def resize(raw: dict[str, Any], robots: int) -> None:
     """Scale the fleets to `robots` in all. The file has been checked before. Raises: BadInput."""
+    validation.check(robots, Robots, "--robots")
     fleets = raw["fleet"]
     if robots < len(fleets):
         raise BadInput("--robots", f"{robots} robots for {len(fleets)} fleets", f"at least {len(fleets)}, one for each")

@@ -9,7 +9,7 @@ import msgspec
 
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
-from swarm.core.settings.launch_file import FleetSpec
+from swarm.core.settings.launch_file import FleetSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
 
@@ -39,11 +39,11 @@ def process_specs(
     launch = resolved.launch
     common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher}
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
-    frame_hz = max([FRAME_HZ_MIN, *(stream.rate_hz for stream in launch.streams)])
+    frame_hz, sense_hz = sensor_rates(launch)
     world = WorldFile(
         scenario=launch.scenario,
         robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
-        frame_hz=frame_hz, sense_hz=frame_hz * math.ceil(SENSE_HZ_MIN / frame_hz), **common,
+        frame_hz=frame_hz, sense_hz=sense_hz, **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
     policy = policies.load(launch.policy)
@@ -63,7 +63,11 @@ def process_specs(
     return specs
 
 
+def sensor_rates(launch: LaunchFile) -> tuple[float, float]:
+    """Frames and observations per second of each robot. A frame is part of an observation."""
+    frame_hz = max([FRAME_HZ_MIN, *(stream.rate_hz for stream in launch.streams)])
+    return frame_hz, frame_hz * math.ceil(SENSE_HZ_MIN / frame_hz)
+
+
 def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:
-    spawns = fleet.spawn or [None] * fleet.count
-    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, spawn=spawn)
-            for name, spawn in zip(fleet.robots(), spawns, strict=True)]
+    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, spawn=spawn) for name, spawn in fleet.places()]

@@ -17,13 +17,14 @@ class AgentBook:
         self._figures: dict[str, AgentFigures] = {}
         self._last_report: dict[tuple[str, int], AgentNews] = {}
         self._reports: dict[str, int] = {}
+        self._boots: dict[str, set[int]] = {}        # starts that reported, or whose end is known
         self._ended: set[tuple[str, int]] = set()    # starts that have ended
 
     def handle(self, agent: str, boot: int, report: AgentNews) -> None:
         """One report of an agent."""
         figures = self._figures.setdefault(agent, AgentFigures())
         before = self._last_report.get((agent, boot))
-        figures.boots += before is None
+        self._boots.setdefault(agent, set()).add(boot)
         for name in COUNTERS:
             grown = getattr(report, name) - (getattr(before, name) if before else 0)
             setattr(figures, name, getattr(figures, name) + max(grown, 0))
@@ -37,9 +38,10 @@ class AgentBook:
 
     def set_status(self, agent: str, boot: int, status: str) -> None:
         """Record how one start of the process ended, as its parent saw it: `ended`, `killed` or `crashed`."""
+        self._boots.setdefault(agent, set()).add(boot)
         self._ended.add((agent, boot))
         self._figures.setdefault(agent, AgentFigures()).status = status
 
     def figures(self, agent: str) -> AgentFigures:
-        """A copy; all zeros for an agent that never reported."""
-        return msgspec.structs.replace(self._figures.get(agent, AgentFigures()))
+        """A copy; all zeros for an agent that never reported and never ended."""
+        return msgspec.structs.replace(self._figures.get(agent, AgentFigures()), boots=len(self._boots.get(agent, ())))

@@ -75,7 +75,7 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("latency p99", lambda s: milliseconds(figure(s, "latency_ms.p99"))),
     ("requests", lambda s: number(figure(s, "requests.submitted"))),
     ("lost", lambda s: number(figure(s, "requests.lost"))),
-    ("offloaded", lambda s: percent(figure(s, "offload.share"))),
+    ("offloaded", lambda s: percent(figure(s, "offload.share") if figure(s, "requests.completed") else None)),
 )
 
 

@@ -32,9 +32,11 @@ def run(given: argparse.Namespace) -> int:
     else:
         for model, variants in models.items():
             for variant, compared in variants.items():
-                print(f"{model} {variant}: {compared.same} of {compared.frames} outcomes match the unsplit model "
-                      f"(split over several robots: {compared.split_same} of {compared.split_frames}); scores differ "
-                      f"by at most {compared.max_score_difference:.2g}")
+                print(f"{model} {variant}: {compared.same} of {compared.frames} outcomes match the unsplit model"
+                      + (f" (split over several robots: {compared.split_same} of {compared.split_frames})"
+                         if compared.split_frames else "; none was split over several robots")
+                      + (f"; scores differ by at most {compared.max_score_difference:.2g}"
+                         if compared.max_score_difference else ""))
     for request in (name for compared in parts for name in compared.different):
         print(f"swarm: {request}: the unsplit model gives a different outcome", file=sys.stderr)
     return int(same < frames)

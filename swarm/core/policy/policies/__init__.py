@@ -6,15 +6,14 @@ a pure function of a `Situation`. Agents load theirs once, and call its `route` 
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from swarm import plugins
 from swarm.core.policy.route import Choice, Situation
-from swarm.plugins import extended
 
-__path__ = extended(__path__, "policies")
+__path__ = plugins.extended(__path__, "policies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +67,4 @@ def _usage(name: str) -> str:
 
 
 def _defined(name: str) -> Policy | PolicyFamily:
-    return importlib.import_module(f"{__name__}.{name}").POLICY
+    return plugins.load(f"{__name__}.{name}", "POLICY").POLICY

@@ -1,0 +1,31 @@
+"""Checks the files of all processes of a run by the rules of these processes, before any of them is started."""
+
+from __future__ import annotations
+
+from swarm.core.protocol.messages import Member
+from swarm.core.settings import rules
+from swarm.core.settings.process_files import AgentFile, WorldFile
+from swarm.run.settings.known import Known
+from swarm.run.settings.process_specs import process_specs
+from swarm.run.settings.resolve import Resolved
+
+LAUNCHER = Member(name="launcher", role="launcher", urgent="tcp://127.0.0.1:1", bulk="tcp://127.0.0.1:1")
+LONGEST_BOOT = "f" * 16              # follows the scenario in the swarm's name
+
+
+def check_processes(resolved: Resolved, known: Known, where: str) -> None:
+    """What a process would refuse at its start is refused now. where: the launch file. Raises: BadInput."""
+    boards: set[str] = set()
+    for spec in process_specs(resolved, f"{resolved.launch.scenario}-{LONGEST_BOOT}", LAUNCHER, keys=""):
+        at = f"{where}: {spec.name}"
+        match spec.settings:
+            case AgentFile() as agent:
+                rules.agent_file(agent, at, known.behaviours())
+                fleet = spec.name.rpartition("_")[0]
+                if fleet not in boards:              # its robots are all alike
+                    known.check_models(agent)
+                    boards.add(fleet)
+            case WorldFile() as world:
+                rules.world_file(world, at, known.scenarios(), known.kinds())
+            case planner:
+                rules.planner_file(planner, at)

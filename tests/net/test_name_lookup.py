@@ -1,0 +1,160 @@
+"""Members by the names of their hosts, and by IPv6 addresses."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import zmq
+
+from swarm.core.clock import MonotonicClock
+from swarm.core.protocol.messages import Member, Start
+from swarm.net import members, sockets
+from swarm.net.endpoint import Endpoint
+from swarm.net.loop import Loop
+from swarm.net.members import LOOK_UP_AGAIN_S, Members
+from swarm.net.name_lookup import NameLookup
+from tests.net.harness import Net
+
+FAR = Member(name="rover_1", role="agent", urgent="tcp://rover-1.local:7000", bulk="tcp://rover-1.local:7001")
+UNKNOWN = "Name or service not known"
+
+
+class Names:
+    """Look-ups that a test answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Callable[[str], None]]] = []
+
+    def start(self, host: str, done: Callable[[str], None]) -> None:
+        self.asked.append((host, done))
+
+    def answer(self, cause: str) -> None:
+        asked, self.asked = self.asked, []
+        for _, done in asked:
+            done(cause)
+
+
+class Later:
+    """A loop whose timers a test fires."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], None]] = []
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> None:
+        assert delay_ns == LOOK_UP_AGAIN_S * 1e9
+        self.calls.append(callback)
+
+    def fire(self) -> None:
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
+
+
+class NoBulk:
+    def join(self, name: str, estimator: object) -> None: ...
+
+    def leave(self, name: str) -> None: ...
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The endpoints that were connected."""
+    made: list[str] = []
+    monkeypatch.setattr(sockets, "connect", lambda socket, endpoint: made.append(endpoint))
+    return made
+
+
+@pytest.fixture
+def team() -> Any:
+    context: zmq.Context[Any] = zmq.Context()
+    names, later = Names(), Later()
+    yield Members(context, later, "own", NoBulk(), None, lambda error: None, names), names, later  # pyright: ignore
+    context.destroy(linger=0)
+
+
+def test_a_host_that_is_not_found_is_told_once_and_looked_up_until_it_is(
+    team: Any, connected: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    known, names, later = team
+    with caplog.at_level(logging.WARNING, members.__name__):
+        known.join([FAR])
+        assert [host for host, _ in names.asked] == ["rover-1.local"] * 2        # of both lanes
+        for _ in range(3):
+            names.answer(UNKNOWN)
+            later.fire()
+        names.answer("")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the host rover-1.local of rover_1 cannot be found ({UNKNOWN}); it is looked up again every 5 s"]
+    assert connected == [FAR.urgent, FAR.bulk]
+
+
+def test_a_member_that_left_is_not_looked_up_again(team: Any, connected: list[str]) -> None:
+    known, names, later = team
+    known.join([FAR])
+    names.answer(UNKNOWN)
+    known.leave("rover_1")
+    later.fire()
+    assert names.asked == []
+    known.join([FAR])
+    known.leave("rover_1")
+    names.answer("")
+    assert connected == []
+
+
+def test_numbers_and_this_machine_are_not_looked_up(team: Any, connected: list[str]) -> None:
+    known, names, _ = team
+    known.join([Member(name=f"r{i}", role="agent", urgent=f"tcp://{host}:1", bulk=f"tcp://{host}:2")
+                for i, host in enumerate(("10.0.0.1", "[fe80::1]", "localhost"))])
+    assert names.asked == []
+    assert len(connected) == 6
+
+
+@pytest.mark.parametrize("error", [OSError(-2, UNKNOWN), UnicodeError("label too long"), None])
+def test_a_look_up_does_not_hold_up_the_loop(error: Exception | None) -> None:
+    loop, threads = Loop(MonotonicClock()), []
+
+    def look_up(host: str) -> None:
+        threads.append(threading.current_thread())
+        if error is not None:
+            raise error
+
+    told: list[str] = []
+
+    def done(cause: str) -> None:
+        told.append(cause)
+        threads.append(threading.current_thread())
+        loop.stop()
+
+    NameLookup(loop, look_up).start("rover-1.local", done)
+    loop.run()
+    loop.close()
+    assert told == ["" if error is None else UNKNOWN if isinstance(error, OSError) else "label too long"]
+    assert threads[0] is not threads[1]
+    assert threads[1] is threading.current_thread()
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
+def test_members_reach_each_other_by_ipv6() -> None:
+    net = Net()
+    a = Endpoint(net.loop, swarm="s", name="a", role="agent", boot=1, bind="[::1]")
+    net.endpoints.append(a)
+    b = net.endpoint("b")
+    a.attach(net.got.setdefault("a", []).append)
+    assert a.member.urgent.startswith("tcp://[::1]:")
+    b.join([a.member])
+    net.until(lambda: b.send("a", Start()))
+    net.until(lambda: bool(net.got["a"]))
+    net.close()

@@ -1,0 +1,98 @@
+"""Plug-ins that cannot be used: one line with the file and its line; our own errors are not hidden."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agents import behaviours
+from models import tasks
+from sim_worlds import scenarios
+from swarm import bench, plugins
+from swarm.cli import commands
+from swarm.cli.main import main
+from swarm.core.policy import policies
+from swarm.core.settings.errors import BadInput
+
+CARD: Any = SimpleNamespace(task="odd")
+REGISTRIES: list[tuple[str, ModuleType, Callable[[], object]]] = [
+    ("scenarios", scenarios, lambda: scenarios.load("odd")),
+    ("behaviours", behaviours, lambda: behaviours.load("odd")),
+    ("tasks", tasks, lambda: tasks.task(CARD)),
+    ("policies", policies, lambda: policies.load("odd")),
+    ("benches", bench, lambda: bench.load("odd")),
+    ("commands", commands, lambda: main(["version"])),
+]
+BROKEN = [
+    ("def odd(:\n", "odd.py: line 1: SyntaxError: "),
+    ("x = 1\nraise ValueError('no\\nluck')\n", "odd.py: line 2: ValueError: no"),
+    ("import nothing_of_this_name\n", "odd.py: line 1: ModuleNotFoundError: "),
+    ("import sys\n\ndef f():\n    return 1 / 0\n\nf()\n", "odd.py: line 4: ZeroDivisionError: "),
+    ("x = 1\n", "odd.py: AttributeError: "),
+]
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, ModuleType, str], Path]]:
+    """Writes a plug-in called `odd` for a registry."""
+    changed: list[ModuleType] = []
+
+    def put(kind: str, registry: ModuleType, text: str) -> Path:
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "odd.py").write_text(text)
+        monkeypatch.setenv(plugins.VARIABLE, str(tmp_path))
+        monkeypatch.setattr(registry, "__path__", plugins.extended(registry.__path__, kind))
+        changed.append(registry)
+        return tmp_path / kind / "odd.py"
+
+    yield put
+    for registry in changed:
+        sys.modules.pop(f"{registry.__name__}.odd", None)
+        vars(registry).pop("odd", None)
+
+
+@pytest.mark.parametrize(("kind", "registry", "use"), REGISTRIES, ids=[kind for kind, _, _ in REGISTRIES])
+@pytest.mark.parametrize(("text", "told"), BROKEN, ids=[told.split()[-1] for _, told in BROKEN])
+def test_a_broken_plug_in_is_named_with_its_line(
+    put: Any, kind: str, registry: ModuleType, use: Callable[[], object], text: str, told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = put(kind, registry, text)
+    if kind == "commands":
+        assert use() == 2
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1
+    else:
+        with pytest.raises(BadInput) as refused:
+            use()
+        line = str(refused.value)
+    assert f"{file.parent}/{told}" in line
+
+
+def test_a_bench_whose_text_is_broken_is_named(put: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    put("benches", bench, "def odd(:\n")
+    assert main(["bench"]) == 2
+    assert "odd.py: line 1: SyntaxError" in capsys.readouterr().err
+
+
+def test_an_error_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(plugins.VARIABLE, str(tmp_path))
+    with pytest.raises(AttributeError), plugins.blamed("swarm.core.policy.policies.local"):
+        plugins.load("swarm.core.policy.policies.local", "NO_SUCH_NAME")
+    with pytest.raises(ModuleNotFoundError):
+        plugins.load("swarm.core.policy.policies.no_such_policy")
+
+
+@pytest.mark.parametrize("words", [["version"], ["--help"], ["launch", "search_rescue", "--dry-run"]], ids=" ".join)
+def test_a_folder_that_does_not_exist_is_named(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(plugins.VARIABLE, f"{tmp_path}:{tmp_path}/gone")
+    assert main(words) == 2
+    assert capsys.readouterr().err == (
+        f"swarm: $SWARM_PLUGINS: there is no folder {tmp_path}/gone; folders of plug-ins, separated by colons\n")
