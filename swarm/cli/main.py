@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from swarm.cli import commands
 from swarm.cli.parser import Parser
+from swarm.cli.standard_streams import said_of, standard_streams
 from swarm.core.settings.errors import BadInput
 
 
@@ -24,14 +24,20 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0 done, 1 failed, 2 bad input, 130 Ctrl-C."""
+    with standard_streams() as (out, err):
+        code = _run(arguments)
+        out.flush()
+        if said := said_of(out):
+            print(f"swarm: {said}", file=err)
+        return code or int(out.lost > 0)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         given = parser().parse_args(arguments)
         return int(given.run(given))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # the pipe is closed: let Python flush
-        return 1
     except BadInput as error:
         print(f"swarm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

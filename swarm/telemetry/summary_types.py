@@ -206,6 +206,7 @@ class Summary(msgspec.Struct, kw_only=True):
     world: WorldFigures              # speed of the simulation
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
+    interrupted: bool                # the user, the system or the end of the world ended the run before its time
     host_overloaded: bool            # more than 1 % of the emulated runs were overruns: latencies are too high
     faults: list[FaultRecord]        # injected faults and crashes, in order of time
     streams: dict[str, StreamFigures]        # figures of each stream, by name
@@ -213,6 +214,6 @@ class Summary(msgspec.Struct, kw_only=True):
     ledger: LedgerFigures            # messages that were ignored or out of order
     tool: Tool                       # method of the run
     accept: list[JudgedRule] = []    # judged rules, in the order of the launch file
-    accepted: bool = True            # whether all rules hold
+    accepted: bool = True            # whether all rules hold; false for an interrupted run
     unwritten: dict[str, int] = {}   # lines or documents that could not be written, by file
     transport: Transport | None = None       # amount of messages and cost of encryption

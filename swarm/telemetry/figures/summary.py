@@ -44,7 +44,7 @@ OVERRUN_LIMIT = 0.01                 # share of overruns among emulated runs; ab
 def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
     world: WorldNews | None, planner: Sequence[PlannerNews], faults: Sequence[FaultDone], losses: Sequence[Loss],
-    ran_s: float,
+    ran_s: float, interrupted: bool = False,
 ) -> Summary:
     """The contents of `summary.json`.
 
@@ -83,7 +83,7 @@ def summarise(
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
             lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
         ),
-        mission=_mission(world), measures=_measures(world),
+        mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
         faults=_faults(faults, rows, losses, launch, ran_s),
         streams={s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
@@ -93,7 +93,7 @@ def summarise(
         tool=Tool(emulated_boards=bool(emulated)),
     )
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
-    summary.accepted = all(rule.holds for rule in summary.accept)
+    summary.accepted = all(rule.holds for rule in summary.accept) and not interrupted
     return summary
 
 

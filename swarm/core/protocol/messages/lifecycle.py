@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.core.protocol.bounds import Count, Factor, Finite, Share
+from swarm.core.protocol.bounds import Count, Factor, Finite, Seconds, Share
 from swarm.core.protocol.messages.transport import Member, Message
 
 
@@ -21,6 +21,8 @@ class Roster(Message, frozen=True, kw_only=True):
 
 class Start(Message, frozen=True, kw_only=True):
     """Streams and simulated time begin."""
+
+    for_s: Seconds | None = None     # how much longer they run; None: until Drain
 
 
 class Drain(Message, frozen=True, kw_only=True):
