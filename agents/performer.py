@@ -21,6 +21,8 @@ from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Outcome, Pose
 from swarm.core.units import ns, seconds
 
+STUCK_S = 3.0                        # a run that has not ended so long after its abort holds its executor for good
+
 TIMERS = (ev.SetTimer, ev.CancelTimers)
 
 
@@ -150,6 +152,7 @@ class Performer:
                 self._preempt(work, urgency)
             case ev.AbortRun(work=work):
                 self._runner.abort(work)
+                self._host_timers.after(ns(STUCK_S), lambda: self._runner.give_up(work))
             case ev.LoadStages(model=model, variant=variant):
                 self._runner.load_stages(model, variant)
             case ev.SendStage():

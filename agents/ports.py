@@ -52,13 +52,14 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunnerStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start. A batch is one run; `failed` counts its inputs."""
+    """Counts since the start. A batch is one run; `failed` counts its inputs; `stuck`: runs that could not be ended."""
 
     runs: int
     overruns: int
     aborted: int
     failed: int
     busy_s: float
+    stuck: int = 0
 
 
 class Runner(Protocol):
@@ -91,6 +92,10 @@ class Runner(Protocol):
 
     def hurry(self, work: int) -> None:
         """Abort a preempted run that should have left its executor by now."""
+        ...
+
+    def give_up(self, work: int) -> None:
+        """A run that was told to end long ago holds its executor: replace the executor, if this host can."""
         ...
 
     def load_stages(self, model: str, variant: str) -> None:

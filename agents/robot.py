@@ -78,6 +78,7 @@ class Robot:
         self._due_frames: DueFrames | None = None        # while they run
         self._sequence = 0
         self._last_busy_s = 0.0
+        self._stuck = 0                                  # runs that could not be ended
         self._shed: list[str] = []
 
     def begin(self) -> None:
@@ -132,13 +133,18 @@ class Robot:
                 self._behave(behaviours.Verdict(report, verdict))
             case msg.InjectedFaults(slow=slow):
                 self._runner.slow_down(slow)
-            case msg.Start(since_s=since_s):
+            case msg.Start(since_s=since_s, for_s=for_s):
                 self._start(since_s, message.at_ns)
+                if for_s is not None:                    # also if the launcher cannot say so then
+                    self._timers.at(message.at_ns + ns(for_s), self._end_streams)
             case msg.Drain():
-                self._due_frames = None
+                self._end_streams()
                 self._drain()
             case _:
                 log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
+
+    def _end_streams(self) -> None:
+        self._due_frames = None
 
     def _drain(self) -> None:
         """Tell the launcher that we have drained: no own request is open, news is sent, the recording is written."""
@@ -270,6 +276,9 @@ class Robot:
             carried=traffic.messages, carried_bytes=traffic.size_bytes, broken_off=traffic.broken_off,
         ))
         self._last_busy_s = runner.busy_s
+        if runner.stuck > self._stuck:
+            self._stuck = runner.stuck
+            self._outbox.put(msg.Happened(what="executor_replaced", detail={"stuck": runner.stuck}))
         shed = self._scheduler.shed()
         if shed != self._shed:
             self._shed = shed

@@ -78,8 +78,10 @@ class WorldServer:
                 self._net.send(robot, msg.Judged(report=report, verdict=verdict))
                 self._participant.report(msg.Happened(
                     what="judged", detail={**report.values, "robot": robot, "kind": report.kind, "verdict": verdict}))
-            case msg.Start():
+            case msg.Start(for_s=for_s):
                 self._start()
+                if for_s is not None:                    # also if the launcher cannot say so then
+                    self._timers.at(message.at_ns + ns(for_s), self._stop)
             case msg.Drain():
                 self._stop()
             case msg.Gone(name=name) if name in self._present:

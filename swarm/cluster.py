@@ -31,6 +31,7 @@ OBJECT_STORE_BYTES = 100_000_000
 CPUS = 2
 _leave = threading.Event()               # tells the thread that started Ray that it may end
 _connecting = threading.Event()
+_strangers: set[psutil.Process] = set()  # children of this process that were there before Ray
 
 
 class Mapped(msgspec.Struct, Generic[R], frozen=True):
@@ -76,6 +77,7 @@ def connect(address: str = "local", cpus: int = CPUS) -> str:
 
     _leave.clear()
     _connecting.set()
+    _strangers.update(psutil.Process().children())
     threading.Thread(target=start_and_stay, name="ray keeper", daemon=True).start()
     return result.get()
 
@@ -144,13 +146,16 @@ def disconnect(timeout_s: float = 4.0) -> bool:
 
 
 def _ray_processes() -> list[psutil.Process]:
-    """Ray's processes among the descendants of this one."""
+    """The processes of the Ray that this process has started: children of ours, and all that they have started.
+
+    Another child's Ray is not ours.
+    """
     found: list[psutil.Process] = []
-    for process in psutil.Process().children(recursive=True):
+    for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            words = process.cmdline()
-            if words and ("/ray/" in " ".join(words[:4]) or words[0].startswith("ray::")):
-                found.append(process)
+            words = child.cmdline()
+            if child not in _strangers and words and ("/ray/" in " ".join(words[:4]) or words[0].startswith("ray::")):
+                found += [child, *child.children(recursive=True)]
     return found
 
 

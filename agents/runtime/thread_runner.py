@@ -12,16 +12,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
-from agents.runtime.emulation import Emulation, Run
+from agents.runtime.emulation import Emulation, Run, VariantTimes
 from agents.runtime.loader import Loader
 from agents.runtime.sessions import Loaded, Sessions
 from models.pipeline import Pipeline
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock
-from swarm.core.units import seconds
+from swarm.core.units import ns, seconds
 
 log = logging.getLogger(__name__)
+
+CLOSE_S = 2.0                        # for all threads together: one that is stuck never ends
 
 Call = Callable[[], None]
 
@@ -31,12 +33,20 @@ class _ThreadRun(Run):
 
     loaded: Loaded
     handle: RunHandle
-    stop: threading.Event | None                     # ends the wait after a run that is emulated or slowed down
+    wake: threading.Event | None                     # ends the wait after a run that is emulated or slowed down
+
+    def __init__(self, orders: Sequence[RunOrder], leg: Leg, times: VariantTimes) -> None:
+        super().__init__(orders, leg, times)
+        self.told = threading.Lock()                 # taken for good by whoever tells its end
 
     def end_now(self) -> None:
         self.handle.abort()
-        if self.stop is not None:
-            self.stop.set()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Let its thread look again how long the run lasts."""
+        if self.wake is not None:
+            self.wake.set()
 
 
 class ThreadRunner:
@@ -57,12 +67,10 @@ class ThreadRunner:
         self._waiting: queue.SimpleQueue[_ThreadRun | None] = queue.SimpleQueue()
         self._current: dict[int, _ThreadRun] = {}                    # by the scheduler's key of the run
         self._handles = [RunHandle() for _ in range(executors + 1)]  # a pool of unused ones: making one takes 45 us
-        self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = 0
-        self._threads = [
-            threading.Thread(target=self._run_forever, name=f"executor-{i}", daemon=True) for i in range(executors)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = self._stuck = 0
+        self._threads: list[threading.Thread] = []
+        for _ in range(executors):
+            self._add_executor()
 
     def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
         self._on_ended, self._on_loaded = ended, loaded
@@ -72,7 +80,7 @@ class ThreadRunner:
         run = _ThreadRun(orders, leg, loaded.times)
         run.loaded = loaded
         run.handle = self._handles.pop() if self._handles else RunHandle()
-        run.stop = threading.Event() if self._emulation.applies else None
+        run.wake = threading.Event() if self._emulation.applies else None
         for order in orders:
             self._current[order.work] = run
         self._waiting.put(run)
@@ -96,6 +104,21 @@ class ThreadRunner:
         if run is not None and run.is_overdue(self._clock.now_ns()):
             run.end_now()
 
+    def give_up(self, work: int) -> None:
+        """Its thread never returned from the model: the thread is left to itself, and another takes its place."""
+        run = self._current.get(work)
+        if run is None or not run.handle.aborted or not run.told.acquire(blocking=False):
+            return                                   # it has ended, or its end is on its way
+        self._stuck += 1
+        log.error("a run of %s does not end: its executor is replaced", run.orders[0].request)
+        ended = _ThreadRun(run.orders, run.leg, run.loaded.times)        # the thread may still change the other one
+        ended.handle = run.handle
+        ended.begin(run.started_ns)
+        ended.cut_short(self._clock.now_ns())
+        self._current |= {order.work: ended for order in run.orders if self._current.get(order.work) is run}
+        self._add_executor()
+        self._post(partial(self._finish, ended))
+
     def load_stages(self, model: str, variant: str) -> None:
         def adopt(stages: Pipeline) -> None:
             self._sessions.adopt(model, variant, stages)
@@ -108,9 +131,12 @@ class ThreadRunner:
 
     def slow_down(self, factor: float) -> None:
         self._emulation.slow_down(factor)
+        for run in self._current.values():
+            run.look_again()
 
     def statistics(self) -> RunnerStatistics:
-        return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(self._busy_ns))
+        return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(self._busy_ns),
+                                self._stuck)
 
     def close(self) -> None:
         """End loads and threads; runs in progress are aborted."""
@@ -119,8 +145,9 @@ class ThreadRunner:
             run.end_now()
         for _ in self._threads:
             self._waiting.put(None)
+        until_ns = self._clock.now_ns() + ns(CLOSE_S)
         for thread in self._threads:
-            thread.join(timeout=2.0)
+            thread.join(timeout=max(0.0, seconds(until_ns - self._clock.now_ns())))
 
     def _finish(self, run: _ThreadRun) -> None:
         """In the policy's thread: report the ends first, since the next run may start at once; then count."""
@@ -137,12 +164,19 @@ class ThreadRunner:
         self._aborted += run.ended == "aborted"
         self._busy_ns += run.finished_ns - run.started_ns
 
+    def _add_executor(self) -> None:
+        thread = threading.Thread(target=self._run_forever, name=f"executor-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     # --- in an executor's thread ---
 
     def _run_forever(self) -> None:
         try:
             while (run := self._waiting.get()) is not None:
                 self._run(run)
+                if not run.told.acquire(blocking=False):
+                    return                           # this thread was given up and has been replaced
                 self._post(partial(self._finish, run))
         except BaseException as error:       # noqa: BLE001 - passed on: a bug ends the loop, not only this thread
             self._fail(error)
@@ -167,8 +201,8 @@ class ThreadRunner:
             made = run.loaded.run_batch([order.given for order in run.orders], run.handle)
         else:
             made = [run.loaded.run(run.given, run.handle)]
-        if run.stop is not None:
-            self._wait_for_end(run, run.stop)
+        if run.wake is not None:
+            self._wait_for_end(run, run.wake)
         run.finish(made, self._clock.now_ns())
 
     def _run_stages(self, run: _ThreadRun) -> None:
@@ -179,17 +213,24 @@ class ThreadRunner:
         more = True
         while more:
             made = run.loaded.run_stage(run.given, run.stage, run.handle)
-            if run.stop is not None:
-                self._wait_for_end(run, run.stop)
+            if run.wake is not None:
+                self._wait_for_end(run, run.wake)
             more = run.stage_over(made, self._clock.now_ns())
 
-    def _wait_for_end(self, run: _ThreadRun, stop: threading.Event) -> None:
-        """Wait after a stage until it has lasted as long as the emulation says. Raises: Aborted."""
+    def _wait_for_end(self, run: _ThreadRun, wake: threading.Event) -> None:
+        """Wait after a stage until it has lasted as long as the emulation says. Raises: Aborted.
+
+        A fault that ends meanwhile, or begins, changes how long that is.
+        """
         assert run.began_ns is not None
-        took_ns = self._clock.now_ns() - run.began_ns
-        rest_ns = self._emulation.lasts_ns(run, took_ns) - took_ns
-        if rest_ns and stop.wait(seconds(rest_ns)):
-            raise Aborted
+        now = self._clock.now_ns()
+        took_ns = now - run.began_ns
+        while (rest_ns := run.began_ns + self._emulation.lasts_ns(run, took_ns) - now) > 0:
+            if wake.wait(seconds(rest_ns)):
+                wake.clear()
+                if run.handle.aborted:
+                    raise Aborted
+            now = self._clock.now_ns()
 
 
 def _not_attached(*_: object) -> None:

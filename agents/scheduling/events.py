@@ -111,7 +111,7 @@ class BudgetSpent(TimerFired, frozen=True, kw_only=True):
 
 
 class GivenUp(TimerFired, frozen=True, kw_only=True):
-    """The robot stops waiting for a peer's answer."""
+    """The robot stops waiting for a peer's answer, or for the end of its own run."""
 
 
 class PlanCame(Event, frozen=True, kw_only=True):

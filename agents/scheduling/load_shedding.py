@@ -26,7 +26,7 @@ from swarm.core.protocol.spans import Span
 from swarm.core.units import ns
 
 THINNED, DROPPED = "thinned", "dropped"
-MISSES = ("superseded", "expired", "no_answer")      # failure reasons that mean that time was too short
+MISSES = ("superseded", "expired", "no_answer", "overdue")   # failure reasons that mean that time was too short
 WINDOW_NS = ns(2.0)                  # ended requests are counted over this time
 MISS_SHARE = 0.2                     # a priority is overloaded if more than this share misses, and
 MIN_MISSES = 3                       # at least this many

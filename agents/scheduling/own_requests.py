@@ -18,7 +18,7 @@ from agents.scheduling.guards import Guards
 from agents.scheduling.load_shedding import LoadShedding
 from agents.scheduling.offloads import UNREACHABLE, Offloads, OpenRequest
 from agents.scheduling.placements import Placements
-from agents.scheduling.queue.queued_run import QueuedRun
+from agents.scheduling.queue.queued_run import GRACE_NS, QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy import policies
@@ -26,9 +26,8 @@ from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.route import Situation, cheaper, home_choice, next_best
 from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
-from swarm.core.units import NS, ns, seconds
+from swarm.core.units import NS, seconds
 
-GRACE_NS = ns(0.5)                   # the robot waits for a peer's answer until this long after the deadline
 SAMPLED = 16                         # one of this many requests has its next best choice recorded
 
 
@@ -188,17 +187,27 @@ class OwnRequests:
             state.work = None
         if state.awaiting:
             out.append(ev.SetTimer(at_ns=now + GRACE_NS, event=ev.GivenUp(request=request)))
-        elif state.work is None:
+        elif state.work is not None:
+            out.append(ev.SetTimer(at_ns=self._queue.run(state.work).overdue_ns, event=ev.GivenUp(request=request)))
+        else:
             self._end(state, "failed", "expired", now, out)
 
-    def answer_timed_out(self, request: RequestId, now: int, out: list[ev.Command]) -> None:
-        """The grace time after the deadline is over: stop waiting for a peer's answer."""
+    def given_up(self, request: RequestId, now: int, out: list[ev.Command]) -> None:
+        """The grace time after the deadline is over: stop waiting for a peer's answer, or for the end of a run at home.
+        """
         state = self._open.get(request)
-        if state is None or not state.awaiting:
+        if state is None:
             return
-        self._offloads.cancel(state, now, out)
+        if state.awaiting:
+            self._offloads.cancel(state, now, out)
         if state.work is None:
             self._end(state, "failed", "no_answer", now, out)
+        elif now < (overdue_ns := self._queue.run(state.work).overdue_ns):
+            out.append(ev.SetTimer(at_ns=overdue_ns, event=ev.GivenUp(request=request)))
+        else:
+            if self._queue.remove(state.work, now) is None:
+                out.append(ev.AbortRun(work=state.work))
+            self._end(state, "failed", "overdue", now, out)
 
     def preempted(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """A preempted run at home waits again. If the request was guarded, arm its guard for the rest of the run."""

@@ -167,6 +167,10 @@ class PeerRequests:
                 commands += self.forward_failed(request, peer)
         return commands
 
+    def overdue(self, now: int) -> list[ev.Command]:
+        """Abort peers' runs that should have ended long ago, for example since a cancellation was lost."""
+        return self._drop([work for work in self._queue.overdue(now) if work.asker], now)
+
     def statistics(self) -> PeerRequestStatistics:
         return PeerRequestStatistics(**self._counts, refused=dict(self._refused))
 

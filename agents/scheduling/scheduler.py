@@ -91,7 +91,7 @@ class Scheduler:
             case ev.BudgetSpent(request=request):
                 self._requests.deadline_passed(request, now, out)
             case ev.GivenUp(request=request):
-                self._requests.answer_timed_out(request, now, out)
+                self._requests.given_up(request, now, out)
             case ev.PeerLost(peer=peer):
                 self._requests.lost(peer, now, out)
                 out += self._peer_requests.lost(peer, now)
@@ -192,7 +192,9 @@ class Scheduler:
                     self._dispatch(now, out)
                     return
             else:
-                running = self._queue.running() if running is None else running
+                if running is None:
+                    out += self._peer_requests.overdue(now)
+                    running = self._queue.running()
                 if not self._preempt_for(running, work, now, out):
                     return
 

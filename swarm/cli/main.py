@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import io
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ from collections.abc import Sequence
 from swarm import plugins
 from swarm.cli import commands
 from swarm.cli.parser import Parser
+from swarm.cli.standard_streams import said_of, standard_streams
 from swarm.core.settings.errors import BadInput
 
 LONGEST_WORD = 300
@@ -31,18 +30,21 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0 done, 1 failed, 2 bad input, 130 Ctrl-C."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")    # names of files need not be UTF-8, nor the terminal
+    with standard_streams() as (out, err):
+        code = _run(arguments)
+        out.flush()
+        if said := said_of(out):
+            print(f"swarm: {said}", file=err)
+        return code or int(out.lost > 0)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         plugins.check()
         given = parser().parse_args(arguments)
         return int(given.run(given))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())       # the pipe is closed: let Python flush
-        return 1
     except BadInput as error:
         return refuse(error)
     except OSError as error:

@@ -148,6 +148,10 @@ class Machine(Protocol):
         """Inject a fault: the wall clock is off by this much in total from now on."""
         ...
 
+    def on_held_up(self, told: Callable[[float], None]) -> None:
+        """Call back with the seconds for which this process did not run, whenever these were more than 1."""
+        ...
+
     def stop(self) -> None:
         """End the process in an orderly way, after this turn of the loop."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.settings import yaml_text
 from swarm.core.units import ns, seconds
-from swarm.launcher.processes import Child, Children, swarm_command
+from swarm.launcher.processes import Child, Children, check_file_limit, swarm_command
 from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
@@ -30,7 +31,7 @@ from swarm.run.roster import Outboxes
 from swarm.run.settings.process_specs import ProcessSpec, process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
-from swarm.telemetry.provenance import manifest
+from swarm.telemetry.provenance import manifest, revision
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
 from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, named_measure
 
@@ -44,6 +45,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     folder: Path
     summary: dict[str, Any] | None = None
+    report: Path | None = None       # None: it was not written
     error: str = ""
 
 
@@ -54,64 +56,81 @@ class Launch:
         self, resolved: Resolved, out: Path, *, command: list[str], progress: Progress | None = None,
         commanded_ns: int | None = None, limits: Limits | None = None,
     ) -> None:
-        """Nothing is started yet, but `out` is claimed. Raises: BadInput if `out` cannot be the run's folder.
+        """Nothing is started yet, but `out` is claimed.
 
+        Raises: BadInput if `out` cannot be the run's folder, or this process may not open enough files.
         commanded_ns: when the command was given, on the monotonic clock; None: when this process was started.
         """
-        self._launch, self._folder = resolved.launch, RunFolder(out)
+        self._robots = [robot for fleet in resolved.launch.fleet for robot in fleet.robots()]
+        check_file_limit(len(self._robots))
+        self._resolved, self._launch, self._folder = resolved, resolved.launch, RunFolder(out)
         self._progress = progress or Quiet()
         self._clock = MonotonicClock()
         self._loop = Loop(self._clock)
+        self._loop.held_up = self._held_up
         if commanded_ns is None:
             commanded_ns = self._clock.now_ns() - ns(process_age_s())
         faults = faults_of(self._launch)
         self._collector = Collector(
             self._launch, self._folder, name=NAME, faults=faults, commanded_ns=commanded_ns,
-            manifest=partial(manifest, self._launch, command, WallClock().unix_s()))
-        swarm = f"{self._launch.scenario}-{WallClock().new_boot():x}"
-        self._keys = RunKeys(out / "keys", [NAME, *self._launch.processes()])
-        self._net = Endpoint(
-            self._loop, swarm=swarm, name=NAME, role="launcher", boot=WallClock().new_boot(), handler=self._received,
-            keyring=Keyring(self._keys.folder, NAME))
-        self._outboxes = Outboxes(self._loop, self._net)
-        specs = process_specs(
-            resolved, swarm, self._net.member, str(self._keys.folder), str((out / RECORDINGS).absolute()))
-        self._specs = {spec.name: spec for spec in specs}
-        self._robots = [spec.name for spec in specs if spec.role == "agent"]
+            manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()))
+        self._net: Endpoint | None = None
         self._signals = Signals(self._loop, lambda: self._handle(ev.Interrupted()))
         self._director = Director(
             self._launch, faults, open_requests=self._collector.open_requests,
             last_words=lambda name: self._children.last_words(name), limits=limits)
 
     def run(self) -> Outcome:
-        """To the end, whatever it is; no process outlives it."""
-        director = self._director
+        """To the end, whatever it is; no process outlives it, and no key. Raises: BadInput before the start."""
         with self._signals:
-            self._children = Children(
-                self._loop, self._folder.folder("logs"), self._child_ended,
-                lambda: self._folder.processes(self._children.table()))
-            try:
-                now = self._clock.now_ns()
-                for command in director.begin(now):
-                    self._perform(command, now)
-                    if director.error:
-                        break                        # one process cannot be started: start no more
-                else:
-                    self._collector.write_manifest()
-                    self._loop.every(SHOW_NS, self._show)
-                    self._loop.run()
-            finally:
-                self._handle(ev.LoopEnded())
-                immortal = self._children.close()
-                self._net.close()
-                unremoved = self._keys.remove()
-            if immortal:
-                director.fail(f"processes {immortal} could not be ended")
-            if unremoved:
-                director.fail(unremoved)
+            with contextlib.ExitStack() as last_steps:       # each is taken, even if another one raises
+                keys = RunKeys(self._folder.path / "keys")
+                last_steps.callback(lambda: self._director.fail(keys.remove()))
+                if self._supervise(keys):
+                    last_steps.callback(self._end_processes)
+                    self._fly(keys)
             outcome = self._finish()
         self._loop.close()
         return outcome
+
+    def _supervise(self, keys: RunKeys) -> bool:
+        """From now on whatever is started ends, and the keys go, even if this process is killed."""
+        try:
+            self._children = Children(
+                self._loop, self._folder.folder("logs"), self._child_ended,
+                lambda: self._folder.processes(self._children.table()), keys=keys.descriptor, lock=self._folder.lock,
+                unlogged=lambda log, error: self._folder.count_unwritten(f"logs/{log}", error))
+        except OSError as error:
+            self._director.fail(f"the supervisor cannot be started: {error}")
+            return False
+        return True
+
+    def _fly(self, keys: RunKeys) -> None:
+        keys.enrol([NAME, *self._launch.processes()])
+        swarm = f"{self._launch.scenario}-{WallClock().new_boot():x}"
+        self._net = Endpoint(
+            self._loop, swarm=swarm, name=NAME, role="launcher", boot=WallClock().new_boot(), handler=self._received,
+            keyring=Keyring(keys.folder, NAME))
+        self._outboxes = Outboxes(self._loop, self._net)
+        self._specs = {spec.name: spec for spec in process_specs(
+            self._resolved, swarm, self._net.member, str(keys.folder),
+            str((self._folder.path / RECORDINGS).absolute()))}
+        now = self._clock.now_ns()
+        for command in self._director.begin(now):
+            self._perform(command, now)
+            if self._director.error:
+                return                               # one process cannot be started: start no more
+        self._collector.write_manifest()
+        self._loop.every(SHOW_NS, self._show)
+        self._loop.run()
+
+    def _end_processes(self) -> None:
+        self._handle(ev.LoopEnded())
+        immortal = self._children.close()
+        if self._net is not None:
+            self._net.close()
+        if immortal:
+            self._director.fail(f"processes {immortal} could not be ended")
 
     # --- the director's events ---
 
@@ -131,6 +150,10 @@ class Launch:
             self._handle(ev.AgentDrained(sender))
         else:
             self._collector.handle(message)
+
+    def _held_up(self, for_s: float) -> None:
+        self._collector.event(self._clock.now_ns(), NAME, "held_up", {"for_s": round(for_s, 3)})
+        self._handle(ev.HeldUp(for_s))
 
     def _child_ended(self, child: Child) -> None:
         self._handle(ev.ProcessEnded(child.name, child.returncode or 0, child.ended_how))
@@ -178,19 +201,19 @@ class Launch:
 
     def _finish(self) -> Outcome:
         """Write the folder, if there is a run to write down."""
-        director, summary = self._director, None
+        director, summary, report = self._director, None, None
         if director.start_ns:
             self._show("writing")
             ran_s = seconds((director.drain_ns or director.since_ns) - director.start_ns)
-            summary = self._collector.finish(ran_s, curve_cost())
-        self._folder.close()
-        if summary is not None:
-            self._folder.report()
-        if self._folder.trouble:
-            director.fail(self._folder.trouble)
+            summary = self._collector.finish(
+                min(ran_s, self._launch.duration_s), curve_cost(), interrupted=director.interrupted)
+            report = self._folder.report()
         self._progress.close()
+        director.fail(self._folder.trouble)
+        folder = self._folder.path
+        self._folder.close()
         code = 128 + self._signals.received[0] if self._signals.received else director.exit_code
-        return Outcome(exit_code=code, folder=self._folder.path, summary=summary, error=director.error)
+        return Outcome(exit_code=code, folder=folder, summary=summary, report=report, error=director.error)
 
     def _show(self, phase: str = "") -> None:
         director, collector = self._director, self._collector

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
+from swarm.core.settings.errors import BadInput
 from swarm.launcher import supervisor
 from swarm.net.loop import Loop
-from swarm.net.process import CLOCK_STEP_VARIABLE, LIFELINE_VARIABLE
+from swarm.net.process import CLOCK_STEP_VARIABLE, LIFELINE_VARIABLE, raise_file_limit
 
 ISOLATED = ["-I"] if sys.version_info < (3, 11) else []
 ENVIRONMENT = {
@@ -23,6 +26,10 @@ ENVIRONMENT = {
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
 }
 SUPERVISOR_WAIT_S = 6.0
+ROBOT_FILES = 7                      # open files of the launcher for each robot: its process, and two lanes both ways
+OWN_FILES = 48                       # for all else: 33 measured, and a reserve
+RESERVE = 8                          # of these: so that there are enough for the clean-up, whatever took the others
+REAP_MS = 100                        # from the end of a process's last thread until its parent is told
 
 
 class Child(msgspec.Struct, kw_only=True):
@@ -44,9 +51,12 @@ class Child(msgspec.Struct, kw_only=True):
 
     def last_words(self) -> str:
         """The last line of its log, or nothing."""
-        with open(self.log, "rb") as log:
-            log.seek(max(0, os.path.getsize(self.log) - 4096))
-            lines = log.read().decode(errors="replace").split("\n")
+        try:
+            with open(self.log, "rb") as log:
+                log.seek(max(0, os.path.getsize(self.log) - 4096))
+                lines = log.read().decode(errors="replace").split("\n")
+        except OSError:                              # somebody has moved it
+            return ""
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
@@ -55,30 +65,47 @@ def swarm_command(*arguments: str) -> list[str]:
     return [sys.executable, *ISOLATED, "-m", "swarm.cli.main", *arguments]
 
 
+def check_file_limit(robots: int) -> None:
+    """Raises: BadInput if the launcher cannot open as many files as a run of so many robots needs."""
+    most, needed = raise_file_limit(), OWN_FILES + ROBOT_FILES * robots
+    if most < needed and most != resource.RLIM_INFINITY:
+        raise BadInput(f"{robots} robots", f"the launcher would have {needed} open files, and may have {most}",
+                       f"at most {max(0, most - OWN_FILES) // ROBOT_FILES} robots, or a higher `ulimit -Hn`")
+
+
 class Children:
-    """All processes of one run. `changed` is called after every start and end, `ended` with every process that ends."""
+    """All processes of one run. `changed` is called after every start and end, `ended` with every process that ends.
+
+    keys: descriptor of the folder that the supervisor removes if we are killed. lock: a descriptor that it keeps until
+    all processes have ended. unlogged: called with the name of each log that cannot be opened, and why.
+    Raises: OSError.
+    """
 
     def __init__(
-        self, loop: Loop, logs: Path, ended: Callable[[Child], None], changed: Callable[[], None] = lambda: None
+        self, loop: Loop, logs: Path, ended: Callable[[Child], None], changed: Callable[[], None] = lambda: None, *,
+        keys: int, lock: int, unlogged: Callable[[str, OSError], None] = lambda name, error: None,
     ) -> None:
         self._loop, self._logs, self._ended, self._changed = loop, logs, ended, changed
+        self._unlogged = unlogged
         self._popen: dict[str, subprocess.Popen[bytes]] = {}
         self._pidfds: dict[str, int] = {}
         self._children: dict[str, Child] = {}        # the newest of each name
         self._former: list[Child] = []               # the replaced ones
         self._sessions: set[int] = set()             # sessions that may still have processes
-        self._lifeline, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
         self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", supervisor.__file__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True, bufsize=0,
+            [sys.executable, "-I", "-S", supervisor.__file__, str(keys)], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, bufsize=0,
+            pass_fds=(keys, lock),
         )
+        self._lifeline, self._lifeline_write = os.pipe2(os.O_CLOEXEC)
+        self._reserve = [os.dup(self._lifeline) for _ in range(RESERVE)]
 
     def spawn(self, name: str, role: str, command: Sequence[str], clock_step_s: float = 0.0) -> Child:
         """Start a process, perhaps again under the same name; its output goes to NAME.log. Raises: OSError."""
         log = self._logs / f"{name}.log"
         environment = {**os.environ, **ENVIRONMENT, LIFELINE_VARIABLE: str(self._lifeline),
                        CLOCK_STEP_VARIABLE: str(clock_step_s)}
-        with open(log, "ab") as output:
+        with self._opened(log) as output:
             popen = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
                 start_new_session=True, pass_fds=(self._lifeline,),
@@ -93,6 +120,15 @@ class Children:
         self._loop.watch(pidfd, lambda: self._reap(name))
         self._changed()
         return child
+
+    def _opened(self, log: Path) -> IO[bytes]:
+        """A log; what is written is lost where it cannot be opened."""
+        try:
+            log.parent.mkdir(exist_ok=True)          # somebody may have moved the logs
+            return open(log, "ab")
+        except OSError as error:
+            self._unlogged(log.name, error)
+            return open(os.devnull, "ab")
 
     def last_words(self, name: str) -> str:
         """The last line that the newest process of this name has printed."""
@@ -124,15 +160,24 @@ class Children:
         return ours + [{"role": c.role, "name": c.name, "pid": c.pid, "returncode": c.returncode} for c in self.all()]
 
     def close(self) -> list[int]:
-        """End every session that is left, by force if need be, then the supervisor. Returns the pids that remain."""
+        """End every session that is left, by force if need be, then the supervisor. Returns the pids that remain.
+
+        It does not wait for a process that the kernel does not end, as one in a driver's call that never returns.
+        """
+        for descriptor in self._reserve:
+            os.close(descriptor)
         left = supervisor.end_sessions(self._sessions)
-        for name in list(self._pidfds):
-            self._reap(name)
+        for name, pidfd in list(self._pidfds.items()):
+            if _has_ended(pidfd):
+                self._reap(name)
         assert self._supervisor.stdin is not None
         self._supervisor.stdin.close()
         os.close(self._lifeline_write)
         os.close(self._lifeline)
-        self._supervisor.wait(SUPERVISOR_WAIT_S)
+        try:
+            self._supervisor.wait(SUPERVISOR_WAIT_S)
+        except subprocess.TimeoutExpired:            # it waits for those that do not end
+            self._supervisor.kill()
         return left
 
     def _reap(self, name: str) -> None:
@@ -155,3 +200,9 @@ class Children:
             self._supervisor.stdin.write(b"%d\n" % session)
         except BrokenPipeError:
             return                                   # the supervisor was killed: the lifelines are still there
+
+
+def _has_ended(pidfd: int) -> bool:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(REAP_MS))

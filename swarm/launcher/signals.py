@@ -7,12 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from swarm.net.loop import Loop
+from swarm.net.process import catch
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """While entered: SIGINT, SIGTERM and SIGHUP are kept in `received`, and `told` is called in the loop's thread."""
+    """While entered: SIGINT, SIGTERM and SIGHUP are kept in `received`, and `told` is called in the loop's thread.
+
+    Those that the caller has made this process ignore stay ignored, as `nohup` does with SIGHUP.
+    """
 
     def __init__(self, loop: Loop, told: Callable[[], None]) -> None:
         self.received: list[int] = []
@@ -20,7 +24,7 @@ class Signals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
-        self._before = {number: signal.signal(number, self._handle) for number in HANDLED}
+        self._before = catch(HANDLED, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:

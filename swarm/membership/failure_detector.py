@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from swarm.core.ports import Host, Received, Timer
 from swarm.core.protocol import messages as msg
+from swarm.core.units import ns
 from swarm.membership.events import Command, Failed, Joined, Probe, Suspected, Tell
 from swarm.membership.participant import Participant
 from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import Membership
+
+CLOSE_S = 6.0                        # a member that is lost for so long gets a new connection
 
 Changed = Joined | Failed | Suspected
 
@@ -57,6 +61,17 @@ class FailureDetector:
         if gossip.about != self._participant.name:
             self._perform(self.view.on_gossip(gossip.about, gossip.boot, gossip.silent, self._clock.now_ns()))
 
+    def _renew_connection(self, name: str) -> None:
+        """Close the connection to a member that is still lost, and open a new one.
+
+        The old one may hold what the kernel repeats at ever longer intervals, so that a member that comes back would
+        hear nothing for minutes.
+        """
+        member = self._net.where(name)
+        if member is not None and self.view.state(name) == "lost":
+            self._net.leave(name)
+            self._net.join([member])
+
     def _tick(self) -> None:
         now = self._clock.now_ns()
         self._perform(self.view.tick(now, self._active_peers(now)))
@@ -70,6 +85,9 @@ class FailureDetector:
                 case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:
                         self._net.send(name, msg.Gossip(about=about, boot=boot, silent=silent))
+                case Failed(name=name):
+                    self._changed(command)
+                    self._timers.after(ns(CLOSE_S), partial(self._renew_connection, name))
                 case _:
                     self._changed(command)
         if self._timer is not None:

@@ -12,6 +12,7 @@ from swarm.core.protocol.messages import Body
 from swarm.core.settings.process_files import ProcessFile
 from swarm.core.units import ns, seconds
 from swarm.membership.introductions import PEER_ROLES, Introductions
+from swarm.membership.outbox import Outbox
 from swarm.membership.probes import Probes
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,9 @@ class Participant:
         self._probes: dict[str, Probes] = {}
         self._beats = 0
         self._answered = False                       # the launcher has sent the roster
+        self._outbox = Outbox(host.timers, self.report)
+        host.machine.on_held_up(lambda for_s: self._outbox.put(
+            msg.Happened(what="held_up", detail={"for_s": round(for_s, 3)})))
         self.net.attach(self._received, undelivered)
         self.net.join([*settings.roster, *([self.launcher] if self.launcher else [])])
 

@@ -13,7 +13,9 @@ import msgspec
 import zmq
 
 from swarm.core.ports import Clock
-from swarm.core.units import ns
+from swarm.core.units import ns, seconds
+
+HELD_UP_NS = ns(1.0)                 # if a timer is later than this, the process did not run
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class Loop:
 
     busy_poll_s: after each turn, poll this long before sleeping. A message that arrives meanwhile is handled without
     the latency of a wake-up, at the cost of this much CPU time per turn.
+    held_up: an attribute to set. It is called with the seconds for which the loop did not run, if they are more than 1.
     """
 
     def __init__(self, clock: Clock, busy_poll_s: float = 0.0) -> None:
@@ -56,6 +59,8 @@ class Loop:
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = False
         self._turns = self._fired = self._late_ns_max = 0
+        self._ran_ns = 0                         # when timers were last looked at
+        self.held_up: Callable[[float], None] = lambda for_s: None       # called before the late timers
         self.watch(self._wake_fd, self._run_posted)
 
     def watch(self, readable: zmq.Socket[Any] | int, callback: Callable[[], None]) -> None:
@@ -115,7 +120,7 @@ class Loop:
 
     def run(self) -> None:
         """Run until `stop`. An exception in a callback ends the loop: a bug crashes loudly."""
-        self._running = True
+        self._running, self._ran_ns = True, self.clock.now_ns()
         while self._running:
             for readable, _ in self._wait():
                 callback = self._callbacks.get(readable)
@@ -158,6 +163,9 @@ class Loop:
         due: list[Timer] = []
         while self._timers and self._timers[0][0] <= now:
             due.append(heapq.heappop(self._timers)[2])
+        late_ns, self._ran_ns = now - max(due[0].at_ns, self._ran_ns) if due else 0, now
+        if late_ns > HELD_UP_NS:
+            self.held_up(seconds(late_ns))
         for timer in due:
             callback, timer.callback = timer.callback, None
             if callback is not None:

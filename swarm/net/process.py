@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +50,9 @@ class OwnProcess:
     def step_wall_clock(self, step_s: float) -> None:
         self._wall.step_s = step_s
 
+    def on_held_up(self, told: Callable[[float], None]) -> None:
+        self._loop.held_up = told
+
     def stop(self) -> None:
         self._loop.stop()
 
@@ -62,7 +65,7 @@ class Process:
     """
 
     def __init__(self, settings: ProcessFile, role: str, *, busy_poll_s: float = 0.0) -> None:
-        _raise_file_limit()
+        raise_file_limit()
         wall = WallClock(_from_environment(CLOCK_STEP_VARIABLE, "0", ClockStep))
         self._lifeline = _lifeline()
         self.clock = MonotonicClock()
@@ -78,8 +81,7 @@ class Process:
 
         end: called at each signal, in the loop's thread, instead of stopping; it must stop the machine later.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.loop.post(end or self.loop.stop))
+        catch((signal.SIGTERM, signal.SIGINT), lambda *_: self.loop.post(end or self.loop.stop))
         if self._lifeline:
             self.loop.watch(self._lifeline, lambda: os._exit(1))     # it becomes readable only when it is closed
         begin()
@@ -113,7 +115,14 @@ def _lifeline() -> int:
     return descriptor
 
 
-def _raise_file_limit() -> None:
-    """Raise the limit of open files: each connection needs one, and strangers can open connections."""
+def catch(numbers: Iterable[int], handler: Callable[[int, object], object]) -> dict[int, Any]:
+    """Handle these signals, but not those that our caller has made us ignore. Returns the former handlers."""
+    return {number: signal.signal(number, handler) for number in numbers
+            if signal.getsignal(number) != signal.SIG_IGN}
+
+
+def raise_file_limit() -> int:
+    """Raise the limit of open files: each connection needs one, and strangers can open connections. Returns it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most

@@ -62,6 +62,7 @@ def dialling(context: zmq.Context[Any], lane: str, name: str) -> zmq.Socket[Any]
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    socket.setsockopt(zmq.CONNECT_TIMEOUT, 2000)     # the kernel's own attempts become rare
     _tune(socket, lane)
     return socket
 
@@ -85,8 +86,12 @@ def _tune(socket: zmq.Socket[Any], lane: str) -> None:
     socket.setsockopt(zmq.SNDHWM, SEND_QUEUE[lane])
     socket.setsockopt(zmq.RCVHWM, RECEIVE_QUEUE[lane])
     socket.setsockopt(zmq.MAXMSGSIZE, FRAME_BYTES[lane])
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)       # closes dead connections; our own heartbeats decide who is alive
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
+    # No heartbeats of ZMTP: they abort a process that has not read for a while (libzmq issues 3937, 4364, 4767). Leases
+    # decide who is alive. The kernel closes the connection of a host that has vanished within half a minute.
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 10)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 4)
 
 
 def write(socket: zmq.Socket[Any], frames: Sequence[Buffer]) -> bool:

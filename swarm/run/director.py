@@ -46,6 +46,7 @@ class Director:
         self.phase = "starting"
         self.since_ns = self.start_ns = self.drain_ns = 0        # when the phase, the streams and the drain began
         self.error, self.exit_code = "", 0           # the first error, and the exit code that belongs to it
+        self.interrupted = False                     # the run was ended before its time
         self.running: dict[str, None] = {}           # processes that have been started and have not ended, in order
         self._launch, self._limits = launch, limits or Limits()
         self._open_requests, self._last_words = open_requests, last_words
@@ -55,6 +56,7 @@ class Director:
         self._killed: set[str] = set()               # processes that were killed on purpose and have not ended yet
         self._drained: set[str] = set()
         self._interruptions = 0
+        self._held_ns = 0                            # of this phase: when the host did not run
         self._commands: list[ev.Command] = []
         self._faults = FaultSchedule(
             list(faults), launch.seed, ready=self.roster.names, running=lambda: self.running, order=self._order)
@@ -69,7 +71,7 @@ class Director:
         self.since_ns = now
         for name in self._launch.processes():
             self._order(ev.Spawn(name))
-        self._order(ev.Wake(now + ns(self._ready_limit_s), ev.ReadyLimit()))
+        self._limit(self._ready_limit_s, ev.ReadyLimit(), now)
         return self._ordered()
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
@@ -85,6 +87,8 @@ class Director:
                 self._drained.add(name)
             case ev.Interrupted():
                 self._interrupted(now)
+            case ev.HeldUp(for_s):
+                self._held_ns += ns(for_s)
             case ev.LoopEnded():
                 self._commands.clear()               # of an event that was cut off by an error
                 self._to("stopping", now)
@@ -95,20 +99,21 @@ class Director:
             case ev.RestartDue(fault):
                 self._faults.restart(fault)
             case ev.ReadyLimit():
-                self._ready_limit()
+                self._ready_limit(now)
             case ev.StreamsDone():
                 self._drain(now)
             case ev.DrainCheck():
                 self._drain_check(now)
             case ev.ShutdownLimit():
-                self._order(ev.Stop())
+                if self._limit(self._limits.shutdown_s, event, now):
+                    self._order(ev.Stop())
             case _:
                 raise TypeError(f"{event} is no event of a run")
         return self._ordered()
 
     def fail(self, error: str, exit_code: int = 1) -> None:
-        """The run has failed. The first error is the one to tell."""
-        if not self.error:
+        """The run has failed. The first error is the one to tell; none if it is empty."""
+        if error and not self.error:
             self.error, self.exit_code = error, exit_code
 
     # --- starting ---
@@ -125,15 +130,14 @@ class Director:
         if self.phase in ("running", "draining"):
             self._faults.process_ready(name)         # it has its faults before it hears of others
             self._tell_all(msg.Roster(members=self.roster.members()))
-            since_s = seconds(now - self.start_ns)
-            self._order(ev.Tell(name, msg.Start(since_s=since_s) if self.phase == "running" else msg.Drain()))
+            self._order(ev.Tell(name, self._begin_streams(now) if self.phase == "running" else msg.Drain()))
             if member.role == "agent":
                 self._tell_world(msg.Back(name=name, boot=boot))
         elif self.phase == "starting" and self._needed <= set(self.roster.names()):
             self._start(now)
 
-    def _ready_limit(self) -> None:
-        if self.phase == "starting":
+    def _ready_limit(self, now: int) -> None:
+        if self.phase == "starting" and self._limit(self._ready_limit_s, ev.ReadyLimit(), now):
             late = sorted(self._needed - set(self.roster.names()))
             words = self._last_words(late[0])
             self.fail(f"{', '.join(late)} not ready after {self._ready_limit_s:g} s" + (f": {words}" if words else ""))
@@ -154,9 +158,14 @@ class Director:
         self.start_ns = now
         self._order(ev.StreamsStarted())
         self._tell_all(msg.Roster(members=self.roster.members()))
-        self._tell_all(msg.Start())
+        self._tell_all(self._begin_streams(now))
         self._faults.schedule(now)
         self._order(ev.Wake(now + ns(self._launch.duration_s), ev.StreamsDone()))
+
+    def _begin_streams(self, now: int) -> msg.Start:
+        """What a process is told that is ready: the streams end at their time, whatever becomes of the launcher."""
+        since_s = seconds(now - self.start_ns)
+        return msg.Start(since_s=since_s, for_s=max(0.0, self._launch.duration_s - since_s))
 
     def _process_ended(self, event: ev.ProcessEnded, now: int) -> None:
         name, killed = event.name, event.name in self._killed
@@ -182,6 +191,7 @@ class Director:
         self._faults.process_ended(name, killed, now)
         if name == "world":
             self.fail(f"cut short: {seconds(now - self.start_ns):.1f} s after the start, the world {how}")
+            self.interrupted |= self.phase == "running"
             self._drain(now)
 
     # --- ending ---
@@ -201,7 +211,7 @@ class Director:
             return
         longest_s = max((stream.deadline_s for stream in self._launch.streams), default=0.0)
         awaited = [robot for robot in self._robots if robot in self.running and robot not in self._drained]
-        time_is_up = seconds(now - self.since_ns) > longest_s + self._limits.drain_extra_s
+        time_is_up = seconds(now - self.since_ns - self._held_ns) > longest_s + self._limits.drain_extra_s
         if time_is_up or not (awaited or self._open_requests()):
             self._shut_down(now)
         else:
@@ -211,13 +221,14 @@ class Director:
         self._to("stopping", now)
         self._tell_all(msg.Shutdown())
         if self.running:
-            self._order(ev.Wake(now + ns(self._limits.shutdown_s), ev.ShutdownLimit()))
+            self._limit(self._limits.shutdown_s, ev.ShutdownLimit(), now)
         else:
             self._order(ev.Stop())
 
     def _interrupted(self, now: int) -> None:
         """The first interruption ends the run in order, the second at once. Before the start the first one does."""
         self._interruptions += 1
+        self.interrupted |= self.phase == "running" or (self.phase == "draining" and self._interruptions > 1)
         if self.phase == "starting" or self._interruptions > 1:
             self._order(ev.Stop())
         else:
@@ -226,7 +237,14 @@ class Director:
     # --- orders ---
 
     def _to(self, phase: str, now: int) -> None:
-        self.phase, self.since_ns = phase, now
+        self.phase, self.since_ns, self._held_ns = phase, now, 0
+
+    def _limit(self, limit_s: float, event: ev.Event, now: int) -> bool:
+        """Whether this phase has lasted its time, without the time in which the host did not run; if not, wake then."""
+        end_ns = self.since_ns + ns(limit_s) + self._held_ns
+        if now < end_ns:
+            self._order(ev.Wake(end_ns, event))
+        return now >= end_ns
 
     def _tell_all(self, body: msg.Body) -> None:
         for name in self.roster.names():

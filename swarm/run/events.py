@@ -50,6 +50,12 @@ class Interrupted(Event, frozen=True):
     """The user, or the system, asks for the end of the run."""
 
 
+class HeldUp(Event, frozen=True):
+    """The host did not run for a while: its process was stopped, or the computer slept."""
+
+    for_s: float
+
+
 class LoopEnded(Event, frozen=True):
     """The host has left its loop, for whatever reason, and ends all processes that are left."""
 

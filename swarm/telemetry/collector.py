@@ -182,10 +182,13 @@ class Collector:
         """Of the newest plan; 0 before the first."""
         return self.planner[-1].epoch if self.planner else 0
 
-    def finish(self, ran_s: float, encryption: EncryptionCost | None) -> dict[str, Any]:
+    def finish(
+        self, ran_s: float, encryption: EncryptionCost | None, *, interrupted: bool = False
+    ) -> dict[str, Any]:
         """Close the ledger and write everything that has not been written. Returns the summary.
 
         ran_s: how long the streams ran. encryption: cost of CURVE on this machine; None: plaintext.
+        interrupted: the run was ended before its time.
         """
         rows, statistics = self._ledger.close(), self._ledger.statistics()
         slips = whole_slips(self._slips.values(), self.world.elapsed_s, ran_s) if self.world else []
@@ -193,10 +196,9 @@ class Collector:
         if not self._launch.duration_s:              # on boards the duration is not known before
             self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(
-            launch=self._launch, boards=self._launch.boards, rows=rows, ledger=statistics,
-            agents=self._agents, world=self.world, slips=slips, planner=self.planner, faults=self._faults,
-            losses=self._losses,
-            ran_s=ran_s,
+            launch=self._launch, boards=self._launch.boards, rows=rows, ledger=statistics, agents=self._agents,
+            world=self.world, slips=slips, planner=self.planner, faults=self._faults, losses=self._losses, ran_s=ran_s,
+            interrupted=interrupted,
         )
         summary.unwritten = dict(sorted(self._record.unwritten.items()))
         summary.transport = _transport(summary.agents.values(), ran_s, encryption)

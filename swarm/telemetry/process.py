@@ -15,7 +15,7 @@ from swarm.core.settings.process_files import CollectorFile
 from swarm.net.process import Process, log_to_stderr
 from swarm.net.security.curve_cost import curve_cost
 from swarm.telemetry.board_collector import BoardCollector
-from swarm.telemetry.provenance import manifest
+from swarm.telemetry.provenance import manifest, revision
 from swarm.telemetry.recorder import RunFolder
 
 
@@ -28,12 +28,12 @@ def main(settings: CollectorFile, where: str) -> int:
         raise BadInput(f"{where}: out: {settings.out}", error.what, error.want) from None
     log_to_stderr(settings.name)
     process = Process(settings, "collector")
-    facts = partial(manifest, launch, ["swarm", *sys.argv[1:]], WallClock().unix_s())
+    facts = partial(manifest, launch, ["swarm", *sys.argv[1:]], WallClock().unix_s(), revision())
     collector = BoardCollector(process.host, settings, launch, folder, facts)
     process.run(collector.begin, collector.end)
     collector.finish(curve_cost() if settings.keys else None)
-    folder.close()
     folder.report()
+    folder.close()
     if folder.trouble:
         print(f"swarm: {folder.trouble}", file=sys.stderr)
     return 1 if folder.trouble else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import os
 import platform
@@ -14,18 +13,20 @@ import msgspec
 
 from swarm.core.settings.launch_file import LaunchFile
 
+GIT_S = 1.0                          # for each of three commands
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
             "ray", "pyarrow")
-GIT_S = 5.0
 
 
-def manifest(launch: LaunchFile, command: list[str], started_unix_s: float, renderer: str) -> dict[str, Any]:
-    """The resolved launch file, and all facts needed to judge or repeat the run. Takes about 0.1 s."""
+def manifest(
+    launch: LaunchFile, command: list[str], started_unix_s: float, commit: str, renderer: str
+) -> dict[str, Any]:
+    """The resolved launch file, and all facts needed to judge or repeat the run. commit: from `revision`."""
     return {
         "launch": msgspec.to_builtins(launch),
         "boards": {name: msgspec.to_builtins(board) for name, board in launch.boards.items()},
         "seed": launch.seed, "renderer": renderer, "command": command, "started_unix_s": round(started_unix_s, 3),
-        "versions": versions(), "host": host(), "revision": revision(Path(__file__).parent),
+        "versions": versions(), "host": host(), "revision": commit,
     }
 
 
@@ -54,11 +55,10 @@ def host() -> dict[str, Any]:
     }
 
 
-@functools.cache
-def revision(folder: Path) -> str:
+def revision(folder: Path = Path(__file__).parent) -> str:
     """The commit of the checkout that contains this folder, with `+changes` if edited; `unknown` outside a checkout.
 
-    It is asked for once: the launcher's loop waits meanwhile.
+    It asks git, which may take seconds on a busy disk: call it before a run, not within.
     """
     def git(*args: str) -> str:
         return subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=GIT_S,

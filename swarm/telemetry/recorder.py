@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import itertools
 import json
 import os
 import shutil
+import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +41,19 @@ def is_run_folder(folder: Path) -> bool:
     return isinstance(manifest, dict) and "swarm_run" in manifest
 
 
+def new_folder(out: Path) -> Path:
+    """Make a folder of this name or, where there is one, of this name and a number. Raises: BadInput."""
+    for name in itertools.chain([out.name], (f"{out.name}-{n}" for n in itertools.count(2))):
+        try:
+            (out.parent / name).mkdir(parents=True)
+            return out.parent / name
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unusable(out, error) from None
+    raise AssertionError("numbers have no end")
+
+
 class RunFolder:
     """Writes documents as a whole (a temporary file, renamed) and histories line by line.
 
@@ -45,26 +61,52 @@ class RunFolder:
     counts failed writes by file: lines of a history, which continues when the disk accepts lines again, and whole
     documents. `trouble` keeps the first error as one line for the user; the command then ends with exit code 1. `full`
     is an injected fault, a disk without free space. It does not set `trouble`.
+
+    No other run can write into the folder until `close`, or until this process and all that inherit `lock` have ended.
     """
 
     def __init__(self, out: Path) -> None:
-        """Make the folder, or replace an earlier run. Raises: BadInput if it cannot be made or holds other files."""
-        self.path = Path(out)
+        """Make the folder, or replace an earlier run.
+
+        Raises: BadInput if it cannot be made, holds other files, or a run writes into it now.
+        """
+        self._out = Path(out)
         self.trouble = ""
         self._lines: dict[str, Any] = {}
+        self._written: Counter[str] = Counter()      # lines of each history since it was opened
         self._torn: set[str] = set()                 # histories with an incomplete last line
         self.full = False
         self.unwritten: Counter[str] = Counter()
         self._epoch: tuple[int, int] | None = None
         self._last_pose_s = float("-inf")
         try:
+            str(self._out.absolute()).encode()
+            self._out.mkdir(parents=True, exist_ok=True)
+            self.lock = os.open(self._out, os.O_RDONLY | os.O_DIRECTORY)     # of the folder itself: nothing stays
+            self._unlock = weakref.finalize(self, os.close, self.lock)
             self._prepare()
+        except UnicodeEncodeError:
+            raise BadInput(f"--out {self._out}", "the path is not UTF-8", "name another folder") from None
         except OSError as error:
-            raise BadInput(f"--out {self.path}", error.strerror or str(error), "name a folder that can be written"
-                           ) from None
+            raise _unusable(self._out, error) from None
+
+    @property
+    def path(self) -> Path:
+        """Where the folder is; the place that it has been moved to, if it was moved."""
+        with contextlib.suppress(OSError):           # closed, or removed
+            here = os.fstat(self.lock)
+            if here.st_nlink and not (self._out.exists() and os.path.samestat(here, os.stat(self._out))):
+                return Path(os.readlink(f"/proc/self/fd/{self.lock}"))
+        return self._out
 
     def _prepare(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"--out {self.path}", "another run writes into this folder, or its processes still end",
+                           "name another folder") from None
+        except OSError:
+            pass                                     # NFS has no locks of folders
         present = sorted(p.name for p in self.path.iterdir())
         if present and not is_run_folder(self.path):
             raise BadInput(f"--out {self.path}", f"the folder holds {_shortened(present)} and is not a run folder",
@@ -79,7 +121,7 @@ class RunFolder:
                 shutil.rmtree(at)
             else:
                 at.unlink()
-        _whole(self.path / "manifest.json", _json({"swarm_run": FORMAT}))
+        _whole(self.path / "manifest.json", _json({"swarm_run": FORMAT}, indent=1))
 
     def folder(self, name: str) -> Path:
         """One of the subfolders in FOLDERS, made when first used. Raises: OSError."""
@@ -128,48 +170,62 @@ class RunFolder:
         self._line("paths.jsonl", {"time_s": round(time_s, 3), "robots": poses})
 
     def close(self) -> None:
-        """Close the histories."""
+        """Close the histories, and give up the folder."""
         for file in self._lines.values():
             file.close()
         self._lines.clear()
+        self._unlock()
 
-    def report(self) -> None:
-        """Write `report.html` from the other files; call it when they are complete."""
+    def report(self) -> Path | None:
+        """Write `report.html` from the other files; call it when they are complete. None: it cannot be written."""
         from swarm.telemetry.report.report import write_report  # imports matplotlib
 
         try:
-            write_report(self.path)
-        except OSError as error:
+            return write_report(self.path)
+        except (OSError, BadInput) as error:
             self.trouble = self.trouble or f"cannot write the report: {error}"
+            return None
+
+    def count_unwritten(self, name: str, error: Exception) -> None:
+        """Something could not be written. It sets `trouble`, unless the full disk was injected."""
+        self.unwritten[name] += 1
+        if not self.full:
+            why = getattr(error, "strerror", None) or error
+            self.trouble = self.trouble or f"cannot write {self.path / name}: {why}"
 
     def _document(self, name: str, content: Any) -> None:
-        self._attempt(name, lambda: _whole(self.path / name, _json(content)))
+        self._attempt(name, lambda: _whole(self.path / name, _json(content, indent=1)))
 
     def _line(self, name: str, content: Mapping[str, Any]) -> None:
-        """Append a line, unbuffered, after ending an incomplete line."""
+        """Append a line, unbuffered, after ending an incomplete line. A history that was removed begins again."""
         def append() -> None:
+            if name in self._lines and not os.fstat(self._lines[name].fileno()).st_nlink:
+                self._lines.pop(name).close()
+                self.unwritten[name] += self._written.pop(name)
             if name not in self._lines:
                 self._lines[name] = open(self.path / name, "ab", buffering=0)  # noqa: SIM115 - closed by close()
-            rest = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            rest = _json(content, separators=(",", ":"))
             if name in self._torn:
                 rest = b"\n" + rest
             while rest:
                 rest = rest[self._lines[name].write(rest):]
                 self._torn.add(name)
             self._torn.discard(name)
+            self._written[name] += 1
         self._attempt(name, append)
 
     def _attempt(self, name: str, write: Callable[[], None], *also: type[Exception]) -> None:
-        """Write, and count an OSError or an error of `also`. It sets `trouble`, unless the full disk was injected."""
+        """Write, and count an OSError or an error of `also`."""
         try:
             if self.full:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             write()
         except (OSError, *also) as error:
-            self.unwritten[name] += 1
-            if not self.full:
-                why = getattr(error, "strerror", None) or error
-                self.trouble = self.trouble or f"cannot write {self.path / name}: {why}"
+            self.count_unwritten(name, error)
+
+
+def _unusable(out: Path, error: OSError) -> BadInput:
+    return BadInput(f"--out {out}", error.strerror or str(error), "name a folder that can be written")
 
 
 def _whole(final: Path, content: bytes) -> None:
@@ -190,8 +246,9 @@ def _renamed(final: Path, write: Callable[[Path], None]) -> None:
         raise
 
 
-def _json(content: Any) -> bytes:
-    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+def _json(content: Any, **layout: Any) -> bytes:
+    """JSON in UTF-8. What is not UTF-8 in a name of the user's becomes the escape that JSON has for it."""
+    return json.dumps(content, ensure_ascii=False, **layout).encode(errors="backslashreplace") + b"\n"
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -217,6 +217,7 @@ class Summary(msgspec.Struct, kw_only=True):
     world: WorldFigures              # speed of the simulation
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
+    interrupted: bool                # the user, the system or the end of the world ended the run before its time
     host_overloaded: bool            # this machine could not keep up: the figures are not those of the swarm
     overloaded_by: list[str]         # the reasons, in words: overruns, lost simulated time, frames not submitted
     faults: list[FaultRecord]        # injected faults and crashes, in order of time
@@ -225,6 +226,6 @@ class Summary(msgspec.Struct, kw_only=True):
     ledger: LedgerFigures            # messages that were ignored or out of order
     tool: Tool                       # method of the run
     accept: list[JudgedRule] = []    # judged rules, in the order of the launch file
-    accepted: bool = True            # whether all rules hold
+    accepted: bool = True            # whether all rules hold; false for an interrupted run
     unwritten: dict[str, int] = {}   # lines or documents that could not be written, by file
     transport: Transport | None = None       # amount of messages and cost of encryption

@@ -39,9 +39,12 @@ def boxes(score: float) -> Detections:
 
 
 class Duo:
-    """`rover` with the stream and a weak board, `mule` with a strong board, a launcher and a world."""
+    """`rover` with the stream and a weak board, `mule` with a strong board, a launcher and a world.
 
-    def __init__(self) -> None:
+    for_s: how long the streams run.
+    """
+
+    def __init__(self, for_s: float | None = None) -> None:
         self.stage = Stage()
         self.launcher, self.world = self.stage.host("launcher", "launcher"), self.stage.host("world", "world")
         self.hosts: dict[str, FakeHost] = {}
@@ -55,7 +58,7 @@ class Duo:
         for name, robot in self.robots.items():
             robot.begin()
             self.launcher.transport.send(name, msg.Roster(members=members))
-            self.launcher.transport.send(name, msg.Start())
+            self.launcher.transport.send(name, msg.Start(for_s=for_s))
             self.world.transport.send(name, msg.Embodied(sensors=SUITE))
         self._frames = 0
         self.world.timers.every(ns(FRAME_S), self._sense)
@@ -134,3 +137,34 @@ def test_shutdown_stops_the_machine_and_the_end_writes_the_recording(duo: Duo) -
     assert duo.hosts["rover"].files.content == {}
     duo.robots["rover"].end()
     assert list(duo.hosts["rover"].files.content) == ["rover.npz"]
+
+
+def test_the_streams_end_at_their_time_though_the_launcher_says_nothing() -> None:
+    duo = Duo(for_s=2.0)
+    duo.stage.wait(4.0)
+    submitted = [m for m in duo.launcher.got if isinstance(m.body, msg.Submitted)]
+    assert 8 <= len(submitted) <= 10                         # 2 s at 5 a second, less the phase
+    assert len(duo.ended()) == len(submitted)
+
+
+def test_a_runner_that_had_to_replace_an_executor_is_reported_once(duo: Duo) -> None:
+    runner = duo.robots["rover"]._runner
+    assert isinstance(runner, FakeRunner)
+    runner.stuck = 1
+    duo.stage.wait(3.0)
+    happened = [m.body for m in duo.launcher.got if isinstance(m.body, msg.Happened)]
+    assert happened == [msg.Happened(what="executor_replaced", detail={"stuck": 1})]
+
+
+def test_a_run_that_does_not_end_is_aborted_its_request_fails_and_its_executor_is_given_up(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up: list[int] = []
+    monkeypatch.setattr(FakeRunner, "_wait", lambda runner, run: None)       # every run hangs
+    monkeypatch.setattr(FakeRunner, "_cut_short", lambda runner, run: None)  # and cannot be ended
+    monkeypatch.setattr(FakeRunner, "give_up", lambda runner, work: given_up.append(work))
+    duo = Duo()
+    duo.stage.silent.add("mule")
+    duo.stage.until(lambda: bool(given_up))
+    assert [(span.ending, span.reason) for span in duo.ended() if span.started_ns or span.reason == "overdue"] == [
+        ("failed", "overdue")]

@@ -10,6 +10,7 @@ import sys
 import types
 from pathlib import Path
 
+from swarm.cli.standard_streams import standard_streams
 from swarm.core.clock import MonotonicClock
 from swarm.launcher.launch import Launch
 from swarm.launcher.load import load_launch
@@ -50,4 +51,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with standard_streams():
+        code = main()
+    sys.exit(code)

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from swarm.cli.main import main
+from swarm.launcher import launch
+from swarm.launcher.load import load_launch
+from swarm.run.settings.resolve import Options
+from swarm.telemetry.recorder import RunFolder
 from tests.launcher.world import Flight, nobody_left, pids, write_launch
+from tests.patience import HANG_S
 
 
 def fly(tmp_path: Path, *arguments: str) -> tuple[int, str, Path]:
@@ -105,3 +115,66 @@ def test_a_robot_that_is_never_ready_ends_the_launch(tmp_path: Path) -> None:
     code, told, _ = fly(tmp_path, "--manner", "silent", "--ready-s", "1.5")
     assert code == 1
     assert re.search(r"carrier_0, rover_0, rover_1(, world)? not ready after 1\.5 s", told.splitlines()[-1])
+
+
+@pytest.mark.long
+def test_a_run_whose_folder_is_removed_goes_on_to_its_end_and_says_so_once(tmp_path: Path) -> None:
+    with Flight(write_launch(tmp_path), tmp_path / "out", "--set", "duration_s=1.0", "--set",
+                "faults=[{at_s: 0.6, restart: rover_1, after_s: 0.1}]") as flight:
+        flight.until("3/3 robots")
+        started = pids(flight.out)
+        shutil.rmtree(flight.out)
+        code, _, told = flight.end()
+        assert nobody_left(started)
+        assert code == 1
+        assert "Traceback" not in told
+        assert told.splitlines()[-1].startswith("error: cannot write ")
+        assert not (flight.out / "keys").exists()
+
+
+@pytest.mark.long
+def test_a_run_whose_standard_error_has_no_reader_goes_on_to_its_end(tmp_path: Path) -> None:
+    with Flight(write_launch(tmp_path), tmp_path / "out", "--set", "duration_s=0.5") as flight:
+        flight.until("3/3 robots")
+        assert flight.process.stderr is not None
+        flight.process.stderr.close()
+        assert flight.process.wait(HANG_S) == 0
+        assert summary(flight.out)["requests"]["lost"] == 0
+
+
+@pytest.mark.long
+def test_nohup_is_kept(tmp_path: Path) -> None:
+    with Flight(write_launch(tmp_path), tmp_path / "out", "--set", "duration_s=1.0", under=["nohup"]) as flight:
+        flight.until("3/3 robots")
+        flight.process.send_signal(signal.SIGHUP)
+        assert flight.end()[0] == 0
+        assert not summary(flight.out)["interrupted"]
+
+
+def test_without_a_supervisor_nothing_is_started_and_one_line_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_the_limit(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(launch, "Children", at_the_limit)
+    resolved = load_launch(Options(launch=str(write_launch(tmp_path))))
+    outcome = launch.Launch(resolved, tmp_path / "out", command=[]).run()
+    assert (outcome.exit_code, outcome.summary) == (1, None)
+    assert outcome.error == "the supervisor cannot be started: [Errno 11] Resource temporarily unavailable"
+    assert not (tmp_path / "out" / "keys").exists()
+
+
+def test_a_launch_into_the_folder_of_a_run_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    running = RunFolder(tmp_path / "out")
+    assert main(["launch", str(write_launch(tmp_path)), "--out", str(tmp_path / "out")]) == 2
+    assert "another run writes into this folder" in capsys.readouterr().err
+    running.close()
+
+
+def test_a_launcher_that_did_not_run_records_it(tmp_path: Path) -> None:
+    resolved = load_launch(Options(launch=str(write_launch(tmp_path))))
+    stopped = launch.Launch(resolved, tmp_path / "out", command=[])
+    stopped._loop.held_up(8.0)
+    assert [(e["who"], e["detail"]) for e in events(tmp_path / "out") if e["what"] == "held_up"] == [
+        ("launcher", {"for_s": 8.0})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -151,6 +152,26 @@ def test_the_launcher_is_ended_with_ray_up(flown: list[Swarm], tmp_path: Path, n
     wait_until(lambda: swarm.process.poll() is not None and not swarm.left())
     assert swarm.process.returncode == (-9 if number == signal.SIGKILL else 128 + number)
     assert (swarm.out / "report.html").exists() == (number != signal.SIGKILL)
+
+
+@pytest.mark.long
+def test_a_launcher_that_is_stopped_beyond_the_end_of_the_streams_loses_nothing(
+    flown: list[Swarm], tmp_path: Path
+) -> None:
+    """As with Ctrl-Z, and later fg."""
+    swarm = fly(flown, tmp_path, "--duration", "4")
+    wait_until(lambda: bool(swarm.events("started")))
+    swarm.process.send_signal(signal.SIGSTOP)
+    select.select([], [], [], 8.0)
+    swarm.process.send_signal(signal.SIGCONT)
+    code, _, err = swarm.end()
+    assert code == 0, err
+    summary = swarm.summary()
+    assert (summary["requests"]["lost"], summary["ran_s"]) == (0, 4.0)
+    rates = sum(stream["submitted"] for stream in summary["streams"].values())
+    assert rates <= 4 * (3 * 5 + 2 * 1)                      # no stream ran on
+    (held_up,) = [event for event in swarm.events("held_up") if event["who"] == "launcher"]
+    assert held_up["detail"]["for_s"] == pytest.approx(8.0, abs=1.0)
 
 
 @pytest.mark.long

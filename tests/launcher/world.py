@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from swarm.launcher import supervisor
@@ -58,10 +58,12 @@ def nobody_left(sessions: list[int]) -> bool:
 class Flight:
     """`fly.py` as a process: a launch whose children are dummies. It is killed with all its sessions at the end."""
 
-    def __init__(self, launch: Path, out: Path, *arguments: str) -> None:
+    def __init__(self, launch: Path, out: Path, *arguments: str, under: Sequence[str] = ()) -> None:
+        """under: a command that starts it, as nohup."""
         self.out = out
         self.process = subprocess.Popen(
-            [*FLY, str(launch), str(out), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [*under, *FLY, str(launch), str(out), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
         self.said: list[str] = []
 
     def __enter__(self) -> Flight:

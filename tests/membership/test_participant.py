@@ -156,3 +156,14 @@ def test_injected_faults_reach_transport_wall_clock_and_handler(process: Process
     process.net.receive("launcher", faults)
     assert process.net.injected == process.bodies() == [faults]
     assert process.machine.step_s == -2.0
+
+
+def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None:
+    process = Process()
+    process.stage.end("launcher")
+    process.machine.held_up(8.0004)
+    process.stage.wait(0.1)
+    assert process.net.sent == []
+    process.stage.host_of(LAUNCHER)
+    process.stage.wait(0.1)
+    assert process.host.sent(msg.Happened) == [("launcher", msg.Happened(what="held_up", detail={"for_s": 8.0}))]

@@ -239,3 +239,23 @@ def test_a_busy_loop_takes_what_comes_while_it_looks_and_is_on_time_for_timers()
     assert loop.clock.now_ns() - began < HANG_NS             # it did not look to the end
     os.close(read)
     os.close(write)
+
+
+def test_a_loop_that_did_not_run_says_so_before_its_late_timers() -> None:
+    clock = FakeClock(ns(5.0))
+    loop, said = Loop(clock), []
+    loop.held_up = said.append
+    for late_s, timer in ((0.95, "late"), (8.0, "later")):   # less than a second: a busy host
+        loop.after(ns(0.1), lambda timer=timer: said.append(timer))
+        loop.post(lambda late_s=late_s: clock.advance(0.1 + late_s))
+        turn(loop)
+    assert said == ["late", 8.0, "later"]
+
+
+def test_a_timer_for_a_time_that_has_passed_does_not_mean_that_the_loop_did_not_run() -> None:
+    clock = FakeClock(ns(100.0))
+    loop, said = Loop(clock), []
+    loop.held_up = said.append
+    loop.at(ns(5.0), lambda: None)
+    turn(loop)
+    assert said == []

@@ -86,3 +86,9 @@ def test_a_connection_that_ends_just_then_is_no_error(takes: list[bool], gone: b
     assert sockets.write(socket, [b"header", b"tensor"]) is gone
     if gone:
         assert socket.sent[-2:] == [b"header", b"tensor"]
+
+
+@pytest.mark.parametrize("pair", sockets.LANES, indirect=True)
+def test_no_socket_sends_heartbeats_of_its_own_and_the_kernel_looks_after_vanished_hosts(pair: Pair) -> None:
+    for socket in pair:
+        assert (socket.getsockopt(zmq.HEARTBEAT_IVL), socket.getsockopt(zmq.TCP_KEEPALIVE)) == (0, 1)

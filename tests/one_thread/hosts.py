@@ -145,6 +145,7 @@ class FakeMachine:
     def __init__(self, stage: Stage, name: str, pid: int) -> None:
         self._stage, self._name, self.pid = stage, name, pid
         self.stopped, self.step_s = False, 0.0
+        self.held_up: Callable[[float], None] = lambda for_s: None
 
     def rss_bytes(self) -> int:
         return 1 << 20
@@ -154,6 +155,9 @@ class FakeMachine:
 
     def step_wall_clock(self, step_s: float) -> None:
         self.step_s = step_s
+
+    def on_held_up(self, told: Callable[[float], None]) -> None:
+        self.held_up = told
 
     def stop(self) -> None:
         self.stopped = True

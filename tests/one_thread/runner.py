@@ -24,7 +24,7 @@ class FakeRunner:
         self._current: dict[int, Run] = {}
         self._ended: Callable[[list[RunEnd]], None] = lambda ends: None
         self._loaded: Callable[[str, str], None] = lambda model, variant: None
-        self._runs = 0
+        self._runs = self.stuck = 0
 
     def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
         self._ended, self._loaded = ended, loaded
@@ -54,6 +54,9 @@ class FakeRunner:
         if run is not None and run.is_overdue(self._clock.now_ns()):
             self._cut_short(run)
 
+    def give_up(self, work: int) -> None:
+        pass                                                 # its runs end when they are told to
+
     def load_stages(self, model: str, variant: str) -> None:
         self._timers.after(0, lambda: self._loaded(model, variant))
 
@@ -61,7 +64,7 @@ class FakeRunner:
         self._emulation.slow_down(factor)
 
     def statistics(self) -> RunnerStatistics:
-        return RunnerStatistics(runs=self._runs, overruns=0, aborted=0, failed=0, busy_s=0.0)
+        return RunnerStatistics(runs=self._runs, overruns=0, aborted=0, failed=0, busy_s=0.0, stuck=self.stuck)
 
     def _wait(self, run: Run) -> None:
         self._timers.after(self._emulation.lasts_ns(run, took_ns=0), lambda: self._over(run))

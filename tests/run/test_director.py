@@ -278,3 +278,44 @@ def test_a_full_disk_is_an_order_to_the_record() -> None:
 def test_an_event_of_no_kind_is_a_bug() -> None:
     with pytest.raises(TypeError, match="no event of a run"):
         Run()(ev.Event())
+
+
+def starts(commands: list[ev.Command]) -> list[float | None]:
+    return [c.body.for_s for c in commands if isinstance(c, ev.Tell) and isinstance(c.body, msg.Start)]
+
+
+def test_whoever_starts_is_told_how_much_longer_the_streams_run() -> None:
+    run = Run()
+    assert starts(run.start("world", "rover_0", "rover_1")) == [10.0] * 3
+    assert starts(run(ready("planner"), 4.0)) == [7.0]
+    assert starts(run(ready("rover_0", boot=2), 12.0)) == [0.0]
+
+
+def test_while_the_host_does_not_run_no_limit_passes() -> None:
+    run = Run()
+    run(ev.HeldUp(8.0), 20.0)
+    assert run(ev.ReadyLimit(), 20.0) == [ev.Wake(ns(28.0), ev.ReadyLimit())]
+    assert run(ev.ReadyLimit(), 28.0) == [ev.Stop()]
+    draining = Run().drain()
+    draining.open = 5
+    draining(ev.HeldUp(8.0), 19.0)
+    assert told(draining(ev.DrainCheck(), 21.5), msg.Shutdown) == []
+    assert told(draining(ev.DrainCheck(), 21.51), msg.Shutdown) != []
+    draining(ev.HeldUp(3.0), 26.0)
+    assert draining(ev.ShutdownLimit(), 26.51) == [ev.Wake(ns(21.51) + ns(8.0), ev.ShutdownLimit())]
+
+
+def test_only_a_run_that_ended_before_its_time_is_interrupted() -> None:
+    done = Run().drain()
+    done(ev.Interrupted(), 11.1)                             # the streams were over
+    assert not done.director.interrupted
+    done(ev.Interrupted(), 11.2)
+    assert done.director.interrupted                         # the drain was not
+    for event in (ev.Interrupted(), killed("world")):
+        run = Run()
+        run(event, 0.5)
+        assert not run.director.interrupted                  # the streams had not begun
+        run = Run()
+        run.start()
+        run(event, 2.0)
+        assert run.director.interrupted

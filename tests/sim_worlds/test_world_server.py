@@ -50,7 +50,7 @@ class Slow(Engine):
 class Team:
     """A launcher, two robots and the server of their world, started."""
 
-    def __init__(self, *, render_s: float = 0.0) -> None:
+    def __init__(self, *, render_s: float = 0.0, for_s: float | None = None) -> None:
         self.stage = Stage()
         hosts = [self.stage.host("launcher", "launcher"), *map(self.stage.host, ROBOTS)]
         self.ends = {host.transport.member.name: host.transport for host in hosts}
@@ -63,7 +63,7 @@ class Team:
             version=1, swarm="stage", scenario="room", sense_hz=SENSE_HZ, frame_hz=FRAME_HZ, robots=[],
             launcher=self.ends["launcher"].member, roster=[self.ends[name].member for name in ROBOTS],
         ), self.world).begin()
-        self.ends["launcher"].send("world", msg.Start())
+        self.ends["launcher"].send("world", msg.Start(for_s=for_s))
         self.stage.until(lambda: bool(self.sensed("rover_0")))
         self.began_ns = self.sensed("rover_0")[0].at_ns
 
@@ -235,3 +235,9 @@ def test_an_agent_that_is_back_is_told_its_sensors_at_once() -> None:
     team.stage.until(lambda: len([m for m in team.got["rover_1"] if isinstance(m.body, msg.Embodied)]) > len(told))
     assert team.stage.clock.at_ns - began_ns < ns(0.01)
     assert told[0].body == msg.Embodied(sensors=SUITE)
+
+
+def test_simulated_time_ends_with_the_streams_though_the_launcher_says_nothing() -> None:
+    team = Team(for_s=1.0)
+    team.stage.wait(3.0)
+    assert seconds(team.sensed("rover_0")[-1].at_ns - team.began_ns) == pytest.approx(1.0, abs=2 / SENSE_HZ)

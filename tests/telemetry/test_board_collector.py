@@ -55,6 +55,9 @@ class Machine:
     def __init__(self) -> None:
         self.stopped = False
 
+    def on_held_up(self, told: Callable[[float], None]) -> None:
+        pass
+
     def stop(self) -> None:
         self.stopped = True
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -15,7 +18,7 @@ from swarm.core.protocol.world import Pose
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
 from swarm.telemetry.provenance import manifest
-from swarm.telemetry.recorder import FILES, RunFolder
+from swarm.telemetry.recorder import FILES, RunFolder, new_folder
 from tests.telemetry import fakes
 
 
@@ -143,6 +146,9 @@ def test_a_line_that_a_full_disk_cut_off_does_not_spoil_the_next_one(tmp_path: P
             self.left -= (taken := real.write(data[:self.left]))
             return taken
 
+        def fileno(self) -> int:
+            return real.fileno()
+
     folder._lines["events.jsonl"] = Filling()
     folder.event(2.0, "a", "cut off")
     folder.event(3.0, "a", "none of it")
@@ -171,18 +177,104 @@ def test_a_folder_that_vanishes_is_trouble_and_not_a_crash(tmp_path: Path) -> No
     (tmp_path / "run" / "manifest.json").unlink()
     (tmp_path / "run").rmdir()
     folder.event(1.0, "a", "b")
+    folder.event(2.0, "a", "c")
     folder.scene(b"{}")
     folder.requests([])
     folder.close()
+    assert folder.unwritten == {"events.jsonl": 2, "scene.json": 1, "requests.parquet": 1}
     assert folder.trouble.startswith(f"cannot write {tmp_path / 'run' / 'events.jsonl'}: No such file")
 
 
 def test_the_manifest_says_what_was_run_and_on_what(tmp_path: Path) -> None:
-    facts = manifest(fakes.launch(boards=fakes.BOARDS), ["swarm", "launch", "x"], 1.5, "tiny")
+    facts = manifest(fakes.launch(boards=fakes.BOARDS), ["swarm", "launch", "x"], 1.5, "1a2b", "tiny")
     RunFolder(tmp_path).manifest(facts)
     back = json.loads((tmp_path / "manifest.json").read_text())
     assert back["launch"]["fleet"][0]["name"] == "rover"
     assert back["boards"]["orin_nano"]["speed"] == {"fp32": 0.15, "int8": 0.15}
     assert back["versions"]["numpy"] == np.__version__
     assert back["host"]["cores"] >= 1
-    assert back["revision"]
+    assert back["revision"] == "1a2b"
+
+
+# --- the folder is one run's ---
+
+
+def test_a_second_run_into_the_same_folder_is_refused_until_the_first_gives_it_up(tmp_path: Path) -> None:
+    first = RunFolder(tmp_path / "run")
+    first.event(0.0, "a", "kept")
+    with pytest.raises(BadInput, match="another run writes into this folder"):
+        RunFolder(tmp_path / "run")
+    assert [e["what"] for e in lines(tmp_path / "run" / "events.jsonl")] == ["kept"]
+    first.close()
+    second = RunFolder(tmp_path / "run")
+    with pytest.raises(BadInput, match="another run writes"):
+        RunFolder(tmp_path / "run")
+    del second                                               # as at the end of its process, however it ends
+    RunFolder(tmp_path / "run")
+
+
+def test_whoever_inherits_the_lock_holds_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[folder.lock]):       # it ends when we leave
+        folder.close()
+        with pytest.raises(BadInput, match="another run writes"):
+            RunFolder(tmp_path / "run")
+    RunFolder(tmp_path / "run")
+
+
+def test_new_folders_never_have_the_same_name(tmp_path: Path) -> None:
+    names = [new_folder(tmp_path / "runs" / "patrol-20260101-120000").name for _ in range(3)]
+    assert names == ["patrol-20260101-120000", "patrol-20260101-120000-2", "patrol-20260101-120000-3"]
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="--out"):
+        new_folder(tmp_path / "file" / "run")
+
+
+# --- what lies outside fails ---
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_refused_and_other_names_that_are_not_are_written(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    with pytest.raises(BadInput, match="the path is not UTF-8"):
+        RunFolder(tmp_path / odd)
+    folder = RunFolder(tmp_path / "run")
+    folder.manifest({"command": ["swarm", "launch", odd]})
+    folder.event(0.0, "a", "b", {"file": odd})
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))["command"][2] == odd
+    assert (folder.trouble, lines(tmp_path / "run" / "events.jsonl")[0]["detail"]) == ("", {"file": odd})
+
+
+def test_a_folder_that_is_moved_takes_what_comes_and_is_found(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.event(0.0, "a", "before")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    RunFolder(tmp_path / "run")                              # another one in its place
+    folder.event(0.0, "a", "after")
+    folder.summary({"x": 1})
+    assert (folder.trouble, folder.path) == ("", tmp_path / "moved")
+    assert [e["what"] for e in lines(tmp_path / "moved" / "events.jsonl")] == ["before", "after"]
+    assert json.loads((tmp_path / "moved" / "summary.json").read_text()) == {"x": 1}
+    assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_a_history_that_is_removed_begins_again_and_what_it_had_is_counted(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for what in ("lost", "lost too"):
+        folder.event(0.0, "a", what)
+    (tmp_path / "events.jsonl").unlink()
+    folder.event(0.0, "a", "kept")
+    assert [e["what"] for e in lines(tmp_path / "events.jsonl")] == ["kept"]
+    assert folder.unwritten == {"events.jsonl": 2}
+
+
+def test_a_report_that_cannot_be_written_is_said_and_not_raised(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    assert folder.report() is None
+    assert folder.trouble.startswith("cannot write the report: ")
+
+
+def test_the_facts_of_the_manifest_ask_no_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are gathered within the run, where git could hold up the loop for seconds."""
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a program was started"))
+    manifest(fakes.launch(boards=fakes.BOARDS), ["swarm"], 1.5, "1a2b", "tiny")

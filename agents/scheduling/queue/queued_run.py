@@ -9,6 +9,8 @@ from swarm.core.policy.plan import Leg, Profile
 from swarm.core.protocol.spans import RequestId
 from swarm.core.units import NS, ns
 
+GRACE_NS = ns(0.5)                   # a result is still of use for this long after its deadline
+
 Rank = tuple[bool, int, int, int]
 
 
@@ -64,6 +66,11 @@ class QueuedRun(msgspec.Struct, kw_only=True):
             self.step_ns = ns(step_p95_s(profile, left))
             return
         self.step_ns = self.p95_ns
+
+    @property
+    def overdue_ns(self) -> int:
+        """When it should have ended, however late it has started: its deadline, a grace time and its run time (p95)."""
+        return self.deadline_ns + GRACE_NS + self.p95_ns
 
     @property
     def can_batch(self) -> bool:

@@ -185,6 +185,14 @@ class RunQueue:
         """The number of free executors."""
         return self.executors - len(self._runs)
 
+    def run(self, key: int) -> QueuedRun:
+        """A waiting or running run."""
+        return self._waiting.get(key) or self._running[key]
+
+    def overdue(self, now: int) -> list[QueuedRun]:
+        """The runs on the executors that should have ended long ago and are not aborted yet."""
+        return [work for work in self._running.values() if now >= work.overdue_ns and not work.aborted]
+
     def running(self) -> list[QueuedRun]:
         """The runs on the executors, least urgent first; of a batch, the most urgent run that is not aborted."""
         return sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)

@@ -55,20 +55,22 @@ def run(given: argparse.Namespace) -> int:
     check_loopback()
     from swarm.launcher.launch import Launch
     from swarm.launcher.progress import Quiet, progress_on
+    from swarm.telemetry.recorder import new_folder
 
-    out = Path(given.out or f"runs/{resolved.launch.scenario}-{local_stamp()}")
+    out = Path(given.out) if given.out else new_folder(Path("runs") / f"{resolved.launch.scenario}-{local_stamp()}")
     outcome = Launch(
         resolved, out, command=command_line(), progress=Quiet() if given.json else progress_on(sys.stderr),
     ).run()
     if outcome.summary is not None:
-        print(json.dumps(outcome.summary) if given.json else _result(outcome.summary, out))
+        print(json.dumps(outcome.summary) if given.json else _result(outcome.summary, outcome.report))
     if outcome.error:
         print(f"swarm: {outcome.error}", file=sys.stderr)
     return outcome.exit_code
 
 
-def _result(summary: dict[str, Any], out: Path) -> str:
+def _result(summary: dict[str, Any], report: Path | None) -> str:
     """The result of a run as text for people."""
+    from swarm.telemetry.report.remarks import remarks
     from swarm.telemetry.report.side_by_side import table
 
     lines = [table([summary]).rstrip()]
@@ -80,14 +82,16 @@ def _result(summary: dict[str, Any], out: Path) -> str:
         lines.append(f"faults: {len(begun)} injected; " + (
             f"service did not recover after {sum(s is None for s in recovered_s)} of them" if None in recovered_s
             else f"service recovered within {max(recovered_s):.2f} s"))
+    lines += remarks(summary)
     if summary["unwritten"]:
-        lines.append("not written, because the disk was full: " + ", ".join(
+        lines.append("could not be written: " + ", ".join(
             f"{count} of {name}" for name, count in summary["unwritten"].items()))
+    if lost := getattr(sys.stderr, "lost", 0):
+        lines.append(f"could not be written to standard error: {lost} times")
     if summary["host_overloaded"]:
         lines.append("host_overloaded: this host could not keep up, so these figures are not those of the swarm: "
                      + "; ".join(summary["overloaded_by"]))
-    report = out / "report.html"
-    return "\n".join([*lines, f"report: {report}" if report.is_file() else f"no report was written into {out}"])
+    return "\n".join([*lines, f"report: {report}" if report else "no report was written"])
 
 
 def _value(value: Any) -> str:

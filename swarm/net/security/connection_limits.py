@@ -22,14 +22,13 @@ from typing import Any
 import zmq
 
 from swarm.core.protocol.wire import WireError
-from swarm.core.units import ns, seconds
+from swarm.core.units import ns
 from swarm.net.loop import Loop
 from swarm.net.sockets import waiting
 
 CHECK_NS = ns(0.1)
 MAX_HELD_BYTES = {"urgent": 4 << 20, "bulk": 16 << 20}   # per connection; the window of an honest peer is half of it
 FRAME_BYTES = 64                     # upper bound of a frame's overhead on the wire: 42 with CURVE
-HEARTBEAT_BYTES_PER_S = 64.0         # upper bound of ZMTP heartbeats
 EVENT = struct.Struct("=Hi")          # as zmq_socket_monitor(3) says; pyzmq's parser would import asyncio: 50 ms
 FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 REASONS = {
@@ -42,8 +41,8 @@ RECEIVED_AT, INFO_BYTES = 128, 256   # of tcpi_bytes_received in struct tcp_info
 
 
 class _Connection:
-    def __init__(self, cookie: bytes, since_ns: int) -> None:
-        self.cookie, self.since_ns, self.read_bytes = cookie, since_ns, 0
+    def __init__(self, cookie: bytes) -> None:
+        self.cookie, self.read_bytes = cookie, 0
 
 
 class Connections:
@@ -101,17 +100,16 @@ class Connections:
             return None
         known = self._open.get(descriptor)
         if known is None or known.cookie != cookie:
-            known = self._open[descriptor] = _Connection(cookie, self._loop.clock.now_ns())
+            known = self._open[descriptor] = _Connection(cookie)
         return known
 
     def _check(self) -> None:
         """Forget closed connections; close those for which ZeroMQ holds too many bytes."""
-        now = self._loop.clock.now_ns()
         for descriptor, connection in list(self._open.items()):
             try:
                 received = _received_bytes(descriptor)
                 connection.read_bytes = min(connection.read_bytes, received)     # frames had less overhead than assumed
-                most = MAX_HELD_BYTES[self._lane] + int(HEARTBEAT_BYTES_PER_S * seconds(now - connection.since_ns))
+                most = MAX_HELD_BYTES[self._lane]
                 if received - connection.read_bytes > most:
                     self._examine(descriptor, connection, most)
             except OSError:

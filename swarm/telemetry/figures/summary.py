@@ -44,7 +44,7 @@ from swarm.telemetry.summary_types import (
 def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
     world: WorldNews | None, slips: Sequence[Slip], planner: Sequence[PlannerNews], faults: Sequence[FaultDone],
-    losses: Sequence[Loss], ran_s: float,
+    losses: Sequence[Loss], ran_s: float, interrupted: bool = False,
 ) -> Summary:
     """The contents of `summary.json`.
 
@@ -87,7 +87,7 @@ def summarise(
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
             lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
         ),
-        mission=_mission(world), measures=_measures(world),
+        mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
         faults=_faults(faults, rows, losses, launch, ran_s),
         streams={s.name: _stream(s.deadline_s, streams[s.name],
@@ -97,7 +97,7 @@ def summarise(
         tool=Tool(emulated_boards=bool(emulated)),
     )
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
-    summary.accepted = all(rule.holds for rule in summary.accept)
+    summary.accepted = all(rule.holds for rule in summary.accept) and not interrupted
     return summary
 
 

@@ -13,6 +13,7 @@ from swarm.telemetry.figures import counterfactual
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, page, request_sections, sections, svg
 from swarm.telemetry.report.map import world_map
+from swarm.telemetry.report.remarks import remarks
 from swarm.telemetry.report.side_by_side import (
     MEASURES_SHOWN,
     figure,
@@ -126,6 +127,7 @@ def _banners(run: Run) -> list[str]:
     elif rules:
         held = ", ".join(f"{r['key']} {r['rule']}" for r in rules)
         shown.append(page.banner("good", f"Accepted: {held}"))
+    shown += [page.banner("bad", remark) for remark in remarks(s)]
     if s.get("host_overloaded"):
         shown.append(page.banner("bad", OVERLOADED))
     if figure(s, "requests.lost"):
@@ -133,7 +135,7 @@ def _banners(run: Run) -> list[str]:
     if figure(s, "tool.emulated_boards"):
         shown.append(page.banner("note", EMULATED))
     if s.get("unwritten"):
-        shown.append(page.banner("note", "The run folder is incomplete: the disk was full for some time.", [
+        shown.append(page.banner("note", "Not everything could be written: the disk was full, or files were removed.", [
             f"{name}: {number(count)} missing" for name, count in s["unwritten"].items()]))
     shown += [page.banner("note", note) for note in run.notes]
     return shown

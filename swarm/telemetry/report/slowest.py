@@ -13,7 +13,7 @@ from swarm.telemetry.table import Columns
 IN_ALL = 20                          # requests of all streams together, divided equally
 AT_LEAST = 5                         # requests of each stream
 FAILED = 3                           # additional failed requests of each stream, at most
-BY_TIME = ("expired", "no_answer")   # reasons of failure that mean that time ran out
+BY_TIME = ("expired", "no_answer", "overdue")        # reasons of failure that mean that time ran out
 
 
 class Slow(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,4 +24,5 @@ class PassingTime(FakeClock):
                     clock.advance(timeout or 0.0)
                 return self.is_set()
 
-        monkeypatch.setattr(thread_runner, "threading", SimpleNamespace(Event=Stop, Thread=threading.Thread))
+        monkeypatch.setattr(thread_runner, "threading", SimpleNamespace(
+            Event=Stop, Thread=threading.Thread, Lock=threading.Lock))

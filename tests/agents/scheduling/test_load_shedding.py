@@ -170,7 +170,8 @@ def test_streams_more_urgent_than_the_missing_ones_are_not_shed() -> None:
 
 
 @pytest.mark.parametrize(("ending", "reason", "counts"), [
-    ("late", "", True), ("failed", "superseded", True), ("failed", "no_answer", True), ("completed", "", False),
+    ("late", "", True), ("failed", "superseded", True), ("failed", "no_answer", True),
+    ("failed", "overdue", True), ("completed", "", False),
     ("failed", "run_failed", False), ("failed", THINNED, False), ("failed", "peer_lost", False),
 ])
 def test_what_counts_as_a_miss(ending: Ending, reason: str, counts: bool) -> None:

@@ -29,7 +29,7 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "world": {"steps": 0, "real_time_factor": 0.0, "lag_ms_p99": 0.0},
     "mission": {"headline": "", "found": 0.0, "coverage": 0.0, "collisions": 0.0},
     "measures": {"found": {"unit": "", "text": ""}},
-    "host_overloaded": False, "overloaded_by": [], "faults": [], "accepted": True,
+    "interrupted": False, "host_overloaded": False, "overloaded_by": [], "faults": [], "accepted": True,
 }
 
 
@@ -118,3 +118,12 @@ def test_over_one_percent_of_overruns_mark_the_host_also_over_restarts() -> None
     assert empty(book)["host_overloaded"] is False                 # exactly 1 %
     book.handle("rover_0", 2, news(500, 6))
     assert empty(book)["host_overloaded"] is True
+
+
+def test_an_interrupted_run_is_not_accepted_though_its_rules_hold() -> None:
+    of, book = msgspec.structs.replace(fakes.launch(), accept={"requests.lost": "== 0"}), Ledger(0)
+    made = [summarise(
+        launch=of, boards=fakes.BOARDS, rows=[], ledger=book.statistics(), world=None, agents=AgentBook(), planner=[],
+        losses=[], ran_s=0.4, faults=[], interrupted=interrupted) for interrupted in (False, True)]
+    assert [(one.interrupted, one.accept[0].holds, one.accepted) for one in made] == [
+        (False, True, True), (True, True, False)]

@@ -23,6 +23,7 @@ class Start(Message, frozen=True, kw_only=True):
     """Streams and simulated time begin."""
 
     since_s: Seconds = 0.0           # how long ago they began, for a process that was restarted
+    for_s: Seconds | None = None     # how much longer they run; None: until Drain
 
 
 class Drain(Message, frozen=True, kw_only=True):

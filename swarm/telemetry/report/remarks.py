@@ -1,0 +1,25 @@
+"""What must be said of a run before its figures: in the same words on the terminal and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+GONE = ("killed", "crashed")         # how an agent's process ended
+
+
+def remarks(summary: Mapping[str, Any]) -> list[str]:
+    """Sentences about a run that did not do what was planned; none for an ordinary run.
+
+    Args: summary: the contents of `summary.json`, which may lack keys if an older version wrote them.
+    """
+    said: list[str] = []
+    if summary.get("interrupted"):
+        ran_s, duration_s = summary.get("ran_s", 0.0), summary.get("duration_s", 0.0)
+        said.append(f"Interrupted: the streams ran {ran_s:.1f} of {duration_s:g} s. This run is not accepted.")
+    if not summary.get("requests", {}).get("submitted", 1):
+        said.append("No request was submitted: there is nothing to judge.")
+    agents = summary.get("agents", {}).values()
+    if agents and all(agent.get("status") in GONE for agent in agents):
+        said.append("No robot was left at the end: the process of each was killed or crashed.")
+    return said

@@ -1,0 +1,21 @@
+"""What must be said of a run before its figures."""
+
+from __future__ import annotations
+
+from swarm.telemetry.report.remarks import remarks
+from tests.telemetry import fakes
+
+
+def test_nothing_is_said_of_an_ordinary_run_or_of_an_empty_summary() -> None:
+    of = fakes.launch()
+    assert remarks(fakes.summary(of, fakes.ledger(of))) == remarks({}) == []
+
+
+def test_an_end_before_its_time_no_requests_and_no_robots_are_said() -> None:
+    said = remarks({
+        "interrupted": True, "ran_s": 0.41, "duration_s": 5.0, "requests": {"submitted": 0},
+        "agents": {"a": {"status": "killed"}, "b": {"status": "crashed"}}})
+    assert [words.split(":")[0] for words in said] == [
+        "Interrupted", "No request was submitted", "No robot was left at the end"]
+    assert "0.4 of 5 s" in said[0]
+    assert remarks({"agents": {"a": {"status": "killed"}, "b": {"status": "ended"}}}) == []
