@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agents import behaviours
 from agents.bodies.world import WorldBody
+from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert
 from agents.peers.link_report import LinkReporter
 from agents.peers.table import PeerTable
@@ -76,14 +77,16 @@ class Robot:
         self._recording = Recording() if settings.record else None
         self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
         self._streaming = settings.launcher is None      # without a launcher no Start message comes
+        self._figures = OwnFigures(host, runner, settings.board.executors)
         self._sequence = 0
-        self._last_busy_s = 0.0
         self._shed: list[str] = []
 
     def begin(self) -> None:
         """Join the swarm."""
         self._timers.every(ns(HEARTBEAT_S), self._measure)
         self._timers.every(ns(NEWS_S), self._send_news)
+        if self._streaming:
+            self._figures.streams_began()
         self._participant.begin()
 
     def end(self) -> None:
@@ -132,8 +135,11 @@ class Robot:
                 self._runner.slow_down(slow)
             case msg.Start():
                 self._streaming = True
+                self._figures.streams_began()
             case msg.Drain():
                 self._streaming = False
+                self._figures.streams_ended()
+                self._send_news()
                 self._drain()
             case _:
                 log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
@@ -248,18 +254,13 @@ class Robot:
             self._peers.measured(peer, quality)
 
     def _send_news(self) -> None:
-        traffic, runner = self._net.traffic(), self._runner.statistics()
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
         for peer in self._net.peers("planner") if links else ():
             self._net.send(peer, msg.LinkNews(links=links))
-        self._outbox.put(msg.AgentNews(
-            rss_bytes=self._host.machine.rss_bytes(), runs=runner.runs, overruns=runner.overruns,
-            busy_share=(runner.busy_s - self._last_busy_s) / (NEWS_S * self._settings.board.executors),
-            refused_in=traffic.refused + self._participant.refused + self._body.malformed,
-            duplicates=self._scheduler.statistics().duplicates, control_bytes=traffic.control_bytes,
-            carried=traffic.messages, carried_bytes=traffic.size_bytes, broken_off=traffic.broken_off,
+        self._outbox.put(self._figures.news(
+            links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,
+            duplicates=self._scheduler.statistics().duplicates,
         ))
-        self._last_busy_s = runner.busy_s
         shed = self._scheduler.shed()
         if shed != self._shed:
             self._shed = shed

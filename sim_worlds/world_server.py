@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from sim_worlds.lag_histogram import LagHistogram
 from sim_worlds.world_interface import World
+from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
@@ -40,7 +40,7 @@ class WorldServer:
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
         self._started_ns = self._slipped_ns = self._steps = 0
-        self._lags = LagHistogram()
+        self._lags = Lateness()
         self._running = False
         self._present = dict.fromkeys(world.names)
         self._due_ns: dict[str, int] = dict.fromkeys(world.names, 0)     # simulated time of the next observation
@@ -115,7 +115,7 @@ class WorldServer:
             return
         began_ns = self._clock.now_ns()
         lag_ns = began_ns - self._now_ns()
-        self._lags.add(lag_ns / 1e6)
+        self._lags.add(lag_ns - self._step_ns)               # a turn is due when its first step is
         behind = lag_ns // self._step_ns
         if behind > MAX_STEPS_PER_TURN:
             self._slipped_ns += (behind - MAX_STEPS_PER_TURN) * self._step_ns

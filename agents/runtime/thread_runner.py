@@ -110,7 +110,9 @@ class ThreadRunner:
         self._emulation.slow_down(factor)
 
     def statistics(self) -> RunnerStatistics:
-        return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(self._busy_ns))
+        now = self._clock.now_ns()
+        busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
+        return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(busy_ns))
 
     def close(self) -> None:
         """End loads and threads; runs in progress are aborted."""
@@ -135,7 +137,7 @@ class ThreadRunner:
         self._runs += 1
         self._overruns += run.overrun
         self._aborted += run.ended == "aborted"
-        self._busy_ns += run.finished_ns - run.started_ns
+        self._busy_ns += run.busy_ns(run.finished_ns)
 
     # --- in an executor's thread ---
 

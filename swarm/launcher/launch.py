@@ -67,7 +67,7 @@ class Launch:
         faults = faults_of(self._launch)
         self._collector = Collector(
             self._launch, self._folder, name=NAME, faults=faults, commanded_ns=commanded_ns,
-            manifest=partial(manifest, self._launch, command, WallClock().unix_s()))
+            manifest=partial(manifest, self._launch, command, WallClock().unix_s()), lateness=self._loop.lateness)
         swarm = f"{self._launch.scenario}-{WallClock().new_boot():x}"
         self._keys = RunKeys(out / "keys", [NAME, *self._launch.processes()])
         self._net = Endpoint(

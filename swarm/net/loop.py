@@ -12,16 +12,16 @@ from typing import Any
 import msgspec
 import zmq
 
+from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Clock
 from swarm.core.units import ns
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):
-    """Counts since the loop was made; `late_ns_max` is the worst delay of a timer."""
+    """Counts since the loop was made."""
 
     turns: int
     timers: int
-    late_ns_max: int
 
 
 class Timer:
@@ -46,6 +46,7 @@ class Loop:
 
     def __init__(self, clock: Clock, busy_poll_s: float = 0.0) -> None:
         self.clock = clock
+        self.lateness = Lateness()               # of its timers
         self._busy_poll_ns = ns(busy_poll_s)
         self._skip_busy_poll = False             # in this turn
         self._poller = zmq.Poller()
@@ -55,7 +56,7 @@ class Loop:
         self._posted: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = False
-        self._turns = self._fired = self._late_ns_max = 0
+        self._turns = self._fired = 0
         self.watch(self._wake_fd, self._run_posted)
 
     def watch(self, readable: zmq.Socket[Any] | int, callback: Callable[[], None]) -> None:
@@ -128,7 +129,7 @@ class Loop:
         os.close(self._wake_fd)
 
     def statistics(self) -> LoopStatistics:
-        return LoopStatistics(self._turns, self._fired, self._late_ns_max)
+        return LoopStatistics(self._turns, self._fired)
 
     def _stop(self) -> None:
         self._running = False
@@ -161,7 +162,7 @@ class Loop:
         for timer in due:
             callback, timer.callback = timer.callback, None
             if callback is not None:
-                self._late_ns_max = max(self._late_ns_max, now - timer.at_ns)
+                self.lateness.add(now - timer.at_ns)
                 self._fired += 1
                 callback()
 

@@ -52,6 +52,7 @@ def test_good_files_are_let_through() -> None:
           speed={"fp32": 1.0, "int8": 1.0}), launcher=replace(MATE, name="launcher", role="launcher"), bind="127.0.0.1")
     planner(ray="none", bind="*:7000")
     world(frame_hz=240.0, sense_hz=240.0)
+    world(frame_hz=1 / 3, sense_hz=10.0)
 
 
 @pytest.mark.parametrize(("changes", "told"), [
@@ -130,6 +131,9 @@ def test_a_mistake_in_a_planners_file(changes: dict[str, Any], told: str) -> Non
     ({"frame_hz": math.nan}, "w.yaml: frame_hz: nan is not a number; at least 0.001"),
     ({"sense_hz": -1.0}, "w.yaml: sense_hz: -1 is too small; at least 0.001"),
     ({"sense_hz": 1e9}, "w.yaml: sense_hz: 1e+09 is too large; at most 240"),
+    ({"sense_hz": 10.0, "frame_hz": 4.0}, "w.yaml: sense_hz: 10 is no whole multiple of frame_hz, 4; a whole multiple"),
+    ({"sense_hz": 5.0, "frame_hz": 10.0}, "w.yaml: sense_hz: 5 is no whole multiple of frame_hz, 10"),
+    ({"sense_hz": 1.0, "frame_hz": 240.0}, "w.yaml: sense_hz: 1 is no whole multiple of frame_hz, 240"),
 ])
 def test_a_mistake_in_a_worlds_file(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(BadInput) as caught:

@@ -39,6 +39,7 @@ def run(given: argparse.Namespace) -> int:
     Errors go to stderr in one line. With --json, stdout has only the summary."""
     from swarm.core.clock import local_stamp
     from swarm.launcher.load import load_launch
+    from swarm.run.settings.process_specs import uneven
     from swarm.run.settings.resolve import Options, dry_run
 
     resolved = load_launch(Options(
@@ -46,6 +47,8 @@ def run(given: argparse.Namespace) -> int:
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None,
     ))
+    for line in uneven(resolved.launch.streams):
+        print(f"swarm: {line}", file=sys.stderr)
     if given.dry_run:
         print(dry_run(resolved), end="")
         return 0
