@@ -58,7 +58,7 @@ class RunnerStatistics(msgspec.Struct, frozen=True):
     overruns: int
     aborted: int
     failed: int
-    busy_s: float
+    busy_s: float                    # of all executors together, with the runs in progress
     stuck: int = 0
 
 

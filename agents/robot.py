@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agents import behaviours
 from agents.bodies.world import WorldBody
+from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert
 from agents.peers.link_report import LinkReporter
 from agents.peers.table import PeerTable
@@ -76,8 +77,8 @@ class Robot:
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
         self._due_frames: DueFrames | None = None        # while they run
+        self._figures = OwnFigures(host, runner, settings.board.executors)
         self._sequence = 0
-        self._last_busy_s = 0.0
         self._stuck = 0                                  # runs that could not be ended
         self._shed: list[str] = []
 
@@ -139,12 +140,14 @@ class Robot:
                     self._timers.at(message.at_ns + ns(for_s), self._end_streams)
             case msg.Drain():
                 self._end_streams()
+                self._send_news()
                 self._drain()
             case _:
                 log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
 
     def _end_streams(self) -> None:
         self._due_frames = None
+        self._figures.streams_ended()
 
     def _drain(self) -> None:
         """Tell the launcher that we have drained: no own request is open, news is sent, the recording is written."""
@@ -198,6 +201,7 @@ class Robot:
         """The streams of the run began `since_s` ago."""
         if self._due_frames is None:
             self._start_ns = now - ns(since_s)
+            self._figures.streams_began()
             self._due_frames = DueFrames(
                 self._settings.streams, self._settings.name, self._settings.seed, self._start_ns)
 
@@ -264,21 +268,17 @@ class Robot:
             self._peers.measured(peer, quality)
 
     def _send_news(self) -> None:
-        traffic, runner = self._net.traffic(), self._runner.statistics()
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
         for peer in self._net.peers("planner") if links else ():
             self._net.send(peer, msg.LinkNews(links=links))
-        self._outbox.put(msg.AgentNews(
-            rss_bytes=self._host.machine.rss_bytes(), runs=runner.runs, overruns=runner.overruns,
-            busy_share=(runner.busy_s - self._last_busy_s) / (NEWS_S * self._settings.board.executors),
-            refused_in=traffic.refused + self._participant.refused + self._body.malformed,
-            duplicates=self._scheduler.statistics().duplicates, control_bytes=traffic.control_bytes,
-            carried=traffic.messages, carried_bytes=traffic.size_bytes, broken_off=traffic.broken_off,
+        self._outbox.put(self._figures.news(
+            links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,
+            duplicates=self._scheduler.statistics().duplicates,
         ))
-        self._last_busy_s = runner.busy_s
-        if runner.stuck > self._stuck:
-            self._stuck = runner.stuck
-            self._outbox.put(msg.Happened(what="executor_replaced", detail={"stuck": runner.stuck}))
+        stuck = self._runner.statistics().stuck
+        if stuck > self._stuck:
+            self._stuck = stuck
+            self._outbox.put(msg.Happened(what="executor_replaced", detail={"stuck": stuck}))
         shed = self._scheduler.shed()
         if shed != self._shed:
             self._shed = shed

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from sim_worlds.lag_histogram import LagHistogram
 from sim_worlds.slips import Slips
 from sim_worlds.world_interface import World
+from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
@@ -41,7 +41,7 @@ class WorldServer:
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
         self._started_ns = self._slipped_ns = self._steps = 0
-        self._lags = LagHistogram()
+        self._lags = Lateness()
         self._slips = Slips()
         self._running = False
         self._present = dict.fromkeys(world.names)
@@ -120,7 +120,7 @@ class WorldServer:
             return
         began_ns = self._clock.now_ns()
         lag_ns = began_ns - self._now_ns()
-        self._lags.add(lag_ns / 1e6)
+        self._lags.add(lag_ns - self._step_ns)               # a turn is due when its first step is
         behind = lag_ns // self._step_ns
         self._slip(lag_ns)
         for _ in range(min(behind, MAX_STEPS_PER_TURN)):

@@ -98,6 +98,10 @@ class Run:
         """The run has failed."""
         self._end("failed", now)
 
+    def busy_ns(self, now: int) -> int:
+        """How long it has kept its executor busy."""
+        return 0 if self.began_ns is None else max((self.finished_ns or now) - self.started_ns, 0)
+
     def abort(self, work: int) -> bool:
         """The result of one order is no longer wanted. Returns whether to end the run at once: no result is wanted."""
         if work not in self._unwanted:

@@ -135,8 +135,10 @@ class ThreadRunner:
             run.look_again()
 
     def statistics(self) -> RunnerStatistics:
-        return RunnerStatistics(self._runs, self._overruns, self._aborted, self._failed, seconds(self._busy_ns),
-                                self._stuck)
+        now = self._clock.now_ns()
+        busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
+        return RunnerStatistics(
+            self._runs, self._overruns, self._aborted, self._failed, seconds(busy_ns), self._stuck)
 
     def close(self) -> None:
         """End loads and threads; runs in progress are aborted."""
@@ -162,7 +164,7 @@ class ThreadRunner:
         self._runs += 1
         self._overruns += run.overrun
         self._aborted += run.ended == "aborted"
-        self._busy_ns += run.finished_ns - run.started_ns
+        self._busy_ns += run.busy_ns(run.finished_ns)
 
     def _add_executor(self) -> None:
         thread = threading.Thread(target=self._run_forever, name=f"executor-{len(self._threads)}", daemon=True)

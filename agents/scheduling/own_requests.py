@@ -165,7 +165,7 @@ class OwnRequests:
         """
         state.awaiting = False
         span = state.span
-        if reason == UNREACHABLE:
+        if reason == UNREACHABLE and not span.guard_fired:   # else it was an offload: its fallback ran because of it
             self._offloads.undo_send(state)
         if state.work is None and (now >= span.deadline_ns or not self._fall_back(state, guard=False, now=now)):
             self._end(state, "failed", reason, now, out)

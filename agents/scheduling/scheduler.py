@@ -133,6 +133,10 @@ class Scheduler:
         self.learn()
         return [str(step) for step in self._requests.load_shedding.steps]
 
+    def queued(self) -> int:
+        """Runs that wait for an executor or run, own and peers'."""
+        return len(self._queue)
+
     def open_requests(self) -> int:
         return len(self._requests)
 

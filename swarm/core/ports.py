@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 from numpy.typing import NDArray
 
+from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.link import LinkEstimator, LinkQuality
 from swarm.core.protocol.messages import Body, InjectedFaults, Member
 
@@ -32,6 +33,11 @@ class Timer(Protocol):
 
 class Timers(Protocol):
     """Calls at a time of the host's clock. Calls due at the same time are made in the order in which they were set."""
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late the calls were made."""
+        ...
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         """Call back once, not before `when_ns`."""

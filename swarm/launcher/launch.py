@@ -73,7 +73,8 @@ class Launch:
         faults = faults_of(self._launch)
         self._collector = Collector(
             self._launch, self._folder, name=NAME, faults=faults, commanded_ns=commanded_ns,
-            manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()))
+            manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()),
+            lateness=self._loop.lateness)
         self._net: Endpoint | None = None
         self._signals = Signals(self._loop, lambda: self._handle(ev.Interrupted()))
         self._director = Director(

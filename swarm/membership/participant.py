@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
@@ -17,7 +18,7 @@ from swarm.membership.probes import Probes
 
 log = logging.getLogger(__name__)
 
-READY_EVERY_NS = ns(0.1)
+READY_FIRST_NS, READY_MOST_NS = ns(0.1), ns(3.2)     # until Ready is repeated; doubled each time that it could be sent
 REPORT_ROLES = ("launcher", "collector")
 
 
@@ -81,10 +82,12 @@ class Participant:
         """Whether we must introduce ourselves to a new member, because no launcher sends it our address."""
         return self.launcher is None or name in self._introductions.newcomers
 
-    def _announce(self) -> None:
+    def _announce(self, wait_ns: int = READY_FIRST_NS) -> None:
+        """The answer comes when all are ready: a thousand processes must not flood the launcher until then."""
         if self.launcher is not None and not self._answered:
-            self.net.send(self.launcher.name, msg.Ready(member=self.net.member, pid=self._host.machine.pid))
-            self._host.timers.after(READY_EVERY_NS, self._announce)
+            sent = self.net.send(self.launcher.name, msg.Ready(member=self.net.member, pid=self._host.machine.pid))
+            self._host.timers.after(wait_ns if sent else READY_FIRST_NS, partial(
+                self._announce, min(2 * wait_ns, READY_MOST_NS) if sent else READY_FIRST_NS))
 
     def _probes_of(self, name: str) -> Probes | None:
         """The probes of the present connection: after a new connection the measurements start again."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Clock
 from swarm.core.units import ns, seconds
 
@@ -19,11 +20,10 @@ HELD_UP_NS = ns(1.0)                 # if a timer is later than this, the proces
 
 
 class LoopStatistics(msgspec.Struct, frozen=True):
-    """Counts since the loop was made; `late_ns_max` is the worst delay of a timer."""
+    """Counts since the loop was made."""
 
     turns: int
     timers: int
-    late_ns_max: int
 
 
 class Timer:
@@ -49,6 +49,7 @@ class Loop:
 
     def __init__(self, clock: Clock, busy_poll_s: float = 0.0) -> None:
         self.clock = clock
+        self.lateness = Lateness()               # of its timers
         self._busy_poll_ns = ns(busy_poll_s)
         self._skip_busy_poll = False             # in this turn
         self._poller = zmq.Poller()
@@ -58,7 +59,7 @@ class Loop:
         self._posted: collections.deque[Callable[[], None]] = collections.deque()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = False
-        self._turns = self._fired = self._late_ns_max = 0
+        self._turns = self._fired = 0
         self._ran_ns = 0                         # when timers were last looked at
         self.held_up: Callable[[float], None] = lambda for_s: None       # called before the late timers
         self.watch(self._wake_fd, self._run_posted)
@@ -133,7 +134,7 @@ class Loop:
         os.close(self._wake_fd)
 
     def statistics(self) -> LoopStatistics:
-        return LoopStatistics(self._turns, self._fired, self._late_ns_max)
+        return LoopStatistics(self._turns, self._fired)
 
     def _stop(self) -> None:
         self._running = False
@@ -169,7 +170,7 @@ class Loop:
         for timer in due:
             callback, timer.callback = timer.callback, None
             if callback is not None:
-                self._late_ns_max = max(self._late_ns_max, now - timer.at_ns)
+                self.lateness.add(now - timer.at_ns)
                 self._fired += 1
                 callback()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from swarm.core.policy.plan import Placement, Plan
-from swarm.core.protocol.messages import Body
+from swarm.core.protocol.messages import Body, PlannerNews
 from swarm.membership.events import Failed, Joined
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.place import Solution
@@ -58,4 +58,10 @@ class Report(msgspec.Struct, frozen=True):
     detail: dict[str, str | float | int]
 
 
-Command = Solve | Publish | Report
+class SolveEnded(msgspec.Struct, frozen=True):
+    """A solution was adopted, kept the plan as it is, or was stale."""
+
+    news: PlannerNews
+
+
+Command = Solve | Publish | Report | SolveEnded

@@ -11,10 +11,12 @@ def explain(instance: Instance, assignment: Assignment, forecast: Forecast) -> l
     """The placements of an assignment, each with its predicted latency and its reason."""
     placements: list[Placement] = []
     for number, stream in enumerate(instance.streams):
-        option = instance.options[number][assignment[number]]
+        option, predicted = instance.options[number][assignment[number]], forecast.streams[number]
         placements.append(Placement(
             agent=stream.agent, stream=stream.spec.name, variant=option.variant,
-            where=[instance.agents[option.agent].name], predicted_s=round(forecast.streams[number].latency_s, 6),
+            where=[instance.agents[option.agent].name], predicted_s=round(predicted.latency_s, 6),
+            predicted_p95_s=round(predicted.p95_s, 6),
+            predicted_on_time=round(min(max(predicted.on_time, 0.0), 1.0), 4),
             why=_why(instance, assignment, forecast, number),
         ))
     return placements

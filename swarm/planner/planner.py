@@ -16,9 +16,10 @@ from swarm.core.settings.process_files import PlannerFile
 from swarm.core.units import ns
 from swarm.membership.events import Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
+from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
 from swarm.membership.view import MOST
-from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, SolveEnded, Tick
 from swarm.planner.ports import Refiner, Solver
 from swarm.planner.refinement import Refinement
 from swarm.planner.state import PlannerState, PlannerStatistics
@@ -40,7 +41,8 @@ class Planner:
             advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),
         )
         self._failures = FailureDetector(host, self._participant, self._changed, neighbours=MOST)
-        self._refinement = Refinement(host.timers, refiner, self._solved, self._record)
+        self._refinement = Refinement(host.timers, refiner, self._handle, self._record)
+        self._outbox = Outbox(host.timers, self._participant.report)
         self._begun = False
 
     def begin(self) -> None:
@@ -73,12 +75,6 @@ class Planner:
             self._begun = True
             self._refinement.begin()
 
-    def _solved(self, solved: Solved) -> None:
-        self._handle(solved)
-        self._participant.report(msg.PlannerNews(
-            epoch=self._state.plan.epoch, solve_s=solved.solve_s, solver=solved.solution.solver, ray=solved.refined,
-        ))
-
     # --- commands ---
 
     def _handle(self, event: Event) -> None:
@@ -88,17 +84,19 @@ class Planner:
     def _perform(self, command: Command) -> None:
         match command:
             case Publish(plan=plan):
-                self._participant.report(msg.PlanNews(plan=plan))
+                self._outbox.put(msg.PlanNews(plan=plan))
                 for agent in self._net.peers("agent"):       # each gets its own part: the whole grows with the swarm
                     own = [placement for placement in plan.placements if placement.agent == agent]
                     self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
             case Report(what=what, detail=detail):
                 self._record(what, detail)
+            case SolveEnded(news=news):
+                self._outbox.put(news)
             case Solve(refine=True):
                 self._refinement.on_plan(command)
             case Solve():
-                self._solver.solve(command, self._solved)
+                self._solver.solve(command, self._handle)
 
     def _record(self, what: str, detail: dict[str, str | float | int]) -> None:
         log.info("%s %s", what, " ".join(f"{k}={v}" for k, v in detail.items()))
-        self._participant.report(msg.Happened(what=what, detail=detail))
+        self._outbox.put(msg.Happened(what=what, detail=detail))

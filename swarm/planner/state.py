@@ -21,10 +21,11 @@ import msgspec
 
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Plan, Profile
-from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews
+from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews, PlannerNews
+from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
-from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.feedback import BusyShares
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
 from swarm.planner.solvers.place import choices
@@ -35,12 +36,13 @@ LINK_GAIN = 0.3                      # of a new measurement: plans follow trends
 
 
 class PlannerStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start."""
+    """Counts since the start; `agents` and `epoch`: now."""
 
     agents: int
-    solves: int
-    refined: int                     # refinements that changed the plan
-    stale: int                       # solutions for a team or plan that had changed
+    solves: int                      # searches in process
+    refined: int                     # searches on Ray
+    adopted: int                     # of both: those that changed the plan
+    stale: int                       # of both: those for a team or plan that had changed
     epoch: int
 
 
@@ -61,7 +63,7 @@ class PlannerState:
         self._solving = False
         self._refined: tuple[int, int] | None = None
         self._solve_ns = self._publish_ns = self._changed_ns = 0
-        self._solves = self._refinements = self._stale = 0
+        self._solves = self._refinements = self._adopted = self._stale = 0
 
     @property
     def plan(self) -> Plan:
@@ -118,8 +120,7 @@ class PlannerState:
 
     def statistics(self) -> PlannerStatistics:
         return PlannerStatistics(
-            len(self._members()), self._solves, self._refinements, self._stale, self._plan.epoch
-        )
+            len(self._members()), self._solves, self._refinements, self._adopted, self._stale, self._plan.epoch)
 
     # --- the team ---
 
@@ -181,17 +182,20 @@ class PlannerState:
     # --- plans ---
 
     def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
-        if not event.refined:
+        if event.refined:
+            self._refinements += 1
+        else:
             self._solving = False
             self._solves += 1
         if event.basis != (self._team, self._plan.epoch):
             self._stale += 1
             self._due |= not event.refined
+            self._solve_ended(event, "stale", out)
             return
         solution = event.solution
         moved = choices(solution.placements).items() ^ choices(self._plan.placements).items()
         if moved:
-            self._refinements += event.refined
+            self._adopted += 1
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=self._plan.epoch + 1, placements=solution.placements, solver=solution.solver,
                 solve_s=event.solve_s,
@@ -201,12 +205,18 @@ class PlannerState:
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
                 "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
             }))
+        self._solve_ended(event, "adopted" if moved else "kept", out)
         if not event.refined or moved:
             self._publish(now, out)
         basis = (self._team, self._plan.epoch)
         if not event.refined and basis != self._refined:
             self._refined = basis
             out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
+
+    def _solve_ended(self, event: Solved, end: SolveEnd, out: list[Command]) -> None:
+        out.append(SolveEnded(PlannerNews(
+            epoch=self._plan.epoch, took_s=event.solve_s, solver=event.solution.solver, refined=event.refined, end=end,
+        )))
 
     def _publish(self, now: int, out: list[Command]) -> None:
         self._publish_ns = now

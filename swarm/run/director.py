@@ -20,6 +20,7 @@ from swarm.run.faults import FaultSchedule
 from swarm.run.roster import Roster
 
 DRAIN_CHECK_NS = ns(0.05)
+RESPAWN_S = (0.5, 2.0, 8.0)          # from the planner's crash to its next start; after so many crashes it stays away
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ class Director:
         self._starts: Counter[str] = Counter()       # of each process
         self._killed: set[str] = set()               # processes that were killed on purpose and have not ended yet
         self._drained: set[str] = set()
-        self._interruptions = 0
+        self._planner_crashes = self._interruptions = 0
         self._held_ns = 0                            # of this phase: when the host did not run
         self._commands: list[ev.Command] = []
         self._faults = FaultSchedule(
@@ -96,6 +97,8 @@ class Director:
                 self._faults.inject(fault, now)
             case ev.FaultExpired(fault):
                 self._faults.clear(fault)
+            case ev.RespawnDue(name):
+                self._respawn(name)
             case ev.RestartDue(fault):
                 self._faults.restart(fault)
             case ev.ReadyLimit():
@@ -189,10 +192,23 @@ class Director:
         if name in self._robots:                     # its body stops; peers and planner detect the failure themselves
             self._tell_world(msg.Gone(name=name, boot=boot))
         self._faults.process_ended(name, killed, now)
+        if name == "planner" and not killed:
+            self._planner_crashed(now)
         if name == "world":
             self.fail(f"cut short: {seconds(now - self.start_ns):.1f} s after the start, the world {how}")
             self.interrupted |= self.phase == "running"
             self._drain(now)
+
+    def _planner_crashed(self, now: int) -> None:
+        """Start it again after a while: without a planner every robot routes for itself for the rest of the run."""
+        if self._planner_crashes < len(RESPAWN_S):
+            self._order(ev.Wake(now + ns(RESPAWN_S[self._planner_crashes]), ev.RespawnDue("planner")))
+        self._planner_crashes += 1
+
+    def _respawn(self, name: str) -> None:
+        if self.phase in ("starting", "running") and name not in self.running:
+            self._order(ev.Respawned(name, self._planner_crashes))
+            self._order(ev.Spawn(name))
 
     # --- ending ---
 
@@ -201,6 +217,7 @@ class Director:
         if self.phase == "running":
             self._to("draining", now)
             self.drain_ns = now
+            self._order(ev.StreamsEnded())
             self._faults.end()
             self._tell_all(msg.Drain())
             self._order(ev.Wake(now + DRAIN_CHECK_NS, ev.DrainCheck()))

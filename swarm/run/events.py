@@ -72,6 +72,12 @@ class FaultExpired(Event, frozen=True):
     fault: Fault
 
 
+class RespawnDue(Event, frozen=True):
+    """A process that crashed is to be started again."""
+
+    name: str
+
+
 class RestartDue(Event, frozen=True):
     """A killed process is to be started again."""
 
@@ -166,6 +172,10 @@ class StreamsStarted(Record, frozen=True):
     """The streams begin."""
 
 
+class StreamsEnded(Record, frozen=True):
+    """The streams end; open requests run to their end."""
+
+
 class ProcessLost(Record, frozen=True):
     """A process ended during the run: by an injected fault (`planned`), or by itself."""
 
@@ -180,6 +190,13 @@ class ProcessStopped(Record, frozen=True):
 
     name: str
     boot: int
+
+
+class Respawned(Record, frozen=True):
+    """A process that crashed is started again."""
+
+    name: str
+    crashes: int                     # so far
 
 
 class NotStarted(Record, frozen=True):

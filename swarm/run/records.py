@@ -11,10 +11,14 @@ def record(command: ev.Record, collector: Collector, now: int) -> None:
     match command:
         case ev.StreamsStarted():
             collector.started(now)
+        case ev.StreamsEnded():
+            collector.streams_ended(now)
         case ev.ProcessLost(name, boot, how, planned):
             collector.process_lost(name, boot, how, planned, now)
         case ev.ProcessStopped(name, boot):
             collector.process_stopped(name, boot)
+        case ev.Respawned(name, crashes):
+            collector.respawned(name, crashes, now)
         case ev.NotStarted(name, why):
             collector.not_started(name, why, now)
         case ev.FaultInjected(fault):

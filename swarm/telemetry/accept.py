@@ -15,11 +15,12 @@ OPS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt,
 }
 KEYS = (
-    "on_time_ratio", "first_result_s", "host_overloaded",
+    "on_time_ratio", "first_result_s", "host_overloaded", "loop_late_ms_p99",
     *(f"requests.{k}" for k in ("submitted", "completed", "late", "failed", "lost")),
     *(f"latency_ms.{k}" for k in ("p50", "p95", "p99")),
     *(f"offload.{k}" for k in ("share", "peers", "guarded", "unguarded", "guard_fired")),
-    *(f"planner.{k}" for k in ("plans", "epoch", "solve_ms_p50")),
+    *(f"planner.{k}" for k in (
+        "solves", "refined", "adopted", "stale", "epoch", "solve_ms_p50", "refine_ms_p50", "starts")),
     *(f"world.{k}" for k in ("steps", "real_time_factor", "lag_ms_p99")),
 )
 STREAM_KEYS = ("submitted", "completed", "late", "failed", "lost", "on_time_ratio", "offload_share",

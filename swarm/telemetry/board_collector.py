@@ -37,7 +37,8 @@ class BoardCollector:
         self._host = host
         self._participant = Participant(host, settings, self._received)
         self._collector = Collector(
-            launch, record, name=settings.name, commanded_ns=host.clock.now_ns(), manifest=manifest)
+            launch, record, name=settings.name, commanded_ns=host.clock.now_ns(), manifest=manifest,
+            lateness=host.timers.lateness)
         longest_s = max((stream.deadline_s for stream in launch.streams), default=0.0)
         drain_s = settings.drain_s
         self._drain_s = max(longest_s + DRAIN_EXTRA_S, SILENT_S) if drain_s is None else drain_s
@@ -56,6 +57,7 @@ class BoardCollector:
         """Wait for open requests, then stop the machine. A second call stops it at once."""
         if self._end_ns is None:
             self._end_ns = self._host.clock.now_ns()
+            self._collector.streams_ended(self._end_ns)
             self._drain_check()
         else:
             self._host.machine.stop()

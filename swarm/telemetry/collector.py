@@ -12,22 +12,27 @@ from typing import Any, Protocol
 import msgspec
 
 from swarm.core.policy.faults import Fault
+from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.core.units import seconds
+from swarm.core.units import ns, seconds
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone, Loss, crash
 from swarm.telemetry.figures.missed import missed_rows, whole_slips
+from swarm.telemetry.figures.planner import PlanHistory
+from swarm.telemetry.figures.series import Series
 from swarm.telemetry.figures.summary import summarise
+from swarm.telemetry.file_types import SeriesRecord
 from swarm.telemetry.ledger import Ledger, Row
 from swarm.telemetry.ledger import Statistics as LedgerStatistics
 from swarm.telemetry.summary_types import AgentFigures, Transport
 
 Detail = Mapping[str, str | float | int]
+LINE_NS = ns(1.0)                    # from one line of the time series to the next
 
 
 class Record(Protocol):
@@ -50,6 +55,8 @@ class Record(Protocol):
 
     def scene(self, scene: bytes) -> None: ...
 
+    def series(self, line: SeriesRecord) -> None: ...
+
     def requests(self, rows: Sequence[Row]) -> None: ...
 
     def summary(self, summary: Mapping[str, Any]) -> None: ...
@@ -71,23 +78,31 @@ class Collector:
     """One run's figures. `now` is the clock of the collector's process in nanoseconds.
 
     name: the collecting process, as the source of its own events. faults: all planned faults. commanded_ns: time of the
-    command. manifest: makes the contents of `manifest.json` from the name of the renderer.
+    command. manifest: makes the contents of `manifest.json` from the name of the renderer. lateness: of the timers of
+    the collector's process.
     """
 
     def __init__(
         self, launch: LaunchFile, record: Record, *, name: str, faults: Sequence[Fault] = (), commanded_ns: int,
-        manifest: Callable[[str], Mapping[str, Any]],
+        manifest: Callable[[str], Mapping[str, Any]], lateness: Lateness | None = None,
     ) -> None:
         self.world: msg.WorldNews | None = None
         self.planner: list[msg.PlannerNews] = []
         self._launch, self._record, self._own_name, self._manifest = launch, record, name, manifest
-        self._ledger = Ledger(commanded_ns, {stream.name: stream.model for stream in launch.streams})
-        self._agents = AgentBook()
+        self._planner_boots: set[int] = set()
+        self._agents, self._plans, self._lateness = AgentBook(), PlanHistory(), lateness or Lateness()
         self._robots = {robot for fleet in launch.fleet for robot in fleet.robots()}
         self._faults = [FaultDone(fault=fault) for fault in faults]
         self._losses: list[Loss] = []
         self._slips: dict[float, Slip] = {}          # of the world, by begin
+        self._series = Series(self._robots, [
+            (robot, stream.name, stream.rate_hz) for fleet in launch.fleet for robot in fleet.robots()
+            for stream in launch.streams if fleet.name in stream.on], self._plans)
+        self._ledger = Ledger(
+            commanded_ns, {stream.name: stream.model for stream in launch.streams}, on_end=self._series.ended)
         self._start_ns = commanded_ns
+        self._next_line_ns: int | None = None        # while the streams run
+        self._late_ms_p99 = 0.0
         self._renderer = "unknown"
 
     def write_manifest(self) -> None:
@@ -97,12 +112,27 @@ class Collector:
     def started(self, now: int) -> None:
         """The streams begin."""
         self._start_ns = now
+        self._next_line_ns = now + LINE_NS
+        self._lateness.clear()
         self._ledger.started(now)
         self.event(now, self._own_name, "started")
+
+    def streams_ended(self, now: int) -> None:
+        """The streams have ended; open requests are awaited."""
+        self._write_series(now)
+        self._next_line_ns = None
+        self._late_ms_p99 = self._lateness.quantile_ms(0.99)
+
+    def _write_series(self, now: int) -> None:
+        """Write a line for each second that has passed."""
+        while self._next_line_ns is not None and now >= self._next_line_ns:
+            self._record.series(self._series.line(float(round(self._at_s(self._next_line_ns)))))
+            self._next_line_ns += LINE_NS
 
     def handle(self, message: Received) -> None:
         """Record one message; messages that are no reports are ignored."""
         body, now = message.body, message.at_ns
+        self._write_series(now)
         match body:
             case msg.Submitted() | msg.Ended():
                 self._ledger.handle(body, now)
@@ -113,6 +143,7 @@ class Collector:
                 self.event(now, message.sender, what, detail)
             case msg.AgentNews():
                 self._agents.handle(message.sender, message.boot, body)
+                self._series.reported(message.sender, message.boot, body)
             case msg.WorldNews(time_s=time_s, poses=poses):
                 self.world = body
                 self._slips |= {slip.from_s: slip for slip in body.slips}
@@ -121,7 +152,9 @@ class Collector:
                 self._record.scene(scene)
             case msg.PlannerNews():
                 self.planner.append(body)
+                self._planner_boots.add(message.boot)
             case msg.PlanNews(plan=plan):
+                self._plans.handle(self._at_s(now), plan)
                 self._record.plan(self._at_s(now), plan, message.boot)
             case _:
                 pass
@@ -146,6 +179,10 @@ class Collector:
     def agent_gone(self, name: str, boot: int, now: int) -> None:
         """Fail the open requests of one start of an agent: it can no longer end them."""
         self._ledger.handle(msg.Gone(name=name, boot=boot), now)
+
+    def respawned(self, name: str, crashes: int, now: int) -> None:
+        """A process that crashed is started again."""
+        self.event(now, self._own_name, "respawned", {"process": name, "crashes": crashes})
 
     def not_started(self, name: str, why: str, now: int) -> None:
         """A process could not be started again."""
@@ -197,8 +234,9 @@ class Collector:
             self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=statistics, agents=self._agents,
-            world=self.world, slips=slips, planner=self.planner, faults=self._faults, losses=self._losses, ran_s=ran_s,
-            interrupted=interrupted,
+            world=self.world, slips=slips, planner=self.planner, planner_starts=len(self._planner_boots),
+            plans=self._plans, faults=self._faults, losses=self._losses, ran_s=ran_s, interrupted=interrupted,
+            late_ms_p99=self._late_ms_p99,
         )
         summary.unwritten = dict(sorted(self._record.unwritten.items()))
         summary.transport = _transport(summary.agents.values(), ran_s, encryption)

@@ -77,6 +77,42 @@ class Poses(msgspec.Struct, kw_only=True):
     robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad] in the world's frame
 
 
+class LinkPoint(msgspec.Struct, kw_only=True):
+    """A measured link to a peer."""
+
+    rtt_ms: float                    # round trip
+    mbit_s: float                    # megabits per second
+
+
+class AgentPoint(msgspec.Struct, kw_only=True):
+    """The last report of an agent in this second."""
+
+    busy: float | None               # share of its executors' time that was busy since its report in an earlier line
+    queue: int                       # runs that waited or ran
+    links: dict[str, LinkPoint]      # links that changed by more than a quarter, by peer; every ten seconds all
+
+
+class StreamPoint(msgspec.Struct, kw_only=True):
+    """One stream of one robot: the requests that ended in this second, beside the plan that held at its end."""
+
+    due: int                         # frames that fell due, by rate x time
+    ended: int                       # requests that ended, by a result or without
+    on_time: int                     # those with a result by the deadline
+    mean_ms: float | None            # latency of the results, mean
+    p95_ms: float | None             # of all that ended in the last 10 s; without a result: infinite; null: under 20
+    predicted_ms: float | None       # the plan's prediction of the mean; null: no plan places this stream
+    predicted_p95_ms: float | None   # the plan's prediction of the 95th percentile
+    predicted_on_time: float | None  # the plan's prediction of the share on time
+
+
+class SeriesRecord(msgspec.Struct, kw_only=True):
+    """One second of the streams."""
+
+    at_s: float                      # its end, since the streams began
+    agents: dict[str, AgentPoint]    # agents that reported in this second, by name
+    streams: dict[str, StreamPoint]  # by `robot/stream`
+
+
 # --- kinds of events ---
 
 EVENTS: dict[str, str] = {
@@ -87,6 +123,7 @@ EVENTS: dict[str, str] = {
     "killed": "launcher: a process ended because of a fault (`process`, `how`)",
     "crashed": "launcher: a process ended by itself (`process`, `how`)",
     "not_started": "launcher: a process could not be restarted (`process`, `why`)",
+    "respawned": "launcher: a process that crashed is started again (`process`, `crashes` so far)",
     "world": "world: the simulation began (`renderer`)",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",
     "peer_lost": "agent: a peer is considered lost (`peer`)",

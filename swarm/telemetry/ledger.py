@@ -7,7 +7,7 @@ of a process after its death.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -114,11 +114,17 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """Every request of a run. `models` gives a stream's model, for requests whose span never comes."""
+    """Every request of a run. `models` gives a stream's model, for requests whose span never comes.
 
-    def __init__(self, commanded_ns: int, models: Mapping[str, str] | None = None) -> None:
+    on_end: called once for each request that ends, with its span.
+    """
+
+    def __init__(
+        self, commanded_ns: int, models: Mapping[str, str] | None = None,
+        on_end: Callable[[Span], None] = lambda span: None,
+    ) -> None:
         self._commanded_ns = self._start_ns = commanded_ns
-        self._models = dict(models or {})
+        self._models, self._on_end = dict(models or {}), on_end
         self._rows: dict[RequestId, Row] = {}
         self._open: dict[tuple[str, int], dict[RequestId, None]] = {}
         self._gone: set[tuple[str, int]] = set()     # starts that have ended; boots need not grow: clocks step back
@@ -207,6 +213,7 @@ class Ledger:
         self._total.count(span)
         row.span = msgspec.structs.replace(span, stream=row.span.stream)
         row.ended_at_s = self._since_start(now)
+        self._on_end(row.span)
         if self._first_result_s is None and span.ending in ("completed", "late"):
             self._first_result_s = (now - self._commanded_ns) / 1e9
 

@@ -21,11 +21,12 @@ from swarm.core.policy.plan import Plan
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
+from swarm.telemetry.file_types import SeriesRecord
 from swarm.telemetry.ledger import Row
 
 FORMAT = 1
-FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "processes.json",
-         "scene.json", "paths.jsonl", "report.html")
+FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "series.jsonl",
+         "processes.json", "scene.json", "paths.jsonl", "report.html")
 RECORDINGS = "recordings"
 FOLDERS = ("files", "logs", "keys", RECORDINGS)
 """Subfolders: settings of the processes, their output, keys during the run, recorded frames and outcomes."""
@@ -168,6 +169,10 @@ class RunFolder:
         poses = {name: [round(float(v), 3) for v in (msgspec.structs.astuple(p) if isinstance(p, Pose) else p)]
                  for name, p in robots.items()}
         self._line("paths.jsonl", {"time_s": round(time_s, 3), "robots": poses})
+
+    def series(self, line: SeriesRecord) -> None:
+        """One second of the streams."""
+        self._line("series.jsonl", msgspec.to_builtins(line))
 
     def close(self) -> None:
         """Close the histories, and give up the folder."""

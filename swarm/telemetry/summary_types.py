@@ -73,19 +73,42 @@ class Choices(msgspec.Struct, kw_only=True):
 class PlannerFigures(msgspec.Struct, kw_only=True):
     """The planner's work."""
 
-    plans: int                       # finished searches, with those on Ray; not every search changed the plan
+    solves: int                      # searches in the planner's process
+    refined: int                     # searches on Ray
+    adopted: int                     # of both: searches that changed the plan
+    stale: int                       # of both: results thrown away, since the team or the plan had changed
     epoch: int                       # epoch of the newest plan; 0: no plan
-    solve_ms_p50: float              # duration of a search, median
+    solve_ms_p50: float | None       # duration of a search in the planner's process, median; null: there was none
+    refine_ms_p50: float | None      # duration of a search on Ray, median; null: there was none
     solver: str                      # solver of the last search
     ray: bool                        # whether Ray was used
+    starts: int                      # starts of its process that reported
+
+
+class ForecastFigures(msgspec.Struct, kw_only=True):
+    """One stream of one robot: what its plans predicted beside what was measured, and the error: measured - predicted.
+
+    It covers the frames that fell due while a plan placed the stream. Predictions are means over these frames.
+    """
+
+    frames: int                      # frames
+    predicted_ms: float              # latency, mean
+    measured_ms: float | None        # of the frames with a result; null: there is none
+    error_ms: float | None           # measured_ms - predicted_ms
+    predicted_ms_p95: float          # latency, 95th percentile
+    measured_ms_p95: float | None    # of all frames; without a result: infinite; null: under 20 frames, or infinite
+    error_ms_p95: float | None       # measured_ms_p95 - predicted_ms_p95
+    predicted_on_time: float         # share of results by the deadline
+    measured_on_time: float          # share of the frames
+    error_on_time: float             # measured_on_time - predicted_on_time
 
 
 class WorldFigures(msgspec.Struct, kw_only=True):
     """The speed of the simulation."""
 
     steps: int                       # physics steps
-    real_time_factor: float          # simulated time / real time
-    lag_ms_p99: float                # lateness of a step, 99th percentile
+    real_time_factor: float          # simulated time / real time, from the start to the end of the streams
+    lag_ms_p99: float                # how late steps began, 99th percentile
 
 
 class Meaning(msgspec.Struct, kw_only=True):
@@ -134,14 +157,15 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     rss_bytes_max: int = 0           # maximum resident memory
     runs: int = 0                    # runs of its executors, for itself and for peers
     overruns: int = 0                # emulated runs that took longer on this host than on the board
-    busy_share: float = 0.0          # share of time that its executors were busy, mean over its reports
+    busy_share: float = 0.0          # share of its executors' time that was busy, while it was up and streams ran
     refused_in: int = 0              # messages and handshakes that it refused
     duplicates: int = 0              # answers to requests that had ended or were never sent
     control_bytes: int = 0           # bytes sent on the urgent lane
     carried: int = 0                 # messages sent and received
     carried_bytes: int = 0           # bytes of these messages
     broken_off: int = 0              # connections to it that ended before their handshake did
-    boots: int = 0                   # starts that reported, or whose end is known
+    starts: int = 0                  # starts of its process
+    loop_late_ms_p99: float = 0.0    # how late its loop ran its timers, 99th percentile, largest of its starts
     status: str = "silent"           # silent, running, ended, killed or crashed
 
 
@@ -214,7 +238,9 @@ class Summary(msgspec.Struct, kw_only=True):
     batched: Batched                 # batched runs
     choices: Choices                 # predictions beside measurements
     planner: PlannerFigures          # work of the planner
+    forecast: dict[str, ForecastFigures]     # of a run with plans, by `robot/stream`
     world: WorldFigures              # speed of the simulation
+    loop_late_ms_p99: float          # how late loops ran their timers, 99th percentile: largest of agents and launcher
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
     interrupted: bool                # the user, the system or the end of the world ended the run before its time

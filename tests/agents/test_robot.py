@@ -122,6 +122,26 @@ def test_when_the_peer_falls_silent_requests_are_run_at_home(duo: Duo) -> None:
     assert [(one.what, one.detail) for one in happened] == [("peer_lost", {"peer": "mule"})]
 
 
+def test_its_load_counts_from_start_to_drain(duo: Duo) -> None:
+    def reports() -> list[msg.AgentNews]:
+        return [m.body for m in duo.launcher.got if m.sender == "mule" and isinstance(m.body, msg.AgentNews)]
+
+    duo.stage.wait(4.03)
+    assert len(reports()) == 4                               # once a second
+    duo.launcher.transport.send("mule", msg.Drain())
+    duo.stage.wait(3.0)
+    drained = reports()[4]                                   # at once
+    assert drained.available_s == pytest.approx(4.03, abs=1e-6)
+    p50_s = min(p.p50_s for p in duo.offers["mule"].announce())
+    served = sum(span.ran_on == "mule" and span.ended_ns < ns(4.03) + 7 * NS for span in duo.ended())
+    assert served >= 10
+    assert drained.busy_s == pytest.approx(served * p50_s, abs=p50_s)
+    for later in reports()[5:]:
+        assert (later.busy_s, later.available_s) == (drained.busy_s, drained.available_s)
+        assert later.runs > drained.runs                     # it went on serving the rover
+    assert len(reports()) >= 7
+
+
 def test_the_same_happens_each_time() -> None:
     def spans() -> list[Span]:
         duo = Duo()

@@ -54,6 +54,7 @@ def test_good_files_are_let_through() -> None:
     planner(bind="[fe80::1%eth0]:7000", roster=[replace(MATE, urgent="tcp://[2001:db8::7]:7000")])
     world(frame_hz=3.0, sense_hz=12.0)
     world(frame_hz=240.0, sense_hz=240.0)
+    world(frame_hz=1 / 3, sense_hz=10.0)
 
 
 @pytest.mark.parametrize(("changes", "told"), [
@@ -139,6 +140,9 @@ def test_a_mistake_in_a_planners_file(changes: dict[str, Any], told: str) -> Non
     ({"frame_hz": math.nan}, "w.yaml: frame_hz: nan is not a number; at least 0.001"),
     ({"sense_hz": -1.0}, "w.yaml: sense_hz: -1 is too small; at least 0.001"),
     ({"sense_hz": 1e9}, "w.yaml: sense_hz: 1e+09 is too large; at most 240"),
+    ({"sense_hz": 10.0, "frame_hz": 4.0}, "w.yaml: sense_hz: 10 is no whole multiple of frame_hz, 4; a whole multiple"),
+    ({"sense_hz": 5.0, "frame_hz": 10.0}, "w.yaml: sense_hz: 5 is no whole multiple of frame_hz, 10"),
+    ({"sense_hz": 1.0, "frame_hz": 240.0}, "w.yaml: sense_hz: 1 is no whole multiple of frame_hz, 240"),
 ])
 def test_a_mistake_in_a_worlds_file(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(BadInput) as caught:

@@ -58,11 +58,12 @@ EXAMPLES: list[msg.Body] = [
         lidar=Lidar(beams=64, range_m=6.0))), msg.Shared(topic="map", data=b"\1\2"),
     msg.Submitted(request=REQUEST, frame=FRAME, due_s=0.2), msg.Ended(span=SPAN),
     msg.Happened(what="x", detail={"k": 1, "l": "m"}),
-    msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_share=0.5, refused_in=0, duplicates=0, control_bytes=9),
+    msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_s=0.5, available_s=1.0, queue=2, links={"b": (0.5, 1e6)},
+                  loop_late_ms_p99=1.5, refused_in=0, duplicates=0, control_bytes=9),
     msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, poses={"a": Pose(1.0, 2.0, 3.0)},
                   mission=Mission(headline="found", measures=[
                       Measure(name="found", value=1.0, unit="0..1", text="t")])),
-    msg.Scene(json=b"{}"), msg.PlannerNews(epoch=1, solve_s=0.01, solver="greedy", ray=False),
+    msg.Scene(json=b"{}"), msg.PlannerNews(epoch=1, took_s=0.01, solver="greedy", refined=False, end="adopted"),
 ]
 
 

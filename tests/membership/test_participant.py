@@ -9,7 +9,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.process_files import ProcessFile
 from swarm.core.units import ns
-from swarm.membership.participant import READY_EVERY_NS, Participant
+from swarm.membership.participant import READY_FIRST_NS, Participant
 from tests.one_thread.hosts import Stage
 
 
@@ -20,7 +20,7 @@ def member(name: str, role: str = "agent", boot: int = 1, host: str = "127.0.0.1
 
 OWN, MATE, LAUNCHER = member("rover_0", boot=7), member("rover_1"), member("launcher", "launcher")
 PLANNER, WORLD, NEWCOMER = member("planner", "planner"), member("world", "world"), member("rover_9")
-EVERY_S = READY_EVERY_NS / 1e9
+EVERY_S = READY_FIRST_NS / 1e9
 
 
 class Process:
@@ -64,6 +64,16 @@ def test_it_announces_itself_until_the_roster_comes(process: Process) -> None:
     assert process.net.where(NEWCOMER.name) == NEWCOMER
     assert process.met.count(NEWCOMER.name) == 1
     assert process.got == []
+
+
+def test_it_announces_itself_ever_less_often(process: Process) -> None:
+    process.participant.begin()
+    process.stage.wait(9.4)
+    assert len(process.host.sent(msg.Ready)) == 7            # at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3 s
+    process.stage.wait(0.2)
+    assert len(process.host.sent(msg.Ready)) == 8            # and from now on every 3.2 s
+    process.stage.wait(3.2)
+    assert len(process.host.sent(msg.Ready)) == 9
 
 
 def test_without_a_launcher_it_announces_itself_to_nobody_and_meets_the_members_of_its_file() -> None:

@@ -141,7 +141,22 @@ def test_after_a_leap_of_the_clock_each_timer_fires_once_in_order() -> None:
     turn(loop)
     turn(loop)
     assert fired == [1.0, 2.0, 3.0]
-    assert loop.statistics().late_ns_max == ns(HOUR_S - 1.0)
+    assert loop.lateness.longest_ns == ns(HOUR_S - 1.0)
+
+
+def test_how_late_timers_are_is_counted_and_can_be_begun_anew() -> None:
+    clock = FakeClock()
+    loop = Loop(clock)
+    for _ in range(99):
+        loop.at(clock.now_ns(), lambda: None)
+    turn(loop)
+    loop.after(ns(0.001), lambda: None)
+    clock.advance(0.0312)                                    # something else took so long
+    turn(loop)
+    assert loop.lateness.quantile_ms(0.99) == 0.0
+    assert loop.lateness.quantile_ms(1.0) == 30.2
+    loop.lateness.clear()
+    assert loop.lateness.quantile_ms(1.0) == 0.0
 
 
 def test_a_clock_set_back_fires_nothing_before_its_time() -> None:

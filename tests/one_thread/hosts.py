@@ -34,6 +34,7 @@ class ProcessTime:
 
     def __init__(self, timers: FakeTimers, zero_ns: int, alive: Callable[[], bool]) -> None:
         self._timers, self._zero_ns, self._alive = timers, zero_ns, alive
+        self.lateness = timers.lateness                      # of the whole stage
 
     def now_ns(self) -> int:
         return self._timers.clock.at_ns + self._zero_ns

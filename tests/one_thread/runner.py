@@ -10,6 +10,7 @@ from agents.runtime.offer import Offer
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock, Timers
 from swarm.core.protocol.world import Detections
+from swarm.core.units import seconds
 
 
 class FakeRunner:
@@ -24,7 +25,7 @@ class FakeRunner:
         self._current: dict[int, Run] = {}
         self._ended: Callable[[list[RunEnd]], None] = lambda ends: None
         self._loaded: Callable[[str, str], None] = lambda model, variant: None
-        self._runs = self.stuck = 0
+        self._runs = self._busy_ns = self.stuck = 0
 
     def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
         self._ended, self._loaded = ended, loaded
@@ -64,7 +65,10 @@ class FakeRunner:
         self._emulation.slow_down(factor)
 
     def statistics(self) -> RunnerStatistics:
-        return RunnerStatistics(runs=self._runs, overruns=0, aborted=0, failed=0, busy_s=0.0, stuck=self.stuck)
+        now = self._clock.now_ns()
+        busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
+        return RunnerStatistics(
+            runs=self._runs, overruns=0, aborted=0, failed=0, busy_s=seconds(busy_ns), stuck=self.stuck)
 
     def _wait(self, run: Run) -> None:
         self._timers.after(self._emulation.lasts_ns(run, took_ns=0), lambda: self._over(run))
@@ -88,6 +92,7 @@ class FakeRunner:
 
     def _tell(self, run: Run) -> None:
         self._runs += 1
+        self._busy_ns += run.busy_ns(run.finished_ns)
         for order in run.orders:
             del self._current[order.work]
         self._ended(run.ends())

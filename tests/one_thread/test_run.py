@@ -46,6 +46,7 @@ from swarm.run.roster import Outboxes
 from swarm.run.settings.process_specs import ProcessSpec, process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
+from swarm.telemetry.file_types import SeriesRecord
 from tests.one_thread.hosts import SWARM, Stage, bits
 from tests.one_thread.runner import FakeRunner
 from tests.planner.fakes import SolverAtOnce
@@ -90,6 +91,7 @@ class Kept:
         self.plans: list[Plan] = []
         self.poses: list[Any] = []
         self.scenes: list[bytes] = []
+        self.lines: list[SeriesRecord] = []
         self.rows: Sequence[Any] = ()
 
     def manifest(self, facts: Mapping[str, Any]) -> None:
@@ -106,6 +108,9 @@ class Kept:
 
     def scene(self, scene: bytes) -> None:
         self.scenes.append(scene)
+
+    def series(self, line: SeriesRecord) -> None:
+        self.lines.append(line)
 
     def requests(self, rows: Sequence[Any]) -> None:
         self.rows = list(rows)
@@ -225,6 +230,18 @@ def test_a_run_of_two_robots_needs_no_machine_and_is_the_same_each_time(no_machi
     assert summary["on_time_ratio"] > 0.5
     assert requests["failed_by"] == {"expired": 10}                          # the rover alone, after the carrier's end
     assert first.kept.plans
+    assert [line.at_s for line in first.kept.lines] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert again.kept.lines == first.kept.lines
+    points = [point for line in first.kept.lines for point in line.streams.values()]
+    assert sum(point.due for point in points) == 60                          # two robots, 5 Hz, 6 s
+    assert 40 <= sum(point.ended for point in points) <= requests["submitted"]
+    assert sum(point.on_time for point in points) <= requests["completed"]
+    assert first.kept.lines[2].agents.keys() == {"rover_0", "carrier_0"}
+    assert first.kept.lines[5].agents.keys() == {"rover_0"}                  # the carrier is dead
+    assert first.kept.lines[2].streams["rover_0/detect"].predicted_ms is not None
+    assert summary["forecast"].keys() == {"rover_0/detect", "carrier_0/detect"}
+    assert 0.0 < summary["agents"]["carrier_0"]["busy_share"] < 1.0
+    assert summary["planner"]["adopted"] == max(plan.epoch for plan in first.kept.plans)
     assert summary["faults"][0]["kind"] == "kill"
     assert summary["agents"]["carrier_0"]["status"] == "killed"
     assert summary["agents"]["rover_0"]["status"] == "ended"

@@ -9,6 +9,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 
+from swarm.core.policy.lateness import Lateness
 from swarm.core.units import ns
 from tests.clock import FakeClock
 
@@ -28,6 +29,7 @@ class FakeTimers:
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
+        self.lateness = Lateness()
         self._heap: list[tuple[int, int, FakeTimer]] = []
         self._order = itertools.count()
 
@@ -73,4 +75,5 @@ class FakeTimers:
         self.clock.at_ns = max(self.clock.at_ns, when_ns)            # a callback may have moved the clock itself
         callback, timer.callback = timer.callback, None
         if callback is not None:
+            self.lateness.add(self.clock.at_ns - when_ns)
             callback()

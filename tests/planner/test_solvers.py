@@ -53,6 +53,19 @@ def test_the_same_problem_and_seed_give_the_same_plan() -> None:
     assert place(problem, seed=3) == place(problem, seed=3) == place(shuffled, seed=3)
 
 
+def test_a_placement_carries_its_forecast_mean_tail_and_share_on_time() -> None:
+    problem = scattered(5, 6, 12)
+    placements = place(problem).placements
+    instance = Instance(problem, placements)
+    forecast = evaluate(instance, tuple(number or 0 for number in instance.previous))
+    assert len(placements) == len(forecast.streams) > 0
+    for one, promised in zip(placements, forecast.streams, strict=True):
+        assert one.predicted_s == pytest.approx(promised.latency_s, abs=1e-6)
+        assert one.predicted_p95_s == pytest.approx(promised.p95_s, abs=1e-6)
+        assert one.predicted_on_time == pytest.approx(promised.on_time, abs=1e-4)
+    assert len({one.predicted_on_time for one in placements}) > 1
+
+
 @pytest.mark.parametrize("odd", [math.nan, math.inf])
 def test_a_search_among_costs_that_cannot_be_compared_comes_to_an_end(odd: float) -> None:
     problem = team(4, 2)

@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 
 from swarm.core.policy.plan import Plan
-from swarm.core.protocol.messages import Advert, Heartbeat, LinkNews
+from swarm.core.protocol.messages import Advert, Heartbeat, LinkNews, PlannerNews
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
-from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, Tick
+from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import place
@@ -30,6 +30,7 @@ class Drive:
         self.now = ns(10)
         self.published: list[Plan] = []
         self.reports: list[str] = []
+        self.ends: list[PlannerNews] = []
         self.held: list[Solve] = []
         self.beats = 0
 
@@ -42,6 +43,8 @@ class Drive:
                 self.published.append(command.plan)
             elif isinstance(command, Report):
                 self.reports.append(command.what)
+            elif isinstance(command, SolveEnded):
+                self.ends.append(command.news)
             elif self.hold or command.refine:
                 self.held.append(command)
             else:
@@ -173,6 +176,7 @@ def test_one_solve_at_a_time_and_stale_solutions_are_dropped() -> None:
     assert drive.state.statistics().stale == 1
     drive.solve(drive.held.pop())
     assert drive.published[-1].epoch == 1
+    assert [(one.end, one.epoch, one.refined) for one in drive.ends] == [("stale", 0, False), ("adopted", 1, False)]
 
 
 def test_a_refinement_counts_only_while_its_plan_holds() -> None:
@@ -193,7 +197,9 @@ def test_a_refinement_counts_only_while_its_plan_holds() -> None:
     assert drive.state.plan.epoch == epoch + 1
     drive.do(Solved(refine.basis, better, 0.3, refined=True))
     assert drive.state.plan.epoch == epoch + 1       # made for the plan before
-    assert drive.state.statistics().stale >= 1
+    told = [(one.end, one.epoch) for one in drive.ends if one.refined]
+    assert told == [("adopted", epoch + 1), ("stale", epoch + 1)]
+    assert drive.state.statistics().refined == 2
 
 
 def test_noise_around_equal_peers_does_not_make_plans_flap() -> None:

@@ -12,7 +12,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
 from swarm.core.units import ns
 from swarm.run import events as ev
-from swarm.run.director import Director, Limits
+from swarm.run.director import RESPAWN_S, Director, Limits
 
 STREAM = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=5, deadline_s=0.5)
 LAUNCH = LaunchFile(version=1, scenario="search_rescue", seed=7, duration_s=10.0, policy="planner",
@@ -108,6 +108,36 @@ def test_a_planner_that_ends_before_the_start_is_only_recorded() -> None:
     assert of(commands, ev.Stop) == []
     assert of(commands, ev.ProcessLost) == [ev.ProcessLost("planner", 0, "ended so", False)]
     assert run.director.error == ""
+
+
+def test_a_planner_that_crashes_is_started_again_after_a_while_and_at_last_left_alone() -> None:
+    run = Run()
+    run.start("world", "rover_0", "rover_1", "planner")
+    at_s = 2.0
+    for crashes, wait_s in enumerate(RESPAWN_S, 1):
+        commands = run(ev.ProcessEnded("planner", 1, "ended so"), at_s)
+        assert of(commands, ev.Wake) == [ev.Wake(ns(at_s + wait_s), ev.RespawnDue("planner"))]
+        assert of(commands, ev.Spawn) == []
+        at_s += wait_s
+        assert run(ev.RespawnDue("planner"), at_s) == [ev.Respawned("planner", crashes), ev.Spawn("planner")]
+        assert run(ev.RespawnDue("planner"), at_s) == []     # it runs
+        assert told(run(ready("planner", boot=crashes + 1), at_s), msg.Start) == ["planner"]
+    commands = run(ev.ProcessEnded("planner", 1, "ended so"), at_s)
+    assert of(commands, ev.Wake) == []
+    assert of(commands, ev.ProcessLost)
+
+
+def test_neither_a_planner_that_was_killed_on_purpose_nor_one_after_the_streams_is_started_again() -> None:
+    fault = Fault(at_s=1.0, kind="kill", target="planner")
+    run = Run(fault)
+    run.start("world", "rover_0", "rover_1", "planner")
+    run(ev.FaultDue(fault), 2.0)
+    assert of(run(killed("planner"), 2.0), ev.Wake) == []
+    crashed = Run()
+    crashed.start("world", "rover_0", "rover_1", "planner")
+    assert of(crashed(ev.ProcessEnded("planner", 1, "ended so"), 10.9), ev.Wake)
+    assert of(crashed(ev.StreamsDone(), 11.0), ev.StreamsEnded) == [ev.StreamsEnded()]
+    assert crashed(ev.RespawnDue("planner"), 11.4) == []
 
 
 def test_processes_that_are_not_ready_in_time_are_named() -> None:
@@ -263,7 +293,7 @@ def test_a_pause_ends_with_the_last_of_two_and_with_the_streams() -> None:
         ev.FaultInjected(short), ev.Pause("rover_0"), ev.Wake(ns(3.0), ev.FaultExpired(short))]
     run(ev.FaultDue(long), 2.5)
     assert run(ev.FaultExpired(short), 3.0) == [ev.FaultCleared(short)]
-    assert run(ev.StreamsDone(), 11.0)[:2] == [ev.Continue("rover_0"), ev.FaultCleared(long)]
+    assert run(ev.StreamsDone(), 11.0)[:3] == [ev.StreamsEnded(), ev.Continue("rover_0"), ev.FaultCleared(long)]
     assert run(ev.FaultExpired(long), 62.5) == []
 
 

@@ -12,7 +12,7 @@ from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from sim_worlds.slips import Slips
-from sim_worlds.world_server import MAX_STEPS_PER_TURN, WorldServer
+from sim_worlds.world_server import MAX_STEPS_PER_TURN, REST_SHARE, WorldServer
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
@@ -141,7 +141,33 @@ def test_simulated_time_follows_the_clock() -> None:
     team.stage.wait(3.0)
     behind_s = seconds(team.stage.clock.at_ns - started_ns) - team.world.time_s
     assert abs(behind_s) <= 2 * STEP_S
-    assert team.news().lag_ms_p99 <= 2 * STEP_S * 1e3
+    news = team.news()
+    assert news.lag_ms_p99 == 0.0                            # every turn began when its step was due
+    assert news.real_time_factor == pytest.approx(1.0, abs=0.002)
+
+
+def test_a_turn_that_begins_late_lags_by_as_much_and_no_more() -> None:
+    team = Team(render_s=0.006)                              # two robots, 20 Hz each: every sixth turn or so is late
+    team.stage.wait(5.0)
+    lag_ms = team.news().lag_ms_p99
+    rest_ms = REST_SHARE * 6.0                               # the next turn is due 4.2 ms after the one that rendered
+    assert lag_ms == pytest.approx(6.0 + rest_ms - STEP_S * 1e3, abs=0.2)
+
+
+def test_the_real_time_factor_is_simulated_over_real_time_and_ends_with_the_streams() -> None:
+    team = Team()
+    started_ns = team.stage.clock.at_ns
+    team.stage.wait(3.0)
+    team.stage.clock.at_ns += ns(2.0)                        # held up
+    team.stage.wait(3.2)
+    real_s = seconds(team.stage.clock.at_ns - started_ns)
+    team.ends["launcher"].send("world", msg.Drain())
+    news = team.news()
+    assert news.real_time_factor == pytest.approx(news.time_s / real_s, abs=0.002)
+    assert news.real_time_factor == pytest.approx(6.3 / 8.2, abs=0.003)      # it caught up with 0.1 s of the 2 s
+    count = len(team.got["launcher"])
+    team.stage.timers.run(lambda: False, team.stage.clock.at_ns + ns(5.0))
+    assert not [m for m in team.got["launcher"][count:] if isinstance(m.body, msg.WorldNews)]
 
 
 def test_simulated_time_slips_when_the_clock_jumps() -> None:

@@ -19,7 +19,9 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone
+from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.summary import summarise
+from swarm.telemetry.file_types import SeriesRecord
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.recorder import RunFolder
 
@@ -163,8 +165,8 @@ def agents(of: LaunchFile) -> AgentBook:
     for k in range(int(of.duration_s)):
         for name in robots(of):
             book.handle(name, 1, AgentNews(
-                rss_bytes=(90 + k % 7) << 20, runs=6 * k, overruns=k // 50, busy_share=0.4, refused_in=0,
-                duplicates=0, control_bytes=900 * k))
+                rss_bytes=(90 + k % 7) << 20, runs=6 * k, overruns=k // 50, busy_s=0.4 * k, available_s=1.0 * k,
+                refused_in=0, duplicates=0, control_bytes=900 * k))
     dead = {f.target for f in kills(of)}
     for name in robots(of):
         book.set_status(name, 1, "killed" if name in dead else "ended")
@@ -229,12 +231,17 @@ def poses(of: LaunchFile, time_s: float) -> dict[str, list[float]]:
 def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     """The summary of the closed ledger."""
     rows = book.close()
+    made_plans = plans(of) if of.policy == "planner" else []
     world = WorldNews(time_s=of.duration_s, steps=14400, real_time_factor=0.998, lag_ms_p99=7.5,
                       mission=MISSION, poses={})
-    planner = [PlannerNews(epoch=p.epoch, solve_s=p.solve_s, solver=p.solver, ray=True) for _, p in plans(of)]
+    history = PlanHistory()
+    for at_s, plan in made_plans:
+        history.handle(at_s, msgspec.structs.replace(plan, lease_s=of.duration_s))
+    planner = [PlannerNews(epoch=p.epoch, took_s=p.solve_s, solver=p.solver, refined=p.epoch > 1, end="adopted")
+               for _, p in made_plans]
     return msgspec.to_builtins(summarise(
         launch=of, boards=BOARDS, rows=rows, ledger=book.statistics(), agents=agents(of), world=world, slips=[],
-        planner=planner if of.policy == "planner" else [],
+        planner=planner, planner_starts=min(len(planner), 1), plans=history,
         faults=[FaultDone(fault=f, done_s=f.at_s) for f in kills(of)], losses=[], ran_s=of.duration_s))
 
 
@@ -251,6 +258,8 @@ def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:
         folder.plan(at_s, plan)
     for f in kills(of):
         folder.event(f.at_s + 0.01, "launcher", "killed", {"name": f.target})
+    for k in range(int(of.duration_s)):
+        folder.series(SeriesRecord(at_s=k + 1.0, agents={}, streams={}))
     for k in range(int(of.duration_s * 5)):
         folder.pose(k / 5, poses(of, k / 5))
     folder.scene(json.dumps(scene()).encode())

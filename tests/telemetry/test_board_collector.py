@@ -15,6 +15,7 @@ import pytest
 
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.cli.main import main
+from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
@@ -203,6 +204,7 @@ class Desk:
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.clock, self.waiting = FakeClock(), []
         self.member = msg.Member(name="collector", role="collector", urgent="u", bulk="b", boot=1)
+        self.lateness = Lateness()
         self.counting, self.machine = collector(folder, self.clock, self, self, **changes)
         self.counting.begin()
         self.open: dict[int, RequestId] = {}

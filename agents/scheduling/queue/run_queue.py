@@ -211,6 +211,10 @@ class RunQueue:
     def waiting(self) -> int:
         return len(self._waiting)
 
+    def __len__(self) -> int:
+        """Waiting and running runs."""
+        return len(self._waiting) + len(self._running)
+
     def is_waiting(self, key: int) -> bool:
         return key in self._waiting
 

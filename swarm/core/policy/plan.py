@@ -72,7 +72,9 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     stream: str                      # its name
     variant: str                     # of the stream's model
     where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]      # agent of each stage
-    predicted_s: Seconds = 0.0       # expected latency
+    predicted_s: Seconds = 0.0       # predicted latency, mean
+    predicted_p95_s: Seconds = 0.0   # predicted latency, 95th percentile
+    predicted_on_time: Share = 0.0   # predicted share of results by the deadline
     why: str = ""                    # the planner's reason, for people
 
 

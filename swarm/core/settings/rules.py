@@ -134,6 +134,10 @@ def world_file(file: WorldFile, where: str, scenarios: Collection[str], kinds: C
     """Raises: BadInput. scenarios: names of all scenarios. kinds: all kinds of robots."""
     _process(file, where)
     known(file.scenario, scenarios, f"{where}: scenario", "scenario")
+    frames = file.sense_hz / file.frame_hz
+    if frames < 0.5 or abs(frames - round(frames)) > 1e-6:       # a frame is part of an observation
+        raise BadInput(f"{where}: sense_hz", f"{file.sense_hz:g} is no whole multiple of frame_hz, {file.frame_hz:g}",
+                       "a whole multiple, like 10 for a frame_hz of 5")
     distinct((robot.name for robot in file.robots), f"{where}: robots")
     for i, robot in enumerate(file.robots):
         at = f"{where}: robots[{i}]"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
-from swarm.core.settings.launch_file import FleetSpec, LaunchFile
+from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
 
 FRAME_HZ_MIN = 5.0
+FRAME_HZ_MOST = 30.0                 # beyond it cameras would render too many frames that no stream takes
 SENSE_HZ_MIN = 10.0                  # a whole multiple of the frames' rate: a frame is part of an observation
 
 
@@ -65,8 +68,28 @@ def process_specs(
 
 def sensor_rates(launch: LaunchFile) -> tuple[float, float]:
     """Frames and observations per second of each robot. A frame is part of an observation."""
-    frame_hz = max([FRAME_HZ_MIN, *(stream.rate_hz for stream in launch.streams)])
+    frame_hz = camera_hz([stream.rate_hz for stream in launch.streams])
     return frame_hz, frame_hz * math.ceil(SENSE_HZ_MIN / frame_hz)
+
+
+def camera_hz(rates_hz: Sequence[float]) -> float:
+    """The rate of the cameras: the least common multiple of the streams' rates that is at least FRAME_HZ_MIN.
+
+    If it is above FRAME_HZ_MOST, the highest rate: the other streams then have uneven periods, see `uneven`.
+    """
+    exact = [Fraction(rate_hz).limit_denominator(1000) for rate_hz in rates_hz] or [Fraction(FRAME_HZ_MIN)]
+    shared = math.lcm(*(rate.denominator for rate in exact))
+    common = Fraction(math.lcm(*(int(rate * shared) for rate in exact)), shared)
+    frame_hz = common * math.ceil(FRAME_HZ_MIN / common)
+    highest_hz = max(rates_hz, default=FRAME_HZ_MIN)
+    return float(frame_hz) if frame_hz <= max(FRAME_HZ_MOST, highest_hz) else max(highest_hz, FRAME_HZ_MIN)
+
+
+def uneven(streams: Sequence[StreamOn]) -> list[str]:
+    """One line for each stream whose rate does not divide the rate of the cameras."""
+    frame_hz = camera_hz([stream.rate_hz for stream in streams])
+    return [f"stream {s.name}: {s.rate_hz:g} Hz from cameras of {frame_hz:g} Hz: its periods are uneven"
+            for s in streams if abs(frame_hz / s.rate_hz - round(frame_hz / s.rate_hz)) > 1e-3]
 
 
 def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:

@@ -15,9 +15,12 @@ from swarm.telemetry import table
 from swarm.telemetry.accept import judge
 from swarm.telemetry.figures import counterfactual
 from swarm.telemetry.figures import faults as fault_figures
+from swarm.telemetry.figures import planner as planner_figures
 from swarm.telemetry.figures.agents import AgentBook
+from swarm.telemetry.figures.due import DueFrames
 from swarm.telemetry.figures.faults import FaultDone, Loss
 from swarm.telemetry.figures.host import overloaded_by
+from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.recovery import OnTimeHistory
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.summary_types import (
@@ -31,7 +34,6 @@ from swarm.telemetry.summary_types import (
     Meaning,
     Missed,
     Offload,
-    PlannerFigures,
     Preempted,
     Requests,
     StreamFigures,
@@ -43,14 +45,16 @@ from swarm.telemetry.summary_types import (
 
 def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
-    world: WorldNews | None, slips: Sequence[Slip], planner: Sequence[PlannerNews], faults: Sequence[FaultDone],
-    losses: Sequence[Loss], ran_s: float, interrupted: bool = False,
+    world: WorldNews | None, slips: Sequence[Slip], planner: Sequence[PlannerNews], planner_starts: int,
+    plans: PlanHistory, faults: Sequence[FaultDone], losses: Sequence[Loss], ran_s: float, interrupted: bool = False,
+    late_ms_p99: float = 0.0,
 ) -> Summary:
     """The contents of `summary.json`.
 
     Args: boards: all boards of the fleet, by name. rows: a row per due frame. ledger: of the closed Ledger. world: its
-    last report, or None. slips: its slips. planner: all its reports. losses: peers that agents counted as lost. ran_s:
-    how long the streams ran, which is less than the launch file's duration_s when a run was stopped. A latency without
+    last report, or None. slips: its slips. planner: all its reports, from so many starts. plans: those that held.
+    losses: peers that agents counted as lost. ran_s: how long the streams ran, which is less than the launch file's
+    duration_s when a run was stopped. late_ms_p99: how late the collector's own loop ran its timers. A latency without
     results is null; a ratio over nothing is 0.
     """
     total, streams, owned = Tally(), {s.name: Tally() for s in launch.streams}, {}
@@ -77,16 +81,14 @@ def summarise(
         ),
         preempted=_preempted(rows), batched=_batched(rows),
         choices=Choices(**counterfactual.figures(table.arrays(rows, counterfactual.NEEDED))),
-        planner=PlannerFigures(
-            plans=len(planner), epoch=max((p.epoch for p in planner), default=0),
-            solve_ms_p50=_rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
-            solver=planner[-1].solver if planner else "", ray=any(p.ray for p in planner),
-        ),
+        planner=planner_figures.figures(planner, planner_starts),
+        forecast=planner_figures.forecasts(_due(rows, {s.name: s.deadline_s for s in launch.streams}), plans),
         world=WorldFigures(
             steps=world.steps if world else 0,
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
             lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
         ),
+        loop_late_ms_p99=_rounded(max([late_ms_p99, *(f.loop_late_ms_p99 for f in figures.values())])),
         mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
         faults=_faults(faults, rows, losses, launch, ran_s),
@@ -99,6 +101,17 @@ def summarise(
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
     summary.accepted = all(rule.holds for rule in summary.accept) and not interrupted
     return summary
+
+
+def _due(rows: Sequence[Row], deadlines_s: Mapping[str, float]) -> DueFrames:
+    """The frames of which requests were made."""
+    spans = [row.span for row in rows]
+    return DueFrames(
+        robot=np.array([s.request.agent for s in spans], object), stream=np.array([s.stream for s in spans], object),
+        due_s=np.array([row.at_s for row in rows]),
+        deadline_s=np.array([deadlines_s.get(s.stream, 0.0) for s in spans]),
+        latency_s=np.array([s.latency_s if s.ending in ("completed", "late") else np.inf for s in spans]),
+        outcome=np.array([s.ending if s.ending != "open" else "lost" for s in spans], object))
 
 
 def _mission(world: WorldNews | None) -> dict[str, float | str]:

@@ -156,6 +156,15 @@ def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+def _planner(p: Mapping[str, Any]) -> str:
+    """Its work in words; empty if there was none."""
+    if not p.get("solves"):
+        return ""
+    on_ray = f", {p['refined']} on Ray in {milliseconds(p['refine_ms_p50'])} (p50)" if p["refined"] else ""
+    return (f"{p['adopted']} plans, of {p['solves']} searches in {milliseconds(p['solve_ms_p50'])} (p50){on_ray}; "
+            f"{p['stale']} results were stale")
+
+
 def _facts(run: Run) -> list[tuple[str, object]]:
     """Facts about the run, the machine and the processes."""
     s, m = run.summary, run.manifest
@@ -170,9 +179,7 @@ def _facts(run: Run) -> list[tuple[str, object]]:
         ("preempted", f"{preempted['requests']} requests, {preempted['times']} times in total; each was interrupted "
                       f"for {milliseconds(preempted['aside_ms_p95'])} (p95)"
          if preempted.get("requests") else ""),
-        ("planner", f"{planner['plans']} plans, solved in {planner['solve_ms_p50']:.1f} ms (p50)"
-                    f"{' by ' if planner.get('solver') else ''}{planner.get('solver', '')}"
-         if planner.get("plans") else "no plans"),
+        ("planner", _planner(planner) or "none"),
         ("world", f"{s['world']['steps']} steps, real-time factor {s['world']['real_time_factor']:.3f}, lag p99 "
                   f"{s['world']['lag_ms_p99']:.1f} ms"
          if figure(s, "world.steps") else "no report"),

@@ -52,6 +52,17 @@ def test_each_stage_ends_when_the_board_would_have_ended_it() -> None:
     assert not end.overrun
 
 
+def test_a_run_is_busy_from_its_begin_to_its_end_on_the_executor() -> None:
+    one = run(Leg("me", 0, 3))
+    assert one.busy_ns(4 * MS) == 0                          # it waits for the thread
+    one.begin(5 * MS)
+    assert one.busy_ns(5 * MS) == 0
+    one.stage_over(BETWEEN, 15 * MS)
+    assert one.busy_ns(17 * MS) == 12 * MS
+    one.cut_short(20 * MS)
+    assert one.busy_ns(30 * MS) == 15 * MS                   # it ended, and was not collected yet
+
+
 def test_a_leg_may_end_within_the_model() -> None:
     one = run(Leg("me", 1, 2))
     one.begin(0)

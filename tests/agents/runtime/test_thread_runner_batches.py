@@ -71,6 +71,23 @@ def test_each_has_its_own_outcome_and_the_times_of_the_one_run(runs: Runs, model
     assert (statistics.runs, statistics.failed) == (1, 0)
 
 
+def test_a_batch_counts_as_busy_once_and_while_it_runs(monkeypatch: pytest.MonkeyPatch, model: FakeModel) -> None:
+    time = PassingTime(monkeypatch)
+    runs = Runs(False, time)
+    assert runs.runner.statistics().busy_s == 0.0
+    runs.start(model, 1, 2, 3)
+    assert model.begun.wait(HANG_S)
+    time.advance(0.03)
+    assert runs.runner.statistics().busy_s == pytest.approx(0.03)
+    model.go.set()
+    call = runs.next_call()
+    time.advance(1.0)                                        # it has ended, and is collected late
+    assert runs.runner.statistics().busy_s == pytest.approx(0.03)
+    call()
+    assert runs.runner.statistics().busy_s == pytest.approx(0.03)
+    runs.runner.close()
+
+
 def test_a_frame_that_does_not_fit_fails_by_itself(runs: Runs, model: FakeModel) -> None:
     model.go.set()
     runs.start(model, 1, 255, 3)

@@ -168,6 +168,16 @@ def test_a_request_that_was_never_sent_was_not_offloaded() -> None:
     assert (deliver.span.offloaded_to, deliver.span.guarded, deliver.span.ran_on) == ("", False, "me")
 
 
+def test_an_offload_that_proves_unreachable_after_its_guard_fired_was_one() -> None:
+    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
+    agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
+    (run,) = of(ev.RunStage, agent.handle(ev.LastSafeStart(request=request(1)), ns(0.052)))
+    agent.handle(ev.Refused(request=request(1), peer="mule", reason="unreachable"), ns(0.06))
+    (deliver,) = of(ev.Deliver, agent.handle(done(run.work, ns(0.095)), ns(0.095)))
+    span = deliver.span
+    assert (span.offloaded_to, span.guarded, span.guard_fired, span.ran_on) == ("mule", True, True, "me")
+
+
 def test_a_peer_is_given_the_budget_less_the_way() -> None:
     known = peer_table(mule=[profile(p50_s=0.005)])            # 20,000 bytes at 12.5 MB/s, 2 ms round trip
     (sent,) = of(ev.SendStage, scheduler(known=known, detector=0.05).handle(arrived(1, stream(deadline_s=0.1)), 0))

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from swarm.core.protocol.messages import AgentNews
 from swarm.telemetry.figures.agents import AgentBook
 
-NEWS = AgentNews(rss_bytes=1, runs=1, overruns=0, busy_share=0.5, refused_in=0, duplicates=0, control_bytes=0)
+NEWS = AgentNews(rss_bytes=1, runs=1, overruns=0, busy_s=0.0, available_s=0.0, refused_in=0, duplicates=0,
+                 control_bytes=0)
+
+
+def load(busy_s: float, available_s: float, late_ms: float = 0.0) -> AgentNews:
+    return msgspec.structs.replace(NEWS, busy_s=busy_s, available_s=available_s, loop_late_ms_p99=late_ms)
 
 
 def test_the_last_report_of_a_killed_agent_does_not_revive_it_but_a_new_start_does() -> None:
@@ -16,4 +24,39 @@ def test_the_last_report_of_a_killed_agent_does_not_revive_it_but_a_new_start_do
     assert book.figures("a").status == "killed"
     book.handle("a", 2, NEWS)
     assert book.figures("a").status == "running"
-    assert book.figures("a").boots == 2
+    assert book.figures("a").starts == 2
+    book.handle("a", 1, NEWS)                                # still on its way when the new start reported
+    book.set_status("a", 2, "crashed")
+    book.handle("a", 1, NEWS)
+    assert (book.figures("a").status, book.figures("a").starts) == ("crashed", 2)
+
+
+def test_a_start_counts_that_ended_before_its_first_report_but_not_one_that_was_never_ready() -> None:
+    book = AgentBook()
+    assert book.figures("a").starts == 0
+    book.set_status("a", 7, "killed")
+    assert (book.figures("a").starts, book.figures("a").status) == (1, "killed")
+    book.set_status("a", 0, "crashed")
+    assert (book.figures("a").starts, book.figures("a").status) == (1, "crashed")
+
+
+def test_the_busy_share_is_busy_time_over_available_time_of_all_starts() -> None:
+    book = AgentBook()
+    assert book.figures("a").busy_share == 0.0
+    book.handle("a", 1, load(0.0, 0.0))                      # before Start
+    assert book.figures("a").busy_share == 0.0
+    for second in (1, 2, 3):                                 # two executors, one of them always busy
+        book.handle("a", 1, load(1.0 * second, 2.0 * second))
+    assert book.figures("a").busy_share == pytest.approx(3 / 6)
+    book.handle("a", 2, load(0.0, 0.5))                      # a report soon after the restart weighs little
+    book.handle("a", 2, load(3.5, 4.0))
+    assert book.figures("a").busy_share == pytest.approx(6.5 / 10)
+    book.handle("b", 1, load(1.0, 1.0))                      # of another agent
+    assert book.figures("a").busy_share == pytest.approx(6.5 / 10)
+
+
+def test_the_lateness_of_loops_is_the_largest_of_all_starts() -> None:
+    book = AgentBook()
+    for boot, late_ms in ((1, 3.0), (1, 9.0), (2, 2.0)):
+        book.handle("a", boot, load(0.0, 1.0, late_ms))
+    assert book.figures("a").loop_late_ms_p99 == 9.0

@@ -11,6 +11,7 @@ from swarm.core.policy.faults import Fault
 from swarm.core.protocol.messages import AgentNews
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone
+from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.ledger import Ledger
 from tests.telemetry import fakes
@@ -25,7 +26,9 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0}, "batched": {"requests": 0, "largest": 0},
     "choices": {"sampled": 0, "sooner_than_other_ratio": 0.0, "gain_ms_p50": 0.0, "gain_corrected_ms_p50": 0.0,
                 "prediction_error_ms_p50": 0.0, "prediction_error_ms_p95": 0.0},
-    "planner": {"plans": 0, "epoch": 0, "solve_ms_p50": 0.0},
+    "planner": {"solves": 0, "refined": 0, "adopted": 0, "stale": 0, "epoch": 0, "solve_ms_p50": 0.0,
+                "refine_ms_p50": 0.0, "solver": "", "ray": True, "starts": 0},
+    "loop_late_ms_p99": 0.0,
     "world": {"steps": 0, "real_time_factor": 0.0, "lag_ms_p99": 0.0},
     "mission": {"headline": "", "found": 0.0, "coverage": 0.0, "collisions": 0.0},
     "measures": {"found": {"unit": "", "text": ""}},
@@ -86,7 +89,7 @@ def empty(agents: AgentBook | None = None) -> dict[str, Any]:
     of, book = fakes.launch(), Ledger(0)
     return msgspec.to_builtins(summarise(
         launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None, slips=[],
-        agents=agents or AgentBook(), planner=[], losses=[], ran_s=0.0,
+        agents=agents or AgentBook(), planner=[], planner_starts=0, plans=PlanHistory(), losses=[], ran_s=0.0,
         faults=[FaultDone(fault=Fault(at_s=20, kind="kill", target="rover_2"))]))
 
 
@@ -105,8 +108,8 @@ def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
 
 
 def news(runs: int, overruns: int) -> AgentNews:
-    return AgentNews(rss_bytes=runs, runs=runs, overruns=overruns, busy_share=0.5, refused_in=0, duplicates=0,
-                     control_bytes=0)
+    return AgentNews(rss_bytes=runs, runs=runs, overruns=overruns, busy_s=0.5, available_s=1.0, refused_in=0,
+                     duplicates=0, control_bytes=0)
 
 
 def test_over_one_percent_of_overruns_mark_the_host_also_over_restarts() -> None:
@@ -114,7 +117,7 @@ def test_over_one_percent_of_overruns_mark_the_host_also_over_restarts() -> None
     book.handle("rover_0", 1, news(500, 5))
     book.handle("rover_0", 2, news(100, 0))
     book.handle("rover_0", 2, news(500, 5))
-    assert (book.figures("rover_0").runs, book.figures("rover_0").boots) == (1000, 2)
+    assert (book.figures("rover_0").runs, book.figures("rover_0").starts) == (1000, 2)
     assert empty(book)["host_overloaded"] is False                 # exactly 1 %
     book.handle("rover_0", 2, news(500, 6))
     assert empty(book)["host_overloaded"] is True

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated, Literal
 
-from swarm.core.protocol.bounds import Count, Finite, Seconds
+import msgspec
+from msgspec import Meta
+
+from swarm.core.protocol.bounds import Count, Finite, Rate, Seconds
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Pose
+
+MOST_LINKS = 64                      # in one report
+Links = Annotated[dict[str, tuple[Seconds, Rate]], Meta(max_length=MOST_LINKS)]     # peer -> (round trip in s, bytes/s)
+SolveEnd = Literal["adopted", "kept", "stale"]
+"""What a solution did: it changed the plan, it did not, or it was thrown away because the problem had changed."""
 
 
 class Submitted(Message, frozen=True, kw_only=True):
@@ -33,12 +41,16 @@ class Happened(Message, frozen=True, kw_only=True):
 
 
 class AgentNews(Message, frozen=True, kw_only=True):
-    """An agent's own figures, once a second."""
+    """An agent's own figures, once a second and when the streams end."""
 
     rss_bytes: Count
     runs: Count
     overruns: Count
-    busy_share: Finite                # of the executors' time since the last report
+    busy_s: Seconds                    # time that its executors were busy while the streams ran, all executors together
+    available_s: Seconds               # time that its executors had while the streams ran, all executors together
+    queue: Count = 0                   # runs that wait or run now
+    links: Links = {}                  # measured links that have changed
+    loop_late_ms_p99: Seconds = 0.0    # how late its loop ran its timers while the streams ran, 99th percentile
     refused_in: Count                  # messages and handshakes refused
     duplicates: Count                  # answers after the end of their request
     control_bytes: Count               # sent on the urgent lane so far
@@ -76,9 +88,10 @@ class Scene(Message, frozen=True, kw_only=True):
 
 
 class PlannerNews(Message, frozen=True, kw_only=True):
-    """A plan was made."""
+    """A solve has ended, or a refinement on Ray."""
 
-    epoch: Count
-    solve_s: Seconds
+    epoch: Count                       # of the plan in force after it
+    took_s: Seconds
     solver: str
-    ray: bool
+    refined: bool
+    end: SolveEnd
