@@ -16,7 +16,7 @@ import msgspec
 
 from swarm.core.protocol.scene import Scene
 from swarm.core.protocol.spans import Span
-from swarm.telemetry.file_types import EVENTS, EventRecord, Manifest, PlanRecord, Poses, ProcessRecord
+from swarm.telemetry.file_types import EVENTS, EventRecord, Manifest, PlanRecord, Poses, ProcessRecord, Second
 from swarm.telemetry.recorder import FILES, FOLDERS
 from swarm.telemetry.summary_types import Summary
 from swarm.telemetry.table import Extra
@@ -50,7 +50,8 @@ One row per request. Columns that end in `_ns` are times on the clock of the age
 differences have a meaning, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
 DOCUMENTS: dict[str, Any] = {
     "summary.json": Summary, "manifest.json": Manifest, "processes.json": list[ProcessRecord], "scene.json": Scene}
-HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "paths.jsonl": Poses}
+HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "paths.jsonl": Poses,
+                             "series.jsonl": Second}
 KINDS = DOCUMENTS | HISTORIES
 ABOUT = {
     "manifest.json": "settings, versions and machine of the run",
@@ -61,6 +62,7 @@ ABOUT = {
     "processes.json": "a list of the processes of the run",
     "scene.json": "the map at the end, square and centred on the origin",
     "paths.jsonl": "poses of the robots, at most five lines per second",
+    "series.jsonl": "one line per second: load of the agents, links, and the plan beside what was observed",
     "report.html": "the report: one page that needs no other file; `swarm report FOLDER` makes it again",
     "files": "the settings file of each process",
     "logs": "the output of each process",
@@ -68,10 +70,9 @@ ABOUT = {
     "recordings": "with `--record`, `ROBOT.npz`: frames and outcomes, for `swarm models replay`",
 }
 UNITS = (
-    (r"_ns_per_byte$", "ns/byte"), (r"_us_per_message$", "us/message"), (r"unix_s$", "s since 1970"),
-    (r"_ns$", "ns"), (r"_us$", "us"), (r"_ms(_p\d+|$)", "ms"), (r"_s$", "s"), (r"(^|_)bytes(_max)?$", "bytes"),
-    (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"), (r"_w$", "W"), (r"^per_minute$", "1/min"),
-    (r"(^|_)(ratio|share|coverage)$", "0..1"),
+    (r"unix_s$", "s since 1970"), (r"_ns$", "ns"), (r"_us$", "us"), (r"_ms(_p\d+|$)", "ms"), (r"_s$", "s"),
+    (r"(^|_)bytes(_max)?$", "bytes"), (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"),
+    (r"_w$", "W"), (r"^per_minute$", "1/min"), (r"(^|_)(ratio|share|coverage)$", "0..1"),
 )
 NAMES = {str: "text", int: "int", float: "float", bool: "bool", type(None): "null", Any: "any"}
 HEADER = ["| key | type | unit | meaning |", "|---|---|---|---|"]

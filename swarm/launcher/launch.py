@@ -20,7 +20,6 @@ from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
-from swarm.net.security.curve_cost import curve_cost
 from swarm.net.security.keyring import Keyring
 from swarm.run import events as ev
 from swarm.run.director import Director, Limits
@@ -182,7 +181,7 @@ class Launch:
         if director.start_ns:
             self._show("writing")
             ran_s = seconds((director.drain_ns or director.since_ns) - director.start_ns)
-            summary = self._collector.finish(ran_s, curve_cost())
+            summary = self._collector.finish(ran_s, encrypted=True)
         self._folder.close()
         if summary is not None:
             self._folder.report()

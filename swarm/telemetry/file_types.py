@@ -77,6 +77,40 @@ class Poses(msgspec.Struct, kw_only=True):
     robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad] in the world's frame
 
 
+class LinkSecond(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The link to one peer, as the agent measured it."""
+
+    rtt_ms: float | None = None      # round trip
+    mbit_s: float | None = None      # throughput
+
+
+class AgentSecond(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One agent."""
+
+    busy: float | None = None        # share of time that its executors were busy
+    queue: float | None = None       # runs that wait
+    links: dict[str, LinkSecond] = {}        # by peer
+
+
+class StreamSecond(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One stream of one robot: the plan beside what was observed."""
+
+    due: int = 0                     # frames that fell due
+    on_time: int = 0                 # those with a result by the deadline
+    mean_ms: float | None = None     # mean latency of the results
+    p95_ms: float | None = None      # their 95th percentile
+    predicted_ms: float | None = None        # mean latency that the plan predicts
+    predicted_on_time: float | None = None   # share on time that the plan predicts
+
+
+class Second(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One second of the run; what is unknown is left out."""
+
+    at_s: float                      # end of the second, since the streams began
+    agents: dict[str, AgentSecond] = {}      # by name
+    streams: dict[str, StreamSecond] = {}    # by `ROBOT/STREAM`
+
+
 # --- kinds of events ---
 
 EVENTS: dict[str, str] = {

@@ -22,7 +22,7 @@ from swarm.telemetry.ledger import Row
 
 FORMAT = 1
 FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "processes.json",
-         "scene.json", "paths.jsonl", "report.html")
+         "scene.json", "paths.jsonl", "series.jsonl", "report.html")
 RECORDINGS = "recordings"
 FOLDERS = ("files", "logs", "keys", RECORDINGS)
 """Subfolders: settings of the processes, their output, keys during the run, recorded frames and outcomes."""

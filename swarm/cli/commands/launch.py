@@ -84,7 +84,8 @@ def _result(summary: dict[str, Any], out: Path) -> str:
             f"{count} of {name}" for name, count in summary["unwritten"].items()))
     if summary["host_overloaded"]:
         lines.append("host_overloaded: this host could not keep up with the boards it emulates; latencies are too high")
-    return "\n".join([*lines, f"report: {out / 'report.html'}"])
+    report = out / "report.html"
+    return "\n".join([*lines, *([f"report: {report}"] if report.exists() else [])])
 
 
 def command_line() -> list[str]:

@@ -11,9 +11,7 @@ import numpy as np
 from swarm.core.protocol.messages import PlannerNews, WorldNews
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.telemetry import table
 from swarm.telemetry.accept import judge
-from swarm.telemetry.figures import counterfactual
 from swarm.telemetry.figures import faults as fault_figures
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone, Loss
@@ -23,7 +21,6 @@ from swarm.telemetry.summary_types import (
     AgentFigures,
     AgentRecord,
     Batched,
-    Choices,
     FaultRecord,
     Latency,
     LedgerFigures,
@@ -72,7 +69,6 @@ def summarise(
             guard_fired=sum(s.guard_fired for s in on_peers),
         ),
         preempted=_preempted(rows), batched=_batched(rows),
-        choices=Choices(**counterfactual.figures(table.arrays(rows, counterfactual.NEEDED))),
         planner=PlannerFigures(
             plans=len(planner), epoch=max((p.epoch for p in planner), default=0),
             solve_ms_p50=_rounded(float(np.median([p.solve_s for p in planner])) * 1e3) if planner else 0.0,
