@@ -101,7 +101,7 @@ def _array(column: Any) -> NDArray[Any]:
         return np.fromiter((legs if legs and all(leg and None not in leg.values() for leg in legs) else []
                             for legs in column.to_pylist()), object, len(column))
     if not pa.types.is_floating(column.type):
-        column = column.fill_null("" if pa.types.is_string(column.type) else False)
+        column = column.fill_null(pa.scalar("" if pa.types.is_string(column.type) else 0).cast(column.type))
     return column.to_numpy(zero_copy_only=False)
 
 

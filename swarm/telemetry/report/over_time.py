@@ -109,7 +109,7 @@ def _planned(run: Run, colours: Mapping[str, str], key: str, look: Mapping[str, 
             known = [(value, one.due if one.due > 0 else 1) for name, one in second.streams.items()
                      if name.rpartition("/")[2] == stream and (value := getattr(one, key)) is not None]
             if known:
-                levels[i] = np.average(*np.array(known, float).T)
+                levels[i] = np.average([value for value, _ in known], weights=[frames for _, frames in known])
         if np.isfinite(levels).any():
             lines.append(Steps(_seconds(run), levels, {"color": colour, **(look or {"linestyle": PREDICTED})}, stream))
     return lines

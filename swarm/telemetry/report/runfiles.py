@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -86,7 +87,7 @@ def read_run(folder: Path) -> Run:
         plans=_lines(folder / "plans.jsonl", PlanRecord, notes),
         events=_lines(folder / "events.jsonl", EventRecord, notes),
         paths=_lines(folder / "paths.jsonl", Poses, notes),
-        series=_lines(folder / "series.jsonl", Second, notes), notes=notes,
+        series=[one for one in _lines(folder / "series.jsonl", Second, notes) if not math.isnan(one.at_s)], notes=notes,
     )
 
 

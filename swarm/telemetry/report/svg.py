@@ -28,7 +28,8 @@ ON_PAPER = {INK: "#26282b", MUTED: "#5c6066", LINE: "#d5d2ca", PAPER: "#ffffff",
 """Colours of a figure in a separate file."""
 
 STYLE: Any = {
-    "svg.fonttype": "none", "path.simplify_threshold": 0.3, "text.parse_math": False, "font.size": 9.0,
+    "svg.fonttype": "none", "path.simplify_threshold": 0.3, "text.parse_math": False,
+    "font.sans-serif": ["DejaVu Sans"], "font.size": 9.0,
     "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": LINE, "axes.titlesize": 10.0,
     "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlecolor": INK,
     "xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": True, "grid.color": LINE, "grid.linewidth": 0.6,
@@ -76,6 +77,7 @@ def inline(drawing: Drawing) -> str:
         root.remove(defs)                            # it would hold for the whole page
     for element in root.iter():
         element.tag = element.tag.removeprefix(SVG)  # HTML knows no name spaces
+        element.tail = None                          # the indentation
         if HREF in element.attrib:
             element.set("href", element.attrib.pop(HREF))
         if element.tag == "g" and (tip := drawing.tips.get(element.attrib.pop("id", ""))):

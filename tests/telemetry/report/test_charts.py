@@ -50,14 +50,15 @@ def curves(run: Run, others: tuple[tuple[str, Run], ...] = ()) -> dict[str, Line
 
 def height(line: Line2D, at_ms: float) -> float:
     """Of a curve of steps."""
-    x, y = line.get_data()
-    return float(np.asarray(y)[np.searchsorted(np.asarray(x), at_ms, side="right") - 1])
+    x, y = map(np.asarray, line.get_data())
+    before = np.searchsorted(x, at_ms, side="right")
+    return float(y[before - 1]) if before else 0.0
 
 
 def without_result() -> list[Span]:
     """Failed, lost and missed."""
     return [paths.expired(away=False), paths.span(ending="open", ended=None), paths.span(
-        ending="missed", reason="agent", submitted=None, queued=None, started=None, finished=None, ended=None)]
+        ending="missed", reason="agent", queued=None, started=None, finished=None, ended=None)]
 
 
 def test_the_height_at_the_deadline_is_the_on_time_ratio() -> None:

@@ -33,11 +33,11 @@ ODD: tuple[Any, ...] = (None, "odd", -1, 1e300, float("nan"), True, [], {}, [Non
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run with everything in it."""
     folder = tmp_path_factory.mktemp("whole")
-    of = fakes.launch(duration_s=4, fleet=[fakes.launch().fleet[1]], accept={"lost": "== 0"},
-                      faults=[fakes.FaultSpec(at_s=2, kill="carrier_1")])
+    of = fakes.launch(duration_s=2, fleet=[fakes.launch().fleet[1]], accept={"lost": "== 0"},
+                      faults=[fakes.FaultSpec(at_s=1, kill="carrier_1")])
     fakes.write_run(folder, of)
     scene = fakes.scene()
-    scene["shapes"], scene["marks"] = scene["shapes"][:2], scene["marks"][:2]
+    scene["shapes"], scene["marks"] = scene["shapes"][:1], scene["marks"][:1]
     (folder / "scene.json").write_text(json.dumps(scene))
     for name in HISTORIES:
         lines = (folder / name).read_text().splitlines()
@@ -57,10 +57,10 @@ def page(run: Run) -> str:
 
 
 def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of each value, of lists the first two elements."""
+    """The path of each value, of lists the first element."""
     if at:
         yield at
-    inside = content.items() if isinstance(content, dict) else enumerate(content[:2]) if isinstance(
+    inside = content.items() if isinstance(content, dict) else enumerate(content[:1]) if isinstance(
         content, list) else ()
     for key, value in inside:
         yield from places(value, (*at, key))
@@ -86,21 +86,19 @@ def test_every_key_may_be_missing_or_odd(name: str, folder: Path, monkeypatch: p
     text = (folder / name).read_text()
     first, newline, rest = text.partition("\n") if name in HISTORIES else (text, "", "")
     content = json.loads(first)
-    drawn = name not in ("manifest.json", "events.jsonl")
     for i, at in enumerate(places(content)):
         if at[0] == "swarm_run":                             # the mark of a run folder
             continue
-        damages = [changed(content, at), changed(content, at, ODD[i % len(ODD)])]
-        for damaged in damages:
+        for damaged in (changed(content, at, ODD[i % len(ODD)]), changed(content, at)):
             (folder / name).write_text(json.dumps(damaged) + newline + rest)
             run = read_run(folder)
             assert "<h1>" in render(contents(run), NO_DRAWINGS), at
-            if drawn and (name != "summary.json" or at[0] == "faults"):
-                over_time(run)
-                world_map(run)
         if len(at) == 1 and name != "series.jsonl":          # there what is unknown is not written
-            (folder / name).write_text(json.dumps(damages[0]) + newline + rest)
-            assert any(note.startswith(name) for note in read_run(folder).notes), at
+            assert any(note.startswith(name) for note in run.notes), at
+        if name in ("scene.json", "paths.jsonl"):
+            world_map(run)
+        elif name in ("plans.jsonl", "series.jsonl") or at[0] == "faults":
+            over_time(run)
 
 
 def test_what_is_missing_is_named(folder: Path) -> None:
@@ -125,8 +123,7 @@ def test_odd_lines_are_left_out_and_counted(folder: Path) -> None:
     run = read_run(folder)
     assert [note for note in run.notes if "6 broken lines left out" in note] == [
         f"{name}: 6 broken lines left out." for name in HISTORIES]
-    assert "2 broken" not in page(run)
-    write_report(folder)
+    assert "<h1>" in page(run)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", "\xff", '{"a":' * 10_000])
@@ -149,7 +146,7 @@ def test_every_column_may_be_missing_or_of_another_type(folder: Path) -> None:
             assert run.notes == [f"requests.parquet lacks, or has with another type: {name}."]
             assert "<h1>" in render(contents(run), NO_DRAWINGS)
     pq.write_table(whole.select(["at_s"]), path)
-    write_report(folder)
+    assert "<h1>" in page(read_run(folder))
 
 
 def test_nulls_in_every_column_are_nothing(folder: Path) -> None:
