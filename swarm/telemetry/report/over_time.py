@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from swarm.telemetry.file_types import PlanRecord
@@ -145,6 +145,8 @@ def _panel(axes: Axes, name: str, lines: Sequence[Steps], tips: dict[str, str]) 
         axes.stairs(line.levels, line.edges_s, baseline=None, gid=gid, linewidth=line.look.get("linewidth", 1.6),
                     **{k: v for k, v in line.look.items() if k != "linewidth"})
     axes.set(ylabel=name, ylim=(0, 1.05 * top or 1.0))
+    if name == "queue":
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     if name in ("on time", "offloaded", "busy"):
         axes.set(ylim=(0, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1.0) if name == "on time" else (0, 0.5, 1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -104,7 +105,7 @@ def _names(run: Run, others: Sequence[Run]) -> list[str]:
 
 
 def _seed(run: Run) -> int:
-    return run.summary.seed if known(run.summary.seed) else run.manifest.launch.seed
+    return run.manifest.launch.seed if math.isnan(run.summary.seed) else run.summary.seed
 
 
 def _subtitle(run: Run) -> str:
@@ -181,8 +182,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
                   f"{milliseconds(world.lag_ms_p99)}" if world.steps > 0 else "no report"),
         ("mission", ", ".join(f"{name} {value}" for name, value in mission(run.figures))),
         ("renderer", m.renderer),
-        ("host", ", ".join(filter(None, (host.processor, known(host.cores) and f"{host.cores} cores",
-                                         known(host.memory_mb) and f"{host.memory_mb} MB", host.system)))),
+        ("host", ", ".join(filter(None, (host.processor, f"{host.cores} cores" if known(host.cores) else "",
+                                         f"{host.memory_mb} MB" if known(host.memory_mb) else "", host.system)))),
         ("versions", ", ".join(f"{k} {v}" for k, v in m.versions.items())),
         ("code revision", m.revision),
         ("anomalies", ", ".join(f"{number(v)} {k}" for k, v in anomalies.items()) or "none"),
