@@ -29,7 +29,7 @@ ON_PAPER = {INK: "#26282b", MUTED: "#5c6066", LINE: "#d5d2ca", PAPER: "#ffffff",
 
 STYLE: Any = {
     "svg.fonttype": "none", "path.simplify_threshold": 0.3, "text.parse_math": False,
-    "font.sans-serif": ["DejaVu Sans"], "font.size": 9.0,
+    "font.sans-serif": "DejaVu Sans", "font.size": 9.0,
     "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": LINE, "axes.titlesize": 10.0,
     "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlecolor": INK,
     "xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": True, "grid.color": LINE, "grid.linewidth": 0.6,
