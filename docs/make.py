@@ -70,10 +70,9 @@ ABOUT = {
     "recordings": "with `--record`, `ROBOT.npz`: frames and outcomes, for `swarm models replay`",
 }
 UNITS = (
-    (r"_ns_per_byte$", "ns/byte"), (r"_us_per_message$", "us/message"), (r"unix_s$", "s since 1970"),
-    (r"_ns$", "ns"), (r"_us$", "us"), (r"_ms(_p\d+|$)", "ms"), (r"_s$", "s"), (r"(^|_)bytes(_max)?$", "bytes"),
-    (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"), (r"_w$", "W"), (r"^per_minute$", "1/min"),
-    (r"(^|_)(ratio|share|coverage)$|_on_time$", "0..1"),
+    (r"unix_s$", "s since 1970"), (r"_ns$", "ns"), (r"_us$", "us"), (r"_ms(_p\d+|$)", "ms"), (r"_s$", "s"),
+    (r"(^|_)bytes(_max)?$", "bytes"), (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"),
+    (r"_w$", "W"), (r"^per_minute$", "1/min"), (r"(^|_)(ratio|share|coverage)$|_on_time$", "0..1"),
 )
 NAMES = {str: "text", int: "int", float: "float", bool: "bool", type(None): "null", Any: "any"}
 HEADER = ["| key | type | unit | meaning |", "|---|---|---|---|"]

@@ -29,7 +29,7 @@ from swarm.net.loop import Loop
 from tests.patience import HANG_NS, HANG_S
 
 HOUSE = Path(__file__).parent.parent
-NOT_ON_A_BOARD = ("ray", "pybullet", "torch", "onnx", "matplotlib", "pyarrow", "rich", "scipy")
+NOT_ON_A_BOARD = ("ray", "pybullet", "torch", "onnx", "jinja2", "matplotlib", "pyarrow", "rich", "scipy")
 SOURCES = [p for name in ("swarm", "agents", "models", "sim_worlds") for p in (HOUSE / name).rglob("*.py")]
 TESTS = list((HOUSE / "tests").rglob("*.py"))
 MOST_LINES, MOST_TEST_LINES, MOST_FILES = 300, 400, 12

@@ -24,11 +24,9 @@ from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy import policies
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
-from swarm.core.policy.route import Situation, cheaper, home_choice, next_best
+from swarm.core.policy.route import Situation, cheaper, home_choice
 from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
 from swarm.core.units import NS, seconds
-
-SAMPLED = 16                         # one of this many requests has its next best choice recorded
 
 
 class ImpossibleEvent(RuntimeError):
@@ -93,12 +91,7 @@ class OwnRequests:
         profile = self._variants.profile(stream.model, choice.variant)
         if profile is not None:
             out += self._variants.request_stages_if_long(profile, stream.priority, now)
-        age_s = (now - event.captured_ns) / NS
-        span.predicted_s = choice.predicted_s + age_s
-        if situation is not None and event.request.sequence % SAMPLED == 0:
-            other = next_best(situation, choice)
-            if other is not None:
-                span.other, span.other_s = other.agent, other.predicted_s + age_s
+        span.predicted_s = choice.predicted_s + (now - event.captured_ns) / NS
         span.variant, state.transit_s, state.route = choice.variant, choice.way_s, choice.route
         if choice.route[0].agent == self._name:
             assert profile is not None           # a route that begins at home names an own variant

@@ -35,8 +35,8 @@ def import_file(
 
     The model has no task: its inputs and outputs are tensors. If the same file was imported before, nothing changes,
     because the model may have been cut and quantized since.
-    Args: `say` is called with the progress; `note` with what the user should know of the graph. inputs: values of single
-    inputs, as NAME=FILE.npy.
+    Args: `say` is called with the progress; `note` with what the user should know of the graph. inputs: values of
+    single inputs, as NAME=FILE.npy.
     Raises: BadInput, as `read` and `static`, if the name is taken, or if the same input gives other outputs in another
     run: then no cut could be verified, and no other variant judged.
     """

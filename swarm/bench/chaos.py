@@ -31,7 +31,7 @@ from swarm.core.settings.validation import check
 from swarm.telemetry import table
 from swarm.telemetry.text_table import text_table
 
-NEEDS = ("matplotlib", "pyarrow", "pybullet")
+NEEDS = ("jinja2", "matplotlib", "pyarrow", "pybullet")
 DURATION_S = 60.0
 LEAST_S, MOST_S = 8.0, 1800.0        # the faults of a longer run do not fit into a command line
 SEED = 1

@@ -21,7 +21,6 @@ from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
 from swarm.net.endpoint import Endpoint
 from swarm.net.loop import Loop
-from swarm.net.security.curve_cost import curve_cost
 from swarm.net.security.keyring import Keyring
 from swarm.run import events as ev
 from swarm.run.director import Director, Limits
@@ -207,7 +206,7 @@ class Launch:
             self._show("writing")
             ran_s = seconds((director.drain_ns or director.since_ns) - director.start_ns)
             summary = self._collector.finish(
-                min(ran_s, self._launch.duration_s), curve_cost(), interrupted=director.interrupted)
+                min(ran_s, self._launch.duration_s), encrypted=True, interrupted=director.interrupted)
             report = self._folder.report()
         self._progress.close()
         director.fail(self._folder.trouble)

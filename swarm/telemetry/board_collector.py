@@ -18,7 +18,7 @@ from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
-from swarm.telemetry.collector import Collector, EncryptionCost, Record
+from swarm.telemetry.collector import Collector, Record
 
 SILENT_S = 3.0                       # agents report their figures once a second
 DRAIN_EXTRA_S = 2.0                  # beyond the longest deadline
@@ -34,7 +34,7 @@ class BoardCollector:
         self, host: Host, settings: CollectorFile, launch: LaunchFile, record: Record,
         manifest: Callable[[str], Mapping[str, Any]],
     ) -> None:
-        self._host = host
+        self._host, self._encrypted = host, bool(settings.keys)
         self._participant = Participant(host, settings, self._received)
         self._collector = Collector(
             launch, record, name=settings.name, commanded_ns=host.clock.now_ns(), manifest=manifest,
@@ -62,7 +62,7 @@ class BoardCollector:
         else:
             self._host.machine.stop()
 
-    def finish(self, encryption: EncryptionCost | None) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         """Write the record after the machine has stopped. Returns the summary."""
         now = self._host.clock.now_ns()
         for name, boots in self._boots.items():
@@ -70,7 +70,7 @@ class BoardCollector:
                 self._collector.agent_gone(name, boots[-1], now)
         end_ns = now if self._end_ns is None else self._end_ns
         ran_s = seconds(end_ns - self._start_ns) if self._start_ns is not None else 0.0
-        return self._collector.finish(ran_s, encryption)
+        return self._collector.finish(ran_s, encrypted=self._encrypted)
 
     def _received(self, message: Received) -> None:
         body = message.body

@@ -6,7 +6,7 @@ boards the collector is a separate process (`board_collector.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -60,18 +60,6 @@ class Record(Protocol):
     def requests(self, rows: Sequence[Row]) -> None: ...
 
     def summary(self, summary: Mapping[str, Any]) -> None: ...
-
-
-class EncryptionCost(Protocol):
-    """CPU time that encryption adds at both ends together."""
-
-    @property
-    def us_per_message(self) -> float: ...
-
-    @property
-    def ns_per_byte(self) -> float: ...
-
-    def cpu_s(self, messages: int, size_bytes: int) -> float: ...
 
 
 class Collector:
@@ -219,13 +207,11 @@ class Collector:
         """Of the newest plan; 0 before the first."""
         return self.planner[-1].epoch if self.planner else 0
 
-    def finish(
-        self, ran_s: float, encryption: EncryptionCost | None, *, interrupted: bool = False
-    ) -> dict[str, Any]:
+    def finish(self, ran_s: float, *, encrypted: bool, interrupted: bool = False) -> dict[str, Any]:
         """Close the ledger and write everything that has not been written. Returns the summary.
 
-        ran_s: how long the streams ran. encryption: cost of CURVE on this machine; None: plaintext.
-        interrupted: the run was ended before its time.
+        ran_s: how long the streams ran. encrypted: whether messages were encrypted with CURVE. interrupted: the run was
+        ended before its time.
         """
         rows, statistics = self._ledger.close(), self._ledger.statistics()
         slips = whole_slips(self._slips.values(), self.world.elapsed_s, ran_s) if self.world else []
@@ -239,7 +225,7 @@ class Collector:
             late_ms_p99=self._late_ms_p99,
         )
         summary.unwritten = dict(sorted(self._record.unwritten.items()))
-        summary.transport = _transport(summary.agents.values(), ran_s, encryption)
+        summary.transport = _transport(summary.agents.values(), encrypted)
         self.write_manifest()
         self._record.requests(rows)
         written = msgspec.to_builtins(summary)
@@ -254,16 +240,6 @@ class Collector:
         return seconds(now - self._start_ns)
 
 
-def _transport(agents: Iterable[AgentFigures], ran_s: float, encryption: EncryptionCost | None) -> Transport:
-    """The agents' messages and the cost of their encryption: of the cost at both ends, an agent pays half."""
-    agents = list(agents)
-    messages, size_bytes = sum(a.carried for a in agents), sum(a.carried_bytes for a in agents)
-    if encryption is None:
-        return Transport(security="plaintext", messages=messages, bytes=size_bytes, curve_us_per_message=0.0,
-                         curve_ns_per_byte=0.0, curve_cpu_s=0.0, curve_core_share=0.0)
-    cpu_s = encryption.cpu_s(messages, size_bytes) / 2
-    return Transport(
-        security="curve", messages=messages, bytes=size_bytes, curve_us_per_message=encryption.us_per_message,
-        curve_ns_per_byte=encryption.ns_per_byte, curve_cpu_s=round(cpu_s, 3),
-        curve_core_share=round(cpu_s / ran_s, 5) if ran_s else 0.0,
-    )
+def _transport(agents: Collection[AgentFigures], encrypted: bool) -> Transport:
+    return Transport(security="curve" if encrypted else "plaintext", messages=sum(a.carried for a in agents),
+                     bytes=sum(a.carried_bytes for a in agents))

@@ -13,7 +13,6 @@ from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
 from swarm.net.process import Process, log_to_stderr
-from swarm.net.security.curve_cost import curve_cost
 from swarm.telemetry.board_collector import BoardCollector
 from swarm.telemetry.provenance import manifest, revision
 from swarm.telemetry.recorder import RunFolder
@@ -31,7 +30,7 @@ def main(settings: CollectorFile, where: str) -> int:
     facts = partial(manifest, launch, ["swarm", *sys.argv[1:]], WallClock().unix_s(), revision())
     collector = BoardCollector(process.host, settings, launch, folder, facts)
     process.run(collector.begin, collector.end)
-    collector.finish(curve_cost() if settings.keys else None)
+    collector.finish()
     folder.report()
     folder.close()
     if folder.trouble:

@@ -59,17 +59,6 @@ class Batched(msgspec.Struct, kw_only=True):
     largest: int                     # inputs of the largest batch; 1: there was no batch
 
 
-class Choices(msgspec.Struct, kw_only=True):
-    """Predicted latency of the choice and of the runner-up (the next best agent), beside the measured latency."""
-
-    sampled: int                     # requests with a recorded runner-up
-    sooner_than_other_ratio: float   # share of these with the choice predicted no later than the runner-up
-    gain_ms_p50: float | None        # predicted for the runner-up - measured for the choice, median
-    gain_corrected_ms_p50: float | None      # the same, plus the median prediction error of the stream
-    prediction_error_ms_p50: float | None    # measured - predicted, median
-    prediction_error_ms_p95: float | None    # measured - predicted, 95th percentile
-
-
 class PlannerFigures(msgspec.Struct, kw_only=True):
     """The planner's work."""
 
@@ -207,15 +196,11 @@ class JudgedRule(msgspec.Struct, kw_only=True):
 
 
 class Transport(msgspec.Struct, kw_only=True):
-    """The amount of the agents' messages, and the cost of their encryption."""
+    """The amount of the agents' messages."""
 
     security: str                    # `curve`: encrypted; `plaintext`: not encrypted
     messages: int                    # messages sent and received by agents
     bytes: int                       # bytes of these messages
-    curve_us_per_message: float      # CPU time per message, both ends; measured after the run
-    curve_ns_per_byte: float         # CPU time per byte, both ends; measured after the run
-    curve_cpu_s: float               # CPU time for encryption, all agents in total
-    curve_core_share: float          # curve_cpu_s / ran_s
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -236,7 +221,6 @@ class Summary(msgspec.Struct, kw_only=True):
     offload: Offload                 # offloaded requests
     preempted: Preempted             # interrupted runs
     batched: Batched                 # batched runs
-    choices: Choices                 # predictions beside measurements
     planner: PlannerFigures          # work of the planner
     forecast: dict[str, ForecastFigures]     # of a run with plans, by `robot/stream`
     world: WorldFigures              # speed of the simulation
@@ -254,4 +238,4 @@ class Summary(msgspec.Struct, kw_only=True):
     accept: list[JudgedRule] = []    # judged rules, in the order of the launch file
     accepted: bool = True            # whether all rules hold; false for an interrupted run
     unwritten: dict[str, int] = {}   # lines or documents that could not be written, by file
-    transport: Transport | None = None       # amount of messages and cost of encryption
+    transport: Transport | None = None       # amount of messages

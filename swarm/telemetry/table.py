@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,33 +68,61 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    kinds[list] = pa.list_(pa.struct([(f.name, kinds[getattr(f.type, "__origin__", f.type)])
-                                      for f in msgspec.structs.fields(LegRun)]))
-    schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in (*EXTRA, *SPAN_FIELDS)])
     try:
-        made = pa.table(columns(rows), schema=schema)
+        made = pa.table(columns(rows), schema=_schema())
     except (OverflowError, pa.ArrowException) as error:
         raise ValueError(" ".join(str(error).split())) from None
     pq.write_table(made, path, compression="zstd")
 
 
-def read(path: Path) -> Columns:
+def read(path: Path, odd: Counter[str] | None = None) -> Columns:
     """The table as arrays: text and lists as objects, a null number as NaN.
 
+    odd: counts the columns that are missing or have another type, which are then empty; None: they are an error.
     Raises: OSError, ValueError (not a table of requests).
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    missing = {name for name, _ in (*EXTRA, *SPAN_FIELDS)} - set(table.column_names)
-    if missing:
-        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    found = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names if name != "legs"}
-    return {**found, "legs": np.fromiter(table["legs"].to_pylist(), object, table.num_rows)}
+    table, strange = pq.read_table(path), Counter[str]()
+    found = empty(table.num_rows)
+    for field in _schema():
+        try:
+            found[field.name] = _array(table[field.name].cast(field.type))
+        except (KeyError, pa.ArrowException):
+            strange[field.name] += 1
+    if odd is not None:
+        odd.update(strange)
+    elif strange:
+        raise ValueError(f"{path} lacks the columns {', '.join(sorted(strange))}")
+    return found
 
 
-def empty() -> Columns:
-    """A table without rows."""
-    kinds = {int: np.int64, float: np.float64, bool: np.bool_}
-    return {name: np.empty(0, kinds.get(kind, object)) for name, kind in (*EXTRA, *SPAN_FIELDS)}
+def _array(column: Any) -> NDArray[Any]:
+    """A column of pyarrow as an array. Only a float can be null (NaN); another null is empty."""
+    import pyarrow as pa
+
+    if pa.types.is_list(column.type):
+        return np.fromiter((legs if legs and all(leg and None not in leg.values() for leg in legs) else []
+                            for legs in column.to_pylist()), object, len(column))
+    if not pa.types.is_floating(column.type):
+        column = column.fill_null(pa.scalar("" if pa.types.is_string(column.type) else 0).cast(column.type))
+    return column.to_numpy(zero_copy_only=False)
+
+
+def _schema() -> Any:
+    """The columns of the file with their types."""
+    import pyarrow as pa
+
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    kinds[list] = pa.list_(pa.struct([(f.name, kinds[getattr(f.type, "__origin__", f.type)])
+                                      for f in msgspec.structs.fields(LegRun)]))
+    return pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in (*EXTRA, *SPAN_FIELDS)])
+
+
+def empty(rows: int = 0) -> Columns:
+    """A table of so many rows with nothing in them: NaN, 0, false, and empty texts and lists."""
+    blank: dict[Any, tuple[Any, Any]] = {int: (0, np.int64), float: (np.nan, np.float64), bool: (False, np.bool_)}
+    return {name: np.full(rows, *blank[kind]) if kind in blank
+            else np.fromiter(([] if kind is list else "" for _ in range(rows)), object, rows)
+            for name, kind in (*EXTRA, *SPAN_FIELDS)}

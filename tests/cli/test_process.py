@@ -60,6 +60,7 @@ def test_a_mistake_in_a_processs_file_is_one_line(
 
 @pytest.mark.parametrize(("module", "arguments", "told"), [
     ("matplotlib", ["report", "."], "swarm report: matplotlib is not installed; pip install 'swarm-edge-run"),
+    ("jinja2", ["report", "."], "swarm report: jinja2 is not installed; pip install 'swarm-edge-runtime[sim]'"),
     ("pyarrow", ["report", "."], "swarm report: pyarrow is not installed; pip install 'swarm-edge-runtime[sim]'"),
     ("pyarrow", ["launch", "search_rescue", "--out", "out"], "swarm launch: pyarrow is not installed; pip install"),
     ("pybullet", ["launch", "search_rescue", "--out", "out"],

@@ -26,7 +26,7 @@ def test_every_file_is_described_and_every_key_has_a_meaning() -> None:
 
 @pytest.mark.parametrize(("name", "unit"), [
     ("solve_ms_p50", "ms"), ("rss_bytes_max", "bytes"), ("bytes", "bytes"), ("captured_ns", "ns"), ("ran_s", "s"),
-    ("curve_ns_per_byte", "ns/byte"), ("on_time_ratio", "0..1"), ("share", "0..1"), ("rate_hz", "Hz"), ("x_m", "m"),
+    ("on_time_ratio", "0..1"), ("share", "0..1"), ("rate_hz", "Hz"), ("x_m", "m"),
     ("started_unix_s", "s since 1970"), ("per_minute", "1/min"), ("robots", ""), ("status", ""), ("times", ""),
 ])
 def test_units_are_read_off_the_names(name: str, unit: str) -> None:

@@ -83,8 +83,6 @@ def span(of: LaunchFile, agent: str, stream: StreamOn, sequence: int, at_ns: int
             s.returned_ns = at + round((link + wait + run) * NS)
             s.ended_ns = s.returned_ns + 200_000
             s.predicted_s = 0.05 + RUN_S["agx_orin", stream.model]
-            if sequence % 4 == 0:
-                s.other, s.other_s = agent, RUN_S[board, stream.model]
             return ending(s) if stream.name == "detect" else ending(chain(s, carriers))
         s.guard_fired, at = True, at + round(0.25 * NS)
     s.queued_ns = at
@@ -228,6 +226,21 @@ def poses(of: LaunchFile, time_s: float) -> dict[str, list[float]]:
     return found
 
 
+def seconds(of: LaunchFile) -> list[dict[str, Any]]:
+    """The lines of `series.jsonl`: the carriers are busier than the rovers, and the plan is right about detect."""
+    dead = {f.target: f.at_s for f in kills(of)}
+    return [{
+        "at_s": float(k),
+        "agents": {name: {"busy": 0.3 + 0.4 * name.startswith("carrier") + 0.1 * math.sin(k + i), "queue": (k + i) % 3,
+                          "links": {"carrier_0": {"rtt_ms": 4.0, "mbit_s": 20.0}}}
+                   for i, name in enumerate(robots(of)) if k <= dead.get(name, math.inf)},
+        "streams": {f"{name}/{s.name}": {
+            "due": int(s.rate_hz), "on_time": int(s.rate_hz), "mean_ms": 60.0 + 5 * (k % 4), "p95_ms": 90.0,
+            "predicted_ms": 58.0, "predicted_on_time": 0.97}
+            for name in robots(of) for s in of.streams if name.rpartition("_")[0] in s.on},
+    } for k in range(1, int(of.duration_s) + 1)]
+
+
 def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     """The summary of the closed ledger."""
     rows = book.close()
@@ -248,9 +261,11 @@ def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
 def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:
     """A complete run folder. Returns the summary."""
     folder = RunFolder(out)
-    folder.manifest({"launch": json.loads(json.dumps(to_plain(of))), "boards": {}, "seed": of.seed, "renderer": "tiny",
+    folder.manifest({"launch": json.loads(json.dumps(to_plain(of))), "boards": to_plain(BOARDS), "seed": of.seed,
+                     "renderer": "tiny", "command": ["swarm", "launch"], "started_unix_s": 1.7e9,
                      "versions": {"python": "3.11.7", "numpy": "2.4.6"}, "revision": "0123456789ab",
-                     "host": {"cores": 2, "processor": "Made-up CPU", "memory_mb": 16000, "system": "Linux"}})
+                     "host": {"cores": 2, "processor": "Made-up CPU", "machine": "x86_64", "memory_mb": 16000,
+                              "system": "Linux"}})
     folder.event(0.0, "launcher", "start", {})
     book = ledger(of)
     made = summary(of, book)
@@ -266,12 +281,11 @@ def write_run(out: Path, of: LaunchFile) -> dict[str, Any]:
     folder.processes([{"role": "agent", "name": n, "pid": 100 + i} for i, n in enumerate(robots(of))])
     folder.requests(book.close())
     folder.summary(made)
+    (out / "series.jsonl").write_text("".join(f"{json.dumps(second)}\n" for second in seconds(of)))
     folder.close()
     assert folder.trouble == ""
     return made
 
 
-def to_plain(of: LaunchFile) -> Any:
-    import msgspec
-
+def to_plain(of: Any) -> Any:
     return msgspec.to_builtins(of)

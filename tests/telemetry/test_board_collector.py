@@ -111,7 +111,7 @@ def test_an_agent_reports_its_requests_to_the_collector_of_its_roster(tmp_path: 
         child.wait(HANG_S)
         child.kill()
         net.close()
-    figures = counting.finish(None)
+    figures = counting.finish()
     assert figures["requests"]["submitted"] > 0
     assert figures["requests"]["completed"] == figures["requests"]["submitted"]
     assert figures == summary(tmp_path)
@@ -255,7 +255,7 @@ def test_the_run_begins_with_the_first_request_and_ends_with_the_signal(tmp_path
     desk.advance(8.0)
     desk.counting.end()
     assert desk.machine.stopped
-    figures = desk.counting.finish(None)
+    figures = desk.counting.finish()
     assert (figures["ran_s"], figures["duration_s"], figures["first_result_s"]) == (8.0, 8.0, 100.0)
 
 
@@ -270,7 +270,7 @@ def test_at_the_end_open_requests_are_awaited_and_new_ones_are_not_counted(tmp_p
     desk.complete(1)
     desk.advance(0.1)
     assert desk.machine.stopped
-    requests = desk.counting.finish(None)["requests"]
+    requests = desk.counting.finish()["requests"]
     assert (requests["submitted"], requests["completed"], requests["lost"]) == (1, 1, 0)
 
 
@@ -282,7 +282,7 @@ def test_requests_of_a_silent_agent_fail_and_do_not_keep_the_process(tmp_path: P
     assert not desk.machine.stopped
     desk.advance(0.2)
     assert desk.machine.stopped
-    requests = desk.counting.finish(None)["requests"]
+    requests = desk.counting.finish()["requests"]
     assert (requests["failed_by"], requests["lost"]) == ({"agent_lost": 1}, 0)
 
 
@@ -292,7 +292,7 @@ def test_a_second_signal_ends_at_once_and_a_request_of_a_living_agent_is_lost(tm
     desk.counting.end()
     desk.counting.end()
     assert desk.machine.stopped
-    assert desk.counting.finish(None)["requests"]["lost"] == 1
+    assert desk.counting.finish()["requests"]["lost"] == 1
 
 
 def test_an_agent_that_started_anew_has_lost_its_open_requests(tmp_path: Path) -> None:
@@ -301,5 +301,5 @@ def test_an_agent_that_started_anew_has_lost_its_open_requests(tmp_path: Path) -
     desk.submit(2, boot=2)
     desk.complete(2)
     desk.counting.end()
-    requests = desk.counting.finish(None)["requests"]
+    requests = desk.counting.finish()["requests"]
     assert (requests["completed"], requests["failed_by"]) == (1, {"agent_lost": 1})

@@ -50,8 +50,12 @@ def run(given: argparse.Namespace) -> int:
             return outcome.exit_code or 1
         summaries.append(outcome.summary)
         commanded_ns = MonotonicClock().now_ns()
-    report = write_report(Path(given.out) / "planner", [Path(given.out) / "local"])
-    print(f"{table(summaries)}\nreport: {report}")
+    print(table(summaries))
+    try:
+        print(f"report: {write_report(Path(given.out) / 'planner', [Path(given.out) / 'local'])}")
+    except OSError as error:
+        print(f"swarm: cannot write the report: {error}", file=sys.stderr)
+        return 1
     local, planned = (summary["on_time_ratio"] for summary in summaries)
     if planned is None or local is None or planned <= local:
         print(f"swarm: the planner was not better: {percent(planned)} on time against {percent(local)}",

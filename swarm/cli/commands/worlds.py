@@ -89,14 +89,12 @@ def _scene(name: str, seed: int, robots: int) -> Scene:
 
 
 def _render(scene: Scene, path: Path) -> int:
-    import msgspec
-
     from swarm.telemetry.report.map import draw_scene
 
     if path.suffix not in PICTURES:
         raise BadInput(f"--out {path}", f"{path.suffix!r} is no picture format", f"one of {', '.join(PICTURES)}")
     try:
-        draw_scene(msgspec.to_builtins(scene), path)
+        draw_scene(scene, path)
     except OSError as error:
         raise BadInput(f"--out {path}", error.strerror or str(error), "a file that can be written") from None
     print(path)

@@ -54,12 +54,12 @@ def home_choice(home: str, own: Sequence[Profile], wait_s: float) -> Choice | No
     )
 
 
-def on_a_peer(s: Situation, excluded: Sequence[str] = ()) -> Choice | None:
-    """Whole, on the peer where the result is expected soonest. None: no peer that is not `excluded` has the model."""
+def on_a_peer(s: Situation) -> Choice | None:
+    """Whole, on the peer where the result is expected soonest. None: no peer has the model."""
     best: tuple[float, str] | None = None
     for name, peer in s.peers.items():
         profiles = peer.profiles.get(s.model)
-        if profiles and name not in excluded:
+        if profiles:
             candidate = remote_s(profiles[0], peer), name
             if best is None or candidate < best:
                 best = candidate
@@ -103,12 +103,6 @@ def cheaper(s: Situation) -> Situation:
     if not profiles or profiles[0].variant == s.placement.variant:
         return s
     return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=profiles[0].variant))
-
-
-def next_best(s: Situation, choice: Choice) -> Choice | None:
-    """The best other choice, whole: at home, or on a peer that this choice does not use."""
-    home = None if choice.route == [Leg(s.home)] else at_home(s)
-    return _sooner(home, on_a_peer(s, [leg.agent for leg in choice.route]))
 
 
 def _sooner(home: Choice | None, away: Choice | None) -> Choice | None:

@@ -11,9 +11,7 @@ import numpy as np
 from swarm.core.protocol.messages import PlannerNews, Slip, WorldNews
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.telemetry import table
 from swarm.telemetry.accept import judge
-from swarm.telemetry.figures import counterfactual
 from swarm.telemetry.figures import faults as fault_figures
 from swarm.telemetry.figures import planner as planner_figures
 from swarm.telemetry.figures.agents import AgentBook
@@ -27,7 +25,6 @@ from swarm.telemetry.summary_types import (
     AgentFigures,
     AgentRecord,
     Batched,
-    Choices,
     FaultRecord,
     Latency,
     LedgerFigures,
@@ -80,7 +77,6 @@ def summarise(
             guard_fired=sum(s.guard_fired for s in on_peers),
         ),
         preempted=_preempted(rows), batched=_batched(rows),
-        choices=Choices(**counterfactual.figures(table.arrays(rows, counterfactual.NEEDED))),
         planner=planner_figures.figures(planner, planner_starts),
         forecast=planner_figures.forecasts(_due(rows, {s.name: s.deadline_s for s in launch.streams}), plans),
         world=WorldFigures(

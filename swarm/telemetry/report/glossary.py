@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from swarm.telemetry.summary_types import FaultRecord
 
-from swarm.telemetry.figures import breakdown
-from swarm.telemetry.report import page
-
+EMULATED = "Boards are emulated: the models ran on this host, with run times drawn from each board's profile."
+OVERLOADED = ("The host was overloaded: more than 1 % of the emulated runs took longer than the board would have. "
+              "The latencies of this run are too high. Repeat it on a less busy host.")
 METHOD = (
     ("request", """Each frame that is due on a stream makes one request. A request ends exactly once: completed (result
         by the deadline), late (result after the deadline) or failed (no result, with a reason)."""),
@@ -18,12 +17,14 @@ METHOD = (
     ("offloaded", "Completed with a result from a peer / completed."),
     ("guarded", """An offload is guarded if, when it is sent, the robot's own fallback can still make the deadline. The
         fallback starts at the last safe moment, and the first result counts."""),
+    ("without a result", """Failed, lost, or missed: a frame that fell due and of which no request was made. In the
+        curves of latency it is infinitely late, so a curve ends below 100 % by the share of these frames."""),
     ("lost", """Submitted requests without an ending after the final drain; must be 0. Open requests of a robot that
         died are not lost: they failed with the reason agent_lost."""),
     ("preempted", """A run at home was stopped for a more urgent request and finished later. It stopped either at the
         end of a stage, or within a stage, which then ran again."""),
-    ("predicted", """The latency predicted when the request was routed: age of the frame + queueing + transfers + run
-        times of the boards' profiles."""),
+    ("predicted", """The mean latency that is expected when the request is routed: age of the frame + queueing +
+        transfers + run times of the boards' profiles. It is compared with the mean of the measured latencies."""),
     ("emulated board", """The stage really ran on this host. Its end was delayed to a run time drawn from the board's
         profile. A run that took longer than the drawn time is an overrun. With more than 1 % overruns the host was
         overloaded, and the latencies are too high."""),
@@ -35,17 +36,6 @@ METHOD = (
 )
 
 
-def fault_name(fault: Mapping[str, Any]) -> str:
-    """Kind and target of a fault of `summary.json`."""
-    groups = " | ".join(", ".join(map(str, group)) for group in fault.get("groups") or [])
-    return " ".join(filter(None, (str(fault.get("kind", "")), str(fault.get("target") or groups))))
-
-
-def parts() -> str:
-    """The table of the parts of a request's time."""
-    return page.table(["part", "meaning"], breakdown.MEANING, (), (1,))
-
-
-def method() -> str:
-    """The list of words with their meanings."""
-    return page.facts(METHOD)
+def fault_name(fault: FaultRecord) -> str:
+    """Its kind and target."""
+    return " ".join(filter(None, (fault.kind, fault.target or " | ".join(map(", ".join, fault.groups)))))

@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
 
+from swarm.core.protocol.scene import Scene, SceneMark, SceneRobot, SceneShape
+from swarm.telemetry.file_types import Poses
 from swarm.telemetry.report import svg
-from swarm.telemetry.runfiles import Run
+from swarm.telemetry.report.runfiles import Run
 
 WALL = "wall"                        # layer of the shapes drawn in the darkest colour
 MARKERS = ("o", "^", "s", "D", "v", "P")
@@ -25,16 +27,15 @@ ROBOT_COLOURS = (svg.BLUE, svg.ORANGE, svg.PURPLE, svg.SKY, svg.YELLOW, svg.GREY
 NAMES_UP_TO = 12                     # robots; more names would hide the map
 
 
-def world_map(run: Run) -> str | None:
+def world_map(run: Run) -> svg.Drawing | None:
     """The map; None if neither a scene nor a path was recorded."""
     robot_paths = _robot_paths(run.paths)
     scene = run.scene
-    if not scene and not robot_paths:
+    if not scene.shapes and not scene.marks and not robot_paths:
         return None
     figure, axes = svg.new(5.6)
-    shapes: Sequence[Mapping[str, Any]] = scene.get("shapes") or []
-    _shapes(axes, [s for s in shapes if s.get("layer") != WALL], facecolor=svg.LINE, edgecolor="none")
-    _shapes(axes, [s for s in shapes if s.get("layer") == WALL], facecolor=svg.MUTED, edgecolor="none")
+    _shapes(axes, [s for s in scene.shapes if s.layer != WALL], facecolor=svg.LINE, edgecolor="none")
+    _shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=svg.MUTED, edgecolor="none")
     dead_robots = dead(run)
     named = len(robot_paths) <= NAMES_UP_TO
     for i, (name, path) in enumerate(robot_paths.items()):
@@ -46,51 +47,52 @@ def world_map(run: Run) -> str | None:
         axes.plot(*path[-1, :2], zorder=4, **end)
         if named:
             _name(axes, path[-1], name, end["color"])
-    markers = _marks(axes, scene.get("marks") or [])
+    markers = _marks(axes, scene.marks)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(visible=False)
     axes.set(xlabel="x, m", ylabel="y, m")
-    if not shapes:
+    if not scene.shapes:
         axes.margins(0.1)
-    handles = _legend_of_marks(markers, str(scene.get("done", "done")))
+    handles = _legend_of_marks(markers, scene.done)
     handles.append(Line2D([], [], marker="o", markersize=5, linestyle="-", color=svg.BLUE, label="robot, final place"))
     if dead_robots & robot_paths.keys():
         handles.append(Line2D([], [], marker="X", linestyle="none", color=svg.RED, label="its process ended"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4, frameon=False, columnspacing=1.0)
-    return svg.inline(figure, "Map of the world with its marks and the paths of the robots")
+    return svg.Drawing(figure, "Map of the world with its marks and the paths of the robots")
 
 
-def draw_scene(scene: Mapping[str, Any], path: Path) -> None:
+def draw_scene(scene: Scene, path: Path) -> None:
     """Write a picture of a scene, to scale: obstacles, marks, and robots by kind.
 
-    scene: the contents of `scene.json`. path: its suffix selects the format, such as .svg or .png.
+    path: its suffix selects the format, such as .svg or .png.
     Raises: OSError; ValueError for a suffix that matplotlib does not support.
     """
     paint = svg.ON_PAPER.__getitem__
-    robots, size_m = scene["robots"], scene["size_m"]
-    kinds = dict(zip(dict.fromkeys(r["kind"] for r in robots), map(paint, ROBOT_COLOURS), strict=False))
-    obstacles = [s for s in scene["shapes"] if s["layer"] != WALL]
+    robots, size_m = scene.robots, scene.size_m
+    kinds = dict(zip(dict.fromkeys(r.kind for r in robots), map(paint, ROBOT_COLOURS), strict=False))
+    obstacles = [s for s in scene.shapes if s.layer != WALL]
     with svg.styled_on_paper():
         figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
         axes = figure.add_subplot()
-        _shapes(axes, obstacles, facecolor=[s["colour"] for s in obstacles], edgecolor="none", alpha=0.55)
-        _shapes(axes, [s for s in scene["shapes"] if s["layer"] == WALL], facecolor=paint(svg.INK), edgecolor="none")
-        _shapes(axes, [{**s, "shape": "circle", "hx_m": s["radius_m"]} for s in scene["spawns"]],
-                facecolor="none", edgecolor=paint(svg.GREY), linestyle=(0, (2, 2)), linewidth=0.7)
+        _shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
+        _shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
+        axes.add_collection(PatchCollection(
+            [Circle((s.x_m, s.y_m), s.radius_m) for s in scene.spawns], facecolor="none", edgecolor=paint(svg.GREY),
+            linestyle=(0, (2, 2)), linewidth=0.7))
         for r in robots:
-            _robot(axes, r, kinds.get(r["kind"], paint(svg.GREY)), named=len(robots) <= NAMES_UP_TO)
-        markers = _marks(axes, scene["marks"], paint)
-        for m in scene["marks"]:
-            done = "" if m["done_by"] is None else f"\n{m['done_by']}, {m['done_at_s']:.1f} s"
-            axes.annotate(f"{m['label']}{done}", (m["x_m"], m["y_m"]), (0, -7), textcoords="offset points",
+            _robot(axes, r, kinds.get(r.kind, paint(svg.GREY)), named=len(robots) <= NAMES_UP_TO)
+        markers = _marks(axes, scene.marks, paint)
+        for m in scene.marks:
+            done = "" if m.done_by is None else f"\n{m.done_by}, {m.done_at_s:.1f} s"
+            axes.annotate(f"{m.label}{done}", (m.x_m, m.y_m), (0, -7), textcoords="offset points",
                           ha="center", va="top", fontsize=7, color=paint(svg.INK), zorder=5,
                           bbox={"facecolor": paint(svg.PAPER), "edgecolor": "none", "alpha": 0.75, "pad": 0.4})
         axes.set_aspect("equal", adjustable="box")
         axes.grid(visible=False)
         edges_m = (-size_m / 2 - 0.2, size_m / 2 + 0.2)
         axes.set(xlim=edges_m, ylim=edges_m, xlabel="x, m", ylabel="y, m",
-                 title=f"{scene['scenario']}, seed {scene['seed']}, at {scene['time_s']:.0f} s")
-        handles = _legend_of_marks(markers, scene["done"], paint)
+                 title=f"{scene.scenario}, seed {scene.seed}, at {scene.time_s:.0f} s")
+        handles = _legend_of_marks(markers, scene.done, paint)
         handles += [Line2D([], [], marker="o", markersize=8, linestyle="none", color=colour, label=kind)
                     for kind, colour in kinds.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2)
@@ -100,19 +102,20 @@ def draw_scene(scene: Mapping[str, Any], path: Path) -> None:
 def dead(run: Run) -> set[str]:
     """Robots whose process ended during the run and did not come back."""
     names: set[str] = set()
-    for fault in run.summary.get("faults", []):      # in order of time
-        if fault.get("done_s") is not None and fault.get("kind") in ("kill", "crash", "restart"):
-            back = fault.get("kind") == "restart" and fault.get("ended_s") is not None
-            (names.discard if back else names.add)(str(fault.get("target")))
+    for fault in run.summary.faults:                 # in order of time
+        if fault.done_s is not None and fault.kind in ("kill", "crash", "restart"):
+            back = fault.kind == "restart" and fault.ended_s is not None
+            (names.discard if back else names.add)(fault.target)
     return names
 
 
-def _robot_paths(paths: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+def _robot_paths(paths: Iterable[Poses]) -> dict[str, np.ndarray]:
     """By robot, sorted by name: positions over time [points, 2], reduced to about POINTS."""
     found: dict[str, list[Sequence[float]]] = {}
     for line in paths:
-        for name, pose in (line.get("robots") or {}).items():
-            found.setdefault(str(name), []).append(pose[:2])
+        for name, pose in line.robots.items():
+            if len(pose) > 1:
+                found.setdefault(name, []).append(pose[:2])
     return {name: np.asarray([*points[:-1:len(points) // POINTS + 1], points[-1]], float)
             for name, points in sorted(found.items())}
 
@@ -122,27 +125,27 @@ def _name(axes: Axes, at: np.ndarray, name: str, colour: str) -> None:
                   bbox={"facecolor": svg.PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0.6}, zorder=5)
 
 
-def _shapes(axes: Axes, shapes: Sequence[Mapping[str, Any]], **look: Any) -> None:
+def _shapes(axes: Axes, shapes: Sequence[SceneShape], **look: Any) -> None:
     """Footprints, each a box (half extents, yaw) or a circle (radius hx_m)."""
     patches: list[Patch] = []
     for s in shapes:
-        x, y, hx, hy = (float(s.get(k, 0.0)) for k in ("x_m", "y_m", "hx_m", "hy_m"))
-        patches.append(Circle((x, y), hx) if s.get("shape") == "circle" else Rectangle(
-            (x - hx, y - hy), 2 * hx, 2 * hy, angle=math.degrees(s.get("yaw_rad", 0.0)), rotation_point="center"))
+        patches.append(Circle((s.x_m, s.y_m), s.hx_m) if s.shape == "circle" else Rectangle(
+            (s.x_m - s.hx_m, s.y_m - s.hy_m), 2 * s.hx_m, 2 * s.hy_m, angle=math.degrees(s.yaw_rad),
+            rotation_point="center"))
     if patches:
         axes.add_collection(PatchCollection(patches, **look))
         axes.autoscale_view()
 
 
-def _robot(axes: Axes, robot: Mapping[str, Any], colour: str, *, named: bool) -> None:
+def _robot(axes: Axes, robot: SceneRobot, colour: str, *, named: bool) -> None:
     """A disc to scale, with a line that points forward."""
-    x, y, radius, heading = (robot[key] for key in ("x_m", "y_m", "radius_m", "heading_rad"))
+    x, y, radius, heading = robot.x_m, robot.y_m, robot.radius_m, robot.heading_rad
     ink = svg.ON_PAPER[svg.INK]
     axes.add_patch(Circle((x, y), radius, facecolor=colour, edgecolor="none", zorder=3))
     axes.plot([x, x + 1.6 * radius * math.cos(heading)], [y, y + 1.6 * radius * math.sin(heading)], color=ink,
               linewidth=1.2, zorder=4)
     if named:
-        axes.annotate(robot["name"], (x, y), (7, -2), textcoords="offset points", fontsize=7, color=ink, zorder=5)
+        axes.annotate(robot.name, (x, y), (7, -2), textcoords="offset points", fontsize=7, color=ink, zorder=5)
 
 
 def _legend_of_marks(markers: Mapping[str, str], done: str, paint: Callable[[str], str] = str) -> list[Line2D]:
@@ -159,16 +162,14 @@ def _legend_of_marks(markers: Mapping[str, str], done: str, paint: Callable[[str
 
 
 def _marks(
-    axes: Axes, marks: Sequence[Mapping[str, Any]], paint: Callable[[str], str] = str
+    axes: Axes, marks: Sequence[SceneMark], paint: Callable[[str], str] = str
 ) -> dict[str, str]:
     """Draw the marks; returns the marker of each label. paint: maps a colour of the page to the colour to draw."""
     labels = {label: MARKERS[i % len(MARKERS)]
-              for i, label in enumerate(dict.fromkeys(str(t.get("label", "")) for t in marks))}
+              for i, label in enumerate(dict.fromkeys(mark.label for mark in marks))}
     for mark in marks:
-        if mark.get("x_m") is None or mark.get("y_m") is None:
-            continue
-        done = mark.get("done_by") not in (None, "")
-        axes.plot(float(mark["x_m"]), float(mark["y_m"]), linestyle="none", marker=labels[str(mark.get("label", ""))],
+        done = bool(mark.done_by)
+        axes.plot(mark.x_m, mark.y_m, linestyle="none", marker=labels[mark.label],
                   markersize=8, markerfacecolor=paint(svg.GREEN if done else svg.PAPER),
                   markeredgecolor=paint(svg.PAPER if done else svg.RED), markeredgewidth=0.6 if done else 1.6, zorder=3)
     return labels

@@ -1,47 +1,39 @@
-"""`report.html`: the report of a run as one self-contained page."""
+"""`report.html`: the report of a run as one self-contained page. Its words and its layout are in `templates/`."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import jinja2
+import msgspec
 
-from swarm.telemetry.figures import counterfactual
+from swarm.telemetry.figures import breakdown
 from swarm.telemetry.recorder import FILES
-from swarm.telemetry.report import charts, glossary, page, request_sections, sections, svg
+from swarm.telemetry.report import charts, glossary, sections, side_by_side, svg
 from swarm.telemetry.report.map import world_map
+from swarm.telemetry.report.over_time import over_time
 from swarm.telemetry.report.remarks import remarks
+from swarm.telemetry.report.runfiles import Run, read_run
 from swarm.telemetry.report.side_by_side import (
     MEASURES_SHOWN,
     figure,
+    known,
     labels,
+    mebibytes,
     milliseconds,
     mission,
     number,
     percent,
-    rows,
+    seconds,
 )
 from swarm.telemetry.report.slowest import slowest
 from swarm.telemetry.report.waterfall import waterfall
-from swarm.telemetry.runfiles import Run, read_run
-
-EMULATED = "Boards are emulated: the models ran on this host, with run times drawn from each board's profile."
-OVERLOADED = ("The host was overloaded: more than 1 % of the emulated runs took longer than the board would have. "
-              "The latencies of this run are too high. Repeat it on a less busy host.")
-
-SLOWEST = """The slowest results of each stream, and some requests that ran out of time. Point at a segment to see its
-times. A number in a bar is the leg of a chain. The moment of a preemption is not recorded, so its segment is drawn in
-the middle of the run. An arrowhead marks the moment when an offloaded request was queued on its own robot: filled if
-the guard fired, hollow if the offload failed (refused, or the peer was lost)."""
-COUNTERFACTUAL = """When a robot routes a request, it predicts the latency on each agent. For a sample of requests it
-also records the runner-up: the second best agent. The runner-up did not run, so its latency stays a prediction. Gain =
-latency predicted for the runner-up - latency measured for the choice, with refusals and fallbacks. A negative gain
-means that the runner-up would have been better, if the prediction is right. Corrected gain adds the median prediction
-error of the stream. Requests without a result have no gain."""
-GAIN_CHART = "Right of zero, the choice was better than the runner-up. Solid: corrected gain. Dotted: gain."
+from swarm.telemetry.summary_types import PlannerFigures
 
 
 def write_report(folder: Path, compare: Sequence[Path] = ()) -> Path:
@@ -54,91 +46,97 @@ def write_report(folder: Path, compare: Sequence[Path] = ()) -> Path:
     others = [read_run(Path(other)) for other in compare]
     final = run.folder / "report.html"
     tmp = final.with_name(final.name + ".tmp")
-    tmp.write_text(render(run, others), encoding="utf-8")
+    tmp.write_text(render(contents(run, others), drawn(run, others)), encoding="utf-8")
     os.replace(tmp, final)
     return final
 
 
-def render(run: Run, others: Sequence[Run] = ()) -> str:
-    """The page; it depends on the files alone."""
-    names = labels([run.summary or run.launch, *(o.summary or o.launch for o in others)])
-    beside = list(zip(names[1:], others, strict=True))
-    s, launch = run.summary, run.launch
-    scenario = str(s.get("scenario") or launch.get("scenario") or run.folder.name)
-    title = f"{scenario} · {s.get('policy') or launch.get('policy', '')} · seed {s.get('seed', launch.get('seed', ''))}"
-    slow_requests = {name: slowest(run, name) for name in run.streams}
+def render(words: Mapping[str, Any], drawings: Mapping[str, Sequence[str]]) -> str:
+    """The page from `contents` and `drawn`."""
+    return _templates().get_template("page.html").render(**words, drawings=drawings)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(loader=jinja2.PackageLoader("swarm.telemetry.report"), autoescape=True,
+                              undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def drawn(run: Run, others: Sequence[Run] = ()) -> dict[str, list[str]]:
+    """The charts of each place on the page, as SVG."""
     with svg.styled():
-        latency = [page.figure(charts.latency(run, name, beside)) for name in run.streams]
-        waterfalls = [page.figure(waterfall(name, of_stream)) for name, of_stream in slow_requests.items()]
-        mean_parts, runner_up = charts.mean_parts(run), charts.runner_up(run)
-        over_time, the_map = charts.over_time(run, beside), world_map(run)
-    listed, last = sections.plans(run)
-    streams = page.section("streams", "Streams", sections.streams(run))
-    endings = page.section("endings", "How requests ended", sections.endings(run))
-    compared = page.section(
-        "compared", "Side by side",
-        page.table(["", *names], rows([s, *(o.summary for o in others)]), range(1, len(names) + 1)),
-        lead="Each column is one run. Differences of a few percent may be noise.")
-    return page.page(title, [
-        f"<h1>{page.esc(title)}</h1>", f'<p class="sub">{page.esc(_subtitle(run))}</p>',
-        *_banners(run), page.tiles(_headline(s)),
-        page.row(compared, page.stack(streams, endings)) if others else page.row(streams, endings),
-        page.section("latency", "Latency", page.cards(*latency),
-                     lead="Share of results by latency. A curve further left is faster. Its height at the deadline is "
-                          "the share of results on time. Failed requests have no latency and are not in the curves."),
-        page.section("time", "Where the time went", page.cards(
-            page.figure(mean_parts, "Mean latency per stream and origin of the result. Fell back: a peer was asked, "
-                                    "but the robot's own result counted."),
-            glossary.parts()) if mean_parts else ""),
-        page.section("slowest", "Slowest requests", page.cards(*waterfalls), request_sections.slowest(slow_requests),
-                     lead=SLOWEST if any(slow_requests.values()) else ""),
-        page.section("choices", "Counterfactual: choice and runner-up",
-                     page.cards(page.figure(runner_up, GAIN_CHART), request_sections.expectations(run)),
-                     request_sections.runners_up(run),
-                     lead=COUNTERFACTUAL if np.any(counterfactual.sampled(run.requests)) else ""),
-        page.section("over-time", "Over the run", page.cards(
-            page.stack(page.figure(over_time, "Bins of 5 s, by time of submission."), sections.marks(run)),
-            page.figure(the_map, "Each robot's path and final place, and the mission's marks: done and not done."))),
-        page.section("faults", "Faults", sections.faults(run) or "<p>There was no fault.</p>", sections.events(run)),
-        page.section("robots", "Robots", sections.robots(run)),
-        page.section("transport", "Transport", sections.transport(run)),
-        page.section("plans", "Plans", listed, "<h3>The last plan, with its reasons</h3>" + last if last else "",
-                     lead="" if run.plans else "There was no plan: each robot routed its own requests."),
-        page.section("run", "The run", page.facts(_facts(run))),
-        page.section("method", "What the words mean", glossary.method()),
-    ])
+        return {place: [svg.inline(drawing) for drawing in made if drawing is not None]
+                for place, made in charts_of(run, others).items()}
+
+
+def charts_of(run: Run, others: Sequence[Run] = ()) -> dict[str, list[svg.Drawing | None]]:
+    """The charts of each place on the page; None where there is nothing to draw."""
+    beside = list(zip(_names(run, others)[1:], others, strict=True))
+    return {
+        "latency": [charts.latency(run, name, beside) for name in run.streams],
+        "mean_parts": [charts.mean_parts(run)],
+        "slowest": [waterfall(name, slowest(run, name)) for name in run.streams],
+        "over_time": [over_time(run, beside)], "map": [world_map(run)],
+    }
+
+
+def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
+    """All that the page says, as plain data: texts, tables and pairs of name and value."""
+    s, launch, names = run.summary, run.manifest.launch, _names(run, others)
+    scenario = s.scenario or launch.scenario or run.folder.name
+    plans, plans_left_out = sections.plans(run)
+    return {
+        "title": f"{scenario} · {s.policy or launch.policy} · seed {number(_seed(run), '')}",
+        "subtitle": _subtitle(run), "banners": _banners(run), "tiles": _headline(run.figures),
+        "compared": sections.Table(["", *names], side_by_side.rows([run.figures, *(o.figures for o in others)]),
+                                   range(1, len(names) + 1)) if others else None,
+        "streams": sections.streams(run), "endings": sections.endings(run), "predictions": sections.predictions(run),
+        "parts": sections.Table(["part", "meaning"], breakdown.MEANING, (), (1,)),
+        "slowest": sections.slowest({name: slowest(run, name) for name in run.streams}),
+        "marks": sections.marks(run), "faults": sections.faults(run), "events": sections.events(run),
+        "event_count": len(run.events), "robots": sections.robots(run), "transport": _transport(run),
+        "plans": plans, "plans_left_out": plans_left_out, "last_plan": sections.last_plan(run),
+        "facts_of_run": _facts(run), "words": glossary.METHOD, "light": svg.LIGHT, "dark": svg.DARK,
+    }
+
+
+def _names(run: Run, others: Sequence[Run]) -> list[str]:
+    """A distinct name for each run."""
+    return labels([{"policy": r.summary.policy or r.manifest.launch.policy or "run", "seed": number(_seed(r), "")}
+                   for r in (run, *others)])
+
+
+def _seed(run: Run) -> int:
+    return run.manifest.launch.seed if math.isnan(run.summary.seed) else run.summary.seed
 
 
 def _subtitle(run: Run) -> str:
     s = run.summary
-    if not s:
+    if not run.finished:
         return "This run did not finish."
-    return (f"{s.get('robots')} robots · {s.get('ran_s', s.get('duration_s')):g} s · {s.get('clock')} clock · "
-            f"network: {s.get('network')} · {number(figure(s, 'requests.submitted'))} requests")
+    return (f"{number(s.robots)} robots · {seconds(s.ran_s if known(s.ran_s) else s.duration_s, None)} · "
+            f"{s.clock or '-'} clock · network: {s.network or '-'} · {number(s.requests.submitted)} requests")
 
 
-def _banners(run: Run) -> list[str]:
-    """Whether the run was accepted, and warnings about its figures."""
-    s, shown = run.summary, []
-    rules = s.get("accept", [])
-    if s.get("accepted") is False:
-        broken = [f"{r['key']} is {_value(r['value'])}, wanted {r['rule']}" for r in rules if not r.get("holds")]
-        shown.append(page.banner("bad", "Not accepted", broken))
-    elif rules:
-        held = ", ".join(f"{r['key']} {r['rule']}" for r in rules)
-        shown.append(page.banner("good", f"Accepted: {held}"))
-    shown += [page.banner("bad", remark) for remark in remarks(s)]
-    if s.get("host_overloaded"):
-        shown.append(page.banner("bad", OVERLOADED))
-    if figure(s, "requests.lost"):
-        shown.append(page.banner("bad", f"{s['requests']['lost']} requests are lost: no ending was reported."))
-    if figure(s, "tool.emulated_boards"):
-        shown.append(page.banner("note", EMULATED))
-    if s.get("unwritten"):
-        shown.append(page.banner("note", "Not everything could be written: the disk was full, or files were removed.", [
-            f"{name}: {number(count)} missing" for name, count in s["unwritten"].items()]))
-    shown += [page.banner("note", note) for note in run.notes]
-    return shown
+def _banners(run: Run) -> list[tuple[str, str, list[str]]]:
+    """Whether the run was accepted, and warnings about its figures: kind (good, bad, note), text, items."""
+    s, shown = run.summary, list[tuple[str, str, list[str]]]()
+    if s.accepted is False:
+        shown.append(("bad", "Not accepted", [
+            f"{r.key} is {_value(r.value)}, wanted {r.rule}" for r in s.accept if not r.holds]))
+    elif s.accept:
+        shown.append(("good", "Accepted: " + ", ".join(f"{r.key} {r.rule}" for r in s.accept), []))
+    shown += [("bad", remark, []) for remark in remarks(run.figures)]
+    if s.host_overloaded:
+        shown.append(("bad", glossary.OVERLOADED, s.overloaded_by))
+    if s.requests.lost > 0:
+        shown.append(("bad", f"{number(s.requests.lost)} requests are lost: no ending was reported.", []))
+    if s.tool.emulated_boards:
+        shown.append(("note", glossary.EMULATED, []))
+    if s.unwritten:
+        shown.append(("note", "Not everything could be written: the disk was full, or files were removed.", [
+            f"{name}: {number(count)} missing" for name, count in s.unwritten.items()]))
+    return shown + [("note", note, []) for note in run.notes]
 
 
 def _value(value: Any) -> str:
@@ -146,49 +144,59 @@ def _value(value: Any) -> str:
 
 
 def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, value and mood (good, bad or empty) of each tile."""
     lost = figure(s, "requests.lost")
     return [
         ("on time", percent(figure(s, "on_time_ratio")), ""),
-        ("requests lost", number(lost), "bad" if lost else ""),
+        ("requests lost", number(lost), "bad" if known(lost) and lost > 0 else ""),
         *((f"latency {p}", milliseconds(figure(s, f"latency_ms.{p}")), "") for p in ("p50", "p95", "p99")),
-        ("offloaded", percent(figure(s, "offload.share")), ""),
+        ("offloaded", percent(figure(s, "offload.share"), of=figure(s, "requests.completed")), ""),
         *((name, value, "") for name, value in mission(s)[:MEASURES_SHOWN]),
     ]
 
 
-def _planner(p: Mapping[str, Any]) -> str:
+def _planner(p: PlannerFigures) -> str:
     """Its work in words; empty if there was none."""
-    if not p.get("solves"):
+    if not p.solves > 0:
         return ""
-    on_ray = f", {p['refined']} on Ray in {milliseconds(p['refine_ms_p50'])} (p50)" if p["refined"] else ""
-    return (f"{p['adopted']} plans, of {p['solves']} searches in {milliseconds(p['solve_ms_p50'])} (p50){on_ray}; "
-            f"{p['stale']} results were stale")
+    on_ray = f", {number(p.refined)} on Ray in {milliseconds(p.refine_ms_p50)} (p50)" if p.refined > 0 else ""
+    return (f"{number(p.adopted)} plans, of {number(p.solves)} searches in {milliseconds(p.solve_ms_p50)} (p50)"
+            f"{on_ray}; {number(p.stale)} results were stale")
 
 
-def _facts(run: Run) -> list[tuple[str, object]]:
-    """Facts about the run, the machine and the processes."""
+def _transport(run: Run) -> list[tuple[str, str]]:
+    t = run.summary.transport
+    if t is None:
+        return []
+    encrypted = {"curve": "every connection is encrypted with CURVE, with keys made for this run",
+                 "plaintext": "connections are not encrypted"}.get(t.security, "")
+    carried = (f"{number(t.messages)} messages with {mebibytes(t.bytes, 1)} in total, sent and received by the robots"
+               f"{encrypted and '; '}{encrypted}.")
+    return [("carried", carried)]
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """Facts about the run, the machine and the processes; an empty value is not shown."""
     s, m = run.summary, run.manifest
-    host, offload, planner, preempted = m.get("host", {}), *(s.get(k, {}) for k in ("offload", "planner", "preempted"))
-    first = s.get("first_result_s")
-    anomalies = {k.replace("_", " "): v for k, v in s.get("ledger", {}).items() if v}
+    host, offload, planner, preempted, world = m.host, s.offload, s.planner, s.preempted, s.world
+    anomalies = {k.replace("_", " "): v for k, v in msgspec.structs.asdict(s.ledger).items() if v > 0}
     return [
-        ("command", " ".join(map(str, m.get("command", [])))),
-        ("first result", "" if first is None else f"{first:.2f} s after the command"),
-        ("offloads", f"{offload['guarded']} guarded, {offload['unguarded']} unguarded; {offload['guard_fired']} guards "
-                     f"fired; {offload['peers']} peers gave results" if "guarded" in offload else ""),
-        ("preempted", f"{preempted['requests']} requests, {preempted['times']} times in total; each was interrupted "
-                      f"for {milliseconds(preempted['aside_ms_p95'])} (p95)"
-         if preempted.get("requests") else ""),
+        ("command", " ".join(m.command)),
+        ("first result", "" if s.first_result_s is None else f"{seconds(s.first_result_s)} after the command"),
+        ("offloads", (f"{number(offload.guarded)} guarded, {number(offload.unguarded)} unguarded; "
+                      f"{number(offload.guard_fired)} guards fired; {number(offload.peers)} peers gave results")),
+        ("preempted", (f"{number(preempted.requests)} requests, {number(preempted.times)} times in total; each was "
+                       f"interrupted for {milliseconds(preempted.aside_ms_p95)} (p95)")
+         if preempted.requests > 0 else ""),
         ("planner", _planner(planner) or "none"),
-        ("world", f"{s['world']['steps']} steps, real-time factor {s['world']['real_time_factor']:.3f}, lag p99 "
-                  f"{s['world']['lag_ms_p99']:.1f} ms"
-         if figure(s, "world.steps") else "no report"),
-        ("mission", ", ".join(f"{name} {value}" for name, value in mission(s))),
-        ("renderer", m.get("renderer", "")),
-        ("host", ", ".join(str(v) for v in (host.get("processor"), f"{host.get('cores')} cores",
-                                            f"{host.get('memory_mb')} MB", host.get("system")) if v) if host else ""),
-        ("versions", ", ".join(f"{k} {v}" for k, v in m.get("versions", {}).items())),
-        ("code revision", m.get("revision", "")),
-        ("anomalies", ", ".join(f"{v} {k}" for k, v in anomalies.items()) or "none"),
+        ("world", f"{number(world.steps)} steps, real-time factor {number(world.real_time_factor)}, lag p99 "
+                  f"{milliseconds(world.lag_ms_p99)}" if world.steps > 0 else "no report"),
+        ("mission", ", ".join(f"{name} {value}" for name, value in mission(run.figures))),
+        ("renderer", m.renderer),
+        ("host", ", ".join(filter(None, (host.processor, f"{host.cores} cores" if known(host.cores) else "",
+                                         f"{host.memory_mb} MB" if known(host.memory_mb) else "", host.system)))),
+        ("versions", ", ".join(f"{k} {v}" for k, v in m.versions.items())),
+        ("code revision", m.revision),
+        ("anomalies", ", ".join(f"{number(v)} {k}" for k, v in anomalies.items()) or "none"),
         ("files", ", ".join(f for f in FILES[:-1] if (run.folder / f).exists())),
     ]

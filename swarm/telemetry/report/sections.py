@@ -1,97 +1,131 @@
-"""The report's tables: streams, endings, robots, plans, faults, events."""
+"""The report's tables as plain data: streams, endings, predictions, robots, plans, faults, events."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from swarm.telemetry.report import page
+from swarm.core.policy.plan import Placement
+from swarm.telemetry.figures import breakdown
+from swarm.telemetry.figures.prediction import prediction
 from swarm.telemetry.report.glossary import fault_name
-from swarm.telemetry.report.side_by_side import milliseconds, number, percent
-from swarm.telemetry.runfiles import Run
+from swarm.telemetry.report.runfiles import Run
+from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, seconds
+from swarm.telemetry.report.slowest import Slow
+from swarm.telemetry.summary_types import AgentRecord, StreamFigures
 
 MOVES = 8                            # streams that are named per change
 PLANS = 30                           # newest plans that are listed
 EVENTS = 200                         # events that are listed
+WELL = ("ended", "running", "")      # statuses of an agent that are no trouble
 
 
-def streams(run: Run) -> str:
+class Table(NamedTuple):
+    """Header and rows. `numbers`: columns that are aligned to the right; `prose`: columns that may wrap."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    numbers: Collection[int] = ()
+    prose: Collection[int] = ()
+
+
+class Marked(NamedTuple):
+    """A cell in the colour of its mood: good or bad."""
+
+    text: str
+    mood: str
+
+
+def streams(run: Run) -> Table:
     """One line per stream."""
     rows = []
-    for name, s in run.summary.get("streams", {}).items():
-        latency = s.get("latency_ms", {})
-        rows.append([f"{name} ({milliseconds(s.get('deadline_ms'))})", number(s.get("submitted")),
-                     percent(s.get("on_time_ratio")), *(milliseconds(latency.get(p)) for p in ("p50", "p95", "p99")),
-                     percent(s.get("offload_share"))])
+    for name, s in run.summary.streams.items():
+        latency = s.latency_ms
+        rows.append([f"{name} ({milliseconds(s.deadline_ms)})", number(s.submitted),
+                     percent(s.on_time_ratio, of=_due(s)),
+                     *(milliseconds(ms) for ms in (latency.p50, latency.p95, latency.p99)),
+                     percent(s.offload_share, of=s.completed)])
     head = ["stream", "requests", "on time", "p50", "p95", "p99", "offloaded"]
-    return page.table(head, rows, range(1, len(head)))
+    return Table(head, rows, range(1, len(head)))
 
 
-def endings(run: Run) -> str:
+def _due(figures: StreamFigures | AgentRecord) -> int:
+    """The frames that an on-time ratio is over."""
+    return getattr(figures, "due", figures.submitted)
+
+
+def endings(run: Run) -> Table:
     """How requests ended, per stream."""
     c = run.requests
-    if not c["ending"].size:
-        return ""
-    how = ["lost (open at the end)" if e == "open" else f"failed: {r or 'unknown'}" if e == "failed" else str(e)
-           for e, r in zip(c["ending"], c["reason"], strict=True)]
+    how = ["lost (open at the end)" if ending == "open" else str(ending) if ending in ("completed", "late")
+           else f"{ending}: {reason or 'unknown'}" for ending, reason in zip(c["ending"], c["reason"], strict=True)]
     counts = Counter(zip(how, map(str, c["stream"]), strict=True))
-    kinds = sorted(set(how), key=lambda k: (k.startswith("lost"), k.startswith("failed"), k))
+    kinds = sorted(set(how), key=lambda k: (k.startswith("lost"), k.startswith("missed"), k.startswith("failed"), k))
     rows = []
     for kind in kinds:
         per_stream = [counts[kind, s] for s in run.streams]
         rows.append([kind, *map(number, per_stream), number(sum(per_stream)), percent(sum(per_stream) / len(how))])
-    rows.append(["all", *(number(sum(counts[k, s] for k in kinds)) for s in run.streams), number(len(how)), "100.0 %"])
-    return page.table(["ending", *run.streams, "all", "share"], rows, range(1, len(run.streams) + 3))
+    if rows:
+        rows.append(["all", *(number(sum(counts[k, s] for k in kinds)) for s in run.streams), number(len(how)),
+                     "100.0 %"])
+    return Table(["ending", *run.streams, "all", "share"], rows, range(1, len(run.streams) + 3))
 
 
-def robots(run: Run) -> str:
+def predictions(run: Run) -> Table:
+    """Per stream: the latency predicted when its requests were routed, beside the measured one."""
+    rows = [[stream, number(p.results), milliseconds(p.predicted_ms), milliseconds(p.measured_ms),
+             f"{p.error_ms:+.1f} ms", f"{p.measured_ms / p.predicted_ms:.2f} x"]
+            for stream in run.streams if (p := prediction(run.requests, stream)).results]
+    return Table(["stream", "results", "predicted", "measured", "measured - predicted", "measured / predicted"], rows,
+                 range(1, 6))
+
+
+def slowest(slow: Mapping[str, Sequence[Slow]]) -> Table:
+    """The slowest requests of each stream, with the parts of their time."""
+    rows = []
+    for stream, requests in slow.items():
+        for s in requests:
+            spent_ms: dict[str, float] = dict.fromkeys(breakdown.PARTS, 0.0)
+            for segment in s.segments:
+                spent_ms[segment.part] += segment.end_ms - segment.start_ms
+            rows.append([s.request, stream, s.where, s.model, seconds(s.at_s), s.ending_text,
+                         milliseconds(s.deadline_ms), *(f"{ms:.1f}" if ms else "" for ms in spent_ms.values())])
+    head = ["request", "stream", "ran on", "model", "at", "took", "deadline", *(f"{p}, ms" for p in breakdown.PARTS)]
+    return Table(head, rows, range(4, len(head)))
+
+
+def robots(run: Run) -> Table:
     """One line per robot."""
     c = run.requests
     served = Counter(str(r) for r, peer in zip(c["ran_on"], c["on_peer"], strict=True) if peer)
-    emulated = run.summary.get("tool", {}).get("emulated_boards")
-    boards = run.manifest.get("boards", {})
+    boards = run.manifest.boards
     rows = []
-    for name, a in run.summary.get("agents", {}).items():
-        board, status = str(a.get("board", "")), str(a.get("status", ""))
-        how = "emulated board" if boards.get(board, {}).get("emulated", emulated) else "the host as it is"
+    for name, a in run.summary.agents.items():
+        emulated = boards[a.board].emulated if a.board in boards else run.summary.tool.emulated_boards
+        how = "emulated board" if emulated else "the host as it is"
         rows.append([
-            name, f"{board} ({how})", page.Raw(f'<span class="bad">{page.esc(status)}</span>') if status not in (
-                "ended", "running") else status, number(a.get("submitted", 0)), percent(a.get("on_time_ratio")),
-            percent(a.get("offload_share")), number(served[name]), number(a.get("runs", 0)),
-            number(a.get("overruns", 0)), percent(a.get("busy_share")), f"{a.get('rss_bytes_max', 0) / 2**20:.0f} MiB"])
-    return page.table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
-                       "overruns", "busy", "memory"], rows, range(3, 11))
+            name, f"{a.board} ({how})", a.status if a.status in WELL else Marked(a.status, "bad"),
+            number(a.submitted), percent(a.on_time_ratio, of=_due(a)), percent(a.offload_share, of=a.submitted),
+            number(served[name]), number(a.runs), number(a.overruns), percent(a.busy_share, of=a.boots),
+            mebibytes(a.rss_bytes_max if a.boots else None)])
+    return Table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
+                  "overruns", "busy", "memory"], rows, range(3, 11))
 
 
-def transport(run: Run) -> str:
-    """The amount of messages, and the cost of their encryption."""
-    t = run.summary.get("transport", {})
-    if not t:
-        return ""
-    carried = (f"{number(t['messages'])} messages with {t['bytes'] / 2**20:.1f} MiB in total, sent and received by "
-               "the robots; every connection is encrypted with CURVE, with keys made for this run.")
-    cost = (f"{t['curve_cpu_s']:g} s of CPU time, {percent(t['curve_core_share'])} of a core: "
-            f"{t['curve_us_per_message']:g} us per message and {t['curve_ns_per_byte']:g} ns per byte for both ends, "
-            "measured on this machine after the run.")
-    return page.facts((("carried", carried), ("cost of encryption", cost)))
-
-
-def plans(run: Run) -> tuple[str, str]:
-    """The plans in order with their changes, and the last plan in full with its reasons."""
-    rows, before = [], {}
+def plans(run: Run) -> tuple[Table, int]:
+    """The newest plans in order, with their changes, and the number of earlier ones that are left out."""
+    rows: list[list[object]] = []
+    before: dict[tuple[str, str], str] = {}
     for plan in run.plans:
-        now = {(str(p.get("agent")), str(p.get("stream"))): _where(p) for p in plan.get("placements", [])}
-        rows.append([f"{plan.get('at_s', 0):.1f} s", plan.get("epoch"), plan.get("solver"),
-                     milliseconds(plan.get("solve_s", 0) * 1e3), len(now),
-                     _moves(before, now) if rows else "the first plan"])
+        now = {(p.agent, p.stream): _where(p) for p in plan.placements}
+        rows.append([seconds(plan.at_s, 1), number(plan.epoch), plan.solver, milliseconds(plan.solve_s * 1e3),
+                     number(len(now)), _moves(before, now) if rows else "the first plan"])
         before = now
-    left_out = f'<p class="muted">{len(rows) - PLANS} earlier plans are left out.</p>' if len(rows) > PLANS else ""
     head = ["from", "epoch", "solver", "solved in", "placements", "changes"]
-    listed = page.table(head, rows[-PLANS:], (3, 4), (5,))
-    return left_out + listed, _last_plan(run)
+    return Table(head, rows[-PLANS:], (3, 4), (5,)), max(len(rows) - PLANS, 0)
 
 
 def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> str:
@@ -107,59 +141,56 @@ def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], 
     return "; ".join(changes) or "no change"
 
 
-def _last_plan(run: Run) -> str:
-    if not run.plans:
-        return ""
-    c, start = run.requests, float(run.plans[-1].get("at_s", 0.0))
-    equal: dict[tuple[Any, ...], list[str]] = {}             # robots with equal placements and reasons share a row
-    for p in run.plans[-1].get("placements", []):
-        key = (str(p.get("stream")), _where(p), p.get("variant"), p.get("predicted_s", 0.0), p.get("why", ""))
-        equal.setdefault(key, []).append(str(p.get("agent")))
+def last_plan(run: Run) -> Table:
+    """The last plan in full, with its reasons. Robots with equal placements and reasons share a row."""
+    c = run.requests
+    equal: dict[tuple[Any, ...], list[str]] = {}
+    for p in run.plans[-1].placements if run.plans else ():
+        equal.setdefault((p.stream, _where(p), p.variant, milliseconds(p.predicted_s * 1e3), p.why), []).append(p.agent)
     rows = []
-    for (stream, where, variant, predicted_s, why), agents in sorted(equal.items(), key=lambda kv: (kv[0][0], kv[1])):
-        there = (np.isin(c["agent"].astype(str), agents) & (c["stream"] == stream) & (c["at_s"] >= start)
+    for (stream, where, variant, predicted, why), agents in sorted(equal.items(), key=lambda kv: (kv[0][0], kv[1])):
+        there = (np.isin(c["agent"].astype(str), agents) & (c["stream"] == stream) & (c["at_s"] >= run.plans[-1].at_s)
                  & ~np.isnan(c["latency_ms"]))
-        measured = milliseconds(float(np.median(c["latency_ms"][there]))) if there.any() else "-"
-        rows.append([stream, ", ".join(agents), where, variant, milliseconds(predicted_s * 1e3), measured, why])
-    head = ["stream", "robots", "runs on", "variant", "predicted", "measured p50", "why"]
-    return page.table(head, rows, (4, 5), (1, 6))
+        measured = milliseconds(float(c["latency_ms"][there].mean())) if there.any() else "-"
+        rows.append([stream, ", ".join(agents), where, variant, predicted, measured, why])
+    head = ["stream", "robots", "runs on", "variant", "predicted", "measured mean", "why"]
+    return Table(head, rows, (4, 5), (1, 6))
 
 
-def _where(placement: dict[str, Any]) -> str:
-    return " + ".join(str(w) for w in placement.get("where", []))
+def _where(placement: Placement) -> str:
+    return " + ".join(placement.where)
 
 
-def faults(run: Run) -> str:
+def faults(run: Run) -> Table:
     """Each fault: its times, the requests that it hit, and the time to recover."""
     rows = []
-    for f in run.summary.get("faults", []):
-        done_s, ended_s, recover_s, hit = f.get("done_s"), f.get("ended_s"), f.get("recover_s"), f.get("hit") or {}
+    for f in run.summary.faults:
+        done_s, ended_s, recover_s, hit = f.done_s, f.ended_s, f.recover_s, f.hit
         if done_s is None:
-            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "did not begin", "", "", "", ""])
+            rows.append([seconds(f.at_s, None), fault_name(f), "", "did not begin", "", "", "", ""])
             continue
-        without_end = "not back" if f.get("kind") == "restart" else ""
-        lasted = without_end if ended_s is None else f"{ended_s - done_s:.2f} s"
-        recovered = "not before the end" if recover_s is None else f"{recover_s:.2f} s" if recover_s else "no drop"
-        counts = [f"{hit[f'{whose}_missed']} of {hit[whose]}" if hit else "" for whose in ("own", "peers")]
-        rows.append([f"{f.get('at_s')} s", fault_name(f), f"{done_s:.2f} s", lasted, *counts,
-                     hit.get("lost_by", ""), recovered])
+        without_end = "not back" if f.kind == "restart" else ""
+        lasted = without_end if ended_s is None else seconds(ended_s - done_s)
+        recovered = "not before the end" if recover_s is None else seconds(recover_s) if recover_s else "no drop"
+        counts = ["", "", ""] if hit is None else [
+            f"{number(hit.own_missed)} of {number(hit.own)}", f"{number(hit.peers_missed)} of {number(hit.peers)}",
+            number(hit.lost_by)]
+        rows.append([seconds(f.at_s, None), fault_name(f), seconds(done_s), lasted, *counts, recovered])
     head = ["planned", "fault", "began", "lasted", "own missed", "peers' missed", "lost by", "recovered after"]
-    return page.table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
+    return Table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
 
 
-def events(run: Run) -> str:
-    """The events of the run, folded away."""
-    rows = [[f"{e.get('at_s', 0):.2f} s", e.get("who", ""), e.get("what", ""),
-             ", ".join(f"{k} {v}" for k, v in (e.get("detail") or {}).items())] for e in run.events]
-    more = f", the first {EVENTS} are shown" if len(rows) > EVENTS else ""
-    listed = page.table(["at", "process", "event", "detail"], rows[:EVENTS], (0,), (3,))
-    return page.details(f"{len(rows)} events{more}", listed)
+def events(run: Run) -> Table:
+    """The first events of the run."""
+    rows = [[seconds(e.at_s), e.who, e.what, ", ".join(f"{k} {v}" for k, v in e.detail.items())]
+            for e in run.events[:EVENTS]]
+    return Table(["at", "process", "event", "detail"], rows, (0,), (3,))
 
 
-def marks(run: Run) -> str:
+def marks(run: Run) -> Table:
     """The marks of the scene, with the robot and the time at which each was done, in order of time."""
-    mark, done = (str(run.scene.get(key, key)) for key in ("mark", "done"))
-    rows = [[t.get("label", ""), f"({t.get('x_m', 0):.1f}, {t.get('y_m', 0):.1f})",
-             *((t["done_by"], f"{t.get('done_at_s') or 0:.1f} s") if t.get("done_by") else (f"not {done}", ""))]
-            for t in sorted(run.scene.get("marks") or [], key=lambda t: t.get("done_at_s") or float("inf"))]
-    return page.table([mark, "x, y in m", f"{done} by", "at"], rows, (3,))
+    done = run.scene.done
+    rows = [[m.label, f"({m.x_m:.1f}, {m.y_m:.1f})",
+             *((m.done_by, seconds(m.done_at_s, 1)) if m.done_by else (f"not {done}", ""))]
+            for m in sorted(run.scene.marks, key=lambda m: float("inf") if m.done_at_s is None else m.done_at_s)]
+    return Table([run.scene.mark, "x, y in m", f"{done} by", "at"], rows, (3,))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from swarm.core.protocol.scene import SHARE
 from swarm.telemetry.text_table import text_table
@@ -32,9 +33,14 @@ def figure(summary: Summary, path: str) -> Any:
     return value
 
 
-def percent(value: float | None) -> str:
-    """One decimal; `100.0 %` only for exactly 1, `0.0 %` only for exactly 0."""
-    if value is None:
+def known(value: float | None) -> TypeGuard[float]:
+    """Whether there is a value: not None, not NaN."""
+    return value is not None and not math.isnan(value)
+
+
+def percent(value: float | None, of: float | None = None) -> str:
+    """One decimal; `100.0 %` only for exactly 1, `0.0 %` only for exactly 0. A share `of` nothing is unknown."""
+    if not known(value) or of == 0:
         return "-"
     text = f"{value * 100:.1f} %"
     if text == "100.0 %" and value < 1:
@@ -43,16 +49,26 @@ def percent(value: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
+    return "-" if not known(value) else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,}"
+def seconds(value: float | None, decimals: int | None = 2) -> str:
+    """decimals: None for as many as it has."""
+    return "-" if not known(value) else f"{value} s" if decimals is None else f"{value:.{decimals}f} s"
+
+
+def mebibytes(value: float | None, decimals: int = 0) -> str:
+    """value: bytes."""
+    return "-" if not known(value) else f"{value / 2**20:.{decimals}f} MiB"
+
+
+def number(value: float | None, thousands: str = ",") -> str:
+    return "-" if not known(value) else f"{value:{thousands}}"
 
 
 def measure(value: float | None, unit: str) -> str:
     """A measure of a mission: a share as a percentage, a count as a whole number."""
-    if value is None or unit == SHARE:
+    if not known(value) or unit == SHARE:
         return percent(value)
     return f"{value:,.4g} {unit}".rstrip() if value % 1 else f"{value:,.0f} {unit}".rstrip()
 
@@ -66,7 +82,8 @@ def mission(summary: Summary) -> list[tuple[str, str]]:
     """Name and value of each measure of the mission, the headline first."""
     units, values = summary.get("measures") or {}, summary.get("mission") or {}
     names = sorted(units, key=lambda name: name != values.get("headline"))
-    return [named_measure(name, values.get(name), units[name]["unit"]) for name in names]
+    return [named_measure(name, value if isinstance(value := values.get(name), (int, float)) else None,
+                          units[name]["unit"]) for name in names]
 
 
 ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
@@ -75,7 +92,7 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("latency p99", lambda s: milliseconds(figure(s, "latency_ms.p99"))),
     ("requests", lambda s: number(figure(s, "requests.submitted"))),
     ("lost", lambda s: number(figure(s, "requests.lost"))),
-    ("offloaded", lambda s: percent(figure(s, "offload.share") if figure(s, "requests.completed") else None)),
+    ("offloaded", lambda s: percent(figure(s, "offload.share"), of=figure(s, "requests.completed"))),
 )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from swarm.telemetry.report.segments import Segment, segments
+from swarm.telemetry.figures.segments import Segment, segments
+from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.report.side_by_side import milliseconds
-from swarm.telemetry.runfiles import Run
 from swarm.telemetry.table import Columns
 
 IN_ALL = 20                          # requests of all streams together, divided equally

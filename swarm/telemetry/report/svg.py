@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import html
 import io
-import re
-import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 # Placeholders: `inline` replaces them by variables of the page, so that one figure serves light and dark.
@@ -31,7 +28,8 @@ ON_PAPER = {INK: "#26282b", MUTED: "#5c6066", LINE: "#d5d2ca", PAPER: "#ffffff",
 """Colours of a figure in a separate file."""
 
 STYLE: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "swarm", "text.parse_math": False, "font.size": 9.0,
+    "svg.fonttype": "none", "path.simplify_threshold": 0.3, "text.parse_math": False,
+    "font.sans-serif": "DejaVu Sans", "font.size": 9.0,
     "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": LINE, "axes.titlesize": 10.0,
     "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.titlecolor": INK,
     "xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": True, "grid.color": LINE, "grid.linewidth": 0.6,
@@ -41,6 +39,8 @@ STYLE: Any = {
     "hatch.linewidth": 1.2,
 }
 WIDTH_IN = 5.0
+SVG = "{http://www.w3.org/2000/svg}"
+HREF = "{http://www.w3.org/1999/xlink}href"
 
 
 def styled() -> Any:
@@ -59,26 +59,33 @@ def new(height_in: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def inline(figure: Figure, label: str, tips: Mapping[str, str] | None = None) -> str:
-    """The figure as an SVG element without URLs, as wide as its container.
+class Drawing(NamedTuple):
+    """A figure with a text for screen readers, different for each figure of a page, and tooltips by gid of artist."""
 
-    label: text for screen readers; different for each figure of a page. tips: tooltips by the gid of an artist.
-    """
+    figure: Figure
+    label: str
+    tips: Mapping[str, str] = {}
+
+
+def inline(drawing: Drawing) -> str:
+    """The drawing as an SVG element without URLs, as wide as its container."""
     buffer = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg"):]
-    text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", text, flags=re.S)
-    box = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg {box.group() if box else ""} role="img" aria-label="{html.escape(label)}">'
-    text = re.sub(r"<svg\b[^>]*>", lambda _: head, text, count=1)
-    for gid, tip in (tips or {}).items():
-        text = text.replace(f'<g id="{gid}">', f"<g><title>{html.escape(tip)}</title>", 1)
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
-    mark = f"f{zlib.crc32(label.encode()):x}-"           # two figures of a page must not share a clip path's name
-    text = re.sub(r'\sid="([^"]*)"', lambda m: f' id="{mark}{m[1]}"' if m[1] in used else "", text)
-    text = re.sub(r'(href="#|url\(#)', rf"\g<1>{mark}", text)
-    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", text)
+    with matplotlib.rc_context({"svg.hashsalt": drawing.label}):     # ids are unique on the page
+        drawing.figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    root = ElementTree.fromstring(buffer.getvalue())
+    for defs in [child for child in root if child.find(f"{SVG}style") is not None]:
+        root.remove(defs)                            # it would hold for the whole page
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(SVG)  # HTML knows no name spaces
+        element.tail = None                          # the indentation
+        if HREF in element.attrib:
+            element.set("href", element.attrib.pop(HREF))
+        if element.tag == "g" and (tip := drawing.tips.get(element.attrib.pop("id", ""))):
+            title = ElementTree.Element("title")
+            title.text = tip
+            element.insert(0, title)
+    root.attrib = {"viewBox": root.get("viewBox", ""), "role": "img", "aria-label": drawing.label}
+    text = ElementTree.tostring(root, encoding="unicode")
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    return re.sub(r"\n\s*", "\n", text)
+    return text

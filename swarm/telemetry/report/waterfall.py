@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -11,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from swarm.telemetry.figures import breakdown
+from swarm.telemetry.figures.segments import Segment
 from swarm.telemetry.report import svg
 from swarm.telemetry.report.charts import PART_LOOKS
-from swarm.telemetry.report.segments import Segment
 from swarm.telemetry.report.slowest import Slow
 
 HALF = 0.2                           # half of a bar's height; rows are 1 apart
@@ -25,13 +24,13 @@ OFFLOAD_FAILED = {**FIRED, "markerfacecolor": svg.PAPER}
 DEADLINE = {"color": svg.INK, "linewidth": 1.8}
 
 
-def waterfall(stream: str, slow: Sequence[Slow]) -> str | None:
+def waterfall(stream: str, slow: Sequence[Slow]) -> svg.Drawing | None:
     """The chart; None without requests."""
     if not slow:
         return None
     figure, axes = svg.new(1.15 + 0.42 * len(slow))
     edge_ms = 1.02 * max(max(s.end_ms, s.deadline_ms) for s in slow)
-    mark, tips = f"tip{zlib.crc32(stream.encode()):x}-", {}
+    tips: dict[str, str] = {}
     for row, one in enumerate(slow):
         late = one.ending != "completed"
         above = {"y": row - HALF - 0.07, "va": "bottom", "fontsize": 8, "transform": axes.get_yaxis_transform(),
@@ -39,7 +38,7 @@ def waterfall(stream: str, slow: Sequence[Slow]) -> str | None:
         axes.text(0.0, s=_fitting(f"{one.request} {one.where} · {one.model}"), **above)
         axes.text(1.0, s=one.ending_text, ha="right", color=svg.RED if late else svg.INK, **above)
         for segment in one.segments:
-            gid = f"{mark}{len(tips)}"
+            gid = f"segment-{len(tips)}"
             tips[gid] = tip(one, segment)
             _draw(axes, row, segment, gid, edge_ms)
         axes.plot([one.deadline_ms] * 2, [row - HALF, row + HALF + 0.1], **DEADLINE)
@@ -52,7 +51,7 @@ def waterfall(stream: str, slow: Sequence[Slow]) -> str | None:
     axes.grid(visible=False, axis="y")
     figure.legend(handles=_legend(slow, edge_ms), loc="outside lower left", ncols=4, frameon=False, columnspacing=1.0,
                   handlelength=1.2)
-    return svg.inline(figure, f"The slowest requests of {stream}, each with the parts of its time", tips)
+    return svg.Drawing(figure, f"The slowest requests of {stream}, each with the parts of its time", tips)
 
 
 def tip(of: Slow, segment: Segment) -> str:

@@ -10,7 +10,7 @@ import pytest
 from swarm.core.protocol.spans import Span
 from swarm.telemetry import table
 from swarm.telemetry.figures import breakdown
-from swarm.telemetry.report.segments import Segment, segments
+from swarm.telemetry.figures.segments import Segment, segments
 from tests.telemetry import fakes, paths
 
 PARTS = {

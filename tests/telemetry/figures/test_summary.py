@@ -24,8 +24,6 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0}, "on_time_ratio": 0.0,
     "offload": {"share": 0.0, "peers": 0, "guarded": 0, "unguarded": 0, "guard_fired": 0},
     "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0}, "batched": {"requests": 0, "largest": 0},
-    "choices": {"sampled": 0, "sooner_than_other_ratio": 0.0, "gain_ms_p50": 0.0, "gain_corrected_ms_p50": 0.0,
-                "prediction_error_ms_p50": 0.0, "prediction_error_ms_p95": 0.0},
     "planner": {"solves": 0, "refined": 0, "adopted": 0, "stale": 0, "epoch": 0, "solve_ms_p50": 0.0,
                 "refine_ms_p50": 0.0, "solver": "", "ray": True, "starts": 0},
     "loop_late_ms_p99": 0.0,
@@ -71,7 +69,6 @@ def test_figures_follow_their_definitions() -> None:
     aside = [s for s in (r.span for r in rows) if s.preempted]
     assert made["preempted"] == {"requests": len(aside), "times": 2 * len(aside), "aside_ms_p95": 60.0}
     assert made["batched"] == {"requests": sum(r.span.batch > 1 for r in rows), "largest": 3}
-    assert made["choices"]["sampled"] == sum(r.span.other != "" for r in rows)
     assert sum(a["submitted"] for a in made["agents"].values()) == len(rows)
     assert sum(s["submitted"] for s in made["streams"].values()) == len(rows)
     assert made["faults"][0]["hit"]["own_missed"] >= r["failed_by"]["agent_lost"]
@@ -101,8 +98,6 @@ def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
                                "done_s": None, "ended_s": None, "hit": None, "recover_s": None}]
     assert made["preempted"] == {"requests": 0, "times": 0, "aside_ms_p95": None}
     assert made["batched"] == {"requests": 0, "largest": 1}
-    assert made["choices"]["sampled"] == made["choices"]["sooner_than_other_ratio"] == 0
-    assert made["choices"]["gain_ms_p50"] is made["choices"]["prediction_error_ms_p95"] is None
     assert made["host_overloaded"] is False
     assert made["agents"]["rover_0"]["status"] == "silent"
 

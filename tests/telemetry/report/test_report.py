@@ -18,9 +18,9 @@ from swarm.telemetry.report.side_by_side import labels, percent
 from swarm.telemetry.report.side_by_side import table as side_by_side
 from tests.telemetry import fakes
 
-SECTIONS = ("streams", "latency", "time", "slowest", "choices", "over-time", "endings", "faults", "robots", "plans",
+SECTIONS = ("streams", "latency", "time", "slowest", "over-time", "endings", "faults", "robots", "plans",
             "run", "method")
-VOID = {"meta", "path", "use", "circle", "line", "rect"}
+VOID = {"meta", "path", "use", "rect"}
 
 
 class Balanced(html.parser.HTMLParser):
@@ -81,7 +81,7 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
                   "the latency of its sensors; transport is not measured"):
         assert words in text, words
     assert "overloaded:" not in text
-    assert text.count("<svg") == 8
+    assert text.count("<svg") == 7
 
 
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:
@@ -93,6 +93,7 @@ def test_two_runs_stand_side_by_side(runs: tuple[Path, Path]) -> None:
     text, parsed = read(write_report(runs[0], [runs[1]]))
     assert "compared" in parsed.ids
     assert "run local, all" in text
+    assert ">run local<" in text
 
 
 def test_names_are_escaped_and_are_no_formulas(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_run_without_requests_has_a_report(tmp_path: Path) -> None:
     assert set(SECTIONS) <= set(parsed.ids)
     assert "Not accepted" in text
     assert "<svg" not in text
-    assert re.search(r'<section id="(slowest|choices)">[^\0]*?Nothing was recorded', text)
+    assert re.search(r'<section id="slowest">[^\0]*?Nothing was recorded', text)
 
 
 def test_a_run_that_was_cut_short_has_a_report(tmp_path: Path) -> None:
@@ -170,4 +171,5 @@ def test_the_plain_table_has_a_column_per_run() -> None:
 def test_small_and_near_whole_shares_are_not_rounded_away() -> None:
     assert [percent(v) for v in (1.0, 0.99999, 0.5, 0.0001, 0.0, None)] == [
         "100.0 %", "99.9 %", "50.0 %", "< 0.1 %", "0.0 %", "-"]
+    assert [percent(0.0, of=0), percent(0.0, of=3), percent(float("nan"))] == ["-", "0.0 %", "-"]
     assert labels([{"policy": "a", "seed": 1}, {"policy": "a", "seed": 2}]) == ["a seed 1", "a seed 2"]

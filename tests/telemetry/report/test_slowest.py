@@ -10,23 +10,22 @@ import pytest
 
 from swarm.core.protocol.spans import Span
 from swarm.telemetry import table
+from swarm.telemetry.report import sections, svg
 from swarm.telemetry.report import slowest as rules
-from swarm.telemetry.report import svg
-from swarm.telemetry.report.request_sections import slowest as as_table
+from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.report.slowest import slowest
 from swarm.telemetry.report.waterfall import waterfall
-from swarm.telemetry.runfiles import Run
 from tests.telemetry import paths
 
 
 def run_of(*spans: Span) -> Run:
-    return Run(folder=Path(), manifest={}, summary={}, scene={}, plans=[], events=[], paths=[],
-               requests=paths.columns(*spans) if spans else table.empty())
+    return Run(folder=Path(), requests=paths.columns(*spans) if spans else table.empty())
 
 
 def drawn(*spans: Span) -> str:
     with svg.styled():
-        return waterfall("detect", slowest(run_of(*spans), "detect")) or ""
+        drawing = waterfall("detect", slowest(run_of(*spans), "detect"))
+        return svg.inline(drawing) if drawing else ""
 
 
 def text(chart: str) -> list[str]:
@@ -86,11 +85,12 @@ def test_names_of_any_length_and_kind_are_headings() -> None:
 
 
 def test_the_same_requests_are_there_in_figures() -> None:
-    told = as_table({"detect": slowest(run_of(paths.at_home_preempted(), paths.chain()), "detect")})
-    assert "The same 2 requests in figures" in told
-    assert re.findall(r'<td class="n">(30\.0|35\.0)</td>', told) == ["30.0", "35.0"]
+    told = sections.slowest({"detect": slowest(run_of(paths.at_home_preempted(), paths.chain()), "detect")})
+    assert [row[0] for row in told.rows] == ["rover_0/1/1", "rover_0/1/1"]
+    preempted, run = told.head.index("preempted, ms"), told.head.index("run, ms")
+    assert (told.rows[0][preempted], told.rows[1][run]) == ("30.0", "35.0")
 
 
 def test_without_requests_there_is_no_waterfall() -> None:
     assert drawn() == ""
-    assert as_table({"detect": []}) == ""
+    assert sections.slowest({"detect": []}).rows == []
