@@ -14,7 +14,7 @@ import msgspec
 from swarm.core.settings.launch_file import LaunchFile
 
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
-            "ray", "pyarrow")
+            "ray", "pyarrow", "scipy")
 
 
 def manifest(launch: LaunchFile, command: list[str], started_unix_s: float, renderer: str) -> dict[str, Any]:

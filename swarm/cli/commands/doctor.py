@@ -17,7 +17,7 @@ DISTRIBUTION = "swarm-edge-runtime"
 NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "rich", "yaml", "zmq")
 OPTIONAL = {
     "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
-    "matplotlib": "charts in reports (extra sim)",
+    "matplotlib": "charts in reports (extra sim)", "scipy": "intervals of figures (extra sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }
 FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions with the same module

@@ -7,6 +7,8 @@ import json
 import math
 import shlex
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +75,24 @@ def _result(summary: dict[str, Any], out: Path) -> str:
         value = rule["value"]
         shown = f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else value
         lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} (it is {shown})")
-    begun = [fault for fault in summary["faults"] if fault["done_s"] is not None]
+    begun = [fault for fault in summary["faults"] if fault["verdict"] is not None]
     if begun:
-        recovered_s = [fault["recover_s"] for fault in begun]
-        lines.append(f"faults: {len(begun)} injected; " + (
-            f"service did not recover after {sum(s is None for s in recovered_s)} of them" if None in recovered_s
-            else f"service recovered within {max(recovered_s):.2f} s"))
+        lines.append(f"faults: {len(begun)} began; {_recovered(begun)}")
     if summary["unwritten"]:
         lines.append("not written, because the disk was full: " + ", ".join(
             f"{count} of {name}" for name, count in summary["unwritten"].items()))
     if summary["host_overloaded"]:
         lines.append("host_overloaded: this host could not keep up with the boards it emulates; latencies are too high")
     return "\n".join([*lines, f"report: {out / 'report.html'}"])
+
+
+def _recovered(faults: Sequence[Mapping[str, Any]]) -> str:
+    """How the service came through the faults."""
+    verdicts = Counter(fault["verdict"] for fault in faults)
+    longest_s = max((fault["recover_s"] for fault in faults if fault["verdict"] == "recovered"), default=0.0)
+    words = {"not_hit": "no loss after {}", "recovered": f"recovered from {{}}, within {longest_s:.2f} s",
+             "lasting": "a lasting loss after {}", "too_few": "too few requests to tell after {}"}
+    return "; ".join(text.format(verdicts[verdict]) for verdict, text in words.items() if verdicts[verdict])
 
 
 def command_line() -> list[str]:

@@ -21,7 +21,9 @@ from swarm.telemetry.report.side_by_side import (
     mission,
     number,
     percent,
+    quantile,
     rows,
+    share,
 )
 from swarm.telemetry.report.slowest import slowest
 from swarm.telemetry.report.waterfall import waterfall
@@ -77,7 +79,7 @@ def render(run: Run, others: Sequence[Run] = ()) -> str:
     compared = page.section(
         "compared", "Side by side",
         page.table(["", *names], rows([s, *(o.summary for o in others)]), range(1, len(names) + 1)),
-        lead="Each column is one run. Differences of a few percent may be noise.")
+        lead="Each column is one run; intervals tell how much its number of requests bears.")
     return page.page(title, [
         f"<h1>{page.esc(title)}</h1>", f'<p class="sub">{page.esc(_subtitle(run))}</p>',
         *_banners(run), page.tiles(_headline(s)),
@@ -148,7 +150,8 @@ def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [
         ("on time", percent(figure(s, "on_time_ratio")), ""),
         ("requests lost", number(lost), "bad" if lost else ""),
-        *((f"latency {p}", milliseconds(figure(s, f"latency_ms.{p}")), "") for p in ("p50", "p95", "p99")),
+        *((f"latency {p}", quantile(s, p), "") for p in ("p50", "p95", "p99")),
+        *((f"latency {p} of all due", quantile(s, f"{p}_all"), "") for p in ("p95", "p99")),
         ("offloaded", percent(figure(s, "offload.share")), ""),
         *((name, value, "") for name, value in mission(s)[:MEASURES_SHOWN]),
     ]
@@ -162,6 +165,7 @@ def _facts(run: Run) -> list[tuple[str, object]]:
     anomalies = {k.replace("_", " "): v for k, v in s.get("ledger", {}).items() if v}
     return [
         ("command", " ".join(map(str, m.get("command", [])))),
+        ("on time, 95 % interval", share(figure(s, "on_time_ratio"), figure(s, "on_time_interval"))),
         ("first result", "" if first is None else f"{first:.2f} s after the command"),
         ("offloads", f"{offload['guarded']} guarded, {offload['unguarded']} unguarded; {offload['guard_fired']} guards "
                      f"fired; {offload['peers']} peers gave results" if "guarded" in offload else ""),

@@ -10,9 +10,11 @@ import numpy as np
 
 from swarm.telemetry.report import page
 from swarm.telemetry.report.glossary import fault_name
-from swarm.telemetry.report.side_by_side import milliseconds, number, percent
+from swarm.telemetry.report.side_by_side import milliseconds, number, percent, quantile, share
 from swarm.telemetry.runfiles import Run
 
+QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
+VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
 MOVES = 8                            # streams that are named per change
 PLANS = 30                           # newest plans that are listed
 EVENTS = 200                         # events that are listed
@@ -22,11 +24,10 @@ def streams(run: Run) -> str:
     """One line per stream."""
     rows = []
     for name, s in run.summary.get("streams", {}).items():
-        latency = s.get("latency_ms", {})
         rows.append([f"{name} ({milliseconds(s.get('deadline_ms'))})", number(s.get("submitted")),
-                     percent(s.get("on_time_ratio")), *(milliseconds(latency.get(p)) for p in ("p50", "p95", "p99")),
-                     percent(s.get("offload_share"))])
-    head = ["stream", "requests", "on time", "p50", "p95", "p99", "offloaded"]
+                     share(s.get("on_time_ratio"), s.get("on_time_interval")),
+                     *(quantile(s, p) for p in QUANTILES), percent(s.get("offload_share"))])
+    head = ["stream", "requests", "on time (95 % interval)", *(p.replace("_", " of ") for p in QUANTILES), "offloaded"]
     return page.table(head, rows, range(1, len(head)))
 
 
@@ -130,21 +131,33 @@ def _where(placement: dict[str, Any]) -> str:
 
 
 def faults(run: Run) -> str:
-    """Each fault: its times, the requests that it hit, and the time to recover."""
-    rows = []
+    """Each fault: its times, the requests that it hit, the on-time share around it, and the time to recover."""
+    rows, left_out = [], dict[str, None]()
     for f in run.summary.get("faults", []):
-        done_s, ended_s, recover_s, hit = f.get("done_s"), f.get("ended_s"), f.get("recover_s"), f.get("hit") or {}
+        done_s, ended_s, hit = f.get("done_s"), f.get("ended_s"), f.get("hit") or {}
         if done_s is None:
-            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "did not begin", "", "", "", ""])
+            rows.append([f"{f.get('at_s')} s", fault_name(f), "", "did not begin", *[""] * 7])
             continue
         without_end = "not back" if f.get("kind") == "restart" else ""
         lasted = without_end if ended_s is None else f"{ended_s - done_s:.2f} s"
-        recovered = "not before the end" if recover_s is None else f"{recover_s:.2f} s" if recover_s else "no drop"
         counts = [f"{hit[f'{whose}_missed']} of {hit[whose]}" if hit else "" for whose in ("own", "peers")]
-        rows.append([f"{f.get('at_s')} s", fault_name(f), f"{done_s:.2f} s", lasted, *counts,
-                     hit.get("lost_by", ""), recovered])
-    head = ["planned", "fault", "began", "lasted", "own missed", "peers' missed", "lost by", "recovered after"]
-    return page.table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
+        rows.append([f"{f.get('at_s')} s", fault_name(f), f"{done_s:.2f} s", lasted, *counts, hit.get("lost_by", ""),
+                     *(_level(f.get(name)) for name in ("before", "worst", "after")), recovered(f)])
+        left_out |= dict.fromkeys(f.get("left_out", []))
+    head = ["planned", "fault", "began", "lasted", "own missed", "peers' missed", "lost by", "on time before", "worst",
+            "after", "recovered after"]
+    noted = f'<p class="muted">Streams of {page.esc(", ".join(left_out))} are not in these shares: dead at the end.</p>'
+    return page.table(head, rows, (0, *range(2, 11)), (1,)) + (noted if left_out else "")
+
+
+def recovered(fault: Mapping[str, Any]) -> str:
+    """The time to recover from a fault of `summary.json`, or why there is none."""
+    text = VERDICTS.get(str(fault.get("verdict"))) or f"{fault.get('recover_s') or 0.0:.2f} s"
+    return text + (f" ({fault['together']} faults judged together)" if fault.get("together", 1) > 1 else "")
+
+
+def _level(level: Mapping[str, Any] | None) -> str:
+    return share(level["share"], level["interval"]) if level and level["n"] else ""
 
 
 def events(run: Run) -> str:
