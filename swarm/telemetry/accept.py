@@ -5,26 +5,46 @@ from __future__ import annotations
 import difflib
 import operator
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args
+
+import msgspec
 
 from swarm.core.settings.errors import BadInput
-from swarm.telemetry.summary_types import JudgedRule
+from swarm.telemetry.summary_types import JudgedRule, StreamFigures, Summary
 
 OPS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt,
 }
-KEYS = (
-    "on_time_ratio", "first_result_s", "host_overloaded", "loop_late_ms_p99",
-    *(f"requests.{k}" for k in ("submitted", "completed", "late", "failed", "lost")),
-    *(f"latency_ms.{k}" for k in ("p50", "p95", "p99")),
-    *(f"offload.{k}" for k in ("share", "peers", "guarded", "unguarded", "guard_fired")),
-    *(f"planner.{k}" for k in (
-        "solves", "refined", "adopted", "stale", "epoch", "solve_ms_p50", "refine_ms_p50", "starts")),
-    *(f"world.{k}" for k in ("steps", "real_time_factor", "lag_ms_p99")),
-)
-STREAM_KEYS = ("submitted", "completed", "late", "failed", "lost", "on_time_ratio", "offload_share",
-               "latency_ms.p50", "latency_ms.p95", "latency_ms.p99")
+NOT_JUDGED = ("seed", "robots", "duration_s", "accepted")        # settings, and what follows from the rules
+
+
+def numbers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The dotted keys of a structure whose value is a number or a truth value, or null."""
+    keys: list[str] = []
+    for field in msgspec.structs.fields(kind):
+        kinds = {*get_args(field.type)} if isinstance(field.type, UnionType) else {field.type}
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            keys += (f"{field.name}.{key}" for key in numbers(field.type))
+        elif kinds - {NoneType} <= {int, float, bool} and field.name not in NOT_JUDGED:
+            keys.append(field.name)
+    return tuple(keys)
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """The keys by their last part, where it is the last part of one key: `lost` for `requests.lost`.
+
+    Figures after the warm-up have no short name: it means those of the whole run.
+    """
+    named = [(key.rpartition(".")[2], key) for key in keys if not key.startswith("after_warmup.")]
+    count = Counter(name for name, _ in named)
+    return {name: key for name, key in named if count[name] == 1}
+
+
+KEYS, STREAM_KEYS = numbers(Summary), numbers(StreamFigures)
+SHORT = short_names(KEYS)
 RULE = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|true|false)\s*", re.ASCII)
 
 
@@ -57,15 +77,15 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
 
 
 def _resolve(key: str, streams: list[str], measures: list[str], where: str) -> str:
-    """The full dotted key: the key itself, or the known key that ends in it (`requests.lost` for `lost`)."""
+    """The full dotted key: the key itself, or the key of this short name."""
     keys = [*KEYS, *(f"mission.{name}" for name in measures)]
     if key in keys or re.fullmatch(r"requests\.failed_by\.\w+", key):
         return key
-    by_leaf = {full.rpartition(".")[2]: full for full in reversed(keys)}
+    by_leaf = {name: f"mission.{name}" for name in measures} | SHORT
     if key in by_leaf:
         return by_leaf[key]
     if key.startswith("streams."):
-        leaf = next((k for k in STREAM_KEYS if key.endswith("." + k)), None)
+        leaf = _leaf_of_stream(key)
         if leaf is None:
             raise BadInput(where, "no such figure of a stream", "known: " + ", ".join(STREAM_KEYS))
         name = key[len("streams."):-len(leaf) - 1]
@@ -73,8 +93,14 @@ def _resolve(key: str, streams: list[str], measures: list[str], where: str) -> s
             raise BadInput(where, f"no stream is called {name!r}", "known streams: " + ", ".join(streams))
         return key
     near = difflib.get_close_matches(key, [*keys, *by_leaf], n=3, cutoff=0.5)
-    want = "did you mean " + " or ".join(near) if near else "known keys: " + ", ".join(keys)
+    want = ("did you mean " + " or ".join(near) if near else
+            "a number of summary.json, such as on_time_ratio or requests.lost; docs/run_folder.md lists them")
     raise BadInput(where, "no such key in summary.json", want)
+
+
+def _leaf_of_stream(key: str) -> str | None:
+    """The part of `streams.NAME.key` after the name, which may hold dots; None: no such figure."""
+    return max((k for k in STREAM_KEYS if key.endswith("." + k)), key=len, default=None)
 
 
 def _parse(rule: str, where: str) -> tuple[str, float | bool]:
@@ -92,7 +118,7 @@ def _parse(rule: str, where: str) -> tuple[str, float | bool]:
 def _value(summary: Mapping[str, Any], path: str) -> Any:
     """The figure at a dotted path, or None. The count of a failure reason that never occurred is 0."""
     if path.startswith("streams."):
-        leaf = next(k for k in STREAM_KEYS if path.endswith("." + k))
+        leaf = _leaf_of_stream(path) or ""
         parts = ["streams", path[len("streams."):-len(leaf) - 1], *leaf.split(".")]
     else:
         parts = path.split(".")

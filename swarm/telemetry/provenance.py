@@ -15,7 +15,7 @@ from swarm.core.settings.launch_file import LaunchFile
 
 GIT_S = 1.0                          # for each of three commands
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
-            "ray", "pyarrow")
+            "ray", "pyarrow", "scipy")
 
 
 def manifest(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Bounds = tuple[float | None, float | None]
+"""An interval that covers the true value with 95 %; null: beyond the last finite value."""
 
 
 class Missed(msgspec.Struct, kw_only=True):
@@ -27,11 +32,33 @@ class Requests(msgspec.Struct, kw_only=True):
 
 
 class Latency(msgspec.Struct, kw_only=True):
-    """Percentiles of the time from capture to result, over completed and late requests; null if there are none."""
+    """Quantiles of the time from capture to result, each with its 95 % interval (between two order statistics).
 
-    p50: float | None = None         # median
-    p95: float | None = None         # 95th percentile
-    p99: float | None = None         # 99th percentile
+    Over the results: of completed and late requests. Over all due frames: a frame without a result is infinitely late,
+    so that shed work does not make a tail look better. If too few values bear a quantile (p50: 6, p95: 72, p99: 368),
+    it and its interval are null. If it lies beyond the last result, it is null and its interval is not.
+    """
+
+    p50: float | None = None         # median of the results
+    p95: float | None = None         # 95th percentile of the results
+    p99: float | None = None         # 99th percentile of the results
+    p95_all: float | None = None     # 95th percentile over all due frames
+    p99_all: float | None = None     # 99th percentile over all due frames
+    p50_interval: Bounds | None = None       # of p50
+    p95_interval: Bounds | None = None       # of p95
+    p99_interval: Bounds | None = None       # of p99
+    p95_all_interval: Bounds | None = None   # of p95_all; a null end: beyond the last result
+    p99_all_interval: Bounds | None = None   # of p99_all; a null end: beyond the last result
+
+
+class AfterWarmup(msgspec.Struct, kw_only=True):
+    """Figures over the frames that fell due after the warm-up. Comparisons of runs use them."""
+
+    from_s: float                    # `warmup_s` of the launch file
+    due: int                         # frames that fell due from then on
+    on_time_ratio: float             # completed / due
+    on_time_interval: Bounds | None  # 95 % interval of on_time_ratio (Wilson); null: nothing was due
+    latency_ms: Latency              # latency of the same frames
 
 
 class Offload(msgspec.Struct, kw_only=True):
@@ -49,7 +76,7 @@ class Preempted(msgspec.Struct, kw_only=True):
 
     requests: int                    # interrupted requests
     times: int                       # interruptions in total
-    aside_ms_p95: float | None       # total time that a request was interrupted, 95th percentile
+    aside_ms_p95: float | None       # total time that a request was interrupted, 95th percentile; null: under 72
 
 
 class Batched(msgspec.Struct, kw_only=True):
@@ -117,7 +144,36 @@ class FaultHit(msgspec.Struct, kw_only=True):
     lost_by: int                     # agents that considered the target, or a peer across the partition, lost
 
 
-class FaultRecord(msgspec.Struct, kw_only=True):
+class Level(msgspec.Struct, kw_only=True):
+    """The on-time share over some time: over the due frames whose results fell due in it."""
+
+    from_s: float                    # begin of this time, since the streams began
+    to_s: float                      # its end
+    share: float                     # completed / due
+    interval: Bounds | None          # 95 % interval of the share (Wilson)
+    n: int                           # due frames
+
+
+class Recovery(msgspec.Struct, kw_only=True):
+    """What a fault did to the on-time share, and when the share was back.
+
+    Taken over the streams of the robots that were alive at the end. Faults nearer than 5 s to each other are judged
+    together and have the same figures; times count from the begin of the first.
+    """
+
+    verdict: Literal["not_hit", "recovered", "lasting", "too_few"] | None = None
+    """`not_hit`: no loss. `recovered`: the share was lower, then back at the level before. `lasting`: it was lower to
+    the end. `too_few`: too few frames to tell. null: the fault did not begin."""
+    before: Level | None = None      # level before the fault
+    worst: Level | None = None       # lowest level after it; null: no loss
+    after: Level | None = None       # level from the recovery on; of a lasting loss: its last level
+    recover_s: float | None = None   # from the begin to the recovery; 0: no loss; null: no recovery, or not known
+    n: int = 0                       # due frames whose results fell due between the begin and the next fault or the end
+    together: int = 0                # faults that were judged together, this one included
+    left_out: list[str] = []         # robots that were dead at the end: their streams do not count here
+
+
+class FaultRecord(Recovery, kw_only=True):
     """One fault. Times are seconds since the streams began."""
 
     at_s: float                      # planned time
@@ -128,7 +184,6 @@ class FaultRecord(msgspec.Struct, kw_only=True):
     done_s: float | None = None      # when it began; null: it did not begin
     ended_s: float | None = None     # when it ended; for a restart: when the new process was ready
     hit: FaultHit | None = None      # null: it did not begin, or has no target
-    recover_s: float | None = None   # from its start to the recovery of the on-time share; 0: no drop; null: unknown
 
 
 class StreamFigures(Requests, kw_only=True):
@@ -137,6 +192,8 @@ class StreamFigures(Requests, kw_only=True):
     latency_ms: Latency              # latency of this stream
     deadline_ms: float               # time limit from capture
     on_time_ratio: float             # completed / due
+    on_time_interval: Bounds | None  # 95 % interval of on_time_ratio (Wilson); null: nothing was due
+    after_warmup: AfterWarmup        # the same after the launch file's `warmup_s`
     offload_share: float             # completed with a result from a peer / completed
 
 
@@ -218,6 +275,8 @@ class Summary(msgspec.Struct, kw_only=True):
     requests: Requests               # requests of all streams
     latency_ms: Latency              # latency over all streams
     on_time_ratio: float             # completed / due
+    on_time_interval: Bounds | None  # 95 % interval of on_time_ratio (Wilson); null: nothing was due
+    after_warmup: AfterWarmup        # the same after the launch file's `warmup_s`
     offload: Offload                 # offloaded requests
     preempted: Preempted             # interrupted runs
     batched: Batched                 # batched runs

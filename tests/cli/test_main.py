@@ -16,7 +16,7 @@ from swarm.core.settings import yaml_text
 from tests.launcher.world import write_launch
 from tests.patience import HANG_S
 
-BLOCKED = ("ray", "pybullet", "torch", "onnx", "rich", "pyarrow", "matplotlib", "jinja2")
+BLOCKED = ("ray", "pybullet", "torch", "onnx", "rich", "pyarrow", "matplotlib", "jinja2", "scipy")
 IMPORT_AGENT = f"""
 import sys
 class Block:
@@ -89,8 +89,8 @@ def test_a_file_in_the_folder_is_a_command(
         vars(commands).pop("hello", None)
 
 
-HEAVY = ("onnxruntime", "ray", "pybullet", "matplotlib", "jinja2", "pyarrow", "zmq", "torch", "onnx",
-         "numpy", "rich")
+HEAVY = ("onnxruntime", "ray", "pybullet", "matplotlib", "jinja2", "pyarrow", "zmq", "torch", "onnx", "numpy", "rich",
+         "scipy")
 LOADED = f"""
 import sys
 from swarm.cli.main import main

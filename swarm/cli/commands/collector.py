@@ -17,7 +17,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm.core.settings.process_files import CollectorFile
 
     settings = process_file.checked(given, CollectorFile, rules.collector_file)
-    extras.needed("swarm collector", *extras.REPORT)
+    extras.needed("swarm collector", *extras.COLLECT)
     from swarm.telemetry import process
 
     return process.main(settings, given.file)

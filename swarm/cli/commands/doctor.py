@@ -19,6 +19,7 @@ NEEDED = ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "rich", "yaml"
 OPTIONAL = {
     "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
     "matplotlib": "charts in reports (extra sim)", "jinja2": "pages of reports (extra sim)",
+    "scipy": "intervals of figures (extra sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }
 FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions with the same module

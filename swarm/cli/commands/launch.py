@@ -6,6 +6,8 @@ import argparse
 import json
 import shlex
 import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +79,9 @@ def _result(summary: dict[str, Any], report: Path | None) -> str:
     lines = [table([summary]).rstrip()]
     for rule in summary.get("accept", []):
         lines.append(f"{'holds' if rule['holds'] else 'FAILS'}: {rule['key']} {rule['rule']} ({_value(rule['value'])})")
-    begun = [fault for fault in summary["faults"] if fault["done_s"] is not None]
+    begun = [fault for fault in summary["faults"] if fault["verdict"] is not None]
     if begun:
-        recovered_s = [fault["recover_s"] for fault in begun]
-        lines.append(f"faults: {len(begun)} injected; " + (
-            f"service did not recover after {sum(s is None for s in recovered_s)} of them" if None in recovered_s
-            else f"service recovered within {max(recovered_s):.2f} s"))
+        lines.append(f"faults: {len(begun)} began; {_recovered(begun)}")
     lines += remarks(summary)
     if summary["unwritten"]:
         lines.append("could not be written: " + ", ".join(
@@ -102,6 +101,15 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return f"it is {str(value).lower()}"
     return f"it is {value:.4g}" if isinstance(value, float) else f"it is {value}"
+
+
+def _recovered(faults: Sequence[Mapping[str, Any]]) -> str:
+    """How the service came through the faults."""
+    verdicts = Counter(fault["verdict"] for fault in faults)
+    longest_s = max((fault["recover_s"] for fault in faults if fault["verdict"] == "recovered"), default=0.0)
+    words = {"not_hit": "no loss after {}", "recovered": f"recovered from {{}}, within {longest_s:.2f} s",
+             "lasting": "a lasting loss after {}", "too_few": "too few requests to tell after {}"}
+    return "; ".join(text.format(verdicts[verdict]) for verdict, text in words.items() if verdicts[verdict])
 
 
 def command_line() -> list[str]:

@@ -39,6 +39,9 @@ def _whole_run(launch: LaunchFile, where: str) -> None:
         raise BadInput(f"{where}: clock", "virtual time is not available yet", "clock: real")
     if launch.network != "loopback":
         raise BadInput(f"{where}: network", f"{launch.network} is not available yet", "network: loopback")
+    if launch.warmup_s >= launch.duration_s:
+        raise BadInput(f"{where}: warmup_s", f"{launch.warmup_s:g} leaves nothing of the run",
+                       f"below duration_s, {launch.duration_s:g}")
 
 
 def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:

@@ -14,19 +14,18 @@ from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry.accept import judge
 from swarm.telemetry.figures import faults as fault_figures
 from swarm.telemetry.figures import planner as planner_figures
+from swarm.telemetry.figures import stats
 from swarm.telemetry.figures.agents import AgentBook
-from swarm.telemetry.figures.due import DueFrames
+from swarm.telemetry.figures.due import DueFrames, of_rows
 from swarm.telemetry.figures.faults import FaultDone, Loss
 from swarm.telemetry.figures.host import overloaded_by
+from swarm.telemetry.figures.latency import after_warmup, latency, on_time
 from swarm.telemetry.figures.planner import PlanHistory
-from swarm.telemetry.figures.recovery import OnTimeHistory
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.summary_types import (
     AgentFigures,
     AgentRecord,
     Batched,
-    FaultRecord,
-    Latency,
     LedgerFigures,
     Meaning,
     Missed,
@@ -64,11 +63,14 @@ def summarise(
     figures = {name: agents.figures(name) for name in board_of}
     emulated = [f for name, f in figures.items() if boards[board_of[name]].emulated]
     overloaded = overloaded_by(rows, emulated, slips, faults, ran_s)
+    frames = of_rows(rows, {stream.name: stream.deadline_s for stream in launch.streams})
+    gone = [name for name, of_agent in figures.items() if of_agent.status in ("killed", "crashed")]
     summary = Summary(
         scenario=launch.scenario, seed=launch.seed, clock=launch.clock, network=launch.network, policy=launch.policy,
         robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
         first_result_s=_rounded(ledger.first_result_s), requests=Requests(**_counts(total)),
-        latency_ms=_latency(rows), on_time_ratio=_rounded(total.on_time_ratio),
+        latency_ms=latency(frames), on_time_ratio=_rounded(total.on_time_ratio), on_time_interval=on_time(frames)[1],
+        after_warmup=after_warmup(frames, launch.warmup_s),
         offload=Offload(
             share=_rounded(total.offload_share),
             peers=len({peer for r in rows if r.span.ending == "completed" and on_a_peer(r.span)
@@ -78,7 +80,7 @@ def summarise(
         ),
         preempted=_preempted(rows), batched=_batched(rows),
         planner=planner_figures.figures(planner, planner_starts),
-        forecast=planner_figures.forecasts(_due(rows, {s.name: s.deadline_s for s in launch.streams}), plans),
+        forecast=planner_figures.forecasts(frames, plans),
         world=WorldFigures(
             steps=world.steps if world else 0,
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
@@ -87,9 +89,9 @@ def summarise(
         loop_late_ms_p99=_rounded(max([late_ms_p99, *(f.loop_late_ms_p99 for f in figures.values())])),
         mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
-        faults=_faults(faults, rows, losses, launch, ran_s),
-        streams={s.name: _stream(s.deadline_s, streams[s.name],
-                                 [r for r in rows if r.span.stream == s.name]) for s in launch.streams},
+        faults=fault_figures.records(faults, rows, losses, frames, gone),
+        streams={s.name: _stream(s.deadline_s, streams[s.name], frames.where(frames.stream == s.name), launch.warmup_s)
+                 for s in launch.streams},
         agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
         ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
         tool=Tool(emulated_boards=bool(emulated)),
@@ -97,17 +99,6 @@ def summarise(
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
     summary.accepted = all(rule.holds for rule in summary.accept) and not interrupted
     return summary
-
-
-def _due(rows: Sequence[Row], deadlines_s: Mapping[str, float]) -> DueFrames:
-    """The frames of which requests were made."""
-    spans = [row.span for row in rows]
-    return DueFrames(
-        robot=np.array([s.request.agent for s in spans], object), stream=np.array([s.stream for s in spans], object),
-        due_s=np.array([row.at_s for row in rows]),
-        deadline_s=np.array([deadlines_s.get(s.stream, 0.0) for s in spans]),
-        latency_s=np.array([s.latency_s if s.ending in ("completed", "late") else np.inf for s in spans]),
-        outcome=np.array([s.ending if s.ending != "open" else "lost" for s in spans], object))
 
 
 def _mission(world: WorldNews | None) -> dict[str, float | str]:
@@ -125,23 +116,16 @@ def _measures(world: WorldNews | None) -> dict[str, Meaning]:
 
 def _counts(tally: Tally) -> dict[str, Any]:
     return {"due": tally.due, "missed": Missed(**tally.missed_by), "submitted": tally.submitted,
-        "completed": tally.completed, "late": tally.late, "failed": tally.failed,
-            "lost": tally.open, "failed_by": dict(sorted(tally.failed_by.items()))}
-
-
-def _latency(rows: Sequence[Row]) -> Latency:
-    """Percentiles of the time from capture to end, over completed and late requests."""
-    values = [r.span.latency_s * 1e3 for r in rows if r.span.ending in ("completed", "late")]
-    return Latency() if not values else Latency(**{
-        name: _rounded(float(value))
-        for name, value in zip(("p50", "p95", "p99"), np.percentile(values, (50, 95, 99)), strict=True)})
+            "completed": tally.completed, "late": tally.late, "failed": tally.failed, "lost": tally.open,
+            "failed_by": dict(sorted(tally.failed_by.items()))}
 
 
 def _preempted(rows: Sequence[Row]) -> Preempted:
     """Requests whose run at home was preempted for a more urgent one."""
     hit = [r.span for r in rows if r.span.preempted]
-    aside_ms = float(np.percentile([s.aside_s * 1e3 for s in hit], 95)) if hit else None
-    return Preempted(requests=len(hit), times=sum(s.preempted for s in hit), aside_ms_p95=_rounded(aside_ms))
+    aside_ms = stats.quantile(np.array([s.aside_s * 1e3 for s in hit]), 0.95)
+    return Preempted(requests=len(hit), times=sum(s.preempted for s in hit),
+                     aside_ms_p95=_rounded(aside_ms.value if aside_ms else None))
 
 
 def _batched(rows: Sequence[Row]) -> Batched:
@@ -150,10 +134,11 @@ def _batched(rows: Sequence[Row]) -> Batched:
     return Batched(requests=len(hit), largest=max(hit, default=1))
 
 
-def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> StreamFigures:
+def _stream(deadline_s: float, tally: Tally, frames: DueFrames, warmup_s: float) -> StreamFigures:
     return StreamFigures(
-        **_counts(tally), latency_ms=_latency(rows), deadline_ms=_rounded(deadline_s * 1e3),
-        on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
+        **_counts(tally), latency_ms=latency(frames), deadline_ms=_rounded(deadline_s * 1e3),
+        on_time_ratio=_rounded(tally.on_time_ratio), on_time_interval=on_time(frames)[1],
+        after_warmup=after_warmup(frames, warmup_s), offload_share=_rounded(tally.offload_share))
 
 
 def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
@@ -162,16 +147,6 @@ def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentR
         **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], due=tally.due,
         submitted=tally.submitted,
         on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
-
-
-def _faults(
-    faults: Sequence[FaultDone], rows: Sequence[Row], losses: Sequence[Loss], launch: LaunchFile, ran_s: float
-) -> list[FaultRecord]:
-    """One record per fault, in order of time."""
-    if not faults:
-        return []
-    service = OnTimeHistory(rows, {stream.name: stream.deadline_s for stream in launch.streams}, ran_s)
-    return [fault_figures.figures(done, rows, losses, service) for done in sorted(faults, key=lambda f: f.fault.at_s)]
 
 
 @overload

@@ -30,8 +30,15 @@ METHOD = (
         overloaded, and the latencies are too high."""),
     ("own, peers' missed", """Requests that were open during a fault (after a death: within 2 s). Own: requests of the
         target. Peers': requests of other robots that had asked the target. Missed: late, failed or lost."""),
-    ("recovered after", """Time from the fault's begin until the share on time, over 1 s, is back within 5 points of
-        the 5 s before the fault, and stays there for 1 s. No drop: the share never fell below that."""),
+    ("recovered after", """Time from the fault's begin until the share on time was back at the level before. A loss is
+        a stretch of at least 5 points below that level; it begins within 3 s of the fault and is no chance: in fault-
+        free runs at most one minute in 20 shows one. No loss: none was found. Lasting loss: not back before the next
+        fault or the end. Too few requests to tell: a loss of 20 points could have been overlooked."""),
+    ("interval", """The range that holds the true value with 95 %, as far as the number of requests tells: of a share by
+        Wilson's score, of a quantile between two requests in order of latency. `-`: too few requests for the figure
+        (p50 needs 6, p95 72, p99 368)."""),
+    ("of all due", """A quantile over all frames that were due, in which a frame without a result is infinitely late:
+        work that is shed does not make it look better. `no result`: it lies beyond the slowest result."""),
     ("time axis", "Seconds since the streams began, on the collector's clock; robots' clocks are never compared."),
 )
 

@@ -29,7 +29,9 @@ from swarm.telemetry.report.side_by_side import (
     mission,
     number,
     percent,
+    quantile,
     seconds,
+    share,
 )
 from swarm.telemetry.report.slowest import slowest
 from swarm.telemetry.report.waterfall import waterfall
@@ -93,7 +95,7 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
         "streams": sections.streams(run), "endings": sections.endings(run), "predictions": sections.predictions(run),
         "parts": sections.Table(["part", "meaning"], breakdown.MEANING, (), (1,)),
         "slowest": sections.slowest({name: slowest(run, name) for name in run.streams}),
-        "marks": sections.marks(run), "faults": sections.faults(run), "events": sections.events(run),
+        "marks": sections.marks(run), "faults": sections.faults(run), "left_out": sections.left_out(run), "events": sections.events(run),
         "event_count": len(run.events), "robots": sections.robots(run), "transport": _transport(run),
         "plans": plans, "plans_left_out": plans_left_out, "last_plan": sections.last_plan(run),
         "facts_of_run": _facts(run), "words": glossary.METHOD, "light": svg.LIGHT, "dark": svg.DARK,
@@ -149,7 +151,8 @@ def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [
         ("on time", percent(figure(s, "on_time_ratio")), ""),
         ("requests lost", number(lost), "bad" if known(lost) and lost > 0 else ""),
-        *((f"latency {p}", milliseconds(figure(s, f"latency_ms.{p}")), "") for p in ("p50", "p95", "p99")),
+        *((f"latency {p}", quantile(s, p), "") for p in ("p50", "p95", "p99")),
+        *((f"latency {p} of all due", quantile(s, f"{p}_all"), "") for p in ("p95", "p99")),
         ("offloaded", percent(figure(s, "offload.share"), of=figure(s, "requests.completed")), ""),
         *((name, value, "") for name, value in mission(s)[:MEASURES_SHOWN]),
     ]
@@ -182,6 +185,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     anomalies = {k.replace("_", " "): v for k, v in msgspec.structs.asdict(s.ledger).items() if v > 0}
     return [
         ("command", " ".join(m.command)),
+        ("on time, 95 % interval", share(s.on_time_ratio, s.on_time_interval)),
         ("first result", "" if s.first_result_s is None else f"{seconds(s.first_result_s)} after the command"),
         ("offloads", (f"{number(offload.guarded)} guarded, {number(offload.unguarded)} unguarded; "
                       f"{number(offload.guard_fired)} guards fired; {number(offload.peers)} peers gave results")),

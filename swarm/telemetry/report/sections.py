@@ -13,10 +13,12 @@ from swarm.telemetry.figures import breakdown
 from swarm.telemetry.figures.prediction import prediction
 from swarm.telemetry.report.glossary import fault_name
 from swarm.telemetry.report.runfiles import Run
-from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, seconds
+from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, quantile, seconds, share
 from swarm.telemetry.report.slowest import Slow
-from swarm.telemetry.summary_types import AgentRecord, StreamFigures
+from swarm.telemetry.summary_types import AgentRecord, FaultRecord, Level, StreamFigures
 
+QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
+VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
 MOVES = 8                            # streams that are named per change
 PLANS = 30                           # newest plans that are listed
 EVENTS = 200                         # events that are listed
@@ -42,13 +44,13 @@ class Marked(NamedTuple):
 def streams(run: Run) -> Table:
     """One line per stream."""
     rows = []
+    figures = run.figures.get("streams", {})
     for name, s in run.summary.streams.items():
-        latency = s.latency_ms
-        rows.append([f"{name} ({milliseconds(s.deadline_ms)})", number(s.submitted),
-                     percent(s.on_time_ratio, of=_due(s)),
-                     *(milliseconds(ms) for ms in (latency.p50, latency.p95, latency.p99)),
+        rows.append([f"{name} ({milliseconds(s.deadline_ms)})", number(s.due), number(s.submitted),
+                     share(s.on_time_ratio, s.on_time_interval), *(quantile(figures[name], p) for p in QUANTILES),
                      percent(s.offload_share, of=s.completed)])
-    head = ["stream", "requests", "on time", "p50", "p95", "p99", "offloaded"]
+    head = ["stream", "due", "requests", "on time (95 % interval)", *(p.replace("_", " of ") for p in QUANTILES),
+            "offloaded"]
     return Table(head, rows, range(1, len(head)))
 
 
@@ -162,22 +164,38 @@ def _where(placement: Placement) -> str:
 
 
 def faults(run: Run) -> Table:
-    """Each fault: its times, the requests that it hit, and the time to recover."""
+    """Each fault: its times, the requests that it hit, the on-time share around it, and the time to recover."""
     rows = []
     for f in run.summary.faults:
-        done_s, ended_s, recover_s, hit = f.done_s, f.ended_s, f.recover_s, f.hit
+        done_s, ended_s, hit = f.done_s, f.ended_s, f.hit
         if done_s is None:
-            rows.append([seconds(f.at_s, None), fault_name(f), "", "did not begin", "", "", "", ""])
+            rows.append([seconds(f.at_s, None), fault_name(f), "", "did not begin", *[""] * 7])
             continue
         without_end = "not back" if f.kind == "restart" else ""
         lasted = without_end if ended_s is None else seconds(ended_s - done_s)
-        recovered = "not before the end" if recover_s is None else seconds(recover_s) if recover_s else "no drop"
         counts = ["", "", ""] if hit is None else [
             f"{number(hit.own_missed)} of {number(hit.own)}", f"{number(hit.peers_missed)} of {number(hit.peers)}",
             number(hit.lost_by)]
-        rows.append([seconds(f.at_s, None), fault_name(f), seconds(done_s), lasted, *counts, recovered])
-    head = ["planned", "fault", "began", "lasted", "own missed", "peers' missed", "lost by", "recovered after"]
-    return Table(head, rows, (0, 2, 3, 4, 5, 6, 7), (1,))
+        rows.append([seconds(f.at_s, None), fault_name(f), seconds(done_s), lasted, *counts,
+                     *(_level(level) for level in (f.before, f.worst, f.after)), recovered(f)])
+    head = ["planned", "fault", "began", "lasted", "own missed", "peers' missed", "lost by", "on time before", "worst",
+            "after", "recovered after"]
+    return Table(head, rows, (0, *range(2, 11)), (1,))
+
+
+def left_out(run: Run) -> str:
+    """The robots whose streams are not in the on-time shares of the faults."""
+    return ", ".join(dict.fromkeys(name for fault in run.summary.faults for name in fault.left_out))
+
+
+def recovered(fault: FaultRecord) -> str:
+    """The time to recover from a fault, or why there is none."""
+    text = VERDICTS.get(str(fault.verdict)) or seconds(fault.recover_s)
+    return text + (f" ({fault.together} faults judged together)" if fault.together > 1 else "")
+
+
+def _level(level: Level | None) -> str:
+    return share(level.share, level.interval) if level and level.n > 0 else ""
 
 
 def events(run: Run) -> Table:

@@ -86,10 +86,33 @@ def mission(summary: Summary) -> list[tuple[str, str]]:
                           units[name]["unit"]) for name in names]
 
 
+def compared(summary: Summary, of: str = "") -> Summary:
+    """The figures that comparisons use: after the warm-up, of all streams or of the named one."""
+    found = figure(summary, "after_warmup") if not of else summary.get("streams", {}).get(of, {}).get("after_warmup")
+    return found or {}
+
+
+def quantile(figures: Summary, name: str) -> str:
+    """A quantile of `latency_ms`: `-` if too few requests bear it, `no result` if it lies beyond the last result."""
+    found = figures.get("latency_ms") or {}
+    beyond = found.get(name) is None and found.get(f"{name}_interval")
+    return "no result" if beyond else milliseconds(found.get(name))
+
+
+def share(ratio: float | None, interval: Sequence[float] | None) -> str:
+    """A share with its interval, in percent."""
+    return percent(ratio) + (f" ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})" if interval else "")
+
+
+def _on_time(figures: Summary) -> str:
+    return share(figures.get("on_time_ratio"), figures.get("on_time_interval"))
+
+
 ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
-    ("on time", lambda s: percent(figure(s, "on_time_ratio"))),
-    ("latency p50", lambda s: milliseconds(figure(s, "latency_ms.p50"))),
-    ("latency p99", lambda s: milliseconds(figure(s, "latency_ms.p99"))),
+    ("on time (95 % interval)", lambda s: _on_time(compared(s))),
+    ("latency p50", lambda s: quantile(compared(s), "p50")),
+    ("latency p95 of all due", lambda s: quantile(compared(s), "p95_all")),
+    ("latency p99 of all due", lambda s: quantile(compared(s), "p99_all")),
     ("requests", lambda s: number(figure(s, "requests.submitted"))),
     ("lost", lambda s: number(figure(s, "requests.lost"))),
     ("offloaded", lambda s: percent(figure(s, "offload.share"), of=figure(s, "requests.completed"))),
@@ -99,13 +122,13 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
 def rows(summaries: Sequence[Summary]) -> list[list[str]]:
     """Rows of headline figures, first mission measures and streams' shares on time; the first cell names the row."""
     body = [[name, *(show(s) for s in summaries)] for name, show in ROWS]
+    if any(compared(s).get("from_s") for s in summaries):
+        body.insert(0, ["warm-up, left out", *(f"{compared(s).get('from_s', 0):g} s" for s in summaries)])
     missions = [dict(mission(s)) for s in summaries]
     for name in dict.fromkeys(name for mission_rows in missions for name in list(mission_rows)[:MEASURES_SHOWN]):
         body.append([name, *(mission_rows.get(name, "-") for mission_rows in missions)])
-    streams = list(dict.fromkeys(name for s in summaries for name in s.get("streams", {})))
-    for name in streams:
-        ratios = [s.get("streams", {}).get(name, {}).get("on_time_ratio") for s in summaries]
-        body.append([f"{name} on time", *(percent(r) for r in ratios)])
+    for name in dict.fromkeys(name for s in summaries for name in s.get("streams", {})):
+        body.append([f"{name} on time", *(_on_time(compared(s, name)) for s in summaries)])
     return body
 
 

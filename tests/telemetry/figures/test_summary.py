@@ -20,8 +20,10 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "scenario": "search_rescue", "seed": 3, "clock": "real", "network": "loopback", "policy": "planner", "robots": 8,
     "duration_s": 30.0, "first_result_s": 0.0,
     "requests": {"due": 0, "missed": {"body": 0, "world": 0, "agent": 0}, "submitted": 0, "completed": 0,
-        "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
-    "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0}, "on_time_ratio": 0.0,
+                 "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
+    "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0, "p95_all": 0.0, "p99_all": None, "p95_all_interval": []},
+    "on_time_ratio": 0.0, "on_time_interval": [],
+    "after_warmup": {"from_s": 0.0, "due": 0, "on_time_ratio": 0.0, "on_time_interval": [], "latency_ms": {}},
     "offload": {"share": 0.0, "peers": 0, "guarded": 0, "unguarded": 0, "guard_fired": 0},
     "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0}, "batched": {"requests": 0, "largest": 0},
     "planner": {"solves": 0, "refined": 0, "adopted": 0, "stale": 0, "epoch": 0, "solve_ms_p50": 0.0,
@@ -71,6 +73,7 @@ def test_figures_follow_their_definitions() -> None:
     assert made["batched"] == {"requests": sum(r.span.batch > 1 for r in rows), "largest": 3}
     assert sum(a["submitted"] for a in made["agents"].values()) == len(rows)
     assert sum(s["submitted"] for s in made["streams"].values()) == len(rows)
+    assert made["faults"][0]["left_out"] == ["rover_2", "carrier_1"]
     assert made["faults"][0]["hit"]["own_missed"] >= r["failed_by"]["agent_lost"]
     assert made["accepted"] is True
 
@@ -92,10 +95,12 @@ def empty(agents: AgentBook | None = None) -> dict[str, Any]:
 
 def test_a_run_without_requests_has_no_latency_and_is_not_on_time() -> None:
     made = empty()
-    assert made["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+    assert set(made["latency_ms"].values()) == {None}
+    assert (made["on_time_interval"], made["after_warmup"]["due"]) == (None, 0)
     assert (made["on_time_ratio"], made["first_result_s"], made["accepted"]) == (0.0, None, False)
     assert made["faults"] == [{"at_s": 20, "kind": "kill", "target": "rover_2", "groups": [], "for_s": None,
-                               "done_s": None, "ended_s": None, "hit": None, "recover_s": None}]
+                               "done_s": None, "ended_s": None, "hit": None, "verdict": None, "before": None,
+                               "worst": None, "after": None, "recover_s": None, "n": 0, "together": 0, "left_out": []}]
     assert made["preempted"] == {"requests": 0, "times": 0, "aside_ms_p95": None}
     assert made["batched"] == {"requests": 0, "largest": 1}
     assert made["host_overloaded"] is False

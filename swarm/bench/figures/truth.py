@@ -1,0 +1,254 @@
+"""What `summary.json` must say of a planted run, counted frame by frame; no formula of the product is used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from swarm.bench.figures.scene import COMMANDED_NS, MISSION, MS, START_NS, WAY_MS, Planted, PlantedFault, Scene
+
+Z = 1.959963984540054                # of the normal distribution: 2.5 % lie above
+RESULTS = ("completed", "late")
+COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off")
+
+
+def truth(scene: Scene) -> dict[str, Any]:
+    """The figures, in the shape of `summary.json`."""
+    of, frames = scene.launch, offered(scene.frames)
+    told = [f for f in frames if f.ending != "lost" and f.reason != "agent_lost"]
+    away = [f for f in told if f.peer or f.legs]
+    results = [f for f in told if f.ending in RESULTS]
+    aside = sorted(f.aside_ms for f in told if f.preempted)
+    batches = [f.batch for f in told if f.batch > 1]
+    runs, overruns, carried, carried_bytes = (sum(_agent(scene, robot)[name] for robot in scene.robots)
+                                              for name in ("runs", "overruns", "carried", "carried_bytes"))
+    rules = [(key, rule, value) for key, (rule, value) in _rules(scene, frames).items()]
+    return {
+        "scenario": of.scenario, "seed": of.seed, "clock": "real", "network": "loopback", "policy": of.policy,
+        "robots": 6, "duration_s": of.duration_s, "ran_s": of.duration_s,
+        "first_result_s": min((_ended_ms(scene, f) / 1e3 + (START_NS - COMMANDED_NS) / MS / 1e3 for f in results),
+                              default=None),
+        "requests": _counts(frames), **_shares(frames), "after_warmup": _after_warmup(scene, frames),
+        "offload": {
+            "share": _offload_share(frames), "guarded": sum(f.guarded for f in away),
+            "peers": len({peer for f in told if f.ending == "completed" and f.from_peer
+                          for peer in (f.legs or [f.peer]) if peer != f.robot}),
+            "unguarded": sum(not f.guarded for f in away), "guard_fired": sum(f.fired for f in away)},
+        "preempted": {"requests": len(aside), "times": sum(f.preempted for f in told),
+                      "aside_ms_p95": quantile(aside, 0.95)[0]},
+        "batched": {"requests": len(batches), "largest": max(batches, default=1)},
+        "choices": {"sampled": 0, "sooner_than_other_ratio": 0.0, "gain_ms_p50": None, "gain_corrected_ms_p50": None,
+                    "prediction_error_ms_p50": None, "prediction_error_ms_p95": None},
+        "planner": {"plans": len(scene.plans), "epoch": max((p.epoch for p in scene.plans), default=0),
+                    "solve_ms_p50": _middle([p.solve_s * 1e3 for p in scene.plans]),
+                    "solver": scene.plans[-1].solver if scene.plans else "", "ray": any(p.ray for p in scene.plans)},
+        "world": {name: getattr(scene.world, name) if scene.world else 0
+                  for name in ("steps", "real_time_factor", "lag_ms_p99")},
+        "mission": {"headline": "found", "found": 3.0, "coverage": 0.75} if scene.world else {},
+        "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
+        "host_overloaded": overruns * 100 > runs, "faults": [_fault(scene, fault) for fault in scene.faults],
+        "streams": {s.name: {
+            **_counts(own := [f for f in frames if f.stream is s]), **_shares(own),
+            "offload_share": _offload_share(own), "after_warmup": _after_warmup(scene, own),
+            "deadline_ms": s.deadline_s * 1e3} for s in of.streams},
+        "agents": {robot: {
+            **_agent(scene, robot), "board": fleet.board, "role": fleet.name,
+            "submitted": len(own := [f for f in frames if f.robot == robot]),
+            "on_time_ratio": _shares(own)["on_time_ratio"],
+            "offload_share": _offload_share(own)} for robot, fleet in scene.robots.items()},
+        "ledger": {"ended_twice": sum(how == "ended" and f.reason != "agent_lost" for f, how in scene.again),
+                   "submitted_twice": sum(how == "submitted" for _, how in scene.again), "overtaken": 0,
+                   "after_gone": sum(how == "ended" and f.reason == "agent_lost" for f, how in scene.again),
+                   "after_close": 0, "not_an_ending": 0},
+        "tool": {"emulated_boards": True},
+        "accept": [{"key": key, "rule": rule, "value": value, "holds": holds} for key, rule, (value, holds) in rules],
+        "accepted": all(holds for _, _, (_, holds) in rules), "unwritten": {},
+        "transport": {"security": "plaintext", "messages": carried, "bytes": carried_bytes, "curve_us_per_message": 0.0,
+                      "curve_ns_per_byte": 0.0, "curve_cpu_s": 0.0, "curve_core_share": 0.0},
+    }
+
+
+def offered(frames: Iterable[Planted]) -> list[Planted]:
+    """The frames over which ratios are taken: those that were submitted."""
+    return [f for f in frames if f.ending != "missed"]
+
+
+def _counts(frames: Sequence[Planted]) -> dict[str, Any]:
+    counts: dict[str, Any] = {"submitted": 0, "completed": 0, "late": 0, "failed": 0, "lost": 0, "failed_by": {}}
+    for f in frames:
+        counts["submitted"] += 1
+        counts[f.ending] += 1
+        if f.ending == "failed":
+            counts["failed_by"][f.reason] = counts["failed_by"].get(f.reason, 0) + 1
+    return counts
+
+
+def _shares(frames: Sequence[Planted]) -> dict[str, Any]:
+    """On-time ratio and latency, with their intervals."""
+    on_time = sum(f.ending == "completed" for f in frames)
+    results = sorted(f.latency_ms for f in frames if f.ending in RESULTS)
+    every = results + [math.inf] * (len(frames) - len(results))
+    latency: dict[str, Any] = {}
+    for name, values, q in (("p50", results, 0.5), ("p95", results, 0.95), ("p99", results, 0.99),
+                            ("p95_all", every, 0.95), ("p99_all", every, 0.99)):
+        latency[name], latency[f"{name}_interval"] = quantile(values, q)
+    return {"on_time_ratio": on_time / len(frames) if frames else 0.0, "on_time_interval": wilson(on_time, len(frames)),
+            "latency_ms": latency}
+
+
+def _after_warmup(scene: Scene, frames: Sequence[Planted]) -> dict[str, Any]:
+    kept = [f for f in frames if f.due_ms >= scene.launch.warmup_s * 1e3]
+    return {"from_s": scene.launch.warmup_s, "due": len(kept), **_shares(kept)}
+
+
+def quantile(ordered: Sequence[float], q: float) -> tuple[float | None, tuple[float | None, float | None] | None]:
+    """Quantile and interval: ranks are found by adding up binomial probabilities."""
+    n = len(ordered)
+    if max(q, 1.0 - q) ** n > 0.025:
+        return None, None
+    below, low, high = 0.0, 0, n - 1
+    for k in range(n + 1):
+        before = below
+        below += math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+                          + k * math.log(q) + (n - k) * math.log(1.0 - q))
+        if before < 0.025 <= below:
+            low = k - 1
+        if before < 0.975 <= below:
+            high = k
+    place = q * (n - 1)
+    left, right = ordered[math.floor(place)], ordered[math.ceil(place)]
+    value = left if left == right else left + (place - math.floor(place)) * (right - left)
+    return _finite(value), (_finite(ordered[low]), _finite(ordered[high]))
+
+
+def wilson(hits: int, of: int) -> tuple[float, float] | None:
+    """Both solutions p of (hits / of - p)^2 = z^2 p (1 - p) / of."""
+    if not of:
+        return None
+    share, a, b = hits / of, 1.0 + Z * Z / of, 2.0 * hits / of + Z * Z / of
+    root = math.sqrt(max(b * b - 4.0 * a * share * share, 0.0))
+    return (b - root) / (2.0 * a), (b + root) / (2.0 * a)
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isinf(value) else float(value)
+
+
+def _middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 0.0       # scenes have an odd number
+
+
+def _offload_share(frames: Sequence[Planted]) -> float:
+    done = [f for f in frames if f.ending == "completed"]
+    return sum(f.from_peer for f in done) / len(done) if done else 0.0
+
+
+def _ended_ms(scene: Scene, frame: Planted) -> float:
+    """When its ending was heard; infinite: never."""
+    if frame.reason == "agent_lost":
+        return next(gone.at_ms for gone in scene.gone if (gone.robot, gone.boot) == (frame.robot, frame.boot))
+    return math.inf if frame.ending == "lost" else frame.due_ms + frame.latency_ms
+
+
+def _agent(scene: Scene, robot: str) -> dict[str, Any]:
+    reports = scene.reports.get(robot, [])
+    last = dict(reports)
+    dead = [gone for gone in scene.gone if gone.robot == robot and not _came_back(scene, robot)]
+    how = {True: "killed", False: "crashed"}[dead[-1].planned] if dead else "ended"
+    return {**{name: sum(getattr(report, name) for report in last.values()) for name in COUNTERS},
+            "rss_bytes_max": max((report.rss_bytes for _, report in reports), default=0), "boots": len(last),
+            "busy_share": sum(r.busy_share for _, r in reports) / len(reports) if reports else 0.0, "status": how}
+
+
+def _came_back(scene: Scene, robot: str) -> bool:
+    return any(f.robot == robot and f.boot > 1 for f in scene.frames)
+
+
+def _rules(scene: Scene, frames: Sequence[Planted]) -> dict[str, tuple[str, tuple[Any, bool]]]:
+    """The rules that scenes have."""
+    ratio, lost = _shares(frames)["on_time_ratio"], sum(f.ending == "lost" for f in frames)
+    known = {"on_time_ratio": (ratio, ratio >= 0.9), "requests.lost": (lost, lost == 0)}
+    return {key: (rule, known[key]) for key, rule in scene.launch.accept.items()}
+
+
+def _fault(scene: Scene, planted: PlantedFault) -> dict[str, Any]:
+    fault = planted.fault
+    record: dict[str, Any] = {
+        "at_s": fault.at_s, "kind": fault.kind, "target": fault.target, "groups": fault.groups,
+        "for_s": fault.for_s or None, "done_s": None, "ended_s": None, "hit": None, "verdict": planted.verdict,
+        "before": None, "worst": None, "after": None, "recover_s": None, "n": 0, "together": 0, "left_out": []}
+    if planted.begin_ms is None:
+        return record
+    left_out = [robot for robot in scene.robots
+                if any(gone.robot == robot for gone in scene.gone) and not _came_back(scene, robot)]
+    kept = sorted((f for f in offered(scene.frames) if f.robot not in left_out), key=lambda f: f.result_due_ms)
+    end_ms = kept[-1].result_due_ms + 1 if kept else 0
+    together = [f for f in scene.faults if f.begin_ms is not None and f.low_ms == planted.low_ms
+                and f.verdict == planted.verdict and planted.together > 1] or [planted]
+    from_ms = together[0].begin_ms or 0
+    later = [f.begin_ms for f in scene.faults if f.begin_ms is not None and f not in together and f.begin_ms > from_ms]
+    until_ms = min([*later, end_ms])
+    since_ms = max([0, from_ms - 30_000, *(f.low_ms[1] for f in scene.faults if f.low_ms and f.low_ms[1] < from_ms)])
+    record |= {
+        "done_s": planted.begin_ms / 1e3, "ended_s": planted.end_ms and planted.end_ms / 1e3,
+        "hit": _hit(scene, planted), "together": planted.together, "left_out": left_out,
+        "n": sum(from_ms <= f.result_due_ms < until_ms for f in kept), "before": _level(kept, since_ms, from_ms),
+        "after": _level(kept, from_ms, until_ms), "recover_s": 0.0 if planted.verdict == "not_hit" else None}
+    if planted.low_ms:
+        first_ms = next(f.result_due_ms for f in kept
+                        if f.result_due_ms >= planted.low_ms[0] and f.ending != "completed")
+        last_ms = next((f.result_due_ms for f in kept if f.result_due_ms >= planted.low_ms[1]), end_ms)
+        record["worst"] = record["after"] = _level(kept, first_ms, last_ms)
+        if planted.verdict == "recovered":
+            record |= {"after": _level(kept, last_ms, until_ms), "recover_s": (last_ms - from_ms) / 1e3}
+    return record
+
+
+def _level(kept: Sequence[Planted], from_ms: int, to_ms: int) -> dict[str, Any]:
+    there = [f for f in kept if from_ms <= f.result_due_ms < to_ms]
+    hits = sum(f.ending == "completed" for f in there)
+    return {"from_s": from_ms / 1e3, "to_s": to_ms / 1e3, "share": hits / len(there) if there else 0.0,
+            "interval": wilson(hits, len(there)), "n": len(there)}
+
+
+def _hit(scene: Scene, planted: PlantedFault) -> dict[str, int] | None:
+    """Of a fault with a target: its own requests and those sent to it that were open during the fault."""
+    target, from_ms = planted.fault.target, planted.begin_ms or 0
+    if not target:
+        return None
+    until_ms = from_ms + 2000 if planted.end_ms is None else planted.end_ms + 500
+    there = [f for f in offered(scene.frames) if f.due_ms + WAY_MS <= until_ms and _ended_ms(scene, f) >= from_ms]
+    own = [f for f in there if f.robot == target]
+    peers = [f for f in there if f.robot != target and f.ending != "lost" and f.reason != "agent_lost"
+             and target in [f.peer, *f.legs]]
+    losses = {agent for at_ms, agent, peer in scene.lost_peers if peer == target and from_ms <= at_ms <= until_ms}
+    return {"own": len(own), "own_missed": sum(f.ending != "completed" for f in own), "peers": len(peers),
+            "peers_missed": sum(f.ending != "completed" for f in peers), "lost_by": len(losses)}
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """The leaves of nested data by their dotted path; numbers in a path are places in a list."""
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        return {path: value}
+    leaves = {key: leaf for name, inner in items for key, leaf in flat(inner, f"{path}.{name}".strip(".")).items()}
+    return leaves or {path: type(value)()}
+
+
+def differences(summary: dict[str, Any], planted: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Leaves that are not what was planted: what the product says, and the truth."""
+    said, true = flat(msgspec.to_builtins(summary)), flat(msgspec.to_builtins(planted))
+    return {key: (said.get(key, "absent"), true.get(key, "absent"))
+            for key in sorted({*said, *true}) if not _same(said.get(key, "absent"), true.get(key, "absent"))}
+
+
+def _same(said: Any, true: Any) -> bool:
+    if isinstance(said, int | float) and isinstance(true, int | float):
+        return math.isclose(said, true, rel_tol=1e-5, abs_tol=2e-6)
+    return said == true

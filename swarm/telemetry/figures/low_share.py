@@ -1,0 +1,144 @@
+"""Finds the time in which fewer frames were on time than otherwise: a change-point test on the order of misses.
+
+Model: frames miss with one rate, and in a stretch that begins soon after the fault with a rate that is higher by at
+least MARGIN. Evidence for a stretch is the logarithm of the generalised likelihood ratio (Siegmund, Sequential
+Analysis, 1985): how much better two rates explain the misses than one. Frames are counted, not seconds, so the test is
+the same at any rate. Misses come in clumps (a busy carrier misses for several robots), which multiplies the chance of a
+high ratio; so the ratio is divided by the clumping of the misses outside the stretch.
+
+The thresholds are those with which `swarm bench figures` finds at most 5 % false alarms a minute: FOUND grows with the
+logarithm of the number of frames with which a stretch may begin, as in any scan over so many places. BACK is the
+evidence that the stretch ended: from a lasting loss, a random walk with negative drift rises by BACK with a probability
+of at most exp(-BACK), 4 %.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MARGIN = 0.05                        # a loss is at least so high; less is not noticed by people
+LEAST = 4                            # misses of a stretch
+FOUND, PER_LOG = 3.5, 1.0            # evidence that a loss needs: FOUND + PER_LOG * log(frames that may begin it)
+BACK = 3.2                           # evidence that a recovery needs
+LOSSES = np.array([0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9])      # rates of misses above normal that are tried
+PLAIN = 0.2                          # a loss that should be found
+
+Misses = NDArray[np.bool_]
+
+
+class LowShare(NamedTuple):
+    """A stretch of frames with a lower share on time."""
+
+    first: int                       # its first frame
+    last: int                        # the frame after its last one
+    ended: bool                      # whether it ended before the last frame
+
+
+def find(before: Misses, after: Misses, places: int) -> LowShare | None:
+    """The loss that explains the misses best and begins with one of the first `places` frames; None: none was found.
+
+    before: [frames] whether each was missed, without a fault. after: [frames] the same from a fault on.
+    """
+    if not places:
+        return None
+    search = _Search(before, after)
+    best, lasting = search.best(places), search.best(places, to_the_end=True)
+    clumps = search.clumping(best)
+    if search.gain(best) < threshold(places) * clumps:
+        return None
+    ended = search.gain(best) - search.gain(lasting) > BACK * clumps
+    return (best if ended else lasting)._replace(ended=ended)
+
+
+def ends_before(before: Misses, after: Misses, places: int) -> int:
+    """The first frame of a loss that did not begin with one of the first `places` frames but later; else the end."""
+    search = _Search(before, after)
+    best, clumps = search.best(after.size), 1.0
+    if best.first < places:
+        return after.size
+    clumps = search.clumping(best)
+    of_its_own = search.gain(best) - max(search.gain(search.best(places)), 0.0) > BACK * clumps
+    return best.first if of_its_own and search.gain(best) >= threshold(after.size) * clumps else after.size
+
+
+def enough(before: Misses, after: Misses, places: int) -> bool:
+    """Whether a loss of 20 points (PLAIN) in all frames from the fault on would be found more often than not."""
+    if not before.size or not after.size or places < 1:
+        return False
+    lost = min(float(before.mean()) + PLAIN, 1.0) * after.size
+    evidence = _ratio(lost, after.size, int(before.sum()), before.size)
+    return evidence >= threshold(places) * clumping(before)
+
+
+def threshold(places: int) -> float:
+    """The evidence that a loss needs which may begin at so many places."""
+    return FOUND + PER_LOG * math.log(max(places, 1))
+
+
+def clumping(missed: Misses) -> float:
+    """How much more the number of misses varies than that of independent ones; at least 1.
+
+    The integrated autocorrelation time, summed up to the first pair of lags that is not positive (Geyer, Statistical
+    Science 7, 1992). Misses in runs of ten give ten.
+    """
+    if missed.size < 4 or not missed.any() or missed.all():
+        return 1.0
+    rest = missed - missed.mean()
+    power = np.abs(np.fft.rfft(rest, 1 << (2 * rest.size - 1).bit_length())) ** 2
+    covariance = np.fft.irfft(power)[:rest.size // 2 * 2]
+    pairs = (covariance / covariance[0]).reshape(-1, 2).sum(axis=1)
+    ends = np.flatnonzero(pairs <= 0.0)
+    return max(1.0, 2.0 * float(pairs[:ends[0] if ends.size else None].sum()) - 1.0)
+
+
+class _Search:
+    """Walks through the frames after a fault: with each tried pair of rates, a step of log likelihood ratio a frame."""
+
+    def __init__(self, before: Misses, after: Misses) -> None:
+        self._before, self._after = before, after
+        self._lost = np.concatenate([[0], np.cumsum(after)])
+        lost, frames = int(before.sum()), before.size
+        normal = np.array([(lost + 0.5) / (frames + 1.0), (lost + self._lost[-1] + 0.5) / (frames + after.size + 1.0)])
+        low = np.repeat(normal, LOSSES.size)[:, None]
+        high = np.minimum(low + np.tile(LOSSES, normal.size)[:, None], 1.0 - 0.1 * (1.0 - low))
+        steps = np.where(after, np.log(high / low), np.log((1.0 - high) / (1.0 - low)))
+        self._walk = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
+
+    def best(self, places: int, to_the_end: bool = False) -> LowShare:
+        """The stretch with most evidence among the best of each walk: from its lowest point to the highest after it."""
+        walk, last = self._walk, self._after.size
+        lowest = np.minimum.accumulate(walk[:, :places], axis=1)
+        rise = walk - np.pad(lowest, ((0, 0), (0, last + 1 - places)), mode="edge")
+        ends = np.full(len(walk), last) if to_the_end else rise.argmax(axis=1)
+        found = {LowShare(int(row[:min(end, places - 1) + 1].argmin()), int(end), False)
+                 for row, end in zip(walk, ends, strict=True)}
+        return max(found, key=lambda stretch: (self.gain(stretch), stretch))
+
+    def gain(self, stretch: LowShare) -> float:
+        """The evidence for a stretch."""
+        lost, frames = int(self._lost[stretch.last] - self._lost[stretch.first]), stretch.last - stretch.first
+        if lost < LEAST:
+            return -math.inf
+        return _ratio(lost, frames, int(self._before.sum()) + int(self._lost[-1]) - lost,
+                      self._before.size + self._after.size - frames)
+
+    def clumping(self, stretch: LowShare) -> float:
+        """The clumping of the misses outside a stretch."""
+        return clumping(np.concatenate([self._before, self._after[:stretch.first], self._after[stretch.last:]]))
+
+
+def _ratio(lost: float, frames: int, lost_else: float, frames_else: int) -> float:
+    """log(likelihood with a rate for each part / likelihood with one rate); -inf: not MARGIN apart."""
+    if not frames_else or lost / frames < lost_else / frames_else + MARGIN:
+        return -math.inf
+    return (_likelihood(lost, frames) + _likelihood(lost_else, frames_else)
+            - _likelihood(lost + lost_else, frames + frames_else))
+
+
+def _likelihood(lost: float, frames: float) -> float:
+    """The logarithm of the greatest likelihood of so many misses."""
+    return sum(k * math.log(k / frames) for k in (lost, frames - lost) if k > 0)
