@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 MARGIN = 0.05                        # a loss is at least so high; less is not noticed by people
 LEAST = 4                            # misses of a stretch
-FOUND, PER_LOG = 3.5, 1.0            # evidence that a loss needs: FOUND + PER_LOG * log(frames that may begin it)
-BACK = 3.2                           # evidence that a recovery needs
+FOUND, PER_LOG = 0.8, 1.5            # evidence that a loss needs: FOUND + PER_LOG * log(frames that may begin it)
+BACK = 3.7                           # evidence that a recovery needs
 LOSSES = np.array([0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9])      # rates of misses above normal that are tried
+FEW, RUN = 1, 10                     # misses that are added to those seen, and the length of their run
 PLAIN = 0.2                          # a loss that should be found
 
 Misses = NDArray[np.bool_]
@@ -47,7 +48,7 @@ def find(before: Misses, after: Misses, places: int) -> LowShare | None:
         return None
     search = _Search(before, after)
     best, lasting = search.best(places), search.best(places, to_the_end=True)
-    clumps = search.clumping(best)
+    clumps = search.clumping(best, places)
     if search.gain(best) < threshold(places) * clumps:
         return None
     ended = search.gain(best) - search.gain(lasting) > BACK * clumps
@@ -57,10 +58,10 @@ def find(before: Misses, after: Misses, places: int) -> LowShare | None:
 def ends_before(before: Misses, after: Misses, places: int) -> int:
     """The first frame of a loss that did not begin with one of the first `places` frames but later; else the end."""
     search = _Search(before, after)
-    best, clumps = search.best(after.size), 1.0
+    best = search.best(after.size)
     if best.first < places:
         return after.size
-    clumps = search.clumping(best)
+    clumps = search.clumping(best, places)
     of_its_own = search.gain(best) - max(search.gain(search.best(places)), 0.0) > BACK * clumps
     return best.first if of_its_own and search.gain(best) >= threshold(after.size) * clumps else after.size
 
@@ -83,8 +84,14 @@ def clumping(missed: Misses) -> float:
     """How much more the number of misses varies than that of independent ones; at least 1.
 
     The integrated autocorrelation time, summed up to the first pair of lags that is not positive (Geyer, Statistical
-    Science 7, 1992). Misses in runs of ten give ten.
+    Science 7, 1992). Misses in runs of ten give ten. Few misses tell little: it is as if one more (FEW) had come in a run
+    of ten (RUN), so that the only run of misses of a minute is not blamed on the fault near which it came by chance.
     """
+    lost = int(missed.sum())
+    return (lost * _autocorrelation_time(missed) + FEW * RUN) / (lost + FEW)
+
+
+def _autocorrelation_time(missed: Misses) -> float:
     if missed.size < 4 or not missed.any() or missed.all():
         return 1.0
     rest = missed - missed.mean()
@@ -96,26 +103,33 @@ def clumping(missed: Misses) -> float:
 
 
 class _Search:
-    """Walks through the frames after a fault: with each tried pair of rates, a step of log likelihood ratio a frame."""
+    """Walks through the misses after a fault: with each tried pair of rates, a log likelihood ratio that grows with a
+    miss and falls with every other frame. A stretch with most evidence begins with a miss and ends with one.
+    """
 
     def __init__(self, before: Misses, after: Misses) -> None:
         self._before, self._after = before, after
-        self._lost = np.concatenate([[0], np.cumsum(after)])
+        self._lost, self._places = np.concatenate([[0], np.cumsum(after)]), np.flatnonzero(after)
         lost, frames = int(before.sum()), before.size
         normal = np.array([(lost + 0.5) / (frames + 1.0), (lost + self._lost[-1] + 0.5) / (frames + after.size + 1.0)])
         low = np.repeat(normal, LOSSES.size)[:, None]
         high = np.minimum(low + np.tile(LOSSES, normal.size)[:, None], 1.0 - 0.1 * (1.0 - low))
-        steps = np.where(after, np.log(high / low), np.log((1.0 - high) / (1.0 - low)))
-        self._walk = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
+        misses = np.arange(self._places.size)
+        self._walk = np.log(high / low) * misses + np.log((1.0 - high) / (1.0 - low)) * (self._places - misses)
 
     def best(self, places: int, to_the_end: bool = False) -> LowShare:
         """The stretch with most evidence among the best of each walk: from its lowest point to the highest after it."""
-        walk, last = self._walk, self._after.size
-        lowest = np.minimum.accumulate(walk[:, :places], axis=1)
-        rise = walk - np.pad(lowest, ((0, 0), (0, last + 1 - places)), mode="edge")
-        ends = np.full(len(walk), last) if to_the_end else rise.argmax(axis=1)
-        found = {LowShare(int(row[:min(end, places - 1) + 1].argmin()), int(end), False)
-                 for row, end in zip(walk, ends, strict=True)}
+        begins = int(np.searchsorted(self._places, places))
+        if not begins:
+            return LowShare(0, 0, False)
+        lowest = np.minimum.accumulate(self._walk[:, :begins], axis=1)
+        rise = self._walk - np.pad(lowest, ((0, 0), (0, self._places.size - begins)), mode="edge")
+        ends = np.full(len(rise), begins - 1) if to_the_end else rise.argmax(axis=1)
+        found = set[LowShare]()
+        for row, end in zip(self._walk, ends, strict=True):
+            first = row[:min(end, begins - 1) + 1].argmin()
+            last = self._after.size if to_the_end else self._places[end] + 1
+            found.add(LowShare(int(self._places[first]), int(last), False))
         return max(found, key=lambda stretch: (self.gain(stretch), stretch))
 
     def gain(self, stretch: LowShare) -> float:
@@ -126,9 +140,9 @@ class _Search:
         return _ratio(lost, frames, int(self._before.sum()) + int(self._lost[-1]) - lost,
                       self._before.size + self._after.size - frames)
 
-    def clumping(self, stretch: LowShare) -> float:
-        """The clumping of the misses outside a stretch."""
-        return clumping(np.concatenate([self._before, self._after[:stretch.first], self._after[stretch.last:]]))
+    def clumping(self, stretch: LowShare, places: int) -> float:
+        """The clumping of the misses outside a stretch and outside the time in which the fault may begin losses."""
+        return clumping(np.concatenate([self._before, self._after[max(stretch.last, places):]]))
 
 
 def _ratio(lost: float, frames: int, lost_else: float, frames_else: int) -> float:
