@@ -4,12 +4,11 @@ Model: frames miss with one rate, and in a stretch that begins soon after the fa
 least MARGIN. Evidence for a stretch is the logarithm of the generalised likelihood ratio (Siegmund, Sequential
 Analysis, 1985): how much better two rates explain the misses than one. Frames are counted, not seconds, so the test is
 the same at any rate. Misses come in clumps (a busy carrier misses for several robots), which multiplies the chance of a
-high ratio; so the ratio is divided by the clumping of the misses outside the stretch.
+high ratio; so the ratio is divided by their clumping.
 
-The thresholds are those with which `swarm bench figures` finds at most 5 % false alarms a minute: FOUND grows with the
-logarithm of the number of frames with which a stretch may begin, as in any scan over so many places. BACK is the
-evidence that the stretch ended: from a lasting loss, a random walk with negative drift rises by BACK with a probability
-of at most exp(-BACK), 4 %.
+The thresholds are those with which `swarm bench figures` finds at most 5 % false alarms a minute. They grow with the
+logarithm of the number of frames that may begin a stretch, as in any scan over so many places. The end of a loss needs
+less evidence: in a lasting loss a random walk with negative drift rises by BACK with a probability of exp(-BACK).
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 MARGIN = 0.05                        # a loss is at least so high; less is not noticed by people
 LEAST = 4                            # misses of a stretch
 FOUND, PER_LOG = 0.8, 1.5            # evidence that a loss needs: FOUND + PER_LOG * log(frames that may begin it)
-BACK = 3.7                           # evidence that a recovery needs
+BACK, BACK_PER_LOG = 2.2, 0.4        # the same for its end, over staying to the last frame
 LOSSES = np.array([0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9])      # rates of misses above normal that are tried
 FEW, RUN = 1, 10                     # misses that are added to those seen, and the length of their run
 PLAIN = 0.2                          # a loss that should be found
@@ -51,7 +50,7 @@ def find(before: Misses, after: Misses, places: int) -> LowShare | None:
     clumps = search.clumping(best, places)
     if search.gain(best) < threshold(places) * clumps:
         return None
-    ended = search.gain(best) - search.gain(lasting) > BACK * clumps
+    ended = search.gain(best) - search.gain(lasting) > back(places) * clumps
     return (best if ended else lasting)._replace(ended=ended)
 
 
@@ -62,7 +61,7 @@ def ends_before(before: Misses, after: Misses, places: int) -> int:
     if best.first < places:
         return after.size
     clumps = search.clumping(best, places)
-    of_its_own = search.gain(best) - max(search.gain(search.best(places)), 0.0) > BACK * clumps
+    of_its_own = search.gain(best) - max(search.gain(search.best(places)), 0.0) > back(places) * clumps
     return best.first if of_its_own and search.gain(best) >= threshold(after.size) * clumps else after.size
 
 
@@ -80,20 +79,29 @@ def threshold(places: int) -> float:
     return FOUND + PER_LOG * math.log(max(places, 1))
 
 
-def clumping(missed: Misses) -> float:
-    """How much more the number of misses varies than that of independent ones; at least 1.
+def back(places: int) -> float:
+    """The evidence that the end of a loss needs."""
+    return BACK + BACK_PER_LOG * math.log(max(places, 1))
 
-    The integrated autocorrelation time, summed up to the first pair of lags that is not positive (Geyer, Statistical
-    Science 7, 1992). Misses in runs of ten give ten. Few misses tell little: it is as if one more (FEW) had come in a run
-    of ten (RUN), so that the only run of misses of a minute is not blamed on the fault near which it came by chance.
+
+def clumping(*parts: Misses) -> float:
+    """How much more the number of misses varies than that of independent ones, over parts with a level each.
+
+    A part tells it by its autocorrelation time, and as much as it has misses (or hits, if these are fewer: misses
+    without a hit among them may be one run). Few misses tell little: it is as if one more (FEW) had come in a run of
+    ten (RUN), so that the only run of misses of a minute is not blamed on the fault near which it came by chance.
     """
-    lost = int(missed.sum())
-    return (lost * _autocorrelation_time(missed) + FEW * RUN) / (lost + FEW)
+    weights = [min(int(part.sum()), int((~part).sum())) for part in parts]
+    times = [_autocorrelation_time(part) * weight for part, weight in zip(parts, weights, strict=True) if weight]
+    return (sum(times) + FEW * RUN) / (sum(weights) + FEW)
 
 
 def _autocorrelation_time(missed: Misses) -> float:
-    if missed.size < 4 or not missed.any() or missed.all():
-        return 1.0
+    """1 if misses are independent, 10 if they come in runs of ten.
+
+    The integrated autocorrelation, summed up to the first pair of lags that is not positive (Geyer, Statistical
+    Science 7, 1992).
+    """
     rest = missed - missed.mean()
     power = np.abs(np.fft.rfft(rest, 1 << (2 * rest.size - 1).bit_length())) ** 2
     covariance = np.fft.irfft(power)[:rest.size // 2 * 2]
@@ -141,8 +149,9 @@ class _Search:
                       self._before.size + self._after.size - frames)
 
     def clumping(self, stretch: LowShare, places: int) -> float:
-        """The clumping of the misses outside a stretch and outside the time in which the fault may begin losses."""
-        return clumping(np.concatenate([self._before, self._after[max(stretch.last, places):]]))
+        """The clumping of the misses in a stretch, and of those before and after the time in which it may begin."""
+        rest = np.concatenate([self._before, self._after[max(stretch.last, places):]])
+        return clumping(rest, self._after[stretch.first:stretch.last])
 
 
 def _ratio(lost: float, frames: int, lost_else: float, frames_else: int) -> float:
