@@ -92,7 +92,8 @@ def _resolve(key: str, streams: list[str], measures: list[str], where: str) -> s
         if name not in streams:
             raise BadInput(where, f"no stream is called {name!r}", "known streams: " + ", ".join(streams))
         return key
-    near = difflib.get_close_matches(key, [*keys, *by_leaf], n=3, cutoff=0.5)
+    near = ([full for full in KEYS if full.endswith(f".{key}")]
+            or difflib.get_close_matches(key, [*keys, *by_leaf], n=3, cutoff=0.5))
     want = ("did you mean " + " or ".join(near) if near else
             "a number of summary.json, such as on_time_ratio or requests.lost; docs/run_folder.md lists them")
     raise BadInput(where, "no such key in summary.json", want)

@@ -77,5 +77,6 @@ def as_text(figures: Figures) -> str:
     header = ("requests/s", "on time", "loss", "found", "95 % interval", "right", "too few", "")
     rows = [(f"{of['rate_hz']}", f"{of['share']:.0%}", of["kind"].replace("_", " "),
              f"{of['found'] / of['trials']:.1%}", "{:.1%} to {:.1%}".format(*of["interval"]),
-             f"{of['right'] / of['trials']:.1%}", f"{of['too_few'] / of['trials']:.1%}", "" if of["holds"] else "FAILS") for of in figures["recovery"]]
+             f"{of['right'] / of['trials']:.1%}", f"{of['too_few'] / of['trials']:.1%}", "" if of["holds"] else "FAILS")
+            for of in figures["recovery"]]
     return "\n".join(lines) + "\n\n" + text_table(header, rows, right=range(3, 7))

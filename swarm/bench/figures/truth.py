@@ -191,7 +191,9 @@ def _fault(scene: Scene, planted: PlantedFault) -> dict[str, Any]:
     from_ms = together[0].begin_ms or 0
     later = [f.begin_ms for f in scene.faults if f.begin_ms is not None and f not in together and f.begin_ms > from_ms]
     until_ms = min([*later, end_ms])
-    since_ms = max([0, from_ms - 30_000, *(f.low_ms[1] for f in scene.faults if f.low_ms and f.low_ms[1] < from_ms)])
+    back_ms = [next(f.result_due_ms for f in kept if f.result_due_ms >= fault.low_ms[1])
+               for fault in scene.faults if fault.low_ms and fault.low_ms[1] < from_ms]
+    since_ms = max([0, from_ms - 30_000, *back_ms])
     record |= {
         "done_s": planted.begin_ms / 1e3, "ended_s": planted.end_ms and planted.end_ms / 1e3,
         "hit": _hit(scene, planted), "together": planted.together, "left_out": left_out,

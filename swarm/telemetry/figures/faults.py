@@ -43,7 +43,7 @@ def records(
 ) -> list[FaultRecord]:
     """A record per fault, in order of time. gone: robots that were dead at the end of the run."""
     begun = sorted((done for done in faults if done.done_s is not None), key=_begin_s)
-    spans = [Span(_begin_s(done), max(_begin_s(done), done.ended_s or 0.0)) for done in begun]
+    spans = [Span(round(_begin_s(done), 3), max(_begin_s(done), done.ended_s or 0.0)) for done in begun]
     recoveries = zip(begun, judge(frames, spans, gone), strict=True)
     made = [_record(done, hit(done, rows, losses), recovery) for done, recovery in recoveries]
     made += [_record(done, None, Recovery()) for done in faults if done.done_s is None]

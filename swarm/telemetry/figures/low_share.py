@@ -4,12 +4,11 @@ Model: frames miss with one rate, and in a stretch that begins soon after the fa
 least MARGIN. Evidence for a stretch is the logarithm of the generalised likelihood ratio (Siegmund, Sequential
 Analysis, 1985): how much better two rates explain the misses than one. Frames are counted, not seconds, so the test is
 the same at any rate. Misses come in clumps (a busy carrier misses for several robots), which multiplies the chance of a
-high ratio; so the ratio is divided by the clumping of the misses outside the stretch.
+high ratio; so the ratio is divided by their clumping.
 
-The thresholds are those with which `swarm bench figures` finds at most 5 % false alarms a minute: FOUND grows with the
-logarithm of the number of frames with which a stretch may begin, as in any scan over so many places. BACK is the
-evidence that the stretch ended: from a lasting loss, a random walk with negative drift rises by BACK with a probability
-of at most exp(-BACK), 4 %.
+The thresholds are those with which `swarm bench figures` finds at most 5 % false alarms a minute. They grow with the
+logarithm of the number of frames that may begin a stretch, as in any scan over so many places. The end of a loss needs
+less evidence: in a lasting loss a random walk with negative drift rises by BACK with a probability of exp(-BACK).
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ from numpy.typing import NDArray
 
 MARGIN = 0.05                        # a loss is at least so high; less is not noticed by people
 LEAST = 4                            # misses of a stretch
-FOUND, PER_LOG = 3.5, 1.0            # evidence that a loss needs: FOUND + PER_LOG * log(frames that may begin it)
-BACK = 3.2                           # evidence that a recovery needs
+FOUND, PER_LOG = 0.8, 1.5            # evidence that a loss needs: FOUND + PER_LOG * log(frames that may begin it)
+BACK, BACK_PER_LOG = 2.2, 0.4        # the same for its end, over staying to the last frame
 LOSSES = np.array([0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9])      # rates of misses above normal that are tried
+FEW, RUN = 1, 10                     # misses that are added to those seen, and the length of their run
 PLAIN = 0.2                          # a loss that should be found
 
 Misses = NDArray[np.bool_]
@@ -47,21 +47,21 @@ def find(before: Misses, after: Misses, places: int) -> LowShare | None:
         return None
     search = _Search(before, after)
     best, lasting = search.best(places), search.best(places, to_the_end=True)
-    clumps = search.clumping(best)
+    clumps = search.clumping(best, places)
     if search.gain(best) < threshold(places) * clumps:
         return None
-    ended = search.gain(best) - search.gain(lasting) > BACK * clumps
+    ended = search.gain(best) - search.gain(lasting) > back(places) * clumps
     return (best if ended else lasting)._replace(ended=ended)
 
 
 def ends_before(before: Misses, after: Misses, places: int) -> int:
     """The first frame of a loss that did not begin with one of the first `places` frames but later; else the end."""
     search = _Search(before, after)
-    best, clumps = search.best(after.size), 1.0
+    best = search.best(after.size)
     if best.first < places:
         return after.size
-    clumps = search.clumping(best)
-    of_its_own = search.gain(best) - max(search.gain(search.best(places)), 0.0) > BACK * clumps
+    clumps = search.clumping(best, places)
+    of_its_own = search.gain(best) - max(search.gain(search.best(places)), 0.0) > back(places) * clumps
     return best.first if of_its_own and search.gain(best) >= threshold(after.size) * clumps else after.size
 
 
@@ -79,14 +79,29 @@ def threshold(places: int) -> float:
     return FOUND + PER_LOG * math.log(max(places, 1))
 
 
-def clumping(missed: Misses) -> float:
-    """How much more the number of misses varies than that of independent ones; at least 1.
+def back(places: int) -> float:
+    """The evidence that the end of a loss needs."""
+    return BACK + BACK_PER_LOG * math.log(max(places, 1))
 
-    The integrated autocorrelation time, summed up to the first pair of lags that is not positive (Geyer, Statistical
-    Science 7, 1992). Misses in runs of ten give ten.
+
+def clumping(*parts: Misses) -> float:
+    """How much more the number of misses varies than that of independent ones, over parts with a level each.
+
+    A part tells it by its autocorrelation time, and as much as it has misses (or hits, if these are fewer: misses
+    without a hit among them may be one run). Few misses tell little: it is as if one more (FEW) had come in a run of
+    ten (RUN), so that the only run of misses of a minute is not blamed on the fault near which it came by chance.
     """
-    if missed.size < 4 or not missed.any() or missed.all():
-        return 1.0
+    weights = [min(int(part.sum()), int((~part).sum())) for part in parts]
+    times = [_autocorrelation_time(part) * weight for part, weight in zip(parts, weights, strict=True) if weight]
+    return (sum(times) + FEW * RUN) / (sum(weights) + FEW)
+
+
+def _autocorrelation_time(missed: Misses) -> float:
+    """1 if misses are independent, 10 if they come in runs of ten.
+
+    The integrated autocorrelation, summed up to the first pair of lags that is not positive (Geyer, Statistical
+    Science 7, 1992).
+    """
     rest = missed - missed.mean()
     power = np.abs(np.fft.rfft(rest, 1 << (2 * rest.size - 1).bit_length())) ** 2
     covariance = np.fft.irfft(power)[:rest.size // 2 * 2]
@@ -96,26 +111,33 @@ def clumping(missed: Misses) -> float:
 
 
 class _Search:
-    """Walks through the frames after a fault: with each tried pair of rates, a step of log likelihood ratio a frame."""
+    """Walks through the misses after a fault: with each tried pair of rates, a log likelihood ratio that grows with a
+    miss and falls with every other frame. A stretch with most evidence begins with a miss and ends with one.
+    """
 
     def __init__(self, before: Misses, after: Misses) -> None:
         self._before, self._after = before, after
-        self._lost = np.concatenate([[0], np.cumsum(after)])
+        self._lost, self._places = np.concatenate([[0], np.cumsum(after)]), np.flatnonzero(after)
         lost, frames = int(before.sum()), before.size
         normal = np.array([(lost + 0.5) / (frames + 1.0), (lost + self._lost[-1] + 0.5) / (frames + after.size + 1.0)])
         low = np.repeat(normal, LOSSES.size)[:, None]
         high = np.minimum(low + np.tile(LOSSES, normal.size)[:, None], 1.0 - 0.1 * (1.0 - low))
-        steps = np.where(after, np.log(high / low), np.log((1.0 - high) / (1.0 - low)))
-        self._walk = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
+        misses = np.arange(self._places.size)
+        self._walk = np.log(high / low) * misses + np.log((1.0 - high) / (1.0 - low)) * (self._places - misses)
 
     def best(self, places: int, to_the_end: bool = False) -> LowShare:
         """The stretch with most evidence among the best of each walk: from its lowest point to the highest after it."""
-        walk, last = self._walk, self._after.size
-        lowest = np.minimum.accumulate(walk[:, :places], axis=1)
-        rise = walk - np.pad(lowest, ((0, 0), (0, last + 1 - places)), mode="edge")
-        ends = np.full(len(walk), last) if to_the_end else rise.argmax(axis=1)
-        found = {LowShare(int(row[:min(end, places - 1) + 1].argmin()), int(end), False)
-                 for row, end in zip(walk, ends, strict=True)}
+        begins = int(np.searchsorted(self._places, places))
+        if not begins:
+            return LowShare(0, 0, False)
+        lowest = np.minimum.accumulate(self._walk[:, :begins], axis=1)
+        rise = self._walk - np.pad(lowest, ((0, 0), (0, self._places.size - begins)), mode="edge")
+        ends = np.full(len(rise), begins - 1) if to_the_end else rise.argmax(axis=1)
+        found = set[LowShare]()
+        for row, end in zip(self._walk, ends, strict=True):
+            first = row[:min(end, begins - 1) + 1].argmin()
+            last = self._after.size if to_the_end else self._places[end] + 1
+            found.add(LowShare(int(self._places[first]), int(last), False))
         return max(found, key=lambda stretch: (self.gain(stretch), stretch))
 
     def gain(self, stretch: LowShare) -> float:
@@ -126,9 +148,10 @@ class _Search:
         return _ratio(lost, frames, int(self._before.sum()) + int(self._lost[-1]) - lost,
                       self._before.size + self._after.size - frames)
 
-    def clumping(self, stretch: LowShare) -> float:
-        """The clumping of the misses outside a stretch."""
-        return clumping(np.concatenate([self._before, self._after[:stretch.first], self._after[stretch.last:]]))
+    def clumping(self, stretch: LowShare, places: int) -> float:
+        """The clumping of the misses in a stretch, and of those before and after the time in which it may begin."""
+        rest = np.concatenate([self._before, self._after[max(stretch.last, places):]])
+        return clumping(rest, self._after[stretch.first:stretch.last])
 
 
 def _ratio(lost: float, frames: int, lost_else: float, frames_else: int) -> float:

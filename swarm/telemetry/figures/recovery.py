@@ -11,6 +11,7 @@ the normal share at 10 requests a second, and short against the slow changes of 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -54,7 +55,7 @@ def judge(frames: DueFrames, faults: Sequence[Span], left_out: Sequence[str] = (
     history = _History(frames.where(~np.isin(frames.robot, list(left_out))))
     groups = together(faults)
     found: list[Recovery] = []
-    for group, following in zip(groups, [*groups[1:], None], strict=True):
+    for group, following in itertools.zip_longest(groups, groups[1:]):
         made = history.judge(group, following[0].from_s if following else None)
         made = msgspec.structs.replace(made, together=len(group), left_out=list(left_out))
         found += [made] * len(group)
@@ -65,7 +66,7 @@ class _History:
     """Frames in order of the time at which their results fell due, and which of them are normal: without a loss."""
 
     def __init__(self, frames: DueFrames) -> None:
-        at_s = frames.due_s + frames.deadline_s
+        at_s = np.round(frames.due_s + frames.deadline_s, 6)     # without the noise of binary fractions
         order = np.argsort(at_s, kind="stable")
         self._at_s: NDArray[np.float64] = at_s[order]
         self._missed = ~frames.on_time[order]
@@ -78,8 +79,9 @@ class _History:
         latest_s = max(group[-1].from_s + BEGINS_S, max(fault.to_s for fault in group) + AFTER_S)
         start = self._index(from_s)
         before = self._missed[:start][self._normal[:start] & (self._at_s[:start] >= from_s - BEFORE_S)]
-        steps, end = self._steps(before, start, latest_s, self._at_s.size if end_s is None else self._index(end_s))
-        ends_s = self._time(end)
+        last = self._at_s.size if end_s is None else self._index(end_s)
+        steps, end = self._steps(before, start, latest_s, last)
+        ends_s = self._time(end) if end_s is None or end < last else end_s
         made = Recovery(verdict="not_hit", recover_s=0.0, n=end - start, after=self._level(from_s, ends_s),
                         before=self._level(max(self._since_s, from_s - BEFORE_S), from_s))
         if steps:
@@ -133,8 +135,8 @@ class _History:
     def _time(self, index: int) -> float:
         """When the result of a frame fell due, in whole milliseconds; of the frame after the last: just after that."""
         if index < self._at_s.size:
-            return math.floor(self._at_s[index] * 1e3) / 1e3
-        return math.floor(self._at_s[-1] * 1e3 + 1.0) / 1e3 if index else 0.0
+            return math.floor(round(self._at_s[index] * 1e3, 3)) / 1e3
+        return math.floor(round(self._at_s[-1] * 1e3, 3) + 1.0) / 1e3 if index else 0.0
 
     def _level(self, from_s: float, to_s: float) -> Level:
         """The level over the frames whose results fell due in [from_s, to_s)."""

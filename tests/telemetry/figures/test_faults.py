@@ -72,7 +72,8 @@ def test_records_are_in_order_of_time_and_each_has_its_own_times() -> None:
     first, second = made(stop, death)
     assert (first.kind, first.done_s, first.ended_s, first.for_s) == ("kill", 4.0, None, None)
     assert (second.kind, second.done_s, second.ended_s, second.for_s) == ("stop", 12.0, 13.0, 1.0)
-    assert (second.before, second.n) == (first.after, 1)
+    assert second.before is not None
+    assert (second.before.to_s, second.before.n, second.n) == (12.0, 6, 1)
 
 
 def test_a_crash_is_recorded_like_a_kill() -> None:

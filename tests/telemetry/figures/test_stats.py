@@ -12,7 +12,7 @@ from swarm.telemetry.figures.stats import needed, quantile, quantile_interval, s
 
 @pytest.mark.parametrize(("hits", "of", "low", "high"), [
     (8, 10, 0.4902, 0.9433),             # Agresti and Coull, 1998, give this interval of 8 of 10
-    (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (950, 1000, 0.9346, 0.9619),
+    (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (950, 1000, 0.9347, 0.9619),
 ])
 def test_the_interval_of_a_share_is_wilsons(hits: int, of: int, low: float, high: float) -> None:
     assert share_interval(hits, of) == pytest.approx((low, high), abs=5e-5)

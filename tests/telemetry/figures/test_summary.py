@@ -21,11 +21,11 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "duration_s": 30.0, "first_result_s": 0.0,
     "requests": {"due": 0, "missed": {"body": 0, "world": 0, "agent": 0}, "submitted": 0, "completed": 0,
                  "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
-    "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0, "p95_all": 0.0, "p99_all": None, "p95_all_interval": []},
-    "on_time_ratio": 0.0, "on_time_interval": [],
-    "after_warmup": {"from_s": 0.0, "due": 0, "on_time_ratio": 0.0, "on_time_interval": [], "latency_ms": {}},
+    "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0, "p95_all": 0.0, "p99_all": 0.0, "p95_all_interval": ()},
+    "on_time_ratio": 0.0, "on_time_interval": (),
+    "after_warmup": {"from_s": 0.0, "due": 0, "on_time_ratio": 0.0, "on_time_interval": (), "latency_ms": {}},
     "offload": {"share": 0.0, "peers": 0, "guarded": 0, "unguarded": 0, "guard_fired": 0},
-    "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0}, "batched": {"requests": 0, "largest": 0},
+    "preempted": {"requests": 0, "times": 0, "aside_ms_p95": None}, "batched": {"requests": 0, "largest": 0},
     "planner": {"solves": 0, "refined": 0, "adopted": 0, "stale": 0, "epoch": 0, "solve_ms_p50": 0.0,
                 "refine_ms_p50": 0.0, "solver": "", "ray": True, "starts": 0},
     "loop_late_ms_p99": 0.0,
@@ -69,7 +69,8 @@ def test_figures_follow_their_definitions() -> None:
     assert made["latency_ms"]["p99"] == round(float(np.percentile([s.latency_s * 1e3 for s in got], 99)), 6)
     assert made["offload"]["peers"] == 2
     aside = [s for s in (r.span for r in rows) if s.preempted]
-    assert made["preempted"] == {"requests": len(aside), "times": 2 * len(aside), "aside_ms_p95": 60.0}
+    assert made["preempted"] == {"requests": len(aside), "times": 2 * len(aside), "aside_ms_p95": None}
+    assert len(aside) < 72                               # too few bear a 95th percentile
     assert made["batched"] == {"requests": sum(r.span.batch > 1 for r in rows), "largest": 3}
     assert sum(a["submitted"] for a in made["agents"].values()) == len(rows)
     assert sum(s["submitted"] for s in made["streams"].values()) == len(rows)
