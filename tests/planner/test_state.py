@@ -199,7 +199,8 @@ def test_a_refinement_counts_only_while_its_plan_holds() -> None:
     assert drive.state.plan.epoch == epoch + 1       # made for the plan before
     told = [(one.end, one.epoch) for one in drive.ends if one.refined]
     assert told == [("adopted", epoch + 1), ("stale", epoch + 1)]
-    assert drive.state.statistics().refined == 2
+    counts = drive.state.statistics()
+    assert (counts.refined, counts.adopted) == (2, epoch + 1)
 
 
 def test_noise_around_equal_peers_does_not_make_plans_flap() -> None:

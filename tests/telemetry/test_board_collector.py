@@ -249,14 +249,22 @@ class Desk:
 
 def test_the_run_begins_with_the_first_request_and_ends_with_the_signal(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
+    desk.lateness.add(ns(5.0))                               # before the run
     desk.advance(100.0)
     desk.submit(1)
     desk.complete(1)
+    desk.lateness.add(ns(0.002))
     desk.advance(8.0)
     desk.counting.end()
+    desk.lateness.add(ns(7.0))                               # after it
     assert desk.machine.stopped
     figures = desk.counting.finish()
     assert (figures["ran_s"], figures["duration_s"], figures["first_result_s"]) == (8.0, 8.0, 100.0)
+    assert figures["loop_late_ms_p99"] == 2.0
+    series = [json.loads(line) for line in (tmp_path / "out" / "series.jsonl").read_text().splitlines()]
+    assert [line["at_s"] for line in series] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    assert [line["streams"]["rover_0/detect"]["ended"] for line in series] == [1, *[0] * 7]
+    assert [line["streams"]["rover_0/detect"]["due"] for line in series] == [20] * 8
 
 
 def test_at_the_end_open_requests_are_awaited_and_new_ones_are_not_counted(tmp_path: Path) -> None:

@@ -17,19 +17,21 @@ class Lateness:
     def clear(self) -> None:
         """Forget everything."""
         self._bins: dict[int, int] = {}      # number of a bin -> its count; only bins that are not empty
-        self._count = self.longest_ns = 0
+        self.longest_ns = 0
 
     def add(self, late_ns: int) -> None:
         """Count one lateness; a negative one counts as 0."""
-        at = min(-(-late_ns // BIN_NS), BINS + 1) if late_ns > 0 else 0
-        self._bins[at] = self._bins.get(at, 0) + 1
-        self._count += 1
+        at = -(-late_ns // BIN_NS)
+        if not 0 <= at <= BINS:
+            at = 0 if at < 0 else BINS + 1
+        bins = self._bins
+        bins[at] = bins.get(at, 0) + 1
         if late_ns > self.longest_ns:
             self.longest_ns = late_ns
 
     def quantile_ms(self, q: float) -> float:
         """The smallest bin edge that a share `q` does not exceed; 0 before the first lateness."""
-        left = math.ceil(q * self._count)
+        left = math.ceil(q * sum(self._bins.values()))
         for at in sorted(self._bins):
             left -= self._bins[at]
             if left <= 0:
