@@ -16,7 +16,7 @@ import msgspec
 
 from swarm.core.protocol.scene import Scene
 from swarm.core.protocol.spans import Span
-from swarm.telemetry.file_types import EVENTS, EventRecord, Manifest, PlanRecord, Poses, ProcessRecord, Second
+from swarm.telemetry.file_types import EVENTS, EventRecord, Manifest, PlanRecord, Poses, ProcessRecord, SeriesRecord
 from swarm.telemetry.recorder import FILES, FOLDERS
 from swarm.telemetry.summary_types import Summary
 from swarm.telemetry.table import Extra
@@ -50,8 +50,8 @@ One row per request. Columns that end in `_ns` are times on the clock of the age
 differences have a meaning, and 0 means never. `at_s` and `ended_at_s` are times on the launcher's clock."""
 DOCUMENTS: dict[str, Any] = {
     "summary.json": Summary, "manifest.json": Manifest, "processes.json": list[ProcessRecord], "scene.json": Scene}
-HISTORIES: dict[str, Any] = {"plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "paths.jsonl": Poses,
-                             "series.jsonl": Second}
+HISTORIES: dict[str, Any] = {
+    "plans.jsonl": PlanRecord, "events.jsonl": EventRecord, "series.jsonl": SeriesRecord, "paths.jsonl": Poses}
 KINDS = DOCUMENTS | HISTORIES
 ABOUT = {
     "manifest.json": "settings, versions and machine of the run",
@@ -59,10 +59,10 @@ ABOUT = {
     "requests.parquet": "one row per request, with all its time stamps",
     "plans.jsonl": "one line per plan; a renewal of its lease is not written",
     "events.jsonl": "one line per event",
+    "series.jsonl": "one line per second while the streams run: load and links of the agents, and what each stream got",
     "processes.json": "a list of the processes of the run",
     "scene.json": "the map at the end, square and centred on the origin",
     "paths.jsonl": "poses of the robots, at most five lines per second",
-    "series.jsonl": "one line per second: load of the agents, links, and the plan beside what was observed",
     "report.html": "the report: one page that needs no other file; `swarm report FOLDER` makes it again",
     "files": "the settings file of each process",
     "logs": "the output of each process",
@@ -72,7 +72,7 @@ ABOUT = {
 UNITS = (
     (r"unix_s$", "s since 1970"), (r"_ns$", "ns"), (r"_us$", "us"), (r"_ms(_p\d+|$)", "ms"), (r"_s$", "s"),
     (r"(^|_)bytes(_max)?$", "bytes"), (r"_mb$", "MB"), (r"_hz$", "Hz"), (r"_m$", "m"), (r"_rad$", "rad"),
-    (r"_w$", "W"), (r"^per_minute$", "1/min"), (r"(^|_)(ratio|share|coverage)$", "0..1"),
+    (r"_w$", "W"), (r"^per_minute$", "1/min"), (r"(^|_)(ratio|share|coverage)$|_on_time$", "0..1"),
 )
 NAMES = {str: "text", int: "int", float: "float", bool: "bool", type(None): "null", Any: "any"}
 HEADER = ["| key | type | unit | meaning |", "|---|---|---|---|"]

@@ -77,38 +77,40 @@ class Poses(msgspec.Struct, kw_only=True):
     robots: dict[str, list[float]]   # by name: [x_m, y_m, heading_rad] in the world's frame
 
 
-class LinkSecond(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The link to one peer, as the agent measured it."""
+class LinkPoint(msgspec.Struct, kw_only=True):
+    """A measured link to a peer."""
 
-    rtt_ms: float | None = None      # round trip
-    mbit_s: float | None = None      # throughput
-
-
-class AgentSecond(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One agent."""
-
-    busy: float | None = None        # share of time that its executors were busy
-    queue: float | None = None       # runs that wait
-    links: dict[str, LinkSecond] = {}        # by peer
+    rtt_ms: float                    # round trip
+    mbit_s: float                    # megabits per second
 
 
-class StreamSecond(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One stream of one robot: the plan beside what was observed."""
+class AgentPoint(msgspec.Struct, kw_only=True):
+    """The last report of an agent in this second."""
 
-    due: int = 0                     # frames that fell due
-    on_time: int = 0                 # those with a result by the deadline
-    mean_ms: float | None = None     # mean latency of the results
-    p95_ms: float | None = None      # their 95th percentile
-    predicted_ms: float | None = None        # mean latency that the plan predicts
-    predicted_on_time: float | None = None   # share on time that the plan predicts
+    busy: float | None               # share of its executors' time that was busy since its report in an earlier line
+    queue: int                       # runs that waited or ran
+    links: dict[str, LinkPoint]      # links that changed by more than a quarter, by peer; every ten seconds all
 
 
-class Second(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One second of the run; what is unknown is left out."""
+class StreamPoint(msgspec.Struct, kw_only=True):
+    """One stream of one robot: the requests that ended in this second, beside the plan that held at its end."""
 
-    at_s: float                      # end of the second, since the streams began
-    agents: dict[str, AgentSecond] = {}      # by name
-    streams: dict[str, StreamSecond] = {}    # by `ROBOT/STREAM`
+    due: int                         # frames that fell due, by rate x time
+    ended: int                       # requests that ended, by a result or without
+    on_time: int                     # those with a result by the deadline
+    mean_ms: float | None            # latency of the results, mean
+    p95_ms: float | None             # of all that ended in the last 10 s; without a result: infinite; null: under 20
+    predicted_ms: float | None       # the plan's prediction of the mean; null: no plan places this stream
+    predicted_p95_ms: float | None   # the plan's prediction of the 95th percentile
+    predicted_on_time: float | None  # the plan's prediction of the share on time
+
+
+class SeriesRecord(msgspec.Struct, kw_only=True):
+    """One second of the streams."""
+
+    at_s: float                      # its end, since the streams began
+    agents: dict[str, AgentPoint]    # agents that reported in this second, by name
+    streams: dict[str, StreamPoint]  # by `robot/stream`
 
 
 # --- kinds of events ---

@@ -21,8 +21,8 @@ from swarm.telemetry import table
 from swarm.telemetry.ledger import Row
 
 FORMAT = 1
-FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "processes.json",
-         "scene.json", "paths.jsonl", "series.jsonl", "report.html")
+FILES = ("manifest.json", "summary.json", "requests.parquet", "plans.jsonl", "events.jsonl", "series.jsonl",
+         "processes.json", "scene.json", "paths.jsonl", "report.html")
 RECORDINGS = "recordings"
 FOLDERS = ("files", "logs", "keys", RECORDINGS)
 """Subfolders: settings of the processes, their output, keys during the run, recorded frames and outcomes."""

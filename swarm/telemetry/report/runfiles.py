@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from swarm.core.protocol.scene import Scene
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry import table
-from swarm.telemetry.file_types import EventRecord, Manifest, PlanRecord, Poses, Second
+from swarm.telemetry.file_types import EventRecord, Manifest, PlanRecord, Poses, SeriesRecord
 from swarm.telemetry.recorder import is_run_folder
 from swarm.telemetry.report.tolerant import fitted
 from swarm.telemetry.summary_types import Summary
@@ -39,7 +39,7 @@ class Run:
     plans: list[PlanRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     paths: list[Poses] = field(default_factory=list)
-    series: list[Second] = field(default_factory=list)
+    series: list[SeriesRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @cached_property
@@ -87,7 +87,8 @@ def read_run(folder: Path) -> Run:
         plans=_lines(folder / "plans.jsonl", PlanRecord, notes),
         events=_lines(folder / "events.jsonl", EventRecord, notes),
         paths=_lines(folder / "paths.jsonl", Poses, notes),
-        series=[one for one in _lines(folder / "series.jsonl", Second, notes) if not math.isnan(one.at_s)], notes=notes,
+        series=[one for one in _lines(folder / "series.jsonl", SeriesRecord, notes) if not math.isnan(one.at_s)],
+        notes=notes,
     )
 
 
