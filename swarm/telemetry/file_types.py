@@ -87,30 +87,30 @@ class LinkPoint(msgspec.Struct, kw_only=True):
 class AgentPoint(msgspec.Struct, kw_only=True):
     """The last report of an agent in this second."""
 
-    busy: float | None = None        # share of its executors' time that was busy since its report in an earlier line
-    queue: int = 0                   # runs that waited or ran
-    links: dict[str, LinkPoint] = {}         # links that changed by more than a quarter, by peer; every ten seconds all
+    busy: float | None               # share of its executors' time that was busy since its report in an earlier line
+    queue: int                       # runs that waited or ran
+    links: dict[str, LinkPoint]      # links that changed by more than a quarter, by peer; every ten seconds all
 
 
 class StreamPoint(msgspec.Struct, kw_only=True):
     """One stream of one robot: the requests that ended in this second, beside the plan that held at its end."""
 
-    due: int = 0                     # frames that fell due, by rate x time
-    ended: int = 0                   # requests that ended, by a result or without
-    on_time: int = 0                 # those with a result by the deadline
-    mean_ms: float | None = None     # latency of the results, mean
-    p95_ms: float | None = None      # of all that ended in the last 10 s; without a result: infinite; null: under 20
-    predicted_ms: float | None = None        # the plan's prediction of the mean; null: no plan places this stream
-    predicted_p95_ms: float | None = None    # the plan's prediction of the 95th percentile
-    predicted_on_time: float | None = None   # the plan's prediction of the share on time
+    due: int                         # frames that fell due, by rate x time
+    ended: int                       # requests that ended, by a result or without
+    on_time: int                     # those with a result by the deadline
+    mean_ms: float | None            # latency of the results, mean
+    p95_ms: float | None             # of all that ended in the last 10 s; without a result: infinite; null: under 20
+    predicted_ms: float | None       # the plan's prediction of the mean; null: no plan places this stream
+    predicted_p95_ms: float | None   # the plan's prediction of the 95th percentile
+    predicted_on_time: float | None  # the plan's prediction of the share on time
 
 
 class SeriesRecord(msgspec.Struct, kw_only=True):
     """One second of the streams."""
 
     at_s: float                      # its end, since the streams began
-    agents: dict[str, AgentPoint] = {}       # agents that reported in this second, by name
-    streams: dict[str, StreamPoint] = {}     # by `robot/stream`
+    agents: dict[str, AgentPoint]    # agents that reported in this second, by name
+    streams: dict[str, StreamPoint]  # by `robot/stream`
 
 
 # --- kinds of events ---

@@ -235,8 +235,8 @@ def seconds(of: LaunchFile) -> list[dict[str, Any]]:
                           "links": {"carrier_0": {"rtt_ms": 4.0, "mbit_s": 20.0}}}
                    for i, name in enumerate(robots(of)) if k <= dead.get(name, math.inf)},
         "streams": {f"{name}/{s.name}": {
-            "due": int(s.rate_hz), "on_time": int(s.rate_hz), "mean_ms": 60.0 + 5 * (k % 4), "p95_ms": 90.0,
-            "predicted_ms": 58.0, "predicted_on_time": 0.97}
+            "due": int(s.rate_hz), "ended": int(s.rate_hz), "on_time": int(s.rate_hz), "mean_ms": 60.0 + 5 * (k % 4),
+            "p95_ms": 90.0, "predicted_ms": 58.0, "predicted_p95_ms": 88.0, "predicted_on_time": 0.97}
             for name in robots(of) for s in of.streams if name.rpartition("_")[0] in s.on},
     } for k in range(1, int(of.duration_s) + 1)]
 

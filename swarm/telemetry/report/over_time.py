@@ -46,14 +46,15 @@ def over_time(run: Run, others: Sequence[tuple[str, Run]] = ()) -> svg.Drawing |
     colours = dict(zip(run.streams, cycle(STREAM_COLOURS)))
     roles = dict(zip(dict.fromkeys(map(_role, _agents(run))), cycle(ROLE_COLOURS)))
     edges_s = edges(run, float(due_s.max()))
-    planned = _planned(run, colours, "predicted_on_time")
+    planned = _told(run, colours, "predicted_on_time", "due", linestyle=PREDICTED)
     panels = [panel for panel in (
         ("on time", [
             *planned, *_shares(run, edges_s, colours),
             *(line for (_, other), dashes in zip(others, OTHER_RUNS, strict=False)
               for line in _shares(other, edges_s, colours, linestyle=dashes, linewidth=1.1))]),
         ("offloaded", _shares(run, edges_s, colours, "on_peer") if run.requests["on_peer"].any() else []),
-        ("mean, ms", [*_planned(run, colours, "predicted_ms"), *_planned(run, colours, "mean_ms", {"linewidth": 1.2})]),
+        ("mean, ms", [*_told(run, colours, "predicted_ms", "due", linestyle=PREDICTED),
+                      *_told(run, colours, "mean_ms", "ended", linewidth=1.2)]),
         ("busy", _load(run, roles, "busy")),
         ("queue", _load(run, roles, "queue")),
     ) if any(np.isfinite(line.levels).any() for line in panel[1])]
@@ -100,18 +101,18 @@ def _shares(
     return lines
 
 
-def _planned(run: Run, colours: Mapping[str, str], key: str, look: Mapping[str, Any] | None = None) -> list[Steps]:
-    """Per stream: a figure of `series.jsonl`, the mean over its robots, weighted by frames; dotted unless said."""
+def _told(run: Run, colours: Mapping[str, str], key: str, weight: str, **look: Any) -> list[Steps]:
+    """Per stream: a figure of `series.jsonl`, the mean over its robots, weighted by another."""
     lines: list[Steps] = []
     for stream, colour in colours.items():
         levels = np.full(len(run.series), np.nan)
         for i, second in enumerate(run.series):
-            known = [(value, one.due if one.due > 0 else 1) for name, one in second.streams.items()
+            known = [(value, n if (n := getattr(one, weight)) > 0 else 1) for name, one in second.streams.items()
                      if name.rpartition("/")[2] == stream and (value := getattr(one, key)) is not None]
             if known:
-                levels[i] = np.average([value for value, _ in known], weights=[frames for _, frames in known])
+                levels[i] = np.average([value for value, _ in known], weights=[n for _, n in known])
         if np.isfinite(levels).any():
-            lines.append(Steps(_seconds(run), levels, {"color": colour, **(look or {"linestyle": PREDICTED})}, stream))
+            lines.append(Steps(_seconds(run), levels, {"color": colour, **look}, stream))
     return lines
 
 

@@ -138,20 +138,23 @@ def test_a_step_is_completed_over_due_of_its_frames() -> None:
 
 
 def test_below_are_predictions_and_load_where_the_folder_has_them() -> None:
+    def point(due: int, mean_ms: float, predicted_ms: float | None, predicted_on_time: float) -> StreamPoint:
+        return StreamPoint(due=due, ended=due, on_time=due, mean_ms=mean_ms, p95_ms=None, predicted_ms=predicted_ms,
+                           predicted_p95_ms=None, predicted_on_time=predicted_on_time)
+
     series = tuple(SeriesRecord(
-        at_s=float(k), agents={"rover_0": AgentPoint(busy=0.5, queue=2), "carrier_0": AgentPoint(busy=1.0)},
-        streams={"rover_0/detect": StreamPoint(due=1, on_time=1, mean_ms=60.0, predicted_ms=50.0,
-                                                predicted_on_time=1.0),
-                 "rover_1/detect": StreamPoint(due=3, on_time=3, mean_ms=100.0, predicted_on_time=0.5)})
-        for k in (1, 2))
+        at_s=float(k), agents={"rover_0": AgentPoint(busy=0.5, queue=2, links={}),
+                               "carrier_0": AgentPoint(busy=1.0, queue=0, links={})} if k < 3 else {},
+        streams={"rover_0/detect": point(1, 60.0, 50.0, 1.0), "rover_1/detect": point(3, 100.0, None, 0.5)})
+        for k in (1, 2, 3))
     axes = axes_of(run_of(paths.span(), series=series))
     assert [one.get_ylabel() for one in axes] == ["on time", "mean, ms", "busy", "queue"]
     drawn = [[patch.get_data()[0].tolist() for patch in one.patches if isinstance(patch, StepPatch)] for one in axes]
-    assert drawn[0][0] == [0.625, 0.625]                     # 1 frame at 1.0 and 3 at 0.5, predicted
-    assert drawn[1] == [[50.0, 50.0], [90.0, 90.0]]          # predicted, observed
-    assert drawn[2] == [[1.0, 1.0], [0.5, 0.5]]              # the carrier, the rover
-    assert np.array_equal(drawn[3], [[np.nan, np.nan], [2.0, 2.0]], equal_nan=True)
-    assert {tuple(patch.get_data()[1]) for patch in axes[2].patches if isinstance(patch, StepPatch)} == {(0, 1, 2)}
+    assert drawn[0][0] == [0.625] * 3                        # 1 frame at 1.0 and 3 at 0.5, predicted
+    assert drawn[1] == [[50.0] * 3, [90.0] * 3]              # predicted, observed
+    assert np.array_equal(drawn[2], [[1.0, 1.0, np.nan], [0.5, 0.5, np.nan]], equal_nan=True)    # carrier, rover
+    assert np.array_equal(drawn[3], [[0.0, 0.0, np.nan], [2.0, 2.0, np.nan]], equal_nan=True)
+    assert {tuple(patch.get_data()[1]) for patch in axes[2].patches if isinstance(patch, StepPatch)} == {(0, 1, 2, 3)}
     assert [one.get_ylabel() for one in axes_of(run_of(paths.on_a_peer()))] == ["on time", "offloaded"]
 
 
