@@ -35,7 +35,7 @@ REPORT = Report(kind="claim", values={"label": "beacon", "x_m": 1.0})
 EXAMPLES: list[msg.Body] = [
     msg.Credit(), msg.Chunk(transfer=3, tensor=1, offset=65536), msg.TransferEnded(transfer=3),
     msg.TransferRefused(transfer=3, reason="chunk"),
-    msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(), msg.Drain(), msg.Drained(),
+    msg.Ready(member=MEMBER, pid=7), msg.Roster(members=[MEMBER]), msg.Start(for_s=9.5), msg.Drain(), msg.Drained(),
     msg.Shutdown(), msg.Back(name="a", boot=3),
     msg.InjectedFaults(deaf_to=["b"], lose=0.5, corrupt=0.25, slow=2.0, clock_step_s=-1.0, seed=7),
     msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),

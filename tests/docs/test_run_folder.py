@@ -34,7 +34,8 @@ def test_units_are_read_off_the_names(name: str, unit: str) -> None:
 
 
 def test_every_event_that_a_process_may_tell_of_is_described() -> None:
-    packages = ("agents", "swarm/launcher", "swarm/run", "swarm/telemetry", "swarm/planner", "sim_worlds")
+    packages = (
+        "agents", "swarm/launcher", "swarm/membership", "swarm/run", "swarm/telemetry", "swarm/planner", "sim_worlds")
     sources = [path for package in packages for path in (HOUSE / package).rglob("*.py")]
     kinds = {(kind, bool(more)) for path in sources for kind, more in TOLD.findall(path.read_text())}
     kinds |= {(kind, False) for kind in ("killed", "crashed")}       # one of the two, by how it ended

@@ -9,6 +9,10 @@ from swarm.membership.view import LOST_S
 from tests.one_thread.hosts import FakeHost, Stage
 
 
+def _ignore(_: object) -> None:
+    """What a handler returns is of no use."""
+
+
 class Watching:
     """`rover_0` watches `rover_1`, which answers unless it is silent."""
 
@@ -23,7 +27,7 @@ class Watching:
     def _add(self, host: FakeHost, other: FakeHost) -> FailureDetector:
         participant = Participant(
             host, ProcessFile(version=1, swarm="s", name=host.transport.member.name, roster=[other.transport.member]),
-            lambda message: detector.heard(message) and None, met=lambda names: detector.met(names))
+            lambda message: _ignore(detector.heard(message)), met=lambda names: detector.met(names))
         detector = FailureDetector(host, participant, lambda change: None)
         participant.begin()
         return detector
