@@ -17,3 +17,10 @@ def test_the_last_report_of_a_killed_agent_does_not_revive_it_but_a_new_start_do
     book.handle("a", 2, NEWS)
     assert book.figures("a").status == "running"
     assert book.figures("a").boots == 2
+
+
+def test_a_start_that_ended_before_it_reported_is_counted() -> None:
+    book = AgentBook()
+    book.set_status("a", 3, "killed")
+    assert (book.figures("a").boots, book.figures("a").status) == (1, "killed")
+    assert book.figures("b").boots == 0
