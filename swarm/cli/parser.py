@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """See argparse. No argument of ours is empty: it comes from a variable of a script that was not set."""
-        if not arg_string or "\0" in arg_string:
+        if arg_string != action.default and (not arg_string or "\0" in arg_string):
             raise argparse.ArgumentError(action, f"{arg_string!r} is no value")
         return super()._get_value(action, arg_string)  # pyright: ignore[reportAttributeAccessIssue]
 

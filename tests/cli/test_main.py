@@ -124,7 +124,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["report", "nowhere"], "nowhere: not a run folder"),
     (["worlds", "show"], "no name"),
     (["worlds", "show", "atlantis"], "no scenario is called 'atlantis'"),
-    (["worlds", "show", "search_rescue", "--seed", "-1"], "--seed: -1 is negative"),
+    (["worlds", "show", "search_rescue", "--seed", "-1"], "--seed: -1 is too small; at least 0"),
     (["worlds", "render", "search_rescue", "--robots", "0"], "--robots"),
     (["bench", "chaos", "--duration", "2"], "--duration: 2 s; from 8 s to 1800"),
     (["bench", "chaos", "--seed", "-1"], "--seed: -1 is too small; at least 0"),

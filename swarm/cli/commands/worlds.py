@@ -24,7 +24,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("name", nargs="?", metavar="NAME")
     p.add_argument("--seed", type=int, default=0, metavar="N")
     p.add_argument("--robots", type=int, default=2, metavar="N")
-    p.add_argument("--out", default="", metavar="FILE",
+    p.add_argument("--out", metavar="FILE",
                    help="render: the picture, .svg, .png or .pdf; default: NAME-SEED.svg")
     p.add_argument("--json", action="store_true")
 

@@ -37,7 +37,7 @@ def parse(text: str, where: str) -> Any:
         raise BadInput(f"{where}: line {line}", f"the character {chr(error.character)!r}", "printable text") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise BadInput(reader.at(mark.line if mark else 0), str(error.problem), "valid YAML") from None
+        raise BadInput(reader.at(mark.line + 1 if mark else 1), str(error.problem), "valid YAML") from None
     return reader.value
 
 
@@ -68,6 +68,7 @@ class _Part:
 
     def __init__(self, value: Any, anchor: str | None, size: int) -> None:
         self.value, self.anchor, self.size_before, self.height = value, anchor, size, 1
+        self.is_map = isinstance(value, dict)
         self.key: Any = None
         self.lines: dict[Any, int] = {}
         self.has_key = False
@@ -86,8 +87,9 @@ class _Reader:
 
     def take(self, event: yaml.Event) -> None:
         """The next event. Raises: BadInput."""
-        if getattr(event, "tag", None) is not None:
-            self._refuse(event, f"the tag {event.tag}", "plain values, without tags")
+        tag: str | None = getattr(event, "tag", None)
+        if tag is not None:
+            self._refuse(event, f"the tag {tag}", "plain values, without tags")
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1
@@ -120,7 +122,7 @@ class _Reader:
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan")) if FLOAT.match(text) else text
 
     def _repeat(self, event: yaml.AliasEvent) -> None:
-        named = self._named.get(event.anchor)
+        named = self._named.get(event.anchor or "")
         if named is None:
             self._refuse(event, f"the alias *{event.anchor} is of no complete value before it", "&NAME VALUE first")
         self._check_depth(event, named.height)
@@ -139,7 +141,7 @@ class _Reader:
             return
         part = self._stack[-1]
         part.height = max(part.height, named.height + 1)
-        if isinstance(part.value, list):
+        if not part.is_map:
             part.value.append(named.value)
         elif part.has_key:
             part.value[part.key], part.has_key = named.value, False
@@ -150,7 +152,7 @@ class _Reader:
                 self._refuse(event, f"the key {named.value!r} is there already, in line {part.lines[named.value]}",
                              "each key once")
             part.key, part.has_key = named.value, True
-            part.lines[named.value] = event.start_mark.line + 1
+            part.lines[named.value] = _line(event)
 
     def _check_depth(self, event: yaml.Event, levels: int) -> None:
         if len(self._stack) + levels > DEEPEST:
@@ -161,14 +163,18 @@ class _Reader:
             self._refuse(event, f"more than {MOST_VALUES} values, with all that aliases repeat", "fewer")
 
     def _refuse(self, event: yaml.Event, what: str, want: str) -> NoReturn:
-        raise BadInput(self.at(event.start_mark.line), what, want)
+        raise BadInput(self.at(_line(event)), what, want)
 
     def at(self, line: int) -> str:
-        """File, line (counted from 0) and key of the value that comes next."""
+        """File, line and key of the value that comes next."""
         path = ""
         for part in self._stack:
-            if isinstance(part.value, list):
+            if not part.is_map:
                 path += f"[{len(part.value)}]"
             elif part.has_key:
                 path += f".{part.key}" if path else str(part.key)
-        return f"{self._where}: line {line + 1}" + (f": {path}" if path else "")
+        return f"{self._where}: line {line}" + (f": {path}" if path else "")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1

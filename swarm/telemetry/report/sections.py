@@ -111,8 +111,8 @@ def robots(run: Run) -> Table:
         rows.append([
             name, f"{a.board} ({how})", a.status if a.status in WELL else Marked(a.status, "bad"),
             number(a.submitted), percent(a.on_time_ratio, of=_due(a)), percent(a.offload_share, of=a.submitted),
-            number(served[name]), number(a.runs), number(a.overruns), percent(a.busy_share, of=a.boots),
-            mebibytes(a.rss_bytes_max if a.boots else None)])
+            number(served[name]), number(a.runs), number(a.overruns), percent(a.busy_share, of=a.starts),
+            mebibytes(a.rss_bytes_max if a.starts else None)])
     return Table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
                   "overruns", "busy", "memory"], rows, range(3, 11))
 

@@ -99,7 +99,7 @@ def quantile(figures: Summary, name: str) -> str:
     return "no result" if beyond else milliseconds(found.get(name))
 
 
-def share(ratio: float | None, interval: Sequence[float] | None) -> str:
+def share(ratio: float | None, interval: tuple[float | None, float | None] | None) -> str:
     """A share with its interval, in percent."""
     return percent(ratio) + (f" ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})" if interval else "")
 
