@@ -17,7 +17,7 @@ from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Host, Received, Timer
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Outcome, Pose
 from swarm.core.units import ns, seconds
 
@@ -25,9 +25,10 @@ TIMERS = (ev.SetTimer, ev.CancelTimers)
 
 
 class Input(msgspec.Struct, frozen=True):
-    """The frame of an own request, and the pose at which it was taken; kept until the request ends."""
+    """The picture of an own request, and the pose at which it was taken; kept until the request ends."""
 
-    frame: NDArray[np.uint8]
+    picture: NDArray[np.uint8]
+    frame: Frame
     pose: Pose = Pose(0.0, 0.0, 0.0)
 
 
@@ -35,6 +36,7 @@ class _PeerInput(msgspec.Struct, frozen=True):
     """The input of a peer's request; kept until the request is answered, passed on, refused or forgotten."""
 
     tensors: Sequence[NDArray]
+    frame: Frame
     at_ns: int                       # when it was received
 
 
@@ -71,7 +73,7 @@ class Performer:
         if reason:
             self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason=reason))
             return
-        self._peer_inputs[ask.request] = _PeerInput(message.tensors, message.at_ns)
+        self._peer_inputs[ask.request] = _PeerInput(message.tensors, ask.frame, message.at_ns)
         self.handle(ev.StageAsked(
             request=ask.request, peer=ask.request.agent, model=ask.model, variant=ask.variant, priority=ask.priority,
             deadline_ns=message.begun_ns + ns(message.budget_s or 0.0), leg=Leg(self._name, ask.first, ask.last),
@@ -123,12 +125,12 @@ class Performer:
                 self._resume_inputs[end.request] = end.given
                 self.handle(ev.Preempted(
                     work=end.work, started_ns=end.started_ns, finished_ns=end.finished_ns, next_stage=end.stage,
-                    mid_stage=end.mid_stage, overrun=end.overrun,
+                    mid_stage=end.mid_stage, drawn_s=end.drawn_s, overrun=end.overrun,
                 ))
             else:
                 self.handle(ev.StageDone(
                     work=end.work, started_ns=end.started_ns, finished_ns=end.finished_ns, ran=end.ended == "done",
-                    overrun=end.overrun, made=end.made,
+                    drawn_s=end.drawn_s, overrun=end.overrun, made=end.made,
                 ))
 
     def _on_stages_loaded(self, model: str, variant: str) -> None:
@@ -137,11 +139,9 @@ class Performer:
     def _perform(self, command: ev.Command) -> None:
         match command:
             case ev.RunStage():
-                self._runner.start(command.model, command.variant, command.leg, [
-                    RunOrder(command.work, command.request, self._run_input(command))])
+                self._runner.start(command.model, command.variant, command.leg, [self._order(command)])
             case ev.RunBatch(runs=runs):
-                self._runner.start(runs[0].model, runs[0].variant, runs[0].leg, [
-                    RunOrder(run.work, run.request, self._run_input(run)) for run in runs])
+                self._runner.start(runs[0].model, runs[0].variant, runs[0].leg, [self._order(run) for run in runs])
             case ev.Deliver(span=span, outcome=outcome):
                 assert outcome is None or isinstance(outcome, Outcome)
                 self._resume_inputs.pop(span.request, None)
@@ -184,11 +184,16 @@ class Performer:
         timer = self._host_timers.at(command.at_ns, lambda: self.handle(event))
         self._timers.setdefault(event.request, []).append(timer)
 
-    def _run_input(self, run: ev.RunStage) -> Given:
-        """The input of a run."""
+    def _order(self, run: ev.RunStage) -> RunOrder:
+        """A run with its input."""
+        given: Given
+        if run.asker:
+            frame, given = self._peer_inputs[run.request].frame, self._peer_inputs[run.request].tensors
+        else:
+            frame, given = self._inputs[run.request].frame, self._inputs[run.request].picture
         if run.resumed:
-            return self._resume_inputs.pop(run.request)
-        return self._peer_inputs[run.request].tensors if run.asker else self._inputs[run.request].frame
+            given = self._resume_inputs.pop(run.request)
+        return RunOrder(run.work, run.request, given, frame)
 
     def _preempt(self, work: int, urgency: float) -> None:
         hurry_s = self._runner.preempt(work, urgency)
@@ -196,8 +201,10 @@ class Performer:
             self._host_timers.after(ns(hurry_s), lambda: self._runner.hurry(work))
 
     def _send(self, command: ev.SendStage) -> None:
+        data = self._inputs[command.request]
         ask = msg.StageAsk(
-            request=command.request, model=command.model, variant=command.variant, priority=command.priority,
+            request=command.request, frame=data.frame, model=command.model, variant=command.variant,
+            priority=command.priority,
             first=command.route[0].first, last=command.route[0].last, route=command.route[1:],
         )
         if ask.first:
@@ -205,7 +212,7 @@ class Performer:
             tensors = command.tensors
         else:
             try:
-                tensors = self._offer.inputs(command.model, self._inputs[command.request].frame)
+                tensors = self._offer.inputs(command.model, data.picture)
             except ValueError:           # the frame does not fit the model: the run at home logs why
                 tensors = None
         self._ask(command.peer, ask, tensors, command.deadline_ns)
@@ -213,9 +220,10 @@ class Performer:
     def _pass_on(self, command: ev.PassOn) -> None:
         assert isinstance(command.made, list)
         asked, times = command.asked, command.times
+        frame = self._peer_inputs[asked.request].frame
         held_times = msgspec.structs.replace(times, held_s=self._release(asked.request))
         ask = msg.StageAsk(
-            request=asked.request, model=asked.model, variant=asked.variant, priority=asked.priority,
+            request=asked.request, frame=frame, model=asked.model, variant=asked.variant, priority=asked.priority,
             first=asked.route[0].first, last=asked.route[0].last, route=asked.route[1:], done=[*asked.done, held_times],
         )
         self._ask(command.peer, ask, command.made, asked.deadline_ns)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.policy.plan import Leg
-from swarm.core.protocol.spans import RequestId
+from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.protocol.world import Outcome
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
@@ -29,6 +29,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     work: int
     request: RequestId
     given: Given
+    frame: Frame                     # of the request
 
 
 class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,7 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
     given: Given                     # the input of that stage
     made: Made | None = None         # None unless it is `done`
     mid_stage: bool = False          # preempted within `stage`, which runs again from its start
+    drawn_s: float = 0.0             # on an emulated board: the drawn time of all its finished stages
     overrun: bool = False            # on an emulated board: it took longer than the drawn time
 
 

@@ -26,10 +26,10 @@ from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.ports import Files, Host, Received
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Report, SensorSuite
+from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
+from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import AgentFile
-from swarm.core.units import ns
+from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
@@ -75,8 +75,8 @@ class Robot:
         self._make_behaviour = behaviours.load(settings.behaviour) if settings.behaviour else None
         self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
         self._recording = Recording() if settings.record else None
-        self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
-        self._streaming = settings.launcher is None      # without a launcher no Start message comes
+        self._start_ns = 0                               # when the streams began, on our clock
+        self._due_frames: DueFrames | None = None        # while they run
         self._figures = OwnFigures(host, runner, settings.board.executors)
         self._sequence = 0
         self._shed: list[str] = []
@@ -85,8 +85,8 @@ class Robot:
         """Join the swarm."""
         self._timers.every(ns(HEARTBEAT_S), self._measure)
         self._timers.every(ns(NEWS_S), self._send_news)
-        if self._streaming:
-            self._figures.streams_began()
+        if self._settings.launcher is None:              # no Start message comes
+            self._start(0.0, self._clock.now_ns())
         self._participant.begin()
 
     def end(self) -> None:
@@ -103,7 +103,7 @@ class Robot:
             case msg.Embodied(sensors=sensors) if peer == self._settings.body:
                 self._on_embodied(sensors)
             case msg.Sensed():
-                observation = self._body.observe(body, message.boot, message.tensors)
+                observation = self._body.observe(body, message.boot, message.tensors, message.at_ns)
                 if observation is not None:
                     self._on_observed(observation, message.at_ns)
             case msg.StageAsk():
@@ -133,11 +133,10 @@ class Robot:
                 self._behave(behaviours.Verdict(report, verdict))
             case msg.InjectedFaults(slow=slow):
                 self._runner.slow_down(slow)
-            case msg.Start():
-                self._streaming = True
-                self._figures.streams_began()
+            case msg.Start(since_s=since_s):
+                self._start(since_s, message.at_ns)
             case msg.Drain():
-                self._streaming = False
+                self._due_frames = None
                 self._figures.streams_ended()
                 self._send_news()
                 self._drain()
@@ -188,29 +187,38 @@ class Robot:
         self._body.sensors = sensors
 
     def _on_observed(self, observation: Observation, at_ns: int) -> None:
-        if observation.frame is not None and self._streaming:
-            self._submit(observation, observation.frame, at_ns)
+        if observation.frame is not None and self._due_frames is not None:
+            self._submit(self._due_frames, observation.pose, observation.frame, at_ns - ns(observation.age_s))
         self._behave(observation)
 
-    def _submit(self, observation: Observation, frame: NDArray[np.uint8], at_ns: int) -> None:
-        captured_ns = at_ns - ns(observation.age_s)
-        for stream in self._due_frames.due(captured_ns):
+    def _start(self, since_s: float, now: int) -> None:
+        """The streams of the run began `since_s` ago."""
+        if self._due_frames is None:
+            self._start_ns = now - ns(since_s)
+            self._figures.streams_began()
+            self._due_frames = DueFrames(
+                self._settings.streams, self._settings.name, self._settings.seed, self._start_ns)
+
+    def _submit(self, due: DueFrames, pose: Pose, picture: NDArray[np.uint8], captured_ns: int) -> None:
+        for stream, number in due.due(captured_ns):
             self._sequence += 1
             request = RequestId(self._settings.name, self._participant.boot, self._sequence)
-            self._outbox.put(msg.Submitted(request=request, stream=stream.name))
+            frame = Frame(self._settings.incarnation, stream.name, number)
+            self._outbox.put(msg.Submitted(
+                request=request, frame=frame, due_s=seconds(captured_ns - self._start_ns)))
             self._performer.arrived(
                 ev.RequestArrived(
                     request=request, stream=stream, captured_ns=captured_ns,
                     deadline_ns=captured_ns + ns(stream.deadline_s),
                 ),
-                Input(frame, observation.pose),
+                Input(picture, frame, pose),
             )
 
     def _on_ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
         self._outbox.put(msg.Ended(span=span))
         if outcome is not None:
             if self._recording is not None:
-                self._recording.keep(span, outcome, data.frame)
+                self._recording.keep(span, outcome, data.picture)
             self._behave(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
 
     def _behave(self, event: behaviours.Event) -> None:

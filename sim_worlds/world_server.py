@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
+from sim_worlds.slips import Slips
 from sim_worlds.world_interface import World
 from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Host, Received
@@ -41,6 +42,7 @@ class WorldServer:
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
         self._started_ns = self._slipped_ns = self._steps = 0
         self._lags = Lateness()
+        self._slips = Slips()
         self._running = False
         self._present = dict.fromkeys(world.names)
         self._due_ns: dict[str, int] = dict.fromkeys(world.names, 0)     # simulated time of the next observation
@@ -106,6 +108,7 @@ class WorldServer:
     def _stop(self) -> None:
         if self._running:
             self._running = False
+            self._slip(self._clock.now_ns() - self._now_ns())    # the end may find it held up
             self._send_news()                            # later news would show a lower real-time factor
             self._participant.report(self._scene())
 
@@ -117,34 +120,40 @@ class WorldServer:
         lag_ns = began_ns - self._now_ns()
         self._lags.add(lag_ns - self._step_ns)               # a turn is due when its first step is
         behind = lag_ns // self._step_ns
-        if behind > MAX_STEPS_PER_TURN:
-            self._slipped_ns += (behind - MAX_STEPS_PER_TURN) * self._step_ns
+        self._slip(lag_ns)
         for _ in range(min(behind, MAX_STEPS_PER_TURN)):
             self._world.step()
             self._steps += 1
         at_ns = self._steps * self._step_ns
         for name in self._present:
             if self._due_ns[name] <= at_ns:
-                self._send_observation(name)
+                self._send_observation(name, self._due_ns[name] + self._slipped_ns)
                 self._due_ns[name] += self._sense_ns * max(1, -(-(at_ns - self._due_ns[name]) // self._sense_ns))
         ended_ns = self._clock.now_ns()
         # without a rest, a world that lags would receive no message
         rest_ns = round(REST_SHARE * (ended_ns - began_ns))
         self._timers.at(max(self._now_ns() + self._step_ns, ended_ns + rest_ns), self._turn)
 
+    def _slip(self, lag_ns: int) -> None:
+        """Give up what one turn cannot catch up with: simulated time stays behind by it."""
+        lost = lag_ns // self._step_ns - MAX_STEPS_PER_TURN
+        if lost > 0:
+            self._slips.add(seconds(self._now_ns() - self._started_ns), lost * seconds(self._step_ns))
+            self._slipped_ns += lost * self._step_ns
+
     def _now_ns(self) -> int:
         """The clock reading at which simulated time would be on time."""
         return self._started_ns + self._slipped_ns + self._steps * self._step_ns
 
-    def _send_observation(self, name: str) -> None:
-        """Send a robot its observation. Its age is the latency of its sensors, however long this host renders."""
+    def _send_observation(self, name: str, due_ns: int) -> None:
+        """Send a robot its observation, which fell due at `due_ns` after the start; its age is its sensors' latency."""
         with_frame = self._observations_sent[name] % self._frame_every == 0
         self._observations_sent[name] += 1
         seen = self._world.observe(name, frame=with_frame)
         self._poses[name] = seen.pose
         tensors: list[NDArray[Any]] = [seen.scan] if seen.frame is None else [seen.scan, seen.frame]
         sensed = msg.Sensed(
-            sequence=seen.sequence, age_s=seen.age_s, pose=seen.pose,
+            sequence=seen.sequence, at_s=seconds(due_ns), age_s=seen.age_s, pose=seen.pose,
             v_mps=seen.v_mps, w_radps=seen.w_radps, bumped=seen.bumped, frame=seen.frame is not None,
         )
         self._net.send(name, sensed, tensors, SEND_WITHIN_S)   # an agent that does not read misses it
@@ -160,6 +169,7 @@ class WorldServer:
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
             mission=self._world.mission(), poses=dict(self._poses),
+            elapsed_s=seconds(self._now_ns() - self._started_ns), slips=self._slips.news(),
         ))
 
     def _scene(self) -> msg.Scene:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.bodies.body_clock import BodyClock
 from swarm.core.ports import Transport
 from swarm.core.protocol.messages import Acted, Reported, Sensed
 from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
+from swarm.core.units import seconds
 
 
 class WorldBody:
@@ -22,19 +24,28 @@ class WorldBody:
         self._net, self._world = net, world
         self.sensors: SensorSuite | None = None
         self._newest = (0, -1)           # boot of the world, sequence
+        self._clock = BodyClock()
         self.stale = self.malformed = 0
 
-    def observe(self, sensed: Sensed, boot: int, tensors: list[NDArray[Any]]) -> Observation | None:
-        """The observation; None, and counted, if it is not newer than the last one or does not fit the sensors."""
+    def observe(
+        self, sensed: Sensed, boot: int, tensors: list[NDArray[Any]], received_ns: int
+    ) -> Observation | None:
+        """The observation; None, and counted, if it is not newer than the last one or does not fit the sensors.
+
+        Its age counts from when it fell due, however long the body, the network or this process were held up.
+        """
         if self.sensors is None or (boot, sensed.sequence) <= self._newest:
             self.stale += 1
             return None
         if not _fits(self.sensors, sensed.frame, tensors):
             self.malformed += 1
             return None
+        if boot != self._newest[0]:
+            self._clock = BodyClock()
         self._newest = (boot, sensed.sequence)
+        age_ns = received_ns - self._clock.own_ns(sensed.at_s, sensed.age_s, received_ns)
         return Observation(
-            sequence=sensed.sequence, age_s=sensed.age_s, pose=sensed.pose, v_mps=sensed.v_mps,
+            sequence=sensed.sequence, age_s=max(seconds(age_ns), 0.0), pose=sensed.pose, v_mps=sensed.v_mps,
             w_radps=sensed.w_radps, scan=tensors[0], frame=tensors[1] if sensed.frame else None, bumped=sensed.bumped,
         )
 

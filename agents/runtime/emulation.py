@@ -1,9 +1,9 @@
 """How long a run lasts on an emulated board, and how a run is preempted. Deterministic.
 
 Threads and virtual time apply the same rules. On an emulated board each stage, or whole run, ends at
-`start + max(actual, draw)`. The draw comes from the board's profile by (seed, request, stage). If the actual time is
-longer, the stage is an overrun. An injected fault multiplies the draw on an emulated board, and the actual time on
-other boards.
+`start + max(actual, draw)`. The draw comes from the board's profile by (seed, robot, frame, stage), so that a
+run can be repeated. If the actual time is longer, the stage is an overrun. An injected fault multiplies the draw on an
+emulated board, and the actual time on other boards.
 
 A leg runs stage by stage. It can leave its executor between two stages, which loses no work, or within a stage, which
 then runs again later. A whole run can only be aborted.
@@ -49,6 +49,7 @@ class Run:
         self.leave = False                           # it is preempted: it leaves after this stage at the latest
         self.until_ns: int | None = None             # when the stage is aborted if it is not over by then
         self.overrun = False
+        self.drawing_ns = self.drawn_ns = 0          # drawn time of this stage, and of all finished stages
         self.ended: Ended | None = None
         self.mid_stage = False                       # it was preempted within a stage
         self._made: Sequence[Made | None] = ()       # by order; None: that input failed
@@ -72,6 +73,7 @@ class Run:
             return False
         assert isinstance(made, list)                # only the last stage of a model ends in an outcome
         self.given, self.stage = made, self.stage + 1
+        self.drawn_ns += self.drawing_ns
         if self.leave:
             self._end("preempted", now)
             return False
@@ -81,6 +83,7 @@ class Run:
     def finish(self, made: Sequence[Made | None], now: int) -> None:
         """The run is complete, with these results by order; None: that input does not fit the model."""
         self._made, self.ended, self.finished_ns = made, "done", now
+        self.drawn_ns += self.drawing_ns
 
     def cut_short(self, now: int) -> None:
         """The run was ended within a stage, because it was preempted or is no longer wanted."""
@@ -142,6 +145,7 @@ class Run:
         return RunEnd(
             work=order.work, request=order.request, ended=ended, started_ns=self.started_ns,
             finished_ns=self.finished_ns, stage=self.stage, made=made, overrun=self.overrun,
+            drawn_s=seconds(self.drawn_ns),
             given=order.given if len(self.orders) > 1 else self.given,
             mid_stage=self.mid_stage and ended == "preempted",
         )
@@ -165,7 +169,8 @@ class Emulation:
 
     def lasts_ns(self, run: Run, took_ns: int) -> int:
         """How long the stage or whole run lasts, ns. took_ns: its actual time. Sets `run.overrun`."""
-        wanted_ns = round(self.factor * (self._draw_ns(run) if self._emulated else took_ns))
+        run.drawing_ns = self._draw_ns(run) if self._emulated else 0
+        wanted_ns = round(self.factor * (run.drawing_ns or took_ns))
         if took_ns < wanted_ns:
             return wanted_ns
         run.overrun = self._emulated
@@ -173,8 +178,8 @@ class Emulation:
 
     def _draw_ns(self, run: Run) -> int:
         """The drawn run time; a batch draws by its first request."""
-        request = run.orders[0].request
-        names = ("run", request) if run.leg.whole else ("run", request, run.stage)
+        robot, frame = run.orders[0].request.agent, run.orders[0].frame
+        names = ("run", robot, frame.incarnation, frame.stream, frame.number, "whole" if run.leg.whole else run.stage)
         return ns(from_quantiles(run.quantiles_s, uniform(self._seed, *names)))
 
 

@@ -55,6 +55,7 @@ class StageDone(Event, frozen=True, kw_only=True):
     started_ns: int
     finished_ns: int
     ran: bool = True
+    drawn_s: float = 0.0             # its drawn time, on an emulated board
     overrun: bool = False
     made: Made | None = None         # the result
 
@@ -67,6 +68,7 @@ class Preempted(Event, frozen=True, kw_only=True):
     finished_ns: int
     next_stage: int
     mid_stage: bool                  # aborted within `next_stage`, which runs again from its start
+    drawn_s: float = 0.0             # drawn time of its finished stages, on an emulated board
     overrun: bool = False
 
 

@@ -76,6 +76,8 @@ class OwnRequests:
         )
         state = self._open[event.request] = OpenRequest(span=span)
         reason = self.load_shedding.shed_reason(stream, now) if self.load_shedding.steps else ""
+        if now >= event.deadline_ns:
+            reason = "expired"                               # its frame was held up on the way to us
         if reason:
             self._end(state, "failed", reason, now, out)
             return
@@ -243,11 +245,12 @@ class OwnRequests:
             waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
             at_home = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)
             span.legs, span.overrun = [at_home, *runs(state.route)], event.overrun or work.overrun
+            span.drawn_s = work.drawn_s + event.drawn_s
             self._continue_on_peers(state, event.made, now, out)
             return
         span.ran_on, span.variant, span.run_s, span.batch = self._name, work.variant, run_s, work.batch
         span.started_ns, span.finished_ns = work.began_ns, event.finished_ns
-        span.overrun = event.overrun or work.overrun
+        span.drawn_s, span.overrun = work.drawn_s + event.drawn_s, event.overrun or work.overrun
         self._deliver(state, event.made, now, out)
 
     def _continue_on_peers(self, state: OpenRequest, made: Made | None, now: int, out: list[ev.Command]) -> None:

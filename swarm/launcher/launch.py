@@ -140,8 +140,8 @@ class Launch:
     def _perform(self, command: ev.Command, now: int) -> None:
         """now: the time of the event that caused it, so that all that is recorded of an event has one time."""
         match command:
-            case ev.Spawn(name, clock_step_s):
-                self._spawn(self._specs[name], clock_step_s)
+            case ev.Spawn():
+                self._spawn(self._specs[command.name].start(command.incarnation), command.clock_step_s)
             case ev.Kill(name):
                 self._children.kill(name)
             case ev.Pause(name):

@@ -6,6 +6,7 @@ ready), running (streams), draining (open requests end), stopping (processes end
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -51,6 +52,7 @@ class Director:
         self._open_requests, self._last_words = open_requests, last_words
         self._robots = [robot for fleet in launch.fleet for robot in fleet.robots()]
         self._needed = {"world", *self._robots}      # without the planner a run may start
+        self._starts: Counter[str] = Counter()       # of each process
         self._killed: set[str] = set()               # processes that were killed on purpose and have not ended yet
         self._drained: set[str] = set()
         self._planner_crashes = self._interruptions = 0
@@ -126,7 +128,8 @@ class Director:
         if self.phase in ("running", "draining"):
             self._faults.process_ready(name)         # it has its faults before it hears of others
             self._tell_all(msg.Roster(members=self.roster.members()))
-            self._order(ev.Tell(name, msg.Start() if self.phase == "running" else msg.Drain()))
+            since_s = seconds(now - self.start_ns)
+            self._order(ev.Tell(name, msg.Start(since_s=since_s) if self.phase == "running" else msg.Drain()))
             if member.role == "agent":
                 self._tell_world(msg.Back(name=name, boot=boot))
         elif self.phase == "starting" and self._needed <= set(self.roster.names()):
@@ -254,6 +257,8 @@ class Director:
     def _order(self, command: ev.Command) -> None:
         if isinstance(command, ev.Spawn):
             self.running[command.name] = None
+            self._starts[command.name] += 1
+            command = msgspec.structs.replace(command, incarnation=self._starts[command.name])
         elif isinstance(command, ev.Kill):
             self._killed.add(command.name)
         self._commands.append(command)

@@ -106,6 +106,7 @@ class Spawn(Command, frozen=True):
 
     name: str
     clock_step_s: float = 0.0        # its wall clock is off by so much from its first moment on
+    incarnation: int = 1             # which start of the process it is
 
 
 class Kill(Command, frozen=True):

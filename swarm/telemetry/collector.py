@@ -16,11 +16,13 @@ from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.faults import FaultDone, Loss, crash
+from swarm.telemetry.figures.missed import missed_rows, whole_slips
 from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.series import Series
 from swarm.telemetry.figures.summary import summarise
@@ -97,6 +99,7 @@ class Collector:
             for stream in launch.streams if fleet.name in stream.on], self._plans)
         self._ledger = Ledger(
             commanded_ns, {stream.name: stream.model for stream in launch.streams}, on_end=self._series.ended)
+        self._slips: dict[float, Slip] = {}          # of the world, by begin
         self._start_ns = commanded_ns
         self._next_line_ns: int | None = None        # while the streams run
         self._late_ms_p99 = 0.0
@@ -143,6 +146,7 @@ class Collector:
                 self._series.reported(message.sender, message.boot, body)
             case msg.WorldNews(time_s=time_s, poses=poses):
                 self.world = body
+                self._slips |= {slip.from_s: slip for slip in body.slips}
                 self._record.pose(time_s, poses)
             case msg.Scene(json=scene):
                 self._record.scene(scene)
@@ -220,13 +224,16 @@ class Collector:
 
         ran_s: how long the streams ran. encryption: cost of CURVE on this machine; None: plaintext.
         """
-        rows = self._ledger.close()
+        rows, statistics = self._ledger.close(), self._ledger.statistics()
+        slips = whole_slips(self._slips.values(), self.world.elapsed_s, ran_s) if self.world else []
+        rows += missed_rows(self._launch, rows, slips, ran_s)
         if not self._launch.duration_s:              # on boards the duration is not known before
             self._launch = msgspec.structs.replace(self._launch, duration_s=round(ran_s, 3))
         summary = summarise(
-            launch=self._launch, boards=self._launch.boards, rows=rows, ledger=self._ledger.statistics(),
-            agents=self._agents, world=self.world, planner=self.planner, planner_starts=len(self._planner_boots),
-            plans=self._plans, faults=self._faults, losses=self._losses, ran_s=ran_s, late_ms_p99=self._late_ms_p99,
+            launch=self._launch, boards=self._launch.boards, rows=rows, ledger=statistics,
+            agents=self._agents, world=self.world, slips=slips, planner=self.planner,
+            planner_starts=len(self._planner_boots), plans=self._plans, faults=self._faults, losses=self._losses,
+            ran_s=ran_s, late_ms_p99=self._late_ms_p99,
         )
         summary.unwritten = dict(sorted(self._record.unwritten.items()))
         summary.transport = _transport(summary.agents.values(), ran_s, encryption)

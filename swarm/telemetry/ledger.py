@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from swarm.core.protocol.messages import Ended, Gone, Submitted
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 
 AGENT_LOST = "agent_lost"
 
@@ -28,14 +28,17 @@ class Row:
     """One request as the collector knows it; times are seconds since the streams began, on the collector's clock."""
 
     span: Span
-    at_s: float                      # when it was submitted
+    at_s: float                      # when it was submitted; if it was missed, when it fell due
+    due_s: float                     # when its frame fell due
+    frame: Frame | None = None       # None: its Submitted message has not arrived
     ended_at_s: float | None = None  # None: still open
-    announced: bool = True           # its Submitted message has arrived
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """Counts of requests by how they ended."""
+    """Counts of due frames and of their requests. The ledger knows no missed frames: their number shows at the end."""
 
+    due: int = 0
+    missed_by: dict[str, int] = {}
     submitted: int = 0
     completed: int = 0
     late: int = 0
@@ -52,9 +55,13 @@ class Tally(msgspec.Struct, kw_only=True):
         return self.submitted - self.completed - self.late - self.failed
 
     @property
+    def missed(self) -> int:
+        return sum(self.missed_by.values())
+
+    @property
     def on_time_ratio(self) -> float:
-        """completed / submitted, and 0 when nothing was submitted."""
-        return self.completed / self.submitted if self.submitted else 0.0
+        """completed / due, and 0 when nothing was due."""
+        return self.completed / self.due if self.due else 0.0
 
     @property
     def on_time_so_far(self) -> float:
@@ -66,6 +73,16 @@ class Tally(msgspec.Struct, kw_only=True):
     def offload_share(self) -> float:
         """completed on a peer / completed."""
         return self.offloaded / self.completed if self.completed else 0.0
+
+    def add(self, row: Row) -> None:
+        """Count one due frame."""
+        self.due += 1
+        if row.span.ending == "missed":
+            self.missed_by[row.span.reason] = self.missed_by.get(row.span.reason, 0) + 1
+            return
+        self.submitted += 1
+        if row.ended_at_s is not None:
+            self.count(row.span)
 
     def count(self, span: Span) -> None:
         """Count one ending."""
@@ -79,7 +96,7 @@ class Tally(msgspec.Struct, kw_only=True):
             self.failed_by[reason] = self.failed_by.get(reason, 0) + 1
 
     def copy(self) -> Tally:
-        return msgspec.structs.replace(self, failed_by=dict(self.failed_by))
+        return msgspec.structs.replace(self, failed_by=dict(self.failed_by), missed_by=dict(self.missed_by))
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,24 +168,26 @@ class Ledger:
     def _submitted(self, message: Submitted, now: int) -> None:
         row = self._rows.get(message.request)
         if row is not None:
-            self._anomalies["submitted_twice"] += row.announced
-            row.announced = True
+            self._anomalies["submitted_twice"] += row.frame is not None
+            row.frame, row.due_s = message.frame, message.due_s
             return
-        self._add(Row(span=self._open_span(message), at_s=self._since_start(now)))
+        at_s = self._since_start(now)
+        self._add(Row(span=self._open_span(message), at_s=at_s, due_s=message.due_s, frame=message.frame))
         agent, boot = message.request.agent, message.request.boot
         self._open.setdefault((agent, boot), {})[message.request] = None
         if (agent, boot) in self._gone:              # this message arrived after the death
             self._agent_lost(agent, boot, now)
 
     def _ended(self, span: Span, now: int) -> None:
-        if span.ending == "open":
+        if span.ending in ("open", "missed"):
             self._anomalies["not_an_ending"] += 1
             return
         row = self._rows.get(span.request)
         if row is None:
             self._anomalies["overtaken"] += 1
             lasted_s = max(span.ended_ns - span.submitted_ns, 0) / 1e9
-            row = Row(span=span, at_s=max(self._since_start(now) - lasted_s, 0.0), announced=False)
+            at_s = max(self._since_start(now) - lasted_s, 0.0)
+            row = Row(span=span, at_s=at_s, due_s=at_s - (span.submitted_ns - span.captured_ns) / 1e9)
             self._add(row)
         elif row.ended_at_s is not None:
             self._anomalies["after_gone" if span.request in self._ended_by_us else "ended_twice"] += 1
@@ -202,6 +221,6 @@ class Ledger:
         return (now - self._start_ns) / 1e9
 
     def _open_span(self, message: Submitted) -> Span:
-        model = self._models.get(message.stream, "")
-        return Span(request=message.request, stream=message.stream, model=model, priority=0, captured_ns=0,
-                    submitted_ns=0, deadline_ns=0)
+        stream = message.frame.stream
+        return Span(request=message.request, stream=stream, model=self._models.get(stream, ""), priority=0,
+                    captured_ns=0, submitted_ns=0, deadline_ns=0)

@@ -5,10 +5,20 @@ from __future__ import annotations
 import msgspec
 
 
-class Requests(msgspec.Struct, kw_only=True):
-    """Requests by how they ended."""
+class Missed(msgspec.Struct, kw_only=True):
+    """Due frames that were never submitted, by what missed them."""
 
-    submitted: int                   # frames that were due and that reached their robot
+    body: int = 0                    # the robot's own sensors did not give the frame
+    world: int = 0                   # the simulation stood still, or ran slower than real time
+    agent: int = 0                   # the robot's process was dead, stopped or too busy
+
+
+class Requests(msgspec.Struct, kw_only=True):
+    """Due frames and their requests, by how they ended."""
+
+    due: int                         # rate x time of each robot's stream, also of robots that died
+    missed: Missed                   # due, but never submitted
+    submitted: int                   # frames of which a request was made
     completed: int                   # a result arrived by the deadline
     late: int                        # a result arrived after the deadline
     failed: int                      # requests without a result
@@ -137,7 +147,7 @@ class StreamFigures(Requests, kw_only=True):
 
     latency_ms: Latency              # latency of this stream
     deadline_ms: float               # time limit from capture
-    on_time_ratio: float             # completed / submitted
+    on_time_ratio: float             # completed / due
     offload_share: float             # completed with a result from a peer / completed
 
 
@@ -164,8 +174,9 @@ class AgentRecord(AgentFigures, kw_only=True):
 
     board: str                       # class of its computer
     role: str                        # name of its fleet
+    due: int                         # frames that fell due on its streams
     submitted: int                   # requests that it submitted
-    on_time_ratio: float             # completed / submitted
+    on_time_ratio: float             # completed / due
     offload_share: float             # completed with a result from a peer / completed
 
 
@@ -221,7 +232,7 @@ class Summary(msgspec.Struct, kw_only=True):
     first_result_s: float | None     # from the start of the command to the first result
     requests: Requests               # requests of all streams
     latency_ms: Latency              # latency over all streams
-    on_time_ratio: float             # completed / submitted
+    on_time_ratio: float             # completed / due
     offload: Offload                 # offloaded requests
     preempted: Preempted             # interrupted runs
     batched: Batched                 # batched runs
@@ -232,7 +243,8 @@ class Summary(msgspec.Struct, kw_only=True):
     loop_late_ms_p99: float          # how late loops ran their timers, 99th percentile: largest of agents and launcher
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
-    host_overloaded: bool            # more than 1 % of the emulated runs were overruns: latencies are too high
+    host_overloaded: bool            # this machine could not keep up: the figures are not those of the swarm
+    overloaded_by: list[str]         # the reasons, in words: overruns, lost simulated time, frames not submitted
     faults: list[FaultRecord]        # injected faults and crashes, in order of time
     streams: dict[str, StreamFigures]        # figures of each stream, by name
     agents: dict[str, AgentRecord]   # figures of each agent, by name

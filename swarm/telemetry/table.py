@@ -1,5 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportMissingTypeStubs=false
-"""`requests.parquet`: one row per request, every field of its span. Only this file imports pyarrow, when used."""
+"""`requests.parquet`: one row per due frame, with all fields of its request's span. Only this file imports pyarrow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Extra(msgspec.Struct, kw_only=True):
     agent: str                       # agent that owns the request
     boot: int                        # start of the agent's process
     sequence: int                    # number of the request since that start
-    at_s: float                      # time of submission, since the streams began
+    incarnation: int                 # which start of the robot's process it was: 1, 2, ...; 0: not known
+    frame: int                       # number of the due frame on its stream's own grid; -1: not known
+    due_s: float                     # when the frame fell due, since the streams began
+    at_s: float                      # time of submission, since the streams began; of a missed frame: `due_s`
     ended_at_s: float | None         # time of its ending, since the streams began; null: never
     latency_ms: float | None         # from capture to end; null unless completed or late
     on_peer: bool                    # whether the result that counted came from a peer
@@ -42,6 +45,8 @@ def columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
     extra = {
         "agent": [s.request.agent for s in spans], "boot": [s.request.boot for s in spans],
         "sequence": [s.request.sequence for s in spans],
+        "incarnation": [r.frame.incarnation if r.frame else 0 for r in rows],
+        "frame": [r.frame.number if r.frame else -1 for r in rows], "due_s": [r.due_s for r in rows],
         "at_s": [r.at_s for r in rows], "ended_at_s": [r.ended_at_s for r in rows],
         "latency_ms": [s.latency_s * 1e3 if s.ending in ("completed", "late") else None for s in spans],
         "on_peer": [on_a_peer(s) for s in spans],

@@ -14,11 +14,12 @@ import pytest
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import RequestId
+from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.protocol.world import Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
+from swarm.core.units import seconds
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
@@ -68,7 +69,8 @@ class Stage:
         """An observation with a frame; `changes` replace its fields."""
         self.frames += 1
         sensed = msg.Sensed(**{
-            "sequence": self.frames, "age_s": 0.0, "pose": Pose(0.0, 0.0, 0.0), "v_mps": 0.0, "w_radps": 0.0,
+            "sequence": self.frames, "at_s": seconds(self.net.loop.clock.now_ns()), "age_s": 0.0,
+            "pose": Pose(0.0, 0.0, 0.0), "v_mps": 0.0, "w_radps": 0.0,
             "bumped": False, "frame": True, **changes,
         })
         self.send(self.world, sensed, [SCAN, FRAME])
@@ -94,7 +96,8 @@ class Stage:
     def sense_now(self) -> None:
         self.frames += 1
         self.world.send("rover", msg.Sensed(
-            sequence=self.frames, age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False, frame=True,
+            sequence=self.frames, at_s=seconds(self.net.loop.clock.now_ns()), age_s=0.0, pose=Pose(0.0, 0.0, 0.0),
+            v_mps=0.0, w_radps=0.0, bumped=False, frame=True,
         ), [SCAN, FRAME])
 
     def end(self) -> tuple[int, str]:
@@ -151,7 +154,8 @@ def test_it_serves_peers_and_refuses_invalid_requests(stage: Stage) -> None:
 
     def ask(sequence: int, tensors: Any = (IMAGE,), *, agent: str = "mule", model: str = "detector",
             budget_s: float | None = HANG_S) -> None:
-        body = msg.StageAsk(request=RequestId(agent, 7, sequence), model=model, variant="int8", priority=0)
+        body = msg.StageAsk(
+            request=RequestId(agent, 7, sequence), frame=Frame(1, "detect", 0), model=model, variant="int8", priority=0)
         stage.send(stage.peer, body, tensors, budget_s)
 
     ask(1)

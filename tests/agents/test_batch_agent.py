@@ -13,7 +13,7 @@ from agents.runtime.sessions import Sessions, read_offer
 from models.session import RunHandle
 from models.store import ARTEFACTS
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import RequestId
+from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.settings.boards import Board
 from tests.agents.runtime.test_sessions import GOLDEN
 from tests.agents.test_agent import Stage
@@ -49,7 +49,9 @@ def test_requests_of_peers_at_the_same_time_run_as_a_batch(carrier: Stage, held:
     asked = 0
     for _ in range(20):                                  # again where they came too slowly to meet
         for image in images:
-            ask = msg.StageAsk(request=RequestId("mule", 7, asked), model="detector", variant="int8", priority=0)
+            ask = msg.StageAsk(
+                request=RequestId("mule", 7, asked), frame=Frame(1, "detect", asked), model="detector", variant="int8",
+                priority=0)
             carrier.send(carrier.peer, ask, [image[None]], HANG_S)
             asked += 1
         carrier.wait("mule", msg.StageAnswer, asked)

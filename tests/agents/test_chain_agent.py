@@ -13,7 +13,7 @@ from agents.runtime import recording
 from agents.runtime.sessions import Sessions
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import LegTimes, RequestId
+from swarm.core.protocol.spans import Frame, LegTimes, RequestId
 from swarm.core.protocol.world import Detection, Detections
 from tests.agents.runtime.test_sessions import BOARD, FRAME
 from tests.agents.staged import STAGES, hold, run_leg, store_with_stages
@@ -85,7 +85,8 @@ def made(held: Sessions, given: Any, leg: Leg) -> Any:
 
 
 def ask(sequence: int, first: int, last: int, *route: Leg, owner: str = "mule", **more: Any) -> msg.StageAsk:
-    return msg.StageAsk(request=RequestId(owner, 7, sequence), model="detector", variant="int8", priority=0,
+    return msg.StageAsk(request=RequestId(owner, 7, sequence), frame=Frame(1, "detect", 0), model="detector",
+        variant="int8", priority=0,
                         first=first, last=last, route=list(route), **more)
 
 

@@ -20,7 +20,7 @@ from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detection, Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
-from swarm.core.units import NS, ns
+from swarm.core.units import NS, ns, seconds
 from tests.one_thread.hosts import LATENCY_S, FakeHost, Stage
 from tests.one_thread.runner import FakeRunner
 
@@ -76,7 +76,8 @@ class Duo:
     def _sense(self) -> None:
         self._frames += 1
         self.world.transport.send("rover", msg.Sensed(
-            sequence=self._frames, age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False,
+            sequence=self._frames, at_s=seconds(self.stage.clock.at_ns), age_s=0.0, pose=Pose(0.0, 0.0, 0.0),
+            v_mps=0.0, w_radps=0.0, bumped=False,
             frame=True), [SCAN, FRAME])
 
     def ended(self) -> list[Span]:

@@ -14,6 +14,7 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Act, Pose
 from swarm.core.settings.boards import Board
+from swarm.core.units import seconds
 from tests.agents.test_agent import SCAN, Stage
 
 BOARD = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")
@@ -41,7 +42,8 @@ def test_it_stops_by_lidar_while_all_peers_are_silent_and_the_executor_is_busy(s
     def sense(scan: NDArray[np.float32], v_mps: float) -> None:
         stage.frames += 1
         stage.world.send("rover", msg.Sensed(
-            sequence=stage.frames, age_s=0.0, pose=Pose(0.0, 0.0, heading_rad), v_mps=v_mps, w_radps=0.0, bumped=False,
+            sequence=stage.frames, at_s=seconds(stage.net.loop.clock.now_ns()), age_s=0.0,
+            pose=Pose(0.0, 0.0, heading_rad), v_mps=v_mps, w_radps=0.0, bumped=False,
             frame=False), [scan])
 
     def drives() -> bool:                                    # once it has looked around where it stands

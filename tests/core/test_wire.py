@@ -14,7 +14,7 @@ from swarm.core.policy.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, 
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
 from swarm.core.protocol.scene import Measure, Mission
-from swarm.core.protocol.spans import LegTimes, RequestId, Span
+from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Mask, Pose, Report, SensorSuite
 
 GOLDEN = Path(__file__).with_name("golden.txt")
@@ -22,6 +22,7 @@ GOLDEN = Path(__file__).with_name("golden.txt")
 writes the file anew."""
 
 REQUEST = RequestId("rover_1", 17, 3)
+FRAME = Frame(1, "s", 5)
 MEMBER = msg.Member(name="a", role="agent", urgent="tcp://127.0.0.1:1", bulk="tcp://127.0.0.1:2")
 PROFILE = Profile(model="m", variant="int8", p50_s=0.01, p95_s=0.02, memory_bytes=9, accuracy=0.8, input_bytes=7,
                   stages=[StageProfile(0.01, 0.02, 7)], batch_s=[0.01, 0.015])
@@ -41,20 +42,22 @@ EXAMPLES: list[msg.Body] = [
     msg.Introduction(members=[MEMBER]), msg.Gossip(about="b", boot=3, silent=True),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
     msg.LinkNews(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
-    msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2),
-    msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2, first=1, last=2, route=[Leg("b", 2, 4)],
-                 done=[LegTimes(0.1, 0.2, 0.3, True)]),
+    msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2),
+    msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2, first=1, last=2,
+                 route=[Leg("b", 2, 4)], done=[LegTimes(0.1, 0.2, 0.3, True)]),
     msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
     msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3, done=[LegTimes(0.1)]),
     msg.StageAnswer(request=REQUEST, outcome=Mask(height=1, width=2, cells=b"\0\1"), run_s=0.1, waited_s=0.2, held_s=1),
     msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
-    msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False, frame=True),
+    msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
+        frame=True),
     msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), msg.Reported(report=REPORT),
     msg.Judged(report=REPORT, verdict="found"),
     msg.Embodied(sensors=SensorSuite(
         camera=Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=0.2, pitch_deg=-4.0),
         lidar=Lidar(beams=64, range_m=6.0))), msg.Shared(topic="map", data=b"\1\2"),
-    msg.Submitted(request=REQUEST, stream="s"), msg.Ended(span=SPAN), msg.Happened(what="x", detail={"k": 1, "l": "m"}),
+    msg.Submitted(request=REQUEST, frame=FRAME, due_s=0.2), msg.Ended(span=SPAN),
+    msg.Happened(what="x", detail={"k": 1, "l": "m"}),
     msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_s=0.5, available_s=1.0, queue=2, links={"b": (0.5, 1e6)},
                   loop_late_ms_p99=1.5, refused_in=0, duplicates=0, control_bytes=9),
     msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, poses={"a": Pose(1.0, 2.0, 3.0)},
@@ -185,17 +188,18 @@ NAN, INF = float("nan"), float("inf")
     changed(msg.PlanNews(plan=PLAN), plan=msgspec.to_builtins(PLAN) | {"lease_s": INF}),
     changed(msg.PlanNews(plan=PLAN), plan={"epoch": 1, "lease_s": 1.0, "placements": [
         {"agent": "a", "stream": "s", "variant": "int8", "where": []}]}),
-    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), priority=10**6),
-    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), first=-1),
-    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), route=[["b", 0, 1]] * 17),
-    changed(msg.StageAsk(request=REQUEST, model="m", variant="int8", priority=2), done=[[NAN]]),
+    changed(msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2), priority=10**6),
+    changed(msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2), first=-1),
+    changed(msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2),
+            route=[["b", 0, 1]] * 17),
+    changed(msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2), done=[[NAN]]),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3), run_s=NAN),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             outcome={"type": "mask", "height": 2, "width": 2, "cells": b"\0"}),
     changed(msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
             outcome={"type": "detections", "boxes": [[65536, 0.5, 1.0, 2.0, 3.0, 4.0]]}),
     changed(msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), act={"v_mps": NAN, "w_radps": 0.0}),
-    changed(msg.Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
+    changed(msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
                        frame=True), pose=[NAN, 0.0, 0.0]),
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
             profiles=[msgspec.to_builtins(PROFILE) | {"p50_s": INF}]),

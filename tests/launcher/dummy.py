@@ -13,7 +13,7 @@ import msgspec
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import Measure, Mission
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.core.units import ns
 from swarm.membership.participant import Participant
@@ -66,7 +66,8 @@ class Dummy:
         self.sequence += 1
         request = RequestId(self.settings.name, self.participant.boot, self.sequence)
         now = self.process.clock.now_ns()
-        self.tell(msg.Submitted(request=request, stream="detect"))
+        self.tell(msg.Submitted(
+            request=request, frame=Frame(1, "detect", self.sequence), due_s=0.2 * self.sequence))
         if self.manner != "loses":
             self.tell(msg.Ended(span=Span(
                 request=request, stream="detect", model="detector", priority=2, captured_ns=now - ns(0.01),

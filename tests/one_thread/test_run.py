@@ -43,7 +43,7 @@ from swarm.run.director import Director
 from swarm.run.faults import faults_of
 from swarm.run.records import record
 from swarm.run.roster import Outboxes
-from swarm.run.settings.process_specs import process_specs
+from swarm.run.settings.process_specs import ProcessSpec, process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
 from swarm.telemetry.file_types import SeriesRecord
@@ -164,8 +164,8 @@ class Run:
     def _perform(self, commands: Sequence[ev.Command], now: int) -> None:
         for command in commands:
             match command:
-                case ev.Spawn(name=name):
-                    self.stage.timers.after(0, partial(self._spawn, name))
+                case ev.Spawn(name=name, incarnation=incarnation):
+                    self.stage.timers.after(0, partial(self._spawn, self._specs[name].start(incarnation)))
                 case ev.Kill(name=name):
                     self._killed.add(name)
                     self.stage.end(name)
@@ -184,9 +184,8 @@ class Run:
                 case _:
                     raise TypeError(f"{command} cannot be done on a stage")
 
-    def _spawn(self, name: str) -> None:
-        spec = self._specs[name]
-        host = self.stage.host(name, spec.role)
+    def _spawn(self, spec: ProcessSpec) -> None:
+        host = self.stage.host(spec.name, spec.role)
         match spec.settings:
             case WorldFile() as settings:
                 world = scenarios.load(settings.scenario).build(settings.robots, settings.seed, render=False)
@@ -223,7 +222,9 @@ def test_a_run_of_two_robots_needs_no_machine_and_is_the_same_each_time(no_machi
 
     requests = summary["requests"]
     assert requests["lost"] == 0
-    assert requests["submitted"] >= 40
+    assert requests["due"] == 2 * 5 * 6                                      # two robots, 5 Hz, 6 s
+    assert requests["missed"] == {"body": 0, "world": 0, "agent": requests["due"] - requests["submitted"]}
+    assert requests["missed"]["agent"] == pytest.approx(10, abs=1)           # 2 s of the dead carrier
     assert requests["failed_by"].get("agent_lost", 0) <= 1                   # open at the carrier when it was killed
     assert summary["offload"]["share"] > 0.2                                 # the slow rover gets help while it can
     assert summary["on_time_ratio"] > 0.5

@@ -119,7 +119,8 @@ def test_a_planner_that_crashes_is_started_again_after_a_while_and_at_last_left_
         assert of(commands, ev.Wake) == [ev.Wake(ns(at_s + wait_s), ev.RespawnDue("planner"))]
         assert of(commands, ev.Spawn) == []
         at_s += wait_s
-        assert run(ev.RespawnDue("planner"), at_s) == [ev.Respawned("planner", crashes), ev.Spawn("planner")]
+        assert run(ev.RespawnDue("planner"), at_s) == [
+            ev.Respawned("planner", crashes), ev.Spawn("planner", incarnation=crashes + 1)]
         assert run(ev.RespawnDue("planner"), at_s) == []     # it runs
         assert told(run(ready("planner", boot=crashes + 1), at_s), msg.Start) == ["planner"]
     commands = run(ev.ProcessEnded("planner", 1, "ended so"), at_s)
@@ -265,11 +266,13 @@ def test_a_restart_kills_then_starts_again_with_the_faults_that_last() -> None:
     assert run(ev.FaultDue(fault("kill")), 2.0) == []          # it is on its way back
     ended = run(killed("rover_0"), 2.1)
     assert ev.Wake(ns(2.1) + ns(0.5), ev.RestartDue(restart)) in ended
-    assert run(ev.RestartDue(restart), 2.6) == [ev.Spawn("rover_0", -60.0)]
+    assert run(ev.RestartDue(restart), 2.6) == [ev.Spawn("rover_0", -60.0, incarnation=2)]
     back = run(ready("rover_0", boot=2), 3.0)
     assert of(back, ev.FaultCleared) == [ev.FaultCleared(restart)]
     names = [type(c.body) for c in back if isinstance(c, ev.Tell) and c.name == "rover_0"]
     assert names == [msg.InjectedFaults, msg.Roster, msg.Start]     # its faults first
+    start = next(c.body for c in back if isinstance(c, ev.Tell) and isinstance(c.body, msg.Start))
+    assert start.since_s == pytest.approx(2.0)                      # the streams began at 1.0
     assert told(back, msg.Back) == ["world"]
 
 
@@ -278,7 +281,7 @@ def test_a_dead_process_is_restarted_at_once_and_nothing_comes_back_after_the_st
     run = Run(restart)
     run.start()
     run(killed("rover_0"), 1.5)
-    assert run(ev.FaultDue(restart), 2.0) == [ev.FaultInjected(restart), ev.Spawn("rover_0")]
+    assert run(ev.FaultDue(restart), 2.0) == [ev.FaultInjected(restart), ev.Spawn("rover_0", incarnation=2)]
     late = Run(restart).drain()
     assert late(ev.RestartDue(restart), 11.5) == late(ev.FaultDue(restart), 11.5) == []
 

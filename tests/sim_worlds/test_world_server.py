@@ -11,9 +11,11 @@ from sim_worlds import engine
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.suite import LIDAR, SUITE
+from sim_worlds.slips import Slips
 from sim_worlds.world_server import MAX_STEPS_PER_TURN, REST_SHARE, WorldServer
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.world import Act, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
@@ -77,6 +79,11 @@ class Team:
 
         self.stage.until(lambda: bool(fresh()))
         return fresh()[0]
+
+    def slips(self) -> list[Slip]:
+        """All that the launcher was told, the last word on each."""
+        news = [m.body for m in self.got["launcher"] if isinstance(m.body, msg.WorldNews)]
+        return list({slip.from_s: slip for one in news for slip in one.slips}.values())
 
     def x_m(self, robot: str) -> float:
         return self.world.motion.poses[self.world.index(robot)].x_m
@@ -172,6 +179,10 @@ def test_simulated_time_slips_when_the_clock_jumps() -> None:
     assert team.world.time_s - before_s <= (MAX_STEPS_PER_TURN + 3) * STEP_S
     news = team.news()
     assert news.real_time_factor < 0.2
+    (slip,) = team.slips()
+    lost_s = 10.0 - MAX_STEPS_PER_TURN * STEP_S
+    assert (slip.from_s, slip.to_s, slip.lost_s) == pytest.approx((before_s, before_s + lost_s, lost_s), abs=3 * STEP_S)
+    assert news.elapsed_s - team.world.time_s == pytest.approx(slip.lost_s)
     after_s, at_ns = team.world.time_s, team.stage.clock.at_ns
     team.stage.wait(1.0)                                     # and from there on it follows again
     assert abs(team.world.time_s - after_s - seconds(team.stage.clock.at_ns - at_ns)) <= 2 * STEP_S
@@ -188,6 +199,44 @@ def test_an_observation_is_as_old_as_its_sensors_say_however_long_it_renders(
               if isinstance(message.body, msg.Sensed)]
     assert len(ages_s) >= 10
     assert ages_s == [pytest.approx(latency_s, abs=1e-9)] * len(ages_s)
+
+
+def test_a_frame_is_due_when_the_schedule_says_however_late_it_is_sent() -> None:
+    """On the world's clock: simulated time, and all slips."""
+    team = Team()
+    team.stage.wait(1.0)
+    team.stage.clock.at_ns += ns(0.04)                       # a short stall: it catches up
+    team.stage.wait(0.5)
+    team.stage.clock.at_ns += ns(10.0)
+    team.stage.wait(1.0)
+    sensed = [(m.at_ns, m.body) for m in team.sensed("rover_1") if isinstance(m.body, msg.Sensed)]
+    gaps_s = [b.at_s - a.at_s for (_, a), (_, b) in itertools.pairwise(sensed)]
+    even = sum(gap == pytest.approx(1 / SENSE_HZ) for gap in gaps_s)
+    assert even == len(gaps_s) - 2                           # all but the jump, and the catching up
+    assert max(gaps_s) == pytest.approx(10.0, abs=2 / SENSE_HZ)
+    late_s = [seconds(at_ns - team.began_ns) - body.at_s for at_ns, body in sensed]
+    assert min(late_s) == pytest.approx(late_s[0], abs=3 * STEP_S)
+
+
+def test_slips_near_to_each_other_are_one() -> None:
+    slips = Slips()
+    slips.add(1.0, 0.2)
+    slips.add(1.5, 0.3)
+    slips.add(4.0, 0.1)
+    assert slips.news() == [Slip(1.0, 1.8, 0.5), Slip(4.0, 4.1, 0.1)]
+    assert slips.news() == []
+    slips.add(4.3, 0.2)                                      # the last one goes on: told again, as a whole
+    assert [s.from_s for s in slips.news()] == [4.0]
+
+
+def test_a_world_that_is_held_up_when_the_run_ends_says_so() -> None:
+    team = Team()
+    team.stage.wait(0.5)
+    team.ends["launcher"].send("world", msg.Drain())
+    team.stage.clock.at_ns += ns(3.0)                        # it reads the message 3 s later
+    team.news()
+    (slip,) = team.slips()
+    assert slip.lost_s == pytest.approx(3.0 - MAX_STEPS_PER_TURN * STEP_S, abs=0.1)
 
 
 def test_drain_stops_time() -> None:

@@ -14,7 +14,7 @@ from swarm.core.policy.faults import Fault, expand
 from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import AgentNews, Ended, Gone, PlannerNews, Submitted, WorldNews
 from swarm.core.protocol.scene import SHARE, Measure, Mission
-from swarm.core.protocol.spans import LegRun, RequestId, Span
+from swarm.core.protocol.spans import Frame, LegRun, RequestId, Span
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.figures.agents import AgentBook
@@ -143,7 +143,8 @@ def news(of: LaunchFile) -> list[tuple[int, int, Submitted | Ended | Gone]]:
                 if at >= dead.get(agent, 1 << 62):
                     break
                 s = span(of, agent, stream, sequence, at, dead)
-                heard.append((at + 300_000, 1, Submitted(request=s.request, stream=stream.name)))
+                heard.append((at + 300_000, 1, Submitted(
+                    request=s.request, frame=Frame(1, stream.name, k), due_s=(s.captured_ns - T0) / NS)))
                 if s.ended_ns < dead.get(agent, 1 << 62):
                     heard.append((s.ended_ns + 300_000, 2, Ended(span=s)))
     return sorted(heard, key=lambda h: h[:2])
@@ -239,7 +240,7 @@ def summary(of: LaunchFile, book: Ledger) -> dict[str, Any]:
     planner = [PlannerNews(epoch=p.epoch, took_s=p.solve_s, solver=p.solver, refined=p.epoch > 1, end="adopted")
                for _, p in made_plans]
     return msgspec.to_builtins(summarise(
-        launch=of, boards=BOARDS, rows=rows, ledger=book.statistics(), agents=agents(of), world=world,
+        launch=of, boards=BOARDS, rows=rows, ledger=book.statistics(), agents=agents(of), world=world, slips=[],
         planner=planner, planner_starts=min(len(planner), 1), plans=history,
         faults=[FaultDone(fault=f, done_s=f.at_s) for f in kills(of)], losses=[], ran_s=of.duration_s))
 

@@ -53,4 +53,4 @@ def expired(*, away: bool) -> Span:
 
 def columns(*spans: Span) -> table.Columns:
     """As `table.read` would give them."""
-    return table.arrays([Row(span=s, at_s=0.1 * i) for i, s in enumerate(spans)], table.empty())
+    return table.arrays([Row(span=s, at_s=0.1 * i, due_s=0.1 * i) for i, s in enumerate(spans)], table.empty())

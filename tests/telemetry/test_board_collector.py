@@ -19,13 +19,13 @@ from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
 from swarm.core.settings.yaml_text import dump
-from swarm.core.units import ns
+from swarm.core.units import ns, seconds
 from swarm.net.endpoint import Endpoint
 from swarm.telemetry import table
 from swarm.telemetry.board_collector import BoardCollector
@@ -96,8 +96,8 @@ def test_an_agent_reports_its_requests_to_the_collector_of_its_roster(tmp_path: 
 
         def requests_are_there() -> bool:
             world.send("rover_0", msg.Sensed(
-                sequence=next(sequence), age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False,
-                frame=True), [SCAN, FRAME])
+                sequence=next(sequence), at_s=seconds(net.loop.clock.now_ns()), age_s=0.0,
+                pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0, bumped=False, frame=True), [SCAN, FRAME])
             return (tmp_path / "out" / "events.jsonl").exists()      # the first request has been reported
 
         net.until(requests_are_there)
@@ -235,7 +235,7 @@ class Desk:
 
     def submit(self, number: int, boot: int = 1) -> None:
         request = self.open[number] = RequestId("rover_0", boot, number)
-        self.say(msg.Submitted(request=request, stream="detect"), boot)
+        self.say(msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=0.0), boot)
 
     def complete(self, number: int) -> None:
         request = self.open.pop(number)

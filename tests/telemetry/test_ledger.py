@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarm.core.protocol.messages import Ended, Gone, Submitted
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.telemetry.ledger import Ledger
 from tests.telemetry import fakes
 
@@ -14,7 +14,7 @@ NS = fakes.NS
 
 
 def submitted(k: int, agent: str = "a", boot: int = 1) -> Submitted:
-    return Submitted(request=RequestId(agent, boot, k), stream="detect")
+    return Submitted(request=RequestId(agent, boot, k), frame=Frame(boot, "detect", k), due_s=0.2 * k)
 
 
 def ended(k: int, ending: str = "completed", agent: str = "a", boot: int = 1, ran_on: str = "a", reason: str = ""
@@ -37,10 +37,11 @@ def test_a_request_is_counted_by_its_ending() -> None:
     now = book.statistics()
     assert (now.total.submitted, now.total.completed, now.total.late) == (5, 2, 1)
     assert now.total.failed_by == {"superseded": 1}
-    assert (now.total.open, now.total.on_time_ratio, now.total.on_time_so_far) == (1, 0.4, 0.5)
+    assert (now.total.open, now.total.on_time_so_far) == (1, 0.5)
     assert (now.total.offload_share, now.first_result_s) == (0.5, 4.0)
     assert now.streams["detect"] == now.total
     rows = book.close()
+    assert [r.due_s for r in rows] == [0.0, 0.2, 0.4, 0.6000000000000001, 0.8]
     assert [r.ended_at_s for r in rows] == [2.0, 3.0, 4.0, 4.0, None]
     assert rows[4].span.ending == "open"
     assert rows[4].span.model == "m"
@@ -112,7 +113,7 @@ def test_any_order_of_news_ends_each_request_at_most_once(news: list[Submitted |
     assert s.total.open == sum(r.ended_at_s is None for r in rows) == sum(r.span.ending == "open" for r in rows)
     assert s.total.completed + s.total.late + s.total.failed == sum(r.ended_at_s is not None for r in rows)
     told = sum(isinstance(n, Submitted) for n in news)
-    assert told == sum(r.announced for r in rows) + s.submitted_twice
+    assert told == sum(r.frame is not None for r in rows) + s.submitted_twice
     real = sum(isinstance(n, Ended) and n.span.ending != "open" for n in news)
     by_us = sum(r.span.reason == "agent_lost" for r in rows)
     assert real == s.total.submitted - s.total.open - by_us + s.ended_twice + s.after_gone

@@ -42,6 +42,7 @@ class QueuedRun(msgspec.Struct, kw_only=True):
     stage_aborts: int = 0            # how many times the stage at `first` was aborted
     urgency: float | None = None     # of the pending preemption; None: it is not being preempted
     aborted: bool = False
+    drawn_s: float = 0.0             # drawn time of the parts that have ended, on an emulated board
     overrun: bool = False            # a part that has ended was an overrun
     promised: bool = False           # its request was sent with a guard: it must meet its deadline
     run: int = 0                     # number of the batch that it runs in; a single run is a batch of one

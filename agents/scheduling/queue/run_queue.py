@@ -157,11 +157,12 @@ class RunQueue:
         return work
 
     def requeue(
-        self, key: int, next_stage: int, ran_ns: int, mid_stage: bool, overrun: bool, now: int
+        self, key: int, next_stage: int, ran_ns: int, mid_stage: bool, drawn_s: float, overrun: bool, now: int
     ) -> QueuedRun | None:
         """A run was preempted: it waits again, and continues at `next_stage`. None: it was aborted; finish it instead.
 
-        ran_ns: its run time since its last start. mid_stage: it was aborted within `next_stage`.
+        ran_ns, drawn_s: its run time since its last start, and the drawn time of the stages that it finished in it.
+        mid_stage: it was aborted within `next_stage`.
         """
         if self._running[key].aborted:
             return None
@@ -172,6 +173,7 @@ class RunQueue:
         work.preempted += 1
         work.ran_ns += ran_ns
         work.urgency = None
+        work.drawn_s += drawn_s
         work.overrun = work.overrun or overrun
         work.started_ns = now                # `start` adds the time since then to aside_ns
         work.since_ns = now

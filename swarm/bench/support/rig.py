@@ -16,7 +16,7 @@ from models.store import ARTEFACTS, load_card
 from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.ports import Host
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
 from swarm.core.units import ns
@@ -54,7 +54,7 @@ class Rig:
         host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, WallClock()))
         self._performer = Performer(
             host, self._runner, scheduler, Offer({}, {}), lambda span, outcome, _: ended(span, outcome))
-        self._frame = Input(frame)
+        self._frame = Input(frame, Frame(1, NAME, 0))
         self.submitted = 0
 
     def submit(self, stream: StreamSpec, due_ns: int = 0) -> None:

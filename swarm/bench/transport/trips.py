@@ -16,13 +16,14 @@ from swarm.bench.transport.echo import Address
 from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member, StageAsk, StageRefusal
-from swarm.core.protocol.spans import RequestId
+from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.units import ns, seconds
 from swarm.net.security.key_folder import KeyFolder
 from swarm.net.security.keyring import Keyring
 
 LIMIT_NS = ns(20.0)
 BUDGET_S = 60.0                      # every request has a budget on the wire; it never ends here
+FRAME = Frame(1, "detect", 0)
 AGAIN_NS = ns(0.001)                 # retry after a refusal of `send` with nothing in flight
 
 
@@ -116,7 +117,8 @@ class EndpointVariant:
         """Fill the window as far as the endpoint accepts requests."""
         while self._left and len(self._sent_ns) < self._window:
             sent_ns = self._side.clock.now_ns()
-            ask = StageAsk(request=RequestId("client", 1, self._sequence), model="detector", variant="int8", priority=2)
+            ask = StageAsk(request=RequestId("client", 1, self._sequence), frame=FRAME, model="detector",
+                variant="int8", priority=2)
             if not self._side.net.send("echo", ask, self._payload, budget_s=BUDGET_S):
                 if not self._sent_ns:                        # no answer will call this again
                     self._side.loop.after(AGAIN_NS, self._ask)

@@ -86,7 +86,8 @@ def _result(summary: dict[str, Any], out: Path) -> str:
         lines.append("not written, because the disk was full: " + ", ".join(
             f"{count} of {name}" for name, count in summary["unwritten"].items()))
     if summary["host_overloaded"]:
-        lines.append("host_overloaded: this host could not keep up with the boards it emulates; latencies are too high")
+        lines.append("host_overloaded: this host could not keep up, so these figures are not those of the swarm: "
+                     + "; ".join(summary["overloaded_by"]))
     return "\n".join([*lines, f"report: {out / 'report.html'}"])
 
 

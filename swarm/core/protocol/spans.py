@@ -10,6 +10,8 @@ from swarm.core.policy.plan import MOST_AT_ONCE
 from swarm.core.protocol.bounds import Count, Finite, Nanoseconds, Priority, Seconds
 
 Ending = Literal["completed", "late", "failed"]
+Outside = Literal["open", "missed"]
+"""Not an ending: the request is open, or the frame was due and no request was made of it."""
 
 
 class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -21,6 +23,14 @@ class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.agent}/{self.boot}/{self.sequence}"
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """One due frame of a robot's stream. All that is drawn about its request is keyed by it, so that runs repeat."""
+
+    incarnation: Count               # which start of the robot's process, 1, 2, ...
+    stream: str
+    number: Count                    # on the stream's own grid: a missed frame shifts nothing
 
 
 BatchSize = Annotated[int, msgspec.Meta(ge=1, le=MOST_AT_ONCE)]
@@ -81,9 +91,10 @@ class Span(msgspec.Struct, kw_only=True):
     other: str = ""                  # next best agent when it was routed; recorded for a sample
     other_s: Finite = 0.0             # latency expected of that agent
     batch: BatchSize = 1                # inputs of the run that counted, this one included
+    drawn_s: Finite = 0.0            # drawn duration of the run at home that counted; 0: not drawn
     overrun: bool = False            # the emulated run took longer than its draw
-    ending: Ending | Literal["open"] = "open"        # how it ended
-    reason: str = ""                 # why it failed
+    ending: Ending | Outside = "open"        # how it ended; `missed`: the frame was due and never submitted
+    reason: str = ""                 # why it failed, or who missed it: `body`, `world` or `agent`
 
     @property
     def latency_s(self) -> float:

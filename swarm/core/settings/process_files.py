@@ -35,6 +35,7 @@ class ProcessFile(Strict, frozen=True, kw_only=True):
 class AgentFile(ProcessFile, frozen=True, kw_only=True):
     """The file of `swarm agent FILE`."""
 
+    incarnation: Annotated[int, Meta(ge=1, le=2**31)] = 1    # which start of this robot's process
     board_name: str
     board: Board
     streams: list[StreamSpec]

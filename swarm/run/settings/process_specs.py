@@ -27,6 +27,13 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     settings: AgentFile | PlannerFile | WorldFile
 
+    def start(self, incarnation: int) -> ProcessSpec:
+        """The same process, for its start of this number."""
+        if not isinstance(self.settings, AgentFile):
+            return self
+        return msgspec.structs.replace(
+            self, settings=msgspec.structs.replace(self.settings, incarnation=incarnation))
+
 
 def process_specs(
     resolved: Resolved, swarm: str, launcher: Member, keys: str, recordings: str = ""

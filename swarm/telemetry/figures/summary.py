@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import msgspec
 import numpy as np
 
-from swarm.core.protocol.messages import PlannerNews, WorldNews
+from swarm.core.protocol.messages import PlannerNews, Slip, WorldNews
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry import table
@@ -19,6 +19,7 @@ from swarm.telemetry.figures import planner as planner_figures
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.due import DueFrames
 from swarm.telemetry.figures.faults import FaultDone, Loss
+from swarm.telemetry.figures.host import overloaded_by
 from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.recovery import OnTimeHistory
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
@@ -31,6 +32,7 @@ from swarm.telemetry.summary_types import (
     Latency,
     LedgerFigures,
     Meaning,
+    Missed,
     Offload,
     Preempted,
     Requests,
@@ -40,28 +42,30 @@ from swarm.telemetry.summary_types import (
     WorldFigures,
 )
 
-OVERRUN_LIMIT = 0.01                 # share of overruns among emulated runs; above it the host was overloaded
-
 
 def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
-    world: WorldNews | None, planner: Sequence[PlannerNews], planner_starts: int, plans: PlanHistory,
-    faults: Sequence[FaultDone], losses: Sequence[Loss], ran_s: float, late_ms_p99: float = 0.0,
+    world: WorldNews | None, slips: Sequence[Slip], planner: Sequence[PlannerNews], planner_starts: int,
+    plans: PlanHistory, faults: Sequence[FaultDone], losses: Sequence[Loss], ran_s: float, late_ms_p99: float = 0.0,
 ) -> Summary:
     """The contents of `summary.json`.
 
-    Args: boards: all boards of the fleet, by name. rows, ledger: from the closed Ledger. world: its last report, or
-    None. planner: all its reports, from so many starts. plans: those that held. losses: peers that agents counted as
-    lost. ran_s: how long the streams ran, which is less than the launch file's duration_s when a run was stopped.
-    late_ms_p99: how late the collector's own loop ran its timers. A latency without results is null; a ratio over
-    nothing is 0.
+    Args: boards: all boards of the fleet, by name. rows: a row per due frame. ledger: of the closed Ledger. world: its
+    last report, or None. slips: its slips. planner: all its reports, from so many starts. plans: those that held.
+    losses: peers that agents counted as lost. ran_s: how long the streams ran, which is less than the launch file's
+    duration_s when a run was stopped. late_ms_p99: how late the collector's own loop ran its timers. A latency without
+    results is null; a ratio over nothing is 0.
     """
-    total = ledger.total
+    total, streams, owned = Tally(), {s.name: Tally() for s in launch.streams}, {}
+    for row in rows:
+        for tally in (total, streams.setdefault(row.span.stream, Tally()),
+                      owned.setdefault(row.span.request.agent, Tally())):
+            tally.add(row)
     on_peers = [r.span for r in rows if r.span.offloaded_to]
     board_of = {robot: fleet.board for fleet in launch.fleet for robot in fleet.robots()}
     figures = {name: agents.figures(name) for name in board_of}
     emulated = [f for name, f in figures.items() if boards[board_of[name]].emulated]
-    owned = tallies(rows)
+    overloaded = overloaded_by(rows, emulated, slips, faults, ran_s)
     summary = Summary(
         scenario=launch.scenario, seed=launch.seed, clock=launch.clock, network=launch.network, policy=launch.policy,
         robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
@@ -85,9 +89,9 @@ def summarise(
         ),
         loop_late_ms_p99=_rounded(max([late_ms_p99, *(f.loop_late_ms_p99 for f in figures.values())])),
         mission=_mission(world), measures=_measures(world),
-        host_overloaded=sum(f.overruns for f in emulated) > OVERRUN_LIMIT * sum(f.runs for f in emulated),
+        host_overloaded=bool(overloaded), overloaded_by=overloaded,
         faults=_faults(faults, rows, losses, launch, ran_s),
-        streams={s.name: _stream(s.deadline_s, ledger.streams.get(s.name, Tally()),
+        streams={s.name: _stream(s.deadline_s, streams[s.name],
                                  [r for r in rows if r.span.stream == s.name]) for s in launch.streams},
         agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
         ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
@@ -99,11 +103,11 @@ def summarise(
 
 
 def _due(rows: Sequence[Row], deadlines_s: Mapping[str, float]) -> DueFrames:
-    """The frames of which requests were made."""
+    """All due frames, as columns."""
     spans = [row.span for row in rows]
     return DueFrames(
         robot=np.array([s.request.agent for s in spans], object), stream=np.array([s.stream for s in spans], object),
-        due_s=np.array([row.at_s for row in rows]),
+        due_s=np.array([row.due_s for row in rows]),
         deadline_s=np.array([deadlines_s.get(s.stream, 0.0) for s in spans]),
         latency_s=np.array([s.latency_s if s.ending in ("completed", "late") else np.inf for s in spans]),
         outcome=np.array([s.ending if s.ending != "open" else "lost" for s in spans], object))
@@ -122,19 +126,9 @@ def _measures(world: WorldNews | None) -> dict[str, Meaning]:
     return {measure.name: Meaning(unit=measure.unit, text=measure.text) for measure in measures}
 
 
-def tallies(rows: Iterable[Row]) -> dict[str, Tally]:
-    """Counts by the agent that owned the request."""
-    owned: dict[str, Tally] = {}
-    for row in rows:
-        tally = owned.setdefault(row.span.request.agent, Tally())
-        tally.submitted += 1
-        if row.ended_at_s is not None:
-            tally.count(row.span)
-    return owned
-
-
 def _counts(tally: Tally) -> dict[str, Any]:
-    return {"submitted": tally.submitted, "completed": tally.completed, "late": tally.late, "failed": tally.failed,
+    return {"due": tally.due, "missed": Missed(**tally.missed_by), "submitted": tally.submitted,
+        "completed": tally.completed, "late": tally.late, "failed": tally.failed,
             "lost": tally.open, "failed_by": dict(sorted(tally.failed_by.items()))}
 
 
@@ -168,7 +162,8 @@ def _stream(deadline_s: float, tally: Tally, rows: Sequence[Row]) -> StreamFigur
 def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentRecord:
     rounded = msgspec.structs.replace(figures, busy_share=_rounded(figures.busy_share))
     return AgentRecord(
-        **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], submitted=tally.submitted,
+        **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], due=tally.due,
+        submitted=tally.submitted,
         on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
 
 

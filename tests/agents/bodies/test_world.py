@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from agents.bodies.world import WorldBody
 from swarm.core.protocol.messages import Acted, Reported, Sensed
 from swarm.core.protocol.world import Act, Camera, Lidar, Pose, Report, SensorSuite
+from swarm.core.units import ns
 
 CAMERA = Camera(width_px=4, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0)
 SENSORS = SensorSuite(camera=CAMERA, lidar=Lidar(beams=8, range_m=5.0))
-SENSED = Sensed(sequence=1, age_s=0.01, pose=Pose(1.0, 2.0, 0.0), v_mps=0.1, w_radps=0.2, bumped=True, frame=True)
+SENSED = Sensed(
+    sequence=1, at_s=0.5, age_s=0.01, pose=Pose(1.0, 2.0, 0.0), v_mps=0.1, w_radps=0.2, bumped=True, frame=True)
+RECEIVED_NS = ns(7.25)
 SCAN, FRAME = np.ones(8, np.float32), np.zeros((2, 4, 3), np.uint8)
 
 
@@ -43,24 +46,24 @@ def test_acts_and_reports_go_to_the_body() -> None:
 
 
 def test_an_observation_holds_the_sensed_values() -> None:
-    taken = body().observe(SENSED, 7, [SCAN, FRAME])
+    taken = body().observe(SENSED, 7, [SCAN, FRAME], RECEIVED_NS)
     assert taken is not None
-    assert (taken.pose, taken.age_s, taken.bumped) == (SENSED.pose, 0.01, True)
+    assert (taken.pose, taken.age_s, taken.bumped) == (SENSED.pose, pytest.approx(0.01), True)
     assert taken.scan is SCAN
     assert taken.frame is FRAME
-    bare = body().observe(replace(SENSED, frame=False), 7, [SCAN])
+    bare = body().observe(replace(SENSED, frame=False), 7, [SCAN], RECEIVED_NS)
     assert bare is not None
     assert bare.frame is None
 
 
 def test_nothing_is_taken_before_the_body_announced_its_sensors_nor_older_observations() -> None:
     early = body(None)
-    assert early.observe(SENSED, 7, [SCAN, FRAME]) is None
+    assert early.observe(SENSED, 7, [SCAN, FRAME], RECEIVED_NS) is None
     client = body()
-    assert client.observe(replace(SENSED, sequence=2), 7, [SCAN, FRAME]) is not None
+    assert client.observe(replace(SENSED, sequence=2), 7, [SCAN, FRAME], RECEIVED_NS) is not None
     for boot, sequence in ((7, 2), (7, 1), (6, 9)):
-        assert client.observe(replace(SENSED, sequence=sequence), boot, [SCAN, FRAME]) is None
-    assert client.observe(SENSED, 8, [SCAN, FRAME]) is not None              # the body was started anew
+        assert client.observe(replace(SENSED, sequence=sequence), boot, [SCAN, FRAME], RECEIVED_NS) is None
+    assert client.observe(SENSED, 8, [SCAN, FRAME], RECEIVED_NS) is not None              # the body was started anew
     assert (early.stale, client.stale, client.malformed) == (1, 3, 0)
 
 
@@ -70,13 +73,13 @@ def test_nothing_is_taken_before_the_body_announced_its_sensors_nor_older_observ
 ])
 def test_tensors_of_other_sensors_are_counted_and_not_taken(tensors: list[NDArray]) -> None:
     client = body()
-    assert client.observe(SENSED, 7, tensors) is None
+    assert client.observe(SENSED, 7, tensors, RECEIVED_NS) is None
     assert client.malformed == 1
 
 
 def test_a_body_without_a_camera_sends_no_frames_and_one_without_a_lidar_an_empty_scan() -> None:
     blind = body(SensorSuite(lidar=SENSORS.lidar))
-    assert blind.observe(SENSED, 7, [SCAN, FRAME]) is None
+    assert blind.observe(SENSED, 7, [SCAN, FRAME], RECEIVED_NS) is None
     eye = body(SensorSuite(camera=CAMERA))
-    assert eye.observe(SENSED, 7, [np.empty(0, np.float32), FRAME]) is not None
+    assert eye.observe(SENSED, 7, [np.empty(0, np.float32), FRAME], RECEIVED_NS) is not None
     assert (blind.malformed, eye.malformed) == (1, 0)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agents.peers.table import ACTIVE_S, PeerTable
-from agents.scheduling.due_frames import DueFrames
 from swarm.core.policy.link import LinkQuality
-from swarm.core.policy.plan import Leg, StreamSpec
+from swarm.core.policy.plan import Leg
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request
@@ -96,34 +95,3 @@ def test_the_link_is_the_one_that_the_transport_measured() -> None:
     known.measured("stranger", LinkQuality(samples=1))
     assert known.views(0)["mule"].link.transfer_s(20_000) == pytest.approx(0.021)
     assert list(known.links()) == ["mule"]
-
-
-def spec(name: str, rate_hz: float) -> StreamSpec:
-    return StreamSpec(name=name, model="m", rate_hz=rate_hz, deadline_s=1.0)
-
-
-def test_streams_take_the_share_of_frames_that_their_rate_asks_for() -> None:
-    due = DueFrames([spec("all", 5), spec("some", 2), spec("few", 1)], "rover_0", seed=1)
-    count = {"all": 0, "some": 0, "few": 0}
-    for frame in range(100):                                 # 20 s at 5 Hz, with jitter
-        for stream in due.due(ns(0.2 * frame) + (frame * 7919 % 5) * 1_000_000):
-            count[stream.name] += 1
-    assert count["all"] == pytest.approx(100, abs=1)
-    assert count["some"] == pytest.approx(40, abs=1)
-    assert count["few"] == pytest.approx(20, abs=1)
-
-
-def test_a_camera_that_stood_still_does_not_cause_a_burst() -> None:
-    due = DueFrames([spec("all", 5)], "rover_0", seed=1)
-    assert due.due(0) + due.due(ns(0.2)) != []
-    assert len(due.due(ns(10))) == 1
-    assert len(due.due(ns(10.05))) == 0
-    assert len(due.due(ns(10.2))) == 1
-
-
-def test_robots_begin_at_phases_of_their_own() -> None:
-    first = []
-    for robot in ("rover_0", "rover_1", "rover_2", "rover_3"):
-        due = DueFrames([spec("few", 0.5)], robot, seed=1)
-        first.append(next(frame for frame in range(20) if due.due(ns(0.2 * frame))))
-    assert len(set(first)) > 1

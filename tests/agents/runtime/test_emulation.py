@@ -12,6 +12,7 @@ from agents.runtime.emulation import STAGE_SLACK, Emulation, Run, VariantTimes
 from agents.scheduling.queue.preemption import ABORT_S
 from swarm.core.policy.draw import uniform
 from swarm.core.policy.plan import Leg
+from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.protocol.world import Detections
 from swarm.core.units import ns
 from tests.agents.builders import request
@@ -26,7 +27,7 @@ SPREAD = VariantTimes([k / 1000 for k in range(21)], [[0.01] * 21, [k / 100 for 
 
 
 def run(leg: Leg, *, orders: int = 1, times: VariantTimes = TIMES) -> Run:
-    return Run([RunOrder(k, request(k), FRAME) for k in range(1, orders + 1)], leg, times)
+    return Run([RunOrder(k, request(k), FRAME, Frame(1, "detect", k)) for k in range(1, orders + 1)], leg, times)
 
 
 def emulation(factor: float = 1.0, emulated: bool = True) -> Emulation:
@@ -69,11 +70,37 @@ def test_a_leg_may_end_within_the_model() -> None:
     assert (one.ends()[0].ended, one.ends()[0].made) == ("done", BETWEEN)
 
 
-def test_the_draw_is_by_seed_request_and_stage() -> None:
+def drawn(leg: Leg, request: RequestId, frame: Frame) -> int:
+    return emulation().lasts_ns(Run([RunOrder(1, request, FRAME, frame)], leg, SPREAD), 0)
+
+
+def test_the_draw_is_by_seed_robot_frame_and_stage() -> None:
     """Linear quantiles: the draw is the uniform number itself, times the largest."""
-    whole, staged = run(Leg("me"), times=SPREAD), run(Leg("me", 1, 2), times=SPREAD)
-    assert emulation().lasts_ns(whole, 0) == pytest.approx(20 * MS * uniform(SEED, "run", request(1)), abs=2)
-    assert emulation().lasts_ns(staged, 0) == pytest.approx(200 * MS * uniform(SEED, "run", request(1), 1), abs=2)
+    frame, key = Frame(2, "detect", 9), ("run", "me", 2, "detect", 9)
+    mine = RequestId("me", 17, 4)
+    whole, staged = drawn(Leg("me"), mine, frame), drawn(Leg("me", 1, 2), mine, frame)
+    assert whole == pytest.approx(20 * MS * uniform(SEED, *key, "whole"), abs=2)
+    assert staged == pytest.approx(200 * MS * uniform(SEED, *key, 1), abs=2)
+    assert drawn(Leg("me"), RequestId("me", 18, 1), frame) == whole      # neither the boot nor the sequence matters
+    for other in (Frame(1, "detect", 9), Frame(2, "segment", 9), Frame(2, "detect", 8)):
+        assert drawn(Leg("me"), mine, other) != whole
+    assert drawn(Leg("me"), RequestId("you", 17, 4), frame) != whole
+
+
+def test_a_run_tells_the_drawn_time_of_its_finished_stages() -> None:
+    one, board = run(Leg("me", 0, 3)), emulation()
+    one.begin(0)
+    assert board.lasts_ns(one, 0) == 10 * MS
+    assert one.stage_over(BETWEEN, 10 * MS)
+    assert board.lasts_ns(one, 0) == 20 * MS
+    one.leave = True
+    one.cut_short(15 * MS)                           # within stage 1, which is drawn again when it is repeated
+    assert one.ends()[0].drawn_s == pytest.approx(0.01)
+    real = run(Leg("me"))
+    real.begin(0)
+    emulation(emulated=False).lasts_ns(real, 5 * MS)
+    real.finish([OUTCOME], 5 * MS)
+    assert real.ends()[0].drawn_s == 0.0
 
 
 def test_a_run_that_really_takes_longer_is_an_overrun_on_an_emulated_board_only() -> None:

@@ -141,7 +141,7 @@ def test_an_emulated_run_takes_the_draw_of_its_size_and_first_request(monkeypatc
     model.go.set()
     runs.start(model, 1, 2, 3)
     run = runs.end()[0]
-    drawn_ns = ns(from_quantiles(draws_s[2], uniform(SEED, "run", request(1))))
+    drawn_ns = ns(from_quantiles(draws_s[2], uniform(SEED, "run", "me", 1, "detect", 1, "whole")))
     assert run.finished_ns - run.started_ns == drawn_ns
     assert not run.overrun
     runs.runner.close()

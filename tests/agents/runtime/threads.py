@@ -11,7 +11,7 @@ from agents.runtime.thread_runner import ThreadRunner
 from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock
-from swarm.core.protocol.spans import RequestId
+from swarm.core.protocol.spans import Frame, RequestId
 from tests.patience import HANG_S
 
 SEED = 1
@@ -37,7 +37,8 @@ class Threads:
 
     def begin(self, model: Any, leg: Leg, orders: Sequence[tuple[int, RequestId, Given]]) -> None:
         self._model = model
-        self.runner.start("detector", "int8", leg, [RunOrder(*order) for order in orders])
+        self.runner.start("detector", "int8", leg, [
+            RunOrder(work, request, given, Frame(1, "detect", request.sequence)) for work, request, given in orders])
 
     def next_call(self) -> Callable[[], None]:
         return self.calls.get(timeout=HANG_S)

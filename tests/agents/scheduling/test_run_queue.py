@@ -145,7 +145,7 @@ def test_a_running_run_does_not_age_and_ages_again_when_it_is_preempted(queue: Q
     work = queue.begin(key, NOW + 2 * AGING_NS)
     queue.order(NOW + 5 * AGING_NS)
     assert work.level == 2
-    queue.requeue(key, 1, MS, False, False, NOW + 5 * AGING_NS)
+    queue.requeue(key, 1, MS, False, 0.0, False, NOW + 5 * AGING_NS)
     assert [queue.level(key, NOW + n * AGING_NS) for n in (5, 6)] == [0, 1]
 
 
@@ -169,11 +169,11 @@ def test_a_preempted_run_keeps_its_finished_stages(queue: Queue) -> None:
     key = queue.put(1, run_s=0.4, stages=4)
     work = queue.begin(key)
     assert (work.p50_ns, work.p95_ns, work.step_ns) == (ns(0.4), ns(0.48), ns(0.12))
-    assert queue.requeue(key, 1, ns(0.11), False, False, NOW + ns(0.11)) is work
+    assert queue.requeue(key, 1, ns(0.11), False, 0.0, False, NOW + ns(0.11)) is work
     assert (queue.running(), queue.order()) == ([], [1])
     assert (work.left, work.p50_ns, work.p95_ns, work.step_ns) == (Leg("me", 1, 4), ns(0.3), ns(0.36), ns(0.12))
     queue.begin(key, NOW + ns(0.5))
-    queue.requeue(key, 3, ns(0.22), False, True, NOW + ns(0.72))
+    queue.requeue(key, 3, ns(0.22), False, 0.0, True, NOW + ns(0.72))
     queue.begin(key, NOW + ns(0.9))
     assert (work.left, work.p50_ns) == (Leg("me", 3, 4), ns(0.1))
     assert (work.began_ns, work.started_ns) == (NOW, NOW + ns(0.9))
@@ -186,7 +186,7 @@ def test_cuts_are_counted_stage_by_stage(queue: Queue) -> None:
     counts = []
     for reached, cut in [(0, True), (0, True), (1, True), (1, False), (1, True), (2, False), (3, True)]:
         queue.begin(key)
-        work = queue.requeue(key, reached, MS, cut, False, NOW)
+        work = queue.requeue(key, reached, MS, cut, 0.0, False, NOW)
         assert work is not None
         counts.append(work.stage_aborts)
     assert counts == [1, 2, 1, 1, 2, 0, 1]
@@ -196,7 +196,7 @@ def test_a_new_start_is_not_being_preempted(queue: Queue) -> None:
     key = queue.put(1, run_s=0.4, stages=4)
     work = queue.begin(key)
     work.urgency = 2.0
-    queue.requeue(key, 1, MS, False, False, NOW)
+    queue.requeue(key, 1, MS, False, 0.0, False, NOW)
     assert work.urgency is None
 
 
@@ -204,7 +204,7 @@ def test_an_aborted_run_is_not_preempted(queue: Queue) -> None:
     key = queue.put(1, run_s=0.4, stages=4)
     queue.begin(key)
     assert queue.remove(key, NOW) is None
-    assert queue.requeue(key, 1, MS, True, False, NOW) is None
+    assert queue.requeue(key, 1, MS, True, 0.0, False, NOW) is None
     assert queue.waiting() == 0
     assert queue.finish(key).aborted
     assert queue.running() == []

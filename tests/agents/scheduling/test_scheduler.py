@@ -256,7 +256,7 @@ def test_a_plan_is_followed_until_its_lease_ends() -> None:
     agent.handle(plan_for("detect", "me", lease_s=1.0), 0)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
     known.update("mule", 1, 0.0, ns(2))
-    assert len(of(ev.SendStage, agent.handle(arrived(2, stream("detect")), ns(2)))) == 1
+    assert len(of(ev.SendStage, agent.handle(arrived(2, stream("detect"), ns(2)), ns(2)))) == 1
 
 
 def test_an_older_epoch_is_ignored_while_the_newer_holds() -> None:

@@ -28,7 +28,7 @@ def row(at_s: float, ending: str = "completed", agent: str = "a", asked: str = "
         request=RequestId(agent, 1, round(at_s * 1000)), stream="detect", model="m", priority=0, captured_ns=0,
         submitted_ns=0, deadline_ns=round(DEADLINE_S * 1e9), offloaded_to=asked)
     span.ending = ending                                     # pyright: ignore[reportAttributeAccessIssue]
-    return Row(span=span, at_s=at_s, ended_at_s=at_s + 0.1 if ended_s is None else ended_s)
+    return Row(span=span, at_s=at_s, due_s=at_s, ended_at_s=at_s + 0.1 if ended_s is None else ended_s)
 
 
 def service(*late: tuple[float, float], every_s: float = 0.02, rows: list[Row] | None = None) -> OnTimeHistory:

@@ -19,7 +19,8 @@ from tests.telemetry import fakes
 SHOWN: dict[str, Any] = {           # what readers rely on
     "scenario": "search_rescue", "seed": 3, "clock": "real", "network": "loopback", "policy": "planner", "robots": 8,
     "duration_s": 30.0, "first_result_s": 0.0,
-    "requests": {"submitted": 0, "completed": 0, "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
+    "requests": {"due": 0, "missed": {"body": 0, "world": 0, "agent": 0}, "submitted": 0, "completed": 0,
+        "late": 0, "failed": 0, "lost": 0, "failed_by": {}},
     "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0}, "on_time_ratio": 0.0,
     "offload": {"share": 0.0, "peers": 0, "guarded": 0, "unguarded": 0, "guard_fired": 0},
     "preempted": {"requests": 0, "times": 0, "aside_ms_p95": 0.0}, "batched": {"requests": 0, "largest": 0},
@@ -31,7 +32,7 @@ SHOWN: dict[str, Any] = {           # what readers rely on
     "world": {"steps": 0, "real_time_factor": 0.0, "lag_ms_p99": 0.0},
     "mission": {"headline": "", "found": 0.0, "coverage": 0.0, "collisions": 0.0},
     "measures": {"found": {"unit": "", "text": ""}},
-    "host_overloaded": False, "faults": [], "accepted": True,
+    "host_overloaded": False, "overloaded_by": [], "faults": [], "accepted": True,
 }
 
 
@@ -87,7 +88,7 @@ def test_one_broken_rule_is_not_accepted() -> None:
 def empty(agents: AgentBook | None = None) -> dict[str, Any]:
     of, book = fakes.launch(), Ledger(0)
     return msgspec.to_builtins(summarise(
-        launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None,
+        launch=of, boards=fakes.BOARDS, rows=book.close(), ledger=book.statistics(), world=None, slips=[],
         agents=agents or AgentBook(), planner=[], planner_starts=0, plans=PlanHistory(), losses=[], ran_s=0.0,
         faults=[FaultDone(fault=Fault(at_s=20, kind="kill", target="rover_2"))]))
 

@@ -24,7 +24,16 @@ from swarm.core.protocol.messages.presence import (
     PlanNews,
 )
 from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
-from swarm.core.protocol.messages.telemetry import AgentNews, Ended, Happened, PlannerNews, Scene, Submitted, WorldNews
+from swarm.core.protocol.messages.telemetry import (
+    AgentNews,
+    Ended,
+    Happened,
+    PlannerNews,
+    Scene,
+    Slip,
+    Submitted,
+    WorldNews,
+)
 from swarm.core.protocol.messages.transport import Chunk, Credit, Member, Message, TransferEnded, TransferRefused
 
 __all__ = [
@@ -59,6 +68,7 @@ __all__ = [
     "Sensed",
     "Shared",
     "Shutdown",
+    "Slip",
     "StageAnswer",
     "StageAsk",
     "StageCancel",

@@ -17,7 +17,8 @@ class Sensed(Message, frozen=True, kw_only=True):
     """An observation; tensors: scan float32 [beams], and frame uint8 [h, w, 3] if there is one."""
 
     sequence: Count
-    age_s: Seconds
+    at_s: Seconds                    # when it fell due, on the body's clock
+    age_s: Seconds                   # latency of the sensors
     pose: Pose
     v_mps: Finite
     w_radps: Finite

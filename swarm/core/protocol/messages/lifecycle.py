@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.core.protocol.bounds import Count, Factor, Finite, Share
+from swarm.core.protocol.bounds import Count, Factor, Finite, Seconds, Share
 from swarm.core.protocol.messages.transport import Member, Message
 
 
@@ -21,6 +21,8 @@ class Roster(Message, frozen=True, kw_only=True):
 
 class Start(Message, frozen=True, kw_only=True):
     """Streams and simulated time begin."""
+
+    since_s: Seconds = 0.0           # how long ago they began, for a process that was restarted
 
 
 class Drain(Message, frozen=True, kw_only=True):

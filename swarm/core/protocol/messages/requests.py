@@ -5,7 +5,7 @@ from __future__ import annotations
 from swarm.core.policy.plan import Route, StageNumber
 from swarm.core.protocol.bounds import Priority, Seconds
 from swarm.core.protocol.messages.transport import Message
-from swarm.core.protocol.spans import BatchSize, LegsDone, RequestId
+from swarm.core.protocol.spans import BatchSize, Frame, LegsDone, RequestId
 from swarm.core.protocol.world import Outcome
 
 
@@ -17,6 +17,7 @@ class StageAsk(Message, frozen=True, kw_only=True):
     """
 
     request: RequestId
+    frame: Frame                     # of the request
     model: str
     variant: str
     priority: Priority

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from swarm.core.protocol.bounds import Count, Finite, Rate, Seconds
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Pose
 
 MOST_LINKS = 64                      # in one report
@@ -22,7 +23,8 @@ class Submitted(Message, frozen=True, kw_only=True):
     """A request was submitted."""
 
     request: RequestId
-    stream: str
+    frame: Frame
+    due_s: Finite                    # when the frame fell due, since the streams began, on the agent's clock
 
 
 class Ended(Message, frozen=True, kw_only=True):
@@ -57,6 +59,15 @@ class AgentNews(Message, frozen=True, kw_only=True):
     broken_off: Count = 0              # connections that ended before their handshake was complete
 
 
+class Slip(msgspec.Struct, frozen=True, array_like=True):
+    """A time in which the world could not keep up: simulated time stood still, or ran slower. Since the streams began.
+    """
+
+    from_s: Seconds
+    to_s: Seconds
+    lost_s: Seconds                    # how much simulated time lost on real time
+
+
 class WorldNews(Message, frozen=True, kw_only=True):
     """The world's figures, several times a second."""
 
@@ -66,6 +77,8 @@ class WorldNews(Message, frozen=True, kw_only=True):
     lag_ms_p99: Finite
     mission: Mission
     poses: dict[str, Pose]
+    elapsed_s: Seconds = 0.0           # since the streams began: simulated time and all slips
+    slips: list[Slip] = []             # those that began or grew since the last report
 
 
 class Scene(Message, frozen=True, kw_only=True):
