@@ -82,12 +82,12 @@ class Collector:
         self._robots = {robot for fleet in launch.fleet for robot in fleet.robots()}
         self._faults = [FaultDone(fault=fault) for fault in faults]
         self._losses: list[Loss] = []
-        self._slips: dict[float, Slip] = {}          # of the world, by begin
         self._series = Series(self._robots, [
             (robot, stream.name, stream.rate_hz) for fleet in launch.fleet for robot in fleet.robots()
             for stream in launch.streams if fleet.name in stream.on], self._plans)
         self._ledger = Ledger(
             commanded_ns, {stream.name: stream.model for stream in launch.streams}, on_end=self._series.ended)
+        self._slips: dict[float, Slip] = {}          # of the world, by begin
         self._start_ns = commanded_ns
         self._next_line_ns: int | None = None        # while the streams run
         self._late_ms_p99 = 0.0

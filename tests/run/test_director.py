@@ -119,7 +119,8 @@ def test_a_planner_that_crashes_is_started_again_after_a_while_and_at_last_left_
         assert of(commands, ev.Wake) == [ev.Wake(ns(at_s + wait_s), ev.RespawnDue("planner"))]
         assert of(commands, ev.Spawn) == []
         at_s += wait_s
-        assert run(ev.RespawnDue("planner"), at_s) == [ev.Respawned("planner", crashes), ev.Spawn("planner")]
+        assert run(ev.RespawnDue("planner"), at_s) == [
+            ev.Respawned("planner", crashes), ev.Spawn("planner", incarnation=crashes + 1)]
         assert run(ev.RespawnDue("planner"), at_s) == []     # it runs
         assert told(run(ready("planner", boot=crashes + 1), at_s), msg.Start) == ["planner"]
     commands = run(ev.ProcessEnded("planner", 1, "ended so"), at_s)
