@@ -150,7 +150,7 @@ def _headline(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and mood (good, bad or empty) of each tile."""
     lost = figure(s, "requests.lost")
     return [
-        ("on time", percent(figure(s, "on_time_ratio")), ""),
+        ("on time", percent(figure(s, "on_time_ratio"), of=figure(s, "requests.due")), ""),
         ("requests lost", number(lost), "bad" if known(lost) and lost > 0 else ""),
         *((f"latency {p}", quantile(s, p), "") for p in ("p50", "p95", "p99")),
         *((f"latency {p} of all due", quantile(s, f"{p}_all"), "") for p in ("p95", "p99")),

@@ -61,7 +61,7 @@ class Run:
     def due_s(self) -> NDArray[np.float64]:
         """[requests] when the frame fell due, s since the streams began; of older folders, when it was submitted."""
         c = self.requests
-        return np.where(np.isnan(c["due_s"]), c["at_s"], c["due_s"]) if "due_s" in c else c["at_s"]
+        return np.where(np.isnan(c["due_s"]), c["at_s"], c["due_s"])
 
 
 def read_run(folder: Path) -> Run:

@@ -15,7 +15,7 @@ from swarm.telemetry.report.glossary import fault_name
 from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, quantile, seconds, share
 from swarm.telemetry.report.slowest import Slow
-from swarm.telemetry.summary_types import AgentRecord, FaultRecord, Level, StreamFigures
+from swarm.telemetry.summary_types import FaultRecord, Level
 
 QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
 VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
@@ -47,16 +47,11 @@ def streams(run: Run) -> Table:
     figures = run.figures.get("streams", {})
     for name, s in run.summary.streams.items():
         rows.append([f"{name} ({milliseconds(s.deadline_ms)})", number(s.due), number(s.submitted),
-                     share(s.on_time_ratio, s.on_time_interval), *(quantile(figures[name], p) for p in QUANTILES),
-                     percent(s.offload_share, of=s.completed)])
+                     share(s.on_time_ratio, s.on_time_interval) if s.due else "-",
+                     *(quantile(figures[name], p) for p in QUANTILES), percent(s.offload_share, of=s.completed)])
     head = ["stream", "due", "requests", "on time (95 % interval)", *(p.replace("_", " of ") for p in QUANTILES),
             "offloaded"]
     return Table(head, rows, range(1, len(head)))
-
-
-def _due(figures: StreamFigures | AgentRecord) -> int:
-    """The frames that an on-time ratio is over."""
-    return getattr(figures, "due", figures.submitted)
 
 
 def endings(run: Run) -> Table:
@@ -110,7 +105,7 @@ def robots(run: Run) -> Table:
         how = "emulated board" if emulated else "the host as it is"
         rows.append([
             name, f"{a.board} ({how})", a.status if a.status in WELL else Marked(a.status, "bad"),
-            number(a.submitted), percent(a.on_time_ratio, of=_due(a)), percent(a.offload_share, of=a.submitted),
+            number(a.submitted), percent(a.on_time_ratio, of=a.due), percent(a.offload_share, of=a.submitted),
             number(served[name]), number(a.runs), number(a.overruns), percent(a.busy_share, of=a.starts),
             mebibytes(a.rss_bytes_max if a.starts else None)])
     return Table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",

@@ -101,7 +101,8 @@ def quantile(figures: Summary, name: str) -> str:
 
 def share(ratio: float | None, interval: tuple[float | None, float | None] | None) -> str:
     """A share with its interval, in percent."""
-    return percent(ratio) + (f" ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})" if interval else "")
+    return percent(ratio) + (f" ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})"
+                             if interval and None not in interval else "")
 
 
 def _on_time(figures: Summary) -> str:

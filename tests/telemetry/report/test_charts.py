@@ -28,7 +28,7 @@ def run_of(*spans: Span, at_s: list[float] | None = None, series: tuple[SeriesRe
            faults: tuple[FaultRecord, ...] = ()) -> Run:
     requests = paths.columns(*spans)
     if at_s is not None:
-        requests["at_s"] = np.array(at_s)
+        requests["at_s"] = requests["due_s"] = np.array(at_s)
     run = Run(folder=Path(), requests=requests, series=list(series))
     stream = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=5, deadline_s=DEADLINE_MS / 1e3)
     run.manifest.launch = msgspec.structs.replace(run.manifest.launch, streams=[stream])
