@@ -24,7 +24,7 @@ from swarm.core.settings.validation import check
 from swarm.telemetry.text_table import text_table
 
 NEEDS = ("scipy",)
-TRIALS, MOST_TRIALS = 300, 100_000
+TRIALS, MOST_TRIALS = 250, 100_000
 SEED = 1
 
 Figures = dict[str, Any]

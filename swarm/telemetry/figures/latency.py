@@ -29,7 +29,7 @@ def on_time(frames: DueFrames) -> tuple[float, Bounds | None]:
     """The share of the frames with a result by the deadline, and its interval; 0 and None of no frame."""
     hits, of = int(frames.on_time.sum()), len(frames)
     interval = stats.share_interval(hits, of)
-    return hits / of if of else 0.0, interval and (round(interval.low, 6), round(interval.high, 6))
+    return hits / of if of else 0.0, interval and [round(interval.low, 6), round(interval.high, 6)]
 
 
 def after_warmup(frames: DueFrames, warmup_s: float) -> AfterWarmup:
@@ -44,7 +44,7 @@ def _set(made: Latency, name: str, values_ms: NDArray[np.float64], q: float) -> 
     found = stats.quantile(values_ms, q)
     if found is not None:
         setattr(made, name, _finite(found.value))
-        setattr(made, f"{name}_interval", (_finite(found.interval.low), _finite(found.interval.high)))
+        setattr(made, f"{name}_interval", [_finite(found.interval.low), _finite(found.interval.high)])
 
 
 def _finite(value_ms: float) -> float | None:

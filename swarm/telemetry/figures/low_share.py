@@ -25,7 +25,7 @@ FOUND, PER_LOG = 0.8, 1.5            # evidence that a loss needs: FOUND + PER_L
 BACK, BACK_PER_LOG = 2.2, 0.4        # the same for its end, over staying to the last frame
 LOSSES = np.array([0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9])      # rates of misses above normal that are tried
 FEW, RUN = 1, 10                     # misses that are added to those seen, and the length of their run
-PLAIN = 0.2                          # a loss that should be found
+PLAIN, SURELY = 0.2, 1.5             # a loss that should be found; its evidence, over the threshold
 
 Misses = NDArray[np.bool_]
 
@@ -66,12 +66,13 @@ def ends_before(before: Misses, after: Misses, places: int) -> int:
 
 
 def enough(before: Misses, after: Misses, places: int) -> bool:
-    """Whether a loss of 20 points (PLAIN) in all frames from the fault on would be found more often than not."""
+    """Whether a loss of 20 points (PLAIN), spread evenly over all frames from the fault on, would be found."""
     if not before.size or not after.size or places < 1:
         return False
-    lost = min(float(before.mean()) + PLAIN, 1.0) * after.size
-    evidence = _ratio(lost, after.size, int(before.sum()), before.size)
-    return evidence >= threshold(places) * clumping(before)
+    rate = min(float(before.mean()) + PLAIN, 1.0)
+    lost = np.arange(after.size) * rate % 1.0 < rate
+    evidence = _Search(before, lost).gain(LowShare(0, after.size, False))
+    return evidence >= SURELY * threshold(places) * clumping(before, lost)
 
 
 def threshold(places: int) -> float:
@@ -84,16 +85,21 @@ def back(places: int) -> float:
     return BACK + BACK_PER_LOG * math.log(max(places, 1))
 
 
-def clumping(*parts: Misses) -> float:
-    """How much more the number of misses varies than that of independent ones, over parts with a level each.
+def clumping(rest: Misses, stretch: Misses) -> float:
+    """How much more the number of misses varies than that of independent ones, outside a stretch with a loss.
 
-    A part tells it by its autocorrelation time, and as much as it has misses (or hits, if these are fewer: misses
-    without a hit among them may be one run). Few misses tell little: it is as if one more (FEW) had come in a run of
-    ten (RUN), so that the only run of misses of a minute is not blamed on the fault near which it came by chance.
+    Few misses tell little: it is as if one more (FEW) had come in a run of ten (RUN), so that the only run of misses of
+    a minute is not blamed on the fault near which it came by chance; in a shorter one if those of the stretch, when
+    there are enough misses and hits to see it, came in shorter ones.
     """
-    weights = [min(int(part.sum()), int((~part).sum())) for part in parts]
-    times = [_autocorrelation_time(part) * weight for part, weight in zip(parts, weights, strict=True) if weight]
-    return (sum(times) + FEW * RUN) / (sum(weights) + FEW)
+    run = min(RUN, _autocorrelation_time(stretch)) if _least(stretch) >= RUN else RUN
+    weight = _least(rest)
+    return ((_autocorrelation_time(rest) * weight if weight else 0.0) + run * FEW) / (weight + FEW)
+
+
+def _least(missed: Misses) -> int:
+    """The number of misses, or of hits if these are fewer."""
+    return min(int(missed.sum()), int((~missed).sum()))
 
 
 def _autocorrelation_time(missed: Misses) -> float:

@@ -144,4 +144,4 @@ class _History:
         hits, n = int((~self._missed[first:last]).sum()), max(last - first, 0)
         interval = stats.share_interval(hits, n)
         return Level(from_s=round(from_s, 3), to_s=round(to_s, 3), share=round(hits / n, 6) if n else 0.0, n=n,
-                     interval=interval and (round(interval.low, 6), round(interval.high, 6)))
+                     interval=interval and [round(interval.low, 6), round(interval.high, 6)])
