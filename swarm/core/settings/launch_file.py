@@ -16,7 +16,7 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     """`count` robots of one kind, named NAME_0 to NAME_(count-1)."""
 
     name: FleetName                  # of the fleet
-    count: Robots
+    count: Robots                    # robots
     board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
