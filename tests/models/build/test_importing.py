@@ -260,8 +260,8 @@ def test_values_that_are_not_finite_are_said_with_node_and_weight(taken: Callabl
     given.graph.node[1].op_type = "Relu"
     taken(given, notes=notes)
     (note,) = notes
-    assert note == ("on random inputs its output has infinite or NaN values, first in node 'a' (MatMul), whose constant "
-                    "'w' has a value of inf")
+    assert note == ("on random inputs its output has infinite or NaN values, first in node 'a' (MatMul), whose "
+                    "constant 'w' has a value of inf")
 
 
 def test_the_default_domain_has_two_names(taken: Callable[..., Card], tmp_path: Path) -> None:
