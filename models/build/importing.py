@@ -13,6 +13,7 @@ import onnx
 from onnx import NodeProto
 
 from models import store
+from models.build.cut.compare import is_finite
 from models.build.graph.order import all_nodes, all_tensors
 from models.build.graph.reading import read
 from models.build.graph.repeatable import first_not_finite, why_not_repeatable
@@ -21,6 +22,7 @@ from models.build.graph.versions import DEFAULT, opset_of
 from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import host_processor, run_times
 from models.build.measure.random_inputs import random_inputs
+from models.build.measure.runner import Runner
 from models.oldest_runtime import BOARDS
 from swarm.core.settings.cards import AGREEMENT, Card, Precision, Variant
 from swarm.core.settings.errors import BadInput
@@ -52,8 +54,9 @@ def import_file(
         raise BadInput(f"{path}: {where}", how, cure)
     if graph.model.ir_version < model.ir_version or opset_of(graph.model) < opset_of(model):
         note(f"lowered from opset {opset_of(model)} and IR {model.ir_version}, which {BOARDS} cannot load")
-    if node := first_not_finite(graph.model, feeds[0]):
-        note(f"on random inputs it gives infinite or NaN values, first in {node}")
+    if not is_finite(Runner(graph.model).run_named(feeds[0])):
+        node = first_not_finite(graph.model, feeds[0])
+        note("on random inputs its output has infinite or NaN values" + (f", first in {node}" if node else ""))
     model = graph.model
     same = model == onnx.load_model_from_string(source)
     sha256, size_bytes = store.put(source if same else model.SerializeToString(deterministic=True), folder)

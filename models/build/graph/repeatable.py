@@ -74,7 +74,7 @@ def first_not_finite(model: ModelProto, feed: Feed) -> str:
         tensors = runner.run_named(feed, [name for name, kind in runner.kinds.items() if kind in FLOATS])
     except RunnerError:                  # a type that cannot be shown
         return ""
-    bad = {name for name, value in tensors.items() if not np.isfinite(value).all()}
+    bad = {name for name, value in tensors.items() if isinstance(value, np.ndarray) and not np.isfinite(value).all()}
     node = next((node for node in model.graph.node if bad.intersection(node.output)), None)
     return "" if node is None else called(node) + _extreme_constant(node, model)
 

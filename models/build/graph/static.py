@@ -16,7 +16,7 @@ from models.build.graph.tensors import ELEMENTS, spec_of, value_info
 from models.build.graph.versions import lowered
 from models.build.measure.input_files import given_inputs
 from models.build.measure.random_inputs import random_inputs
-from models.build.measure.runner import Runner, RunnerError
+from models.build.measure.runner import RUNTIME, Runner, RunnerError
 from models.build.measure.timing import timing_inputs
 from swarm.core.settings.cards import TensorSpec
 from swarm.core.settings.errors import BadInput
@@ -169,7 +169,7 @@ def _not_run(
     if trained := trained_node(model):
         return BadInput(error.where, error.what, f"{trained} is in training mode: {EVAL_MODE}")
     if "cannot load it" in error.what:
-        return error
+        return BadInput(error.where, error.what, f"operators and types that {RUNTIME} has on a CPU, such as float32")
     cures = [" ".join(f"--axis {axis}=N" for axis in assumed)] if assumed else []
     cures += [f"a constant in place of input {value.name!r}, or values that it can have: --input {value.name}=FILE.npy"
               for value in model.graph.input if (spec := spec_of(value)) and not spec.dtype.startswith("float")]

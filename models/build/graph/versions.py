@@ -37,13 +37,11 @@ def lowered(model: ModelProto, feeds: Sequence[Feed]) -> ModelProto:
     it is taken if all operators are the same in both opsets.
     """
     changed = model
-    if any(entry.version > _most(entry.domain, entry.version) for entry in model.opset_import):
-        changed = _with_older_opset(model, feeds)
-        if changed is None:
-            return model
-    if changed.ir_version > MAX_IR and max(_types(changed), default=0) <= LAST_TYPE:
-        changed = _copy(changed)
+    if model.ir_version > MAX_IR and max(_types(model), default=0) <= LAST_TYPE:
+        changed = _copy(model)
         changed.ir_version = MAX_IR
+    if any(entry.version > _most(entry.domain, entry.version) for entry in model.opset_import):
+        changed = _with_older_opset(changed, feeds) or model
     return changed
 
 

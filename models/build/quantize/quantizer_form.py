@@ -29,6 +29,10 @@ MIN_OPSET = 13
 """First opset in which a QuantizeLinear has scales per channel."""
 
 
+SPARSE = "sparse_value"
+"""Attribute of a Constant."""
+
+
 class QuantizerError(ValueError):
     """ONNX Runtime's quantizer cannot quantize the graph in one way: its error in one line."""
 
@@ -138,6 +142,10 @@ def _simplify(graph: GraphProto) -> None:
     """Dense constants, and no omitted inputs at the end of a node; also in bodies."""
     graph.initializer.extend(map(_dense, graph.sparse_initializer))
     del graph.sparse_initializer[:]
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == SPARSE]:
+        graph.initializer.append(_dense(node.attribute[0].sparse_tensor))
+        graph.initializer[-1].name = node.output[0]
+        graph.node.remove(node)
     for node in graph.node:
         while node.input and not node.input[-1]:
             node.input.pop()

@@ -99,10 +99,10 @@ def quantile(figures: Summary, name: str) -> str:
     return "no result" if beyond else milliseconds(found.get(name))
 
 
-def share(ratio: float | None, interval: tuple[float | None, float | None] | None) -> str:
+def share(ratio: float | None, interval: Sequence[float | None] | None) -> str:
     """A share with its interval, in percent."""
-    return percent(ratio) + (f" ({interval[0] * 100:.1f} to {interval[1] * 100:.1f})"
-                             if interval and None not in interval else "")
+    ends = " to ".join(f"{end * 100:.1f}" if known(end) else "-" for end in interval or ())
+    return percent(ratio) + (f" ({ends})" if ends else "")
 
 
 def _on_time(figures: Summary) -> str:

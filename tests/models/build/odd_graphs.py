@@ -64,6 +64,15 @@ def sparse(indices: np.ndarray) -> ModelProto:
     return given
 
 
+def sparse_node() -> ModelProto:
+    """The sparse constant is made by a node."""
+    given = sparse(np.array([1, 9]))
+    constant = helper.make_node("Constant", [], ["s"], sparse_value=given.graph.sparse_initializer[0])
+    del given.graph.sparse_initializer[:]
+    given.graph.node.insert(0, constant)
+    return given
+
+
 def without_default_domain() -> ModelProto:
     scaler = helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml", offset=[0.1] * 8, scale=[2.0] * 8)
     given = model([scaler], [X], [Y])
@@ -179,7 +188,6 @@ def in_type(kind: int, dtype: type) -> ModelProto:
 
 def late(opset: int, ir_version: int, operator: str = "Relu") -> ModelProto:
     """A graph of later versions; `operator` may be one that only they have."""
-    given = model([node("MatMul", "x w", "a"), node(operator, "a", "b"), node("Cast", "b", "y", to=1)], [X], [Y],
-                  {"w": W}, opset)
+    given = model([node("MatMul", "x w", "a"), node(operator, "a", "y")], [X], [Y], {"w": W}, opset)
     given.ir_version = ir_version
     return given

@@ -39,6 +39,7 @@ def made(given: ModelProto, told: list[str] | None = None) -> dict[str, Trial]:
     pytest.param(odd_graphs.omitted_at_the_end(), id="omitted inputs at the end"),
     pytest.param(odd_graphs.sparse(np.array([1, 9])), id="sparse, flat"),
     pytest.param(odd_graphs.sparse(np.array([[0, 1], [1, 1]])), id="sparse, by axis"),
+    pytest.param(odd_graphs.sparse_node(), id="sparse, by a node"),
     pytest.param(Graph(odd_graphs.repeated_names()).model, id="nodes of one name"),
     pytest.param(odd_graphs.through(TensorProto.BFLOAT16), id="bfloat16"),
 ])
