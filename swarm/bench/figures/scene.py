@@ -13,10 +13,11 @@ from swarm.core.policy.plan import Plan
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.scene import SHARE, Measure, Mission
-from swarm.core.protocol.spans import LegRun, RequestId, Span
+from swarm.core.protocol.spans import Frame, LegRun, RequestId, Span
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.collector import Collector, Detail
+from swarm.telemetry.file_types import SeriesRecord
 
 MS = 1_000_000
 COMMANDED_NS = 7_000 * MS
@@ -37,7 +38,7 @@ class Planted:
     due_ms: int
     latency_ms: int                  # from due to its ending
     ending: str = "completed"        # completed, late, failed, lost (never ends) or missed (never submitted)
-    reason: str = ""                 # why it failed, or what missed it: body, world or agent
+    reason: str = ""                 # why it failed, or what missed it: world or agent
     boot: int = 1
     peer: str = ""                   # the peer that was asked
     from_peer: bool = False          # whose result counted
@@ -135,7 +136,7 @@ def collect(scene: Scene) -> dict[str, Any]:
         if robot not in {gone.robot for gone in scene.gone} or any(f.boot > 1 for f in scene.frames
                                                                     if f.robot == robot):
             collector.process_stopped(robot, 9)
-    return collector.finish(scene.launch.duration_s, None)
+    return collector.finish(scene.launch.duration_s, encrypted=False)
 
 
 def _heard(scene: Scene) -> Iterator[tuple[int, int, Any]]:
@@ -145,15 +146,14 @@ def _heard(scene: Scene) -> Iterator[tuple[int, int, Any]]:
             continue
         span = span_of(frame, i)
         at_ms = frame.due_ms + WAY_MS
-        submitted = msg.Submitted(request=span.request, stream=frame.stream.name)
-        yield at_ms, 1, _from(frame.robot, frame.boot, submitted)
+        yield at_ms, 1, _from(frame.robot, frame.boot, submitted(frame, span))
         if frame.ending != "lost" and frame.reason != "agent_lost":
             yield frame.due_ms + frame.latency_ms, 2, _from(frame.robot, frame.boot, msg.Ended(span=span))
     ids = {id(frame): i for i, frame in enumerate(scene.frames)}
     end_ms = round(scene.launch.duration_s * 1e3)
     for frame, message in scene.again:
         span = span_of(frame, ids[id(frame)])
-        body = (msg.Submitted(request=span.request, stream=frame.stream.name) if message == "submitted"
+        body = (submitted(frame, span) if message == "submitted"
                 else msg.Ended(span=msgspec.structs.replace(span, ending="completed")))
         yield end_ms, 3, _from(frame.robot, frame.boot, body)
     for gone in scene.gone:
@@ -176,6 +176,12 @@ def _heard(scene: Scene) -> Iterator[tuple[int, int, Any]]:
 
 def _from(sender: str, boot: int, body: Any) -> Any:
     return lambda now: Received(sender, boot, body, [], None, now, now)
+
+
+def submitted(frame: Planted, span: Span) -> msg.Submitted:
+    """The report that its request was submitted."""
+    return msg.Submitted(request=span.request, frame=Frame(frame.boot, frame.stream.name, frame.number),
+                         due_s=frame.due_ms / 1e3)
 
 
 def span_of(frame: Planted, sequence: int) -> Span:
@@ -207,6 +213,8 @@ class Nowhere:
     def event(self, at_s: float, who: str, what: str, detail: Detail | None = None) -> None: ...
 
     def plan(self, at_s: float, plan: Plan, boot: int = 0) -> None: ...
+
+    def series(self, second: SeriesRecord) -> None: ...
 
     def pose(self, time_s: float, robots: Mapping[str, Any]) -> None: ...
 

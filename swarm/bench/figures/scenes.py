@@ -9,8 +9,9 @@ from swarm.bench.figures.scene import MISSION, WAY_MS, Gone, Planted, PlantedFau
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol import messages as msg
 
-NEWS: dict[str, Any] = {"rss_bytes": 90 << 20, "overruns": 0, "busy_share": 0.5, "refused_in": 1, "duplicates": 2,
-                        "control_bytes": 1000, "carried": 40, "carried_bytes": 5000, "broken_off": 1}
+NEWS: dict[str, Any] = {
+    "rss_bytes": 90 << 20, "overruns": 0, "busy_s": 0.5, "available_s": 1.0, "queue": 1, "loop_late_ms_p99": 1.5,
+    "refused_in": 1, "duplicates": 2, "control_bytes": 1000, "carried": 40, "carried_bytes": 5000, "broken_off": 1}
 
 
 def all_on_time() -> Scene:
@@ -136,7 +137,7 @@ def nothing() -> Scene:
     """No frame was ever submitted."""
     scene = base("nothing", accept={"on_time_ratio": ">= 0.9"})
     for f in scene.frames:
-        f.ending, f.reason = "missed", "body"
+        f.ending, f.reason = "missed", "agent"
     return scene
 
 
@@ -150,15 +151,16 @@ def warmed_up() -> Scene:
 
 
 def missed() -> Scene:
-    """The world stands still for 3 s, a body gives no frame for a while, an agent is busy."""
+    """The world stands still for 3 s; two agents are too busy now and then."""
     scene = base("missed")
     for f in scene.frames:
         if 9000 <= f.due_ms < 12_000:
             f.ending, f.reason = "missed", "world"
-        elif f.robot == "rover_0" and f.number % 10 == 4:
-            f.ending, f.reason = "missed", "body"
-        elif f.robot == "carrier_1" and f.number % 20 == 9:
+        elif (f.robot == "rover_0" and f.number % 10 == 4) or (f.robot == "carrier_1" and f.number % 20 == 9):
             f.ending, f.reason = "missed", "agent"
+    scene.world = msg.WorldNews(
+        time_s=27.0, steps=6480, real_time_factor=0.9, lag_ms_p99=9.0, mission=MISSION, poses={}, elapsed_s=30.0,
+        slips=[msg.Slip(9.0, 12.0, 3.0)])
     return scene
 
 
@@ -166,13 +168,14 @@ def overloaded() -> Scene:
     """Planner and world report; 2 % of the emulated runs are overruns; a robot has started twice."""
     scene = base("overloaded", policy="planner")
     for i, robot in enumerate(scene.robots):
-        scene.reports[robot] = [(1, msg.AgentNews(**NEWS | {"runs": 100 * k, "overruns": 2 * k, "busy_share": 0.2 * k}))
+        scene.reports[robot] = [(1, msg.AgentNews(**NEWS | {
+            "runs": 100 * k, "overruns": 2 * k, "busy_s": 0.2 * k, "available_s": 1.0 * k}))
                                 for k in range(1, 4 + i % 2)]
     scene.reports["rover_3"] += [(2, msg.AgentNews(**NEWS | {"runs": 10, "rss_bytes": 95 << 20}))]
-    scene.plans = [msg.PlannerNews(epoch=1 + k // 2, solve_s=0.01 * (k + 1), solver="greedy", ray=k == 2)
-                   for k in range(3)]
+    scene.plans = [msg.PlannerNews(epoch=1 + k // 2, took_s=0.01 * (k + 1), solver="greedy", refined=k == 2, end=end)
+                   for k, end in enumerate(("adopted", "kept", "adopted", "stale"))]
     scene.world = msg.WorldNews(time_s=29.4, steps=7056, real_time_factor=0.98, lag_ms_p99=6.5, mission=MISSION,
-                                poses={})
+                                poses={}, elapsed_s=30.0)
     return scene
 
 

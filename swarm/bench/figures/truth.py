@@ -17,14 +17,15 @@ COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "ca
 
 def truth(scene: Scene) -> dict[str, Any]:
     """The figures, in the shape of `summary.json`."""
-    of, frames = scene.launch, offered(scene.frames)
-    told = [f for f in frames if f.ending != "lost" and f.reason != "agent_lost"]
+    of, frames = scene.launch, scene.frames
+    told = [f for f in offered(frames) if f.ending != "lost" and f.reason != "agent_lost"]
     away = [f for f in told if f.peer or f.legs]
     results = [f for f in told if f.ending in RESULTS]
     aside = sorted(f.aside_ms for f in told if f.preempted)
     batches = [f.batch for f in told if f.batch > 1]
     runs, overruns, carried, carried_bytes = (sum(_agent(scene, robot)[name] for robot in scene.robots)
                                               for name in ("runs", "overruns", "carried", "carried_bytes"))
+    overloaded = _overloaded(scene, runs, overruns)
     rules = [(key, rule, value) for key, (rule, value) in _rules(scene, frames).items()]
     return {
         "scenario": of.scenario, "seed": of.seed, "clock": "real", "network": "loopback", "policy": of.policy,
@@ -40,23 +41,21 @@ def truth(scene: Scene) -> dict[str, Any]:
         "preempted": {"requests": len(aside), "times": sum(f.preempted for f in told),
                       "aside_ms_p95": quantile(aside, 0.95)[0]},
         "batched": {"requests": len(batches), "largest": max(batches, default=1)},
-        "choices": {"sampled": 0, "sooner_than_other_ratio": 0.0, "gain_ms_p50": None, "gain_corrected_ms_p50": None,
-                    "prediction_error_ms_p50": None, "prediction_error_ms_p95": None},
-        "planner": {"plans": len(scene.plans), "epoch": max((p.epoch for p in scene.plans), default=0),
-                    "solve_ms_p50": _middle([p.solve_s * 1e3 for p in scene.plans]),
-                    "solver": scene.plans[-1].solver if scene.plans else "", "ray": any(p.ray for p in scene.plans)},
+        "planner": _planner(scene), "forecast": {},
+        "loop_late_ms_p99": max((r.loop_late_ms_p99 for of in scene.reports.values() for _, r in of), default=0.0),
         "world": {name: getattr(scene.world, name) if scene.world else 0
                   for name in ("steps", "real_time_factor", "lag_ms_p99")},
         "mission": {"headline": "found", "found": 3.0, "coverage": 0.75} if scene.world else {},
         "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
-        "host_overloaded": overruns * 100 > runs, "faults": [_fault(scene, fault) for fault in scene.faults],
+        "host_overloaded": bool(overloaded), "overloaded_by": overloaded, "interrupted": False,
+        "faults": [_fault(scene, fault) for fault in scene.faults],
         "streams": {s.name: {
             **_counts(own := [f for f in frames if f.stream is s]), **_shares(own),
             "offload_share": _offload_share(own), "after_warmup": _after_warmup(scene, own),
             "deadline_ms": s.deadline_s * 1e3} for s in of.streams},
         "agents": {robot: {
             **_agent(scene, robot), "board": fleet.board, "role": fleet.name,
-            "submitted": len(own := [f for f in frames if f.robot == robot]),
+            "due": len(own := [f for f in frames if f.robot == robot]), "submitted": len(offered(own)),
             "on_time_ratio": _shares(own)["on_time_ratio"],
             "offload_share": _offload_share(own)} for robot, fleet in scene.robots.items()},
         "ledger": {"ended_twice": sum(how == "ended" and f.reason != "agent_lost" for f, how in scene.again),
@@ -66,19 +65,23 @@ def truth(scene: Scene) -> dict[str, Any]:
         "tool": {"emulated_boards": True},
         "accept": [{"key": key, "rule": rule, "value": value, "holds": holds} for key, rule, (value, holds) in rules],
         "accepted": all(holds for _, _, (_, holds) in rules), "unwritten": {},
-        "transport": {"security": "plaintext", "messages": carried, "bytes": carried_bytes, "curve_us_per_message": 0.0,
-                      "curve_ns_per_byte": 0.0, "curve_cpu_s": 0.0, "curve_core_share": 0.0},
+        "transport": {"security": "plaintext", "messages": carried, "bytes": carried_bytes},
     }
 
 
 def offered(frames: Iterable[Planted]) -> list[Planted]:
-    """The frames over which ratios are taken: those that were submitted."""
+    """The frames that were submitted."""
     return [f for f in frames if f.ending != "missed"]
 
 
 def _counts(frames: Sequence[Planted]) -> dict[str, Any]:
-    counts: dict[str, Any] = {"submitted": 0, "completed": 0, "late": 0, "failed": 0, "lost": 0, "failed_by": {}}
+    counts: dict[str, Any] = {"due": 0, "missed": {"body": 0, "world": 0, "agent": 0}, "submitted": 0, "completed": 0,
+                              "late": 0, "failed": 0, "lost": 0, "failed_by": {}}
     for f in frames:
+        counts["due"] += 1
+        if f.ending == "missed":
+            counts["missed"][f.reason] += 1
+            continue
         counts["submitted"] += 1
         counts[f.ending] += 1
         if f.ending == "failed":
@@ -137,8 +140,8 @@ def _finite(value: float) -> float | None:
     return None if math.isinf(value) else float(value)
 
 
-def _middle(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2] if values else 0.0       # scenes have an odd number
+def _middle(values: list[float]) -> float | None:
+    return sorted(values)[len(values) // 2] if values else None      # scenes have an odd number
 
 
 def _offload_share(frames: Sequence[Planted]) -> float:
@@ -158,9 +161,58 @@ def _agent(scene: Scene, robot: str) -> dict[str, Any]:
     last = dict(reports)
     dead = [gone for gone in scene.gone if gone.robot == robot and not _came_back(scene, robot)]
     how = {True: "killed", False: "crashed"}[dead[-1].planned] if dead else "ended"
+    busy_s, available_s = sum(r.busy_s for r in last.values()), sum(r.available_s for r in last.values())
     return {**{name: sum(getattr(report, name) for report in last.values()) for name in COUNTERS},
-            "rss_bytes_max": max((report.rss_bytes for _, report in reports), default=0), "boots": len(last),
-            "busy_share": sum(r.busy_share for _, r in reports) / len(reports) if reports else 0.0, "status": how}
+            "rss_bytes_max": max((report.rss_bytes for _, report in reports), default=0),
+            "starts": _starts(scene, robot), "status": how,
+            "loop_late_ms_p99": max((report.loop_late_ms_p99 for _, report in reports), default=0.0),
+            "busy_share": busy_s / available_s if last else 0.0}
+
+
+def _starts(scene: Scene, robot: str) -> int:
+    """Starts that reported, or whose end was seen. Scenes end the last start of every robot that lives as boot 9."""
+    ends = [gone.boot for gone in scene.gone if gone.robot == robot]
+    return len({*(boot for boot, _ in scene.reports.get(robot, [])), *ends,
+                *([9] if not ends or _came_back(scene, robot) else [])})
+
+
+def _planner(scene: Scene) -> dict[str, Any]:
+    solved = [p.took_s * 1e3 for p in scene.plans if not p.refined]
+    refined = [p.took_s * 1e3 for p in scene.plans if p.refined]
+    return {"solves": len(solved), "refined": len(refined), "adopted": sum(p.end == "adopted" for p in scene.plans),
+            "stale": sum(p.end == "stale" for p in scene.plans), "epoch": scene.plans[-1].epoch if scene.plans else 0,
+            "solve_ms_p50": _middle(solved), "refine_ms_p50": _middle(refined),
+            "solver": scene.plans[-1].solver if scene.plans else "", "ray": bool(refined),
+            "starts": 1 if scene.plans else 0}
+
+
+def _overloaded(scene: Scene, runs: int, overruns: int) -> list[str]:
+    """Over 1 % overruns, 1 % of time lost, 3 % not submitted, or a robot that missed 3 % and a second's frames."""
+    def percent(part: int, whole: int) -> str:
+        return f"{100 * part / whole:.1f} %"
+
+    reasons = []
+    if overruns * 100 > runs:
+        reasons.append(f"{percent(overruns, runs)} of the emulated runs took longer than on their board")
+    lost_s = sum(slip.lost_s for slip in scene.world.slips) if scene.world else 0.0
+    if lost_s * 100 > scene.launch.duration_s:
+        reasons.append(f"simulated time lost {lost_s:.1f} s on real time")
+    due, short = len(scene.frames), [f for f in scene.frames if f.ending == "missed" and not _excused(scene, f)]
+    if len(short) * 100 > due * 3:
+        reasons.append(f"{percent(due - len(short), due)} of the due frames were submitted")
+    for robot in sorted(scene.robots):
+        own, gap = sum(f.robot == robot for f in scene.frames), sum(f.robot == robot for f in short)
+        if gap * 100 > own * 3 and gap >= own / max(scene.launch.duration_s, 1.0):
+            reasons.append(f"{robot} submitted {percent(own - gap, own)} of its due frames")
+    return reasons
+
+
+def _excused(scene: Scene, frame: Planted) -> bool:
+    """A planted fault that ends processes, of this robot, explains it: from 1 s before it to 1 s after its end."""
+    return any(
+        planted.fault.target == frame.robot and planted.fault.kind in ("kill", "crash", "restart", "stop")
+        and planted.begin_ms is not None and frame.due_ms >= planted.begin_ms - 1000
+        and (planted.end_ms is None or frame.due_ms <= planted.end_ms + 1000) for planted in scene.faults)
 
 
 def _came_back(scene: Scene, robot: str) -> bool:
@@ -184,7 +236,7 @@ def _fault(scene: Scene, planted: PlantedFault) -> dict[str, Any]:
         return record
     left_out = [robot for robot in scene.robots
                 if any(gone.robot == robot for gone in scene.gone) and not _came_back(scene, robot)]
-    kept = sorted((f for f in offered(scene.frames) if f.robot not in left_out), key=lambda f: f.result_due_ms)
+    kept = sorted((f for f in scene.frames if f.robot not in left_out), key=lambda f: f.result_due_ms)
     end_ms = kept[-1].result_due_ms + 1 if kept else 0
     together = [f for f in scene.faults if f.begin_ms is not None and f.low_ms == planted.low_ms
                 and f.verdict == planted.verdict and planted.together > 1] or [planted]

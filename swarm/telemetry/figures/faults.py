@@ -61,7 +61,8 @@ def hit(done: FaultDone, rows: Iterable[Row], losses: Sequence[Loss]) -> FaultHi
     if not fault.target and not fault.groups:
         return None
     until_s = from_s + DETECTED_S if done.ended_s is None else done.ended_s + ECHO_S
-    open_rows = [r for r in rows if r.at_s <= until_s and (r.ended_at_s is None or r.ended_at_s >= from_s)]
+    open_rows = [r for r in rows if r.span.ending != "missed" and r.at_s <= until_s
+                 and (r.ended_at_s is None or r.ended_at_s >= from_s)]
     own = [r for r in open_rows if r.span.request.agent == fault.target]
     peers = [r for r in open_rows if _crossed(fault, r.span.request.agent, r.span.asked)]
     lost_by = {loss.agent for loss in losses

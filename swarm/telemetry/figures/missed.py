@@ -56,7 +56,7 @@ def _missed_of(
     made = []
     for n in absent:
         at_s = phase_s + n * period_s
-        by_world = any(slip.from_s - period_s < at_s < slip.to_s + period_s for slip in slips)
+        by_world = any(slip.from_s - period_s / 2 < at_s < slip.to_s + period_s / 2 for slip in slips)
         span = Span(
             request=RequestId(robot, 0, n), stream=stream.name, model=stream.model, priority=stream.priority,
             captured_ns=0, submitted_ns=0, deadline_ns=0, ending="missed", reason="world" if by_world else "agent")
