@@ -47,7 +47,7 @@ def truth(scene: Scene) -> dict[str, Any]:
                     "solver": scene.plans[-1].solver if scene.plans else "", "ray": any(p.ray for p in scene.plans)},
         "world": {name: getattr(scene.world, name) if scene.world else 0
                   for name in ("steps", "real_time_factor", "lag_ms_p99")},
-        "mission": {"headline": "found", "found": 3.0, "coverage": 0.75} if scene.world else {},
+        "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
         "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
         "host_overloaded": overruns * 100 > runs, "faults": [_fault(scene, fault) for fault in scene.faults],
         "streams": {s.name: {
