@@ -25,7 +25,7 @@ START_NS = COMMANDED_NS + 3_000 * MS     # the streams begin
 WAY_MS = 2                               # from the camera to the robot
 BOARD = Board(speed={"fp32": 0.2, "int8": 0.2}, memory_mb=4096, power_w=10, source="planted")
 MISSION = Mission(headline="found", measures=[
-    Measure(name="found", value=3.0, text="targets"), Measure(name="coverage", value=0.75, unit=SHARE, text="floor")])
+    Measure(name="found", value=3.0, text="targets"), Measure(name="ground", value=0.75, unit=SHARE, text="floor")])
 
 
 @dataclass(kw_only=True)

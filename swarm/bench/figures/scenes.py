@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from swarm.bench.figures.scene import MISSION, WAY_MS, Gone, Planted, PlantedFault, Scene, base
-from swarm.core.policy.faults import Fault
+from swarm.core.policy.faults import Fault, FaultKind
 from swarm.core.protocol import messages as msg
 
 NEWS: dict[str, Any] = {
@@ -110,8 +110,9 @@ def together() -> Scene:
     scene = base("together")
     lose(scene, 10_100, 11_000)
     lose(scene, 13_100, 14_000)
-    for at_ms, kind, verdict in ((10_000, "lose", "recovered"), (13_000, "corrupt", "recovered"),
-                                 (23_000, "disk_full", "not_hit")):
+    planned: tuple[tuple[int, FaultKind, str], ...] = (
+        (10_000, "lose", "recovered"), (13_000, "corrupt", "recovered"), (23_000, "disk_full", "not_hit"))
+    for at_ms, kind, verdict in planned:
         hit = verdict == "recovered"
         scene.faults.append(PlantedFault(
             fault=Fault(at_s=at_ms / 1e3, kind=kind, target="rover_3" if hit else "", for_s=0.8), begin_ms=at_ms,

@@ -45,7 +45,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "loop_late_ms_p99": max((r.loop_late_ms_p99 for of in scene.reports.values() for _, r in of), default=0.0),
         "world": {name: getattr(scene.world, name) if scene.world else 0
                   for name in ("steps", "real_time_factor", "lag_ms_p99")},
-        "mission": {"headline": "found", "found": 3.0, "coverage": 0.75} if scene.world else {},
+        "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
         "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
         "host_overloaded": bool(overloaded), "overloaded_by": overloaded, "interrupted": False,
         "faults": [_fault(scene, fault) for fault in scene.faults],

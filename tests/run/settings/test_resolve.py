@@ -73,6 +73,7 @@ BAD_SETS = [
     ("policy=plan", "no policy is called 'plan'"),
     ("clock=virtual", "virtual time is not available yet; clock: real"),
     ("network=ether", "ether is not available yet; network: loopback"),
+    ("warmup_s=60", "warmup_s: 60 leaves nothing of the run; below duration_s"),
     ("clock=fast", "clock: 'fast' is not a choice; one of real, virtual"),
     ("seed=-1", "seed: -1 is too small; at least 0"),
     ("seed=1.5", "seed: 1.5 is a number, not a whole number"),
