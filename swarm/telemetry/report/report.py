@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from swarm.telemetry.figures import counterfactual
+from swarm.telemetry.figures.remarks import remarks
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, page, request_sections, sections, svg
 from swarm.telemetry.report.map import world_map
-from swarm.telemetry.report.remarks import remarks
 from swarm.telemetry.report.side_by_side import (
     MEASURES_SHOWN,
     figure,
