@@ -112,7 +112,7 @@ class ThreadRunner:
         self._stuck += 1
         log.error("a run of %s does not end: its executor is replaced", run.orders[0].request)
         ended = _ThreadRun(run.orders, run.leg, run.loaded.times)        # the thread may still change the other one
-        ended.handle = run.handle
+        ended.handle, ended.told = run.handle, run.told
         ended.begin(run.started_ns)
         ended.cut_short(self._clock.now_ns())
         self._current |= {order.work: ended for order in run.orders if self._current.get(order.work) is run}

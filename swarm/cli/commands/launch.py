@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _result(summary: dict[str, Any], report: Path | None) -> str:
     """The result of a run as text for people."""
-    from swarm.telemetry.report.remarks import remarks
+    from swarm.telemetry.figures.remarks import remarks
     from swarm.telemetry.report.side_by_side import table
 
     lines = [table([summary]).rstrip()]

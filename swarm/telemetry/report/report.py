@@ -13,11 +13,11 @@ import jinja2
 import msgspec
 
 from swarm.telemetry.figures import breakdown
+from swarm.telemetry.figures.remarks import remarks
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, sections, side_by_side, svg
 from swarm.telemetry.report.map import world_map
 from swarm.telemetry.report.over_time import over_time
-from swarm.telemetry.report.remarks import remarks
 from swarm.telemetry.report.runfiles import Run, read_run
 from swarm.telemetry.report.side_by_side import (
     MEASURES_SHOWN,

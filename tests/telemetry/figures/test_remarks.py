@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarm.telemetry.report.remarks import remarks
+from swarm.telemetry.figures.remarks import remarks
 from tests.telemetry import fakes
 
 
