@@ -15,7 +15,7 @@ from models.build.measure.runner import Runner
 from models.build.quantize import int8_graphs
 from models.build.quantize.gates import Agreement, agreement
 from models.build.quantize.int8_graphs import Scheme, quantized
-from models.build.quantize.quantizer_form import QuantizerError, prepared
+from models.build.quantize.quantizer_form import QuantizerError, prepared, quiet_quantizer
 from models.build.quantize.scheme_search import Trial, quantize
 from swarm.core.settings.errors import BadInput
 from tests.models.build import odd_graphs
@@ -125,3 +125,13 @@ def test_large_outputs_are_compared_without_a_warning() -> None:
         large = np.array([3e38, 1e38], np.float32)
         assert agreement([[large]], [[large]]) == 1.0
         assert agreement([[np.array([1e300, 0.0])]], [[np.array([0.9e300, 0.0])]]) == pytest.approx(0.9)
+
+
+def test_the_quantizer_s_warnings_stay_off_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with quiet_quantizer():
+            print("advice")
+            warnings.warn("more advice", stacklevel=1)
+            assert np.isinf(np.array([3e38], np.float32) * np.float32(10)).all()
+    assert capsys.readouterr() == ("", "")
