@@ -33,7 +33,7 @@ from swarm.core.settings.validation import check
 from swarm.telemetry import table
 from swarm.telemetry.figures import stats
 from swarm.telemetry.figures.due import of_columns
-from swarm.telemetry.figures.recovery import NEAR_S, Span, judge
+from swarm.telemetry.figures.recovery.judge import NEAR_S, Span, judge
 from swarm.telemetry.text_table import text_table
 
 NEEDS = ("jinja2", "matplotlib", "pyarrow", "pybullet", "scipy")

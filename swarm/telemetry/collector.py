@@ -21,9 +21,9 @@ from swarm.core.protocol.world import Pose
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.telemetry.figures.agents import AgentBook
-from swarm.telemetry.figures.faults import FaultDone, Loss, crash
 from swarm.telemetry.figures.missed import missed_rows, whole_slips
 from swarm.telemetry.figures.planner import PlanHistory
+from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss, crash
 from swarm.telemetry.figures.series import Series
 from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.file_types import SeriesRecord

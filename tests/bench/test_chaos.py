@@ -13,7 +13,7 @@ from swarm.bench.support.resident import Resident
 from swarm.core.policy.faults import kinds_of
 from swarm.core.settings.launch_file import FaultSpec
 from swarm.core.settings.validation import check
-from swarm.telemetry.figures.recovery import NEAR_S
+from swarm.telemetry.figures.recovery.judge import NEAR_S
 
 KEYS = ("faults", "submitted", "lost", "delivered_twice", "recover_p95_s", "recover_p95_interval_s", "judged", "hits",
         "lasting", "too_few", "rss_growth_pct", "survivors_serving")

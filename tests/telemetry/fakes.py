@@ -18,8 +18,8 @@ from swarm.core.protocol.spans import Frame, LegRun, RequestId, Span
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.telemetry.figures.agents import AgentBook
-from swarm.telemetry.figures.faults import FaultDone
 from swarm.telemetry.figures.planner import PlanHistory
+from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.file_types import SeriesRecord
 from swarm.telemetry.ledger import Ledger

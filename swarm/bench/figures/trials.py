@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.telemetry.figures.due import DueFrames
-from swarm.telemetry.figures.recovery import Span, judge
+from swarm.telemetry.figures.recovery.judge import Span, judge
 from swarm.telemetry.figures.stats import share_interval
 from swarm.telemetry.summary_types import Recovery
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from swarm.core.protocol.messages import Slip
-from swarm.telemetry.figures.faults import FaultDone
+from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.summary_types import AgentFigures
 

@@ -12,15 +12,15 @@ from swarm.core.protocol.messages import PlannerNews, Slip, WorldNews
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry.accept import judge
-from swarm.telemetry.figures import faults as fault_figures
 from swarm.telemetry.figures import planner as planner_figures
 from swarm.telemetry.figures import stats
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.due import DueFrames, of_rows
-from swarm.telemetry.figures.faults import FaultDone, Loss
 from swarm.telemetry.figures.host import overloaded_by
 from swarm.telemetry.figures.latency import after_warmup, latency, on_time
 from swarm.telemetry.figures.planner import PlanHistory
+from swarm.telemetry.figures.recovery import fault_records
+from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss
 from swarm.telemetry.ledger import Row, Statistics, Tally, on_a_peer
 from swarm.telemetry.summary_types import (
     AgentFigures,
@@ -89,7 +89,7 @@ def summarise(
         loop_late_ms_p99=_rounded(max([late_ms_p99, *(f.loop_late_ms_p99 for f in figures.values())])),
         mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
-        faults=fault_figures.records(faults, rows, losses, frames, gone),
+        faults=fault_records.records(faults, rows, losses, frames, gone),
         streams={s.name: _stream(s.deadline_s, streams[s.name], frames.where(frames.stream == s.name), launch.warmup_s)
                  for s in launch.streams},
         agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},

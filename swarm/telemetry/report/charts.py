@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from swarm.telemetry.figures import breakdown
+from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.report import svg
 from swarm.telemetry.report.runfiles import Run
 

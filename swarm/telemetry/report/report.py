@@ -12,8 +12,8 @@ from typing import Any
 import jinja2
 import msgspec
 
-from swarm.telemetry.figures import breakdown
 from swarm.telemetry.figures.remarks import remarks
+from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, sections, side_by_side, svg
 from swarm.telemetry.report.map import world_map

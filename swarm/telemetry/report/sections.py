@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from swarm.core.policy.plan import Placement
-from swarm.telemetry.figures import breakdown
-from swarm.telemetry.figures.prediction import prediction
+from swarm.telemetry.figures.request_paths import breakdown
+from swarm.telemetry.figures.request_paths.prediction import prediction
 from swarm.telemetry.report.glossary import fault_name
 from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, quantile, seconds, share

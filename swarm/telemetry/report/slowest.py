@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from swarm.telemetry.figures.segments import Segment, segments
+from swarm.telemetry.figures.request_paths.segments import Segment, segments
 from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.report.side_by_side import milliseconds
 from swarm.telemetry.table import Columns

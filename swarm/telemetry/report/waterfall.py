@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from swarm.telemetry.figures import breakdown
-from swarm.telemetry.figures.segments import Segment
+from swarm.telemetry.figures.request_paths import breakdown
+from swarm.telemetry.figures.request_paths.segments import Segment
 from swarm.telemetry.report import svg
 from swarm.telemetry.report.charts import PART_LOOKS
 from swarm.telemetry.report.slowest import Slow

@@ -9,8 +9,8 @@ import pytest
 
 from swarm.core.protocol.spans import Span
 from swarm.telemetry import table
-from swarm.telemetry.figures import breakdown
-from swarm.telemetry.figures.segments import Segment, segments
+from swarm.telemetry.figures.request_paths import breakdown
+from swarm.telemetry.figures.request_paths.segments import Segment, segments
 from tests.telemetry import fakes, paths
 
 PARTS = {

@@ -8,7 +8,7 @@ from typing import Any
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.telemetry.figures.due import of_rows
-from swarm.telemetry.figures.faults import DETECTED_S, FaultDone, Loss, crash, hit, records
+from swarm.telemetry.figures.recovery.fault_records import DETECTED_S, FaultDone, Loss, crash, hit, records
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.report import sections
 from swarm.telemetry.report.map import dead

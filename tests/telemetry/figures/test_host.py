@@ -7,8 +7,8 @@ import pytest
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.telemetry.figures.faults import FaultDone
 from swarm.telemetry.figures.host import overloaded_by
+from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.summary_types import AgentFigures
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from swarm.telemetry.figures.prediction import prediction
+from swarm.telemetry.figures.request_paths.prediction import prediction
 from tests.telemetry import paths
 
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from swarm.bench.figures.trials import RATES_HZ, SHARES, Kind, minute
-from swarm.telemetry.figures.low_share import clumping
-from swarm.telemetry.figures.recovery import Span, judge, together
+from swarm.telemetry.figures.recovery.judge import Span, judge, together
+from swarm.telemetry.figures.recovery.low_share import clumping
 from swarm.telemetry.summary_types import Level, Recovery
 from tests.telemetry.figures.frames import frames, joined
 

@@ -10,8 +10,8 @@ import numpy as np
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol.messages import AgentNews
 from swarm.telemetry.figures.agents import AgentBook
-from swarm.telemetry.figures.faults import FaultDone
 from swarm.telemetry.figures.planner import PlanHistory
+from swarm.telemetry.figures.recovery.fault_records import FaultDone
 from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.ledger import Ledger
 from tests.telemetry import fakes

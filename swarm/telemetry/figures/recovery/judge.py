@@ -20,8 +20,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.telemetry.figures import low_share, stats
+from swarm.telemetry.figures import stats
 from swarm.telemetry.figures.due import DueFrames
+from swarm.telemetry.figures.recovery import low_share
 from swarm.telemetry.summary_types import Level, Recovery
 
 BEFORE_S = 30.0

@@ -9,7 +9,7 @@ import msgspec
 
 from swarm.core.policy.faults import Fault
 from swarm.telemetry.figures.due import DueFrames
-from swarm.telemetry.figures.recovery import Span, judge
+from swarm.telemetry.figures.recovery.judge import Span, judge
 from swarm.telemetry.ledger import Row
 from swarm.telemetry.summary_types import FaultHit, FaultRecord, Recovery
 

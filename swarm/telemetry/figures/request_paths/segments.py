@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.telemetry.figures import breakdown
+from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.table import Columns
 
 LEAST_MS = 1e-3                      # shorter ones are left out
