@@ -47,7 +47,7 @@ def test_no_secret_outlives_a_run_that_fails(tmp_path: Path, manner: str) -> Non
         assert not (flight.out / "keys").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGQUIT, marks=pytest.mark.long)])
 def test_no_secret_outlives_a_launcher_that_is_killed_wherever_its_folder_is(tmp_path: Path, number: int) -> None:
     out, moved = tmp_path / "out", tmp_path / "moved"
     with Flight(write_launch(tmp_path), out) as flight:
@@ -59,6 +59,7 @@ def test_no_secret_outlives_a_launcher_that_is_killed_wherever_its_folder_is(tmp
         assert not (moved / "keys").exists()
 
 
+@pytest.mark.long
 def test_a_launcher_that_is_told_to_write_into_a_pipe_without_a_reader_goes_on(tmp_path: Path) -> None:
     with Flight(write_launch(tmp_path), tmp_path / "out", "--set", "duration_s=0.5") as flight:
         flight.until("3/3 robots")
@@ -67,6 +68,7 @@ def test_a_launcher_that_is_told_to_write_into_a_pipe_without_a_reader_goes_on(t
         assert not (flight.out / "keys").exists()
 
 
+@pytest.mark.long
 def test_keys_that_launcher_and_supervisor_left_when_both_were_killed_are_replaced(tmp_path: Path) -> None:
     launch, out = write_launch(tmp_path), tmp_path / "out"
     with Flight(launch, out) as flight:
