@@ -9,9 +9,13 @@ from swarm.bench.figures.scene import MISSION, WAY_MS, Gone, Planted, PlantedFau
 from swarm.core.policy.faults import Fault, FaultKind
 from swarm.core.protocol import messages as msg
 
-NEWS: dict[str, Any] = {
-    "rss_bytes": 90 << 20, "overruns": 0, "busy_s": 0.5, "available_s": 1.0, "queue": 1, "loop_late_ms_p99": 1.5,
-    "refused_in": 1, "duplicates": 2, "control_bytes": 1000, "carried": 40, "carried_bytes": 5000, "broken_off": 1}
+
+def news(**changes: Any) -> msg.AgentNews:
+    """An agent's report with some of its figures changed."""
+    figures: dict[str, Any] = {
+        "rss_bytes": 90 << 20, "overruns": 0, "busy_s": 0.5, "available_s": 1.0, "queue": 1, "loop_late_ms_p99": 1.5,
+        "refused_in": 1, "duplicates": 2, "control_bytes": 1000, "carried": 40, "carried_bytes": 5000, "broken_off": 1}
+    return msg.AgentNews(**{**figures, **changes})
 
 
 def all_on_time() -> Scene:
@@ -169,10 +173,9 @@ def overloaded() -> Scene:
     """Planner and world report; 2 % of the emulated runs are overruns; a robot has started twice."""
     scene = base("overloaded", policy="planner")
     for i, robot in enumerate(scene.robots):
-        scene.reports[robot] = [(1, msg.AgentNews(**NEWS | {
-            "runs": 100 * k, "overruns": 2 * k, "busy_s": 0.2 * k, "available_s": 1.0 * k}))
+        scene.reports[robot] = [(1, news(runs=100 * k, overruns=2 * k, busy_s=0.2 * k, available_s=1.0 * k))
                                 for k in range(1, 4 + i % 2)]
-    scene.reports["rover_3"] += [(2, msg.AgentNews(**NEWS | {"runs": 10, "rss_bytes": 95 << 20}))]
+    scene.reports["rover_3"] += [(2, news(runs=10, rss_bytes=95 << 20))]
     scene.plans = [msg.PlannerNews(epoch=1 + k // 2, took_s=0.01 * (k + 1), solver="greedy", refined=k == 2, end=end)
                    for k, end in enumerate(("adopted", "kept", "adopted", "stale"))]
     scene.world = msg.WorldNews(time_s=29.4, steps=7056, real_time_factor=0.98, lag_ms_p99=6.5, mission=MISSION,
