@@ -57,7 +57,6 @@ COMMANDS = [leaf for leaf in leaves(parser(), []) if leaf[1]]      # pyright: ig
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of its own, in which nothing is started."""
     def refuse(launch: Launch) -> None:
-        launch._net.close()
         launch._loop.close()
         sys.exit(0)
 

@@ -142,7 +142,7 @@ class Run:
         self._perform(self.director.begin(0), 0)
         assert self.stage.timers.run(lambda: self.over, LONGEST_NS), self.director.phase
         self._handle(ev.LoopEnded())
-        return self.collector.finish(seconds(self.director.drain_ns - self.director.start_ns), None)
+        return self.collector.finish(seconds(self.director.drain_ns - self.director.start_ns), encrypted=False)
 
     def _handle(self, event: ev.Event) -> None:
         now = self.stage.clock.at_ns

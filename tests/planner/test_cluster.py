@@ -60,7 +60,7 @@ def test_ray_refines_in_our_session_and_the_refiner_outlives_the_loss_of_its_pro
     monkeypatch.setenv("RAY_worker_niceness", "0")           # at 15, Ray's own, a busy host gives it next to nothing
     problem = scattered(3, 6, 10)
     others = psutil.Process().children(recursive=True)
-    ours = RefinerProcess("local", seed=0, timeout_s=HANG_S / 2)
+    ours = RefinerProcess("local", seed=0, timeout_s=HANG_S / 2, niceness=0)
     try:
         assert ours.connect() == ""
         refined = ours.refine(problem, [])

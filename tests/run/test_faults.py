@@ -160,7 +160,7 @@ def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Pat
     assert summary(out)["agents"]["rover_0"]["status"] == "killed"
     assert json.loads((out / "processes.json").read_text())[3]["returncode"] == -9
     page = (out / "report.html").read_text()
-    assert "The run folder is incomplete" in page
+    assert "Not everything could be written" in page
     assert "disk_full" in page
 
 

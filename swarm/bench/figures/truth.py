@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from swarm.bench.figures.scene import COMMANDED_NS, MISSION, MS, START_NS, WAY_MS, Planted, PlantedFault, Scene
+from swarm.bench.figures.by_hand import came_back, ended_ms, offered, quantile, wilson
+from swarm.bench.figures.fault_truth import fault_truth
+from swarm.bench.figures.scene import COMMANDED_NS, MISSION, MS, START_NS, Planted, Scene
 
-Z = 1.959963984540054                # of the normal distribution: 2.5 % lie above
 RESULTS = ("completed", "late")
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off")
 
@@ -30,7 +31,7 @@ def truth(scene: Scene) -> dict[str, Any]:
     return {
         "scenario": of.scenario, "seed": of.seed, "clock": "real", "network": "loopback", "policy": of.policy,
         "robots": 6, "duration_s": of.duration_s, "ran_s": of.duration_s,
-        "first_result_s": min((_ended_ms(scene, f) / 1e3 + (START_NS - COMMANDED_NS) / MS / 1e3 for f in results),
+        "first_result_s": min((ended_ms(scene, f) / 1e3 + (START_NS - COMMANDED_NS) / MS / 1e3 for f in results),
                               default=None),
         "requests": _counts(frames), **_shares(frames), "after_warmup": _after_warmup(scene, frames),
         "offload": {
@@ -48,7 +49,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
         "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
         "host_overloaded": bool(overloaded), "overloaded_by": overloaded, "interrupted": False,
-        "faults": [_fault(scene, fault) for fault in scene.faults],
+        "faults": [fault_truth(scene, fault) for fault in scene.faults],
         "streams": {s.name: {
             **_counts(own := [f for f in frames if f.stream is s]), **_shares(own),
             "offload_share": _offload_share(own), "after_warmup": _after_warmup(scene, own),
@@ -67,11 +68,6 @@ def truth(scene: Scene) -> dict[str, Any]:
         "accepted": all(holds for _, _, (_, holds) in rules), "unwritten": {},
         "transport": {"security": "plaintext", "messages": carried, "bytes": carried_bytes},
     }
-
-
-def offered(frames: Iterable[Planted]) -> list[Planted]:
-    """The frames that were submitted."""
-    return [f for f in frames if f.ending != "missed"]
 
 
 def _counts(frames: Sequence[Planted]) -> dict[str, Any]:
@@ -107,39 +103,6 @@ def _after_warmup(scene: Scene, frames: Sequence[Planted]) -> dict[str, Any]:
     return {"from_s": scene.launch.warmup_s, "due": len(kept), **_shares(kept)}
 
 
-def quantile(ordered: Sequence[float], q: float) -> tuple[float | None, tuple[float | None, float | None] | None]:
-    """Quantile and interval: ranks are found by adding up binomial probabilities."""
-    n = len(ordered)
-    if max(q, 1.0 - q) ** n > 0.025:
-        return None, None
-    below, low, high = 0.0, 0, n - 1
-    for k in range(n + 1):
-        before = below
-        below += math.exp(math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-                          + k * math.log(q) + (n - k) * math.log(1.0 - q))
-        if before < 0.025 <= below:
-            low = k - 1
-        if before < 0.975 <= below:
-            high = k
-    place = q * (n - 1)
-    left, right = ordered[math.floor(place)], ordered[math.ceil(place)]
-    value = left if left == right else left + (place - math.floor(place)) * (right - left)
-    return _finite(value), (_finite(ordered[low]), _finite(ordered[high]))
-
-
-def wilson(hits: int, of: int) -> tuple[float, float] | None:
-    """Both solutions p of (hits / of - p)^2 = z^2 p (1 - p) / of."""
-    if not of:
-        return None
-    share, a, b = hits / of, 1.0 + Z * Z / of, 2.0 * hits / of + Z * Z / of
-    root = math.sqrt(max(b * b - 4.0 * a * share * share, 0.0))
-    return (b - root) / (2.0 * a), (b + root) / (2.0 * a)
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isinf(value) else float(value)
-
-
 def _middle(values: list[float]) -> float | None:
     return sorted(values)[len(values) // 2] if values else None      # scenes have an odd number
 
@@ -149,17 +112,10 @@ def _offload_share(frames: Sequence[Planted]) -> float:
     return sum(f.from_peer for f in done) / len(done) if done else 0.0
 
 
-def _ended_ms(scene: Scene, frame: Planted) -> float:
-    """When its ending was heard; infinite: never."""
-    if frame.reason == "agent_lost":
-        return next(gone.at_ms for gone in scene.gone if (gone.robot, gone.boot) == (frame.robot, frame.boot))
-    return math.inf if frame.ending == "lost" else frame.due_ms + frame.latency_ms
-
-
 def _agent(scene: Scene, robot: str) -> dict[str, Any]:
     reports = scene.reports.get(robot, [])
     last = dict(reports)
-    dead = [gone for gone in scene.gone if gone.robot == robot and not _came_back(scene, robot)]
+    dead = [gone for gone in scene.gone if gone.robot == robot and not came_back(scene, robot)]
     how = {True: "killed", False: "crashed"}[dead[-1].planned] if dead else "ended"
     busy_s, available_s = sum(r.busy_s for r in last.values()), sum(r.available_s for r in last.values())
     return {**{name: sum(getattr(report, name) for report in last.values()) for name in COUNTERS},
@@ -173,7 +129,7 @@ def _starts(scene: Scene, robot: str) -> int:
     """Starts that reported, or whose end was seen. Scenes end the last start of every robot that lives as boot 9."""
     ends = [gone.boot for gone in scene.gone if gone.robot == robot]
     return len({*(boot for boot, _ in scene.reports.get(robot, [])), *ends,
-                *([9] if not ends or _came_back(scene, robot) else [])})
+                *([9] if not ends or came_back(scene, robot) else [])})
 
 
 def _planner(scene: Scene) -> dict[str, Any]:
@@ -215,72 +171,11 @@ def _excused(scene: Scene, frame: Planted) -> bool:
         and (planted.end_ms is None or frame.due_ms <= planted.end_ms + 1000) for planted in scene.faults)
 
 
-def _came_back(scene: Scene, robot: str) -> bool:
-    return any(f.robot == robot and f.boot > 1 for f in scene.frames)
-
-
 def _rules(scene: Scene, frames: Sequence[Planted]) -> dict[str, tuple[str, tuple[Any, bool]]]:
     """The rules that scenes have."""
     ratio, lost = _shares(frames)["on_time_ratio"], sum(f.ending == "lost" for f in frames)
     known = {"on_time_ratio": (ratio, ratio >= 0.9), "requests.lost": (lost, lost == 0)}
     return {key: (rule, known[key]) for key, rule in scene.launch.accept.items()}
-
-
-def _fault(scene: Scene, planted: PlantedFault) -> dict[str, Any]:
-    fault = planted.fault
-    record: dict[str, Any] = {
-        "at_s": fault.at_s, "kind": fault.kind, "target": fault.target, "groups": fault.groups,
-        "for_s": fault.for_s or None, "done_s": None, "ended_s": None, "hit": None, "verdict": planted.verdict,
-        "before": None, "worst": None, "after": None, "recover_s": None, "n": 0, "together": 0, "left_out": []}
-    if planted.begin_ms is None:
-        return record
-    left_out = [robot for robot in scene.robots
-                if any(gone.robot == robot for gone in scene.gone) and not _came_back(scene, robot)]
-    kept = sorted((f for f in scene.frames if f.robot not in left_out), key=lambda f: f.result_due_ms)
-    end_ms = kept[-1].result_due_ms + 1 if kept else 0
-    together = [f for f in scene.faults if f.begin_ms is not None and f.low_ms == planted.low_ms
-                and f.verdict == planted.verdict and planted.together > 1] or [planted]
-    from_ms = together[0].begin_ms or 0
-    later = [f.begin_ms for f in scene.faults if f.begin_ms is not None and f not in together and f.begin_ms > from_ms]
-    until_ms = min([*later, end_ms])
-    back_ms = [next(f.result_due_ms for f in kept if f.result_due_ms >= fault.low_ms[1])
-               for fault in scene.faults if fault.low_ms and fault.low_ms[1] < from_ms]
-    since_ms = max([0, from_ms - 30_000, *back_ms])
-    record |= {
-        "done_s": planted.begin_ms / 1e3, "ended_s": planted.end_ms and planted.end_ms / 1e3,
-        "hit": _hit(scene, planted), "together": planted.together, "left_out": left_out,
-        "n": sum(from_ms <= f.result_due_ms < until_ms for f in kept), "before": _level(kept, since_ms, from_ms),
-        "after": _level(kept, from_ms, until_ms), "recover_s": 0.0 if planted.verdict == "not_hit" else None}
-    if planted.low_ms:
-        first_ms = next(f.result_due_ms for f in kept
-                        if f.result_due_ms >= planted.low_ms[0] and f.ending != "completed")
-        last_ms = next((f.result_due_ms for f in kept if f.result_due_ms >= planted.low_ms[1]), end_ms)
-        record["worst"] = record["after"] = _level(kept, first_ms, last_ms)
-        if planted.verdict == "recovered":
-            record |= {"after": _level(kept, last_ms, until_ms), "recover_s": (last_ms - from_ms) / 1e3}
-    return record
-
-
-def _level(kept: Sequence[Planted], from_ms: int, to_ms: int) -> dict[str, Any]:
-    there = [f for f in kept if from_ms <= f.result_due_ms < to_ms]
-    hits = sum(f.ending == "completed" for f in there)
-    return {"from_s": from_ms / 1e3, "to_s": to_ms / 1e3, "share": hits / len(there) if there else 0.0,
-            "interval": wilson(hits, len(there)), "n": len(there)}
-
-
-def _hit(scene: Scene, planted: PlantedFault) -> dict[str, int] | None:
-    """Of a fault with a target: its own requests and those sent to it that were open during the fault."""
-    target, from_ms = planted.fault.target, planted.begin_ms or 0
-    if not target:
-        return None
-    until_ms = from_ms + 2000 if planted.end_ms is None else planted.end_ms + 500
-    there = [f for f in offered(scene.frames) if f.due_ms + WAY_MS <= until_ms and _ended_ms(scene, f) >= from_ms]
-    own = [f for f in there if f.robot == target]
-    peers = [f for f in there if f.robot != target and f.ending != "lost" and f.reason != "agent_lost"
-             and target in [f.peer, *f.legs]]
-    losses = {agent for at_ms, agent, peer in scene.lost_peers if peer == target and from_ms <= at_ms <= until_ms}
-    return {"own": len(own), "own_missed": sum(f.ending != "completed" for f in own), "peers": len(peers),
-            "peers_missed": sum(f.ending != "completed" for f in peers), "lost_by": len(losses)}
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

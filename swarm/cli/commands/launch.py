@@ -41,7 +41,6 @@ def run(given: argparse.Namespace) -> int:
     from swarm.core.clock import local_stamp
     from swarm.launcher.host_checks import check_loopback
     from swarm.launcher.load import load_launch, warnings
-    from swarm.run.settings.process_specs import uneven
     from swarm.run.settings.resolve import Options, dry_run
 
     resolved = load_launch(Options(
@@ -49,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None,
     ))
-    for warning in [*warnings(resolved), *uneven(resolved.launch.streams)]:
+    for warning in warnings(resolved):
         print(f"swarm: warning: {warning}", file=sys.stderr)
     if given.dry_run:
         print(dry_run(resolved), end="")

@@ -51,11 +51,11 @@ class Connected(msgspec.Struct, frozen=True):
 class RefinerProcess:
     """The planner's end. Its calls block, so they belong in a thread; a portfolio may take `timeout_s`."""
 
-    def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S, niceness: int = NICENESS) -> None:
         """Raises: OSError if no process can be started."""
         isolated = ["-I"] if sys.version_info < (3, 11) else []      # later versions obey PYTHONSAFEPATH
         self._child = subprocess.Popen(
-            [sys.executable, *isolated, "-m", __name__, address, str(seed), str(timeout_s)],
+            [sys.executable, *isolated, "-m", __name__, address, str(seed), str(timeout_s), str(niceness)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         self._answers = _Stream(self._child.stdout)
@@ -118,10 +118,10 @@ class _Stream:
                 self._values.feed(data)
 
 
-def main(address: str, seed: int, timeout_s: float) -> None:
+def main(address: str, seed: int, timeout_s: float, niceness: int) -> None:
     """The child's end: join, then answer until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)     # the planner handles Ctrl-C
-    os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)                                    # printed text must not reach the planner as an answer
     reason = cluster.connect(address)
@@ -140,4 +140,4 @@ def main(address: str, seed: int, timeout_s: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))

@@ -11,7 +11,7 @@ import msgspec
 
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
-from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
+from swarm.core.settings.launch_file import FleetSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
 
@@ -75,7 +75,7 @@ def sensor_rates(launch: LaunchFile) -> tuple[float, float]:
 def camera_hz(rates_hz: Sequence[float]) -> float:
     """The rate of the cameras: the least common multiple of the streams' rates that is at least FRAME_HZ_MIN.
 
-    If it is above FRAME_HZ_MOST, the highest rate: the other streams then have uneven periods, see `uneven`.
+    If it is above FRAME_HZ_MOST, the highest rate: the other streams then have uneven periods.
     """
     exact = [Fraction(rate_hz).limit_denominator(1000) for rate_hz in rates_hz] or [Fraction(FRAME_HZ_MIN)]
     shared = math.lcm(*(rate.denominator for rate in exact))
@@ -83,13 +83,6 @@ def camera_hz(rates_hz: Sequence[float]) -> float:
     frame_hz = common * math.ceil(FRAME_HZ_MIN / common)
     highest_hz = max(rates_hz, default=FRAME_HZ_MIN)
     return float(frame_hz) if frame_hz <= max(FRAME_HZ_MOST, highest_hz) else max(highest_hz, FRAME_HZ_MIN)
-
-
-def uneven(streams: Sequence[StreamOn]) -> list[str]:
-    """One line for each stream whose rate does not divide the rate of the cameras."""
-    frame_hz = camera_hz([stream.rate_hz for stream in streams])
-    return [f"stream {s.name}: {s.rate_hz:g} Hz from cameras of {frame_hz:g} Hz: its periods are uneven"
-            for s in streams if abs(frame_hz / s.rate_hz - round(frame_hz / s.rate_hz)) > 1e-3]
 
 
 def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:

@@ -32,7 +32,7 @@ METHOD = (
         target. Peers': requests of other robots that had asked the target. Missed: late, failed or lost."""),
     ("recovered after", """Time from the fault's begin until the share on time was back at the level before. A loss is
         a stretch of at least 5 points below that level; it begins within 3 s of the fault and is no chance: in fault-
-        free runs at most one minute in 20 shows one. No loss: none was found. Lasting loss: not back before the next
+        free runs at most one minute in 20 shows one. No loss: no fall was seen. Lasting loss: not back before the next
         fault or the end. Too few requests to tell: a loss of 20 points could have been overlooked."""),
     ("interval", """The range that holds the true value with 95 %, as far as the number of requests tells: of a share by
         Wilson's score, of a quantile between two requests in order of latency. `-`: too few requests for the figure

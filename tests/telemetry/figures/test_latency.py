@@ -54,10 +54,10 @@ def test_frames_of_the_warm_up_are_cut() -> None:
 
 
 def test_frames_are_made_of_rows() -> None:
-    """at_s is the submission, 5 ms after the capture; of a lost request only the submission was heard."""
-    lost = Row(span=paths.span(3, ending="open"), at_s=0.5)
-    some = [Row(span=paths.span(1), at_s=2.0, ended_at_s=2.1), lost,
-            Row(span=paths.span(2, ending="late", ended=130), at_s=1.0, ended_at_s=1.2)]
+    """Submitted 5 ms after they fell due; of a lost request only the submission was heard."""
+    lost = Row(span=paths.span(3, ending="open"), at_s=0.5, due_s=0.495)
+    some = [Row(span=paths.span(1), at_s=2.0, due_s=1.995, ended_at_s=2.1), lost,
+            Row(span=paths.span(2, ending="late", ended=130), at_s=1.0, due_s=0.995, ended_at_s=1.2)]
     made = of_rows(some, {})
     assert list(made.due_s) == pytest.approx([0.495, 0.995, 1.995])
     assert list(made.outcome) == ["lost", "late", "completed"]

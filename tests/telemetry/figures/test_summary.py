@@ -127,7 +127,8 @@ def test_over_one_percent_of_overruns_mark_the_host_also_over_restarts() -> None
 def test_an_interrupted_run_is_not_accepted_though_its_rules_hold() -> None:
     of, book = msgspec.structs.replace(fakes.launch(), accept={"requests.lost": "== 0"}), Ledger(0)
     made = [summarise(
-        launch=of, boards=fakes.BOARDS, rows=[], ledger=book.statistics(), world=None, agents=AgentBook(), planner=[],
-        losses=[], ran_s=0.4, faults=[], interrupted=interrupted) for interrupted in (False, True)]
+        launch=of, boards=fakes.BOARDS, rows=[], ledger=book.statistics(), world=None, agents=AgentBook(), slips=[],
+        planner=[], planner_starts=0, plans=PlanHistory(), losses=[], ran_s=0.4, faults=[], interrupted=interrupted)
+        for interrupted in (False, True)]
     assert [(one.interrupted, one.accept[0].holds, one.accepted) for one in made] == [
         (False, True, True), (True, True, False)]
