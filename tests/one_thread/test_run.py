@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import scipy.stats  # noqa: F401  (the figures import it when they need it, and its import reads the time)
 import zmq
 
 from agents.robot import Robot
