@@ -76,7 +76,7 @@ class Robot:
         self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
-        self._due_frames: DueFrames | None = None        # while they run
+        self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
         self._figures = OwnFigures(host, runner, settings.board.executors)
         self._sequence = 0
         self._stuck = 0                                  # runs that could not be ended
@@ -101,8 +101,8 @@ class Robot:
         if self._net.role(peer) == "agent" and not self._failures.heard(message):
             return                                       # from a boot of the peer that has ended
         match body:
-            case msg.Embodied(sensors=sensors) if peer == self._settings.body:
-                self._on_embodied(sensors)
+            case msg.Embodied(sensors=sensors, frame_hz=frame_hz) if peer == self._settings.body:
+                self._on_embodied(sensors, frame_hz)
             case msg.Sensed():
                 observation = self._body.observe(body, message.boot, message.tensors, message.at_ns)
                 if observation is not None:
@@ -137,16 +137,17 @@ class Robot:
             case msg.Start(since_s=since_s, for_s=for_s):
                 self._start(since_s, message.at_ns)
                 if for_s is not None:                    # also if the launcher cannot say so then
-                    self._timers.at(message.at_ns + ns(for_s), self._end_streams)
+                    end_ns = message.at_ns + ns(for_s)
+                    self._timers.at(end_ns, lambda: self._end_streams(end_ns))
             case msg.Drain():
-                self._end_streams()
+                self._end_streams(message.at_ns)
                 self._send_news()
                 self._drain()
             case _:
                 log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
 
-    def _end_streams(self) -> None:
-        self._due_frames = None
+    def _end_streams(self, at_ns: int) -> None:
+        self._due_frames.end(at_ns)
         self._figures.streams_ended()
 
     def _drain(self) -> None:
@@ -155,6 +156,7 @@ class Robot:
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
             return
         self._write_recording()
+        self._due_frames.end(self._start_ns)             # a frame that comes now is too late
         if not self._participant.report(msg.Drained()):
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
 
@@ -183,30 +185,29 @@ class Robot:
 
     # --- body, streams, behaviour ---
 
-    def _on_embodied(self, sensors: SensorSuite) -> None:
+    def _on_embodied(self, sensors: SensorSuite, frame_hz: float) -> None:
         """The body announces its sensors, once. Raises: BadInput if the behaviour needs another sensor."""
         if self._body.sensors is not None:
             return
         if self._make_behaviour is not None:
             self._behaviour = self._make_behaviour(
                 self._settings.name, self._settings.team, self._settings.seed, sensors)
-        self._body.sensors = sensors
+        self._body.sensors, self._body.frame_hz = sensors, frame_hz
 
     def _on_observed(self, observation: Observation, at_ns: int) -> None:
-        if observation.frame is not None and self._due_frames is not None:
-            self._submit(self._due_frames, observation.pose, observation.frame, at_ns - ns(observation.age_s))
+        if observation.frame is not None:
+            self._submit(observation.pose, observation.frame, at_ns - ns(observation.age_s))
         self._behave(observation)
 
     def _start(self, since_s: float, now: int) -> None:
         """The streams of the run began `since_s` ago."""
-        if self._due_frames is None:
+        if not self._due_frames.running:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
-            self._due_frames = DueFrames(
-                self._settings.streams, self._settings.name, self._settings.seed, self._start_ns)
+            self._due_frames.start(self._start_ns)
 
-    def _submit(self, due: DueFrames, pose: Pose, picture: NDArray[np.uint8], captured_ns: int) -> None:
-        for stream, number in due.due(captured_ns):
+    def _submit(self, pose: Pose, picture: NDArray[np.uint8], captured_ns: int) -> None:
+        for stream, number in self._due_frames.due(captured_ns, self._body.frame_hz):
             self._sequence += 1
             request = RequestId(self._settings.name, self._participant.boot, self._sequence)
             frame = Frame(self._settings.incarnation, stream.name, number)

@@ -27,7 +27,9 @@ class Slips:
         self._news[self._current.from_s] = self._current
 
     def news(self) -> list[Slip]:
-        """What is new since the last call."""
-        news = list(self._news.values())
+        """What is new since it was told."""
+        return list(self._news.values())
+
+    def told(self) -> None:
+        """The collector knows all that is new."""
         self._news.clear()
-        return news

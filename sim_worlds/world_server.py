@@ -39,6 +39,7 @@ class WorldServer:
         self._participant = Participant(host, settings, self._on_message, met=self._on_members)
         self._step_ns = ns(world.dt_s)
         self._sense_ns = ns(1.0 / settings.sense_hz)
+        self._frame_hz = settings.frame_hz
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
         self._started_ns = self._slipped_ns = self._steps = 0
         self._lags = Lateness()
@@ -63,7 +64,8 @@ class WorldServer:
     def _send_sensors(self, names: Iterable[str], retry_until_ns: int = 0) -> None:
         missed = [
             name for name in names if name in self._present and self._net.role(name)
-            and not self._net.send(name, msg.Embodied(sensors=self._world.sensors(name)))
+            and not self._net.send(name, msg.Embodied(
+                sensors=self._world.sensors(name), frame_hz=self._frame_hz))
         ]
         if missed and self._clock.now_ns() < retry_until_ns:
             self._timers.after(RETRY_NS, lambda: self._send_sensors(missed, retry_until_ns))
@@ -167,12 +169,13 @@ class WorldServer:
 
     def _send_news(self) -> None:
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
-        self._participant.report(msg.WorldNews(
+        if self._participant.report(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
             mission=self._world.mission(), poses=dict(self._poses),
             elapsed_s=seconds(self._now_ns() - self._started_ns), slips=self._slips.news(),
-        ))
+        )):
+            self._slips.told()
 
     def _scene(self) -> msg.Scene:
         return msg.Scene(json=msgspec.json.encode(self._world.scene()))

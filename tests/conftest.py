@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from hypothesis import settings
 OWN = Path(tempfile.mkdtemp(prefix="swarm-tests-"))
 os.environ["SWARM_MODELS"] = str(OWN / "models")
 os.environ["SWARM_CACHE"] = str(OWN / "cache")
+
+# a shell without job control starts what runs in the background with Ctrl-C ignored; the runs of tests obey it
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")

@@ -17,12 +17,14 @@ from swarm.core.units import seconds
 class WorldBody:
     """Sends acts and reports to the member that is the body, and takes its observations; the newest wins.
 
-    sensors: the body's sensors; None until it has announced them. Until then no observation is taken.
+    sensors: the body's sensors; None until it has announced them. Until then no observation is taken. frame_hz: of its
+    camera; 0: not known.
     """
 
     def __init__(self, net: Transport, world: str) -> None:
         self._net, self._world = net, world
         self.sensors: SensorSuite | None = None
+        self.frame_hz = 0.0
         self._newest = (0, -1)           # boot of the world, sequence
         self._clock = BodyClock()
         self.stale = self.malformed = 0

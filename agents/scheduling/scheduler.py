@@ -168,8 +168,8 @@ class Scheduler:
     def _on_preempted(self, event: ev.Preempted, now: int, out: list[ev.Command]) -> None:
         """A preempted run waits again, unless it is no longer wanted."""
         ran_ns = event.finished_ns - event.started_ns
-        work = self._queue.requeue(event.work, event.next_stage, ran_ns, event.mid_stage, event.drawn_s,
-            event.overrun, now)
+        work = self._queue.requeue(
+            event.work, event.next_stage, ran_ns, event.mid_stage, event.drawn_s, event.overrun, now)
         if work is None:
             self._on_done(ev.StageDone(
                 work=event.work, started_ns=event.started_ns, finished_ns=event.finished_ns, ran=False

@@ -224,7 +224,7 @@ class Launch:
             at_s=seconds(self._clock.now_ns() - (director.start_ns or director.since_ns)),
             duration_s=self._launch.duration_s, ready=director.ready,
             robots_alive=sum(robot in director.running for robot in self._robots), robots=len(self._robots),
-            on_time=total.on_time_so_far if total.submitted > total.open else None,
+            on_time=collector.on_time_so_far(self._clock.now_ns()),
             offloaded=total.offload_share if total.completed else None,
             mission=[named_measure(m.name, m.value, m.unit) for m in told[:MEASURES_SHOWN]],
             epoch=collector.epoch,

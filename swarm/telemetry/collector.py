@@ -21,7 +21,7 @@ from swarm.core.protocol.world import Pose
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.telemetry.figures.agents import AgentBook
-from swarm.telemetry.figures.missed import missed_rows, whole_slips
+from swarm.telemetry.figures.missed import missed_rows, streams_of, whole_slips
 from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss, crash
 from swarm.telemetry.figures.series import Series
@@ -82,13 +82,12 @@ class Collector:
         self._robots = {robot for fleet in launch.fleet for robot in fleet.robots()}
         self._faults = [FaultDone(fault=fault) for fault in faults]
         self._losses: list[Loss] = []
-        self._series = Series(self._robots, [
-            (robot, stream.name, stream.rate_hz) for fleet in launch.fleet for robot in fleet.robots()
-            for stream in launch.streams if fleet.name in stream.on], self._plans)
+        self._series = Series(
+            self._robots, [(robot, stream.name, stream.rate_hz) for robot, stream in streams_of(launch)], self._plans)
         self._ledger = Ledger(
             commanded_ns, {stream.name: stream.model for stream in launch.streams}, on_end=self._series.ended)
         self._slips: dict[float, Slip] = {}          # of the world, by begin
-        self._start_ns = commanded_ns
+        self._start_ns, self._started = commanded_ns, False
         self._next_line_ns: int | None = None        # while the streams run
         self._late_ms_p99 = 0.0
         self._renderer = "unknown"
@@ -99,7 +98,7 @@ class Collector:
 
     def started(self, now: int) -> None:
         """The streams begin."""
-        self._start_ns = now
+        self._start_ns, self._started = now, True
         self._next_line_ns = now + LINE_NS
         self._lateness.clear()
         self._ledger.started(now)
@@ -112,7 +111,9 @@ class Collector:
         self._late_ms_p99 = self._lateness.quantile_ms(0.99)
 
     def _write_series(self, now: int) -> None:
-        """Write a line for each second that has passed."""
+        """Write a line for each second of the streams that has passed."""
+        if self._launch.duration_s:
+            now = min(now, self._start_ns + ns(self._launch.duration_s))
         while self._next_line_ns is not None and now >= self._next_line_ns:
             self._record.series(self._series.line(float(round(self._at_s(self._next_line_ns)))))
             self._next_line_ns += LINE_NS
@@ -153,7 +154,7 @@ class Collector:
         """A process ended during the run: because of an injected fault (`planned`), or by itself."""
         status = "killed" if planned else "crashed"
         self.event(now, self._own_name, status, {"process": name, "how": how})
-        if not planned:
+        if not planned and self._started:
             self._faults.append(crash(name, self._at_s(now)))
         if name in self._robots:
             self.agent_gone(name, boot, now)
@@ -197,6 +198,14 @@ class Collector:
 
     def ledger(self) -> LedgerStatistics:
         return self._ledger.statistics()
+
+    def on_time_so_far(self, now: int) -> float | None:
+        """completed / frames whose results have fallen due, or have ended; None before the first."""
+        total = self._ledger.statistics().total
+        due = sum(max(int(stream.rate_hz * (self._at_s(now) - stream.deadline_s)), 0)
+                  for _, stream in streams_of(self._launch)) if self._started else 0
+        asked = max(due, total.submitted - total.open)
+        return total.completed / asked if asked else None
 
     def open_requests(self) -> int:
         """Requests that have been submitted and have not ended."""

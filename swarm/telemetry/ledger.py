@@ -55,19 +55,9 @@ class Tally(msgspec.Struct, kw_only=True):
         return self.submitted - self.completed - self.late - self.failed
 
     @property
-    def missed(self) -> int:
-        return sum(self.missed_by.values())
-
-    @property
     def on_time_ratio(self) -> float:
         """completed / due, and 0 when nothing was due."""
         return self.completed / self.due if self.due else 0.0
-
-    @property
-    def on_time_so_far(self) -> float:
-        """completed / ended, for a display during the run."""
-        ended = self.submitted - self.open
-        return self.completed / ended if ended else 0.0
 
     @property
     def offload_share(self) -> float:

@@ -13,7 +13,7 @@ Bounds = list[float | None]
 class Missed(msgspec.Struct, kw_only=True):
     """Due frames that were never submitted, by what missed them."""
 
-    body: int = 0                    # the robot's own sensors did not give the frame
+    body: int = 0                    # a real robot's sensors did not give the frame; 0 in simulation
     world: int = 0                   # the simulation stood still, or ran slower than real time
     agent: int = 0                   # the robot's process was dead, stopped or too busy
 
@@ -32,7 +32,7 @@ class Requests(msgspec.Struct, kw_only=True):
 
 
 class Latency(msgspec.Struct, kw_only=True):
-    """Quantiles of the time from capture to result, each with its 95 % interval (between two order statistics).
+    """Quantiles of the time from due to result, each with its 95 % interval (between two order statistics).
 
     Over the results: of completed and late requests. Over all due frames: a frame without a result is infinitely late,
     so that shed work does not make a tail look better. If too few values bear a quantile (p50: 6, p95: 72, p99: 368),
@@ -190,7 +190,7 @@ class StreamFigures(Requests, kw_only=True):
     """One stream of the launch file, over all its robots."""
 
     latency_ms: Latency              # latency of this stream
-    deadline_ms: float               # time limit from capture
+    deadline_ms: float               # time limit from when the frame fell due
     on_time_ratio: float             # completed / due
     on_time_interval: Bounds | None  # 95 % interval of on_time_ratio (Wilson); null: nothing was due
     after_warmup: AfterWarmup        # the same after the launch file's `warmup_s`

@@ -32,7 +32,7 @@ class Extra(msgspec.Struct, kw_only=True):
     due_s: float                     # when the frame fell due, since the streams began
     at_s: float                      # time of submission, since the streams began; of a missed frame: `due_s`
     ended_at_s: float | None         # time of its ending, since the streams began; null: never
-    latency_ms: float | None         # from capture to end; null unless completed or late
+    latency_ms: float | None         # from due to end; null unless completed or late
     on_peer: bool                    # whether the result that counted came from a peer
 
 

@@ -76,7 +76,7 @@ def test_the_bulk_lane_outlives_a_bad_link_and_is_as_before_after_it(net: Net, i
     assert 0 < len(came) < taken
     assert len({m.body.what for m in came}) == len(came)             # none twice # pyright: ignore
     spoilt = b.fault_injection.dropped + b.fault_injection.corrupted
-    assert spoilt > 10
+    assert spoilt > 5
     if "lose" not in ills:
         assert sum(b.statistics().refused.values()) > 0.3 * b.fault_injection.corrupted
     for impaired in (a, b):

@@ -224,6 +224,8 @@ def test_slips_near_to_each_other_are_one() -> None:
     slips.add(1.5, 0.3)
     slips.add(4.0, 0.1)
     assert slips.news() == [Slip(1.0, 1.8, 0.5), Slip(4.0, 4.1, 0.1)]
+    assert slips.news() != []                                # until it was told
+    slips.told()
     assert slips.news() == []
     slips.add(4.3, 0.2)                                      # the last one goes on: told again, as a whole
     assert [s.from_s for s in slips.news()] == [4.0]
@@ -260,7 +262,7 @@ def test_an_agent_that_is_back_is_told_its_sensors_at_once() -> None:
     team.ends["launcher"].send("world", msg.Back(name="rover_1", boot=2))
     team.stage.until(lambda: len([m for m in team.got["rover_1"] if isinstance(m.body, msg.Embodied)]) > len(told))
     assert team.stage.clock.at_ns - began_ns < ns(0.01)
-    assert told[0].body == msg.Embodied(sensors=SUITE)
+    assert told[0].body == msg.Embodied(sensors=SUITE, frame_hz=FRAME_HZ)
 
 
 def test_simulated_time_ends_with_the_streams_though_the_launcher_says_nothing() -> None:

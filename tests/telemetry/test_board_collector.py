@@ -236,9 +236,9 @@ class Desk:
         now = self.clock.now_ns()
         self.received(Received("rover_0", boot, body, [], None, now, now))
 
-    def submit(self, number: int, boot: int = 1) -> None:
+    def submit(self, number: int, boot: int = 1, due_s: float = 0.0) -> None:
         request = self.open[number] = RequestId("rover_0", boot, number)
-        self.say(msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=0.0), boot)
+        self.say(msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=due_s), boot)
 
     def complete(self, number: int) -> None:
         request = self.open.pop(number)
@@ -265,6 +265,23 @@ def test_the_run_begins_with_the_first_request_and_ends_with_the_signal(tmp_path
     assert [line["at_s"] for line in series] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
     assert [line["streams"]["rover_0/detect"]["ended"] for line in series] == [1, *[0] * 7]
     assert [line["streams"]["rover_0/detect"]["due"] for line in series] == [20] * 8
+
+
+def test_frames_lie_on_the_axis_of_the_run_however_long_their_agent_has_been_up(tmp_path: Path) -> None:
+    """The agent was up for an hour, then restarts; its messages are late by 0 or 0.2 s."""
+    desk = Desk(tmp_path)
+    for number, (late_s, due_s, boot) in enumerate(
+            [(0.2, 3600.0, 1), (0.0, 3600.5, 1), (0.0, 3601.0, 1), (0.0, 0.5, 2), (0.2, 1.0, 2)]):
+        desk.advance(0.5 + late_s)
+        desk.submit(number, boot, due_s)
+        desk.complete(number)
+        desk.advance(-late_s)
+    desk.counting.end()
+    desk.counting.finish()
+    requests = table.read(tmp_path / "out" / "requests.parquet")
+    told = requests["due_s"][requests["ending"] == "completed"]
+    assert list(told) == pytest.approx([0.0, 0.3, 0.8, 1.3, 1.8], abs=0.21)
+    assert list(told)[1:] == pytest.approx([0.3, 0.8, 1.3, 1.8])
 
 
 def test_at_the_end_open_requests_are_awaited_and_new_ones_are_not_counted(tmp_path: Path) -> None:

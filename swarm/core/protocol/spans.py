@@ -92,7 +92,7 @@ class Span(msgspec.Struct, kw_only=True):
     drawn_s: Finite = 0.0            # drawn duration of the run at home that counted; 0: not drawn
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Outside = "open"        # how it ended; `missed`: the frame was due and never submitted
-    reason: str = ""                 # why it failed, or who missed it: `body`, `world` or `agent`
+    reason: str = ""                 # why it failed, or the cause of the miss: `body`, `world`, `agent`
 
     @property
     def latency_s(self) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from swarm.core.protocol.messages import Slip
@@ -9,23 +11,28 @@ from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.settings.launch_file import LaunchFile, StreamOn
 from swarm.telemetry.ledger import Row
 
+EARLY = 0.1                          # of a period: so much earlier a frame may fall due
 SILENT_S = 1.0                       # a world reports twice a second: after this silence it was held up
 
 
 def missed_rows(launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], ran_s: float) -> list[Row]:
-    """A row for each frame that was due in [0, ran_s) and was not submitted, in order of robot, stream and number.
+    """A row for each frame that was due in [0, ran_s) and was not submitted, in order of robot, stream and time.
 
-    A stream of a robot has round(rate_hz * ran_s) due frames, whatever became of the robot. Those whose number was not
-    submitted are missed: by the `world` while it slipped, else by the `agent` (which was dead, stopped or too busy).
+    A stream of a robot has round(rate_hz * ran_s) due frames, whatever became of the robot. Those that lie in the gaps
+    between its submitted ones are missed: by the `world` while it slipped, else by the `agent` (which was dead, stopped
+    or too busy).
     """
-    submitted: dict[tuple[str, str], dict[int, float]] = {}
+    submitted: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row.frame is not None:
-            submitted.setdefault((row.span.request.agent, row.frame.stream), {})[row.frame.number] = row.due_s
-    slips = list(slips)
-    missed: list[Row] = []
+            submitted.setdefault((row.span.request.agent, row.frame.stream), []).append(row)
+    slips, missed, ids = list(slips), list[Row](), Counter[str]()
     for robot, stream in streams_of(launch):
-        missed += _missed_of(robot, stream, submitted.get((robot, stream.name), {}), slips, ran_s)
+        own = sorted(submitted.get((robot, stream.name), []), key=lambda row: row.due_s)
+        wanted = max(round(stream.rate_hz * ran_s) - len(own), 0)
+        for at_s, number in _gaps(own, 1.0 / stream.rate_hz, ran_s)[:wanted]:
+            ids[robot] += 1
+            missed.append(_row(robot, stream, at_s, number, ids[robot], slips))
     return missed
 
 
@@ -35,30 +42,34 @@ def streams_of(launch: LaunchFile) -> list[tuple[str, StreamOn]]:
             for robot in fleet.robots()]
 
 
-def due_count(stream: StreamOn, ran_s: float) -> int:
-    """How many frames of one robot's stream fall due while the streams run for `ran_s`."""
-    return round(stream.rate_hz * ran_s)
-
-
 def whole_slips(slips: Iterable[Slip], elapsed_s: float, ran_s: float) -> list[Slip]:
     """The slips of a world whose last report was of `elapsed_s`: after it, it may have been held up to the end."""
     silent_s = ran_s - elapsed_s
     return [*slips, *([Slip(elapsed_s, ran_s, silent_s)] if silent_s > SILENT_S else [])]
 
 
-def _missed_of(
-    robot: str, stream: StreamOn, submitted: dict[int, float], slips: Sequence[Slip], ran_s: float
-) -> list[Row]:
-    period_s, due = 1.0 / stream.rate_hz, due_count(stream, ran_s)
-    number, due_s = next(iter(submitted.items()), (0, period_s / 2))
-    phase_s = due_s - number * period_s              # of the stream's first due frame
-    absent = [n for n in range(due) if n not in submitted][:max(due - len(submitted), 0)]
-    made = []
-    for n in absent:
-        at_s = phase_s + n * period_s
-        by_world = any(slip.from_s - period_s / 2 < at_s < slip.to_s + period_s / 2 for slip in slips)
-        span = Span(
-            request=RequestId(robot, 0, n), stream=stream.name, model=stream.model, priority=stream.priority,
-            captured_ns=0, submitted_ns=0, deadline_ns=0, ending="missed", reason="world" if by_world else "agent")
-        made.append(Row(span=span, at_s=at_s, due_s=at_s, frame=Frame(0, stream.name, n)))
-    return made
+def _gaps(own: Sequence[Row], period_s: float, ran_s: float) -> list[tuple[float, int]]:
+    """The due moments of a stream without a submitted frame, in order, each with its number on the stream's grid."""
+    if not own:
+        return [((n + 0.5) * period_s, n) for n in range(round(ran_s / period_s))]
+    first, last = own[0], own[-1]
+    free = [(first.due_s - k * period_s, _number(first) - k) for k in range(int(first.due_s / period_s + EARLY), 0, -1)]
+    for row, following in itertools.pairwise(own):
+        between = round((following.due_s - row.due_s) / period_s) - 1
+        free += [(row.due_s + k * period_s, _number(row) + k) for k in range(1, between + 1)]
+    after = int((ran_s - last.due_s) / period_s + 1 - EARLY)
+    return free + [(last.due_s + k * period_s, _number(last) + k) for k in range(1, after + 1)]
+
+
+def _number(row: Row) -> int:
+    return row.frame.number if row.frame else 0
+
+
+def _row(robot: str, stream: StreamOn, at_s: float, number: int, sequence: int, slips: Sequence[Slip]) -> Row:
+    """The row of a missed frame. Its id is of no start of the robot's process: boot 0."""
+    half_s = 0.5 / stream.rate_hz
+    by_world = any(slip.from_s - half_s < at_s < slip.to_s + half_s for slip in slips)
+    span = Span(
+        request=RequestId(robot, 0, sequence), stream=stream.name, model=stream.model, priority=stream.priority,
+        captured_ns=0, submitted_ns=0, deadline_ns=0, ending="missed", reason="world" if by_world else "agent")
+    return Row(span=span, at_s=at_s, due_s=at_s, frame=Frame(0, stream.name, max(number, 0)))

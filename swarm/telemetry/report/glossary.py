@@ -5,15 +5,18 @@ from __future__ import annotations
 from swarm.telemetry.summary_types import FaultRecord
 
 EMULATED = "Boards are emulated: the models ran on this host, with run times drawn from each board's profile."
-OVERLOADED = ("The host was overloaded: more than 1 % of the emulated runs took longer than the board would have. "
-              "The latencies of this run are too high. Repeat it on a less busy host.")
+OVERLOADED = ("The host was overloaded: it could not keep up, so these figures are not those of the swarm. Repeat the "
+              "run on a less busy host.")
 METHOD = (
-    ("request", """Each frame that is due on a stream makes one request. A request ends exactly once: completed (result
-        by the deadline), late (result after the deadline) or failed (no result, with a reason)."""),
-    ("on time", "completed / submitted. Late, failed and lost requests lower it."),
-    ("latency", """From the capture of the frame to the end of the request, on the clock of the robot that owns it.
-        Only completed and late requests count. Percentiles are interpolated linearly."""),
-    ("deadline", "The stream's time limit, from the capture of the frame. It includes the frame's age at receipt."),
+    ("due", """Each stream of a robot has rate x time due frames, also while the robot is dead. A due frame makes one
+        request, or it is missed: by the world (simulated time stood still) or by the agent (dead, stopped or too
+        busy)."""),
+    ("request", """It ends exactly once: completed (result by the deadline), late (result after the deadline) or failed
+        (no result, with a reason)."""),
+    ("on time", "completed / due. Late, failed, lost and missed frames lower it."),
+    ("latency", """From when the frame fell due to the end of its request, on the clock of the robot that owns it. p50,
+        p95 and p99 are over results. Percentiles are interpolated linearly."""),
+    ("deadline", "The stream's time limit, from when the frame fell due. It includes the frame's age at receipt."),
     ("offloaded", "Completed with a result from a peer / completed."),
     ("guarded", """An offload is guarded if, when it is sent, the robot's own fallback can still make the deadline. The
         fallback starts at the last safe moment, and the first result counts."""),
@@ -26,8 +29,7 @@ METHOD = (
     ("predicted", """The mean latency that is expected when the request is routed: age of the frame + queueing +
         transfers + run times of the boards' profiles. It is compared with the mean of the measured latencies."""),
     ("emulated board", """The stage really ran on this host. Its end was delayed to a run time drawn from the board's
-        profile. A run that took longer than the drawn time is an overrun. With more than 1 % overruns the host was
-        overloaded, and the latencies are too high."""),
+        profile. A run that took longer than the drawn time is an overrun."""),
     ("own, peers' missed", """Requests that were open during a fault (after a death: within 2 s). Own: requests of the
         target. Peers': requests of other robots that had asked the target. Missed: late, failed or lost."""),
     ("recovered after", """Time from the fault's begin until the share on time was back at the level before. A loss is
@@ -39,7 +41,7 @@ METHOD = (
         (p50 needs 6, p95 72, p99 368)."""),
     ("of all due", """A quantile over all frames that were due, in which a frame without a result is infinitely late:
         work that is shed does not make it look better. `no result`: it lies beyond the slowest result."""),
-    ("time axis", "Seconds since the streams began, on the collector's clock; robots' clocks are never compared."),
+    ("time axis", "Seconds since the streams began: of frames by their robot's clock, of all else by the collector's."),
 )
 
 

@@ -164,8 +164,8 @@ def _planner(p: PlannerFigures) -> str:
     if not p.solves > 0:
         return ""
     on_ray = f", {number(p.refined)} on Ray in {milliseconds(p.refine_ms_p50)} (p50)" if p.refined > 0 else ""
-    return (f"{number(p.adopted)} plans, of {number(p.solves)} searches in {milliseconds(p.solve_ms_p50)} (p50)"
-            f"{on_ray}; {number(p.stale)} results were stale")
+    here = f"{number(p.solves)} searches in the planner in {milliseconds(p.solve_ms_p50)} (p50)"
+    return f"{number(p.adopted)} plans adopted; {here}{on_ray}; {number(p.stale)} results were stale"
 
 
 def _transport(run: Run) -> list[tuple[str, str]]:

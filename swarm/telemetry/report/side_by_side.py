@@ -109,12 +109,19 @@ def _on_time(figures: Summary) -> str:
     return share(figures.get("on_time_ratio"), figures.get("on_time_interval"))
 
 
+def _missed(summary: Summary) -> int | None:
+    """Due frames that were not submitted."""
+    missed = figure(summary, "requests.missed")
+    return sum(missed.values()) if missed else None
+
+
 ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("on time (95 % interval)", lambda s: _on_time(compared(s))),
     ("latency p50", lambda s: quantile(compared(s), "p50")),
     ("latency p95 of all due", lambda s: quantile(compared(s), "p95_all")),
     ("latency p99 of all due", lambda s: quantile(compared(s), "p99_all")),
-    ("requests", lambda s: number(figure(s, "requests.submitted"))),
+    ("due", lambda s: number(figure(s, "requests.due"))),
+    ("missed", lambda s: number(_missed(s))),
     ("lost", lambda s: number(figure(s, "requests.lost"))),
     ("offloaded", lambda s: percent(figure(s, "offload.share"), of=figure(s, "requests.completed"))),
 )

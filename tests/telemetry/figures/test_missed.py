@@ -69,6 +69,18 @@ def test_more_frames_than_rate_times_time_are_no_debt_and_a_stream_may_end_early
     assert missed(of("rover_0", *range(20)) + of("rover_1", *range(20)), ran_s=4.09) == []
 
 
+def test_two_starts_that_number_anew_are_told_apart_by_time() -> None:
+    """On boards no launcher tells a new start where the run is: it numbers from 0; what is missed is the gap."""
+    later = [Row(span=r.span, at_s=r.at_s + 6.0, due_s=r.due_s + 6.0, frame=r.frame) for r in of("rover_0", *range(20))]
+    again = missed_rows(LAUNCH, of("rover_0", *range(20)) + later + of("rover_1", *range(50)), [], 10.0)
+    assert [round(r.due_s, 6) for r in again] == [round(PHASE_S + 0.2 * n, 6) for n in range(20, 30)]
+
+
+def test_each_missed_frame_has_an_id_of_its_own() -> None:
+    made = missed_rows(LAUNCH, [], [], 10.0)
+    assert len({r.span.request for r in made}) == len(made) == 100
+
+
 def test_two_starts_of_a_robot_count_as_one_stream() -> None:
     rows = of("rover_0", *range(20)) + [row("rover_0", n, 2) for n in range(30, 50)] + of("rover_1", *range(50))
     assert [number for _, number, _ in missed(rows)] == list(range(20, 30))

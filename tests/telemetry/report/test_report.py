@@ -162,11 +162,11 @@ def test_the_plain_table_has_a_column_per_run() -> None:
     drawn = side_by_side(summaries).splitlines()
     assert drawn[0].split() == ["planner", "local"]
     assert [line.split("  ")[0] for line in drawn[2:]] == [
-        "on time (95 % interval)", "latency p50", "latency p95 of all due", "latency p99 of all due", "requests",
-        "lost", "offloaded", "found", "coverage", "collisions",
+        "on time (95 % interval)", "latency p50", "latency p95 of all due", "latency p99 of all due", "due",
+        "missed", "lost", "offloaded", "found", "coverage", "collisions",
         "detect on time", "segment on time"]
     assert len({len(line) for line in drawn[1:]}) == 1
-    assert side_by_side([{}]).count("-") == 7
+    assert side_by_side([{}]).count("-") == 8
 
 
 def test_small_and_near_whole_shares_are_not_rounded_away() -> None:

@@ -11,6 +11,7 @@ class Embodied(Message, frozen=True, kw_only=True):
     """The sensors of the receiver's body: sent when its agent joins, and repeated."""
 
     sensors: SensorSuite
+    frame_hz: Finite = 0.0           # frames per second of its camera; 0: not known
 
 
 class Sensed(Message, frozen=True, kw_only=True):
