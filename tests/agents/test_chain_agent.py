@@ -85,9 +85,9 @@ def made(held: Sessions, given: Any, leg: Leg) -> Any:
 
 
 def ask(sequence: int, first: int, last: int, *route: Leg, owner: str = "mule", **more: Any) -> msg.StageAsk:
-    return msg.StageAsk(request=RequestId(owner, 7, sequence), frame=Frame(1, "detect", 0), model="detector",
-        variant="int8", priority=0,
-                        first=first, last=last, route=list(route), **more)
+    return msg.StageAsk(
+        request=RequestId(owner, 7, sequence), frame=Frame(1, "detect", 0), model="detector", variant="int8",
+        priority=0, first=first, last=last, route=list(route), **more)
 
 
 def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: Chain, held: Sessions) -> None:
@@ -152,7 +152,8 @@ def test_it_begins_chains_and_comes_home_when_an_agent_of_it_falls_silent(chain:
         np.testing.assert_array_equal(mine, right)
     chain.send(chain.peer, msg.StageAnswer(
         request=sent.request, outcome=Detections(boxes=[]), run_s=0.01, waited_s=0.0, held_s=0.01))
-    span = chain.wait("launcher", msg.Ended).span
+    chain.net.until(lambda: sent.request in [ended.span.request for ended in chain.got("launcher", msg.Ended)])
+    span = next(e.span for e in chain.got("launcher", msg.Ended) if e.span.request == sent.request)
     assert (span.ending, span.ran_on, [leg.agent for leg in span.legs]) == ("completed", "mule", ["rover", "mule"])
     assert span.legs[0].run_s > 0
 
