@@ -6,6 +6,7 @@ this one (`refiner/process.py`); if that one fails, plans are no longer refined,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -108,6 +109,9 @@ class RayRefiner:
 def main(settings: PlannerFile) -> int:
     """Run the planner until it stops. Returns the exit code."""
     os.nice(NICENESS)
+    if os.getsid(0) == os.getpid():                  # the kernel may share the cores by session: niceness is within one
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as session:
+            session.write(str(NICENESS))
     log_to_stderr(settings.name)
     process = Process(settings, "planner")
     refiner = RayRefiner(process.loop, settings.ray, settings.seed) if settings.ray != "none" else None

@@ -30,7 +30,9 @@ def missed_rows(launch: LaunchFile, rows: Iterable[Row], slips: Iterable[Slip], 
     for robot, stream in streams_of(launch):
         own = sorted(submitted.get((robot, stream.name), []), key=lambda row: row.due_s)
         wanted = max(round(stream.rate_hz * ran_s) - len(own), 0)
-        for at_s, number in _gaps(own, 1.0 / stream.rate_hz, ran_s)[:wanted]:
+        gaps = _gaps(own, 1.0 / stream.rate_hz, ran_s)
+        gaps += [(ran_s, gaps[-1][1] if gaps else 0)] * (wanted - len(gaps))     # uneven frames have fewer gaps
+        for at_s, number in gaps[:wanted]:
             ids[robot] += 1
             missed.append(_row(robot, stream, at_s, number, ids[robot], slips))
     return missed

@@ -76,6 +76,14 @@ def test_two_starts_that_number_anew_are_told_apart_by_time() -> None:
     assert [round(r.due_s, 6) for r in again] == [round(PHASE_S + 0.2 * n, 6) for n in range(20, 30)]
 
 
+def test_uneven_frames_do_not_hide_a_missed_one() -> None:
+    """Gaps of 0.29 s: no due moment lies in any, yet of 50 due frames only 34 came."""
+    rows = [Row(span=row("rover_0", k).span, at_s=0.29 * k, due_s=0.29 * k, frame=Frame(1, "detect", k))
+            for k in range(34)]
+    made = missed_rows(LAUNCH, [*rows, *of("rover_1", *range(50))], [], 10.0)
+    assert len(made) == 16
+
+
 def test_each_missed_frame_has_an_id_of_its_own() -> None:
     made = missed_rows(LAUNCH, [], [], 10.0)
     assert len({r.span.request for r in made}) == len(made) == 100
