@@ -207,8 +207,8 @@ class Performer:
         data = self._inputs[command.request]
         ask = msg.StageAsk(
             request=command.request, frame=data.frame, model=command.model, variant=command.variant,
-            priority=command.priority,
-            first=command.route[0].first, last=command.route[0].last, route=command.route[1:],
+            priority=command.priority, first=command.route[0].first, last=command.route[0].last,
+            route=command.route[1:],
         )
         if ask.first:
             assert command.tensors is not None

@@ -112,7 +112,7 @@ class WorldServer:
     def _stop(self) -> None:
         if self._running:
             self._running = False
-            self._slip(self._clock.now_ns() - self._now_ns())    # the end may find it held up
+            self._slip((self._clock.now_ns() - self._now_ns()) // self._step_ns)     # the end may find it held up
             self._send_news()                            # later news would show a lower real-time factor
             self._participant.report(self._scene())
 
@@ -124,7 +124,7 @@ class WorldServer:
         lag_ns = began_ns - self._now_ns()
         self._lags.add(lag_ns - self._step_ns)               # a turn is due when its first step is
         behind = lag_ns // self._step_ns
-        self._slip(lag_ns)
+        self._slip(behind)
         for _ in range(min(behind, MAX_STEPS_PER_TURN)):
             self._world.step()
             self._steps += 1
@@ -138,9 +138,9 @@ class WorldServer:
         rest_ns = round(REST_SHARE * (ended_ns - began_ns))
         self._timers.at(max(self._now_ns() + self._step_ns, ended_ns + rest_ns), self._turn)
 
-    def _slip(self, lag_ns: int) -> None:
-        """Give up what one turn cannot catch up with: simulated time stays behind by it."""
-        lost = lag_ns // self._step_ns - MAX_STEPS_PER_TURN
+    def _slip(self, behind: int) -> None:
+        """Give up the steps that one turn cannot catch up with: simulated time stays behind by them."""
+        lost = behind - MAX_STEPS_PER_TURN
         if lost > 0:
             self._slips.add(seconds(self._now_ns() - self._started_ns), lost * seconds(self._step_ns))
             self._slipped_ns += lost * self._step_ns

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.bodies.body_clock import BodyClock
+from swarm.core.policy.clock_offset import ClockOffset
 from swarm.core.ports import Transport
 from swarm.core.protocol.messages import Acted, Reported, Sensed
 from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
@@ -26,7 +26,7 @@ class WorldBody:
         self.sensors: SensorSuite | None = None
         self.frame_hz = 0.0
         self._newest = (0, -1)           # boot of the world, sequence
-        self._clock = BodyClock()
+        self._clock = ClockOffset()
         self.stale = self.malformed = 0
 
     def observe(
@@ -43,7 +43,7 @@ class WorldBody:
             self.malformed += 1
             return None
         if boot != self._newest[0]:
-            self._clock = BodyClock()
+            self._clock = ClockOffset()
         self._newest = (boot, sensed.sequence)
         age_ns = received_ns - self._clock.own_ns(sensed.at_s, sensed.age_s, received_ns)
         return Observation(

@@ -57,8 +57,9 @@ class DueFrames:
         if self._start_ns is None or captured_ns >= self._end_ns:
             return []
         due: list[tuple[StreamSpec, int]] = []
+        camera_ns = ns(1.0 / camera_hz) if camera_hz else NEVER_NS
         for stream, grid in self._streams:
-            number = self._number(grid, captured_ns, self._start_ns, ns(1.0 / camera_hz) if camera_hz else 0)
+            number = self._number(grid, captured_ns, self._start_ns, camera_ns)
             if number > grid.last:
                 grid.last = number
                 due.append((stream, number))
@@ -68,7 +69,7 @@ class DueFrames:
         """The newest due moment; one that was served already if the frame is not due. Sets the grid's anchor."""
         early_ns = grid.period_ns // EARLY
         if grid.last < 0:
-            phase_ns = round(grid.phase * max(grid.period_ns - camera_ns, 0)) if camera_ns else 0
+            phase_ns = round(grid.phase * max(grid.period_ns - camera_ns, 0))
             if captured_ns < start_ns + phase_ns - early_ns:
                 return -1
         else:

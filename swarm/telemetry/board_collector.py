@@ -8,12 +8,12 @@ end.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from swarm.core.policy.clock_offset import ClockOffset
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import RequestId
@@ -49,7 +49,7 @@ class BoardCollector:
         self._end_ns: int | None = None              # when the process was told to end
         self._boots: dict[str, list[int]] = {}       # starts of each agent, in order of their first message
         self._heard_ns: dict[str, int] = {}          # time of each agent's last message
-        self._zero_s: dict[tuple[str, int], float] = {}      # of each start's own time, on the axis of the run
+        self._clocks: dict[tuple[str, int], ClockOffset] = {}        # of each start of a process
         self._after_end: set[RequestId] = set()       # submitted after the end
 
     def begin(self) -> None:
@@ -94,17 +94,14 @@ class BoardCollector:
         self._collector.handle(msgspec.structs.replace(message, body=self._on_axis(message)))
 
     def _on_axis(self, message: Received) -> msg.Body:
-        """The report with its times on the axis of the run: each process counts them from its own start.
-
-        The message that was the least late tells where that start lies.
-        """
-        body, sender = message.body, (message.sender, message.boot)
+        """The report with its times on the axis of the run: each process counts them from its own start."""
+        body = message.body
         own_s = body.due_s if isinstance(body, msg.Submitted) else body.elapsed_s if isinstance(
             body, msg.WorldNews) else None
         if own_s is None or self._start_ns is None:
             return body
-        at_s = seconds(message.at_ns - self._start_ns)
-        zero_s = self._zero_s[sender] = min(self._zero_s.get(sender, math.inf), at_s - own_s)
+        clock = self._clocks.setdefault((message.sender, message.boot), ClockOffset())
+        zero_s = seconds(clock.own_ns(own_s, 0.0, message.at_ns) - self._start_ns) - own_s
         if isinstance(body, msg.Submitted):
             return msgspec.structs.replace(body, due_s=own_s + zero_s)
         assert isinstance(body, msg.WorldNews)

@@ -24,7 +24,7 @@ from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.missed import missed_rows, streams_of, whole_slips
 from swarm.telemetry.figures.planner import PlanHistory
 from swarm.telemetry.figures.recovery.fault_records import FaultDone, Loss, crash
-from swarm.telemetry.figures.series import Series
+from swarm.telemetry.figures.series import Series, due_by
 from swarm.telemetry.figures.summary import summarise
 from swarm.telemetry.file_types import SeriesRecord
 from swarm.telemetry.ledger import Ledger, Row
@@ -202,7 +202,7 @@ class Collector:
     def on_time_so_far(self, now: int) -> float | None:
         """completed / frames whose results have fallen due, or have ended; None before the first."""
         total = self._ledger.statistics().total
-        due = sum(max(int(stream.rate_hz * (self._at_s(now) - stream.deadline_s)), 0)
+        due = sum(due_by(self._at_s(now) - stream.deadline_s, stream.rate_hz)
                   for _, stream in streams_of(self._launch)) if self._started else 0
         asked = max(due, total.submitted - total.open)
         return total.completed / asked if asked else None

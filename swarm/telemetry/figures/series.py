@@ -82,7 +82,7 @@ class Series:
             stream.recent.popleft()
         results_s, stream.results_s = stream.results_s, []
         point = StreamPoint(
-            due=_due_by(at_s, stream.rate_hz) - _due_by(self._last_s, stream.rate_hz), ended=stream.ended,
+            due=due_by(at_s, stream.rate_hz) - due_by(self._last_s, stream.rate_hz), ended=stream.ended,
             on_time=stream.on_time, mean_ms=round(sum(results_s) / len(results_s) * 1e3, 3) if results_s else None,
             p95_ms=p95_ms([latency_s for _, latency_s in stream.recent]),
             predicted_ms=round(plan.predicted_s * 1e3, 3) if plan else None,
@@ -92,6 +92,6 @@ class Series:
         return point
 
 
-def _due_by(at_s: float, rate_hz: float) -> int:
-    """Frames due until then: rate x time."""
-    return math.floor(rate_hz * at_s + 1e-9)
+def due_by(at_s: float, rate_hz: float) -> int:
+    """Due frames of a stream whose time has come: rate x time, in whole frames; none before the start."""
+    return max(math.floor(rate_hz * at_s + 1e-9), 0)
