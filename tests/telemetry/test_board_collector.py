@@ -15,23 +15,20 @@ import pytest
 
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.cli.main import main
-from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.ports import Host, Received
+from swarm.core.ports import Host
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
 from swarm.core.settings.yaml_text import dump
-from swarm.core.units import ns, seconds
+from swarm.core.units import seconds
 from swarm.net.endpoint import Endpoint
 from swarm.telemetry import table
 from swarm.telemetry.board_collector import BoardCollector
 from swarm.telemetry.process import collected_launch
 from swarm.telemetry.recorder import RunFolder
-from tests.clock import FakeClock
 from tests.launcher.world import wait_until
 from tests.net.harness import Net
 from tests.patience import HANG_S
@@ -196,135 +193,3 @@ def test_a_launch_file_says_what_is_run(tmp_path: Path) -> None:
 
 
 # --- what it decides, on a clock of the test's ---
-
-
-class Desk:
-    """The ports of a collector: a clock that the test advances, timers that it runs, members that it speaks for."""
-
-    def __init__(self, folder: Path, **changes: Any) -> None:
-        self.clock, self.waiting = FakeClock(), []
-        self.member = msg.Member(name="collector", role="collector", urgent="u", bulk="b", boot=1)
-        self.lateness = Lateness()
-        self.counting, self.machine = collector(folder, self.clock, self, self, **changes)
-        self.counting.begin()
-        self.open: dict[int, RequestId] = {}
-
-    def attach(self, received: Callable[[Received], None], undelivered: Any) -> None:
-        self.received = received
-
-    def join(self, members: Any) -> None:
-        pass
-
-    def peers(self, *roles: str) -> list[str]:
-        return []
-
-    def role(self, name: str) -> str:
-        return "agent"
-
-    def after(self, delay_ns: int, callback: Callable[[], None]) -> None:
-        self.waiting.append((self.clock.now_ns() + delay_ns, callback))
-
-    def advance(self, by_s: float) -> None:
-        """Time passes; what falls due is called."""
-        now = self.clock.advance(by_s)
-        due = [callback for at_ns, callback in self.waiting if at_ns <= now]
-        self.waiting = [(at_ns, callback) for at_ns, callback in self.waiting if at_ns > now]
-        for callback in due:
-            callback()
-
-    def say(self, body: msg.Body, boot: int = 1) -> None:
-        now = self.clock.now_ns()
-        self.received(Received("rover_0", boot, body, [], None, now, now))
-
-    def submit(self, number: int, boot: int = 1, due_s: float = 0.0) -> None:
-        request = self.open[number] = RequestId("rover_0", boot, number)
-        self.say(msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=due_s), boot)
-
-    def complete(self, number: int) -> None:
-        request = self.open.pop(number)
-        self.say(msg.Ended(span=Span(
-            request=request, stream="detect", model="detector", priority=0, captured_ns=0, submitted_ns=0,
-            deadline_ns=ns(1.0), ran_on="rover_0", ended_ns=1, ending="completed")), request.boot)
-
-
-def test_the_run_begins_with_the_first_request_and_ends_with_the_signal(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.lateness.add(ns(5.0))                               # before the run
-    desk.advance(100.0)
-    desk.submit(1)
-    desk.complete(1)
-    desk.lateness.add(ns(0.002))
-    desk.advance(8.0)
-    desk.counting.end()
-    desk.lateness.add(ns(7.0))                               # after it
-    assert desk.machine.stopped
-    figures = desk.counting.finish()
-    assert (figures["ran_s"], figures["duration_s"], figures["first_result_s"]) == (8.0, 8.0, 100.0)
-    assert figures["loop_late_ms_p99"] == 2.0
-    series = [json.loads(line) for line in (tmp_path / "out" / "series.jsonl").read_text().splitlines()]
-    assert [line["at_s"] for line in series] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-    assert [line["streams"]["rover_0/detect"]["ended"] for line in series] == [1, *[0] * 7]
-    assert [line["streams"]["rover_0/detect"]["due"] for line in series] == [20] * 8
-
-
-def test_frames_lie_on_the_axis_of_the_run_however_long_their_agent_has_been_up(tmp_path: Path) -> None:
-    """The agent was up for an hour, then restarts; its messages are late by 0 or 0.2 s."""
-    desk = Desk(tmp_path)
-    for number, (late_s, due_s, boot) in enumerate(
-            [(0.2, 3600.0, 1), (0.0, 3600.5, 1), (0.0, 3601.0, 1), (0.0, 0.5, 2), (0.2, 1.0, 2)]):
-        desk.advance(0.5 + late_s)
-        desk.submit(number, boot, due_s)
-        desk.complete(number)
-        desk.advance(-late_s)
-    desk.counting.end()
-    desk.counting.finish()
-    requests = table.read(tmp_path / "out" / "requests.parquet")
-    told = requests["due_s"][requests["ending"] == "completed"]
-    assert list(told) == pytest.approx([0.0, 0.3, 0.8, 1.3, 1.8], abs=0.21)
-    assert list(told)[1:] == pytest.approx([0.3, 0.8, 1.3, 1.8])
-
-
-def test_at_the_end_open_requests_are_awaited_and_new_ones_are_not_counted(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.submit(1)
-    desk.counting.end()
-    desk.submit(2)
-    desk.complete(2)
-    desk.advance(0.1)
-    assert not desk.machine.stopped
-    desk.complete(1)
-    desk.advance(0.1)
-    assert desk.machine.stopped
-    requests = desk.counting.finish()["requests"]
-    assert (requests["submitted"], requests["completed"], requests["lost"]) == (1, 1, 0)
-
-
-def test_requests_of_a_silent_agent_fail_and_do_not_keep_the_process(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, drain_s=4.0)
-    desk.submit(1)
-    desk.counting.end()
-    desk.advance(3.9)
-    assert not desk.machine.stopped
-    desk.advance(0.2)
-    assert desk.machine.stopped
-    requests = desk.counting.finish()["requests"]
-    assert (requests["failed_by"], requests["lost"]) == ({"agent_lost": 1}, 0)
-
-
-def test_a_second_signal_ends_at_once_and_a_request_of_a_living_agent_is_lost(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.submit(1)
-    desk.counting.end()
-    desk.counting.end()
-    assert desk.machine.stopped
-    assert desk.counting.finish()["requests"]["lost"] == 1
-
-
-def test_an_agent_that_started_anew_has_lost_its_open_requests(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    desk.submit(1)
-    desk.submit(2, boot=2)
-    desk.complete(2)
-    desk.counting.end()
-    requests = desk.counting.finish()["requests"]
-    assert (requests["completed"], requests["failed_by"]) == (1, {"agent_lost": 1})

@@ -6,7 +6,6 @@ import pytest
 
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND, QUEUE_BOUND
-from agents.scheduling.queue.queued_run import GRACE_NS
 from agents.scheduling.variants import PEER_PRIORITY_NS
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request, robot, scheduler, stream
@@ -78,67 +77,6 @@ def test_a_refusal_sends_the_request_home_and_the_peer_rests() -> None:
     commands = agent.handle(ev.Refused(request=request(1), peer="mule", reason="full"), ns(0.01))
     assert len(of(ev.RunStage, commands)) == 1
     assert of(ev.SendStage, agent.handle(arrived(2, stream("other")), ns(0.02))) == []
-
-
-def test_the_guard_starts_the_fallback_at_the_last_safe_moment_and_an_answer_ends_it() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
-    commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
-    (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
-    assert timer.at_ns == ns(0.1) - ns(0.048)                # deadline - p95 of the own detector
-    (run,) = of(ev.RunStage, agent.handle(timer.event, timer.at_ns))
-    commands = agent.handle(came(1, "mule"), ns(0.06))
-    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
-    assert endings(commands) == [("completed", "")]
-    late = agent.handle(ev.StageDone(work=run.work, started_ns=0, finished_ns=1, ran=False), ns(0.061))
-    assert endings(late) == []
-
-
-def test_the_fallback_wins_where_the_peer_is_silent() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
-    agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
-    (run,) = of(ev.RunStage, agent.handle(ev.LastSafeStart(request=request(1)), ns(0.052)))
-    commands = agent.handle(done(run.work, ns(0.095)), ns(0.095))
-    assert endings(commands) == [("completed", "")]
-    assert of(ev.CancelStage, commands) == [ev.CancelStage(request=request(1), peer="mule")]
-    agent.handle(came(1, "mule"), ns(0.2))
-    assert agent.statistics().duplicates == 1
-
-
-def test_an_offload_that_home_could_not_do_in_time_is_unguarded() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.2)
-    commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
-    assert not [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
-    agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1))
-    assert endings(agent.handle(ev.GivenUp(request=request(1)), ns(0.6))) == [("failed", "no_answer")]
-
-
-def test_a_less_urgent_run_is_held_back_for_a_guard() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04, mapper=0.08)
-    agent.handle(arrived(1, stream(deadline_s=0.1, priority=2)), 0)
-    assert of(ev.RunStage, agent.handle(arrived(2, stream("map", "mapper", 1.0)), ns(0.01))) == []
-    commands = agent.handle(came(1, "mule"), ns(0.02))
-    assert [run.model for run in of(ev.RunStage, commands)] == ["mapper"]
-
-
-def test_guards_reserve_the_executor_one_after_the_other() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.02)
-    first = agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
-    second = agent.handle(arrived(2, stream("b", deadline_s=0.1)), 0)
-    last_safe = [t.at_ns for t in of(ev.SetTimer, first + second) if isinstance(t.event, ev.LastSafeStart)]
-    assert last_safe == [ns(0.1) - ns(0.024), ns(0.1) - 2 * ns(0.024)]
-
-
-def test_guards_that_fire_run_in_the_order_of_deadlines() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.001)]), detector=0.04)
-    agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
-    commands = agent.handle(arrived(2, stream("b", deadline_s=0.13)), 0)
-    (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
-    (run,) = of(ev.RunStage, agent.handle(timer.event, timer.at_ns))
-    assert run.request == request(1)                         # the earlier deadline, though b's moment came first
-    at = timer.at_ns + ns(0.048)
-    (second,) = of(ev.RunStage, agent.handle(done(run.work, at), at))
-    assert second.request == request(2)
-    assert at + ns(0.048) <= ns(0.13)
 
 
 def test_a_refused_request_waits_its_turn_until_its_last_safe_moment() -> None:
@@ -271,71 +209,3 @@ def test_a_planned_peer_that_is_gone_is_not_used() -> None:
     agent = scheduler("planner", peer_table(), detector=0.03)
     agent.handle(plan_for("detect", "mule"), 0)
     assert len(of(ev.RunStage, agent.handle(arrived(1, stream()), 1))) == 1
-
-
-def test_guards_that_are_always_ahead_do_not_starve_the_runs_that_they_hold_back() -> None:
-    """An urgent stream that a peer always answers must not keep the executor idle and a long run waiting for ever."""
-    known = peer_table(mule=[profile("detector", 0.001)])
-    agent = robot([profile("detector", 0.01), profile("mapper", 0.09)], "greedy", known)
-    detect, of_map = stream("detect", deadline_s=0.1, priority=1), stream("map", "mapper", deadline_s=0.45)
-    begun: list[str] = []
-    running: list[tuple[int, int]] = []
-
-    def at(event: ev.Event, now: int) -> None:
-        while running and running[0][0] <= now:
-            ends_ns, work = running.pop()
-            note(agent.handle(done(work, ends_ns), ends_ns), ends_ns)
-        note(agent.handle(event, now), now)
-
-    def note(commands: list[ev.Command], now: int) -> None:
-        for run in of(ev.RunStage, commands):
-            begun.append(run.model)
-            running.append((now + ns(0.01 if run.model == "detector" else 0.09), run.work))
-
-    for frame in range(400):                                     # 20 s at 20 Hz
-        now = ns(1 + 0.05 * frame)
-        known.update("mule", 1, 0.0, now)
-        at(arrived(2 * frame, detect, now), now)
-        at(came(2 * frame, "mule"), now + ns(0.01))
-        if frame % 10 == 0:
-            at(arrived(2 * frame + 1, of_map, now), now)
-            at(ev.BudgetSpent(request=request(2 * frame - 19)), now)
-    assert "mapper" in begun
-
-
-def gives_up(commands: list[ev.Command]) -> int:
-    (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.GivenUp)]
-    return timer.at_ns
-
-
-def test_a_run_that_never_ends_is_aborted_past_its_deadline_and_a_grace_time_and_the_request_fails() -> None:
-    agent = scheduler(detector=0.03)
-    (run,) = of(ev.RunStage, agent.handle(arrived(1, stream()), 0))
-    at = gives_up(agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1)))
-    assert at == ns(0.1) + GRACE_NS + ns(0.036)              # deadline, grace, p95
-    commands = agent.handle(ev.GivenUp(request=request(1)), at)
-    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
-    assert endings(commands) == [("failed", "overdue")]
-    agent.handle(arrived(2, stream(), at), at)
-    (free,) = of(ev.RunStage, agent.handle(done(run.work, at + 1, ran=False), at + 1))
-    assert free.request == request(2)
-
-
-def test_a_fallback_that_never_ends_is_aborted_after_the_peer_was_given_up() -> None:
-    agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
-    agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
-    agent.handle(ev.LastSafeStart(request=request(1)), ns(0.052))
-    peers = gives_up(agent.handle(ev.BudgetSpent(request=request(1)), ns(0.1)))
-    commands = agent.handle(ev.GivenUp(request=request(1)), peers)
-    assert of(ev.CancelStage, commands) == [ev.CancelStage(request=request(1), peer="mule")]
-    assert endings(agent.handle(ev.GivenUp(request=request(1)), gives_up(commands))) == [("failed", "overdue")]
-
-
-def test_a_peers_run_that_never_ends_is_aborted_when_another_waits_for_its_executor() -> None:
-    agent = scheduler(known=peer_table(asker=[profile()]), policy="local", detector=0.03)
-    (run,) = of(ev.RunStage, agent.handle(asked(1), 0))
-    late = ns(0.2) + GRACE_NS + ns(0.036)                    # its deadline, grace, p95
-    assert of(ev.AbortRun, agent.handle(arrived(1, stream(deadline_s=9.0), 0), late - 1)) == []
-    commands = agent.handle(arrived(2, stream("other", deadline_s=9.0), 0), late)
-    assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
-    assert len(of(ev.RunStage, agent.handle(done(run.work, late + 1, ran=False), late + 1))) == 1
