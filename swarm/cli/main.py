@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     root = Parser(
         prog="swarm", description="Run, measure and explain a swarm of robots that share their computers.",
-        epilog="example: swarm launch search_rescue --robots 4 --duration 20",
+        epilog="example: swarm launch search_rescue --robots 3 --duration 20",
     )
     commands.add_to(root, commands, dest="command", metavar="COMMAND")
     return root

@@ -9,11 +9,18 @@ from swarm.core.settings.errors import BadInput
 
 LOOPBACK = "127.0.0.1"
 CONNECT_S = 5.0
+CORES_PER_ROBOT = 0.2                # of speed 1; with its part of world, planner and Ray in search_rescue, measured
+LEAST_ROBOTS = 3                     # of a swarm that is worth a look
 
 
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def bearable_robots(wanted: int, cores_of_speed_1: float) -> int:
+    """How many robots a host bears: as many as are wanted, or fewer, but never fewer than `LEAST_ROBOTS`."""
+    return min(wanted, max(LEAST_ROBOTS, int(cores_of_speed_1 / CORES_PER_ROBOT)))
 
 
 def check_loopback(host: str = LOOPBACK) -> None:

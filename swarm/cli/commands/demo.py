@@ -5,16 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarm.cli import extras
 
+if TYPE_CHECKING:
+    from swarm.core.settings.launch_file import LaunchFile
+
 HELP = "run search_rescue twice, local only and with the planner, and compare"
 EXAMPLE = "swarm demo"
+LAUNCH = "search_rescue"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--duration", type=float, default=25.0, metavar="S", help="of each run; default: 25")
+    p.add_argument("--robots", type=int, metavar="N", help="default: as many of the launch file's as this host bears")
     p.add_argument("--seed", type=int, metavar="N")
     p.add_argument("--out", default="runs/demo", metavar="DIR")
 
@@ -33,13 +38,19 @@ def run(given: argparse.Namespace) -> int:
     from swarm.telemetry.report.side_by_side import percent, table
 
     check_loopback()
+    wanted = load_launch(Options(
+        launch=LAUNCH, robots=given.robots, duration_s=given.duration, seed=given.seed)).launch
+    robots, host = (given.robots, "") if given.robots is not None else _robots(wanted)
     summaries: list[dict[str, Any]] = []
     commanded_ns = None                              # the first run counts from the start of the command
     for policy in ("local", "planner"):
         resolved = load_launch(Options(
-            launch="search_rescue", policy=policy, duration_s=given.duration, seed=given.seed))
+            launch=LAUNCH, robots=robots, policy=policy, duration_s=given.duration, seed=given.seed))
         launch = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
                         commanded_ns=commanded_ns)
+        if host:
+            print(host, file=sys.stderr)
+            host = ""
         for warning in warnings(resolved):
             print(f"swarm: warning: {warning}", file=sys.stderr)
         print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
@@ -62,3 +73,16 @@ def run(given: argparse.Namespace) -> int:
               file=sys.stderr)
         return 1
     return 0
+
+
+def _robots(launch: LaunchFile) -> tuple[int, str]:
+    """As many robots as this host bears, and the sentence that says so. Measures the host, unless it is known."""
+    from models.host_speed import host_speed
+    from swarm.launcher.host_checks import bearable_robots, cores
+
+    wanted = sum(fleet.count for fleet in launch.fleet)
+    host = host_speed([stream.model for stream in launch.streams])
+    robots = bearable_robots(wanted, cores() * host.speed)
+    fewer = "" if robots == wanted else f": {robots} robots fly instead of {wanted} (--robots N flies N)"
+    return robots, (f"this host: {cores()} cores, each at {host.speed:.2f} of the speed for which the boards are "
+                    f"described ({'measured before' if host.kept else 'measured now'}){fewer}")
