@@ -1,9 +1,10 @@
 """Lost requests and time to recover while processes are killed, stopped, restarted, partitioned, slowed and corrupted.
 
 The bench runs the real command with the real launch file: five robots, planner and world, without Ray. Its boards are
-sized so that a rover benefits from a carrier but copes alone: the bench measures survival, not lost capacity. The seed
-draws the order of the faults: PER_MINUTE of each kind, some of the planner, and DEATHS robots that stay dead; none at
-the begin and the end of the run. A fault lasts at most 1 s. In a run of a minute or more, faults are at least 5 s
+sized so that a rover benefits from a carrier but copes alone: the bench measures survival, not lost capacity. A second
+stream of the fast detector doubles the requests, since a loss of service is seen sooner in many. The seed draws the
+order of the faults: PER_MINUTE of each kind, some of the planner, and DEATHS robots that stay dead; none at the begin
+and the end of the run. A fault lasts at most 1 s. In a run of a minute or more, faults are at least 5 s
 apart, so that each recovery is seen for itself; nearer ones are judged together. The same launch without faults is the
 control: the times of the faults are judged in it, where nothing happened. Memory is sampled during the run.
 """
@@ -40,8 +41,8 @@ NEEDS = ("jinja2", "matplotlib", "pyarrow", "pybullet", "scipy")
 DURATION_S = 60.0
 LEAST_S, MOST_S = 8.0, 1800.0        # the faults of a longer run do not fit into a command line
 SEED = 1
-DEATHS = 2                           # of five robots
-PER_MINUTE = 1                       # faults of each kind
+DEATHS = 1                           # of five robots
+PER_MINUTE = 0.5                     # faults of each kind, at least one: each recovery is seen for itself
 JITTER = 0.25                        # of the time between two faults: how far one is moved, at most
 KINDS: tuple[dict[str, Any], ...] = (
     {"restart": "any"},
@@ -53,12 +54,14 @@ KINDS: tuple[dict[str, Any], ...] = (
 )
 PLANNER: tuple[dict[str, Any], ...] = ({"restart": "planner"}, {"stop": "planner", "for_s": 0.8})
 QUIET = (0.15, 0.15)                 # share of the run without faults, at its begin and end
-QUIET_S = (6.0, 6.0)                 # the same in seconds, at most
+QUIET_S = (12.0, 6.0)                # the same in seconds, at most
 WARM_UP, WARM_UP_S = 0.2, 60.0       # time until memory is stable: share of the run, and at most seconds
 SERVING_S = 2.0                      # at the end; each camera gives ten frames in this time
 BOARD = "{{speed: {{fp32: {0}, int8: {0}}}, memory_mb: 4096, power_w: 5, source: swarm bench chaos}}"
-BOARDS = {"small": 0.06, "large": 0.12}
+BOARDS = {"small": 0.05, "large": 0.09}
+WATCH = "{name: watch, on: [rover, carrier], model: detector, rate_hz: 5, deadline_s: 0.4, priority: 1}"
 LAUNCH = ("search_rescue", "--ray", "none", "--set", "fleet.0.board=small", "--set", "fleet.1.board=large",
+          "--set", "streams.1.rate_hz=0.5", "--set", f"streams.2={WATCH}",
           *(word for name, speed in BOARDS.items() for word in ("--set", f"boards.{name}={BOARD.format(speed)}")))
 
 VERDICTS = ("not_hit", "recovered", "lasting", "too_few")
