@@ -55,7 +55,8 @@ def _gaps(own: Sequence[Row], period_s: float, ran_s: float) -> list[tuple[float
     if not own:
         return [((n + 0.5) * period_s, n) for n in range(round(ran_s / period_s))]
     first, last = own[0], own[-1]
-    free = [(first.due_s - k * period_s, _number(first) - k) for k in range(int(first.due_s / period_s + EARLY), 0, -1)]
+    free = [(max(first.due_s - k * period_s, 0.0), _number(first) - k)
+            for k in range(int(first.due_s / period_s + EARLY), 0, -1)]
     for row, following in itertools.pairwise(own):
         between = round((following.due_s - row.due_s) / period_s) - 1
         free += [(row.due_s + k * period_s, _number(row) + k) for k in range(1, between + 1)]

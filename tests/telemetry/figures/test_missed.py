@@ -44,6 +44,14 @@ def test_a_hole_is_missed_by_the_agent_with_its_time() -> None:
     assert [round(r.due_s, 6) for r in missed_rows(LAUNCH, rows, [], 10.0)] == [4.05, 4.25]
 
 
+def test_no_frame_falls_due_before_the_streams_begin() -> None:
+    """The second frame came 5 ms early, so the first one would have come just before the begin."""
+    early = [Row(span=r.span, at_s=r.at_s - 0.055, due_s=r.due_s - 0.055, frame=r.frame)
+             for r in of("rover_0", *range(1, 50))]
+    (lost,) = missed_rows(LAUNCH, early + of("rover_1", *range(50)), [], 10.0)
+    assert (lost.due_s, lost.at_s) == (0.0, 0.0)
+
+
 def test_a_robot_that_never_submitted_missed_all() -> None:
     assert missed(of("rover_0", *range(50))) == [("rover_1", number, "agent") for number in range(50)]
 
