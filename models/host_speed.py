@@ -6,22 +6,18 @@ Emulated boards imitate run times that derive from the cards, so a machine that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from models import cache, store
-from models.session import Session
-from swarm.core.clock import MonotonicClock
-from swarm.core.settings.cards import Card
-from swarm.core.units import seconds
+from models.build.measure.profiler import run_times
+from swarm.core.settings.cards import Variant
 
 log = logging.getLogger(__name__)
 
-RUNS = 20                            # of each model
+RUNS = 12                            # of each model, with the pauses of the cards' measurement: about a second
 BUSY = 0.8                           # a lower speed may be that of a busy moment: it is measured again the next time
 
 
@@ -33,31 +29,24 @@ class HostSpeed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def host_speed(models: Sequence[str]) -> HostSpeed:
-    """The speed of one core: the lowest over these models, from the medians of `RUNS` runs. Takes about a second.
-
-    Raises: ModelError.
-    """
-    cards = [store.load_card(name) for name in sorted(set(models))]
-    fastest = {card.name: min(card.variants, key=lambda v, c=card: c.variants[v].run_time.p50_ms) for card in cards}
-    entry = cache.folder() / f"speed-{cache.key(*(c.variants[fastest[c.name]].sha256 for c in cards))}.json"
+    """The speed of one core: the lowest over these models, measured as their cards were. Raises: ModelError."""
+    fastest = {name: _fastest(name) for name in sorted(set(models))}
+    entry = cache.folder() / f"speed-{cache.key(*(variant.sha256 for _, variant in fastest.values()))}.json"
     kept = _kept(entry)
     if kept is not None:
         return HostSpeed(speed=kept, kept=True)
-    speed = round(min(_speed(card, fastest[card.name]) for card in cards), 3)
+    took = run_times({name: path for name, (path, _) in fastest.items()}, RUNS)
+    speed = round(min(variant.run_time.p50_ms / took[name].p50_ms for name, (_, variant) in fastest.items()), 3)
     if speed >= BUSY:
         _keep(entry, speed)
     return HostSpeed(speed=speed)
 
 
-def _speed(card: Card, variant: str) -> float:
-    session = Session(store.artefact(card, variant))
-    inputs: Mapping[str, NDArray] = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in session.inputs}
-    clock, took_ns = MonotonicClock(), list[int]()
-    for _ in range(RUNS):
-        start_ns = clock.now_ns()
-        session.run(inputs)
-        took_ns.append(clock.now_ns() - start_ns)
-    return card.variants[variant].run_time.p50_ms / (seconds(round(float(np.median(took_ns)))) * 1e3)
+def _fastest(name: str) -> tuple[Path, Variant]:
+    """The variant of a model that ran fastest on the machine of its card, and its file."""
+    card = store.load_card(name)
+    key, variant = min(card.variants.items(), key=lambda item: item[1].run_time.p50_ms)
+    return store.artefact(card, key), variant
 
 
 def _kept(entry: Path) -> float | None:

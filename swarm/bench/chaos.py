@@ -4,9 +4,9 @@ The bench runs the real command with the real launch file: five robots, planner 
 sized so that a rover benefits from a carrier but copes alone: the bench measures survival, not lost capacity. A second
 stream of the fast detector doubles the requests, since a loss of service is seen sooner in many. The seed draws the
 order of the faults: PER_MINUTE of each kind, some of the planner, and DEATHS robots that stay dead; none at the begin
-and the end of the run. A fault lasts at most 1 s. In a run of a minute or more, faults are at least 5 s
-apart, so that each recovery is seen for itself; nearer ones are judged together. The same launch without faults is the
-control: the times of the faults are judged in it, where nothing happened. Memory is sampled during the run.
+and the end of the run. A fault lasts at most 1 s. In a run of a minute or more, faults are at least 5 s apart, so that
+each recovery is seen for itself; nearer ones are judged together. The same launch without faults is the control: the
+times of the faults are judged in it, where nothing happened. Memory is sampled during the run.
 """
 
 from __future__ import annotations

@@ -95,18 +95,23 @@ class BoardCollector:
 
     def _on_axis(self, message: Received) -> msg.Body:
         """The report with its times on the axis of the run: each process counts them from its own start."""
-        body = message.body
-        own_s = body.due_s if isinstance(body, msg.Submitted) else body.elapsed_s if isinstance(
-            body, msg.WorldNews) else None
-        if own_s is None or self._start_ns is None:
-            return body
+        match message.body:
+            case msg.Submitted(due_s=own_s) as body:
+                return msgspec.structs.replace(body, due_s=own_s + self._zero_s(message, own_s))
+            case msg.WorldNews(elapsed_s=own_s) as body:
+                zero_s = self._zero_s(message, own_s)
+                return msgspec.structs.replace(body, elapsed_s=max(own_s + zero_s, 0.0), slips=[
+                    msg.Slip(max(slip.from_s + zero_s, 0.0), max(slip.to_s + zero_s, 0.0), slip.lost_s)
+                    for slip in body.slips])
+            case body:
+                return body
+
+    def _zero_s(self, message: Received, own_s: float) -> float:
+        """When the sender began to count, on the axis of the run. own_s: the newest of its times in the message."""
+        if self._start_ns is None:
+            return 0.0
         clock = self._clocks.setdefault((message.sender, message.boot), ClockOffset())
-        zero_s = seconds(clock.own_ns(own_s, 0.0, message.at_ns) - self._start_ns) - own_s
-        if isinstance(body, msg.Submitted):
-            return msgspec.structs.replace(body, due_s=own_s + zero_s)
-        assert isinstance(body, msg.WorldNews)
-        return msgspec.structs.replace(body, elapsed_s=max(own_s + zero_s, 0.0), slips=[
-            msg.Slip(max(slip.from_s + zero_s, 0.0), max(slip.to_s + zero_s, 0.0), slip.lost_s) for slip in body.slips])
+        return seconds(clock.own_ns(own_s, 0.0, message.at_ns) - self._start_ns) - own_s
 
     def _agent_heard(self, name: str, boot: int, now: int) -> None:
         """An agent that has restarted cannot end the requests of its previous start."""

@@ -1,5 +1,6 @@
 """The speed of this host relative to the cards' one, and what of it is kept."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -30,12 +31,22 @@ def as_if_run_took(monkeypatch: pytest.MonkeyPatch, ms: float) -> None:
     monkeypatch.setattr(store, "load_card", card)
 
 
+def as_if_speed_were(monkeypatch: pytest.MonkeyPatch, speeds: Mapping[str, float]) -> None:
+    """By model: how much faster it runs here than its card says."""
+
+    def run_times(paths: Mapping[str, Path], runs: int) -> dict[str, RunTime]:
+        card_ms = {name: min(v.run_time.p50_ms for v in load_card(name, ARTEFACTS).variants.values()) for name in paths}
+        return {name: RunTime(quantiles_ms=[ms / speeds[name]] * 21, runs=runs) for name, ms in card_ms.items()}
+
+    monkeypatch.setattr(module, "run_times", run_times)
+
+
 def test_speed_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     as_if_run_took(monkeypatch, 1e6)                     # so this host is much faster than that of the cards
     first = host_speed(["detector"])
     assert first.speed > 1e3
     assert not first.kept
-    monkeypatch.setattr(module, "_speed", lambda card, variant: 1.0)
+    monkeypatch.setattr(module, "run_times", None)       # it is not called again
     again = host_speed(["detector", "detector"])
     assert again.speed == first.speed
     assert again.kept
@@ -48,13 +59,13 @@ def test_speed_of_a_busy_moment_is_measured_again(monkeypatch: pytest.MonkeyPatc
 
 
 def test_lowest_speed_of_all_models_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_speed", lambda card, variant: {"detector": 1.5, "segmenter": 0.9}[card.name])
+    as_if_speed_were(monkeypatch, {"detector": 1.5, "segmenter": 0.9})
     assert host_speed(["detector", "segmenter"]).speed == 0.9
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"speed": "fast"}'])
 def test_damaged_file_is_measured_again(monkeypatch: pytest.MonkeyPatch, cache_folder: Path, content: bytes) -> None:
-    monkeypatch.setattr(module, "_speed", lambda card, variant: 1.25)
+    as_if_speed_were(monkeypatch, {"detector": 1.25})
     host_speed(["detector"])
     (entry,) = cache_folder.glob("speed-*.json")
     entry.write_bytes(content)
@@ -64,5 +75,5 @@ def test_damaged_file_is_measured_again(monkeypatch: pytest.MonkeyPatch, cache_f
 
 def test_cache_that_cannot_be_written_is_no_error(monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
     cache_folder.write_text("a file, not a folder")
-    monkeypatch.setattr(module, "_speed", lambda card, variant: 1.25)
+    as_if_speed_were(monkeypatch, {"detector": 1.25})
     assert host_speed(["detector"]).speed == 1.25

@@ -38,9 +38,9 @@ def run(given: argparse.Namespace) -> int:
     from swarm.telemetry.report.side_by_side import percent, table
 
     check_loopback()
-    wanted = load_launch(Options(
-        launch=LAUNCH, robots=given.robots, duration_s=given.duration, seed=given.seed)).launch
-    robots, host = (given.robots, "") if given.robots is not None else _robots(wanted)
+    robots, host = given.robots, ""
+    if robots is None:
+        robots, host = _robots(load_launch(Options(launch=LAUNCH, duration_s=given.duration, seed=given.seed)).launch)
     summaries: list[dict[str, Any]] = []
     commanded_ns = None                              # the first run counts from the start of the command
     for policy in ("local", "planner"):
