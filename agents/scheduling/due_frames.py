@@ -70,7 +70,7 @@ class DueFrames:
         early_ns = grid.period_ns // EARLY
         if grid.last < 0:
             phase_ns = round(grid.phase * max(grid.period_ns - camera_ns, 0))
-            if captured_ns < start_ns + phase_ns - early_ns:
+            if captured_ns < start_ns + max(phase_ns - early_ns, 0):     # no frame falls due before the streams begin
                 return -1
         else:
             number = (captured_ns - grid.anchor_ns + early_ns) // grid.period_ns

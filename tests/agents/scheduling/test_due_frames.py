@@ -77,6 +77,13 @@ def test_nothing_is_due_before_the_start_nor_from_the_end_on_but_what_is_on_its_
     assert camera.sees(4.05) is None
 
 
+def test_a_picture_taken_just_before_the_start_is_not_due_and_the_next_one_is_number_0() -> None:
+    camera = Camera(rate_hz=5.0, camera_hz=5.0)
+    assert camera.sees(-0.006) is None
+    assert camera.sees(0.194) == 0
+    assert camera.sees(0.394) == 1
+
+
 def test_a_camera_of_unknown_rate_begins_at_once() -> None:
     assert Camera(1.0, camera_hz=0.0).sees(0.03) == 0
 
