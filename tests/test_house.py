@@ -24,7 +24,7 @@ from swarm.core.protocol.messages import Ready, Shutdown
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from tests.patience import HANG_NS, HANG_S
 
@@ -129,7 +129,7 @@ def test_an_agent_runs_without_what_a_board_does_not_have(tmp_path: Path) -> Non
         else:
             loop.after(10_000_000, end)
 
-    launcher = Endpoint(loop, swarm="t", name="launcher", role="launcher", boot=1, handler=received)
+    launcher = open_endpoint(loop, swarm="t", name="launcher", role="launcher", boot=1, handler=received)
     board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
     settings = AgentFile(
         version=1, name="rover_0", swarm="t", board_name="b", board=board, launcher=launcher.member,

@@ -19,7 +19,7 @@ from swarm.launcher.processes import Child, Children, check_file_limit, swarm_co
 from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
 from swarm.run import events as ev
@@ -33,6 +33,7 @@ from swarm.telemetry.collector import Collector
 from swarm.telemetry.provenance import manifest, revision
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
 from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, named_measure
+from swarm.transport.endpoint import Endpoint
 
 NAME = "launcher"
 SHOW_NS = ns(0.25)
@@ -108,7 +109,7 @@ class Launch:
     def _fly(self, keys: RunKeys) -> None:
         keys.enrol([NAME, *self._launch.processes()])
         swarm = f"{self._launch.scenario}-{WallClock().new_boot():x}"
-        self._net = Endpoint(
+        self._net = open_endpoint(
             self._loop, swarm=swarm, name=NAME, role="launcher", boot=WallClock().new_boot(), handler=self._received,
             keyring=Keyring(keys.folder, NAME))
         self._outboxes = Outboxes(self._loop, self._net)

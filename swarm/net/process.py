@@ -19,7 +19,7 @@ from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Host
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import ProcessFile
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
 
@@ -70,7 +70,7 @@ class Process:
         self._lifeline = _lifeline()
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
-        self.net = Endpoint(
+        self.net = open_endpoint(
             self.loop, swarm=settings.swarm, name=settings.name, role=role, boot=wall.new_boot(), bind=settings.bind,
             keyring=Keyring(Path(settings.keys), settings.name) if settings.keys else None,
         )

@@ -10,12 +10,9 @@ import zmq
 from swarm.core.protocol.wire import MAX_TENSORS, Buffer
 from swarm.core.settings import addresses
 from swarm.core.settings.errors import BadInput
+from swarm.transport.ports import LANES, RECEIVE_QUEUE, SEND_QUEUE
 
-LANES = ("urgent", "bulk")
-URGENT_BYTES = 8 << 10               # larger messages go on the bulk lane
 FRAME_BYTES = {"urgent": 64 << 10, "bulk": (8 << 20) + (64 << 10)}   # a connection with a larger frame is closed
-RECEIVE_QUEUE = {"urgent": 64, "bulk": 8}    # messages per peer; the window limits the bytes in flight
-SEND_QUEUE = {"urgent": 64, "bulk": 40}      # messages per peer
 TURN_MESSAGES = 32                   # messages or frames read from one socket before the others get their turn
 MOST_FRAMES = 2 + MAX_TENSORS        # read of one message: one more than a valid message has
 ZERO_COPY_BYTES = 256 << 10          # measured: below, a copy is cheaper than zero copy, which wakes pyzmq's thread

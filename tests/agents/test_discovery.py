@@ -15,7 +15,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
-from swarm.net.endpoint import Endpoint
+from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S
 

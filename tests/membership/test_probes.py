@@ -7,7 +7,7 @@ import pytest
 from swarm.core.policy.link import CLEAR_TRIPS, LinkEstimator, LinkQuality
 from swarm.core.units import ns
 from swarm.membership.probes import LOST_NS, MOST_IN_FLIGHT, Probes
-from tests.net.fakelink import FakeLink
+from tests.transport.fakelink import FakeLink
 
 
 def test_an_answered_probe_is_a_round_trip_less_what_the_peer_held_it() -> None:

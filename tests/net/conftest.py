@@ -11,8 +11,8 @@ import pytest
 
 from swarm.core.protocol.messages import Start
 from swarm.core.units import ns
-from swarm.net.endpoint import Endpoint
 from swarm.net.security import zap
+from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.net.keyed import HANDSHAKE_MS, RELOAD_S, Swarm
 from tests.net.raw import RawPeer

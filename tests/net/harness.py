@@ -8,8 +8,11 @@ from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Heartbeat, HeartbeatAck, Start
 from swarm.core.units import ns
-from swarm.net.endpoint import Endpoint
+from swarm.net.dialler import Dialled
+from swarm.net.lanes import SocketLanes, open_endpoint
 from swarm.net.loop import Loop
+from swarm.net.security.zap import Authenticator
+from swarm.transport.endpoint import Endpoint
 from tests.patience import HANG_NS, HANG_S
 
 
@@ -33,7 +36,7 @@ class Net:
             if answers and isinstance(message.body, Heartbeat) and name not in self.silent:
                 endpoint.send(message.sender, HeartbeatAck(sequence=message.body.sequence, held_s=0.0))
 
-        endpoint = Endpoint(self.loop, swarm=swarm, name=name, role=role, boot=boot, handler=received)
+        endpoint = open_endpoint(self.loop, swarm=swarm, name=name, role=role, boot=boot, handler=received)
         self.endpoints.append(endpoint)
         return endpoint
 
@@ -69,3 +72,24 @@ class Net:
         for endpoint in self.endpoints:
             endpoint.close()
         self.loop.close()
+
+
+def lanes_of(endpoint: Endpoint) -> SocketLanes:
+    """The sockets of an endpoint."""
+    assert isinstance(endpoint.lanes, SocketLanes)
+    return endpoint.lanes
+
+
+def connection_of(endpoint: Endpoint, peer: str) -> Dialled:
+    """The connection of an endpoint to a peer that it has joined."""
+    known = endpoint._members.get(peer)
+    assert known is not None
+    assert isinstance(known.connection, Dialled)
+    return known.connection
+
+
+def auth_of(endpoint: Endpoint) -> Authenticator:
+    """The keys of an endpoint that encrypts."""
+    auth = lanes_of(endpoint).auth
+    assert auth is not None
+    return auth

@@ -12,10 +12,11 @@ import zmq
 
 from swarm.core.protocol.messages import Happened, Start
 from swarm.core.protocol.wire import PROTOCOL, Envelope, encode, with_crc
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.security.key_files import KeyPair, read_pair
 from swarm.net.security.key_folder import KeyFolder
 from swarm.net.security.keyring import Keyring
+from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
@@ -35,7 +36,7 @@ class Swarm:
 
     def endpoint(self, name: str, boot: int = 1) -> Endpoint:
         inbox = self.net.got.setdefault(name, [])
-        endpoint = Endpoint(self.net.loop, swarm="s", name=name, role="agent", boot=boot, handler=inbox.append,
+        endpoint = open_endpoint(self.net.loop, swarm="s", name=name, role="agent", boot=boot, handler=inbox.append,
                             keyring=Keyring(self.folder.path, name))
         self.net.endpoints.append(endpoint)
         return endpoint

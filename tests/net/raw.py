@@ -9,8 +9,8 @@ import zmq
 
 from swarm.core.protocol.messages import Body, Member
 from swarm.core.protocol.wire import PROTOCOL, Envelope, decode, encode, header_of, with_crc, without_crc
-from swarm.net.endpoint import Endpoint
-from swarm.net.sockets import LANES
+from swarm.transport.endpoint import Endpoint
+from swarm.transport.ports import LANES
 
 
 class RawPeer:

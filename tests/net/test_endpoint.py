@@ -11,7 +11,7 @@ import zmq
 from swarm.core.protocol.messages import Drain, Happened, Shutdown, Start
 from swarm.core.protocol.wire import with_crc
 from swarm.core.settings.errors import BadInput
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
@@ -113,4 +113,4 @@ def test_a_port_in_use_is_said_in_one_line(net: Net) -> None:
     first = net.endpoint("a")
     port = first.member.urgent.rpartition(":")[2]
     with pytest.raises(BadInput, match=f"bind: tcp://127.0.0.1:{port}: Address already in use"):
-        Endpoint(net.loop, swarm="s", name="b", role="agent", boot=1, handler=print, bind=f"127.0.0.1:{port}")
+        open_endpoint(net.loop, swarm="s", name="b", role="agent", boot=1, handler=print, bind=f"127.0.0.1:{port}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, InjectedFaults, Start
-from swarm.net.fault_injection import FaultInjection
+from swarm.transport.fault_injection import FaultInjection
 from tests.net.harness import Net
 
 FRAMES = [b"header" * 20, bytes(1000)]

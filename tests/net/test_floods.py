@@ -9,8 +9,8 @@ import numpy as np
 
 from swarm.core.protocol.messages import Credit, Drain, Happened, Start
 from swarm.core.protocol.wire import header
-from swarm.net.bulk.sender import QUEUE_BYTES
-from swarm.net.endpoint import Endpoint
+from swarm.transport.bulk.sender import QUEUE_BYTES
+from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.net.raw import RawPeer
 

@@ -11,9 +11,11 @@ import numpy as np
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Receipt, TensorHeader, buffer_of, header
-from swarm.net.bulk.receiver import MOST_TRANSFERS
-from swarm.net.endpoint import Endpoint
-from swarm.net.sockets import FRAME_BYTES, LANES
+from swarm.net.lanes import open_endpoint
+from swarm.net.sockets import FRAME_BYTES
+from swarm.transport.bulk.receiver import MOST_TRANSFERS
+from swarm.transport.endpoint import Endpoint
+from swarm.transport.ports import LANES
 from tests.core.mutate import Frames, Mutator, seeds
 from tests.core.peak import growth_bytes
 from tests.net.harness import Net
@@ -95,7 +97,7 @@ def under_fire() -> None:
     net = Net()
     told: list[tuple[str, Hashable, str]] = []
     taken: list[Received] = []
-    b = Endpoint(net.loop, swarm="s", name="b", role="agent", boot=1, handler=taken.append,
+    b = open_endpoint(net.loop, swarm="s", name="b", role="agent", boot=1, handler=taken.append,
                  undelivered=lambda *what: told.append(what))
     net.endpoints.append(b)
     raw = RawPeer(b, "a")

@@ -10,8 +10,8 @@ import pytest
 
 from swarm.core.protocol.messages import Chunk, Credit, Drain, Happened, Start, TransferEnded, TransferRefused
 from swarm.core.protocol.wire import MAX_HEADER_BYTES, MAX_TENSORS, Receipt, TensorHeader, header
-from swarm.net.bulk.receiver import MOST_TRANSFERS
-from swarm.net.endpoint import Endpoint
+from swarm.transport.bulk.receiver import MOST_TRANSFERS
+from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.net.raw import RawPeer
 

@@ -6,18 +6,22 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import zmq
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.protocol.messages import Member, Start
-from swarm.net import members, sockets
-from swarm.net.endpoint import Endpoint
+from swarm.net import dialler, sockets
+from swarm.net.dialler import LOOK_UP_AGAIN_S, Dialler
+from swarm.net.lane import Lane
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
-from swarm.net.members import LOOK_UP_AGAIN_S, Members
 from swarm.net.name_lookup import NameLookup
+from swarm.transport.bulk.lane import Bulk
+from swarm.transport.members import Members
+from swarm.transport.ports import LANES, Lanes
 from tests.net.harness import Net
 
 FAR = Member(name="rover_1", role="agent", urgent="tcp://rover-1.local:7000", bulk="tcp://rover-1.local:7001")
@@ -40,7 +44,9 @@ class Names:
 
 
 class Later:
-    """A loop whose timers a test fires."""
+    """A loop whose timers a test fires; a lane, too, that sends nothing."""
+
+    write = print
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], None]] = []
@@ -73,7 +79,9 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def team() -> Any:
     context: zmq.Context[Any] = zmq.Context()
     names, later = Names(), Later()
-    yield Members(context, later, "own", NoBulk(), None, lambda error: None, names), names, later  # pyright: ignore
+    lanes = {name: cast(Lane, later) for name in LANES}      # nothing is sent
+    made = Dialler(context, cast(Loop, later), "own", lanes, None, cast(NameLookup, names))
+    yield Members(cast(Lanes, made), "own", cast(Bulk, NoBulk()), lambda error: None), names, later
     context.destroy(linger=0)
 
 
@@ -81,7 +89,7 @@ def test_a_host_that_is_not_found_is_told_once_and_looked_up_until_it_is(
     team: Any, connected: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     known, names, later = team
-    with caplog.at_level(logging.WARNING, members.__name__):
+    with caplog.at_level(logging.WARNING, dialler.__name__):
         known.join([FAR])
         assert [host for host, _ in names.asked] == ["rover-1.local"] * 2        # of both lanes
         for _ in range(3):
@@ -149,7 +157,7 @@ def has_ipv6() -> bool:
 @pytest.mark.skipif(not has_ipv6(), reason="this host has no IPv6")
 def test_members_reach_each_other_by_ipv6() -> None:
     net = Net()
-    a = Endpoint(net.loop, swarm="s", name="a", role="agent", boot=1, bind="[::1]")
+    a = open_endpoint(net.loop, swarm="s", name="a", role="agent", boot=1, bind="[::1]")
     net.endpoints.append(a)
     b = net.endpoint("b")
     a.attach(net.got.setdefault("a", []).append)

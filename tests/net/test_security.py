@@ -13,6 +13,7 @@ from swarm.core.settings.process_files import ProcessFile
 from swarm.membership.participant import Participant
 from swarm.net.process import Process
 from swarm.net.security.key_files import new_pair
+from tests.net.harness import auth_of, connection_of
 from tests.net.keyed import GREETING, Swarm, greet, logged, still_serves
 
 
@@ -28,7 +29,7 @@ def test_the_enrolled_talk_in_cipher_on_both_lanes(swarm: Swarm) -> None:
     assert (came.sender, came.body) == ("b", Drain())
     assert np.array_equal(came.tensors[0], frame)
     assert a.statistics().refused == {}
-    socket = next(iter(a._members._peers["b"].lanes.values()))
+    socket = next(iter(connection_of(a, "b").sockets.values()))
     assert socket.getsockopt(zmq.MECHANISM) == zmq.CURVE
 
 
@@ -175,7 +176,8 @@ def test_a_peer_with_a_new_key_is_heard_after_its_restart(swarm: Swarm) -> None:
     (swarm.folder.path / "b.key").unlink()
     swarm.folder.enrol(swarm.folder.new("b").key)
     new = swarm.endpoint("b", boot=2)
-    swarm.net.until(lambda: a._auth is not None and a._auth._ring.public("b") == new.member.public_key)
+    ring = auth_of(a)._ring
+    swarm.net.until(lambda: ring.public("b") == new.member.public_key)
     a.join([new.member])
     new.join([a.member])
     swarm.net.until(lambda: a.send("b", Start()) and new.send("a", Drain()))

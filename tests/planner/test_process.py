@@ -19,7 +19,7 @@ from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member
 from swarm.core.settings.process_files import PlannerFile
 from swarm.core.settings.yaml_text import dump
 from swarm.core.units import ns
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
 from swarm.planner import process
@@ -42,8 +42,9 @@ class Team:
 
     def __init__(self) -> None:
         self.loop = Loop(MonotonicClock())
-        self.launcher = Endpoint(self.loop, swarm="t", name="launcher", role="launcher", boot=1, handler=self._told)
-        self.agent = Endpoint(self.loop, swarm="t", name="rover_0", role="agent", boot=2, handler=self._heard)
+        self.launcher = open_endpoint(
+            self.loop, swarm="t", name="launcher", role="launcher", boot=1, handler=self._told)
+        self.agent = open_endpoint(self.loop, swarm="t", name="rover_0", role="agent", boot=2, handler=self._heard)
         self.plan: Plan | None = None
         self.answered = False
 

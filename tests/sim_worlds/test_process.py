@@ -24,9 +24,10 @@ from swarm.core.protocol.world import Act, Camera, Lidar, Observation, Pose, Rep
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.units import ns
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import Process
+from swarm.transport.endpoint import Endpoint
 from tests.patience import HANG_NS, HANG_S
 
 ROBOTS = ("rover_0", "rover_1")
@@ -113,7 +114,7 @@ class Team:
 
     def _end(self, name: str, role: str) -> Endpoint:
         inbox = self.got.setdefault(name, [])
-        return Endpoint(self.loop, swarm="t", name=name, role=role, boot=1, handler=inbox.append)
+        return open_endpoint(self.loop, swarm="t", name=name, role=role, boot=1, handler=inbox.append)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Drive both loops, a turn each, till a condition holds."""

@@ -24,11 +24,11 @@ from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
 from swarm.core.settings.yaml_text import dump
 from swarm.core.units import seconds
-from swarm.net.endpoint import Endpoint
 from swarm.telemetry import table
 from swarm.telemetry.board_collector import BoardCollector
 from swarm.telemetry.process import collected_launch
 from swarm.telemetry.recorder import RunFolder
+from swarm.transport.endpoint import Endpoint
 from tests.launcher.world import wait_until
 from tests.net.harness import Net
 from tests.patience import HANG_S

@@ -21,7 +21,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile, PlannerFile
 from swarm.core.units import ns, seconds
 from swarm.membership.outbox import Outbox
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
 
@@ -46,7 +46,7 @@ class Band:
             name: collections.deque(maxlen=600) for name in self.names}
         self._swarm = f"band-{WallClock().new_boot():x}"
         self._loop = Loop(self.clock)
-        self._net = Endpoint(self._loop, swarm=self._swarm, name="launcher", role="launcher",
+        self._net = open_endpoint(self._loop, swarm=self._swarm, name="launcher", role="launcher",
                              boot=WallClock().new_boot(), handler=self._received)
         self._members: dict[str, msg.Member] = {}                # members that are ready
         self._boots: dict[str, int] = {}

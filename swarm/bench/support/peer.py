@@ -16,7 +16,7 @@ from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Body, Happened, Member
 from swarm.core.units import ns
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
 
@@ -41,7 +41,7 @@ class Peer:
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
         self.handler = handler
-        self.net = Endpoint(
+        self.net = open_endpoint(
             self.loop, swarm=SWARM, name=name, role="agent", boot=WallClock().new_boot(), bind=bind,
             handler=self._received, keyring=keyring,
         )

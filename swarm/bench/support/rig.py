@@ -20,7 +20,7 @@ from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
 from swarm.core.units import ns
-from swarm.net.endpoint import Endpoint
+from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import OwnProcess
 
@@ -46,7 +46,7 @@ class Rig:
     ) -> None:
         self.clock = MonotonicClock()
         self.loop = Loop(self.clock, busy_poll_s)
-        self.net = Endpoint(self.loop, swarm=NAME, name=NAME, role="agent", boot=1, handler=lambda _: None)
+        self.net = open_endpoint(self.loop, swarm=NAME, name=NAME, role="agent", boot=1, handler=lambda _: None)
         self._runner = ThreadRunner(
             sessions, self.clock, post=self.loop.post, fail=self.loop.fail, executors=HOST.executors,
             emulated=HOST.emulated, seed=0,

@@ -11,10 +11,10 @@ import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, Start
 from swarm.core.protocol.wire import header
-from swarm.net.endpoint import Endpoint
 from swarm.net.security.connection_limits import _received_bytes
+from swarm.transport.endpoint import Endpoint
 from tests.core.peak import growth_bytes
-from tests.net.harness import Net
+from tests.net.harness import Net, lanes_of
 from tests.net.keyed import GREETING, Swarm, greet
 from tests.net.raw import RawPeer
 from tests.patience import HANG_S
@@ -59,7 +59,7 @@ def _property(name: bytes, value: bytes) -> bytes:
 
 def open_on(endpoint: Endpoint, lane: str) -> dict[int, int]:
     """Bytes that came and are not accounted for, by connection."""
-    connections = endpoint._lanes.by_name[lane]._connections
+    connections = lanes_of(endpoint).by_name[lane]._connections
     return {descriptor: _received_bytes(descriptor) - min(one.read_bytes, _received_bytes(descriptor))
             for descriptor, one in connections._open.items()}
 
@@ -81,7 +81,7 @@ def endless(lane: str, frame_bytes: int) -> None:
         net.until(lambda: pushed.cut)
         pushing.cancel()
     assert b.statistics().refused == {"over_buffered": 1}
-    net.until(lambda: not b._lanes.by_name[lane]._connections._open)
+    net.until(lambda: not lanes_of(b).by_name[lane]._connections._open)
     a = net.endpoint("a")
     a.join([b.member])
     net.until(lambda: a.send("b", Start(), [np.zeros(20_000, np.uint8)] if lane == "bulk" else []))
@@ -151,4 +151,4 @@ def test_connections_that_are_gone_are_forgotten(net: Net) -> None:
     a.join([b.member])
     net.until(lambda: len(open_on(b, "urgent")) == len(open_on(b, "bulk")) == 1)
     a.close()
-    net.until(lambda: not any(lane._connections._open for lane in b._lanes.by_name.values()))
+    net.until(lambda: not any(lane._connections._open for lane in lanes_of(b).by_name.values()))

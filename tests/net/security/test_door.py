@@ -5,13 +5,14 @@ from __future__ import annotations
 import zmq
 
 from swarm.net.security import zap
+from tests.net.harness import lanes_of
 from tests.net.keyed import GREETING, Swarm, greet, still_serves
 from tests.patience import HANG_S
 
 
 def test_questions_that_are_none_are_survived_and_counted(swarm: Swarm) -> None:
     a = swarm.endpoint("a")
-    asker = a._context.socket(zmq.DEALER)
+    asker = lanes_of(a).context.socket(zmq.DEALER)
     asker.setsockopt(zmq.RCVTIMEO, round(1000 * HANG_S))
     asker.connect(zap.ZAP_ADDRESS)
     whole = [b"", b"1.0", b"1", zap.DOMAIN, b"10.0.0.9", b"", b"CURVE", b"\1" * 32]
@@ -36,8 +37,8 @@ def test_questions_that_are_none_are_survived_and_counted(swarm: Swarm) -> None:
 
 def test_with_nobody_at_the_door_nobody_gets_in(swarm: Swarm) -> None:
     a = swarm.endpoint("a")
-    assert a._auth is not None
-    a._auth._zap.unbind(zap.ZAP_ADDRESS)
+    assert lanes_of(a).auth is not None
+    lanes_of(a).auth._zap.unbind(zap.ZAP_ADDRESS)
     swarm.says(swarm.stranger(a, swarm.pair("b")), "b")
     swarm.net.until(lambda: a.statistics().lanes["urgent"].broken_off > 0)
     assert swarm.net.got["a"] == []
@@ -59,5 +60,5 @@ def test_an_endpoint_leaves_nothing_at_the_door(swarm: Swarm) -> None:
         assert len(swarm.net.loop._callbacks) > before
         endpoint.close()
         assert len(swarm.net.loop._callbacks) == before
-        assert endpoint._auth is not None
-        assert endpoint._auth._reload_timer.callback is None    # a cancelled timer
+        assert lanes_of(endpoint).auth is not None
+        assert lanes_of(endpoint).auth._reload_timer.callback is None    # a cancelled timer

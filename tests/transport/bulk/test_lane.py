@@ -8,9 +8,9 @@ from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Credit, Start, TransferEnded, TransferRefused
 from swarm.core.protocol.wire import Receipt, WireError
 from swarm.core.units import ns
-from swarm.net.bulk.lane import CHECK_NS, RECEIPT_BYTES, RECEIPT_NS
-from swarm.net.bulk.receiver import IDLE_NS
-from tests.net.desk import Desk
+from swarm.transport.bulk.lane import CHECK_NS, RECEIPT_BYTES, RECEIPT_NS
+from swarm.transport.bulk.receiver import IDLE_NS
+from tests.transport.desk import Desk
 
 MIB = 1 << 20
 

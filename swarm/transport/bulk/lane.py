@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.policy.link import LinkEstimator
+from swarm.core.ports import Clock, Timer, Timers
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
 from swarm.core.protocol.wire import Envelope, Receipt, WireError, buffer_of
 from swarm.core.units import ns, seconds
-from swarm.net.bulk.receiver import Complete, Incoming
-from swarm.net.bulk.sender import Outgoing, QueueStatistics
-from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
-from swarm.net.loop import Loop, Timer
+from swarm.transport.bulk.receiver import Complete, Incoming
+from swarm.transport.bulk.sender import Outgoing, QueueStatistics
+from swarm.transport.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
 
 RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message to carry it
 RECEIPT_BYTES = 64 << 10             # after this many bytes it does not wait
@@ -40,15 +40,18 @@ class Write(Protocol):
 
 
 class Bulk:
-    """Bulk traffic with all peers. `undelivered` is called from the loop, never from within a call."""
+    """Bulk traffic with all peers. `undelivered` is called by a timer, never from within a call."""
 
-    def __init__(self, loop: Loop, write: Write, refuse: Callable[[WireError], None], undelivered: Undelivered) -> None:
-        self._loop, self._write, self._refuse, self._undelivered = loop, write, refuse, undelivered
+    def __init__(
+        self, clock: Clock, timers: Timers, write: Write, refuse: Callable[[WireError], None], undelivered: Undelivered,
+    ) -> None:
+        self._clock, self._timers = clock, timers
+        self._write, self._refuse, self._undelivered = write, refuse, undelivered
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: dict[str, Incoming] = {}
         self._numbers: dict[str, int] = {}           # last numbers sent to peers that have left
         self._receipts: Timer | None = None
-        self._check_timer = loop.every(CHECK_NS, self._check)
+        self._check_timer = timers.every(CHECK_NS, self._check)
         self.undelivered = 0                         # messages accepted and dropped later
 
     def join(self, name: str, link: LinkEstimator) -> None:
@@ -82,7 +85,7 @@ class Bulk:
 
         tensors: contiguous, of `size` bytes in total. head_bytes: size of the header, if it is large.
         """
-        outgoing, now = self._outgoing[to], self._loop.clock.now_ns()
+        outgoing, now = self._outgoing[to], self._clock.now_ns()
         if (budget_s is None or budget_s > 0) and outgoing.is_open(size + head_bytes, now):
             if not self._write(to, "bulk", body, tensors, budget_s, outgoing.window.number + 1):
                 outgoing.on_unreachable()
@@ -120,7 +123,7 @@ class Bulk:
             self._send_next(sender, outgoing)
 
     def _send_next(self, to: str, outgoing: Outgoing) -> None:
-        self._report_dropped(to, self._perform(to, outgoing, outgoing.next_steps(self._loop.clock.now_ns())))
+        self._report_dropped(to, self._perform(to, outgoing, outgoing.next_steps(self._clock.now_ns())))
 
     def _perform(self, to: str, outgoing: Outgoing, steps: Iterable[Step]) -> list[Dropped]:
         """Perform the steps. Returns the dropped messages: all that wait, if the peer can no longer be reached."""
@@ -136,7 +139,7 @@ class Bulk:
         match step:
             case SendWhole(queued, number):
                 due = queued.deadline_ns
-                left_s = None if due is None else seconds(max(0, due - self._loop.clock.now_ns()))
+                left_s = None if due is None else seconds(max(0, due - self._clock.now_ns()))
                 return self._write(to, "bulk", queued.body, queued.tensors, left_s, number, queued.transfer)
             case SendChunk(queued, number, tensor, offset, end):
                 chunk = msg.Chunk(transfer=queued.transfer, tensor=tensor, offset=offset)
@@ -149,7 +152,7 @@ class Bulk:
         self.undelivered += len(dropped)
         for drop in dropped:
             if drop.queued.tag is not None:
-                self._loop.post(partial(self._undelivered, to, drop.queued.tag, drop.reason))
+                self._timers.after(0, partial(self._undelivered, to, drop.queued.tag, drop.reason))
 
     # --- receiving ---
 
@@ -182,7 +185,7 @@ class Bulk:
     def receipt_for(self, name: str) -> Receipt | None:
         """The receipt that a peer is due, for an envelope that is sent to it now. None: no receipt is due."""
         incoming = self._incoming.get(name)
-        return incoming.receipt(self._loop.clock.now_ns()) if incoming is not None and incoming.owes_receipt else None
+        return incoming.receipt(self._clock.now_ns()) if incoming is not None and incoming.owes_receipt else None
 
     def receipt_sent(self, name: str) -> None:
         """A message was sent to a peer, with the receipt that was due."""
@@ -198,7 +201,7 @@ class Bulk:
         if at_once or incoming.unreceipted_bytes >= RECEIPT_BYTES:
             self._write(name, "urgent", msg.Credit())
         elif self._receipts is None:
-            self._receipts = self._loop.after(RECEIPT_NS, self._send_receipts)
+            self._receipts = self._timers.after(RECEIPT_NS, self._send_receipts)
 
     def _from(self, envelope: Envelope) -> Incoming:
         """The lane from the sender; a new boot gets a new one. Raises: WireError `stranger` if it has not joined."""
@@ -223,7 +226,7 @@ class Bulk:
 
     def _check(self) -> None:
         """Restart the window of silent peers, drop late messages, give up transfers that make no progress."""
-        now = self._loop.clock.now_ns()
+        now = self._clock.now_ns()
         for name, incoming in list(self._incoming.items()):
             for transfer in incoming.drop_stale(now):
                 self._refuse_transfer(name, transfer, WireError("idle", f"transfer {transfer} of {name}: no progress"))

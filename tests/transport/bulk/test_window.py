@@ -7,9 +7,9 @@ import pytest
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.wire import WireError
 from swarm.core.units import ns
-from swarm.net.bulk.sender import Outgoing
-from swarm.net.bulk.steps import SendChunk
-from tests.net.queues import KIB, MIB, measured, next_steps, put, queue, queued, told
+from swarm.transport.bulk.sender import Outgoing
+from swarm.transport.bulk.steps import SendChunk
+from tests.transport.queues import KIB, MIB, measured, next_steps, put, queue, queued, told
 
 # --- receipts ---
 

@@ -6,10 +6,10 @@ import pytest
 
 from swarm.core.policy.link import UNMEASURED_WINDOW_BYTES, LinkEstimator
 from swarm.core.units import ns
-from swarm.net.bulk.sender import CHUNKS_PER_WINDOW, MOST_STARTED, QUEUE_MESSAGES, Outgoing
-from swarm.net.bulk.steps import SendChunk, SendWhole
-from swarm.net.bulk.window import CHUNK_BYTES, DRAIN_NS, IN_FLIGHT
-from tests.net.queues import KIB, MIB, drain, measured, next_steps, pieces, put, queue, queued, told
+from swarm.transport.bulk.sender import CHUNKS_PER_WINDOW, MOST_STARTED, QUEUE_MESSAGES, Outgoing
+from swarm.transport.bulk.steps import SendChunk, SendWhole
+from swarm.transport.bulk.window import CHUNK_BYTES, DRAIN_NS, IN_FLIGHT
+from tests.transport.queues import KIB, MIB, drain, measured, next_steps, pieces, put, queue, queued, told
 
 # --- the window ---
 

@@ -9,8 +9,8 @@ import numpy as np
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Start
 from swarm.core.protocol.wire import Receipt
-from swarm.net.bulk.sender import Outgoing
-from swarm.net.bulk.steps import QueuedMessage, SendChunk, Step
+from swarm.transport.bulk.sender import Outgoing
+from swarm.transport.bulk.steps import QueuedMessage, SendChunk, Step
 
 KIB, MIB = 1 << 10, 1 << 20
 

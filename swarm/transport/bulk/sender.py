@@ -14,8 +14,8 @@ from collections.abc import Hashable, Iterator
 import msgspec
 
 from swarm.core.policy.link import LinkEstimator
-from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
-from swarm.net.bulk.window import CHUNK_BYTES, Window
+from swarm.transport.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
+from swarm.transport.bulk.window import CHUNK_BYTES, Window
 
 QUEUE_BYTES = 16 << 20               # waiting for one peer; a single larger message is accepted when nothing waits
 QUEUE_MESSAGES = 64

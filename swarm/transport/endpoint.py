@@ -1,8 +1,4 @@
-"""One process on the network: it sends messages to members, and receives theirs, on two lanes.
-
-Each lane is a bound ROUTER that receives the messages of all peers, and a DEALER to each peer that sends ours. Each
-connection carries traffic one way, so a send knows whether the peer can be reached: in immediate mode a DEALER without
-a completed connection, or with a full queue, refuses at once and stores no stale messages.
+"""One process on the network: it sends messages to members, and receives theirs, on two lanes (`ports.py`).
 
 Small messages go on the urgent lane, whole. All others go on the bulk lane, whole or in chunks, within a window that
 depends on the measured link (bulk/lane.py).
@@ -12,41 +8,33 @@ from __future__ import annotations
 
 import collections
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import zmq
 from numpy.typing import NDArray
 
 from swarm.core.policy.link import LinkQuality
-from swarm.core.ports import Received, Traffic
+from swarm.core.ports import Clock, Received, Timers, Traffic
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
 from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Buffer, Envelope, Receipt, WireError
-from swarm.core.settings.errors import BadInput
-from swarm.net import sockets
-from swarm.net.bulk.lane import Bulk
-from swarm.net.bulk.sender import QueueStatistics
-from swarm.net.fault_injection import FaultInjection
-from swarm.net.lane import Lanes, LaneStatistics
-from swarm.net.loop import Loop
-from swarm.net.members import MOST_PEERS, Members, Peer
-from swarm.net.security.keyring import Keyring
-from swarm.net.security.zap import Authenticator
-from swarm.net.sockets import URGENT_BYTES
+from swarm.transport.bulk.lane import Bulk
+from swarm.transport.bulk.sender import QueueStatistics
+from swarm.transport.fault_injection import FaultInjection
+from swarm.transport.members import Members, Peer
+from swarm.transport.ports import URGENT_BYTES, Lanes, LaneStatistics
 
 log = logging.getLogger(__name__)
 
 UNIMPAIRED = ("launcher", "world")   # injected faults leave the messages of these roles alone
-OWN_SOCKETS = 64                     # lanes, their monitors, ZAP
 
 
 class NetStatistics(msgspec.Struct, frozen=True):
     """Counts since the endpoint was made, and the state of all links and queues."""
 
-    lanes: dict[str, LaneStatistics]
+    lanes: Mapping[str, LaneStatistics]
     unreachable: int                 # sends that found no connection or a full queue
     undelivered: int                 # messages that were accepted and dropped later
     refused: dict[str, int]          # messages refused, by cause
@@ -55,41 +43,27 @@ class NetStatistics(msgspec.Struct, frozen=True):
 
 
 class Endpoint:
-    """The transport of one process. Everything happens in the loop's thread.
+    """The transport of one process over its lanes. Everything happens in the policy's thread.
 
-    bind: an address, and a port for the urgent lane where it must be fixed; the bulk lane then has the next port.
-    keyring: our key and the members' keys; None: plaintext, where the name that a connection claims is not checked.
     handler, undelivered: as in `attach`.
-    Raises: BadInput where the address cannot be bound.
     """
 
     def __init__(
-        self, loop: Loop, *, swarm: str, name: str, role: str, boot: int,
-        handler: Callable[[Received], None] = lambda message: None, bind: str = "127.0.0.1",
-        keyring: Keyring | None = None, undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
+        self, clock: Clock, timers: Timers, lanes: Lanes, *, swarm: str, name: str, role: str, boot: int,
+        handler: Callable[[Received], None] = lambda message: None,
+        undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
     ) -> None:
-        self._loop, self._swarm, self._name, self._boot = loop, swarm, name, boot
+        self._clock, self._swarm, self._name, self._boot = clock, swarm, name, boot
         self.attach(handler, undelivered)
-        self._context: zmq.Context[Any] = zmq.Context()
-        self._context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
-        self.fault_injection, self._unreachable = FaultInjection(name), 0
+        self.lanes, self.fault_injection, self._unreachable = lanes, FaultInjection(name), 0
         self._refused: collections.Counter[str] = collections.Counter()
-        self._bulk = Bulk(loop, self._write, self._refuse, lambda *message: self._undelivered(*message))
-        self._auth = keyring and Authenticator(
-            self._context, loop, keyring, refuse=self._refuse, changed=lambda names: self._members.keys_changed(names)
-        )
-        self._members = Members(self._context, loop, name, self._bulk, self._auth, self._refuse)
+        self._bulk = Bulk(clock, timers, self._write, self._refuse, lambda *message: self._undelivered(*message))
+        self._members = Members(lanes, name, self._bulk, self._refuse)
         self.join, self.leave, self.peers = self._members.join, self._members.leave, self._members.peers
         self.role, self.where, self.link = self._members.role, self._members.where, self._members.link
         self.links = self._members.links
-        try:
-            self._lanes = Lanes(self._context, loop, bind, self._auth, self._refuse)
-        except BadInput:
-            self._close(0)
-            raise
-        self._lanes.watch(self._receive)
-        self.member = Member(
-            name=name, role=role, public_key=keyring.own.public if keyring else "", boot=boot, **self._lanes.addresses)
+        self.member = Member(name=name, role=role, public_key=lanes.public_key, boot=boot, **lanes.addresses)
+        lanes.attach(self._receive, self._refuse, self._members.keys_changed)
 
     def attach(
         self, received: Callable[[Received], None], undelivered: Callable[[str, Hashable, str], None] = lambda *_: None
@@ -151,35 +125,27 @@ class Endpoint:
         )
 
     def _write_frames(self, peer: Peer, lane: str, frames: list[Buffer]) -> bool:
-        if not self._lanes.by_name[lane].write(peer.lanes[lane], frames):
+        frames[0] = wire.with_crc(bytes(frames[0]))
+        if not peer.write[lane](frames):
             return False
         self._bulk.receipt_sent(peer.member.name)
         return True
 
     # --- receiving ---
 
-    def _receive(self, lane: str) -> None:
-        """Receive one message. The loop calls again for the next one, after the other lane had its turn."""
-        message = self._lanes.by_name[lane].receive()
-        if message is None:
-            return
-        identity, frames, size = message
-        try:
-            name = self._auth.sender_of(identity) if self._auth else sockets.name_of(identity)
-            if self.fault_injection.active and self.role(name) not in UNIMPAIRED:
-                frames = self.fault_injection.apply(name, frames)
-            if frames is not None:
-                self._process(name, frames, size, self._loop.clock.now_ns())
-        except WireError as error:
-            self._refuse(error)
-
     def _refuse(self, error: WireError) -> None:
         if not self._refused[error.cause]:
             log.warning("refused a message or connection (%s); more of this cause are only counted", error)
         self._refused[error.cause] += 1
 
-    def _process(self, name: str, frames: Sequence[Any], size: int, now: int) -> None:
-        """Decode and dispatch. Raises: WireError for a message that is refused."""
+    def _receive(self, name: str, frames: Sequence[Any], size: int) -> None:
+        """Decode and dispatch a message. Raises: WireError for a message that is refused."""
+        if self.fault_injection.active and self.role(name) not in UNIMPAIRED:
+            impaired = self.fault_injection.apply(name, frames)
+            if impaired is None:
+                return
+            frames = impaired
+        now = self._clock.now_ns()
         envelope, tensors = wire.decode([wire.without_crc(frames[0]), *frames[1:]])
         if envelope.swarm != self._swarm:
             raise WireError("swarm", f"of swarm {envelope.swarm!r}")
@@ -226,24 +192,22 @@ class Endpoint:
         self.fault_injection.set_faults(faults)
 
     def traffic(self) -> Traffic:
-        return self._lanes.traffic(sum(self._refused.values()))
+        lanes = self.lanes.statistics()
+        return Traffic(
+            refused=sum(self._refused.values()), control_bytes=lanes["urgent"].sent_bytes,
+            messages=sum(lane.sent + lane.received for lane in lanes.values()),
+            size_bytes=sum(lane.sent_bytes + lane.received_bytes for lane in lanes.values()),
+            broken_off=sum(lane.broken_off for lane in lanes.values()),
+        )
 
     def statistics(self) -> NetStatistics:
         return NetStatistics(
-            lanes=self._lanes.statistics(),
+            lanes=self.lanes.statistics(),
             unreachable=self._unreachable, undelivered=self._bulk.undelivered, refused=dict(self._refused),
             links=self.links(), queues=self._bulk.statistics(),
         )
 
     def close(self, linger_ms: int = 0) -> None:
-        """Close all sockets. Unsent messages have `linger_ms` to leave. A second call does nothing."""
-        if not self._context.closed:
-            self._lanes.unwatch()
-            self._lanes.close()
-            self._close(linger_ms)
-
-    def _close(self, linger_ms: int) -> None:
+        """Close all connections. Unsent messages have `linger_ms` to leave. A second call does nothing."""
         self._bulk.close()
-        if self._auth:
-            self._auth.close()
-        self._context.destroy(linger=linger_ms)
+        self.lanes.close(linger_ms)

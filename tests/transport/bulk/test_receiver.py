@@ -8,7 +8,7 @@ import pytest
 from swarm.core.protocol.messages import Chunk, Start
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES, PROTOCOL, Envelope, Receipt, TensorHeader, WireError
 from swarm.core.units import ns
-from swarm.net.bulk.receiver import AFTER_LOSS_NS, IDLE_NS, MOST_TRANSFERS, Complete, Incoming
+from swarm.transport.bulk.receiver import AFTER_LOSS_NS, IDLE_NS, MOST_TRANSFERS, Complete, Incoming
 
 
 def announcement(*headers: tuple[str, list[int]], transfer: int = 1) -> Envelope:

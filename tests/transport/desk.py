@@ -11,8 +11,8 @@ from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Body, Start
 from swarm.core.protocol.wire import PROTOCOL, Envelope, TensorHeader
 from swarm.core.units import ns, seconds
-from swarm.net.bulk.lane import Bulk
 from swarm.net.loop import Loop
+from swarm.transport.bulk.lane import Bulk
 from tests.clock import FakeClock
 
 
@@ -35,7 +35,7 @@ class Desk:
         self.refused: list[str] = []
         self.told: list[tuple[str, Hashable, str]] = []
         self.open = True
-        self.bulk = Bulk(self.loop, self.write, lambda error: self.refused.append(error.cause),
+        self.bulk = Bulk(self.clock, self.loop, self.write, lambda error: self.refused.append(error.cause),
                          lambda *what: self.told.append(what))
         self.bulk.join("b", LinkEstimator())
 

@@ -13,10 +13,10 @@ from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Start
 from swarm.core.protocol.wire import Receipt
 from swarm.core.units import ns, seconds
-from swarm.net.bulk.lane import RECEIPT_BYTES, RECEIPT_NS
-from swarm.net.bulk.receiver import Incoming
-from swarm.net.bulk.sender import Outgoing
-from swarm.net.bulk.steps import QueuedMessage, SendChunk, SendWhole
+from swarm.transport.bulk.lane import RECEIPT_BYTES, RECEIPT_NS
+from swarm.transport.bulk.receiver import Incoming
+from swarm.transport.bulk.sender import Outgoing
+from swarm.transport.bulk.steps import QueuedMessage, SendChunk, SendWhole
 
 BEAT_BYTES = 100
 LISTEN_NS = ns(0.25)

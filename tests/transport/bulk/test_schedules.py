@@ -8,9 +8,9 @@ import pytest
 
 from swarm.core.policy.link import LinkEstimator
 from swarm.core.units import ns
-from swarm.net.bulk.sender import Outgoing
-from swarm.net.bulk.steps import Dropped, QueuedMessage, SendChunk, SendWhole, Step
-from tests.net.queues import MIB, measured, next_steps, queued, told
+from swarm.transport.bulk.sender import Outgoing
+from swarm.transport.bulk.steps import Dropped, QueuedMessage, SendChunk, SendWhole, Step
+from tests.transport.queues import MIB, measured, next_steps, queued, told
 
 
 @pytest.mark.parametrize("seed", range(40))

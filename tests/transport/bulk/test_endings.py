@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from swarm.core.policy.link import LinkEstimator
-from swarm.net.bulk.sender import MOST_STARTED, QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
-from swarm.net.bulk.steps import Dropped, SendEnd, SendWhole
-from tests.net.queues import KIB, MIB, drain, next_steps, put, queue, queued, told
+from swarm.transport.bulk.sender import MOST_STARTED, QUEUE_BYTES, QUEUE_MESSAGES, Outgoing
+from swarm.transport.bulk.steps import Dropped, SendEnd, SendWhole
+from tests.transport.queues import KIB, MIB, drain, next_steps, put, queue, queued, told
 
 # --- endings ---
 
