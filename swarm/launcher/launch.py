@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,6 @@ from typing import Any
 import msgspec
 
 from swarm.core.clock import MonotonicClock, WallClock, process_age_s
-from swarm.core.ports import Received
-from swarm.core.protocol import messages as msg
 from swarm.core.settings import yaml_text
 from swarm.core.units import ns, seconds
 from swarm.launcher.processes import Child, Children, check_file_limit, swarm_command
@@ -23,10 +22,9 @@ from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
 from swarm.run import events as ev
+from swarm.run.conductor import Conductor
 from swarm.run.director import Director, Limits
 from swarm.run.faults import faults_of
-from swarm.run.records import record
-from swarm.run.roster import Outboxes
 from swarm.run.settings.process_specs import ProcessSpec, process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector
@@ -47,6 +45,33 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     summary: dict[str, Any] | None = None
     report: Path | None = None       # None: it was not written
     error: str = ""
+
+
+class LocalProcesses:
+    """The processes of a run as children of this process, with their settings in files of the run folder.
+
+    command_of: the command line for a role and the path of its file.
+    """
+
+    def __init__(
+        self, children: Children, folder: RunFolder, specs: Sequence[ProcessSpec],
+        command_of: Callable[[str, str], list[str]],
+    ) -> None:
+        self._children, self._folder, self._command_of = children, folder, command_of
+        self._specs = {spec.name: spec for spec in specs}
+        self.kill, self.is_running = children.kill, children.is_running
+
+    def start(self, name: str, incarnation: int, clock_step_s: float) -> None:
+        spec = self._specs[name].start(incarnation)
+        path = self._folder.folder("files") / f"{name}.yaml"
+        path.write_text(yaml_text.dump(spec.settings), encoding="utf-8")
+        self._children.spawn(name, spec.role, self._command_of(spec.role, str(path)), clock_step_s)
+
+    def pause(self, name: str) -> None:
+        self._children.signal(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self._children.signal(name, signal.SIGCONT)
 
 
 class Launch:
@@ -76,6 +101,7 @@ class Launch:
             manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()),
             lateness=self._loop.lateness)
         self._net: Endpoint | None = None
+        self._conductor: Conductor | None = None     # once the run has begun
         self._signals = Signals(self._loop, lambda: self._handle(ev.Interrupted()))
         self._director = Director(
             self._launch, faults, open_requests=self._collector.open_requests,
@@ -110,20 +136,20 @@ class Launch:
         keys.enrol([NAME, *self._launch.processes()])
         swarm = f"{self._launch.scenario}-{WallClock().new_boot():x}"
         self._net = open_endpoint(
-            self._loop, swarm=swarm, name=NAME, role="launcher", boot=WallClock().new_boot(), handler=self._received,
+            self._loop, swarm=swarm, name=NAME, role="launcher", boot=WallClock().new_boot(),
             keyring=Keyring(keys.folder, NAME))
-        self._outboxes = Outboxes(self._loop, self._net)
-        self._specs = {spec.name: spec for spec in process_specs(
-            self._resolved, swarm, self._net.member, str(keys.folder),
-            str((self._folder.path / RECORDINGS).absolute()))}
-        now = self._clock.now_ns()
-        for command in self._director.begin(now):
-            self._perform(command, now)
-            if self._director.error:
-                return                               # one process cannot be started: start no more
-        self._collector.write_manifest()
-        self._loop.every(SHOW_NS, self._show)
-        self._loop.run()
+        specs = process_specs(self._resolved, swarm, self._net.member, str(keys.folder),
+                              str((self._folder.path / RECORDINGS).absolute()))
+        self._conductor = Conductor(
+            self._director, self._collector, self._clock, self._loop, self._net,
+            LocalProcesses(self._children, self._folder, specs, self._command_of), self._loop.stop)
+        self._conductor.begin()
+        if not self._director.error:
+            self._loop.every(SHOW_NS, self._show)
+            self._loop.run()
+
+    def _command_of(self, role: str, path: str) -> list[str]:
+        return swarm_command(role, path)
 
     def _end_processes(self) -> None:
         self._handle(ev.LoopEnded())
@@ -133,24 +159,11 @@ class Launch:
         if immortal:
             self._director.fail(f"processes {immortal} could not be ended")
 
-    # --- the director's events ---
+    # --- events of this host ---
 
     def _handle(self, event: ev.Event) -> None:
-        now = self._clock.now_ns()
-        for command in self._director.handle(event, now):
-            self._perform(command, now)
-
-    def _received(self, message: Received) -> None:
-        body, sender = message.body, message.sender
-        if isinstance(body, msg.Ready):
-            if body.member.name == sender and self._children.is_running(sender, body.pid):
-                self._handle(ev.ProcessReady(body.member, message.boot))
-        elif not msg.may_say(self._director.roster.role(sender), body):
-            return                                   # a stranger, or a member that may not say this
-        elif isinstance(body, msg.Drained):
-            self._handle(ev.AgentDrained(sender))
-        else:
-            self._collector.handle(message)
+        if self._conductor is not None:
+            self._conductor.handle(event)
 
     def _held_up(self, for_s: float) -> None:
         self._collector.event(self._clock.now_ns(), NAME, "held_up", {"for_s": round(for_s, 3)})
@@ -158,45 +171,6 @@ class Launch:
 
     def _child_ended(self, child: Child) -> None:
         self._handle(ev.ProcessEnded(child.name, child.returncode or 0, child.ended_how))
-
-    # --- the director's commands ---
-
-    def _perform(self, command: ev.Command, now: int) -> None:
-        """now: the time of the event that caused it, so that all that is recorded of an event has one time."""
-        match command:
-            case ev.Spawn():
-                self._spawn(self._specs[command.name].start(command.incarnation), command.clock_step_s)
-            case ev.Kill(name):
-                self._children.kill(name)
-            case ev.Pause(name):
-                self._children.signal(name, signal.SIGSTOP)
-            case ev.Continue(name):
-                self._children.signal(name, signal.SIGCONT)
-            case ev.Join(member, boot):
-                self._outboxes.join(member, boot)
-            case ev.Leave(name):
-                self._outboxes.leave(name)
-            case ev.Tell(name, body):
-                self._outboxes.tell(name, body)
-            case ev.Wake(at_ns, event):
-                self._loop.at(at_ns, partial(self._handle, event))
-            case ev.Stop():
-                self._loop.stop()
-            case ev.Record():
-                record(command, self._collector, now)
-            case _:
-                raise TypeError(f"{command} is no command of a run")
-
-    def _spawn(self, spec: ProcessSpec, clock_step_s: float) -> None:
-        try:
-            path = self._folder.folder("files") / f"{spec.name}.yaml"
-            path.write_text(yaml_text.dump(spec.settings), encoding="utf-8")
-            self._children.spawn(spec.name, spec.role, self._command_of(spec, path), clock_step_s)
-        except OSError as error:
-            self._handle(ev.SpawnFailed(spec.name, str(error)))
-
-    def _command_of(self, spec: ProcessSpec, path: Path) -> list[str]:
-        return swarm_command(spec.role, str(path))
 
     # --- the end, and the display ---
 

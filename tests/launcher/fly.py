@@ -16,7 +16,6 @@ from swarm.launcher.launch import Launch
 from swarm.launcher.load import load_launch
 from swarm.launcher.progress import Plain
 from swarm.run.director import Limits
-from swarm.run.settings.process_specs import ProcessSpec
 from swarm.run.settings.resolve import Options
 
 DUMMY = Path(__file__).parent / "dummy.py"
@@ -25,8 +24,8 @@ DUMMY = Path(__file__).parent / "dummy.py"
 class Dummies(Launch):
     manner = "good"
 
-    def _command_of(self, spec: ProcessSpec, path: Path) -> list[str]:
-        return [sys.executable, str(DUMMY), spec.role, str(path), self.manner]
+    def _command_of(self, role: str, path: str) -> list[str]:
+        return [sys.executable, str(DUMMY), role, path, self.manner]
 
 
 def main() -> int:
