@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from sim_worlds.physics import STEP_S
-from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
 
@@ -44,8 +44,8 @@ class World(ABC):
         """
 
     @abstractmethod
-    def true_boxes(self, robot: str) -> list[TrueBox]:
-        """The ground-truth boxes in the robot's camera image now, found without rendering; for virtual time."""
+    def view(self, robot: str) -> TrueView:
+        """The truth of the robot's camera image now, computed without rendering when it is asked for."""
 
     @abstractmethod
     def sensors(self, robot: str) -> SensorSuite:

@@ -78,20 +78,17 @@ def true_box(label: int, target: int, rows: NDArray[np.intp], columns: NDArray[n
 def outline(parts: Sequence[Solid], pose: Pose, camera: Camera = CAMERA) -> tuple[NDArray[np.bool_], float]:
     """The pixels that a thing covers without occlusion, bool [height, width], and its share `in_frame`."""
     out = np.zeros((camera.height_px, camera.width_px), bool)
-    eye, axes = _eye(pose, camera)
+    eye, axes = eye_of(pose, camera)
     full: list[tuple[float, float, float, float]] = []
     for part in parts:
-        window = _window(part, eye, axes, camera)
-        if window is None:
+        corners = _corners(part, eye, axes, camera)
+        if corners is None:
             continue
-        full.append(window)
-        x0, x1 = (int(np.clip(v, 0, camera.width_px)) for v in (math.floor(window[0]), math.ceil(window[2])))
-        y0, y1 = (int(np.clip(v, 0, camera.height_px)) for v in (math.floor(window[1]), math.ceil(window[3])))
-        if x0 < x1 and y0 < y1:
-            right = (np.arange(x0, x1) + SAMPLE_X_PX - camera.width_px / 2) / camera.focal_px
-            up = (camera.height_px / 2 - np.arange(y0, y1) - SAMPLE_Y_PX) / camera.focal_px
-            rays = axes[0] + right[None, :, None] * axes[1] + up[:, None, None] * axes[2]
-            out[y0:y1, x0:x1] |= _hits(part, eye, rays)
+        full.append(corners)
+        columns, rows = _pixels(corners, camera)
+        if len(columns) and len(rows):
+            seen = np.isfinite(reach(part, eye, rays_of(axes, camera, columns, rows)))
+            out[rows.start:rows.stop, columns.start:columns.stop] |= seen
     if not full:
         return out, 0.0
     lo_x, lo_y, hi_x, hi_y = (f(w[i] for w in full) for i, f in enumerate((min, min, max, max)))
@@ -100,7 +97,7 @@ def outline(parts: Sequence[Solid], pose: Pose, camera: Camera = CAMERA) -> tupl
     return out, float(share)
 
 
-def _eye(pose: Pose, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def eye_of(pose: Pose, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The camera's position [3] and its axes ahead, right and up [3, 3] in the world frame."""
     c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
     cp, sp = math.cos(math.radians(camera.pitch_deg)), math.sin(math.radians(camera.pitch_deg))
@@ -108,8 +105,32 @@ def _eye(pose: Pose, camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.fl
     return eye, np.array([[c * cp, s * cp, sp], [s, -c, 0.0], [-c * sp, -s * sp, cp]])
 
 
-def _window(part: Solid, eye: NDArray[np.float64], axes: NDArray[np.float64],
-            camera: Camera) -> tuple[float, float, float, float] | None:
+def rays_of(axes: NDArray[np.float64], camera: Camera, columns: range, rows: range) -> NDArray[np.float64]:
+    """The rays through the sampled points of these pixels [rows, columns, 3]; one unit along a ray is 1 m ahead."""
+    right = (np.arange(columns.start, columns.stop) + SAMPLE_X_PX - camera.width_px / 2) / camera.focal_px
+    up = (camera.height_px / 2 - np.arange(rows.start, rows.stop) - SAMPLE_Y_PX) / camera.focal_px
+    return axes[0] + right[None, :, None] * axes[1] + up[:, None, None] * axes[2]
+
+
+def window(part: Solid, eye: NDArray[np.float64], axes: NDArray[np.float64],
+           camera: Camera) -> tuple[slice, slice] | None:
+    """The columns and rows in which a part may be seen; None if it is out of view."""
+    corners = _corners(part, eye, axes, camera)
+    if corners is None:
+        return None
+    columns, rows = _pixels(corners, camera)
+    return (slice(columns.start, columns.stop), slice(rows.start, rows.stop)) if len(columns) and len(rows) else None
+
+
+def _pixels(corners: tuple[float, float, float, float], camera: Camera) -> tuple[range, range]:
+    """The columns and rows of the frame within x0, y0, x1, y1."""
+    x0, x1 = (int(np.clip(v, 0, camera.width_px)) for v in (math.floor(corners[0]), math.ceil(corners[2])))
+    y0, y1 = (int(np.clip(v, 0, camera.height_px)) for v in (math.floor(corners[1]), math.ceil(corners[3])))
+    return range(x0, x1), range(y0, y1)
+
+
+def _corners(part: Solid, eye: NDArray[np.float64], axes: NDArray[np.float64],
+             camera: Camera) -> tuple[float, float, float, float] | None:
     """x0, y0, x1, y1 in pixels around a part's bounding box; None if it is behind the camera."""
     c, s = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
     x, y = _CORNERS[:, 0] * part.hx_m, _CORNERS[:, 1] * part.hy_m
@@ -126,8 +147,8 @@ def _window(part: Solid, eye: NDArray[np.float64], axes: NDArray[np.float64],
 _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 
 
-def _hits(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether each ray [..., 3] from the eye hits the part in front of it."""
+def reach(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each ray [..., 3] from the eye reaches, in lengths of the ray, until it hits the part; inf: never."""
     c, s = math.cos(part.yaw_rad), math.sin(part.yaw_rad)
     turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
     o = turn @ (eye - (part.x_m, part.y_m, part.z_m))
@@ -136,7 +157,8 @@ def _hits(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> N
     if part.shape == "box":
         half = np.array([part.hx_m, part.hy_m, part.hz_m])
         a, b = (-half - o) / d, (half - o) / d
-        return np.maximum(np.minimum(a, b).max(axis=-1), NEAR_M) <= np.maximum(a, b).min(axis=-1)
+        near, far = np.maximum(np.minimum(a, b).max(axis=-1), NEAR_M), np.maximum(a, b).min(axis=-1)
+        return np.where(near <= far, near, np.inf)
     n = 2 if part.shape == "cylinder" else 3                 # a cylinder is a circle limited by a slab in z
     qa = (d[..., :n] ** 2).sum(axis=-1)
     qb = (d[..., :n] * o[:n]).sum(axis=-1)
@@ -146,4 +168,4 @@ def _hits(part: Solid, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> N
     if part.shape == "cylinder":
         a, b = (-part.hz_m - o[2]) / d[..., 2], (part.hz_m - o[2]) / d[..., 2]
         near, far = np.maximum(near, np.minimum(a, b)), np.minimum(far, np.maximum(a, b))
-    return (root >= 0) & (near <= far)
+    return np.where((root >= 0) & (near <= far), near, np.inf)

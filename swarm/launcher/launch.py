@@ -7,15 +7,11 @@ import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from swarm.core.clock import MonotonicClock, WallClock, process_age_s
 from swarm.core.settings import yaml_text
 from swarm.core.units import ns, seconds
 from swarm.launcher.processes import Child, Children, check_file_limit, swarm_command
-from swarm.launcher.progress import Progress, Quiet, Snapshot
 from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
 from swarm.net.lanes import open_endpoint
@@ -27,24 +23,15 @@ from swarm.run.director import Director, Limits
 from swarm.run.faults import faults_of
 from swarm.run.settings.process_specs import ProcessSpec, process_specs
 from swarm.run.settings.resolve import Resolved
+from swarm.run.snapshot import Progress, Quiet, snapshot
 from swarm.telemetry.collector import Collector
+from swarm.telemetry.outcome import Outcome
 from swarm.telemetry.provenance import manifest, revision
 from swarm.telemetry.recorder import RECORDINGS, RunFolder
-from swarm.telemetry.report.side_by_side import MEASURES_SHOWN, named_measure
 from swarm.transport.endpoint import Endpoint
 
 NAME = "launcher"
 SHOW_NS = ns(0.25)
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a launch ended. `summary` is None if the streams never began; `error` is one line, or empty."""
-
-    exit_code: int
-    folder: Path
-    summary: dict[str, Any] | None = None
-    report: Path | None = None       # None: it was not written
-    error: str = ""
 
 
 class LocalProcesses:
@@ -191,16 +178,4 @@ class Launch:
         return Outcome(exit_code=code, folder=folder, summary=summary, report=report, error=director.error)
 
     def _show(self, phase: str = "") -> None:
-        director, collector = self._director, self._collector
-        total, world = collector.ledger().total, collector.world
-        told = world.mission.measures if world else []
-        self._progress.show(Snapshot(
-            phase=phase or director.phase,
-            at_s=seconds(self._clock.now_ns() - (director.start_ns or director.since_ns)),
-            duration_s=self._launch.duration_s, ready=director.ready,
-            robots_alive=sum(robot in director.running for robot in self._robots), robots=len(self._robots),
-            on_time=collector.on_time_so_far(self._clock.now_ns()),
-            offloaded=total.offload_share if total.completed else None,
-            mission=[named_measure(m.name, m.value, m.unit) for m in told[:MEASURES_SHOWN]],
-            epoch=collector.epoch,
-        ))
+        self._progress.show(snapshot(self._launch, self._director, self._collector, self._clock.now_ns(), phase=phase))

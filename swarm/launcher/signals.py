@@ -34,3 +34,22 @@ class Signals:
     def _handle(self, number: int, frame: object) -> None:
         self.received.append(number)
         self._loop.post(self._told)
+
+
+class Interruptions:
+    """While entered: counts SIGINT, SIGTERM and SIGHUP, for a run that looks for them between two events."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def count(self) -> int:
+        return len(self.received)
+
+    def __enter__(self) -> Interruptions:
+        self._before = catch(HANDLED, lambda number, frame: self.received.append(number))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

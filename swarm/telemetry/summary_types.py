@@ -265,7 +265,7 @@ class Summary(msgspec.Struct, kw_only=True):
 
     scenario: str                    # name of the scenario
     seed: int                        # seed of all random draws
-    clock: str                       # always `real` today
+    clock: str                       # `real` or `virtual`
     network: str                     # always `loopback` today
     policy: str                      # policy that placed the streams
     robots: int                      # number of robots
@@ -298,3 +298,4 @@ class Summary(msgspec.Struct, kw_only=True):
     accepted: bool = True            # whether all rules hold; false for an interrupted run
     unwritten: dict[str, int] = {}   # lines or documents that could not be written, by file
     transport: Transport | None = None       # amount of messages
+    state_hash: str | None = None    # of requests, plans and the world's end; null: of a run in real time

@@ -11,7 +11,7 @@ from swarm.cli.commands.launch import _result
 from swarm.cli.main import main
 from swarm.core.settings.errors import BadInput
 from swarm.launcher import host_checks
-from swarm.launcher.progress import Snapshot
+from swarm.run.snapshot import Snapshot
 from swarm.telemetry.report.side_by_side import table
 from tests.launcher.world import write_launch
 

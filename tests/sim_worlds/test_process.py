@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sim_worlds import process as world_process
-from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.true_view import TrueView
 from sim_worlds.world_interface import World
 from sim_worlds.world_server import MAX_STEPS_PER_TURN, WorldServer
 from swarm.core.clock import MonotonicClock
@@ -66,8 +66,8 @@ class Toy(World):
             sequence=self.steps, age_s=0.0, pose=Pose(1.0, 2.0, 0.5), v_mps=0.0, w_radps=0.0,
             scan=np.ones(4, np.float32), frame=np.full((2, 3, 3), 7, np.uint8) if frame else None)
 
-    def true_boxes(self, robot: str) -> list[TrueBox]:
-        return []
+    def view(self, robot: str) -> TrueView:
+        raise NotImplementedError
 
     def sensors(self, robot: str) -> SensorSuite:
         return SENSORS

@@ -9,9 +9,14 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarm.cli import extras
+
+if TYPE_CHECKING:
+    from swarm.run.settings.resolve import Resolved
+    from swarm.run.snapshot import Progress
+    from swarm.telemetry.outcome import Outcome
 
 HELP = "start a world, its robots and the planner, and write a run folder"
 EXAMPLE = "swarm launch search_rescue --set streams.0.rate_hz=3 --duration 30 --policy planner"
@@ -54,20 +59,33 @@ def run(given: argparse.Namespace) -> int:
         print(dry_run(resolved), end="")
         return 0
     extras.needed("swarm launch", *extras.RUN)
-    check_loopback()
     from swarm.launcher.launch import Launch
-    from swarm.launcher.progress import Quiet, progress_on
+    from swarm.launcher.progress import progress_on
+    from swarm.run.snapshot import Quiet
     from swarm.telemetry.recorder import new_folder
 
     out = Path(given.out) if given.out else new_folder(Path("runs") / f"{resolved.launch.scenario}-{local_stamp()}")
-    outcome = Launch(
-        resolved, out, command=command_line(), progress=Quiet() if given.json else progress_on(sys.stderr),
-    ).run()
+    progress = Quiet() if given.json else progress_on(sys.stderr)
+    if resolved.launch.clock == "virtual":
+        outcome = _in_virtual_time(resolved, out, progress)
+    else:
+        check_loopback()
+        outcome = Launch(resolved, out, command=command_line(), progress=progress).run()
     if outcome.summary is not None:
         print(json.dumps(outcome.summary) if given.json else _result(outcome.summary, outcome.report))
     if outcome.error:
         print(f"swarm: {outcome.error}", file=sys.stderr)
     return outcome.exit_code
+
+
+def _in_virtual_time(resolved: Resolved, out: Path, progress: Progress) -> Outcome:
+    """Ctrl-C ends the run in order, twice at once."""
+    from swarm.launcher.signals import Interruptions
+    from swarm.virtual.launch import VirtualLaunch
+
+    with Interruptions() as interruptions:
+        return VirtualLaunch(
+            resolved, out, command=command_line(), progress=progress, interruptions=interruptions.count).run()
 
 
 def _result(summary: dict[str, Any], report: Path | None) -> str:

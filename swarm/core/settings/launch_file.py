@@ -81,7 +81,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     seed: Seed = 0                   # of all random draws
     duration_s: Annotated[float, Meta(ge=0.1, le=86_400.0)] = 60.0   # of the streams
     warmup_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0      # at their begin, cut from comparisons of runs
-    clock: Literal["real", "virtual"] = "real"       # only `real` exists today
+    clock: Literal["real", "virtual"] = "real"       # virtual: all in one process, as fast as it goes, repeatable
     network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
     policy: str = "planner"          # the policy that places the streams
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`

@@ -75,6 +75,6 @@ def test_a_file_in_another_folder_of_the_path_is_a_scenario(rendezvous: scenario
         for _ in range(round(2.0 / world.dt_s)):
             world.step()
         assert world.mission().measures[0].value < 5
-        assert world.true_boxes("rover_0") == []
+        assert world.view("rover_0").boxes() == []
     with pytest.raises(ValueError, match="no room for 999"):
         rendezvous.build([RobotSpec(name=f"r{i}", kind="rover") for i in range(999)], 1)

@@ -154,7 +154,7 @@ def test_a_kinematic_world_needs_no_pybullet() -> None:
             "from sim_worlds.scenarios import load\nfrom swarm.core.settings.process_files import RobotSpec\n"
             "fleet = [RobotSpec(name='a', kind='rover', physics='kinematic')]\n"
             "w = load('search_rescue').build(fleet, 1, render=False)\n"
-            "w.step(); assert w.observe('a', frame=True).frame is None; w.true_boxes('a')")
+            "w.step(); assert w.observe('a', frame=True).frame is None; w.view('a').boxes()")
     subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)
 
 

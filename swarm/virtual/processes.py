@@ -1,0 +1,134 @@
+"""The processes of a run in virtual time: the same policy as in real ones, on ports of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from agents.robot import Robot
+from agents.runtime.offer import Offer
+from agents.runtime.sessions import offer_of
+from sim_worlds import scenarios
+from sim_worlds.world_server import WorldServer
+from swarm.core.ports import Host
+from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.planner.planner import Planner
+from swarm.run import events as ev
+from swarm.run.settings.process_specs import ProcessSpec
+from swarm.transport.endpoint import Endpoint
+from swarm.virtual.costs import START_NS
+from swarm.virtual.network import Network
+from swarm.virtual.perception import Perception
+from swarm.virtual.process import VirtualProcess
+from swarm.virtual.runner import VirtualRunner
+from swarm.virtual.solver import VirtualSolver
+from swarm.virtual.stamps import Views, stamped
+from swarm.virtual.timeline import Timeline
+
+KILLED = -9
+
+
+class NoFiles:
+    """The files port of a robot that records nothing: virtual time has no pictures to record."""
+
+    def write(self, name: str, content: bytes) -> None:
+        raise OSError("virtual time records no frames")
+
+
+class VirtualProcesses:
+    """The port `Processes`. ended: called with the event when a process has ended."""
+
+    def __init__(self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None]) -> None:
+        self._timeline, self._network, self._on_ended = timeline, network, ended
+        self._specs: dict[str, ProcessSpec] = {}
+        self._present: dict[str, VirtualProcess] = {}        # the newest of each name
+        self._launcher: VirtualProcess | None = None
+        self._offers: dict[str, Offer] = {}
+        self._views = Views()
+        self._close: list[Callable[[], None]] = []
+        self._pids = 0
+        self.started: list[VirtualProcess] = []
+
+    def specify(self, specs: Sequence[ProcessSpec]) -> None:
+        """What may be started."""
+        self._specs = {spec.name: spec for spec in specs}
+
+    def host(self, name: str, role: str, swarm: str, clock_step_s: float = 0.0) -> tuple[VirtualProcess, Host]:
+        """A new process with its ports."""
+        self._pids += 1
+        process = VirtualProcess(self._timeline, name, role, self._pids, self._stopped, clock_step_s)
+        self.started.append(process)
+        net = Endpoint(process, process, self._network.lanes(process), swarm=swarm, name=name, role=role,
+                       boot=process.new_boot())
+        return process, Host(process, process, net, process)
+
+    def close(self) -> None:
+        """Free what the worlds hold outside Python."""
+        for close in self._close:
+            close()
+
+    # --- the port ---
+
+    def start(self, name: str, incarnation: int, clock_step_s: float) -> None:
+        spec = self._specs[name].start(incarnation)
+        process, host = self.host(name, spec.role, spec.settings.swarm, clock_step_s)
+        self._present[name] = process
+        process.after(START_NS[spec.role], partial(self._begin, spec, process, host))
+
+    def kill(self, name: str) -> None:
+        process = self._present[name]
+        if process.alive:
+            process.end()
+            self._tell_end(process, KILLED, "ended by SIGKILL")
+
+    def pause(self, name: str) -> None:
+        self._present[name].pause()
+
+    def resume(self, name: str) -> None:
+        self._present[name].resume()
+
+    def is_running(self, name: str, pid: int) -> bool:
+        process = self._present.get(name)
+        return process is not None and process.pid == pid and process.alive
+
+    def table(self) -> list[dict[str, object]]:
+        """For `processes.json`: role, name and number of each."""
+        return [{"role": p.role, "name": p.name, "pid": p.pid, "returncode": None if p.alive else p.returncode}
+                for p in self.started]
+
+    # --- beginnings and ends ---
+
+    def _begin(self, spec: ProcessSpec, process: VirtualProcess, host: Host) -> None:
+        match spec.settings:
+            case WorldFile() as settings:
+                world = scenarios.load(settings.scenario).build(settings.robots, settings.seed, render=False)
+                self._close.append(world.close)
+                WorldServer(host, settings, stamped(world, self._views)).begin()
+            case PlannerFile() as settings:
+                Planner(host, settings, VirtualSolver(process, settings.seed), None).begin()
+            case AgentFile() as settings:
+                offer = self._offer(settings)
+                perception = Perception(offer, self._views, settings.seed)
+                runner = VirtualRunner(process, offer, settings.seed, perception.made)
+                Robot(settings, host, runner, offer, NoFiles()).begin()
+
+    def _offer(self, settings: AgentFile) -> Offer:
+        """The offer of a board; robots of one fleet share it."""
+        key = settings.name.rpartition("_")[0]
+        if key not in self._offers:
+            self._offers[key] = offer_of(settings)
+        return self._offers[key]
+
+    def _stopped(self, process: VirtualProcess) -> None:
+        self._tell_end(process, 0, "ended with exit code 0")
+
+    def _tell_end(self, process: VirtualProcess, returncode: int, how: str) -> None:
+        """The launcher learns of it after the present event, as from the operating system."""
+        process.returncode = returncode
+        assert self._launcher is not None
+        self._launcher.after(0, partial(self._on_ended, ev.ProcessEnded(process.name, returncode, how)))
+
+    def launcher(self, name: str, swarm: str) -> tuple[VirtualProcess, Host]:
+        """The process that is told of all ends."""
+        self._launcher, host = self.host(name, "launcher", swarm)
+        return self._launcher, host

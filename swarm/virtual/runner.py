@@ -1,0 +1,139 @@
+"""The runner port in virtual time: runs take the time that the emulation draws, and make what perception says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
+from agents.runtime.emulation import Emulation, Run
+from agents.runtime.offer import Offer
+from swarm.core.policy.plan import Leg
+from swarm.core.units import seconds
+from swarm.virtual.costs import HANDOFF_NS, LOAD_NS
+from swarm.virtual.process import VirtualProcess
+from swarm.virtual.timeline import Event
+
+Makes = Callable[[str, str, RunOrder, int | None], Made]
+"""Makes the output of a run from model, variant, order and the stage that has ended; None: it has run whole."""
+
+
+class VirtualRun(Run):
+    """A run and the event of its present end."""
+
+    end: Event | None = None
+    model = variant = ""
+
+
+class VirtualRunner:
+    """Executors without threads. The scheduler starts a run only while an executor is free."""
+
+    def __init__(self, process: VirtualProcess, offer: Offer, seed: int, makes: Makes) -> None:
+        self._process, self._offer, self._makes = process, offer, makes
+        self._emulation = Emulation(emulated=True, seed=seed)
+        self._current: dict[int, VirtualRun] = {}    # by the scheduler's key of the run
+        self._ended: Callable[[list[RunEnd]], None] = lambda ends: None
+        self._loaded: Callable[[str, str], None] = lambda model, variant: None
+        self._runs = self._aborted = self._failed = self._busy_ns = 0
+
+    def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
+        self._ended, self._loaded = ended, loaded
+
+    def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
+        run = VirtualRun(orders, leg, self._offer.times(model, variant))
+        run.model, run.variant = model, variant
+        for order in orders:
+            self._current[order.work] = run
+        run.end = self._process.after(HANDOFF_NS, partial(self._begin, run))
+
+    def abort(self, work: int) -> None:
+        run = self._current.get(work)
+        if run is not None and run.abort(work):
+            self._cut_short(run)
+
+    def preempt(self, work: int, urgency: float) -> float | None:
+        run = self._current.get(work)
+        if run is None or run.ended is not None:
+            return None
+        wait_s = run.preempt(urgency, self._process.now_ns())
+        if wait_s == 0.0:
+            self._cut_short(run)
+        return wait_s or None
+
+    def hurry(self, work: int) -> None:
+        run = self._current.get(work)
+        if run is not None and run.is_overdue(self._process.now_ns()):
+            self._cut_short(run)
+
+    def give_up(self, work: int) -> None:
+        """Its runs end when they are told to."""
+
+    def load_stages(self, model: str, variant: str) -> None:
+        self._process.after(LOAD_NS, lambda: self._loaded(model, variant))
+
+    def slow_down(self, factor: float) -> None:
+        """Runs in progress last longer or shorter from now on, too."""
+        self._emulation.slow_down(factor)
+        for run in dict.fromkeys(self._current.values()):         # in order: a set has none
+            if run.ended is None and run.began_ns is not None:
+                self._wait(run)
+
+    def statistics(self) -> RunnerStatistics:
+        now = self._process.now_ns()
+        busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
+        return RunnerStatistics(self._runs, 0, self._aborted, self._failed, seconds(busy_ns))
+
+    def _begin(self, run: VirtualRun) -> None:
+        now = self._process.now_ns()
+        run.begin(now)
+        if not run.leg.whole and run.leave:
+            run.leave_unbegun(now)
+            self._tell_later(run)
+        else:
+            self._wait(run)
+
+    def _wait(self, run: VirtualRun) -> None:
+        """Until the stage, or the whole, has lasted its time."""
+        assert run.began_ns is not None
+        if run.end is not None:
+            run.end.cancel()
+        run.end = self._process.at(
+            run.began_ns + self._emulation.lasts_ns(run, took_ns=0), partial(self._stage_over, run))
+
+    def _stage_over(self, run: VirtualRun) -> None:
+        now = self._process.now_ns()
+        if run.leg.whole:
+            run.finish([self._made(run, order, None) for order in run.orders], now)
+        elif run.stage_over(self._made(run, run.orders[0], run.stage), now):
+            self._wait(run)
+            return
+        self._tell_later(run)
+
+    def _made(self, run: VirtualRun, order: RunOrder, stage: int | None) -> Made:
+        given = run.given if len(run.orders) == 1 else order.given
+        return self._makes(run.model, run.variant, RunOrder(order.work, order.request, given, order.frame), stage)
+
+    def _cut_short(self, run: VirtualRun) -> None:
+        if run.ended is not None:
+            return
+        if run.end is not None:
+            run.end.cancel()
+        if run.began_ns is None:
+            run.begin(self._process.now_ns())
+        run.cut_short(self._process.now_ns())
+        self._tell_later(run)
+
+    def _tell_later(self, run: VirtualRun) -> None:
+        run.end = self._process.after(HANDOFF_NS, partial(self._tell, run))
+
+    def _tell(self, run: VirtualRun) -> None:
+        """Report the ends; then count."""
+        ends = run.ends()
+        self._ended(ends)
+        for end in ends:
+            if self._current.get(end.work) is run:   # a preempted one may already run again, in another run
+                del self._current[end.work]
+            self._failed += end.ended == "failed"
+        self._runs += 1
+        self._aborted += run.ended == "aborted"
+        self._busy_ns += run.busy_ns(run.finished_ns)

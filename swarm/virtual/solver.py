@@ -1,0 +1,25 @@
+"""The solver port in virtual time: the search of the real planner, bounded by counted work, in a measured time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from swarm.core.units import seconds
+from swarm.planner.events import Solve, Solved
+from swarm.planner.solvers.budget import CountedBudget
+from swarm.planner.solvers.place import BUDGET_S, place
+from swarm.virtual.costs import SOLVE_NS
+from swarm.virtual.process import VirtualProcess
+
+
+class VirtualSolver:
+    """Searches at once; the result comes after the time that a search takes."""
+
+    def __init__(self, process: VirtualProcess, seed: int) -> None:
+        self._process, self._seed = process, seed
+
+    def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
+        solution = place(
+            command.problem, command.previous, CountedBudget(BUDGET_S), self._seed, limit_churn=command.limit_churn)
+        self._process.after(SOLVE_NS, partial(done, Solved(command.basis, solution, seconds(SOLVE_NS))))
