@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -20,12 +19,11 @@ from swarm.run.snapshot import Progress, Quiet, snapshot
 from swarm.telemetry.collector import Collector
 from swarm.telemetry.outcome import Outcome
 from swarm.telemetry.provenance import manifest, revision
+from swarm.virtual.logs import Logs
 from swarm.virtual.network import Network
 from swarm.virtual.processes import VirtualProcesses
 from swarm.virtual.run_folder import HashedFolder
 from swarm.virtual.timeline import Timeline
-
-log = logging.getLogger(__name__)
 
 NAME = "launcher"
 SHOW_NS = ns(0.25)                   # of real time
@@ -62,7 +60,8 @@ class VirtualLaunch:
         self._began_ns = self._shown_ns = self._real.now_ns()
         self._process.after(0, self._conductor.begin)
         try:
-            self._pass_time()
+            with Logs(self.timeline, self._folder.log):
+                self._pass_time()
         except Exception as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
             self._failed(error)
         finally:
@@ -102,11 +101,7 @@ class VirtualLaunch:
         who = event.owner.name if event else NAME
         where = f"event {self.timeline.happened}, of {who}, {self._at_s():.6f} s after the start"
         self._director.fail(f"seed {self._launch.seed}, {where}: {type(error).__name__}: {error}")
-        try:
-            with open(self._folder.folder("logs") / f"{who}.log", "a", encoding="utf-8") as file:
-                file.write("".join(traceback.format_exception(error)))
-        except OSError as unlogged:
-            self._folder.count_unwritten(f"logs/{who}.log", unlogged)
+        self._folder.log(who, "".join(traceback.format_exception(error)))
 
     def _at_s(self) -> float:
         return seconds(self._process.now_ns() - (self._director.start_ns or self._director.since_ns))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 
@@ -14,10 +15,12 @@ from swarm.telemetry.recorder import RunFolder
 
 
 class HashedFolder(RunFolder):
-    """Hashes plans as they come, and the last scene."""
+    """Hashes plans as they come, and the last scene; keeps the logs of all processes."""
 
-    _plans = b""
-    _scene = b""
+    def __init__(self, out: Path) -> None:
+        super().__init__(out)
+        self._plans = self._scene = b""
+        self._logs: dict[str, IO[str]] = {}
 
     def plan(self, at_s: float, plan: Plan, boot: int = 0) -> None:
         self._plans = hashlib.sha256(self._plans + _bytes([at_s, plan])).digest()
@@ -26,6 +29,21 @@ class HashedFolder(RunFolder):
     def scene(self, scene: bytes) -> None:
         self._scene = hashlib.sha256(scene).digest()
         super().scene(scene)
+
+    def log(self, who: str, text: str) -> None:
+        """Add to the log of a process."""
+        if who not in self._logs:
+            try:
+                self._logs[who] = open(self.folder("logs") / f"{who}.log", "a", encoding="utf-8")  # noqa: SIM115 - by close
+            except OSError as error:
+                self.count_unwritten(f"logs/{who}.log", error)
+                return
+        self._logs[who].write(text)
+
+    def close(self) -> None:
+        for file in self._logs.values():
+            file.close()
+        super().close()
 
     def state_hash(self, rows: Sequence[Row]) -> str:
         """Of all requests, all plans and the world's end: equal for equal runs."""

@@ -1,0 +1,130 @@
+"""The queue of events: a total order, and what ended or paused processes miss."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from swarm.virtual.process import VirtualProcess
+from swarm.virtual.timeline import Timeline
+
+
+@pytest.fixture
+def timeline() -> Timeline:
+    return Timeline()
+
+
+def process(timeline: Timeline, name: str = "a", pid: int = 1) -> VirtualProcess:
+    return VirtualProcess(timeline, name, "agent", pid, ended=lambda process: None)
+
+
+def run(timeline: Timeline) -> None:
+    while timeline.step():
+        pass
+
+
+def test_events_happen_by_time_and_those_of_one_time_in_the_order_of_setting(timeline: Timeline) -> None:
+    a, told = process(timeline), []
+    for name, at_ns in (("late", 9), ("first", 5), ("second", 5), ("now", 0)):
+        timeline.at(at_ns, a, lambda name=name: told.append((timeline.now_ns, name)))
+    run(timeline)
+    assert told == [(0, "now"), (5, "first"), (5, "second"), (9, "late")]
+    assert timeline.happened == 4
+
+
+def test_an_event_of_the_past_happens_now_and_a_cancelled_one_never(timeline: Timeline) -> None:
+    a, told = process(timeline), []
+    never = timeline.at(7, a, lambda: told.append("never"))
+    timeline.at(5, a, lambda: (timeline.at(1, a, lambda: told.append(timeline.now_ns)), never.cancel()))
+    run(timeline)
+    never.cancel()
+    assert told == [5]
+
+
+def test_an_ended_process_does_nothing_more(timeline: Timeline) -> None:
+    a, b, told = process(timeline), process(timeline, "b", 2), []
+    timeline.at(1, a, a.end)
+    timeline.at(2, a, lambda: told.append("a"))
+    timeline.at(2, b, lambda: told.append("b"))
+    run(timeline)
+    assert told == ["b"]
+
+
+def test_an_explorer_orders_what_falls_due_together_by_its_own_draws() -> None:
+    def order(seed: int) -> list[int]:
+        timeline = Timeline(random.Random(seed).random)
+        a, told = process(timeline), []
+        for number in range(8):
+            timeline.at(5, a, lambda number=number: told.append(number))
+        timeline.at(4, a, lambda: told.append(-1))
+        run(timeline)
+        return told
+
+    assert order(1) == order(1) != order(2)
+    assert order(1)[0] == -1
+    assert sorted(order(1)) == [-1, *range(8)]
+
+
+def test_a_paused_process_catches_up_in_order_and_learns_how_long_it_was_held_up(timeline: Timeline) -> None:
+    a, told, clock = process(timeline), [], []
+    a.on_held_up(lambda for_s: told.append(("held up", for_s)))
+    timeline.at(10, a, a.pause)
+    cancelled = timeline.at(25, a, lambda: told.append("cancelled"))
+    for at_ns in (20, 30, 2_000_000_050):
+        timeline.at(at_ns, a, lambda at_ns=at_ns: (told.append(at_ns), clock.append(timeline.now_ns)))
+    b = process(timeline, "b", 2)
+    timeline.at(2_000_000_010, b, lambda: (cancelled.cancel(), a.resume()))
+    run(timeline)
+    assert told == [("held up", 2.0), 20, 30, 2_000_000_050]
+    assert clock == [2_000_000_010, 2_000_000_010, 2_000_000_050]
+    assert a.lateness.longest_ns == 2_000_000_010 - 20
+
+
+def test_a_short_pause_is_no_hold_up_and_two_pauses_are_one(timeline: Timeline) -> None:
+    a, told = process(timeline), []
+    a.on_held_up(lambda for_s: told.append(for_s))
+    a.pause()
+    a.pause()
+    b = process(timeline, "b", 2)
+    timeline.at(5, b, a.resume)
+    timeline.at(6, b, a.resume)
+    timeline.at(7, a, lambda: told.append("goes on"))
+    run(timeline)
+    assert told == ["goes on"]
+
+
+def test_each_clock_has_a_zero_of_its_own_and_times_of_timers_are_its_readings(timeline: Timeline) -> None:
+    a, b, told = process(timeline), process(timeline, "b", 2), []
+    assert a.now_ns() != b.now_ns()
+    b.at(b.now_ns() + 7, lambda: told.append(timeline.now_ns))
+    a.after(3, lambda: told.append(timeline.now_ns))
+    run(timeline)
+    assert told == [3, 7]
+
+
+def test_repeated_calls_keep_their_rate_and_skip_what_was_missed(timeline: Timeline) -> None:
+    a, told = process(timeline), []
+    handle = a.every(10, lambda: told.append(timeline.now_ns))
+    b = process(timeline, "b", 2)
+    timeline.at(15, b, a.pause)
+    timeline.at(47, b, a.resume)
+    timeline.at(75, b, handle.cancel)
+    run(timeline)
+    assert told == [10, 47, 50, 60, 70]
+
+
+def test_boots_follow_the_wall_clock_and_differ_even_at_one_time(timeline: Timeline) -> None:
+    first, second = process(timeline), process(timeline, "b", 2)
+    assert first.new_boot() != second.new_boot()
+    back = VirtualProcess(timeline, "a", "agent", 3, ended=lambda process: None, clock_step_s=-3600.0)
+    assert back.new_boot() < first.new_boot()
+
+
+def test_a_process_that_stops_itself_ends_after_the_present_event(timeline: Timeline) -> None:
+    told: list[str] = []
+    a = VirtualProcess(timeline, "a", "agent", 1, ended=lambda process: told.append(f"{process.name} ended"))
+    timeline.at(1, a, lambda: (a.stop(), told.append("still here")))
+    timeline.at(2, a, lambda: told.append("never"))
+    run(timeline)
+    assert told == ["still here", "a ended"]
