@@ -20,6 +20,7 @@ from swarm.run.faults import FaultSchedule
 from swarm.run.roster import Roster
 
 DRAIN_CHECK_NS = ns(0.05)
+SETTLE_NS = ns(0.1)                  # from the last process that is ready to the start: all connections are made then
 RESPAWN_S = (0.5, 2.0, 8.0)          # from the planner's crash to its next start; after so many crashes it stays away
 
 
@@ -55,6 +56,7 @@ class Director:
         self._needed = {"world", *self._robots}      # without the planner a run may start
         self._starts: Counter[str] = Counter()       # of each process
         self._killed: set[str] = set()               # processes that were killed on purpose and have not ended yet
+        self._settling = False                       # all are ready, and the start is due soon
         self._drained: set[str] = set()
         self._planner_crashes = self._interruptions = 0
         self._held_ns = 0                            # of this phase: when the host did not run
@@ -103,6 +105,8 @@ class Director:
                 self._faults.restart(fault)
             case ev.ReadyLimit():
                 self._ready_limit(now)
+            case ev.StartDue():
+                self._start(now)
             case ev.StreamsDone():
                 self._drain(now)
             case ev.DrainCheck():
@@ -137,7 +141,10 @@ class Director:
             if member.role == "agent":
                 self._tell_world(msg.Back(name=name, boot=boot))
         elif self.phase == "starting" and self._needed <= set(self.roster.names()):
-            self._start(now)
+            self._tell_all(msg.Roster(members=self.roster.members()))
+            if not self._settling:
+                self._settling = True
+                self._order(ev.Wake(now + SETTLE_NS, ev.StartDue()))
 
     def _ready_limit(self, now: int) -> None:
         if self.phase == "starting" and self._limit(self._ready_limit_s, ev.ReadyLimit(), now):
@@ -157,10 +164,11 @@ class Director:
     # --- running ---
 
     def _start(self, now: int) -> None:
+        if self.phase != "starting":
+            return                                   # the user has ended the run meanwhile
         self._to("running", now)
         self.start_ns = now
         self._order(ev.StreamsStarted())
-        self._tell_all(msg.Roster(members=self.roster.members()))
         self._tell_all(self._begin_streams(now))
         self._faults.schedule(now)
         self._order(ev.Wake(now + ns(self._launch.duration_s), ev.StreamsDone()))

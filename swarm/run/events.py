@@ -88,6 +88,10 @@ class ReadyLimit(Event, frozen=True):
     """The processes have had their time to become ready."""
 
 
+class StartDue(Event, frozen=True):
+    """All connections have had their time to be made."""
+
+
 class StreamsDone(Event, frozen=True):
     """The streams have run for their time."""
 

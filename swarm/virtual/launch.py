@@ -38,8 +38,8 @@ class VirtualLaunch:
         interruptions: Callable[[], int] = lambda: 0,
     ) -> None:
         """Nothing happens yet, but `out` is claimed. Raises: BadInput if it cannot be the run's folder."""
-        self._resolved, self._launch, self._folder = resolved, resolved.launch, HashedFolder(out)
-        self._progress, self._interruptions = progress or Quiet(), interruptions
+        self._resolved, self._launch, self.folder = resolved, resolved.launch, HashedFolder(out)
+        self._progress, self.interruptions = progress or Quiet(), interruptions
         self._real = MonotonicClock()
         self._over, self._interrupted = False, 0
         self.timeline = Timeline()
@@ -48,7 +48,7 @@ class VirtualLaunch:
         self._process, host = self.processes.launcher(NAME, swarm)
         faults = faults_of(self._launch)
         self._collector = Collector(
-            self._launch, self._folder, name=NAME, faults=faults, commanded_ns=self._process.now_ns(),
+            self._launch, self.folder, name=NAME, faults=faults, commanded_ns=self._process.now_ns(),
             manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()))
         self._director = Director(self._launch, faults, open_requests=self._collector.open_requests)
         self.processes.specify(process_specs(self._resolved, swarm, host.transport.member, keys=""))
@@ -60,7 +60,7 @@ class VirtualLaunch:
         self._began_ns = self._shown_ns = self._real.now_ns()
         self._process.after(0, self._conductor.begin)
         try:
-            with Logs(self.timeline, self._folder.log):
+            with Logs(self.timeline, self.folder.log):
                 self._pass_time()
         except Exception as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
             self._failed(error)
@@ -85,7 +85,7 @@ class VirtualLaunch:
         if now - self._shown_ns >= SHOW_NS:
             self._shown_ns = now
             self._show()
-        while self._interrupted < self._interruptions() and not self._over:
+        while self._interrupted < self.interruptions() and not self._over:
             self._interrupted += 1
             self._conductor.handle(ev.Interrupted())
 
@@ -101,7 +101,7 @@ class VirtualLaunch:
         who = event.owner.name if event else NAME
         where = f"event {self.timeline.happened}, of {who}, {self._at_s():.6f} s after the start"
         self._director.fail(f"seed {self._launch.seed}, {where}: {type(error).__name__}: {error}")
-        self._folder.log(who, "".join(traceback.format_exception(error)))
+        self.folder.log(who, "".join(traceback.format_exception(error)))
 
     def _at_s(self) -> float:
         return seconds(self._process.now_ns() - (self._director.start_ns or self._director.since_ns))
@@ -111,15 +111,15 @@ class VirtualLaunch:
         if director.start_ns:
             self._show("writing")
             ran_s = seconds((director.drain_ns or self._process.now_ns()) - director.start_ns)
-            self._folder.processes(self.processes.table())
+            self.folder.processes(self.processes.table())
             summary = self._collector.finish(
                 min(ran_s, self._launch.duration_s), encrypted=False, interrupted=director.interrupted,
-                state_hash=self._folder.state_hash)
-            report = self._folder.report()
+                state_hash=self.folder.state_hash)
+            report = self.folder.report()
         self._progress.close()
-        director.fail(self._folder.trouble)
-        path = self._folder.path
-        self._folder.close()
+        director.fail(self.folder.trouble)
+        path = self.folder.path
+        self.folder.close()
         return Outcome(exit_code=130 if self._interrupted else director.exit_code, folder=path, summary=summary,
                        report=report, error=director.error)
 

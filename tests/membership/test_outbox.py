@@ -45,3 +45,11 @@ def test_beyond_its_bound_the_oldest_is_dropped(monkeypatch) -> None:
     reachable[0] = True
     timers.wait(RETRY_NS / 1e9)
     assert sent == [note(2), note(3)]
+
+
+def test_retries_begin_quickly_and_become_rarer() -> None:
+    timers, tries = FakeTimers(FakeClock()), list[float]()
+    box = Outbox(timers, lambda body: bool(tries.append(timers.clock.at_ns / 1e6)))
+    box.put(note(0))
+    timers.wait(0.1)
+    assert tries[:8] == [0, 1, 3, 7, 15, 31, 51, 71]         # milliseconds

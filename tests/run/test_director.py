@@ -11,7 +11,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile, StreamOn
 from swarm.core.units import ns
 from swarm.run import events as ev
-from swarm.run.director import RESPAWN_S, Director, Limits
+from swarm.run.director import RESPAWN_S, SETTLE_NS, Director, Limits
 
 STREAM = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=5, deadline_s=0.5)
 LAUNCH = LaunchFile(version=1, scenario="search_rescue", seed=7, duration_s=10.0, policy="planner",
@@ -31,7 +31,10 @@ class Run:
         self.begun = self.director.begin(0)
 
     def __call__(self, event: ev.Event, now_s: float = 1.0) -> list[ev.Command]:
-        return self.director.handle(event, ns(now_s))
+        commands = self.director.handle(event, ns(now_s))
+        if ev.Wake(ns(now_s) + SETTLE_NS, ev.StartDue()) in commands:
+            commands += self.director.handle(ev.StartDue(), ns(now_s))       # as if no time had passed
+        return commands
 
     def start(self, *names: str) -> list[ev.Command]:
         """These are ready, or all; what the last of them causes."""
@@ -70,9 +73,33 @@ def test_the_streams_start_when_the_last_needed_process_is_ready_without_the_pla
     assert run.start("world", "rover_0")[1:] == []
     commands = run(ready("rover_1"))
     assert run.director.phase == "running"
-    assert isinstance(commands[1], ev.StreamsStarted)
     assert told(commands, msg.Roster) == told(commands, msg.Start) == ["world", "rover_0", "rover_1"]
     assert commands[-1] == ev.Wake(T0 + ns(10.0), ev.StreamsDone())
+    settled = commands.index(ev.Wake(T0 + SETTLE_NS, ev.StartDue()))
+    assert told(commands[:settled], msg.Start) == []         # all know each other before the streams start
+    assert isinstance(commands[settled + 1], ev.StreamsStarted)
+
+
+def test_one_that_is_ready_while_connections_are_made_is_told_and_the_start_is_not_put_off() -> None:
+    director = Director(LAUNCH, [], open_requests=lambda: 0, limits=LIMITS)
+    director.begin(0)
+    for name in ("world", "rover_0", "rover_1"):
+        commands = director.handle(ready(name), T0)
+    assert ev.Wake(T0 + SETTLE_NS, ev.StartDue()) in commands
+    late = director.handle(ready("planner"), T0 + 1)
+    assert told(late, msg.Roster) == ["world", "rover_0", "rover_1", "planner"]
+    assert of(late, ev.Wake) == []
+    assert told(director.handle(ev.StartDue(), T0 + SETTLE_NS), msg.Start) == ["world", "rover_0", "rover_1", "planner"]
+
+
+def test_a_run_that_is_ended_while_connections_are_made_does_not_start() -> None:
+    director = Director(LAUNCH, [], open_requests=lambda: 0, limits=LIMITS)
+    director.begin(0)
+    for name in ("world", "rover_0", "rover_1"):
+        director.handle(ready(name), T0)
+    assert director.handle(ev.Interrupted(), T0 + 1) == [ev.Stop()]
+    director.handle(ev.LoopEnded(), T0 + 2)
+    assert director.handle(ev.StartDue(), T0 + SETTLE_NS) == []
 
 
 def test_a_process_that_is_ready_later_gets_the_roster_and_start_and_its_body_moves_again() -> None:
