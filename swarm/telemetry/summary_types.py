@@ -6,8 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Bounds = list[float | None]
-"""[low, high], an interval that covers the true value with 95 %; null: beyond the last finite value."""
+Bounds = list[float | None]          # [low, high]: covers the true value with 95 %; null: beyond the last finite value
 
 
 class Missed(msgspec.Struct, kw_only=True):

@@ -55,10 +55,19 @@ class VirtualLaunch:
         self._conductor = Conductor(
             self._director, self._collector, self._process, self._process, host.transport, self.processes, self._stop)
 
-    def run(self) -> Outcome:
-        """To the end, whatever it is."""
+    @property
+    def start_ns(self) -> int:
+        """When the streams began, on the timeline; 0: they have not."""
+        return self._director.start_ns and self._director.start_ns - self._process.now_ns() + self.timeline.now_ns
+
+    def begin(self) -> None:
+        """The processes are started by the first event; `timeline.step` lets it and the others happen."""
         self._began_ns = self._shown_ns = self._real.now_ns()
         self._process.after(0, self._conductor.begin)
+
+    def run(self) -> Outcome:
+        """To the end, whatever it is."""
+        self.begin()
         try:
             with Logs(self.timeline, self.folder.log):
                 self._pass_time()

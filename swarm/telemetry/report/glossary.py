@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from swarm.telemetry.summary_types import FaultRecord
 
+VIRTUAL = """Virtual time: all processes shared one, on a simulated clock. Run times were drawn from the profiles of the
+boards, and results from the truth and the error models of the models: no model ran. The run can be repeated exactly."""
+
 EMULATED = "Boards are emulated: the models ran on this host, with run times drawn from each board's profile."
 OVERLOADED = ("The host was overloaded: it could not keep up, so these figures are not those of the swarm. Repeat the "
               "run on a less busy host.")

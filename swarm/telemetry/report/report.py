@@ -134,7 +134,9 @@ def _banners(run: Run) -> list[tuple[str, str, list[str]]]:
         shown.append(("bad", glossary.OVERLOADED, s.overloaded_by))
     if s.requests.lost > 0:
         shown.append(("bad", f"{number(s.requests.lost)} requests are lost: no ending was reported.", []))
-    if s.tool.emulated_boards:
+    if s.clock == "virtual":
+        shown.append(("note", glossary.VIRTUAL, []))
+    elif s.tool.emulated_boards:
         shown.append(("note", glossary.EMULATED, []))
     if s.unwritten:
         shown.append(("note", "Not everything could be written: the disk was full, or files were removed.", [

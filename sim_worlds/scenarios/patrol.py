@@ -1,0 +1,62 @@
+"""Patrol: each robot drives round a square on an open floor. Light: for swarms of up to a thousand robots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sim_worlds.engine import Engine, mission_of
+from sim_worlds.environment import Environment
+from sim_worlds.physics.solids import box
+from sim_worlds.world_interface import World
+from swarm.core.protocol.scene import Mission
+from swarm.core.protocol.world import Pose, Report
+from swarm.core.settings.process_files import RobotSpec
+
+HEADLINE = "visits"
+MEASURES = {
+    "visits": ("", "corners that robots have reached, a robot on average"),
+    "collisions": ("", "contacts of robots, each counted once while it lasts"),
+}
+"""Unit and meaning of each measure of the mission, in the order in which they are shown."""
+APART_M = 3.0                        # between the middles of two squares
+REACH_M = 0.35                       # a robot this close to a corner has reached it
+WALL_M = 0.2
+
+
+def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> World:
+    """The floor for a fleet, in rows. Raises ValueError for a fleet that the engine refuses."""
+    return Patrol(_floor(len(fleet)), fleet, scenario="patrol", seed=seed, render=render)
+
+
+class Patrol(Engine):
+    """Robots on a floor, and the corners that they have reached."""
+
+    _visits = 0
+
+    def judge(self, robot: str, report: Report) -> str:
+        """`reached` for a corner at which the robot stands; else `wrong`."""
+        pose = self.motion.poses[self.index(robot)]
+        match report.values:
+            case {"x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
+                reached = math.hypot(pose.x_m - x_m, pose.y_m - y_m) <= 2 * REACH_M      # it has moved since
+            case _:
+                reached = False
+        self._visits += reached
+        return "reached" if reached else "wrong"
+
+    def mission(self) -> Mission:
+        """The progress of the mission."""
+        return mission_of(HEADLINE, MEASURES, {
+            "visits": self._visits / len(self.names), "collisions": self.motion.episodes})
+
+
+def _floor(robots: int) -> Environment:
+    """A square with a wall around it and a place for each robot."""
+    side = max(1, math.ceil(math.sqrt(robots)))
+    size = APART_M * side + 2.0
+    edge, first = size / 2 - WALL_M / 2, -APART_M * (side - 1) / 2
+    walls = [box(x, y, 0.0, sx, sy, 1.0, (0.7, 0.7, 0.7)) for x, y, sx, sy in (
+        (0.0, edge, size, WALL_M), (0.0, -edge, size, WALL_M), (edge, 0.0, WALL_M, size), (-edge, 0.0, WALL_M, size))]
+    spawns = tuple(Pose(first + APART_M * (i % side), first + APART_M * (i // side), 0.0) for i in range(robots))
+    return Environment(size_m=size, walls=tuple(walls), spawns=spawns)
