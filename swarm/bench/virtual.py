@@ -78,7 +78,8 @@ def measured(case: Case) -> dict[str, Any]:
     """Fly one case in this process. Returns its row."""
     from swarm.launcher.load import load_launch
     from swarm.run.settings.resolve import Options
-    from swarm.virtual.launch import VirtualLaunch
+    from swarm.telemetry.recorder import RunFolder
+    from swarm.virtual.run import VirtualRun
 
     duration_s = case.settle_s + case.measured_s + 1.0
     resolved = load_launch(Options(
@@ -86,22 +87,22 @@ def measured(case: Case) -> dict[str, Any]:
         assignments=[f"fleet.{k}.physics={case.physics}" for k in (0, 1) if case.physics]))
     clock = MonotonicClock()
     with tempfile.TemporaryDirectory(prefix="swarm-") as out:
-        launch = VirtualLaunch(resolved, Path(out) / "run", command=[])
-        timeline = launch.timeline
+        run = VirtualRun(resolved, RunFolder(Path(out) / "run"))
+        timeline = run.timeline
         began_ns = clock.now_ns()
-        launch.begin()
-        while not launch.start_ns and timeline.step():
+        run.begin()
+        while not run.start_ns and run.step():
             pass
         start_s = seconds(clock.now_ns() - began_ns)
-        settled_ns = launch.start_ns + ns(case.settle_s)
-        while timeline.now_ns < settled_ns and timeline.step():
+        settled_ns = run.start_ns + ns(case.settle_s)
+        while timeline.now_ns < settled_ns and run.step():
             pass
         before, from_ns = timeline.happened, clock.now_ns()
         with Sampler() as sampler:
-            while timeline.now_ns < settled_ns + ns(case.measured_s) and timeline.step():
+            while timeline.now_ns < settled_ns + ns(case.measured_s) and run.step():
                 pass
         took_s, events = seconds(clock.now_ns() - from_ns), timeline.happened - before
-        launch.processes.close()
+        run.close()
     rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "scenario": case.name, "robots": case.robots, "start_s": round(start_s, 2), "events": events,

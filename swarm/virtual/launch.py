@@ -1,4 +1,4 @@
-"""The host of one run in virtual time: all its processes in this one, on a clock that runs as fast as they do."""
+"""`swarm launch --clock virtual`: one run in virtual time with its run folder, its progress and its interruptions."""
 
 from __future__ import annotations
 
@@ -9,84 +9,53 @@ from pathlib import Path
 
 from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.units import ns, seconds
-from swarm.run import events as ev
-from swarm.run.conductor import Conductor
-from swarm.run.director import Director
-from swarm.run.faults import faults_of
-from swarm.run.settings.process_specs import process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.run.snapshot import Progress, Quiet, snapshot
-from swarm.telemetry.collector import Collector
 from swarm.telemetry.outcome import Outcome
 from swarm.telemetry.provenance import manifest, revision
 from swarm.virtual.logs import Logs
-from swarm.virtual.network import Network
-from swarm.virtual.processes import VirtualProcesses
+from swarm.virtual.run import NAME, VirtualRun
 from swarm.virtual.run_folder import HashedFolder
-from swarm.virtual.timeline import Timeline
 
-NAME = "launcher"
 SHOW_NS = ns(0.25)                   # of real time
 LOOK_EVERY = 256                     # events between two looks at the real clock
 
 
 class VirtualLaunch:
-    """A run of a swarm in virtual time. interrupted: says whether the user has asked for the end, and how often."""
+    """A run of a swarm in virtual time. interruptions: how often the user has asked for the end."""
 
     def __init__(
         self, resolved: Resolved, out: Path, *, command: list[str], progress: Progress | None = None,
         interruptions: Callable[[], int] = lambda: 0,
     ) -> None:
         """Nothing happens yet, but `out` is claimed. Raises: BadInput if it cannot be the run's folder."""
-        self._resolved, self._launch, self.folder = resolved, resolved.launch, HashedFolder(out)
+        self._launch, self.folder = resolved.launch, HashedFolder(out)
         self._progress, self.interruptions = progress or Quiet(), interruptions
         self._real = MonotonicClock()
-        self._over, self._interrupted = False, 0
-        self.timeline = Timeline()
-        self.processes = VirtualProcesses(self.timeline, Network(self.timeline), self._ended)
-        swarm = f"{self._launch.scenario}-virtual"
-        self._process, host = self.processes.launcher(NAME, swarm)
-        faults = faults_of(self._launch)
-        self._collector = Collector(
-            self._launch, self.folder, name=NAME, faults=faults, commanded_ns=self._process.now_ns(),
-            manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()))
-        self._director = Director(self._launch, faults, open_requests=self._collector.open_requests)
-        self.processes.specify(process_specs(self._resolved, swarm, host.transport.member, keys=""))
-        self._conductor = Conductor(
-            self._director, self._collector, self._process, self._process, host.transport, self.processes, self._stop)
-
-    @property
-    def start_ns(self) -> int:
-        """When the streams began, on the timeline; 0: they have not."""
-        return self._director.start_ns and self._director.start_ns - self._process.now_ns() + self.timeline.now_ns
-
-    def begin(self) -> None:
-        """The processes are started by the first event; `timeline.step` lets it and the others happen."""
-        self._began_ns = self._shown_ns = self._real.now_ns()
-        self._process.after(0, self._conductor.begin)
+        self._interrupted = 0
+        self.virtual = VirtualRun(resolved, self.folder, manifest=partial(
+            manifest, self._launch, command, WallClock().unix_s(), revision()))
 
     def run(self) -> Outcome:
         """To the end, whatever it is."""
-        self.begin()
+        self._began_ns = self._shown_ns = self._real.now_ns()
         try:
-            with Logs(self.timeline, self.folder.log):
+            with Logs(self.virtual.timeline, self.folder.log):
                 self._pass_time()
         except Exception as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
             self._failed(error)
         finally:
-            self.processes.close()
+            self.virtual.close()
         return self._finish()
 
     def _pass_time(self) -> None:
-        step = self.timeline.step
-        while not self._over:
+        run = self.virtual
+        run.begin()
+        while not run.over:
             for _ in range(LOOK_EVERY):
-                if self._over or not step():
+                if not run.step():
                     break
             self._look()
-            if not len(self.timeline):
-                self._director.fail("nothing is left to happen")
-                return
 
     def _look(self) -> None:
         """Show the progress, and take in what the user asks for."""
@@ -94,35 +63,24 @@ class VirtualLaunch:
         if now - self._shown_ns >= SHOW_NS:
             self._shown_ns = now
             self._show()
-        while self._interrupted < self.interruptions() and not self._over:
+        while self._interrupted < self.interruptions() and not self.virtual.over:
             self._interrupted += 1
-            self._conductor.handle(ev.Interrupted())
-
-    def _ended(self, event: ev.ProcessEnded) -> None:
-        self._conductor.handle(event)
-
-    def _stop(self) -> None:
-        self._over = True
+            self.virtual.interrupt()
 
     def _failed(self, error: Exception) -> None:
-        """An error in the code of a process ends the run; the log has all of it."""
-        event = self.timeline.current
-        who = event.owner.name if event else NAME
-        where = f"event {self.timeline.happened}, of {who}, {self._at_s():.6f} s after the start"
-        self._director.fail(f"seed {self._launch.seed}, {where}: {type(error).__name__}: {error}")
-        self.folder.log(who, "".join(traceback.format_exception(error)))
-
-    def _at_s(self) -> float:
-        return seconds(self._process.now_ns() - (self._director.start_ns or self._director.since_ns))
+        """An error in the code of a process ends the run; the log of the process has all of it."""
+        run = self.virtual
+        run.director.fail(f"seed {self._launch.seed}, {run.where()}: {type(error).__name__}: {error}")
+        event = run.timeline.current
+        self.folder.log(event.owner.name if event else NAME, "".join(traceback.format_exception(error)))
 
     def _finish(self) -> Outcome:
-        director, summary, report = self._director, None, None
+        run, director, summary, report = self.virtual, self.virtual.director, None, None
         if director.start_ns:
             self._show("writing")
-            ran_s = seconds((director.drain_ns or self._process.now_ns()) - director.start_ns)
-            self.folder.processes(self.processes.table())
-            summary = self._collector.finish(
-                min(ran_s, self._launch.duration_s), encrypted=False, interrupted=director.interrupted,
+            self.folder.processes(run.processes.table())
+            summary = run.collector.finish(
+                min(run.ran_s, self._launch.duration_s), encrypted=False, interrupted=director.interrupted,
                 state_hash=self.folder.state_hash)
             report = self.folder.report()
         self._progress.close()
@@ -133,7 +91,7 @@ class VirtualLaunch:
                        report=report, error=director.error)
 
     def _show(self, phase: str = "") -> None:
-        real_s = seconds(self._real.now_ns() - self._began_ns)
+        run, real_s = self.virtual, seconds(self._real.now_ns() - self._began_ns)
         self._progress.show(snapshot(
-            self._launch, self._director, self._collector, self._process.now_ns(), phase=phase,
-            speed=seconds(self.timeline.now_ns) / max(real_s, 1e-3)))
+            self._launch, run.director, run.collector, run.launcher.now_ns(), phase=phase,
+            speed=seconds(run.timeline.now_ns) / max(real_s, 1e-3)))

@@ -143,7 +143,7 @@ def test_an_error_in_the_code_of_a_process_ends_the_run_and_names_the_event(
 
 def test_a_run_that_is_interrupted_ends_in_order_and_is_written(tmp_path: Path) -> None:
     launch = flight(tmp_path / "out", duration_s=60.0)
-    launch.interruptions = lambda: int(launch.timeline.now_ns > 4e9)
+    launch.interruptions = lambda: int(launch.virtual.timeline.now_ns > 4e9)
     outcome = launch.run()
     assert outcome.exit_code == 130
     assert outcome.summary is not None
@@ -155,7 +155,7 @@ def test_a_run_that_is_interrupted_ends_in_order_and_is_written(tmp_path: Path) 
 
 def test_two_interruptions_end_it_at_once(tmp_path: Path) -> None:
     launch = flight(tmp_path / "out", duration_s=60.0)
-    launch.interruptions = lambda: 2 * int(launch.timeline.now_ns > 4e9)
+    launch.interruptions = lambda: 2 * int(launch.virtual.timeline.now_ns > 4e9)
     outcome = launch.run()
     assert outcome.exit_code == 130
     assert outcome.summary is not None
