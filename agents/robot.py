@@ -34,7 +34,7 @@ from swarm.membership.events import Failed, Joined, Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
-from swarm.membership.view import HEARTBEAT_S
+from swarm.membership.view import HEARTBEAT_S, Membership
 
 log = logging.getLogger(__name__)
 NEWS_S = 1.0
@@ -81,6 +81,21 @@ class Robot:
         self._sequence = 0
         self._stuck = 0                                  # runs that could not be ended
         self._shed: list[str] = []
+
+    @property
+    def view(self) -> Membership:
+        """Who is there, as this robot sees it."""
+        return self._failures.view
+
+    @property
+    def queued(self) -> int:
+        """Runs that wait for an executor or run."""
+        return self._scheduler.queued()
+
+    @property
+    def unsent(self) -> int:
+        """Reports that wait to be sent."""
+        return len(self._outbox)
 
     def begin(self) -> None:
         """Join the swarm."""

@@ -18,7 +18,7 @@ from swarm.membership.events import Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
-from swarm.membership.view import MOST
+from swarm.membership.view import MOST, Membership
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, SolveEnded, Tick
 from swarm.planner.ports import Refiner, Solver
 from swarm.planner.refinement import Refinement
@@ -44,6 +44,11 @@ class Planner:
         self._refinement = Refinement(host.timers, refiner, self._handle, self._record)
         self._outbox = Outbox(host.timers, self._participant.report)
         self._begun = False
+
+    @property
+    def view(self) -> Membership:
+        """Which agents are there, as the planner sees it."""
+        return self._failures.view
 
     def begin(self) -> None:
         """Join the swarm, and plan from now on."""

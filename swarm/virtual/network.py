@@ -117,7 +117,7 @@ class VirtualConnection:
         size = 0
         for frame in frames:
             size += len(frame)
-        arrives_ns = max(self._link.arrives_ns(size, timeline.now_ns), self._last_ns[lane])
+        arrives_ns = max(self._link.arrives_ns(size, timeline.now_ns), self._last_ns[lane] + 1)
         self._last_ns[lane] = arrives_ns
         self._waiting[lane] += 1
         counts = self._lanes.counts[lane]

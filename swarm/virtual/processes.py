@@ -48,6 +48,9 @@ class VirtualProcesses:
         self._close: list[Callable[[], None]] = []
         self._pids = 0
         self.started: list[VirtualProcess] = []
+        self.hosts: dict[str, Host] = {}             # of the newest process of each name
+        self.policies: dict[str, Robot | Planner | WorldServer] = {}         # the same, once it has begun
+        self.made: Callable[[VirtualProcess, Host], None] = lambda process, host: None       # of each new process
 
     def specify(self, specs: Sequence[ProcessSpec]) -> None:
         """What may be started."""
@@ -60,7 +63,13 @@ class VirtualProcesses:
         self.started.append(process)
         net = Endpoint(process, process, self._network.lanes(process), swarm=swarm, name=name, role=role,
                        boot=process.new_boot())
-        return process, Host(process, process, net, process)
+        host = self.hosts[name] = Host(process, process, net, process)
+        self.made(process, host)
+        return process, host
+
+    def is_alive(self, name: str) -> bool:
+        """Whether the newest process of this name runs."""
+        return name in self._present and self._present[name].alive
 
     def close(self) -> None:
         """Free what the worlds hold outside Python."""
@@ -103,14 +112,16 @@ class VirtualProcesses:
             case WorldFile() as settings:
                 world = scenarios.load(settings.scenario).build(settings.robots, settings.seed, render=False)
                 self._close.append(world.close)
-                WorldServer(host, settings, stamped(world, self._views)).begin()
+                policy = WorldServer(host, settings, stamped(world, self._views))
             case PlannerFile() as settings:
-                Planner(host, settings, VirtualSolver(process, settings.seed), None).begin()
+                policy = Planner(host, settings, VirtualSolver(process, settings.seed), None)
             case AgentFile() as settings:
                 offer = self._offer(settings)
                 perception = Perception(offer, self._views, settings.seed)
                 runner = VirtualRunner(process, offer, settings.seed, perception.made)
-                Robot(settings, host, runner, offer, NoFiles()).begin()
+                policy = Robot(settings, host, runner, offer, NoFiles())
+        self.policies[spec.name] = policy
+        policy.begin()
 
     def _offer(self, settings: AgentFile) -> Offer:
         """The offer of a board; robots of one fleet share it."""

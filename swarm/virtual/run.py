@@ -23,16 +23,16 @@ NAME = "launcher"
 class VirtualRun:
     """A run whose events happen one by one. record: takes what is recorded. manifest: as of the collector.
 
-    tie: as of the timeline.
+    shuffle: as of the timeline.
     """
 
     def __init__(
         self, resolved: Resolved, record: Record, *, manifest: Callable[[str], Mapping[str, Any]] = lambda renderer: {},
-        tie: Callable[[], float] | None = None,
+        shuffle: int | None = None,
     ) -> None:
         launch = resolved.launch
         self.over = False
-        self.timeline = Timeline(tie)
+        self.timeline = Timeline(shuffle)
         self.network = Network(self.timeline)
         self.processes = VirtualProcesses(self.timeline, self.network, self._ended)
         swarm = f"{launch.scenario}-virtual"

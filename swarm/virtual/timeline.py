@@ -6,11 +6,14 @@ import heapq
 from collections.abc import Callable
 from typing import Any, Protocol
 
+MASK = (1 << 64) - 1
+
 
 class Owner(Protocol):
     """Whose events they are: a process, which may be paused or ended."""
 
     name: str
+    pid: int
     alive: bool
     backlog: list[Event] | None      # while it is paused: the events that have fallen due, in order
 
@@ -31,31 +34,27 @@ class Event:
 class Timeline:
     """The clock and the events to come. Events of one time happen in the order in which they were set.
 
-    tie: gives each event a number by which events of one time are ordered before that; None: all have the same. An
-    explorer draws it, since a real loop promises no order between processes.
+    shuffle: a seed by which the processes take turns at each time, in place of that; None: they do not. The events of
+    one process keep their order, as those of a real loop do; between processes nobody promises one.
     """
 
-    def __init__(self, tie: Callable[[], float] | None = None) -> None:
+    def __init__(self, shuffle: int | None = None) -> None:
         self.now_ns = 0
         self.happened = 0                            # events so far
         self.current: Event | None = None            # the one that happens, or has happened last
-        self._tie = tie
+        self._shuffle = shuffle
         self._heap: list[tuple[Any, ...]] = []
         self._order = 0
 
     def at(self, when_ns: int, owner: Owner, callback: Callable[[], None]) -> Event:
         """Call back once, at `when_ns`, or now if that is past."""
         event = Event(when_ns, owner, callback)
-        self._order += 1
-        if when_ns < self.now_ns:
-            when_ns = self.now_ns
-        heapq.heappush(self._heap, (when_ns, self._tie() if self._tie else 0, self._order, event))
+        self._push(max(when_ns, self.now_ns), event)
         return event
 
     def again(self, event: Event) -> None:
         """An event that a paused process has missed happens now."""
-        self._order += 1
-        heapq.heappush(self._heap, (self.now_ns, self._tie() if self._tie else 0, self._order, event))
+        self._push(self.now_ns, event)
 
     def step(self) -> bool:
         """Let the next event happen. False: there is none."""
@@ -75,6 +74,19 @@ class Timeline:
             return True
         return False
 
+    def _push(self, when_ns: int, event: Event) -> None:
+        self._order += 1
+        turn = 0 if self._shuffle is None else _turn(self._shuffle, event.owner.pid, when_ns)
+        heapq.heappush(self._heap, (when_ns, turn, self._order, event))
+
     def __len__(self) -> int:
         """Events to come, with those that were cancelled."""
         return len(self._heap)
+
+
+def _turn(seed: int, pid: int, when_ns: int) -> int:
+    """The turn of a process at a time: evenly spread, and the same in every process. The mixing is splitmix64's."""
+    z = (seed * 0x9E3779B97F4A7C15 + pid * 0xD1342543DE82EF95 + when_ns) & MASK
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & MASK
+    return z ^ z >> 31

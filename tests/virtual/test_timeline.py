@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from swarm.virtual.process import VirtualProcess
@@ -51,19 +49,23 @@ def test_an_ended_process_does_nothing_more(timeline: Timeline) -> None:
     assert told == ["b"]
 
 
-def test_an_explorer_orders_what_falls_due_together_by_its_own_draws() -> None:
-    def order(seed: int) -> list[int]:
-        timeline = Timeline(random.Random(seed).random)
-        a, told = process(timeline), []
-        for number in range(8):
-            timeline.at(5, a, lambda number=number: told.append(number))
-        timeline.at(4, a, lambda: told.append(-1))
+def test_a_shuffled_timeline_gives_processes_other_turns_and_keeps_the_order_within_each() -> None:
+    def order(seed: int) -> list[str]:
+        timeline, told = Timeline(seed), []
+        processes = [process(timeline, name, pid) for pid, name in enumerate("abcdef", start=1)]
+        for number in (1, 2):
+            for one in processes:
+                timeline.at(5, one, lambda who=one.name, number=number: told.append(f"{who}{number}"))
+        timeline.at(4, processes[0], lambda: told.append("first"))
         run(timeline)
         return told
 
-    assert order(1) == order(1) != order(2)
-    assert order(1)[0] == -1
-    assert sorted(order(1)) == [-1, *range(8)]
+    assert order(1) == order(1)
+    assert len({tuple(order(seed)) for seed in range(20)}) > 10
+    for seed in range(20):
+        told = order(seed)
+        assert told[0] == "first"
+        assert all(told.index(f"{name}1") < told.index(f"{name}2") for name in "abcdef")
 
 
 def test_a_paused_process_catches_up_in_order_and_learns_how_long_it_was_held_up(timeline: Timeline) -> None:

@@ -1,0 +1,69 @@
+"""`swarm explore [NAME|FILE] --seeds N`: random swarms and faults in virtual time, until an invariant is broken."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from swarm.cli import extras
+
+HELP = "fly random swarms with random faults in virtual time, and check what must always hold"
+EXAMPLE = "swarm explore --seeds 100 --small"
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("launch", metavar="NAME|FILE", nargs="?", help="fly this launch, in place of drawn ones")
+    p.add_argument("--seeds", type=int, metavar="N", default=100, help="how many; default: 100")
+    p.add_argument("--first", type=int, metavar="SEED", help="the first seed; default: 0, or that of the launch file")
+    p.add_argument("--small", action="store_true", help="2 to 4 robots, for 3 simulated seconds")
+    p.add_argument("--jobs", type=int, metavar="K", help="processes; default: one for each core")
+    p.add_argument("--out", metavar="DIR", default="explored", help="where launch files of findings go")
+    p.add_argument("--json", action="store_true")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Explore, shrink what fails, and tell. Exit code 1: an invariant is broken."""
+    from swarm.cli.status_line import StatusLine
+    from swarm.core.settings.errors import BadInput
+    from swarm.launcher.host_checks import cores
+    from swarm.virtual.explore import seeds
+
+    for name in ("seeds", "jobs"):
+        if getattr(given, name) is not None and getattr(given, name) < 1:
+            raise BadInput(f"--{name}", f"{getattr(given, name)} is too small", "at least 1")
+    extras.needed("swarm explore", *extras.RUN)
+    launch = None
+    if given.launch is not None:
+        from swarm.launcher.load import load_launch
+        from swarm.run.settings.resolve import Options
+
+        launch = load_launch(Options(launch=given.launch, clock="virtual", ray="none")).launch
+    first = given.first if given.first is not None else launch.seed if launch else 0
+    with StatusLine() as status:
+        figures = seeds.explore(
+            range(first, first + given.seeds), launch, small=given.small, jobs=given.jobs or cores(), progress=status)
+    written = [_write(Path(given.out), finding) for finding in figures["findings"]]
+    if given.json:
+        print(json.dumps(figures))
+    else:
+        print(_text(figures, written))
+    return 1 if figures["findings"] else 0
+
+
+def _write(out: Path, finding: dict[str, Any]) -> Path:
+    """The shrunk launch of a finding, in a file that `swarm explore` and `swarm launch` take."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"seed-{finding['seed']}.yaml"
+    path.write_text(finding["launch"], encoding="utf-8")
+    return path
+
+
+def _text(figures: dict[str, Any], written: list[Path]) -> str:
+    flown = f"{figures['seeds']} seeds, {figures['events']} events, {figures['requests']} requests"
+    lines = [f"{flown}, {figures['virtual_s']:.0f} simulated seconds: {len(figures['findings'])} broken"]
+    for finding, path in zip(figures["findings"], written, strict=True):
+        lines += [f"seed {finding['seed']}: {finding['invariant']}: {finding['found']} ({finding['where']})",
+                  f"  shrunk to {finding['robots']} robots, {finding['faults']} faults: swarm explore {path} --seeds 1"]
+    return "\n".join(lines)

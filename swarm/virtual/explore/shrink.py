@@ -1,0 +1,77 @@
+"""Makes a failing launch smaller, as long as the same invariant is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile
+
+replace = msgspec.structs.replace
+
+
+def shrunk(launch: LaunchFile, fails: Callable[[LaunchFile], bool], most: int = 200) -> LaunchFile:
+    """The smallest launch found that still fails: fewer faults, streams and robots, and a shorter run.
+
+    fails: whether a launch breaks the same invariant. most: launches that are tried.
+    """
+    tried, going = 0, True
+    while going:
+        going = False
+        for smaller in smaller_ones(launch):
+            if tried >= most:
+                return launch
+            tried += 1
+            if fails(smaller):
+                launch, going = smaller, True
+                break
+    return launch
+
+
+def smaller_ones(launch: LaunchFile) -> Iterator[LaunchFile]:
+    """Launches that lack a part of this one, the largest parts first."""
+    half = len(launch.faults) // 2
+    if half > 1:
+        yield replace(launch, faults=launch.faults[half:])
+        yield replace(launch, faults=launch.faults[:half])
+    for k in range(len(launch.faults)):
+        yield replace(launch, faults=launch.faults[:k] + launch.faults[k + 1:])
+    if len(launch.streams) > 1:
+        for k in range(len(launch.streams)):
+            yield replace(launch, streams=launch.streams[:k] + launch.streams[k + 1:])
+    for fleet in launch.fleet:
+        for count in (fleet.count // 2, fleet.count - 1):
+            smaller = _with_count(launch, fleet, count)
+            if smaller is not None:
+                yield smaller
+    last_s = max((fault.at_s or 0.0) + (fault.for_s or 0.0) + (fault.after_s or 0.0) for fault in launch.faults) \
+        if launch.faults else 0.0
+    for duration_s in (round(last_s + 4.0, 1), round(launch.duration_s * 0.8, 1)):
+        if last_s < duration_s < launch.duration_s - 0.5:
+            yield replace(launch, duration_s=duration_s)
+
+
+def _with_count(launch: LaunchFile, fleet: FleetSpec, count: int) -> LaunchFile | None:
+    """The launch with so many robots in a fleet, and without the faults of those that are gone; None: not possible."""
+    fleets = [replace(one, count=count) if one is fleet else one for one in launch.fleet]
+    fleets = [one for one in fleets if one.count > 0]
+    names = {robot for one in fleets for robot in one.robots()} | {"planner"}
+    streams = [replace(stream, on=[name for name in stream.on if name in {one.name for one in fleets}])
+               for stream in launch.streams]
+    streams = [stream for stream in streams if stream.on]
+    if not fleets or not streams or count == fleet.count:
+        return None
+    faults = [kept for fault in launch.faults if (kept := _among(fault, names)) is not None]
+    return replace(launch, fleet=fleets, streams=streams, faults=faults)
+
+
+def _among(fault: FaultSpec, names: set[str]) -> FaultSpec | None:
+    """The fault among the processes that are left; None if it has no target any more."""
+    if isinstance(fault.partition, list):
+        groups = [[name for name in group if name in names] for group in fault.partition]
+        groups = [group for group in groups if group]
+        return replace(fault, partition=groups) if len(groups) > 1 else None
+    targets = [target for target in (fault.kill, fault.stop, fault.restart, fault.slow, fault.corrupt, fault.lose,
+                                     fault.clock) if target]
+    return fault if all(target in names for target in targets) else None

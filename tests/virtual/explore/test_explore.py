@@ -1,0 +1,131 @@
+"""The explorer: seeds that draw valid launches, invariants that planted faults break, and findings that shrink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.peers.table import PeerTable
+from swarm.core.settings import yaml_text
+from swarm.launcher.load import load_launch
+from swarm.membership.view import Membership
+from swarm.run.settings.resolve import Options
+from swarm.telemetry.ledger import Ledger
+from swarm.virtual.explore import explorer
+from swarm.virtual.explore.drawing import FULL, SMALL, drawn
+from swarm.virtual.explore.explorer import explored
+from swarm.virtual.explore.seeds import one
+from swarm.virtual.explore.shrink import shrunk, smaller_ones
+
+
+def test_the_same_seed_draws_the_same_launch_and_others_differ() -> None:
+    assert drawn(1, FULL) == drawn(1, FULL)
+    assert len({yaml_text.dump(drawn(seed, FULL)) for seed in range(20)}) == 20
+
+
+def test_drawn_launches_have_the_sizes_that_are_promised() -> None:
+    launches = [drawn(seed, FULL) for seed in range(300)]
+    robots = sorted(sum(fleet.count for fleet in launch.fleet) for launch in launches)
+    assert (robots[0], robots[-1]) == (2, 12)
+    assert robots[150] == 6                                                  # the median
+    assert {len(launch.streams) for launch in launches} == set(range(1, 7))
+    assert {len(launch.faults) for launch in launches} == set(range(2, 9))
+    assert all(10.0 <= launch.duration_s <= 30.0 for launch in launches)
+    kinds = {kind for launch in launches for fault in launch.faults
+             for kind in FULL.kinds if getattr(fault, kind) is not None}
+    assert kinds == set(FULL.kinds)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_drawn_launch_is_one_that_swarm_launch_takes(seed: int, tmp_path: Path) -> None:
+    launch = drawn(seed, FULL)
+    (tmp_path / "drawn.yaml").write_text(yaml_text.dump(launch))
+    assert load_launch(Options(launch=str(tmp_path / "drawn.yaml"))).launch == launch
+
+
+def test_an_exploration_is_the_same_each_time() -> None:
+    first = explored(drawn(1, SMALL))
+    assert first.broken is None
+    assert first.requests > 5
+    assert explored(drawn(1, SMALL)) == first
+
+
+def _lost_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents go on asking the lost: the table never learns of a loss, nor of a suspicion."""
+    monkeypatch.setattr(PeerTable, "lost", lambda self, name: None)
+    monkeypatch.setattr(PeerTable, "suspected", lambda self, name, suspected: None)
+
+
+def _never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dead are alive to everybody."""
+    monkeypatch.setattr(Membership, "_check_silence", lambda self, name, member, now: [])
+
+
+def _gone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The open requests of a dead agent are never ended."""
+    real = Ledger.handle
+
+    def handle(self: Ledger, message: Any, at_ns: int) -> None:
+        if type(message).__name__ != "Gone":
+            real(self, message, at_ns)
+
+    monkeypatch.setattr(Ledger, "handle", handle)
+
+
+@pytest.mark.parametrize(("plant", "invariant"), [
+    (_lost_is_alive, "nobody gives work to who is lost to it"), (_never_lost, "all views agree"),
+    (_gone_is_forgotten, "a request ends exactly once"),
+])
+def test_a_planted_fault_is_found(plant: Any, invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    found = (explored(drawn(seed, SMALL)).broken for seed in range(500))
+    assert next(broken.invariant for broken in found if broken is not None) == invariant
+
+
+def test_a_finding_is_shrunk_to_a_launch_that_reproduces_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _never_lost(monkeypatch)
+    seed = next(seed for seed in range(100) if explored(drawn(seed, SMALL)).broken)
+    flown, finding = one(seed, None, small=True)
+    assert flown.broken is not None
+    assert finding is not None
+    assert (finding["robots"], finding["faults"]) == (2, 1)
+    (tmp_path / "found.yaml").write_text(finding["launch"])
+    again = explored(load_launch(Options(launch=str(tmp_path / "found.yaml"))).launch).broken
+    assert again is not None
+    assert again.invariant == finding["invariant"] == "all views agree"
+
+
+def test_an_error_in_the_code_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, *_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(PeerTable, "update", broken)
+    found = explored(drawn(1, SMALL)).broken
+    assert found is not None
+    assert (found.invariant, found.found) == ("no code fails", "ZeroDivisionError: planted")
+    assert found.where.startswith("event ")
+
+
+def test_a_run_that_does_not_end_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explorer, "MOST_EVENTS", 100)
+    found = explored(drawn(1, SMALL)).broken
+    assert found is not None
+    assert found.invariant == "the run ends in order"
+
+
+def test_shrinking_removes_what_is_not_needed_and_keeps_names_that_exist() -> None:
+    launch = next(launch for launch in (drawn(seed, FULL) for seed in range(100))
+                  if sum(fault.kill is not None for fault in launch.faults) == 1)
+    least = shrunk(launch, lambda smaller: any(fault.kill for fault in smaller.faults))
+    assert len(least.faults) == 1
+    assert len(least.streams) == 1
+    assert list(smaller_ones(least))
+    for smaller in smaller_ones(launch):
+        robots = {robot for fleet in smaller.fleet for robot in fleet.robots()} | {"planner"}
+        for fault in smaller.faults:
+            named = {fault.kill, fault.stop, fault.restart, fault.slow, fault.corrupt, fault.lose, fault.clock} - {None}
+            named |= {name for group in fault.partition or [] for name in group}
+            assert named <= robots
+        assert all(set(stream.on) <= {fleet.name for fleet in smaller.fleet} for stream in smaller.streams)
