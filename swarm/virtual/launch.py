@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from swarm.core.clock import MonotonicClock, WallClock
+from swarm.core.policy.shaped_link import Links
 from swarm.core.units import ns, seconds
 from swarm.run import events as ev
 from swarm.run.conductor import Conductor
@@ -43,7 +44,9 @@ class VirtualLaunch:
         self._real = MonotonicClock()
         self._over, self._interrupted = False, 0
         self.timeline = Timeline()
-        self.processes = VirtualProcesses(self.timeline, Network(self.timeline), self._ended)
+        links = Links(self._launch.links, resolved.traces, self._launch.seed)
+        network = Network(self.timeline, links.one_way)
+        self.processes = VirtualProcesses(self.timeline, network, self._ended)
         swarm = f"{self._launch.scenario}-virtual"
         self._process, host = self.processes.launcher(NAME, swarm)
         faults = faults_of(self._launch)

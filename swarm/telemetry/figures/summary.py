@@ -66,7 +66,8 @@ def summarise(
     frames = of_rows(rows, {stream.name: stream.deadline_s for stream in launch.streams})
     gone = [name for name, of_agent in figures.items() if of_agent.status in ("killed", "crashed")]
     summary = Summary(
-        scenario=launch.scenario, seed=launch.seed, clock=launch.clock, network=launch.network, policy=launch.policy,
+        scenario=launch.scenario, seed=launch.seed, clock=launch.clock,
+        network="shaped" if launch.links else launch.network, policy=launch.policy,
         robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
         first_result_s=_rounded(ledger.first_result_s), requests=Requests(**_counts(total)),
         latency_ms=latency(frames), on_time_ratio=_rounded(total.on_time_ratio), on_time_interval=on_time(frames)[1],
@@ -94,7 +95,7 @@ def summarise(
                  for s in launch.streams},
         agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
         ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
-        tool=Tool(emulated_boards=bool(emulated)),
+        tool=Tool(emulated_boards=bool(emulated), shaped_links=list(launch.links)),
     )
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
     summary.accepted = all(rule.holds for rule in summary.accept) and not interrupted
