@@ -241,7 +241,6 @@ class Tool(msgspec.Struct, kw_only=True):
     """The method of the run."""
 
     emulated_boards: bool            # whether any board was emulated
-    shaped_links: list[str] = []     # `links` of the launch file: a model delayed messages, no packets were shaped
 
 
 class JudgedRule(msgspec.Struct, kw_only=True):
@@ -267,7 +266,7 @@ class Summary(msgspec.Struct, kw_only=True):
     scenario: str                    # name of the scenario
     seed: int                        # seed of all random draws
     clock: str                       # `real` or `virtual`
-    network: str                     # `loopback`; `shaped`: loopback, with the delays of `tool.shaped_links`
+    network: str                     # `loopback`; `shaped`: by the launch file's `links`, a model delays messages, not packets
     policy: str                      # policy that placed the streams
     robots: int                      # number of robots
     duration_s: float                # planned duration of the streams

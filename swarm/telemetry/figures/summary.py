@@ -95,7 +95,7 @@ def summarise(
                  for s in launch.streams},
         agents={name: _agent(board, name, figures[name], owned.get(name, Tally())) for name, board in board_of.items()},
         ledger=LedgerFigures(**{name: getattr(ledger, name) for name in LedgerFigures.__struct_fields__}),
-        tool=Tool(emulated_boards=bool(emulated), shaped_links=list(launch.links)),
+        tool=Tool(emulated_boards=bool(emulated)),
     )
     summary.accept = judge(launch.accept, msgspec.to_builtins(summary))
     summary.accepted = all(rule.holds for rule in summary.accept) and not interrupted

@@ -136,8 +136,8 @@ def _banners(run: Run) -> list[tuple[str, str, list[str]]]:
         shown.append(("bad", f"{number(s.requests.lost)} requests are lost: no ending was reported.", []))
     if s.tool.emulated_boards:
         shown.append(("note", glossary.EMULATED, []))
-    if s.tool.shaped_links:
-        shown.append(("note", glossary.SHAPED, s.tool.shaped_links))
+    if s.network == "shaped":
+        shown.append(("note", glossary.SHAPED, list(run.manifest.launch.links)))
     if s.unwritten:
         shown.append(("note", "Not everything could be written: the disk was full, or files were removed.", [
             f"{name}: {number(count)} missing" for name, count in s.unwritten.items()]))

@@ -48,7 +48,7 @@ def test_the_keys_and_types_are_those_of_the_design() -> None:
     of = fakes.launch()
     made = fakes.summary(of, fakes.ledger(of))
     assert_like(made, SHOWN, "summary")
-    assert made["tool"] == {"emulated_boards": True, "shaped_links": []}
+    assert made["tool"] == {"emulated_boards": True}
     assert set(made["streams"]) == {"detect", "segment"}
     assert set(made["agents"]["rover_0"]) >= {"board", "role", "rss_bytes_max", "runs", "overruns", "busy_share",
                                               "on_time_ratio", "offload_share", "status"}
