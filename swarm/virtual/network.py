@@ -24,14 +24,17 @@ class Loopback:
         return now + MESSAGE_NS + round(BYTE_NS * size_bytes)
 
 
+LOOPBACK = Loopback()
+
+
 class OverLoopback:
     """A link that a sender on this machine keeps: what it delivers still takes its time over loopback."""
 
     def __init__(self, link: Link) -> None:
-        self._link, self._loopback = link, Loopback()
+        self._link = link
 
     def arrives_ns(self, size_bytes: int, now: int) -> int:
-        return self._loopback.arrives_ns(size_bytes, self._link.arrives_ns(size_bytes, now))
+        return LOOPBACK.arrives_ns(size_bytes, self._link.arrives_ns(size_bytes, now))
 
 
 class Way:
@@ -71,11 +74,11 @@ class Network:
         way = self._ways.get((sender, to))
         if way is None:
             shaped = self._shaped(sender, to)
-            way = self._ways[sender, to] = Way(Loopback() if shaped is None else OverLoopback(shaped))
+            way = self._ways[sender, to] = Way(LOOPBACK if shaped is None else OverLoopback(shaped))
         return way
 
     def set_link(self, sender: str, to: str, link: Link) -> None:
-        """From now on messages of one process to another take this link; those on their way still arrive before."""
+        """From now on messages of one process to another take this link; each lane keeps its order."""
         self.way(sender, to).link = link
 
 
