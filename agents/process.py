@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from agents.robot import Robot
 from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
+from swarm import settings_files
+from swarm.core.policy.shaped_link import Links
 from swarm.core.settings.process_files import AgentFile
 from swarm.net.process import Process, log_to_stderr
 
@@ -35,7 +38,11 @@ def main(settings: AgentFile) -> int:
     board, folder = settings.board, Path(settings.models) if settings.models else None
     offer = offer_of(settings)
     sessions = Sessions(offer, board, folder)
-    process = Process(settings, "agent", busy_poll_s=board.busy_poll_s)
+    traces = {spec.trace: settings_files.load_trace(Path(spec.trace)) for spec in settings.links.values() if spec.trace}
+    links = Links(settings.links, traces, settings.seed)
+    process = Process(
+        settings, "agent", busy_poll_s=board.busy_poll_s,
+        link_to=partial(links.one_way, settings.name) if settings.links else None)
     runner = ThreadRunner(
         sessions, process.clock, post=process.loop.post, fail=process.loop.fail, executors=board.executors,
         emulated=board.emulated, seed=settings.seed,

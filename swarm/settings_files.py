@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
+from swarm.core.policy.trace import Trace
 from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.traces import parse_trace
 from swarm.core.settings.validation import check
 
 T = TypeVar("T")
 MOST_BYTES = 4 << 20                 # of a settings file
+MOST_TRACE_BYTES = 16 << 20
 
 
 def read(path: Path, kind: type[T]) -> T:
@@ -20,17 +23,25 @@ def read(path: Path, kind: type[T]) -> T:
 
 def load(path: Path) -> Any:
     """The YAML of a file as plain data. Raises: BadInput if the file cannot be read or is not YAML in UTF-8."""
+    return yaml_text.parse(_text(path, MOST_BYTES, "YAML file"), str(path))
+
+
+def load_trace(path: Path) -> Trace:
+    """The rate of a link over time. Raises: BadInput if the file cannot be read or is no trace."""
+    return parse_trace(_text(path, MOST_TRACE_BYTES, "trace"), str(path))
+
+
+def _text(path: Path, most_bytes: int, what: str) -> str:
     try:
         with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(most_bytes + 1)
     except (OSError, ValueError) as error:           # a path with a NUL is a ValueError
-        raise BadInput(str(path), getattr(error, "strerror", None) or str(error), "a readable YAML file") from None
-    if len(content) > MOST_BYTES:
-        raise BadInput(str(path), f"over {MOST_BYTES >> 20} MiB", "a settings file")
+        raise BadInput(str(path), getattr(error, "strerror", None) or str(error), f"a readable {what}") from None
+    if len(content) > most_bytes:
+        raise BadInput(str(path), f"over {most_bytes >> 20} MiB", f"a smaller {what}")
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadInput(f"{path}: line {line}", f"byte 0x{content[error.start]:02x} is not UTF-8",
                        "a file that was saved as UTF-8") from None
-    return yaml_text.parse(text, str(path))

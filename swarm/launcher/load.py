@@ -10,6 +10,7 @@ from models import store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS
 from swarm import settings_files
+from swarm.core.policy.trace import Trace
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 from swarm.launcher import find, host_checks
@@ -19,7 +20,10 @@ from swarm.run.settings.warnings import warnings_of
 
 
 class Installed:
-    """The scenarios, kinds of robot and models of this installation."""
+    """The scenarios, kinds of robot and models of this installation, and the traces beside a launch file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def scenarios(self) -> Collection[str]:
         return scenarios.available()
@@ -49,6 +53,10 @@ class Installed:
         check_spawn = getattr(scenarios.load(scenario), "check_spawn")  # noqa: B009 - not every scenario has it
         check_spawn(seed, robots, kind, x_m, y_m)
 
+    def trace(self, name: str) -> tuple[str, Trace]:
+        path = (self._folder / name).absolute()
+        return str(path), settings_files.load_trace(path)
+
     def behaviours(self) -> Collection[str]:
         return behaviours.available()
 
@@ -69,7 +77,7 @@ def load_launch(options: Options) -> Resolved:
     launch = settings_files.load(path)
     boards = find.boards_file(path)
     source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=settings_files.load(boards))
-    installed = Installed()
+    installed = Installed(path.parent)
     resolved = resolve(options, source, installed)
     check_processes(resolved, installed, source.path)
     return resolved

@@ -32,6 +32,9 @@ class Dialled:
         self.member, self.sockets, self.closed = member, sockets_, False
         self.write = {name: partial(lane.write, sockets_[name]) for name, lane in lanes.items()}
 
+    def is_ready(self, lane: str) -> bool:
+        return not self.closed and bool(self.sockets[lane].poll(0, zmq.POLLOUT))
+
     def close(self) -> None:
         self.closed = True
         for socket in self.sockets.values():

@@ -25,7 +25,8 @@ from swarm.net.security.keyring import Keyring
 from swarm.net.security.zap import Authenticator
 from swarm.transport.endpoint import Endpoint
 from swarm.transport.members import MOST_PEERS
-from swarm.transport.ports import LANES, LaneStatistics
+from swarm.transport.ports import LANES, Lanes, LaneStatistics, Link
+from swarm.transport.shaped_lanes import ShapedLanes
 
 OWN_SOCKETS = 64                     # lanes, their monitors, ZAP
 
@@ -110,8 +111,12 @@ def open_endpoint(
     loop: Loop, *, swarm: str, name: str, role: str, boot: int,
     handler: Callable[[Received], None] = lambda message: None, bind: str = "127.0.0.1",
     keyring: Keyring | None = None, undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
+    link_to: Callable[[str], Link | None] | None = None,
 ) -> Endpoint:
-    """The transport of this process on sockets; see `SocketLanes` and `Endpoint`. Raises: BadInput."""
+    """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput."""
+    lanes: Lanes = SocketLanes(loop, name, bind, keyring)
+    if link_to is not None:
+        lanes = ShapedLanes(lanes, loop.clock, loop, link_to)
     return Endpoint(
-        loop.clock, loop, SocketLanes(loop, name, bind, keyring), swarm=swarm, name=name, role=role, boot=boot,
+        loop.clock, loop, lanes, swarm=swarm, name=name, role=role, boot=boot,
         handler=handler, undelivered=undelivered)

@@ -22,6 +22,7 @@ from swarm.core.settings.process_files import ProcessFile
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
+from swarm.transport.ports import Link
 
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
 CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # step of the wall clock at the start of the process
@@ -60,11 +61,15 @@ class OwnProcess:
 class Process:
     """One process of a swarm. `host` holds the ports for its policy.
 
+    link_to: the links by which this process delays its messages to members (`ShapedLanes`); None: it has none.
     Raises: BadInput for keys that cannot be used, an address that cannot be bound, and variables of the environment
     that make no sense.
     """
 
-    def __init__(self, settings: ProcessFile, role: str, *, busy_poll_s: float = 0.0) -> None:
+    def __init__(
+        self, settings: ProcessFile, role: str, *, busy_poll_s: float = 0.0,
+        link_to: Callable[[str], Link | None] | None = None,
+    ) -> None:
         raise_file_limit()
         wall = WallClock(_from_environment(CLOCK_STEP_VARIABLE, "0", ClockStep))
         self._lifeline = _lifeline()
@@ -73,6 +78,7 @@ class Process:
         self.net = open_endpoint(
             self.loop, swarm=settings.swarm, name=settings.name, role=role, boot=wall.new_boot(), bind=settings.bind,
             keyring=Keyring(Path(settings.keys), settings.name) if settings.keys else None,
+            link_to=link_to,
         )
         self.host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, wall))
 

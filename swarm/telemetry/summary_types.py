@@ -265,7 +265,7 @@ class Summary(msgspec.Struct, kw_only=True):
     scenario: str                    # name of the scenario
     seed: int                        # seed of all random draws
     clock: str                       # `real` or `virtual`
-    network: str                     # always `loopback` today
+    network: str                     # `loopback`; `shaped`: a model of `links` delays messages, no packets
     policy: str                      # policy that placed the streams
     robots: int                      # number of robots
     duration_s: float                # planned duration of the streams

@@ -34,8 +34,20 @@ class Connection(Protocol):
         """By lane: send a message's frames now. False: there is no connection now, or its queue is full."""
         ...
 
+    def is_ready(self, lane: str) -> bool:
+        """Whether a message could be sent now."""
+        ...
+
     def close(self) -> None:
         """Messages that wait to be sent are dropped."""
+        ...
+
+
+class Link(Protocol):
+    """One direction of the way from one process to another."""
+
+    def arrives_ns(self, size_bytes: int, now: int) -> int:
+        """When a message that is sent now arrives. To be called in the order of sending."""
         ...
 
 

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import Buffer, WireError
-from swarm.transport.ports import LANES, RECEIVE_QUEUE, SEND_QUEUE, LaneStatistics
+from swarm.transport.ports import LANES, RECEIVE_QUEUE, SEND_QUEUE, LaneStatistics, Link
 from swarm.virtual.costs import BYTE_NS, MESSAGE_NS
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.timeline import Timeline
 
 HANDSHAKE_TRIPS = 3                  # TCP, ZMTP and CURVE, until the first message can leave
 FIRST_PORT = 1024
-
-
-class Link(Protocol):
-    """The way from one process to another. Links may lie between agents only; all else is on one machine."""
-
-    def arrives_ns(self, size_bytes: int, now: int) -> int:
-        """When a message that is sent now arrives. Called in the order of sending."""
-        ...
 
 
 class Loopback:
@@ -32,12 +24,36 @@ class Loopback:
         return now + MESSAGE_NS + round(BYTE_NS * size_bytes)
 
 
-class Network:
-    """All lanes of a run. link: the way from one process (name) to another."""
+LOOPBACK = Loopback()
 
-    def __init__(self, timeline: Timeline, link: Callable[[str, str], Link] = lambda sender, to: Loopback()) -> None:
-        self.timeline, self._link = timeline, link
-        self._links: dict[tuple[str, str], Link] = {}
+
+class OverLoopback:
+    """A link that a sender on this machine keeps: what it delivers still takes its time over loopback."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def arrives_ns(self, size_bytes: int, now: int) -> int:
+        return LOOPBACK.arrives_ns(size_bytes, self._link.arrives_ns(size_bytes, now))
+
+
+class Way:
+    """From one process to another, whichever of their starts: all connections between them share its link."""
+
+    __slots__ = ("link",)
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+
+class Network:
+    """All lanes of a run. shaped: the link from one process (name) to another, where it is not loopback alone."""
+
+    def __init__(
+        self, timeline: Timeline, shaped: Callable[[str, str], Link | None] = lambda sender, to: None
+    ) -> None:
+        self.timeline, self._shaped = timeline, shaped
+        self._ways: dict[tuple[str, str], Way] = {}
         self._listening: dict[str, VirtualLanes] = {}        # by the address of the urgent lane
 
     def lanes(self, process: VirtualProcess) -> VirtualLanes:
@@ -54,11 +70,16 @@ class Network:
             return None
         return lanes
 
-    def link(self, sender: str, to: str) -> Link:
-        link = self._links.get((sender, to))
-        if link is None:
-            link = self._links[sender, to] = self._link(sender, to)
-        return link
+    def way(self, sender: str, to: str) -> Way:
+        way = self._ways.get((sender, to))
+        if way is None:
+            shaped = self._shaped(sender, to)
+            way = self._ways[sender, to] = Way(LOOPBACK if shaped is None else OverLoopback(shaped))
+        return way
+
+    def set_link(self, sender: str, to: str, link: Link) -> None:
+        """From now on messages of one process to another take this link; each lane keeps its order."""
+        self.way(sender, to).link = link
 
 
 class VirtualLanes:
@@ -97,27 +118,35 @@ class VirtualConnection:
     def __init__(self, lanes: VirtualLanes, member: Member) -> None:
         network = lanes.network
         self._lanes, self._network, self._member = lanes, network, member
-        self._link = network.link(lanes.process.name, member.name)
+        self._way = network.way(lanes.process.name, member.name)
         self._up_ns = network.timeline.now_ns + HANDSHAKE_TRIPS * 2 * MESSAGE_NS
         self._waiting: dict[str, int] = dict.fromkeys(LANES, 0)      # messages that were sent and not received yet
         self._last_ns: dict[str, int] = dict.fromkeys(LANES, 0)      # when the last one arrives: a lane keeps the order
         self._open = True
         self.write = {lane: partial(self._write, lane) for lane in LANES}
 
+    def is_ready(self, lane: str) -> bool:
+        return self._receiver(lane) is not None
+
     def close(self) -> None:
         self._open = False
 
-    def _write(self, lane: str, frames: Sequence[Buffer]) -> bool:
-        timeline = self._network.timeline
-        to = self._network.at(self._member.urgent)
-        if to is None or timeline.now_ns < self._up_ns or not self._open:
-            return False
+    def _receiver(self, lane: str) -> VirtualLanes | None:
+        """The lanes that a message could be sent to now."""
+        if not self._open or self._network.timeline.now_ns < self._up_ns:
+            return None
         if self._waiting[lane] >= SEND_QUEUE[lane] + RECEIVE_QUEUE[lane]:
+            return None
+        return self._network.at(self._member.urgent)
+
+    def _write(self, lane: str, frames: Sequence[Buffer]) -> bool:
+        timeline, to = self._network.timeline, self._receiver(lane)
+        if to is None:
             return False
         size = 0
         for frame in frames:
             size += len(frame)
-        arrives_ns = max(self._link.arrives_ns(size, timeline.now_ns), self._last_ns[lane] + 1)
+        arrives_ns = max(self._way.link.arrives_ns(size, timeline.now_ns), self._last_ns[lane] + 1)
         self._last_ns[lane] = arrives_ns
         self._waiting[lane] += 1
         counts = self._lanes.counts[lane]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from swarm.core.policy.shaped_link import Links
 from swarm.core.units import seconds
 from swarm.run import events as ev
 from swarm.run.conductor import Conductor
@@ -33,7 +34,8 @@ class VirtualRun:
         launch = resolved.launch
         self.over = False
         self.timeline = Timeline(shuffle)
-        self.network = Network(self.timeline)
+        links = Links(launch.links, resolved.traces, launch.seed)
+        self.network = Network(self.timeline, links.one_way)
         self.processes = VirtualProcesses(self.timeline, self.network, self._ended)
         swarm = f"{launch.scenario}-virtual"
         self.launcher, host = self.processes.launcher(NAME, swarm)

@@ -32,6 +32,8 @@ FILES: dict[str, dict[str, Any]] = {
     ("agent", {"seed": 10**30}, "seed: 1e+30 is too large"),
     ("agent", {"behaviour": "search_rescu"}, "did you mean 'search_rescue'?"),
     ("agent", {"policy": "plan"}, "policy: no policy is called 'plan'"),
+    ("agent", {"links": {"rover": {}}}, "links.rover: it names no pair"),
+    ("agent", {"links": {"rover:carrier": {"trace": "/nowhere/t.csv"}}}, "/nowhere/t.csv: No such file"),
     ("agent", {"bind": "127.0.0.1:"}, "bind: '127.0.0.1:' is no address"),
     ("agent", {"launcher": {"name": "l", "role": "launcher", "urgent": "nowhere", "bulk": "x"}}, "launcher.urgent"),
     ("planner", {"every_s": 0}, "every_s: 0 is too small; at least 0.05"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from swarm.core.policy.shaped_link import ShapedLink
+from swarm.core.policy.trace import RateTrace
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
+from swarm.core.units import ns
 from swarm.transport.ports import RECEIVE_QUEUE, SEND_QUEUE
 from swarm.virtual.costs import BYTE_NS, MESSAGE_NS
 from swarm.virtual.network import HANDSHAKE_TRIPS, Network, VirtualConnection, VirtualLanes
@@ -20,9 +24,9 @@ UP_NS = HANDSHAKE_TRIPS * 2 * MESSAGE_NS
 class Pair:
     """Two processes, and a connection from a to b. `got`: what b has received, and when."""
 
-    def __init__(self) -> None:
+    def __init__(self, shaped: Callable[[str, str], ShapedLink | None] = lambda sender, to: None) -> None:
         self.timeline = Timeline()
-        self.network = Network(self.timeline)
+        self.network = Network(self.timeline, shaped)
         self.a, self.b = (VirtualProcess(self.timeline, name, "agent", pid, ended=lambda process: None)
                           for pid, name in enumerate("ab", start=1))
         self.from_a, self.of_b = self.network.lanes(self.a), self.network.lanes(self.b)
@@ -104,6 +108,45 @@ def test_the_dead_get_nothing_and_neither_does_a_successor_at_another_address(pa
     pair.wait(2 * UP_NS + 1)
     assert pair.got == []
     assert again.write["urgent"]([b"x"])
+
+
+def test_a_shaped_link_delays_both_lanes_of_one_direction_and_all_later_connections() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def shaped(sender: str, to: str) -> ShapedLink | None:
+        asked.append((sender, to))
+        return ShapedLink(RateTrace.of([(0.0, 8.0)]), delay_ns=ns(0.02)) if sender == "a" else None
+
+    pair = Pair(shaped)
+    pair.wait(UP_NS)
+    successor = VirtualProcess(pair.timeline, "a", "agent", 3, ended=lambda process: None)
+    pair.from_a = pair.network.lanes(successor)
+    again = pair.connect(pair.of_b)
+    pair.wait(2 * UP_NS)
+    assert pair.connection.write["bulk"]([bytes(10_000)])
+    assert pair.connection.write["urgent"]([bytes(100)])
+    assert again.write["urgent"]([bytes(200)])
+    pair.wait(2 * UP_NS + ns(1.0))
+    arrive_s = [(at_ns - 2 * UP_NS - MESSAGE_NS) / 1e9 for at_ns, _, _ in pair.got]
+    assert arrive_s == pytest.approx([0.0300035, 0.0301, 0.0303], abs=1e-6)
+    assert asked == [("a", "b")]
+    back = pair.of_b.connect(Member(name="a", role="agent", boot=1, **pair.from_a.addresses), lambda error: None)
+    pair.from_a.attach(pair._received, lambda error: None, lambda names: None)
+    pair.wait(3 * UP_NS + ns(1.0))
+    assert back.write["urgent"]([b"x"])
+    pair.wait(3 * UP_NS + ns(1.0) + 2 * MESSAGE_NS)
+    assert pair.got[-1][1] == "b"
+
+
+def test_a_link_can_be_replaced_and_a_lane_still_keeps_the_order(pair: Pair) -> None:
+    pair.network.set_link("a", "b", ShapedLink(None, delay_ns=ns(0.5)))
+    assert pair.connection.write["urgent"]([b"slow"])
+    pair.network.set_link("a", "b", ShapedLink(None, delay_ns=ns(0.01)))
+    assert pair.connection.write["urgent"]([b"fast"])
+    assert pair.connection.write["bulk"]([b"faster"])
+    pair.wait(UP_NS + ns(1.0))
+    assert [(at_ns - UP_NS, frames) for at_ns, _, frames in pair.got] == [
+        (ns(0.01), [b"faster"]), (ns(0.5), [b"slow"]), (ns(0.5), [b"fast"])]
 
 
 def test_a_closed_connection_sends_nothing(pair: Pair) -> None:

@@ -10,6 +10,7 @@ from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import Deadline, FleetName, Priority, RateHz, Robots, RunSeconds, Seed
 from swarm.core.settings.boards import Board, Strict
+from swarm.core.settings.links import LinkSpec
 
 
 class FleetSpec(Strict, frozen=True, kw_only=True):
@@ -83,6 +84,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     warmup_s: Annotated[float, Meta(ge=0.0, le=86_400.0)] = 0.0      # at their begin, cut from comparisons of runs
     clock: Literal["real", "virtual"] = "real"       # virtual: all in one process, as fast as it goes, repeatable
     network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
+    links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
     policy: str = "planner"          # the policy that places the streams
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`
     faults: list[FaultSpec] = []     # the faults to inject

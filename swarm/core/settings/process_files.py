@@ -11,6 +11,7 @@ from swarm.core.protocol.bounds import Name, RateHz, RayAddress, Seed
 from swarm.core.protocol.messages import Member
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
+from swarm.core.settings.links import LinkSpec
 
 Security = Literal["", "plaintext"]
 """Empty: without keys only loopback is allowed. `plaintext`: without keys any address is allowed."""
@@ -45,6 +46,7 @@ class AgentFile(ProcessFile, frozen=True, kw_only=True):
     team: list[str] = []             # all robots, in order: behaviours divide the work by this order
     models: str = ""                 # folder of artefacts; empty: those of the package
     load: list[str] = []             # models to keep loaded in addition to those of its own streams
+    links: dict[str, LinkSpec] = {}  # as in a launch file: what we send to these peers is delayed
     record: str = ""                 # folder for NAME.npz: every frame with its outcome, written after the drain
 
 

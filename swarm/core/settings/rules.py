@@ -18,6 +18,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
+from swarm.core.settings.links import check_links
 from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 from swarm.core.settings.validation import check, nearest
 
@@ -121,6 +122,7 @@ def agent_file(file: AgentFile, where: str, behaviours: Collection[str]) -> None
     board(file.board, f"{where}: board")
     streams(file.streams, f"{where}: streams")
     policy(file.policy, f"{where}: policy")
+    check_links(file.links, where)
     if file.behaviour:
         known(file.behaviour, behaviours, f"{where}: behaviour", "behaviour")
 

@@ -12,6 +12,7 @@ from swarm.core.settings.launch_file import FleetSpec, LaunchFile
 from swarm.core.settings.process_files import RobotSpec
 from swarm.run.settings.fault_checks import check_faults
 from swarm.run.settings.known import Known
+from swarm.run.settings.link_checks import check_link_names
 from swarm.telemetry.accept import check_accept
 
 
@@ -26,6 +27,7 @@ def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, 
     _whole_run(launch, where)
     _fleets(launch, boards, where)
     _streams(launch, where)
+    check_link_names(launch, where)
     check_faults(launch, where)
     _scenario(launch, known, where)
     measures = known.measures(launch.scenario)

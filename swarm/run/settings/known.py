@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from swarm.core.policy.trace import Trace
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 
 
@@ -39,6 +40,10 @@ class Known(Protocol):
 
     def check_spawn(self, scenario: str, seed: int, robots: int, kind: str, x_m: float, y_m: float) -> None:
         """Raises: ValueError if a robot of this kind, one of `robots`, cannot start at this place."""
+        ...
+
+    def trace(self, name: str) -> tuple[str, Trace]:
+        """The path of a link's trace, which holds everywhere, and what is in it. Raises: BadInput."""
         ...
 
     def check_models(self, agent: AgentFile) -> None:

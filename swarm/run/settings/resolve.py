@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from swarm.core.policy.trace import Trace
 from swarm.core.protocol.bounds import RayAddress
 from swarm.core.settings import validation, yaml_text
 from swarm.core.settings.boards import Board
@@ -16,6 +17,7 @@ from swarm.core.settings.launch_file import LaunchFile
 from swarm.run.settings import overrides
 from swarm.run.settings.checks import check_boards, check_launch, kind_of
 from swarm.run.settings.known import Known
+from swarm.run.settings.link_checks import with_traces
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     launch: LaunchFile
     behaviour: str                   # of the robots
     kinds: dict[str, str]            # of robot, by fleet
+    traces: dict[str, Trace] = {}    # of links, by path
     ray: str = "local"
 
 
@@ -75,12 +78,14 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         check_boards(launch.boards, f"{where}: boards.")
         boards |= launch.boards
         check_launch(launch, boards, known, where)
+        launch, traces = with_traces(launch, known, where)
     except BadInput as error:
         raise _blamed(error, where, options) from None
     used = {fleet.board: boards[fleet.board] for fleet in launch.fleet}
     return Resolved(
         launch=msgspec.structs.replace(launch, boards=used), behaviour=known.behaviour(launch.scenario),
-        kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, ray=options.ray)
+        kinds={fleet.name: kind_of(fleet, known.kinds()) for fleet in launch.fleet}, traces=traces,
+        ray=options.ray)
 
 
 def dry_run(resolved: Resolved) -> str:

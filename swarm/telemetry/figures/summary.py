@@ -66,7 +66,8 @@ def summarise(
     frames = of_rows(rows, {stream.name: stream.deadline_s for stream in launch.streams})
     gone = [name for name, of_agent in figures.items() if of_agent.status in ("killed", "crashed")]
     summary = Summary(
-        scenario=launch.scenario, seed=launch.seed, clock=launch.clock, network=launch.network, policy=launch.policy,
+        scenario=launch.scenario, seed=launch.seed, clock=launch.clock,
+        network="shaped" if launch.links else launch.network, policy=launch.policy,
         robots=len(board_of), duration_s=launch.duration_s, ran_s=round(ran_s, 3),
         first_result_s=_rounded(ledger.first_result_s), requests=Requests(**_counts(total)),
         latency_ms=latency(frames), on_time_ratio=_rounded(total.on_time_ratio), on_time_interval=on_time(frames)[1],

@@ -10,6 +10,8 @@ boards, and results from the truth and the error models of the models: no model 
 EMULATED = "Boards are emulated: the models ran on this host, with run times drawn from each board's profile."
 OVERLOADED = ("The host was overloaded: it could not keep up, so these figures are not those of the swarm. Repeat the "
               "run on a less busy host.")
+SHAPED = ("Links are shaped: senders delayed their messages by a model of rate, delay and loss. No network "
+          "lost or delayed a packet.")
 METHOD = (
     ("due", """Each stream of a robot has rate x time due frames, also while the robot is dead. A due frame makes one
         request, or it is missed: by the world (simulated time stood still) or by the agent (dead, stopped or too

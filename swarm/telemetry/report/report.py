@@ -138,6 +138,8 @@ def _banners(run: Run) -> list[tuple[str, str, list[str]]]:
         shown.append(("note", glossary.VIRTUAL, []))
     elif s.tool.emulated_boards:
         shown.append(("note", glossary.EMULATED, []))
+    if s.network == "shaped":
+        shown.append(("note", glossary.SHAPED, list(run.manifest.launch.links)))
     if s.unwritten:
         shown.append(("note", "Not everything could be written: the disk was full, or files were removed.", [
             f"{name}: {number(count)} missing" for name, count in s.unwritten.items()]))

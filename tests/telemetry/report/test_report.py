@@ -11,6 +11,7 @@ import pytest
 
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec
+from swarm.core.settings.links import LinkSpec
 from swarm.telemetry.ledger import Ledger
 from swarm.telemetry.recorder import RunFolder
 from swarm.telemetry.report.report import write_report
@@ -81,12 +82,21 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
                   "the latency of its sensors; transport is not measured"):
         assert words in text, words
     assert "overloaded:" not in text
+    assert "Links are shaped" not in text
     assert text.count("<svg") == 7
 
 
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:
     fakes.write_run(tmp_path, fakes.launch(duration_s=3, streams=fakes.launch().streams[:1]))
     assert write_report(tmp_path).read_text() == write_report(tmp_path).read_text()
+
+
+def test_shaped_links_are_told_as_a_model_and_no_packets(tmp_path: Path) -> None:
+    of = fakes.launch(duration_s=3, streams=fakes.launch().streams[:1], links={"rover:carrier": LinkSpec(delay_ms=5.0)})
+    fakes.write_run(tmp_path, of)
+    text, _ = read(write_report(tmp_path))
+    assert "network: shaped" in text
+    assert re.search(r"Links are shaped: .* No network lost or delayed a packet\..*<li>rover:carrier</li>", text, re.S)
 
 
 def test_two_runs_stand_side_by_side(runs: tuple[Path, Path]) -> None:
