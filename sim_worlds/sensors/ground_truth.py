@@ -50,7 +50,7 @@ def mask(ids: NDArray[np.int32], class_of: NDArray[np.uint8]) -> NDArray[np.uint
 
 def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], environment: Environment, pose: Pose,
           camera: Camera = CAMERA) -> list[TrueBox]:
-    """The true boxes of a frame with an id per pixel [height, width], taken at `pose`; target `k` has `target_ids[k]`."""
+    """The true boxes of a frame with an id per pixel [height, width], taken at `pose`; `target_ids[k]`: target k."""
     found, targets, classes = [], environment.targets, environment.target_classes
     rays = Rays(pose, camera)
     for k in np.flatnonzero(np.isin(target_ids, ids)).tolist():

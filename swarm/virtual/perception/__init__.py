@@ -6,12 +6,12 @@ One file for each task, of the task's name, with `make(card) -> Perceive`; the f
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from agents.ports import Made, RunOrder
 from agents.runtime.offer import Offer
-from models.store import ModelError
+from models.store import ModelError, load_card
 from sim_worlds.sensors.true_view import TrueView
 from swarm import plugins
 from swarm.core.policy.draw import uniform
@@ -43,6 +43,12 @@ def perceive(card: Card) -> Perceive:
         raise ModelError(f"model {card.name!r}", f"task {card.task!r} has no error model, which virtual time needs",
                          f"a model of {', '.join(available())}, or clock: real")
     return plugins.load(f"{__name__}.{card.task}", "make").make(card)
+
+
+def check_models(names: Iterable[str]) -> None:
+    """Raises: ModelError for the first model that virtual time cannot fly."""
+    for name in sorted(set(names)):
+        perceive(load_card(name))
 
 
 class Perception:

@@ -72,7 +72,7 @@ class Detector:
 
     def _elsewhere(self, row: SizeError, k: int, camera: Camera, draw: Draw) -> Detection:
         """A box where no target is: something on the floor that is as large as one."""
-        height = row.from_px + (row.to_px - row.from_px) * draw("height", k) * 0.5
+        height = row.from_px + (row.to_px - row.from_px) * draw("height", k)
         horizon = camera.height_px / 2 + camera.focal_px * math.tan(math.radians(camera.pitch_deg))
         foot = horizon + height * camera.mount_z_m / THING_M
         score = min(SURE, THRESHOLD - UNSURE * math.log(1.0 - draw("unsure", k)))
