@@ -20,6 +20,8 @@ NEAR_M = 0.03
 SAMPLE_X_PX, SAMPLE_Y_PX = 0.0, 1.0
 """TinyRenderer samples a pixel at its lower left corner; found by comparison, and a test checks it."""
 
+Reals = NDArray[np.floating]
+
 _CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
 
 
@@ -92,16 +94,14 @@ class Rays:
         return np.where(near <= far, near, np.inf)
 
 
-def _slab(d: NDArray[np.float64], o: float, half_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _slab(d: Reals, o: float, half_m: float) -> tuple[Reals, Reals]:
     """Where o + t d lies within +-half: the first and the last t."""
     d = np.where(d == 0.0, 1e-12, d)                         # parallel to the slab
     middle, wide = -o / d, half_m / np.abs(d)
     return middle - wide, middle + wide
 
 
-def _ball(
-    a: NDArray[np.float64], b: NDArray[np.float64], c: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _ball(a: Reals, b: Reals, c: float) -> tuple[Reals, Reals]:
     """Where a t^2 + 2 b t + c is negative: the first and the last t; the last is -inf if it never is."""
     root = b * b - a * c
     wide = np.sqrt(np.maximum(root, 0.0))
