@@ -55,6 +55,7 @@ class Engine(World):
         self._sequence = [0] * len(fleet)
         self._scanner = Scanner(self.environment.solids())
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
+        self._seen: tuple[int, tuple[Pose, ...]] = -1, ()    # the poses of all at a step, shared by its views
 
     @property
     def time_s(self) -> float:
@@ -95,7 +96,9 @@ class Engine(World):
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a cylinder."""
-        return TrueView(self._things, tuple(self.motion.poses), self.index(robot))
+        if self._seen[0] != self._steps:
+            self._seen = self._steps, tuple(self.motion.poses)
+        return TrueView(self._things, self._seen[1], self.index(robot))
 
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.build.train.rendering import render_frames
+from sim_worlds import scenarios
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.physics.bullet import Bullet
 from sim_worlds.physics.solids import Thing, box, place_thing
@@ -18,7 +19,7 @@ from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import Things, TrueView
-from swarm.core.protocol.world import Pose
+from swarm.core.protocol.world import Act, Pose
 from swarm.core.settings.process_files import RobotSpec
 from tests.sim_worlds.rooms import room
 
@@ -92,6 +93,19 @@ def test_a_screen_hides_what_is_behind_it(clutter: list[Thing]) -> None:
     assert [(b.target, b.counts) for b in cast] == [(b.target, b.counts) for b in drawn]
     for a, b in zip(cast, drawn, strict=True):
         assert abs(a.unoccluded - b.unoccluded) < 0.05
+
+
+def test_a_view_is_of_the_moment_at_which_it_was_taken() -> None:
+    with scenarios.load("search_rescue").build(FLEET, 3, render=False) as world:
+        before, other = world.view("rover"), world.view("carrier")
+        start = before.pose
+        for name in world.names:
+            world.act(name, Act(v_mps=0.3, w_radps=0.0, ttl_s=10.0))
+        for _ in range(120):
+            world.step()
+        after = world.view("rover")
+    assert before.pose == start != after.pose
+    assert other.pose != start
 
 
 def test_things_and_robots_have_numbers_of_their_own_and_a_robot_does_not_see_itself() -> None:
