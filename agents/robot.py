@@ -88,14 +88,9 @@ class Robot:
         return self._failures.view
 
     @property
-    def queued(self) -> int:
-        """Runs that wait for an executor or run."""
-        return self._scheduler.queued()
-
-    @property
-    def unsent(self) -> int:
-        """Reports that wait to be sent."""
-        return len(self._outbox)
+    def waiting(self) -> tuple[int, int]:
+        """Runs that wait or run, and reports that wait to be sent."""
+        return self._scheduler.queued(), len(self._outbox)
 
     def begin(self) -> None:
         """Join the swarm."""

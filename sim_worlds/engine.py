@@ -15,18 +15,15 @@ from typing import TypeVar
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import Motion
-from sim_worlds.physics.solids import Solid, cylinder
+from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
 from sim_worlds.sensors.true_view import Things, TrueView
-from sim_worlds.sensors.visible_targets import VisibleTargets
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
-
-ROBOT_COLOUR = (0.3, 0.3, 0.3)       # of the stand-in for a robot in a true view: nobody draws it
 
 AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
 
@@ -57,7 +54,8 @@ class Engine(World):
         self._removed = [False] * len(fleet)
         self._sequence = [0] * len(fleet)
         self._scanner = Scanner(self.environment.solids())
-        self._visible, self._things = VisibleTargets(self.environment), Things(self.environment)
+        self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
+        self._seen: tuple[int, tuple[Pose, ...]] = -1, ()    # the poses of all at a step, shared by its views
 
     @property
     def time_s(self) -> float:
@@ -98,11 +96,9 @@ class Engine(World):
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a cylinder."""
-        i = self.index(robot)
-        poses = self.motion.poses
-        others = [cylinder(p.x_m, p.y_m, 0.0, KINDS[r.kind].radius_m, KINDS[r.kind].height_m, ROBOT_COLOUR)
-                  for k, (r, p) in enumerate(zip(self._fleet, poses, strict=False)) if k != i]
-        return TrueView(poses[i], self._visible, self._things, others)
+        if self._seen[0] != self._steps:
+            self._seen = self._steps, tuple(self.motion.poses)
+        return TrueView(self._things, self._seen[1], self.index(robot))
 
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""

@@ -3,75 +3,98 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.environment import Environment
-from sim_worlds.physics.solids import Solid
+from sim_worlds.physics.solids import Solid, cylinder
+from sim_worlds.robots import RobotKind
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.rays import Rays, corners_of
 from sim_worlds.sensors.suite import CAMERA
-from sim_worlds.sensors.visible_targets import VisibleTargets
 from swarm.core.protocol.world import Camera, Pose
 
 FAR_M = 12.0                         # beyond this everything is wall
-BACKGROUND = 0                       # the number of all that is no thing: floor, walls, ceiling
+BACKGROUND, ON_FLOOR = 0, -1         # the numbers of walls and ceiling, and of the floor: no things
+EVERY = range(1 << 30)
+COLOUR = (0.0, 0.0, 0.0)             # of a robot: nobody draws it
 
 
 class Things:
-    """The solids of an environment with their things' numbers and classes; clutter and targets come from 1 on."""
+    """The solids of an environment with the numbers of their things. Clutter, targets and robots come from 1 on.
 
-    def __init__(self, environment: Environment, camera: Camera = CAMERA) -> None:
-        self.camera = camera
+    robots: the kinds of all robots; each is seen as a cylinder.
+    """
+
+    def __init__(self, environment: Environment, robots: Sequence[RobotKind] = (), camera: Camera = CAMERA) -> None:
+        self.environment, self.camera = environment, camera
         things = [(CLUTTER, thing.parts) for thing in environment.clutter]
+        self.targets = range(len(things) + 1, len(things) + 1 + len(environment.targets))    # their numbers
         things += [(TARGET, thing.parts) for thing in environment.targets]
-        self.classes = [WALL, *(kind for kind, _ in things)]
-        self._solids = [(BACKGROUND, wall) for wall in environment.walls]
-        self._solids += [(number, part) for number, (_, parts) in enumerate(things, start=1) for part in parts]
-        self._centres = np.array([(s.x_m, s.y_m) for _, s in self._solids], float).reshape(-1, 2)
-        self._radii = np.array([math.hypot(s.hx_m, s.hy_m) for _, s in self._solids])
+        self.classes = np.array([WALL, *(kind for kind, _ in things), *(ROBOT for _ in robots), FLOOR], np.uint8)
+        self.solids = [*environment.walls, *(part for _, parts in things for part in parts)]
+        self.numbers = [BACKGROUND] * len(environment.walls)
+        self.numbers += [number for number, (_, parts) in enumerate(things, start=1) for _ in parts]
+        self.corners = corners_of(self.solids)
+        self._robots = robots
 
-    def near(self, pose: Pose) -> list[tuple[int, Solid]]:
-        """The solids that may be in view from a pose, with the numbers of their things."""
-        d = self._centres - (pose.x_m, pose.y_m)
-        ahead = d[:, 0] * math.cos(pose.heading_rad) + d[:, 1] * math.sin(pose.heading_rad)
-        close = np.hypot(d[:, 0], d[:, 1]) - self._radii <= FAR_M
-        return [self._solids[k] for k in np.flatnonzero(close & (ahead > -self._radii))]
+    def robots(self, poses: Sequence[Pose], me: int) -> tuple[list[int], list[Solid]]:
+        """The robots that may be in the view of one of them: their numbers and solids."""
+        here, close = poses[me], []
+        for k, pose in enumerate(poses):
+            if k != me and math.hypot(pose.x_m - here.x_m, pose.y_m - here.y_m) < FAR_M:
+                close.append(k)
+        return [self.targets.stop + k for k in close], [
+            cylinder(poses[k].x_m, poses[k].y_m, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
+            for k in close]
 
 
 class TrueView:
-    """The truth of one camera image. robots: the other robots as solids."""
+    """The truth of one camera image. poses: of all robots; me: the index of the one whose camera it is."""
 
-    def __init__(self, pose: Pose, visible: VisibleTargets, things: Things, robots: Sequence[Solid]) -> None:
-        self.pose, self._visible, self._things, self._robots = pose, visible, things, robots
+    def __init__(self, things: Things, poses: Sequence[Pose], me: int) -> None:
+        self.pose, self.camera = poses[me], things.camera
+        self._things, self._poses, self._me = things, poses, me
 
     def boxes(self) -> list[TrueBox]:
         """The ground-truth boxes of the targets in view."""
-        return self._visible.boxes(self.pose)
+        targets = self._things.targets
+        return ground_truth.boxes(
+            self._shown(targets), targets, self._things.environment, self.pose, self.camera)
 
     def pixels(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """For each pixel [height, width] the number of its thing (0: none), and its segment class."""
-        camera = self._things.camera
-        eye, axes = ground_truth.eye_of(self.pose, camera)
-        rays = ground_truth.rays_of(axes, camera, range(camera.width_px), range(camera.height_px))
-        numbers = np.zeros(rays.shape[:2], np.int32)
-        down = rays[..., 2] < -1e-9
-        depth = np.where(down, -eye[2] / np.where(down, rays[..., 2], -1.0), FAR_M)
-        classes = np.where(down & (depth < FAR_M), FLOOR, WALL).astype(np.uint8)
-        first = len(self._things.classes)
-        near: Iterable[tuple[int, Solid]] = [
-            *self._things.near(self.pose), *((first + k, robot) for k, robot in enumerate(self._robots))]
-        for number, solid in near:
-            window = ground_truth.window(solid, eye, axes, camera)
-            if window is None:
-                continue
-            part = window[1], window[0]
-            reach = ground_truth.reach(solid, eye, rays[part])
-            nearer = reach < depth[part]
-            depth[part][nearer] = reach[nearer]
-            numbers[part][nearer] = number
-            classes[part][nearer] = self._things.classes[number] if number < first else ROBOT
-        return numbers, classes
+        shown = self._shown()
+        return np.maximum(shown, BACKGROUND), self._things.classes[shown]
+
+    def _shown(self, of: range = EVERY) -> NDArray[np.int32]:
+        """For each pixel [height, width] the number of what it shows. of: right where things of these numbers may be.
+
+        From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before.
+        """
+        things, rays = self._things, Rays(self.pose, self.camera)
+        mobile, robots = things.robots(self._poses, self._me)
+        solids, numbers = [*things.solids, *robots], np.array([*things.numbers, *mobile])
+        around, nearest = rays.project(np.concatenate([things.corners, corners_of(robots)]))
+        limits = rays.limits(around)
+        in_view = (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
+        depth = np.repeat(rays.floor(FAR_M), self.camera.width_px, axis=1)
+        shown = np.where(depth < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
+        looked_for = limits[in_view & (numbers >= of.start) & (numbers < of.stop)]
+        if not len(looked_for):
+            return shown
+        limits[:, :2] = np.maximum(limits[:, :2], looked_for[:, :2].min(axis=0))
+        limits[:, 2:] = np.minimum(limits[:, 2:], looked_for[:, 2:].max(axis=0))
+        for k in np.argsort(nearest, kind="stable")[:np.count_nonzero(nearest < FAR_M)].tolist():
+            x0, y0, x1, y1 = limits[k].tolist()
+            before = depth[y0:y1, x0:x1]
+            if before.size and nearest[k] < before.max():
+                reach = rays.reach(solids[k], slice(y0, y1), slice(x0, x1))
+                nearer = reach < before
+                before[nearer] = reach[nearer]
+                shown[y0:y1, x0:x1][nearer] = numbers[k]
+        return shown

@@ -14,10 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from swarm.bench.support.child import ENVIRONMENT, ISOLATED
+from swarm.bench.support.launched import end_with_sigterm, launch
 from swarm.bench.support.resident import Resident
 from swarm.core.policy import draw
 from swarm.core.protocol.bounds import Seed
@@ -99,14 +95,13 @@ def schedule(seed: int, duration_s: float) -> list[dict[str, Any]]:
 def measure(duration_s: float, seed: int, out: Path) -> Figures:
     """One run with the faults, into a run folder. Raises: RuntimeError if the launch fails."""
     resident = Resident(out / "processes.json", min(WARM_UP_S, WARM_UP * duration_s))
-    _launch(duration_s, seed, schedule(seed, duration_s), out, resident)
-    return {**figures(_summary(out), table.read(out / "requests.parquet"), resident), "seed": seed,
-            "duration_s": duration_s}
+    summary = launch(_words(duration_s, seed, schedule(seed, duration_s)), out, resident)
+    return {**figures(summary, table.read(out / "requests.parquet"), resident), "seed": seed, "duration_s": duration_s}
 
 
 def control(duration_s: float, seed: int, out: Path, faulty: Path) -> Figures:
     """The same run without faults, judged at the times of the faults of `faulty`. Raises: RuntimeError."""
-    _launch(duration_s, seed, [], out, None)
+    launch(_words(duration_s, seed, []), out)
     stated_s = {stream["name"]: stream["deadline_s"] for stream in json.loads(
         (out / "manifest.json").read_text(encoding="utf-8"))["launch"]["streams"]}
     frames = of_columns(table.read(out / "requests.parquet"), stated_s)
@@ -117,23 +112,8 @@ def control(duration_s: float, seed: int, out: Path, faulty: Path) -> Figures:
     return {f"control_{name}": recovered[name] for name in ("judged", "hits", "too_few", "recover_p95_s")}
 
 
-def _launch(
-    duration_s: float, seed: int, faults: Sequence[Mapping[str, Any]], out: Path, resident: Resident | None
-) -> None:
-    command = [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "launch", *LAUNCH, "--duration", str(duration_s),
-               "--seed", str(seed), "--set", f"faults={json.dumps(faults)}", "--out", str(out), "--json"]
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **ENVIRONMENT}) as launch:
-        try:
-            while resident is not None and launch.poll() is None:
-                resident.sample()
-                resident.wait()
-            launch.wait()
-        finally:
-            launch.terminate()                       # an orderly end if the bench was interrupted; else it has ended
-        if launch.wait():
-            errors.seek(0)
-            raise RuntimeError(f"the launch ended with {launch.returncode}: {errors.read().decode()[-500:]}")
+def _words(duration_s: float, seed: int, faults: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [*LAUNCH, "--duration", str(duration_s), "--seed", str(seed), "--set", f"faults={json.dumps(faults)}"]
 
 
 def _summary(out: Path) -> Figures:
@@ -214,7 +194,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
     if not LEAST_S <= given.duration <= MOST_S:
         raise BadInput("--duration", f"{given.duration:g} s", f"from {LEAST_S:g} s to {MOST_S:g}")
     check(given.seed, Seed, "--seed")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # `measure` then ends the launch
+    end_with_sigterm()
     progress(f"{given.duration:g} s with the faults of seed {given.seed}")
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         made = measure(given.duration, given.seed, Path(folder) / "run")

@@ -1,24 +1,38 @@
-"""What the runtime itself costs in virtual time: measured constants, and the command that measures each."""
+"""What the runtime itself costs in virtual time: measured constants, and the command that measures each.
+
+`launch` below: `swarm launch search_rescue --duration 30 --seed S --policy P` in real time on two quiet cores, and the
+named columns of its `requests.parquet`, over the completed requests.
+"""
 
 from __future__ import annotations
 
 from swarm.core.units import ns
 
-MESSAGE_NS = ns(150e-6)
-"""From sending a small message to its handler, over loopback: half the round trip of `swarm bench transport`."""
+MESSAGE_NS = ns(1.1e-3)
+"""From sending a message to its handler, over loopback between processes that sleep: half of `ended_ns - sent_ns -
+peer_held_s` of requests that a peer ran, 2.5 ms at the median of `launch`. `swarm bench transport` tells how much less
+it is where both sides poll and nothing else runs."""
 
 BYTE_NS = 0.35
-"""Of each byte of a message, over loopback and encrypted: the slope of that table."""
+"""Of each byte of a message, over loopback and encrypted: the slope of the table of `swarm bench transport`."""
 
-HANDOFF_NS = ns(60e-6)
-"""From starting a run to its begin in the executor's thread, and from its end to the policy's: half of `added_us` of
-`swarm bench overhead`."""
+FRAME_MS = (0.2, 0.8, 1.2, 1.4, 1.8, 2.1, 2.6, 3.5, 5.1, 8.8, 25.0)
+"""From when a frame falls due until its request is submitted, beyond the least: the world renders, steps and sends, and
+the agent's behaviour may still be planning. Quantiles from 0 to 100 % of `submitted_ns - captured_ns` of `launch` (the
+last one is the 99th percentile)."""
+
+HANDOFF_NS = ns(0.3e-3)
+"""From starting a run to its begin in the executor's thread, and from its end to the policy's: half of `ended_ns -
+started_ns - run_s` of `launch`, 0.6 ms at the median. `swarm bench overhead` measures it alone."""
+
+WAKE_NS = ns(0.24e-3)
+"""By which an emulated run lasts longer than drawn, since its thread wakes late: `run_s - drawn_s` of `launch`."""
 
 START_NS = {"world": ns(1.2), "agent": ns(1.6), "planner": ns(1.0)}
-"""From a process's start until it says that it is ready; an agent loads its models. `swarm launch`, `events.jsonl`."""
+"""From a process's start until it says that it is ready; an agent loads its models. `launch`, `events.jsonl`."""
 
 LOAD_NS = ns(0.3)
 """Loading the stages of a variant: `swarm models profile`."""
 
 SOLVE_NS = ns(0.05)
-"""One search for a plan: `planner.solve_ms_p50` of `summary.json`, for a team of eight."""
+"""One search for a plan: `planner.solve_ms_p50` of `summary.json` of `launch`, 36 to 48 ms."""

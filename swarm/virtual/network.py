@@ -146,7 +146,8 @@ class VirtualConnection:
         size = 0
         for frame in frames:
             size += len(frame)
-        arrives_ns = max(self._way.link.arrives_ns(size, timeline.now_ns), self._last_ns[lane] + 1)
+        leaves_ns = max(timeline.now_ns, self._lanes.process.sends_ns)
+        arrives_ns = max(self._way.link.arrives_ns(size, leaves_ns), self._last_ns[lane] + 1)
         self._last_ns[lane] = arrives_ns
         self._waiting[lane] += 1
         counts = self._lanes.counts[lane]

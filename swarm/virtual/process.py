@@ -42,6 +42,7 @@ class VirtualProcess:
         self.returncode: int | None = None
         self.backlog: list[Event] | None = None
         self.lateness = Lateness()
+        self.sends_ns = 0            # on the timeline: what it sends before leaves then
         self._zero_ns = ZERO_NS * pid
         self._step_s = clock_step_s
         self._paused_ns = 0
@@ -84,6 +85,10 @@ class VirtualProcess:
 
     def battery(self) -> float | None:
         return None
+
+    def take(self, for_ns: int) -> None:
+        """It computes for so long: what it sends meanwhile leaves after that."""
+        self.sends_ns = self.timeline.now_ns + for_ns
 
     def step_wall_clock(self, step_s: float) -> None:
         self._step_s = step_s

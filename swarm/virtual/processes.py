@@ -10,13 +10,15 @@ from agents.runtime.offer import Offer
 from agents.runtime.sessions import offer_of
 from sim_worlds import scenarios
 from sim_worlds.world_server import WorldServer
+from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.ports import Host
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
+from swarm.core.units import ns
 from swarm.planner.planner import Planner
 from swarm.run import events as ev
 from swarm.run.settings.process_specs import ProcessSpec
 from swarm.transport.endpoint import Endpoint
-from swarm.virtual.costs import START_NS
+from swarm.virtual.costs import FRAME_MS, START_NS
 from swarm.virtual.network import Network
 from swarm.virtual.perception import Perception
 from swarm.virtual.process import VirtualProcess
@@ -112,7 +114,8 @@ class VirtualProcesses:
             case WorldFile() as settings:
                 world = scenarios.load(settings.scenario).build(settings.robots, settings.seed, render=False)
                 self._close.append(world.close)
-                policy = WorldServer(host, settings, stamped(world, self._views))
+                take = partial(_take_a_frame, process, settings.seed)
+                policy = WorldServer(host, settings, stamped(world, self._views, take))
             case PlannerFile() as settings:
                 policy = Planner(host, settings, VirtualSolver(process, settings.seed), None)
             case AgentFile() as settings:
@@ -143,3 +146,7 @@ class VirtualProcesses:
         """The process that is told of all ends."""
         self._launcher, host = self.host(name, "launcher", swarm)
         return self._launcher, host
+
+
+def _take_a_frame(world: VirtualProcess, seed: int, robot: str, number: int) -> None:
+    world.take(ns(from_quantiles(FRAME_MS, uniform(seed, "frame", robot, number)) / 1e3))

@@ -10,7 +10,7 @@ from agents.runtime.emulation import Emulation, Run
 from agents.runtime.offer import Offer
 from swarm.core.policy.plan import Leg
 from swarm.core.units import seconds
-from swarm.virtual.costs import HANDOFF_NS, LOAD_NS
+from swarm.virtual.costs import HANDOFF_NS, LOAD_NS, WAKE_NS
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.timeline import Event
 
@@ -98,7 +98,7 @@ class VirtualRunner:
         if run.end is not None:
             run.end.cancel()
         run.end = self._process.at(
-            run.began_ns + self._emulation.lasts_ns(run, took_ns=0), partial(self._stage_over, run))
+            run.began_ns + self._emulation.lasts_ns(run, took_ns=0) + WAKE_NS, partial(self._stage_over, run))
 
     def _stage_over(self, run: VirtualRun) -> None:
         now = self._process.now_ns()

@@ -6,7 +6,7 @@ stamp. So they pass codec, lanes and peers as real ones do, and who mixes up two
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -42,9 +42,12 @@ class Views:
         return self._views.get(stamp_of(tensor))
 
 
-def stamped(world: World, views: Views) -> World:
-    """A world whose cameras give stamped frames instead of pictures. world: built without rendering."""
-    return cast(World, _Stamped(world, views))
+def stamped(world: World, views: Views, taken: Callable[[str, int], None] = lambda robot, number: None) -> World:
+    """A world whose cameras give stamped frames instead of pictures. world: built without rendering.
+
+    taken: told of each frame: whose, and the number of the observation.
+    """
+    return cast(World, _Stamped(world, views, taken))
 
 
 class _Stamped:
@@ -52,8 +55,8 @@ class _Stamped:
 
     renderer = "none"
 
-    def __init__(self, world: World, views: Views) -> None:
-        self._world, self._views = world, views
+    def __init__(self, world: World, views: Views, taken: Callable[[str, int], None]) -> None:
+        self._world, self._views, self._taken = world, views, taken
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._world, name)
@@ -66,6 +69,7 @@ class _Stamped:
             return seen
         picture = np.zeros((camera.height_px, camera.width_px, 3), np.uint8)
         write_stamp(picture, self._views.add(self._world.view(robot)))
+        self._taken(robot, seen.sequence)
         return msgspec.structs.replace(seen, frame=picture, age_s=max(seen.age_s, camera.latency_s))
 
 

@@ -146,7 +146,7 @@ def test_a_link_can_be_replaced_and_a_lane_still_keeps_the_order(pair: Pair) -> 
     assert pair.connection.write["bulk"]([b"faster"])
     pair.wait(UP_NS + ns(1.0))
     assert [(at_ns - UP_NS, frames) for at_ns, _, frames in pair.got] == [
-        (ns(0.01), [b"faster"]), (ns(0.5), [b"slow"]), (ns(0.5), [b"fast"])]
+        (ns(0.01), [b"faster"]), (ns(0.5), [b"slow"]), (ns(0.5) + 1, [b"fast"])]
 
 
 def test_a_closed_connection_sends_nothing(pair: Pair) -> None:

