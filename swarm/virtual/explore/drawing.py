@@ -1,4 +1,4 @@
-"""Draws the launch of a seed: fleet, boards, streams, policy and faults, at random. Deterministic."""
+"""Draws the launch of a seed: fleet, boards, links, streams, policy and faults, at random. Deterministic."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 from swarm.core.policy import draw
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
+from swarm.core.settings.links import LinkSpec
 from swarm.run.settings.resolve import Resolved
 
 SCENARIO = "patrol"                  # light: the swarm is explored, not its world
@@ -34,6 +35,7 @@ FULL = Sizes(robots=(2, 12, 5), seconds=(10.0, 30.0), streams=(1, 6), faults=(2,
              kinds=(*LASTING, "kill", "restart", "clock"), quiet_s=4.0, longest_s=3.0)
 SMALL = Sizes(robots=(2, 4, 3), seconds=(3.0, 3.0), streams=(1, 2), faults=(1, 3),
               kinds=("stop", "partition", "slow", "corrupt", "lose", "kill", "clock"), quiet_s=1.6, longest_s=0.6)
+LINKED = 0.25                        # share of the pairs of fleets that have a link
 START_S = 2.0                        # from a restart's new process until it is ready, at most
 
 
@@ -56,6 +58,7 @@ def drawn(seed: int, sizes: Sizes) -> LaunchFile:
         faults=sorted((_fault(rng, sizes, seconds, robots, ["planner"] if policy == "planner" else [])
                        for _ in range(rng.randint(*sizes.faults))), key=lambda fault: fault.at_s or 0.0),
         boards={fleet.board: boards[fleet.board] for fleet in fleets},
+        links=_links(rng, [fleet.name for fleet in fleets]),
     )
 
 
@@ -75,6 +78,14 @@ def _stream(rng: random.Random, number: int, fleets: list[str]) -> StreamOn:
     on = [fleet for fleet in fleets if rng.random() < 0.7] or [rng.choice(fleets)]
     return StreamOn(name=f"s{number}", on=on, model=rng.choice(MODELS), rate_hz=rng.choice((0.5, 1.0, 2.0, 5.0)),
                     deadline_s=round(rng.uniform(0.05, 1.0), 2), priority=rng.randint(0, 3))
+
+
+def _links(rng: random.Random, fleets: list[str]) -> dict[str, LinkSpec]:
+    """Links between some fleets, in some of the launches."""
+    pairs = [f"{a}:{b}" for k, a in enumerate(fleets) for b in fleets[k:]]
+    return {pair: LinkSpec(rate_mbps=round(2.0 * 50.0 ** rng.random(), 1), delay_ms=round(rng.uniform(0.0, 40.0), 1),
+                           loss=rng.choice((0.0, 0.0, 0.01, 0.05)))
+            for pair in pairs if rng.random() < LINKED}
 
 
 def _fault(rng: random.Random, sizes: Sizes, seconds: float, robots: list[str], others: list[str]) -> FaultSpec:

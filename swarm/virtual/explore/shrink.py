@@ -40,6 +40,8 @@ def smaller_ones(launch: LaunchFile) -> Iterator[LaunchFile]:
     if len(launch.streams) > 1:
         for k in range(len(launch.streams)):
             yield replace(launch, streams=launch.streams[:k] + launch.streams[k + 1:])
+    if launch.links:
+        yield replace(launch, links={})
     for fleet in launch.fleet:
         for count in (fleet.count // 2, fleet.count - 1):
             smaller = _with_count(launch, fleet, count)
@@ -63,7 +65,8 @@ def _with_count(launch: LaunchFile, fleet: FleetSpec, count: int) -> LaunchFile 
     if not fleets or not streams or count == fleet.count:
         return None
     faults = [kept for fault in launch.faults if (kept := _among(fault, names)) is not None]
-    return replace(launch, fleet=fleets, streams=streams, faults=faults)
+    links = {pair: link for pair, link in launch.links.items() if set(pair.split(":")) <= {one.name for one in fleets}}
+    return replace(launch, fleet=fleets, streams=streams, faults=faults, links=links)
 
 
 def _among(fault: FaultSpec, names: set[str]) -> FaultSpec | None:
