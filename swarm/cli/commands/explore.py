@@ -15,7 +15,7 @@ EXAMPLE = "swarm explore --seeds 100 --small"
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("launch", metavar="NAME|FILE", nargs="?", help="fly this launch, in place of drawn ones")
-    p.add_argument("--seeds", type=int, metavar="N", default=100, help="how many; default: 100")
+    p.add_argument("--seeds", type=int, metavar="N", required=True, help="how many")
     p.add_argument("--first", type=int, metavar="SEED", help="the first seed; default: 0, or that of the launch file")
     p.add_argument("--small", action="store_true", help="2 to 4 robots, for 3 simulated seconds")
     p.add_argument("--jobs", type=int, metavar="K", help="processes; default: one for each core")
