@@ -12,6 +12,7 @@ from sim_worlds import scenarios
 from sim_worlds.world_server import WorldServer
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.ports import Host
+from swarm.core.settings.links import fleet_of
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.core.units import ns
 from swarm.planner.planner import Planner
@@ -121,14 +122,14 @@ class VirtualProcesses:
             case AgentFile() as settings:
                 offer = self._offer(settings)
                 perception = Perception(offer, self._views, settings.seed)
-                runner = VirtualRunner(process, offer, settings.seed, perception.made)
+                runner = VirtualRunner(process, process, offer, settings.seed, perception.made)
                 policy = Robot(settings, host, runner, offer, NoFiles())
         self.policies[spec.name] = policy
         policy.begin()
 
     def _offer(self, settings: AgentFile) -> Offer:
         """The offer of a board; robots of one fleet share it."""
-        key = settings.name.rpartition("_")[0]
+        key = fleet_of(settings.name)
         if key not in self._offers:
             self._offers[key] = offer_of(settings)
         return self._offers[key]

@@ -9,29 +9,35 @@ from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run
 from agents.runtime.offer import Offer
 from swarm.core.policy.plan import Leg
+from swarm.core.ports import Clock, Timer, Timers
 from swarm.core.units import seconds
 from swarm.virtual.costs import HANDOFF_NS, LOAD_NS, WAKE_NS
-from swarm.virtual.process import VirtualProcess
-from swarm.virtual.timeline import Event
 
 Makes = Callable[[str, str, RunOrder, int | None], Made]
 """Makes the output of a run from model, variant, order and the stage that has ended; None: it has run whole."""
 
 
-class VirtualRun(Run):
+class TimedRun(Run):
     """A run and the event of its present end."""
 
-    end: Event | None = None
+    end: Timer | None = None
     model = variant = ""
 
 
 class VirtualRunner:
-    """Executors without threads. The scheduler starts a run only while an executor is free."""
+    """Executors without threads. The scheduler starts a run only while an executor is free.
 
-    def __init__(self, process: VirtualProcess, offer: Offer, seed: int, makes: Makes) -> None:
-        self._process, self._offer, self._makes = process, offer, makes
+    handoff_ns, wake_ns: what a hand-off to an executor, and its waking, take.
+    """
+
+    def __init__(
+        self, clock: Clock, timers: Timers, offer: Offer, seed: int, makes: Makes, *, handoff_ns: int = HANDOFF_NS,
+        wake_ns: int = WAKE_NS,
+    ) -> None:
+        self._clock, self._timers, self._offer, self._makes = clock, timers, offer, makes
+        self._handoff_ns, self._wake_ns = handoff_ns, wake_ns
         self._emulation = Emulation(emulated=True, seed=seed)
-        self._current: dict[int, VirtualRun] = {}    # by the scheduler's key of the run
+        self._current: dict[int, TimedRun] = {}    # by the scheduler's key of the run
         self._ended: Callable[[list[RunEnd]], None] = lambda ends: None
         self._loaded: Callable[[str, str], None] = lambda model, variant: None
         self._runs = self._aborted = self._failed = self._busy_ns = 0
@@ -40,11 +46,11 @@ class VirtualRunner:
         self._ended, self._loaded = ended, loaded
 
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
-        run = VirtualRun(orders, leg, self._offer.times(model, variant))
+        run = TimedRun(orders, leg, self._offer.times(model, variant))
         run.model, run.variant = model, variant
         for order in orders:
             self._current[order.work] = run
-        run.end = self._process.after(HANDOFF_NS, partial(self._begin, run))
+        run.end = self._timers.after(self._handoff_ns, partial(self._begin, run))
 
     def abort(self, work: int) -> None:
         run = self._current.get(work)
@@ -55,21 +61,21 @@ class VirtualRunner:
         run = self._current.get(work)
         if run is None or run.ended is not None:
             return None
-        wait_s = run.preempt(urgency, self._process.now_ns())
+        wait_s = run.preempt(urgency, self._clock.now_ns())
         if wait_s == 0.0:
             self._cut_short(run)
         return wait_s or None
 
     def hurry(self, work: int) -> None:
         run = self._current.get(work)
-        if run is not None and run.is_overdue(self._process.now_ns()):
+        if run is not None and run.is_overdue(self._clock.now_ns()):
             self._cut_short(run)
 
     def give_up(self, work: int) -> None:
         """Its runs end when they are told to."""
 
     def load_stages(self, model: str, variant: str) -> None:
-        self._process.after(LOAD_NS, lambda: self._loaded(model, variant))
+        self._timers.after(LOAD_NS, lambda: self._loaded(model, variant))
 
     def slow_down(self, factor: float) -> None:
         """Runs in progress last longer or shorter from now on, too."""
@@ -79,12 +85,12 @@ class VirtualRunner:
                 self._wait(run)
 
     def statistics(self) -> RunnerStatistics:
-        now = self._process.now_ns()
+        now = self._clock.now_ns()
         busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
         return RunnerStatistics(self._runs, 0, self._aborted, self._failed, seconds(busy_ns))
 
-    def _begin(self, run: VirtualRun) -> None:
-        now = self._process.now_ns()
+    def _begin(self, run: TimedRun) -> None:
+        now = self._clock.now_ns()
         run.begin(now)
         if not run.leg.whole and run.leave:
             run.leave_unbegun(now)
@@ -92,16 +98,16 @@ class VirtualRunner:
         else:
             self._wait(run)
 
-    def _wait(self, run: VirtualRun) -> None:
+    def _wait(self, run: TimedRun) -> None:
         """Until the stage, or the whole, has lasted its time."""
         assert run.began_ns is not None
         if run.end is not None:
             run.end.cancel()
-        run.end = self._process.at(
-            run.began_ns + self._emulation.lasts_ns(run, took_ns=0) + WAKE_NS, partial(self._stage_over, run))
+        run.end = self._timers.at(
+            run.began_ns + self._emulation.lasts_ns(run, took_ns=0) + self._wake_ns, partial(self._stage_over, run))
 
-    def _stage_over(self, run: VirtualRun) -> None:
-        now = self._process.now_ns()
+    def _stage_over(self, run: TimedRun) -> None:
+        now = self._clock.now_ns()
         if run.leg.whole:
             run.finish([self._made(run, order, None) for order in run.orders], now)
         elif run.stage_over(self._made(run, run.orders[0], run.stage), now):
@@ -109,24 +115,24 @@ class VirtualRunner:
             return
         self._tell_later(run)
 
-    def _made(self, run: VirtualRun, order: RunOrder, stage: int | None) -> Made:
+    def _made(self, run: TimedRun, order: RunOrder, stage: int | None) -> Made:
         given = run.given if len(run.orders) == 1 else order.given
         return self._makes(run.model, run.variant, RunOrder(order.work, order.request, given, order.frame), stage)
 
-    def _cut_short(self, run: VirtualRun) -> None:
+    def _cut_short(self, run: TimedRun) -> None:
         if run.ended is not None:
             return
         if run.end is not None:
             run.end.cancel()
         if run.began_ns is None:
-            run.begin(self._process.now_ns())
-        run.cut_short(self._process.now_ns())
+            run.begin(self._clock.now_ns())
+        run.cut_short(self._clock.now_ns())
         self._tell_later(run)
 
-    def _tell_later(self, run: VirtualRun) -> None:
-        run.end = self._process.after(HANDOFF_NS, partial(self._tell, run))
+    def _tell_later(self, run: TimedRun) -> None:
+        run.end = self._timers.after(self._handoff_ns, partial(self._tell, run))
 
-    def _tell(self, run: VirtualRun) -> None:
+    def _tell(self, run: TimedRun) -> None:
         """Report the ends; then count."""
         ends = run.ends()
         self._ended(ends)

@@ -80,7 +80,7 @@ def test_a_run_lasts_as_long_as_it_is_drawn_and_its_thread_wakes_late() -> None:
     timeline = Timeline()
     agent = process(timeline)
     made = Detections([])
-    runner = VirtualRunner(agent, read_offer(["detector"], HOST, None), 3, lambda *_: made)
+    runner = VirtualRunner(agent, agent, read_offer(["detector"], HOST, None), 3, lambda *_: made)
     ends: list[Any] = []
     runner.attach(lambda some: ends.extend((end, timeline.now_ns) for end in some), lambda model, variant: None)
     order = RunOrder(work=1, request=RequestId("a", 1, 1), given=np.zeros(1), frame=Frame(1, "detect", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import rules
+from swarm.core.settings.links import fleet_of
 from swarm.core.settings.process_files import AgentFile, WorldFile
 from swarm.run.settings.known import Known
 from swarm.run.settings.process_specs import process_specs
@@ -21,7 +22,7 @@ def check_processes(resolved: Resolved, known: Known, where: str) -> None:
         match spec.settings:
             case AgentFile() as agent:
                 rules.agent_file(agent, at, known.behaviours())
-                fleet = spec.name.rpartition("_")[0]
+                fleet = fleet_of(spec.name)
                 if fleet not in boards:              # its robots are all alike
                     known.check_models(agent)
                     boards.add(fleet)
