@@ -89,7 +89,7 @@ class Launch:
             lateness=self._loop.lateness)
         self._net: Endpoint | None = None
         self._conductor: Conductor | None = None     # once the run has begun
-        self._signals = Signals(self._loop, lambda: self._handle(ev.Interrupted()))
+        self._signals = Signals(lambda: self._loop.post(lambda: self._handle(ev.Interrupted())))
         self._director = Director(
             self._launch, faults, open_requests=self._collector.open_requests,
             last_words=lambda name: self._children.last_words(name), limits=limits)

@@ -25,7 +25,7 @@ def restored() -> Iterator[None]:
 def test_a_signal_is_kept_and_told_in_the_loop_and_former_handlers_come_back() -> None:
     loop, told = Loop(MonotonicClock()), []
     before = signal.getsignal(signal.SIGTERM)
-    with Signals(loop, lambda: (told.append("told"), loop.stop())) as signals:  # pyright: ignore[reportArgumentType]
+    with Signals(lambda: loop.post(lambda: (told.append("told"), loop.stop()))) as signals:  # pyright: ignore
         os.kill(os.getpid(), signal.SIGTERM)
         loop.run()
     assert (signals.received, told) == ([signal.SIGTERM], ["told"])
@@ -35,7 +35,7 @@ def test_a_signal_is_kept_and_told_in_the_loop_and_former_handlers_come_back() -
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_what_the_caller_ignores_stays_ignored(number: int) -> None:
     signal.signal(number, signal.SIG_IGN)
-    with Signals(Loop(MonotonicClock()), lambda: None) as signals:
+    with Signals() as signals:
         os.kill(os.getpid(), number)
         assert signal.getsignal(number) == signal.SIG_IGN
     assert signals.received == []

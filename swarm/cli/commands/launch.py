@@ -84,12 +84,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _in_virtual_time(resolved: Resolved, out: Path, progress: Progress) -> Outcome:
     """Ctrl-C ends the run in order, twice at once."""
-    from swarm.launcher.signals import Interruptions
+    from swarm.launcher.signals import Signals
     from swarm.virtual.launch import VirtualLaunch
 
-    with Interruptions() as interruptions:
+    with Signals() as signals:
         return VirtualLaunch(
-            resolved, out, command=command_line(), progress=progress, interruptions=interruptions.count).run()
+            resolved, out, command=command_line(), progress=progress, interruptions=lambda: len(signals.received)).run()
 
 
 def _result(summary: dict[str, Any], report: Path | None) -> str:
