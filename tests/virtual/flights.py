@@ -12,6 +12,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.outcome import Outcome
+from swarm.virtual.explore import drawing
 from swarm.virtual.launch import VirtualLaunch
 
 SLOW = Board(speed={"fp32": 0.004, "int8": 0.004}, memory_mb=4000, power_w=10.0, source="test")
@@ -28,8 +29,7 @@ LAUNCH = LaunchFile(
 def resolved(*faults: FaultSpec, **changes: Any) -> Resolved:
     """The launch with these faults and changes."""
     launch = msgspec.structs.replace(LAUNCH, faults=list(faults), **changes)
-    kinds = {fleet.name: "carrier" if fleet.name == "carrier" else "rover" for fleet in launch.fleet}
-    return Resolved(launch=launch, behaviour="search_rescue", kinds=kinds, ray="none")
+    return drawing.resolved(launch)
 
 
 def flown(out: Path, *faults: FaultSpec, **changes: Any) -> Outcome:

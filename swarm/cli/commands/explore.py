@@ -30,17 +30,19 @@ def run(given: argparse.Namespace) -> int:
     from swarm.launcher.host_checks import cores
     from swarm.virtual.explore import seeds
 
-    for name in ("seeds", "jobs"):
-        if getattr(given, name) is not None and getattr(given, name) < 1:
-            raise BadInput(f"--{name}", f"{getattr(given, name)} is too small", "at least 1")
+    for name, least in (("seeds", 1), ("jobs", 1), ("first", 0)):
+        if getattr(given, name) is not None and getattr(given, name) < least:
+            raise BadInput(f"--{name}", f"{getattr(given, name)} is too small", f"at least {least}")
     extras.needed("swarm explore", *extras.RUN)
     launch = None
     if given.launch is not None:
         from swarm.launcher.load import load_launch
         from swarm.run.settings.resolve import Options
+        from swarm.virtual.perception import check_models
 
-        launch = load_launch(Options(launch=given.launch, clock="virtual", ray="none")).launch
-    first = given.first if given.first is not None else launch.seed if launch else 0
+        launch = load_launch(Options(launch=given.launch, clock="virtual", ray="none"))
+        check_models(stream.model for stream in launch.launch.streams)
+    first = given.first if given.first is not None else launch.launch.seed if launch else 0
     with StatusLine() as status:
         figures = seeds.explore(
             range(first, first + given.seeds), launch, small=given.small, jobs=given.jobs or cores(), progress=status)

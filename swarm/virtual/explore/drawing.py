@@ -6,10 +6,12 @@ import random
 
 import msgspec
 
+from sim_worlds.robots import KINDS
 from swarm.core.policy import draw
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
 from swarm.core.settings.links import LinkSpec
+from swarm.run.settings.checks import kind_of
 from swarm.run.settings.resolve import Resolved
 
 SCENARIO = "patrol"                  # light: the swarm is explored, not its world
@@ -63,9 +65,9 @@ def drawn(seed: int, sizes: Sizes) -> LaunchFile:
 
 
 def resolved(launch: LaunchFile) -> Resolved:
-    """The launch as a run takes it. The behaviour has the scenario's name."""
+    """A drawn launch as a run takes it. Its behaviour has the scenario's name."""
     return Resolved(launch=launch, behaviour=launch.scenario, ray="none",
-                    kinds={fleet.name: fleet.name if fleet.name == "carrier" else "rover" for fleet in launch.fleet})
+                    kinds={fleet.name: kind_of(fleet, KINDS) for fleet in launch.fleet})
 
 
 def _board(rng: random.Random, low: float, high: float) -> Board:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.virtual.explore.drawing import resolved
+from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.invariants import Broken, Watch
 from swarm.virtual.run import VirtualRun
 
@@ -49,9 +49,10 @@ class NoRecord:
     def summary(self, summary: Mapping[str, Any]) -> None: ...
 
 
-def explored(launch: LaunchFile) -> Flown:
+def explored(resolved: Resolved) -> Flown:
     """Fly a launch to its end, or to the first invariant that is broken."""
-    run = VirtualRun(resolved(launch), NoRecord(), shuffle=launch.seed)
+    launch = resolved.launch
+    run = VirtualRun(resolved, NoRecord(), shuffle=launch.seed)
     watch = Watch(run, launch)
     logging.disable(logging.CRITICAL)            # every refusal of a corrupted message is logged
     try:

@@ -12,15 +12,18 @@ import msgspec
 
 from swarm.core.settings import yaml_text
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.virtual.explore.drawing import FULL, SMALL, drawn
+from swarm.run.settings.resolve import Resolved
+from swarm.virtual.explore.drawing import FULL, SMALL, drawn, resolved
 from swarm.virtual.explore.explorer import Flown, explored
 from swarm.virtual.explore.shrink import shrunk
+
+replace = msgspec.structs.replace
 
 AHEAD = 4                            # seeds that wait for each process
 
 
 def explore(
-    seeds: Iterable[int], launch: LaunchFile | None, *, small: bool, jobs: int, progress: Callable[[str], None],
+    seeds: Iterable[int], launch: Resolved | None, *, small: bool, jobs: int, progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """`seeds`, `events`, `requests`, `virtual_s`, and `findings` by seed. launch: flown with each; None: drawn ones."""
     totals = {"seeds": 0, "events": 0, "requests": 0, "virtual_s": 0.0}
@@ -43,20 +46,21 @@ def explore(
     return {**totals, "findings": sorted(findings, key=lambda finding: finding["seed"])}
 
 
-def one(seed: int, launch: LaunchFile | None, small: bool) -> tuple[Flown, dict[str, Any] | None]:
+def one(seed: int, launch: Resolved | None, small: bool) -> tuple[Flown, dict[str, Any] | None]:
     """Explore one seed. Returns the run, and the finding with its shrunk launch."""
-    chosen = msgspec.structs.replace(launch, seed=seed) if launch is not None else drawn(seed, SMALL if small else FULL)
+    chosen = (resolved(drawn(seed, SMALL if small else FULL)) if launch is None
+              else replace(launch, launch=replace(launch.launch, seed=seed)))
     flown = explored(chosen)
     if flown.broken is None:
         return flown, None
     invariant = flown.broken.invariant
 
     def fails(smaller: LaunchFile) -> bool:
-        broken = explored(smaller).broken
+        broken = explored(replace(chosen, launch=smaller)).broken
         return broken is not None and broken.invariant == invariant
 
-    least = shrunk(chosen, fails)
-    broken = explored(least).broken or flown.broken
+    least = shrunk(chosen.launch, fails)
+    broken = explored(replace(chosen, launch=least)).broken or flown.broken
     return flown, {
         "seed": seed, **msgspec.structs.asdict(broken), "robots": sum(fleet.count for fleet in least.fleet),
         "faults": len(least.faults), "streams": len(least.streams), "launch": yaml_text.dump(least)}

@@ -11,13 +11,17 @@ from agents.peers.table import PeerTable
 from swarm.core.settings import yaml_text
 from swarm.launcher.load import load_launch
 from swarm.membership.view import Membership
-from swarm.run.settings.resolve import Options
+from swarm.run.settings.resolve import Options, Resolved
 from swarm.telemetry.ledger import Ledger
 from swarm.virtual.explore import explorer
-from swarm.virtual.explore.drawing import FULL, SMALL, drawn
+from swarm.virtual.explore.drawing import FULL, SMALL, Sizes, drawn, resolved
 from swarm.virtual.explore.explorer import explored
 from swarm.virtual.explore.seeds import one
 from swarm.virtual.explore.shrink import shrunk, smaller_ones
+
+
+def resolved_one(seed: int, sizes: Sizes) -> Resolved:
+    return resolved(drawn(seed, sizes))
 
 
 def test_the_same_seed_draws_the_same_launch_and_others_differ() -> None:
@@ -46,10 +50,10 @@ def test_a_drawn_launch_is_one_that_swarm_launch_takes(seed: int, tmp_path: Path
 
 
 def test_an_exploration_is_the_same_each_time() -> None:
-    first = explored(drawn(1, SMALL))
+    first = explored(resolved_one(1, SMALL))
     assert first.broken is None
     assert first.requests > 5
-    assert explored(drawn(1, SMALL)) == first
+    assert explored(resolved_one(1, SMALL)) == first
 
 
 def _lost_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,20 +84,20 @@ def _gone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 ])
 def test_a_planted_fault_is_found(plant: Any, invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    found = (explored(drawn(seed, SMALL)).broken for seed in range(500))
+    found = (explored(resolved_one(seed, SMALL)).broken for seed in range(500))
     assert next(broken.invariant for broken in found if broken is not None) == invariant
 
 
 def test_a_finding_is_shrunk_to_a_launch_that_reproduces_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _never_lost(monkeypatch)
-    seed = next(seed for seed in range(100) if explored(drawn(seed, SMALL)).broken)
+    seed = next(seed for seed in range(100) if explored(resolved_one(seed, SMALL)).broken)
     flown, finding = one(seed, None, small=True)
     assert flown.broken is not None
     assert finding is not None
     assert finding["robots"] <= 3
     assert finding["faults"] == 1
     (tmp_path / "found.yaml").write_text(finding["launch"])
-    again = explored(load_launch(Options(launch=str(tmp_path / "found.yaml"))).launch).broken
+    again = explored(load_launch(Options(launch=str(tmp_path / "found.yaml")))).broken
     assert again is not None
     assert again.invariant == finding["invariant"] == "all views agree"
 
@@ -103,7 +107,7 @@ def test_an_error_in_the_code_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> N
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr(PeerTable, "update", broken)
-    found = explored(drawn(1, SMALL)).broken
+    found = explored(resolved_one(1, SMALL)).broken
     assert found is not None
     assert (found.invariant, found.found) == ("no code fails", "ZeroDivisionError: planted")
     assert found.where.startswith("event ")
@@ -111,7 +115,7 @@ def test_an_error_in_the_code_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_run_that_does_not_end_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explorer, "MOST_EVENTS", 100)
-    found = explored(drawn(1, SMALL)).broken
+    found = explored(resolved_one(1, SMALL)).broken
     assert found is not None
     assert found.invariant == "the run ends in order"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.virtual.explore.drawing import SMALL, drawn
+from swarm.virtual.explore.drawing import SMALL, drawn, resolved
 from swarm.virtual.explore.explorer import explored
 
 
 @pytest.mark.parametrize("first", range(0, 100, 10))
 def test_no_invariant_is_broken(first: int) -> None:
-    flown = [explored(drawn(seed, SMALL)) for seed in range(first, first + 10)]
+    flown = [explored(resolved(drawn(seed, SMALL))) for seed in range(first, first + 10)]
     assert [(run.seed, run.broken) for run in flown if run.broken is not None] == []
     assert sum(run.requests for run in flown) > 50
