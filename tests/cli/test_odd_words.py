@@ -14,6 +14,7 @@ from swarm.cli.main import main, parser
 from swarm.cli.parser import Parser
 from swarm.launcher.launch import Launch
 from swarm.launcher.load import Installed
+from swarm.virtual.explore import seeds
 from tests.launcher.world import write_launch
 
 NUMBERS = ["", "nan", "-inf", "1e400", "-1", "²", "9" * 400, "9" * 5000, "0x10"]
@@ -33,7 +34,7 @@ ODD_SETS = [
     "version=true", "record=yes",
 ]
 PLAIN = {"launch": "patrol.yaml", "name": "detector", "model": "detector", "names": "rover_9",
-         "keys_given": "rover_9", "calibrate": "random", "action": "show"}
+         "keys_given": "rover_9", "calibrate": "random", "action": "show", "seeds": "1"}
 """A value for each argument that a command must have. What is not here gets the name of a file that does not exist."""
 
 
@@ -61,6 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sys.exit(0)
 
     monkeypatch.setattr(Launch, "run", refuse)
+    monkeypatch.setattr(seeds, "explore", lambda *_, **__: sys.exit(0))
     for check in ("check_fleet", "check_model", "check_models"):     # they take long, and see no word as it was typed
         monkeypatch.setattr(Installed, check, lambda *_: None)
     monkeypatch.setenv("SWARM_KEYS", str(tmp_path / "keys"))

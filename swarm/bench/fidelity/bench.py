@@ -21,6 +21,7 @@ import psutil
 
 from swarm.bench.fidelity.agreement import Agreement, Figures, Pair, agreements
 from swarm.bench.support.launched import end_with_sigterm, launch
+from swarm.core.settings import validation
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.launcher.load import load_launch
@@ -86,7 +87,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     for option, value, low, high in (("--seeds", given.seeds, 1, 1000), ("--repeats", given.repeats, 1, 100),
                                      ("--duration", given.duration, LEAST_S, MOST_S)):
         if not low <= value <= high:
-            raise BadInput(option, f"{value:g}", f"from {low:g} to {high:g}")
+            raise BadInput(option, validation.shown(value), f"from {low:g} to {high:g}")
     end_with_sigterm()
     flights = Flights(given.duration, given.repeats, progress)
     rows = [flights.row(cell, range(1, given.seeds + 1)) for cell in cells(given.links)]

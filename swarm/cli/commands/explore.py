@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from swarm.cli import extras
 
 HELP = "fly random swarms with random faults in virtual time, and check what must always hold"
 EXAMPLE = "swarm explore --seeds 100 --small"
+Seeds = Annotated[int, Meta(ge=1, le=10_000_000)]
+Jobs = Annotated[int, Meta(ge=1, le=256)]
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
@@ -26,13 +30,14 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Explore, shrink what fails, and tell. Exit code 1: an invariant is broken."""
     from swarm.cli.status_line import StatusLine
-    from swarm.core.settings.errors import BadInput
+    from swarm.core.protocol.bounds import Seed
+    from swarm.core.settings import validation
     from swarm.launcher.host_checks import cores
     from swarm.virtual.explore import seeds
 
-    for name, least in (("seeds", 1), ("jobs", 1), ("first", 0)):
-        if getattr(given, name) is not None and getattr(given, name) < least:
-            raise BadInput(f"--{name}", f"{getattr(given, name)} is too small", f"at least {least}")
+    for name, kind in (("seeds", Seeds), ("jobs", Jobs), ("first", Seed)):
+        if getattr(given, name) is not None:
+            validation.check(getattr(given, name), kind, f"--{name}")
     extras.needed("swarm explore", *extras.RUN)
     launch = None
     if given.launch is not None:
@@ -46,7 +51,7 @@ def run(given: argparse.Namespace) -> int:
     with StatusLine() as status:
         figures = seeds.explore(
             range(first, first + given.seeds), launch, small=given.small, jobs=given.jobs or cores(), progress=status)
-    written = [_write(Path(given.out), finding) for finding in figures["findings"]]
+    written = [_written(Path(given.out), finding) for finding in figures["findings"]]
     if given.json:
         print(json.dumps(figures))
     else:
@@ -54,11 +59,16 @@ def run(given: argparse.Namespace) -> int:
     return 1 if figures["findings"] else 0
 
 
-def _write(out: Path, finding: dict[str, Any]) -> Path:
-    """The shrunk launch of a finding, in a file that `swarm explore` and `swarm launch` take."""
-    out.mkdir(parents=True, exist_ok=True)
+def _written(out: Path, finding: dict[str, Any]) -> Path:
+    """The shrunk launch of a finding, in a file that `swarm explore` and `swarm launch` take. Raises: BadInput."""
+    from swarm.core.settings.errors import BadInput
+
     path = out / f"seed-{finding['seed']}.yaml"
-    path.write_text(finding["launch"], encoding="utf-8")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(finding["launch"], encoding="utf-8")
+    except (OSError, ValueError) as error:               # ValueError: no path at all
+        raise BadInput(f"--out {out}", str(error), "a folder that can be written") from None
     return path
 
 
