@@ -67,6 +67,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "accept": [{"key": key, "rule": rule, "value": value, "holds": holds} for key, rule, (value, holds) in rules],
         "accepted": all(holds for _, _, (_, holds) in rules), "unwritten": {},
         "transport": {"security": "plaintext", "messages": carried, "bytes": carried_bytes},
+        "state_hash": None,
     }
 
 

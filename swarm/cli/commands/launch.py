@@ -104,9 +104,8 @@ def _result(summary: dict[str, Any], report: Path | None) -> str:
     if begun:
         lines.append(f"faults: {len(begun)} began; {_recovered(begun)}")
     lines += remarks(summary)
-    if summary["state_hash"]:
-        lines.append(
-            f"virtual time: run times and results were drawn, no model ran; state hash {summary['state_hash']}")
+    if state_hash := summary.get("state_hash"):      # older versions wrote none
+        lines.append(f"virtual time: run times and results were drawn, no model ran; state hash {state_hash}")
     if summary["unwritten"]:
         lines.append("could not be written: " + ", ".join(
             f"{count} of {name}" for name, count in summary["unwritten"].items()))
