@@ -248,7 +248,7 @@ class Robot:
                 case Report():
                     self._body.report(command)
                 case behaviours.Note(topic=topic, data=data):
-                    for peer in self._net.peers("agent"):
+                    for peer in self._peers.names():
                         self._net.send(peer, msg.Shared(topic=topic, data=data))
 
     # --- peers and news ---

@@ -53,6 +53,10 @@ class PeerTable:
         self._adverts: dict[tuple[str, int], _Advert] = {}       # by peer and boot; kept when the peer is lost
         self._came = self._lost = 0
 
+    def names(self) -> list[str]:
+        """The peers that are believed alive."""
+        return list(self._peers)
+
     def is_alive(self, name: str) -> bool:
         """Whether the peer is believed alive."""
         return name in self._peers

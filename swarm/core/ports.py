@@ -91,7 +91,10 @@ class Transport(Protocol):
         ...
 
     def join(self, members: Sequence[Member]) -> None:
-        """Connect to every member but this process; a member whose address changed is connected again."""
+        """Take in every member but this process, and connect; a member whose address changed is connected again.
+
+        Agents connect to each other when they need to.
+        """
         ...
 
     def leave(self, name: str) -> None:
@@ -99,7 +102,7 @@ class Transport(Protocol):
         ...
 
     def peers(self, *roles: str) -> list[str]:
-        """Names of the connected members, in the order of joining; of these roles, if any are named."""
+        """Names of the members that have joined, in this order; of these roles, if any are named."""
         ...
 
     def role(self, name: str) -> str:
@@ -107,7 +110,7 @@ class Transport(Protocol):
         ...
 
     def where(self, name: str) -> Member | None:
-        """A member's addresses, if it is connected."""
+        """A member's addresses, if it has joined."""
         ...
 
     def send(
@@ -122,11 +125,11 @@ class Transport(Protocol):
         ...
 
     def link(self, name: str) -> LinkEstimator | None:
-        """The estimator of the link to a member."""
+        """The estimator of the link to a member; None: it is not connected."""
         ...
 
     def links(self) -> dict[str, LinkQuality]:
-        """The measured quality of the links to all members."""
+        """The measured quality of the links to all connected members."""
         ...
 
     def inject(self, faults: InjectedFaults) -> None:

@@ -1,7 +1,8 @@
 """One member's view of all others: alive, suspected or lost. Failure detection after SWIM, with one change.
 
 Only an answer to one of our probes is a sign of life, because it proves both directions of the link. At every heartbeat
-a bounded number of members is probed (`ring.py`). An open probe is repeated soon and often, so that lost messages do
+a bounded number of members is probed (`ring.py`): those that are watched in turn, which are the contacts, whoever has
+sent us a message, and those that we work with. An open probe is repeated soon and often, so that lost messages do
 not look like a lost member. Silence and return are gossiped to all. Gossip only triggers a probe; the state of a member
 changes only by the results of our own probes.
 
@@ -37,7 +38,7 @@ RETRY_S = 0.015                      # and then this often: with 30 % of message
 SUSPECT_S = HEARTBEAT_S              # without an answer: the member gets no new work, and we gossip
 LOST_S = 0.44                        # without an answer; within three heartbeats of the last sign of life
 GRACE_S = 0.1                        # time to probe a member ourselves when gossip calls it silent
-NEW_S = 5.0                          # a new member is probed at every heartbeat for this long
+NEW_S = 5.0                          # a new member is probed more often for this long
 OWN_DELAY_S = 0.1                    # a tick later than this: we were delayed, so others may not have been silent
 STALE_S = 15.0                       # an older boot is stale for this long; later it means that a clock was set back
 MOST = 4096                          # members
@@ -54,7 +55,6 @@ class _Member(msgspec.Struct):
     trip_ns: int = 0                 # recent response time; probes are not repeated faster, to spare a slow member
     probed_ns: int = 0
     open_ns: int | None = None       # when the oldest unanswered probe was sent
-    always_until_ns: int = 0         # probed at every heartbeat until then
     changed_ns: int = 0              # last change of the state
     reported: bool = False           # gossip has reported a change that our probes have not confirmed yet
 
@@ -68,7 +68,11 @@ class Membership:
 
     def __init__(self, name: str, neighbours: int = NEIGHBOURS) -> None:
         self._name = name
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, _Member] = {}       # all that were announced
+        self._watched: dict[str, _Member] = {}
+        self._pending: dict[str, _Member] = {}       # whose probe is open, or who are back
+        self._new: dict[str, int] = {}               # members that are new, and until when
+        self._always: dict[str, int] = {}            # members that are probed at every heartbeat, and until when
         self._ring = Ring(name, neighbours)
         self._gossip = GossipBudget()
         self._beat_ns: int | None = None             # the next heartbeat
@@ -78,7 +82,7 @@ class Membership:
     # --- messages ---
 
     def on_announced(self, boots: Mapping[str, int], now: int) -> list[Command]:
-        """Members were announced; new ones are probed at once.
+        """Members were announced; new contacts are probed at once.
 
         boots: the boot of each member, 0 if it is not known. It is believed even if it is older than the known one.
         """
@@ -90,11 +94,15 @@ class Membership:
         new = [name for name in boots if name != self._name and name not in self._members]
         new = new[:MOST - len(self._members)]
         for name in new:
-            self._members[name] = _Member(boot=boots[name], always_until_ns=now + ns(NEW_S), changed_ns=now)
+            self._members[name] = _Member(boot=boots[name], changed_ns=now)
         if not new:
             return out
         self._ring.set_members(self._members)
-        return out + self._probe(new, now)
+        contacts = [name for name in self._ring.contacts if name not in self._watched]
+        for name in contacts:
+            self._watched[name] = self._members[name]
+            self._new[name] = now + ns(NEW_S)
+        return out + self._probe(contacts, now)
 
     def on_answer(self, name: str, boot: int, now: int, trip_s: float = 0.0) -> list[Command]:
         """A member answered a probe: it is alive. trip_s: its recent response time."""
@@ -107,6 +115,8 @@ class Membership:
         elif member.state == "suspect":
             member.state, member.changed_ns = "alive", now
             out.append(Suspected(name, suspected=False))
+        if member.state != "back":
+            self._pending.pop(name, None)
         member.reported = False
         return out
 
@@ -119,7 +129,7 @@ class Membership:
 
     def on_gossip(self, about: str, boot: int, silent: bool, now: int) -> list[Command]:
         """Another member reports that a member is silent, or has been heard again."""
-        member = self._members.get(about)
+        member = self._watched.get(about)
         if member is None or boot < member.boot or (silent and boot != member.boot):
             return []
         probed_lately = now - member.probed_ns < ns(RETRY_S)
@@ -128,10 +138,11 @@ class Membership:
                 member.reported = True
                 since_ns = now - ns(SUSPECT_S) + max(ns(GRACE_S), 2 * member.trip_ns)
                 member.open_ns = min(member.open_ns if member.open_ns is not None else now, since_ns)
+                self._pending[about] = member
             return [] if probed_lately else self._probe([about], now)
         if not silent and (member.state in ("joining", "lost") or boot > member.boot):
             member.reported |= boot == member.boot
-            member.always_until_ns = now + ns(LOST_S)
+            self._always[about] = now + ns(LOST_S)
             return [] if probed_lately else self._probe([about], now)
         return []
 
@@ -143,7 +154,7 @@ class Membership:
     # --- time ---
 
     def tick(self, now: int, active_peers: Collection[str] = ()) -> list[Command]:
-        """To be called at `next_ns()`. active_peers: the members that this one works with."""
+        """To be called at `next_ns()`. active_peers: the members that this one works with, or wants to."""
         self._forgive_own_delay(now)
         out: list[Command] = []
         if self._beat_ns is None:                    # own phase: members probe at different times; a loss is seen soon
@@ -152,7 +163,7 @@ class Membership:
             self._beat_ns = max(self._beat_ns + ns(HEARTBEAT_S), now + ns(HEARTBEAT_S) // 2)
             out += self._probe(self._to_probe(now, active_peers), now)
         retries: list[str] = []
-        for name, member in self._members.items():
+        for name, member in list(self._pending.items()):
             if member.state == "back" and now - member.changed_ns >= ns(HEARTBEAT_S):
                 member.state, member.changed_ns = "alive", now
                 out.append(Suspected(name, suspected=False))
@@ -163,7 +174,7 @@ class Membership:
 
     def next_ns(self) -> int:
         """When the next tick is due. Call it again after each call that returned commands: it may be sooner."""
-        self._next_ns = min([self._beat_ns or 0, *(self._retry_ns(m) for m in self._members.values())])
+        self._next_ns = min([self._beat_ns or 0, *(self._retry_ns(member) for member in self._pending.values())])
         return self._next_ns
 
     # --- states ---
@@ -176,6 +187,10 @@ class Membership:
         """The boot of a member that is present."""
         member = self._members.get(name)
         return member.boot if member is not None and member.present else None
+
+    def watched(self) -> list[str]:
+        """The members that are probed in turn, so that their state is known."""
+        return list(self._watched)
 
     def statistics(self) -> MembershipStatistics:
         return MembershipStatistics({name: member.state for name, member in self._members.items()}, self._stale)
@@ -192,6 +207,7 @@ class Membership:
         if older or boot in member.ended:
             self._stale += 1
             return [], None
+        self._watched[name] = member
         out: list[Command] = []
         if boot != member.boot:
             out = self._begin_start(name, member, boot, now)
@@ -204,14 +220,18 @@ class Membership:
         if member.boot:
             member.ended = tuple(old for old in (*member.ended, member.boot) if old != boot)[-MOST_ENDED:]
         member.boot, member.state, member.open_ns, member.heard_ns = boot, "joining", None, now
-        member.always_until_ns = now + ns(NEW_S)
+        self._pending.pop(name, None)
+        if name in self._watched:
+            self._new[name] = now + ns(NEW_S)
         return out
 
     def _to_probe(self, now: int, active_peers: Collection[str]) -> list[str]:
-        states: dict[str, State] = {name: member.state for name, member in self._members.items()}
-        always = [name for name in active_peers if name in states and states[name] != "lost"]
-        always += [name for name, member in self._members.items() if now < member.always_until_ns]
-        return self._ring.to_probe(states, always)
+        self._watched |= {name: self._members[name] for name in active_peers if name in self._members}
+        states: dict[str, State] = {name: member.state for name, member in self._watched.items()}
+        self._new = {name: until_ns for name, until_ns in self._new.items() if now < until_ns}
+        self._always = {name: until_ns for name, until_ns in self._always.items() if now < until_ns}
+        active = [name for name in active_peers if name in states and states[name] != "lost"]
+        return self._ring.to_probe(states, [*active, *self._always], self._new)
 
     def _probe(self, names: Sequence[str], now: int) -> list[Command]:
         for name in names:
@@ -219,6 +239,7 @@ class Membership:
             member.probed_ns = now
             if member.open_ns is None and member.present:
                 member.open_ns = now
+                self._pending[name] = member
         return [Probe(list(names))] if names else []
 
     def _retry_ns(self, member: _Member) -> int:
@@ -243,25 +264,27 @@ class Membership:
 
     def _lose(self, name: str, member: _Member, now: int) -> list[Command]:
         member.state, member.open_ns, member.changed_ns, member.reported = "lost", None, now, False
+        self._pending.pop(name, None)
         return [Failed(name, member.boot)]
 
     def _mark_present(self, name: str, member: _Member, now: int) -> list[Command]:
         back = member.state == "lost"
         member.state, member.changed_ns = "back" if back else "alive", now
+        self._pending |= {name: member} if back else {}
         gossip = self._gossip_about(name, member, False, now) if back and not member.reported else []
         return [Joined(name, member.boot, back), *([Suspected(name, suspected=True)] if back else []), *gossip]
 
     def _gossip_about(self, about: str, member: _Member, silent: bool, now: int) -> list[Command]:
         if not self._gossip.take(silent, len(self._members), now):
             return []
-        to = [name for name, other in self._members.items() if name != about and other.present]
+        to = [name for name, other in self._watched.items() if name != about and other.present]
         return [Tell(to, about, member.boot, silent)] if to else []
 
     def _forgive_own_delay(self, now: int) -> None:
         """While we were delayed we could receive nothing, so that time does not count as silence of others."""
         late_ns = now - self._next_ns
         if self._next_ns and late_ns > ns(OWN_DELAY_S):
-            for member in self._members.values():
-                member.always_until_ns = max(member.always_until_ns, now + ns(LOST_S))   # gossip may have been missed
+            self._always = dict.fromkeys(self._watched, now + ns(LOST_S))        # gossip may have been missed
+            for member in self._pending.values():
                 if member.open_ns is not None:
                     member.open_ns = min(member.open_ns + late_ns, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.forecast import Forecast, evaluate
+from swarm.planner.forecast import Change, Forecast, moved
 from swarm.planner.instance import Assignment, Instance
 
 
@@ -36,11 +36,11 @@ def _why(instance: Instance, assignment: Assignment, forecast: Forecast, number:
     at_home = [n for n, o in enumerate(instance.options[number]) if o.home]
     if not at_home:
         return f"home has no such model; {as_planned}"
-    stay = (*assignment[:number], at_home[0], *assignment[number + 1:])
-    return f"{_at_home(instance, forecast, evaluate(instance, stay), number, at_home[0])}; {as_planned}"
+    stay = moved(instance, forecast, option, instance.options[number][at_home[0]])
+    return f"{_at_home(instance, forecast, stay, number, at_home[0])}; {as_planned}"
 
 
-def _at_home(instance: Instance, planned: Forecast, stay: Forecast, number: int, at_home: int) -> str:
+def _at_home(instance: Instance, planned: Forecast, stay: Change, number: int, at_home: int) -> str:
     """The disadvantage of running this stream at home, with everything else as planned."""
     stream = stay.streams[number]
     if planned.streams[number].on_time - stream.on_time >= 0.02:
@@ -48,7 +48,7 @@ def _at_home(instance: Instance, planned: Forecast, stay: Forecast, number: int,
             return f"home waits behind {_name(instance, stream.behind, number)} {stream.behind_share:.0%}"
         option = instance.options[number][at_home]
         return f"home {option.mean_s * 1e3:.0f} ms run, on time {stream.on_time:.2f}"
-    worst = max(range(len(instance.streams)), key=lambda n: (planned.streams[n].on_time - stay.streams[n].on_time, -n))
+    worst = max(stay.streams, key=lambda n: (planned.streams[n].on_time - stay.streams[n].on_time, -n))
     loss = planned.streams[worst].on_time - stay.streams[worst].on_time
     if worst != number and loss >= 0.005:
         return f"at home {_name(instance, worst, number)} would wait behind it, {loss:.0%} more late"

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, log
+from typing import Any
 
 import msgspec
 
@@ -52,27 +53,71 @@ class Forecast(msgspec.Struct, frozen=True):
 
     streams: list[StreamForecast]
     utilisation: list[float]         # per agent, of all its executors
-    cost: float
+    costs: list[float]               # per agent
+    queues: list[list[Option]]       # per agent, the options that run there, by stream
+
+    @property
+    def cost(self) -> float:
+        return sum(self.costs)
 
 
 def evaluate(instance: Instance, assignment: Assignment) -> Forecast:
     """The forecast of an assignment."""
-    taken = [options[n] for options, n in zip(instance.options, assignment, strict=True)]
+    queues: list[list[Option]] = [[] for _ in instance.agents]
+    for options, n in zip(instance.options, assignment, strict=True):
+        queues[options[n].agent].append(options[n])
     streams: dict[int, StreamForecast] = {}
     utilisation: list[float] = []
-    cost = 0.0
-    for number, info in enumerate(instance.agents):
-        here = [o for o in taken if o.agent == number]
-        cost += agent_cost(instance, number, here)
-        sources = _sources(instance, number, here)
-        utilisation.append(sum(s.load for s in sources) / info.executors)
-        for option, (on_time, wait_s, tail_s) in zip(here, _queue(sources, info.executors), strict=False):
-            fixed_s = OVERHEAD_S + option.transfer_s
-            behind, share = _blame(sources, option, info.executors)
-            streams[option.stream] = StreamForecast(
-                on_time, fixed_s + wait_s + option.mean_s, fixed_s + tail_s + option.p95_s, wait_s, behind, share
-            )
-    return Forecast([streams[n] for n in range(len(taken))], utilisation, cost)
+    for number, here in enumerate(queues):
+        utilisation.append(_forecast_agent(instance, number, here, streams))
+    return Forecast([streams[n] for n in range(len(assignment))], utilisation,
+                    [agent_cost(instance, number, here) for number, here in enumerate(queues)], queues)
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What is different if one stream moves: by stream, the forecasts on both agents; and by agent."""
+
+    streams: dict[int, StreamForecast]
+    utilisation: dict[int, float]
+    costs: dict[int, float]
+    queues: dict[int, list[Option]]
+    cost: float                      # added to the whole
+
+
+def moved(instance: Instance, forecast: Forecast, old: Option, new: Option) -> Change:
+    """The change of a forecast if the stream of `old` takes the option `new`. Only the agents of both are computed."""
+    queues = {agent: [o for o in forecast.queues[agent] if o is not old] for agent in (old.agent, new.agent)}
+    queues[new.agent] = sorted([*queues[new.agent], new], key=lambda o: o.stream)
+    streams: dict[int, StreamForecast] = {}
+    utilisation = {agent: _forecast_agent(instance, agent, here, streams) for agent, here in queues.items()}
+    costs = {agent: agent_cost(instance, agent, here) for agent, here in queues.items()}
+    return Change(streams, utilisation, costs, queues, sum(costs[agent] - forecast.costs[agent] for agent in costs))
+
+
+def changed(forecast: Forecast, change: Change) -> Forecast:
+    """The forecast after a change."""
+    def merged(known: list[Any], new: dict[int, Any]) -> list[Any]:
+        out = list(known)
+        for n, value in new.items():
+            out[n] = value
+        return out
+
+    return Forecast(merged(forecast.streams, change.streams), merged(forecast.utilisation, change.utilisation),
+                    merged(forecast.costs, change.costs), merged(forecast.queues, change.queues))
+
+
+def _forecast_agent(
+    instance: Instance, agent: int, here: Sequence[Option], streams: dict[int, StreamForecast]
+) -> float:
+    """Forecast the streams of one agent. Returns its utilisation."""
+    sources, executors = _sources(instance, agent, here), instance.agents[agent].executors
+    for option, (on_time, wait_s, tail_s) in zip(here, _queue(sources, executors), strict=False):
+        fixed_s = OVERHEAD_S + option.transfer_s
+        behind, share = _blame(sources, option, executors)
+        streams[option.stream] = StreamForecast(
+            on_time, fixed_s + wait_s + option.mean_s, fixed_s + tail_s + option.p95_s, wait_s, behind, share
+        )
+    return sum(s.load for s in sources) / executors
 
 
 def agent_cost(instance: Instance, agent: int, options: Sequence[Option]) -> float:

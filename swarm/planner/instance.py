@@ -33,6 +33,10 @@ class Instance:
         self.problem = problem
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
+        self._reached: dict[str, list[AgentInfo]] = {a.name: [a] for a in self.agents}   # home first
+        for a, b in problem.links:
+            if a in self._index and b in self._index:
+                self._reached[a].append(self.agents[self._index[b]])
         classes = sorted({s.spec.priority for s in problem.streams})
         base = min(CLASS_BASE, CLASS_SPAN ** (1.0 / max(1, len(classes) - 1)))
         self._weight = {p: base**rank for rank, p in enumerate(classes)}
@@ -42,6 +46,7 @@ class Instance:
         self.options: list[list[Option]] = []
         self.unplaced: list[StreamOf] = []
         self._count = 0
+        self._variants: dict[tuple[str, str], list[Profile]] = {}        # that are useful, by agent and model
         self.background = [background_option(n, a) for n, a in enumerate(self.agents)]
         for stream in sorted(problem.streams, key=lambda s: s.key):
             options = self._options(stream, before.get(stream.key))
@@ -65,8 +70,8 @@ class Instance:
         if stream.agent not in self._index:
             return []
         found: list[tuple[float, AgentInfo, Profile, float]] = []
-        for agent in self.agents:
-            for profile in useful_variants([p for p in agent.profiles if p.model == stream.spec.model]):
+        for agent in self._reached[stream.agent]:
+            for profile in self._useful(agent, stream.spec.model):
                 transfer_s = self._transfer_s(stream, agent, profile)
                 if transfer_s is not None:
                     found.append((transfer_s + profile.p50_s, agent, profile, transfer_s))
@@ -82,6 +87,12 @@ class Instance:
         options = [self._option(stream, agent, profile, transfer_s, best, before)
                    for _, agent, profile, transfer_s in found if agent.name in names]
         return sorted(options, key=lambda o: (round(o.idle_s, 6), not o.home, o.number))
+
+    def _useful(self, agent: AgentInfo, model: str) -> list[Profile]:
+        key = agent.name, model
+        if key not in self._variants:
+            self._variants[key] = useful_variants([p for p in agent.profiles if p.model == model])
+        return self._variants[key]
 
     def _option(self, stream: StreamOf, agent: AgentInfo, profile: Profile, transfer_s: float, best: float,
                 before: Placement | None) -> Option:

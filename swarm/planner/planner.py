@@ -10,6 +10,7 @@ import logging
 
 import msgspec
 
+from swarm.core.policy.plan import Placement
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.settings.process_files import PlannerFile
@@ -90,9 +91,11 @@ class Planner:
         match command:
             case Publish(plan=plan):
                 self._outbox.put(msg.PlanNews(plan=plan))
-                for agent in self._net.peers("agent"):       # each gets its own part: the whole grows with the swarm
-                    own = [placement for placement in plan.placements if placement.agent == agent]
-                    self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=own)))
+                own: dict[str, list[Placement]] = {agent: [] for agent in self._net.peers("agent")}
+                for placement in plan.placements:
+                    own.setdefault(placement.agent, []).append(placement)
+                for agent, placements in own.items():        # each gets its own part: the whole grows with the swarm
+                    self._net.send(agent, msg.PlanNews(plan=msgspec.structs.replace(plan, placements=placements)))
             case Report(what=what, detail=detail):
                 self._record(what, detail)
             case SolveEnded(news=news):

@@ -13,6 +13,9 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Profile, StreamSpec
 
 
+LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
+
+
 class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The planner's knowledge of an agent."""
 

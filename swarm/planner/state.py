@@ -6,7 +6,8 @@ Rules, in order:
 1. An agent is in the team while it is present (`membership/view.py`) and its advert is known. A new, restarted or lost
    agent makes a new plan due at once. The next plan uses a changed advert.
 2. Otherwise a new plan is due every `every_s`.
-3. One solve at a time: a plan that falls due during a solve is solved after it.
+3. One solve at a time: a plan that falls due during a solve is solved after it. A problem whose solution is in force
+   is not solved again: the same search would find the same plan.
 4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn.
 5. A solution is adopted if the team and the plan that it was made for have not changed. The epoch grows only when a
    placement changes; otherwise the same plan is published again, which renews its lease.
@@ -15,11 +16,8 @@ Rules, in order:
 
 from __future__ import annotations
 
-from math import inf
-
 import msgspec
 
-from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Plan, Profile
 from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
@@ -27,12 +25,11 @@ from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.feedback import BusyShares
-from swarm.planner.problem import AgentInfo, Problem, StreamOf
+from swarm.planner.problem import LONGEST_S, AgentInfo, Problem, StreamOf
 from swarm.planner.solvers.place import choices
+from swarm.planner.team_links import TeamLinks
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
-LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
-LINK_GAIN = 0.3                      # of a new measurement: plans follow trends, not samples
 
 
 class PlannerStatistics(msgspec.Struct, frozen=True):
@@ -54,13 +51,14 @@ class PlannerState:
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
-        self._links: dict[tuple[str, str], LinkQuality] = {}
-        self._measured: set[str] = set()             # agents that have sent their links
+        self._links = TeamLinks()
         self._busy = BusyShares()
         self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
         self._team = 0                               # grows with every change of the team
         self._due = False
         self._solving = False
+        self._asked: Solve | None = None             # the newest
+        self._kept: Solve | None = None              # the newest whose solution is the plan that it began with
         self._refined: tuple[int, int] | None = None
         self._solve_ns = self._publish_ns = self._changed_ns = 0
         self._solves = self._refinements = self._adopted = self._stale = 0
@@ -79,7 +77,7 @@ class PlannerState:
                 self._present[name] = boot
                 self._join_team(name, now, out)
             case Failed(name=name):
-                planned = name in self._members()
+                planned = self._is_member(name)
                 self._present.pop(name, None)
                 if planned:
                     self._team_changed(name, now)
@@ -89,10 +87,14 @@ class PlannerState:
             case Solved():
                 self._solved(event, now, out)
         if self._due and not self._solving and self._members():
-            self._due, self._solving, self._solve_ns = False, True, now
+            self._due, self._solve_ns = False, now
             settled = now - self._changed_ns > ns(SETTLING_S)
-            basis = (self._team, self._plan.epoch)
-            out.append(Solve(self.problem(), self._plan.placements, basis, limit_churn=settled))
+            solve = Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), limit_churn=settled)
+            if solve == self._kept:
+                self._publish(now, out)
+            else:
+                self._solving, self._asked = True, solve
+                out.append(solve)
         elif self._plan.epoch and now - self._publish_ns >= self._renew_ns:
             self._publish(now, out)                  # a long solve must not cost the lease
         return out
@@ -106,8 +108,7 @@ class PlannerState:
                          for name, advert in members.items()),
             streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
                           for spec in advert.streams),
-            links={(a, b): self._link(a, b) for a in members for b in members
-                   if a != b and ((a, b) in self._links or a not in self._measured)},
+            links=self._links.of(members),
         )
         unexplained = self._busy.unexplained(problem, self._plan.placements)
         agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in problem.agents)
@@ -130,8 +131,8 @@ class PlannerState:
                 self._advertised(sender, boot, body, now, out)
             case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
                 self._busy.add_sample(sender, busy_s)
-            case LinkNews():
-                self._measure(sender, body)
+            case LinkNews(links=links):
+                self._links.reported(sender, links)
             case _:
                 pass
 
@@ -140,14 +141,14 @@ class PlannerState:
         known_boot, known = self._adverts.get(sender, (0, None))
         if known is not None and known_boot == boot and advert.number <= known.number:
             return
-        new = known_boot != boot or sender not in self._members()
+        new = known_boot != boot or not self._is_member(sender)
         self._adverts[sender] = boot, advert
         if new:                                      # otherwise the next plan uses it, which is soon enough
             self._join_team(sender, now, out)
 
     def _join_team(self, name: str, now: int, out: list[Command]) -> None:
         """Add an agent to the team, if it is present and its advert is known."""
-        if name in self._members():
+        if self._is_member(name):
             self._team_changed(name, now)
             out.append(Report("agent_joined", {"agent": name}))
 
@@ -156,28 +157,17 @@ class PlannerState:
         self._team += 1
         self._due = True
         self._changed_ns = now
-        self._measured.discard(name)
-        self._links = {pair: q for pair, q in self._links.items() if name not in pair}
+        self._links.forget(name)
         self._busy.forget(name)
+
+    def _is_member(self, name: str) -> bool:
+        known = self._adverts.get(name)
+        return known is not None and self._present.get(name) == known[0]
 
     def _members(self) -> dict[str, Advert]:
         """The agents of the team, by name."""
         return {name: advert for name, (boot, advert) in sorted(self._adverts.items())
                 if self._present.get(name) == boot}
-
-    def _measure(self, sender: str, news: LinkNews) -> None:
-        self._measured.add(sender)
-        for peer, (rtt_s, bytes_per_s) in news.links.items():
-            if 0.0 <= rtt_s <= LONGEST_S and 0.0 < bytes_per_s < inf:
-                old = self._links.get((sender, peer))
-                self._links[sender, peer] = LinkQuality(
-                    rtt_s=rtt_s if old is None else old.rtt_s + LINK_GAIN * (rtt_s - old.rtt_s),
-                    bytes_per_s=bytes_per_s if old is None else
-                    old.bytes_per_s + LINK_GAIN * (bytes_per_s - old.bytes_per_s), samples=1,
-                )
-
-    def _link(self, a: str, b: str) -> LinkQuality:
-        return self._links.get((a, b)) or LinkQuality()
 
     # --- plans ---
 
@@ -205,6 +195,8 @@ class PlannerState:
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
                 "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
             }))
+        if not event.refined and not moved:
+            self._kept = self._asked
         self._solve_ended(event, "adopted" if moved else "kept", out)
         if not event.refined or moved:
             self._publish(now, out)

@@ -58,7 +58,7 @@ class Endpoint:
         self.lanes, self.fault_injection, self._unreachable = lanes, FaultInjection(name), 0
         self._refused: collections.Counter[str] = collections.Counter()
         self._bulk = Bulk(clock, timers, self._write, self._refuse, lambda *message: self._undelivered(*message))
-        self._members = Members(lanes, name, self._bulk, self._refuse)
+        self._members = Members(lanes, name, role, self._bulk, self._refuse)
         self.join, self.leave, self.peers = self._members.join, self._members.leave, self._members.peers
         self.role, self.where, self.link = self._members.role, self._members.where, self._members.link
         self.links = self._members.links
@@ -84,7 +84,7 @@ class Endpoint:
 
         False: the member cannot be reached now, or its queue is full. Tensors must not be changed afterwards.
         """
-        peer = self._members.get(to)
+        peer = self._members.reach(to)
         if peer is None:
             self._unreachable += 1
             return False
@@ -109,7 +109,7 @@ class Endpoint:
         self, to: str, lane: str, body: Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
         number: int = 0, transfer: int = 0,
     ) -> bool:
-        peer = self._members.get(to)
+        peer = self._members.reach(to)
         envelope = self._envelope(to, body, tensors, budget_s, number=number, transfer=transfer)
         return peer is not None and self._write_frames(peer, lane, wire.encode(envelope, () if transfer else tensors))
 
@@ -140,6 +140,7 @@ class Endpoint:
 
     def _receive(self, name: str, frames: Sequence[Any], size: int) -> None:
         """Decode and dispatch a message. Raises: WireError for a message that is refused."""
+        self._members.reach(name)                    # it is answered on a connection of our own
         if self.fault_injection.active and self.role(name) not in UNIMPAIRED:
             impaired = self.fault_injection.apply(name, frames)
             if impaired is None:

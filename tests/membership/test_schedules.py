@@ -7,8 +7,10 @@ import random
 import pytest
 
 from swarm.core.units import ns, seconds
+from swarm.membership import ring
 from swarm.membership import view as ms
 from swarm.membership.events import Failed
+from swarm.membership.ring import NEIGHBOURS
 from swarm.membership.view import HEARTBEAT_S
 from tests.membership.crowd import LATEST_S, QUIET_S, TOLD_S, Crowd
 
@@ -46,11 +48,11 @@ def agree(crowd: Crowd) -> None:
     assert all(life.usable(crowd.now) <= running for life in crowd.running())
 
 
-def schedule(seed: int) -> int:
+def schedule(seed: int, sizes: tuple[int, ...] = (2, 3, 3, 4, 5, 7, 9, 16), neighbours: int = NEIGHBOURS) -> int:
     """Faults at random for some seconds; whenever nothing has changed for three heartbeats all views must be true."""
     draws = random.Random(seed)
-    size = draws.choice((2, 3, 3, 4, 5, 7, 9, 16))
-    crowd = Crowd(seed, [f"rover_{i}" for i in range(size)])
+    size = draws.choice(sizes)
+    crowd = Crowd(seed, [f"rover_{i}" for i in range(size)], neighbours)
     faults = draws.sample(FAULTS, draws.randint(1, 4))
     crowd.run_until(2 * NEWCOMERS_S)
     agree(crowd)
@@ -70,7 +72,9 @@ def schedule(seed: int) -> int:
     agree(crowd)
     crowd.run_until(seconds(crowd.now) + 2 * HEARTBEAT_S)            # those that came back are given work again
     running = {life.name for life in crowd.running()}
-    assert all(life.usable(crowd.now) == running - {life.name} for life in crowd.running())
+    assert all(life.usable(crowd.now) == running & set(life.view.watched()) for life in crowd.running())
+    if size <= ring.CONTACTS:
+        assert all(set(life.view.watched()) == set(crowd.names) - {life.name} for life in crowd.running())
     return looks
 
 
@@ -84,6 +88,17 @@ def not_new_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("not_new_for_long")
 def test_after_three_quiet_heartbeats_there_is_one_view_and_it_is_true(seeds: range) -> None:
     assert sum(map(schedule, seeds)) > 1.5 * len(seeds)
+
+
+@pytest.mark.usefixtures("not_new_for_long")
+def test_in_a_large_swarm_the_same_holds_of_those_that_each_member_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring, "CONTACTS", 4)
+    monkeypatch.setattr(ring, "REACH", 2)
+    crowd = Crowd(1, MANY[:12], neighbours=2)
+    assert {len(life.view.watched()) for life in crowd.running()} == {0}
+    crowd.run_until(1.0)
+    assert {4} <= {len(life.view.watched()) for life in crowd.running()} <= {4, 5, 6}
+    assert sum(schedule(seed, sizes=(9, 12, 16), neighbours=2) for seed in range(30)) > 30
 
 
 @pytest.mark.long

@@ -82,7 +82,7 @@ def lanes_of(endpoint: Endpoint) -> SocketLanes:
 
 def connection_of(endpoint: Endpoint, peer: str) -> Dialled:
     """The connection of an endpoint to a peer that it has joined."""
-    known = endpoint._members.get(peer)
+    known = endpoint._members.reach(peer)
     assert known is not None
     assert isinstance(known.connection, Dialled)
     return known.connection

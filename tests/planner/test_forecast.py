@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from swarm.planner.forecast import LOSS_RISK, evaluate
+from swarm.planner.forecast import LOSS_RISK, changed, evaluate, moved
 from swarm.planner.instance import Instance
 from swarm.planner.options import BACKGROUND_RUN_S
 from swarm.planner.problem import AgentInfo, Problem
@@ -86,6 +86,25 @@ def test_a_second_executor_shortens_the_wait() -> None:
     )
     assert two.wait_s < one.wait_s
     assert two.on_time > one.on_time
+
+
+def test_the_change_of_one_stream_is_that_of_the_whole() -> None:
+    draw = random.Random(2)
+    for seed in range(20):
+        instance = Instance(scattered(seed, 4, 10))
+        choice = [draw.randrange(len(options)) for options in instance.options]
+        forecast = evaluate(instance, tuple(choice))
+        for _ in range(10):
+            number = draw.randrange(len(choice))
+            options = instance.options[number]
+            new = draw.randrange(len(options))
+            change = moved(instance, forecast, options[choice[number]], options[new])
+            choice[number] = new
+            whole = evaluate(instance, tuple(choice))
+            assert forecast.cost + change.cost == pytest.approx(whole.cost, rel=1e-9)
+            assert all(whole.streams[n] == change.streams.get(n, forecast.streams[n]) for n in range(len(choice)))
+            forecast = changed(forecast, change)
+            assert forecast == whole
 
 
 def test_load_that_no_stream_explains_takes_its_share() -> None:

@@ -6,18 +6,18 @@ be worth its churn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from swarm.core.policy import draw
 from swarm.core.policy.plan import Placement
 from swarm.planner.explain import explain
-from swarm.planner.forecast import evaluate
+from swarm.planner.forecast import StreamForecast, changed, evaluate, moved
 from swarm.planner.instance import Assignment, Instance
 from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.budget import Budget, CountedBudget
-from swarm.planner.solvers.local_search import Search
+from swarm.planner.solvers.local_search import GAIN, Search
 
 BUDGET_S = 0.02                  # of one search: short enough to be repeated several times a second
 WORTH_ON_TIME = 0.05             # a change is worth it if a stream's on-time share grows by this much ...
@@ -58,7 +58,7 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     improved = search.improve(starts[first], budget or CountedBudget(BUDGET_S))
     best = min(improved, starts[best_start], key=search.cost)
     if limit_churn and any(n is not None for n in instance.previous):
-        best = undo_small_gains(instance, search, unchanged, best)
+        best = undo_small_gains(instance, unchanged, best)
     forecast = evaluate(instance, best)
     placements = explain(instance, best, forecast)
     rates = [s.spec.rate_hz for s in instance.streams]
@@ -77,26 +77,31 @@ def choices(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str,
     return {(p.agent, p.stream): (p.variant, p.where[-1]) for p in placements}
 
 
-def undo_small_gains(instance: Instance, search: Search, unchanged: Assignment, best: Assignment) -> Assignment:
+def undo_small_gains(instance: Instance, unchanged: Assignment, best: Assignment) -> Assignment:
     """Undo each change that is not worth its churn; then undo all, unless the rest together is worth it."""
-    for stream in range(len(best)):
+    after = evaluate(instance, best)
+    for stream, options in enumerate(instance.options):
         if best[stream] != unchanged[stream]:
-            without = (*best[:stream], unchanged[stream], *best[stream + 1:])
-            if not _is_worth_moving(instance, search, without, best):
-                best = without
-    return best if _is_worth_moving(instance, search, unchanged, best) else unchanged
+            undone = moved(instance, after, options[best[stream]], options[unchanged[stream]])
+            if not _is_worth_moving(instance, undone.cost, undone.streams, after.streams):
+                best = (*best[:stream], unchanged[stream], *best[stream + 1:])
+                after = changed(after, undone)
+    before = evaluate(instance, unchanged)
+    worth = _is_worth_moving(instance, before.cost - after.cost, dict(enumerate(before.streams)), after.streams)
+    return best if worth else unchanged
 
 
-def _is_worth_moving(instance: Instance, search: Search, before: Assignment, after: Assignment) -> bool:
-    """Whether moving from one assignment to another gains enough."""
-    gain = search.cost(before) - search.cost(after)
-    if gain <= 0.0:
+def _is_worth_moving(
+    instance: Instance, gain: float, before: Mapping[int, StreamForecast], after: Sequence[StreamForecast]
+) -> bool:
+    """Whether changes gain enough. gain: of cost. before: of the streams that may be different, by number."""
+    if gain <= GAIN:
         return False
     if gain >= WORTH_TOTAL * sum(options[0].weight for options in instance.options):
         return True
-    pairs = zip(evaluate(instance, before).streams, evaluate(instance, after).streams, instance.streams, strict=True)
-    return any(new.on_time - old.on_time >= WORTH_ON_TIME
-               or old.p95_s - new.p95_s >= WORTH_LATENCY * stream.spec.deadline_s for old, new, stream in pairs)
+    return any(after[n].on_time - old.on_time >= WORTH_ON_TIME
+               or old.p95_s - after[n].p95_s >= WORTH_LATENCY * instance.streams[n].spec.deadline_s
+               for n, old in before.items())
 
 
 # --- baselines: simple rules, without a search ---

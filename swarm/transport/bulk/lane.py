@@ -232,6 +232,6 @@ class Bulk:
                 self._refuse_transfer(name, transfer, WireError("idle", f"transfer {transfer} of {name}: no progress"))
         if self._receipts is None:
             self._send_receipts()                    # receipts that could not be sent
-        for name, outgoing in list(self._outgoing.items()):
+        for name, outgoing in [pair for pair in self._outgoing.items() if pair[1].is_busy]:
             outgoing.window.check_silence(now)
             self._send_next(name, outgoing)

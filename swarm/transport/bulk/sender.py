@@ -48,6 +48,11 @@ class Outgoing:
         self._unended: list[int] = []                        # stopped transfers whose end was not sent yet
         self._sent: collections.deque[QueuedMessage] = collections.deque(maxlen=MOST_REMEMBERED)      # in full
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or is in flight."""
+        return bool(self._waiting or self._unended or not self.window.is_empty)
+
     def put(self, queued: QueuedMessage) -> bool:
         """Queue a message. False: the queue is full."""
         full = len(self._waiting) >= QUEUE_MESSAGES or self._waiting_bytes + queued.size > QUEUE_BYTES
