@@ -188,9 +188,9 @@ class Membership:
         member = self._members.get(name)
         return member.boot if member is not None and member.present else None
 
-    def watched(self) -> list[str]:
-        """The members that are probed in turn, so that their state is known."""
-        return list(self._watched)
+    def contacts(self) -> list[str]:
+        """The nearest members of each fleet, whose state is known at any time."""
+        return list(self._ring.contacts)
 
     def statistics(self) -> MembershipStatistics:
         return MembershipStatistics({name: member.state for name, member in self._members.items()}, self._stale)

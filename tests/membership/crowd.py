@@ -123,10 +123,10 @@ class Crowd:
         self._active_peers[name] = sorted(life.usable(self.now))
 
     def split(self) -> list[str]:
-        """Where a running member's belief of another that it watches is not the truth."""
+        """Where a running member's belief of one of its contacts is not the truth."""
         return [
             f"{life.name} of {other.name}: {life.view.state(other.name)} {life.view.boot(other.name)}, is {other.boot}"
-            for life in self.running() for other in map(self.lives.__getitem__, life.view.watched())
+            for life in self.running() for other in map(self.lives.__getitem__, life.view.contacts())
             if (life.view.boot(other.name) == other.boot) != (not other.ended_ns and not other.stopped)
         ]
 
