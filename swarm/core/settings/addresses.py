@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(?:\.{LABEL})*\.?")
@@ -12,6 +13,7 @@ IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?\]")
 SPLIT = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", re.DOTALL)
 TCP = "tcp://"
 ANY_HOST = "*"
+REMEMBERED = 4096                    # addresses whose form is known: each is checked by every process of a simulation
 HOST_FORM = "HOST is a name, IPv4, or IPv6 in brackets"
 
 
@@ -26,6 +28,7 @@ def host_of(endpoint: str) -> str:
     return split(endpoint.removeprefix(TCP))[0]
 
 
+@lru_cache(REMEMBERED)
 def is_number(host: str) -> bool:
     """Whether it is a valid IPv4 or IPv6 address."""
     try:
@@ -55,12 +58,14 @@ def is_bind(address: str) -> bool:
     return (host == ANY_HOST or is_host(host)) and (port is None or is_port(port, 65_534))
 
 
+@lru_cache(REMEMBERED)
 def is_endpoint(address: str) -> bool:
     """Whether it is tcp://HOST:PORT."""
     host, port = split(address.removeprefix(TCP))
     return address.startswith(TCP) and is_host(host) and is_port(port)
 
 
+@lru_cache(REMEMBERED)
 def on_loopback(address: str) -> bool:
     """Whether traffic with this host or endpoint stays on this machine."""
     host = host_of(address)
