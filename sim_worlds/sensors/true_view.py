@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,23 +41,30 @@ class Things:
         self.corners = corners_of(self.solids)
         self._robots = robots
 
-    def robots(self, poses: Sequence[Pose], me: int) -> tuple[list[int], list[Solid]]:
+    def robots(self, at: NDArray[np.float64], me: int) -> tuple[list[int], list[Solid]]:
         """The robots that may be in the view of one of them: their numbers and solids."""
-        here, close = poses[me], []
-        for k, pose in enumerate(poses):
-            if k != me and math.hypot(pose.x_m - here.x_m, pose.y_m - here.y_m) < FAR_M:
-                close.append(k)
-        return [self.targets.stop + k for k in close], [
-            cylinder(poses[k].x_m, poses[k].y_m, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
-            for k in close]
+        close = np.hypot(at[:, 0] - at[me, 0], at[:, 1] - at[me, 1]) < FAR_M
+        close[me] = False
+        here = np.flatnonzero(close).tolist()
+        return [self.targets.stop + k for k in here], [
+            cylinder(x, y, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
+            for k, (x, y, _) in zip(here, at[here].tolist(), strict=True)]
 
 
 class TrueView:
-    """The truth of one camera image. poses: of all robots; me: the index of the one whose camera it is."""
+    """The truth of one camera image.
 
-    def __init__(self, things: Things, poses: Sequence[Pose], me: int) -> None:
-        self.pose, self.camera = poses[me], things.camera
-        self._things, self._poses, self._me = things, poses, me
+    at: x, y, heading of all robots, [n, 3]; it must not change. me: the index of the one whose camera it is.
+    """
+
+    def __init__(self, things: Things, at: NDArray[np.float64], me: int) -> None:
+        self.camera = things.camera
+        self._things, self._at, self._me = things, at, me
+
+    @property
+    def pose(self) -> Pose:
+        """Of the robot whose camera it is."""
+        return Pose(*self._at[self._me].tolist())
 
     def boxes(self) -> list[TrueBox]:
         """The ground-truth boxes of the targets in view."""
@@ -77,7 +83,7 @@ class TrueView:
         From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before.
         """
         things, rays = self._things, Rays(self.pose, self.camera)
-        mobile, robots = things.robots(self._poses, self._me)
+        mobile, robots = things.robots(self._at, self._me)
         solids, numbers = [*things.solids, *robots], np.array([*things.numbers, *mobile])
         around, nearest = rays.project(np.concatenate([things.corners, corners_of(robots)]))
         limits = rays.limits(around)

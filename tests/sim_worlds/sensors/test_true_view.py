@@ -12,6 +12,7 @@ from sim_worlds import scenarios
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.physics.bullet import Bullet
 from sim_worlds.physics.solids import Thing, box, place_thing
+from sim_worlds.physics.motion import places_of
 from sim_worlds.robots import KINDS, ROVER
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.things import TARGETS
@@ -43,7 +44,7 @@ def views() -> Views:
             bullet.teleport(0, here)
             bullet.teleport(1, there)
             _, ids = bullet.camera(here)
-            made.append((TrueView(things, (here, there), 0), ground_truth.mask(ids, bullet.class_of),
+            made.append((TrueView(things, places_of([here, there]), 0), ground_truth.mask(ids, bullet.class_of),
                          ground_truth.boxes(ids, bullet.target_ids, building, here)))
     return made
 
@@ -89,7 +90,7 @@ def test_a_screen_hides_what_is_behind_it(clutter: list[Thing]) -> None:
     with Bullet(environment) as bullet:
         _, ids = bullet.camera(EYE)
         drawn = ground_truth.boxes(ids, bullet.target_ids, environment, EYE)
-    cast = TrueView(Things(environment), (EYE,), 0).boxes()
+    cast = TrueView(Things(environment), places_of([EYE]), 0).boxes()
     assert [(b.target, b.counts) for b in cast] == [(b.target, b.counts) for b in drawn]
     for a, b in zip(cast, drawn, strict=True):
         assert abs(a.unoccluded - b.unoccluded) < 0.05
@@ -111,7 +112,7 @@ def test_a_view_is_of_the_moment_at_which_it_was_taken() -> None:
 def test_things_and_robots_have_numbers_of_their_own_and_a_robot_does_not_see_itself() -> None:
     environment = room([], targets=[target("beacon", 1.5)], clutter=[screen(-1.4)])
     poses = (EYE, Pose(0.3, 0.6, 0.0), Pose(-3.0, 0.0, 0.0))             # ahead to the left, behind
-    numbers, classes = TrueView(Things(environment, [ROVER] * 3), poses, 0).pixels()
+    numbers, classes = TrueView(Things(environment, [ROVER] * 3), places_of(poses), 0).pixels()
     assert numbers.shape == classes.shape == (CAMERA.height_px, CAMERA.width_px)
     assert {(n, c) for n, c in zip(numbers.flat, classes.flat, strict=True)} == {
         (0, FLOOR), (0, WALL), (1, CLUTTER), (2, TARGET), (4, ROBOT)}
