@@ -60,7 +60,8 @@ class WorldServer:
 
     def _on_members(self, names: Iterable[str]) -> None:
         """Send the sensor suites to robots that joined or moved; connections may take a moment to be made."""
-        self._send_sensors([name for name in names if name in self._observations_sent], self._clock.now_ns() + SENSORS_NS)
+        robots = [name for name in names if name in self._observations_sent]
+        self._send_sensors(robots, self._clock.now_ns() + SENSORS_NS)
 
     def _send_sensors(self, names: Iterable[str], retry_until_ns: int = 0) -> None:
         missed = [

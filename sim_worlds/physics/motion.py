@@ -161,8 +161,8 @@ class Motion:
         found = [FIXED] if self._blocked[self._layer[i], g.index(y), g.index(x)] else []
         for j in self._close.others[i]:
             p = self.poses[j]
-            distance = math.hypot(x - p.x_m, y - p.y_m)
-            if distance < self.radii_m[i] + self.radii_m[j] and distance < math.hypot(here.x_m - p.x_m, here.y_m - p.y_m):
+            apart_m = math.hypot(x - p.x_m, y - p.y_m)
+            if apart_m < self.radii_m[i] + self.radii_m[j] and apart_m < math.hypot(here.x_m - p.x_m, here.y_m - p.y_m):
                 found.append(j)
         return found
 

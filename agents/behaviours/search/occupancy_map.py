@@ -124,7 +124,7 @@ class OccupancyMap:
     def merge(self, ids: NDArray[np.intp], states: NDArray[np.uint8]) -> None:
         """Take in a teammate's `blocks`: ids [n], states uint8 [n, 8, 8]. Cells unknown to it stay as they are."""
         rows, columns = np.divmod(ids, CELLS // 8)
-        grid = self._peers.reshape(CELLS // 8, 8, CELLS // 8, 8)     # a view: row of blocks, row, column of blocks, column
+        grid = self._peers.reshape(CELLS // 8, 8, CELLS // 8, 8)     # a view: row of blocks, row in it, and columns
         mine = grid[rows, :, columns]
         kept = (states == UNKNOWN) | (states == FREE) & (mine == LOOKED)
         grid[rows, :, columns] = np.where(kept, mine, states)

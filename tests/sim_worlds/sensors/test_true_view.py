@@ -11,8 +11,8 @@ from models.build.train.rendering import render_frames
 from sim_worlds import scenarios
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.physics.bullet import Bullet
-from sim_worlds.physics.solids import Thing, box, place_thing
 from sim_worlds.physics.motion import places_of
+from sim_worlds.physics.solids import Thing, box, place_thing
 from sim_worlds.robots import KINDS, ROVER
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.things import TARGETS
