@@ -54,7 +54,7 @@ class Rays:
         return np.where(down, -self.eye[2] / np.where(down, self._up, -1.0), far_m)
 
     def may_show(self, middles: NDArray[np.float64], reach_m: NDArray[np.float64], far_m: float) -> NDArray[np.bool_]:
-        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in view and nearer than `far_m`; seen level."""
+        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in the view of a level camera, within `far_m`."""
         c, s = math.cos(self._heading_rad), math.sin(self._heading_rad)
         dx, dy = middles[:, 0] - self.eye[0], middles[:, 1] - self.eye[1]
         ahead, aside = c * dx + s * dy, np.abs(c * dy - s * dx)

@@ -18,6 +18,7 @@ from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.rays import Rays
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import Things, TrueView
 from swarm.core.protocol.world import Act, Pose
@@ -118,3 +119,16 @@ def test_things_and_robots_have_numbers_of_their_own_and_a_robot_does_not_see_it
         (0, FLOOR), (0, WALL), (1, CLUTTER), (2, TARGET), (4, ROBOT)}
     columns = np.flatnonzero((numbers == 4).any(axis=0))
     assert columns.max() < CAMERA.width_px / 2                          # to the left
+
+
+def test_what_is_left_out_of_a_view_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = generate(BUILDING, 8)
+    things, draw = Things(environment, [ROVER] * 12), np.random.default_rng(1)
+    at = [np.column_stack([draw.uniform(-9.5, 9.5, (12, 2)), draw.uniform(-4.0, 4.0, 12)]) for _ in range(25)]
+    some = [TrueView(things, places, 0) for places in at]
+    seen = [(view.boxes(), *view.pixels()) for view in some]
+    monkeypatch.setattr(Rays, "may_show", lambda self, middles, reach_m, far_m: np.ones(len(middles), bool))
+    for view, (boxes, numbers, classes) in zip(some, seen, strict=True):
+        assert view.boxes() == boxes
+        np.testing.assert_array_equal(np.stack(view.pixels()), np.stack([numbers, classes]))
+    assert sum(len(boxes) for boxes, *_ in seen) >= 5
