@@ -247,8 +247,8 @@ class Robot:
                     self._body.act(command)
                 case Report():
                     self._body.report(command)
-                case behaviours.Note(topic=topic, data=data):
-                    for peer in self._peers.names():
+                case behaviours.Note(topic=topic, data=data, to=to):
+                    for peer in to or self._peers.names():
                         self._net.send(peer, msg.Shared(topic=topic, data=data))
 
     # --- peers and news ---

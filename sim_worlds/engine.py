@@ -50,12 +50,13 @@ class Engine(World):
         self._index = {name: i for i, name in enumerate(self.names)}
         self._steps = 0
         self._expires_s = [0.0] * len(fleet)
+        self._first_s = math.inf                             # no command expires before
         self._moving = [False] * len(fleet)
         self._removed = [False] * len(fleet)
         self._sequence = [0] * len(fleet)
         self._scanner = Scanner(self.environment.solids())
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
-        self._seen: tuple[int, tuple[Pose, ...]] = -1, ()    # the poses of all at a step, shared by its views
+        self._seen_at, self._seen = -1, self.motion.at       # a step, and the poses of all then: its views share them
 
     @property
     def time_s(self) -> float:
@@ -64,10 +65,8 @@ class Engine(World):
 
     def step(self) -> None:
         """Advance by `dt_s`, after stopping the robots whose commands are older than their `ttl_s`."""
-        for i, moving in enumerate(self._moving):
-            if moving and self.time_s >= self._expires_s[i]:
-                self.motion.drive(i, 0.0, 0.0)
-                self._moving[i] = False
+        if self.time_s >= self._first_s:
+            self._expire()
         self.motion.step()
         self._steps += 1
 
@@ -80,13 +79,25 @@ class Engine(World):
         self.motion.drive(i, act.v_mps if alive else 0.0, act.w_radps if alive else 0.0)
         self._moving[i] = alive
         self._expires_s[i] = self.time_s + act.ttl_s
+        if alive:
+            self._first_s = min(self._first_s, self._expires_s[i])
+
+    def _expire(self) -> None:
+        """Stop the robots whose commands have expired."""
+        now_s, self._first_s = self.time_s, math.inf
+        for i, moving in enumerate(self._moving):
+            if moving and now_s >= self._expires_s[i]:
+                self.motion.drive(i, 0.0, 0.0)
+                self._moving[i] = False
+            elif moving:
+                self._first_s = min(self._first_s, self._expires_s[i])
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; reading clears `bumped`."""
         i = self.index(robot)
         m = self.motion
         pose, (v, w) = m.poses[i], m.velocities[i]
-        scan = self._scanner.scan(pose, m.circles(leave_out=i))
+        scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m))
         image = m.bullet.camera(pose)[0] if frame and self._render and m.bullet is not None else None
         bumped, m.bumped[i] = m.bumped[i], False
         self._sequence[i] += 1
@@ -96,9 +107,9 @@ class Engine(World):
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a cylinder."""
-        if self._seen[0] != self._steps:
-            self._seen = self._steps, tuple(self.motion.poses)
-        return TrueView(self._things, self._seen[1], self.index(robot))
+        if self._seen_at != self._steps:
+            self._seen_at, self._seen = self._steps, self.motion.at.copy()
+        return TrueView(self._things, self._seen, self.index(robot))
 
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""

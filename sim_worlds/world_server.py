@@ -6,6 +6,7 @@ instead of skipping steps, and the lag is recorded.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from typing import Any
 
@@ -46,7 +47,7 @@ class WorldServer:
         self._slips = Slips()
         self._running = False
         self._present = dict.fromkeys(world.names)
-        self._due_ns: dict[str, int] = dict.fromkeys(world.names, 0)     # simulated time of the next observation
+        self._due: list[tuple[int, int, str]] = []       # a heap: simulated time of a robot's next observation
         self._observations_sent: dict[str, int] = dict.fromkeys(world.names, 0)
         self._poses: dict[str, Pose] = {}
 
@@ -59,7 +60,8 @@ class WorldServer:
 
     def _on_members(self, names: Iterable[str]) -> None:
         """Send the sensor suites to robots that joined or moved; connections may take a moment to be made."""
-        self._send_sensors([name for name in names if name in self._due_ns], self._clock.now_ns() + SENSORS_NS)
+        robots = [name for name in names if name in self._observations_sent]
+        self._send_sensors(robots, self._clock.now_ns() + SENSORS_NS)
 
     def _send_sensors(self, names: Iterable[str], retry_until_ns: int = 0) -> None:
         missed = [
@@ -89,7 +91,7 @@ class WorldServer:
             case msg.Gone(name=name) if name in self._present:
                 del self._present[name]
                 self._world.remove(name)
-            case msg.Back(name=name) if name in self._due_ns and name not in self._present:
+            case msg.Back(name=name) if name in self._observations_sent and name not in self._present:
                 self._present[name] = None
                 self._world.restore(name)
                 self._on_members([name])                 # a new start does not know its sensors
@@ -102,8 +104,8 @@ class WorldServer:
         self._running = True
         self._started_ns = self._clock.now_ns()
         count = len(self._world.names)
-        for i, name in enumerate(self._world.names):     # spread over the period, so that renderings do not coincide
-            self._due_ns[name] = self._sense_ns * i // count
+        self._due = [(self._sense_ns * i // count, i, name)  # spread over the period: renderings should not coincide
+                     for i, name in enumerate(self._world.names)]
         self._participant.report(msg.Happened(what="world", detail={"renderer": self._world.renderer}))
         self._participant.report(self._scene())
         self._turn()
@@ -129,10 +131,11 @@ class WorldServer:
             self._world.step()
             self._steps += 1
         at_ns = self._steps * self._step_ns
-        for name in self._present:
-            if self._due_ns[name] <= at_ns:
-                self._send_observation(name, self._due_ns[name] + self._slipped_ns)
-                self._due_ns[name] += self._sense_ns * max(1, -(-(at_ns - self._due_ns[name]) // self._sense_ns))
+        while self._due[0][0] <= at_ns:
+            due_ns, i, name = self._due[0]
+            heapq.heapreplace(self._due, (at_ns + self._sense_ns - (at_ns - due_ns) % self._sense_ns, i, name))
+            if name in self._present:
+                self._send_observation(name, due_ns + self._slipped_ns)
         ended_ns = self._clock.now_ns()
         # without a rest, a world that lags would receive no message
         rest_ns = round(REST_SHARE * (ended_ns - began_ns))

@@ -31,10 +31,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note from this robot to all its teammates."""
+    """A note from this robot to its teammates."""
 
     topic: str
     data: bytes
+    to: tuple[str, ...] = ()         # their names; empty: to all of them
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import OccupancyMap
 from agents.behaviours.search.steering import Steering
 from agents.behaviours.search.targets import Targets, claim
-from agents.behaviours.search.team import Mate, expected
+from agents.behaviours.search.team import Audience, Mate, expected
 from swarm.core.protocol.world import Detections, Observation, Perceived, Pose, SensorSuite
 
 PLAN_NS = 700_000_000                # between plans on the way to a goal
@@ -65,6 +65,7 @@ class SearchRescue:
         self._block_selector = BlockSelector()
         self._steering, self._goals = Steering(robot, seed, self._beams), Goals(robot, seed)
         self._mates: dict[str, Mate] = {}
+        self._audience = Audience(self._team)
         self._scans: deque[tuple[int, Pose, NDArray[np.float32]]] = deque(maxlen=SCANS_KEPT)
         self._goal: Goal | None = None
         self._planned_at = -PLAN_NS
@@ -93,7 +94,7 @@ class SearchRescue:
             self._count["found"] += event.verdict == "found"
             self._count["wrong"] += event.verdict == "wrong"
             news = self._targets.judged(event.report, event.verdict)
-            return self._share_finds([news], now) if news is not None else []
+            return self._share_finds([news]) if news is not None else []
         self._hear(event, now)
         return []
 
@@ -151,7 +152,7 @@ class SearchRescue:
         if not claims:
             return []
         self._count["claims"] += len(claims)
-        return [*map(claim, claims), *self._share_finds(claims, now)]
+        return [*map(claim, claims), *self._share_finds(claims)]
 
     def _share(self, pose: Pose, now: int) -> list[Output]:
         """The periodic notes: the map about once a second, all finds every two seconds."""
@@ -161,20 +162,22 @@ class SearchRescue:
         if now - self._shared_at >= SHARE_NS:
             self._shared_at = now
             self._sequence += 1
+            to = self._audience.choose(pose, self._mates)
             ids, states = self._block_selector.choose(self._map.own_states())
             goal = self._goal
             out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
                 sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
-                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states))))
+                confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states)), to))
         if now - self._finds_at >= FINDS_NS and self._targets.finds:
-            out += self._share_finds([f for f in self._targets.finds if f.kind != "confirmed"], now)
+            to = self._audience.choose(pose, self._mates)
+            out += self._share_finds([f for f in self._targets.finds if f.kind != "confirmed"], to)
             self._finds_at = now
         return out
 
-    def _share_finds(self, finds: list[Find], now: int) -> list[Output]:
-        """A note with these finds, the newest first."""
+    def _share_finds(self, finds: list[Find], to: tuple[str, ...] = ()) -> list[Output]:
+        """A note with these finds, the newest first; what is new goes to the whole team."""
         finds = finds[::-1][:gossip.FINDS_PER_NOTE]
-        return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds))] if finds else []
+        return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds), to)] if finds else []
 
     def _hear(self, heard: Heard, now: int) -> None:
         """Take in a teammate's note. A bad note is counted and dropped."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sim_worlds.environment import Environment
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics import STEP_S
+from sim_worlds.physics.closeness import Closeness
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
@@ -29,19 +30,27 @@ RESOLUTION_M = 0.05
 FIXED = -1                           # index of any static solid in kinematic contacts
 
 
+def places_of(poses: Sequence[Pose]) -> NDArray[np.float64]:
+    """x, y, heading of each pose, [n, 3]."""
+    return np.array([(p.x_m, p.y_m, p.heading_rad) for p in poses], float).reshape(-1, 3)
+
+
 class Motion:
     """Poses, velocities and contacts of a fleet, by index; positions change only in `step`."""
 
     def __init__(self, environment: Environment, fleet: Sequence[RobotSpec], *, render: bool) -> None:
         self.poses = list(environment.spawns[:len(fleet)])
+        self.at = places_of(self.poses)                      # the same, as an array
         self.velocities = [(0.0, 0.0)] * len(fleet)
         self.episodes = 0
         self.bumped = [False] * len(fleet)
         self.radii_m = np.array([KINDS[r.kind].radius_m for r in fleet])
         self._kinds = [KINDS[r.kind] for r in fleet]
         self._dynamic = [i for i, r in enumerate(fleet) if r.physics == "dynamic"]
-        self._kinematic = [i for i, r in enumerate(fleet) if r.physics == "kinematic"]
-        self._commands = [(0.0, 0.0)] * len(fleet)
+        self._kinematic = np.array([r.physics == "kinematic" for r in fleet])
+        self._commands = np.zeros((len(fleet), 2))
+        self._gliding = np.zeros(len(fleet), bool)           # kinematic robots that moved in the last update
+        self._close = Closeness(self.radii_m)
         self._last_touch: dict[tuple[int, int], int] = {}
         self._steps = 0
         self.bullet: Bullet | None = None
@@ -52,9 +61,10 @@ class Motion:
             for i in self._dynamic:                          # an idle joint turns freely: brake from the start
                 self.bullet.drive(i, 0.0, 0.0)
         self._grid = Grid(size_m=environment.size_m, resolution_m=RESOLUTION_M)
-        solids = list(environment.solids()) if self._kinematic else []
-        self._blocked = {r: self._grid.rasterise(solids, r - SLACK_M)
-                         for r in {self._kinds[i].radius_m for i in self._kinematic}}
+        radii_m = sorted(set(self.radii_m[self._kinematic].tolist()))
+        solids = list(environment.solids()) if radii_m else []
+        self._blocked = np.array([self._grid.rasterise(solids, r - SLACK_M) for r in radii_m])   # [radii, cells, cells]
+        self._layer = np.searchsorted(radii_m, self.radii_m)                                     # of each robot
 
     def close(self) -> None:
         """Free PyBullet's client, if there is one."""
@@ -63,11 +73,12 @@ class Motion:
 
     def drive(self, robot: int, v_mps: float, w_radps: float) -> None:
         """Set a body velocity, clipped to the robot's limits, until the next call."""
-        command = self._kinds[robot].clip(v_mps, w_radps)
-        if command != self._commands[robot]:
-            self._commands[robot] = command
-            if robot in self._dynamic and self.bullet is not None:
-                self.bullet.drive(robot, *command)
+        v, w = self._kinds[robot].clip(v_mps, w_radps)
+        command = self._commands[robot]
+        if (v, w) != (command[0], command[1]):
+            command[:] = v, w
+            if self.bullet is not None and not self._kinematic[robot]:
+                self.bullet.drive(robot, v, w)
 
     def step(self) -> None:
         """Advance by STEP_S."""
@@ -77,31 +88,54 @@ class Motion:
         if self._steps % UPDATE_EVERY == 0:
             for i in self._dynamic:
                 self._read(i)
-            for i in self._kinematic:
-                self._integrate(i, UPDATE_EVERY * STEP_S)
+            self._glide(UPDATE_EVERY * STEP_S)
 
-    def circles(self, leave_out: int) -> NDArray[np.float64]:
-        """x, y and radius of all robots but one, [n - 1, 3]."""
-        rows = [(p.x_m, p.y_m, r) for i, (p, r) in enumerate(zip(self.poses, self.radii_m, strict=True))
-                if i != leave_out]
-        return np.array(rows, float).reshape(-1, 3)
+    def circles(self, around: int, reach_m: float) -> NDArray[np.float64]:
+        """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3]."""
+        dx, dy = self.at[:, 0] - self.at[around, 0], self.at[:, 1] - self.at[around, 1]
+        within = np.hypot(dx, dy) <= self.radii_m + reach_m
+        within[around] = False
+        return np.column_stack([self.at[within, :2], self.radii_m[within]])
 
     def _read(self, i: int) -> None:
         """Read a rigid body's state and contacts."""
         assert self.bullet is not None
         self.poses[i] = pose = self.bullet.pose(i)
+        self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
         self.velocities[i] = self.bullet.velocity(i, pose.heading_rad)
         for body in sorted(self.bullet.touching(i)):
             other = self._index_of.get(body)
             self._touch(i, FIXED - 1 - body if other is None else other)
 
-    def _integrate(self, i: int, dt_s: float) -> None:
-        """Move a kinematic robot by its command; if it is blocked, it slides along the obstacle or only turns."""
-        v, w = self._commands[i]
-        at = self.poses[i]
-        if v == 0.0 and w == 0.0:
+    def _glide(self, dt_s: float) -> None:
+        """Move the kinematic robots by their commands: at once where nothing is in the way, else one after another."""
+        moving = self._kinematic & self._commands.any(axis=1)
+        for i in np.flatnonzero(self._gliding & ~moving).tolist():
             self.velocities[i] = (0.0, 0.0)
+        self._gliding = moving
+        robots = np.flatnonzero(moving)
+        if not robots.size:
             return
+        (v, w), at = self._commands[robots].T, self.at[robots]
+        # by the same functions as below: those of numpy round otherwise, and not alike on all processors
+        ahead = np.array([(math.cos(a), math.sin(a)) for a in (at[:, 2] + w * dt_s / 2).tolist()])
+        by = (v * dt_s)[:, None] * ahead
+        to = at[:, :2] + by
+        cells = self._grid.indices(to)
+        beset = self._blocked[self._layer[robots], cells[:, 1], cells[:, 0]] | self._close.near(self.at[:, :2])[robots]
+        speeds = ((to - at[:, :2]) * ahead).sum(axis=1) / dt_s
+        for i, hindered, (x, y), turned, velocity in zip(
+                robots.tolist(), beset.tolist(), to.tolist(), (at[:, 2] + w * dt_s).tolist(),
+                zip(speeds.tolist(), w.tolist(), strict=True), strict=True):
+            if not hindered:
+                self._place(i, Pose(x, y, math.remainder(turned, 2 * math.pi)), velocity)
+        for i in robots[beset].tolist():
+            self._squeeze(i, dt_s)
+
+    def _squeeze(self, i: int, dt_s: float) -> None:
+        """Move a kinematic robot by its command; if it is blocked, it slides along the obstacle or only turns."""
+        v, w = self._commands[i].tolist()
+        at = self.poses[i]
         middle = at.heading_rad + w * dt_s / 2
         dx, dy = v * dt_s * math.cos(middle), v * dt_s * math.sin(middle)
         x, y = at.x_m, at.y_m
@@ -112,21 +146,23 @@ class Motion:
         for other in self._obstacles(i, at.x_m + dx, at.y_m + dy) if v else ():
             self._touch(i, other)
         heading = math.remainder(at.heading_rad + w * dt_s, 2 * math.pi)
-        self.poses[i] = Pose(x, y, heading)
         ahead = ((x - at.x_m) * math.cos(middle) + (y - at.y_m) * math.sin(middle)) / dt_s
-        self.velocities[i] = (ahead, w)
+        self._place(i, Pose(x, y, heading), (ahead, w))
+
+    def _place(self, i: int, pose: Pose, velocity: tuple[float, float]) -> None:
+        self.poses[i], self.velocities[i] = pose, velocity
+        self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
         if self.bullet is not None:
-            self.bullet.teleport(i, self.poses[i])
+            self.bullet.teleport(i, pose)
 
     def _obstacles(self, i: int, x: float, y: float) -> list[int]:
         """Obstacles at (x, y), robots by index, except robots that this robot is moving away from."""
-        blocked, g = self._blocked[self._kinds[i].radius_m], self._grid
-        found = [FIXED] if blocked[g.index(y), g.index(x)] else []
-        here = self.poses[i]
-        for j, p in enumerate(self.poses):
-            distance = math.hypot(x - p.x_m, y - p.y_m)
-            if j != i and distance < self.radii_m[i] + self.radii_m[j] \
-                    and distance < math.hypot(here.x_m - p.x_m, here.y_m - p.y_m):
+        g, here = self._grid, self.poses[i]
+        found = [FIXED] if self._blocked[self._layer[i], g.index(y), g.index(x)] else []
+        for j in self._close.others[i]:
+            p = self.poses[j]
+            apart_m = math.hypot(x - p.x_m, y - p.y_m)
+            if apart_m < self.radii_m[i] + self.radii_m[j] and apart_m < math.hypot(here.x_m - p.x_m, here.y_m - p.y_m):
                 found.append(j)
         return found
 

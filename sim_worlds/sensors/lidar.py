@@ -27,57 +27,56 @@ class Scanner:
         boxes = [s for s in low if s.shape == "box"]
         self._lidar = lidar
         self._angles = lidar.angles_rad().astype(float)
-        self._boxes = np.array([(s.x_m, s.y_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad), s.hx_m, s.hy_m)
-                                for s in boxes]).reshape(-1, 6)
-        self._reach = np.hypot(self._boxes[:, 4], self._boxes[:, 5]) + lidar.range_m
-        self._rounds = np.array([(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]).reshape(-1, 3)
+        # parts of a thing may share a footprint: each one counts once
+        self._boxes = np.unique(np.array([(s.x_m, s.y_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad), s.hx_m, s.hy_m)
+                                          for s in boxes]).reshape(-1, 6), axis=0)
+        self._box_reach = np.hypot(self._boxes[:, 4], self._boxes[:, 5]) + lidar.range_m
+        self._rounds = np.unique(np.array([(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]).reshape(-1, 3),
+                                 axis=0)
+        self._round_reach = self._rounds[:, 2] + lidar.range_m
 
     def scan(self, pose: Pose, circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
         """Ranges in metres, float32 [beams]; a beam without a hit has the lidar's maximum range.
 
-        circles: x, y and radius of moving things, [n, 3], without the robot that scans.
+        circles: x, y and radius of the moving things in reach, [n, 3], without the robot that scans.
         """
         return self.cast(pose.x_m, pose.y_m, self._angles + pose.heading_rad, circles)
 
     def cast(self, x_m: float, y_m: float, angles_rad: NDArray[np.float64],
              circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
         """Ranges from (x, y) along directions in the world frame, float32, one per angle."""
-        dx, dy = np.cos(angles_rad)[:, None], np.sin(angles_rad)[:, None]
-        best = np.full(len(angles_rad), self._lidar.range_m)
-        b = self._boxes[np.hypot(self._boxes[:, 0] - x_m, self._boxes[:, 1] - y_m) <= self._reach]
-        if len(b):
-            best = np.minimum(best, _to_boxes(b, x_m, y_m, dx, dy))
-        r = np.concatenate([self._rounds, circles])
-        r = r[np.hypot(r[:, 0] - x_m, r[:, 1] - y_m) <= r[:, 2] + self._lidar.range_m]
-        if len(r):
-            best = np.minimum(best, _to_circles(r, x_m, y_m, dx, dy))
-        return best.astype(np.float32)
+        dx, dy = np.cos(angles_rad), np.sin(angles_rad)
+        best = np.full((1, len(angles_rad)), self._lidar.range_m)
+        b = self._boxes[np.hypot(self._boxes[:, 0] - x_m, self._boxes[:, 1] - y_m) <= self._box_reach]
+        r = self._rounds[np.hypot(self._rounds[:, 0] - x_m, self._rounds[:, 1] - y_m) <= self._round_reach]
+        r = np.concatenate([r, circles])
+        return np.concatenate([best, _to_boxes(b, x_m, y_m, dx, dy), _to_circles(r, x_m, y_m, dx, dy)]).min(
+            axis=0).astype(np.float32)
 
 
 def _to_boxes(b: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.float64],
               dy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nearest distance along each beam [beams] to boxes [n, 6], inf for none: the slab method in each box's frame."""
-    c, s, hx, hy = b[:, 2], b[:, 3], b[:, 4], b[:, 5]
-    rx, ry = x_m - b[:, 0], y_m - b[:, 1]
+    """Distances along each beam to boxes, [n, beams], inf for none: the slab method in each box's frame."""
+    bx, by, c, s, hx, hy = b.T[:, :, None]
+    rx, ry = x_m - bx, y_m - by
     ox, oy = c * rx + s * ry, c * ry - s * rx
     ux, uy = c * dx + s * dy, c * dy - s * dx
-    ux, uy = np.where(ux == 0.0, 1e-12, ux), np.where(uy == 0.0, 1e-12, uy)    # parallel to a slab
+    ux[ux == 0.0] = uy[uy == 0.0] = 1e-12                    # parallel to a slab
     ax, ay = -ox / ux, -oy / uy                              # distance to the middle of each slab
     wx, wy = hx / np.abs(ux), hy / np.abs(uy)
     near, far = np.maximum(ax - wx, ay - wy), np.minimum(ax + wx, ay + wy)
-    hit = (near <= far) & (far >= 0.0)
-    return np.where(hit, np.maximum(near, 0.0), np.inf).min(axis=1)
+    return np.where((near <= far) & (far >= 0.0), np.maximum(near, 0.0), np.inf)
 
 
 def _to_circles(r: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.float64],
                 dy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nearest distance along each beam [beams] to circles [n, 3], inf for none."""
-    ox, oy = r[:, 0] - x_m, r[:, 1] - y_m
+    """Distances along each beam to circles, [n, beams], inf for none."""
+    rx, ry, radius = r.T[:, :, None]
+    ox, oy = rx - x_m, ry - y_m
     along = ox * dx + oy * dy
-    root = along ** 2 - (ox ** 2 + oy ** 2 - r[:, 2] ** 2)
+    root = along ** 2 - (ox ** 2 + oy ** 2 - radius ** 2)
     half = np.sqrt(np.maximum(root, 0.0))
-    hit = (root >= 0.0) & (along + half >= 0.0)
-    return np.where(hit, np.maximum(along - half, 0.0), np.inf).min(axis=1)
+    return np.where((root >= 0.0) & (along + half >= 0.0), np.maximum(along - half, 0.0), np.inf)
 
 
 class Coverage:

@@ -53,6 +53,15 @@ class Rays:
         down = self._up < -self.eye[2] / far_m
         return np.where(down, -self.eye[2] / np.where(down, self._up, -1.0), far_m)
 
+    def may_show(self, middles: NDArray[np.float64], reach_m: NDArray[np.float64], far_m: float) -> NDArray[np.bool_]:
+        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in the view of a level camera, within `far_m`."""
+        c, s = math.cos(self._heading_rad), math.sin(self._heading_rad)
+        dx, dy = middles[:, 0] - self.eye[0], middles[:, 1] - self.eye[1]
+        ahead, aside = c * dx + s * dy, np.abs(c * dy - s * dx)
+        half_rad = math.atan((self.camera.width_px / 2 + 1) / self.camera.focal_px)
+        beside = aside * math.cos(half_rad) - ahead * math.sin(half_rad)
+        return (np.maximum(-ahead, beside) < reach_m) & (ahead < far_m + reach_m)
+
     def project(self, corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of bounding boxes [n, 8, 3]: x0, y0, x1, y1 in pixels around each one [n, 4], and the least reach [n].
 

@@ -21,6 +21,7 @@ from swarm.core.protocol.world import Camera, Pose
 FAR_M = 12.0                         # beyond this everything is wall
 BACKGROUND, ON_FLOOR = 0, -1         # the numbers of walls and ceiling, and of the floor: no things
 EVERY = range(1 << 30)
+MARGIN_M = 0.5                       # a camera that looks down sees a little more to the sides than one that does not
 COLOUR = (0.0, 0.0, 0.0)             # of a robot: nobody draws it
 
 
@@ -40,25 +41,44 @@ class Things:
         self.numbers = [BACKGROUND] * len(environment.walls)
         self.numbers += [number for number, (_, parts) in enumerate(things, start=1) for _ in parts]
         self.corners = corners_of(self.solids)
+        self._numbers = np.array(self.numbers)
+        self._middles = np.array([(s.x_m, s.y_m) for s in self.solids]).reshape(-1, 2)
+        self._reach_m = np.array([math.hypot(s.hx_m, s.hy_m) for s in self.solids]) + MARGIN_M
         self._robots = robots
 
-    def robots(self, poses: Sequence[Pose], me: int) -> tuple[list[int], list[Solid]]:
+    def around(self, rays: Rays, at: NDArray[np.float64], me: int
+               ) -> tuple[list[Solid], NDArray[np.int64], NDArray[np.float64]]:
+        """The solids that may be in view, their numbers, and the corners of their bounding boxes, [n, 8, 3]."""
+        near = np.flatnonzero(rays.may_show(self._middles, self._reach_m, FAR_M))
+        mobile, robots = self.robots(at, me)
+        return ([*(self.solids[k] for k in near.tolist()), *robots],
+                np.concatenate([self._numbers[near], np.array(mobile, np.int64)]),
+                np.concatenate([self.corners[near], corners_of(robots)]))
+
+    def robots(self, at: NDArray[np.float64], me: int) -> tuple[list[int], list[Solid]]:
         """The robots that may be in the view of one of them: their numbers and solids."""
-        here, close = poses[me], []
-        for k, pose in enumerate(poses):
-            if k != me and math.hypot(pose.x_m - here.x_m, pose.y_m - here.y_m) < FAR_M:
-                close.append(k)
-        return [self.targets.stop + k for k in close], [
-            cylinder(poses[k].x_m, poses[k].y_m, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
-            for k in close]
+        close = np.hypot(at[:, 0] - at[me, 0], at[:, 1] - at[me, 1]) < FAR_M
+        close[me] = False
+        here = np.flatnonzero(close).tolist()
+        return [self.targets.stop + k for k in here], [
+            cylinder(x, y, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
+            for k, (x, y, _) in zip(here, at[here].tolist(), strict=True)]
 
 
 class TrueView:
-    """The truth of one camera image. poses: of all robots; me: the index of the one whose camera it is."""
+    """The truth of one camera image.
 
-    def __init__(self, things: Things, poses: Sequence[Pose], me: int) -> None:
-        self.pose, self.camera = poses[me], things.camera
-        self._things, self._poses, self._me = things, poses, me
+    at: x, y, heading of all robots, [n, 3]; it must not change. me: the index of the one whose camera it is.
+    """
+
+    def __init__(self, things: Things, at: NDArray[np.float64], me: int) -> None:
+        self.camera = things.camera
+        self._things, self._at, self._me = things, at, me
+
+    @property
+    def pose(self) -> Pose:
+        """Of the robot whose camera it is."""
+        return Pose(*self._at[self._me].tolist())
 
     def boxes(self) -> list[TrueBox]:
         """The ground-truth boxes of the targets in view."""
@@ -76,10 +96,9 @@ class TrueView:
 
         From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before.
         """
-        things, rays = self._things, Rays(self.pose, self.camera)
-        mobile, robots = things.robots(self._poses, self._me)
-        solids, numbers = [*things.solids, *robots], np.array([*things.numbers, *mobile])
-        around, nearest = rays.project(np.concatenate([things.corners, corners_of(robots)]))
+        rays = Rays(self.pose, self.camera)
+        solids, numbers, corners = self._things.around(rays, self._at, self._me)
+        around, nearest = rays.project(corners)
         limits = rays.limits(around)
         in_view = (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
         depth = np.repeat(rays.floor(FAR_M), self.camera.width_px, axis=1)
@@ -89,12 +108,12 @@ class TrueView:
             return shown
         limits[:, :2] = np.maximum(limits[:, :2], looked_for[:, :2].min(axis=0))
         limits[:, 2:] = np.minimum(limits[:, 2:], looked_for[:, 2:].max(axis=0))
-        for k in np.argsort(nearest, kind="stable")[:np.count_nonzero(nearest < FAR_M)].tolist():
+        shows = np.flatnonzero((nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1))
+        for k in shows[np.argsort(nearest[shows], kind="stable")].tolist():
             x0, y0, x1, y1 = limits[k].tolist()
             before = depth[y0:y1, x0:x1]
-            if before.size and nearest[k] < before.max():
+            if nearest[k] < before.max():
                 reach = rays.reach(solids[k], slice(y0, y1), slice(x0, x1))
-                nearer = reach < before
-                before[nearer] = reach[nearer]
-                shown[y0:y1, x0:x1][nearer] = numbers[k]
+                np.copyto(shown[y0:y1, x0:x1], numbers[k], where=reach < before)
+                np.minimum(before, reach, out=before)
         return shown

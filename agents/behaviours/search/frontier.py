@@ -10,19 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search.occupancy_map import CELL_M, CELLS, FREE, LOOKED, OCCUPIED, UNKNOWN, cell_of, centre_of
+from agents.behaviours.search.wavefront import UNREACHED, wavefront
 
 Bools = NDArray[np.bool_]
 
-UNREACHED = np.iinfo(np.int32).max
 MATE_BLOCKS_M = 1.6                  # a teammate blocks cells up to this distance; beyond it will have moved on
-SLOW = 2                             # extra steps for a cell that is two cells from an obstacle
-_W = CELLS + 2                       # with a border, so that neighbours need no bounds check
-_FOUR = np.array([1, -1, _W, -_W])
-_EIGHT = np.array([1, -1, _W, -_W, _W + 1, _W - 1, -_W + 1, -_W - 1])
 _GAIN_REACH = 4                      # cells: a visit is assumed to reveal this much around a place
 _MIN_GAIN_M2 = 0.4                   # a place that reveals less is no goal
 _UNLOOKED_SHARE = 0.6                # value of a free cell not yet looked at, relative to an unknown one
-_MATE_REACH_M = 4.0
+_GOAL_REACH_M, _MATE_REACH_M = 4.0, 2.5              # of the penalties for being close to teammates
 _XS = (np.arange(CELLS) + 0.5) * CELL_M - CELLS * CELL_M / 2
 
 
@@ -69,8 +65,7 @@ class Preferences:
 def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tuple[float, float]] = ()) -> Field:
     """Path lengths from (x, y) through free cells away from obstacles. soft: positions of teammates to drive around.
 
-    A wavefront whose steps alternate between 4 and 8 neighbours (an octagonal metric, within 8 % of the straight
-    line). Cells close to obstacles cost extra steps, so paths keep to the middle where there is room.
+    Cells close to obstacles cost extra steps, so paths keep to the middle where there is room.
     """
     solid = states == OCCUPIED
     near = _grown(solid)
@@ -87,42 +82,7 @@ def field(states: NDArray[np.uint8], x_m: float, y_m: float, soft: Sequence[tupl
     home = slice(max(iy - 1, 0), iy + 2), slice(max(ix - 1, 0), ix + 2)
     passable[home] |= ~solid[home]                               # a robot too close to an obstacle can leave
     passable[iy, ix] = True
-    return Field(steps=_wave(passable, slow, iy, ix), passable=passable)
-
-
-def _wave(passable: Bools, slow: Bools, iy: int, ix: int) -> NDArray[np.int32]:
-    """Steps from a cell, by Dial's algorithm: buckets by depth, each expanded as one array."""
-    wide = np.zeros((_W, _W), bool)
-    wide[1:-1, 1:-1] = passable
-    late = np.zeros((_W, _W), bool)
-    late[1:-1, 1:-1] = slow
-    open_, late = wide.ravel(), late.ravel()
-    steps = np.full(_W * _W, UNREACHED, np.int32)
-    tag = np.empty(_W * _W, np.int32)
-    ring: list[list[NDArray[np.intp]]] = [[] for _ in range(SLOW + 2)]
-    ring[0].append(np.array([(iy + 1) * _W + ix + 1]))
-    depth, idle = 0, 0
-    while idle < len(ring):
-        waiting = ring[depth % len(ring)]
-        ring[depth % len(ring)] = []
-        front = waiting[0] if len(waiting) == 1 else np.concatenate(waiting) if waiting else np.empty(0, np.intp)
-        front = front[open_[front]]
-        if front.size:
-            order = np.arange(front.size, dtype=np.int32)
-            tag[front] = order
-            front = front[tag[front] == order]                   # each cell once
-            open_[front] = False
-            steps[front] = depth
-            around = (front[:, None] + (_EIGHT if depth & 1 else _FOUR)).ravel()
-            around = around[open_[around]]
-            held = late[around]
-            ring[(depth + 1) % len(ring)].append(around[~held])
-            ring[(depth + 1 + SLOW) % len(ring)].append(around[held])
-            idle = 0
-        else:
-            idle += 1
-        depth += 1
-    return steps.reshape(_W, _W)[1:-1, 1:-1]
+    return Field(steps=wavefront(passable, slow, iy, ix), passable=passable)
 
 
 def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -131,17 +91,18 @@ def gains_m2(states: NDArray[np.uint8]) -> NDArray[np.float64]:
     Unknown cells count only within 1 m of free ones and not behind walls, so that floor outside the building is left
     out.
     """
-    unknown = states == UNKNOWN
-    known_free = (states == FREE) | (states == LOOKED)
-    reach = known_free.copy()
+    unknown, free = states == UNKNOWN, states == FREE
+    reach = free | (states == LOOKED)
     for _ in range(4):
         grown = reach.copy()
         grown[1:] |= reach[:-1]
         grown[:-1] |= reach[1:]
         grown[:, 1:] |= reach[:, :-1]
         grown[:, :-1] |= reach[:, 1:]
-        reach = reach | (grown & unknown)
-    worth = (reach & unknown) + _UNLOOKED_SHARE * (states == FREE)
+        grown &= unknown
+        reach |= grown
+    reach &= unknown
+    worth = reach + _UNLOOKED_SHARE * free
     return box_sum(worth, _GAIN_REACH) * CELL_M ** 2
 
 
@@ -157,12 +118,11 @@ def unseen_centre(states: NDArray[np.uint8], iy: int, ix: int) -> tuple[float, f
 
 def box_sum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
     """Sum over the square of 2 * reach + 1 cells around each cell."""
-    n = values.shape[0]
-    total = np.zeros((n + 1, n + 1))
-    total[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
-    low = np.maximum(np.arange(n) - reach, 0)
-    high = np.minimum(np.arange(n) + reach + 1, n)
-    return (total[np.ix_(high, high)] - total[np.ix_(low, high)] - total[np.ix_(high, low)] + total[np.ix_(low, low)])
+    n, side = len(values), 2 * reach + 1
+    total = np.zeros((n + side, n + side))                       # of all cells before, with a border of nothing
+    total[reach + 1:n + reach + 1, reach + 1:n + reach + 1] = values
+    total = total.cumsum(axis=0).cumsum(axis=1)
+    return total[side:, side:] - total[:n, side:] - total[side:, :n] + total[:n, :n]
 
 
 def choose(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences) -> tuple[int, int] | None:
@@ -181,10 +141,12 @@ def choose(area: Field, gain_m2: NDArray[np.float64], preferences: Preferences) 
     bearing = np.arctan2(y - preferences.y_m, x - preferences.x_m)
     turn = np.abs((bearing - preferences.heading_rad + np.pi) % (2 * np.pi) - np.pi)
     utility -= 0.5 * turn
-    for gx, gy in preferences.mate_goals:
-        utility -= 6.0 * np.maximum(0.0, 1.0 - np.hypot(x - gx, y - gy) / _MATE_REACH_M)
-    for mx, my in preferences.mates:
-        utility -= 3.0 * np.maximum(0.0, 1.0 - np.hypot(x - mx, y - my) / 2.5)
+    of_row = np.searchsorted(iy, np.arange(CELLS + 1)).tolist()  # a cell beyond the reach of a place loses nothing
+    for weight, reach_m, places in (
+            (6.0, _GOAL_REACH_M, preferences.mate_goals), (3.0, _MATE_REACH_M, preferences.mates)):
+        for px, py in places:
+            near = slice(of_row[cell_of(px, py - reach_m)[0]], of_row[cell_of(px, py + reach_m)[0] + 1])
+            utility[near] -= weight * np.maximum(0.0, 1.0 - np.hypot(x[near] - px, y[near] - py) / reach_m)
     for bx, by in preferences.banned:
         utility[np.hypot(x - bx, y - by) < 0.9] -= 30.0
     if preferences.sector_rad is not None:

@@ -14,7 +14,8 @@ NO_HIT_M = 0.05                      # a measured range is a hit if it is shorte
 class LidarBeams:
     """Beams of one lidar. Directions are radians in the body frame; beam 0 points backwards, counter-clockwise.
 
-    angle_rad, cos, sin: float64 [beams]. hit_below_m: a range below this is a hit.
+    angle_rad: float64 [beams]. directions: their cosines and sines, float64 [2, beams]. hit_below_m: a range below this
+    is a hit.
     """
 
     def __init__(self, lidar: Lidar) -> None:
@@ -22,7 +23,7 @@ class LidarBeams:
         self.hit_below_m = lidar.range_m - NO_HIT_M
         self.step_rad = 2 * math.pi / lidar.beams
         self.angle_rad = lidar.angles_rad().astype(np.float64)
-        self.cos, self.sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
+        self.directions = np.stack([np.cos(self.angle_rad), np.sin(self.angle_rad)])
 
     def position(self, turn_rad: float) -> float:
         """The fractional beam index of a direction: 2.25 is a quarter of a step after beam 2. Not wrapped."""

@@ -56,6 +56,7 @@ class OccupancyMap:
         self._looks = np.zeros((CELLS, CELLS), np.uint8)
         self._peers = np.zeros((CELLS, CELLS), np.uint8)
         self._marked_until = np.zeros((CELLS, CELLS), np.int64)  # ns; obstacles that the scan does not show
+        self._next = (np.arange(beams.count) + 1) % beams.count
         self._centres = (np.arange(CELLS) + 0.5) * CELL_M - HALF_M
 
     def scan(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]]) -> None:
@@ -64,53 +65,55 @@ class OccupancyMap:
         Each cell in reach is compared with the two beams beside it (an inverse sensor model), so that cells between two
         beams become free, too, if both beams pass.
         """
-        beams = self._beams
+        beams, heading = self._beams, math.remainder(pose.heading_rad, 2 * math.pi)
         jy, jx = cell_of(pose.x_m, pose.y_m)
         rows = slice(max(jy - self._reach, 0), jy + self._reach + 1)
         cols = slice(max(jx - self._reach, 0), jx + self._reach + 1)
         dx, dy = self._centres[None, cols] - pose.x_m, self._centres[rows, None] - pose.y_m
         away = np.sqrt(dx * dx + dy * dy)
-        bearing = np.arctan2(dy, dx) - pose.heading_rad
-        beam = ((bearing + math.pi) / beams.step_rad) % beams.count
-        low = beam.astype(np.intp) % beams.count
+        bearing = np.arctan2(dy, dx) - heading                   # -2 pi to 2 pi
+        beam = (bearing + math.pi) / beams.step_rad
+        low = np.floor(beam)
         share = beam - low
-        left, right = ranges_m[low], ranges_m[(low + 1) % beams.count]
+        right_of = low.astype(np.intp) + 1                       # -1/2 to 3/2 of a turn: beam -1 is the last one
+        turns = np.concatenate([ranges_m, ranges_m])
+        left, right = turns[right_of - 1], turns[right_of]
         nearest = np.where(share < 0.5, left, right)
         aside = np.minimum(share, 1.0 - share) * away * beams.step_rad
         passed = (aside < 0.12) & (away < nearest - _SLACK_M) | (away < np.minimum(left, right) - _SLACK_M)
 
         evidence = self._evidence[rows, cols]
-        clearer = passed & (evidence <= 0)
-        erode = (evidence > 0) & (aside < 0.08) & (away < nearest - 2 * _SLACK_M)
+        solid = evidence > 0
+        erode = solid & (aside < 0.08) & (away < nearest - 2 * _SLACK_M)
         hit, between = self._hits(pose, ranges_m, mates)
-        before = self._evidence[hit].copy()
-        evidence[clearer | erode] -= 1
+        flat = self._evidence.reshape(-1)                        # a view
+        before = flat[hit]
+        evidence -= passed & ~solid | erode
         np.maximum(evidence, _CLEAR, out=evidence)
-        self._evidence[hit] = np.minimum(np.maximum(before, self._evidence[hit]) + _HIT, _SOLID)
-        soft = self._evidence[between] == 0
-        self._evidence[between[0][soft], between[1][soft]] = 1
+        flat[hit] = np.minimum(np.maximum(before, flat[hit]) + _HIT, _SOLID)
+        flat[between[flat[between] == 0]] = 1
 
-        ahead = np.abs((bearing + math.pi) % (2 * math.pi) - math.pi) < self._look_rad
-        seen = ahead & (away < LOOK_RANGE_M) & (away < np.maximum(left, right) + CELL_M)
+        turn = np.abs(bearing)
+        ahead = (turn < self._look_rad) | (turn > 2 * math.pi - self._look_rad)
         looks = self._looks[rows, cols]
-        looks[seen & (looks < LOOKS)] += 1
-        looks[away < 0.5] = LOOKS                                # a target this close would have been seen
+        looks += ahead & (away < LOOK_RANGE_M) & (away < np.maximum(left, right) + CELL_M) & (looks < LOOKS)
+        np.copyto(looks, LOOKS, where=away < 0.5)                # a target this close would have been seen
 
     def _hits(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]],
-              ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """(iy, ix) of the cells in which beams end, and of cells between two ends on one surface."""
+              ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The cells in which beams end, and cells between two ends on one surface, by their index in the flat grid."""
         ends = ranges_m.astype(np.float64) + 0.03                # a little into the surface
         solid = ranges_m < self._beams.hit_below_m
         x = pose.x_m + ends * np.cos(self._beams.angle_rad + pose.heading_rad)
         y = pose.y_m + ends * np.sin(self._beams.angle_rad + pose.heading_rad)
+        reach_m = self._beams.range_m + 2 * _MATE_M
         for mx, my in mates:
-            solid &= np.hypot(x - mx, y - my) > _MATE_M
+            if abs(mx - pose.x_m) < reach_m and abs(my - pose.y_m) < reach_m:
+                solid &= np.hypot(x - mx, y - my) > _MATE_M
         solid &= (np.abs(x) < HALF_M) & (np.abs(y) < HALF_M)
-        x2, y2 = np.roll(x, -1), np.roll(y, -1)
-        joined = solid & np.roll(solid, -1) & (np.hypot(x2 - x, y2 - y) < 0.7)
-        mx, my = (x[joined] + x2[joined]) / 2, (y[joined] + y2[joined]) / 2
-        flat = np.unique(_index(y[solid]) * CELLS + _index(x[solid]))
-        return (flat // CELLS, flat % CELLS), (_index(my), _index(mx))
+        x2, y2 = x[self._next], y[self._next]
+        joined = solid & solid[self._next] & (np.hypot(x2 - x, y2 - y) < 0.7)
+        return _flat(x[solid], y[solid]), _flat((x[joined] + x2[joined]) / 2, (y[joined] + y2[joined]) / 2)
 
     def mark(self, points: list[tuple[float, float]], until: int) -> None:
         """Mark the cells of these points (x, y) as obstacles until a time (ns)."""
@@ -120,11 +123,11 @@ class OccupancyMap:
 
     def merge(self, ids: NDArray[np.intp], states: NDArray[np.uint8]) -> None:
         """Take in a teammate's `blocks`: ids [n], states uint8 [n, 8, 8]. Cells unknown to it stay as they are."""
-        for block, state in zip(ids.tolist(), states, strict=True):
-            iy, ix = block // (CELLS // 8) * 8, block % (CELLS // 8) * 8
-            mine = self._peers[iy:iy + 8, ix:ix + 8]
-            state = np.where((state == FREE) & (mine == LOOKED), LOOKED, state)
-            np.copyto(mine, state, where=state != UNKNOWN)
+        rows, columns = np.divmod(ids, CELLS // 8)
+        grid = self._peers.reshape(CELLS // 8, 8, CELLS // 8, 8)     # a view: row of blocks, row in it, and columns
+        mine = grid[rows, :, columns]
+        kept = (states == UNKNOWN) | (states == FREE) & (mine == LOOKED)
+        grid[rows, :, columns] = np.where(kept, mine, states)
 
     def own_states(self) -> NDArray[np.uint8]:
         """uint8 [cells, cells]: states from this robot's own evidence alone; these are shared with teammates."""
@@ -140,8 +143,10 @@ class OccupancyMap:
         return merged
 
 
-def _index(v_m: NDArray[np.float64]) -> NDArray[np.intp]:
-    return np.floor((v_m + HALF_M) / CELL_M).astype(np.intp)
+def _flat(x_m: NDArray[np.float64], y_m: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The indices in the flat grid of the cells that hold points."""
+    iy, ix = (np.floor((v_m + HALF_M) / CELL_M).astype(np.intp) for v_m in (y_m, x_m))
+    return iy * CELLS + ix
 
 
 def blocks(states: NDArray[np.uint8]) -> NDArray[np.uint8]:

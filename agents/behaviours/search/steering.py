@@ -25,6 +25,8 @@ BACK_MPS = -0.3
 _KEEP_M = 1.3
 _NEAR_M = 2.6                        # hits further away do not matter within a second of driving
 _HORIZON_S = np.array([0.15, 0.3, 0.45, 0.6, 0.8, 1.0])
+_ROOM_M = 0.7                        # more room beside an arc is no better
+_MATTERS_M = V_MAX_MPS * 1.0 + _ROOM_M + 0.01        # no arc comes closer than _ROOM_M to hits further away
 
 
 def _arcs(v: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -38,8 +40,9 @@ def _arcs(v: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[NDArray[np.fl
 
 _V, _W = (a.ravel() for a in np.meshgrid([0.0, 0.12, 0.3, 0.45, V_MAX_MPS], np.linspace(-1.8, 1.8, 13), indexing="ij"))
 _AT, _TURNED = _arcs(_V, _W)
-_AT_FLAT = _AT.reshape(-1, 2)
-_AT_SQ = (_AT_FLAT ** 2).sum(axis=1)
+_AT_COLUMNS = np.ascontiguousarray(_AT.reshape(-1, 2).T)
+_END_X, _END_Y = _AT[:, -1].T.copy()
+_AT_SQ = (_AT_COLUMNS ** 2).sum(axis=0)
 _BACK_AT = np.stack([BACK_MPS * _HORIZON_S, np.zeros_like(_HORIZON_S)], axis=1)
 
 
@@ -90,7 +93,7 @@ class Steering:
         The older scans show things between the beams of this one.
         """
         near = scan_m < _NEAR_M
-        fresh = (scan_m[near] * np.stack([self._beams.cos[near], self._beams.sin[near]])).T.astype(np.float64)
+        fresh = (scan_m * self._beams.directions)[:, near].T
         c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
         turn = np.array([[c, s], [-s, c]])                       # world to body
         at = np.array([pose.x_m, pose.y_m])
@@ -139,18 +142,18 @@ class Steering:
             turn = 0.0 if face is None else _bearing(pose, face)
             self._last_w = 0.0 if abs(turn) < 0.05 else max(-1.5, min(1.5, 2.5 * turn))
             return Act(v_mps=0.0, w_radps=self._last_w, ttl_s=TTL_S)
-        gap = clearances(points)
-        need = RADIUS_M + MARGIN_M
-        if points.size:
-            need = min(need, float(np.hypot(points[:, 0], points[:, 1]).min()) - 0.005)
+        away = np.hypot(points[:, 0], points[:, 1])
+        gap = clearances(points[away < _MATTERS_M])
+        need = min(RADIUS_M + MARGIN_M, float(away.min(initial=math.inf)) - 0.005)
         ok = (gap >= need).all(axis=1)
         distance = math.hypot(*carrot)
-        progress = distance - np.hypot(_AT[:, -1, 0] - carrot[0], _AT[:, -1, 1] - carrot[1])
-        aim = np.arctan2(carrot[1] - _AT[:, -1, 1], carrot[0] - _AT[:, -1, 0]) - _TURNED
+        left_x, left_y = carrot[0] - _END_X, carrot[1] - _END_Y
+        left = np.hypot(left_x, left_y)
+        aim = np.arctan2(left_y, left_x) - _TURNED
         off = np.abs((aim + np.pi) % (2 * np.pi) - np.pi)
-        off = np.where(np.hypot(_AT[:, -1, 0] - carrot[0], _AT[:, -1, 1] - carrot[1]) < 0.25, 0.0, off)
-        room = np.minimum(gap.min(axis=1), 0.7)
-        score = progress - 0.25 * off + 0.35 * room - 0.03 * np.abs(_W - self._last_w)
+        off[left < 0.25] = 0.0
+        room = np.minimum(gap.min(axis=1), _ROOM_M)
+        score = distance - left - 0.25 * off + 0.35 * room - 0.03 * np.abs(_W - self._last_w)
         score[~ok] = -np.inf
         best = int(score.argmax())                               # a turn on the spot is always ok
         self._last_w = float(_W[best])
@@ -161,8 +164,10 @@ def clearances(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance from the robot's centre to the nearest scan point (body frame, [n, 2]) on each arc: [arcs, times]."""
     if not points.size:
         return np.full(_AT.shape[:2], np.inf)
-    squared = _AT_SQ[:, None] + (points ** 2).sum(axis=1) - 2.0 * (_AT_FLAT @ points.T)
-    return np.sqrt(np.maximum(squared.min(axis=1), 0.0)).reshape(_AT.shape[:2])
+    x, y = points.T
+    apart = -2.0 * points @ _AT_COLUMNS                      # squared distances, without the part of the arcs
+    apart += (x * x + y * y)[:, None]
+    return np.sqrt(np.maximum(apart.min(axis=0) + _AT_SQ, 0.0)).reshape(_AT.shape[:2])
 
 
 def _clear_back(points: NDArray[np.float64]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from swarm.core.protocol.world import Pose
@@ -10,6 +11,7 @@ from swarm.core.protocol.world import Pose
 Point = tuple[float, float]
 
 TEAM_NEAR_M = 5.0
+NEAREST, IN_TURN = 8, 4              # teammates of a large team who get a note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,30 @@ class Mate:
     pose: Pose
     goal: Point | None
     confirming: bool
+
+
+class Audience:
+    """The teammates who get a searcher's notes: a small team whole; of a large one the nearest, and others in turn.
+
+    So what a robot hears and sends does not grow with its team, and what it has seen still reaches all.
+    """
+
+    def __init__(self, team: Iterable[str]) -> None:
+        self._team = sorted(team)
+        self._next = 0
+
+    def choose(self, pose: Pose, mates: Mapping[str, Mate]) -> tuple[str, ...]:
+        """Names of teammates, empty: all. mates: all that were ever heard."""
+        if len(self._team) <= NEAREST + IN_TURN:
+            return ()
+        away = sorted((math.dist((m.pose.x_m, m.pose.y_m), (pose.x_m, pose.y_m)), name) for name, m in mates.items())
+        chosen = [name for _, name in away[:NEAREST]]
+        while len(chosen) < NEAREST + IN_TURN:
+            name = self._team[self._next % len(self._team)]
+            self._next += 1
+            if name not in chosen:
+                chosen.append(name)
+        return tuple(chosen)
 
 
 def expected(mate: Mate, now: int) -> tuple[float, float]:

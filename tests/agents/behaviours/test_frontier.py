@@ -98,3 +98,26 @@ def test_known_floor_that_no_camera_saw_is_worth_a_visit() -> None:
     goal = frontier.choose(area, frontier.gains_m2(states), Preferences(x_m=0, y_m=0, heading_rad=0))
     assert goal is not None
     assert max(abs(goal[0] - y), abs(goal[1] - x)) <= 7
+
+
+def test_the_gain_is_the_sum_around_each_cell() -> None:
+    values = np.random.default_rng(3).integers(0, 5, (20, 20)) / 4.0
+    for reach in (0, 1, 4):
+        sums = frontier.box_sum(values, reach)
+        for iy, ix in itertools.product(range(20), range(20)):
+            assert sums[iy, ix] == values[max(iy - reach, 0):iy + reach + 1, max(ix - reach, 0):ix + reach + 1].sum()
+
+
+def test_teammates_far_away_change_nothing() -> None:
+    states = np.full((CELLS, CELLS), UNKNOWN, np.uint8)
+    iy, ix = cell_of(0.0, 0.0)
+    states[iy - 12:iy + 13, ix - 12:ix + 13] = LOOKED
+    area, gain = frontier.field(states, 0.0, 0.0), frontier.gains_m2(states)
+    far = [(9.5 * math.cos(k), 9.5 * math.sin(k)) for k in range(12)]
+    alone = Preferences(x_m=0, y_m=0, heading_rad=0)
+    assert frontier.choose(area, gain, alone) == frontier.choose(
+        area, gain, Preferences(x_m=0, y_m=0, heading_rad=0, mate_goals=far, mates=far))
+    y, x = frontier.choose(area, gain, alone) or (0, 0)
+    near = [((x + 0.5) * 0.25 - 12, (y + 0.5) * 0.25 - 12 + side) for side in (-1.2, 1.2)]     # in rows below and above
+    for mates in (near[:1], near[1:]):
+        assert frontier.choose(area, gain, Preferences(x_m=0, y_m=0, heading_rad=0, mate_goals=mates)) != (y, x)

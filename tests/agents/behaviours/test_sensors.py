@@ -47,7 +47,7 @@ def test_beams_point_where_the_lidar_says() -> None:
     assert [beams.nearest(turn) for turn in (-math.pi, 0.0, math.pi / 2, math.pi)] == [0, 64, 96, 0]
     assert beams.position(beams.step_rad / 4) == pytest.approx(64.25)
     assert beams.hit_below_m == pytest.approx(7.95)
-    assert (beams.cos[96], beams.sin[96]) == pytest.approx((0.0, 1.0), abs=1e-6)
+    assert tuple(beams.directions[:, 96]) == pytest.approx((0.0, 1.0), abs=1e-6)
 
 
 def test_a_box_in_a_large_frame_is_put_in_its_place() -> None:

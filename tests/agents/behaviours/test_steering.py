@@ -93,3 +93,17 @@ def test_clearances_are_distances_along_the_arc() -> None:
     assert np.isclose(gap[0], 1.0).all()                         # turning on the spot
     assert gap.min() < 0.45                                      # straight ahead at full speed
     assert np.isinf(clearances(np.zeros((0, 2)))).all()
+
+
+def test_hits_that_no_arc_comes_near_change_no_command() -> None:
+    draw = np.random.default_rng(4)
+    for _ in range(50):
+        turns, away = draw.uniform(-math.pi, math.pi, 40), draw.uniform(0.4, 2.6, 40)
+        points = np.stack([away * np.cos(turns), away * np.sin(turns)], axis=1)
+        path = [(0.25 * k, 0.1 * k * float(draw.uniform(-1, 1))) for k in range(8)]
+        carrot = [Steering("a", 3, BEAMS)._follow(Pose(0.0, 0.0, 0.0), hits, path[-1:], None)
+                  for hits in (points, points[away < 1.4])]
+        assert carrot[0] == carrot[1]
+        gap = clearances(points)
+        arcs = clearances(np.zeros((1, 2)))                  # how far each point of an arc is from the start
+        assert (np.abs(gap - away.min()) <= arcs + 1e-9).all()

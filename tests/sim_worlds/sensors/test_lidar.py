@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from sim_worlds.occupancy import Grid
-from sim_worlds.physics.solids import cylinder
+from sim_worlds.physics.solids import box, cylinder
 from sim_worlds.sensors.lidar import Coverage, Scanner
 from sim_worlds.sensors.suite import LIDAR
 from swarm.core.protocol.world import Lidar, Pose
@@ -51,3 +51,19 @@ def test_coverage_stops_at_walls_and_at_its_range() -> None:
     inside = 16 * 16
     free = int((~grid.rasterise(b.walls)).sum())
     assert 0.8 * inside <= coverage.share * free <= inside
+
+
+def test_a_beam_ends_at_the_nearest_of_many_things() -> None:
+    """Each beam against each thing alone."""
+    draw = np.random.default_rng(6)
+    grey = (0.5, 0.5, 0.5)
+    things = [box(*draw.uniform(-7.0, 7.0, 2).tolist(), 0.0, *draw.uniform(0.1, 2.0, 2).tolist(), 1.0, grey, yaw)
+              for yaw in (*draw.uniform(-3.0, 3.0, 12).tolist(), 0.0, 0.0)]
+    things += [cylinder(*draw.uniform(-7.0, 7.0, 2).tolist(), 0.0, 0.3, 1.0, grey) for _ in range(8)]
+    circles = np.column_stack([draw.uniform(-5.0, 5.0, (6, 2)), np.full(6, 0.25)])
+    together = Scanner([*things, *things])                   # equal footprints count once
+    for _ in range(10):
+        pose = Pose(*draw.uniform(-6.0, 6.0, 2).tolist(), 0.3)
+        alone = [Scanner([thing]).scan(pose) for thing in things]
+        alone += [Scanner([]).scan(pose, circles[k:k + 1]) for k in range(6)]
+        np.testing.assert_array_equal(together.scan(pose, circles), np.min(alone, axis=0))

@@ -11,12 +11,14 @@ from models.build.train.rendering import render_frames
 from sim_worlds import scenarios
 from sim_worlds.classes import CLUTTER, FLOOR, ROBOT, TARGET, WALL
 from sim_worlds.physics.bullet import Bullet
+from sim_worlds.physics.motion import places_of
 from sim_worlds.physics.solids import Thing, box, place_thing
 from sim_worlds.robots import KINDS, ROVER
 from sim_worlds.scenarios.search_rescue.building import generate
 from sim_worlds.scenarios.search_rescue.things import TARGETS
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
+from sim_worlds.sensors.rays import Rays
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import Things, TrueView
 from swarm.core.protocol.world import Act, Pose
@@ -43,7 +45,7 @@ def views() -> Views:
             bullet.teleport(0, here)
             bullet.teleport(1, there)
             _, ids = bullet.camera(here)
-            made.append((TrueView(things, (here, there), 0), ground_truth.mask(ids, bullet.class_of),
+            made.append((TrueView(things, places_of([here, there]), 0), ground_truth.mask(ids, bullet.class_of),
                          ground_truth.boxes(ids, bullet.target_ids, building, here)))
     return made
 
@@ -89,7 +91,7 @@ def test_a_screen_hides_what_is_behind_it(clutter: list[Thing]) -> None:
     with Bullet(environment) as bullet:
         _, ids = bullet.camera(EYE)
         drawn = ground_truth.boxes(ids, bullet.target_ids, environment, EYE)
-    cast = TrueView(Things(environment), (EYE,), 0).boxes()
+    cast = TrueView(Things(environment), places_of([EYE]), 0).boxes()
     assert [(b.target, b.counts) for b in cast] == [(b.target, b.counts) for b in drawn]
     for a, b in zip(cast, drawn, strict=True):
         assert abs(a.unoccluded - b.unoccluded) < 0.05
@@ -111,9 +113,22 @@ def test_a_view_is_of_the_moment_at_which_it_was_taken() -> None:
 def test_things_and_robots_have_numbers_of_their_own_and_a_robot_does_not_see_itself() -> None:
     environment = room([], targets=[target("beacon", 1.5)], clutter=[screen(-1.4)])
     poses = (EYE, Pose(0.3, 0.6, 0.0), Pose(-3.0, 0.0, 0.0))             # ahead to the left, behind
-    numbers, classes = TrueView(Things(environment, [ROVER] * 3), poses, 0).pixels()
+    numbers, classes = TrueView(Things(environment, [ROVER] * 3), places_of(poses), 0).pixels()
     assert numbers.shape == classes.shape == (CAMERA.height_px, CAMERA.width_px)
     assert {(n, c) for n, c in zip(numbers.flat, classes.flat, strict=True)} == {
         (0, FLOOR), (0, WALL), (1, CLUTTER), (2, TARGET), (4, ROBOT)}
     columns = np.flatnonzero((numbers == 4).any(axis=0))
     assert columns.max() < CAMERA.width_px / 2                          # to the left
+
+
+def test_what_is_left_out_of_a_view_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = generate(BUILDING, 8)
+    things, draw = Things(environment, [ROVER] * 12), np.random.default_rng(1)
+    at = [np.column_stack([draw.uniform(-9.5, 9.5, (12, 2)), draw.uniform(-4.0, 4.0, 12)]) for _ in range(25)]
+    some = [TrueView(things, places, 0) for places in at]
+    seen = [(view.boxes(), *view.pixels()) for view in some]
+    monkeypatch.setattr(Rays, "may_show", lambda self, middles, reach_m, far_m: np.ones(len(middles), bool))
+    for view, (boxes, numbers, classes) in zip(some, seen, strict=True):
+        assert view.boxes() == boxes
+        np.testing.assert_array_equal(np.stack(view.pixels()), np.stack([numbers, classes]))
+    assert sum(len(boxes) for boxes, *_ in seen) >= 5
