@@ -65,9 +65,8 @@ class Participant:
         self._beats += 1
         busy_s, now = self._busy_s(), self._host.clock.now_ns()
         for name in to:
-            probes = self._probes_of(name)
-            if probes is not None and self.net.send(name, msg.Heartbeat(
-                    sequence=self._beats, busy_s=busy_s, advert=self._advert_of(name))):
+            body = msg.Heartbeat(sequence=self._beats, busy_s=busy_s, advert=self._advert_of(name))
+            if self.net.send(name, body) and (probes := self._probes_of(name)) is not None:
                 probes.on_sent(self._beats, now)
 
     def report(self, body: Body) -> bool:
