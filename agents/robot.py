@@ -111,6 +111,8 @@ class Robot:
         if self._net.role(peer) == "agent" and not self._failures.heard(message):
             return                                       # from a boot of the peer that has ended
         match body:
+            case msg.Heartbeat(busy_s=busy_s, advert=known) | msg.HeartbeatAck(busy_s=busy_s, advert=known):
+                self._heartbeat(peer, message.boot, busy_s, known)
             case msg.Embodied(sensors=sensors, frame_hz=frame_hz) if peer == self._settings.body:
                 self._on_embodied(sensors, frame_hz)
             case msg.Sensed():
@@ -130,8 +132,6 @@ class Robot:
                 self._performer.handle(ev.Refused(request=request, peer=peer, reason=known))
             case msg.StageCancel(request=request):
                 self._performer.handle(ev.StageCancelled(request=request, peer=peer))
-            case msg.Heartbeat(busy_s=busy_s, advert=known) | msg.HeartbeatAck(busy_s=busy_s, advert=known):
-                self._heartbeat(peer, message.boot, busy_s, known)
             case msg.Gossip():
                 self._failures.gossip(body)
             case msg.Advert():

@@ -44,8 +44,10 @@ class PeerSpeed:
 
     def fade(self, now: int) -> bool:
         """Let the corrections fade with time. Returns whether profiles need a new correction."""
-        kept = 0.5 ** (seconds(max(0, now - self._at_ns)) / HALF_LIFE_S)
-        self._at_ns = now
+        since_ns, self._at_ns = now - self._at_ns, now
+        if not self._factors:
+            return False                             # nothing is corrected
+        kept = 0.5 ** (seconds(max(0, since_ns)) / HALF_LIFE_S)
         for factors in self._factors.values():
             factors[:] = [1.0 + kept * (factor - 1.0) for factor in factors]
         return any(self._notable(key) for key in self._factors)

@@ -107,19 +107,11 @@ class Participant:
 
     def _received(self, message: Received) -> None:
         body, sender = message.body, message.sender
-        if isinstance(body, msg.Introduction) and self.net.role(sender) in ("", *PEER_ROLES):
+        role = self.net.role(sender)
+        if isinstance(body, msg.Introduction) and role in ("", *PEER_ROLES):
             self._introductions.on_introduction(sender, body.members)    # the only message that a stranger may send
-        elif not msg.may_say(self.net.role(sender), body):
+        elif not msg.may_say(role, body):
             self._refuse(f"{type(body).__name__} of {sender}, which may not send it")
-        elif isinstance(body, msg.Roster):
-            self._answered = True
-            self._introductions.join(body.members)
-        elif isinstance(body, msg.Shutdown):
-            self._host.machine.stop()
-        elif isinstance(body, msg.InjectedFaults):
-            self.net.inject(body)
-            self._host.machine.step_wall_clock(body.clock_step_s)
-            self._handler(message)
         elif isinstance(body, msg.Heartbeat):
             self._handler(message)                   # first: it may be the first message of a new start
             held_s = seconds(self._host.clock.now_ns() - message.at_ns)
@@ -131,5 +123,13 @@ class Participant:
             if probes is not None:
                 probes.on_answer(body.sequence, body.held_s, message.at_ns)
             self._handler(message)
+        elif isinstance(body, msg.Roster):
+            self._answered = True
+            self._introductions.join(body.members)
+        elif isinstance(body, msg.Shutdown):
+            self._host.machine.stop()
         else:
+            if isinstance(body, msg.InjectedFaults):
+                self.net.inject(body)
+                self._host.machine.step_wall_clock(body.clock_step_s)
             self._handler(message)

@@ -44,6 +44,8 @@ STALE_S = 15.0                       # an older boot is stale for this long; lat
 MOST = 4096                          # members
 PHASES = 997                         # of heartbeats
 MOST_ENDED = 8                       # ended starts of a member that are remembered
+_HEARTBEAT_NS, _FIRST_RETRY_NS, _RETRY_NS = ns(HEARTBEAT_S), ns(FIRST_RETRY_S), ns(RETRY_S)
+_SUSPECT_NS, _LOST_NS, _OWN_DELAY_NS = ns(SUSPECT_S), ns(LOST_S), ns(OWN_DELAY_S)
 
 
 class _Member(msgspec.Struct):
@@ -123,7 +125,7 @@ class Membership:
     def on_message(self, name: str, boot: int, now: int) -> list[Command]:
         """A member sent another message: it is probed if it is not present."""
         out, member = self._sender(name, boot, now)
-        if member is not None and member.state in ("joining", "lost") and now - member.probed_ns >= ns(RETRY_S):
+        if member is not None and member.state in ("joining", "lost") and now - member.probed_ns >= _RETRY_NS:
             out += self._probe([name], now)
         return out
 
@@ -132,17 +134,17 @@ class Membership:
         member = self._watched.get(about)
         if member is None or boot < member.boot or (silent and boot != member.boot):
             return []
-        probed_lately = now - member.probed_ns < ns(RETRY_S)
+        probed_lately = now - member.probed_ns < _RETRY_NS
         if silent and member.state in ("alive", "back"):
-            if now - member.answered_ns >= ns(SUSPECT_S):    # otherwise it has answered us recently
+            if now - member.answered_ns >= _SUSPECT_NS:    # otherwise it has answered us recently
                 member.reported = True
-                since_ns = now - ns(SUSPECT_S) + max(ns(GRACE_S), 2 * member.trip_ns)
+                since_ns = now - _SUSPECT_NS + max(ns(GRACE_S), 2 * member.trip_ns)
                 member.open_ns = min(member.open_ns if member.open_ns is not None else now, since_ns)
                 self._pending[about] = member
             return [] if probed_lately else self._probe([about], now)
         if not silent and (member.state in ("joining", "lost") or boot > member.boot):
             member.reported |= boot == member.boot
-            self._always[about] = now + ns(LOST_S)
+            self._always[about] = now + _LOST_NS
             return [] if probed_lately else self._probe([about], now)
         return []
 
@@ -158,13 +160,13 @@ class Membership:
         self._forgive_own_delay(now)
         out: list[Command] = []
         if self._beat_ns is None:                    # own phase: members probe at different times; a loss is seen soon
-            self._beat_ns = now + ns(HEARTBEAT_S) * (ring_hash(self._name) % PHASES) // PHASES
+            self._beat_ns = now + _HEARTBEAT_NS * (ring_hash(self._name) % PHASES) // PHASES
         if now >= self._beat_ns:
-            self._beat_ns = max(self._beat_ns + ns(HEARTBEAT_S), now + ns(HEARTBEAT_S) // 2)
+            self._beat_ns = max(self._beat_ns + _HEARTBEAT_NS, now + _HEARTBEAT_NS // 2)
             out += self._probe(self._to_probe(now, active_peers), now)
         retries: list[str] = []
         for name, member in list(self._pending.items()):
-            if member.state == "back" and now - member.changed_ns >= ns(HEARTBEAT_S):
+            if member.state == "back" and now - member.changed_ns >= _HEARTBEAT_NS:
                 member.state, member.changed_ns = "alive", now
                 out.append(Suspected(name, suspected=False))
             out += self._check_silence(name, member, now)
@@ -246,15 +248,15 @@ class Membership:
         """When the open probe of a member is repeated."""
         if member.open_ns is None:
             return NEVER_NS
-        first_ns = member.open_ns + max(ns(FIRST_RETRY_S), 2 * member.trip_ns)
-        return max(first_ns, member.probed_ns + max(ns(RETRY_S), member.trip_ns // 2))
+        first_ns = member.open_ns + max(_FIRST_RETRY_NS, 2 * member.trip_ns)
+        return max(first_ns, member.probed_ns + max(_RETRY_NS, member.trip_ns // 2))
 
     def _check_silence(self, name: str, member: _Member, now: int) -> list[Command]:
         """Suspect a member whose probe has been open for too long; later, declare it lost."""
         silent_ns = now - member.open_ns if member.open_ns is not None else 0
-        if silent_ns >= ns(LOST_S):
+        if silent_ns >= _LOST_NS:
             return self._lose(name, member, now)
-        if silent_ns >= ns(SUSPECT_S) and member.state in ("alive", "back"):
+        if silent_ns >= _SUSPECT_NS and member.state in ("alive", "back"):
             suspected_already = member.state == "back"
             member.state, member.changed_ns = "suspect", now
             known = member.reported and name not in self._ring.neighbours()
@@ -283,8 +285,8 @@ class Membership:
     def _forgive_own_delay(self, now: int) -> None:
         """While we were delayed we could receive nothing, so that time does not count as silence of others."""
         late_ns = now - self._next_ns
-        if self._next_ns and late_ns > ns(OWN_DELAY_S):
-            self._always = dict.fromkeys(self._watched, now + ns(LOST_S))        # gossip may have been missed
+        if self._next_ns and late_ns > _OWN_DELAY_NS:
+            self._always = dict.fromkeys(self._watched, now + _LOST_NS)        # gossip may have been missed
             for member in self._pending.values():
                 if member.open_ns is not None:
                     member.open_ns = min(member.open_ns + late_ns, now)

@@ -28,6 +28,7 @@ from swarm.transport.ports import URGENT_BYTES, Lanes, LaneStatistics
 
 log = logging.getLogger(__name__)
 
+OWN_BODIES = frozenset({msg.Credit, msg.Chunk, msg.TransferEnded, msg.TransferRefused})      # nobody else sees them
 UNIMPAIRED = ("launcher", "world")   # injected faults leave the messages of these roles alone
 
 
@@ -88,8 +89,8 @@ class Endpoint:
         if peer is None:
             self._unreachable += 1
             return False
-        arrays = [wire.contiguous(t) for t in tensors]
-        size, head_bytes = sum([a.nbytes for a in arrays]), 0
+        arrays = [wire.contiguous(t) for t in tensors] if tensors else []
+        size, head_bytes = sum([a.nbytes for a in arrays]) if arrays else 0, 0
         if size <= URGENT_BYTES:
             frame = wire.header(self._envelope(to, body, arrays, budget_s, inline=[a.tobytes() for a in arrays]))
             if len(frame) <= URGENT_BYTES:
@@ -118,10 +119,14 @@ class Endpoint:
         transfer: int = 0, inline: Sequence[bytes] = (),
     ) -> Envelope:
         """The envelope of a message, with the receipt that the peer is due, if any."""
+        receipt = self._bulk.receipt_for(to)
+        if not tensors and not number:
+            return Envelope(v=PROTOCOL, swarm=self._swarm, sender=self._name, boot=self._boot, body=body,
+                            budget_s=budget_s, receipt=receipt)
         return Envelope(
             v=PROTOCOL, swarm=self._swarm, sender=self._name, boot=self._boot, body=body, budget_s=budget_s,
-            tensors=[wire.header_of(t) for t in tensors], number=number, transfer=transfer,
-            receipt=self._bulk.receipt_for(to), inline=list(inline),
+            tensors=[wire.header_of(t) for t in tensors], number=number, transfer=transfer, receipt=receipt,
+            inline=list(inline),
         )
 
     def _write_frames(self, peer: Peer, lane: str, frames: list[Buffer]) -> bool:
@@ -147,13 +152,17 @@ class Endpoint:
                 return
             frames = impaired
         now = self._clock.now_ns()
-        envelope, tensors = wire.decode([wire.without_crc(frames[0]), *frames[1:]])
+        head = wire.without_crc(frames[0])
+        envelope, tensors = wire.decode([head] if len(frames) == 1 else [head, *frames[1:]])
         if envelope.swarm != self._swarm:
             raise WireError("swarm", f"of swarm {envelope.swarm!r}")
         if envelope.sender != name:
             raise WireError("sender", f"{envelope.sender!r} was received on the connection of {name!r}")
         if envelope.receipt is not None:
             self._on_receipt(name, envelope.receipt, now)
+        if not envelope.number and not envelope.transfer and type(envelope.body) not in OWN_BODIES:
+            self._hand_over(envelope, tensors, now, now)     # as most messages are
+            return
         if envelope.number:
             self._bulk.on_message(envelope, size, now)
         match envelope.body:

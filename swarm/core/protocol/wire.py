@@ -112,11 +112,12 @@ def with_crc(header: bytes) -> bytes:
 def without_crc(frame: Buffer) -> memoryview:
     """The header in a first frame. Raises: WireError `checksum` if it was corrupted, `header` if it is too long."""
     whole = memoryview(frame)
-    if len(whole) > MAX_HEADER_BYTES + CRC_BYTES:
-        raise WireError("header", f"{len(whole)} bytes, at most {MAX_HEADER_BYTES} are accepted")
-    header, seal = whole[:-CRC_BYTES], whole[-CRC_BYTES:]
-    if zlib.crc32(header) != int.from_bytes(seal, "little") or len(seal) != CRC_BYTES:
-        raise WireError("checksum", f"a header of {len(whole)} bytes")
+    size = len(whole)
+    if size > MAX_HEADER_BYTES + CRC_BYTES:
+        raise WireError("header", f"{size} bytes, at most {MAX_HEADER_BYTES} are accepted")
+    header = whole[:-CRC_BYTES]
+    if zlib.crc32(header) != int.from_bytes(whole[-CRC_BYTES:], "little") or size < CRC_BYTES:
+        raise WireError("checksum", f"a header of {size} bytes")
     return header
 
 
@@ -151,6 +152,8 @@ def decode(frames: Sequence[Buffer]) -> tuple[Envelope, list[NDArray[Any]]]:
         raise WireError("header", str(error)) from None
     if envelope.v != PROTOCOL:
         raise WireError("version", f"this process speaks protocol {PROTOCOL}, not {envelope.v}")
+    if not envelope.tensors and not envelope.inline and len(frames) == 1:
+        return envelope, []                  # as most messages are
     sizes = _sizes(envelope.tensors)
     if envelope.transfer:                    # its tensors come in chunks
         if len(frames) > 1 or envelope.inline:
