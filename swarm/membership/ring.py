@@ -15,6 +15,7 @@ from swarm.membership.events import PRESENT, State
 
 NEIGHBOURS = 6                       # on the ring, half of them on each side
 CONTACTS = 32                        # of each fleet, half of them on each side
+SMALL = 12                           # other members; among more, the neighbours of one side are probed at a heartbeat
 NEW = 8                              # new members that are probed at each heartbeat, in turn
 ABSENT = 6                           # absent members that are probed at each heartbeat, in turn
 REACH = 4                            # lost neighbours are replaced from up to this many times the usual distance
@@ -52,7 +53,8 @@ class Ring:
         self._beats += 1
         chosen: dict[str, None] = {}
         reach = REACH * self._half
-        for side in (self._names[:reach], self._names[:-reach - 1:-1]):
+        sides = (self._names[:reach], self._names[:-reach - 1:-1])
+        for side in sides if len(self._names) <= max(SMALL, 2 * self._half) else sides[self._beats % 2:][:1]:
             present = 0
             for distance, name in enumerate(side):
                 if present >= self._half:

@@ -140,17 +140,14 @@ class VirtualConnection:
         return self._network.at(self._member.urgent)
 
     def _write(self, lane: str, frames: Sequence[Buffer]) -> bool:
-        timeline, to = self._network.timeline, self._receiver(lane)
+        timeline, to, lanes, last_ns = self._network.timeline, self._receiver(lane), self._lanes, self._last_ns
         if to is None:
             return False
-        size = 0
-        for frame in frames:
-            size += len(frame)
-        leaves_ns = max(timeline.now_ns, self._lanes.process.sends_ns)
-        arrives_ns = max(self._way.link.arrives_ns(size, leaves_ns), self._last_ns[lane] + 1)
-        self._last_ns[lane] = arrives_ns
+        size = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
+        leaves_ns = max(timeline.now_ns, lanes.process.sends_ns)
+        arrives_ns = last_ns[lane] = max(self._way.link.arrives_ns(size, leaves_ns), last_ns[lane] + 1)
         self._waiting[lane] += 1
-        counts = self._lanes.counts[lane]
+        counts = lanes.counts[lane]
         counts[0] += 1
         counts[2] += size
         timeline.at(arrives_ns, to.process, partial(self._arrive, to, lane, frames, size))

@@ -49,7 +49,7 @@ class Timeline:
     def at(self, when_ns: int, owner: Owner, callback: Callable[[], None]) -> Event:
         """Call back once, at `when_ns`, or now if that is past."""
         event = Event(when_ns, owner, callback)
-        self._push(max(when_ns, self.now_ns), event)
+        self._push(when_ns if when_ns > self.now_ns else self.now_ns, event)
         return event
 
     def again(self, event: Event) -> None:
