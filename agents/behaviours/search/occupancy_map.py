@@ -107,9 +107,10 @@ class OccupancyMap:
         x = pose.x_m + ends * np.cos(self._beams.angle_rad + pose.heading_rad)
         y = pose.y_m + ends * np.sin(self._beams.angle_rad + pose.heading_rad)
         reach_m = self._beams.range_m + 2 * _MATE_M
-        for mx, my in mates:
-            if abs(mx - pose.x_m) < reach_m and abs(my - pose.y_m) < reach_m:
-                solid &= np.hypot(x - mx, y - my) > _MATE_M
+        near = [m for m in mates if abs(m[0] - pose.x_m) < reach_m and abs(m[1] - pose.y_m) < reach_m]
+        if near:
+            mx, my = np.array(near).T[:, :, None]
+            solid &= (np.hypot(x - mx, y - my) > _MATE_M).all(axis=0)
         solid &= (np.abs(x) < HALF_M) & (np.abs(y) < HALF_M)
         x2, y2 = x[self._next], y[self._next]
         joined = solid & solid[self._next] & (np.hypot(x2 - x, y2 - y) < 0.7)
