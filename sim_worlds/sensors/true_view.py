@@ -97,21 +97,31 @@ class TrueView:
     def _shown(self, of: range = EVERY) -> NDArray[np.int32]:
         """For each pixel [height, width] the number of what it shows. of: right where things of these numbers may be.
 
-        From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before.
+        From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before,
+        nor at one that cannot hide what is looked for.
         """
-        rays = Rays(self.pose, self.camera)
+        rays, depth, shown = Rays(self.pose, self.camera), self._things.floor_m.copy(), self._things.empty.copy()
         solids, numbers, corners = self._things.around(rays, self._at, self._me)
+        sought = (numbers >= of.start) & (numbers < of.stop)
+        if not sought.any():
+            return shown
         around, nearest = rays.project(corners)
         limits = rays.limits(around)
-        in_view = (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
-        depth, shown = self._things.floor_m.copy(), self._things.empty.copy()
-        looked_for = limits[in_view & (numbers >= of.start) & (numbers < of.stop)]
-        if not len(looked_for):
+        sought &= (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
+        windows = limits[sought]
+        if not len(windows):
             return shown
-        limits[:, :2] = np.maximum(limits[:, :2], looked_for[:, :2].min(axis=0))
-        limits[:, 2:] = np.minimum(limits[:, 2:], looked_for[:, 2:].max(axis=0))
-        shows = np.flatnonzero((nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1))
+        limits[:, :2] = np.maximum(limits[:, :2], windows[:, :2].min(axis=0))
+        limits[:, 2:] = np.minimum(limits[:, 2:], windows[:, 2:].max(axis=0))
+        overlaps = (limits[:, None, :2] < windows[:, 2:]) & (limits[:, None, 2:] > windows[:, :2])
+        shows = np.flatnonzero((nearest < FAR_M) & overlaps.all(axis=2).any(axis=1))
+        left, far_m = len(windows), FAR_M
         for k in shows[np.argsort(nearest[shows], kind="stable")].tolist():
+            if not left:                                     # all that is looked for is known: how far is it?
+                left, far_m = -1, depth[(shown >= of.start) & (shown < of.stop)].max(initial=0.0)
+            if nearest[k] >= far_m:
+                break
+            left -= sought[k]
             x0, y0, x1, y1 = limits[k].tolist()
             before = depth[y0:y1, x0:x1]
             if nearest[k] < before.max():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.search.lidar_beams import LidarBeams
 
-_CLOSE_M = 1.2                       # cells closer than this are always taken: their bearing depends on where one stands
+_CLOSE_M = 1.2                       # closer cells are always taken: their bearing depends on where the robot stands
 
 
 class ScanWindow:
