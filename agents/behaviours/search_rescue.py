@@ -101,7 +101,9 @@ class SearchRescue:
     def _observe(self, seen: Observation, now: int) -> list[Output]:
         """Update the map, plan when it is time, steer, claim, and share notes."""
         self._count["observations"] += 1
-        scan = np.nan_to_num(np.asarray(seen.scan, np.float32), nan=0.0, posinf=self._beams.range_m)
+        scan = np.asarray(seen.scan, np.float32)
+        if not np.isfinite(scan).all():
+            scan = np.nan_to_num(scan, nan=0.0, posinf=self._beams.range_m)
         self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
         mates = {n: m for n, m in sorted(self._mates.items()) if now - m.heard_at < MATE_NS}
         self._map.scan(seen.pose, scan, [expected(m, now) for m in mates.values()])

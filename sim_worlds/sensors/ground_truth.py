@@ -53,12 +53,14 @@ def boxes(ids: NDArray[np.int32], target_ids: Sequence[int], environment: Enviro
     """The true boxes of a frame with an id per pixel [height, width], taken at `pose`; `target_ids[k]`: target k."""
     found, targets, classes = [], environment.targets, environment.target_classes
     rays = Rays(pose, camera)
-    for k in np.flatnonzero(np.isin(target_ids, ids)).tolist():
+    pixels = np.bincount(ids.ravel() + 1, minlength=max([*target_ids, 0]) + 2)       # by id, from -1 on
+    for k, visible in enumerate(pixels[np.asarray(target_ids, int) + 1].tolist()):
+        if not visible:
+            continue
         seen = ids == target_ids[k]
         rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
         whole, in_frame = outline(targets[k].parts, rays)
-        visible = int(np.count_nonzero(seen))
-        unoccluded = min(1.0, visible / max(visible, 1, int(np.count_nonzero(whole))))
+        unoccluded = min(1.0, visible / max(visible, int(np.count_nonzero(whole))))
         y0, y1 = int(rows[0]), int(rows[-1] + 1)
         found.append(TrueBox(
             label=classes.index(targets[k].label), target=k, x0_px=float(columns[0]), y0_px=float(y0),

@@ -6,6 +6,7 @@ not roll. So one number per row and one per column describe all rays in the fram
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -43,22 +44,15 @@ class Rays:
         cp, sp = math.cos(math.radians(camera.pitch_deg)), math.sin(math.radians(camera.pitch_deg))
         self.eye = np.array([pose.x_m + c * camera.mount_x_m, pose.y_m + s * camera.mount_x_m, camera.mount_z_m])
         self._axes = np.array([[c * cp, s * cp, sp], [s, -c, 0.0], [-c * sp, -s * sp, cp]])  # ahead, right, up
-        above = (camera.height_px / 2 - np.arange(camera.height_px) - SAMPLE_Y_PX) / camera.focal_px
-        # in the world frame turned by the heading
-        self._ahead, self._up = (cp - above * sp)[:, None], (sp + above * cp)[:, None]       # [rows, 1]
-        self._right = (np.arange(camera.width_px) + SAMPLE_X_PX - camera.width_px / 2) / camera.focal_px
-
-    def floor(self, far_m: float) -> NDArray[np.float64]:
-        """How far the rays of each row reach until they hit the floor, [rows, 1]; `far_m`: they do not before."""
-        down = self._up < -self.eye[2] / far_m
-        return np.where(down, -self.eye[2] / np.where(down, self._up, -1.0), far_m)
+        self._ahead, self._up, self._right = _directions(camera)
+        self._focal_px = camera.focal_px
 
     def may_show(self, middles: NDArray[np.float64], reach_m: NDArray[np.float64], far_m: float) -> NDArray[np.bool_]:
-        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in the view of a level camera, within `far_m`."""
+        """Bool [n]: whether circles on the floor, [n, 2] and [n], may be in view of a level camera, within `far_m`."""
         c, s = math.cos(self._heading_rad), math.sin(self._heading_rad)
         dx, dy = middles[:, 0] - self.eye[0], middles[:, 1] - self.eye[1]
         ahead, aside = c * dx + s * dy, np.abs(c * dy - s * dx)
-        half_rad = math.atan((self.camera.width_px / 2 + 1) / self.camera.focal_px)
+        half_rad = math.atan((self.camera.width_px / 2 + 1) / self._focal_px)
         beside = aside * math.cos(half_rad) - ahead * math.sin(half_rad)
         return (np.maximum(-ahead, beside) < reach_m) & (ahead < far_m + reach_m)
 
@@ -71,8 +65,8 @@ class Rays:
         at = (corners - self.eye) @ self._axes.T
         behind = at[..., 0].max(axis=1) < NEAR_M
         ahead = np.maximum(at[..., 0], NEAR_M)
-        x = camera.width_px / 2 + camera.focal_px * at[..., 1] / ahead
-        y = camera.height_px / 2 - camera.focal_px * at[..., 2] / ahead
+        x = camera.width_px / 2 + self._focal_px * at[..., 1] / ahead
+        y = camera.height_px / 2 - self._focal_px * at[..., 2] / ahead
         around = np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)
         return around, np.where(behind, np.inf, ahead.min(axis=1))
 
@@ -101,6 +95,23 @@ class Rays:
                 near, far = np.maximum(near, enters), np.minimum(far, leaves)
         near = np.maximum(near, NEAR_M)
         return np.where(near <= far, near, np.inf)
+
+
+@functools.cache
+def _directions(camera: Camera) -> tuple[Reals, Reals, Reals]:
+    """Ahead and up [rows, 1] and right [columns] of the rays, in the world frame turned by the heading."""
+    cp, sp = math.cos(math.radians(camera.pitch_deg)), math.sin(math.radians(camera.pitch_deg))
+    above = (camera.height_px / 2 - np.arange(camera.height_px) - SAMPLE_Y_PX) / camera.focal_px
+    right = (np.arange(camera.width_px) + SAMPLE_X_PX - camera.width_px / 2) / camera.focal_px
+    return (cp - above * sp)[:, None], (sp + above * cp)[:, None], right
+
+
+def floor(camera: Camera, far_m: float) -> NDArray[np.float64]:
+    """How far each ray reaches until it hits the floor, [rows, columns]; `far_m`: it does not before."""
+    _, up, right = _directions(camera)
+    down = up < -camera.mount_z_m / far_m
+    reach = np.where(down, -camera.mount_z_m / np.where(down, up, -1.0), far_m)
+    return np.repeat(reach, len(right), axis=1)
 
 
 def _slab(d: Reals, o: float, half_m: float) -> tuple[Reals, Reals]:

@@ -14,7 +14,7 @@ from sim_worlds.physics.solids import Solid, cylinder
 from sim_worlds.robots import RobotKind
 from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
-from sim_worlds.sensors.rays import Rays, corners_of
+from sim_worlds.sensors.rays import Rays, corners_of, floor
 from sim_worlds.sensors.suite import CAMERA
 from swarm.core.protocol.world import Camera, Pose
 
@@ -44,25 +44,26 @@ class Things:
         self._numbers = np.array(self.numbers)
         self._middles = np.array([(s.x_m, s.y_m) for s in self.solids]).reshape(-1, 2)
         self._reach_m = np.array([math.hypot(s.hx_m, s.hy_m) for s in self.solids]) + MARGIN_M
+        self._robots_reach_m = np.array([kind.radius_m for kind in robots]) + MARGIN_M
+        self.floor_m = floor(camera, FAR_M)
+        self.empty = np.where(self.floor_m < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
         self._robots = robots
 
     def around(self, rays: Rays, at: NDArray[np.float64], me: int
                ) -> tuple[list[Solid], NDArray[np.int64], NDArray[np.float64]]:
-        """The solids that may be in view, their numbers, and the corners of their bounding boxes, [n, 8, 3]."""
+        """The solids that a robot may see, their numbers, and the corners of their bounding boxes, [n, 8, 3]."""
         near = np.flatnonzero(rays.may_show(self._middles, self._reach_m, FAR_M))
-        mobile, robots = self.robots(at, me)
-        return ([*(self.solids[k] for k in near.tolist()), *robots],
-                np.concatenate([self._numbers[near], np.array(mobile, np.int64)]),
-                np.concatenate([self.corners[near], corners_of(robots)]))
-
-    def robots(self, at: NDArray[np.float64], me: int) -> tuple[list[int], list[Solid]]:
-        """The robots that may be in the view of one of them: their numbers and solids."""
-        close = np.hypot(at[:, 0] - at[me, 0], at[:, 1] - at[me, 1]) < FAR_M
-        close[me] = False
-        here = np.flatnonzero(close).tolist()
-        return [self.targets.stop + k for k in here], [
-            cylinder(x, y, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
-            for k, (x, y, _) in zip(here, at[here].tolist(), strict=True)]
+        shown = rays.may_show(at[:, :2], self._robots_reach_m, FAR_M)
+        shown[me] = False
+        solids, mobile = [self.solids[k] for k in near.tolist()], np.flatnonzero(shown)
+        numbers, corners = self._numbers[near], self.corners[near]
+        if mobile.size:
+            robots = [cylinder(*at[k, :2].tolist(), 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
+                      for k in mobile.tolist()]
+            solids += robots
+            numbers = np.concatenate([numbers, self.targets.stop + mobile])
+            corners = np.concatenate([corners, corners_of(robots)])
+        return solids, numbers, corners
 
 
 class TrueView:
@@ -70,6 +71,8 @@ class TrueView:
 
     at: x, y, heading of all robots, [n, 3]; it must not change. me: the index of the one whose camera it is.
     """
+
+    __slots__ = ("_at", "_me", "_things", "camera")
 
     def __init__(self, things: Things, at: NDArray[np.float64], me: int) -> None:
         self.camera = things.camera
@@ -94,22 +97,31 @@ class TrueView:
     def _shown(self, of: range = EVERY) -> NDArray[np.int32]:
         """For each pixel [height, width] the number of what it shows. of: right where things of these numbers may be.
 
-        From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before.
+        From the nearest solid to the farthest: no rays are cast at one that is behind all that they have hit before,
+        nor at one that cannot hide what is looked for.
         """
-        rays = Rays(self.pose, self.camera)
+        rays, depth, shown = Rays(self.pose, self.camera), self._things.floor_m.copy(), self._things.empty.copy()
         solids, numbers, corners = self._things.around(rays, self._at, self._me)
+        sought = (numbers >= of.start) & (numbers < of.stop)
+        if not sought.any():
+            return shown
         around, nearest = rays.project(corners)
         limits = rays.limits(around)
-        in_view = (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
-        depth = np.repeat(rays.floor(FAR_M), self.camera.width_px, axis=1)
-        shown = np.where(depth < FAR_M, ON_FLOOR, BACKGROUND).astype(np.int32)
-        looked_for = limits[in_view & (numbers >= of.start) & (numbers < of.stop)]
-        if not len(looked_for):
+        sought &= (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
+        windows = limits[sought]
+        if not len(windows):
             return shown
-        limits[:, :2] = np.maximum(limits[:, :2], looked_for[:, :2].min(axis=0))
-        limits[:, 2:] = np.minimum(limits[:, 2:], looked_for[:, 2:].max(axis=0))
-        shows = np.flatnonzero((nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1))
+        limits[:, :2] = np.maximum(limits[:, :2], windows[:, :2].min(axis=0))
+        limits[:, 2:] = np.minimum(limits[:, 2:], windows[:, 2:].max(axis=0))
+        overlaps = (limits[:, None, :2] < windows[:, 2:]) & (limits[:, None, 2:] > windows[:, :2])
+        shows = np.flatnonzero((nearest < FAR_M) & overlaps.all(axis=2).any(axis=1))
+        left, far_m = len(windows), FAR_M
         for k in shows[np.argsort(nearest[shows], kind="stable")].tolist():
+            if not left:                                     # all that is looked for is known: how far is it?
+                left, far_m = -1, depth[(shown >= of.start) & (shown < of.stop)].max(initial=0.0)
+            if nearest[k] >= far_m:
+                break
+            left -= sought[k]
             x0, y0, x1, y1 = limits[k].tolist()
             before = depth[y0:y1, x0:x1]
             if nearest[k] < before.max():

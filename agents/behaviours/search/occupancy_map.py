@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.lidar_beams import LidarBeams
+from agents.behaviours.search.scan_window import ScanWindow
 from swarm.core.protocol.world import Pose
 
 CELL_M = 0.25
@@ -50,7 +51,7 @@ class OccupancyMap:
 
     def __init__(self, view: CameraView, beams: LidarBeams) -> None:
         self._beams = beams
-        self._reach = math.ceil(beams.range_m / CELL_M)          # cells
+        self._window = ScanWindow(beams, CELL_M)
         self._look_rad = view.half_fov_rad - _RIM_RAD
         self._evidence = np.zeros((CELLS, CELLS), np.int8)       # > 0 occupied, < 0 free, 0 unknown
         self._looks = np.zeros((CELLS, CELLS), np.uint8)
@@ -67,9 +68,10 @@ class OccupancyMap:
         """
         beams, heading = self._beams, math.remainder(pose.heading_rad, 2 * math.pi)
         jy, jx = cell_of(pose.x_m, pose.y_m)
-        rows = slice(max(jy - self._reach, 0), jy + self._reach + 1)
-        cols = slice(max(jx - self._reach, 0), jx + self._reach + 1)
-        dx, dy = self._centres[None, cols] - pose.x_m, self._centres[rows, None] - pose.y_m
+        rows, columns = self._window.cells(
+            jy, jx, heading, ranges_m, (self._evidence == _CLEAR) & (self._looks == LOOKS))
+        cells = rows * CELLS + columns
+        dx, dy = self._centres[columns] - pose.x_m, self._centres[rows] - pose.y_m
         away = np.sqrt(dx * dx + dy * dy)
         bearing = np.arctan2(dy, dx) - heading                   # -2 pi to 2 pi
         beam = (bearing + math.pi) / beams.step_rad
@@ -82,22 +84,22 @@ class OccupancyMap:
         aside = np.minimum(share, 1.0 - share) * away * beams.step_rad
         passed = (aside < 0.12) & (away < nearest - _SLACK_M) | (away < np.minimum(left, right) - _SLACK_M)
 
-        evidence = self._evidence[rows, cols]
+        flat, flat_looks = self._evidence.reshape(-1), self._looks.reshape(-1)           # views
+        evidence, looks = flat[cells], flat_looks[cells]
         solid = evidence > 0
         erode = solid & (aside < 0.08) & (away < nearest - 2 * _SLACK_M)
         hit, between = self._hits(pose, ranges_m, mates)
-        flat = self._evidence.reshape(-1)                        # a view
         before = flat[hit]
         evidence -= passed & ~solid | erode
-        np.maximum(evidence, _CLEAR, out=evidence)
+        flat[cells] = np.maximum(evidence, _CLEAR)
         flat[hit] = np.minimum(np.maximum(before, flat[hit]) + _HIT, _SOLID)
         flat[between[flat[between] == 0]] = 1
 
         turn = np.abs(bearing)
         ahead = (turn < self._look_rad) | (turn > 2 * math.pi - self._look_rad)
-        looks = self._looks[rows, cols]
         looks += ahead & (away < LOOK_RANGE_M) & (away < np.maximum(left, right) + CELL_M) & (looks < LOOKS)
-        np.copyto(looks, LOOKS, where=away < 0.5)                # a target this close would have been seen
+        looks[away < 0.5] = LOOKS                                # a target this close would have been seen
+        flat_looks[cells] = looks
 
     def _hits(self, pose: Pose, ranges_m: NDArray[np.float32], mates: list[tuple[float, float]],
               ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -107,9 +109,10 @@ class OccupancyMap:
         x = pose.x_m + ends * np.cos(self._beams.angle_rad + pose.heading_rad)
         y = pose.y_m + ends * np.sin(self._beams.angle_rad + pose.heading_rad)
         reach_m = self._beams.range_m + 2 * _MATE_M
-        for mx, my in mates:
-            if abs(mx - pose.x_m) < reach_m and abs(my - pose.y_m) < reach_m:
-                solid &= np.hypot(x - mx, y - my) > _MATE_M
+        near = [m for m in mates if abs(m[0] - pose.x_m) < reach_m and abs(m[1] - pose.y_m) < reach_m]
+        if near:
+            mx, my = np.array(near).T[:, :, None]
+            solid &= (np.hypot(x - mx, y - my) > _MATE_M).all(axis=0)
         solid &= (np.abs(x) < HALF_M) & (np.abs(y) < HALF_M)
         x2, y2 = x[self._next], y[self._next]
         joined = solid & solid[self._next] & (np.hypot(x2 - x, y2 - y) < 0.7)

@@ -92,14 +92,13 @@ class Steering:
 
         The older scans show things between the beams of this one.
         """
-        near = scan_m < _NEAR_M
-        fresh = (scan_m * self._beams.directions)[:, near].T
+        hits = (scan_m * self._beams.directions).T
+        fresh = hits[scan_m < _NEAR_M]
         c, s = math.cos(pose.heading_rad), math.sin(pose.heading_rad)
         turn = np.array([[c, s], [-s, c]])                       # world to body
         at = np.array([pose.x_m, pose.y_m])
         old = [(p - at) @ turn.T for p in self._recent]
-        close = fresh[(fresh ** 2).sum(axis=1) < _KEEP_M ** 2]
-        self._recent = [*self._recent[-1:], close @ turn + at]
+        self._recent = [*self._recent[-1:], hits[scan_m < _KEEP_M] @ turn + at]
         return np.concatenate([fresh, *old])
 
     def _check(self, seen: Observation, moving: bool, now: int) -> Recovery | None:

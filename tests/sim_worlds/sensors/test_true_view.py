@@ -91,7 +91,7 @@ def test_a_screen_hides_what_is_behind_it(clutter: list[Thing]) -> None:
     with Bullet(environment) as bullet:
         _, ids = bullet.camera(EYE)
         drawn = ground_truth.boxes(ids, bullet.target_ids, environment, EYE)
-    cast = TrueView(Things(environment), places_of([EYE]), 0).boxes()
+    cast = TrueView(Things(environment, [ROVER]), places_of([EYE]), 0).boxes()
     assert [(b.target, b.counts) for b in cast] == [(b.target, b.counts) for b in drawn]
     for a, b in zip(cast, drawn, strict=True):
         assert abs(a.unoccluded - b.unoccluded) < 0.05
