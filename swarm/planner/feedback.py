@@ -41,7 +41,7 @@ class BusyShares:
         """
         measured = {a.name: self._busy[a.name][1] for a in problem.agents
                 if a.executors == 1 and self._busy.get(a.name, (0, 0.0))[0] >= SAMPLES}
-        if not measured:
+        if not any(share > MARGIN for share in measured.values()):
             return {}
         instance = Instance(problem, placements)
         forecast = evaluate(instance, tuple(n or 0 for n in instance.previous))

@@ -12,7 +12,6 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Profile, StreamSpec
 
-
 LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
 
 

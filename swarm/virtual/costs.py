@@ -34,5 +34,6 @@ START_NS = {"world": ns(1.2), "agent": ns(1.6), "planner": ns(1.0)}
 LOAD_NS = ns(0.3)
 """Loading the stages of a variant: `swarm models profile`."""
 
-SOLVE_NS = ns(0.05)
-"""One search for a plan: `planner.solve_ms_p50` of `summary.json` of `launch`, 36 to 48 ms."""
+EVALUATION_NS = ns(80e-6)
+"""Of a search for a plan, for each queue that it evaluates: `planner.solve_ms_p50` of `summary.json` of `launch`, 36 to
+48 ms for about 600 evaluations."""

@@ -9,7 +9,7 @@ from swarm.core.units import seconds
 from swarm.planner.events import Solve, Solved
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import BUDGET_S, place
-from swarm.virtual.costs import SOLVE_NS
+from swarm.virtual.costs import EVALUATION_NS
 from swarm.virtual.process import VirtualProcess
 
 
@@ -22,4 +22,5 @@ class VirtualSolver:
     def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
         solution = place(
             command.problem, command.previous, CountedBudget(BUDGET_S), self._seed, limit_churn=command.limit_churn)
-        self._process.after(SOLVE_NS, partial(done, Solved(command.basis, solution, seconds(SOLVE_NS))))
+        took_ns = EVALUATION_NS * solution.evaluations
+        self._process.after(took_ns, partial(done, Solved(command.basis, solution, seconds(took_ns))))
