@@ -6,7 +6,7 @@ The lidar sees the footprint of everything that blocks a robot, at any height: a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sim_worlds.sensors.suite import LIDAR
 from swarm.core.protocol.world import Lidar, Pose
 
 NO_CIRCLES = np.zeros((0, 3))
+Distances = Callable[..., NDArray[np.float64]]
 
 
 class Scanner:
@@ -35,29 +36,43 @@ class Scanner:
                                  axis=0)
         self._round_reach = self._rounds[:, 2] + lidar.range_m
 
-    def scan(self, pose: Pose, circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
-        """Ranges in metres, float32 [beams]; a beam without a hit has the lidar's maximum range.
+    def scan(self, at: NDArray[np.float64], circles: NDArray[np.float64] = NO_CIRCLES,
+             own: Sequence[int] = ()) -> NDArray[np.float32]:
+        """Ranges in metres, float32 [n, beams]; a beam without a hit has the lidar's maximum range.
 
-        circles: x, y and radius of the moving things in reach, [n, 3], without the robot that scans.
+        at: x, y, heading of each scan, [n, 3]. circles: x, y and radius of moving things, [k, 3]. own: for each scan
+        the circle that takes it, and that it does not see; empty: none does.
         """
-        return self.cast(pose.x_m, pose.y_m, self._angles + pose.heading_rad, circles)
-
-    def cast(self, x_m: float, y_m: float, angles_rad: NDArray[np.float64],
-             circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
-        """Ranges from (x, y) along directions in the world frame, float32, one per angle."""
-        dx, dy = np.cos(angles_rad), np.sin(angles_rad)
-        best = np.full((1, len(angles_rad)), self._lidar.range_m)
-        b = self._boxes[np.hypot(self._boxes[:, 0] - x_m, self._boxes[:, 1] - y_m) <= self._box_reach]
-        r = self._rounds[np.hypot(self._rounds[:, 0] - x_m, self._rounds[:, 1] - y_m) <= self._round_reach]
-        r = np.concatenate([r, circles])
-        return np.concatenate([best, _to_boxes(b, x_m, y_m, dx, dy), _to_circles(r, x_m, y_m, dx, dy)]).min(
-            axis=0).astype(np.float32)
+        angles = self._angles + at[:, 2:]
+        beams = np.stack([np.cos(angles), np.sin(angles)])                       # [2, n, beams]
+        best = np.full(angles.shape, self._lidar.range_m)
+        _shorten(best, self._boxes, self._box_reach, at, beams, _to_boxes)
+        _shorten(best, self._rounds, self._round_reach, at, beams, _to_circles)
+        _shorten(best, circles, circles[:, 2] + self._lidar.range_m, at, beams, _to_circles, own)
+        return best.astype(np.float32)
 
 
-def _to_boxes(b: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.float64],
+def _shorten(best: NDArray[np.float64], solids: NDArray[np.float64], reach_m: NDArray[np.float64],
+             at: NDArray[np.float64], beams: NDArray[np.float64], distances: Distances, own: Sequence[int] = (),
+             ) -> None:
+    """End beams [n, beams] at solids, x and y in their first columns, that are at most `reach_m` away."""
+    near = np.hypot(solids[:, 0] - at[:, :1], solids[:, 1] - at[:, 1:2]) <= reach_m          # [n, solids]
+    if len(own):
+        near[np.arange(len(own)), own] = False
+    scan, solid = near.nonzero()
+    if scan.size:
+        x, y = at[scan, 0, None], at[scan, 1, None]
+        dx, dy = beams if len(at) == 1 else beams[:, scan]
+        ends = distances(solids[solid].T[:, :, None], x, y, dx, dy)
+        first = np.flatnonzero(np.diff(scan, prepend=-1))                        # of each scan with something near
+        some = scan[first]
+        best[some] = np.minimum(best[some], np.minimum.reduceat(ends, first, axis=0))
+
+
+def _to_boxes(box: NDArray[np.float64], x_m: NDArray[np.float64], y_m: NDArray[np.float64], dx: NDArray[np.float64],
               dy: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distances along each beam to boxes, [n, beams], inf for none: the slab method in each box's frame."""
-    bx, by, c, s, hx, hy = b.T[:, :, None]
+    bx, by, c, s, hx, hy = box
     rx, ry = x_m - bx, y_m - by
     ox, oy = c * rx + s * ry, c * ry - s * rx
     ux, uy = c * dx + s * dy, c * dy - s * dx
@@ -68,11 +83,11 @@ def _to_boxes(b: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.flo
     return np.where((near <= far) & (far >= 0.0), np.maximum(near, 0.0), np.inf)
 
 
-def _to_circles(r: NDArray[np.float64], x_m: float, y_m: float, dx: NDArray[np.float64],
-                dy: NDArray[np.float64]) -> NDArray[np.float64]:
+def _to_circles(circle: NDArray[np.float64], x_m: NDArray[np.float64], y_m: NDArray[np.float64],
+                dx: NDArray[np.float64], dy: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distances along each beam to circles, [n, beams], inf for none."""
-    rx, ry, radius = r.T[:, :, None]
-    ox, oy = rx - x_m, ry - y_m
+    cx, cy, radius = circle
+    ox, oy = cx - x_m, cy - y_m
     along = ox * dx + oy * dy
     root = along ** 2 - (ox ** 2 + oy ** 2 - radius ** 2)
     half = np.sqrt(np.maximum(root, 0.0))

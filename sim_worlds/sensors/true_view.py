@@ -58,8 +58,8 @@ class Things:
         solids, mobile = [self.solids[k] for k in near.tolist()], np.flatnonzero(shown)
         numbers, corners = self._numbers[near], self.corners[near]
         if mobile.size:
-            robots = [cylinder(*at[k, :2].tolist(), 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
-                      for k in mobile.tolist()]
+            robots = [cylinder(x, y, 0.0, self._robots[k].radius_m, self._robots[k].height_m, COLOUR)
+                      for k, (x, y, _) in zip(mobile.tolist(), at[mobile].tolist(), strict=True)]
             solids += robots
             numbers = np.concatenate([numbers, self.targets.stop + mobile])
             corners = np.concatenate([corners, corners_of(robots)])
@@ -114,7 +114,7 @@ class TrueView:
         limits[:, :2] = np.maximum(limits[:, :2], windows[:, :2].min(axis=0))
         limits[:, 2:] = np.minimum(limits[:, 2:], windows[:, 2:].max(axis=0))
         overlaps = (limits[:, None, :2] < windows[:, 2:]) & (limits[:, None, 2:] > windows[:, :2])
-        shows = np.flatnonzero((nearest < FAR_M) & overlaps.all(axis=2).any(axis=1))
+        shows = np.flatnonzero((nearest < FAR_M) & overlaps.all(axis=-1).any(axis=-1))
         left, far_m = len(windows), FAR_M
         for k in shows[np.argsort(nearest[shows], kind="stable")].tolist():
             if not left:                                     # all that is looked for is known: how far is it?

@@ -1,14 +1,16 @@
-"""The geometry of one lidar: the directions of its beams."""
+"""The geometry of one lidar: the directions of its beams, and the cells around it that they reach."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swarm.core.protocol.world import Lidar
 
 NO_HIT_M = 0.05                      # a measured range is a hit if it is shorter than the lidar's by more than this
+_CLOSE_M = 1.2                       # closer cells are always taken: their bearing depends on where the robot stands
 
 
 class LidarBeams:
@@ -32,3 +34,36 @@ class LidarBeams:
     def nearest(self, turn_rad: float) -> int:
         """Index of the beam that points closest to a direction."""
         return round(self.position(turn_rad)) % self.count
+
+
+class ScanWindow:
+    """The cells around a robot that one scan may change: few of the thousands in reach.
+
+    It may take a cell too many, and never one too few.
+    """
+
+    def __init__(self, beams: LidarBeams, cell_m: float) -> None:
+        self.reach = math.ceil(beams.range_m / cell_m)           # cells
+        offset_m = np.arange(-self.reach, self.reach + 1) * cell_m
+        x, y = offset_m[None, :], offset_m[:, None]
+        away = np.hypot(x, y)
+        aside_m = math.hypot(cell_m, cell_m) / 2                 # of the robot from the middle of its own cell, at most
+        # it changes nothing from one cell behind where the beams end
+        self._reached_m = np.where(away < _CLOSE_M, -np.inf, away - aside_m - cell_m)
+        self._beam = np.floor((np.arctan2(y, x) + math.pi) / beams.step_rad).astype(np.intp) % beams.count
+        spread = 1 + math.ceil(math.asin(aside_m / _CLOSE_M) / beams.step_rad)
+        self._beside = np.arange(-spread, spread + 2)[:, None] + np.arange(beams.count)
+        self._beams = beams
+
+    def cells(self, iy: int, ix: int, heading_rad: float, ranges_m: NDArray[np.float32], settled: NDArray[np.bool_],
+              ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of these cells, given the cell of the robot and the cells [n, n] that no scan changes."""
+        n, r = len(settled), self.reach
+        top, left = max(iy - r, 0), max(ix - r, 0)
+        rows, columns = slice(top, iy + r + 1), slice(left, ix + r + 1)
+        part = (slice(top - iy + r, min(n - iy, r + 1) + r), slice(left - ix + r, min(n - ix, r + 1) + r))
+        turned = round(heading_rad / self._beams.step_rad)
+        farthest = ranges_m[(self._beside - turned) % self._beams.count].max(axis=0)     # of the beams beside each one
+        may_change = (self._reached_m[part] < farthest[self._beam[part]]) & ~settled[rows, columns]
+        y, x = may_change.nonzero()
+        return y + top, x + left

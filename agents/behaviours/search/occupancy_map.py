@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviours.search.camera_view import CameraView
-from agents.behaviours.search.lidar_beams import LidarBeams
-from agents.behaviours.search.scan_window import ScanWindow
+from agents.behaviours.search.lidar_beams import LidarBeams, ScanWindow
 from swarm.core.protocol.world import Pose
 
 CELL_M = 0.25

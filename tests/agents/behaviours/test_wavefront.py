@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.behaviours.search.wavefront import SLOW, UNREACHED, wavefront
+from agents.behaviours.search.frontier import SLOW, UNREACHED, wavefront
 
 NEIGHBOURS = (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)
 
