@@ -23,7 +23,7 @@ from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile, StreamSpec
-from swarm.core.units import seconds
+from swarm.core.units import NEVER_NS, ns, seconds
 
 MAX_HELD_BACK = 16                   # when guards hold back this many runs, no further peer's run is considered
 
@@ -56,7 +56,7 @@ class Scheduler:
         self._name = name
         self._variants = RunnableVariants(profiles, staged)
         self._queue = RunQueue(executors)
-        self._guards = Guards(self._variants.profiles)
+        self._guards = Guards(self._variants.fallback)
         self._placements = Placements(name)
         self._budget = AdmissionBudget(own_share, executors)
         self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget)
@@ -106,6 +106,8 @@ class Scheduler:
             case _:
                 raise ImpossibleEvent(f"{self._name}: no rule for {event}")
         self._dispatch(now, out)
+        out += [ev.SetTimer(at_ns=at_ns, event=ev.LastSafeStart(request=request))
+                for at_ns, request in self._guards.timers()]
         return out
 
     def learn(self) -> None:
@@ -154,7 +156,7 @@ class Scheduler:
         own = fastest(self._variants.profiles.get(stream.model, ()))
         if own is not None:
             self._budget.add_stream(stream, own.p50_s)
-            self._guards.add_stream(stream.name, own.p95_s, stream.priority)
+            self._guards.above.add_stream(stream, ns(own.p95_s))
             self._requests.load_shedding.add_stream(stream, own.p95_s)
 
     def _on_done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
@@ -178,14 +180,14 @@ class Scheduler:
         self._preempted += 1
         self._mid_stage += event.mid_stage
         if not work.asker:
-            self._requests.preempted(work, now, out)
+            self._requests.preempted(work)
 
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
         """Start waiting runs in order while an executor is free, then preempt less urgent runs; drop late ones."""
         if not self._queue.waiting():
             return
         running: list[QueuedRun] | None = None
-        held_back = 0
+        held_back = ahead_ns = 0
         for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
                 self._drop(work, now, out)
@@ -199,8 +201,9 @@ class Scheduler:
                 if running is None:
                     out += self._peer_requests.overdue(now)
                     running = self._queue.running()
-                if not self._preempt_for(running, work, now, out):
+                if not self._preempt_for(running, work, ahead_ns, now, out) and not any(run.guard for run in running):
                     return
+                ahead_ns += work.p95_ns
 
     def _drop(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         self._queue.remove(work.key, now)
@@ -210,34 +213,40 @@ class Scheduler:
             self._requests.expired(work, now, out)
 
     def _start(self, work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
-        """Start a run, in a batch if others can join it. Returns whether this disarms a guard."""
+        """Start a run, in a batch if others can join it. Returns whether a promised one has started."""
         works = [work]
         if work.profile.batch_s and self._queue.waiting() > 1 and self._queue.free() == 1:   # else they run in parallel
             works = batch_with(
-                work, self._queue.in_order(now), now, until_ns=self._guards.next_start_ns(work.request),
+                work, self._queue.in_order(now), now, until_ns=self._guards.until_ns(work, now),
                 in_steps=self._variants.expects_above(work.priority, now),
             )
         self._queue.start(works, now)
         if len(works) == 1:
             out.append(_run(work))
-            return not work.asker and self._guards.disarm(work.request)
-        out.append(ev.RunBatch(runs=[_run(each) for each in works]))
-        self._batches += 1
-        self._batched += len(works)
-        return sum(self._guards.disarm(each.request) for each in works if not each.asker) > 0
+        else:
+            out.append(ev.RunBatch(runs=[_run(each) for each in works]))
+            self._batches += 1
+            self._batched += len(works)
+        return sum(self._guards.started(each, now) for each in works if not each.asker) > 0
 
-    def _preempt_for(self, running: list[QueuedRun], work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
-        """Preempt the least urgent of these runs that can be preempted for a waiting one, and remove it from the list.
+    def _preempt_for(
+        self, running: list[QueuedRun], work: QueuedRun, ahead_ns: int, now: int, out: list[ev.Command]
+    ) -> bool:
+        """Preempt the least urgent of these runs that can be preempted for a waiting one.
 
-        A run is told again only if the urgency has grown. Returns whether an executor becomes free.
+        It is removed from the list, but for a promised one that a later run may have to abort. A run is told again only
+        if the urgency has grown. Returns whether an executor becomes free.
         """
-        while running:
-            run = running.pop(0)
+        for run in list(running):
             if run.aborted:                                  # its executor is about to become free
+                running.remove(run)
                 return True
-            urgency = preempt_urgency(run, work, now)
+            slack_ns = self._guards.slack_ns(work, now) if run.guard else NEVER_NS
+            urgency = preempt_urgency(run, work, now, slack_ns=slack_ns, ahead_ns=ahead_ns)
             if urgency is None:
                 continue
+            if not run.guard or urgency:
+                running.remove(run)
             if run.urgency is None or urgency > run.urgency:
                 self._queue.mark_preempting(run, urgency)
                 out.append(ev.Preempt(work=run.key, urgency=urgency))

@@ -62,7 +62,7 @@ class Watch:
                 self._in_the_way(run, weight, now)
                 if weight or run.last:
                     return True
-            elif run.aborted or (run.last and urgent.rank < run.rank):
+            elif run.aborted or (run.last and urgent.outranks(run)):
                 return True
         return False
 

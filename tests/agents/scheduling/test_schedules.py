@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.agents.schedules.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.scenes import Scene, mixed, overloaded, promised
 from tests.agents.schedules.simulation import Simulation
 
 Kind = Callable[[random.Random], Scene]
@@ -32,7 +32,8 @@ def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
             completed=counts.ended["completed"], late=counts.ended["late"], aborted=simulation.aborted_preempted,
             cut=counts.preempted_mid_stage, between=counts.preempted - counts.preempted_mid_stage,
             inversions=simulation.watch.inversions,
-            aged=simulation.watch.aged,
+            aged=simulation.watch.aged, covered=simulation.promises.covered, fallbacks=simulation.promises.fallbacks,
+            waited=simulation.promises.waited,
             preempted=sum(span.preempted for span in simulation.ended if span.ending != "failed"),
         )
     return seen
