@@ -123,16 +123,16 @@ class Guards:
         self._fired += len(firing)
         return firing
 
-    def timers(self) -> list[tuple[int, RequestId]]:
+    def timers(self, now: int) -> list[tuple[int, RequestId]]:
         """The timers to set after an event: last safe starts that have become earlier, or that have no timer."""
         if self._timed:
             return []
         self._timed = True
         self._measure()
         due = [promise for promise in self._promises.values()
-               if not promise.fired and promise.last_safe_ns < promise.timer_ns]
+               if not promise.fired and max(promise.last_safe_ns, now) < promise.timer_ns]
         for promise in due:
-            promise.timer_ns = promise.last_safe_ns
+            promise.timer_ns = max(promise.last_safe_ns, now)
         return [(promise.timer_ns, promise.request) for promise in due]
 
     # --- the runs at home ---

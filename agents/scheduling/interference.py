@@ -19,6 +19,9 @@ from swarm.core.units import NEVER_NS, ns
 MOST_ROUNDS = 20                     # then the window is taken as endless
 
 
+NONE: Mapping[str, int] = {}
+
+
 class _Stream(msgspec.Struct, frozen=True):
     priority: int
     run_ns: int                      # the longest p95 of a run of it so far
@@ -50,7 +53,7 @@ class Interference:
             self._above.clear()
             self.changed = True
 
-    def longest_ns(self, priority: int, window_ns: int, counted: Mapping[str, int], redo_ns: int) -> int:
+    def longest_ns(self, priority: int, window_ns: int, counted: Mapping[str, int] = NONE, redo_ns: int = 0) -> int:
         """The longest time of more urgent runs while less urgent work of `window_ns` is done; NEVER_NS: no bound.
 
         counted: runs by stream that are part of the window already. redo_ns: the most that one of them makes lost.

@@ -23,7 +23,7 @@ from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile, StreamSpec
-from swarm.core.units import NEVER_NS, ns, seconds
+from swarm.core.units import ns, seconds
 
 MAX_HELD_BACK = 16                   # when guards hold back this many runs, no further peer's run is considered
 
@@ -45,13 +45,13 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
 class Scheduler:
     """Handles the events of one robot.
 
-    profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
+    profiles: this robot's own, by model. streams: this robot's own, as far as they are known. executors: how many runs may run at once. staged: the models and variants
     whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
     """
 
     def __init__(
         self, *, name: str, policy: str, profiles: dict[str, list[Profile]], peers: PeerTable, executors: int = 1,
-        staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0,
+        staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0, streams: Iterable[StreamSpec] = (),
     ) -> None:
         self._name = name
         self._variants = RunnableVariants(profiles, staged)
@@ -65,6 +65,8 @@ class Scheduler:
         self._preempted = self._mid_stage = self._batches = self._batched = 0
         self._requests = OwnRequests(
             name, policy, self._variants, peers, self._queue, self._guards, self._placements)
+        for stream in streams:
+            self._reserve(stream)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
         """The commands that an event causes. Raises: ImpossibleEvent."""
@@ -107,7 +109,7 @@ class Scheduler:
                 raise ImpossibleEvent(f"{self._name}: no rule for {event}")
         self._dispatch(now, out)
         out += [ev.SetTimer(at_ns=at_ns, event=ev.LastSafeStart(request=request))
-                for at_ns, request in self._guards.timers()]
+                for at_ns, request in self._guards.timers(now)]
         return out
 
     def learn(self) -> None:
@@ -156,8 +158,14 @@ class Scheduler:
         own = fastest(self._variants.profiles.get(stream.model, ()))
         if own is not None:
             self._budget.add_stream(stream, own.p50_s)
-            self._guards.above.add_stream(stream, ns(own.p95_s))
+            self._reserve(stream)
             self._requests.load_shedding.add_stream(stream, own.p95_s)
+
+    def _reserve(self, stream: StreamSpec) -> None:
+        """Guards of less urgent streams leave time for this one."""
+        own = fastest(self._variants.profiles.get(stream.model, ()))
+        if own is not None:
+            self._guards.above.add_stream(stream, ns(own.p95_s))
 
     def _on_done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
@@ -241,8 +249,12 @@ class Scheduler:
             if run.aborted:                                  # its executor is about to become free
                 running.remove(run)
                 return True
-            slack_ns = self._guards.slack_ns(work, now) if run.guard else NEVER_NS
-            urgency = preempt_urgency(run, work, now, slack_ns=slack_ns, ahead_ns=ahead_ns)
+            if run.guard:
+                urgency = preempt_urgency(
+                    run, work, now, slack_ns=self._guards.slack_ns(work, now), ahead_ns=ahead_ns,
+                    above_ns=self._guards.above.longest_ns(work.priority, ahead_ns + run.step_ns + work.p95_ns))
+            else:
+                urgency = preempt_urgency(run, work, now)
             if urgency is None:
                 continue
             if not run.guard or urgency:

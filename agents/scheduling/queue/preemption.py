@@ -27,7 +27,7 @@ def abort_stage_now(spent_s: float, left_s: float, urgency: float) -> bool:
 
 
 def preempt_urgency(
-    running: QueuedRun, urgent: QueuedRun, now: int, *, slack_ns: int = NEVER_NS, ahead_ns: int = 0
+    running: QueuedRun, urgent: QueuedRun, now: int, *, slack_ns: int = NEVER_NS, ahead_ns: int = 0, above_ns: int = 0
 ) -> float | None:
     """The urgency with which a running run is preempted for a waiting one; 0: after its stage; None: not at all.
 
@@ -37,6 +37,7 @@ def preempt_urgency(
       longer be in time; also if the stage was aborted MAX_STAGE_ABORTS times.
     - A promised run is preempted only if all promises can wait so long, and is aborted only if the urgent run cannot
       wait for the end of its stage. slack_ns: how long they can wait. ahead_ns: waiting runs before the urgent one.
+      above_ns: runs of more urgent streams that may still come before it.
     - A guard's fallback preempts a run that is not promised at once. Otherwise a second of waiting counts as much as a
       second of lost work, and once more for each level between the two runs.
     """
@@ -44,7 +45,7 @@ def preempt_urgency(
         return None
     after_stage = 0.0 if running.last > 0 else None
     if running.guard:
-        return _urgency_over_guard(running, urgent, now, slack_ns, ahead_ns, after_stage)
+        return _urgency_over_guard(running, urgent, now, slack_ns, ahead_ns, above_ns)
     if urgent.guard:
         return math.inf
     above = urgent.level - running.level
@@ -58,13 +59,14 @@ def preempt_urgency(
 
 
 def _urgency_over_guard(
-    running: QueuedRun, urgent: QueuedRun, now: int, slack_ns: int, ahead_ns: int, after_stage: float | None
+    running: QueuedRun, urgent: QueuedRun, now: int, slack_ns: int, ahead_ns: int, above_ns: int
 ) -> float | None:
+    after_stage = 0.0 if running.last > 0 else None
     needs_ns = ahead_ns + urgent.p95_ns + TURN_NS
     if needs_ns > slack_ns:
         return None
-    step_ns = min(running.step_ns, max(0, running.started_ns + running.p95_ns - now))
-    can_wait = urgent.priority == running.priority or now + step_ns + needs_ns + TURN_NS <= urgent.deadline_ns
+    wait_ns = min(running.step_ns, max(0, running.started_ns + running.p95_ns - now)) + TURN_NS
+    can_wait = urgent.priority == running.priority or now + wait_ns + needs_ns + above_ns <= urgent.deadline_ns
     lost_ns = min(now - running.started_ns, running.step_ns) + REDO_NS
     return after_stage if can_wait or needs_ns + lost_ns > slack_ns else math.inf
 

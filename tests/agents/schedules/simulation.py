@@ -34,7 +34,8 @@ class Simulation:
         self.agenda = Agenda()
         self.known = PeerTable()
         self.scheduler = robot(
-            scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded
+            scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded,
+            streams=scene.streams,
         )
         self.executor = SimulatedExecutor(
             self.agenda, scene.executors, {p.model: p for p in scene.profiles}, self.handle, self.random,
