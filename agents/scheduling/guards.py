@@ -156,12 +156,17 @@ class Guards:
             work.guard = promise.fired = was_fired
             self._change()
 
+    def any_fired(self) -> bool:
+        """Whether a promised run waits as the most urgent of its priority, or runs."""
+        return any(promise.fired for promise in self._promises.values())
+
     def holds_back(self, work: QueuedRun, now: int) -> bool:
         """Whether a promise needs the executor before this run would leave it.
 
-        A promised run is not ended for another one, so that all of it counts; of other runs a step does. More urgent work of this robot waits only if the promise could not be kept otherwise. Work that became more
-        urgent with age waits for guards that have fired only: else a stream whose guards are always ahead could keep
-        all other work from an idle executor.
+        A promised run is not ended for another one, so that all of it counts; of other runs a step counts. More urgent
+        work of this robot waits only if the promise could not be kept otherwise. Work that became more urgent with age
+        waits for guards that have fired only: else a stream whose guards are always ahead could keep all other work
+        from an idle executor.
         """
         if not self._order:
             return False

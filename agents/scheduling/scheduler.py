@@ -17,6 +17,7 @@ from agents.scheduling.own_requests import ImpossibleEvent, OwnRequests
 from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics
 from agents.scheduling.placements import Placements
 from agents.scheduling.queue.batching import batch_with
+from agents.scheduling.queue.margins import TURN_NS
 from agents.scheduling.queue.preemption import preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
@@ -45,8 +46,9 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
 class Scheduler:
     """Handles the events of one robot.
 
-    profiles: this robot's own, by model. streams: this robot's own, as far as they are known. executors: how many runs may run at once. staged: the models and variants
+    profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
     whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
+    streams: this robot's own, as far as they are known.
     """
 
     def __init__(
@@ -209,9 +211,9 @@ class Scheduler:
                 if running is None:
                     out += self._peer_requests.overdue(now)
                     running = self._queue.running()
-                if not self._preempt_for(running, work, ahead_ns, now, out) and not any(run.guard for run in running):
-                    return
-                ahead_ns += work.p95_ns
+                if not self._preempt_for(running, work, ahead_ns, now, out) and not self._guards.any_fired():
+                    return                                   # else a later run may preempt what this one may not
+                ahead_ns += 0 if work.asker else work.p95_ns + TURN_NS
 
     def _drop(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         self._queue.remove(work.key, now)

@@ -44,6 +44,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     pauses: float = 0.0
     cancels: float = 0.0
     silent: float = 0.0              # share of the requests that no peer answers
+    at_home: str = ""                # a model that no peer has
     most: float | None = None        # the longest run, in medians; None: some take up to SLOWEST, and some fail
 
     @property
@@ -54,7 +55,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def advert(self) -> Advert:
         """The advert of every peer."""
-        return Advert(board="b", executors=1, profiles=self.profiles, streams=[])
+        return Advert(board="b", executors=1, streams=[], profiles=[
+            p for p in self.profiles if p.model != self.at_home])
 
 
 def mixed(chance: random.Random) -> Scene:
@@ -76,12 +78,18 @@ def mixed(chance: random.Random) -> Scene:
 
 
 def promised(chance: random.Random) -> Scene:
-    """Peers that often do not answer, peers' requests of any priority, and no run that takes longer than its p95."""
+    """Peers that often do not answer, peers' requests of any priority, and no run that takes longer than its p95.
+
+    In half of them no peer has the model of the most urgent stream.
+    """
     scene = mixed(chance)
+    most_urgent = max(scene.streams, key=lambda each: each.priority)
     return msgspec.structs.replace(
-        scene, policy="greedy", most=SPREAD, silent=chance.choice([0.2, 0.6, 1.0]), streams=[
-            msgspec.structs.replace(
-                each, rate_hz=each.rate_hz * chance.uniform(0.3, 1.0), deadline_s=each.deadline_s * chance.uniform(1, 3))
+        scene, policy="greedy", most=SPREAD, at_home=most_urgent.model if chance.random() < 0.5 else "",
+        lasts_s=4.0,
+        silent=chance.choice([0.2, 0.6, 1.0]), streams=[
+            msgspec.structs.replace(each, rate_hz=each.rate_hz * chance.uniform(0.3, 1.0),
+                                    deadline_s=each.deadline_s * chance.uniform(1.0, 3.0))
             for each in scene.streams],
         asks=[msgspec.structs.replace(each, priority=chance.randint(0, 9)) for each in scene.asks])
 

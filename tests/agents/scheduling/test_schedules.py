@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.agents.schedules.scenes import Scene, mixed, overloaded, promised
+from tests.agents.schedules.scenes import Scene, mixed, overloaded
 from tests.agents.schedules.simulation import Simulation
 
 Kind = Callable[[random.Random], Scene]
