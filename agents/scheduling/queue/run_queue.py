@@ -195,11 +195,10 @@ class RunQueue:
         return [work for work in self._running.values() if now >= work.overdue_ns and not work.aborted]
 
     def running(self) -> list[QueuedRun]:
-        """The runs on the executors, least urgent first; of a batch, the most urgent run that is not aborted.
-
-        In a batch, a promised run counts as the most urgent one.
-        """
-        return sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)
+        """The runs on the executors, least urgent first, promised ones last; of a batch, the most urgent run that is not
+        aborted, or a promised one."""
+        least_urgent_first = sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)
+        return sorted(least_urgent_first, key=lambda work: work.guard)
 
     def _most_urgent(self) -> list[QueuedRun]:
         """For each busy executor the most urgent run that is not aborted, in no order."""
@@ -252,7 +251,7 @@ class RunQueue:
         left_ns = 0
         for w in self._most_urgent():
             rest_ns = max(0, w.started_ns + w.p50_ns - now)
-            yields = priority is not None and w.level < priority
+            yields = priority is not None and not w.guard and w.level < priority
             left_ns += min(rest_ns, w.step_ns) if yields else rest_ns
         return (seconds(left_ns + sum(self._p50s_ns[:ahead])) - self._saved_s(ahead)) / self.executors
 
