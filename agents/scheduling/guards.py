@@ -164,14 +164,15 @@ class Guards:
         """Whether a promise needs the executor before this run would leave it.
 
         A promised run is not ended for another one, so that all of it counts; of other runs a step counts. More urgent
-        work of this robot waits only if the promise could not be kept otherwise. Work that became more urgent with age
-        waits for guards that have fired only: else a stream whose guards are always ahead could keep all other work
+        work of this robot waits only if the promise could not be kept otherwise. Other work that became more urgent by
+        age waits for guards that have fired only: else a stream whose guards are always ahead could keep all other work
         from an idle executor.
         """
         if not self._order:
             return False
         self._measure()
-        takes_ns = work.p95_ns + TURN_NS if work.request in self._promises else work.step_ns
+        promised = work.request in self._promises
+        takes_ns = work.p95_ns + TURN_NS if promised else work.step_ns
         for deadline_ns, request in self._order:
             promise = self._promises[request]
             if promise.until_ns or request == work.request:
@@ -181,7 +182,7 @@ class Guards:
                         promise, work, now) < work.p95_ns + TURN_NS:
                     return True
             elif promise.fired or (promise.last_safe_ns < now + takes_ns and (
-                    promise.priority >= work.level or (work.asker and work.level == work.priority))):
+                    promised or promise.priority >= work.level or (work.asker and work.level == work.priority))):
                 return True
         return False
 

@@ -195,8 +195,10 @@ class RunQueue:
         return [work for work in self._running.values() if now >= work.overdue_ns and not work.aborted]
 
     def running(self) -> list[QueuedRun]:
-        """The runs on the executors, least urgent first, promised ones last; of a batch, the most urgent run that is not
-        aborted, or a promised one."""
+        """The runs on the executors, least urgent first, promised ones last.
+
+        Of a batch, the most urgent run that is not aborted, or a promised one.
+        """
         least_urgent_first = sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)
         return sorted(least_urgent_first, key=lambda work: work.guard)
 
