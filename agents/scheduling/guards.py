@@ -45,6 +45,7 @@ class Promise(msgspec.Struct, kw_only=True):
     step_ns: int
     fired: bool = False              # its run at home goes before all but more urgent runs of this robot
     until_ns: int = 0                # when its run at home ends, by p95; 0: it does not run
+    run: int = 0                     # number of that run, or of its batch
     timer_ns: int = NEVER_NS         # when its next timer fires
     latest_ns: int = 0               # from then on the promises up to this one need an executor until all are done
     last_safe_ns: int = 0            # the same, if more urgent runs come between
@@ -90,9 +91,8 @@ class Guards:
     def _all_hold(self, new: Promise, now: int) -> bool:
         """Whether a new promise can be kept, and those after it in the order can still be kept."""
         self._measure()
-        free_ns = now + self._running_ns(now)
         later = bisect.bisect_left(self._order, (new.deadline_ns, new.request))
-        return all(free_ns < promise.last_safe_ns + (START_NS if promise.fired else 0)
+        return all(now + self._busy_ns(promise, now) < promise.last_safe_ns + (START_NS if promise.fired else 0)
                    for promise in (self._promises[request] for _, request in self._order[later:]))
 
     def disarm(self, request: RequestId) -> bool:
@@ -144,7 +144,7 @@ class Guards:
         if promise is None:
             return False
         work.guard, work.level, promise.fired = True, work.priority, True
-        promise.until_ns = now + work.p95_ns + TURN_NS
+        promise.until_ns, promise.run = now + work.p95_ns + TURN_NS, work.run
         self._change()
         return True
 
@@ -157,7 +157,7 @@ class Guards:
             self._change()
 
     def any_fired(self) -> bool:
-        """Whether a promised run waits as the most urgent of its priority, or runs."""
+        """Whether a promised run waits before others, or runs."""
         return any(promise.fired for promise in self._promises.values())
 
     def holds_back(self, work: QueuedRun, now: int) -> bool:
@@ -186,13 +186,12 @@ class Guards:
                 return True
         return False
 
-    def slack_ns(self, work: QueuedRun, now: int) -> int:
-        """How long all promises but its own can wait for this run, ns."""
-        if not self._order:
-            return NEVER_NS
+    def slack_ns(self, work: QueuedRun, running: QueuedRun, now: int) -> int:
+        """How long all promises that wait, and those of a running run, can wait for this run in its place, ns."""
         self._measure()
         return min((self._slack_ns(promise, work, now) for promise in self._promises.values()
-                    if promise.request != work.request), default=NEVER_NS)
+                    if promise.request != work.request and (not promise.until_ns or promise.run == running.run)),
+                   default=NEVER_NS)
 
     def until_ns(self, work: QueuedRun, now: int) -> int:
         """Until when this run may keep an executor, if it takes others along."""
@@ -209,11 +208,13 @@ class Guards:
     def _slack_ns(self, promise: Promise, work: QueuedRun, now: int) -> int:
         own = self._promises.get(work.request)
         counted = own is not None and not own.until_ns and own.deadline_ns <= promise.deadline_ns
-        return promise.latest_ns + (own.left_ns if own and counted else 0) - self._running_ns(now) - now
+        return promise.latest_ns + (own.left_ns if own and counted else 0) - self._busy_ns(promise, now) - now
 
-    def _running_ns(self, now: int) -> int:
-        """What is left, by p95, of the promised runs on executors; as if one followed the other."""
-        return sum(max(0, p.until_ns - now) for p in self._promises.values() if p.until_ns)
+    def _busy_ns(self, promise: Promise, now: int) -> int:
+        """How long, by p95, it waits for promised runs on executors, as if one followed the other; or still runs."""
+        if promise.until_ns:
+            return max(0, promise.until_ns - now)
+        return sum(max(0, each.until_ns - now) for each in self._promises.values() if each.until_ns)
 
     def _change(self) -> None:
         self._measured = self._timed = False

@@ -253,7 +253,7 @@ class Scheduler:
                 return True
             if run.guard:
                 urgency = preempt_urgency(
-                    run, work, now, slack_ns=self._guards.slack_ns(work, now), ahead_ns=ahead_ns,
+                    run, work, now, slack_ns=self._guards.slack_ns(work, run, now), ahead_ns=ahead_ns,
                     above_ns=self._guards.above.longest_ns(work.priority, ahead_ns + run.step_ns + work.p95_ns))
             else:
                 urgency = preempt_urgency(run, work, now)

@@ -32,7 +32,8 @@ class BatchExecutor(SimulatedExecutor):
     """Runs batches as the real executor does: one run, and an end for each input."""
 
     def __init__(self, bare: SimulatedExecutor) -> None:
-        super().__init__(bare._agenda, MANY_THREADS, bare._profiles, bare._tell, bare._chance)
+        super().__init__(bare._agenda, MANY_THREADS, bare._profiles, bare._tell, bare._chance, bare._most)
+        self.slow = bare.slow
         self._executors = bare._threads
         self.members: dict[int, list[int]] = {}              # of a run, by its first work
 
