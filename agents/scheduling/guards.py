@@ -1,13 +1,13 @@
 """Guards: a request that is out at a peer is kept in time by a run at home, started at its last safe start.
 
 A guarded request is a promise: if no run of this robot takes longer than its p95, and the loop is never later than
-LATE_NS, it is completed by its deadline, whatever the peers do. With all promises in the order of their deadlines,
+LATE_NS, it is completed by its deadline, whatever the peers do. The promises k, in the order of their deadlines, keep
 
-    latest(k)    = deadline(k) - sum of left(j) over all promises j up to k that do not run
+    latest(k)    = deadline(k) - (left(k) + left of all promises before k, and of fired ones if k has not, that wait)
     last_safe(k) = latest(k) - above(k) - START_NS                       the fallback of k starts then
-    armed only if now + rest of the promises that run <= latest(k) - above(k) for all k, START_NS less if k is armed
+    armed only if  now + left of the promises that run < last_safe(j) for all j from k on, + START_NS if j has fired
 
-left: what is left of the fallback by p95, and TURN_NS. above: all runs of more urgent streams of this robot that may
+left: what is left of a fallback by p95, and TURN_NS. above: all runs of more urgent streams of this robot that may
 come between (`interference.py`), so that these need not wait. As long as the sums hold, the promises are kept in the
 order of deadlines (Jackson 1955), and a more urgent run may go first as long as `slack_ns` covers it.
 """
@@ -178,8 +178,8 @@ class Guards:
             if promise.until_ns or request == work.request:
                 continue
             if work.guard or work.goes_before_guards(promise.priority):
-                if not (work.guard and deadline_ns >= work.deadline_ns) and self._slack_ns(
-                        promise, work, now) < work.p95_ns + TURN_NS:
+                after = work.guard and (deadline_ns >= work.deadline_ns or not promise.fired)
+                if not after and self._slack_ns(promise, work, now) < work.p95_ns + TURN_NS:
                     return True
             elif promise.fired or (promise.last_safe_ns < now + takes_ns and (
                     promised or promise.priority >= work.level or (work.asker and work.level == work.priority))):
@@ -229,14 +229,17 @@ class Guards:
         self._measured = True
         redo_ns = max((promise.step_ns for promise in self._promises.values()), default=0)
         around_ns = START_NS + sum(promise.left_ns for promise in self._promises.values() if promise.until_ns)
+        fired_ns = sum(promise.left_ns for promise in self._promises.values() if promise.fired and not promise.until_ns)
         before_ns, counted = 0, dict[str, int]()
         for _, request in self._order:
             promise = self._promises[request]
             if not promise.until_ns:
                 before_ns += promise.left_ns
                 counted[promise.stream] = counted.get(promise.stream, 0) + 1
-            promise.latest_ns = promise.deadline_ns - before_ns
-            above_ns = self.above.longest_ns(promise.priority, before_ns + around_ns, counted, redo_ns)
+                fired_ns -= promise.left_ns if promise.fired else 0
+            first_ns = before_ns + (0 if promise.fired else fired_ns)
+            promise.latest_ns = promise.deadline_ns - first_ns
+            above_ns = self.above.longest_ns(promise.priority, first_ns + around_ns, counted, redo_ns)
             promise.last_safe_ns = promise.latest_ns - above_ns - START_NS
 
     def statistics(self) -> GuardStatistics:

@@ -141,6 +141,22 @@ def test_a_promised_run_starts_early_only_if_no_other_promise_needs_the_executor
         assert run.request == request(1)
 
 
+def test_a_fallback_that_has_fired_does_not_wait_for_a_guard_that_has_not() -> None:
+    """Earlier runs were short; but there is no time for a new promise with an earlier deadline, after the fallback."""
+    known = peer_table(mule=[profile("blink", 0.0001), profile("detector", 0.0001), profile("mapper", 0.0001)])
+    known.update("mule", 1, 0.0, AT)
+    agent = robot([profile("blink", 0.01), profile("detector", 0.04), profile("mapper", 0.08)], "greedy", known)
+    for k in (1, 2):
+        agent.handle(arrived(k, stream(f"s{k}", "detector", 0.25), AT), AT)
+    now = last_safe(agent.handle(arrived(3, stream("s3", "mapper", 0.3), AT), AT))[3]
+    (first,) = of(ev.RunStage, fires(agent, 3, now))
+    (second,) = of(ev.RunStage, agent.handle(done(first.work, now + 5 * MS), now + 5 * MS))
+    agent.handle(arrived(4, stream("s4", "blink", 0.145), now + 6 * MS), now + 6 * MS)
+    assert agent.statistics().guards.unguarded == 1
+    (third,) = of(ev.RunStage, agent.handle(done(second.work, now + 50 * MS), now + 50 * MS))
+    assert third.request == request(3)
+
+
 def test_a_new_guard_with_an_earlier_deadline_makes_the_others_fire_earlier() -> None:
     agent = fleet(detector=0.05)
     first = last_safe(agent.handle(arrived(1, stream("a", deadline_s=0.3), AT), AT))
