@@ -1,12 +1,12 @@
 """Checks the promise of the guards in simulated time, from what happened on the executors: no formula of the policy.
 
 - A guarded request is completed by its deadline, unless a run of the robot took longer than its p95, or failed.
-- No request of the robot is late through a promised run of a less urgent stream.
+- No request of the robot is late through a promised run of a less urgent stream, unless a peer's more urgent run went
+  before it, too.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 
 from agents.scheduling.queue.queued_run import QueuedRun
@@ -26,6 +26,7 @@ class PromiseWatch:
         self._blocked: list[QueuedRun] = []                  # waiting runs behind promised runs of less urgent streams
         self._since_ns = 0
         self._lost_ns: Counter[RequestId] = Counter()        # by waiting request: time for which that was so
+        self._outranked: set[RequestId] = set()              # they have waited for a peer's more urgent run as well
         self._longest: dict[RequestId, int] = {}             # by waiting request: its p95
         self.covered = self.fallbacks = self.waited = 0
 
@@ -38,8 +39,11 @@ class PromiseWatch:
             self._lost_ns[work.request] += now - self._since_ns
             self._longest[work.request] = work.p95_ns
         promised = [run.priority for run in self._queue.running() if run.guard]
-        in_order = self._queue.in_order(now)                 # behind a peer's run, it waits for that
-        waiting = list(itertools.takewhile(lambda work: not work.asker, in_order))
+        in_order = list(self._queue.in_order(now))
+        waiting = [work for work in in_order if not work.asker]
+        for work in waiting:
+            if any(peers.asker and peers.rank < work.rank for peers in (*in_order, *self._queue.running())):
+                self._outranked.add(work.request)
         self._blocked = [work for work in waiting if any(work.priority > priority for priority in promised)
                          or (self._queue.free() and any(other.guard for other in waiting))]
         self._since_ns = now
@@ -55,7 +59,7 @@ class PromiseWatch:
             self.covered += 1
             self.fallbacks += span.guard_fired
             assert on_time, f"it was guarded, and no run was slow: {span}"
-        lost_ns = self._lost_ns.pop(span.request, 0)
+        lost_ns = 0 if span.request in self._outranked else self._lost_ns.pop(span.request, 0)
         self.waited += lost_ns > 0
         if not on_time and lost_ns > BRIEF_NS and span.reason not in ("superseded", "thinned", "dropped"):
             short_ns = (span.ended_ns if span.ending == "late" else span.ended_ns + self._longest[span.request]
