@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from agents.scheduling import events as ev
 from agents.scheduling.queue.margins import START_NS, TURN_NS
 from agents.scheduling.queue.run_queue import AGING_NS
@@ -201,8 +203,7 @@ def test_a_fallback_that_may_run_stage_by_stage_counts_with_all_its_stages() -> 
     """The stages are loaded meanwhile, and take longer than the whole."""
     known = peer_table(mule=[profile("segmenter", 0.001)])
     known.update("mule", 1, 0.0, AT)
-    slow = profile("segmenter", 0.1, stages=4)
-    slow = type(slow)(**{name: getattr(slow, name) for name in slow.__struct_fields__} | {"p95_s": 0.11})
+    slow = msgspec.structs.replace(profile("segmenter", 0.1, stages=4), p95_s=0.11)
     agent = robot([slow], "greedy", known, loaded=[])
     ((_, now),) = last_safe(agent.handle(arrived(1, stream("s", "segmenter", 0.5), AT), AT)).items()
     assert now == AT + ns(0.5) - START_NS - ns(0.12) - TURN_NS
