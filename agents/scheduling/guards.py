@@ -101,7 +101,7 @@ class Guards:
         if promise is None:
             return False
         del self._order[bisect.bisect_left(self._order, (promise.deadline_ns, request))]
-        self._change()
+        self._measured = False                               # the others' last safe starts do not become earlier
         return True
 
     def fire(self, request: RequestId, now: int) -> list[RequestId]:
@@ -227,10 +227,13 @@ class Guards:
         if self._measured:
             return
         self._measured = True
-        redo_ns = max((promise.step_ns for promise in self._promises.values()), default=0)
-        around_ns = START_NS + sum(promise.left_ns for promise in self._promises.values() if promise.until_ns)
-        fired_ns = sum(promise.left_ns for promise in self._promises.values() if promise.fired and not promise.until_ns)
-        before_ns, counted = 0, dict[str, int]()
+        around_ns, redo_ns, fired_ns, before_ns, counted = START_NS, 0, 0, 0, dict[str, int]()
+        for promise in self._promises.values():
+            redo_ns = max(redo_ns, promise.step_ns)
+            if promise.until_ns:
+                around_ns += promise.left_ns
+            elif promise.fired:
+                fired_ns += promise.left_ns
         for _, request in self._order:
             promise = self._promises[request]
             if not promise.until_ns:

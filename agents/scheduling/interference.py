@@ -63,8 +63,10 @@ class Interference:
         above = self._above.get(priority)
         if above is None:
             above = self._above[priority] = [each for each in self._streams.values() if each.priority > priority]
+        if not above:
+            return 0
         total_ns = 0
-        for _ in range(MOST_ROUNDS if above else 0):
+        for _ in range(MOST_ROUNDS):
             more_ns = sum(
                 (stream.run_ns + TURN_NS + (redo_ns + REDO_NS if redo_ns > max(0, stream.patience_ns) else 0))
                 * max(0, stream.most(window_ns + total_ns) - counted.get(stream.name, 0))
@@ -72,7 +74,7 @@ class Interference:
             if more_ns <= total_ns:
                 return total_ns
             total_ns = more_ns
-        return NEVER_NS if above else 0
+        return NEVER_NS
 
     def _change(self, stream: _Stream) -> None:
         self._streams[stream.name] = stream

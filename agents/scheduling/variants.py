@@ -34,6 +34,7 @@ class RunnableVariants:
         self._expected: dict[int, int] = {}          # priority -> until when work of it is expected, ns
         self.profiles: dict[str, list[Profile]] = {}
         self._by_name: dict[tuple[str, str], Profile] = {}
+        self._fallbacks: dict[str, Fallback] = {}
         self._own_speed = OwnSpeed()
         for model in profiles:
             self._refresh(model)
@@ -47,13 +48,7 @@ class RunnableVariants:
 
         Its stages may be loaded before it starts.
         """
-        own = fastest(self.profiles.get(model, ()))
-        if own is None:
-            return None
-        advertised = named(self._all[model], own.variant)
-        assert advertised is not None
-        stages_s = sum(stage.p95_s for stage in advertised.stages) * self._own_speed.factor
-        return Fallback(ns(max(own.p95_s, stages_s)), ns(step_p95_s(own, WHOLE)))
+        return self._fallbacks.get(model)
 
     @property
     def slowness(self) -> float:
@@ -120,3 +115,9 @@ class RunnableVariants:
             for p in scaled(self._all[model], self._own_speed.factor)
         )
         self._by_name.update(((model, p.variant), p) for p in self.profiles[model])
+        own = fastest(self.profiles[model])
+        if own is not None:
+            advertised = named(self._all[model], own.variant)
+            assert advertised is not None
+            stages_s = sum(stage.p95_s for stage in advertised.stages) * self._own_speed.factor
+            self._fallbacks[model] = Fallback(ns(max(own.p95_s, stages_s)), ns(step_p95_s(own, WHOLE)))
