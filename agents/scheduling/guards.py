@@ -101,7 +101,7 @@ class Guards:
         if promise is None:
             return False
         del self._order[bisect.bisect_left(self._order, (promise.deadline_ns, request))]
-        self._measured = False                               # the others' last safe starts do not become earlier
+        self._measured = self._timed = not self._order       # nothing is left to be measured, or all of it
         return True
 
     def fire(self, request: RequestId, now: int) -> list[RequestId]:
@@ -125,10 +125,10 @@ class Guards:
 
     def timers(self, now: int) -> list[tuple[int, RequestId]]:
         """The timers to set after an event: last safe starts that have become earlier, or that have no timer."""
-        if self._timed:
+        if self._timed and not self.above.changed:
             return []
-        self._timed = True
         self._measure()
+        self._timed = True
         due = [promise for promise in self._promises.values()
                if not promise.fired and max(promise.last_safe_ns, now) < promise.timer_ns]
         for promise in due:

@@ -172,6 +172,16 @@ def test_a_new_guard_with_an_earlier_deadline_makes_the_others_fire_earlier() ->
     assert last_safe(commands) == first
 
 
+def test_longer_runs_of_a_more_urgent_stream_make_guards_fire_earlier() -> None:
+    """It runs on a slower variant, or in a batch, than it was expected to."""
+    urgent, lesser = stream("detect", "detector", 0.15, priority=5), stream("segment", "segmenter", 0.9)
+    agent = fleet(urgent, lesser, away="segmenter", detector=0.02, segmenter=0.1)
+    ((_, before_ns),) = last_safe(agent.handle(arrived(1, lesser, AT), AT)).items()
+    agent._guards.above.observe_run("detect", ns(0.05))
+    ((_, after_ns),) = last_safe(agent.handle(asked(9), AT)).items()
+    assert after_ns <= before_ns - ns(0.03)
+
+
 def test_a_request_in_doubt_is_sent_unguarded_and_counted() -> None:
     """By the medians it would fit; a stage may take its p95, and the loop may be late."""
     agent = fleet(detector=0.05)
