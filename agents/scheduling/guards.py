@@ -8,8 +8,8 @@ LATE_NS, it is completed by its deadline, whatever the peers do. The promises k,
     armed only if  now + left of the promises that run < last_safe(j) for all j from k on, + START_NS if j has fired
 
 left: what is left of a fallback by p95, and TURN_NS. above: all runs of more urgent streams of this robot that may
-come between (`interference.py`), so that these need not wait. As long as the sums hold, the promises are kept in the
-order of deadlines (Jackson 1955), and a more urgent run may go first as long as `slack_ns` covers it.
+come between (`queue/interference.py`), so that these need not wait. As long as the sums hold, the promises are kept
+in the order of deadlines (Jackson 1955), and a more urgent run may go first as long as `slack_ns` covers it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.scheduling.interference import Interference
+from agents.scheduling.queue.interference import Interference
 from agents.scheduling.queue.margins import START_NS, TURN_NS
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.protocol.spans import RequestId, Span

@@ -7,7 +7,7 @@ import random
 import msgspec
 import pytest
 
-from agents.scheduling.interference import Interference
+from agents.scheduling.queue.interference import Interference
 from agents.scheduling.queue.margins import REDO_NS, TURN_NS
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.units import NEVER_NS, ns
