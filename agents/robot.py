@@ -68,6 +68,7 @@ class Robot:
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
+            streams=settings.streams,
         )
         self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended)
         self._outbox = Outbox(host.timers, self._participant.report)

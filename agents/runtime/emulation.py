@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.ports import Ended, Given, Made, RunEnd, RunOrder
-from agents.scheduling.queue.preemption import ABORT_S, abort_stage_now
+from agents.scheduling.queue.margins import ABORT_S
+from agents.scheduling.queue.preemption import abort_stage_now
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns, seconds

@@ -246,7 +246,7 @@ class Forget(Command, frozen=True, kw_only=True):
 
 
 class SetTimer(Command, frozen=True, kw_only=True):
-    """Return `event` to the scheduler at `at_ns`; at most one timer for each kind of event and request."""
+    """Return `event` to the scheduler at `at_ns`. Earlier timers of the same request stay until `CancelTimers`."""
 
     at_ns: int
     event: TimerFired

@@ -57,10 +57,7 @@ class Offloads:
             request=span.request, model=span.model, variant=span.variant, priority=span.priority,
             deadline_ns=span.deadline_ns - ns(state.transit_s), route=state.route, tensors=tensors,
         ))
-        last_safe_ns = self._guards.arm(span, self._queue.running_left_ns(now), now)
-        if last_safe_ns:
-            span.guarded = True
-            out.append(ev.SetTimer(at_ns=last_safe_ns, event=ev.LastSafeStart(request=span.request)))
+        span.guarded = self._guards.arm(span, now)
 
     def can_continue(self, state: OpenRequest, now: int) -> bool:
         """Whether there is time for the transfers to the peers of its route, and all of them are alive."""

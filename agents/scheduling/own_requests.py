@@ -123,7 +123,7 @@ class OwnRequests:
         span.queued_ns = now
         state.work = self._queue.add(
             request=span.request, asker="", stream=span.stream, profile=profile, leg=leg, priority=span.priority,
-            deadline_ns=span.deadline_ns, guard=guard, now=now, promised=span.guarded,
+            deadline_ns=span.deadline_ns, guard=guard, now=now,
         )
 
     # --- while a request is open ---
@@ -175,6 +175,7 @@ class OwnRequests:
         state = self._open.get(request)
         if state is None:
             return
+        self._guards.disarm(request)
         if state.work is not None and self._queue.is_waiting(state.work):
             self._queue.remove(state.work, now)
             state.work = None
@@ -202,16 +203,9 @@ class OwnRequests:
                 out.append(ev.AbortRun(work=state.work))
             self._end(state, "failed", "overdue", now, out)
 
-    def preempted(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
-        """A preempted run at home waits again. If the request was guarded, arm its guard for the rest of the run."""
-        span = self._open[work.request].span
-        if not span.guarded or work.guard:
-            return
-        last_safe_ns = self._guards.rearm(span, work.p95_ns, self._queue.running_left_ns(now), now)
-        if last_safe_ns:
-            out.append(ev.SetTimer(at_ns=last_safe_ns, event=ev.LastSafeStart(request=span.request)))
-        elif now + work.p95_ns <= span.deadline_ns:
-            self._queue.promote(work.key, now)
+    def preempted(self, work: QueuedRun) -> None:
+        """A preempted run at home waits again. If its guard has not fired, it is armed for the rest of the run."""
+        self._guards.preempted(work, self._open[work.request].span.guard_fired)
 
     def expired(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """A run at home was dropped from the queue, because it could no longer be in time."""
@@ -237,6 +231,7 @@ class OwnRequests:
         state.work = None
         span = state.span
         if not event.ran:
+            self._guards.disarm(work.request)
             if not state.awaiting:
                 self._end(state, "failed", "run_failed", now, out)
             return

@@ -17,13 +17,14 @@ from agents.scheduling.own_requests import ImpossibleEvent, OwnRequests
 from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics
 from agents.scheduling.placements import Placements
 from agents.scheduling.queue.batching import batch_with
+from agents.scheduling.queue.margins import TURN_NS
 from agents.scheduling.queue.preemption import preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Profile, StreamSpec
-from swarm.core.units import seconds
+from swarm.core.units import ns, seconds
 
 MAX_HELD_BACK = 16                   # when guards hold back this many runs, no further peer's run is considered
 
@@ -47,16 +48,17 @@ class Scheduler:
 
     profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
     whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
+    streams: this robot's own, as far as they are known.
     """
 
     def __init__(
         self, *, name: str, policy: str, profiles: dict[str, list[Profile]], peers: PeerTable, executors: int = 1,
-        staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0,
+        staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0, streams: Iterable[StreamSpec] = (),
     ) -> None:
         self._name = name
         self._variants = RunnableVariants(profiles, staged)
         self._queue = RunQueue(executors)
-        self._guards = Guards(self._variants.profiles)
+        self._guards = Guards(self._variants.fallback)
         self._placements = Placements(name)
         self._budget = AdmissionBudget(own_share, executors)
         self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget)
@@ -65,6 +67,8 @@ class Scheduler:
         self._preempted = self._mid_stage = self._batches = self._batched = 0
         self._requests = OwnRequests(
             name, policy, self._variants, peers, self._queue, self._guards, self._placements)
+        for stream in streams:
+            self._reserve(stream)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
         """The commands that an event causes. Raises: ImpossibleEvent."""
@@ -106,6 +110,8 @@ class Scheduler:
             case _:
                 raise ImpossibleEvent(f"{self._name}: no rule for {event}")
         self._dispatch(now, out)
+        out += [ev.SetTimer(at_ns=at_ns, event=ev.LastSafeStart(request=request))
+                for at_ns, request in self._guards.timers(now)]
         return out
 
     def learn(self) -> None:
@@ -154,8 +160,14 @@ class Scheduler:
         own = fastest(self._variants.profiles.get(stream.model, ()))
         if own is not None:
             self._budget.add_stream(stream, own.p50_s)
-            self._guards.add_stream(stream.name, own.p95_s, stream.priority)
+            self._reserve(stream)
             self._requests.load_shedding.add_stream(stream, own.p95_s)
+
+    def _reserve(self, stream: StreamSpec) -> None:
+        """Guards of less urgent streams leave time for this one."""
+        own = fastest(self._variants.profiles.get(stream.model, ()))
+        if own is not None:
+            self._guards.above.add_stream(stream, ns(own.p95_s))
 
     def _on_done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)
@@ -178,14 +190,14 @@ class Scheduler:
         self._preempted += 1
         self._mid_stage += event.mid_stage
         if not work.asker:
-            self._requests.preempted(work, now, out)
+            self._requests.preempted(work)
 
     def _dispatch(self, now: int, out: list[ev.Command]) -> None:
         """Start waiting runs in order while an executor is free, then preempt less urgent runs; drop late ones."""
         if not self._queue.waiting():
             return
         running: list[QueuedRun] | None = None
-        held_back = 0
+        held_back = ahead_ns = 0
         for work in self._queue.in_order(now):
             if now + work.p50_ns > work.deadline_ns and not work.guard:
                 self._drop(work, now, out)
@@ -199,8 +211,9 @@ class Scheduler:
                 if running is None:
                     out += self._peer_requests.overdue(now)
                     running = self._queue.running()
-                if not self._preempt_for(running, work, now, out):
-                    return
+                if not self._preempt_for(running, work, ahead_ns, now, out) and not self._guards.any_fired():
+                    return                                   # else a later run may preempt what this one may not
+                ahead_ns += 0 if work.asker else work.p95_ns + TURN_NS
 
     def _drop(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
         self._queue.remove(work.key, now)
@@ -210,34 +223,44 @@ class Scheduler:
             self._requests.expired(work, now, out)
 
     def _start(self, work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
-        """Start a run, in a batch if others can join it. Returns whether this disarms a guard."""
+        """Start a run, in a batch if others can join it. Returns whether a promised one has started."""
         works = [work]
         if work.profile.batch_s and self._queue.waiting() > 1 and self._queue.free() == 1:   # else they run in parallel
             works = batch_with(
-                work, self._queue.in_order(now), now, until_ns=self._guards.next_start_ns(work.request),
+                work, self._queue.in_order(now), now, until_ns=self._guards.until_ns(work, now),
                 in_steps=self._variants.expects_above(work.priority, now),
             )
         self._queue.start(works, now)
         if len(works) == 1:
             out.append(_run(work))
-            return not work.asker and self._guards.disarm(work.request)
-        out.append(ev.RunBatch(runs=[_run(each) for each in works]))
-        self._batches += 1
-        self._batched += len(works)
-        return sum(self._guards.disarm(each.request) for each in works if not each.asker) > 0
+        else:
+            out.append(ev.RunBatch(runs=[_run(each) for each in works]))
+            self._batches += 1
+            self._batched += len(works)
+        return sum(self._guards.started(each, now) for each in works if not each.asker) > 0
 
-    def _preempt_for(self, running: list[QueuedRun], work: QueuedRun, now: int, out: list[ev.Command]) -> bool:
-        """Preempt the least urgent of these runs that can be preempted for a waiting one, and remove it from the list.
+    def _preempt_for(
+        self, running: list[QueuedRun], work: QueuedRun, ahead_ns: int, now: int, out: list[ev.Command]
+    ) -> bool:
+        """Preempt the least urgent of these runs that can be preempted for a waiting one.
 
-        A run is told again only if the urgency has grown. Returns whether an executor becomes free.
+        It is removed from the list, but for a promised one that a later run may have to abort. A run is told again only
+        if the urgency has grown. Returns whether an executor becomes free.
         """
-        while running:
-            run = running.pop(0)
+        for run in list(running):
             if run.aborted:                                  # its executor is about to become free
+                running.remove(run)
                 return True
-            urgency = preempt_urgency(run, work, now)
+            if run.guard:
+                urgency = preempt_urgency(
+                    run, work, now, slack_ns=self._guards.slack_ns(work, run, now), ahead_ns=ahead_ns,
+                    above_ns=self._guards.above.longest_ns(work.priority, ahead_ns + run.step_ns + work.p95_ns))
+            else:
+                urgency = preempt_urgency(run, work, now)
             if urgency is None:
                 continue
+            if not run.guard or urgency:
+                running.remove(run)
             if run.urgency is None or urgency > run.urgency:
                 self._queue.mark_preempting(run, urgency)
                 out.append(ev.Preempt(work=run.key, urgency=urgency))

@@ -8,10 +8,13 @@ import msgspec
 
 from agents.peers.own_speed import OwnSpeed, scaled
 from agents.scheduling import events as ev
+from agents.scheduling.guards import Fallback
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.policy.cost import LONG_S, by_speed, leg_p50_s, named
-from swarm.core.policy.plan import Profile
+from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s
+from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import NEVER_NS, ns
+
+WHOLE = Leg("")
 
 PEER_PRIORITY_NS = ns(10.0)
 """After a peer's request, more work of its priority is expected for this long; of an own stream it always is."""
@@ -31,6 +34,7 @@ class RunnableVariants:
         self._expected: dict[int, int] = {}          # priority -> until when work of it is expected, ns
         self.profiles: dict[str, list[Profile]] = {}
         self._by_name: dict[tuple[str, str], Profile] = {}
+        self._fallbacks: dict[str, Fallback] = {}
         self._own_speed = OwnSpeed()
         for model in profiles:
             self._refresh(model)
@@ -38,6 +42,13 @@ class RunnableVariants:
     def profile(self, model: str, variant: str) -> Profile | None:
         """The profile of a variant as it can run now."""
         return self._by_name.get((model, variant))
+
+    def fallback(self, model: str) -> Fallback | None:
+        """What the fastest run of a model takes, whole or stage by stage, whichever takes longer; None: it has none.
+
+        Its stages may be loaded before it starts.
+        """
+        return self._fallbacks.get(model)
 
     @property
     def slowness(self) -> float:
@@ -104,3 +115,9 @@ class RunnableVariants:
             for p in scaled(self._all[model], self._own_speed.factor)
         )
         self._by_name.update(((model, p.variant), p) for p in self.profiles[model])
+        own = fastest(self.profiles[model])
+        if own is not None:
+            advertised = named(self._all[model], own.variant)
+            assert advertised is not None
+            stages_s = sum(stage.p95_s for stage in advertised.stages) * self._own_speed.factor
+            self._fallbacks[model] = Fallback(ns(max(own.p95_s, stages_s)), ns(step_p95_s(own, WHOLE)))

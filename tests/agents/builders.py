@@ -47,12 +47,13 @@ def scheduler(
 
 def robot(
     profiles: list[Profile], policy: str = "local", known: PeerTable | None = None, *, executors: int = 1,
-    loaded: Sequence[str] | None = None,
+    loaded: Sequence[str] | None = None, streams: Sequence[StreamSpec] = (),
 ) -> Scheduler:
     """A robot `me` with these models, one variant of each; stages are loaded of those named, or of all."""
     return Scheduler(
         name="me", policy=policy, profiles={p.model: [p] for p in profiles}, peers=known or PeerTable(),
         executors=executors, staged=[(p.model, p.variant) for p in profiles if loaded is None or p.model in loaded],
+        streams=streams,
     )
 
 

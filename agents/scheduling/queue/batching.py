@@ -23,8 +23,8 @@ def batch_with(
 ) -> list[QueuedRun]:
     """The batch that starts with `first`, itself included; most urgent first.
 
-    waiting: all waiting runs, in the order of the queue. until_ns: when a guard needs the executor. in_steps: whether
-    more urgent work is expected, so that no run may keep the executor for long.
+    waiting: all waiting runs, in the order of the queue. until_ns: when promised runs need the executor. in_steps:
+    whether more urgent work is expected, so that no run may keep the executor for long.
 
     - All runs are whole runs of one variant. A run that was preempted starts alone, so that no batch is aborted
       repeatedly.
@@ -73,9 +73,7 @@ class _Overtaken:
         self._latest_ns = NEVER_NS           # the earliest of their latest starts, by p95
 
     def add(self, work: QueuedRun) -> None:
-        if work.guard:
-            self._level = math.inf
-        elif self._now + work.p50_ns <= work.deadline_ns:
+        if self._now + work.p50_ns <= work.deadline_ns:
             self._level = max(self._level, work.level)
         if self._now + work.p95_ns <= work.deadline_ns:
             self._latest_ns = min(self._latest_ns, work.deadline_ns - work.p95_ns)

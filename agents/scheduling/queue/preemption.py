@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 
+from agents.scheduling.queue.margins import ABORT_S, REDO_NS, TURN_NS
 from agents.scheduling.queue.queued_run import QueuedRun
+from swarm.core.units import NEVER_NS
 
-ABORT_S = 0.001                      # from the abort to a free executor; measured: p50 0.5 to 0.8 ms
 MAX_STAGE_ABORTS = 3                 # of one stage; after that it runs to its end
 
 
@@ -25,27 +26,30 @@ def abort_stage_now(spent_s: float, left_s: float, urgency: float) -> bool:
     return urgency > 0.0 and ABORT_S + spent_s / urgency < left_s
 
 
-def preempt_urgency(running: QueuedRun, urgent: QueuedRun, now: int) -> float | None:
+def preempt_urgency(
+    running: QueuedRun, urgent: QueuedRun, now: int, *, slack_ns: int = NEVER_NS, ahead_ns: int = 0, above_ns: int = 0
+) -> float | None:
     """The urgency with which a running run is preempted for a waiting one; 0: after its stage; None: not at all.
 
     - A run that is not less urgent is not preempted.
     - A run without stages is preempted only for a higher level, not for an earlier deadline alone.
     - The waiting run waits for the end of the stage if it can do so without being late and the aborted run could no
       longer be in time; also if the stage was aborted MAX_STAGE_ABORTS times.
-    - A guarded run is not aborted if it would have to resume at once to meet its deadline.
-    - A guard's fallback preempts at once, except the fallback of another guard. Otherwise a second of waiting counts as
-      much as a second of lost work, and once more for each level between the two runs.
+    - A promised run is preempted only if all promises can wait so long, and is aborted only if the urgent run cannot
+      wait for the end of its stage. slack_ns: how long they can wait. ahead_ns: waiting runs before the urgent one.
+      above_ns: runs of more urgent streams that may still come before it.
+    - A guard's fallback preempts a run that is not promised at once. Otherwise a second of waiting counts as much as a
+      second of lost work, and once more for each level between the two runs.
     """
-    if urgent.rank >= running.rank:
+    if not urgent.outranks(running):
         return None
-    in_stages = running.last > 0
-    above = urgent.level - running.level
-    after_stage = 0.0 if in_stages else None
+    after_stage = 0.0 if running.last > 0 else None
+    if running.guard:
+        return _urgency_over_guard(running, urgent, now, slack_ns, ahead_ns, above_ns)
     if urgent.guard:
-        return after_stage if running.guard else math.inf
+        return math.inf
+    above = urgent.level - running.level
     if above <= 0 or running.stage_aborts >= MAX_STAGE_ABORTS:
-        return after_stage
-    if running.promised and _must_resume_at_once(running, urgent, now):
         return after_stage
     step_ns = min(running.step_ns, max(0, running.started_ns + running.p95_ns - now))
     can_wait = now + step_ns + urgent.p95_ns <= urgent.deadline_ns
@@ -54,11 +58,17 @@ def preempt_urgency(running: QueuedRun, urgent: QueuedRun, now: int) -> float | 
     return 1.0 + above
 
 
-def _must_resume_at_once(running: QueuedRun, urgent: QueuedRun, now: int) -> bool:
-    """Whether a run that is aborted now could not, by p95, meet its deadline after the urgent run."""
-    lost_ns = min(now - running.started_ns, running.step_ns)
-    left_ns = max(0, running.started_ns + running.p95_ns - now) + lost_ns
-    return now + urgent.p95_ns + left_ns >= running.deadline_ns
+def _urgency_over_guard(
+    running: QueuedRun, urgent: QueuedRun, now: int, slack_ns: int, ahead_ns: int, above_ns: int
+) -> float | None:
+    after_stage = 0.0 if running.last > 0 else None
+    needs_ns = ahead_ns + urgent.p95_ns + TURN_NS
+    if needs_ns > slack_ns:
+        return None
+    wait_ns = min(running.step_ns, max(0, running.started_ns + running.p95_ns - now)) + TURN_NS
+    can_wait = urgent.priority == running.priority or now + wait_ns + needs_ns + above_ns <= urgent.deadline_ns
+    lost_ns = min(now - running.started_ns, running.step_ns) + REDO_NS
+    return after_stage if can_wait or needs_ns + lost_ns > slack_ns else math.inf
 
 
 def _end_if_aborted_ns(running: QueuedRun, urgent: QueuedRun, now: int) -> int:

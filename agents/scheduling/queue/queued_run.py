@@ -11,7 +11,7 @@ from swarm.core.units import NS, ns
 
 GRACE_NS = ns(0.5)                   # a result is still of use for this long after its deadline
 
-Rank = tuple[bool, int, int, int]
+Rank = tuple[int, bool, int, int]
 
 
 class QueuedRun(msgspec.Struct, kw_only=True):
@@ -26,7 +26,7 @@ class QueuedRun(msgspec.Struct, kw_only=True):
     leg: Leg                         # as requested
     priority: int
     deadline_ns: int
-    guard: bool                      # a fallback whose guard has fired: it goes before all other runs
+    guard: bool                      # its request is promised, and its guard has fired or it has started
     profile: Profile
     since_ns: int                    # its stream has waited since then
     queued_ns: int
@@ -46,7 +46,6 @@ class QueuedRun(msgspec.Struct, kw_only=True):
     aborted: bool = False
     drawn_s: float = 0.0             # drawn time of the parts that have ended, on an emulated board
     overrun: bool = False            # a part that has ended was an overrun
-    promised: bool = False           # its request was sent with a guard: it must meet its deadline
     run: int = 0                     # number of the batch that it runs in; a single run is a batch of one
     batch: int = 1                   # size of that batch
 
@@ -90,5 +89,17 @@ class QueuedRun(msgspec.Struct, kw_only=True):
 
     @property
     def rank(self) -> Rank:
-        """Guards' fallbacks first, by deadline; then by highest level, earliest deadline and order of arrival."""
-        return (not self.guard, 0 if self.guard else -self.level, self.deadline_ns, self.key)
+        """By highest level; within one, guards' fallbacks first; then by earliest deadline and order of arrival."""
+        return (-self.level, not self.guard, self.deadline_ns, self.key)
+
+    def goes_before_guards(self, priority: int) -> bool:
+        """Whether it may go before the promised requests of this priority: time was reserved for it."""
+        return not self.asker and self.priority > priority
+
+    def outranks(self, other: QueuedRun) -> bool:
+        """Whether it goes before another run. Against what is promised, neither age nor a peer's priority counts."""
+        if other.guard and not self.guard:
+            return self.goes_before_guards(other.priority)
+        if self.guard and not other.guard:
+            return not other.goes_before_guards(self.priority)
+        return self.rank < other.rank

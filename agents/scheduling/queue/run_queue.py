@@ -44,7 +44,7 @@ class RunQueue:
 
     def add(
         self, *, request: RequestId, asker: str, stream: str, profile: Profile, leg: Leg, priority: int,
-        deadline_ns: int, guard: bool, now: int, promised: bool = False,
+        deadline_ns: int, guard: bool, now: int,
     ) -> int:
         """Add a waiting run. Returns its key."""
         key = next(self._keys)
@@ -55,7 +55,7 @@ class RunQueue:
         self._insert(QueuedRun(
             key=key, request=request, asker=asker, stream=stream, model=profile.model, variant=profile.variant,
             leg=leg, priority=priority, deadline_ns=deadline_ns, guard=guard, profile=profile,
-            since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last, promised=promised,
+            since_ns=now - waited_ns, queued_ns=now, first=leg.first, last=last,
         ), now)
         return key
 
@@ -86,14 +86,14 @@ class RunQueue:
         self._waited_ns.pop(("", stream), None)
 
     def promote(self, key: int, now: int) -> None:
-        """A guard has fired: its waiting run goes before all others."""
+        """A guard has fired: its waiting run goes before all but more urgent runs of this robot."""
         work = self._take_out(key)
         work.guard = True
         self._insert(work, now)
 
     def _insert(self, work: QueuedRun, now: int) -> None:
         work.level = work.priority
-        if work.since_ns < now:
+        if work.since_ns < now and not work.guard:
             work.level += (now - work.since_ns) // AGING_NS
         self._waiting[work.key] = work
         self._new.append(work)
@@ -101,7 +101,8 @@ class RunQueue:
     def _sort_new(self) -> None:
         """Sort in the new runs."""
         for work in self._new:
-            heapq.heappush(self._aging, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
+            if not work.guard:                               # a promised run needs no age
+                heapq.heappush(self._aging, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
             rank = work.rank
             place = bisect.bisect(self._order, rank)
             self._order.insert(place, rank)
@@ -194,8 +195,12 @@ class RunQueue:
         return [work for work in self._running.values() if now >= work.overdue_ns and not work.aborted]
 
     def running(self) -> list[QueuedRun]:
-        """The runs on the executors, least urgent first; of a batch, the most urgent run that is not aborted."""
-        return sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)
+        """The runs on the executors, least urgent first, promised ones last.
+
+        Of a batch, the most urgent run that is not aborted, or a promised one.
+        """
+        least_urgent_first = sorted(self._most_urgent(), key=lambda work: work.rank, reverse=True)
+        return sorted(least_urgent_first, key=lambda work: work.guard)
 
     def _most_urgent(self) -> list[QueuedRun]:
         """For each busy executor the most urgent run that is not aborted, in no order."""
@@ -203,7 +208,7 @@ class RunQueue:
             fronts: dict[int, QueuedRun] = {}
             for work in self._running.values():
                 other = fronts.get(work.run)
-                if other is None or (work.aborted, work.rank) < (other.aborted, other.rank):
+                if other is None or _in_front(work) < _in_front(other):
                     fronts[work.run] = work
             self._fronts = list(fronts.values())
         return self._fronts
@@ -234,11 +239,6 @@ class RunQueue:
         both = itertools.chain(self._waiting.values(), self._running.values())
         return [w for w in both if w.asker == peer and not w.aborted]
 
-    def running_left_ns(self, now: int) -> int:
-        """The longest time, by p95, until a guard's fallback can have an executor."""
-        left = (min(w.step_ns, max(0, w.started_ns + w.p95_ns - now)) for w in self._most_urgent())
-        return max(left, default=0)
-
     def wait_s(self, now: int, priority: int | None = None, deadline_ns: int = 0) -> float:
         """Expected wait for an executor, by medians: of a run with this priority and deadline, or behind all others.
 
@@ -249,7 +249,7 @@ class RunQueue:
         self._sort_new()
         ahead = len(self._order)
         if priority is not None:
-            ahead = bisect.bisect(self._order, (True, -priority, deadline_ns, LAST_KEY))
+            ahead = bisect.bisect(self._order, (-priority, True, deadline_ns, LAST_KEY))
         left_ns = 0
         for w in self._most_urgent():
             rest_ns = max(0, w.started_ns + w.p50_ns - now)
@@ -268,3 +268,7 @@ class RunQueue:
                 by_variant.setdefault((work.model, work.variant), []).append(work.profile)
         return sum(len(profiles) * profiles[0].p50_s - in_batches_s(profiles[0], len(profiles))
                    for profiles in by_variant.values())
+
+
+def _in_front(work: QueuedRun) -> tuple[bool, bool, Rank]:
+    return work.aborted, not work.guard, work.rank

@@ -23,6 +23,7 @@ class Flown(msgspec.Struct, frozen=True):
     events: int
     requests: int
     virtual_s: float
+    guarded: int                     # requests whose guard's promise was looked at: see `guard_watch.py`
     broken: Broken | None = None
 
 
@@ -59,11 +60,11 @@ def explored(resolved: Resolved) -> Flown:
         _fly(run, watch)
     except Exception as error:   # noqa: BLE001 - a finding: an error in the code of a process
         broken = watch.broken or Broken("no code fails", f"{type(error).__name__}: {error}", run.where())
-        return _flown(launch, run, broken)
+        return _flown(launch, run, watch, broken)
     finally:
         logging.disable(logging.NOTSET)
         run.close()
-    return _flown(launch, run, watch.broken)
+    return _flown(launch, run, watch, watch.broken)
 
 
 def _fly(run: VirtualRun, watch: Watch) -> None:
@@ -76,6 +77,7 @@ def _fly(run: VirtualRun, watch: Watch) -> None:
         watch.at_end()
 
 
-def _flown(launch: LaunchFile, run: VirtualRun, broken: Broken | None) -> Flown:
+def _flown(launch: LaunchFile, run: VirtualRun, watch: Watch, broken: Broken | None) -> Flown:
     total = run.collector.ledger().total
-    return Flown(launch.seed, run.timeline.happened, total.submitted, run.timeline.now_ns / 1e9, broken)
+    return Flown(launch.seed, run.timeline.happened, total.submitted, run.timeline.now_ns / 1e9, watch.guards.covered,
+                 broken)

@@ -20,7 +20,9 @@ from swarm.membership.events import PRESENT
 from swarm.membership.outbox import BOUND
 from swarm.planner.planner import Planner
 from swarm.transport.bulk.sender import QUEUE_BYTES, QUEUE_MESSAGES
+from swarm.virtual.explore.guard_watch import GuardWatch
 from swarm.virtual.process import VirtualProcess
+from swarm.virtual.processes import Policy
 from swarm.virtual.run import VirtualRun
 
 QUEUES_EVERY = 200                   # events between two looks at all queues
@@ -44,7 +46,8 @@ class Watch:
         self._agreed = False
         self._own_runs = sum(len(fleet.robots()) for fleet in launch.fleet) * len(launch.streams)
         self.broken: Broken | None = None
-        run.processes.made = self._watch_sends
+        self.guards = GuardWatch(run, self._tell)
+        run.processes.made, run.processes.began = self._watch_sends, self._began
 
     def after_event(self) -> None:
         """Look at the whole after an event."""
@@ -71,6 +74,10 @@ class Watch:
                 self._tell("every process ends", f"{process.name} still runs")
 
     # --- while it happens ---
+
+    def _began(self, process: VirtualProcess, policy: Policy) -> None:
+        if isinstance(policy, Robot):
+            self.guards.watch(process, policy)
 
     def _watch_sends(self, process: VirtualProcess, host: Host) -> None:
         """Look at each message that a process sends."""
@@ -122,6 +129,6 @@ class Watch:
                 if policy.view.state(other) in PRESENT:
                     self._tell("all views agree", f"to {name}, {other} is {policy.view.state(other)}, and it is dead")
 
-    def _tell(self, invariant: str, found: str) -> None:
+    def _tell(self, invariant: str, found: str, *about: object) -> None:
         if self.broken is None:
             self.broken = Broken(invariant, found, self._run.where())

@@ -25,8 +25,11 @@ AHEAD = 4                            # seeds that wait for each process
 def explore(
     seeds: Iterable[int], launch: Resolved | None, *, small: bool, jobs: int, progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """`seeds`, `events`, `requests`, `virtual_s`, and `findings` by seed. launch: flown with each; None: drawn ones."""
-    totals = {"seeds": 0, "events": 0, "requests": 0, "virtual_s": 0.0}
+    """`seeds`, `events`, `requests`, `virtual_s`, `guarded`, and `findings` by seed.
+
+    launch: flown with each; None: drawn ones.
+    """
+    totals = {"seeds": 0, "events": 0, "requests": 0, "virtual_s": 0.0, "guarded": 0}
     findings: list[dict[str, Any]] = []
     todo, waiting = iter(seeds), set[Future[tuple[Flown, dict[str, Any] | None]]]()
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
@@ -39,7 +42,7 @@ def explore(
             for future in done:
                 flown, finding = future.result()
                 totals["seeds"] += 1
-                for key in ("events", "requests", "virtual_s"):
+                for key in ("events", "requests", "virtual_s", "guarded"):
                     totals[key] += getattr(flown, key)
                 findings += [finding] if finding is not None else []
             progress(f"{totals['seeds']} seeds, {totals['events']} events, {len(findings)} broken")

@@ -9,7 +9,7 @@ import pytest
 
 from agents.ports import RunOrder
 from agents.runtime.emulation import STAGE_SLACK, Emulation, Run, VariantTimes
-from agents.scheduling.queue.preemption import ABORT_S
+from agents.scheduling.queue.margins import ABORT_S
 from swarm.core.policy.draw import uniform
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import Frame, RequestId

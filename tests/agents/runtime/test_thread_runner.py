@@ -11,7 +11,7 @@ import pytest
 
 from agents.ports import Given, Made, RunEnd
 from agents.runtime.emulation import STAGE_SLACK, VariantTimes
-from agents.scheduling.queue.preemption import ABORT_S
+from agents.scheduling.queue.margins import ABORT_S
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome

@@ -11,6 +11,7 @@ from swarm.core.protocol.messages import Advert
 from tests.agents.builders import profile
 
 SLOWEST = 3.0                        # times its median, of a stage or a whole run
+SPREAD = 1.2                         # the same, of the p95
 
 Legs = tuple[tuple[int, int, tuple[Leg, ...]], ...]
 WHOLE: Legs = ((0, 0, ()),)
@@ -30,7 +31,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """One schedule. `pauses` and `cancels` are shares, 0..1."""
+    """One schedule. `pauses`, `cancels` and `silent` are shares, 0..1."""
 
     lasts_s: float
     executors: int
@@ -42,6 +43,9 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     troubles: int = 0                # a peer falls silent, a plan comes
     pauses: float = 0.0
     cancels: float = 0.0
+    silent: float = 0.0              # share of the requests that no peer answers
+    at_home: str = ""                # a model that no peer has
+    most: float | None = None        # the longest run, in medians; None: some take up to SLOWEST, and some fail
 
     @property
     def longest_s(self) -> float:
@@ -51,7 +55,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def advert(self) -> Advert:
         """The advert of every peer."""
-        return Advert(board="b", executors=1, profiles=self.profiles, streams=[])
+        return Advert(board="b", executors=1, streams=[], profiles=[
+            p for p in self.profiles if p.model != self.at_home])
 
 
 def mixed(chance: random.Random) -> Scene:
@@ -70,6 +75,23 @@ def mixed(chance: random.Random) -> Scene:
         loaded=[p.model for p in profiles if chance.random() < 0.8],
         troubles=chance.randint(0, 3), pauses=0.05, cancels=0.2,
     )
+
+
+def promised(chance: random.Random) -> Scene:
+    """Peers that often do not answer, peers' requests of any priority, and no run that takes longer than its p95.
+
+    In half of them no peer has the model of the most urgent stream.
+    """
+    scene = mixed(chance)
+    most_urgent = max(scene.streams, key=lambda each: each.priority)
+    return msgspec.structs.replace(
+        scene, policy="greedy", most=SPREAD, at_home=most_urgent.model if chance.random() < 0.5 else "",
+        lasts_s=4.0,
+        silent=chance.choice([0.2, 0.6, 1.0]), streams=[
+            msgspec.structs.replace(each, rate_hz=each.rate_hz * chance.uniform(0.3, 1.0),
+                                    deadline_s=each.deadline_s * chance.uniform(1.0, 3.0))
+            for each in scene.streams],
+        asks=[msgspec.structs.replace(each, priority=chance.randint(0, 9)) for each in scene.asks])
 
 
 def overloaded(chance: random.Random) -> Scene:

@@ -13,10 +13,11 @@ import msgspec
 
 from agents.runtime.emulation import STAGE_SLACK
 from agents.scheduling import events as ev
-from agents.scheduling.queue.preemption import ABORT_S, abort_stage_now
-from swarm.core.policy.cost import leg_p50_s
+from agents.scheduling.queue.margins import ABORT_S
+from agents.scheduling.queue.preemption import abort_stage_now
+from swarm.core.policy.cost import leg_p50_s, leg_p95_s
 from swarm.core.policy.plan import Leg, Profile
-from swarm.core.units import ns, seconds
+from swarm.core.units import NEVER_NS, ns, seconds
 
 TOLD_NS = ns(0.0002)                 # the scheduler learns of the end of a run within this time
 ABORT_NS = ns(ABORT_S)
@@ -60,6 +61,12 @@ class Run(msgspec.Struct, kw_only=True):
         now = Leg("", self.stage, self.stage + 1) if self.leg.last else self.leg
         return ns(leg_p50_s(self.profile, now))
 
+    @property
+    def longest_ns(self) -> int:
+        """Its p95."""
+        now = Leg("", self.stage, self.stage + 1) if self.leg.last else self.leg
+        return ns(leg_p95_s(self.profile, now)) + 1
+
     def left_ns(self, now: int) -> int:
         """The expected rest of it."""
         return max(0, self.began_ns + self.middle_ns - now)
@@ -70,9 +77,13 @@ class SimulatedExecutor:
 
     def __init__(
         self, agenda: Agenda, threads: int, profiles: Mapping[str, Profile], tell: Callable[[ev.Event], None],
-        chance: random.Random | None = None,
+        chance: random.Random | None = None, most: float | None = None,
     ) -> None:
-        """chance: draws run times and failures; None: each run takes exactly its median, and none fails."""
+        """chance: draws run times and failures; None: each run takes exactly its median, and none fails.
+
+        most: no run takes longer than this many times its median, and none fails; None: some do.
+        """
+        self._most, self.slow = most, lambda since_ns, until_ns: None
         self._agenda, self._threads, self._profiles, self._tell, self._chance = agenda, threads, profiles, tell, chance
         self.current: dict[int, Run] = {}
         self.begun: set[int] = set()                         # works
@@ -119,13 +130,18 @@ class SimulatedExecutor:
     def _factor(self) -> float:
         if self._chance is None:
             return 1.0
+        if self._most is not None:
+            return self._most if self._chance.random() < 0.5 else self._chance.uniform(0.8, self._most)
         return self._chance.uniform(0.8, 1.2) if self._chance.random() < 0.95 else self._chance.uniform(1.2, 3.0)
 
     def _over(self, run: Run, stage: int) -> None:
         """The stage, or the whole run, has ended."""
         if self.current.get(run.work) is not run:            # it was aborted before
             return
-        if self._chance is not None and self._chance.random() < FAILS:
+        if self._agenda.now - run.began_ns > run.longest_ns:
+            self.slow(run.began_ns, self._agenda.now + TOLD_NS)
+        if self._chance is not None and self._most is None and self._chance.random() < FAILS:
+            self.slow(run.began_ns, NEVER_NS)
             self._leave(run, ran=False)
             return
         assert (run.work, stage) not in self.stages_done, "a finished stage is not run again"
@@ -149,6 +165,8 @@ class SimulatedExecutor:
     def _ended(self, run: Run) -> None:
         if self.current.get(run.work) is not run:            # it has completed
             return
+        if self._agenda.now - run.began_ns > run.longest_ns:
+            self.slow(run.began_ns, self._agenda.now + TOLD_NS)
         if run.leave:
             self._preempted(run, run.stage, mid_stage=True)
         else:

@@ -7,13 +7,14 @@ import random
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
-from agents.scheduling.queue.preemption import ABORT_S
+from agents.scheduling.queue.margins import ABORT_S, LATE_NS
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.units import ns
 from swarm.membership.view import HEARTBEAT_S
 from tests.agents.builders import BOOT, robot
 from tests.agents.scheduler_events import arrived, asked, came, plan_for
+from tests.agents.schedules.promises import PromiseWatch
 from tests.agents.schedules.scenes import Asking, Scene
 from tests.agents.schedules.simulated import Agenda, SimulatedExecutor
 from tests.agents.schedules.watch import Watch
@@ -33,11 +34,15 @@ class Simulation:
         self.agenda = Agenda()
         self.known = PeerTable()
         self.scheduler = robot(
-            scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded
+            scene.profiles, scene.policy, self.known, executors=scene.executors, loaded=scene.loaded,
+            streams=scene.streams,
         )
         self.executor = SimulatedExecutor(
-            self.agenda, scene.executors, {p.model: p for p in scene.profiles}, self.handle, self.random
+            self.agenda, scene.executors, {p.model: p for p in scene.profiles}, self.handle, self.random,
+            scene.most,
         )
+        self.promises = PromiseWatch(self.scheduler)
+        self.executor.slow = self.promises.slow
         self.watch = Watch(self.scheduler, self.executor, scene.longest_s)
         self.silent_until: dict[str, int] = {}
         self.cancelled: set[RequestId] = set()               # requests with cancelled timers
@@ -72,15 +77,16 @@ class Simulation:
         return ns(self.random.uniform(0, self.scene.lasts_s))
 
     def _frames(self, spec: StreamSpec) -> None:
-        """A camera that may pause for a while."""
-        at_s = self.random.uniform(0, 1 / spec.rate_hz)
+        """A camera that may pause for a while; its frames are early or late by a tenth of the period, at most."""
+        at_s = due_s = self.random.uniform(0, 1 / spec.rate_hz)
         while at_s < self.scene.lasts_s:
             at = ns(at_s) + 1
             frame = arrived(len(self.submitted), spec, at)
             self.submitted.add(frame.request)
             self.agenda.at(at, self.handle, frame)
             pause_s = self.random.uniform(0.2, 1.0) if self.random.random() < self.scene.pauses else 0.0
-            at_s += self.random.uniform(0.8, 1.2) / spec.rate_hz + pause_s
+            due_s += 1.0 / spec.rate_hz + pause_s
+            at_s = due_s + self.random.uniform(-0.1, 0.1) / spec.rate_hz
 
     def _asks(self, asking: Asking) -> None:
         at_s = self.random.uniform(0, 1 / asking.rate_hz)
@@ -133,6 +139,7 @@ class Simulation:
         for command in self.scheduler.handle(event, now):
             self._do(command)
         self.watch.look(now)
+        self.promises.look(now)
 
     # --- what it does ---
 
@@ -168,11 +175,12 @@ class Simulation:
             case ev.StopSending(request=which):
                 assert which in self.passed
             case ev.SetTimer(at_ns=at, event=event):
-                self.agenda.at(at, self.handle, event)
+                self.agenda.at(max(at, now) + self.random.randint(0, LATE_NS), self.handle, event)
             case ev.CancelTimers(request=which):
                 self.cancelled.add(which)
             case ev.Deliver(span=span):
                 self.ended.append(span)
+                self.promises.ended(span)
             case ev.Refuse(request=which, reason=reason) if which in self.passed:
                 assert reason == CHAIN_BROKEN
                 self.broken[which] = self.broken.get(which, 0) + 1
@@ -193,6 +201,8 @@ class Simulation:
         self.chains += len(agents) > 1
         fate = self.random.random()
         at = self.agenda.now + ns(self.random.uniform(0.005, 0.5))
+        if fate < self.scene.silent:
+            return
         if fate < 0.6:
             self.agenda.at(at, self.handle, came(which.sequence, agents[-1], before=len(agents) - 1))
             if fate < 0.1:

@@ -57,12 +57,14 @@ class Watch:
         """Whether one of these runs must leave for it: the least urgent one that can."""
         while running:
             run = running.pop(0)
+            if run.guard or not (run.aborted or urgent.outranks(run)):
+                continue                                     # whether a promised run gives way is for `PromiseWatch`
             if _above(urgent, run) > 0:
                 weight = _weight(urgent, run, now)
                 self._in_the_way(run, weight, now)
                 if weight or run.last:
                     return True
-            elif run.aborted or (run.last and urgent.rank < run.rank):
+            elif run.aborted or run.last:
                 return True
         return False
 
@@ -115,27 +117,19 @@ def _line(work: QueuedRun) -> Line:
 
 
 def _above(urgent: QueuedRun, run: QueuedRun) -> float:
-    """By how many levels it is more urgent."""
-    if urgent.guard or run.guard:
-        return math.inf if urgent.guard and not run.guard else 0
-    return urgent.level - run.level
+    """By how many levels it is more urgent than a run that is not promised."""
+    if not urgent.outranks(run):
+        return 0
+    return math.inf if urgent.guard else urgent.level - run.level
 
 
 def _weight(urgent: QueuedRun, run: QueuedRun, now: int) -> float:
     """How many seconds of work may be lost to save one second of waiting; 0: none, it may finish its stage."""
-    if run.aborted or (urgent.guard and not run.guard):
+    if run.aborted or urgent.guard:
         return math.inf
     if run.stage_aborts >= MAX_STAGE_ABORTS or _may_wait(urgent, run, now):
         return 0.0
-    if run.promised and _back_at_once(urgent, run, now):
-        return 0.0
     return 1.0 + _above(urgent, run)
-
-
-def _back_at_once(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:
-    """Whether a guarded run that is aborted now would have to resume before the urgent one."""
-    lost_ns = min(now - run.started_ns, run.step_ns)
-    return now + urgent.p95_ns + max(0, run.started_ns + run.p95_ns - now) + lost_ns >= run.deadline_ns
 
 
 def _may_wait(urgent: QueuedRun, run: QueuedRun, now: int) -> bool:

@@ -13,7 +13,7 @@ from agents.scheduling import events as ev
 from agents.scheduling.queue.queued_run import QueuedRun
 from models.batch_sizes import paying
 from models.store import ARTEFACTS, load_card
-from swarm.core.policy.cost import together_p50_s
+from swarm.core.policy.cost import together_p50_s, together_p95_s
 from swarm.core.policy.plan import MOST_AT_ONCE, Profile
 from swarm.core.protocol.spans import RequestId
 from swarm.core.units import ns
@@ -32,7 +32,8 @@ class BatchExecutor(SimulatedExecutor):
     """Runs batches as the real executor does: one run, and an end for each input."""
 
     def __init__(self, bare: SimulatedExecutor) -> None:
-        super().__init__(bare._agenda, MANY_THREADS, bare._profiles, bare._tell, bare._chance)
+        super().__init__(bare._agenda, MANY_THREADS, bare._profiles, bare._tell, bare._chance, bare._most)
+        self.slow = bare.slow
         self._executors = bare._threads
         self.members: dict[int, list[int]] = {}              # of a run, by its first work
 
@@ -51,8 +52,9 @@ class BatchExecutor(SimulatedExecutor):
         self.begun.update(self.members[lead])
         known = self._profiles[runs[0].model]
         assert len(runs) <= len(known.batch_s)
-        run = Run(work=lead, profile=msgspec.structs.replace(known, p50_s=together_p50_s(known, len(runs))),
-                  leg=runs[0].leg, started_ns=self._agenda.now, stage=0)
+        known = msgspec.structs.replace(
+            known, p50_s=together_p50_s(known, len(runs)), p95_s=together_p95_s(known, len(runs)))
+        run = Run(work=lead, profile=known, leg=runs[0].leg, started_ns=self._agenda.now, stage=0)
         self.current.update(dict.fromkeys(self.members[lead], run))
         self._begin(run)
 

@@ -7,6 +7,7 @@ import pytest
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import CHAIN_BROKEN
+from agents.scheduling.queue.margins import START_NS, TURN_NS
 from agents.scheduling.scheduler import Scheduler
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
@@ -42,7 +43,7 @@ def test_two_agents_share_the_stages_and_the_second_answers() -> None:
     assert (sent.peer, sent.route) == ("mule", [Leg("mule", 1, 4)])
     assert sent.deadline_ns == ns(0.15) - ns(WAY_S)
     (guard,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
-    assert guard.at_ns == ns(0.15) - ns(0.048)               # the whole model at home is the fallback
+    assert guard.at_ns == ns(0.15) - ns(0.048) - TURN_NS - START_NS      # the whole model at home is the fallback
     (deliver,) = of(ev.Deliver, agent.handle(came(1, "mule"), ns(0.05)))
     span = deliver.span
     assert (span.ending, span.ran_on, span.offloaded_to, span.guarded) == ("completed", "mule", "mule", True)

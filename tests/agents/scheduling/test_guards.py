@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.scheduling import events as ev
+from agents.scheduling.queue.margins import START_NS, TURN_NS
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request, robot, scheduler, stream
 from tests.agents.scheduler_events import arrived, came, done, endings, of
@@ -12,7 +13,7 @@ def test_the_guard_starts_the_fallback_at_the_last_safe_moment_and_an_answer_end
     agent = scheduler(known=peer_table(mule=[profile(p50_s=0.005)]), detector=0.04)
     commands = agent.handle(arrived(1, stream(deadline_s=0.1)), 0)
     (timer,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
-    assert timer.at_ns == ns(0.1) - ns(0.048)                # deadline - p95 of the own detector
+    assert timer.at_ns == ns(0.1) - ns(0.048) - TURN_NS - START_NS       # deadline - p95 of the own detector - margins
     (run,) = of(ev.RunStage, agent.handle(timer.event, timer.at_ns))
     commands = agent.handle(came(1, "mule"), ns(0.06))
     assert of(ev.AbortRun, commands) == [ev.AbortRun(work=run.work)]
@@ -53,7 +54,7 @@ def test_guards_reserve_the_executor_one_after_the_other() -> None:
     first = agent.handle(arrived(1, stream("a", deadline_s=0.1)), 0)
     second = agent.handle(arrived(2, stream("b", deadline_s=0.1)), 0)
     last_safe = [t.at_ns for t in of(ev.SetTimer, first + second) if isinstance(t.event, ev.LastSafeStart)]
-    assert last_safe == [ns(0.1) - ns(0.024), ns(0.1) - 2 * ns(0.024)]
+    assert last_safe == [ns(0.1) - START_NS - runs * (ns(0.024) + TURN_NS) for runs in (1, 2)]
 
 
 def test_guards_that_fire_run_in_the_order_of_deadlines() -> None:

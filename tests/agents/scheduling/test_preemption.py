@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from agents.scheduling.queue.preemption import ABORT_S, MAX_STAGE_ABORTS, abort_stage_now, preempt_urgency
+from agents.scheduling.queue.margins import ABORT_S
+from agents.scheduling.queue.preemption import MAX_STAGE_ABORTS, abort_stage_now, preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
@@ -17,21 +18,25 @@ START = ns(10)
 
 def run(
     *, level: int = 0, whole_s: float = 0.3, stages: int = 10, deadline_s: float = 10.0, began_s: float = 0.0,
-    stage_aborts: int = 0, guard: bool = False, promised: bool = False,
+    stage_aborts: int = 0, guard: bool = False, asker: str = "",
 ) -> QueuedRun:
     """A run that has been on its executor since `began_s` before START; its deadline counts from START."""
     return QueuedRun(
-        key=1, request=request(1), asker="", stream="background", model="segmenter", variant="int8", leg=Leg("me"),
+        key=1, request=request(1), asker=asker, stream="background", model="segmenter", variant="int8", leg=Leg("me"),
         priority=level, deadline_ns=START + ns(deadline_s), guard=guard,
         profile=profile("segmenter", whole_s, stages=stages), since_ns=0, queued_ns=0, first=0, last=stages,
-        level=level, started_ns=START - ns(began_s), stage_aborts=stage_aborts, promised=promised,
+        level=level, started_ns=START - ns(began_s), stage_aborts=stage_aborts,
     )
 
 
-def waiting(*, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, guard: bool = False) -> QueuedRun:
+def waiting(
+    *, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, guard: bool = False, asker: str = "",
+    priority: int | None = None,
+) -> QueuedRun:
     return QueuedRun(
-        key=2, request=request(2), asker="", stream="urgent", model="detector", variant="int8", leg=Leg("me"),
-        priority=level, deadline_ns=START + ns(deadline_s), guard=guard, profile=profile(p50_s=run_s), since_ns=0,
+        key=2, request=request(2), asker=asker, stream="urgent", model="detector", variant="int8", leg=Leg("me"),
+        priority=level if priority is None else priority, deadline_ns=START + ns(deadline_s), guard=guard,
+        profile=profile(p50_s=run_s), since_ns=0,
         queued_ns=0, first=0, last=0, level=level,
     )
 
@@ -44,12 +49,20 @@ def waiting(*, level: int = 1, run_s: float = 0.01, deadline_s: float = 0.05, gu
     ("one level counts twice the work that is lost", run(level=0), waiting(level=1), 2.0),
     ("each further one as much again", run(level=0), waiting(level=3), 4.0),
     ("what can only run whole is aborted for a higher level, too", run(stages=0), waiting(level=1), 2.0),
-    ("a guard's fallback is not kept waiting", run(level=5), waiting(level=0, guard=True), math.inf),
+    ("a guard's fallback is not kept waiting by equals", run(level=1), waiting(guard=True), math.inf),
+    ("nor by the less urgent", run(), waiting(guard=True), math.inf),
+    ("nor by a peer's run of any level", run(level=5, asker="ox"), waiting(level=0, guard=True), math.inf),
+    ("it waits for more urgent own work", run(level=5), waiting(level=0, guard=True), None),
     ("not even by what was aborted often", run(stage_aborts=MAX_STAGE_ABORTS), waiting(guard=True), math.inf),
-    ("but by another's with an earlier deadline", run(guard=True, deadline_s=0.04), waiting(guard=True), None),
-    ("one with a later deadline leaves after its stage", run(guard=True), waiting(guard=True), 0.0),
-    ("and stays if it can only run whole", run(guard=True, stages=0), waiting(guard=True), None),
-    ("no level outranks a guard's fallback", run(guard=True), waiting(level=9), None),
+    ("but by another's with an earlier deadline", run(guard=True, deadline_s=0.04), waiting(level=0, guard=True), None),
+    ("one with a later deadline leaves after its stage", run(guard=True), waiting(level=0, guard=True), 0.0),
+    ("and stays if it can only run whole", run(guard=True, stages=0), waiting(level=0, guard=True), None),
+    ("no peer's level outranks a guard's fallback", run(guard=True), waiting(level=9, asker="ox"), None),
+    ("nor does age", run(guard=True), waiting(level=9, priority=0), None),
+    ("more urgent own work that can wait waits for the stage", run(guard=True), waiting(level=9, deadline_s=0.1), 0.0),
+    ("and for the whole run", run(guard=True, stages=0), waiting(level=9, deadline_s=1.0), None),
+    ("but not longer than it can", run(guard=True, stages=0), waiting(level=9), math.inf),
+    ("not even if it was aborted often", run(guard=True, stage_aborts=9), waiting(level=9, deadline_s=0.03), math.inf),
     ("a stage that was aborted often is finished", run(stage_aborts=MAX_STAGE_ABORTS), waiting(level=3), 0.0),
     ("and so is a whole run", run(stage_aborts=MAX_STAGE_ABORTS, stages=0), waiting(level=3), None),
     ("one cut less is not often", run(stage_aborts=MAX_STAGE_ABORTS - 1), waiting(level=3), 4.0),
@@ -78,13 +91,24 @@ def test_a_whole_run_that_cannot_lose_time_is_not_preempted_for_a_run_that_can_w
     assert preempt_urgency(running, waiting(deadline_s=0.02), START) == 2.0
 
 
-@pytest.mark.parametrize(("deadline_s", "expected"), [(0.37, 0.0), (0.40, 2.0)])
-def test_a_guarded_run_is_not_aborted_if_it_must_resume_at_once(deadline_s: float, expected: float) -> None:
-    """Of up to 360 ms it has run 20, which would be lost; the urgent one takes up to 12 and cannot wait for a stage."""
-    running = run(deadline_s=deadline_s, began_s=0.02, promised=True)
-    assert preempt_urgency(running, waiting(deadline_s=0.02), START) == expected
-    assert preempt_urgency(run(deadline_s=deadline_s, began_s=0.02), waiting(deadline_s=0.02), START) == 2.0
-    assert preempt_urgency(running, waiting(guard=True), START) == math.inf
+@pytest.mark.parametrize(("slack_s", "ahead_s", "expected"), [
+    (0.05, 0.0, math.inf),                                   # 20 ms are lost, 12 the urgent one takes
+    (0.03, 0.0, 0.0),                                        # it can go between, and nothing may be lost
+    (0.01, 0.0, None),
+    (0.05, 0.03, 0.0),                                       # another goes before it
+    (0.05, 0.04, None),
+])
+def test_a_promised_run_gives_way_as_far_as_the_promises_bear_it(
+    slack_s: float, ahead_s: float, expected: float | None
+) -> None:
+    running, urgent = run(guard=True, began_s=0.02), waiting(deadline_s=0.025)
+    assert preempt_urgency(running, urgent, START, slack_ns=ns(slack_s), ahead_ns=ns(ahead_s)) == expected
+
+
+def test_more_urgent_work_that_waits_behind_other_work_may_not_be_able_to_wait_for_a_promised_run() -> None:
+    running, urgent = run(guard=True, stages=0, whole_s=0.02), waiting(deadline_s=0.05)
+    assert preempt_urgency(running, urgent, START) is None
+    assert preempt_urgency(running, urgent, START, ahead_ns=ns(0.02)) == math.inf
 
 
 @pytest.mark.parametrize(("spent_s", "left_s", "weight", "cut"), [

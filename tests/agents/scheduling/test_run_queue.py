@@ -49,7 +49,7 @@ def queue() -> Queue:
 
 # --- order ---
 
-def test_guards_by_deadline_then_levels_then_deadlines_then_first_come(queue: Queue) -> None:
+def test_by_level_then_guards_then_deadlines_then_first_come(queue: Queue) -> None:
     queue.put(1, priority=1, deadline_s=1)
     queue.put(2, priority=1, deadline_s=1)
     queue.put(3, priority=1, deadline_s=0.5)
@@ -57,16 +57,18 @@ def test_guards_by_deadline_then_levels_then_deadlines_then_first_come(queue: Qu
     queue.put(5, guard=True, deadline_s=3)
     queue.put(6, guard=True, priority=5, deadline_s=4)
     queue.put(7, asker="mule", priority=2, deadline_s=8)
-    assert queue.order() == [5, 6, 7, 4, 3, 1, 2]
+    queue.put(8, guard=True, priority=1, deadline_s=3)
+    queue.put(9, guard=True, priority=1, deadline_s=2)
+    assert queue.order() == [6, 7, 4, 9, 8, 3, 1, 2, 5]
 
 
-def test_promoted_runs_go_first_and_removed_runs_are_gone(queue: Queue) -> None:
-    keys = {i: queue.put(i, priority=i) for i in range(1, 5)}
+def test_promoted_runs_go_before_equals_and_removed_runs_are_gone(queue: Queue) -> None:
+    keys = {i: queue.put(i, priority=2 if i == 3 else 1, deadline_s=i) for i in range(1, 5)}
     queue.promote(keys[2], NOW)
     removed = queue.remove(keys[4], NOW)
     assert removed is not None
     assert removed.request == request(4)
-    assert queue.order() == [2, 3, 1]
+    assert queue.order() == [3, 2, 1]
     assert (queue.waiting(), queue.is_waiting(keys[4]), queue.is_waiting(keys[2])) == (3, False, True)
 
 
@@ -262,9 +264,16 @@ def test_the_wait_behind_runs_that_can_batch_is_that_of_the_batch(queue: Queue) 
     assert queue.wait_s(NOW) == pytest.approx(0.1 + 0.015)
 
 
-def test_a_guards_fallback_is_before_all(queue: Queue) -> None:
+def test_a_guards_fallback_is_before_equals(queue: Queue) -> None:
     queue.put(1, run_s=0.05, guard=True)
-    assert queue.wait_s(NOW, 9, NOW) == pytest.approx(0.05)
+    assert queue.wait_s(NOW, 0, NOW) == pytest.approx(0.05)
+    assert queue.wait_s(NOW, 9, NOW) == 0.0
+
+
+def test_a_fallback_does_not_age(queue: Queue) -> None:
+    queue.put(1, guard=True)
+    queue.put(2, priority=1)
+    assert [work.request.sequence for work in queue.in_order(NOW + 9 * AGING_NS)] == [2, 1]
 
 
 def test_a_less_urgent_run_leaves_its_executor_after_a_step(queue: Queue) -> None:
@@ -282,14 +291,3 @@ def test_executors_share_the_waiting_runs() -> None:
         queue.put(i, run_s=0.1)
     queue.begin(queue.put(3, run_s=0.1))
     assert queue.wait_s(NOW) == pytest.approx(0.2)
-
-
-def test_a_fallback_waits_for_a_step_of_the_slowest_run_at_most() -> None:
-    queue = Queue(2)
-    assert queue.running_left_ns(NOW) == 0
-    queue.begin(queue.put(1, run_s=0.4, stages=4))
-    assert queue.running_left_ns(NOW) == ns(0.12)
-    queue.begin(queue.put(2, run_s=0.2))                     # whole: all of it
-    assert queue.running_left_ns(NOW) == ns(0.24)
-    assert queue.running_left_ns(NOW + ns(0.2)) == ns(0.12)
-    assert queue.running_left_ns(NOW + ns(0.45)) == ns(0.03)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.agents.schedules.scenes import Scene, mixed, overloaded
+from tests.agents.schedules.scenes import Scene, mixed, overloaded, promised
 from tests.agents.schedules.simulation import Simulation
 
 Kind = Callable[[random.Random], Scene]
@@ -32,7 +32,8 @@ def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
             completed=counts.ended["completed"], late=counts.ended["late"], aborted=simulation.aborted_preempted,
             cut=counts.preempted_mid_stage, between=counts.preempted - counts.preempted_mid_stage,
             inversions=simulation.watch.inversions,
-            aged=simulation.watch.aged,
+            aged=simulation.watch.aged, covered=simulation.promises.covered, fallbacks=simulation.promises.fallbacks,
+            waited=simulation.promises.waited,
             preempted=sum(span.preempted for span in simulation.ended if span.ending != "failed"),
         )
     return seen
@@ -41,15 +42,32 @@ def simulate(kind: Kind, seeds: Iterable[int]) -> Counter[str]:
 @pytest.mark.parametrize("block", range(5))
 def test_mixed_schedules(block: int) -> None:
     seen = simulate(mixed, range(block * 60, block * 60 + 60))
-    del seen["aged"]                         # they are too short for that
+    del seen["aged"], seen["waited"]         # they are too short for that
     assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"
 
 
 @pytest.mark.parametrize("block", range(5))
 def test_overloaded_schedules(block: int) -> None:
     seen = simulate(overloaded, range(block * 10, block * 10 + 10))
-    del seen["chains"], seen["guards"], seen["aborted"], seen["late"]        # all is at home
+    for key in ("chains", "guards", "covered", "fallbacks", "waited", "aborted", "late"):        # all is at home
+        del seen[key]
     assert min(seen.values()) > 5, f"where little happens little is shown: {seen}"
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_guards_keep_what_they_promise(block: int) -> None:
+    """No run is longer than its p95, timers are late by up to LATE_NS, and up to all peers are silent."""
+    seen = simulate(promised, range(block * 75, block * 75 + 75))
+    assert seen["covered"] > 400
+    assert seen["fallbacks"] > 300
+    assert seen["waited"] > 5, "more urgent work never met a fallback"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(100))
+def test_guards_keep_what_they_promise_in_many_schedules(block: int) -> None:
+    seen = simulate(promised, range(1000 + block * 100, 1100 + block * 100))
+    assert seen["covered"] > 500
 
 
 @pytest.mark.long

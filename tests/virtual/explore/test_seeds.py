@@ -13,3 +13,4 @@ def test_no_invariant_is_broken(first: int) -> None:
     flown = [explored(resolved(drawn(seed, SMALL))) for seed in range(first, first + 10)]
     assert [(run.seed, run.broken) for run in flown if run.broken is not None] == []
     assert sum(run.requests for run in flown) > 50
+    assert sum(run.guarded for run in flown) > 0, "no promise was looked at"
