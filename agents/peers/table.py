@@ -112,6 +112,8 @@ class PeerTable:
         for profile in advert.profiles:
             by_model.setdefault(profile.model, []).append(profile)
         by_model = {model: by_speed(profiles) for model, profiles in by_model.items()}
+        alike = (known.profiles for known in self._adverts.values() if known.profiles == by_model)
+        by_model = next(alike, by_model)             # robots with the same board share one copy
         self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != name or key[1] > boot}
         self._adverts[name, boot] = _Advert(advert.number, by_model)
         peer = self._peers.get(name)

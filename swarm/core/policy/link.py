@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import collections
-
 import msgspec
 
 UNMEASURED_WINDOW_BYTES = 64 << 10
@@ -50,7 +48,7 @@ class LinkEstimator:
     def __init__(self) -> None:
         self.quality = LinkQuality()
         self.window_bytes = self.quality.window_bytes        # cached: read far more often than it changes
-        self._clear: collections.deque[float] = collections.deque(maxlen=CLEAR_TRIPS)
+        self._clear: tuple[float, ...] = ()
 
     def round_trip(self, rtt_s: float) -> None:
         """A small message was answered in `rtt_s`, less the time that the peer held it."""
@@ -63,7 +61,7 @@ class LinkEstimator:
 
     def clear_trip(self, rtt_s: float) -> None:
         """A small bulk message was sent with none in flight. Its receipt came in `rtt_s`, less the time held there."""
-        self._clear.append(rtt_s)
+        self._clear = (*self._clear[1 - CLEAR_TRIPS:], rtt_s)
         self.quality = msgspec.structs.replace(self.quality, clear_s=min(self._clear))
         self.window_bytes = self.quality.window_bytes
 

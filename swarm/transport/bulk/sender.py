@@ -46,7 +46,7 @@ class Outgoing:
         self._waiting_bytes = self._order = self._full = 0
         self._dropped: collections.Counter[str] = collections.Counter()
         self._unended: list[int] = []                        # stopped transfers whose end was not sent yet
-        self._sent: collections.deque[QueuedMessage] = collections.deque(maxlen=MOST_REMEMBERED)      # in full
+        self._sent: list[QueuedMessage] = []                 # the last ones, in full
 
     @property
     def is_busy(self) -> bool:
@@ -161,7 +161,7 @@ class Outgoing:
         if not queued.left:
             self._waiting.remove(queued)
             self._waiting_bytes -= queued.size
-            self._sent.append(queued.remembered())
+            self._sent = [*self._sent[1 - MOST_REMEMBERED:], queued.remembered()]
         return step
 
     def _drop(self, queued: QueuedMessage, reason: str) -> Dropped:
