@@ -154,7 +154,7 @@ class OwnRequests:
     def _return_home(self, state: OpenRequest, reason: str, now: int, out: list[ev.Command]) -> None:
         """No answer is expected: queue the request at home, unless its fallback is queued already.
 
-        Its guard stays armed: at the last safe start the run goes before all others.
+        Its guard stays armed: from the last safe start on it is a fallback.
         """
         state.awaiting = False
         span = state.span
