@@ -81,7 +81,7 @@ def team() -> Any:
     names, later = Names(), Later()
     lanes = {name: cast(Lane, later) for name in LANES}      # nothing is sent
     made = Dialler(context, cast(Loop, later), "own", lanes, None, cast(NameLookup, names))
-    yield Members(cast(Lanes, made), "own", cast(Bulk, NoBulk()), lambda error: None), names, later
+    yield Members(cast(Lanes, made), "own", "planner", cast(Bulk, NoBulk()), lambda error: None), names, later
     context.destroy(linger=0)
 
 
