@@ -12,9 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import Motion
@@ -27,8 +24,6 @@ from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
 from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
-
-SCANS_AT_ONCE = 8                    # so that what they compute with stays in the processor's cache
 
 AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
 
@@ -61,7 +56,6 @@ class Engine(World):
         self._sequence = [0] * len(fleet)
         self._scanner = Scanner(self.environment.solids())
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
-        self._scans: dict[int, NDArray[np.float32]] = {}     # taken at this step, of robots that will be observed
         self._seen_at, self._seen = -1, self.motion.at       # a step, and the poses of all then: its views share them
 
     @property
@@ -73,7 +67,6 @@ class Engine(World):
         """Advance by `dt_s`, after stopping the robots whose commands are older than their `ttl_s`."""
         if self.time_s >= self._first_s:
             self._expire()
-        self._scans.clear()
         self.motion.step()
         self._steps += 1
 
@@ -99,29 +92,18 @@ class Engine(World):
             elif moving:
                 self._first_s = min(self._first_s, self._expires_s[i])
 
-    def expect(self, robots: Sequence[str]) -> None:
-        """Take the scans of these robots at once."""
-        here = [self.index(robot) for robot in robots]
-        for k in range(0, len(here), SCANS_AT_ONCE):
-            self._scan(here[k:k + SCANS_AT_ONCE])
-
-    def _scan(self, robots: list[int]) -> None:
-        scans = self._scanner.scan(self.motion.at[robots], self.motion.circles(), robots)
-        self._scans.update(zip(robots, scans, strict=True))
-
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; reading clears `bumped`."""
         i = self.index(robot)
         m = self.motion
         pose, (v, w) = m.poses[i], m.velocities[i]
-        if i not in self._scans:
-            self._scan([i])
+        scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m))
         image = m.bullet.camera(pose)[0] if frame and self._render and m.bullet is not None else None
         bumped, m.bumped[i] = m.bumped[i], False
         self._sequence[i] += 1
         age_s = LIDAR.latency_s if image is None else max(LIDAR.latency_s, CAMERA.latency_s)
-        return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w,
-                           scan=self._scans.pop(i), frame=image, bumped=bumped)
+        return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
+                           frame=image, bumped=bumped)
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a cylinder."""

@@ -6,7 +6,6 @@ Its caller steps it: a world reads no clock and starts no thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.true_view import TrueView
@@ -36,9 +35,6 @@ class World(ABC):
     @abstractmethod
     def act(self, robot: str, act: Act) -> None:
         """Set a velocity command; it holds for `ttl_s` of simulated time, then the robot stops."""
-
-    def expect(self, robots: Sequence[str]) -> None:  # noqa: B027 - a world need not do anything
-        """These robots are observed next, before the next step: a world may read their sensors at once."""
 
     @abstractmethod
     def observe(self, robot: str, *, frame: bool) -> Observation:

@@ -131,15 +131,11 @@ class WorldServer:
             self._world.step()
             self._steps += 1
         at_ns = self._steps * self._step_ns
-        due: dict[str, int] = {}
         while self._due[0][0] <= at_ns:
             due_ns, i, name = self._due[0]
             heapq.heapreplace(self._due, (at_ns + self._sense_ns - (at_ns - due_ns) % self._sense_ns, i, name))
             if name in self._present:
-                due[name] = due_ns + self._slipped_ns
-        self._world.expect(list(due))
-        for name, due_ns in due.items():
-            self._send_observation(name, due_ns)
+                self._send_observation(name, due_ns + self._slipped_ns)
         ended_ns = self._clock.now_ns()
         # without a rest, a world that lags would receive no message
         rest_ns = round(REST_SHARE * (ended_ns - began_ns))

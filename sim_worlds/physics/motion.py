@@ -90,9 +90,12 @@ class Motion:
                 self._read(i)
             self._glide(UPDATE_EVERY * STEP_S)
 
-    def circles(self) -> NDArray[np.float64]:
-        """x, y and radius of all robots, [n, 3]."""
-        return np.column_stack([self.at[:, :2], self.radii_m])
+    def circles(self, around: int, reach_m: float) -> NDArray[np.float64]:
+        """x, y and radius of the other robots that are at most `reach_m` from the middle of one, [n, 3]."""
+        dx, dy = self.at[:, 0] - self.at[around, 0], self.at[:, 1] - self.at[around, 1]
+        within = np.hypot(dx, dy) <= self.radii_m + reach_m
+        within[around] = False
+        return np.column_stack([self.at[within, :2], self.radii_m[within]])
 
     def _read(self, i: int) -> None:
         """Read a rigid body's state and contacts."""

@@ -6,7 +6,7 @@ The lidar sees the footprint of everything that blocks a robot, at any height: a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from sim_worlds.sensors.suite import LIDAR
 from swarm.core.protocol.world import Lidar, Pose
 
 NO_CIRCLES = np.zeros((0, 3))
-Distances = Callable[..., NDArray[np.float64]]
 
 
 class Scanner:
@@ -29,69 +28,59 @@ class Scanner:
         self._lidar = lidar
         self._angles = lidar.angles_rad().astype(float)
         # parts of a thing may share a footprint: each one counts once
-        self._boxes = np.unique(np.array([(s.x_m, s.y_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad), s.hx_m, s.hy_m)
-                                          for s in boxes]).reshape(-1, 6), axis=0)
-        self._box_reach = np.hypot(self._boxes[:, 4], self._boxes[:, 5]) + lidar.range_m
+        of = np.unique(np.array([(s.x_m, s.y_m, s.hx_m, s.hy_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad))
+                                 for s in boxes]).reshape(-1, 6), axis=0)
+        self._boxes, c, s = of[:, :4], of[:, 4], of[:, 5]
+        self._frames = np.stack([np.stack([c, s], axis=1), np.stack([-s, c], axis=1)])
+        self._box_reach = np.hypot(self._boxes[:, 2], self._boxes[:, 3]) + lidar.range_m
         self._rounds = np.unique(np.array([(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]).reshape(-1, 3),
                                  axis=0)
         self._round_reach = self._rounds[:, 2] + lidar.range_m
 
-    def scan(self, at: NDArray[np.float64], circles: NDArray[np.float64] = NO_CIRCLES,
-             own: Sequence[int] = ()) -> NDArray[np.float32]:
-        """Ranges in metres, float32 [n, beams]; a beam without a hit has the lidar's maximum range.
+    def scan(self, pose: Pose, circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
+        """Ranges in metres, float32 [beams]; a beam without a hit has the lidar's maximum range.
 
-        at: x, y, heading of each scan, [n, 3]. circles: x, y and radius of moving things, [k, 3]. own: for each scan
-        the circle that takes it, and that it does not see; empty: none does.
+        circles: x, y and radius of the moving things in reach, [n, 3], without the robot that scans.
         """
-        angles = self._angles + at[:, 2:]
-        beams = np.stack([np.cos(angles), np.sin(angles)])                       # [2, n, beams]
-        best = np.full(angles.shape, self._lidar.range_m)
-        _shorten(best, self._boxes, self._box_reach, at, beams, _to_boxes)
-        _shorten(best, self._rounds, self._round_reach, at, beams, _to_circles)
-        _shorten(best, circles, circles[:, 2] + self._lidar.range_m, at, beams, _to_circles, own)
-        return best.astype(np.float32)
+        return self.cast(pose.x_m, pose.y_m, self._angles + pose.heading_rad, circles)
+
+    def cast(self, x_m: float, y_m: float, angles_rad: NDArray[np.float64],
+             circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
+        """Ranges from (x, y) along directions in the world frame, float32, one per angle."""
+        beams = np.stack([np.cos(angles_rad), np.sin(angles_rad)])
+        near = np.hypot(self._boxes[:, 0] - x_m, self._boxes[:, 1] - y_m) <= self._box_reach
+        r = self._rounds[np.hypot(self._rounds[:, 0] - x_m, self._rounds[:, 1] - y_m) <= self._round_reach]
+        ends = np.concatenate([
+            _to_boxes(self._boxes[near], self._frames[:, near], x_m, y_m, beams),
+            _to_circles(np.concatenate([r, circles]), x_m, y_m, beams)])
+        return ends.min(axis=0, initial=self._lidar.range_m).astype(np.float32)
 
 
-def _shorten(best: NDArray[np.float64], solids: NDArray[np.float64], reach_m: NDArray[np.float64],
-             at: NDArray[np.float64], beams: NDArray[np.float64], distances: Distances, own: Sequence[int] = (),
-             ) -> None:
-    """End beams [n, beams] at solids, x and y in their first columns, that are at most `reach_m` away."""
-    near = np.hypot(solids[:, 0] - at[:, :1], solids[:, 1] - at[:, 1:2]) <= reach_m          # [n, solids]
-    if len(own):
-        near[np.arange(len(own)), own] = False
-    scan, solid = near.nonzero()
-    if scan.size:
-        x, y = at[scan, 0, None], at[scan, 1, None]
-        dx, dy = beams if len(at) == 1 else beams[:, scan]
-        ends = distances(solids[solid].T[:, :, None], x, y, dx, dy)
-        first = np.flatnonzero(np.diff(scan, prepend=-1))                        # of each scan with something near
-        some = scan[first]
-        best[some] = np.minimum(best[some], np.minimum.reduceat(ends, first, axis=0))
+def _to_boxes(b: NDArray[np.float64], frames: NDArray[np.float64], x_m: float, y_m: float,
+              beams: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances along beams [2, beams] to boxes, [n, beams], inf for none: the slab method in each box's frame.
+
+    frames: the axes of the boxes, [2, n, 2].
+    """
+    u = frames @ beams                                       # [2, n, beams], as all that follows with both axes
+    u[u == 0.0] = 1e-12                                      # parallel to a slab
+    middle = (frames[..., 0] * (b[:, 0] - x_m) + frames[..., 1] * (b[:, 1] - y_m))[..., None] / u
+    wide = b.T[2:, :, None] / np.abs(u)
+    near, far = middle - wide, middle + wide
+    near, far = np.maximum(np.maximum(near[0], near[1]), 0.0), np.minimum(far[0], far[1])
+    near[near > far] = np.inf
+    return near
 
 
-def _to_boxes(box: NDArray[np.float64], x_m: NDArray[np.float64], y_m: NDArray[np.float64], dx: NDArray[np.float64],
-              dy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distances along each beam to boxes, [n, beams], inf for none: the slab method in each box's frame."""
-    bx, by, c, s, hx, hy = box
-    rx, ry = x_m - bx, y_m - by
-    ox, oy = c * rx + s * ry, c * ry - s * rx
-    ux, uy = c * dx + s * dy, c * dy - s * dx
-    ux[ux == 0.0] = uy[uy == 0.0] = 1e-12                    # parallel to a slab
-    ax, ay = -ox / ux, -oy / uy                              # distance to the middle of each slab
-    wx, wy = hx / np.abs(ux), hy / np.abs(uy)
-    near, far = np.maximum(ax - wx, ay - wy), np.minimum(ax + wx, ay + wy)
-    return np.where((near <= far) & (far >= 0.0), np.maximum(near, 0.0), np.inf)
-
-
-def _to_circles(circle: NDArray[np.float64], x_m: NDArray[np.float64], y_m: NDArray[np.float64],
-                dx: NDArray[np.float64], dy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distances along each beam to circles, [n, beams], inf for none."""
-    cx, cy, radius = circle
-    ox, oy = cx - x_m, cy - y_m
-    along = ox * dx + oy * dy
-    root = along ** 2 - (ox ** 2 + oy ** 2 - radius ** 2)
+def _to_circles(r: NDArray[np.float64], x_m: float, y_m: float, beams: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances along beams [2, beams] to circles, [n, beams], inf for none."""
+    ox, oy = r[:, 0] - x_m, r[:, 1] - y_m
+    along = np.stack([ox, oy], axis=1) @ beams
+    root = along * along - (ox * ox + oy * oy - r[:, 2] * r[:, 2])[:, None]
     half = np.sqrt(np.maximum(root, 0.0))
-    return np.where((root >= 0.0) & (along + half >= 0.0), np.maximum(along - half, 0.0), np.inf)
+    near = np.maximum(along - half, 0.0)
+    near[(root < 0.0) | (along + half < 0.0)] = np.inf
+    return near
 
 
 class Coverage:

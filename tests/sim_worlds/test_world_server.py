@@ -7,7 +7,7 @@ import itertools
 import msgspec
 import pytest
 
-from sim_worlds import engine, scenarios
+from sim_worlds import engine
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.suite import LIDAR, SUITE
@@ -269,20 +269,3 @@ def test_simulated_time_ends_with_the_streams_though_the_launcher_says_nothing()
     team = Team(for_s=1.0)
     team.stage.wait(3.0)
     assert seconds(team.sensed("rover_0")[-1].at_ns - team.began_ns) == pytest.approx(1.0, abs=2 / SENSE_HZ)
-
-
-def test_what_is_expected_is_observed_as_it_would_be_alone() -> None:
-    fleet = [RobotSpec(name=f"rover_{k}", kind="rover", physics="kinematic") for k in range(20)]
-    worlds = [scenarios.load("patrol").build(fleet, 1, render=False) for _ in range(2)]
-    for step in range(60):
-        names = [robot.name for robot in fleet[step % 7::3]]
-        worlds[0].expect(names)
-        for name in names:
-            at_once, alone = (world.observe(name, frame=False) for world in worlds)
-            assert at_once.scan.tolist() == alone.scan.tolist()
-            assert (at_once.pose, at_once.sequence) == (alone.pose, alone.sequence)
-            for world in worlds:
-                world.act(name, Act(v_mps=0.6, w_radps=0.3))
-        for world in worlds:
-            world.step()
-    assert len({tuple(scan.tolist()) for scan in [worlds[0].observe("rover_0", frame=False).scan, at_once.scan]}) == 2
