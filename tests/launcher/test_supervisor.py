@@ -80,7 +80,8 @@ def test_kill_9_while_starting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [
-    (signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)])
+    pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143),
+    pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)])
 def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: int, code: int) -> None:
     with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("3/3 robots") as flight:
         sessions = pids(flight.out)

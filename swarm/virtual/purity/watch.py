@@ -18,7 +18,8 @@ from swarm.virtual.timeline import Timeline
 TICK_S = 2.0                         # of real time
 MOST_TICKS = 10                      # in one event; a process that was stopped gets one tick for all that time
 OURS = re.compile(r"(agents|models|sim_worlds|swarm)(\.|$)")
-HOSTS = re.compile(r"swarm\.(virtual(?!\.perception)|telemetry\.(recorder|table|provenance)|launcher|cli|bench)(\.|$)")
+HOSTS = re.compile(r"(swarm\.(virtual(?!\.perception)|telemetry\.(recorder|table|provenance)|launcher|cli|bench)|"
+                   r"sim_worlds\.physics\.bullet)(\.|$)")
 CLOCKS = "swarm.core.clock"          # whoever asks it reads the clock
 RUNNING = ("logging", "importlib")   # a line of a log has the date; a library that is being imported is not policy
 LIBRARY = re.compile(rf"<|{re.escape(sysconfig.get_path('stdlib'))}/|.*/(site|dist)-packages/")
