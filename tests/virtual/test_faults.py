@@ -110,13 +110,15 @@ def test_a_process_that_is_stopped_goes_on_with_the_end_of_the_streams_at_the_la
 
 
 def test_the_requests_of_a_killed_robot_have_failed_and_are_not_lost(tmp_path: Path) -> None:
-    outcome = flown(tmp_path / "out", FaultSpec(at_s=2.06, kill="carrier_0"), FaultSpec(at_s=1.0, kill="planner"))
-    assert outcome.error == ""
+    """It is killed while it runs one slowly; the planner is killed, too."""
+    slow = FaultSpec(at_s=0.5, slow="carrier_0", factor=60.0)
+    planner, robot = FaultSpec(at_s=1.0, kill="planner"), FaultSpec(at_s=0.8, kill="carrier_0")
+    assert flown(tmp_path / "out", slow, planner, robot).error == ""
     of = summary(tmp_path / "out")
     assert of["requests"]["lost"] == 0
     assert of["requests"]["failed_by"]["agent_lost"] > 0
     assert {name: a["status"] for name, a in of["agents"].items()} == {"rover_0": "ended", "carrier_0": "killed"}
-    assert [fault["done_s"] for fault in of["faults"]] == [pytest.approx(1.0), pytest.approx(2.06)]
+    assert [fault["done_s"] for fault in of["faults"]] == [pytest.approx(at_s) for at_s in (0.5, 0.8, 1.0)]
 
 
 def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Path) -> None:
