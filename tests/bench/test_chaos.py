@@ -97,6 +97,7 @@ def test_a_swarm_outlives_ten_seconds_of_chaos(tmp_path: Path) -> None:
     """The real command on real processes, faults and models; this one flies in `make test`."""
     made = chaos.measure(10.0, 1, tmp_path / "run")
     assert_as_described(tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
     assert made["faults"] >= 8
     assert made["judged"] <= 4                           # most are nearer than 5 s to another
     assert made["submitted"] > 0

@@ -37,14 +37,14 @@ def events(out: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_ends_with_its_folder_written(tmp_path: Path) -> None:
-    code, told, out = fly(tmp_path, "--report", "--set", "duration_s=0.6", "--set", "policy=planner")
+    code, told, out = fly(tmp_path, "--set", "duration_s=0.6", "--set", "policy=planner")
     assert (code, told.splitlines()[-1]) == (0, "error: ")
     figures = summary(out)
     assert figures["requests"]["completed"] == figures["requests"]["submitted"] > 0
     assert figures["requests"]["lost"] == 0
     assert figures["mission"]["found"] == 3
     assert figures["accepted"]
-    for name in ("manifest.json", "requests.parquet", "report.html", "processes.json"):
+    for name in ("manifest.json", "requests.parquet", "processes.json"):
         assert (out / name).exists()
     rosters = {e["who"]: e["detail"]["members"] for e in events(out) if e["what"] == "roster"}
     assert all(rosters[name] >= 4 for name in ("world", "rover_0", "rover_1", "carrier_0"))      # before the start

@@ -177,6 +177,19 @@ def test_a_host_whose_disk_is_slow_is_no_such_code(module: Any, name: str) -> No
     happen(module(f"for _ in range(99):\n    {TICK}", name=name).on)
 
 
+@pytest.mark.parametrize(("ticks", "ended"), [(200, False), (400, True)])
+def test_code_of_ours_may_take_longer(
+    module: Any, ticks: int, ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SHIPPED", (str(tmp_path),))
+    planner = module(f"for _ in range({ticks}):\n    {TICK}", name="swarm.planner.planner")
+    if not ended:
+        happen(planner.on)
+        return
+    with pytest.raises(Impure, match=r"^module 'swarm\.planner\.planner' has not returned for 600 s"):
+        happen(planner.on)
+
+
 def test_ticks_of_different_events_do_not_add_up(module: Any) -> None:
     odd, timeline = module(f"for _ in range(6):\n    {TICK}"), Timeline()
     process = VirtualProcess(timeline, "a", "agent", 1, ended=lambda process: None)
