@@ -43,6 +43,7 @@ class Purity:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._happened = self._ticks = 0
+        self._timed = threading.current_thread() is threading.main_thread()  # no other one may set a handler
         self._before: Any = None
 
     def __enter__(self) -> Purity:
@@ -50,15 +51,15 @@ class Purity:
         for place in places():
             setattr(place.owner, place.name, place.guard)
         _rebind(places())
-        if threading.current_thread() is threading.main_thread():        # no other one may set a handler
+        if self._timed:
             self._before = signal.signal(signal.SIGALRM, self._tick)
             signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
+        if self._timed:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
-            signal.signal(signal.SIGALRM, self._before)
+            signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
         for place in places():
             setattr(place.owner, place.name, place.real)
         refuse_by(None)
@@ -112,7 +113,7 @@ def _rebind(guarded: tuple[Place, ...]) -> None:
     guards = {id(place.real): place.guard for place in guarded}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and _allowed(module.__name__, file) is False:
+        if file and _allowed(getattr(module, "__name__", ""), file) is False:
             for name, value in list(vars(module).items()):
                 if id(value) in guards:
                     setattr(module, name, guards[id(value)])
