@@ -49,7 +49,7 @@ def load_card(name: str, folder: Path | None = None) -> Card:
     try:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
     except msgspec.DecodeError as error:
-        raise ModelError(str(path), str(error)) from error
+        raise ModelError(str(path), str(error), "a card that `swarm models import` has written") from error
     if card.name != name:
         raise ModelError(str(path), f"the card is of model {card.name!r}", f"expected {name!r}")
     return card

@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from swarm.core.clock import MonotonicClock, WallClock
+from swarm.core.settings.errors import BadInput
 from swarm.core.units import ns, seconds
 from swarm.run.settings.resolve import Resolved
 from swarm.run.snapshot import Progress, Quiet, snapshot
 from swarm.telemetry.outcome import Outcome
 from swarm.telemetry.provenance import manifest, revision
 from swarm.virtual.logs import Logs
+from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import NAME, VirtualRun
 from swarm.virtual.run_folder import HashedFolder
 
@@ -40,9 +42,9 @@ class VirtualLaunch:
         """To the end, whatever it is."""
         self._began_ns = self._shown_ns = self._real.now_ns()
         try:
-            with Logs(self.virtual.timeline, self.folder.log):
+            with Logs(self.virtual.timeline, self.folder.log), Purity(self.virtual.timeline):
                 self._pass_time()
-        except Exception as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
+        except (Exception, Impure) as error:   # noqa: BLE001 - told with seed, time and event; the log has all of it
             self._failed(error)
         finally:
             self.virtual.close()
@@ -67,10 +69,11 @@ class VirtualLaunch:
             self._interrupted += 1
             self.virtual.interrupt()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """An error in the code of a process ends the run; the log of the process has all of it."""
         run = self.virtual
-        run.director.fail(f"seed {self._launch.seed}, {run.where()}: {type(error).__name__}: {error}")
+        run.director.fail(f"seed {self._launch.seed}, {run.where()}: {in_words(error)}",
+                          2 if isinstance(error, BadInput) else 1)
         event = run.timeline.current
         self.folder.log(event.owner.name if event else NAME, "".join(traceback.format_exception(error)))
 

@@ -14,6 +14,7 @@ from swarm.core.policy.faults import kinds_of
 from swarm.core.settings.launch_file import FaultSpec
 from swarm.core.settings.validation import check
 from swarm.telemetry.figures.recovery.judge import NEAR_S
+from tests.docs.folder import assert_as_described
 
 KEYS = ("faults", "submitted", "lost", "delivered_twice", "recover_p95_s", "recover_p95_interval_s", "judged", "hits",
         "lasting", "too_few", "rss_growth_pct", "survivors_serving")
@@ -93,7 +94,10 @@ def test_a_lasting_loss_counts_as_not_recovered() -> None:
 
 
 def test_a_swarm_outlives_ten_seconds_of_chaos(tmp_path: Path) -> None:
+    """The real command on real processes, faults and models; this one flies in `make test`."""
     made = chaos.measure(10.0, 1, tmp_path / "run")
+    assert_as_described(tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
     assert made["faults"] >= 8
     assert made["judged"] <= 4                           # most are nearer than 5 s to another
     assert made["submitted"] > 0

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from models.build.cut import verify_variant
+from models.host_speed import HostSpeed
+from swarm.bench.fidelity import bench as fidelity
 from swarm.cli.main import main, parser
 from swarm.cli.parser import Parser
 from swarm.launcher.launch import Launch
@@ -62,7 +65,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sys.exit(0)
 
     monkeypatch.setattr(Launch, "run", refuse)
-    monkeypatch.setattr(seeds, "explore", lambda *_, **__: sys.exit(0))
+    monkeypatch.setattr("models.host_speed.host_speed", lambda _: HostSpeed(speed=1.0))       # its measurement lasts
+    monkeypatch.setattr(fidelity.psutil, "cpu_percent", lambda interval: 0.0)
+    for module, work in ((seeds, "explore"), (verify_variant, "verify_variant"), (fidelity, "launch")):
+        monkeypatch.setattr(module, work, lambda *_, **__: sys.exit(0))
     for check in ("check_fleet", "check_model", "check_models"):     # they take long, and see no word as it was typed
         monkeypatch.setattr(Installed, check, lambda *_: None)
     monkeypatch.setenv("SWARM_KEYS", str(tmp_path / "keys"))

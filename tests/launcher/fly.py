@@ -1,6 +1,6 @@
-"""A launch with dummies for children, and without the report unless it is asked for: charts take seconds.
+"""A launch with dummies for children, and without the report: charts take seconds.
 
-Usage: fly.py LAUNCH OUT [--manner M] [--report] [--set K=V ...].
+Usage: fly.py LAUNCH OUT [--manner M] [--set K=V ...].
 """
 
 from __future__ import annotations
@@ -35,10 +35,8 @@ def main() -> int:
     parser.add_argument("--manner", default="good")
     parser.add_argument("--ready-s", type=float, default=Limits().ready_s)
     parser.add_argument("--set", dest="assignments", action="append", default=[])
-    parser.add_argument("--report", action="store_true")
     given = parser.parse_args()
-    if not given.report:
-        sys.modules["swarm.telemetry.report.report"] = types.SimpleNamespace(write_report=lambda folder: folder)  # type: ignore
+    sys.modules["swarm.telemetry.report.report"] = types.SimpleNamespace(write_report=lambda folder: folder)  # type: ignore
     resolved = load_launch(Options(launch=given.launch, assignments=given.assignments))
     launch = Dummies(resolved, given.out, command=sys.argv, progress=Plain(sys.stderr),
                      commanded_ns=MonotonicClock().now_ns(),

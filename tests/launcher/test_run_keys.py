@@ -14,7 +14,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.launcher.run_keys import RunKeys
 from swarm.net.security.key_files import read_enrolled
 from swarm.net.security.keyring import Keyring
-from tests.launcher.world import Flight, nobody_left, pids, wait_until, write_launch
+from tests.launcher.world import ALONE, Flight, nobody_left, pids, wait_until, write_launch
 
 NAMES = ["carrier_0", "launcher", "planner", "rover_0", "rover_1", "world"]
 
@@ -32,26 +32,21 @@ def test_a_run_has_keys_of_its_own_while_it_lasts(tmp_path: Path) -> None:
                 settings = settings_files.load(flight.out / "files" / f"{name}.yaml")
                 assert settings["keys"] == str(keys)
                 assert settings["launcher"]["public_key"] == launcher.public
+        started = pids(flight.out)
         flight.process.send_signal(signal.SIGINT)
         assert flight.end()[0] == 130
+        assert nobody_left(started)
+        assert (flight.out / "summary.json").exists()
         assert not keys.exists()
         for log in (flight.out / "logs").iterdir():
             assert "refused" not in log.read_text(), log
 
 
-@pytest.mark.parametrize("manner", ["refuses", "crashes"])
-def test_no_secret_outlives_a_run_that_fails(tmp_path: Path, manner: str) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", "--manner", manner) as flight:
-        assert flight.end()[0] != 0
-        assert (flight.out / "files").exists()
-        assert not (flight.out / "keys").exists()
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGQUIT, marks=pytest.mark.long)])
 def test_no_secret_outlives_a_launcher_that_is_killed_wherever_its_folder_is(tmp_path: Path, number: int) -> None:
     out, moved = tmp_path / "out", tmp_path / "moved"
-    with Flight(write_launch(tmp_path), out) as flight:
-        flight.until("3/3 robots")
+    with Flight(write_launch(tmp_path, ALONE), out) as flight:
+        flight.until("1/1 robots")
         out.rename(moved)
         assert (moved / "keys" / "world.key").exists()
         flight.process.send_signal(number)
@@ -61,8 +56,8 @@ def test_no_secret_outlives_a_launcher_that_is_killed_wherever_its_folder_is(tmp
 
 @pytest.mark.long
 def test_a_launcher_that_is_told_to_write_into_a_pipe_without_a_reader_goes_on(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", "--set", "duration_s=0.5") as flight:
-        flight.until("3/3 robots")
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", "--set", "duration_s=0.5") as flight:
+        flight.until("1/1 robots")
         flight.process.send_signal(signal.SIGPIPE)
         assert flight.end()[0] == 0
         assert not (flight.out / "keys").exists()
@@ -70,16 +65,16 @@ def test_a_launcher_that_is_told_to_write_into_a_pipe_without_a_reader_goes_on(t
 
 @pytest.mark.long
 def test_keys_that_launcher_and_supervisor_left_when_both_were_killed_are_replaced(tmp_path: Path) -> None:
-    launch, out = write_launch(tmp_path), tmp_path / "out"
+    launch, out = write_launch(tmp_path, ALONE), tmp_path / "out"
     with Flight(launch, out) as flight:
-        flight.until("3/3 robots")
+        flight.until("1/1 robots")
         old = read_enrolled(out / "keys" / "enrolled" / "world.pub")
         (its_pid,) = pids(out, "supervisor")
         os.kill(its_pid, signal.SIGKILL)
     assert (out / "keys" / "world.key").exists()
     wait_until(lambda: nobody_left(pids(out)))
     with Flight(launch, out) as flight:
-        flight.until("3/3 robots")
+        flight.until("1/1 robots")
         assert read_enrolled(out / "keys" / "enrolled" / "world.pub") != old
 
 

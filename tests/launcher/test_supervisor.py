@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from swarm.launcher import supervisor
-from tests.launcher.world import Flight, gone, nobody_left, pids, wait_until, write_launch
+from tests.launcher.world import ALONE, Flight, gone, nobody_left, pids, wait_until, write_launch
 from tests.patience import HANG_S
 
 PLANNED = ("--set", "policy=planner")
@@ -55,7 +55,7 @@ def test_a_session_that_has_ended_is_taken_off_the_list() -> None:
 
 
 def test_kill_9_of_the_launcher_ends_every_session(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("3/3 robots") as flight:
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", *PLANNED).until("1/1 robots") as flight:
         sessions = pids(flight.out)
         (planner,) = pids(flight.out, "planner")
         wait_until(lambda: len(supervisor.members([planner])) == 2)      # with its helper, in another group
@@ -64,7 +64,7 @@ def test_kill_9_of_the_launcher_ends_every_session(tmp_path: Path) -> None:
 
 
 def test_kill_9_of_supervisor_and_launcher_leaves_the_lifeline(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out").until("3/3 robots") as flight:
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out").until("1/1 robots") as flight:
         agents = pids(flight.out, "agent", "world")
         (its_pid,) = pids(flight.out, "supervisor")
         os.kill(its_pid, signal.SIGKILL)
@@ -73,16 +73,17 @@ def test_kill_9_of_supervisor_and_launcher_leaves_the_lifeline(tmp_path: Path) -
 
 
 def test_kill_9_while_starting(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", "--manner", "stubborn").until("starting") as flight:
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", "--manner", "stubborn").until("starting") as flight:
         sessions = pids(flight.out)
         flight.process.kill()
         wait_until(lambda: nobody_left(sessions))
 
 
 @pytest.mark.parametrize(("number", "code"), [
-    (signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)])
+    pytest.param(signal.SIGINT, 130, marks=pytest.mark.long), (signal.SIGTERM, 143),
+    pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long)])
 def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: int, code: int) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", *PLANNED).until("3/3 robots") as flight:
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", *PLANNED).until("1/1 robots") as flight:
         sessions = pids(flight.out)
         flight.process.send_signal(number)
         exit_code, _, _ = flight.end()
@@ -92,7 +93,7 @@ def test_a_signal_ends_the_run_in_order(tmp_path: Path, number: int, code: int) 
 
 
 def test_ctrl_c_while_starting(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", "--manner", "silent").until("starting") as flight:
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", "--manner", "silent").until("starting") as flight:
         sessions = pids(flight.out)
         flight.process.send_signal(signal.SIGINT)
         exit_code, _, _ = flight.end()
@@ -102,7 +103,7 @@ def test_ctrl_c_while_starting(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_ends_at_once_those_who_will_not(tmp_path: Path) -> None:
-    with Flight(write_launch(tmp_path), tmp_path / "out", "--manner", "stubborn").until("starting") as flight:
+    with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", "--manner", "stubborn").until("starting") as flight:
         sessions = pids(flight.out)
         flight.process.send_signal(signal.SIGINT)
         flight.process.send_signal(signal.SIGINT)

@@ -1,4 +1,7 @@
-"""Whole swarms: the real command, world, agents, planner and Ray, on real models. All but one are long."""
+"""Whole swarms by the real command; on real processes and models, with Ray, they are long.
+
+In `make test`, `tests/bench/test_chaos.py` flies real processes.
+"""
 
 from __future__ import annotations
 
@@ -79,12 +82,14 @@ def fly(flown: list[Swarm], folder: Path, *arguments: str) -> Swarm:
     return flown[-1]
 
 
-def test_a_swarm_flies_by_itself(flown: list[Swarm], tmp_path: Path) -> None:
-    swarm = fly(flown, tmp_path, "--duration", "3", "--json")
+@pytest.mark.parametrize("clock", ["virtual", pytest.param("real", marks=pytest.mark.long)])
+def test_a_swarm_flies_by_itself(flown: list[Swarm], tmp_path: Path, clock: str) -> None:
+    swarm = fly(flown, tmp_path, "--duration", "3", "--json", "--clock", clock)
     code, out, err = swarm.end()
     assert (code, err) == (0, "")
     summary = json.loads(out)
     assert summary == swarm.summary()
+    assert summary["clock"] == clock
     assert summary["requests"]["submitted"] > 0
     assert summary["requests"]["lost"] == 0
     assert summary["world"]["steps"] > 0

@@ -27,6 +27,8 @@ streams:
   - {name: patrol, on: [rover], model: detector, rate_hz: 1, deadline_s: 0.6}
 accept: {on_time_ratio: ">= 0.9", lost: "== 0"}
 """
+ALONE = LAUNCH.replace("count: 2", "count: 1").replace(
+    "  - {name: carrier, count: 1, board: agx_orin, physics: kinematic}\n", "").replace("[rover, carrier]", "[rover]")
 FLY = [sys.executable, str(Path(__file__).parent / "fly.py")]
 
 

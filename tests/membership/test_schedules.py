@@ -85,7 +85,7 @@ def not_new_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ms, "NEW_S", NEWCOMERS_S)
 
 
-@pytest.mark.parametrize("seeds", [range(100), pytest.param(range(100, 200), marks=pytest.mark.long)], ids=str)
+@pytest.mark.parametrize("seeds", [range(50), pytest.param(range(50, 200), marks=pytest.mark.long)], ids=str)
 @pytest.mark.usefixtures("not_new_for_long")
 def test_after_three_quiet_heartbeats_there_is_one_view_and_it_is_true(seeds: range) -> None:
     assert sum(map(schedule, seeds)) > 1.5 * len(seeds)

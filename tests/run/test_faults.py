@@ -1,4 +1,7 @@
-"""The faults of a launch file are injected, cleared and recorded; with dummies for the processes."""
+"""The faults of a launch file are injected, cleared and recorded; with dummies for the processes, which takes long.
+
+`tests/virtual/test_faults.py` shows the same in whole swarms in virtual time.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +71,7 @@ def boots(out: Path, robot: str) -> list[int]:
     return list(dict.fromkeys(int(boot) for boot in requests["boot"][mine]))
 
 
+@pytest.mark.long
 def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_path: Path) -> None:
     out = flown(tmp_path, [{"at_s": 0.6, "clock": "rover_1", "by_s": -3600},
                            {"at_s": 0.8, "lose": "rover_1", "share": 0.5, "for_s": 6000},
@@ -88,6 +92,7 @@ def test_a_restarted_robot_takes_part_again_even_with_its_clock_set_back(tmp_pat
     assert [p["name"] for p in json.loads((out / "processes.json").read_text())].count("rover_1") == 2
 
 
+@pytest.mark.long
 def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) -> None:
     out = flown(tmp_path, [{"at_s": 0.8, "stop": "rover_0", "for_s": 0.5},
                            {"at_s": 0.9, "stop": "carrier_0", "for_s": 6000},
@@ -105,30 +110,11 @@ def test_a_stopped_process_goes_on_and_at_the_end_at_the_latest(tmp_path: Path) 
         ("rover_0", "rover_1", "carrier_0"), "ended")
 
 
-OVERLAPPING: list[dict[str, Any]] = [
-    {"at_s": 0.2, "partition": [["rover"], ["carrier_0"]], "for_s": 1.8},
-    {"at_s": 0.6, "slow": "carrier_0", "factor": 4, "for_s": 0.6},
-    {"at_s": 0.9, "corrupt": "carrier_0", "share": 0.5, "for_s": 0.7},
-]
-CUT: dict[str, Any] = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
-
-
-def test_every_affected_process_is_told_of_a_fault_and_of_its_end(tmp_path: Path) -> None:
-    out = flown(tmp_path, OVERLAPPING, until=are_over(3))
-    told = told_faults(out, "carrier_0")
-    assert InjectedFaults(**CUT) in told
-    assert {one.slow for one in told} == {1.0, 4.0}
-    assert {one.corrupt for one in told} == {0.0, 0.5}
-    assert told[-1] == told_faults(out, "rover_1")[-1] == InjectedFaults(seed=7)
-    assert InjectedFaults(deaf_to=["carrier_0"], seed=7) in told_faults(out, "rover_1")
-    assert told_faults(out, "world") == []
-    assert all(f["ended_s"] - f["done_s"] >= f["for_s"] - 1e-3 for f in summary(out)["faults"])
-
-
 def test_all_faults_of_a_process_are_told_together_at_each_change() -> None:
     due = [Fault(at_s=0.2, kind="partition", groups=[["rover_0", "rover_1"], ["carrier_0"]], for_s=1.8),
            Fault(at_s=0.6, kind="slow", target="carrier_0", factor=4, for_s=0.6),
            Fault(at_s=0.9, kind="corrupt", target="carrier_0", share=0.5, for_s=0.7)]
+    cut = {"deaf_to": ["rover_0", "rover_1"], "seed": 7}
     everybody = ["rover_0", "rover_1", "carrier_0"]
     orders: list[Any] = []
     faults = FaultSchedule(due, 7, ready=lambda: everybody, running=lambda: everybody, order=orders.append)
@@ -145,30 +131,8 @@ def test_all_faults_of_a_process_are_told_together_at_each_change() -> None:
         told += [(order.name, order.body) for order in orders if isinstance(order, ev.Tell)]
         cleared_at_s += [seconds(wake.at_ns) for order in orders if isinstance(order, ev.FaultCleared)]
     assert [body for name, body in told if name == "carrier_0"] == [
-        InjectedFaults(**CUT), InjectedFaults(**CUT, slow=4.0), InjectedFaults(**CUT, slow=4.0, corrupt=0.5),
-        InjectedFaults(**CUT, corrupt=0.5), InjectedFaults(**CUT), InjectedFaults(seed=7)]
+        InjectedFaults(**cut), InjectedFaults(**cut, slow=4.0), InjectedFaults(**cut, slow=4.0, corrupt=0.5),
+        InjectedFaults(**cut, corrupt=0.5), InjectedFaults(**cut), InjectedFaults(seed=7)]
     assert [body for name, body in told if name == "rover_1"] == [
         InjectedFaults(deaf_to=["carrier_0"], seed=7), InjectedFaults(seed=7)]
     assert cleared_at_s == [pytest.approx(at_s) for at_s in (1.2, 1.6, 2.0)]
-
-
-def test_a_full_disk_costs_lines_that_are_counted_and_nothing_else(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.2, "disk_full": True, "for_s": 1.0}, {"at_s": 0.3, "kill": "rover_0"}],
-                "--report", until=are_over(1))
-    assert summary(out)["unwritten"]["events.jsonl"] >= 2    # that it was killed, and how
-    assert [e["what"] for e in events(out) if e["who"] == "launcher"] == ["started", "fault", "fault_over"]
-    assert summary(out)["agents"]["rover_0"]["status"] == "killed"
-    assert json.loads((out / "processes.json").read_text())[3]["returncode"] == -9
-    page = (out / "report.html").read_text()
-    assert "Not everything could be written" in page
-    assert "disk_full" in page
-
-
-def test_a_dead_or_restarting_process_gets_no_fault_but_a_restart(tmp_path: Path) -> None:
-    out = flown(tmp_path, [{"at_s": 0.6, "kill": "rover_0"}, {"at_s": 1.0, "stop": "rover_0", "for_s": 1},
-                           {"at_s": 1.2, "restart": "rover_0"}, {"at_s": 1.21, "kill": "rover_0"}],
-                until=begun("rover_0", 2))
-    done_s = {f["kind"]: f["done_s"] for f in summary(out)["faults"] if f["at_s"] > 0.6}
-    assert done_s["stop"] is done_s["kill"] is None
-    assert done_s["restart"] is not None
-    assert len(boots(out, "rover_0")) == 2

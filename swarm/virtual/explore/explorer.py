@@ -11,6 +11,7 @@ import msgspec
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.invariants import Broken, Watch
+from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import VirtualRun
 
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end
@@ -57,9 +58,10 @@ def explored(resolved: Resolved) -> Flown:
     watch = Watch(run, launch)
     logging.disable(logging.CRITICAL)            # every refusal of a corrupted message is logged
     try:
-        _fly(run, watch)
-    except Exception as error:   # noqa: BLE001 - a finding: an error in the code of a process
-        broken = watch.broken or Broken("no code fails", f"{type(error).__name__}: {error}", run.where())
+        with Purity(run.timeline):
+            _fly(run, watch)
+    except (Exception, Impure) as error:   # noqa: BLE001 - a finding: an error in the code of a process
+        broken = watch.broken or Broken("no code fails", in_words(error), run.where())
         return _flown(launch, run, watch, broken)
     finally:
         logging.disable(logging.NOTSET)
