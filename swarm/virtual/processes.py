@@ -29,6 +29,7 @@ from swarm.virtual.stamps import Views, stamped
 from swarm.virtual.timeline import Timeline
 
 KILLED = -9
+Policy = Robot | Planner | WorldServer
 
 
 class NoFiles:
@@ -52,8 +53,9 @@ class VirtualProcesses:
         self._pids = 0
         self.started: list[VirtualProcess] = []
         self.hosts: dict[str, Host] = {}             # of the newest process of each name
-        self.policies: dict[str, Robot | Planner | WorldServer] = {}         # the same, once it has begun
+        self.policies: dict[str, Policy] = {}        # the same, once it has begun
         self.made: Callable[[VirtualProcess, Host], None] = lambda process, host: None       # of each new process
+        self.began: Callable[[VirtualProcess, Policy], None] = lambda process, policy: None  # of each new policy
 
     def specify(self, specs: Sequence[ProcessSpec]) -> None:
         """What may be started."""
@@ -125,6 +127,7 @@ class VirtualProcesses:
                 runner = VirtualRunner(process, process, offer, settings.seed, perception.made)
                 policy = Robot(settings, host, runner, offer, NoFiles())
         self.policies[spec.name] = policy
+        self.began(process, policy)
         policy.begin()
 
     def _offer(self, settings: AgentFile) -> Offer:
