@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, Protocol
 
 MASK = (1 << 64) - 1
+EARLIER = -MASK                      # in the order of one time: what was due before it
 HELD_UP_IN = 64                      # one of so many turns finds the loop held up
 
 
@@ -82,10 +83,10 @@ class Timeline:
             if owner.backlog is not None:
                 owner.backlog.append(event)
                 continue
-            if self._late_ns and not turn % HELD_UP_IN:
-                owner.busy_ns = max(owner.busy_ns, when_ns + (turn >> 32) % self._late_ns)
+            if self._late_ns and when_ns >= owner.busy_ns and not turn % HELD_UP_IN:
+                owner.busy_ns = when_ns + (turn >> 32) % self._late_ns
             if when_ns < owner.busy_ns:
-                self._push(owner.busy_ns, event)
+                self._push(owner.busy_ns, event, EARLIER)
                 continue
             event.callback = None
             self.current = event
@@ -94,10 +95,10 @@ class Timeline:
             return True
         return False
 
-    def _push(self, when_ns: int, event: Event) -> None:
+    def _push(self, when_ns: int, event: Event, order: int = 0) -> None:
         self._order += 1
         turn = 0 if self._shuffle is None else _turn(self._shuffle, event.owner.pid, when_ns)
-        heapq.heappush(self._heap, (when_ns, turn, self._order, event))
+        heapq.heappush(self._heap, (when_ns, turn, order + self._order, event))
 
     def to_come(self) -> Iterator[Event]:
         """Events to come of processes that are alive, in no order, without those that were cancelled."""
