@@ -80,7 +80,8 @@ def explored(resolved: Resolved, *, with_story: bool = False) -> Flown:
         broken = watch.broken
     except Exception as error:   # noqa: BLE001 - a finding: an error in the code of a process
         who = run.timeline.current.owner.name if run.timeline.current else ""
-        broken = watch.broken or Broken("no code fails", f"{type(error).__name__}: {error}", run.where(), [who])
+        watch.tell("no code fails", f"{type(error).__name__}: {error}", who)
+        broken = watch.broken
     finally:
         logging.disable(logging.NOTSET)
         run.close()

@@ -6,6 +6,7 @@ The names of the invariants are those of the findings. ARCHITECTURE.md states ea
 from __future__ import annotations
 
 from collections import Counter
+from types import MethodType
 from typing import Any
 
 import msgspec
@@ -29,17 +30,17 @@ from swarm.virtual.processes import Policy
 from swarm.virtual.run import VirtualRun
 
 QUEUES_EVERY = 250                   # events between two looks at all queues
-EVENTS_EVERY = 5_000                 # events between two looks at all that is to come
-MOST_TO_COME = 500                   # events of one process; a robot has some dozens, the launcher a message per report
+EVENTS_EVERY = 500                   # events between two looks at all that is to come
+MOST_TO_COME = 2_000                 # timers and messages of one process; up to 300 were seen
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """An invariant that does not hold: its name, what was found, the event, and the requests and processes concerned.
-    """
+    """An invariant that does not hold: its name, what was found, and the requests and processes concerned."""
 
     invariant: str
     found: str
-    where: str
+    where: str                       # the event
+    at_s: float                      # since the streams began
     about: list[str] = []
 
 
@@ -101,7 +102,8 @@ class Watch:
     def tell(self, invariant: str, found: str, *about: object) -> None:
         """An invariant is broken. The first one counts."""
         if self.broken is None:
-            self.broken = Broken(invariant, found, self._run.where(), [str(one) for one in about])
+            self.broken = Broken(
+                invariant, found, self._run.where(), self._run.at_s, [str(one) for one in about])
 
     # --- bounds ---
 
@@ -131,10 +133,16 @@ class Watch:
                     self.tell("memory is bounded", f"{receiver} from {peer} at {name}", peer, name)
 
     def _to_come(self) -> None:
-        counts = Counter(event.owner for event in self._run.timeline.to_come())
-        for owner, count in counts.items():
+        """What is to come is bounded. A timer of an object (a bound method) is set again only when it has fired."""
+        events = list(self._run.timeline.to_come())
+        for owner, count in Counter(event.owner for event in events).items():
             if count > MOST_TO_COME:
                 self.tell("timers are bounded", f"{count} timers and messages of {owner.name} are to come", owner.name)
+        timers = Counter((event.owner, event.callback) for event in events if isinstance(event.callback, MethodType))
+        for (owner, callback), count in timers.items():
+            if count > 1:
+                self.tell("timers are bounded", f"{count} calls of {callback.__qualname__} of {owner.name} are to come",
+                          owner.name)
 
     # --- views ---
 

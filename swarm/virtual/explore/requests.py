@@ -145,8 +145,9 @@ class RequestWatch:
         self._open.pop(span.request, None)
         self._ended[span.request] = span
         lost_ns = self._lost_ns.get((process.name, span.offloaded_to), 0)
-        if span.reason == "no_answer" and lost_ns > span.sent_ns:
-            self._tell("nobody waits for who is lost to it", f"{span.request} waits for {span.offloaded_to} to its end",
+        if span.sent_ns < lost_ns < span.ended_ns and not 0 < span.queued_ns <= lost_ns:
+            self._tell("nobody waits for who is lost to it",
+                       f"{span.request} does not return home when {span.offloaded_to} is lost",
                        span.request, span.offloaded_to)
 
     def _cancel(self, process: VirtualProcess, to: str, cancel: msg.StageCancel) -> None:

@@ -102,7 +102,7 @@ def one(seed: Seed) -> Explored:
         broken = explored(replace(chosen, launch=smaller)).broken
         return broken is not None and broken.invariant == invariant
 
-    least = shrunk(chosen.launch, fails)
+    least = shrunk(chosen.launch, fails, broken_s=flown.broken.at_s)
     again = explored(replace(chosen, launch=least), with_story=True)
     return flown, {
         "seed": seed.seed, **msgspec.structs.asdict(again.broken or flown.broken),

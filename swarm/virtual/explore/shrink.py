@@ -10,12 +10,19 @@ from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile
 
 replace = msgspec.structs.replace
 
+MARGIN_S = 0.2                       # from what is broken to the end of the streams
 
-def shrunk(launch: LaunchFile, fails: Callable[[LaunchFile], bool], most: int = 200) -> LaunchFile:
+
+def shrunk(
+    launch: LaunchFile, fails: Callable[[LaunchFile], bool], *, broken_s: float | None = None, most: int = 200
+) -> LaunchFile:
     """The smallest launch found that still fails: fewer faults, streams and robots, and a shorter run.
 
-    fails: whether a launch breaks the same invariant. most: launches that are tried.
+    fails: whether a launch breaks the same invariant. broken_s: when it broke in this one, since the streams began;
+    what comes after that is left out first. most: launches that are tried.
     """
+    if broken_s is not None and fails(shorter := until(launch, broken_s)):
+        launch = shorter
     tried, going = 0, True
     while going:
         going = False
@@ -27,6 +34,12 @@ def shrunk(launch: LaunchFile, fails: Callable[[LaunchFile], bool], most: int = 
                 launch, going = smaller, True
                 break
     return launch
+
+
+def until(launch: LaunchFile, at_s: float) -> LaunchFile:
+    """The launch up to this time."""
+    faults = [fault for fault in launch.faults if (fault.at_s or 0.0) <= at_s]
+    return replace(launch, faults=faults, duration_s=min(launch.duration_s, round(max(at_s, 0.0) + MARGIN_S, 1)))
 
 
 def smaller_ones(launch: LaunchFile) -> Iterator[LaunchFile]:

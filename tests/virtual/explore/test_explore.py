@@ -8,6 +8,7 @@ import pytest
 
 from agents.peers.table import PeerTable
 from swarm.core.settings import yaml_text
+from swarm.core.settings.launch_file import LaunchFile
 from swarm.launcher.load import load_launch
 from swarm.membership.view import Membership
 from swarm.run.settings.resolve import Options, Resolved
@@ -96,6 +97,16 @@ def test_a_run_that_does_not_end_is_a_finding(monkeypatch: pytest.MonkeyPatch) -
     found = explored(resolved_one(1, SMALL)).broken
     assert found is not None
     assert found.invariant == "the run ends in order"
+
+
+def test_shrinking_first_leaves_out_what_comes_after_the_finding() -> None:
+    launch = drawn(1, FULL)
+    at_s = sorted(fault.at_s or 0.0 for fault in launch.faults)[1]
+    tried: list[LaunchFile] = []
+    shrunk(launch, lambda smaller: tried.append(smaller) or True, broken_s=at_s, most=0)
+    assert len(tried[0].faults) == 2
+    assert tried[0].duration_s == pytest.approx(at_s + 0.2, abs=0.051)
+    assert shrunk(launch, lambda smaller: False, broken_s=at_s) == launch
 
 
 def test_shrinking_removes_what_is_not_needed_and_keeps_names_that_exist() -> None:

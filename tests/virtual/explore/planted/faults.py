@@ -107,12 +107,16 @@ FAULTS = [
         '            if state.awaiting and state.holders:\n'
         '                self._return_home(state, "peer_lost", now, out)\n',
     )]),
-    Planted("an answer after the end is delivered again", "a result is delivered at most once", [Change(
+    Planted("a late result is delivered twice", "a result is delivered at most once", [Change(
+        "agents/robot.py", "        if outcome is not None:\n            if self._recording",
+        '        if outcome is not None and span.ending == "late":\n'
+        "            self._behave(Perceived(\n"
+        "                stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))\n"
+        "        if outcome is not None:\n            if self._recording",
+    )]),
+    Planted("a cancelled offload keeps its request open", "memory is bounded", [Change(
         OWN, "            self._offloads.cancel(state, now, out)\n        del self._open[span.request]\n",
         "            self._offloads.cancel(state, now, out)\n        else:\n            del self._open[span.request]\n",
-    ), Change(
-        PERFORMER, "self._ended(span, outcome, self._inputs.pop(span.request))",
-        "self._ended(span, outcome, self._inputs[span.request])",
     )]),
     Planted("a request without an answer is forgotten", "a request ends exactly once", [Change(
         OWN, "            out.append(ev.SetTimer(at_ns=now + GRACE_NS, event=ev.GivenUp(request=request)))\n",
