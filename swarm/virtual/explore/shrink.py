@@ -10,30 +10,41 @@ from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile
 
 replace = msgspec.structs.replace
 
-MARGIN_S = 0.2                       # from what is broken to the end of the streams
+MARGIN_S = 1.0                       # from what is broken to the end of the streams
+SEEDS = 8                            # with which a smaller launch is tried
 
 
 def shrunk(
-    launch: LaunchFile, fails: Callable[[LaunchFile], bool], *, broken_s: float | None = None, most: int = 200
+    launch: LaunchFile, fails: Callable[[LaunchFile], bool], *, broken_s: float | None = None, most: int = 400
 ) -> LaunchFile:
     """The smallest launch found that still fails: fewer faults, streams and robots, and a shorter run.
+
+    What lacks a part has other timings: when no smaller launch fails by its seed, each is tried with a few others, too.
 
     fails: whether a launch breaks the same invariant. broken_s: when it broke in this one, since the streams began;
     what comes after that is left out first. most: launches that are tried.
     """
     if broken_s is not None and fails(shorter := until(launch, broken_s)):
         launch = shorter
-    tried, going = 0, True
-    while going:
-        going = False
-        for smaller in smaller_ones(launch):
+    tried, seeds = 0, 1
+    while seeds <= SEEDS:
+        for smaller in _with_seeds(smaller_ones(launch), seeds):
             if tried >= most:
                 return launch
             tried += 1
             if fails(smaller):
-                launch, going = smaller, True
+                launch, seeds = smaller, 1
                 break
+        else:
+            seeds += SEEDS - 1
     return launch
+
+
+def _with_seeds(launches: Iterator[LaunchFile], seeds: int) -> Iterator[LaunchFile]:
+    """Each launch with its own seed, or with several others."""
+    for launch in launches:
+        for more in range(min(seeds - 1, 1), seeds):
+            yield replace(launch, seed=launch.seed + more)
 
 
 def until(launch: LaunchFile, at_s: float) -> LaunchFile:

@@ -105,8 +105,16 @@ def test_shrinking_first_leaves_out_what_comes_after_the_finding() -> None:
     tried: list[LaunchFile] = []
     shrunk(launch, lambda smaller: tried.append(smaller) or True, broken_s=at_s, most=0)
     assert len(tried[0].faults) == 2
-    assert tried[0].duration_s == pytest.approx(at_s + 0.2, abs=0.051)
+    assert tried[0].duration_s == pytest.approx(at_s + 1.0, abs=0.051)
     assert shrunk(launch, lambda smaller: False, broken_s=at_s) == launch
+
+
+def test_a_smaller_launch_that_needs_another_seed_is_found() -> None:
+    launch = drawn(2, FULL)
+    least = shrunk(launch, lambda smaller: smaller.seed % 5 == 4 or len(smaller.faults) == len(launch.faults))
+    assert len(launch.faults) > 1
+    assert (len(least.faults), len(least.streams), sum(fleet.count for fleet in least.fleet)) == (0, 1, 1)
+    assert least.seed % 5 == 4
 
 
 def test_shrinking_removes_what_is_not_needed_and_keeps_names_that_exist() -> None:
