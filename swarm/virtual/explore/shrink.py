@@ -12,6 +12,7 @@ replace = msgspec.structs.replace
 
 MARGIN_S = 1.0                       # from what is broken to the end of the streams
 SEEDS = 8                            # with which a smaller launch is tried
+READABLE = 4, 3                      # robots and faults
 
 
 def shrunk(
@@ -19,7 +20,8 @@ def shrunk(
 ) -> LaunchFile:
     """The smallest launch found that still fails: fewer faults, streams and robots, and a shorter run.
 
-    What lacks a part has other timings: when no smaller launch fails by its seed, each is tried with a few others, too.
+    What lacks a part has other timings: when no smaller launch fails by its seed, and this one is too large to read,
+    each is tried with a few other seeds, too.
 
     fails: whether a launch breaks the same invariant. broken_s: when it broke in this one, since the streams began;
     what comes after that is left out first. most: launches that are tried.
@@ -27,7 +29,7 @@ def shrunk(
     if broken_s is not None and fails(shorter := until(launch, broken_s)):
         launch = shorter
     tried, seeds = 0, 1
-    while seeds <= SEEDS:
+    while seeds == 1 or (seeds == SEEDS and _is_large(launch)):
         for smaller in _with_seeds(smaller_ones(launch), seeds):
             if tried >= most:
                 return launch
@@ -38,6 +40,10 @@ def shrunk(
         else:
             seeds += SEEDS - 1
     return launch
+
+
+def _is_large(launch: LaunchFile) -> bool:
+    return sum(fleet.count for fleet in launch.fleet) > READABLE[0] or len(launch.faults) > READABLE[1]
 
 
 def _with_seeds(launches: Iterator[LaunchFile], seeds: int) -> Iterator[LaunchFile]:

@@ -110,11 +110,12 @@ def test_shrinking_first_leaves_out_what_comes_after_the_finding() -> None:
 
 
 def test_a_smaller_launch_that_needs_another_seed_is_found() -> None:
-    launch = drawn(2, FULL)
-    least = shrunk(launch, lambda smaller: smaller.seed % 5 == 4 or len(smaller.faults) == len(launch.faults))
-    assert len(launch.faults) > 1
-    assert (len(least.faults), len(least.streams), sum(fleet.count for fleet in least.fleet)) == (0, 1, 1)
-    assert least.seed % 5 == 4
+    launch = next(launch for launch in (drawn(seed, FULL) for seed in range(100)) if len(launch.faults) > 4)
+    odd = (launch.seed + 3) % 5
+    least = shrunk(launch, lambda smaller: smaller.seed % 5 == odd or len(smaller.faults) == len(launch.faults))
+    assert len(least.faults) <= 3
+    assert sum(fleet.count for fleet in least.fleet) <= 4
+    assert least.seed % 5 == odd
 
 
 def test_shrinking_removes_what_is_not_needed_and_keeps_names_that_exist() -> None:
