@@ -17,7 +17,7 @@ from swarm.virtual.process import VirtualProcess
 from swarm.virtual.run import VirtualRun
 
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end
-LATE_NS = ns(0.005)                  # a loop is now and then held up, for up to so long
+LATE_NS = ns(0.002)                  # a loop is now and then held up, for up to so long
 
 
 class Flown(msgspec.Struct, frozen=True):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agents.peers.table import PeerTable
 from swarm.core.settings import yaml_text
-from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile
 from swarm.launcher.load import load_launch
 from swarm.membership.view import Membership
 from swarm.run.settings.resolve import Options, Resolved
@@ -116,6 +117,17 @@ def test_a_smaller_launch_that_needs_another_seed_is_found() -> None:
     assert len(least.faults) <= 3
     assert sum(fleet.count for fleet in least.fleet) <= 4
     assert least.seed % 5 == odd
+
+
+def test_a_fault_of_a_robot_that_is_left_out_hits_another_one() -> None:
+    launch = msgspec.structs.replace(
+        drawn(1, FULL), fleet=[FleetSpec(name="rover", count=6, board="weak", physics="kinematic")],
+        faults=[FaultSpec(at_s=1.0, kill="rover_5"),
+                FaultSpec(at_s=2.0, partition=[[f"rover_{k}" for k in range(5)], ["rover_5", "planner"]], for_s=1.0)])
+    least = shrunk(launch, lambda smaller: len(smaller.faults) == 2 and smaller.fleet[0].count > 1)
+    assert least.fleet[0].count == 2
+    assert least.faults[0].kill == "rover_1"
+    assert sorted(map(sorted, least.faults[1].partition or [])) == [["planner", "rover_1"], ["rover_0"]]
 
 
 def test_shrinking_removes_what_is_not_needed_and_keeps_names_that_exist() -> None:
