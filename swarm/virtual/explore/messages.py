@@ -52,8 +52,8 @@ class MessageWatch:
         net: Any = host.transport
         self._started[process.name, net.member.boot] = process.pid
         send, attach, name = net.send, net.attach, process.name
-        sent = {msg.StageAsk: self._asked, msg.Happened: self._happened, msg.PlanNews: self._planned,
-                msg.Heartbeat: self._beat, msg.Drained: self._drained_at}
+        sent = {msg.StageAsk: self._on_ask, msg.Happened: self._on_happened, msg.PlanNews: self._on_plan,
+                msg.Heartbeat: self._on_heartbeat, msg.Drained: self._on_drained}
 
         def watched_send(
             to: str, body: msg.Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
@@ -75,7 +75,7 @@ class MessageWatch:
                     self._tell("a partition holds", f"{name} hears {type(body).__name__} of {sender}", name, sender)
                 if boots.get(sender) != message.boot:
                     if self._is_older(sender, message.boot, boots.get(sender)):
-                        self._old_start(name, message, received)
+                        self._on_old_start(name, message, received)
                         return
                     boots[sender] = message.boot
                 received(message)
@@ -94,13 +94,13 @@ class MessageWatch:
 
     # --- sent ---
 
-    def _asked(self, process: VirtualProcess, to: str, ask: msg.StageAsk) -> None:
+    def _on_ask(self, process: VirtualProcess, to: str, ask: msg.StageAsk) -> None:
         policy = self._run.processes.policies[process.name]
         if isinstance(policy, Robot) and policy.view.state(to) not in PRESENT:
             self._tell("nobody gives work to who is lost to it",
                        f"{process.name} asks {to}, {policy.view.state(to)} to it", ask.request, process.name, to)
 
-    def _planned(self, process: VirtualProcess, to: str, news: msg.PlanNews) -> None:
+    def _on_plan(self, process: VirtualProcess, to: str, news: msg.PlanNews) -> None:
         """A plan places on members that are there; one epoch is one set of placements."""
         plan, planner = news.plan, self._run.processes.policies[process.name]
         if to != self._run.launcher.name or not isinstance(planner, Planner):
@@ -116,7 +116,7 @@ class MessageWatch:
                 self._tell("nobody gives work to who is lost to it",
                            f"plan {plan.epoch} places on {agent}, {state} to its planner", agent, process.name)
 
-    def _happened(self, process: VirtualProcess, to: str, event: msg.Happened) -> None:
+    def _on_happened(self, process: VirtualProcess, to: str, event: msg.Happened) -> None:
         """Who answers is not lost. A loop that was paused cannot tell a heartbeat's length of silence."""
         if event.what not in ("peer_lost", "agent_lost"):
             return
@@ -133,7 +133,7 @@ class MessageWatch:
             self._tell("who answers is not lost", f"to {process.name}, {lost} is lost, and it has answered "
                        f"{seconds(since_ns):.3f} s ago", process.name, lost)
 
-    def _beat(self, process: VirtualProcess, to: str, heartbeat: msg.Heartbeat) -> None:
+    def _on_heartbeat(self, process: VirtualProcess, to: str, heartbeat: msg.Heartbeat) -> None:
         """Somebody lost is tried again, and not all the time."""
         policy: Any = self._run.processes.policies[process.name]
         if policy.view.state(to) != "lost":
@@ -144,7 +144,7 @@ class MessageWatch:
             self._tell("the lost are tried seldom", f"{process.name} sends {to} {TRIES} heartbeats in "
                        f"{seconds(WITHIN_NS):g} s, and it is lost to it", process.name, to)
 
-    def _drained_at(self, process: VirtualProcess, to: str, _: msg.Drained) -> None:
+    def _on_drained(self, process: VirtualProcess, to: str, _: msg.Drained) -> None:
         self._drained.add(process.pid)
 
     # --- received ---
@@ -154,7 +154,7 @@ class MessageWatch:
         started = self._started
         return known is not None and started.get((sender, boot), 0) < started.get((sender, known), 0)
 
-    def _old_start(self, name: str, message: Received, received: Callable[[Received], None]) -> None:
+    def _on_old_start(self, name: str, message: Received, received: Callable[[Received], None]) -> None:
         """A message of a start that has ended, after one of its successor: nothing comes of it."""
         policy: Any = self._run.processes.policies.get(name)
         before = _state(policy, message.sender)

@@ -52,13 +52,13 @@ class RequestWatch:
         return list(self._open)
 
     def watch(self, process: VirtualProcess, host: Host) -> None:
-        """Watch a new process: what it sends and what it is told."""
-        net: Any = host.transport
-        send, attach = net.send, net.attach
-        sent = {msg.Submitted: self._submitted, msg.Ended: self._ended_at, msg.StageCancel: self._cancel,
-                msg.Happened: self._happened}
+        """Watch a new process, if it is a robot's: what it sends and what it is told."""
         if process.role != "agent":
             return
+        net: Any = host.transport
+        send, attach = net.send, net.attach
+        sent = {msg.Submitted: self._on_submitted, msg.Ended: self._on_ended, msg.Happened: self._on_happened,
+                msg.StageCancel: self._on_cancel}
 
         def watched_send(
             to: str, body: msg.Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
@@ -66,7 +66,7 @@ class RequestWatch:
         ) -> bool:
             accepted = send(to, body, tensors, budget_s, tag)
             look = sent.get(type(body))
-            if look is not None and (accepted or look == self._cancel):
+            if look is not None and (accepted or isinstance(body, msg.StageCancel)):
                 look(process, to, body)
             return accepted
 
@@ -74,7 +74,7 @@ class RequestWatch:
             def watched(message: Received) -> None:
                 match message.body:
                     case msg.StageAnswer() as answer:
-                        self._answer(process, message.sender, answer)
+                        self._on_answer(process, message.sender, answer)
                     case msg.PlanNews(plan=plan):
                         self._news.setdefault(process.pid, []).append(
                             News(message.boot, plan, self._run.timeline.now_ns + ns(plan.lease_s)))
@@ -111,7 +111,7 @@ class RequestWatch:
 
     # --- sent ---
 
-    def _submitted(self, process: VirtualProcess, to: str, submitted: msg.Submitted) -> None:
+    def _on_submitted(self, process: VirtualProcess, to: str, submitted: msg.Submitted) -> None:
         request = submitted.request
         if request in self._open or request in self._ended:
             self._tell("a request ends exactly once", f"{request} was submitted twice", request)
@@ -138,7 +138,7 @@ class RequestWatch:
                        "planner")
         self._followed[process.pid] = newest.planner
 
-    def _ended_at(self, process: VirtualProcess, to: str, ended: msg.Ended) -> None:
+    def _on_ended(self, process: VirtualProcess, to: str, ended: msg.Ended) -> None:
         span = ended.span
         if span.request in self._ended:
             self._tell("a request ends exactly once", f"{span.request} has ended twice", span.request)
@@ -150,16 +150,16 @@ class RequestWatch:
                        f"{span.request} does not return home when {span.offloaded_to} is lost",
                        span.request, span.offloaded_to)
 
-    def _cancel(self, process: VirtualProcess, to: str, cancel: msg.StageCancel) -> None:
+    def _on_cancel(self, process: VirtualProcess, to: str, cancel: msg.StageCancel) -> None:
         self._cancelled.add((cancel.request, to))
 
-    def _happened(self, process: VirtualProcess, to: str, event: msg.Happened) -> None:
+    def _on_happened(self, process: VirtualProcess, to: str, event: msg.Happened) -> None:
         if event.what == "peer_lost":
             self._lost_ns[process.name, str(event.detail.get("peer"))] = process.now_ns()
 
     # --- received ---
 
-    def _answer(self, process: VirtualProcess, peer: str, answer: msg.StageAnswer) -> None:
+    def _on_answer(self, process: VirtualProcess, peer: str, answer: msg.StageAnswer) -> None:
         """The answer to a request that has ended otherwise: the peer was told that it is no longer wanted."""
         span = self._ended.get(answer.request)
         if (span is None or span.ran_on == peer or (answer.request, peer) in self._cancelled

@@ -19,7 +19,6 @@ SILENT = (msg.Sensed, msg.Acted, msg.AgentNews, msg.WorldNews, msg.Scene, msg.Cr
           msg.Advert, msg.LinkNews, msg.Happened, msg.PlannerNews, msg.Embodied)
 """Messages that no story needs; events (`Happened`) are recorded by the collector."""
 
-
 BEATS = (msg.Heartbeat, msg.HeartbeatAck)
 """Of these only an answer that is received, or what cannot be sent, is told."""
 
@@ -29,8 +28,9 @@ class Line(NamedTuple):
 
     at_ns: int                       # on the timeline
     text: str
+    message: bool                    # sent or received; else: recorded
     request: str                     # that it is about; empty: none
-    names: tuple[str, ...]           # processes; of a message, sender and receiver
+    names: tuple[str, ...]           # processes; of a message, sender and receiver; none: it concerns everybody
 
 
 def _nothing(to: str, tag: Hashable, reason: str) -> None: ...
@@ -47,7 +47,7 @@ class Story:
         """Record what a new process sends and receives."""
         net: Any = host.transport
         send, attach, name = net.send, net.attach, process.name
-        self._add(f"{name} is started as boot {net.member.boot}", "", name)
+        self._add(f"{name} is started as boot {net.member.boot}", name)
 
         def recorded_send(
             to: str, body: msg.Body, tensors: Sequence[NDArray[Any]] = (), budget_s: float | None = None,
@@ -74,7 +74,7 @@ class Story:
         words = " ".join(f"{key}={value}" for key, value in (detail or {}).items())
         names = [str(value) for key, value in (detail or {}).items() if key in ("peer", "agent", "process")]
         fault = what in ("fault", "fault_over")          # concerns everybody
-        self._add(f"{who} records {what} {words}".rstrip(), "", *(() if fault else (who, *names)))
+        self._add(f"{who} records {what} {words}".rstrip(), *(() if fault else (who, *names)))
 
     def told(self, about: Collection[str]) -> list[str]:
         """The lines that concern these requests and processes, the first and the last ones, each with its time.
@@ -109,21 +109,20 @@ class Story:
             case _:
                 pass
         what = type(body).__name__ + (f" {request}" if request is not None else "") + about
-        self._add(text.format(what), str(request or ""), *names)
+        self._add(text.format(what), *names, request=str(request or ""), message=True)
 
-    def _add(self, text: str, request: str, *names: str) -> None:
+    def _add(self, text: str, *names: str, request: str = "", message: bool = False) -> None:
         if len(self._lines) < KEPT:
-            self._lines.append(Line(self._run.timeline.now_ns, text, request, names))
+            self._lines.append(Line(self._run.timeline.now_ns, text, message, request, names))
 
 
 def _concerns(line: Line, requests: set[str], names: set[str], owners: set[str]) -> bool:
     """Whether a line is part of the story: of its requests; else, if it is about no request, of its processes."""
-    if line.request or not line.names:
-        return line.request in requests or not (line.request or line.names)
-    if not names:                                        # of a request, what its owner records
-        return line.names[0] in owners and "records" in line.text
-    return names.issuperset(line.names) or (line.names[0] in names and " sends " not in line.text
-                                            and " gets " not in line.text)
+    if line.request:
+        return line.request in requests
+    if line.message:
+        return names.issuperset(line.names)
+    return not line.names or line.names[0] in (names or owners)
 
 
 def _together(told: list[Line], start_ns: int) -> list[str]:

@@ -61,9 +61,6 @@ FAULTS = [
     Planted("the timer of a heartbeat is not cancelled", "timers are bounded", [Change(
         DETECTOR, "        if self._timer is not None:\n            self._timer.cancel()\n", "",
     )]),
-    Planted("an own delay counts as the silence of others", "who answers is not lost", [Change(
-        VIEW, "        self._forgive_own_delay(now)\n", "",
-    )]),
 
     # --- transport ---
     Planted("a partition leaks", "a partition holds", [Change(
