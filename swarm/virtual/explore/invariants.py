@@ -50,7 +50,7 @@ class Watch:
     def __init__(self, run: VirtualRun, launch: LaunchFile) -> None:
         self._run, self._launch = run, launch
         self._agreed = False
-        self._faulty = any(link.loss for link in launch.links.values())      # what was sent may not arrive
+        self._faulty = bool(launch.links)            # what was sent may arrive late, or not at all
         self._own_runs = sum(len(fleet.robots()) for fleet in launch.fleet) * len(launch.streams)
         self.broken: Broken | None = None
         self._messages = MessageWatch(run, self.tell)
@@ -114,7 +114,7 @@ class Watch:
                 continue
             holds, most = policy.holds, QUEUE_BOUND + self._own_runs
             if holds.runs > most or holds.reports > BOUND:
-                self.tell("queues are bounded", f"{name}: {holds}, at most {most} runs may wait", name)
+                self.tell("queues and windows are bounded", f"{name}: {holds}, at most {most} runs may wait", name)
             if holds.inputs != holds.open or holds.timed > holds.open or holds.peer_inputs > holds.runs:
                 self.tell("memory is bounded", f"{name} keeps what belongs to no request: {holds}", name)
 
