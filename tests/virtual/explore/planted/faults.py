@@ -51,9 +51,6 @@ FAULTS = [
         VIEW, 'member.boot, member.state, member.open_ns, member.heard_ns = boot, "joining", None, now',
         'member.state, member.open_ns, member.heard_ns = "joining", None, now',
     )], full=True),
-    Planted("an ended start of a member is heard", "an ended start is not heard", [Change(
-        VIEW, "        if older or boot in member.ended:\n", "        if older and not member.present:\n",
-    )], full=True),
     Planted("a lost member is tried without end", "the lost are tried seldom", [Change(
         VIEW, 'member.state, member.open_ns, member.changed_ns, member.reported = "lost", None, now, False',
         'member.state, member.changed_ns, member.reported = "lost", now, False',
