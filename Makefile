@@ -28,7 +28,7 @@ define install
 endef
 comma := ,
 
-.PHONY: demo test test-long soak lint docs wheel train profile verify check-python clean
+.PHONY: demo test test-long planted soak lint docs wheel train profile verify check-python clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed-run
@@ -44,6 +44,9 @@ lint: $(VENV)/.installed-dev
 
 test-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m long
+
+planted: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.virtual.explore.planted --jobs $(JOBS)
 
 soak: $(VENV)/.installed-run
 	$(BIN)/swarm bench chaos --duration 600

@@ -42,6 +42,17 @@ class _PeerInput(msgspec.Struct, frozen=True):
     at_ns: int                       # when it was received
 
 
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a robot holds: counts that stay bounded, and are 0 when its work is done."""
+
+    open: int                        # own requests that have not ended
+    runs: int                        # own and peers' runs that wait or run
+    inputs: int                      # of own requests
+    peer_inputs: int
+    timed: int                       # own requests that have had a timer
+    reports: int                     # that wait to be sent
+
+
 class Performer:
     """Performs the commands of one robot's scheduler, and gives it the events of runs, messages and timers.
 
@@ -94,6 +105,13 @@ class Performer:
         if ask.request in self._peer_inputs:
             return "duplicate"
         return "" if self._offer.fits(ask.model, ask.variant, ask.first, message.tensors) else "malformed"
+
+    def holds(self, reports: int) -> Holding:
+        """What the robot holds now. reports: that wait to be sent."""
+        return Holding(
+            open=self._scheduler.open_requests(), runs=self._scheduler.queued(), inputs=len(self._inputs),
+            peer_inputs=len(self._peer_inputs), timed=len(self._timers), reports=reports,
+        )
 
     def undelivered(self, peer: str, request: Hashable, reason: str) -> None:
         """The transport accepted a request for a peer and could not deliver it."""

@@ -16,7 +16,7 @@ from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert
 from agents.peers.link_report import LinkReporter
 from agents.peers.table import PeerTable
-from agents.performer import Input, Performer
+from agents.performer import Holding, Input, Performer
 from agents.ports import Runner
 from agents.runtime.offer import Offer
 from agents.runtime.recording import MOST_FRAMES, Recording
@@ -24,6 +24,7 @@ from agents.scheduling import events as ev
 from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
+from swarm.core.policy.plan import Placement
 from swarm.core.ports import Files, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
@@ -79,8 +80,7 @@ class Robot:
         self._start_ns = 0                               # when the streams began, on our clock
         self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
         self._figures = OwnFigures(host, runner, settings.board.executors)
-        self._sequence = 0
-        self._stuck = 0                                  # runs that could not be ended
+        self._sequence = self._stuck = 0                 # stuck: runs that could not be ended
         self._shed: list[str] = []
 
     @property
@@ -89,9 +89,13 @@ class Robot:
         return self._failures.view
 
     @property
-    def waiting(self) -> tuple[int, int]:
-        """Runs that wait or run, and reports that wait to be sent."""
-        return self._scheduler.queued(), len(self._outbox)
+    def holds(self) -> Holding:
+        """What it holds now."""
+        return self._performer.holds(reports=len(self._outbox))
+
+    def placement(self, stream: str) -> Placement | None:
+        """Where the plan that it follows now places one of its streams."""
+        return self._scheduler.placement(stream, self._clock.now_ns())
 
     def begin(self) -> None:
         """Join the swarm."""
@@ -129,8 +133,8 @@ class Robot:
                         batch=body.batch),
                 ))
             case msg.StageRefusal(request=request, reason=reason):
-                known = reason if reason in REFUSALS else "refused"
-                self._performer.handle(ev.Refused(request=request, peer=peer, reason=known))
+                self._performer.handle(ev.Refused(
+                    request=request, peer=peer, reason=reason if reason in REFUSALS else "refused"))
             case msg.StageCancel(request=request):
                 self._performer.handle(ev.StageCancelled(request=request, peer=peer))
             case msg.Gossip():

@@ -23,7 +23,7 @@ from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy.cost import fastest
-from swarm.core.policy.plan import Profile, StreamSpec
+from swarm.core.policy.plan import Placement, Profile, StreamSpec
 from swarm.core.units import ns, seconds
 
 MAX_HELD_BACK = 16                   # when guards hold back this many runs, no further peer's run is considered
@@ -145,6 +145,10 @@ class Scheduler:
 
     def open_requests(self) -> int:
         return len(self._requests)
+
+    def placement(self, stream: str, now: int) -> Placement | None:
+        """Where the plan in force places an own stream."""
+        return self._placements.placement(stream, now)
 
     def statistics(self) -> SchedulerStatistics:
         own = self._requests

@@ -21,6 +21,7 @@ from swarm.core.protocol import wire
 from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Buffer, Envelope, Receipt, WireError
 from swarm.transport.bulk.lane import Bulk
+from swarm.transport.bulk.receiver import ReceiverStatistics
 from swarm.transport.bulk.sender import QueueStatistics
 from swarm.transport.fault_injection import FaultInjection
 from swarm.transport.members import Members, Peer
@@ -41,6 +42,7 @@ class NetStatistics(msgspec.Struct, frozen=True):
     refused: dict[str, int]          # messages refused, by cause
     links: dict[str, LinkQuality]
     queues: dict[str, QueueStatistics]
+    receivers: dict[str, ReceiverStatistics]
 
 
 class Endpoint:
@@ -214,7 +216,7 @@ class Endpoint:
         return NetStatistics(
             lanes=self.lanes.statistics(),
             unreachable=self._unreachable, undelivered=self._bulk.undelivered, refused=dict(self._refused),
-            links=self.links(), queues=self._bulk.statistics(),
+            links=self.links(), queues=self._bulk.statistics(), receivers=self._bulk.receivers(),
         )
 
     def close(self, linger_ms: int = 0) -> None:

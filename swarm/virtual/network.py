@@ -123,6 +123,7 @@ class VirtualConnection:
         self._waiting: dict[str, int] = dict.fromkeys(LANES, 0)      # messages that were sent and not received yet
         self._last_ns: dict[str, int] = dict.fromkeys(LANES, 0)      # when the last one arrives: a lane keeps the order
         self._open = True
+        self._lane_of = {lane: (lanes.process.name, lane) for lane in LANES}
         self.write = {lane: partial(self._write, lane) for lane in LANES}
 
     def is_ready(self, lane: str) -> bool:
@@ -150,7 +151,7 @@ class VirtualConnection:
         counts = lanes.counts[lane]
         counts[0] += 1
         counts[2] += size
-        timeline.at(arrives_ns, to.process, partial(self._arrive, to, lane, frames, size))
+        timeline.at(arrives_ns, to.process, partial(self._arrive, to, lane, frames, size), self._lane_of[lane])
         return True
 
     def _arrive(self, to: VirtualLanes, lane: str, frames: Sequence[Buffer], size: int) -> None:

@@ -41,11 +41,13 @@ class VirtualProcess:
         self.alive = True
         self.returncode: int | None = None
         self.backlog: list[Event] | None = None
+        self.busy_ns = 0
         self.lateness = Lateness()
         self.sends_ns = 0            # on the timeline: what it sends before leaves then
         self._zero_ns = ZERO_NS * pid
         self._step_s = clock_step_s
-        self._paused_ns = 0
+        self._since_ns = 0           # of the present pause
+        self.paused_ns = 0           # in all, until the last `resume`
         self._held_up: Callable[[float], None] = lambda for_s: None
 
     # --- clock and timers ---
@@ -112,18 +114,18 @@ class VirtualProcess:
     def pause(self) -> None:
         """Nothing of it happens until `resume`."""
         if self.backlog is None:
-            self.backlog, self._paused_ns = [], self.timeline.now_ns
+            self.backlog, self._since_ns = [], self.timeline.now_ns
 
     def resume(self) -> None:
         """What has fallen due meanwhile happens now, in order; the process is told how long it was held up."""
         backlog, self.backlog = self.backlog, None
         if backlog is None:
             return
-        late_ns = self.timeline.now_ns - self._paused_ns
+        late_ns = self.timeline.now_ns - self._since_ns
+        self.paused_ns += late_ns
         if late_ns > HELD_UP_NS:
             self.after(0, partial(self._held_up, seconds(late_ns)))
         for event in backlog:
             self.lateness.add(self.timeline.now_ns - event.at_ns)
-            if event.callback is not None:
-                # the same event: whoever holds it may still cancel it
-                self.timeline.again(event)
+        # the same events: whoever holds one may still cancel it
+        self.timeline.again([event for event in backlog if event.callback is not None])

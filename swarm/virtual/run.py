@@ -24,16 +24,16 @@ NAME = "launcher"
 class VirtualRun:
     """A run whose events happen one by one. record: takes what is recorded. manifest: as of the collector.
 
-    shuffle: as of the timeline.
+    shuffle, late_ns: as of the timeline.
     """
 
     def __init__(
         self, resolved: Resolved, record: Record, *, manifest: Callable[[str], Mapping[str, Any]] = lambda renderer: {},
-        shuffle: int | None = None,
+        shuffle: int | None = None, late_ns: int = 0,
     ) -> None:
         launch = resolved.launch
         self.over = False
-        self.timeline = Timeline(shuffle)
+        self.timeline = Timeline(shuffle, late_ns)
         links = Links(launch.links, resolved.traces, launch.seed)
         self.network = Network(self.timeline, links.one_way)
         self.processes = VirtualProcesses(self.timeline, self.network, self._ended)
@@ -52,6 +52,11 @@ class VirtualRun:
         """When the streams began, on the timeline; 0: they have not."""
         start_ns = self.director.start_ns
         return start_ns and start_ns - self.launcher.now_ns() + self.timeline.now_ns
+
+    @property
+    def at_s(self) -> float:
+        """Seconds since the streams, or before them the run, began."""
+        return seconds(self.launcher.now_ns() - (self.director.start_ns or self.director.since_ns))
 
     @property
     def ran_s(self) -> float:
@@ -77,10 +82,9 @@ class VirtualRun:
 
     def where(self) -> str:
         """The event that happens or has happened last, in words."""
-        event, since_ns = self.timeline.current, self.director.start_ns or self.director.since_ns
+        event = self.timeline.current
         who = event.owner.name if event else NAME
-        at_s = seconds(self.launcher.now_ns() - since_ns)
-        return f"event {self.timeline.happened}, of {who}, {at_s:.6f} s after the start"
+        return f"event {self.timeline.happened}, of {who}, {self.at_s:.6f} s after the start"
 
     def close(self) -> None:
         """Free what the worlds hold outside Python."""

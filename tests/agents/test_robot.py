@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.performer import Holding
 from agents.ports import Made, RunOrder
 from agents.robot import Robot
 from agents.runtime import recording
@@ -14,7 +15,7 @@ from agents.runtime.offer import Offer
 from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
 from sim_worlds.sensors.suite import LIDAR, SUITE
-from swarm.core.policy.plan import StreamSpec
+from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detection, Detections, Pose
@@ -120,6 +121,29 @@ def test_when_the_peer_falls_silent_requests_are_run_at_home(duo: Duo) -> None:
     duo.stage.until(lambda: any(isinstance(m.body, msg.Happened) for m in duo.launcher.got))
     happened = (m.body for m in duo.launcher.got if isinstance(m.body, msg.Happened))
     assert [(one.what, one.detail) for one in happened] == [("peer_lost", {"peer": "mule"})]
+
+
+def test_it_holds_what_its_work_needs_and_nothing_when_that_is_done(duo: Duo) -> None:
+    rover, mule = duo.robots["rover"], duo.robots["mule"]
+    duo.stage.until(lambda: mule.holds.peer_inputs > 0)
+    assert mule.holds == Holding(open=0, runs=1, inputs=0, peer_inputs=1, timed=0, reports=0)
+    assert rover.holds == Holding(open=1, runs=0, inputs=1, peer_inputs=0, timed=1, reports=0)
+    duo.launcher.transport.send("rover", msg.Drain())
+    duo.stage.until(lambda: any(isinstance(m.body, msg.Drained) for m in duo.launcher.got))
+    assert rover.holds == mule.holds == Holding(open=0, runs=0, inputs=0, peer_inputs=0, timed=0, reports=0)
+
+
+def test_a_placement_holds_as_long_as_the_lease_of_its_plan(duo: Duo) -> None:
+    rover, planner = duo.robots["rover"], duo.stage.host("planner", "planner")
+    duo.hosts["rover"].transport.join([planner.transport.member])
+    planner.transport.join([duo.hosts["rover"].transport.member])
+    placed = Placement(agent="rover", stream=STREAM.name, variant="int8", where=["mule"])
+    planner.transport.send("rover", msg.PlanNews(plan=Plan(epoch=1, lease_s=0.5, placements=[placed])))
+    assert rover.placement(STREAM.name) is None
+    duo.stage.until(lambda: rover.placement(STREAM.name) == placed)
+    since_ns = duo.stage.clock.at_ns
+    duo.stage.until(lambda: rover.placement(STREAM.name) is None)
+    assert duo.stage.clock.at_ns - since_ns == pytest.approx(ns(0.5), abs=ns(0.25))
 
 
 def test_its_load_counts_from_start_to_drain(duo: Duo) -> None:

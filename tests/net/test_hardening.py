@@ -21,8 +21,8 @@ AS_HEADER = TensorHeader("uint8", [100])
 
 
 def open_bytes(of: Endpoint, sender: str = "raw") -> int:
-    incoming = of._bulk._incoming.get(sender)
-    return incoming.open_bytes if incoming else 0
+    receiver = of.statistics().receivers.get(sender)
+    return receiver.bytes if receiver else 0
 
 
 def still_serves(net: Net, b: Endpoint) -> None:

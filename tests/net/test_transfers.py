@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, Shared, Start
 from swarm.core.protocol.wire import DTYPES, Envelope
+from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
 MIB = 1 << 20
 
 
-def open_bytes(of: Any, sender: str) -> int:
-    incoming = of._bulk._incoming.get(sender)
-    return incoming.open_bytes if incoming else 0
+def open_bytes(of: Endpoint, sender: str) -> int:
+    receiver = of.statistics().receivers.get(sender)
+    return receiver.bytes if receiver else 0
 
 
 def test_tensors_larger_than_the_window_arrive_intact(net: Net) -> None:

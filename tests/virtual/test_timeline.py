@@ -130,3 +130,44 @@ def test_a_process_that_stops_itself_ends_after_the_present_event(timeline: Time
     timeline.at(2, a, lambda: told.append("never"))
     run(timeline)
     assert told == ["still here", "a ended"]
+
+
+def test_what_a_pause_has_mixed_keeps_the_order_of_each_lane() -> None:
+    def order(shuffle: int | None) -> list[str]:
+        timeline, told = Timeline(shuffle), []
+        a, b = process(timeline), process(timeline, "b", 2)
+        for number in range(4):
+            for lane in ("x", "y", None):
+                timeline.at(10 + number, a, lambda what=f"{lane}{number}": told.append(what), lane)
+        timeline.at(1, b, a.pause)
+        timeline.at(99, b, a.resume)
+        run(timeline)
+        return told
+
+    assert order(None) == [f"{lane}{number}" for number in range(4) for lane in ("x", "y", None)]
+    mixed = [order(seed) for seed in range(5)]
+    assert len({tuple(told) for told in mixed}) == 5
+    for told in mixed:
+        for lane in ("x", "y", "None"):
+            assert [what for what in told if what.startswith(lane)] == [f"{lane}{number}" for number in range(4)]
+
+
+def test_a_loop_that_is_held_up_is_late_by_less_than_the_bound_and_keeps_its_order() -> None:
+    timeline, told = Timeline(shuffle=1, late_ns=500), []
+    a = process(timeline)
+    for due_ns in range(0, 100_000, 100):
+        timeline.at(due_ns, a, lambda due_ns=due_ns: told.append((due_ns, timeline.now_ns - due_ns)))
+    run(timeline)
+    assert [due_ns for due_ns, _ in told] == list(range(0, 100_000, 100))
+    late = [late_ns for _, late_ns in told if late_ns]
+    assert 0 < len(late) < 200
+    assert 0 < min(late) <= max(late) < 1000             # held up again while it catches up, at most
+
+
+def test_events_to_come_are_of_processes_that_live_and_not_cancelled(timeline: Timeline) -> None:
+    a, b = process(timeline), process(timeline, "b", 2)
+    kept, cancelled = (timeline.at(5, a, lambda: None) for _ in range(2))
+    timeline.at(5, b, lambda: None)
+    cancelled.cancel()
+    b.end()
+    assert list(timeline.to_come()) == [kept]

@@ -23,19 +23,21 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--first", type=int, metavar="SEED", help="the first seed; default: 0, or that of the launch file")
     p.add_argument("--small", action="store_true", help="2 to 4 robots, for 3 simulated seconds")
     p.add_argument("--jobs", type=int, metavar="K", help="processes; default: one for each core")
+    p.add_argument("--ray", metavar="ADDRESS", default="none",
+                   help="explore on a Ray cluster: HOST:PORT, or local; default: none, processes of this host")
     p.add_argument("--out", metavar="DIR", default="explored", help="where launch files of findings go")
     p.add_argument("--json", action="store_true")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Explore, shrink what fails, and tell. Exit code 1: an invariant is broken."""
+    """Explore, shrink what fails, and tell. Exit code 1: an invariant is broken, or a seed was not explored."""
     from swarm.cli.status_line import StatusLine
-    from swarm.core.protocol.bounds import Seed
+    from swarm.core.protocol.bounds import RayAddress, Seed
     from swarm.core.settings import validation
     from swarm.launcher.host_checks import cores
     from swarm.virtual.explore import seeds
 
-    for name, kind in (("seeds", Seeds), ("jobs", Jobs), ("first", Seed)):
+    for name, kind in (("seeds", Seeds), ("jobs", Jobs), ("first", Seed), ("ray", RayAddress)):
         if getattr(given, name) is not None:
             validation.check(getattr(given, name), kind, f"--{name}")
     extras.needed("swarm explore", *extras.RUN)
@@ -50,13 +52,14 @@ def run(given: argparse.Namespace) -> int:
     first = given.first if given.first is not None else launch.launch.seed if launch else 0
     with StatusLine() as status:
         figures = seeds.explore(
-            range(first, first + given.seeds), launch, small=given.small, jobs=given.jobs or cores(), progress=status)
+            range(first, first + given.seeds), launch, small=given.small, jobs=given.jobs or cores(), ray=given.ray,
+            progress=status)
     written = [_written(Path(given.out), finding) for finding in figures["findings"]]
     if given.json:
         print(json.dumps(figures))
     else:
         print(_text(figures, written))
-    return 1 if figures["findings"] else 0
+    return 1 if figures["findings"] or figures["unexplored"] else 0
 
 
 def _written(out: Path, finding: dict[str, Any]) -> Path:
@@ -75,7 +78,9 @@ def _written(out: Path, finding: dict[str, Any]) -> Path:
 def _text(figures: dict[str, Any], written: list[Path]) -> str:
     flown = f"{figures['seeds']} seeds, {figures['events']} events, {figures['requests']} requests"
     lines = [f"{flown}, {figures['virtual_s']:.0f} simulated seconds: {len(figures['findings'])} broken"]
+    lines += [f"{count} seeds were not explored: {reason}" for reason, count in figures["unexplored"].items()]
     for finding, path in zip(figures["findings"], written, strict=True):
         lines += [f"seed {finding['seed']}: {finding['invariant']}: {finding['found']} ({finding['where']})",
-                  f"  shrunk to {finding['robots']} robots, {finding['faults']} faults: swarm explore {path} --seeds 1"]
+                  f"  shrunk to {finding['robots']} robots, {finding['faults']} faults: swarm explore {path} --seeds 1",
+                  *(f"    {line}" for line in finding["story"])]
     return "\n".join(lines)

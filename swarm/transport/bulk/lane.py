@@ -19,7 +19,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
 from swarm.core.protocol.wire import Envelope, Receipt, WireError, buffer_of
 from swarm.core.units import ns, seconds
-from swarm.transport.bulk.receiver import Complete, Incoming
+from swarm.transport.bulk.receiver import Complete, Incoming, ReceiverStatistics
 from swarm.transport.bulk.sender import Outgoing, QueueStatistics
 from swarm.transport.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEnd, SendWhole, Step
 
@@ -74,6 +74,9 @@ class Bulk:
 
     def statistics(self) -> dict[str, QueueStatistics]:
         return {name: outgoing.statistics() for name, outgoing in self._outgoing.items()}
+
+    def receivers(self) -> dict[str, ReceiverStatistics]:
+        return {name: incoming.statistics() for name, incoming in self._incoming.items()}
 
     # --- sending ---
 

@@ -6,7 +6,7 @@ does not continue the transfer ends it. Memory is bounded by what was announced,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,13 @@ from swarm.core.units import ns, seconds
 MOST_TRANSFERS = 4                   # open at once from one peer
 IDLE_NS = ns(10.0)                   # a transfer without progress for this long is dropped
 AFTER_LOSS_NS = ns(1.0)              # or for this long, if a message was lost since: it may have been the last chunk
+
+
+class ReceiverStatistics(NamedTuple):
+    """The transfers from one peer that are being assembled."""
+
+    transfers: int
+    bytes: int                       # allocated for them
 
 
 class _Transfer:
@@ -116,6 +123,9 @@ class Incoming:
         for key in stale:
             del self._open[key]
         return stale
+
+    def statistics(self) -> ReceiverStatistics:
+        return ReceiverStatistics(len(self._open), self.open_bytes)
 
     @property
     def open_bytes(self) -> int:

@@ -29,6 +29,7 @@ class QueueStatistics(msgspec.Struct, frozen=True):
 
     waiting: int
     waiting_bytes: int
+    in_flight: int                   # messages
     in_flight_bytes: int
     window_bytes: int
     full: int                        # messages not accepted because the queue was full
@@ -120,8 +121,8 @@ class Outgoing:
 
     def statistics(self) -> QueueStatistics:
         return QueueStatistics(
-            len(self._waiting), self._waiting_bytes, self.window.in_flight_bytes, self.window.bytes, self._full,
-            dict(+self._dropped), self.window.silences, self.window.lost,
+            len(self._waiting), self._waiting_bytes, self.window.in_flight, self.window.in_flight_bytes,
+            self.window.bytes, self._full, dict(+self._dropped), self.window.silences, self.window.lost,
         )
 
     def _next(self) -> QueuedMessage:

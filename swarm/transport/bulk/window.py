@@ -54,6 +54,11 @@ class Window:
         return min(self._link.window_bytes, self._cap_bytes)
 
     @property
+    def in_flight(self) -> int:
+        """Messages in flight."""
+        return len(self._in_flight)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is in flight."""
         return not self._in_flight

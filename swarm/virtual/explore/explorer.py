@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.ports import Host
+from swarm.core.units import ns
 from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.invariants import Broken, Watch
+from swarm.virtual.explore.story import Story
+from swarm.virtual.process import VirtualProcess
 from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import VirtualRun
 
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end
+LATE_NS = ns(0.002)                  # a loop is now and then held up, for up to so long
 
 
 class Flown(msgspec.Struct, frozen=True):
@@ -26,17 +30,22 @@ class Flown(msgspec.Struct, frozen=True):
     virtual_s: float
     guarded: int                     # requests whose guard's promise was looked at: see `guard_watch.py`
     broken: Broken | None = None
+    story: list[str] = []            # of what is broken, if it was recorded
 
 
 class NoRecord:
-    """The port `Record` of a collector whose figures nobody reads."""
+    """The port `Record` of a collector whose figures nobody reads. told: of each event."""
 
     full = False
     unwritten: Mapping[str, int] = {}
 
+    def __init__(self) -> None:
+        self.told: Callable[[str, str, Any], None] = lambda who, what, detail: None
+
     def manifest(self, facts: Mapping[str, Any]) -> None: ...
 
-    def event(self, at_s: float, who: str, what: str, detail: Any = None) -> None: ...
+    def event(self, at_s: float, who: str, what: str, detail: Any = None) -> None:
+        self.told(who, what, detail)
 
     def plan(self, at_s: float, plan: Any, boot: int = 0) -> None: ...
 
@@ -51,22 +60,49 @@ class NoRecord:
     def summary(self, summary: Mapping[str, Any]) -> None: ...
 
 
-def explored(resolved: Resolved) -> Flown:
-    """Fly a launch to its end, or to the first invariant that is broken."""
-    launch = resolved.launch
-    run = VirtualRun(resolved, NoRecord(), shuffle=launch.seed)
+def explored(resolved: Resolved, *, with_story: bool = False) -> Flown:
+    """Fly a launch to its end, or to the first invariant that is broken.
+
+    with_story: record the story of what is broken, which takes time.
+    """
+    launch, record = resolved.launch, NoRecord()
+    run = VirtualRun(resolved, record, shuffle=launch.seed, late_ns=LATE_NS)
     watch = Watch(run, launch)
+    story = _recorded(run, watch) if with_story else None
+
+    def told(who: str, what: str, detail: Any) -> None:
+        watch.recorded(what)
+        if story is not None:
+            story.recorded(who, what, detail)
+
+    record.told = told
     logging.disable(logging.CRITICAL)            # every refusal of a corrupted message is logged
     try:
         with Purity(run.timeline):
             _fly(run, watch)
+        broken = watch.broken
     except (Exception, Impure) as error:   # noqa: BLE001 - a finding: an error in the code of a process
-        broken = watch.broken or Broken("no code fails", in_words(error), run.where())
-        return _flown(launch, run, watch, broken)
+        who = run.timeline.current.owner.name if run.timeline.current else ""
+        watch.tell("no code fails", in_words(error), who)
+        broken = watch.broken
     finally:
         logging.disable(logging.NOTSET)
         run.close()
-    return _flown(launch, run, watch, watch.broken)
+    total = run.collector.ledger().total
+    return Flown(launch.seed, run.timeline.happened, total.submitted, run.timeline.now_ns / 1e9, watch.guards.covered,
+                 broken, story.told(broken.about) if story is not None and broken is not None else [])
+
+
+def _recorded(run: VirtualRun, watch: Watch) -> Story:
+    """The story of a run, recorded below the watch: a message is in it before the watch finds what it breaks."""
+    story, watched = Story(run), run.processes.made
+
+    def made(process: VirtualProcess, host: Host) -> None:
+        watched(process, host)
+        story.watch(process, host)
+
+    run.processes.made = made
+    return story
 
 
 def _fly(run: VirtualRun, watch: Watch) -> None:
@@ -74,12 +110,6 @@ def _fly(run: VirtualRun, watch: Watch) -> None:
     while run.step() and watch.broken is None:
         watch.after_event()
         if run.timeline.happened > MOST_EVENTS:
-            watch.broken = Broken("the run ends in order", f"{MOST_EVENTS} events, and no end", run.where())
+            watch.tell("the run ends in order", f"{MOST_EVENTS} events, and no end")
     if watch.broken is None:
         watch.at_end()
-
-
-def _flown(launch: LaunchFile, run: VirtualRun, watch: Watch, broken: Broken | None) -> Flown:
-    total = run.collector.ledger().total
-    return Flown(launch.seed, run.timeline.happened, total.submitted, run.timeline.now_ns / 1e9, watch.guards.covered,
-                 broken)

@@ -1,23 +1,24 @@
-"""The explorer: seeds that draw valid launches, invariants that planted faults break, and findings that shrink."""
+"""The explorer: seeds that draw valid launches, findings that shrink, and the story of each."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 
 from agents.peers.table import PeerTable
 from swarm.core.settings import yaml_text
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile
 from swarm.launcher.load import load_launch
 from swarm.membership.view import Membership
 from swarm.run.settings.resolve import Options, Resolved
-from swarm.telemetry.ledger import Ledger
 from swarm.virtual.explore import explorer
 from swarm.virtual.explore.drawing import FULL, SMALL, Sizes, drawn, resolved
 from swarm.virtual.explore.explorer import explored
-from swarm.virtual.explore.seeds import one
+from swarm.virtual.explore.seeds import Seed, one
 from swarm.virtual.explore.shrink import shrunk, smaller_ones
+from swarm.virtual.explore.story import FIRST, LAST
 
 
 def resolved_one(seed: int, sizes: Sizes) -> Resolved:
@@ -56,46 +57,25 @@ def test_an_exploration_is_the_same_each_time() -> None:
     assert explored(resolved_one(1, SMALL)) == first
 
 
-def _lost_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Agents go on asking the lost: the table never learns of a loss, nor of a suspicion."""
-    monkeypatch.setattr(PeerTable, "lost", lambda self, name: None)
-    monkeypatch.setattr(PeerTable, "suspected", lambda self, name, suspected: None)
-
-
 def _never_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dead are alive to everybody."""
     monkeypatch.setattr(Membership, "_check_silence", lambda self, name, member, now: [])
 
 
-def _gone_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The open requests of a dead agent are never ended."""
-    real = Ledger.handle
-
-    def handle(self: Ledger, message: Any, at_ns: int) -> None:
-        if type(message).__name__ != "Gone":
-            real(self, message, at_ns)
-
-    monkeypatch.setattr(Ledger, "handle", handle)
-
-
-@pytest.mark.parametrize(("plant", "invariant"), [
-    (_lost_is_alive, "nobody gives work to who is lost to it"), (_never_lost, "all views agree"),
-    (_gone_is_forgotten, "a request ends exactly once"),
-])
-def test_a_planted_fault_is_found(plant: Any, invariant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch)
-    found = (explored(resolved_one(seed, SMALL)).broken for seed in range(500))
-    assert next(broken.invariant for broken in found if broken is not None) == invariant
-
-
 def test_a_finding_is_shrunk_to_a_launch_that_reproduces_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _never_lost(monkeypatch)
     seed = next(seed for seed in range(100) if explored(resolved_one(seed, SMALL)).broken)
-    flown, finding = one(seed, None, small=True)
+    flown, finding = one(Seed(seed, None, small=True))
     assert flown.broken is not None
     assert finding is not None
     assert finding["robots"] <= 3
     assert finding["faults"] == 1
+    name, lost = finding["about"]
+    assert f"fault=kill {lost}" in "".join(finding["story"])
+    assert any(f"{name} sends Heartbeat to {lost}, which cannot be reached" in line for line in finding["story"])
+    assert len(finding["story"]) <= FIRST + LAST + 1
+    times = [float(line.split()[0]) for line in finding["story"] if not line.startswith("...")]
+    assert times == sorted(times)
     (tmp_path / "found.yaml").write_text(finding["launch"])
     again = explored(load_launch(Options(launch=str(tmp_path / "found.yaml")))).broken
     assert again is not None
@@ -118,6 +98,36 @@ def test_a_run_that_does_not_end_is_a_finding(monkeypatch: pytest.MonkeyPatch) -
     found = explored(resolved_one(1, SMALL)).broken
     assert found is not None
     assert found.invariant == "the run ends in order"
+
+
+def test_shrinking_first_leaves_out_what_comes_after_the_finding() -> None:
+    launch = drawn(1, FULL)
+    at_s = sorted(fault.at_s or 0.0 for fault in launch.faults)[1]
+    tried: list[LaunchFile] = []
+    shrunk(launch, lambda smaller: tried.append(smaller) or True, broken_s=at_s, most=0)
+    assert len(tried[0].faults) == 2
+    assert tried[0].duration_s == pytest.approx(at_s + 1.0, abs=0.051)
+    assert shrunk(launch, lambda smaller: False, broken_s=at_s) == launch
+
+
+def test_a_smaller_launch_that_needs_another_seed_is_found() -> None:
+    launch = next(launch for launch in (drawn(seed, FULL) for seed in range(100)) if len(launch.faults) > 4)
+    odd = (launch.seed + 3) % 5
+    least = shrunk(launch, lambda smaller: smaller.seed % 5 == odd or len(smaller.faults) == len(launch.faults))
+    assert len(least.faults) <= 3
+    assert sum(fleet.count for fleet in least.fleet) <= 4
+    assert least.seed % 5 == odd
+
+
+def test_a_fault_of_a_robot_that_is_left_out_hits_another_one() -> None:
+    launch = msgspec.structs.replace(
+        drawn(1, FULL), fleet=[FleetSpec(name="rover", count=6, board="weak", physics="kinematic")],
+        faults=[FaultSpec(at_s=1.0, kill="rover_5"),
+                FaultSpec(at_s=2.0, partition=[[f"rover_{k}" for k in range(5)], ["rover_5", "planner"]], for_s=1.0)])
+    least = shrunk(launch, lambda smaller: len(smaller.faults) == 2 and smaller.fleet[0].count > 1)
+    assert least.fleet[0].count == 2
+    assert least.faults[0].kill == "rover_1"
+    assert sorted(map(sorted, least.faults[1].partition or [])) == [["planner", "rover_1"], ["rover_0"]]
 
 
 def test_shrinking_removes_what_is_not_needed_and_keeps_names_that_exist() -> None:
