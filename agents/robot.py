@@ -62,8 +62,7 @@ class Robot:
             streams=settings.streams, battery=host.machine.battery(),
         ))
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
-        self._peers = PeerTable()
-        self._link_reporter = LinkReporter()
+        self._peers, self._link_reporter = PeerTable(), LinkReporter()
         self._failures = FailureDetector(
             host, self._participant, self._on_member_changed, active_peers=self._peers.active)
         self._scheduler = Scheduler(

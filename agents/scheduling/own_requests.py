@@ -26,7 +26,7 @@ from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.route import Situation, cheaper, home_choice
 from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
-from swarm.core.units import NS, seconds
+from swarm.core.units import NS, ns, seconds
 
 
 class ImpossibleEvent(RuntimeError):
@@ -99,6 +99,14 @@ class OwnRequests:
             self._enqueue(state, profile, choice.route[0], guard=False, now=now)
         else:
             self._offloads.send(state, now, out)
+            if not span.guarded and self._is_in_time_at_home(span, now):
+                self._fall_back(state, guard=False, now=now)     # too late to wait for the peer, not to start at once
+
+    def _is_in_time_at_home(self, span: Span, now: int) -> bool:
+        """Whether a run at home that is queued now ends by the deadline, by its p95."""
+        own = fastest(self._variants.profiles.get(span.model, ()))
+        return own is not None and now + ns(
+            self._queue.wait_s(now, span.priority, span.deadline_ns) + own.p95_s) < span.deadline_ns
 
     def _supersede(self, older: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """Newest wins: an older waiting request of the stream fails, unless it has begun or was sent to a peer."""

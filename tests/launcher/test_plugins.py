@@ -49,7 +49,8 @@ def test_the_toy_scenario_of_the_page_flies_and_its_names_are_told(folder: Path,
         ("mission.petals", True), ("mission.ripeness", True), ("requests.lost", True)]
     for words in ("petals", "28", "ripeness", "25.0 %", "holds: mission.petals >= 14"):
         assert words in flight.stdout, words
-    assert ("petals 28" if clock == "real" else "petals ") in flight.stderr  # while it flew, which was short
+    if clock == "real":                                      # a virtual flight may be over before its first progress
+        assert "petals 28" in flight.stderr
     page = (out / "report.html").read_text()
     for words in ("petals", "28", "ripeness", "25.0 %", "flower", "plucked by", "daisy"):
         assert words in page, words

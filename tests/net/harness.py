@@ -26,9 +26,9 @@ class Net:
         self.silent: set[str] = set()                # of those that answer heartbeats, who does not for now
 
     def endpoint(
-        self, name: str, swarm: str = "s", boot: int = 1, role: str = "planner", answers: bool = False
+        self, name: str, swarm: str = "s", boot: int = 1, role: str = "agent", answers: bool = False
     ) -> Endpoint:
-        """role: one that connects at once. answers: heartbeats, as whoever is alive does."""
+        """answers: heartbeats, as whoever is alive does."""
         inbox = self.got.setdefault(name, [])
 
         def received(message: Received) -> None:

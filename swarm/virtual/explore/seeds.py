@@ -43,7 +43,6 @@ def explore(
     """`seeds`, `events`, `requests`, `virtual_s`, `guarded`, and `findings` by seed.
 
     `unexplored`: seeds without a result, by why.
-
     launch: flown with each; None: drawn ones. ray: the address of a cluster; `none`: `jobs` processes on this host.
     Raises: BadInput if the cluster cannot be joined.
     """

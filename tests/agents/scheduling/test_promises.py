@@ -195,6 +195,20 @@ def test_a_request_in_doubt_is_sent_unguarded_and_counted() -> None:
     assert (counts.armed, counts.unguarded) == (1, 1)
 
 
+def test_what_cannot_wait_for_a_peer_starts_at_home_at_once_and_the_first_result_counts() -> None:
+    """Too late for a promise, but a run that starts now is in time by its p95: never worse than staying home."""
+    agent = fleet(detector=0.05)
+    sent = agent.handle(arrived(1, stream("a", deadline_s=0.05 + START_NS / 1e9), AT), AT)
+    assert len(of(ev.SendStage, sent)) == 1
+    (run,) = of(ev.RunStage, sent)
+    commands = agent.handle(done(run.work, AT + ns(0.05)), AT + ns(0.05))
+    assert endings(commands) == [("completed", "")]
+    assert of(ev.CancelStage, commands) == [ev.CancelStage(request=request(1), peer="mule")]
+    agent = fleet(detector=0.05)
+    sent = agent.handle(arrived(1, stream("a", deadline_s=0.049), AT), AT)
+    assert (len(of(ev.SendStage, sent)), of(ev.RunStage, sent)) == (1, [])       # home would be late
+
+
 def test_a_promise_ends_with_a_run_that_failed_or_with_its_deadline() -> None:
     """It holds back nothing any more."""
     for ends in ("failed", "deadline"):

@@ -149,6 +149,7 @@ def test_a_peer_that_goes_while_greeting_is_counted_and_no_error(
 def test_connections_that_are_gone_are_forgotten(net: Net) -> None:
     a, b = net.endpoint("a"), net.endpoint("b")
     a.join([b.member])
+    net.until(lambda: a.send("b", Start()))
     net.until(lambda: len(open_on(b, "urgent")) == len(open_on(b, "bulk")) == 1)
     a.close()
     net.until(lambda: not any(lane._connections._open for lane in lanes_of(b).by_name.values()))

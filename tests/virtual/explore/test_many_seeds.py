@@ -21,7 +21,7 @@ SEEDS = range(70)
 def flights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that are not flown: of every seed that is a multiple of 20 an invariant is broken."""
     monkeypatch.setattr(seeds, "one", lambda seed: (
-        Flown(seed.seed, 10, 2, 1.5), None if seed.seed % 20 else {"seed": seed.seed}))
+        Flown(seed.seed, 10, 2, 1.5, 1), None if seed.seed % 20 else {"seed": seed.seed}))
 
 
 def explored(progress: Callable[[str], None] = lambda text: None, **how: Any) -> dict[str, Any]:

@@ -39,8 +39,8 @@ PLANNER = "swarm/planner/state.py"
 FAULTS = [
     # --- membership ---
     Planted("a dead member is never lost", "all views agree", [Change(
-        VIEW, "        if silent_ns >= ns(LOST_S):\n",
-        '        if silent_ns >= ns(LOST_S) and member.state != "suspect":\n',
+        VIEW, "        if silent_ns >= _LOST_NS:\n",
+        '        if silent_ns >= _LOST_NS and member.state != "suspect":\n',
     )]),
     Planted("gossip is believed", "who answers is not lost", [Change(
         VIEW, '        if silent and member.state in ("alive", "back"):\n',
@@ -83,8 +83,8 @@ FAULTS = [
     )], full=True),
     Planted("a restarted member is not connected again", "all views agree", [Change(
         "swarm/transport/members.py",
-        "member.name == self._own or (known is not None and known.member == member)",
-        "member.name == self._own or known is not None",
+        "member.name == self._own or self._joined.get(member.name) == member",
+        "member.name == self._own or member.name in self._joined",
     )], full=True),
 
     # --- scheduling ---
