@@ -25,9 +25,9 @@ from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.observed.busy_shares import BusyShares
+from swarm.planner.observed.team_links import TeamLinks
 from swarm.planner.problem import LONGEST_S, AgentInfo, Problem, StreamOf
 from swarm.planner.solvers.place import choices
-from swarm.planner.observed.team_links import TeamLinks
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
 
