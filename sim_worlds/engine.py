@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
+
 from sim_worlds.environment import Environment
 from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import Motion
@@ -25,6 +27,8 @@ from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneR
 from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
 
+NO_SCAN = np.empty(0, np.float32)
+
 AnyEnvironment = TypeVar("AnyEnvironment", bound=Environment)
 
 
@@ -37,6 +41,7 @@ class Engine(World):
     """
 
     mark, done = "mark", "done"      # what the scene calls a target, and one that was dealt with
+    suite = SUITE                    # of every robot
 
     def __init__(
         self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
@@ -97,7 +102,7 @@ class Engine(World):
         i = self.index(robot)
         m = self.motion
         pose, (v, w) = m.poses[i], m.velocities[i]
-        scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m))
+        scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m)) if self.suite.lidar is not None else NO_SCAN
         image = m.bullet.camera(pose)[0] if frame and self._render and m.bullet is not None else None
         bumped, m.bumped[i] = m.bumped[i], False
         self._sequence[i] += 1
@@ -114,7 +119,7 @@ class Engine(World):
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""
         self.index(robot)
-        return SUITE
+        return self.suite
 
     def judge(self, robot: str, report: Report) -> str:
         """Every report is wrong, unless the scenario defines reports."""

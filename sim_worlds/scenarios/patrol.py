@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.environment import Environment
 from sim_worlds.physics.solids import box
+from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Pose, Report
+from swarm.core.protocol.world import Pose, Report, SensorSuite
 from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "visits"
@@ -30,8 +31,9 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Worl
 
 
 class Patrol(Engine):
-    """Robots on a floor, and the corners that they have reached."""
+    """Robots on a floor, and the corners that they have reached. Their bodies have no lidar: the floor is empty."""
 
+    suite = SensorSuite(camera=CAMERA)
     _visits = 0
 
     def judge(self, robot: str, report: Report) -> str:

@@ -53,16 +53,20 @@ def make_option(number: int, agent: int, spec: StreamSpec, p50_s: float, p95_s: 
                 stream: int = -1, variant: str = "", home: bool = True, weight: float = 0.0, transfer_s: float = 0.0,
                 fixed_cost: float = 0.0) -> Option:
     """An option with these run times, and the figures that follow from them."""
-    p95_s = max(p50_s, p95_s)
-    mean_s = 0.9 * p50_s + 0.1 * p95_s
+    p95_s, run_s = max(p50_s, p95_s), mean_s(p50_s, p95_s)
     half_square = spec.rate_hz * (0.9 * p50_s**2 + 0.1 * p95_s**2) / 2
     return Option(
         number=number, stream=stream, agent=agent, variant=variant, home=home, priority=spec.priority,
-        rate_hz=spec.rate_hz, deadline_s=spec.deadline_s, weight=weight, p50_s=p50_s, p95_s=p95_s, mean_s=mean_s,
-        load=spec.rate_hz * mean_s, step_s=step_s, half_square=half_square,
-        half_step=min(half_square, spec.rate_hz * mean_s * step_s / 2), transfer_s=transfer_s,
+        rate_hz=spec.rate_hz, deadline_s=spec.deadline_s, weight=weight, p50_s=p50_s, p95_s=p95_s, mean_s=run_s,
+        load=spec.rate_hz * run_s, step_s=step_s, half_square=half_square,
+        half_step=min(half_square, spec.rate_hz * run_s * step_s / 2), transfer_s=transfer_s,
         fixed_cost=fixed_cost,
     )
+
+
+def mean_s(p50_s: float, p95_s: float) -> float:
+    """The mean run time by the assumption of `Option`."""
+    return 0.9 * p50_s + 0.1 * max(p50_s, p95_s)
 
 
 def background_option(number: int, agent: AgentInfo) -> Option | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from swarm.core.policy.cost import named
 from swarm.core.policy.plan import Placement
-from swarm.planner.forecast import evaluate
-from swarm.planner.instance import Instance
+from swarm.planner.options import mean_s
 from swarm.planner.problem import Problem
 
 GAIN = 0.05                          # of one heartbeat: a memory of 5 s at 4 Hz
@@ -43,11 +43,22 @@ class BusyShares:
                 if a.executors == 1 and self._busy.get(a.name, (0, 0.0))[0] >= SAMPLES}
         if not any(share > MARGIN for share in measured.values()):
             return {}
-        instance = Instance(problem, placements)
-        forecast = evaluate(instance, tuple(n or 0 for n in instance.previous))
-        unexplained: dict[str, float] = {}
-        for info, explained in zip(instance.agents, forecast.utilisation, strict=True):
-            excess = measured.get(info.name, 0.0) - explained - MARGIN
-            if excess > 0.0:
-                unexplained[info.name] = STEP * round(excess / STEP)
-        return unexplained
+        explained = _planned_loads(problem, placements)
+        excess = {name: share - explained.get(name, 0.0) - MARGIN for name, share in measured.items()}
+        return {name: STEP * round(share / STEP) for name, share in excess.items() if share > 0.0}
+
+
+def _planned_loads(problem: Problem, placements: Sequence[Placement]) -> dict[str, float]:
+    """The load of each agent, in executors, by these placements; a stream that has none runs at home."""
+    placed = {(p.agent, p.stream): p for p in placements}
+    profiles = {agent.name: agent.profiles for agent in problem.agents}
+    loads: dict[str, float] = {}
+    for stream in problem.streams:
+        placement = placed.get(stream.key)
+        agent = placement.where[-1] if placement is not None else stream.agent
+        own = [profile for profile in profiles.get(agent, ()) if profile.model == stream.spec.model]
+        profile = (named(own, placement.variant) if placement is not None
+                   else min(own, key=lambda profile: profile.p50_s, default=None))
+        if profile is not None:
+            loads[agent] = loads.get(agent, 0.0) + stream.spec.rate_hz * mean_s(profile.p50_s, profile.p95_s)
+    return loads
