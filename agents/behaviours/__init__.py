@@ -35,7 +35,7 @@ class Note:
 
     topic: str
     data: bytes
-    to: tuple[str, ...] = ()         # their names; empty: to all of them
+    to: tuple[str, ...] = ()         # their names; empty: to all that the robot knows to be alive
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class SearchRescue:
         if not np.isfinite(scan).all():
             scan = np.nan_to_num(scan, nan=0.0, posinf=self._beams.range_m)
         self._scans.append((now - int(seen.age_s * 1e9), seen.pose, scan))
-        mates = {n: m for n, m in sorted(self._mates.items()) if now - m.heard_at < MATE_NS}
+        mates = self._mates_alive(now)
         self._map.scan(seen.pose, scan, [expected(m, now) for m in mates.values()])
         if now - self._planned_at >= (PLAN_NS if self._on_the_way(seen.pose) else PLAN_MIN_NS):
             self._plan(seen.pose, mates, now)
@@ -120,6 +120,10 @@ class SearchRescue:
                 self._map.mark(_touched(seen, scan), now + BUMP_MARK_NS)
             self._planned_at = -PLAN_NS
         return [act, *self._claim(now), *self._share(seen.pose, now)]
+
+    def _mates_alive(self, now: int) -> dict[str, Mate]:
+        """The teammates that were heard lately, by name."""
+        return {name: mate for name, mate in sorted(self._mates.items()) if now - mate.heard_at < MATE_NS}
 
     def _on_the_way(self, pose: Pose) -> bool:
         return (self._goal is not None and bool(self._goal.path)
@@ -164,20 +168,20 @@ class SearchRescue:
         if now - self._shared_at >= SHARE_NS:
             self._shared_at = now
             self._sequence += 1
-            to = self._audience.choose(pose, self._mates)
+            to = self._audience.choose(pose, self._mates_alive(now))
             ids, states = self._block_selector.choose(self._map.own_states())
             goal = self._goal
             out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
                 sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
                 confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states)), to))
         if now - self._finds_at >= FINDS_NS and self._targets.finds:
-            to = self._audience.choose(pose, self._mates)
+            to = self._audience.choose(pose, self._mates_alive(now))
             out += self._share_finds([f for f in self._targets.finds if f.kind != "confirmed"], to)
             self._finds_at = now
         return out
 
     def _share_finds(self, finds: list[Find], to: tuple[str, ...] = ()) -> list[Output]:
-        """A note with these finds, the newest first; what is new goes to the whole team."""
+        """A note with these finds, the newest first; what is new goes to all that are known to be alive."""
         finds = finds[::-1][:gossip.FINDS_PER_NOTE]
         return [Note(gossip.FINDS_TOPIC, gossip.encode_finds(finds), to)] if finds else []
 

@@ -151,7 +151,9 @@ class Guards:
     def preempted(self, work: QueuedRun, was_fired: bool) -> None:
         """A run waits again. was_fired: its guard had fired before it started; else it is armed for what is left."""
         promise = self._promises.get(work.request)
-        if promise is not None:
+        if promise is None:
+            work.guard = False                       # its deadline has passed, and its promise with it
+        else:
             promise.left_ns, promise.step_ns, promise.until_ns = work.p95_ns + TURN_NS, work.step_ns, 0
             work.guard = promise.fired = was_fired
             self._change()

@@ -216,8 +216,11 @@ class OwnRequests:
         self._guards.preempted(work, self._open[work.request].span.guard_fired)
 
     def expired(self, work: QueuedRun, now: int, out: list[ev.Command]) -> None:
-        """A run at home was dropped from the queue, because it could no longer be in time."""
-        self._end(self._open[work.request], "failed", "expired", now, out)
+        """A run at home was dropped from the queue, because it cannot be in time any more; a peer's answer can."""
+        state = self._open[work.request]
+        state.work = None
+        if not state.awaiting:
+            self._end(state, "failed", "expired", now, out)
 
     # --- a request ends ---
 

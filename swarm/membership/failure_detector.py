@@ -80,7 +80,8 @@ class FailureDetector:
         for command in commands:
             match command:
                 case Probe(names=names):
-                    self._to_introduce -= {name for name in self._to_introduce if self._participant.introduce(name)}
+                    self._to_introduce -= {name for name in self._to_introduce if self._net.where(name) is None
+                                           or self._participant.introduce(name)}
                     self._participant.send_heartbeats(names)
                 case Tell(to=to, about=about, boot=boot, silent=silent):
                     for name in to:

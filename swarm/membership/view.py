@@ -1,8 +1,8 @@
 """One member's view of all others: alive, suspected or lost. Failure detection after SWIM, with one change.
 
 Only an answer to one of our probes is a sign of life, because it proves both directions of the link. At every heartbeat
-a bounded number of members is probed (`ring.py`): those that are watched in turn, which are the contacts, whoever has
-sent us a message, and those that we work with. An open probe is repeated soon and often, so that lost messages do
+a bounded number of members is probed (`ring.py`): those that are watched in turn, which are the contacts, members that
+have sent us a message, and those that we work with. An open probe is repeated soon and often, so that lost messages do
 not look like a lost member. Silence and return are gossiped to all. Gossip only triggers a probe; the state of a member
 changes only by the results of our own probes.
 

@@ -73,6 +73,10 @@ class SocketLanes:
         for lane in self.by_name.values():
             self._loop.watch(lane.socket, partial(self._receive, lane))
 
+    def check(self, member: Member) -> None:
+        if self.auth:
+            self.auth.check(member)
+
     def connect(self, member: Member, failed: Callable[[WireError], None]) -> Dialled:
         return self._dialler.connect(member, failed)
 

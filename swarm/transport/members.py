@@ -40,7 +40,7 @@ class Members:
         """Take in every member but this process; a member whose address changed is connected again.
 
         A member is refused if its key is not enrolled, if it is announced with another key, or if its address is not
-        valid; an agent may learn of that when it connects.
+        valid.
         """
         for member in members:
             if member.name == self._own or self._joined.get(member.name) == member:
@@ -55,9 +55,8 @@ class Members:
             except WireError as error:
                 self._refuse(error)
             else:
-                self._known[member.name] = self._joined[member.name] = member
-                if not self._role == member.role == "agent":
-                    self._connect(member)
+                self._known[member.name] = member
+                self._admit(member)
 
     def reach(self, name: str) -> Peer | None:
         """The member with its connection, which is made if there is none yet; None: it has not joined."""
@@ -67,7 +66,18 @@ class Members:
             peer = self._peers.get(name)
         return peer
 
+    def _admit(self, member: Member) -> None:
+        try:
+            self._lanes.check(member)
+        except WireError as error:
+            self._refuse(error)
+            return
+        self._joined[member.name] = member
+        if not self._role == member.role == "agent":
+            self._connect(member)
+
     def _connect(self, member: Member) -> None:
+        """Connect to a member. One that cannot be connected now, as where files are short, may be later."""
         try:
             peer = Peer(member, self._lanes.connect(member, partial(self._failed, member)))
         except BadInput as error:
@@ -75,7 +85,6 @@ class Members:
             self._joined.pop(member.name, None)
             self._refuse(WireError("member", str(error)))
         except WireError as error:
-            self._joined.pop(member.name, None)
             self._refuse(error)
         else:
             self._peers[member.name] = peer

@@ -77,6 +77,10 @@ class Lanes(Protocol):
         """
         ...
 
+    def check(self, member: Member) -> None:
+        """Raises: WireError if the member must not be connected: its key is not enrolled, or is another one."""
+        ...
+
     def connect(self, member: Member, failed: Callable[[WireError], None]) -> Connection:
         """Begin to connect to a member. failed: called if its address turns out to be wrong later.
 

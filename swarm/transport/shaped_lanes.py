@@ -22,7 +22,7 @@ class ShapedLanes:
         self._lanes, self._clock, self._timers, self._link_to = lanes, clock, timers, link_to
         self._links: dict[str, Link] = {}            # a new connection goes on with the link
         self.addresses, self.public_key = lanes.addresses, lanes.public_key
-        self.attach, self.statistics, self.close = lanes.attach, lanes.statistics, lanes.close
+        self.attach, self.check, self.statistics, self.close = lanes.attach, lanes.check, lanes.statistics, lanes.close
 
     def connect(self, member: Member, failed: Callable[[WireError], None]) -> Connection:
         connection = self._lanes.connect(member, failed)

@@ -102,6 +102,9 @@ class VirtualLanes:
     ) -> None:
         self.received, self.refuse = received, refuse
 
+    def check(self, member: Member) -> None:
+        """Nothing is encrypted."""
+
     def connect(self, member: Member, failed: Callable[[WireError], None]) -> VirtualConnection:
         return VirtualConnection(self, member)
 

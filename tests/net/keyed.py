@@ -36,7 +36,7 @@ class Swarm:
 
     def endpoint(self, name: str, boot: int = 1) -> Endpoint:
         inbox = self.net.got.setdefault(name, [])
-        endpoint = open_endpoint(self.net.loop, swarm="s", name=name, role="planner", boot=boot, handler=inbox.append,
+        endpoint = open_endpoint(self.net.loop, swarm="s", name=name, role="agent", boot=boot, handler=inbox.append,
                             keyring=Keyring(self.folder.path, name))
         self.net.endpoints.append(endpoint)
         return endpoint

@@ -146,6 +146,7 @@ def test_what_we_send_reaches_only_the_owner_of_the_enrolled_key(swarm: Swarm) -
     address = trap.getsockopt_string(zmq.LAST_ENDPOINT)
     a = swarm.endpoint("a")
     a.join([Member(name="b", role="agent", urgent=address, bulk=address, public_key=real.public)])
+    assert not a.send("b", Start())                          # it connects now
     swarm.net.until(lambda: monitor.poll(0) > 0)             # the handshake failed
     assert not a.send("b", Start())
     assert not trap.poll(0)
@@ -159,6 +160,7 @@ def test_who_is_enrolled_later_gets_in_and_is_called(swarm: Swarm) -> None:
     a, late = swarm.endpoint("a"), swarm.endpoint("c")
     a.join([late.member])
     late.join([a.member])
+    late.send("a", Start())                                  # it connects now
     swarm.until_refused(a, "unknown_key")
     assert a.statistics().refused["not_enrolled"] == 1
     swarm.folder.enrol(c.key)

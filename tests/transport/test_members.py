@@ -30,11 +30,15 @@ class Switchboard:
 
     def __init__(self, *refused: str) -> None:
         self.connected: list[str] = []
-        self._refused = refused
+        self.refused, self.is_short = refused, False
+
+    def check(self, member: Member) -> None:
+        if member.name in self.refused:
+            raise WireError("not_enrolled", f"no key of {member.name} is enrolled")
 
     def connect(self, member: Member, failed: Callable[[WireError], None]) -> Line:
-        if member.name in self._refused:
-            raise WireError("member", f"{member.name} is not enrolled")
+        if self.is_short:
+            raise WireError("member", f"{member.name} cannot be connected: too many open files")
         self.connected.append(member.name)
         return Line()
 
@@ -70,13 +74,22 @@ def test_a_planner_connects_to_every_agent_at_once() -> None:
     assert lanes.connected == ["rover_1", "rover_2"]
 
 
-def test_an_agent_that_may_not_be_connected_has_no_role_once_that_is_known() -> None:
+def test_an_agent_that_may_not_be_connected_does_not_join_until_its_key_changes() -> None:
     members, lanes, causes = of("agent", "rover_1")
     members.join([member("rover_1")])
+    assert (members.role("rover_1"), members.where("rover_1"), members.peers()) == ("", None, [])
     assert members.reach("rover_1") is None
-    assert (members.role("rover_1"), members.where("rover_1"), causes) == ("", None, ["member"])
-    assert members.reach("rover_1") is None          # it is not tried again ...
-    assert causes == ["member"]
-    lanes._refused = ()
-    members.keys_changed(frozenset({"rover_1"}))     # ... until its key changes
+    assert causes == ["not_enrolled"]
+    lanes.refused = ()
+    members.keys_changed(frozenset({"rover_1"}))
+    assert members.reach("rover_1") is not None
+
+
+def test_a_member_that_cannot_be_connected_now_stays_one_and_is_connected_later() -> None:
+    members, lanes, causes = of("agent")
+    members.join([member("rover_1")])
+    lanes.is_short = True
+    assert members.reach("rover_1") is None
+    assert (members.role("rover_1"), causes) == ("agent", ["member"])
+    lanes.is_short = False
     assert members.reach("rover_1") is not None

@@ -49,6 +49,8 @@ class Below:
 
     def attach(self, received: object, refuse: object, keys_changed: object) -> None: ...
 
+    def check(self, member: Member) -> None: ...
+
     def connect(self, member: Member, failed: Callable[[WireError], None]) -> Wire:
         self.wires.append(Wire(self.process))
         return self.wires[-1]

@@ -59,16 +59,22 @@ class Authenticator:
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)         # without a ZAP reply, no connection is accepted
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
 
-    def dial(self, socket: zmq.Socket[Any], member: Member) -> None:
-        """Prepare a socket that will be connected to a member: only the owner of its key can read our messages.
-
-        Raises: WireError `not_enrolled`, or `public_key` where the member is announced with another key.
+    def check(self, member: Member) -> str:
+        """The key of a member. Raises: WireError `not_enrolled`, or `public_key` if it is announced with another one.
         """
-        own, public = self._ring.own, self._ring.public(member.name)
+        public = self._ring.public(member.name)
         if public is None:
             raise WireError("not_enrolled", f"no key of {member.name} is enrolled")
         if member.public_key not in ("", public):
             raise WireError("public_key", f"{member.name} is announced with another key than its enrolled one")
+        return public
+
+    def dial(self, socket: zmq.Socket[Any], member: Member) -> None:
+        """Prepare a socket that will be connected to a member: only the owner of its key can read our messages.
+
+        Raises: as `check`.
+        """
+        own, public = self._ring.own, self.check(member)
         socket.setsockopt_string(zmq.CURVE_SERVERKEY, public)
         socket.setsockopt_string(zmq.CURVE_PUBLICKEY, own.public)
         socket.setsockopt_string(zmq.CURVE_SECRETKEY, own.secret)

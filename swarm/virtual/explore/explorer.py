@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from agents.scheduling.queue.margins import LATE_NS
 from swarm.core.ports import Host
-from swarm.core.units import ns
 from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.invariants import Broken, Watch
 from swarm.virtual.explore.story import Story
@@ -18,7 +18,6 @@ from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import VirtualRun
 
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end
-LATE_NS = ns(0.002)                  # a loop is now and then held up, for up to so long
 
 
 class Flown(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from swarm.virtual.explore.shrink import shrunk
 
 replace = msgspec.structs.replace
 
+DIED = "a process of the exploration was killed"
 AHEAD = 4                            # seeds that wait for each process
 BATCH, BATCH_S = 64, 7200.0          # seeds that a cluster gets at once, and how long they may take
 
@@ -62,17 +64,21 @@ def explore(
     return {**totals, "unexplored": unexplored, "findings": sorted(findings, key=lambda finding: finding["seed"])}
 
 
-def _in_processes(seeds: Iterator[Seed], jobs: int) -> Iterator[Explored]:
+def _in_processes(seeds: Iterator[Seed], jobs: int) -> Iterator[Explored | str]:
     """Explore in processes of this host, a few seeds ahead."""
-    waiting = set[Future[Explored]]()
+    waiting, broken = set[Future[Explored]](), False
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         while True:
-            waiting |= {pool.submit(one, seed) for seed in islice(seeds, AHEAD * jobs - len(waiting))}
+            if not broken:
+                waiting |= {pool.submit(one, seed) for seed in islice(seeds, AHEAD * jobs - len(waiting))}
             if not waiting:
-                return
+                break
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                yield future.result()
+                died = isinstance(future.exception(), BrokenProcessPool)     # then all others have ended with it
+                broken |= died
+                yield DIED if died else future.result()
+    yield from (DIED for _ in seeds)
 
 
 def _on_cluster(seeds: Iterator[Seed], address: str) -> Iterator[Explored | str]:

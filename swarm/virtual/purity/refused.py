@@ -36,9 +36,10 @@ TABLE = (
     (THREAD, "threading", "Thread.start", ALWAYS),
     (THREAD, "_thread", "start_new_thread", ALWAYS),
     (THREAD, "subprocess", "Popen.__init__", ALWAYS),
-    (THREAD, "os", "system fork", ALWAYS),
+    (THREAD, "os", "system fork posix_spawn", ALWAYS),
     (SOCKET, "socket", "socket.__init__", ALWAYS),
-    (DRAW, "os", "urandom", ALWAYS),
+    (DRAW, "os", "urandom getrandom", ALWAYS),
+    (DRAW, "random", "SystemRandom.random SystemRandom.getrandbits", ALWAYS),
     (DRAW, "uuid", "uuid1 uuid4", ALWAYS),
     (DRAW, "secrets", "token_bytes choice randbelow randbits", ALWAYS),
     (DRAW, "random", "Random.seed", 2),                                      # its first argument is the generator

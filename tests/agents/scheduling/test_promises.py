@@ -231,3 +231,31 @@ def test_a_fallback_that_may_run_stage_by_stage_counts_with_all_its_stages() -> 
     agent = robot([slow], "greedy", known, loaded=[])
     ((_, now),) = last_safe(agent.handle(arrived(1, stream("s", "segmenter", 0.5), AT), AT)).items()
     assert now == AT + ns(0.5) - START_NS - ns(0.12) - TURN_NS
+
+
+def test_a_dropped_run_at_home_does_not_end_a_request_whose_answer_may_still_come() -> None:
+    """It cannot be in time at home any more, since a more urgent run has gone first; the peer's answer still can."""
+    urgent, lesser = stream("detect", "blink", 0.045, priority=5), stream("a", "detector", 0.075)
+    agent = fleet(urgent, lesser, blink=0.04, detector=0.05)
+    (run,) = of(ev.RunStage, agent.handle(arrived(1, lesser, AT), AT))
+    commands = agent.handle(arrived(2, urgent, AT + 10 * MS), AT + 10 * MS)
+    assert [command.work for command in of(ev.Preempt, commands)] == [run.work]
+    event = preempted(run.work, AT, AT + 11 * MS, 0, mid_stage=True)
+    (first,) = of(ev.RunStage, agent.handle(event, AT + 11 * MS))
+    later = agent.handle(done(first.work, AT + 50 * MS), AT + 50 * MS)
+    assert ([ending.span.request for ending in of(ev.Deliver, later)], of(ev.CancelStage, later)) == ([request(2)], [])
+    assert endings(agent.handle(came(1, "mule"), AT + 60 * MS)) == [("completed", "")]
+
+
+def test_a_fallback_whose_deadline_has_passed_is_a_run_like_any_other() -> None:
+    urgent, lesser = stream("detect", "blink", 0.045, priority=5), stream("a", "detector", 0.2)
+    agent = fleet(urgent, lesser, blink=0.04, detector=0.05)
+    ((_, safe_ns),) = last_safe(agent.handle(arrived(1, lesser, AT), AT)).items()
+    (run,) = of(ev.RunStage, fires(agent, 1, safe_ns))
+    late_ns = AT + ns(0.21)                          # it took far longer than its p95
+    agent.handle(ev.BudgetSpent(request=request(1)), AT + ns(0.2))
+    assert of(ev.Preempt, agent.handle(arrived(2, urgent, late_ns), late_ns))
+    event = preempted(run.work, safe_ns, late_ns + MS, 0, mid_stage=True)
+    (first,) = of(ev.RunStage, agent.handle(event, late_ns + MS))
+    commands = agent.handle(done(first.work, late_ns + 40 * MS), late_ns + 40 * MS)
+    assert of(ev.RunStage, commands) == []           # it does not run again before all others
