@@ -52,8 +52,9 @@ FAULTS = [
         'member.state, member.open_ns, member.heard_ns = "joining", None, now',
     )], full=True),
     Planted("a lost member is tried without end", "the lost are tried seldom", [Change(
-        VIEW, 'member.state, member.open_ns, member.changed_ns, member.reported = "lost", None, now, False',
-        'member.state, member.changed_ns, member.reported = "lost", now, False',
+        VIEW, 'member.state, member.open_ns, member.changed_ns, member.reported = "lost", None, now, False\n'
+        "        self._pending.pop(name, None)\n",
+        'member.state, member.changed_ns, member.reported = "lost", now, False\n',
     )]),
     Planted("the timer of a heartbeat is not cancelled", "timers are bounded", [Change(
         DETECTOR, "        if self._timer is not None:\n            self._timer.cancel()\n", "",
