@@ -23,10 +23,6 @@ captured_ns` of `launch`. Up to 80 % a mean over `local`, `planner`, and `local`
 (a world that renders more often is quicker at it); 90 % of the first two; the last one is the 99th percentile of runs
 whose cores nobody else used."""
 
-HANDOFF_NS = ns(0.3e-3)
-"""From starting a run to its begin in the executor's thread, and from its end to the policy's: half of `ended_ns -
-started_ns - run_s` of `launch`, 0.6 ms at the median. `swarm bench overhead` measures it alone."""
-
 WAKE_NS = ns(0.24e-3)
 """By which an emulated run lasts longer than drawn, since its thread wakes late: `run_s - drawn_s` of `launch`."""
 

@@ -8,10 +8,11 @@ from functools import partial
 from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run
 from agents.runtime.offer import Offer
+from agents.scheduling.queue.margins import HANDOFF_NS
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock, Timer, Timers
 from swarm.core.units import seconds
-from swarm.virtual.costs import HANDOFF_NS, LOAD_NS, WAKE_NS
+from swarm.virtual.costs import LOAD_NS, WAKE_NS
 
 Makes = Callable[[str, str, RunOrder, int | None], Made]
 """Makes the output of a run from model, variant, order and the stage that has ended; None: it has run whole."""

@@ -9,6 +9,7 @@ import pytest
 
 from agents.ports import RunOrder
 from agents.runtime.sessions import read_offer
+from agents.scheduling.queue.margins import HANDOFF_NS
 from sim_worlds import scenarios
 from swarm.bench.support.rig import HOST
 from swarm.core.policy.plan import Leg
@@ -17,7 +18,7 @@ from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.protocol.world import Detections
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.units import ns
-from swarm.virtual.costs import BYTE_NS, FRAME_MS, HANDOFF_NS, MESSAGE_NS, WAKE_NS
+from swarm.virtual.costs import BYTE_NS, FRAME_MS, MESSAGE_NS, WAKE_NS
 from swarm.virtual.network import HANDSHAKE_TRIPS, Network
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.processes import _take_a_frame
