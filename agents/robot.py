@@ -98,7 +98,7 @@ class Robot:
 
     def begin(self) -> None:
         """Join the swarm."""
-        self._timers.every(ns(HEARTBEAT_S), self._measure)
+        self._timers.every(ns(HEARTBEAT_S), self._advertise)
         self._timers.every(ns(NEWS_S), self._send_news)
         if self._settings.launcher is None:              # no Start message comes
             self._start(0.0, self._clock.now_ns())
@@ -192,6 +192,9 @@ class Robot:
         now = self._clock.now_ns()
         if self._peers.boot(peer) == boot:
             self._peers.update(peer, boot, busy_s, now)
+            link = self._net.link(peer)
+            if link is not None:
+                self._peers.measured(peer, link.quality)
         advert = self._own_advert.advert
         if known < advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
             self._advertised_ns[peer] = now
@@ -276,11 +279,6 @@ class Robot:
                 self._peers.lost(name)
                 self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": name}))
                 self._performer.handle(ev.PeerLost(peer=name))
-
-    def _measure(self) -> None:
-        self._advertise()
-        for peer, quality in self._net.links().items():
-            self._peers.measured(peer, quality)
 
     def _send_news(self) -> None:
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})

@@ -25,7 +25,6 @@ class _Peer(msgspec.Struct):
     observed: PeerSpeed = msgspec.field(default_factory=PeerSpeed)
     link: LinkQuality = LinkQuality()
     busy_until_ns: int = 0                          # as the peer last reported
-    active_until_ns: int = 0
     suspected: bool = False                         # it gets no new work
     booked_ns: dict[RequestId, int] = {}            # run time of requests sent since its last report
     booked_sum_ns: int = 0                          # the sum of these
@@ -51,6 +50,7 @@ class PeerTable:
     def __init__(self) -> None:
         self._peers: dict[str, _Peer] = {}
         self._adverts: dict[tuple[str, int], _Advert] = {}       # by peer and boot; kept when the peer is lost
+        self._active: dict[str, int] = {}                # peers that got work, and until when they count as active
         self._came = self._lost = 0
 
     def names(self) -> list[str]:
@@ -96,12 +96,14 @@ class PeerTable:
     def lost(self, name: str) -> bool:
         """Remove a peer. Returns whether it was alive."""
         peer = self._peers.pop(name, None)
+        self._active.pop(name, None)
         self._lost += peer is not None
         return peer is not None
 
     def active(self, now: int) -> list[str]:
         """Peers that got work in the last ACTIVE_S."""
-        return [name for name, peer in self._peers.items() if now < peer.active_until_ns]
+        self._active = {name: until_ns for name, until_ns in self._active.items() if now < until_ns}
+        return list(self._active)
 
     def advertised(self, name: str, boot: int, advert: Advert) -> None:
         """Take in what a peer can run. It is valid for this boot, also after the peer was lost and is back."""
@@ -135,7 +137,7 @@ class PeerTable:
             run_ns = ns(leg_p50_s(profile, leg))
             peer.booked_sum_ns += run_ns - peer.booked_ns.get(request, 0)
             peer.booked_ns[request] = run_ns
-            peer.active_until_ns = now + ns(ACTIVE_S)
+            self._active[leg.agent] = now + ns(ACTIVE_S)
 
     def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
         """The peer of a leg reports how long its run took."""

@@ -26,6 +26,7 @@ from swarm.core.settings.process_files import RobotSpec
 
 ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf
 NEAR_M, FAR_M = 0.03, 40.0
+RESIDUAL_MPS = 1e-4                  # the solver stops below it: less than half a micrometre in a step
 WALLS_PER_BODY = 24                  # PyBullet refuses a link of about 60 or more shapes
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -83,7 +84,7 @@ class Bullet:
     def _build(self, robots: Sequence[RobotSpec], poses: Sequence[Pose]) -> None:
         c, b = self._client, self.environment
         _p.setPhysicsEngineParameter(fixedTimeStep=STEP_S, numSubSteps=0, deterministicOverlappingPairs=1,
-                                     numSolverIterations=20, physicsClientId=c)
+                                     numSolverIterations=20, solverResidualThreshold=RESIDUAL_MPS, physicsClientId=c)
         _p.setGravity(0, 0, -9.81, physicsClientId=c)
         half = b.size_m + 1.0
         ground = [box(0, 0, -1.0, half, half, 1.0, b.floor_colour)]

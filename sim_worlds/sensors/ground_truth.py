@@ -73,7 +73,7 @@ def outline(parts: Sequence[Solid], rays: Rays) -> tuple[NDArray[np.bool_], floa
     """The pixels that a thing covers without occlusion, bool [height, width], and its share `in_frame`."""
     camera = rays.camera
     out = np.zeros((camera.height_px, camera.width_px), bool)
-    around, nearest = rays.project(corners_of(parts))
+    around, nearest, _ = rays.project(corners_of(parts))
     seen = np.isfinite(nearest)
     if not seen.any():
         return out, 0.0

@@ -56,19 +56,21 @@ class Rays:
         beside = aside * math.cos(half_rad) - ahead * math.sin(half_rad)
         return (np.maximum(-ahead, beside) < reach_m) & (ahead < far_m + reach_m)
 
-    def project(self, corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of bounding boxes [n, 8, 3]: x0, y0, x1, y1 in pixels around each one [n, 4], and the least reach [n].
+    def project(
+        self, corners: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Of bounding boxes [n, 8, 3]: x0, y0, x1, y1 in pixels around each one [n, 4]; its least and most reach [n].
 
-        The reach of a box behind the camera is infinite; its pixels mean nothing.
+        The least reach of a box behind the camera is infinite; its pixels mean nothing.
         """
         camera = self.camera
         at = (corners - self.eye) @ self._axes.T
-        behind = at[..., 0].max(axis=1) < NEAR_M
+        farthest = at[..., 0].max(axis=1)
         ahead = np.maximum(at[..., 0], NEAR_M)
         x = camera.width_px / 2 + self._focal_px * at[..., 1] / ahead
         y = camera.height_px / 2 - self._focal_px * at[..., 2] / ahead
         around = np.stack([x.min(axis=1), y.min(axis=1), x.max(axis=1), y.max(axis=1)], axis=1)
-        return around, np.where(behind, np.inf, ahead.min(axis=1))
+        return around, np.where(farthest < NEAR_M, np.inf, ahead.min(axis=1)), farthest
 
     def limits(self, around: NDArray[np.float64]) -> NDArray[np.int64]:
         """The first columns and rows of the frame, and those after the last, within x0, y0, x1, y1: [n, 4]."""

@@ -105,7 +105,7 @@ class TrueView:
         sought = (numbers >= of.start) & (numbers < of.stop)
         if not sought.any():
             return shown
-        around, nearest = rays.project(corners)
+        around, nearest, farthest = rays.project(corners)
         limits = rays.limits(around)
         sought &= (nearest < FAR_M) & (limits[:, :2] < limits[:, 2:]).all(axis=1)
         windows = limits[sought]
@@ -113,8 +113,9 @@ class TrueView:
             return shown
         limits[:, :2] = np.maximum(limits[:, :2], windows[:, :2].min(axis=0))
         limits[:, 2:] = np.minimum(limits[:, 2:], windows[:, 2:].max(axis=0))
-        overlaps = (limits[:, None, :2] < windows[:, 2:]) & (limits[:, None, 2:] > windows[:, :2])
-        shows = np.flatnonzero((nearest < FAR_M) & overlaps.all(axis=-1).any(axis=-1))
+        overlaps = ((limits[:, None, :2] < windows[:, 2:]) & (limits[:, None, 2:] > windows[:, :2])).all(axis=-1)
+        before = nearest[:, None] < np.minimum(farthest[sought], FAR_M)      # else it hides nothing of that one
+        shows = np.flatnonzero((overlaps & before).any(axis=-1))
         left, far_m = len(windows), FAR_M
         for k in shows[np.argsort(nearest[shows], kind="stable")].tolist():
             if not left:                                     # all that is looked for is known: how far is it?
@@ -123,9 +124,9 @@ class TrueView:
                 break
             left -= sought[k]
             x0, y0, x1, y1 = limits[k].tolist()
-            before = depth[y0:y1, x0:x1]
-            if nearest[k] < before.max():
+            known = depth[y0:y1, x0:x1]
+            if nearest[k] < known.max():
                 reach = rays.reach(solids[k], slice(y0, y1), slice(x0, x1))
-                np.copyto(shown[y0:y1, x0:x1], numbers[k], where=reach < before)
-                np.minimum(before, reach, out=before)
+                np.copyto(shown[y0:y1, x0:x1], numbers[k], where=reach < known)
+                np.minimum(known, reach, out=known)
         return shown

@@ -15,7 +15,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from swarm.core.policy.lateness import Lateness
-from swarm.core.policy.link import LinkEstimator, LinkQuality
+from swarm.core.policy.link import LinkEstimator
 from swarm.core.protocol.messages import Body, InjectedFaults, Member
 
 
@@ -126,10 +126,6 @@ class Transport(Protocol):
 
     def link(self, name: str) -> LinkEstimator | None:
         """The estimator of the link to a member; None: it is not connected."""
-        ...
-
-    def links(self) -> dict[str, LinkQuality]:
-        """The measured quality of the links to all connected members."""
         ...
 
     def inject(self, faults: InjectedFaults) -> None:

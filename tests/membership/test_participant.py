@@ -96,10 +96,10 @@ def test_the_answer_to_a_heartbeat_measures_the_link_less_the_time_that_it_was_h
     assert process.net.sent == [(MATE.name, msg.Heartbeat(sequence=1, busy_s=0.25, advert=3))]
     process.stage.wait(0.010)
     process.net.receive(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004))
-    assert process.net.links()[MATE.name].rtt_s == pytest.approx(0.006)
+    assert process.net.link(MATE.name).quality.rtt_s == pytest.approx(0.006)
     process.net.join([member(MATE.name, boot=2)])                 # connected anew: measured anew
     process.net.receive(MATE.name, msg.HeartbeatAck(sequence=1, held_s=0.004), boot=2)
-    assert process.net.links()[MATE.name].samples == 0
+    assert process.net.link(MATE.name).quality.samples == 0
 
 
 @pytest.mark.parametrize(("sender", "body"), [

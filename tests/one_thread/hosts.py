@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from swarm.core.policy.link import LinkEstimator, LinkQuality
+from swarm.core.policy.link import LinkEstimator
 from swarm.core.ports import Host, Received, Traffic
 from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Envelope, contiguous, decode, encode, header_of
@@ -128,9 +128,6 @@ class FakeTransport:
 
     def link(self, name: str) -> LinkEstimator | None:
         return self._links.get(name)
-
-    def links(self) -> dict[str, LinkQuality]:
-        return {name: link.quality for name, link in self._links.items()}
 
     def inject(self, faults: InjectedFaults) -> None:
         self.injected.append(faults)

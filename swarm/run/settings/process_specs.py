@@ -15,9 +15,8 @@ from swarm.core.settings.launch_file import FleetSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
 
-FRAME_HZ_MIN = 5.0
+FRAME_HZ_MIN = 5.0                   # also of scans: a small lidar (RPLIDAR A1) turns 5.5 times a second
 FRAME_HZ_MOST = 30.0                 # beyond it cameras would render too many frames that no stream takes
-SENSE_HZ_MIN = 10.0                  # a whole multiple of the frames' rate: a frame is part of an observation
 
 
 class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,11 +41,11 @@ def process_specs(
     launch = resolved.launch
     common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher}
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
-    frame_hz, sense_hz = sensor_rates(launch)
+    frame_hz = frames_hz(launch)
     world = WorldFile(
         scenario=launch.scenario,
         robots=[spec for fleet in launch.fleet for spec in _robots(fleet, resolved.kinds[fleet.name])],
-        frame_hz=frame_hz, sense_hz=sense_hz, **common,
+        frame_hz=frame_hz, sense_hz=frame_hz, **common,
     )
     specs = [ProcessSpec(name="world", role="world", settings=world)]
     policy = policies.load(launch.policy)
@@ -66,10 +65,9 @@ def process_specs(
     return specs
 
 
-def sensor_rates(launch: LaunchFile) -> tuple[float, float]:
-    """Frames and observations per second of each robot. A frame is part of an observation."""
-    frame_hz = camera_hz([stream.rate_hz for stream in launch.streams])
-    return frame_hz, frame_hz * math.ceil(SENSE_HZ_MIN / frame_hz)
+def frames_hz(launch: LaunchFile) -> float:
+    """Observations per second of each robot, each with a frame."""
+    return camera_hz([stream.rate_hz for stream in launch.streams])
 
 
 def camera_hz(rates_hz: Sequence[float]) -> float:

@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from swarm.core.policy import policies
 from swarm.core.settings.launch_file import FleetSpec, LaunchFile
-from swarm.run.settings.process_specs import sensor_rates
+from swarm.run.settings.process_specs import frames_hz
 from swarm.run.settings.resolve import Resolved
 
 FRAME_S = 0.0047                     # rendering one frame of 96 x 72 pixels with TinyRenderer, without shadows
 OBSERVATION_S = 0.00025              # sensing and sending, without a frame
 BEHAVIOUR_S = 0.0008                 # `search_rescue` on one observation
 DYNAMIC = 0.01                       # cores for the physics of one dynamic robot: 0.08 for eight
-KINEMATIC = 1e-4                     # times the square of the number of robots: 0.36 for 50, 1.9 for 140
+KINEMATIC = 2.5e-4                   # for the motion of one kinematic robot: 0.023 for 100
 AGENT = 0.025                        # loop, heartbeats and telemetry of one agent: 0.2 for eight
 BASE = 0.05                          # launcher and planner
 RAY = 0.16                           # idle, started by the run
@@ -40,12 +40,12 @@ def warnings_of(resolved: Resolved, run_s: Mapping[str, float], cores: int) -> l
 def load_of(resolved: Resolved, run_s: Mapping[str, float]) -> Load:
     """The estimate."""
     launch = resolved.launch
-    frame_hz, sense_hz = sensor_rates(launch)
+    frame_hz = frames_hz(launch)
     robots = sum(fleet.count for fleet in launch.fleet)
     dynamic = sum(fleet.count for fleet in launch.fleet if fleet.physics == "dynamic")
-    world = robots * (frame_hz * FRAME_S + sense_hz * OBSERVATION_S) + dynamic * DYNAMIC
-    world += KINEMATIC * (robots - dynamic) ** 2
-    agents = robots * (AGENT + sense_hz * BEHAVIOUR_S) + sum(_models(fleet, launch, run_s) for fleet in launch.fleet)
+    world = robots * (frame_hz * (FRAME_S + OBSERVATION_S)) + dynamic * DYNAMIC
+    world += KINEMATIC * (robots - dynamic)
+    agents = robots * (AGENT + frame_hz * BEHAVIOUR_S) + sum(_models(fleet, launch, run_s) for fleet in launch.fleet)
     ray = RAY if policies.load(launch.policy).uses_plan and resolved.ray == "local" else 0.0
     return Load(world, world + agents + BASE + ray)
 
@@ -68,7 +68,7 @@ def _overload(load: Load, cores: int) -> list[str]:
 
 
 def _unequal(launch: LaunchFile) -> list[str]:
-    frame_hz, _ = sensor_rates(launch)
+    frame_hz = frames_hz(launch)
     return [
         f"streams[{i}].rate_hz: {stream.rate_hz:g} Hz of a camera with {frame_hz:g} Hz gives frames at unequal "
         f"intervals; {frame_hz:g} divided by a whole number would be even"

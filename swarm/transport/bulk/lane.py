@@ -49,6 +49,7 @@ class Bulk:
         self._write, self._refuse, self._undelivered = write, refuse, undelivered
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: dict[str, Incoming] = {}
+        self._busy: dict[str, Outgoing] = {}         # those to which something may wait or be in flight
         self._numbers: dict[str, int] = {}           # last numbers sent to peers that have left
         self._receipts: Timer | None = None
         self._check_timer = timers.every(CHECK_NS, self._check)
@@ -60,6 +61,7 @@ class Bulk:
     def leave(self, name: str) -> None:
         """Forget a peer. Messages that wait for it and transfers that it has begun are dropped."""
         self._incoming.pop(name, None)
+        self._busy.pop(name, None)
         outgoing = self._outgoing.pop(name, None)
         if outgoing is not None:
             self._numbers[name] = outgoing.window.number
@@ -69,8 +71,8 @@ class Bulk:
         self._check_timer.cancel()
         if self._receipts is not None:
             self._receipts.cancel()
-        self._outgoing.clear()
-        self._incoming.clear()
+        for peers in (self._outgoing, self._incoming, self._busy):
+            peers.clear()
 
     def statistics(self) -> dict[str, QueueStatistics]:
         return {name: outgoing.statistics() for name, outgoing in self._outgoing.items()}
@@ -89,6 +91,7 @@ class Bulk:
         tensors: contiguous, of `size` bytes in total. head_bytes: size of the header, if it is large.
         """
         outgoing, now = self._outgoing[to], self._clock.now_ns()
+        self._busy[to] = outgoing
         if (budget_s is None or budget_s > 0) and outgoing.is_open(size + head_bytes, now):
             if not self._write(to, "bulk", body, tensors, budget_s, outgoing.window.number + 1):
                 outgoing.on_unreachable()
@@ -235,6 +238,7 @@ class Bulk:
                 self._refuse_transfer(name, transfer, WireError("idle", f"transfer {transfer} of {name}: no progress"))
         if self._receipts is None:
             self._send_receipts()                    # receipts that could not be sent
-        for name, outgoing in [pair for pair in self._outgoing.items() if pair[1].is_busy]:
+        self._busy = {name: outgoing for name, outgoing in self._busy.items() if outgoing.is_busy}
+        for name, outgoing in list(self._busy.items()):
             outgoing.window.check_silence(now)
             self._send_next(name, outgoing)

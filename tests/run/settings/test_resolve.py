@@ -245,13 +245,11 @@ def test_agents_are_told_where_to_record(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [1.0, 3.0, 5.0, 7.0, 20.0])
-def test_the_world_senses_at_a_whole_multiple_of_the_fastest_stream(tmp_path: Path, rate_hz: float) -> None:
+def test_the_world_senses_at_least_as_often_as_the_fastest_stream(tmp_path: Path, rate_hz: float) -> None:
     run = resolved(tmp_path, assignments=[f"streams.0.rate_hz={rate_hz}"])
     world = process_specs(run, "s-1", LAUNCHER, "keys")[0].settings
     assert isinstance(world, WorldFile)
-    assert world.frame_hz >= rate_hz
-    assert world.sense_hz >= 10
-    assert (world.sense_hz / world.frame_hz).is_integer()
+    assert world.sense_hz == world.frame_hz >= max(rate_hz, 5.0)
 
 
 @pytest.mark.parametrize(("rates_hz", "frame_hz"), [

@@ -19,11 +19,11 @@ def resolved(folder: Path, *assignments: str, robots: int | None = None) -> Reso
 
 
 def test_the_load_is_the_sum_of_its_parts(tmp_path: Path) -> None:
-    # 3 robots, 5 frames and 10 observations a second each; 2 detect at 5 Hz and patrol at 1 Hz, 1 detects at 5 Hz
+    # 3 robots, 5 observations a second each; 2 detect at 5 Hz and patrol at 1 Hz, 1 detects at 5 Hz
     load = load_of(resolved(tmp_path), RUN_S)
-    world = 3 * (5 * 0.0047 + 10 * 0.00025) + 1e-4 * 3**2
+    world = 3 * 5 * (0.0047 + 0.00025) + 3 * 2.5e-4
     assert load.world == pytest.approx(world)
-    assert load.all == pytest.approx(world + 3 * (0.025 + 10 * 0.0008) + (2 * 6 + 5) * 0.002 + 0.05)
+    assert load.all == pytest.approx(world + 3 * (0.025 + 5 * 0.0008) + (2 * 6 + 5) * 0.002 + 0.05)
 
 
 def test_an_emulated_board_takes_no_more_of_a_core_than_its_speed(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_an_emulated_board_takes_no_more_of_a_core_than_its_speed(tmp_path: Path
 def test_dynamic_robots_and_ray_cost_extra(tmp_path: Path) -> None:
     plain = load_of(resolved(tmp_path), RUN_S)
     dynamic = load_of(resolved(tmp_path, "fleet.0.physics=dynamic"), RUN_S)
-    assert dynamic.world - plain.world == pytest.approx(2 * 0.01 - 1e-4 * (3**2 - 1))
+    assert dynamic.world - plain.world == pytest.approx(2 * 0.01 - 2 * 2.5e-4)
     planned = load_of(resolved(tmp_path, "policy=planner"), RUN_S)
     assert planned.all - plain.all == pytest.approx(0.16)
 
@@ -46,7 +46,7 @@ def test_a_small_run_is_not_warned_of(tmp_path: Path) -> None:
 
 def test_a_world_or_a_host_beyond_its_cores_is_warned_of(tmp_path: Path) -> None:
     (line,) = warnings_of(resolved(tmp_path, robots=40), RUN_S, cores=64)
-    assert line.startswith("the world will probably not keep up: it needs about 1.2 of its one core")
+    assert line.startswith("the world will probably not keep up: it needs about 1.0 of its one core")
     (line,) = warnings_of(resolved(tmp_path, "streams.0.rate_hz=240", "streams.1.rate_hz=120"), RUN_S, cores=64)
     assert line.startswith("the world will probably not keep up")
     (line,) = warnings_of(resolved(tmp_path, robots=16), RUN_S, cores=1)
