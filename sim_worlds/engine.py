@@ -15,7 +15,6 @@ from typing import TypeVar
 import numpy as np
 
 from sim_worlds.environment import Environment
-from sim_worlds.physics import STEP_S
 from sim_worlds.physics.motion import Motion
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
@@ -50,6 +49,7 @@ class Engine(World):
         self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
         self.motion = Motion(self.environment, fleet, render=render)
+        self.dt_s = self.motion.dt_s
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
         self._index = {name: i for i, name in enumerate(self.names)}
@@ -66,7 +66,7 @@ class Engine(World):
     @property
     def time_s(self) -> float:
         """Simulated time since the start."""
-        return self._steps * STEP_S
+        return self._steps * self.dt_s
 
     def step(self) -> None:
         """Advance by `dt_s`, after stopping the robots whose commands are older than their `ttl_s`."""

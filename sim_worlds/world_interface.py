@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from sim_worlds.physics import STEP_S
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
 from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
@@ -19,7 +18,7 @@ class World(ABC):
     Every method that takes a robot's name raises ValueError for an unknown name.
     """
 
-    dt_s: float = STEP_S
+    dt_s: float                      # simulated time of a step
     names: list[str]
     renderer: str                    # name of the renderer of the frames, for the manifest
 

@@ -23,7 +23,7 @@ from swarm.core.settings.process_files import WorldFile
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
 
-MAX_STEPS_PER_TURN = 24              # 0.1 s of simulated time; if the world lags by more, simulated time slows down
+MAX_TURN_S = 0.1                     # simulated time of a turn, at most; if the world lags by more, it slows down
 NEWS_NS = ns(0.5)
 SENSORS_NS = ns(1.0)                 # the sensors are sent again with this period, and retried for as long
 RETRY_NS = ns(0.02)
@@ -39,6 +39,7 @@ class WorldServer:
         self._timers, self._net, self._clock = host.timers, host.transport, host.clock
         self._participant = Participant(host, settings, self._on_message, met=self._on_members)
         self._step_ns = ns(world.dt_s)
+        self._max_steps = round(MAX_TURN_S / world.dt_s)     # of a turn
         self._sense_ns = ns(1.0 / settings.sense_hz)
         self._frame_hz = settings.frame_hz
         self._frame_every = max(1, round(settings.sense_hz / settings.frame_hz))
@@ -127,7 +128,7 @@ class WorldServer:
         self._lags.add(lag_ns - self._step_ns)               # a turn is due when its first step is
         behind = lag_ns // self._step_ns
         self._slip(behind)
-        for _ in range(min(behind, MAX_STEPS_PER_TURN)):
+        for _ in range(min(behind, self._max_steps)):
             self._world.step()
             self._steps += 1
         at_ns = self._steps * self._step_ns
@@ -143,7 +144,7 @@ class WorldServer:
 
     def _slip(self, behind: int) -> None:
         """Give up the steps that one turn cannot catch up with: simulated time stays behind by them."""
-        lost = behind - MAX_STEPS_PER_TURN
+        lost = behind - self._max_steps
         if lost > 0:
             self._slips.add(seconds(self._now_ns() - self._started_ns), lost * seconds(self._step_ns))
             self._slipped_ns += lost * self._step_ns

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
 from sim_worlds.occupancy import Grid
-from sim_worlds.physics import STEP_S
+from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.closeness import Closeness
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
@@ -23,7 +23,6 @@ from swarm.core.settings.process_files import RobotSpec
 if TYPE_CHECKING:
     from sim_worlds.physics.bullet import Bullet
 
-UPDATE_EVERY = 4                     # steps between updates of kinematic poses and contacts: 60 Hz
 EPISODE_GAP_S = 0.5                  # a shorter pause in a contact does not end its episode
 SLACK_M = 0.02                       # the occupancy is inflated by the radius minus this; a cell is 5 cm
 RESOLUTION_M = 0.05
@@ -52,6 +51,8 @@ class Motion:
         self._gliding = np.zeros(len(fleet), bool)           # kinematic robots that moved in the last update
         self._close = Closeness(self.radii_m)
         self._last_touch: dict[tuple[int, int], int] = {}
+        self._update_every = UPDATE_EVERY if self._dynamic else 1
+        self.dt_s = STEP_S if self._dynamic else UPDATE_EVERY * STEP_S
         self._steps = 0
         self.bullet: Bullet | None = None
         if render or self._dynamic:
@@ -81,11 +82,11 @@ class Motion:
                 self.bullet.drive(robot, v, w)
 
     def step(self) -> None:
-        """Advance by STEP_S."""
+        """Advance by `dt_s`."""
         self._steps += 1
         if self._dynamic and self.bullet is not None:
             self.bullet.step()
-        if self._steps % UPDATE_EVERY == 0:
+        if self._steps % self._update_every == 0:
             for i in self._dynamic:
                 self._read(i)
             self._glide(UPDATE_EVERY * STEP_S)
@@ -173,6 +174,6 @@ class Motion:
             self.bumped[other] = True
         pair = (min(i, other), max(i, other))
         last = self._last_touch.get(pair)
-        if last is None or (self._steps - last) * STEP_S > EPISODE_GAP_S:
+        if last is None or (self._steps - last) * self.dt_s > EPISODE_GAP_S:
             self.episodes += 1
         self._last_touch[pair] = self._steps

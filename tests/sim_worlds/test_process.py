@@ -15,7 +15,7 @@ import pytest
 from sim_worlds import process as world_process
 from sim_worlds.sensors.true_view import TrueView
 from sim_worlds.world_interface import World
-from sim_worlds.world_server import MAX_STEPS_PER_TURN, WorldServer
+from sim_worlds.world_server import MAX_TURN_S, WorldServer
 from swarm.core.clock import MonotonicClock
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
@@ -43,7 +43,7 @@ class Toy(World):
 
     def __init__(self) -> None:
         self.names, self.renderer = list(ROBOTS), "toy"
-        self.steps = 0
+        self.steps, self.dt_s = 0, 1 / 240
         self.step_s = 0.0                                    # how long one takes
         self.acts: list[tuple[str, Act]] = []
         self.claims: list[tuple[str, Report]] = []
@@ -239,13 +239,13 @@ def test_a_robot_whose_agent_is_back_is_sensed_and_acts_again(flying: Team) -> N
 
 def test_a_world_that_cannot_keep_up_still_hears_its_robots(flying: Team) -> None:
     flying.toy.step_s = 0.006                                # of 0.004 that a step has: each turn is as long as may be
-    steps = flying.toy.steps
-    flying.until(lambda: flying.toy.steps > steps + MAX_STEPS_PER_TURN)
+    steps, most = flying.toy.steps, round(MAX_TURN_S / flying.toy.dt_s)
+    flying.until(lambda: flying.toy.steps > steps + most)
     for _ in range(30):
         flying.say("rover_0", msg.Acted(act=ACT))
     steps = flying.toy.steps
     flying.until(lambda: len(flying.toy.acts) == 30)
-    assert flying.toy.steps - steps < 10 * MAX_STEPS_PER_TURN        # one message a turn would take thirty
+    assert flying.toy.steps - steps < 10 * most                 # one message a turn would take thirty
 
 
 def test_strangers_are_not_listened_to(flying: Team) -> None:

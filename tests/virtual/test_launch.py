@@ -31,7 +31,7 @@ def test_a_run_is_whole_and_loses_nothing(tmp_path: Path) -> None:
     assert requests["due"] == requests["submitted"] == 2 * 5 * 4             # two robots, 5 Hz, 4 s
     assert requests["lost"] == 0
     assert (summary["clock"], len(summary["state_hash"])) == ("virtual", 32)
-    assert summary["world"]["real_time_factor"] == pytest.approx(1.0, abs=0.002)
+    assert summary["world"]["real_time_factor"] == pytest.approx(1.0, abs=0.005)          # within a step
     assert summary["offload"]["share"] > 0.2                                 # the slow rover gets help
     assert summary["planner"]["adopted"] >= 1
     assert not summary["host_overloaded"]

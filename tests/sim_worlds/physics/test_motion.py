@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from sim_worlds.physics import STEP_S
-from sim_worlds.physics.motion import UPDATE_EVERY, Motion
+from sim_worlds.physics.motion import Motion
 from sim_worlds.robots import KINDS
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
@@ -20,7 +19,7 @@ def alone(kind: str, physics: Any, pose: Pose = Pose(0.0, 0.0, 0.3)) -> Motion: 
 
 
 def run(motion: Motion, seconds: float) -> None:
-    for _ in range(round(seconds / STEP_S / UPDATE_EVERY) * UPDATE_EVERY):
+    for _ in range(round(seconds / motion.dt_s)):
         motion.step()
 
 
