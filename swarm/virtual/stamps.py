@@ -6,6 +6,7 @@ stamp. So they pass codec, lanes and peers as real ones do, and who mixes up two
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -67,7 +68,7 @@ class _Stamped:
         camera = self._world.sensors(robot).camera
         if not frame or camera is None:
             return seen
-        picture = np.zeros((camera.height_px, camera.width_px, 3), np.uint8)
+        picture = np.empty((camera.height_px, camera.width_px, 3), np.uint8)     # nobody reads what is behind the stamp
         write_stamp(picture, self._views.add(self._world.view(robot)))
         self._taken(robot, seen.sequence)
         return msgspec.structs.replace(seen, frame=picture, age_s=max(seen.age_s, camera.latency_s))
@@ -85,9 +86,20 @@ def stamp_of(tensor: NDArray[Any]) -> int:
 
 def boundary(specs: Sequence[TensorSpec], given: NDArray[Any] | Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     """Tensors of these types and shapes with the stamp of a stage's input."""
-    made = [np.zeros(spec.shape, spec.dtype) for spec in specs]
-    write_stamp(_stamped(made), stamp_of(given if isinstance(given, np.ndarray) else _stamped(given)))
+    made = [_blank(tuple(spec.shape), spec.dtype) for spec in specs]
+    stamped = _stamped(made)
+    place = next(k for k, tensor in enumerate(made) if tensor is stamped)
+    made[place] = np.empty_like(stamped)                     # nobody reads what is behind the stamp
+    write_stamp(made[place], stamp_of(given if isinstance(given, np.ndarray) else _stamped(given)))
     return made
+
+
+@functools.cache
+def _blank(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """A tensor that is only looked at: one for all of its kind."""
+    blank = np.zeros(shape, dtype)
+    blank.flags.writeable = False
+    return blank
 
 
 def _stamped(tensors: Sequence[NDArray[Any]]) -> NDArray[Any]:
