@@ -1,0 +1,77 @@
+"""Experiment files: a launch file, what is varied in it, how often it is run, and what is looked at.
+
+The files in `launch/experiments/` are examples.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from swarm.core.protocol.bounds import FleetName, Seed
+from swarm.core.settings.boards import Strict
+
+Values = Annotated[list[Any], Meta(min_length=1, max_length=10_000)]
+SeedCount = Annotated[int, Meta(ge=1, le=100_000)]
+Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
+
+
+class Seeds(Strict, frozen=True, kw_only=True):
+    """`count` seeds, from `first` on."""
+
+    count: SeedCount
+    first: Seed = 1
+
+
+class Metric(Strict, frozen=True, kw_only=True):
+    """A figure of each run that is compared."""
+
+    key: str                         # of summary.json, with dots: `latency_ms.p95_all`
+    better: Literal["higher", "lower"]
+
+
+class Compare(Strict, frozen=True, kw_only=True):
+    """The other values of one axis are compared with one of them, seed by seed, wherever all other axes are equal."""
+
+    axis: str = "policy"
+    to: Any = None                   # the value that the others are compared with; null: the first one
+
+
+class StopWhen(Strict, frozen=True, kw_only=True):
+    """Seeds are added until the interval of every difference in `metric` is this narrow."""
+
+    metric: str
+    half_width: Annotated[float, Meta(gt=0.0)]       # in units of the metric
+    most_seeds: SeedCount = 100
+
+
+class Figure(Strict, frozen=True, kw_only=True):
+    """A figure, written as NAME.pdf and NAME.svg."""
+
+    name: FleetName
+    kind: Literal["cdf", "line", "box", "wins", "pareto"]
+    metric: str = ""                 # key of the vertical axis; of `cdf`: none, it shows latencies over all due frames
+    x: str = ""                      # axis of `line`, `box` and `wins`; key of another metric of `pareto`
+    y: str = ""                      # second axis of `wins`
+    stream: str = ""                 # of `cdf`: its name; empty: all streams
+    where: dict[str, Any] = {}       # only points with these values of axes
+    title: str = ""
+
+
+class ExperimentFile(Strict, frozen=True, kw_only=True, rename={"changes": "set"}):
+    """One experiment. The points are all combinations of `axes`, `zip` and `cells`, each with every seed."""
+
+    version: Literal[1]              # of this format
+    launch: str                      # a launch file: its name, or its path from this file's folder
+    changes: dict[str, Any] = {}     # `set`, of the launch file for all points: path.to.0.key -> value
+    axes: dict[str, Values] = {}     # path.to.0.key (or `robots`) -> its values: every combination of them
+    zip: list[dict[str, Values]] = []        # in each entry the axes go together: first values, second values, ...
+    cells: Annotated[list[dict[str, Any]], Meta(max_length=10_000)] = []     # or written out: axis -> value
+    seeds: SeedCount | Annotated[list[Seed], Meta(min_length=1, max_length=100_000)] | Seeds = 6
+    metrics: Annotated[list[str | Metric], Meta(min_length=1, max_length=100)]
+    compare: Compare | None = None   # null: by `policy` if it is varied, else nothing is compared
+    control: bool = False            # an A/A control: the compared value is run twice, and compared with itself
+    repeats: Annotated[int, Meta(ge=0, le=20)] = 2   # of a block with an invalid run
+    stop_when: StopWhen | None = None
+    figures: Annotated[list[Figure], Meta(max_length=100)] = []

@@ -1,0 +1,60 @@
+"""What an experiment knows of its points: one row per point, and the comparisons over them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from swarm.core.settings.experiment_file import Metric
+
+
+class PointRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One point with what its newest run gave."""
+
+    id: str                          # of what decides its result: 32 hexadecimal digits
+    cell: dict[str, Any]             # the value of each axis but the compared one
+    arm: str                         # the value of the compared axis; empty: nothing is compared
+    seed: int
+    valid: bool                      # whether it counts: it ran, and so did its whole block, on a host that kept up
+    invalid: list[str] = []          # why it does not count, in words
+    error: str = ""                  # why there is no result
+    values: dict[str, float | None] = {}     # of the metrics; null: there is no such figure in this run; may be inf
+    folder: str = ""                 # its run folder, from the experiment's folder; empty: there is none
+    command: str = ""                # that runs this point alone
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm against another in one metric, over the seeds of one cell."""
+
+    metric: str
+    better: str                      # higher or lower
+    cell: dict[str, Any]
+    arm: str
+    against: str
+    n: int                           # blocks: seeds in which both are valid and have the figure
+    mean_arm: float | None           # means of the two over these blocks, as far as finite
+    mean_against: float | None
+    difference: float | None         # arm - against: the pseudo-median over the seeds
+    interval: tuple[float, float] | None     # of it, 95 %
+    p: float | None                  # of the sign-flip test
+    p_adjusted: float | None         # over the family: all comparisons of the experiment
+    ratio: float | None              # arm / against
+    won: float | None                # share of the seeds in which the arm is better
+    verdict: str                     # better, worse, no difference shown, too few seeds
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """All that tables, figures and the page show."""
+
+    name: str
+    axes: list[str]                  # names of all axes, the compared one among them
+    compared: str                    # the compared axis; empty: none
+    arms: list[str]                  # its values, the one that the others are compared with first
+    metrics: list[Metric]
+    warmup_s: float                  # that is cut off; 0: nothing is
+    clock: str                       # real or virtual
+    revision: str                    # of the code that ran the points
+    rows: list[PointRow]             # ordered by cell, seed, arm
+    comparisons: list[Comparison]
+    notes: list[str] = []            # what a reader must know: invalid runs, added seeds, another revision
