@@ -14,21 +14,7 @@ from swarm.core.settings.boards import Strict
 
 Values = Annotated[list[Any], Meta(min_length=1, max_length=10_000)]
 SeedCount = Annotated[int, Meta(ge=1, le=100_000)]
-Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
-
-
-class Seeds(Strict, frozen=True, kw_only=True):
-    """`count` seeds, from `first` on."""
-
-    count: SeedCount
-    first: Seed = 1
-
-
-class Metric(Strict, frozen=True, kw_only=True):
-    """A figure of each run that is compared."""
-
-    key: str                         # of summary.json, with dots: `latency_ms.p95_all`
-    better: Literal["higher", "lower"]
+Better = Literal["higher", "lower"]
 
 
 class Compare(Strict, frozen=True, kw_only=True):
@@ -59,17 +45,17 @@ class Figure(Strict, frozen=True, kw_only=True):
     title: str = ""
 
 
-class ExperimentFile(Strict, frozen=True, kw_only=True, rename={"changes": "set"}):
+class ExperimentFile(Strict, frozen=True, kw_only=True):
     """One experiment. The points are all combinations of `axes`, `zip` and `cells`, each with every seed."""
 
     version: Literal[1]              # of this format
     launch: str                      # a launch file: its name, or its path from this file's folder
-    changes: dict[str, Any] = {}     # `set`, of the launch file for all points: path.to.0.key -> value
+    set: dict[str, Any] = {}         # changes of the launch file for all points: path.to.0.key -> value
     axes: dict[str, Values] = {}     # path.to.0.key (or `robots`) -> its values: every combination of them
     zip: list[dict[str, Values]] = []        # in each entry the axes go together: first values, second values, ...
     cells: Annotated[list[dict[str, Any]], Meta(max_length=10_000)] = []     # or written out: axis -> value
-    seeds: SeedCount | Annotated[list[Seed], Meta(min_length=1, max_length=100_000)] | Seeds = 6
-    metrics: Annotated[list[str | Metric], Meta(min_length=1, max_length=100)]
+    seeds: SeedCount | Annotated[list[Seed], Meta(min_length=1, max_length=100_000)] = 6     # 6: the seeds 1 to 6
+    metrics: Annotated[dict[str, Better], Meta(min_length=1, max_length=100)]    # key of summary.json -> which is better
     compare: Compare | None = None   # null: by `policy` if it is varied, else nothing is compared
     control: bool = False            # an A/A control: the compared value is run twice, and compared with itself
     repeats: Annotated[int, Meta(ge=0, le=20)] = 2   # of a block with an invalid run

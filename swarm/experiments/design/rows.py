@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.core.settings.experiment_file import Metric
+from swarm.core.settings.experiment_file import Better
 
 
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One arm against another in one metric, over the seeds of one cell."""
 
     metric: str
-    better: str                      # higher or lower
+    better: Better
     cell: dict[str, Any]
     arm: str
     against: str
@@ -51,7 +51,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     axes: list[str]                  # names of all axes, the compared one among them
     compared: str                    # the compared axis; empty: none
     arms: list[str]                  # its values, the one that the others are compared with first
-    metrics: list[Metric]
+    metrics: dict[str, Better]
     warmup_s: float                  # that is cut off; 0: nothing is
     clock: str                       # real or virtual
     revision: str                    # of the code that ran the points
