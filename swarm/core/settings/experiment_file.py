@@ -54,8 +54,9 @@ class ExperimentFile(Strict, frozen=True, kw_only=True):
     axes: dict[str, Values] = {}     # path.to.0.key (or `robots`) -> its values: every combination of them
     zip: list[dict[str, Values]] = []        # in each entry the axes go together: first values, second values, ...
     cells: Annotated[list[dict[str, Any]], Meta(max_length=10_000)] = []     # or written out: axis -> value
-    seeds: SeedCount | Annotated[list[Seed], Meta(min_length=1, max_length=100_000)] = 6     # 6: the seeds 1 to 6
-    metrics: Annotated[dict[str, Better], Meta(min_length=1, max_length=100)]    # key of summary.json -> which is better
+    seeds: SeedCount = 6             # how many
+    first_seed: Seed = 1             # the others follow it
+    metrics: Annotated[dict[str, Better], Meta(min_length=1, max_length=100)]    # key of summary.json -> what is better
     compare: Compare | None = None   # null: by `policy` if it is varied, else nothing is compared
     control: bool = False            # an A/A control: the compared value is run twice, and compared with itself
     repeats: Annotated[int, Meta(ge=0, le=20)] = 2   # of a block with an invalid run
