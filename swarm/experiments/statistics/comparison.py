@@ -49,8 +49,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def half_width(self) -> float:
-        """Of the interval of the difference; infinite without one."""
-        return (self.interval.high - self.interval.low) / 2.0 if self.interval else math.inf
+        """Of the interval of the difference; infinite without one, 0 if both ends are alike, infinite ones too."""
+        if self.interval is None:
+            return math.inf
+        return 0.0 if self.interval.low == self.interval.high else (self.interval.high - self.interval.low) / 2.0
 
 
 def compare(

@@ -74,9 +74,9 @@ def power(
     """The chance that an experiment of so many seeds shows the difference.
 
     pilot: (m,) differences of the pilot's seeds (comparison.differences), infinite ones allowed. difference: to be
-    seen; its sign counts where the pilot is skewed. spread: the standard deviation of the differences, if it is known;
-    else it is as uncertain as the pilot leaves it. None: the pilot has fewer than LEAST finite values, or these are all
-    equal.
+    seen; its sign counts where the pilot is skewed. spread: the standard deviation of the differences, above 0, if it
+    is known; else it is as uncertain as the pilot leaves it. None: the pilot has fewer than LEAST finite values, or
+    these are all equal, or its pseudo-median is infinite.
     """
     noise = _noise(pilot)
     if noise is None:

@@ -68,6 +68,7 @@ def test_a_percentile_of_frames_that_never_came_is_the_worst() -> None:
     assert found.p == 2 / 32                                     # the seed that is alike bears no sign
     certain = compare([never] * 6, [10, 20, 30, 20, 30, 30], "lower")
     assert (certain.difference, certain.ratio, certain.p) == (never, never, 2 / 64)
+    assert (certain.half_width, found.half_width) == (0.0, never)
     assert verdicts([certain]) == ["worse"]
 
 
