@@ -3,7 +3,7 @@
 Differences are normal, skewed, heavy-tailed or correlated within runs, with 6, 10 and 20 seeds. Coverage: intervals of
 a difference, of one policy's figure, and of experiments that stop when they are narrow. False positives: a policy
 against itself, whole families under Holm, and `stop_when` with its looks. Power: seeds planned from a pilot, then
-flown. Beside them, what is often done instead. Seeded: the figures repeat.
+flown. Beside them, usual alternatives. Seeded: the figures repeat.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def as_text(figures: Figures) -> str:
               "false_positive": "false positives at 5 %, at most {1:.3f}",
               "power": "power of plans for 80 %, of what was foretold: apart by at most {1:.2f}; seeds: of the pilot"}
     text = [f"{titles[figure].format(*BARS[figure])}\n{_table(figures[figure])}" for figure in BARS]
-    text.append(f"what is often done instead\n{_table(figures['reference'])}")
+    text.append(f"usual alternatives, which need not meet the bars\n{_table(figures['reference'])}")
     errors = {figure: max(row["error"] for row in figures[figure]) for figure in BARS}
     told = ", ".join(f"{figure.replace('_', ' ')} {error:.4f}" for figure, error in errors.items())
     return "\n".join([*text, f"largest standard error of these shares: {told}",

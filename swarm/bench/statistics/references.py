@@ -1,4 +1,4 @@
-"""References: what is often done instead, on the same planted truth. They show why it is not done here."""
+"""References: usual alternatives on the same planted truth. Their coverage is the reason not to use them."""
 
 from __future__ import annotations
 

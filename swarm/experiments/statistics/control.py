@@ -15,7 +15,7 @@ SEED = 0
 
 
 class NoiseFloor(msgspec.Struct, frozen=True, kw_only=True):
-    """What a comparison of a policy with itself shows. None: too few seeds."""
+    """The size of differences without a cause. None: too few seeds."""
 
     half_width: float | None         # of the interval of the difference; infinite if it has no end
     chance: float | None             # a difference that chance alone exceeds in 5 % of such comparisons at most
@@ -32,7 +32,7 @@ def noise_floor(first: Figures, second: Figures) -> NoiseFloor:
     if one.n < LEAST:
         return NoiseFloor(half_width=None, chance=None, comparison=one)
     apart = differences(first, second)
-    shown = np.abs([estimate(signs * apart).value for signs in _flips(one.n)])
+    shown = np.abs([estimate(signs * apart).value for signs in _signs(one.n)])
     chance = np.quantile(np.where(np.isnan(shown), np.inf, shown), 1.0 - ALPHA, method="higher")
     return NoiseFloor(half_width=one.half_width, chance=float(chance), comparison=one)
 
@@ -45,7 +45,7 @@ def split(figures: Figures) -> tuple[Figures, Figures]:
     return figures[:-1:2], figures[1::2]
 
 
-def _flips(n: int) -> Array:
+def _signs(n: int) -> Array:
     if n <= FLIPPED:
         return np.array(list(itertools.product((-1.0, 1.0), repeat=n)))
     return np.random.default_rng([SEED, n]).choice((-1.0, 1.0), (2 ** FLIPPED, n))

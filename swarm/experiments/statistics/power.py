@@ -23,7 +23,7 @@ import numpy as np
 from swarm.experiments.statistics.signed_ranks import ALPHA, LEAST, Array, estimate, p_values
 from swarm.telemetry.figures.stats import Interval
 
-POWER = 0.8                          # the field's custom (Cohen, Statistical Power Analysis, section 2.4)
+POWER = 0.8                          # the field's custom (Cohen, Statistical Power Analysis, 1988, p. 56)
 MOST = 500                           # seeds; with runs of 27 s, 4 hours of each policy
 DRAWS = 2000                         # experiments per number of seeds: a power of 0.8 is known to 0.009
 KERNEL = 0.53                        # half of 1.06, the normal rule of Silverman, section 3.4.2

@@ -92,7 +92,7 @@ def two_sided(ranks: tuple[int, ...], larger: NDArray[np.int64]) -> Array:
     return np.minimum(2.0 * beyond[larger // step], 1.0)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _flips(ranks: tuple[int, ...]) -> Array:
     """Of all 2^n flips, the share in which the ranks with a positive sign add up to 0, 1, 2, ..."""
     shares = np.ones(1)

@@ -1,7 +1,7 @@
 """When to stop: seeds are added until the interval is narrow enough, and looking often costs no truth.
 
 Narrow intervals are not chosen at random: the spread looks small while large values have not come yet, or when chance
-has made differences of few values alike. With 95 % at every look such intervals cover 90 to 94 %, and up to 10 % of
+has made differences of few values alike. With 95 % at every look such intervals cover 91 to 95 %, and up to 10 % of
 policies are told to differ from themselves. So all looks have one sharper level, at which the chance of an error at any
 of them is ALPHA at most: a group-sequential test with a constant boundary (Pocock, Biometrika 64, 1977), and its
 repeated confidence intervals (Jennison and Turnbull, J. R. Stat. Soc. B 51, 1989). The level does not depend on the
@@ -34,7 +34,7 @@ class StopWhen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Add seeds until every interval is narrow enough; the looks are at `first` seeds and after every batch."""
 
     half_width: Annotated[float, Meta(gt=0.0)]                   # in the unit of the metric
-    first: Annotated[int, Meta(ge=LEAST, le=200)] = 10           # earlier, no level of several looks can be reached
+    first: Annotated[int, Meta(ge=LEAST, le=200)] = 10           # fewer than 8 never reach the level of ten looks
     batch: Annotated[int, Meta(ge=1, le=200)] = 5
     most: Annotated[int, Meta(ge=LEAST, le=200)] = 60            # seeds; 200 runs of 27 s are 90 minutes of each policy
 
@@ -65,7 +65,7 @@ class StopWhen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def adjusted(self, p: Array) -> Array:
         """The p of a comparison that was looked at often: the chance that, without a difference, any look has such a p.
 
-        The drawn paths count with the add-one rule (Davison and Hinkley, Bootstrap Methods, section 4.2.3).
+        The drawn paths count with the add-one rule (Phipson and Smyth, Stat. Appl. Genet. Mol. Biol. 9, 2010).
         """
         return np.asarray(1.0 + np.searchsorted(_least(self.looks), p, side="right"), np.float64) / (1.0 + PATHS)
 

@@ -13,7 +13,7 @@ PILOT = np.array([0.3, -1.1, 0.8, 0.1, -0.4, 1.6, -0.9, 0.2])
 
 
 def test_a_known_spread_needs_the_seeds_of_the_book() -> None:
-    """34 pairs for half a standard deviation with the t test (Cohen, table 2.4.1); 1 / 0.955 as many with ranks."""
+    """34 pairs for half a standard deviation with the t test (noncentral t); 1 / 0.955 as many with ranks."""
     needed = seeds_needed(NORMAL, 0.5, spread=1.0)
     assert needed is not None
     assert needed.seeds == pytest.approx(34 / 0.955, abs=2)

@@ -23,7 +23,7 @@ AFTER = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
 """Depression scores (Hollander and Wolfe, table 3.1)."""
 
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-"""Crossed less self-fertilised maize, eighths of an inch (Fisher, The Design of Experiments, section 17)."""
+"""Crossed less self-fertilised maize, eighths of an inch (Fisher, The Design of Experiments, chapter 3)."""
 
 VALUES = st.one_of(st.integers(-4, 4).map(float), st.floats(-1e3, 1e3).map(lambda x: round(x, 3)),
                    st.sampled_from([math.inf, -math.inf]))
