@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from swarm.core.settings.experiment_file import Better
-from swarm.experiments.design.points import Cell
+from swarm.experiments.design.points import Cell, is_control
 from swarm.experiments.design.rows import Comparison, PointRow
 from swarm.experiments.statistics import comparison, family
 from swarm.experiments.statistics.stopping import StopWhen
@@ -20,13 +20,20 @@ def comparisons(
     rows: Sequence[PointRow], arms: Sequence[str], metrics: Mapping[str, Better],
     stop_when: Mapping[str, StopWhen] | None = None,
 ) -> list[Comparison]:
-    """Each arm but the first against the first, in each cell and metric: one family.
+    """Each arm but the first against the first, in each cell and metric: one family; then the A/A control, another one.
 
     rows: ordered by cell and seed. stop_when: the rule of the metric by which seeds were added.
     """
+    families = ([arm for arm in arms if not is_control(arm)], [*arms[:1], *filter(is_control, arms)])
+    return [one for members in families for one in _family(rows, members, metrics, stop_when or {})]
+
+
+def _family(
+    rows: Sequence[PointRow], arms: Sequence[str], metrics: Mapping[str, Better], stop_when: Mapping[str, StopWhen]
+) -> list[Comparison]:
     cells = {_text(row.cell): row.cell for row in rows}
     pairs = [(metric, key, pair) for metric in metrics for key, pair in paired(rows, arms, metric).items()]
-    found = [comparison.compare(a, b, metrics[metric], (stop_when or {}).get(metric)) for metric, _, (a, b) in pairs]
+    found = [comparison.compare(a, b, metrics[metric], stop_when.get(metric)) for metric, _, (a, b) in pairs]
     adjusted, said = family.holm([one.p for one in found]), family.verdicts(found)
     return [Comparison(
         metric=metric, better=metrics[metric], cell=cells[cell], arm=arm, against=arms[0], n=one.n,
@@ -40,7 +47,8 @@ def more_seeds(
     rows: Sequence[PointRow], arms: Sequence[str], metric: str, better: Better, rule: StopWhen
 ) -> int:
     """Seeds to add until the next look by a stopping rule; 0: the intervals are narrow, or `most` have flown."""
-    found = [comparison.compare(a, b, better, rule) for a, b in paired(rows, arms, metric).values()]
+    compared = [arm for arm in arms if not is_control(arm)]
+    found = [comparison.compare(a, b, better, rule) for a, b in paired(rows, compared, metric).values()]
     return comparison.more_seeds(found, rule)
 
 

@@ -99,6 +99,11 @@ def blocks(found: Sequence[Combination], seeds: Sequence[int]) -> list[Block]:
     return [made[k] for k in sorted(range(len(made)), key=order.__getitem__)]
 
 
+def is_control(arm: str) -> bool:
+    """Whether an arm is the A/A control."""
+    return arm.endswith(AGAIN)
+
+
 def shown(value: Any) -> str:
     """A value of an axis as people write it."""
     return value if isinstance(value, str) else json.dumps(value)
