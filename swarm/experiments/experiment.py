@@ -70,6 +70,17 @@ class Experiment:
         return list(dict.fromkeys(stream.name for one in self.combinations
                                   for stream in self.launches.resolved(one).launch.streams))
 
+    def too_few_seeds(self) -> str:
+        """A sentence, if no seed can tip the scales: so many comparisons need more seeds to show any difference."""
+        cells = {json.dumps(one.cell, sort_keys=True) for one in self.combinations}
+        arms = sum(not points.is_control(arm) for arm in self.arms)
+        family = len(cells) * (arms - 1) * len(self.file.metrics)
+        least = analysis.least_seeds(family)
+        if not self.compared or family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
+            return ""
+        return (f"{self.file.seeds} seeds cannot show a difference in any of {family} comparisons: at least {least} "
+                "can, or fewer comparisons")
+
     def rule(self) -> StopWhen | None:
         """The rule by which seeds are added."""
         stop = self.file.stop_when

@@ -66,7 +66,7 @@ class Session:
             raise BadInput("--ray", "these points run in real time, which has its host alone", "none")
 
     def estimate(self) -> dict[str, Any]:
-        """`points`, `cells`, `seeds`, `clock`, and the estimated time `estimated_s`."""
+        """`points`, `combinations`, `seeds`, `clock`, the estimated time `estimated_s`, and a `warning` if it has one."""
         file = self._experiment.file
         if self._virtual:
             self._told(f"flying {PROBE_S:g} simulated seconds of one point")
@@ -74,7 +74,8 @@ class Session:
         else:
             took_s = (self._experiment.duration_s + AROUND_S * len(self._experiment.combinations)) * file.seeds
         return {"points": self.count, "combinations": len(self._experiment.combinations), "seeds": file.seeds,
-                "clock": self._experiment.clock, "estimated_s": round(took_s, 1)}
+                "clock": self._experiment.clock, "estimated_s": round(took_s, 1),
+                "warning": self._experiment.too_few_seeds()}
 
     def run(self) -> Ended:
         """Fly what has not been flown. Raises: BadInput if the folder cannot be used."""
@@ -85,6 +86,7 @@ class Session:
         try:
             before = len(store.ran)
             notes = self._other_code(store, code)
+            notes += filter(None, [experiment.too_few_seeds()])
             with Signals() as signals:
                 coordinator = Coordinator(
                     experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),

@@ -10,6 +10,7 @@ from swarm.core.settings.experiment_file import Better
 from swarm.experiments.design.points import Cell, is_control
 from swarm.experiments.design.rows import Comparison, PointRow
 from swarm.experiments.statistics import comparison, family
+from swarm.experiments.statistics.signed_ranks import ALPHA, LEAST
 from swarm.experiments.statistics.stopping import StopWhen
 
 Key = tuple[str, str]                # of a cell, as text, and an arm
@@ -41,6 +42,15 @@ def _family(
         interval=one.interval and (one.interval.low, one.interval.high), p=one.p, p_adjusted=p, ratio=one.ratio,
         won=one.won, verdict=verdict,
     ) for (metric, (cell, arm), (a, b)), one, p, verdict in zip(pairs, found, adjusted, said, strict=True)]
+
+
+def least_seeds(comparisons: int) -> int:
+    """The fewest seeds with which a family of so many comparisons can show a difference.
+
+    The smallest two-sided p of the sign-flip test of n seeds is 2^(1 - n), and Holm multiplies the smallest of a family
+    by its size.
+    """
+    return max(LEAST, math.ceil(1 + math.log2(max(comparisons, 1) / ALPHA)))
 
 
 def more_seeds(

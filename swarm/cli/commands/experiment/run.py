@@ -76,4 +76,5 @@ def _estimated(experiment: Experiment, estimate: dict[str, Any]) -> str:
     return "\n".join([
         *lines[:MOST_LINES], *([f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []),
         f"{estimate['points']} points: {estimate['combinations']} combinations, {estimate['seeds']} seeds each",
-        f"about {estimate['estimated_s'] / 60:.1f} minutes in {estimate['clock']} time"])
+        f"about {estimate['estimated_s'] / 60:.1f} minutes in {estimate['clock']} time",
+        *filter(None, [estimate["warning"]])])
