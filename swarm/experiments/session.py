@@ -66,7 +66,7 @@ class Session:
             raise BadInput("--ray", "these points run in real time, which has its host alone", "none")
 
     def estimate(self) -> dict[str, Any]:
-        """`points`, `combinations`, `seeds`, `clock`, the estimated time `estimated_s`, and a `warning` if it has one."""
+        """`points`, `combinations`, `seeds`, `clock`, the time `estimated_s`, and `warning` (empty: none)."""
         file = self._experiment.file
         if self._virtual:
             self._told(f"flying {PROBE_S:g} simulated seconds of one point")
