@@ -25,8 +25,10 @@ _said: set[str] = set()              # reasons why no lock can be had that the u
 
 @contextlib.contextmanager
 def exclusive(what: str, *, wait: bool = True, told: Callable[[str], None]) -> Iterator[None]:
-    """This host for an experiment alone, after the runs that are on. The experiment's own runs take no lock.
+    """This host for an experiment alone, after the runs that are on.
 
+    Its own runs take no lock: `Launch` takes none, nor does `swarm launch --beside`. Whoever waits gets in before the
+    next `exclusive`. A process that holds it, or `shared`, must not ask for either again: it would wait for itself.
     what: its name for those that wait for it, as `experiment first`. wait: false: it is refused where it had to wait.
     told: gets a line if it has to wait, and one if no lock can be had; then it goes on without.
     Raises: BadInput if it is refused; KeyboardInterrupt, as ever, while it waits.

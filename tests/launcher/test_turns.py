@@ -103,7 +103,7 @@ def test_ctrl_c_ends_the_wait(tmp_path: Path) -> None:
 
 
 def test_a_run_knows_those_that_were_on_at_the_same_time(tmp_path: Path) -> None:
-    with ListedRun("another") as another:
+    with an_experiment(), ListedRun("another") as another:           # no run of an experiment waits for it
         with Flight(write_launch(tmp_path, ALONE), tmp_path / "out", "--set", "duration_s=0.3") as flight:
             assert flight.end()[0] == 0
         assert another.overlapped() == [
