@@ -29,8 +29,8 @@ def invalid(summary: Mapping[str, Any]) -> list[str]:
     due, missed = summary["requests"]["due"], missed_by_host(summary)
     if due and (due - missed) / due < OFFERED_LIMIT:
         share = 100.0 * (due - missed) / due
-        reasons.append(f"Too few of the due frames were offered: {share:.1f} %; {missed} of {due} were missed, which no "
-                       "fault explains.")
+        reasons.append(f"Too few of the due frames were offered: {share:.1f} %; {missed} of {due} were missed, which "
+                       "no fault explains.")
     return reasons
 
 
