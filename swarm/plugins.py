@@ -13,6 +13,7 @@ import importlib.util
 import os
 import traceback
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 from swarm.core.settings.errors import BadInput
@@ -23,6 +24,11 @@ VARIABLE = "SWARM_PLUGINS"
 def extended(path: Iterable[str], kind: str) -> list[str]:
     """The `__path__` of a registry, followed by the plug-in folders of its kind."""
     return [*path, *(os.path.join(folder, kind) for folder in _folders())]
+
+
+def files() -> list[Path]:
+    """All Python files of the plug-in folders, in order."""
+    return sorted(path for folder in _folders() for path in Path(folder).rglob("*.py"))
 
 
 def check() -> None:

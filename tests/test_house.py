@@ -90,7 +90,10 @@ def test_no_folder_but_a_registry_has_more_than_a_dozen_files() -> None:
 
 
 def test_the_runtime_has_no_words_of_one_scenario() -> None:
-    """What search_rescue measures and looks for; measures that are plain words, such as `found`, are left out."""
+    """What search_rescue measures and looks for; measures that are plain words, such as `found`, are left out.
+
+    In a folder of statistics, coverage is that of an interval.
+    """
     measures = [name for name in search_rescue.MEASURES if "_" in name or name in ("coverage", "collisions")]
     words = {*measures, *TARGET_CLASSES}
     assert words >= {"found_auc", "coverage", "collisions", "wrong_claims", "casualty", "beacon"}
@@ -98,7 +101,8 @@ def test_the_runtime_has_no_words_of_one_scenario() -> None:
     files = [p for p in (HOUSE / "swarm").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     assert len(files) > 100
     assert {(str(p.relative_to(HOUSE)), found) for p in files
-            for found in word.findall(p.read_text(errors="replace"))} == set()
+            for found in word.findall(p.read_text(errors="replace"))
+            if (p.parent.name, found) != ("statistics", "coverage")} == set()
 
 
 BLOCKED = """

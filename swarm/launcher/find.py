@@ -9,6 +9,7 @@ import swarm
 from swarm.core.settings.errors import BadInput
 
 BOARDS = "boards.yaml"
+EXPERIMENTS = "experiments"          # the folder of experiment files in a folder of launch files
 SUFFIXES = (".yaml", ".yml")
 PACKAGED = "share/swarm-edge-runtime/launch"
 
@@ -23,20 +24,34 @@ def folders() -> list[Path]:
 
 def names() -> list[str]:
     """Launch files that `swarm launch NAME` finds by name."""
-    return sorted({path.stem for folder in folders() for path in folder.iterdir()
-                   if path.suffix in SUFFIXES and path.name != BOARDS and path.is_file()})
+    return _names(folders())
 
 
 def launch_file(name: str) -> Path:
     """The file that is meant by a path or a name. Raises: BadInput."""
+    return _file(name, folders(), "launch file")
+
+
+def experiment_file(name: str) -> Path:
+    """The experiment file that is meant by a path or a name. Raises: BadInput."""
+    return _file(name, [folder / EXPERIMENTS for folder in folders()], "experiment file")
+
+
+def _names(places: list[Path]) -> list[str]:
+    return sorted({path.stem for place in places if place.is_dir() for path in place.iterdir()
+                   if path.suffix in SUFFIXES and path.name != BOARDS and path.is_file()})
+
+
+def _file(name: str, places: list[Path], what: str) -> Path:
     if "/" in name or name.endswith(SUFFIXES):
         return Path(name)
-    for folder in folders():
-        for suffix in SUFFIXES if name in names() else ():
-            if (folder / f"{name}{suffix}").is_file():
-                return folder / f"{name}{suffix}"
-    raise BadInput(name or "''", "no launch file of this name",
-                   f"known names: {', '.join(names()) or 'none'}; or give a path")
+    known = _names(places)
+    for place in places:
+        for suffix in SUFFIXES if name in known else ():
+            if (place / f"{name}{suffix}").is_file():
+                return place / f"{name}{suffix}"
+    raise BadInput(name or "''", f"no {what} of this name",
+                   f"known names: {', '.join(known) or 'none'}; or give a path")
 
 
 def boards_file(beside: Path) -> Path:

@@ -73,11 +73,20 @@ class Installed:
 
 def load_launch(options: Options) -> Resolved:
     """A launch file, found by name or path, with the changes of the command line. Raises: BadInput."""
-    path = find.launch_file(options.launch)
-    launch = settings_files.load(path)
+    source = find_source(options.launch)
+    return load_from(source, options, Installed(Path(source.path).parent))
+
+
+def find_source(launch: str) -> Source:
+    """A launch file, found by name or path, and the boards that hold for it, as they were written. Raises: BadInput."""
+    path = find.launch_file(launch)
     boards = find.boards_file(path)
-    source = Source(path=str(path), launch=launch, boards_path=str(boards), boards=settings_files.load(boards))
-    installed = Installed(path.parent)
+    return Source(path=str(path), launch=settings_files.load(path), boards_path=str(boards),
+                  boards=settings_files.load(boards))
+
+
+def load_from(source: Source, options: Options, installed: Installed) -> Resolved:
+    """As `load_launch`, of a file that was read before. Raises: BadInput."""
     resolved = resolve(options, source, installed)
     check_processes(resolved, installed, source.path)
     return resolved

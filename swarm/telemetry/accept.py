@@ -57,7 +57,7 @@ def check_accept(
     Raises: BadInput naming the key, what is wrong and what would be right.
     """
     for key, rule in accept.items():
-        _resolve(key, list(streams), list(measures), f"{where}: {key}")
+        resolved_key(key, list(streams), list(measures), f"{where}: {key}")
         _parse(rule, f"{where}: {key}")
 
 
@@ -66,17 +66,17 @@ def judge(accept: Mapping[str, str], summary: Mapping[str, Any]) -> list[JudgedR
     judged: list[JudgedRule] = []
     for key, rule in accept.items():
         try:
-            path = _resolve(key, list(summary.get("streams", ())), list(summary.get("measures", ())), key)
+            path = resolved_key(key, list(summary.get("streams", ())), list(summary.get("measures", ())), key)
         except BadInput:                     # a measure of the mission, but the world never reported
             path = key
         op, bound = _parse(rule, f"accept: {key}")
-        value = _value(summary, path)
+        value = value_at(summary, path)
         judged.append(JudgedRule(key=path, rule=rule.strip(), value=value,
                                  holds=value is not None and bool(OPS[op](value, bound))))
     return judged
 
 
-def _resolve(key: str, streams: list[str], measures: list[str], where: str) -> str:
+def resolved_key(key: str, streams: list[str], measures: list[str], where: str) -> str:
     """The full dotted key: the key itself, or the key of this short name."""
     keys = [*KEYS, *(f"mission.{name}" for name in measures)]
     if key in keys or re.fullmatch(r"requests\.failed_by\.\w+", key):
@@ -116,7 +116,7 @@ def _parse(rule: str, where: str) -> tuple[str, float | bool]:
     return op, float(bound)
 
 
-def _value(summary: Mapping[str, Any], path: str) -> Any:
+def value_at(summary: Mapping[str, Any], path: str) -> Any:
     """The figure at a dotted path, or None. The count of a failure reason that never occurred is 0."""
     if path.startswith("streams."):
         leaf = _leaf_of_stream(path) or ""

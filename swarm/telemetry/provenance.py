@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -55,6 +56,7 @@ def host() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def revision(folder: Path = Path(__file__).parent) -> str:
     """The commit of the checkout that contains this folder, with `+changes` if edited; `unknown` outside a checkout.
 

@@ -28,11 +28,14 @@ class VirtualLaunch:
 
     def __init__(
         self, resolved: Resolved, out: Path, *, command: list[str], progress: Progress | None = None,
-        interruptions: Callable[[], int] = lambda: 0,
+        interruptions: Callable[[], int] = lambda: 0, report: bool = True,
     ) -> None:
-        """Nothing happens yet, but `out` is claimed. Raises: BadInput if it cannot be the run's folder."""
+        """Nothing happens yet, but `out` is claimed. report: write it, too; `swarm report` can do so later.
+
+        Raises: BadInput if `out` cannot be the run's folder.
+        """
         self._launch, self.folder = resolved.launch, HashedFolder(out)
-        self._progress, self.interruptions = progress or Quiet(), interruptions
+        self._progress, self.interruptions, self._report = progress or Quiet(), interruptions, report
         self._real = MonotonicClock()
         self._interrupted = 0
         self.virtual = VirtualRun(resolved, self.folder, manifest=partial(
@@ -85,7 +88,7 @@ class VirtualLaunch:
             summary = run.collector.finish(
                 min(run.ran_s, self._launch.duration_s), encrypted=False, interrupted=director.interrupted,
                 state_hash=self.folder.state_hash)
-            report = self.folder.report()
+            report = self.folder.report() if self._report else None
         self._progress.close()
         director.fail(self.folder.trouble)
         path = self.folder.path

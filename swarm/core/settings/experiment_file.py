@@ -29,7 +29,8 @@ class StopWhen(Strict, frozen=True, kw_only=True):
 
     metric: str
     half_width: Annotated[float, Meta(gt=0.0)]       # in units of the metric
-    most_seeds: SeedCount = 100
+    batch: Annotated[int, Meta(ge=1, le=200)] = 5    # seeds that are added at a time
+    most_seeds: Annotated[int, Meta(ge=6, le=200)] = 60
 
 
 class Figure(Strict, frozen=True, kw_only=True):

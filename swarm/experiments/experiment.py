@@ -1,0 +1,156 @@
+"""An experiment: its file, checked, with all its points, and the results of those that have run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from swarm import settings_files
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.experiment_file import ExperimentFile
+from swarm.experiments.design import analysis, points
+from swarm.experiments.design.figures import value_of
+from swarm.experiments.design.points import Combination
+from swarm.experiments.design.rows import PointRow, Results
+from swarm.experiments.design.sweep import Point, Ran, Sweep
+from swarm.experiments.launches import Launches
+from swarm.experiments.statistics.stopping import StopWhen
+from swarm.experiments.store import POINTS, Store, summary_of
+from swarm.launcher.load import Installed
+from swarm.telemetry.accept import resolved_key
+
+OUT_OF_BLOCK = "another run of its block does not count"
+
+
+class Experiment:
+    """Raises: BadInput for a file that makes no sense; `check` says whether every point can run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, where = path, str(path)
+        self.name = path.stem
+        self.file = settings_files.read(path, ExperimentFile)
+        self.combinations = points.combinations(self.file, where)
+        self.compared = points.compared_axis(self.file, where)
+        self.arms = points.arms_of(self.file, self.combinations, where)
+        self.axes = points.axes_of(self.file)
+        self.launches = Launches(self.file, path)
+        self.keys = self._keys()
+        self._combination_of: dict[str, Combination] = {}
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds to begin with."""
+        return list(range(self.file.first_seed, self.file.first_seed + self.file.seeds))
+
+    @property
+    def clock(self) -> str:
+        """`real` or `virtual`. Raises: BadInput if the points do not have one clock."""
+        clocks = {self.launches.resolved(one).launch.clock for one in self.combinations}
+        if len(clocks) > 1:
+            raise BadInput(str(self.path), "some points are in real time and some in virtual time", "one clock for all")
+        return clocks.pop()
+
+    @property
+    def duration_s(self) -> float:
+        """Simulated time of one run of each combination, in all."""
+        return sum(self.launches.resolved(one).launch.duration_s for one in self.combinations)
+
+    @property
+    def warmup_s(self) -> float:
+        """That is cut off: the longest of all points."""
+        return max(self.launches.resolved(one).launch.warmup_s for one in self.combinations)
+
+    @property
+    def streams(self) -> list[str]:
+        """The names of all streams, of whatever point."""
+        return list(dict.fromkeys(stream.name for one in self.combinations
+                                  for stream in self.launches.resolved(one).launch.streams))
+
+    def too_few_seeds(self) -> str:
+        """A sentence, if no seed can tip the scales: so many comparisons need more seeds to show any difference."""
+        cells = {json.dumps(one.cell, sort_keys=True) for one in self.combinations}
+        arms = sum(not points.is_control(arm) for arm in self.arms)
+        family = len(cells) * (arms - 1) * len(self.file.metrics)
+        least = analysis.least_seeds(family)
+        if not self.compared or family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
+            return ""
+        return (f"{self.file.seeds} seeds cannot show a difference in any of {family} comparisons: at least {least} "
+                "can, or fewer comparisons")
+
+    def rule(self) -> StopWhen | None:
+        """The rule by which seeds are added."""
+        stop = self.file.stop_when
+        if stop is None:
+            return None
+        where = f"{self.path}: stop_when"
+        if stop.metric not in self.file.metrics:
+            raise BadInput(f"{where}.metric", f"{stop.metric!r} is no metric of this file",
+                           f"one of {', '.join(self.file.metrics)}")
+        if len(self.arms) < 2:
+            raise BadInput(where, "nothing is compared", "a compared axis with two values, or no stop_when")
+        if not 6 <= self.file.seeds <= stop.most_seeds:
+            raise BadInput(f"{self.path}: seeds", f"{self.file.seeds} with stop_when, which looks after so many first",
+                           f"6 to {stop.most_seeds}: below 6 there is no interval, and most_seeds is the end")
+        return StopWhen(half_width=stop.half_width, first=self.file.seeds, batch=stop.batch, most=stop.most_seeds)
+
+    def blocks(self, seeds: Iterable[int]) -> list[list[Point]]:
+        """The points of these seeds, by block."""
+        made: list[list[Point]] = []
+        for block in points.blocks(self.combinations, list(seeds)):
+            planned = self.launches.points(block)
+            self._combination_of |= {point.id: one for point, one in planned}
+            made.append([point for point, _ in planned])
+        return made
+
+    def combination(self, point: Point) -> Combination:
+        """Of a point that `blocks` made."""
+        return self._combination_of[point.id]
+
+    def values(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
+        """The metrics of a run."""
+        return {metric: value_of(summary, key) for metric, key in self.keys.items()}
+
+    def rows(self, sweep: Sweep, store: Store) -> list[PointRow]:
+        """A row for each point, ordered by cell, seed and arm."""
+        newest = sweep.newest()
+        cells = list(dict.fromkeys(json.dumps(one.cell, sort_keys=True) for one in self.combinations))
+        arm_at = {arm: k for k, arm in enumerate(self.arms or [""])}
+        cell_at = {cell: k for k, cell in enumerate(cells)}
+        ordered = sorted((point for block in sweep.blocks for point in block), key=lambda point: (
+            cell_at[json.dumps(point.cell, sort_keys=True)], point.seed, arm_at[point.arm]))
+        return [self._row(point, newest.get(point.id), sweep, store) for point in ordered]
+
+    def results(self, rows: list[PointRow], clock: str, revision: str, notes: Sequence[str]) -> Results:
+        """What tables, figures and the page show."""
+        rule, stop = self.rule(), self.file.stop_when
+        rules = {stop.metric: rule} if stop and rule else None
+        return Results(
+            name=self.name, axes=self.axes, compared=self.compared, arms=self.arms, metrics=self.file.metrics,
+            warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, notes=list(notes),
+            comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
+
+    def _row(self, point: Point, run: Ran | None, sweep: Sweep, store: Store) -> PointRow:
+        row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,
+                       command=self.launches.command(point), error="it has not run")
+        if run is None:
+            return row
+        values = run.values
+        if not run.error and not values.keys() >= self.keys.keys():      # metrics were added to the file
+            values = self.values(summary_of(store.folder(point.id)) or {})
+        valid = sweep.block_counts(point)
+        return msgspec.structs.replace(
+            row, valid=valid, error=run.error, values={metric: values.get(metric) for metric in self.keys},
+            invalid=run.invalid or ([OUT_OF_BLOCK] if run.counts and not valid else []),
+            folder=f"{POINTS}/{point.id}" if not run.error else "")
+
+    def _keys(self) -> dict[str, str]:
+        """The full key of each metric. Raises: BadInput for a key that no summary has."""
+        launch = self.launches.resolved(self.combinations[0]).launch
+        measures = list(Installed(self.path.parent).measures(launch.scenario))
+        return {metric: resolved_key(metric, self.streams, measures, f"{self.path}: metrics.{metric}")
+                for metric in self.file.metrics}
+

@@ -1,0 +1,141 @@
+"""The launches of an experiment: its launch file with the values of each combination, and the points with their ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from models import store
+from swarm import plugins
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.experiment_file import ExperimentFile
+from swarm.experiments.design.identity import digest, identity, with_seed
+from swarm.experiments.design.points import Block, Cell, Combination
+from swarm.experiments.design.sweep import Point
+from swarm.launcher.load import Installed, find_source, load_from
+from swarm.run.settings.resolve import Options, Resolved
+from swarm.virtual.perception import check_models
+
+ROBOTS = "robots"                    # an axis that is an option of `swarm launch`, and no key of the file
+CONTROL_SEEDS = 1_000_000_000        # added to the seed of a control in virtual time: the same seed gives the same run
+
+
+class Trusting(Installed):
+    """Checks nothing that takes time: the points were checked when the experiment began."""
+
+    def check_fleet(self, *_: Any) -> None: ...
+
+    def check_spawn(self, *_: Any) -> None: ...
+
+    def check_models(self, *_: Any) -> None: ...
+
+    def check_model(self, *_: Any) -> None: ...
+
+
+class Launches:
+    """Resolves each combination once. where: the experiment file. ray: as `swarm launch --ray`.
+
+    Raises: BadInput for a launch file that cannot be read.
+    """
+
+    def __init__(self, file: ExperimentFile, where: Path) -> None:
+        name = file.launch
+        if "/" in name or name.endswith((".yaml", ".yml")):
+            name = str(where.parent / name)
+        self._file, self._where = file, where
+        self._source = find_source(name)
+        folder = Path(self._source.path).parent
+        self._checking, self._trusting = Installed(folder), Trusting(folder)
+        self._known: dict[str, tuple[Resolved, str]] = {}
+        self._hashes: dict[str, str] = {}
+
+    def check(self, combinations: Sequence[Combination], told: Callable[[str], None]) -> None:
+        """Check every combination in full, with the first seed. Raises: BadInput that names the point."""
+        for number, one in enumerate(combinations, start=1):
+            told(f"checking point {number} of {len(combinations)}")
+            if not one.control:
+                resolved = self._load(one, self._checking)
+                if resolved.launch.clock == "virtual":
+                    check_models(stream.model for stream in resolved.launch.streams)
+
+    def resolved(self, one: Combination) -> Resolved:
+        """The launch of a combination, with the first seed. Raises: BadInput that names the point."""
+        return self._resolved(one)[0]
+
+    def of(self, one: Combination, point: Point) -> Resolved:
+        """The launch of a point."""
+        resolved = self.resolved(one)
+        return msgspec.structs.replace(
+            resolved, launch=msgspec.structs.replace(resolved.launch, seed=point.run_seed))
+
+    def points(self, block: Block) -> list[tuple[Point, Combination]]:
+        """The points of a block, in the order in which they run."""
+        made = []
+        for one in block.combinations:
+            resolved, base = self._resolved(one)
+            again = one.control and resolved.launch.clock == "virtual"
+            seed = block.seed + CONTROL_SEEDS if again else block.seed
+            made.append((Point(id=with_seed(base, seed), values=one.values, cell=one.cell, arm=one.arm,
+                               seed=block.seed, run_seed=seed), one))
+        return made
+
+    def command(self, point: Point) -> str:
+        """The command that flies a point alone."""
+        settings = " ".join(f"--set {_quoted(text)}" for text in self._assignments(point.values))
+        robots = f" --robots {point.values[ROBOTS]}" if ROBOTS in point.values else ""
+        return f"swarm launch {self._file.launch}{robots} --seed {point.run_seed} {settings}".rstrip()
+
+    def _resolved(self, one: Combination) -> tuple[Resolved, str]:
+        """The launch, and the identity of its points but for their seeds."""
+        key = json.dumps([one.values, one.control], sort_keys=True)
+        if key not in self._known:
+            resolved = self._load(one, self._trusting)
+            traces = {path: self._hash(path, Path(path).read_bytes) for path in resolved.traces}
+            self._known[key] = resolved, identity(
+                resolved, self._contents(resolved), traces, one.arm if one.control else "")
+        return self._known[key]
+
+    def _load(self, one: Combination, installed: Installed) -> Resolved:
+        options = Options(
+            launch=self._file.launch, assignments=self._assignments(one.values), seed=self._file.first_seed,
+            robots=one.values.get(ROBOTS, self._file.set.get(ROBOTS)), ray="none")
+        try:
+            return load_from(self._source, options, installed)
+        except BadInput as error:
+            raise BadInput(f"{self._where}: point {one.named}: {error.where}", error.what, error.want) from None
+
+    def _assignments(self, values: Cell) -> list[str]:
+        return [f"{axis}={json.dumps(value)}" for axis, value in (self._file.set | values).items() if axis != ROBOTS]
+
+    def _contents(self, resolved: Resolved) -> dict[str, str]:
+        """Hashes of what a run reads beside its launch file: cards, which have the hashes of models, and plug-ins."""
+        models = {stream.model for stream in resolved.launch.streams}
+        found = {f"model {name}": self._hash(f"model {name}", lambda name=name: _packed(store.load_card(name)))
+                 for name in sorted(models)}
+        return found | {f"plug-in {path.name}": self._hash(str(path), path.read_bytes) for path in plugins.files()}
+
+    def _hash(self, what: str, content: Callable[[], bytes]) -> str:
+        if what not in self._hashes:
+            self._hashes[what] = hashlib.blake2b(content(), digest_size=16).hexdigest()
+        return self._hashes[what]
+
+
+def code_hash(packages: Iterable[str] = ("swarm", "agents", "models", "sim_worlds")) -> str:
+    """The hash of this installation's code: results of another one are never mixed in silence."""
+    root = Path(plugins.__file__).parent.parent
+    files = sorted(path for package in packages for path in (root / package).rglob("*")
+                   if path.suffix in (".py", ".urdf"))
+    return digest([[str(path.relative_to(root)), path.read_bytes()] for path in files])
+
+
+def _packed(card: Any) -> bytes:
+    return json.dumps(msgspec.to_builtins(card, str_keys=True), sort_keys=True).encode()
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,148 @@
+"""One command on an experiment: its points are checked, flown and written up."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from swarm.core.clock import MonotonicClock
+from swarm.core.settings.errors import BadInput
+from swarm.core.units import seconds
+from swarm.experiments.coordinator import Code, Coordinator
+from swarm.experiments.design.rows import Results
+from swarm.experiments.experiment import Experiment
+from swarm.experiments.flight import Task, fly
+from swarm.experiments.launches import code_hash
+from swarm.experiments.real_host import RealHost
+from swarm.experiments.store import Store
+from swarm.experiments.workers import LocalWorkers, Workers
+from swarm.launcher.signals import Signals
+from swarm.telemetry.provenance import revision
+
+MANY = 100_000                       # points that are flown only with --yes
+PROBE_S = 2.0                        # simulated time that is flown to estimate the time of a virtual experiment
+AROUND_S = 7.0                       # of a run in real time: start, drain and writing (measured: 6 to 7 s)
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for. jobs: processes for virtual time. wait: for a host that is not free."""
+
+    resume: bool = False
+    rerun: bool = False              # points that other code has flown
+    keep: bool = False               # their results
+    jobs: int = 1
+    ray: str = "none"
+    yes: bool = False
+    wait: bool = True
+
+
+class Ended(NamedTuple):
+    """How a session ended. figures: for programs. error: one line, or empty."""
+
+    exit_code: int
+    results: Results
+    figures: dict[str, Any]
+    error: str = ""
+
+
+class Session:
+    """Raises: BadInput for points that cannot be flown, before anything is."""
+
+    def __init__(self, experiment: Experiment, out: Path, wishes: Wishes, told: Callable[[str], None]) -> None:
+        self._experiment, self._out, self._wishes, self._told = experiment, out, wishes, told
+        self._clock = MonotonicClock()
+        where = str(experiment.path)
+        self.count = len(experiment.combinations) * experiment.file.seeds
+        if self.count >= MANY and not wishes.yes:
+            raise BadInput(where, f"{self.count} points", f"fewer axes, values or seeds; or --yes, from {MANY} on")
+        experiment.rule()
+        experiment.launches.check(experiment.combinations, told)
+        self._virtual = experiment.clock == "virtual"
+        if not self._virtual and wishes.ray != "none":
+            raise BadInput("--ray", "these points run in real time, which has its host alone", "none")
+
+    def estimate(self) -> dict[str, Any]:
+        """`points`, `combinations`, `seeds`, `clock`, the time `estimated_s`, and `warning` (empty: none)."""
+        file = self._experiment.file
+        if self._virtual:
+            self._told(f"flying {PROBE_S:g} simulated seconds of one point")
+            took_s = self._probe() * self._experiment.duration_s * file.seeds / self._wishes.jobs
+        else:
+            took_s = (self._experiment.duration_s + AROUND_S * len(self._experiment.combinations)) * file.seeds
+        return {"points": self.count, "combinations": len(self._experiment.combinations), "seeds": file.seeds,
+                "clock": self._experiment.clock, "estimated_s": round(took_s, 1),
+                "warning": self._experiment.too_few_seeds()}
+
+    def run(self) -> Ended:
+        """Fly what has not been flown. Raises: BadInput if the folder cannot be used."""
+        experiment, began_ns = self._experiment, self._clock.now_ns()
+        code = Code(code_hash(), revision())
+        store = Store(self._out, experiment.path.read_text(encoding="utf-8"), resume=self._wishes.resume)
+        error = ""
+        try:
+            before = len(store.ran)
+            notes = self._other_code(store, code)
+            notes += filter(None, [experiment.too_few_seeds()])
+            with Signals() as signals:
+                coordinator = Coordinator(
+                    experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),
+                    kept=lambda ran: self._wishes.keep or ran.code == code.hash)
+                try:
+                    coordinator.fly(self._workers)
+                except OSError as failed:
+                    error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
+                stopped = bool(signals.received)
+            rows = experiment.rows(coordinator.sweep, store)
+            if coordinator.added:
+                notes.append(f"{coordinator.added} seeds were added until the intervals were narrow enough")
+            if coordinator.sweep.repeated():
+                notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
+                             "did not count")
+            results = experiment.results(rows, experiment.clock, code.revision, notes)
+            figures = _figures(results, store, coordinator, len(store.ran) - before)
+            figures["took_s"] = round(seconds(self._clock.now_ns() - began_ns), 1)
+        finally:
+            store.close()
+        failed = any(row.error for row in rows)
+        return Ended(130 if stopped else int(bool(error) or failed), results, figures, error)
+
+    def _workers(self) -> Workers:
+        return LocalWorkers(self._wishes.jobs) if self._virtual else RealHost()
+
+    def _other_code(self, store: Store, code: Code) -> list[str]:
+        """Notes on runs of other code. Raises: BadInput if the user has not said what becomes of them."""
+        others = [ran for ran in store.ran if ran.code != code.hash]
+        if not others or self._wishes.rerun:
+            return []
+        by = ", ".join(sorted({ran.revision for ran in others}))
+        if not self._wishes.keep:
+            raise BadInput(f"--out {self._out}", f"{len(others)} of its runs are of other code ({by}; this is "
+                           f"{code.revision})", "--rerun to fly them again, or --keep to keep them")
+        return [f"{len(others)} runs are of other code: {by}"]
+
+    def _probe(self) -> float:
+        """Real seconds per simulated second of the first combination."""
+        one = self._experiment.combinations[0]
+        resolved = self._experiment.launches.resolved(one)
+        short = msgspec.structs.replace(resolved, launch=msgspec.structs.replace(
+            resolved.launch, duration_s=PROBE_S, warmup_s=0.0, faults=[]))
+        flown = fly(Task(id="probe", resolved=short, command="swarm experiment run"))
+        if flown.error:
+            raise BadInput(f"{self._experiment.path}: point {one.named}", flown.error, "a launch that flies")
+        return flown.took_s / PROBE_S
+
+
+def _figures(results: Results, store: Store, coordinator: Coordinator, flown: int) -> dict[str, Any]:
+    """For `--json`."""
+    rows = results.rows
+    reasons = collections.Counter(reason.partition(":")[0] for ran in store.ran for reason in ran.invalid)
+    return {
+        "points": len(rows), "valid": sum(row.valid for row in rows), "failed": sum(bool(row.error) for row in rows),
+        "flown": flown, "repeated": coordinator.sweep.repeated(), "invalid_by": dict(reasons.most_common()),
+        "seeds": len({row.seed for row in rows}), "comparisons": msgspec.to_builtins(results.comparisons),
+        "warmup_s": results.warmup_s, "notes": results.notes, "folder": str(store.path)}
+

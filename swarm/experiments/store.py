@@ -1,0 +1,124 @@
+"""The folder of an experiment: its file, a journal of all runs that have finished, and the run folder of each point.
+
+One coordinator writes, and holds the folder's lock. The journal decides what has run: a run whose line is missing, as
+after a power cut or a kill, is done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from swarm.core.settings.errors import BadInput
+from swarm.experiments.design.sweep import Ran
+
+JOURNAL, POINTS, FILE = "journal.jsonl", "points", "experiment.yaml"
+FORMAT = 1
+
+
+class Store:
+    """Claims the folder. ran: the runs of the journal, in order.
+
+    Raises: BadInput if another command writes into it, it holds other things, or holds runs and `resume` is not set.
+    """
+
+    def __init__(self, out: Path, text: str, *, resume: bool) -> None:
+        self.path = out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise BadInput(f"--out {out}", error.strerror or str(error), "a folder that can be written") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise self._refused("another command runs this experiment", "wait for its end, or name another folder"
+                                ) from None
+        present = {path.name for path in out.iterdir()}
+        if present and not {JOURNAL, FILE} & present:
+            raise self._refused("the folder holds other things", "a new or empty folder")
+        self.ran, torn = _journal(out / JOURNAL)
+        if self.ran and not resume:
+            raise self._refused(f"{len(self.ran)} runs are there", "--resume to go on with them, or another folder")
+        (out / FILE).write_text(text, encoding="utf-8")
+        (out / POINTS).mkdir(exist_ok=True)
+        self._file = open(out / JOURNAL, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
+        if torn is not None:
+            self._file.truncate(torn)
+
+    def folder(self, id: str) -> Path:
+        """The run folder of a point's newest run."""
+        return self.path / POINTS / id
+
+    def keep(self, id: str, files: Mapping[str, bytes]) -> None:
+        """Replace the run folder of a point. Raises: OSError."""
+        made = self.path / POINTS / f".{id}.tmp"
+        shutil.rmtree(made, ignore_errors=True)
+        for name, content in files.items():
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            (made / name).write_bytes(content)
+        self.take(id, made)
+
+    def take(self, id: str, made: Path) -> None:
+        """Put a folder in the place of a point's run folder. Raises: OSError."""
+        shutil.rmtree(self.folder(id), ignore_errors=True)
+        made.rename(self.folder(id))
+
+    def record(self, ran: Ran) -> None:
+        """Add a finished run to the journal. Raises: OSError."""
+        self.ran.append(ran)
+        line = json.dumps(msgspec.to_builtins(ran)).encode() + b"\n"
+        while line:
+            line = line[self._file.write(line):]
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a document as a whole. Raises: OSError."""
+        path = self.path / f"{name}.tmp"
+        path.write_bytes(content)
+        path.replace(self.path / name)
+
+    def close(self) -> None:
+        """Give up the folder."""
+        self._file.close()
+        with contextlib.suppress(OSError):
+            os.close(self._lock)
+
+    def _refused(self, what: str, want: str) -> BadInput:
+        os.close(self._lock)
+        return BadInput(f"--out {self.path}", what, want)
+
+
+def _journal(path: Path) -> tuple[list[Ran], int | None]:
+    """The runs of a journal; where its last line begins if that is not whole. Raises: BadInput for another damage."""
+    if not path.exists():
+        return [], None
+    found: list[Ran] = []
+    lines = path.read_bytes().splitlines(keepends=True)
+    at = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith(b"\n"):
+            return found, at
+        try:
+            found.append(msgspec.convert(json.loads(line), Ran))
+        except (ValueError, msgspec.ValidationError) as error:
+            raise BadInput(f"{path}: line {number}", str(error), "a run of a point: restore the file, or begin anew"
+                           ) from None
+        at += len(line)
+    return found, None
+
+
+def summary_of(folder: Path) -> dict[str, Any] | None:
+    """The summary of a run folder; None: it has none that can be read."""
+    try:
+        found = json.loads((folder / "summary.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
