@@ -17,7 +17,7 @@ import msgspec
 from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
-from swarm.experiments.design.rows import PointRow, Results
+from swarm.experiments.design.rows import NOT_RUN, PointRow, Results
 from swarm.experiments.results import results_file
 from swarm.experiments.results.words import cell_text
 from swarm.telemetry.file_types import Manifest
@@ -56,7 +56,7 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     """
     folder, out = Path(folder), Path(out)
     results = results_file.read(folder)
-    waiting = sum(not row.folder and not row.error for row in results.rows)
+    waiting = sum(row.error == NOT_RUN for row in results.rows)
     if waiting and not unfinished:
         raise BadInput(str(folder), f"{waiting} of {len(results.rows)} points have not run",
                        "finish it with --resume, or say that it may be unfinished")

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from swarm.experiments.design.points import shown
 from swarm.experiments.design.rows import Comparison, Results
-from swarm.experiments.results.points import Columns
-from swarm.experiments.results.words import NONE, decimals, label, name_of, number, p_text, shown, tick, unit_of
+from swarm.experiments.results.point_table import Columns
+from swarm.experiments.results.words import NONE, decimals, label, name_of, number, p_text, tick, unit_of
 from swarm.telemetry.report.sections import Table
 
 TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",

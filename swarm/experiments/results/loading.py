@@ -16,7 +16,7 @@ import msgspec
 from swarm.core.policy.plan import Placement
 from swarm.core.settings.errors import BadInput
 from swarm.experiments.design.rows import Results
-from swarm.experiments.results import arrow, points, results_file
+from swarm.experiments.results import arrow, point_table, results_file
 from swarm.experiments.results.comparisons import cell_axes, columns
 from swarm.telemetry.file_types import AgentPoint, EventRecord, LinkPoint, PlanRecord, SeriesRecord, StreamPoint
 from swarm.telemetry.recorder import is_run_folder
@@ -98,7 +98,7 @@ class ExperimentData:
 
     def points(self) -> Table:
         """One row per point, valid or not: id, axes, seed, arm, valid, invalid, error, metrics."""
-        return _given(arrow.table(points.columns(self.results)), self.pandas)
+        return _given(arrow.table(point_table.columns(self.results)), self.pandas)
 
     def comparisons(self) -> Table:
         """One row per comparison: metric, cell, arms, difference with its interval, p, verdict."""
@@ -112,7 +112,7 @@ class ExperimentData:
         `pandas` it is one DataFrame, all in memory. Raises, also while it is read: BadInput.
         """
         rows = [row for row in self.results.rows if row.valid and row.folder]
-        front = {"id": [row.id for row in rows], **points.placed(self.results, rows)}
+        front = {"id": [row.id for row in rows], **point_table.placed(self.results, rows)}
         parts = (({name: values[k] for name, values in front.items()}, self.folder / row.folder / "requests.parquet")
                  for k, row in enumerate(rows))
         reader = arrow.stream(parts, front)

@@ -10,10 +10,11 @@ from typing import Any
 
 import jinja2
 
+from swarm.experiments.design.points import is_control
 from swarm.experiments.design.rows import Comparison, PointRow, Results
 from swarm.experiments.results import comparisons
 from swarm.experiments.results.figures import style
-from swarm.experiments.results.words import AGAIN, cell_text, figure, label, listed, name_of, number, tick, unit_of
+from swarm.experiments.results.words import cell_text, figure, label, listed, name_of, number, tick, unit_of
 from swarm.telemetry.report import svg
 from swarm.telemetry.report.sections import Marked, Table
 
@@ -56,8 +57,8 @@ def _templates() -> jinja2.Environment:
 def contents(results: Results) -> dict[str, Any]:
     """All that the page says, as plain data."""
     axes = comparisons.cell_axes(results)
-    news = [one for one in results.comparisons if not _is_control(one)]
-    control = [one for one in results.comparisons if _is_control(one)]
+    news = [one for one in results.comparisons if not is_control(one.arm)]
+    control = [one for one in results.comparisons if is_control(one.arm)]
     rows = results.rows
     bad = [row for row in rows if not row.valid]
     return {
@@ -72,10 +73,6 @@ def contents(results: Results) -> dict[str, Any]:
     }
 
 
-def _is_control(one: Comparison) -> bool:
-    return one.arm.endswith(AGAIN)
-
-
 def _subtitle(results: Results) -> str:
     cells = len({cell_text(row.cell) for row in results.rows})
     seeds = len({row.seed for row in results.rows})
@@ -87,7 +84,7 @@ def _question(results: Results) -> str:
     metrics = listed([f"{name_of(metric)} ({better} is better)" for metric, better in results.metrics.items()])
     if len(results.arms) < 2:
         return f"Nothing is compared: the figures of each run are {metrics}."
-    base, *others = [arm for arm in results.arms if not arm.endswith(AGAIN)]
+    base, *others = [arm for arm in results.arms if not is_control(arm)]
     return f"{name_of(results.compared).capitalize()}: {listed(others)} against {base}, in {metrics}."
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-AGAIN = " (again)"                   # follows the value that others are compared with: the arm of the A/A control
+from swarm.experiments.design.points import shown
+
 NONE = "-"                           # where there is no such figure
 SIGNIFICANT = 3                      # digits of a figure without an interval
 LEAST_P = 0.001                      # a smaller p is told as such: its digits say nothing to a reader
@@ -54,11 +54,6 @@ def label(key: str) -> str:
     """Name and unit, as on an axis."""
     unit = unit_of(key).name
     return f"{name_of(key)}, {unit}" if unit else name_of(key)
-
-
-def shown(value: Any) -> str:
-    """A value of an axis as people write it."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def cell_text(cell: Mapping[str, Any]) -> str:

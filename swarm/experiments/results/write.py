@@ -8,7 +8,7 @@ from pathlib import Path
 
 from swarm.core.settings.experiment_file import Figure
 from swarm.experiments.design.rows import Results
-from swarm.experiments.results import arrow, comparisons, page, points, results_file
+from swarm.experiments.results import arrow, comparisons, page, point_table, results_file
 from swarm.experiments.results.figures import check, style
 from swarm.experiments.results.figures.draw import draw
 
@@ -22,11 +22,11 @@ def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Pat
     Raises: BadInput (a figure that cannot be drawn, a damaged run folder), OSError.
     """
     check.check(figures, check.facts_of(results), results.name)
-    table, axes = points.columns(results), comparisons.cell_axes(results)
+    table, axes = point_table.columns(results), comparisons.cell_axes(results)
     readable = comparisons.readable(results.comparisons, axes)
     texts = {
-        "points.csv": points.as_csv(table),
-        "comparisons.csv": points.as_csv(comparisons.columns(results.comparisons, axes)),
+        "points.csv": point_table.as_csv(table),
+        "comparisons.csv": point_table.as_csv(comparisons.columns(results.comparisons, axes)),
         "comparisons.md": comparisons.markdown(readable), "comparisons.tex": comparisons.latex(readable),
     }
     made = [_whole(folder / results_file.NAME, lambda path: path.write_bytes(results_file.encoded(results))),

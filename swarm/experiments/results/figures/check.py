@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import AGAIN, is_control, shown
 from swarm.experiments.design.rows import PointRow, Results
-from swarm.experiments.results.words import AGAIN, is_number, listed, shown
+from swarm.experiments.results.words import is_number, listed
 
 
 class Facts(NamedTuple):
@@ -100,7 +101,7 @@ def _names(figure: Figure, facts: Facts, at: str) -> None:
     else:
         _among(figure.x, facts.axes if figure.kind == "box" else cell_axes, f"{at}: x", "no axis that it can show")
     _among(figure.y, [axis for axis in cell_axes if axis != figure.x], f"{at}: y", "no other axis that it can show")
-    if figure.kind == "wins" and len([arm for arm in facts.arms if not arm.endswith(AGAIN)]) < 2:
+    if figure.kind == "wins" and len([arm for arm in facts.arms if not is_control(arm)]) < 2:
         raise BadInput(at, "a wins figure shows comparisons, and nothing is compared", "an axis `policy`, or `compare`")
     if figure.kind == "line":
         for value in (cell[figure.x] for cell in facts.cells):

@@ -24,5 +24,6 @@ def draw(figure: Figure, results: Results, folder: Path) -> style.Drawn:
     """
     with style.styled():
         made = cdf(figure, results, folder) if figure.kind == "cdf" else KINDS[figure.kind](figure, results)
+    caption = made.caption[0].upper() + made.caption[1:]
     where = cell_text(figure.where)
-    return made._replace(caption=f"{made.caption} Only points with {where}." if where else made.caption)
+    return made._replace(caption=f"{caption} Only points with {where}." if where else caption)

@@ -17,7 +17,8 @@ from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
 from swarm.experiments.results.figures.spread import spread
 from swarm.experiments.results.words import label, of_axis
 
-NAMED = 20                           # marks up to which there is room beside those on the front
+ROOM = (0.3, 0.06)                   # of the width and the height: what the values of a cell take
+NAMED = 20                           # marks up to which there is room for such values
 
 
 class Mark(NamedTuple):
@@ -47,7 +48,7 @@ def pareto(figure: Figure, results: Results) -> style.Drawn:
             axes.plot([mark.x for mark in own], [mark.y for mark in own], zorder=2, **look)
             handles.append(Line2D([], [], label=arm or "all runs", **look))
     axes.margins(0.1)
-    named = best if len(marks) <= NAMED else []
+    named = _apart(best, marks) if len(marks) <= NAMED else []
     for mark in named:
         axes.annotate(mark.cell, (mark.x, mark.y), (4, -2), textcoords="offset points", va="top", fontsize=6,
                       color=style.MUTED)
@@ -69,6 +70,16 @@ def front(marks: list[Mark], better: tuple[Better, Better]) -> list[Mark]:
     kept = [mark for mark, (x, y) in zip(marks, gains, strict=True)
             if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in gains)]
     return sorted(kept, key=lambda mark: (mark.x, mark.y))
+
+
+def _apart(best: list[Mark], marks: list[Mark]) -> list[Mark]:
+    """Of the marks on the front those with room beside them."""
+    room = [share * np.ptp([getattr(mark, way) for mark in marks]) for share, way in zip(ROOM, "xy", strict=True)]
+    kept: list[Mark] = []
+    for mark in best:
+        if all(abs(mark.x - one.x) > room[0] or abs(mark.y - one.y) > room[1] for one in kept):
+            kept.append(mark)
+    return kept
 
 
 def _marks(figure: Figure, results: Results) -> tuple[list[Mark], int, int]:

@@ -9,17 +9,18 @@ from typing import Any
 from matplotlib.patches import Patch, Rectangle
 
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import is_control
 from swarm.experiments.design.rows import Comparison, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, facts_of, fits
-from swarm.experiments.results.words import AGAIN, decimals, label, number, tick, unit_of
+from swarm.experiments.results.words import decimals, label, number, tick, unit_of
 
 UNDECIDED = {"facecolor": style.PAPER, "edgecolor": style.MUTED, "linewidth": 0.5}
 TOO_FEW = "too few seeds"
 
 
 def wins(figure: Figure, results: Results) -> style.Drawn:
-    comparisons = [one for one in results.comparisons if one.metric == figure.metric and not one.arm.endswith(AGAIN)
+    comparisons = [one for one in results.comparisons if one.metric == figure.metric and not is_control(one.arm)
                    and fits(figure.where, one.cell, results.compared, one.arm)]
     if not comparisons:
         return style.nothing(figure.title)

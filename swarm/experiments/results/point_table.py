@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from swarm.experiments.design.points import AGAIN
 from swarm.experiments.design.rows import PointRow, Results
-from swarm.experiments.results.words import AGAIN
 
 Columns = dict[str, list[Any]]
 
