@@ -19,6 +19,8 @@ from swarm.experiments.experiment import Experiment
 from swarm.experiments.flight import Task, fly
 from swarm.experiments.launches import code_hash
 from swarm.experiments.real_host import RealHost
+from swarm.experiments.results.figures import check
+from swarm.experiments.results.write import write
 from swarm.experiments.store import Store
 from swarm.experiments.workers import LocalWorkers, Workers
 from swarm.launcher.host_lock import exclusive
@@ -67,6 +69,7 @@ class Session:
         if self.count >= MANY and not wishes.yes:
             raise BadInput(where, f"{self.count} points", f"fewer axes, values or seeds; or --yes, from {MANY} on")
         experiment.rule()
+        check.check(experiment.file.figures, experiment.facts(), where)
         experiment.launches.check(experiment.combinations, told)
         self._virtual = experiment.clock == "virtual"
         if not self._virtual and wishes.ray != "none":
@@ -121,6 +124,10 @@ class Session:
                 notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
                              "did not count")
             results = experiment.results(rows, experiment.clock, code.revision, notes)
+            try:
+                write(self._out, results, experiment.file.figures)
+            except OSError as failed:
+                error = error or f"{failed.filename or self._out}: {failed.strerror}; --resume writes the results again"
             figures = _figures(results, store, coordinator, len(store.ran) - before)
             figures["took_s"] = round(seconds(self._clock.now_ns() - began_ns), 1)
         finally:
