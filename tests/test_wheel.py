@@ -16,6 +16,7 @@ from tests.patience import HANG_S
 HOUSE = Path(__file__).parent.parent
 CARRIED = ("swarm/py.typed", "agents/py.typed", "models/py.typed", "sim_worlds/py.typed",
            *(f"swarm/telemetry/report/templates/{name}" for name in ("page.html", "parts.html", "page.css")),
+           "swarm/experiments/results/templates/experiment.html",
            "sim_worlds/robots/rover.urdf", "sim_worlds/robots/carrier.urdf",
            "models/artefacts/detector/card.json")
 NOT_CARRIED = ("tests/", "docs/", "launch/")

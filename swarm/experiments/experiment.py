@@ -15,9 +15,10 @@ from swarm.core.settings.experiment_file import ExperimentFile
 from swarm.experiments.design import analysis, points
 from swarm.experiments.design.figures import value_of
 from swarm.experiments.design.points import Combination
-from swarm.experiments.design.rows import PointRow, Results
+from swarm.experiments.design.rows import NOT_RUN, PointRow, Results
 from swarm.experiments.design.sweep import Point, Ran, Sweep
 from swarm.experiments.launches import Launches
+from swarm.experiments.results.figures.check import Facts
 from swarm.experiments.statistics.stopping import StopWhen
 from swarm.experiments.store import POINTS, Store, summary_of
 from swarm.launcher.load import Installed
@@ -69,6 +70,11 @@ class Experiment:
         """The names of all streams, of whatever point."""
         return list(dict.fromkeys(stream.name for one in self.combinations
                                   for stream in self.launches.resolved(one).launch.streams))
+
+    def facts(self) -> Facts:
+        """What its figures can show."""
+        cells = {json.dumps(one.cell, sort_keys=True): one.cell for one in self.combinations}
+        return Facts(list(cells.values()), self.compared, self.arms, list(self.file.metrics), self.streams)
 
     def too_few_seeds(self) -> str:
         """A sentence, if no seed can tip the scales: so many comparisons need more seeds to show any difference."""
@@ -135,7 +141,7 @@ class Experiment:
 
     def _row(self, point: Point, run: Ran | None, sweep: Sweep, store: Store) -> PointRow:
         row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,
-                       command=self.launches.command(point), error="it has not run")
+                       command=self.launches.command(point), error=NOT_RUN)
         if run is None:
             return row
         values = run.values

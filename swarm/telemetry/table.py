@@ -1,5 +1,5 @@
 # pyright: reportAttributeAccessIssue=false, reportMissingTypeStubs=false
-"""`requests.parquet`: one row per due frame, with all fields of its request's span. Only this file imports pyarrow."""
+"""`requests.parquet`: one row per due frame, with all fields of its request's span."""
 
 from __future__ import annotations
 

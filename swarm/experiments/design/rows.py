@@ -8,6 +8,8 @@ import msgspec
 
 from swarm.core.settings.experiment_file import Better
 
+NOT_RUN = "it has not run"           # the error of a point that has no run yet
+
 
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     """One point with what its newest run gave."""

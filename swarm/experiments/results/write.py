@@ -1,0 +1,52 @@
+"""Writes what a finished experiment shows: tables, figures and the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.rows import Results
+from swarm.experiments.results import arrow, comparisons, page, point_table, results_file
+from swarm.experiments.results.figures import check, style
+from swarm.experiments.results.figures.draw import draw
+
+FIGURES = "figures"
+
+
+def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Path]:
+    """Write all files into the folder of the experiment; returns their paths, the page last.
+
+    The same results and run folders give the same bytes. Each file is there as a whole or not at all.
+    Raises: BadInput (a figure that cannot be drawn, a damaged run folder), OSError.
+    """
+    check.check(figures, check.facts_of(results), results.name)
+    table, axes = point_table.columns(results), comparisons.cell_axes(results)
+    readable = comparisons.readable(results.comparisons, axes)
+    texts = {
+        "points.csv": point_table.as_csv(table),
+        "comparisons.csv": point_table.as_csv(comparisons.columns(results.comparisons, axes)),
+        "comparisons.md": comparisons.markdown(readable), "comparisons.tex": comparisons.latex(readable),
+    }
+    made = [_whole(folder / results_file.NAME, lambda path: path.write_bytes(results_file.encoded(results))),
+            _whole(folder / "points.parquet", lambda path: arrow.write(path, table)),
+            *(_text(folder / name, text) for name, text in texts.items())]
+    (folder / FIGURES).mkdir(exist_ok=True)
+    drawn = {figure.name: draw(figure, results, folder) for figure in figures}
+    for name, one in drawn.items():
+        made += [*style.save(one.figure, folder / FIGURES / name),
+                 _text(folder / FIGURES / f"{name}.txt", f"{one.caption}\n")]
+    return [*made, _text(folder / "experiment.html", page.render(results, drawn))]
+
+
+def _text(path: Path, text: str) -> Path:
+    return _whole(path, lambda tmp: tmp.write_text(text, encoding="utf-8"))
+
+
+def _whole(final: Path, write_to: Callable[[Path], object]) -> Path:
+    """Readers see the old file or the new one, never a part."""
+    tmp = final.with_name(final.name + ".tmp")
+    write_to(tmp)
+    os.replace(tmp, final)
+    return final
