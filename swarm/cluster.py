@@ -37,7 +37,7 @@ GONE_S = 10.0                            # a network that stands still for secon
 FETCH_S = 10.0                           # for a value that is on this host, so that only a fault of Ray takes so long
 OBJECT_STORE_BYTES = 100_000_000
 CPUS = 2
-_leave = threading.Event()         # tells the thread that started Ray that it may end
+_leave = threading.Event()               # tells the thread that started Ray that it may end
 _connecting = threading.Event()
 
 

@@ -31,9 +31,10 @@ def folders() -> list[str]:
     return [os.path.abspath(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
 
 
-def files() -> list[Path]:
-    """All Python files of the plug-in folders, in order."""
-    return sorted(path for folder in folders() for path in Path(folder).rglob("*.py"))
+def files() -> dict[str, Path]:
+    """All Python files of the plug-in folders, by their paths in these; of two with one path the first holds."""
+    return {str(path.relative_to(folder)): path for folder in reversed(folders())
+            for path in sorted(Path(folder).rglob("*.py"))}
 
 
 def check() -> None:

@@ -125,7 +125,7 @@ def contents_of(models: tuple[str, ...]) -> dict[str, str]:
     plug-ins.
     """
     cards = {f"model {name}": _hashed(_packed(store.load_card(name))) for name in models}
-    return cards | {f"plug-in {path.name}": _hashed(path.read_bytes()) for path in plugins.files()}
+    return cards | {f"plug-in {name}": _hashed(path.read_bytes()) for name, path in plugins.files().items()}
 
 
 def code_hash(packages: Iterable[str] = ("swarm", "agents", "models", "sim_worlds")) -> str:

@@ -46,13 +46,14 @@ class RayWorkers:
         cluster.join(address, jobs, {plugins.VARIABLE: folders} if folders else {})      # each costs seconds of start
         self._calls = cluster.Calls[str, Asked, Flown | Unlike](_fly)
         self._cpus = cluster.cpus()
+        self._contents = functools.cache(contents_of)
 
     @property
     def free(self) -> int:
         return max(0, self._cpus - len(self._calls))
 
     def start(self, task: Task) -> None:
-        self._calls.start(task.id, Asked(_own_code(), _contents(models_of(task.resolved)), pickle.dumps(task)))
+        self._calls.start(task.id, Asked(_own_code(), self._contents(models_of(task.resolved)), pickle.dumps(task)))
 
     def ended(self, timeout_s: float) -> list[Flown | Lost]:
         found = [self._told(id, result) for id, result in self._calls.ended(timeout_s)]

@@ -25,10 +25,14 @@ class Telling(RayWorkers):
         return found
 
 
+def _tell(text: str) -> None:
+    print(text, flush=True)
+
+
 def main(file: str, out: str, address: str) -> int:
     session.RayWorkers = Telling
     wishes = session.Wishes(jobs=2, ray=address)
-    ended = session.Session(Experiment(Path(file)), Path(out), wishes, lambda text: print(text, flush=True)).run()
+    ended = session.Session(Experiment(Path(file)), Path(out), wishes, _tell, _tell).run()
     print(json.dumps(ended.figures))
     return ended.exit_code
 

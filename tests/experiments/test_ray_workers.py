@@ -35,6 +35,7 @@ launch: patrol
 set: {duration_s: 3, clock: virtual}
 axes: {policy: [local, greedy], robots: [2, 4]}
 seeds: 5
+repeats: 0
 metrics: {on_time_ratio: higher}
 """
 POINTS = 20
@@ -133,19 +134,20 @@ def test_a_node_with_other_code_is_refused_before_it_flies(tasks: list[Task], mo
     workers.start(tasks[0])
     monkeypatch.setattr(ray_workers, "_own_code", lambda: "of another revision")
     monkeypatch.delattr(ray_workers, "fly")
-    with pytest.raises(BadInput, match=r"node 10\.0\.0\.7: it has other code; expected|node 10\.0\.0\.7: it has other"):
+    with pytest.raises(BadInput, match=r"node 10\.0\.0\.7: it has other code; this installation's code"):
         workers.ended(0.0)
 
 
 @pytest.mark.usefixtures("made")
 @pytest.mark.parametrize(("there", "named"), [
     ({}, "model detector"), ({"model detector": "1", "model segmenter": "3"}, "model segmenter"),
-    ({"model detector": "1", "model segmenter": "2", "plug-in calm.py": "4"}, r"plug-in calm\.py")])
+    ({"model detector": "1", "model segmenter": "2", "plug-in policies/calm.py": "4"},
+     r"plug-in policies/calm\.py")])
 def test_a_node_with_other_models_or_plug_ins_is_refused(
     there: dict[str, str], named: str, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ray_workers, "contents_of", lambda models: {"model detector": "1", "model segmenter": "2"})
     workers = RayWorkers("10.0.0.1:6379", 1)
-    monkeypatch.setattr(ray_workers, "_contents", lambda models: {"model detector": "1", "model segmenter": "2"})
     workers.start(tasks[0])
     monkeypatch.setattr(ray_workers, "_contents", lambda models: there)
     with pytest.raises(BadInput, match=rf"node 10\.0\.0\.7: its {named} is another one, or missing"):
@@ -238,10 +240,10 @@ def _sweep(folder: Path, environment: dict[str, str], ray: str, out: str) -> sub
         stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment, cwd=ROOT)
 
 
-def _results(out: Path) -> list[tuple[str, str, dict[str, float]]]:
+def _results(out: Path) -> list[tuple[str, str, list[str], dict[str, float]]]:
     """Of all lines of the journal, by id."""
     lines = map(json.loads, (out / "journal.jsonl").read_text(encoding="utf-8").splitlines())
-    return sorted((line["id"], line["error"], line["values"]) for line in lines)
+    return sorted((line["id"], line["error"], line["invalid"], line["values"]) for line in lines)
 
 
 def _files(out: Path) -> dict[str, bytes]:
@@ -280,9 +282,11 @@ def test_a_node_that_dies_in_mid_sweep_loses_no_point_and_doubles_none(
     local.communicate()
     assert local.returncode == 0
     results = _results(folder / "ray")
-    assert len(results) == len({id for id, _, _ in results}) == POINTS
+    assert len(results) == len({id for id, *_ in results}) == POINTS
     assert results == _results(folder / "local")
     assert _files(folder / "ray") == _files(folder / "local")
+    tables = [(folder / out / "points.parquet").read_bytes() for out in ("ray", "local")]
+    assert tables[0] == tables[1]
 
 
 @pytest.mark.long
