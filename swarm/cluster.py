@@ -1,4 +1,5 @@
-"""Ray behind one function, `map`. Only this file imports Ray, and only inside functions.
+"""Ray behind calls of functions, one by one (`Calls`) or many at once (`map`). Only this file imports Ray, and only
+inside functions.
 
 Errors of Ray are returned as a reason and never raised, because no part of a swarm needs Ray.
 Local Ray is kept small (measured: 711 MiB and 9 processes when idle): few CPUs, a small object store, no dashboard.
@@ -7,31 +8,37 @@ Token authentication stays as Ray sets it; Ray's log lines are kept off the scre
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib.util
 import logging
-import os
 import queue
+import re
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import psutil
 
+from swarm import ray_processes
+from swarm.core.settings.errors import BadInput
+
+K = TypeVar("K")
 T = TypeVar("T")
 R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
 REACH_S = 3.0
+GONE_S = 10.0                            # a network that stands still for seconds has not lost its cluster
+FETCH_S = 10.0                           # for a value that is on this host, so that only a fault of Ray takes so long
 OBJECT_STORE_BYTES = 100_000_000
 CPUS = 2
 _leave = threading.Event()               # tells the thread that started Ray that it may end
 _connecting = threading.Event()
-_strangers: set[psutil.Process] = set()  # children of this process that were there before Ray
 
 
 class Mapped(msgspec.Struct, Generic[R], frozen=True):
@@ -47,7 +54,7 @@ def available() -> bool:
 
 
 def connected() -> bool:
-    """Whether `map` can be used now."""
+    """Whether functions can be called on a cluster now."""
     if not available():
         return False
     import ray
@@ -55,10 +62,18 @@ def connected() -> bool:
     return ray.is_initialized()
 
 
-def connect(address: str = "local", cpus: int = CPUS) -> str:
+def join(address: str, cpus: int = CPUS, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    """As `connect`, for a cluster that the user has asked for. Raises: BadInput if it cannot be used."""
+    if reason := connect(address, cpus, environment):
+        raise BadInput(f"--ray {address}", reason,
+                       "local, or a Ray cluster that runs; with RAY_AUTH_MODE=token if it asks for a token")
+
+
+def connect(address: str = "local", cpus: int = CPUS, environment: Mapping[str, str] = MappingProxyType({})) -> str:
     """Start a small local Ray, or join the cluster at an address. Returns why it failed, or an empty string.
 
     Takes about five seconds; may be called from any thread. Ray's processes stay in the session of this one.
+    cpus: of a local one. environment: variables for the processes that are called, on whatever node.
     """
     if not available():
         return "ray is not installed"
@@ -70,56 +85,149 @@ def connect(address: str = "local", cpus: int = CPUS) -> str:
 
     def start_and_stay() -> None:
         # Ray's processes die with the thread that started them (PR_SET_PDEATHSIG), so this thread stays.
-        reason = _init(address, cpus)
+        reason = _init(address, cpus, environment)
         _connecting.clear()
         result.put(reason)
         _leave.wait()
 
     _leave.clear()
     _connecting.set()
-    _strangers.update(psutil.Process().children())
+    ray_processes.remember_others()
     threading.Thread(target=start_and_stay, name="ray keeper", daemon=True).start()
     return result.get()
 
 
-def _init(address: str, cpus: int) -> str:
-    _prepare_environment()
-    size: dict[str, Any] = {}
+def _init(address: str, cpus: int, environment: Mapping[str, str]) -> str:
+    ray_processes.prepare()
+    options: dict[str, Any] = {"runtime_env": {"env_vars": dict(environment)}} if environment else {}
     if address == "local":
-        size = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+        options |= {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     try:
         import ray
 
         _log_prints()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="swarm", **size)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, namespace="swarm", **options)
     except Exception as error:           # noqa: BLE001 - Ray may raise anything; the swarm goes on without Ray
         return _one_line(error)
     return ""
+
+
+def cpus() -> int:
+    """CPUs of all nodes that are there now; at least 1: if there is none, a call waits for the next node."""
+    import ray
+
+    try:
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
+    except Exception:                    # noqa: BLE001 - Ray may raise anything; whoever waits for a call is told why
+        return 1
+
+
+def gone() -> str:
+    """Why the head of the cluster does not answer, or an empty string.
+
+    Ray waits for it for a minute, and then ends this process.
+    """
+    import ray
+
+    return _unreachable_reason(ray.get_runtime_context().gcs_address, GONE_S)
+
+
+def node() -> str:
+    """The address of the node that this call runs on."""
+    import ray
+
+    return ray.util.get_node_ip_address()
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """A call without a value. lost: with its process or its node; else it raised an error, or cannot begin there."""
+
+    why: str
+    lost: bool
+    node: str = ""                   # where it raised the error; empty: unknown
+
+
+class Calls(Generic[K, T, R]):
+    """Calls of a function of an importable module, one by one, each on a CPU of the cluster; results as they come.
+
+    repeats: how often a lost one is called again, without a word.
+    """
+
+    def __init__(self, function: Callable[[T], R], repeats: int = 0) -> None:
+        import ray
+
+        self._remote: Any = ray.remote(num_cpus=1, max_retries=repeats)(function)
+        self._under_way: dict[Any, K] = {}           # by Ray's reference
+        self._never: list[tuple[K, Failed]] = []     # that could not be started
+
+    def __len__(self) -> int:
+        """Calls that have been started, and that `ended` has not told of."""
+        return len(self._under_way) + len(self._never)
+
+    def start(self, key: K, item: T) -> None:
+        """Call the function on an item as soon as a CPU is free. key: the name of this call."""
+        try:
+            self._under_way[self._remote.remote(item)] = key
+        except Exception as error:       # noqa: BLE001 - Ray itself failed
+            self._never.append((key, Failed(_one_line(error), lost=True)))
+
+    def ended(self, timeout_s: float | None, count: int = 1) -> list[tuple[K, R | Failed]]:
+        """Up to `count` calls that have ended; waits for so many, but not longer. None: as long as it takes."""
+        import ray
+
+        ended: list[tuple[K, R | Failed]] = [*self._never]
+        self._never.clear()
+        if ended or not self._under_way:
+            return ended
+        try:
+            ready, _ = ray.wait(
+                list(self._under_way), num_returns=min(count, len(self._under_way)), timeout=timeout_s)
+        except Exception as error:       # noqa: BLE001 - Ray itself failed
+            return [(key, Failed(_one_line(error), lost=True)) for key in self.cancel()]
+        return [(self._under_way.pop(reference), _value(reference)) for reference in ready]
+
+    def cancel(self) -> list[K]:
+        """End all that have not ended. Returns their keys."""
+        import ray
+
+        keys = list(self._under_way.values())
+        for reference in self._under_way:
+            with contextlib.suppress(Exception):     # Ray itself failed: then nothing of it runs
+                ray.cancel(reference, force=True)
+        self._under_way.clear()
+        return keys
+
+
+def _value(reference: Any) -> Any:
+    """The value of a call that has ended, or `Failed`."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    try:
+        return ray.get(reference, timeout=FETCH_S)
+    except RayTaskError as error:
+        found = re.search(r"\bip=([^,)\s]+)", str(error))
+        return Failed(_last_line(error), lost=False, node=found[1] if found else "")
+    except Exception as error:           # noqa: BLE001 - a lost process, node or value
+        return Failed(_one_line(error), lost=True)
 
 
 def map(function: Callable[[T], R], items: Sequence[T], timeout_s: float) -> Mapped[R]:
     """Call a function of an importable module on every item, in parallel; late calls are cancelled."""
     if not connected():
         return Mapped({}, "ray is not up")
-    import ray
-
+    calls = Calls[int, T, R](function, repeats=1)
+    for number, item in enumerate(items):
+        calls.start(number, item)
     values: dict[int, R] = {}
     reason = ""
-    try:
-        remote: Any = ray.remote(num_cpus=1, max_retries=1)(function)
-        references: list[Any] = [remote.remote(item) for item in items]
-        index = {reference: n for n, reference in enumerate(references)}
-        ready, late = ray.wait(references, num_returns=len(references), timeout=timeout_s)
-        for reference in late:
-            reason = f"{len(late)} of {len(items)} did not end within {timeout_s:g} s"
-            ray.cancel(reference, force=True)
-        for reference in ready:
-            try:
-                values[index[reference]] = ray.get(reference, timeout=1.0)
-            except Exception as error:   # noqa: BLE001 - a lost process or an error in the cluster: reported, not raised
-                reason = _one_line(error)
-    except Exception as error:           # noqa: BLE001 - Ray itself failed
-        reason = _one_line(error)
+    for number, result in calls.ended(timeout_s, len(items)):
+        if isinstance(result, Failed):
+            reason = result.why
+        else:
+            values[number] = result
+    if late := calls.cancel():
+        reason = reason or f"{len(late)} of {len(items)} did not end within {timeout_s:g} s"
     return Mapped(values, reason)
 
 
@@ -129,7 +237,7 @@ def disconnect(timeout_s: float = 4.0) -> bool:
     Returns whether Ray ended by itself. If it did not, or if `connect` still runs in another thread, its processes are
     killed, and the caller should end by `os._exit`.
     """
-    started = _ray_processes()
+    started = ray_processes.started()
     clean = not _connecting.is_set()
     if clean and connected():
         import ray
@@ -138,36 +246,13 @@ def disconnect(timeout_s: float = 4.0) -> bool:
         leaving.start()
         leaving.join(timeout_s)
         clean = not leaving.is_alive()
+        if not clean:
+            atexit.unregister(ray.shutdown)          # it would wait for as long
     _leave.set()
     for process in started:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()               # psutil checks that the pid is still the same process
     return clean
-
-
-def _ray_processes() -> list[psutil.Process]:
-    """The processes of the Ray that this process has started: children of ours, and all that they have started.
-
-    Another child's Ray is not ours.
-    """
-    found: list[psutil.Process] = []
-    for child in psutil.Process().children():
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            words = child.cmdline()
-            if child not in _strangers and words and ("/ray/" in " ".join(words[:4]) or words[0].startswith("ray::")):
-                found += [child, *child.children(recursive=True)]
-    return found
-
-
-def _prepare_environment() -> None:
-    """Keep Ray's log lines off the screen, and let its processes import the same modules as this one."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    root = str(Path(__file__).resolve().parent.parent)
-    paths = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-    if root not in paths:
-        os.environ["PYTHONPATH"] = os.pathsep.join([root, *paths])
-    logging.getLogger("ray").setLevel(logging.ERROR)
 
 
 def _log_prints() -> None:
@@ -181,17 +266,21 @@ def _log_prints() -> None:
         worker.print_to_stdstream = logged
 
 
-def _unreachable_reason(address: str) -> str:
+def _unreachable_reason(address: str, timeout_s: float = REACH_S) -> str:
     """Why a `host:port` does not answer, or an empty string. Without this check Ray tries for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=REACH_S).close()
+        socket.create_connection((host, int(port)), timeout=timeout_s).close()
     except (OSError, ValueError) as error:
         return f"{address}: {error}"
     return ""
 
 
 def _one_line(error: Exception) -> str:
-    """An error in one line: the last line of its text, which names the cause of an error in the cluster."""
+    return f"{type(error).__name__}: {_last_line(error)}"
+
+
+def _last_line(error: Exception) -> str:
+    """The last line of an error's text, which names the cause of an error in the cluster."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[-1].strip() if lines else 'no detail'}"
+    return lines[-1].strip() if lines else "no detail"

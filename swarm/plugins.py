@@ -23,17 +23,23 @@ VARIABLE = "SWARM_PLUGINS"
 
 def extended(path: Iterable[str], kind: str) -> list[str]:
     """The `__path__` of a registry, followed by the plug-in folders of its kind."""
-    return [*path, *(os.path.join(folder, kind) for folder in _folders())]
+    return [*path, *(os.path.join(folder, kind) for folder in folders())]
 
 
-def files() -> list[Path]:
-    """All Python files of the plug-in folders, in order."""
-    return sorted(path for folder in _folders() for path in Path(folder).rglob("*.py"))
+def folders() -> list[str]:
+    """The absolute paths of the plug-in folders, in the order of the variable."""
+    return [os.path.abspath(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
+
+
+def files() -> dict[str, Path]:
+    """All Python files of the plug-in folders, by their paths in these; of two with one path the first holds."""
+    return {str(path.relative_to(folder)): path for folder in reversed(folders())
+            for path in sorted(Path(folder).rglob("*.py"))}
 
 
 def check() -> None:
     """Raises: BadInput for a folder of plug-ins that does not exist."""
-    for folder in _folders():
+    for folder in folders():
         if not os.path.isdir(folder):
             raise BadInput(f"${VARIABLE}", f"there is no folder {folder}", "folders of plug-ins, separated by colons")
 
@@ -60,16 +66,12 @@ def blamed(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         file = _file_of(name)
-        if not file.startswith(tuple(folder + os.sep for folder in _folders())):
+        if not file.startswith(tuple(folder + os.sep for folder in folders())):
             raise
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
         raise BadInput(f"{file}: line {line}" if line else file, f"{type(error).__name__}: {error}",
                        "a plug-in that can be loaded") from None
-
-
-def _folders() -> list[str]:
-    return [os.path.abspath(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
 
 
 def _file_of(name: str) -> str:

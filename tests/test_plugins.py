@@ -96,3 +96,15 @@ def test_a_folder_that_does_not_exist_is_named(
     assert main(words) == 2
     assert capsys.readouterr().err == (
         f"swarm: $SWARM_PLUGINS: there is no folder {tmp_path}/gone; folders of plug-ins, separated by colons\n")
+
+
+def test_the_files_of_plug_ins_are_named_by_their_place_and_the_first_folder_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine/policies/calm.py", "mine/behaviours/calm.py", "theirs/policies/calm.py", "theirs/tasks/tell.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setenv("SWARM_PLUGINS", f"{tmp_path}/mine:{tmp_path}/theirs")
+    assert plugins.files() == {
+        "policies/calm.py": tmp_path / "mine/policies/calm.py", "tasks/tell.py": tmp_path / "theirs/tasks/tell.py",
+        "behaviours/calm.py": tmp_path / "mine/behaviours/calm.py"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +53,8 @@ class Launches:
         folder = Path(self._source.path).parent
         self._checking, self._trusting = Installed(folder), Trusting(folder)
         self._known: dict[str, tuple[Resolved, str]] = {}
-        self._hashes: dict[str, str] = {}
+        self._contents = functools.cache(contents_of)
+        self._trace = functools.cache(lambda path: _hashed(Path(path).read_bytes()))
 
     def check(self, combinations: Sequence[Combination], told: Callable[[str], None]) -> None:
         """Check every combination in full, with the first seed. Raises: BadInput that names the point."""
@@ -95,9 +97,9 @@ class Launches:
         key = json.dumps([one.values, one.control], sort_keys=True)
         if key not in self._known:
             resolved = self._load(one, self._trusting)
-            traces = {path: self._hash(path, Path(path).read_bytes) for path in resolved.traces}
+            traces = {path: self._trace(path) for path in resolved.traces}
             self._known[key] = resolved, identity(
-                resolved, self._contents(resolved), traces, one.arm if one.control else "")
+                resolved, self._contents(models_of(resolved)), traces, one.arm if one.control else "")
         return self._known[key]
 
     def _load(self, one: Combination, installed: Installed) -> Resolved:
@@ -112,17 +114,18 @@ class Launches:
     def _assignments(self, values: Cell) -> list[str]:
         return [f"{axis}={json.dumps(value)}" for axis, value in (self._file.set | values).items() if axis != ROBOTS]
 
-    def _contents(self, resolved: Resolved) -> dict[str, str]:
-        """Hashes of what a run reads beside its launch file: cards, which have the hashes of models, and plug-ins."""
-        models = {stream.model for stream in resolved.launch.streams}
-        found = {f"model {name}": self._hash(f"model {name}", lambda name=name: _packed(store.load_card(name)))
-                 for name in sorted(models)}
-        return found | {f"plug-in {path.name}": self._hash(str(path), path.read_bytes) for path in plugins.files()}
 
-    def _hash(self, what: str, content: Callable[[], bytes]) -> str:
-        if what not in self._hashes:
-            self._hashes[what] = hashlib.blake2b(content(), digest_size=16).hexdigest()
-        return self._hashes[what]
+def models_of(resolved: Resolved) -> tuple[str, ...]:
+    """The names of the models that a launch runs."""
+    return tuple(sorted({stream.model for stream in resolved.launch.streams}))
+
+
+def contents_of(models: tuple[str, ...]) -> dict[str, str]:
+    """Hashes of what runs with these models read beside their launch files: cards, which have the hashes of models, and
+    plug-ins.
+    """
+    cards = {f"model {name}": _hashed(_packed(store.load_card(name))) for name in models}
+    return cards | {f"plug-in {name}": _hashed(path.read_bytes()) for name, path in plugins.files().items()}
 
 
 def code_hash(packages: Iterable[str] = ("swarm", "agents", "models", "sim_worlds")) -> str:
@@ -131,6 +134,10 @@ def code_hash(packages: Iterable[str] = ("swarm", "agents", "models", "sim_world
     files = sorted(path for package in packages for path in (root / package).rglob("*")
                    if path.suffix in (".py", ".urdf"))
     return digest([[str(path.relative_to(root)), path.read_bytes()] for path in files])
+
+
+def _hashed(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _packed(card: Any) -> bytes:

@@ -18,6 +18,7 @@ from swarm.experiments.design.rows import Results
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.flight import Task, fly
 from swarm.experiments.launches import code_hash
+from swarm.experiments.ray_workers import RayWorkers
 from swarm.experiments.real_host import RealHost
 from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
@@ -136,7 +137,10 @@ class Session:
         return Ended(130 if stopped else int(bool(error) or failed), results, figures, error)
 
     def _workers(self) -> Workers:
-        return LocalWorkers(self._wishes.jobs) if self._virtual else RealHost()
+        if not self._virtual:
+            return RealHost()
+        wishes = self._wishes
+        return LocalWorkers(wishes.jobs) if wishes.ray == "none" else RayWorkers(wishes.ray, wishes.jobs)
 
     def _other_code(self, store: Store, code: Code) -> list[str]:
         """Notes on runs of other code. Raises: BadInput if the user has not said what becomes of them."""

@@ -13,7 +13,6 @@ import msgspec
 
 from swarm import cluster
 from swarm.core.settings import yaml_text
-from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.drawing import FULL, SMALL, drawn, resolved
@@ -24,7 +23,6 @@ replace = msgspec.structs.replace
 
 DIED = "a process of the exploration was killed"
 AHEAD = 4                            # seeds that wait for each process
-BATCH, BATCH_S = 64, 7200.0          # seeds that a cluster gets at once, and how long they may take
 
 Explored = tuple[Flown, dict[str, Any] | None]
 """A run, and its finding if an invariant is broken."""
@@ -82,15 +80,17 @@ def _in_processes(seeds: Iterator[Seed], jobs: int) -> Iterator[Explored | str]:
 
 
 def _on_cluster(seeds: Iterator[Seed], address: str) -> Iterator[Explored | str]:
-    """Explore on a Ray cluster, batch by batch. For a seed without a result: why. Raises: BadInput."""
-    reason = cluster.connect(address)
-    if reason:
-        raise BadInput(f"--ray {address}", reason, "the address of a Ray cluster that runs, or local")
+    """Explore on a Ray cluster, a few seeds ahead. For a seed without a result: why. Raises: BadInput."""
+    cluster.join(address)
     try:
-        while batch := list(islice(seeds, BATCH)):
-            mapped = cluster.map(one, batch, BATCH_S)
-            for number in range(len(batch)):
-                yield mapped.values.get(number, mapped.reason)
+        calls = cluster.Calls[int, Seed, Explored](one, repeats=1)
+        while True:
+            for seed in islice(seeds, max(0, AHEAD * cluster.cpus() - len(calls))):
+                calls.start(seed.seed, seed)
+            if not len(calls):
+                break
+            for _, result in calls.ended(timeout_s=None):
+                yield result.why if isinstance(result, cluster.Failed) else result
     finally:
         cluster.disconnect()
 

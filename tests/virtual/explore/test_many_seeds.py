@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic
 
 import pytest
 
 from swarm import cluster
 from swarm.cli.main import main
-from swarm.cluster import Mapped
+from swarm.cluster import Failed, K, R, T
 from swarm.core.settings.errors import BadInput
 from swarm.virtual.explore import seeds
 from swarm.virtual.explore.explorer import Flown
@@ -28,22 +28,39 @@ def explored(progress: Callable[[str], None] = lambda text: None, **how: Any) ->
     return seeds.explore(SEEDS, None, small=True, jobs=1, progress=progress, **how)
 
 
+class Calls(Generic[K, T, R]):
+    """A cluster that calls at once, and loses two seeds."""
+
+    most = 0
+
+    def __init__(self, function: Callable[[Any], Any], repeats: int) -> None:
+        self._function = function
+        self._ended: list[tuple[int, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._ended)
+
+    def start(self, key: int, item: Any) -> None:
+        lost = key in (3, 65)
+        self._ended.append((key, Failed("a process was lost", lost=True) if lost else self._function(item)))
+        Calls.most = max(Calls.most, len(self))
+
+    def ended(self, timeout_s: float | None) -> list[tuple[int, Any]]:
+        return [self._ended.pop()]
+
+
 @pytest.mark.usefixtures("flights")
-def test_a_cluster_explores_in_batches_and_a_seed_without_a_result_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    batches: list[int] = []
-
-    def mapped(function: Callable[[Any], Any], items: Sequence[Any], timeout_s: float) -> Mapped[Any]:
-        batches.append(len(items))
-        values = {number: function(item) for number, item in enumerate(items) if item.seed not in (3, 65)}
-        return Mapped(values, "a process was lost" if len(values) < len(items) else "")
-
+def test_a_cluster_explores_a_few_seeds_ahead_and_a_seed_without_a_result_is_told(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
     left: list[bool] = []
-    monkeypatch.setattr(cluster, "connect", lambda address: "")
-    monkeypatch.setattr(cluster, "map", mapped)
+    monkeypatch.setattr(cluster, "connect", lambda *_: "")
+    monkeypatch.setattr(cluster, "cpus", lambda: 3)
+    monkeypatch.setattr(cluster, "Calls", Calls)
     monkeypatch.setattr(cluster, "disconnect", lambda: left.append(True))
     told: list[str] = []
     figures = explored(told.append, ray="10.0.0.1:6379")
-    assert batches == [64, 6]
+    assert Calls.most == 3 * seeds.AHEAD
     assert (figures["seeds"], figures["events"], figures["requests"]) == (68, 680, 136)
     assert figures["unexplored"] == {"a process was lost": 2}
     assert [finding["seed"] for finding in figures["findings"]] == [0, 20, 40, 60]
