@@ -15,7 +15,7 @@ def summary(missed: dict[str, Missed], *faults: dict[str, Any], due: int = 100, 
     agents = {name: {"status": "ended", "due": due, "missed": {"body": of.body, "world": of.world, "agent": of.agent}}
               for name in "abcd" for of in [missed.get(name, Missed())]}
     return {
-        "duration_s": 20.0, "ran_s": 20.0, "interrupted": False, "overloaded_by": [], "overlapped": [],
+        "clock": "real", "duration_s": 20.0, "ran_s": 20.0, "interrupted": False, "overloaded_by": [], "overlapped": [],
         "requests": {"due": 4 * due}, "agents": agents, "faults": list(faults), **changed}
 
 
@@ -39,6 +39,11 @@ def test_an_overloaded_an_overlapped_and_a_shortened_run_do_not_count() -> None:
         "It was cut short: the streams ran 4.0 of 20 s."]
     assert invalid(summary({}, ran_s=19.9)) == ["It was cut short: the streams ran 19.9 of 20 s."]
     assert invalid(summary({}, ran_s=19.9995)) == []
+
+
+def test_in_virtual_time_no_host_can_be_at_fault() -> None:
+    assert invalid(summary({"a": Missed(agent=100)}, clock="virtual")) == []
+    assert len(invalid(summary({}, clock="virtual", interrupted=True))) == 1
 
 
 def test_all_reasons_are_told() -> None:
