@@ -34,7 +34,8 @@ class Coordinator:
     ) -> None:
         self._experiment, self._store, self._code = experiment, store, code
         self._told, self._stopped = told, stopped
-        self.sweep = Sweep([], [ran for ran in store.ran if kept(ran)], 0 if experiment.clock == "virtual" else experiment.file.repeats)
+        repeats = experiment.file.repeats if experiment.clock == "real" else 0       # virtual runs would be the same
+        self.sweep = Sweep([], [ran for ran in store.ran if kept(ran)], repeats)
         self._flying: dict[str, Point] = {}
         self._flown = self._planned = 0
         self.added = 0                               # seeds that a stopping rule has added
