@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,28 @@ class Experiment:
         self.arms = points.arms_of(self.file, self.combinations, where)
         self.axes = points.axes_of(self.file)
         self.launches = Launches(self.file, path)
-        self.keys = self._keys()
         self._combination_of: dict[str, Combination] = {}
+
+    def check(self, told: Callable[[str], None]) -> None:
+        """Whether all points can run. Raises: BadInput that names the point."""
+        self.rule()
+        self.launches.check(self.combinations, told)
+        assert self.keys and self.clock
 
     @property
     def seeds(self) -> list[int]:
         """The seeds to begin with."""
         return list(range(self.file.first_seed, self.file.first_seed + self.file.seeds))
 
-    @property
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The full key of each metric. Raises: BadInput for a key that no summary has."""
+        launch = self.launches.resolved(self.combinations[0]).launch
+        measures = list(Installed(self.path.parent).measures(launch.scenario))
+        return {metric: resolved_key(metric, self.streams, measures, f"{self.path}: metrics.{metric}")
+                for metric in self.file.metrics}
+
+    @cached_property
     def clock(self) -> str:
         """`real` or `virtual`. Raises: BadInput if the points do not have one clock."""
         clocks = {self.launches.resolved(one).launch.clock for one in self.combinations}
@@ -135,11 +149,3 @@ class Experiment:
             row, valid=valid, error=run.error, values={metric: values.get(metric) for metric in self.keys},
             invalid=run.invalid or ([OUT_OF_BLOCK] if run.counts and not valid else []),
             folder=f"{POINTS}/{point.id}" if not run.error else "")
-
-    def _keys(self) -> dict[str, str]:
-        """The full key of each metric. Raises: BadInput for a key that no summary has."""
-        launch = self.launches.resolved(self.combinations[0]).launch
-        measures = list(Installed(self.path.parent).measures(launch.scenario))
-        return {metric: resolved_key(metric, self.streams, measures, f"{self.path}: metrics.{metric}")
-                for metric in self.file.metrics}
-

@@ -59,8 +59,7 @@ class Session:
         self.count = len(experiment.combinations) * experiment.file.seeds
         if self.count >= MANY and not wishes.yes:
             raise BadInput(where, f"{self.count} points", f"fewer axes, values or seeds; or --yes, from {MANY} on")
-        experiment.rule()
-        experiment.launches.check(experiment.combinations, told)
+        experiment.check(told)
         self._virtual = experiment.clock == "virtual"
         if not self._virtual and wishes.ray != "none":
             raise BadInput("--ray", "these points run in real time, which has its host alone", "none")
