@@ -24,6 +24,7 @@ from swarm.experiments.store import POINTS, Store, summary_of
 from swarm.launcher.load import Installed
 from swarm.telemetry.accept import resolved_key
 
+MOST_FIRST_SEED = 2**62              # all others, and those of a control, follow it
 OUT_OF_BLOCK = "another run of its block does not count"
 
 
@@ -44,6 +45,8 @@ class Experiment:
     def check(self, told: Callable[[str], None]) -> None:
         """Whether all points can run. Raises: BadInput that names the point."""
         self.rule()
+        if self.file.first_seed > MOST_FIRST_SEED:
+            raise BadInput(f"{self.path}: first_seed", str(self.file.first_seed), f"at most {MOST_FIRST_SEED}")
         self.launches.check(self.combinations, told)
         assert self.keys and self.clock
 

@@ -41,7 +41,7 @@ class Launches:
         except BadInput as error:
             raise BadInput(f"{where}: launch: {error.where}", error.what, error.want) from None
         self._installed = KnownOnce(Path(self._source.path).parent)
-        self._plugins = plugins.files()
+        self._plugins = digest(sorted([path.parent.name, path.name, path.read_bytes()] for path in plugins.files()))
         self._known: dict[str, tuple[Resolved, str]] = {}
         self._hashes: dict[str, str] = {}
 
@@ -92,10 +92,13 @@ class Launches:
         return self._known[key]
 
     def _load(self, one: Combination) -> Resolved:
+        values = self._file.set | one.values
         options = Options(
             launch=self._file.launch, assignments=self._assignments(one.values), seed=self._file.first_seed,
-            robots=one.values.get(ROBOTS, self._file.set.get(ROBOTS)), ray="none")
+            robots=values.get(ROBOTS), ray="none")
         try:
+            if values.get(ROBOTS, 0) is None:
+                raise BadInput(ROBOTS, "it is empty", "a whole number")
             resolved = load_from(self._source, options, self._installed)
             if resolved.launch.clock == "virtual":
                 self._installed.check_virtual(frozenset(stream.model for stream in resolved.launch.streams))
@@ -111,7 +114,7 @@ class Launches:
         models = {stream.model for stream in resolved.launch.streams}
         found = {f"model {name}": self._hash(f"model {name}", lambda name=name: _packed(store.load_card(name)))
                  for name in sorted(models)}
-        return found | {f"plug-in {path.name}": self._hash(str(path), path.read_bytes) for path in self._plugins}
+        return found | {"plug-ins": self._plugins}
 
     def _hash(self, what: str, content: Callable[[], bytes]) -> str:
         if what not in self._hashes:
