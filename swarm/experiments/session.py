@@ -50,10 +50,14 @@ class Ended(NamedTuple):
 
 
 class Session:
-    """Raises: BadInput for points that cannot be flown, before anything is."""
+    """make: the workers; None: as the wishes are. Raises: BadInput for points that cannot be flown, before any is."""
 
-    def __init__(self, experiment: Experiment, out: Path, wishes: Wishes, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, experiment: Experiment, out: Path, wishes: Wishes, told: Callable[[str], None],
+        make: Callable[[], Workers] | None = None,
+    ) -> None:
         self._experiment, self._out, self._wishes, self._told = experiment, out, wishes, told
+        self._make = make or self._workers
         self._clock = MonotonicClock()
         where = str(experiment.path)
         self.count = len(experiment.combinations) * experiment.file.seeds
@@ -89,7 +93,7 @@ class Session:
                     experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),
                     kept=lambda ran: self._wishes.keep or ran.code == code.hash)
                 try:
-                    coordinator.fly(self._workers)
+                    coordinator.fly(self._make)
                 except OSError as failed:
                     error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
                 stopped = bool(signals.received)
