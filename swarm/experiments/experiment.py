@@ -20,7 +20,7 @@ from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.design.sweep import Point, Ran, Sweep
 from swarm.experiments.launches import Launches
 from swarm.experiments.statistics.stopping import StopWhen
-from swarm.experiments.store import POINTS, Store, summary_of
+from swarm.experiments.store import POINTS, Folder, summary_of
 from swarm.launcher.load import Installed
 from swarm.telemetry.accept import resolved_key
 
@@ -48,7 +48,8 @@ class Experiment:
         if self.file.first_seed > MOST_FIRST_SEED:
             raise BadInput(f"{self.path}: first_seed", str(self.file.first_seed), f"at most {MOST_FIRST_SEED}")
         self.launches.check(self.combinations, told)
-        assert self.keys and self.clock
+        assert self.keys
+        assert self.clock
 
     @property
     def seeds(self) -> list[int]:
@@ -120,7 +121,7 @@ class Experiment:
         """The metrics of a run."""
         return {metric: value_of(summary, key) for metric, key in self.keys.items()}
 
-    def rows(self, sweep: Sweep, store: Store) -> list[PointRow]:
+    def rows(self, sweep: Sweep, folder: Folder) -> list[PointRow]:
         """A row for each point, ordered by cell, seed and arm."""
         newest = sweep.newest()
         cells = list(dict.fromkeys(json.dumps(one.cell, sort_keys=True) for one in self.combinations))
@@ -128,7 +129,7 @@ class Experiment:
         cell_at = {cell: k for k, cell in enumerate(cells)}
         ordered = sorted((point for block in sweep.blocks for point in block), key=lambda point: (
             cell_at[json.dumps(point.cell, sort_keys=True)], point.seed, arm_at[point.arm]))
-        return [self._row(point, newest.get(point.id), sweep, store) for point in ordered]
+        return [self._row(point, newest.get(point.id), sweep, folder) for point in ordered]
 
     def results(self, rows: list[PointRow], clock: str, revision: str, notes: Sequence[str]) -> Results:
         """What tables, figures and the page show."""
@@ -139,14 +140,14 @@ class Experiment:
             warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, notes=list(notes),
             comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
 
-    def _row(self, point: Point, run: Ran | None, sweep: Sweep, store: Store) -> PointRow:
+    def _row(self, point: Point, run: Ran | None, sweep: Sweep, folder: Folder) -> PointRow:
         row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,
                        command=self.launches.command(point), error="it has not run")
         if run is None:
             return row
         values = run.values
         if not run.error and not values.keys() >= self.keys.keys():      # metrics were added to the file
-            values = self.values(summary_of(store.folder(point.id)) or {})
+            values = self.values(summary_of(folder.folder(point.id)) or {})
         valid = sweep.block_counts(point)
         return msgspec.structs.replace(
             row, valid=valid, error=run.error, values={metric: values.get(metric) for metric in self.keys},

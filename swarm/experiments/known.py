@@ -1,12 +1,11 @@
-"""What exists for the launches of an experiment to name. Thousands of them ask the same: each question is asked once."""
+"""What exists for the launches of an experiment to name. Thousands ask the same: each question is asked once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from swarm.core.policy.trace import Trace
 from swarm.core.settings.process_files import AgentFile, RobotSpec
 from swarm.launcher.load import Installed
 from swarm.virtual.perception import check_models
@@ -34,6 +33,7 @@ class KnownOnce(Installed):
 
     def check_models(self, agent: AgentFile) -> None:
         models = sorted({*agent.load, *(stream.model for stream in agent.streams)})
-        if (key := (repr(models), repr(agent.board), agent.board_name, agent.models, agent.policy)) not in self._checked:
+        key = (repr(models), repr(agent.board), agent.board_name, agent.models, agent.policy)
+        if key not in self._checked:
             super().check_models(agent)
             self._checked.add(key)

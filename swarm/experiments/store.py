@@ -24,14 +24,30 @@ JOURNAL, POINTS, FILE = "journal.jsonl", "points", "experiment.yaml"
 FORMAT = 1
 
 
-class Store:
+class Folder:
+    """The folder of an experiment, to read; another command may write into it."""
+
+    def __init__(self, out: Path) -> None:
+        self.path = out
+
+    def runs(self) -> list[Ran]:
+        """All that have finished, in order; none of a folder that does not exist. Raises: BadInput for a damaged line.
+        """
+        return _journal(self.path / JOURNAL)[0]
+
+    def folder(self, id: str) -> Path:
+        """The run folder of a point's newest run."""
+        return self.path / POINTS / id
+
+
+class Store(Folder):
     """Claims the folder. ran: the runs of the journal, in order.
 
     Raises: BadInput if another command writes into it, it holds other things, or holds runs and `resume` is not set.
     """
 
     def __init__(self, out: Path, text: str, *, resume: bool) -> None:
-        self.path = out
+        super().__init__(out)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
@@ -53,10 +69,6 @@ class Store:
         self._file = open(out / JOURNAL, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
         if torn is not None:
             self._file.truncate(torn)
-
-    def folder(self, id: str) -> Path:
-        """The run folder of a point's newest run."""
-        return self.path / POINTS / id
 
     def keep(self, id: str, files: Mapping[str, bytes]) -> None:
         """Replace the run folder of a point. Raises: OSError."""

@@ -129,8 +129,9 @@ def as_text(figures: dict[str, Any]) -> str:
     """A row for each bar."""
     rows = [[name, f"{figures[name]:g}", f"{sign} {bar:g}", "met" if met(name, figures[name]) else "not met"]
             for name, (sign, bar) in BARS.items()]
+    counts = (f"{figures['done_points']} points of {figures['done_combinations']} combinations were resumed; "
+              f"{figures['kills']} kills over {figures['killed_points']} points, {figures['kills_in_flight']} of them "
+              "with runs in flight")
     return "\n".join([
-        text_table(["figure", "measured", "bar", ""], rows).rstrip(),
-        f"{figures['done_points']} points of {figures['done_combinations']} combinations were resumed; "
-        f"{figures['kills']} kills over {figures['killed_points']} points, {figures['kills_in_flight']} with runs in "
-        "flight", f"host: {figures['host']}, {figures['cores']} cores"])
+        text_table(["figure", "measured", "bar", ""], rows).rstrip(), counts,
+        f"host: {figures['host']}, {figures['cores']} cores"])
