@@ -48,11 +48,20 @@ class Store(Folder):
 
     def __init__(self, out: Path, text: str, *, resume: bool) -> None:
         super().__init__(out)
+        self._lock = -1
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+            self._claim(text, resume)
         except OSError as error:
+            self._unlock()
             raise BadInput(f"--out {out}", error.strerror or str(error), "a folder that can be written") from None
+        except BadInput:
+            self._unlock()
+            raise
+
+    def _claim(self, text: str, resume: bool) -> None:
+        out = self.path
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -74,6 +83,7 @@ class Store(Folder):
         """Replace the run folder of a point. Raises: OSError."""
         made = self.path / POINTS / f".{id}.tmp"
         shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()                                 # a run that failed early has no files
         for name, content in files.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
@@ -100,11 +110,13 @@ class Store(Folder):
     def close(self) -> None:
         """Give up the folder."""
         self._file.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._lock)
 
     def _refused(self, what: str, want: str) -> BadInput:
-        os.close(self._lock)
         return BadInput(f"--out {self.path}", what, want)
 
 
