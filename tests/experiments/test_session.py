@@ -79,7 +79,7 @@ def test_results_of_other_code_are_never_mixed_in_silence(
     path, out, here = write(tmp_path, axes=AXES), tmp_path / "out", planted(base, lambda policy, seed: 0.5)
     fly_all(path, out, Here(here))
     monkeypatch.setattr(module, "code_hash", lambda: "another")
-    with pytest.raises(BadInput, match="4 of its runs are of other code .*--rerun to fly them again, or --keep"):
+    with pytest.raises(BadInput, match=r"4 of its runs are of other code .*--rerun to fly them again, or --keep"):
         fly_all(path, out, Here(here), resume=True)
     kept, flown = fly_all(path, out, Here(here), resume=True, keep=True)
     assert flown == []

@@ -52,7 +52,8 @@ def test_comments_the_order_of_keys_names_and_folders_change_nothing(folder: Pat
 
 def test_what_is_looked_at_changes_nothing(folder: Path) -> None:
     before = ids(folder)
-    (folder / "own.yaml").write_text((folder / "own.yaml").read_text().replace("accept: {lost: \"== 0\"}", "accept: {}"))
+    launch = folder / "own.yaml"
+    launch.write_text(launch.read_text().replace('accept: {lost: "== 0"}', "accept: {}"))
     assert ids(folder, metrics={"lost": "lower"}, repeats=0, compare={"to": "local"}) == before
     assert ids(folder, set={**TINY, LINK: "slow.csv", "accept.on_time_ratio": ">= 0.2"}) == before
 
