@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from swarm.experiments.design.sweep import Point, Ran, Sweep
 from swarm.experiments.launches import Launches
 from swarm.experiments.results.figures.check import Facts
 from swarm.experiments.statistics.stopping import StopWhen
-from swarm.experiments.store import POINTS, Store, summary_of
+from swarm.experiments.store import POINTS, Folder, summary_of
 from swarm.launcher.load import Installed
 from swarm.telemetry.accept import resolved_key
 
+MOST_FIRST_SEED = 2**62              # all others, and those of a control, follow it
 OUT_OF_BLOCK = "another run of its block does not count"
 
 
@@ -39,15 +41,31 @@ class Experiment:
         self.arms = points.arms_of(self.file, self.combinations, where)
         self.axes = points.axes_of(self.file)
         self.launches = Launches(self.file, path)
-        self.keys = self._keys()
         self._combination_of: dict[str, Combination] = {}
+
+    def check(self, told: Callable[[str], None]) -> None:
+        """Whether all points can run. Raises: BadInput that names the point."""
+        self.rule()
+        if self.file.first_seed > MOST_FIRST_SEED:
+            raise BadInput(f"{self.path}: first_seed", str(self.file.first_seed), f"at most {MOST_FIRST_SEED}")
+        self.launches.check(self.combinations, told)
+        assert self.keys
+        assert self.clock
 
     @property
     def seeds(self) -> list[int]:
         """The seeds to begin with."""
         return list(range(self.file.first_seed, self.file.first_seed + self.file.seeds))
 
-    @property
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The full key of each metric. Raises: BadInput for a key that no summary has."""
+        launch = self.launches.resolved(self.combinations[0]).launch
+        measures = list(Installed(self.path.parent).measures(launch.scenario))
+        return {metric: resolved_key(metric, self.streams, measures, f"{self.path}: metrics.{metric}")
+                for metric in self.file.metrics}
+
+    @cached_property
     def clock(self) -> str:
         """`real` or `virtual`. Raises: BadInput if the points do not have one clock."""
         clocks = {self.launches.resolved(one).launch.clock for one in self.combinations}
@@ -120,7 +138,7 @@ class Experiment:
         """The metrics of a run."""
         return {metric: value_of(summary, key) for metric, key in self.keys.items()}
 
-    def rows(self, sweep: Sweep, store: Store) -> list[PointRow]:
+    def rows(self, sweep: Sweep, folder: Folder) -> list[PointRow]:
         """A row for each point, ordered by cell, seed and arm."""
         newest = sweep.newest()
         cells = list(dict.fromkeys(json.dumps(one.cell, sort_keys=True) for one in self.combinations))
@@ -128,7 +146,7 @@ class Experiment:
         cell_at = {cell: k for k, cell in enumerate(cells)}
         ordered = sorted((point for block in sweep.blocks for point in block), key=lambda point: (
             cell_at[json.dumps(point.cell, sort_keys=True)], point.seed, arm_at[point.arm]))
-        return [self._row(point, newest.get(point.id), sweep, store) for point in ordered]
+        return [self._row(point, newest.get(point.id), sweep, folder) for point in ordered]
 
     def results(self, rows: list[PointRow], clock: str, revision: str, notes: Sequence[str]) -> Results:
         """What tables, figures and the page show."""
@@ -139,24 +157,16 @@ class Experiment:
             warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, notes=list(notes),
             comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
 
-    def _row(self, point: Point, run: Ran | None, sweep: Sweep, store: Store) -> PointRow:
+    def _row(self, point: Point, run: Ran | None, sweep: Sweep, folder: Folder) -> PointRow:
         row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,
                        command=self.launches.command(point), error=NOT_RUN)
         if run is None:
             return row
         values = run.values
         if not run.error and not values.keys() >= self.keys.keys():      # metrics were added to the file
-            values = self.values(summary_of(store.folder(point.id)) or {})
+            values = self.values(summary_of(folder.folder(point.id)) or {})
         valid = sweep.block_counts(point)
         return msgspec.structs.replace(
             row, valid=valid, error=run.error, values={metric: values.get(metric) for metric in self.keys},
             invalid=run.invalid or ([OUT_OF_BLOCK] if run.counts and not valid else []),
             folder=f"{POINTS}/{point.id}" if not run.error else "")
-
-    def _keys(self) -> dict[str, str]:
-        """The full key of each metric. Raises: BadInput for a key that no summary has."""
-        launch = self.launches.resolved(self.combinations[0]).launch
-        measures = list(Installed(self.path.parent).measures(launch.scenario))
-        return {metric: resolved_key(metric, self.streams, measures, f"{self.path}: metrics.{metric}")
-                for metric in self.file.metrics}
-

@@ -12,7 +12,6 @@ from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
 from swarm.core.units import seconds
 from swarm.run.settings.resolve import Resolved
-from swarm.virtual.launch import VirtualLaunch
 
 KEPT = (".json", ".jsonl", ".parquet")
 LOG_SUFFIX = ".log"                  # kept of a run that failed
@@ -37,6 +36,8 @@ class Flown(msgspec.Struct, frozen=True, kw_only=True):
 
 def fly(task: Task) -> Flown:
     """Fly a point. An error of the code that flies with it, as of a policy, is told with file and line."""
+    from swarm.virtual.launch import VirtualLaunch  # takes a second, and a coordinator does not fly
+
     clock = MonotonicClock()
     began_ns = clock.now_ns()
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:

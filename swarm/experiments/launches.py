@@ -18,24 +18,12 @@ from swarm.core.settings.experiment_file import ExperimentFile
 from swarm.experiments.design.identity import digest, identity, with_seed
 from swarm.experiments.design.points import Block, Cell, Combination
 from swarm.experiments.design.sweep import Point
-from swarm.launcher.load import Installed, find_source, load_from
+from swarm.experiments.known import KnownOnce
+from swarm.launcher.load import find_source, load_from
 from swarm.run.settings.resolve import Options, Resolved
-from swarm.virtual.perception import check_models
 
 ROBOTS = "robots"                    # an axis that is an option of `swarm launch`, and no key of the file
 CONTROL_SEEDS = 1_000_000_000        # added to the seed of a control in virtual time: the same seed gives the same run
-
-
-class Trusting(Installed):
-    """Checks nothing that takes time: the points were checked when the experiment began."""
-
-    def check_fleet(self, *_: Any) -> None: ...
-
-    def check_spawn(self, *_: Any) -> None: ...
-
-    def check_models(self, *_: Any) -> None: ...
-
-    def check_model(self, *_: Any) -> None: ...
 
 
 class Launches:
@@ -49,21 +37,23 @@ class Launches:
         if "/" in name or name.endswith((".yaml", ".yml")):
             name = str(where.parent / name)
         self._file, self._where = file, where
-        self._source = find_source(name)
-        folder = Path(self._source.path).parent
-        self._checking, self._trusting = Installed(folder), Trusting(folder)
+        try:
+            self._source = find_source(name)
+        except BadInput as error:
+            raise BadInput(f"{where}: launch: {error.where}", error.what, error.want) from None
+        self._installed = KnownOnce(Path(self._source.path).parent)
         self._known: dict[str, tuple[Resolved, str]] = {}
         self._contents = functools.cache(contents_of)
         self._trace = functools.cache(lambda path: _hashed(Path(path).read_bytes()))
 
     def check(self, combinations: Sequence[Combination], told: Callable[[str], None]) -> None:
-        """Check every combination in full, with the first seed. Raises: BadInput that names the point."""
+        """Check every combination, with the first seed. Raises: BadInput that names the point."""
+        same: dict[str, Combination] = {}
         for number, one in enumerate(combinations, start=1):
             told(f"checking point {number} of {len(combinations)}")
-            if not one.control:
-                resolved = self._load(one, self._checking)
-                if resolved.launch.clock == "virtual":
-                    check_models(stream.model for stream in resolved.launch.streams)
+            if (other := same.setdefault(self._resolved(one)[1], one)) is not one:
+                raise BadInput(f"{self._where}: point {one.named}", f"its runs are those of point {other.named}",
+                               "axes that change the launch, each value once")
 
     def resolved(self, one: Combination) -> Resolved:
         """The launch of a combination, with the first seed. Raises: BadInput that names the point."""
@@ -96,18 +86,24 @@ class Launches:
         """The launch, and the identity of its points but for their seeds."""
         key = json.dumps([one.values, one.control], sort_keys=True)
         if key not in self._known:
-            resolved = self._load(one, self._trusting)
+            resolved = self._load(one)
             traces = {path: self._trace(path) for path in resolved.traces}
             self._known[key] = resolved, identity(
                 resolved, self._contents(models_of(resolved)), traces, one.arm if one.control else "")
         return self._known[key]
 
-    def _load(self, one: Combination, installed: Installed) -> Resolved:
+    def _load(self, one: Combination) -> Resolved:
+        values = self._file.set | one.values
         options = Options(
             launch=self._file.launch, assignments=self._assignments(one.values), seed=self._file.first_seed,
-            robots=one.values.get(ROBOTS, self._file.set.get(ROBOTS)), ray="none")
+            robots=values.get(ROBOTS), ray="none")
         try:
-            return load_from(self._source, options, installed)
+            if values.get(ROBOTS, 0) is None:
+                raise BadInput(ROBOTS, "it is empty", "a whole number")
+            resolved = load_from(self._source, options, self._installed)
+            if resolved.launch.clock == "virtual":
+                self._installed.check_virtual(frozenset(stream.model for stream in resolved.launch.streams))
+            return resolved
         except BadInput as error:
             raise BadInput(f"{self._where}: point {one.named}: {error.where}", error.what, error.want) from None
 

@@ -55,23 +55,24 @@ class Ended(NamedTuple):
 
 
 class Session:
-    """told: of the progress. said: what the user must know at once. Raises: BadInput for points that cannot be flown,
-    before anything is.
+    """told: of the progress. said: what the user must know at once. make: the workers; None: as the wishes are.
+
+    Raises: BadInput for points that cannot be flown, before anything is.
     """
 
     def __init__(
         self, experiment: Experiment, out: Path, wishes: Wishes, told: Callable[[str], None],
-        said: Callable[[str], None],
+        said: Callable[[str], None] = lambda text: None, make: Callable[[], Workers] | None = None,
     ) -> None:
         self._experiment, self._out, self._wishes, self._told, self._said = experiment, out, wishes, told, said
+        self._make = make or self._workers
         self._clock = MonotonicClock()
         where = str(experiment.path)
         self.count = len(experiment.combinations) * experiment.file.seeds
         if self.count >= MANY and not wishes.yes:
             raise BadInput(where, f"{self.count} points", f"fewer axes, values or seeds; or --yes, from {MANY} on")
-        experiment.rule()
+        experiment.check(told)
         check.check(experiment.file.figures, experiment.facts(), where)
-        experiment.launches.check(experiment.combinations, told)
         self._virtual = experiment.clock == "virtual"
         if not self._virtual and wishes.ray != "none":
             raise BadInput("--ray", "these points run in real time, which has its host alone", "none")
@@ -114,7 +115,7 @@ class Session:
                     experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),
                     kept=lambda ran: self._wishes.keep or ran.code == code.hash)
                 try:
-                    coordinator.fly(self._workers)
+                    coordinator.fly(self._make)
                 except OSError as failed:
                     error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
                 stopped = bool(signals.received)

@@ -24,19 +24,44 @@ JOURNAL, POINTS, FILE = "journal.jsonl", "points", "experiment.yaml"
 FORMAT = 1
 
 
-class Store:
+class Folder:
+    """The folder of an experiment, to read; another command may write into it."""
+
+    def __init__(self, out: Path) -> None:
+        self.path = out
+
+    def runs(self) -> list[Ran]:
+        """All that have finished, in order; none of a folder that does not exist. Raises: BadInput for a damaged line.
+        """
+        return _journal(self.path / JOURNAL)[0]
+
+    def folder(self, id: str) -> Path:
+        """The run folder of a point's newest run."""
+        return self.path / POINTS / id
+
+
+class Store(Folder):
     """Claims the folder. ran: the runs of the journal, in order.
 
     Raises: BadInput if another command writes into it, it holds other things, or holds runs and `resume` is not set.
     """
 
     def __init__(self, out: Path, text: str, *, resume: bool) -> None:
-        self.path = out
+        super().__init__(out)
+        self._lock = -1
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+            self._claim(text, resume)
         except OSError as error:
+            self._unlock()
             raise BadInput(f"--out {out}", error.strerror or str(error), "a folder that can be written") from None
+        except BadInput:
+            self._unlock()
+            raise
+
+    def _claim(self, text: str, resume: bool) -> None:
+        out = self.path
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -54,14 +79,11 @@ class Store:
         if torn is not None:
             self._file.truncate(torn)
 
-    def folder(self, id: str) -> Path:
-        """The run folder of a point's newest run."""
-        return self.path / POINTS / id
-
     def keep(self, id: str, files: Mapping[str, bytes]) -> None:
         """Replace the run folder of a point. Raises: OSError."""
         made = self.path / POINTS / f".{id}.tmp"
         shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()                                 # a run that failed early has no files
         for name, content in files.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
@@ -88,11 +110,13 @@ class Store:
     def close(self) -> None:
         """Give up the folder."""
         self._file.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         with contextlib.suppress(OSError):
             os.close(self._lock)
 
     def _refused(self, what: str, want: str) -> BadInput:
-        os.close(self._lock)
         return BadInput(f"--out {self.path}", what, want)
 
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from swarm.experiments.flight import Flown, Task, fly
 
+Fly = Callable[[Task], Flown]
 EXIT_S = 1.0                         # from the end of a worker's connection to the end of its process
 
 
@@ -46,10 +48,11 @@ class Workers(Protocol):
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, fly: Fly) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_serve, args=(theirs,), name="swarm experiment", daemon=True)
+        self.process: BaseProcess = context.Process(
+            target=_serve, args=(theirs, fly), name="swarm experiment", daemon=True)
         self.process.start()
         theirs.close()                   # so that a process that vanishes ends the connection
         self.connection: Connection = ours
@@ -62,10 +65,11 @@ class _Worker:
 
 
 class LocalWorkers:
-    """`jobs` processes. One that vanishes is replaced."""
+    """`jobs` processes. One that vanishes is replaced. fly: is pickled; a bench has one of its own."""
 
-    def __init__(self, jobs: int) -> None:
-        self._workers = [_Worker() for _ in range(jobs)]
+    def __init__(self, jobs: int, fly: Fly = fly) -> None:
+        self._fly = fly
+        self._workers = [_Worker(fly) for _ in range(jobs)]
 
     @property
     def free(self) -> int:
@@ -89,7 +93,7 @@ class LocalWorkers:
                 worker.process.join(EXIT_S)
                 worker.end()
                 found.append(Lost(worker.flies, f"its process ended with {worker.process.exitcode}"))
-                self._workers[busy[ready]] = _Worker()
+                self._workers[busy[ready]] = _Worker(self._fly)
         return found
 
     def close(self) -> None:
@@ -97,7 +101,7 @@ class LocalWorkers:
             worker.end()
 
 
-def _serve(tasks: Connection) -> None:
+def _serve(tasks: Connection, fly: Fly) -> None:
     """Fly what comes, until nothing can come any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)     # the coordinator's affair
     threading.Thread(target=_end_with_parent, daemon=True).start()

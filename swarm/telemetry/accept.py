@@ -93,7 +93,7 @@ def resolved_key(key: str, streams: list[str], measures: list[str], where: str) 
             raise BadInput(where, f"no stream is called {name!r}", "known streams: " + ", ".join(streams))
         return key
     near = ([full for full in KEYS if full.endswith(f".{key}")]
-            or difflib.get_close_matches(key, [*keys, *by_leaf], n=3, cutoff=0.5))
+            or difflib.get_close_matches(key, list(dict.fromkeys([*keys, *by_leaf])), n=3, cutoff=0.5))
     want = ("did you mean " + " or ".join(near) if near else
             "a number of summary.json, such as on_time_ratio or requests.lost; docs/run_folder.md lists them")
     raise BadInput(where, "no such key in summary.json", want)

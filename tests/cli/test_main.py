@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from swarm.cli import commands
-from swarm.cli.commands import keys, models
+from swarm.cli.commands import experiment, keys, models
 from swarm.cli.main import main
 from swarm.core.settings import yaml_text
 from tests.launcher.world import write_launch
@@ -36,6 +36,7 @@ def swarm(*arguments: str) -> subprocess.CompletedProcess[str]:
 NAMES = [[name] for name in commands.available(commands)]
 NAMES += [["models", name] for name in commands.available(models)]
 NAMES += [["keys", name] for name in commands.available(keys)]
+NAMES += [["experiment", name] for name in commands.available(experiment)]
 
 
 @pytest.mark.parametrize("words", NAMES, ids=" ".join)
@@ -48,10 +49,11 @@ def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest
 
 def test_the_folder_lists_the_commands() -> None:
     assert set(commands.available(commands)) == {
-        "agent", "bench", "collector", "demo", "doctor", "explore", "keys", "launch", "models", "planner", "report",
-        "version", "world", "worlds"}
+        "agent", "bench", "collector", "demo", "doctor", "experiment", "explore", "keys", "launch", "models", "planner",
+        "report", "version", "world", "worlds"}
     assert set(commands.available(models)) == {
         "import", "list", "partition", "profile", "quantize", "replay", "show", "verify"}
+    assert set(commands.available(experiment)) >= {"power", "run"}
     assert set(commands.available(keys)) == {"enrol", "list", "new", "revoke"}
 
 
@@ -103,7 +105,7 @@ print("loaded:", *sorted(set({HEAVY!r}) & sys.modules.keys()))
 
 
 @pytest.mark.parametrize("words", [["--help"], ["models", "--help"], ["keys", "--help"], ["bench", "--help"],
-                                   ["models", "verify", "--help"]], ids=" ".join)
+                                   ["models", "verify", "--help"], ["experiment", "run", "--help"]], ids=" ".join)
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", LOADED, *words], capture_output=True, text=True, timeout=HANG_S,
                           check=False)
@@ -130,6 +132,9 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["bench", "chaos", "--seed", "-1"], "--seed: -1 is too small; at least 0"),
     (["bench", "chaos", "--model", "squeezenet"], "unrecognized arguments: --model"),
     (["bench", "lanes", "--duration", "9"], "unrecognized arguments: --duration"),
+    (["experiment", "run", "nowhere"], "nowhere: no experiment file of this name; known names: "),
+    (["experiment", "run", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
+    (["experiment", "power", "grid"], "the following arguments are required: --difference"),
     (["models", "show", "oracle"], "no model is called 'oracle'"),
 ])
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -15,9 +15,11 @@ from models.host_speed import HostSpeed
 from swarm.bench.fidelity import bench as fidelity
 from swarm.cli.main import main, parser
 from swarm.cli.parser import Parser
+from swarm.experiments.session import Session
 from swarm.launcher.launch import Launch
 from swarm.launcher.load import Installed
 from swarm.virtual.explore import seeds
+from tests.experiments.files import write
 from tests.launcher.world import write_launch
 
 NUMBERS = ["", "nan", "-inf", "1e400", "-1", "²", "9" * 400, "9" * 5000, "0x10"]
@@ -37,7 +39,8 @@ ODD_SETS = [
     "version=true", "record=yes",
 ]
 PLAIN = {"launch": "patrol.yaml", "name": "detector", "model": "detector", "names": "rover_9",
-         "keys_given": "rover_9", "calibrate": "random", "action": "show", "seeds": "1"}
+         "keys_given": "rover_9", "calibrate": "random", "action": "show", "seeds": "1",
+         "experiment": "tiny.yaml", "difference": "0.1"}
 """A value for each argument that a command must have. What is not here gets the name of a file that does not exist."""
 
 
@@ -65,6 +68,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sys.exit(0)
 
     monkeypatch.setattr(Launch, "run", refuse)
+    monkeypatch.setattr(Session, "run", lambda _: sys.exit(0))
     monkeypatch.setattr("models.host_speed.host_speed", lambda _: HostSpeed(speed=1.0))       # its measurement lasts
     monkeypatch.setattr(fidelity.psutil, "cpu_percent", lambda interval: 0.0)
     for module, work in ((seeds, "explore"), (verify_variant, "verify_variant"), (fidelity, "launch")):
@@ -75,6 +79,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "models"))
     (tmp_path / "a" / "b").mkdir(parents=True)
     write_launch(tmp_path / "a" / "b")
+    write(tmp_path / "a" / "b", axes={"policy": ["local", "greedy"]})
     monkeypatch.chdir(tmp_path / "a" / "b")
 
 

@@ -14,6 +14,7 @@ from swarm.core.policy import draw
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import ExperimentFile
 
+SEED = "seed"                        # a key of launch files that no experiment sets
 POLICY = "policy"                    # the axis that is compared if the file does not say
 MOST_COMBINATIONS = 20_000           # each is checked before anything runs
 AGAIN = " (again)"                   # follows the value that others are compared with: the arm of the A/A control
@@ -46,6 +47,8 @@ class Block(msgspec.Struct, frozen=True):
 def combinations(file: ExperimentFile, where: str) -> list[Combination]:
     """All combinations, in the order of the file. where: the file. Raises: BadInput."""
     parts = _parts(file, where)
+    if SEED in {*file.set, *axes_of(file)}:
+        raise BadInput(where, f"{SEED} is no axis", "seeds and first_seed: each point has its own")
     count = math.prod(map(len, parts))
     if count > MOST_COMBINATIONS:
         raise BadInput(where, f"{count} combinations of values", f"at most {MOST_COMBINATIONS}: fewer axes or values")
@@ -114,7 +117,9 @@ def _parts(file: ExperimentFile, where: str) -> list[list[Cell]]:
     parts = [[{axis: value} for value in values] for axis, values in file.axes.items()]
     for k, entry in enumerate(file.zip):
         lengths = {len(values) for values in entry.values()}
-        if len(lengths) != 1:
+        if not entry:
+            raise BadInput(f"{where}: zip[{k}]", "no axis", "path.to.0.key: [value, value]")
+        if len(lengths) > 1:
             raise BadInput(f"{where}: zip[{k}]", f"its axes have {_listed(sorted(lengths))} values",
                            "as many values for each axis: they go together")
         parts.append([dict(zip(entry, values, strict=True)) for values in zip(*entry.values(), strict=True)])

@@ -80,9 +80,13 @@ def p_values(differences: Array) -> Array:
 
 def signed_ranks(differences: Array) -> NDArray[np.int64]:
     """Twice the rank of each magnitude, with the sign of the difference: whole numbers, with ties too; 0 of 0."""
-    from scipy.stats import rankdata
+    return np.apply_along_axis(_twice_ranks, -1, np.abs(differences)) * np.sign(differences).astype(np.int64)
 
-    return np.rint(2.0 * rankdata(np.abs(differences), axis=-1) * np.sign(differences)).astype(np.int64)
+
+def _twice_ranks(magnitudes: Array) -> NDArray[np.int64]:
+    """Of one sample. As scipy.stats.rankdata, whose import takes a second of every resumed experiment."""
+    ordered = np.sort(magnitudes)
+    return np.searchsorted(ordered, magnitudes, "left") + np.searchsorted(ordered, magnitudes, "right") + 1
 
 
 def two_sided(ranks: tuple[int, ...], larger: NDArray[np.int64]) -> Array:

@@ -8,6 +8,7 @@ import signal
 import sys
 import sysconfig
 import threading
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -74,8 +75,15 @@ class Purity:
 
 
 def in_words(error: BaseException) -> str:
-    """An error that ended a run. The user's mistakes have words of their own."""
-    return str(error) if isinstance(error, (Impure, BadInput)) else f"{type(error).__name__}: {error}"
+    """An error that ended a run, with file and line: of a plug-in, if one is involved, else of our own code.
+
+    The user's mistakes have words of their own.
+    """
+    if isinstance(error, (Impure, BadInput)):
+        return str(error)
+    lines = [one for one in traceback.extract_tb(error.__traceback__) if not LIBRARY.match(one.filename)]
+    lines = [one for one in lines if not one.filename.startswith(SHIPPED)] or lines
+    return f"{type(error).__name__}: {error}" + (f" at {lines[-1].filename}:{lines[-1].lineno}" if lines else "")
 
 
 def _refuse(kind: Kind, name: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from swarm import plugins
 from swarm.core.policy.route import Choice, Situation
+from swarm.core.settings.errors import BadInput
 
 __path__ = plugins.extended(__path__, "policies")
 
@@ -24,6 +25,10 @@ class Policy:
     uses_peers: bool = True          # otherwise peers are ignored and get no work
     uses_plan: bool = False          # a planner is started with the swarm
     uses_stages: bool = False        # models are split: agents load the stages of their models when they start
+
+    def __post_init__(self) -> None:
+        if not callable(self.route):
+            raise TypeError("route is no function")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +72,7 @@ def _usage(name: str) -> str:
 
 
 def _defined(name: str) -> Policy | PolicyFamily:
-    return plugins.load(f"{__name__}.{name}", "POLICY").POLICY
+    module = plugins.load(f"{__name__}.{name}", "POLICY")
+    if not isinstance(module.POLICY, (Policy, PolicyFamily)):
+        raise BadInput(str(module.__file__), "POLICY is neither a Policy nor a PolicyFamily", "POLICY = Policy(route)")
+    return module.POLICY

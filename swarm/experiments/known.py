@@ -1,0 +1,39 @@
+"""What exists for the launches of an experiment to name. Thousands ask the same: each question is asked once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from swarm.core.settings.process_files import AgentFile, RobotSpec
+from swarm.launcher.load import Installed
+from swarm.virtual.perception import check_models
+
+
+class KnownOnce(Installed):
+    """As `Installed`, as it was when it was first asked. A check that has failed is made again."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.scenarios = lru_cache(super().scenarios)
+        self.models = lru_cache(super().models)
+        self.behaviour = lru_cache(super().behaviour)
+        self.behaviours = lru_cache(super().behaviours)
+        self.trace = lru_cache(None)(super().trace)
+        self.check_spawn = lru_cache(None)(super().check_spawn)
+        self.check_model = lru_cache(super().check_model)
+        self.check_virtual = lru_cache(check_models)
+        self._checked = set[Hashable]()
+
+    def check_fleet(self, scenario: str, robots: Sequence[RobotSpec], seed: int) -> None:
+        if (key := (scenario, repr(robots), seed)) not in self._checked:
+            super().check_fleet(scenario, robots, seed)
+            self._checked.add(key)
+
+    def check_models(self, agent: AgentFile) -> None:
+        models = sorted({*agent.load, *(stream.model for stream in agent.streams)})
+        key = (repr(models), repr(agent.board), agent.board_name, agent.models, agent.policy)
+        if key not in self._checked:
+            super().check_models(agent)
+            self._checked.add(key)

@@ -1,0 +1,208 @@
+"""One command on an experiment after another, with tiny runs in virtual time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from swarm import plugins
+from swarm.core.policy import policies
+from swarm.core.settings.errors import BadInput
+from swarm.experiments import session as module
+from swarm.experiments.experiment import Experiment
+from swarm.experiments.flight import Flown, Task, fly
+from swarm.experiments.session import Session, Wishes
+from swarm.experiments.store import Store
+from swarm.experiments.workers import Lost
+from tests.experiments.files import TINY, journal, write
+from tests.experiments.flights import Here, fly_all, planted
+from tests.launcher.world import wait_until
+from tests.patience import HANG_S
+
+AXES = {"policy": ["local", "greedy"]}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a real run."""
+    one = Experiment(write(tmp_path_factory.mktemp("base"), seeds=1))
+    point = one.blocks([1])[0][0]
+    return fly(Task(id=point.id, resolved=one.launches.of(one.combination(point), point), command="test")).files
+
+
+def test_a_resumed_experiment_flies_only_what_is_new(tmp_path: Path) -> None:
+    """Real runs: nothing, one more seed, then one more value."""
+    path, out = write(tmp_path, axes=AXES, seeds=1), tmp_path / "out"
+    ended, flown = fly_all(path, out)
+    assert (ended.exit_code, len(flown), ended.figures["valid"]) == (0, 2, 2)
+    again, none = fly_all(path, out, resume=True)
+    assert (again.exit_code, none, again.results.rows) == (0, [], ended.results.rows)
+    _, seed = fly_all(write(tmp_path, axes=AXES, seeds=2), out, resume=True)
+    assert len(seed) == 2
+    more, value = fly_all(write(tmp_path, axes={"policy": ["local", "greedy", "planner"]}, seeds=2), out, resume=True)
+    assert {row.id for row in more.results.rows if row.arm == "planner"} == set(value)
+    assert Counter(run["id"] for run in journal(out)) == dict.fromkeys([*flown, *seed, *value], 1)
+
+
+def test_an_added_metric_is_read_from_the_kept_summaries(tmp_path: Path) -> None:
+    path, out = write(tmp_path, axes=AXES, seeds=1), tmp_path / "out"
+    fly_all(path, out)
+    metrics = {"on_time_ratio": "higher", "lost": "lower", "streams.detect.on_time_ratio": "higher"}
+    ended, flown = fly_all(write(tmp_path, axes=AXES, seeds=1, metrics=metrics), out, resume=True)
+    assert flown == []
+    for row in ended.results.rows:
+        assert row.values["lost"] == 0.0
+        assert (row.values["streams.detect.on_time_ratio"] or 0.0) > 0.0
+
+
+def test_the_rows_are_the_same_whatever_the_number_of_workers(tmp_path: Path) -> None:
+    path = write(tmp_path, axes=AXES)
+    ended = [Session(Experiment(path), tmp_path / f"out{jobs}", Wishes(jobs=jobs), lambda text: None).run()
+             for jobs in (1, 2)]
+    assert ended[0].results.rows == ended[1].results.rows
+    assert ended[0].results.comparisons == ended[1].results.comparisons
+    assert all(row.valid for row in ended[0].results.rows)
+
+
+def test_results_of_other_code_are_never_mixed_in_silence(
+    tmp_path: Path, base: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out, here = write(tmp_path, axes=AXES), tmp_path / "out", planted(base, lambda policy, seed: 0.5)
+    fly_all(path, out, Here(here))
+    monkeypatch.setattr(module, "code_hash", lambda: "another")
+    with pytest.raises(BadInput, match=r"4 of its runs are of other code .*--rerun to fly them again, or --keep"):
+        fly_all(path, out, Here(here), resume=True)
+    kept, flown = fly_all(path, out, Here(here), resume=True, keep=True)
+    assert flown == []
+    assert [note for note in kept.results.notes if "4 runs are of other code" in note]
+    rerun, flown = fly_all(path, out, Here(here), resume=True, rerun=True)
+    assert len(flown) == 4
+    assert rerun.results.notes == []
+    assert fly_all(path, out, Here(here), resume=True, rerun=True)[1] == []
+
+
+def test_a_worker_that_is_lost_is_no_end_and_three_times_are_an_error(tmp_path: Path, base: dict[str, bytes]) -> None:
+    fine, often = planted(base, lambda policy, seed: 0.5), Counter[str]()
+
+    def frail(task: Task) -> Flown | Lost:
+        often[task.id] += 1
+        launch = task.resolved.launch
+        if launch.policy == "greedy" and (launch.seed == 2 or often[task.id] == 1):
+            return Lost(task.id, "its process ended with -9")
+        return fine(task)
+
+    ended, _ = fly_all(write(tmp_path, axes=AXES), tmp_path / "out", Here(frail))
+    assert sorted(often.values()) == [1, 1, 2, 3]
+    assert ended.exit_code == 1
+    assert [(row.arm, row.seed, row.error) for row in ended.results.rows if row.error] == [
+        ("greedy", 2, "its process ended with -9")]
+    assert [row.valid for row in ended.results.rows if row.seed == 2] == [False, False]
+    assert fly_all(write(tmp_path, axes=AXES), tmp_path / "out", Here(frail), resume=True)[1] == []
+
+
+def test_seeds_are_added_until_the_interval_is_narrow(tmp_path: Path, base: dict[str, bytes]) -> None:
+    path = write(tmp_path, axes=AXES, seeds=8, stop_when={
+        "metric": "on_time_ratio", "half_width": 0.008, "batch": 4, "most_seeds": 40})
+    narrow = planted(base, lambda policy, seed: 0.5 + (policy == "greedy") * (0.01 + 0.02 * (seed < 5)))
+    ended, flown = fly_all(path, tmp_path / "out", Here(narrow))
+    seeds = ended.figures["seeds"]
+    assert 8 < seeds < 40
+    assert len(flown) == 2 * seeds
+    assert f"{seeds - 8} seeds were added" in ended.results.notes[0]
+    again, none = fly_all(path, tmp_path / "out", Here(narrow), resume=True)
+    assert (none, again.results.rows) == ([], ended.results.rows)
+
+
+def test_a_full_disk_ends_in_order_and_resume_goes_on(
+    tmp_path: Path, base: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out, here = write(tmp_path, axes=AXES), tmp_path / "out", planted(base, lambda policy, seed: 0.5)
+    keep = Store.keep
+
+    def full(self: Store, id: str, files: dict[str, bytes]) -> None:
+        if len(self.ran) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "points")
+        keep(self, id, files)
+
+    monkeypatch.setattr(Store, "keep", full)
+    ended, _ = fly_all(path, out, Here(here))
+    assert ended.exit_code == 1
+    assert "No space left on device; --resume goes on" in ended.error
+    assert [row.error for row in ended.results.rows].count("it has not run") == 2
+    monkeypatch.setattr(Store, "keep", keep)
+    ended, flown = fly_all(path, out, Here(here), resume=True)
+    assert (ended.exit_code, len(flown), ended.figures["valid"]) == (0, 2, 4)
+
+
+POLICY = '''"""Raises at its third call."""
+
+from swarm.core.policy.policies import Policy
+
+calls = []
+
+
+def route(situation):
+    calls.append(1)
+    if len(calls) >= 3:
+        raise ZeroDivisionError("third")
+
+
+POLICY = Policy(route)
+'''
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A policy, `odd`."""
+    path = tmp_path / "plug" / "policies" / "odd.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(POLICY)
+    monkeypatch.setenv(plugins.VARIABLE, str(tmp_path / "plug"))
+    monkeypatch.setattr(policies, "__path__", plugins.extended(policies.__path__, "policies"))
+    yield path
+    sys.modules.pop(f"{policies.__name__}.odd", None)
+    vars(policies).pop("odd", None)
+
+
+def test_a_policy_that_raises_fails_its_points_with_file_and_line_and_the_rest_goes_on(
+    tmp_path: Path, plug_in: Path
+) -> None:
+    path = write(tmp_path, set={**TINY, "streams.0.rate_hz": 5}, axes={"policy": ["local", "odd"]})
+    ended, flown = fly_all(path, tmp_path / "out")
+    assert (ended.exit_code, len(flown)) == (1, 4)
+    errors = {row.seed: row.error for row in ended.results.rows if row.arm == "odd"}
+    assert all(error.endswith(f"ZeroDivisionError: third at {plug_in}:11") for error in errors.values())
+    assert all(row.values["on_time_ratio"] is not None and not row.valid and row.invalid
+               for row in ended.results.rows if row.arm == "local")
+    failed = next(row for row in ended.results.rows if row.error)
+    logs = list((tmp_path / "out" / "points" / failed.id / "logs").iterdir())
+    assert any("ZeroDivisionError" in log.read_text() for log in logs)
+
+
+def test_ctrl_c_ends_with_130_and_resume_goes_on(tmp_path: Path) -> None:
+    """With real processes."""
+    path, out = write(tmp_path, axes=AXES, seeds=25), tmp_path / "out"
+    command = [sys.executable, "-m", "swarm.cli.main", "experiment", "run", str(path), "--out", str(out), "--jobs", "1",
+               "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: (out / "journal.jsonl").exists() and len(journal(out)) > 0)
+        process.send_signal(signal.SIGINT)
+        said = msgspec.json.decode(process.communicate(timeout=HANG_S)[0])
+        assert process.returncode == 130
+    before = len(journal(out))
+    assert 1 <= said["flown"] == before < 50
+    assert said["failed"] == 50 - before
+    path = write(tmp_path, axes=AXES, seeds=max(1, before // 2))      # not all others: time
+    ended, flown = fly_all(path, out, resume=True)
+    assert ended.exit_code == 0
+    assert set(Counter(run["id"] for run in journal(out)).values()) == {1}
+    assert len(journal(out)) == before + len(flown)
