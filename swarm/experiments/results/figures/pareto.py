@@ -15,7 +15,7 @@ from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
 from swarm.experiments.results.figures.spread import spread
-from swarm.experiments.results.words import label, of_axis
+from swarm.experiments.results.words import count, label, of_axis
 
 ROOM = (0.3, 0.06)                   # of the width and the height: what the values of a cell take
 NAMED = 20                           # marks up to which there is room for such values
@@ -60,7 +60,7 @@ def pareto(figure: Figure, results: Results) -> style.Drawn:
     return style.Drawn(drawing, f"{label(figure.metric)} against {label(figure.x)}: a mark is the median of a cell and "
                        f"an arm over {runs} runs at most; no mark is better than the front in both."
                        + f" Beside a mark on the front are the values of its cell: {varied}." * bool(named and varied)
-                       + f" {left_out} marks without a figure are left out." * bool(left_out))
+                       + f" Without a figure, and left out: {count(left_out, 'mark')}." * bool(left_out))
 
 
 def front(marks: list[Mark], better: tuple[Better, Better]) -> list[Mark]:
