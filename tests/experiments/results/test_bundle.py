@@ -116,10 +116,10 @@ def test_a_file_that_is_gone_is_named(folder: Path, tmp_path: Path) -> None:
 def test_the_command_writes_it(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["experiment", "bundle", str(folder)]) == 0
-    assert capsys.readouterr().out == "made_up.tar.gz\n"
-    assert main(["experiment", "bundle", str(folder), "--to", str(tmp_path / "no" / "x")]) == 2
+    monkeypatch.chdir(folder.parent)
+    assert main(["experiment", "bundle", f"{folder.name}/"]) == 0
+    assert capsys.readouterr().out == f"{folder.name}.tar.gz\n"
+    assert main(["experiment", "bundle", str(folder), "--out", str(tmp_path / "no" / "x")]) == 2
     assert "No such file or directory; a file that can be written" in capsys.readouterr().err
     assert main(["experiment", "bundle", str(tmp_path)]) == 2
     assert "it has no results.json" in capsys.readouterr().err

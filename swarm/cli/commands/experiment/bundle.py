@@ -9,28 +9,26 @@ from swarm.cli import extras
 from swarm.core.settings.errors import BadInput
 
 HELP = "pack an experiment into one archive with which others can check and repeat it"
-EXAMPLE = "swarm experiment bundle experiments/paper --to paper.tar.gz"
+EXAMPLE = "swarm experiment bundle experiments/paper --out paper.tar.gz"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("folder", metavar="FOLDER", help="the folder of an experiment that was run")
-    p.add_argument("--to", metavar="FILE", help="the archive; default: NAME.tar.gz in this folder")
+    p.add_argument("--out", metavar="FILE", help="the archive; default: FOLDER.tar.gz")
     p.add_argument("--unfinished", action="store_true", help="also if points have not run")
 
 
 def run(given: argparse.Namespace) -> int:
     """Write the archive, and print its path."""
     extras.needed("swarm experiment bundle", *extras.REPORT)
-    from swarm.experiments.results import results_file
     from swarm.experiments.results.bundle import bundle
 
-    folder = Path(given.folder)
-    out = given.to or f"{results_file.read(folder).name}.tar.gz"
+    out = given.out or f"{given.folder.rstrip('/')}.tar.gz"
     try:
-        print(bundle(folder, Path(out), given.unfinished))
+        print(bundle(Path(given.folder), Path(out), given.unfinished))
     except BadInput:
         raise
     except (OSError, ValueError) as error:           # a path with a NUL is a ValueError
-        raise BadInput(f"--to {out}", getattr(error, "strerror", None) or str(error), "a file that can be written"
+        raise BadInput(f"--out {out}", getattr(error, "strerror", None) or str(error), "a file that can be written"
                        ) from None
     return 0
