@@ -1,6 +1,7 @@
-"""What all tests share: a store and a cache of their own, for them and for the processes that they start.
+"""What all tests share: a store, a cache and a host of their own, for them and for the processes that they start.
 
-No test sees, or changes, the models and the cached sessions of whoever runs the tests. Generated examples are the same
+No test sees, or changes, the models and the cached sessions of whoever runs the tests, and none waits for an experiment
+that runs on this host. Generated examples are the same
 in each run, and may take as long as a busy host needs.
 """
 
@@ -17,6 +18,7 @@ from hypothesis import settings
 OWN = Path(tempfile.mkdtemp(prefix="swarm-tests-"))
 os.environ["SWARM_MODELS"] = str(OWN / "models")
 os.environ["SWARM_CACHE"] = str(OWN / "cache")
+os.environ["XDG_RUNTIME_DIR"] = str(OWN)
 
 # a shell without job control starts what runs in the background with Ctrl-C ignored; the runs of tests obey it
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -36,6 +36,11 @@ def local_stamp() -> str:
     return time.strftime("%Y%m%d-%H%M%S")
 
 
+def local_time() -> str:
+    """The local date and time as YYYY-MM-DD HH:MM:SS, for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S")
+
+
 def process_age_s() -> float:
     """Seconds since this process was started by the operating system."""
     with open("/proc/self/stat") as stat:

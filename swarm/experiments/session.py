@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
 from swarm.experiments.store import Store
 from swarm.experiments.workers import LocalWorkers, Workers
+from swarm.launcher.host_lock import exclusive
 from swarm.launcher.signals import Signals
 from swarm.telemetry.provenance import revision
 
@@ -52,10 +54,15 @@ class Ended(NamedTuple):
 
 
 class Session:
-    """Raises: BadInput for points that cannot be flown, before anything is."""
+    """told: of the progress. said: what the user must know at once. Raises: BadInput for points that cannot be flown,
+    before anything is.
+    """
 
-    def __init__(self, experiment: Experiment, out: Path, wishes: Wishes, told: Callable[[str], None]) -> None:
-        self._experiment, self._out, self._wishes, self._told = experiment, out, wishes, told
+    def __init__(
+        self, experiment: Experiment, out: Path, wishes: Wishes, told: Callable[[str], None],
+        said: Callable[[str], None],
+    ) -> None:
+        self._experiment, self._out, self._wishes, self._told, self._said = experiment, out, wishes, told, said
         self._clock = MonotonicClock()
         where = str(experiment.path)
         self.count = len(experiment.combinations) * experiment.file.seeds
@@ -82,8 +89,19 @@ class Session:
 
     def run(self) -> Ended:
         """Fly what has not been flown. Raises: BadInput if the folder cannot be used."""
-        experiment, began_ns = self._experiment, self._clock.now_ns()
+        began_ns = self._clock.now_ns()
         code = Code(code_hash(), revision())
+        with self._turn():
+            return self._run(code, began_ns)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Real time has this host alone."""
+        if self._virtual:
+            return nullcontext()
+        return exclusive(f"experiment {self._experiment.name}", wait=self._wishes.wait, told=self._said)
+
+    def _run(self, code: Code, began_ns: int) -> Ended:
+        experiment = self._experiment
         store = Store(self._out, experiment.path.read_text(encoding="utf-8"), resume=self._wishes.resume)
         error = ""
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from swarm.core.clock import MonotonicClock, WallClock, process_age_s
 from swarm.core.settings import yaml_text
 from swarm.core.units import ns, seconds
+from swarm.launcher.host_folder import ListedRun
 from swarm.launcher.processes import Child, Children, check_file_limit, swarm_command
 from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
@@ -87,6 +88,7 @@ class Launch:
             self._launch, self._folder, name=NAME, faults=faults, commanded_ns=commanded_ns,
             manifest=partial(manifest, self._launch, command, WallClock().unix_s(), revision()),
             lateness=self._loop.lateness)
+        self._listed = ListedRun(f"{self._launch.scenario} into {self._folder.path.absolute()}")
         self._net: Endpoint | None = None
         self._conductor: Conductor | None = None     # once the run has begun
         self._signals = Signals(lambda: self._loop.post(lambda: self._handle(ev.Interrupted())))
@@ -96,7 +98,7 @@ class Launch:
 
     def run(self) -> Outcome:
         """To the end, whatever it is; no process outlives it, and no key. Raises: BadInput before the start."""
-        with self._signals:
+        with self._signals, self._listed:
             with contextlib.ExitStack() as last_steps:       # each is taken, even if another one raises
                 keys = RunKeys(self._folder.path / "keys")
                 last_steps.callback(lambda: self._director.fail(keys.remove()))
@@ -168,7 +170,8 @@ class Launch:
             self._show("writing")
             ran_s = seconds((director.drain_ns or director.since_ns) - director.start_ns)
             summary = self._collector.finish(
-                min(ran_s, self._launch.duration_s), encrypted=True, interrupted=director.interrupted)
+                min(ran_s, self._launch.duration_s), encrypted=True, interrupted=director.interrupted,
+                overlapped=self._listed.overlapped())
             report = self._folder.report()
         self._progress.close()
         director.fail(self._folder.trouble)

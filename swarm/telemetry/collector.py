@@ -217,13 +217,14 @@ class Collector:
         return self.planner[-1].epoch if self.planner else 0
 
     def finish(
-        self, ran_s: float, *, encrypted: bool, interrupted: bool = False,
+        self, ran_s: float, *, encrypted: bool, interrupted: bool = False, overlapped: list[str] | None = None,
         state_hash: Callable[[Sequence[Row]], str] | None = None,
     ) -> dict[str, Any]:
         """Close the ledger and write everything that has not been written. Returns the summary.
 
         ran_s: how long the streams ran. encrypted: whether messages were encrypted with CURVE. interrupted: the run was
-        ended before its time. state_hash: makes the hash of a run that can be repeated bit for bit.
+        ended before its time. overlapped: other runs on this host meanwhile; None: not known. state_hash: makes the
+        hash of a run that can be repeated bit for bit.
         """
         rows, statistics = self._ledger.close(), self._ledger.statistics()
         slips = whole_slips(self._slips.values(), self.world.elapsed_s, ran_s) if self.world else []
@@ -236,6 +237,7 @@ class Collector:
             plans=self._plans, faults=self._faults, losses=self._losses, ran_s=ran_s, interrupted=interrupted,
             late_ms_p99=self._late_ms_p99,
         )
+        summary.overlapped = overlapped
         summary.unwritten = dict(sorted(self._record.unwritten.items()))
         summary.state_hash = state_hash(rows) if state_hash else None
         summary.transport = _transport(summary.agents.values(), encrypted)

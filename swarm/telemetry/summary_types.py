@@ -101,10 +101,8 @@ class PlannerFigures(msgspec.Struct, kw_only=True):
 
 
 class ForecastFigures(msgspec.Struct, kw_only=True):
-    """One stream of one robot: what its plans predicted beside what was measured, and the error: measured - predicted.
-
-    It covers the frames that fell due while a plan placed the stream. Predictions are means over these frames.
-    """
+    """One stream of one robot, over the frames that fell due while a plan placed it: the means of what was predicted,
+    what was measured, and the error: measured - predicted."""
 
     frames: int                      # frames
     predicted_ms: float              # latency, mean
@@ -220,6 +218,7 @@ class AgentRecord(AgentFigures, kw_only=True):
     board: str                       # class of its computer
     role: str                        # name of its fleet
     due: int                         # frames that fell due on its streams
+    missed: Missed                   # due, but never submitted
     submitted: int                   # requests that it submitted
     on_time_ratio: float             # completed / due
     offload_share: float             # completed with a result from a peer / completed
@@ -288,6 +287,7 @@ class Summary(msgspec.Struct, kw_only=True):
     interrupted: bool                # the user, the system or the end of the world ended the run before its time
     host_overloaded: bool            # this machine could not keep up: the figures are not those of the swarm
     overloaded_by: list[str]         # the reasons, in words: overruns, lost simulated time, frames not submitted
+    overlapped: list[str] | None = None      # other runs on this host at the same time, in words; null: not known
     faults: list[FaultRecord]        # injected faults and crashes, in order of time
     streams: dict[str, StreamFigures]        # figures of each stream, by name
     agents: dict[str, AgentRecord]   # figures of each agent, by name

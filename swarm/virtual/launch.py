@@ -87,7 +87,7 @@ class VirtualLaunch:
             self.folder.processes(run.processes.table())
             summary = run.collector.finish(
                 min(run.ran_s, self._launch.duration_s), encrypted=False, interrupted=director.interrupted,
-                state_hash=self.folder.state_hash)
+                overlapped=[], state_hash=self.folder.state_hash)
             report = self.folder.report() if self._report else None
         self._progress.close()
         director.fail(self.folder.trouble)

@@ -49,7 +49,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
         "measures": {m.name: {"unit": m.unit, "text": m.text} for m in MISSION.measures} if scene.world else {},
         "host_overloaded": bool(overloaded), "overloaded_by": overloaded, "interrupted": False,
-        "faults": [fault_truth(scene, fault) for fault in scene.faults],
+        "overlapped": None, "faults": [fault_truth(scene, fault) for fault in scene.faults],
         "streams": {s.name: {
             **_counts(own := [f for f in frames if f.stream is s]), **_shares(own),
             "offload_share": _offload_share(own), "after_warmup": _after_warmup(scene, own),
@@ -57,6 +57,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "agents": {robot: {
             **_agent(scene, robot), "board": fleet.board, "role": fleet.name,
             "due": len(own := [f for f in frames if f.robot == robot]), "submitted": len(offered(own)),
+            "missed": _counts(own)["missed"],
             "on_time_ratio": _shares(own)["on_time_ratio"],
             "offload_share": _offload_share(own)} for robot, fleet in scene.robots.items()},
         "ledger": {"ended_twice": sum(how == "ended" and f.reason != "agent_lost" for f, how in scene.again),

@@ -14,6 +14,7 @@ from typing import Any
 
 from swarm.bench.support.child import ENVIRONMENT, ISOLATED
 from swarm.bench.support.resident import Resident
+from swarm.launcher.host_lock import shared
 
 
 def end_with_sigterm() -> None:
@@ -24,10 +25,12 @@ def end_with_sigterm() -> None:
 def launch(words: Sequence[str], out: Path, resident: Resident | None = None) -> dict[str, Any]:
     """`swarm launch WORDS` into a run folder; returns its summary. resident: samples the run's memory meanwhile.
 
-    Raises: RuntimeError if the launch fails.
+    It is this process that waits for its turn on the host, for it can tell the user. Raises: RuntimeError if the launch
+    fails.
     """
-    command = [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "launch", *words, "--out", str(out), "--json"]
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+    command = [sys.executable, *ISOLATED, "-m", "swarm.cli.main", "launch", *words, "--out", str(out), "--json",
+               "--beside"]
+    with shared(told=lambda line: print(line, file=sys.stderr)), tempfile.TemporaryFile() as errors, subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **ENVIRONMENT}) as child:
         try:
             while resident is not None and child.poll() is None:

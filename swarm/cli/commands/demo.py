@@ -27,9 +27,10 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Run the same seed with both policies. Fails unless the planner has more requests on time."""
     extras.needed("swarm demo", *extras.RUN)
-    from swarm.cli.commands.launch import command_line
+    from swarm.cli.commands.launch import command_line, told
     from swarm.core.clock import MonotonicClock
     from swarm.launcher.host_checks import check_loopback
+    from swarm.launcher.host_lock import shared
     from swarm.launcher.launch import Launch
     from swarm.launcher.load import load_launch, warnings
     from swarm.launcher.progress import progress_on
@@ -41,26 +42,28 @@ def run(given: argparse.Namespace) -> int:
     robots, host = given.robots, ""
     if robots is None:
         robots, host = _robots(load_launch(Options(launch=LAUNCH, duration_s=given.duration, seed=given.seed)).launch)
-    summaries: list[dict[str, Any]] = []
-    commanded_ns = None                              # the first run counts from the start of the command
-    for policy in ("local", "planner"):
-        resolved = load_launch(Options(
-            launch=LAUNCH, robots=robots, policy=policy, duration_s=given.duration, seed=given.seed))
-        launch = Launch(resolved, Path(given.out) / policy, command=command_line(), progress=progress_on(sys.stderr),
-                        commanded_ns=commanded_ns)
-        if host:
-            print(host, file=sys.stderr)
-            host = ""
-        for warning in warnings(resolved):
-            print(f"swarm: warning: {warning}", file=sys.stderr)
-        print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}", file=sys.stderr)
-        outcome = launch.run()
-        if outcome.summary is None or outcome.exit_code:
-            if outcome.error:
-                print(f"swarm: {outcome.error}", file=sys.stderr)
-            return outcome.exit_code or 1
-        summaries.append(outcome.summary)
-        commanded_ns = MonotonicClock().now_ns()
+    with shared(told=told) as waited:
+        commanded_ns = MonotonicClock().now_ns() if waited else None     # None: from the start of the command
+        summaries: list[dict[str, Any]] = []
+        for policy in ("local", "planner"):
+            resolved = load_launch(Options(
+                launch=LAUNCH, robots=robots, policy=policy, duration_s=given.duration, seed=given.seed))
+            launch = Launch(resolved, Path(given.out) / policy, command=command_line(),
+                            progress=progress_on(sys.stderr), commanded_ns=commanded_ns)
+            if host:
+                print(host, file=sys.stderr)
+                host = ""
+            for warning in warnings(resolved):
+                print(f"swarm: warning: {warning}", file=sys.stderr)
+            print(f"policy {policy}: {resolved.launch.duration_s:g} s with seed {resolved.launch.seed}",
+                  file=sys.stderr)
+            outcome = launch.run()
+            if outcome.summary is None or outcome.exit_code:
+                if outcome.error:
+                    print(f"swarm: {outcome.error}", file=sys.stderr)
+                return outcome.exit_code or 1
+            summaries.append(outcome.summary)
+            commanded_ns = MonotonicClock().now_ns()
     print(table(summaries))
     try:
         print(f"report: {write_report(Path(given.out) / 'planner', [Path(given.out) / 'local'])}")

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--record", action="store_true", help="keep frames and results for: swarm models replay RUN")
     p.add_argument("--ray", default="local", metavar="ADDRESS", help="local, none, or the address of a cluster")
     p.add_argument("--out", metavar="DIR", help="the run folder; default: runs/NAME-TIME")
+    turn = p.add_mutually_exclusive_group()
+    turn.add_argument("--no-wait", action="store_true",
+                      help="in real time: refuse where an experiment has this host, instead of waiting for its end")
+    turn.add_argument("--beside", action="store_true",
+                      help="in real time: run beside an experiment; neither's figures count then")
     p.add_argument("--dry-run", action="store_true", help="print the resolved launch file and start nothing")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 
@@ -43,8 +49,6 @@ def run(given: argparse.Namespace) -> int:
     """Resolve the launch file, run it, print the result.
 
     Errors go to stderr in one line. With --json, stdout has only the summary."""
-    from swarm.core.clock import local_stamp
-    from swarm.launcher.host_checks import check_loopback
     from swarm.launcher.load import load_launch, warnings
     from swarm.run.settings.resolve import Options, dry_run
 
@@ -63,18 +67,7 @@ def run(given: argparse.Namespace) -> int:
         print(dry_run(resolved), end="")
         return 0
     extras.needed("swarm launch", *extras.RUN)
-    from swarm.launcher.launch import Launch
-    from swarm.launcher.progress import progress_on
-    from swarm.run.snapshot import Quiet
-    from swarm.telemetry.recorder import new_folder
-
-    out = Path(given.out) if given.out else new_folder(Path("runs") / f"{resolved.launch.scenario}-{local_stamp()}")
-    progress = Quiet() if given.json else progress_on(sys.stderr)
-    if resolved.launch.clock == "virtual":
-        outcome = _in_virtual_time(resolved, out, progress)
-    else:
-        check_loopback()
-        outcome = Launch(resolved, out, command=command_line(), progress=progress).run()
+    outcome = (_in_virtual_time if resolved.launch.clock == "virtual" else _in_real_time)(resolved, given)
     if outcome.summary is not None:
         print(json.dumps(outcome.summary) if given.json else _result(outcome.summary, outcome.report))
     if outcome.error:
@@ -82,14 +75,46 @@ def run(given: argparse.Namespace) -> int:
     return outcome.exit_code
 
 
-def _in_virtual_time(resolved: Resolved, out: Path, progress: Progress) -> Outcome:
+def _in_real_time(resolved: Resolved, given: argparse.Namespace) -> Outcome:
+    """When it is this run's turn on this host."""
+    from swarm.core.clock import MonotonicClock
+    from swarm.launcher.host_checks import check_loopback
+    from swarm.launcher.host_lock import shared
+    from swarm.launcher.launch import Launch
+
+    check_loopback()
+    with nullcontext() if given.beside else shared(wait=not given.no_wait, told=told) as waited:
+        return Launch(resolved, _out(resolved, given), command=command_line(), progress=_progress(given),
+                      commanded_ns=MonotonicClock().now_ns() if waited else None).run()
+
+
+def _in_virtual_time(resolved: Resolved, given: argparse.Namespace) -> Outcome:
     """Ctrl-C ends the run in order, twice at once."""
     from swarm.launcher.signals import Signals
     from swarm.virtual.launch import VirtualLaunch
 
     with Signals() as signals:
-        return VirtualLaunch(
-            resolved, out, command=command_line(), progress=progress, interruptions=lambda: len(signals.received)).run()
+        return VirtualLaunch(resolved, _out(resolved, given), command=command_line(), progress=_progress(given),
+                             interruptions=lambda: len(signals.received)).run()
+
+
+def _out(resolved: Resolved, given: argparse.Namespace) -> Path:
+    from swarm.core.clock import local_stamp
+    from swarm.telemetry.recorder import new_folder
+
+    return Path(given.out) if given.out else new_folder(Path("runs") / f"{resolved.launch.scenario}-{local_stamp()}")
+
+
+def _progress(given: argparse.Namespace) -> Progress:
+    from swarm.launcher.progress import progress_on
+    from swarm.run.snapshot import Quiet
+
+    return Quiet() if given.json else progress_on(sys.stderr)
+
+
+def told(line: str) -> None:
+    """Tell the user about the lock of this host."""
+    print(f"swarm: {line}", file=sys.stderr, flush=True)
 
 
 def _result(summary: dict[str, Any], report: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,8 @@ AFTER_S = 1.0                        # a stopped or restarted process catches up
 
 BACK = ("restart", "stop")
 """Kinds of faults after which a process goes on; after the others it does not, or it never stops."""
+SILENCING = (*BACK, "kill", "crash")
+"""Kinds of faults that keep a process from its work."""
 
 
 def overloaded_by(
@@ -26,15 +29,15 @@ def overloaded_by(
 ) -> list[str]:
     """The reasons why the host was overloaded, for people; none: it kept up.
 
-    rows: every due frame. emulated: figures of the agents on emulated boards. Frames that were missed because of an
-    injected fault, or of a crash, are not the host's.
+    rows: every due frame. emulated: figures of the agents on emulated boards. Frames that were missed, and time that
+    was lost, because of an injected fault or a crash are not the host's.
     """
     emulated = list(emulated)
     runs, overruns = sum(f.runs for f in emulated), sum(f.overruns for f in emulated)
     reasons = []
     if overruns > OVERRUN_LIMIT * runs:
         reasons.append(f"{_percent(overruns, runs)} of the emulated runs took longer than on their board")
-    lost_s = sum(slip.lost_s for slip in slips)
+    lost_s = sum(_lost_s(slip, faults) for slip in slips)
     if lost_s > SLIP_LIMIT * ran_s:
         reasons.append(f"simulated time lost {lost_s:.1f} s on real time")
     due = Counter(row.span.request.agent for row in rows)
@@ -53,13 +56,25 @@ def overloaded_by(
 def _excused(row: Row, faults: Iterable[FaultDone]) -> bool:
     """Whether a fault explains why this frame was missed: of its robot, or of the world."""
     for done in faults:
-        kind, target = done.fault.kind, done.fault.target
-        if done.done_s is None or target not in (row.span.request.agent, "world"):
-            continue
-        goes_on = kind in BACK and done.ended_s is not None and row.due_s > done.ended_s + AFTER_S
-        if kind in (*BACK, "kill", "crash") and row.due_s >= done.done_s - AFTER_S and not goes_on:
+        from_s, to_s = _silent(done)
+        if done.fault.target in (row.span.request.agent, "world") and from_s <= row.due_s <= to_s:
             return True
     return False
+
+
+def _lost_s(slip: Slip, faults: Iterable[FaultDone]) -> float:
+    """The time that a slip lost, without what was lost while a fault kept the world from its work."""
+    silent = [_silent(done) for done in faults if done.fault.target == "world"]
+    return max(slip.lost_s - sum(max(min(slip.to_s, to_s) - max(slip.from_s, from_s), 0.0) for from_s, to_s in silent),
+               0.0)
+
+
+def _silent(done: FaultDone) -> tuple[float, float]:
+    """From when to when this fault keeps its target from its work, at most; nothing: infinity to its negative."""
+    if done.done_s is None or done.fault.kind not in SILENCING:
+        return math.inf, -math.inf
+    goes_on = done.fault.kind in BACK and done.ended_s is not None
+    return done.done_s - AFTER_S, done.ended_s + AFTER_S if goes_on and done.ended_s is not None else math.inf
 
 
 def _percent(part: int, whole: int) -> str:

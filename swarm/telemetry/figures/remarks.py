@@ -22,4 +22,7 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
     agents = summary.get("agents", {}).values()
     if agents and all(agent.get("status") in GONE for agent in agents):
         said.append("No robot was left at the end: the process of each was killed or crashed.")
+    if overlapped := summary.get("overlapped"):
+        said.append("Not alone: other runs used this host meanwhile, so these figures are not those of the swarm: "
+                    f"{'; '.join(overlapped)}.")
     return said

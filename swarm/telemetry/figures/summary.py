@@ -146,8 +146,8 @@ def _agent(board: str, name: str, figures: AgentFigures, tally: Tally) -> AgentR
     rounded = msgspec.structs.replace(figures, busy_share=_rounded(figures.busy_share))
     return AgentRecord(
         **msgspec.structs.asdict(rounded), board=board, role=name.rpartition("_")[0], due=tally.due,
-        submitted=tally.submitted,
-        on_time_ratio=_rounded(tally.on_time_ratio), offload_share=_rounded(tally.offload_share))
+        missed=Missed(**tally.missed_by), submitted=tally.submitted, on_time_ratio=_rounded(tally.on_time_ratio),
+        offload_share=_rounded(tally.offload_share))
 
 
 @overload

@@ -72,5 +72,16 @@ def test_what_an_injected_fault_or_a_crash_explains_is_not_the_hosts(done: Fault
         assert reasons(rows("b", gap), faults=(done,)) != []         # another robot has no excuse
 
 
+@pytest.mark.parametrize(("done", "lost_s"), [
+    (fault("stop", "world", 8.0, 12.0), 0.0),                # 3.9 s, all of it between 7 and 13 s
+    (fault("stop", "world", 8.0, 8.5), 2.4),                 # the world went on at 8.5 s: excused until 9.5 s
+    (fault("stop", "a", 8.0, 12.0), 3.9),
+    (fault("slow", "a", 8.0, 12.0), 3.9),
+])
+def test_time_that_an_injected_fault_of_the_world_lost_is_not_the_hosts(done: FaultDone, lost_s: float) -> None:
+    told = [f"simulated time lost {lost_s:.1f} s on real time"] if lost_s else []
+    assert reasons(rows("a"), slips=(Slip(8.0, 12.0, 3.9),), faults=(done,)) == told
+
+
 def test_a_fault_of_another_kind_explains_nothing() -> None:
     assert reasons(rows("a", (8.0, 12.0)), faults=(fault("slow", "a", 8.0, 12.0),)) != []

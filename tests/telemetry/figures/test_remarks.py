@@ -19,3 +19,9 @@ def test_an_end_before_its_time_no_requests_and_no_robots_are_said() -> None:
         "Interrupted", "No request was submitted", "No robot was left at the end"]
     assert "0.4 of 5 s" in said[0]
     assert remarks({"agents": {"a": {"status": "killed"}, "b": {"status": "ended"}}}) == []
+
+
+def test_other_runs_on_the_host_are_said_and_none_where_it_is_not_known() -> None:
+    (said,) = remarks({"overlapped": ["a was on when this run began", "b began while this run was on"]})
+    assert said.endswith(": a was on when this run began; b began while this run was on.")
+    assert remarks({"overlapped": None}) == remarks({"overlapped": []}) == []

@@ -53,7 +53,8 @@ def run(given: argparse.Namespace) -> int:
     from swarm.cli.status_line import StatusLine
 
     with StatusLine() as status:
-        session = Session(experiment, out, wishes, status)
+        session = Session(
+            experiment, out, wishes, status, said=lambda text: print(f"swarm: {text}", file=sys.stderr, flush=True))
         if given.dry_run:
             estimate = session.estimate()
             print(json.dumps(estimate) if given.json else _estimated(experiment, estimate))
