@@ -21,7 +21,7 @@ from swarm.experiments.statistics.control import noise_floor
 from swarm.telemetry.report import svg
 from swarm.telemetry.report.sections import Marked, Table
 
-MOST_POINTS = 300                    # in the table of points; a longer one is for a program to read
+MOST_ROWS = 300                      # of points and of comparisons; a longer table is for a program to read
 MOST_SENTENCES = 12                  # comparisons that are told one by one; more are counted, and their table folded
 MOST_REASONS = 8                     # that are told on top of the page
 MOST_INVALID = 100                   # points without a result that counts which are listed
@@ -68,11 +68,12 @@ def contents(results: Results) -> dict[str, Any]:
         "title": results.name, "subtitle": _subtitle(results), "question": _question(results), "facts": _facts(results),
         "banners": _banners(results), "tiles": _tiles(rows),
         "sentences": _sentences(news) if len(news) <= MOST_SENTENCES else _tallies(news),
-        "folded_comparisons": len(news) > MOST_SENTENCES, "comparisons": comparisons.readable(news, axes),
-        "noise": [_noise(results, one) for one in control],
+        "folded_comparisons": len(news) > MOST_SENTENCES, "comparisons": comparisons.readable(news[:MOST_ROWS], axes),
+        "comparisons_left_out": max(0, len(news) - MOST_ROWS),
+        "noise": _noises(results, control),
         "noise_table": comparisons.readable(control, axes), "invalid": _invalid(bad[:MOST_INVALID]),
-        "invalid_left_out": max(0, len(bad) - MOST_INVALID), "points": _points(results, rows[:MOST_POINTS]),
-        "points_left_out": max(0, len(rows) - MOST_POINTS), "words": WORDS, "light": svg.LIGHT, "dark": svg.DARK,
+        "invalid_left_out": max(0, len(bad) - MOST_INVALID), "points": _points(results, rows[:MOST_ROWS]),
+        "points_left_out": max(0, len(rows) - MOST_ROWS), "words": WORDS, "light": svg.LIGHT, "dark": svg.DARK,
     }
 
 
@@ -143,11 +144,17 @@ def _tallies(news: Sequence[Comparison]) -> list[str]:
             for (metric, arm, against), counts in verdicts.items()]
 
 
-def _noise(results: Results, one: Comparison) -> str:
-    """What an arm compared with itself shows: the size of differences without a cause."""
+def _noises(results: Results, control: Sequence[Comparison]) -> list[str]:
+    """What an arm compared with itself shows, per metric and cell."""
+    arms = [arm for one in control[:1] for arm in (one.against, one.arm)]
+    pairs = {metric: paired(results.rows, arms, metric) for metric in dict.fromkeys(one.metric for one in control)}
+    return [_noise(one, noise_floor(*pairs[one.metric][json.dumps(one.cell, sort_keys=True), one.arm]).chance)
+            for one in control]
+
+
+def _noise(one: Comparison, chance: float | None) -> str:
+    """chance: the difference that chance alone exceeds in 5 % of such comparisons at most."""
     unit = unit_of(one.metric)
-    arms = paired(results.rows, [one.against, one.arm], one.metric)
-    chance = noise_floor(*arms[json.dumps(one.cell, sort_keys=True), one.arm]).chance
     where = f" at {cell_text(one.cell)}" if one.cell else ""
     apart = f" {unit.apart}" if unit.apart else ""
     told = f"{name_of(one.metric)}{where}: {one.against} and itself differ by {comparisons.figures_of(one)[2]}{apart}"
