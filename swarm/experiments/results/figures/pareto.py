@@ -47,10 +47,12 @@ def pareto(figure: Figure, results: Results) -> style.Drawn:
         if own:
             axes.plot([mark.x for mark in own], [mark.y for mark in own], zorder=2, **look)
             handles.append(Line2D([], [], label=arm or "all runs", **look))
-    axes.margins(0.1)
     named = _apart(best, marks) if len(marks) <= NAMED else []
-    for mark in named:
-        axes.annotate(mark.cell, (mark.x, mark.y), (4, -2), textcoords="offset points", va="top", fontsize=6,
+    axes.margins(0.35 if named and best[0].cell else 0.1, 0.1)
+    left, below = better[0] == "lower", better[1] == "lower"
+    for mark in named:                   # on the side where there is no mark, else it would be on the front
+        axes.annotate(mark.cell, (mark.x, mark.y), (-4 if left else 4, -1 if below else 1), fontsize=6,
+                      textcoords="offset points", ha="right" if left else "left", va="top" if below else "bottom",
                       color=style.MUTED)
     style.metric_axis(axes, figure.x, "x", better[0])
     style.metric_axis(axes, figure.metric, "y", better[1])
