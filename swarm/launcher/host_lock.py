@@ -1,7 +1,7 @@
 """Whose turn it is on this host: an experiment measures on it alone, or any number of plain runs share it.
 
-A plain run waits for experiments only, an experiment for all. Two locks make this fair: everybody passes the gate to
-get at the host, and an experiment that waits for the host keeps the gate closed. So those that came later come later.
+A plain run waits for experiments only, an experiment for all. Two locks make this fair: all pass the gate to get at the
+host, and an experiment that waits for the host keeps the gate closed, so that later ones do not overtake it.
 The kernel gives up the locks of a process that has ended, however it ended.
 """
 
@@ -17,7 +17,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.launcher.host_folder import host_folder, runs_now, shortened
 
 GATE, HOST = "gate.lock", "host.lock"
-MOST_BYTES = 1000                    # that a file says of the experiment that holds it
+MOST_BYTES = 1000                    # of the words in a file
 
 _open: set[int] = set()              # descriptors of all locks of this process
 _said: set[str] = set()              # reasons why no lock can be had that the user has been told
@@ -27,11 +27,12 @@ _said: set[str] = set()              # reasons why no lock can be had that the u
 def exclusive(what: str, *, wait: bool = True, told: Callable[[str], None]) -> Iterator[None]:
     """This host for an experiment alone, after the runs that are on.
 
-    Its own runs take no lock: `Launch` takes none, nor does `swarm launch --beside`. Whoever waits gets in before the
-    next `exclusive`. A process that holds it, or `shared`, must not ask for either again: it would wait for itself.
-    what: its name for those that wait for it, as `experiment first`. wait: false: it is refused where it had to wait.
-    told: gets a line if it has to wait, and one if no lock can be had; then it goes on without.
-    Raises: BadInput if it is refused; KeyboardInterrupt, as ever, while it waits.
+    Its own runs take no lock: `Launch` takes none, nor does `swarm launch --beside`. Runs that wait for it get in
+    before its next turn. A process that has a turn must not ask for another one: it would wait for itself.
+
+    Args: what: its name for those that wait for it, as `experiment first`. wait: false: to be refused instead of
+    waiting. told: gets a line if it has to wait, and one if no lock can be had: then it goes on without.
+    Raises: BadInput if it is refused. Ctrl-C ends the wait.
     """
     with _held(fcntl.LOCK_EX, f"{what} (process {os.getpid()})", wait, told):
         yield

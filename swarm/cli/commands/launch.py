@@ -38,9 +38,9 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", metavar="DIR", help="the run folder; default: runs/NAME-TIME")
     turn = p.add_mutually_exclusive_group()
     turn.add_argument("--no-wait", action="store_true",
-                      help="in real time: refuse where an experiment has this host, instead of waiting for its end")
+                      help="in real time: if an experiment has this host, do not wait for its end, but exit with 2")
     turn.add_argument("--beside", action="store_true",
-                      help="in real time: run beside an experiment; neither's figures count then")
+                      help="in real time: run beside an experiment, by force; the figures of neither count then")
     p.add_argument("--dry-run", action="store_true", help="print the resolved launch file and start nothing")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON object")
 

@@ -72,6 +72,13 @@ class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     disk_full: Literal[True] | None = None   # nothing can be written into the run folder
 
 
+class PlannerSpec(Strict, frozen=True, kw_only=True):
+    """The times of the planner."""
+
+    lease_s: Annotated[float, Meta(ge=0.1, le=3600.0)] = 3.0         # a plan is valid for so long after its last news
+    every_s: Annotated[float, Meta(ge=0.05, le=3600.0)] = 1.0        # from one solve to the next
+
+
 class LaunchFile(Strict, frozen=True, kw_only=True):
     """One run: the files in `launch/` are examples."""
 
@@ -86,6 +93,7 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     network: Literal["loopback", "ether", "radio"] = "loopback"      # only `loopback` exists today
     links: dict[str, LinkSpec] = {}  # FLEET:FLEET, both directions; a robot's name comes before that of its fleet
     policy: str = "planner"          # the policy that places the streams
+    planner: PlannerSpec = PlannerSpec()     # its times, if the policy has one
     record: bool = False             # robots record frames and outcomes, for `swarm models replay`
     faults: list[FaultSpec] = []     # the faults to inject
     accept: dict[str, str] = {}      # rules that the run must meet: key of summary.json -> ">= 0.9"

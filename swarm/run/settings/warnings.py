@@ -34,7 +34,8 @@ class Load(NamedTuple):
 
 def warnings_of(resolved: Resolved, run_s: Mapping[str, float], cores: int) -> list[str]:
     """A sentence for each thing that the user should know. run_s: time of one run of each model on this host."""
-    return [*_overload(load_of(resolved, run_s), cores), *_unequal(resolved.launch)]
+    overload = _overload(load_of(resolved, run_s), cores) if resolved.launch.clock == "real" else []
+    return [*overload, *_unequal(resolved.launch)]
 
 
 def load_of(resolved: Resolved, run_s: Mapping[str, float]) -> Load:

@@ -65,16 +65,16 @@ def _excused(row: Row, faults: Iterable[FaultDone]) -> bool:
 def _lost_s(slip: Slip, faults: Iterable[FaultDone]) -> float:
     """The time that a slip lost, without what was lost while a fault kept the world from its work."""
     silent = [_silent(done) for done in faults if done.fault.target == "world"]
-    return max(slip.lost_s - sum(max(min(slip.to_s, to_s) - max(slip.from_s, from_s), 0.0) for from_s, to_s in silent),
-               0.0)
+    excused_s = sum(max(min(slip.to_s, to_s) - max(slip.from_s, from_s), 0.0) for from_s, to_s in silent)
+    return max(slip.lost_s - excused_s, 0.0)
 
 
 def _silent(done: FaultDone) -> tuple[float, float]:
-    """From when to when this fault keeps its target from its work, at most; nothing: infinity to its negative."""
+    """From when to when this fault may keep its target from its work; from infinity to -infinity: it does not."""
     if done.done_s is None or done.fault.kind not in SILENCING:
         return math.inf, -math.inf
-    goes_on = done.fault.kind in BACK and done.ended_s is not None
-    return done.done_s - AFTER_S, done.ended_s + AFTER_S if goes_on and done.ended_s is not None else math.inf
+    ended_s = done.ended_s if done.fault.kind in BACK else None
+    return done.done_s - AFTER_S, math.inf if ended_s is None else ended_s + AFTER_S
 
 
 def _percent(part: int, whole: int) -> str:

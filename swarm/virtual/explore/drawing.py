@@ -9,7 +9,7 @@ import msgspec
 from sim_worlds.robots import KINDS
 from swarm.core.policy import draw
 from swarm.core.settings.boards import Board
-from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, StreamOn
+from swarm.core.settings.launch_file import FaultSpec, FleetSpec, LaunchFile, PlannerSpec, StreamOn
 from swarm.core.settings.links import LinkSpec
 from swarm.run.settings.checks import kind_of
 from swarm.run.settings.resolve import Resolved
@@ -61,6 +61,7 @@ def drawn(seed: int, sizes: Sizes) -> LaunchFile:
                        for _ in range(rng.randint(*sizes.faults))), key=lambda fault: fault.at_s or 0.0),
         boards={fleet.board: boards[fleet.board] for fleet in fleets},
         links=_links(rng, [fleet.name for fleet in fleets]),
+        planner=PlannerSpec(lease_s=round(rng.uniform(0.5, 5.0), 1), every_s=round(rng.uniform(0.2, 2.0), 1)),
     )
 
 

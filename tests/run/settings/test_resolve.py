@@ -16,7 +16,7 @@ from swarm.core.protocol.messages import Member
 from swarm.core.settings import validation, yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FaultSpec, LaunchFile
-from swarm.core.settings.process_files import AgentFile, WorldFile
+from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.launcher import find
 from swarm.launcher.load import load_launch
 from swarm.run.settings.overrides import shares
@@ -235,6 +235,13 @@ def test_each_process_gets_its_file(tmp_path: Path) -> None:
     assert [robot.kind for robot in world.robots] == ["rover", "rover", "carrier"]
     assert validation.check(yaml_text.parse(yaml_text.dump(rover), "file"), AgentFile, "file") == rover
     assert rover.record == ""
+
+
+def test_the_planner_is_told_its_times(tmp_path: Path) -> None:
+    run = resolved(tmp_path, policy="planner", assignments=["planner.lease_s=0.5"])
+    (planner,) = [spec.settings for spec in process_specs(run, "s-1", LAUNCHER, "keys")
+                  if isinstance(spec.settings, PlannerFile)]
+    assert (planner.lease_s, planner.every_s) == (0.5, 1.0)
 
 
 def test_agents_are_told_where_to_record(tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ def test_a_small_run_is_not_warned_of(tmp_path: Path) -> None:
     assert warnings_of(resolved(tmp_path), RUN_S, cores=2) == []
 
 
+def test_virtual_time_cannot_overload_a_host(tmp_path: Path) -> None:
+    assert warnings_of(resolved(tmp_path, "clock=virtual", robots=40), RUN_S, cores=64) == []
+
+
 def test_a_world_or_a_host_beyond_its_cores_is_warned_of(tmp_path: Path) -> None:
     (line,) = warnings_of(resolved(tmp_path, robots=40), RUN_S, cores=64)
     assert line.startswith("the world will probably not keep up: it needs about 1.0 of its one core")
