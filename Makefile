@@ -28,11 +28,14 @@ define install
 endef
 comma := ,
 
-.PHONY: demo test test-long planted soak lint docs wheel train profile verify check-python clean
+.PHONY: demo paper test test-long planted soak lint docs wheel train profile verify check-python clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed-run
 	$(BIN)/swarm demo
+
+paper: $(VENV)/.installed-run
+	$(BIN)/swarm experiment run paper --rerun --resume
 
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not long"

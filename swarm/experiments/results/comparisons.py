@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -96,8 +95,3 @@ def figures_of(c: Comparison) -> tuple[str, str, str, str]:
 def _equals(p: float | None) -> str:
     text = p_text(p)
     return text if text.startswith("<") else f"= {text}"
-
-
-def half_width(c: Comparison) -> float:
-    """Of the interval of the difference; infinite without one."""
-    return math.inf if c.interval is None else (c.interval[1] - c.interval[0]) / 2.0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,15 +11,17 @@ from typing import Any
 
 import jinja2
 
+from swarm.experiments.design.analysis import paired
 from swarm.experiments.design.points import is_control
 from swarm.experiments.design.rows import Comparison, PointRow, Results
 from swarm.experiments.results import comparisons
 from swarm.experiments.results.figures import style
-from swarm.experiments.results.words import cell_text, figure, label, listed, name_of, number, tick, unit_of
+from swarm.experiments.results.words import cell_text, count, figure, label, listed, name_of, number, tick, unit_of
+from swarm.experiments.statistics.control import noise_floor
 from swarm.telemetry.report import svg
 from swarm.telemetry.report.sections import Marked, Table
 
-MOST_POINTS = 300                    # in the table of points; a longer one is for a program to read
+MOST_ROWS = 300                      # of points and of comparisons; a longer table is for a program to read
 MOST_SENTENCES = 12                  # comparisons that are told one by one; more are counted, and their table folded
 MOST_REASONS = 8                     # that are told on top of the page
 MOST_INVALID = 100                   # points without a result that counts which are listed
@@ -65,18 +68,19 @@ def contents(results: Results) -> dict[str, Any]:
         "title": results.name, "subtitle": _subtitle(results), "question": _question(results), "facts": _facts(results),
         "banners": _banners(results), "tiles": _tiles(rows),
         "sentences": _sentences(news) if len(news) <= MOST_SENTENCES else _tallies(news),
-        "folded_comparisons": len(news) > MOST_SENTENCES, "comparisons": comparisons.readable(news, axes),
-        "noise": [_noise(one) for one in control],
+        "folded_comparisons": len(news) > MOST_SENTENCES, "comparisons": comparisons.readable(news[:MOST_ROWS], axes),
+        "comparisons_left_out": max(0, len(news) - MOST_ROWS),
+        "noise": _noises(results, control),
         "noise_table": comparisons.readable(control, axes), "invalid": _invalid(bad[:MOST_INVALID]),
-        "invalid_left_out": max(0, len(bad) - MOST_INVALID), "points": _points(results, rows[:MOST_POINTS]),
-        "points_left_out": max(0, len(rows) - MOST_POINTS), "words": WORDS, "light": svg.LIGHT, "dark": svg.DARK,
+        "invalid_left_out": max(0, len(bad) - MOST_INVALID), "points": _points(results, rows[:MOST_ROWS]),
+        "points_left_out": max(0, len(rows) - MOST_ROWS), "words": WORDS, "light": svg.LIGHT, "dark": svg.DARK,
     }
 
 
 def _subtitle(results: Results) -> str:
     cells = len({cell_text(row.cell) for row in results.rows})
     seeds = len({row.seed for row in results.rows})
-    return (f"{number(len(results.rows), 0)} points · {_count(cells, 'cell')} · {_count(seeds, 'seed')} · "
+    return (f"{number(len(results.rows), 0)} points · {count(cells, 'cell')} · {count(seeds, 'seed')} · "
             f"{results.clock} clock")
 
 
@@ -113,7 +117,7 @@ def _banners(results: Results) -> list[tuple[str, str, list[str]]]:
         most = why.most_common(MOST_REASONS)
         text = (f"{len(bad)} of {len(results.rows)} points do not count. With an invalid run its whole block was taken "
                 "out, so that no arm loses only its bad runs.")
-        reasons = [f"{reason}: {_count(n, 'point')}" for reason, n in most]
+        reasons = [f"{reason}: {count(n, 'point')}" for reason, n in most]
         told.insert(0, ("bad", text, reasons + [f"{len(why) - MOST_REASONS} more reasons"] * (len(why) > MOST_REASONS)))
     return told
 
@@ -136,19 +140,29 @@ def _tallies(news: Sequence[Comparison]) -> list[str]:
     for one in news:
         verdicts.setdefault((one.metric, one.arm, one.against), Counter())[one.verdict] += 1
     return [f"{name_of(metric)}: {arm} against {against}: "
-            + ", ".join(f"{verdict} in {_count(n, 'cell')}" for verdict, n in counts.most_common()) + "."
+            + ", ".join(f"{verdict} in {count(n, 'cell')}" for verdict, n in counts.most_common()) + "."
             for (metric, arm, against), counts in verdicts.items()]
 
 
-def _noise(one: Comparison) -> str:
+def _noises(results: Results, control: Sequence[Comparison]) -> list[str]:
+    """What an arm compared with itself shows, per metric and cell."""
+    arms = [arm for one in control[:1] for arm in (one.against, one.arm)]
+    pairs = {metric: paired(results.rows, arms, metric) for metric in dict.fromkeys(one.metric for one in control)}
+    return [_noise(one, noise_floor(*pairs[one.metric][json.dumps(one.cell, sort_keys=True), one.arm]).chance)
+            for one in control]
+
+
+def _noise(one: Comparison, chance: float | None) -> str:
+    """chance: the difference that chance alone exceeds in 5 % of such comparisons at most."""
     unit = unit_of(one.metric)
-    half = comparisons.half_width(one) * unit.scale
     where = f" at {cell_text(one.cell)}" if one.cell else ""
-    return (f"{name_of(one.metric)}{where}: {one.against} against itself differs by "
-            f"{comparisons.figures_of(one)[2]} {unit.apart}".rstrip() + (
-                f", give or take {number(half)} {unit.apart}".rstrip() if one.interval else ", of too few seeds")
-            + (". The two are not alike: no verdict of this experiment holds." if one.verdict in ("better", "worse")
-               else "."))
+    apart = f" {unit.apart}" if unit.apart else ""
+    told = f"{name_of(one.metric)}{where}: {one.against} and itself differ by {comparisons.figures_of(one)[2]}{apart}"
+    if chance is not None:
+        told += (f"; chance alone makes a difference of more than {number(chance * unit.scale)}{apart} in 5 % of such "
+                 "comparisons at most")
+    unlike = " The two are not alike: no verdict of this experiment holds." * (one.verdict in ("better", "worse"))
+    return f"{told}.{unlike}"
 
 
 def _invalid(rows: Sequence[PointRow]) -> Table:
@@ -168,7 +182,3 @@ def _points(results: Results, rows: Sequence[PointRow]) -> Table:
             for row in rows]
     first = len(axes) + bool(results.compared)
     return Table(head, made, [first, *range(first + 2, first + 2 + len(results.metrics))])
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'s' * (n != 1)}"

@@ -108,6 +108,10 @@ def p_text(p: float | None) -> str:
     return NONE if p is None else f"< {LEAST_P}" if p < LEAST_P else f"{p:.3f}"
 
 
+def count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "none"

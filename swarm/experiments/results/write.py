@@ -18,7 +18,7 @@ FIGURES = "figures"
 def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Path]:
     """Write all files into the folder of the experiment; returns their paths, the page last.
 
-    The same results and run folders give the same bytes. Each file is there as a whole or not at all.
+    The same results and run folders give the same bytes. Tables and the page are there as a whole or not at all.
     Raises: BadInput (a figure that cannot be drawn, a damaged run folder), OSError.
     """
     check.check(figures, check.facts_of(results), results.name)

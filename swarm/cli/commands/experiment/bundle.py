@@ -1,4 +1,4 @@
-"""`swarm experiment bundle FOLDER`: an experiment in one file, for those who check it."""
+"""`swarm experiment bundle FOLDER`: one archive for an artefact committee."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import argparse
 from pathlib import Path
 
 from swarm.cli import extras
+from swarm.core.settings.errors import BadInput
 
-HELP = "pack an experiment with all that repeats it into one file"
-EXAMPLE = "swarm experiment bundle experiments/tour"
+HELP = "pack an experiment into one archive with which others can check and repeat it"
+EXAMPLE = "swarm experiment bundle experiments/paper --out paper.tar.gz"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("folder", metavar="FOLDER", help="the folder of an experiment")
-    p.add_argument("--out", metavar="FILE", help="default: FOLDER.tar.gz")
-    p.add_argument("--unfinished", action="store_true", help="also if some of its points have no result")
+    p.add_argument("folder", metavar="FOLDER", help="the folder of an experiment that was run")
+    p.add_argument("--out", metavar="FILE", help="the archive; default: FOLDER.tar.gz")
+    p.add_argument("--unfinished", action="store_true", help="also if points have not run")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Pack it, and tell where."""
-    extras.needed("swarm experiment bundle", *extras.RUN)
+    """Write the archive, and print its path."""
+    extras.needed("swarm experiment bundle", *extras.REPORT)
     from swarm.experiments.results.bundle import bundle
 
-    folder = Path(given.folder)
-    out = Path(given.out) if given.out else folder.with_name(f"{folder.name}.tar.gz")
-    print(bundle(folder, out, unfinished=given.unfinished))
+    out = given.out or f"{given.folder.rstrip('/')}.tar.gz"
+    try:
+        print(bundle(Path(given.folder), Path(out), given.unfinished))
+    except BadInput:
+        raise
+    except (OSError, ValueError) as error:           # a path with a NUL is a ValueError
+        raise BadInput(f"--out {out}", getattr(error, "strerror", None) or str(error), "a file that can be written"
+                       ) from None
     return 0

@@ -19,6 +19,7 @@ from swarm.experiments.results.words import label, tick
 DOTS = 20                            # runs up to which each one is drawn
 LEAST = 5                            # runs that have quartiles; of fewer there are only the dots and their median
 WIDTH = 0.8                          # of all boxes of one group, whose places are 1 apart
+THIN = {"color": style.INK, "linewidth": 0.7}
 TILTED = 24                          # letters of all names below the axis from which they are tilted
 
 
@@ -63,7 +64,7 @@ def _draw(axes: Axes, at: float, values: Array, width: float, place: int) -> Non
     if values.size >= LEAST:
         drawn = axes.boxplot([values], positions=[at], widths=width, whis=(0, 100), patch_artist=True, showfliers=False,
                              manage_ticks=False, medianprops={"color": style.INK, "linewidth": 1.3},
-                             whiskerprops={"linewidth": 0.7}, capprops={"linewidth": 0.7})
+                             whiskerprops=THIN, capprops=THIN)
         drawn["boxes"][0].set(**style.fill_look(place))
     else:
         axes.hlines(np.median(values), at - width / 2, at + width / 2, color=style.INK, linewidth=1.3)

@@ -15,7 +15,7 @@ from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
 from swarm.experiments.results.figures.spread import spread
-from swarm.experiments.results.words import label, of_axis
+from swarm.experiments.results.words import count, label, of_axis
 
 ROOM = (0.3, 0.06)                   # of the width and the height: what the values of a cell take
 NAMED = 20                           # marks up to which there is room for such values
@@ -47,10 +47,12 @@ def pareto(figure: Figure, results: Results) -> style.Drawn:
         if own:
             axes.plot([mark.x for mark in own], [mark.y for mark in own], zorder=2, **look)
             handles.append(Line2D([], [], label=arm or "all runs", **look))
-    axes.margins(0.1)
     named = _apart(best, marks) if len(marks) <= NAMED else []
-    for mark in named:
-        axes.annotate(mark.cell, (mark.x, mark.y), (4, -2), textcoords="offset points", va="top", fontsize=6,
+    axes.margins(0.35 if named and best[0].cell else 0.1, 0.1)
+    left, below = better[0] == "lower", better[1] == "lower"
+    for mark in named:                   # on the side where there is no mark, else it would be on the front
+        axes.annotate(mark.cell, (mark.x, mark.y), (-4 if left else 4, -1 if below else 1), fontsize=6,
+                      textcoords="offset points", ha="right" if left else "left", va="top" if below else "bottom",
                       color=style.MUTED)
     style.metric_axis(axes, figure.x, "x", better[0])
     style.metric_axis(axes, figure.metric, "y", better[1])
@@ -60,7 +62,7 @@ def pareto(figure: Figure, results: Results) -> style.Drawn:
     return style.Drawn(drawing, f"{label(figure.metric)} against {label(figure.x)}: a mark is the median of a cell and "
                        f"an arm over {runs} runs at most; no mark is better than the front in both."
                        + f" Beside a mark on the front are the values of its cell: {varied}." * bool(named and varied)
-                       + f" {left_out} marks without a figure are left out." * bool(left_out))
+                       + f" Without a figure, and left out: {count(left_out, 'mark')}." * bool(left_out))
 
 
 def front(marks: list[Mark], better: tuple[Better, Better]) -> list[Mark]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -18,7 +18,8 @@ from swarm.telemetry.report import svg
 
 WIDTH_IN = 3.4                       # a column of a page with two: IEEE has 3.5 in, ACM 3.33 in
 INK, MUTED, LINE, PAPER, RED = (svg.ON_PAPER[name] for name in (svg.INK, svg.MUTED, svg.LINE, svg.PAPER, svg.RED))
-COLOURS = tuple(svg.ON_PAPER[name] for name in (svg.BLUE, svg.ORANGE, svg.GREEN, svg.PURPLE, svg.SKY, svg.GREY))
+OF_ARMS = (svg.BLUE, svg.ORANGE, svg.GREEN, svg.PURPLE, svg.SKY, svg.GREY)
+COLOURS = tuple(svg.ON_PAPER[name] for name in OF_ARMS)
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.4, 1.2, 1.4)), (0, (2.6, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "/////", ".....", "xxxxx", "-----")
@@ -66,10 +67,12 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return made
 
 
-def inline(drawn: Drawn, name: str) -> str:
+def inline(drawn: Drawn, of: str) -> str:
     """The figure for the page: its text is text, and its colours follow the page."""
     with svg.styled():
-        text = svg.inline(svg.Drawing(drawn.figure, f"Figure {name}: {drawn.caption}"))
+        text = svg.inline(svg.Drawing(drawn.figure, f"Figure {of}: {drawn.caption}"))
+    for place, name in enumerate(OF_ARMS):
+        text = text.replace(light(place), f"color-mix(in srgb, var({svg.VARIABLES[name]}) 25%, var(--card))")
     for placeholder, colour in svg.ON_PAPER.items():
         text = text.replace(colour, f"var({svg.VARIABLES[placeholder]})")
     return text
@@ -93,9 +96,10 @@ def fill_look(place: int) -> dict[str, Any]:
             "hatch": HATCHES[place % len(HATCHES)], "linewidth": 0.7}
 
 
-def light(place: int) -> Any:
+def light(place: int) -> str:
     """The colour of the arm at this place, three quarters white."""
-    return tuple(0.25 * part + 0.75 for part in to_rgb(COLOURS[place % len(COLOURS)]))
+    red, green, blue = (0.25 * part + 0.75 for part in to_rgb(COLOURS[place % len(COLOURS)]))
+    return to_hex((red, green, blue))
 
 
 def legend(figure: Figure, handles: Sequence[Any], columns: int = 3) -> None:

@@ -1,0 +1,125 @@
+"""The archive for an artefact committee."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from swarm import settings_files
+from swarm.cli.main import main
+from swarm.core.settings.boards import Board
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.settings.links import LinkSpec
+from swarm.experiments.design.rows import NOT_RUN, Results
+from swarm.experiments.results import results_file
+from swarm.experiments.results.bundle import SUMS, bundle
+from swarm.experiments.results.write import write
+from tests.experiments.results import fakes
+from tests.telemetry import fakes as runs
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment whose points share a trace, and have a policy of the user's."""
+    folder = tmp_path_factory.mktemp("experiment")
+    for name in ("lte.csv", "mine.py"):
+        (folder.parent / name).write_text(f"# {name}\n")
+    results = fakes.flown(folder, fakes.results(robots=[4], delays=[5], seeds=2))
+    for row in results.rows:
+        board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+        of = runs.launch(links={"rover:carrier": LinkSpec(trace=str(folder.parent / "lte.csv"))}, boards={"b": board},
+                         policy=str(folder.parent / "mine.py") if row.arm == "planner" else "local", faults=[])
+        manifest = {"swarm_run": 1, "launch": msgspec.to_builtins(of), "boards": {}, "seed": row.seed,
+                    "renderer": "none", "command": [],
+                    "started_unix_s": 1.0, "versions": {"python": "3.11"}, "revision": "0123456789ab",
+                    "host": {"cores": 2, "processor": "x", "machine": "y", "memory_mb": 1, "system": "z"}}
+        (folder / row.folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "experiment.yaml").write_text("version: 1\n")
+    write(folder, results, [])
+    return folder
+
+
+def unpacked(archive: Path) -> dict[str, bytes]:
+    with tarfile.open(archive) as tar:
+        entries = tar.getmembers()
+        assert {(entry.mtime, entry.uid, entry.uname, entry.mode) for entry in entries} == {(0, 0, "", 0o644)}
+        return {entry.name: tar.extractfile(entry).read() for entry in entries}       # pyright: ignore
+
+
+def changed(folder: Path, of: Results) -> None:
+    (folder / results_file.NAME).write_bytes(results_file.encoded(of))
+
+
+def test_it_holds_all_that_a_committee_needs(folder: Path, tmp_path: Path) -> None:
+    files = unpacked(bundle(folder, tmp_path / "x.tar.gz"))
+    names = {name.removeprefix("made_up/") for name in files}
+    assert {"README.md", SUMS, "experiment.yaml", "results.json", "points.parquet", "comparisons.tex",
+            "experiment.html", "versions.json"} <= names
+    assert sum(name.endswith("/requests.parquet") for name in names) == 4
+    assert sum(name.endswith("/summary.json") for name in names) == 4
+    listed = dict(reversed(line.split("  ")) for line in files[f"made_up/{SUMS}"].decode().splitlines())
+    assert listed.keys() == names - {SUMS}
+    assert all(hashlib.sha256(files[f"made_up/{name}"]).hexdigest() == digest for name, digest in listed.items())
+
+
+def test_its_launch_files_name_only_files_that_are_in_it(folder: Path, tmp_path: Path) -> None:
+    files = unpacked(bundle(folder, tmp_path / "x.tar.gz"))
+    launches = {name: content for name, content in files.items() if name.endswith(".yaml") and "/launch/" in name}
+    assert len(launches) == 2                        # a cell with two arms
+    for name, content in launches.items():
+        (tmp_path / "one.yaml").write_bytes(content)
+        launch = settings_files.read(tmp_path / "one.yaml", LaunchFile)
+        trace = launch.links["rover:carrier"].trace
+        assert files[f"made_up/launch/{trace}"] == b"# lte.csv\n"
+        assert launch.policy == "local" or files[f"made_up/launch/{launch.policy}"] == b"# mine.py\n"
+        assert f"swarm launch {name.removeprefix('made_up/')} --seed 1" in files["made_up/README.md"].decode()
+
+
+def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    first, second = (bundle(folder, tmp_path / name).read_bytes() for name in ("a.tar.gz", "b.tar.gz"))
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz", "b.tar.gz"]
+
+
+@pytest.mark.parametrize("change", [{"folder": "", "error": NOT_RUN, "valid": False}])
+def test_an_unfinished_experiment_is_refused_unless_told(folder: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    before = results_file.read(folder)
+    try:
+        changed(folder, msgspec.structs.replace(before, rows=[
+            msgspec.structs.replace(before.rows[0], **change), *before.rows[1:]]))
+        with pytest.raises(BadInput, match="1 of 4 points have not run"):
+            bundle(folder, tmp_path / "x.tar.gz")
+        assert len([name for name in unpacked(bundle(folder, tmp_path / "x.tar.gz", unfinished=True))
+                    if name.endswith("requests.parquet")]) == 3
+    finally:
+        changed(folder, before)
+
+
+def test_a_file_that_is_gone_is_named(folder: Path, tmp_path: Path) -> None:
+    trace = folder.parent / "lte.csv"
+    trace.rename(tmp_path / "away")
+    try:
+        with pytest.raises(BadInput, match=r"lte\.csv: No such file"):
+            bundle(folder, tmp_path / "x.tar.gz")
+    finally:
+        (tmp_path / "away").rename(trace)
+    assert not (tmp_path / "x.tar.gz").exists()
+
+
+def test_the_command_writes_it(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    assert main(["experiment", "bundle", f"{folder.name}/"]) == 0
+    assert capsys.readouterr().out == f"{folder.name}.tar.gz\n"
+    assert main(["experiment", "bundle", str(folder), "--out", str(tmp_path / "no" / "x")]) == 2
+    assert "No such file or directory; a file that can be written" in capsys.readouterr().err
+    assert main(["experiment", "bundle", str(tmp_path)]) == 2
+    assert "it has no results.json" in capsys.readouterr().err
