@@ -50,5 +50,5 @@ def planted(base: dict[str, bytes], value: Callable[[str, int], float]) -> Fly:
 def fly_all(path: Path, out: Path, here: Here | None = None, **wishes: Any) -> tuple[Ended, list[str]]:
     """One command. Returns how it ended, and the points that it flew."""
     here = here or Here()
-    session = Session(Experiment(path), out, Wishes(**wishes), lambda text: None, lambda: here)
+    session = Session(Experiment(path), out, Wishes(**wishes), lambda text: None, make=lambda: here)
     return session.run(), here.flown

@@ -86,7 +86,7 @@ def test_results_of_other_code_are_never_mixed_in_silence(
     assert [note for note in kept.results.notes if "4 runs are of other code" in note]
     rerun, flown = fly_all(path, out, Here(here), resume=True, rerun=True)
     assert len(flown) == 4
-    assert rerun.results.notes == []
+    assert not [note for note in rerun.results.notes if "other code" in note]
     assert fly_all(path, out, Here(here), resume=True, rerun=True)[1] == []
 
 
