@@ -134,6 +134,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     (["bench", "lanes", "--duration", "9"], "unrecognized arguments: --duration"),
     (["experiment", "run", "nowhere"], "nowhere: no experiment file of this name; known names: "),
     (["experiment", "run", "nowhere.yaml"], "nowhere.yaml: No such file or directory"),
+    (["experiment", "run", "grid", "--resume", "--rerun", "--keep"], "--keep: not allowed with argument --rerun"),
     (["experiment", "power", "grid"], "the following arguments are required: --difference"),
     (["models", "show", "oracle"], "no model is called 'oracle'"),
 ])

@@ -24,8 +24,9 @@ Jobs = Annotated[int, Meta(ge=1, le=256)]
 def arguments(p: argparse.ArgumentParser) -> None:
     experiments.file_and_folder(p)
     p.add_argument("--resume", action="store_true", help="go on with the folder: only what has not been flown is flown")
-    p.add_argument("--rerun", action="store_true", help="with --resume: points that other code has flown fly again")
-    p.add_argument("--keep", action="store_true", help="with --resume: they are kept, and the results say so")
+    other = p.add_mutually_exclusive_group()
+    other.add_argument("--rerun", action="store_true", help="with --resume: points that other code has flown fly again")
+    other.add_argument("--keep", action="store_true", help="with --resume: they are kept, and the results say so")
     p.add_argument("--dry-run", action="store_true", help="check every point, estimate the time, and fly nothing")
     p.add_argument("--jobs", type=int, metavar="K", help="processes for virtual time; default: one for each core")
     p.add_argument("--ray", metavar="ADDRESS", default="none",
