@@ -93,6 +93,7 @@ def test_a_lasting_loss_counts_as_not_recovered() -> None:
     assert chaos.figures(of, REQUESTS, Grown())["recover_p95_s"] is None
 
 
+@pytest.mark.long
 def test_a_swarm_outlives_ten_seconds_of_chaos(tmp_path: Path) -> None:
     """The real command on real processes, faults and models; this one flies in `make test`."""
     made = chaos.measure(10.0, 1, tmp_path / "run")

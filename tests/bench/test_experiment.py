@@ -41,6 +41,7 @@ def test_an_empty_run_leaves_the_files_of_a_small_one(tmp_path: Path, files: dic
     assert {folder.name for folder in folders} == set(ids[1:])
 
 
+@pytest.mark.long
 def test_kills_are_counted(tmp_path: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kills, "COMBINATIONS", 4)
     monkeypatch.setattr(kills, "SEEDS", 15)

@@ -162,24 +162,24 @@ POLICY = Policy(route)
 
 @pytest.fixture
 def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A policy, `odd`."""
-    path = tmp_path / "plug" / "policies" / "odd.py"
+    """A policy, `raising`."""
+    path = tmp_path / "plug" / "policies" / "raising.py"
     path.parent.mkdir(parents=True)
     path.write_text(POLICY)
     monkeypatch.setenv(plugins.VARIABLE, str(tmp_path / "plug"))
     monkeypatch.setattr(policies, "__path__", plugins.extended(policies.__path__, "policies"))
     yield path
-    sys.modules.pop(f"{policies.__name__}.odd", None)
-    vars(policies).pop("odd", None)
+    sys.modules.pop(f"{policies.__name__}.raising", None)
+    vars(policies).pop("raising", None)
 
 
 def test_a_policy_that_raises_fails_its_points_with_file_and_line_and_the_rest_goes_on(
     tmp_path: Path, plug_in: Path
 ) -> None:
-    path = write(tmp_path, set={**TINY, "streams.0.rate_hz": 5}, axes={"policy": ["local", "odd"]})
+    path = write(tmp_path, set={**TINY, "streams.0.rate_hz": 5}, axes={"policy": ["local", "raising"]})
     ended, flown = fly_all(path, tmp_path / "out")
     assert (ended.exit_code, len(flown)) == (1, 4)
-    errors = {row.seed: row.error for row in ended.results.rows if row.arm == "odd"}
+    errors = {row.seed: row.error for row in ended.results.rows if row.arm == "raising"}
     assert all(error.endswith(f"ZeroDivisionError: third at {plug_in}:11") for error in errors.values())
     assert all(row.values["on_time_ratio"] is not None and not row.valid and row.invalid
                for row in ended.results.rows if row.arm == "local")
