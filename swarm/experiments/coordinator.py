@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from swarm.experiments.design import analysis
-from swarm.experiments.design.sweep import Point, Ran, Sweep
+from swarm.experiments.design.sweep import Point, Ran, Sweep, newest_code
 from swarm.experiments.design.validity import invalid
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.flight import Flown, Task
@@ -35,7 +35,7 @@ class Coordinator:
         self._experiment, self._store, self._code = experiment, store, code
         self._told, self._stopped = told, stopped
         repeats = experiment.file.repeats if experiment.clock == "real" else 0       # virtual runs would be the same
-        self.sweep = Sweep([], [ran for ran in store.ran if kept(ran)], repeats)
+        self.sweep = Sweep([], [ran for ran in newest_code(store.ran) if kept(ran)], repeats)
         self._flying: dict[str, Point] = {}
         self._flown = self._planned = 0
         self.added = 0                               # seeds that a stopping rule has added
@@ -58,11 +58,13 @@ class Coordinator:
                 rows = experiment.rows(self.sweep, self._store)
                 more = analysis.more_seeds(
                     rows, experiment.arms, stop.metric, experiment.file.metrics[stop.metric], rule)
-                if not more:
+                more = min(more, rule.most - len(seeds))     # seeds without a result that counts are seeds, too
+                if more <= 0:
                     return
                 self.added += more
-                seeds = list(range(seeds[-1] + 1, seeds[-1] + 1 + more))
-                self.sweep.add(experiment.blocks(seeds))
+                added = list(range(seeds[-1] + 1, seeds[-1] + 1 + more))
+                self.sweep.add(experiment.blocks(added))
+                seeds += added
         finally:
             if workers is not None:
                 workers.close()
@@ -88,6 +90,8 @@ class Coordinator:
             if not self.sweep.lost(ended.id):
                 self._record(Ran(id=ended.id, took_s=0.0, error=ended.why))
             return
+        if ended.trouble:
+            raise OSError(0, ended.error)
         self._flown += 1
         self._store.keep(point.id, ended.files)
         summary = None if ended.error else summary_of(self._store.folder(point.id))

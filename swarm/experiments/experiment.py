@@ -49,13 +49,18 @@ class Experiment:
         if self.file.first_seed > MOST_FIRST_SEED:
             raise BadInput(f"{self.path}: first_seed", str(self.file.first_seed), f"at most {MOST_FIRST_SEED}")
         self.launches.check(self.combinations, told)
-        assert self.keys
-        assert self.clock
+        _ = self.keys, self.clock                    # they raise for what makes no sense
 
     @property
     def seeds(self) -> list[int]:
         """The seeds to begin with."""
         return list(range(self.file.first_seed, self.file.first_seed + self.file.seeds))
+
+    @property
+    def most_seeds(self) -> list[int]:
+        """The seeds that it may come to have."""
+        most = max(self.file.seeds, self.file.stop_when.most_seeds if self.file.stop_when else 0)
+        return list(range(self.file.first_seed, self.file.first_seed + most))
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -150,8 +155,8 @@ class Experiment:
 
     def results(self, rows: list[PointRow], clock: str, revision: str, notes: Sequence[str]) -> Results:
         """What tables, figures and the page show."""
-        rule, stop = self.rule(), self.file.stop_when
-        rules = {stop.metric: rule} if stop and rule else None
+        rule = self.rule()                           # whatever is compared was looked at as often
+        rules = dict.fromkeys(self.file.metrics, rule) if rule else None
         return Results(
             name=self.name, axes=self.axes, compared=self.compared, arms=self.arms, metrics=self.file.metrics,
             warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, notes=list(notes),
@@ -164,7 +169,7 @@ class Experiment:
             return row
         values = run.values
         if not run.error and not values.keys() >= self.keys.keys():      # metrics were added to the file
-            values = self.values(summary_of(folder.folder(point.id)) or {})
+            values = self.values(summary_of(folder.folder(point.id)) or {}) | values
         valid = sweep.block_counts(point)
         return msgspec.structs.replace(
             row, valid=valid, error=run.error, values={metric: values.get(metric) for metric in self.keys},

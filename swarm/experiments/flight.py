@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import traceback
 from pathlib import Path
@@ -32,6 +33,7 @@ class Flown(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float
     files: dict[str, bytes]
     error: str = ""                  # why there is no result: one line
+    trouble: bool = False            # whether this host is the reason, as a full disk: nothing more can be flown here
 
 
 def fly(task: Task) -> Flown:
@@ -41,10 +43,14 @@ def fly(task: Task) -> Flown:
     clock = MonotonicClock()
     began_ns = clock.now_ns()
     with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
-        out = Path(folder) / "run"
+        out, trouble = Path(folder) / "run", False
         try:
-            outcome = VirtualLaunch(task.resolved, out, command=task.command.split(), report=False).run()
+            launch = VirtualLaunch(task.resolved, out, command=shlex.split(task.command), report=False)
+            outcome = launch.run()
+            trouble = bool(launch.folder.trouble)
             error = outcome.error or ("" if outcome.summary is not None else "the streams never began")
+        except OSError as failed:
+            error, trouble = f"{failed.filename or folder}: {failed.strerror}", True
         except BadInput as bad:
             error = str(bad)
         except Exception as bug:         # noqa: BLE001 - it fails this point, and all others go on
@@ -52,7 +58,8 @@ def fly(task: Task) -> Flown:
             (out / "logs").mkdir(parents=True, exist_ok=True)
             (out / "logs" / "experiment.log").write_text(traceback.format_exc(), encoding="utf-8")
         files = files_of(out, logs=bool(error))
-    return Flown(id=task.id, took_s=round(seconds(clock.now_ns() - began_ns), 3), files=files, error=error)
+    return Flown(id=task.id, took_s=round(seconds(clock.now_ns() - began_ns), 3), files=files, error=error,
+                 trouble=trouble)
 
 
 def files_of(out: Path, *, logs: bool) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Launches:
         name = file.launch
         if "/" in name or name.endswith((".yaml", ".yml")):
             name = str(where.parent / name)
-        self._file, self._where = file, where
+        self._file, self._where, self._launch = file, where, name
         try:
             self._source = find_source(name)
         except BadInput as error:
@@ -77,10 +78,14 @@ class Launches:
         return made
 
     def command(self, point: Point) -> str:
-        """The command that flies a point alone."""
-        settings = " ".join(f"--set {_quoted(text)}" for text in self._assignments(point.values))
-        robots = f" --robots {point.values[ROBOTS]}" if ROBOTS in point.values else ""
-        return f"swarm launch {self._file.launch}{robots} --seed {point.run_seed} {settings}".rstrip()
+        """The command that flies a point alone, from any folder."""
+        named = self._launch == self._file.launch
+        launch = self._launch if named else str(Path(self._launch).absolute())
+        values = self._file.set | point.values
+        robots = ["--robots", str(values[ROBOTS])] if ROBOTS in values else []
+        settings = [word for text in self._assignments(point.values) for word in ("--set", text)]
+        seed = ["--seed", str(point.run_seed), "--ray", "none"]
+        return shlex.join(["swarm", "launch", launch, *robots, *seed, *settings])
 
     def _resolved(self, one: Combination) -> tuple[Resolved, str]:
         """The launch, and the identity of its points but for their seeds."""
@@ -138,7 +143,3 @@ def _hashed(content: bytes) -> str:
 
 def _packed(card: Any) -> bytes:
     return json.dumps(msgspec.to_builtins(card, str_keys=True), sort_keys=True).encode()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

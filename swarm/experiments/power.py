@@ -11,7 +11,7 @@ import msgspec
 from swarm.core.settings.errors import BadInput
 from swarm.experiments.design import analysis
 from swarm.experiments.design.points import Cell
-from swarm.experiments.design.sweep import Sweep
+from swarm.experiments.design.sweep import Sweep, newest_code
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.statistics import power as statistics
 from swarm.experiments.statistics.comparison import differences
@@ -58,16 +58,15 @@ def plan(
         raise BadInput("--difference", f"{difference:g}", "a number that is not 0, in the unit of the metric")
     if len(experiment.arms) < 2:
         raise BadInput(where, "nothing is compared", "a compared axis with two values")
-    most = max(file.seeds, file.stop_when.most_seeds if file.stop_when else 0)
     ran = folder.runs()
-    sweep = Sweep(experiment.blocks(range(file.first_seed, file.first_seed + most)), ran)
+    sweep = Sweep(experiment.blocks(experiment.most_seeds), newest_code(ran))
     pairs = analysis.paired(experiment.rows(sweep, folder), experiment.arms, metric)
     again = {one.arm for one in experiment.combinations if one.control}
     pilots = {key: differences(*pair) for key, pair in pairs.items() if key[1] not in again}
-    if (largest := max(pilot.size for pilot in pilots.values())) < LEAST:
+    if (largest := max((pilot.size for pilot in pilots.values()), default=0)) < LEAST:
         raise BadInput(f"--out {folder.path}", f"at most {largest} seeds of a comparison have this figure",
                        f"at least {LEAST}, from `{run}`")
-    family = len(pairs) * len(file.metrics)
+    family = len(pilots) * len(file.metrics)
     planned = []
     for number, ((cell, arm), pilot) in enumerate(pilots.items(), start=1):
         told(f"planning comparison {number} of {len(pilots)}")

@@ -93,8 +93,13 @@ class Session:
         """Fly what has not been flown. Raises: BadInput if the folder cannot be used."""
         began_ns = self._clock.now_ns()
         code = Code(code_hash(), revision())
-        with self._turn():
-            return self._run(code, began_ns)
+        store = Store(self._out, self._experiment.path.read_text(encoding="utf-8"), resume=self._wishes.resume)
+        try:
+            notes = self._other_code(store, code)
+            with self._turn():
+                return self._run(store, code, notes, began_ns)
+        finally:
+            store.close()
 
     def _turn(self) -> AbstractContextManager[None]:
         """Real time has this host alone."""
@@ -102,38 +107,34 @@ class Session:
             return nullcontext()
         return exclusive(f"experiment {self._experiment.name}", wait=self._wishes.wait, told=self._said)
 
-    def _run(self, code: Code, began_ns: int) -> Ended:
-        experiment = self._experiment
-        store = Store(self._out, experiment.path.read_text(encoding="utf-8"), resume=self._wishes.resume)
-        error = ""
-        try:
-            before = len(store.ran)
-            notes = self._other_code(store, code)
-            notes += filter(None, [experiment.too_few_seeds()])
-            with Signals() as signals:
-                coordinator = Coordinator(
-                    experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),
-                    kept=lambda ran: self._wishes.keep or ran.code == code.hash)
-                try:
-                    coordinator.fly(self._make)
-                except OSError as failed:
-                    error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
-                stopped = bool(signals.received)
-            rows = experiment.rows(coordinator.sweep, store)
-            if coordinator.added:
-                notes.append(f"{coordinator.added} seeds were added until the intervals were narrow enough")
-            if coordinator.sweep.repeated():
-                notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
-                             "did not count")
-            results = experiment.results(rows, experiment.clock, code.revision, notes)
+    def _run(self, store: Store, code: Code, notes: list[str], began_ns: int) -> Ended:
+        experiment, error, before = self._experiment, "", len(store.ran)
+        notes += filter(None, [experiment.too_few_seeds()])
+        with Signals() as signals:
+            coordinator = Coordinator(
+                experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),
+                kept=lambda ran: (self._wishes.keep or ran.code == code.hash) and store.has(ran))
             try:
-                write(self._out, results, experiment.file.figures)
+                coordinator.fly(self._make)
             except OSError as failed:
-                error = error or f"{failed.filename or self._out}: {failed.strerror}; --resume writes the results again"
-            figures = _figures(results, store, coordinator, len(store.ran) - before)
-            figures["took_s"] = round(seconds(self._clock.now_ns() - began_ns), 1)
-        finally:
-            store.close()
+                error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
+            stopped = bool(signals.received)
+        if code_hash() != code.hash:
+            error = error or "the code was changed while its runs were on: --resume --rerun flies them again"
+        rows = experiment.rows(coordinator.sweep, store)
+        if coordinator.added:
+            notes.append(f"{coordinator.added} seeds were added until the intervals were narrow enough")
+        if coordinator.sweep.repeated():
+            notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
+                         "did not count")
+        revisions = sorted({ran.revision for ran in coordinator.sweep.newest().values()})
+        results = experiment.results(rows, experiment.clock, ", ".join(revisions) or code.revision, notes)
+        try:
+            write(self._out, results, experiment.file.figures)
+        except OSError as failed:
+            error = error or f"{failed.filename or self._out}: {failed.strerror}; --resume writes the results again"
+        figures = _figures(results, store, coordinator, len(store.ran) - before)
+        figures["took_s"] = round(seconds(self._clock.now_ns() - began_ns), 1)
         failed = any(row.error for row in rows)
         return Ended(130 if stopped else int(bool(error) or failed), results, figures, error)
 
@@ -144,8 +145,12 @@ class Session:
         return LocalWorkers(wishes.jobs) if wishes.ray == "none" else RayWorkers(wishes.ray, wishes.jobs)
 
     def _other_code(self, store: Store, code: Code) -> list[str]:
-        """Notes on runs of other code. Raises: BadInput if the user has not said what becomes of them."""
-        others = [ran for ran in store.ran if ran.code != code.hash]
+        """Notes on points whose newest run is of other code. Raises: BadInput if the user has not said what becomes of
+        them.
+        """
+        ids = {point.id for block in self._experiment.blocks(self._experiment.most_seeds) for point in block}
+        newest = {ran.id: ran for ran in store.ran if ran.id in ids}
+        others = [ran for ran in newest.values() if ran.code != code.hash]
         if not others or self._wishes.rerun:
             return []
         by = ", ".join(sorted({ran.revision for ran in others}))

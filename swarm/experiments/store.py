@@ -21,7 +21,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.experiments.design.sweep import Ran
 
 JOURNAL, POINTS, FILE = "journal.jsonl", "points", "experiment.yaml"
-FORMAT = 1
+NEEDED = ("summary.json", "requests.parquet")
 
 
 class Folder:
@@ -38,6 +38,10 @@ class Folder:
     def folder(self, id: str) -> Path:
         """The run folder of a point's newest run."""
         return self.path / POINTS / id
+
+    def has(self, ran: Ran) -> bool:
+        """Whether a run has left what its results are made of. One without a result leaves nothing that is needed."""
+        return bool(ran.error) or all((self.folder(ran.id) / name).is_file() for name in NEEDED)
 
 
 class Store(Folder):

@@ -38,7 +38,7 @@ def _family(
     adjusted, said = family.holm([one.p for one in found]), family.verdicts(found)
     return [Comparison(
         metric=metric, better=metrics[metric], cell=cells[cell], arm=arm, against=arms[0], n=one.n,
-        mean_arm=_mean(a), mean_against=_mean(b), difference=one.difference,
+        mean_arm=_mean(_both(a, b)[:one.n]), mean_against=_mean(_both(b, a)[:one.n]), difference=one.difference,
         interval=one.interval and (one.interval.low, one.interval.high), p=one.p, p_adjusted=p, ratio=one.ratio,
         won=one.won, verdict=verdict,
     ) for (metric, (cell, arm), (a, b)), one, p, verdict in zip(pairs, found, adjusted, said, strict=True)]
@@ -83,9 +83,13 @@ def _pair(a: Mapping[int, PointRow], b: Mapping[int, PointRow], metric: str) -> 
     return [a[seed].values.get(metric) for seed in seeds], [b[seed].values.get(metric) for seed in seeds]
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _both(of: Sequence[float | None], other: Sequence[float | None]) -> list[float]:
+    """The figures of one side over the seeds that bear both."""
+    return [a for a, b in zip(of, other, strict=True) if a is not None and b is not None]
+
+
+def _mean(known: Sequence[float]) -> float | None:
     """Of all figures, if each is finite."""
-    known = [value for value in values if value is not None]
     return math.fsum(known) / len(known) if known and all(map(math.isfinite, known)) else None
 
 

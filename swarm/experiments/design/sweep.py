@@ -44,6 +44,17 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
         return not self.error and not self.invalid
 
 
+def newest_code(ran: Iterable[Ran]) -> list[Ran]:
+    """Of each point the runs since its code last changed: only these have left what lies in its run folder."""
+    runs: dict[str, list[Ran]] = {}
+    for run in ran:
+        known = runs.setdefault(run.id, [])
+        if known and known[-1].code != run.code:
+            known.clear()
+        known.append(run)
+    return [run for known in runs.values() for run in known]
+
+
 class Sweep:
     """The runs of all blocks. ran: the runs that have finished before, in order. repeats: of a block, at most."""
 

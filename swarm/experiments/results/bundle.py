@@ -119,10 +119,10 @@ def _singles(results: Results, manifests: dict[str, Manifest]) -> list[Single]:
 def _made(results: Results, singles: Sequence[Single], manifests: dict[str, Manifest]) -> dict[str, bytes]:
     """Files that are written for the archive: README, versions, launch files."""
     commands = []
-    for row, _ in singles:
+    for row, launch in singles:
         of = ", ".join(filter(None, (cell_text(row.cell), row.arm)))
-        commands.append(f"    swarm launch launch/{row.id}.yaml --seed {row.seed} --out again-{row.id[:8]}"
-                        f"{f'      # {of}' * bool(of)}\n")
+        commands.append(f"    swarm launch launch/{row.id}.yaml --seed {launch.seed} --ray none "
+                        f"--out again-{row.id[:8]}{f'      # {of}' * bool(of)}\n")
     readme = README.format(name=results.name, points=len(results.rows), revision=results.revision, sums=SUMS,
                            commands="".join(commands))
     machines: list[dict[str, Any]] = []

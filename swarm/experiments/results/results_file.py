@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import msgspec
 
 from swarm.core.settings.errors import BadInput
 from swarm.experiments.design.rows import Results
+from swarm.experiments.store import POINTS
 
 NAME = "results.json"
+ID = re.compile(r"[0-9a-f]{32}")
+NAMED = re.compile(r"[^/\\\0]*[^/\\\0.][^/\\\0]*")           # of an experiment: no path
 
 
 def encoded(results: Results) -> bytes:
@@ -26,7 +30,13 @@ def read(folder: Path) -> Results:
     path = Path(folder) / NAME
     try:
         content = json.loads(path.read_bytes())
-        return msgspec.convert(content, Results, strict=False)       # not strict: `inf` is a number
+        results = msgspec.convert(content, Results, strict=False)    # not strict: `inf` is a number
+        for row in results.rows:                     # they become paths
+            if not ID.fullmatch(row.id) or row.folder not in ("", f"{POINTS}/{row.id}"):
+                raise ValueError(f"{row.id!r} in {row.folder!r} is no point")
+        if not NAMED.fullmatch(results.name):
+            raise ValueError(f"{results.name!r} is no name")
+        return results
     except FileNotFoundError:
         raise BadInput(str(folder), f"it has no {NAME}",
                        "the folder of an experiment that was run; --resume finishes one") from None
