@@ -79,7 +79,8 @@ def test_its_launch_files_name_only_files_that_are_in_it(folder: Path, tmp_path:
         trace = launch.links["rover:carrier"].trace
         assert files[f"made_up/launch/{trace}"] == b"# lte.csv\n"
         assert launch.policy == "local" or files[f"made_up/launch/{launch.policy}"] == b"# mine.py\n"
-        assert f"swarm launch {name.removeprefix('made_up/')} --seed {launch.seed} --ray none" in files["made_up/README.md"].decode()
+        command = f"swarm launch {name.removeprefix('made_up/')} --seed {launch.seed} --ray none"
+        assert command in files["made_up/README.md"].decode()
 
 
 def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
