@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -96,12 +95,12 @@ class Experiment:
 
     def facts(self) -> Facts:
         """What its figures can show."""
-        cells = {json.dumps(one.cell, sort_keys=True): one.cell for one in self.combinations}
+        cells = {points.cell_key(one.cell): one.cell for one in self.combinations}
         return Facts(list(cells.values()), self.compared, self.arms, list(self.file.metrics), self.streams)
 
     def too_few_seeds(self) -> str:
         """A sentence, if no seed can tip the scales: so many comparisons need more seeds to show any difference."""
-        cells = {json.dumps(one.cell, sort_keys=True) for one in self.combinations}
+        cells = {points.cell_key(one.cell) for one in self.combinations}
         arms = sum(not points.is_control(arm) for arm in self.arms)
         family = len(cells) * (arms - 1) * len(self.file.metrics)
         least = analysis.least_seeds(family)
@@ -146,11 +145,11 @@ class Experiment:
     def rows(self, sweep: Sweep, folder: Folder) -> list[PointRow]:
         """A row for each point, ordered by cell, seed and arm."""
         newest = sweep.newest()
-        cells = list(dict.fromkeys(json.dumps(one.cell, sort_keys=True) for one in self.combinations))
+        cells = list(dict.fromkeys(points.cell_key(one.cell) for one in self.combinations))
         arm_at = {arm: k for k, arm in enumerate(self.arms or [""])}
         cell_at = {cell: k for k, cell in enumerate(cells)}
         ordered = sorted((point for block in sweep.blocks for point in block), key=lambda point: (
-            cell_at[json.dumps(point.cell, sort_keys=True)], point.seed, arm_at[point.arm]))
+            cell_at[points.cell_key(point.cell)], point.seed, arm_at[point.arm]))
         return [self._row(point, newest.get(point.id), sweep, folder) for point in ordered]
 
     def results(self, rows: list[PointRow], clock: str, revision: str, notes: Sequence[str]) -> Results:

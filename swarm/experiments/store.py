@@ -91,10 +91,6 @@ class Store(Folder):
         for name, content in files.items():
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
-        self.take(id, made)
-
-    def take(self, id: str, made: Path) -> None:
-        """Put a folder in the place of a point's run folder. Raises: OSError."""
         shutil.rmtree(self.folder(id), ignore_errors=True)
         made.rename(self.folder(id))
 

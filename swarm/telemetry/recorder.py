@@ -149,7 +149,7 @@ class RunFolder:
     def requests(self, rows: Sequence[Row]) -> None:
         """All requests, from `Ledger.close`."""
         final = self.path / "requests.parquet"
-        self._attempt(final.name, lambda: _renamed(final, lambda tmp: table.write(tmp, rows)), ValueError)
+        self._attempt(final.name, lambda: renamed(final, lambda tmp: table.write(tmp, rows)), ValueError)
 
     def event(self, at_s: float, who: str, what: str, detail: Mapping[str, str | float | int] | None = None) -> None:
         """An event of process `who`; at_s: seconds since the streams began (negative: before)."""
@@ -237,10 +237,11 @@ def _whole(final: Path, content: bytes) -> None:
     """Write a file so that readers see the old one or the new one, never a part."""
     def write(tmp: Path) -> None:
         tmp.write_bytes(content)
-    _renamed(final, write)
+    renamed(final, write)
 
 
-def _renamed(final: Path, write: Callable[[Path], None]) -> None:
+def renamed(final: Path, write: Callable[[Path], object]) -> None:
+    """As `_whole`, for what `write` writes to the path that it gets. Raises: OSError."""
     tmp = final.with_name(final.name + ".tmp")
     try:
         write(tmp)

@@ -47,3 +47,21 @@ def row(
 
 def journal(out: Path) -> Sequence[Mapping[str, Any]]:
     return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+
+
+SWEEP = """
+version: 1
+launch: patrol
+set: {duration_s: 3, clock: virtual}
+axes: {policy: [local, greedy], robots: [2, 4]}
+seeds: 5
+repeats: 0
+metrics: {on_time_ratio: higher}
+"""
+POINTS = 20                          # of it
+
+
+def sweep_file(folder: Path) -> Path:
+    path = folder / "small.yaml"
+    path.write_text(SWEEP, encoding="utf-8")
+    return path

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 
 from swarm.core.settings.experiment_file import Better
-from swarm.experiments.design.points import Cell, is_control
+from swarm.experiments.design.points import cell_key, is_control
 from swarm.experiments.design.rows import Comparison, PointRow
 from swarm.experiments.statistics import comparison, family
 from swarm.experiments.statistics.signed_ranks import ALPHA, LEAST
@@ -32,7 +31,7 @@ def comparisons(
 def _family(
     rows: Sequence[PointRow], arms: Sequence[str], metrics: Mapping[str, Better], stop_when: Mapping[str, StopWhen]
 ) -> list[Comparison]:
-    cells = {_text(row.cell): row.cell for row in rows}
+    cells = {cell_key(row.cell): row.cell for row in rows}
     pairs = [(metric, key, pair) for metric in metrics for key, pair in paired(rows, arms, metric).items()]
     found = [comparison.compare(a, b, metrics[metric], stop_when.get(metric)) for metric, _, (a, b) in pairs]
     adjusted, said = family.holm([one.p for one in found]), family.verdicts(found)
@@ -66,7 +65,7 @@ def paired(rows: Sequence[PointRow], arms: Sequence[str], metric: str) -> dict[K
     """By cell (as text) and arm: the figures of that arm and of the first one, over the seeds that both have."""
     by_arm = _by_arm(rows)
     return {(cell, arm): _pair(by_arm.get((cell, arm), {}), by_arm.get((cell, arms[0]), {}), metric)
-            for cell in dict.fromkeys(_text(row.cell) for row in rows) for arm in arms[1:]}
+            for cell in dict.fromkeys(cell_key(row.cell) for row in rows) for arm in arms[1:]}
 
 
 def _by_arm(rows: Sequence[PointRow]) -> dict[Key, dict[int, PointRow]]:
@@ -74,7 +73,7 @@ def _by_arm(rows: Sequence[PointRow]) -> dict[Key, dict[int, PointRow]]:
     found: dict[Key, dict[int, PointRow]] = {}
     for row in rows:
         if row.valid:
-            found.setdefault((_text(row.cell), row.arm), {})[row.seed] = row
+            found.setdefault((cell_key(row.cell), row.arm), {})[row.seed] = row
     return found
 
 
@@ -91,7 +90,3 @@ def _both(of: Sequence[float | None], other: Sequence[float | None]) -> list[flo
 def _mean(known: Sequence[float]) -> float | None:
     """Of all figures, if each is finite."""
     return math.fsum(known) / len(known) if known and all(map(math.isfinite, known)) else None
-
-
-def _text(cell: Cell) -> str:
-    return json.dumps(cell, sort_keys=True)

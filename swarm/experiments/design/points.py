@@ -58,7 +58,7 @@ def combinations(file: ExperimentFile, where: str) -> list[Combination]:
     arms = _arms(file, made, compared, where)
     found = [Combination(values, {axis: value for axis, value in values.items() if axis != compared},
                          shown(values[compared]) if compared else "") for values in made]
-    keys = [json.dumps(one.values, sort_keys=True) for one in found]
+    keys = [cell_key(one.values) for one in found]
     if len(set(keys)) < len(keys):
         twice = next(one for k, one in enumerate(found) if keys[k] in keys[:k])
         raise BadInput(where, f"the point {twice.named} is there twice", "each combination of values once")
@@ -95,11 +95,16 @@ def blocks(found: Sequence[Combination], seeds: Sequence[int]) -> list[Block]:
     """A block for each cell and seed, in a drawn order that depends on nothing else; the arms of each, too."""
     cells: dict[str, list[Combination]] = {}
     for one in found:
-        cells.setdefault(json.dumps(one.cell, sort_keys=True), []).append(one)
+        cells.setdefault(cell_key(one.cell), []).append(one)
     made = [Block(arms[0].cell, seed, draw.stream(seed, "arms", key).sample(arms, len(arms)))
             for seed in seeds for key, arms in cells.items()]
-    order = [draw.uniform(block.seed, "block", json.dumps(block.cell, sort_keys=True)) for block in made]
+    order = [draw.uniform(block.seed, "block", cell_key(block.cell)) for block in made]
     return [made[k] for k in sorted(range(len(made)), key=order.__getitem__)]
+
+
+def cell_key(cell: Cell) -> str:
+    """A cell as text: equal cells have equal ones, whatever the order of their axes."""
+    return json.dumps(cell, sort_keys=True)
 
 
 def is_control(arm: str) -> bool:

@@ -17,6 +17,7 @@ import msgspec
 from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
+from swarm.experiments.design.points import cell_key
 from swarm.experiments.design.rows import NOT_RUN, PointRow, Results
 from swarm.experiments.results import results_file
 from swarm.experiments.results.words import cell_text
@@ -112,7 +113,7 @@ def _singles(results: Results, manifests: dict[str, Manifest]) -> list[Single]:
     first: dict[tuple[str, str], PointRow] = {}
     for row in results.rows:
         if row.folder:
-            first.setdefault((json.dumps(row.cell, sort_keys=True), row.arm), row)
+            first.setdefault((cell_key(row.cell), row.arm), row)
     return [Single(row, manifests[row.id].launch) for row in first.values()]
 
 

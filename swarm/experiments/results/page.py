@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 import jinja2
 
 from swarm.experiments.design.analysis import paired
-from swarm.experiments.design.points import is_control
+from swarm.experiments.design.points import cell_key, is_control
 from swarm.experiments.design.rows import Comparison, PointRow, Results
 from swarm.experiments.results import comparisons
 from swarm.experiments.results.figures import style
@@ -148,7 +147,7 @@ def _noises(results: Results, control: Sequence[Comparison]) -> list[str]:
     """What an arm compared with itself shows, per metric and cell."""
     arms = [arm for one in control[:1] for arm in (one.against, one.arm)]
     pairs = {metric: paired(results.rows, arms, metric) for metric in dict.fromkeys(one.metric for one in control)}
-    return [_noise(one, noise_floor(*pairs[one.metric][json.dumps(one.cell, sort_keys=True), one.arm]).chance)
+    return [_noise(one, noise_floor(*pairs[one.metric][cell_key(one.cell), one.arm]).chance)
             for one in control]
 
 

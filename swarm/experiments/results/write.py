@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from swarm.experiments.design.rows import Results
 from swarm.experiments.results import arrow, comparisons, page, point_table, results_file
 from swarm.experiments.results.figures import check, style
 from swarm.experiments.results.figures.draw import draw
+from swarm.telemetry.recorder import renamed
 
 FIGURES = "figures"
 
@@ -45,8 +45,5 @@ def _text(path: Path, text: str) -> Path:
 
 
 def _whole(final: Path, write_to: Callable[[Path], object]) -> Path:
-    """Readers see the old file or the new one, never a part."""
-    tmp = final.with_name(final.name + ".tmp")
-    write_to(tmp)
-    os.replace(tmp, final)
+    renamed(final, write_to)
     return final

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import Figure
-from swarm.experiments.design.points import AGAIN, is_control, shown
+from swarm.experiments.design.points import AGAIN, cell_key, is_control, shown
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.words import is_number, listed
 
@@ -38,7 +38,7 @@ NEEDS = {"cdf": (), "line": ("metric", "x"), "box": ("metric",), "wins": ("metri
 
 def facts_of(results: Results) -> Facts:
     """Of an experiment that has run."""
-    cells = {json.dumps(row.cell, sort_keys=True): row.cell for row in results.rows}
+    cells = {cell_key(row.cell): row.cell for row in results.rows}
     arms = [*results.arms, *(row.arm for row in results.rows)]
     return Facts(list(cells.values()), results.compared, list(dict.fromkeys(filter(None, arms))), list(results.metrics))
 

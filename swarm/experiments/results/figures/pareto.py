@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from swarm.core.settings.experiment_file import Better, Figure
+from swarm.experiments.design.points import cell_key
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
@@ -88,7 +89,7 @@ def _marks(figure: Figure, results: Results) -> tuple[list[Mark], int, int]:
     """The marks; how many have no figure, or one beyond the last result; and the most runs of one mark."""
     by_place: dict[tuple[str, str], list[PointRow]] = {}
     for row in chosen(figure, results):
-        by_place.setdefault((row.arm, json.dumps(row.cell, sort_keys=True)), []).append(row)
+        by_place.setdefault((row.arm, cell_key(row.cell)), []).append(row)
     varied = _varied(figure, results)
     found: list[Mark] = []
     for (arm, _), rows in by_place.items():
