@@ -18,10 +18,11 @@ def as_text(results: Results, figures: dict[str, Any]) -> str:
     lines = [text_table(HEAD, [_row(one) for one in shown_rows]).rstrip()] if shown_rows else []
     if len(results.comparisons) > MOST:
         lines.append(f"and {len(results.comparisons) - MOST} more comparisons: see {figures['folder']}")
-    lines.append(f"{figures['points']} points, {figures['valid']} valid, {figures['failed']} without a result; "
+    not_run = f", {figures['not_run']} not run" * bool(figures["not_run"])
+    lines.append(f"{figures['points']} points, {figures['valid']} valid, {figures['failed']} failed{not_run}; "
                  f"{figures['flown']} runs in {figures['took_s']:.0f} s")
     lines += [f"invalid runs: {count}: {reason}" for reason, count in figures["invalid_by"].items()]
-    errors = dict.fromkeys(row.error for row in results.rows if row.error)
+    errors = dict.fromkeys(row.error for row in results.rows if row.failed)
     lines += [f"no result: {error}" for error in list(errors)[:MOST]]
     if results.warmup_s:
         lines.append(f"the first {results.warmup_s:g} s of each run are cut off")

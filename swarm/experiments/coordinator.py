@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from swarm.core.clock import WallClock
 from swarm.experiments.design import analysis
 from swarm.experiments.design.sweep import Point, Ran, Sweep, newest_code
 from swarm.experiments.design.validity import invalid
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.flight import Flown, Task
+from swarm.experiments.real_host import this_host
 from swarm.experiments.store import Store, summary_of
 from swarm.experiments.workers import Lost, Workers
 
@@ -34,8 +36,13 @@ class Coordinator:
     ) -> None:
         self._experiment, self._store, self._code = experiment, store, code
         self._told, self._stopped = told, stopped
-        repeats = experiment.file.repeats if experiment.clock == "real" else 0       # virtual runs would be the same
-        self.sweep = Sweep([], [ran for ran in newest_code(store.ran) if kept(ran)], repeats)
+        self._clock = WallClock()
+        real = experiment.clock == "real"
+        self._host = this_host() if real else ""
+        self.sweep = Sweep(
+            [], [ran for ran in newest_code(store.ran) if kept(ran)],
+            repeats=experiment.file.repeats if real else 0,          # virtual runs would be the same
+            elsewhere=lambda ran: ran.host != self._host)
         self._flying: dict[str, Point] = {}
         self._flown = self._planned = 0
         self.added = 0                               # seeds that a stopping rule has added
@@ -102,6 +109,8 @@ class Coordinator:
                              values=self._experiment.values(summary)))
 
     def _record(self, ran: Ran) -> None:
-        ran = msgspec.structs.replace(ran, code=self._code.hash, revision=self._code.revision)
+        ran = msgspec.structs.replace(
+            ran, round=self.sweep.round(ran.id), ended_at=round(self._clock.unix_s(), 3), host=self._host,
+            code=self._code.hash, revision=self._code.revision)
         self._store.record(ran)
         self.sweep.ended(ran)

@@ -152,13 +152,15 @@ class Experiment:
             cell_at[points.cell_key(point.cell)], point.seed, arm_at[point.arm]))
         return [self._row(point, newest.get(point.id), sweep, folder) for point in ordered]
 
-    def results(self, rows: list[PointRow], clock: str, revision: str, notes: Sequence[str]) -> Results:
+    def results(
+        self, rows: list[PointRow], clock: str, revision: str, again: str, notes: Sequence[str]
+    ) -> Results:
         """What tables, figures and the page show."""
         rule = self.rule()                           # whatever is compared was looked at as often
         rules = dict.fromkeys(self.file.metrics, rule) if rule else None
         return Results(
             name=self.name, axes=self.axes, compared=self.compared, arms=self.arms, metrics=self.file.metrics,
-            warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, notes=list(notes),
+            warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, again=again, notes=list(notes),
             comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
 
     def _row(self, point: Point, run: Ran | None, sweep: Sweep, folder: Folder) -> PointRow:

@@ -38,6 +38,7 @@ class Launches:
         if "/" in name or name.endswith((".yaml", ".yml")):
             name = str(where.parent / name)
         self._file, self._where, self._launch = file, where, name
+        self._named = name == file.launch            # a launch of this installation, and no file of the user's
         try:
             self._source = find_source(name)
         except BadInput as error:
@@ -55,6 +56,12 @@ class Launches:
             if (other := same.setdefault(self._resolved(one)[1], one)) is not one:
                 raise BadInput(f"{self._where}: point {one.named}", f"its runs are those of point {other.named}",
                                "axes that change the launch, each value once")
+
+    @property
+    def files(self) -> list[str]:
+        """Files of the user's that the checked combinations name by path: launch file and traces."""
+        traces = {path for resolved, _ in self._known.values() for path in resolved.traces}
+        return [*([] if self._named else [self._launch]), *sorted(traces)]
 
     def resolved(self, one: Combination) -> Resolved:
         """The launch of a combination, with the first seed. Raises: BadInput that names the point."""
@@ -79,8 +86,7 @@ class Launches:
 
     def command(self, point: Point) -> str:
         """The command that flies a point alone, from any folder."""
-        named = self._launch == self._file.launch
-        launch = self._launch if named else str(Path(self._launch).absolute())
+        launch = self._launch if self._named else str(Path(self._launch).absolute())
         values = self._file.set | point.values
         robots = ["--robots", str(values[ROBOTS])] if ROBOTS in values else []
         settings = [word for text in self._assignments(point.values) for word in ("--set", text)]

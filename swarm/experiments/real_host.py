@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.units import seconds
-from swarm.experiments.flight import Flown, Task, files_of
+from swarm.experiments.flight import LOG_SUFFIX, Flown, Task, files_of
 from swarm.experiments.workers import Lost
 from swarm.run.settings.resolve import dry_run
 
 END_S = 20.0                         # for a run that is asked to end, before it is killed
+BOOT = Path("/proc/sys/kernel/random/boot_id")       # proc(5)
 PR_SET_PDEATHSIG = 1                 # prctl(2)
 
 
@@ -53,12 +58,13 @@ class RealHost:
         except subprocess.TimeoutExpired:
             return []
         task, folder = self._task, Path(self._folder.name)
-        files = files_of(folder / "run", logs=False) if (folder / "run").is_dir() else {}
-        error = ""
-        if "summary.json" not in files:
-            said = (folder / "errors").read_text(encoding="utf-8", errors="replace").split("\n")
-            error = next((line for line in reversed(said) if line), f"the run ended with {code} and said nothing")
-            files = files_of(folder / "run", logs=True) if (folder / "run").is_dir() else {}
+        files = files_of(folder / "run", logs=True) if (folder / "run").is_dir() else {}
+        if "summary.json" in files:
+            error = crash_of(files)
+        else:
+            error = last_line((folder / "errors").read_bytes()) or f"the run ended with {code} and said nothing"
+        if not error:
+            files = {name: content for name, content in files.items() if not name.endswith(LOG_SUFFIX)}
         took_s = round(seconds(self._clock.now_ns() - self._began_ns), 3)
         self._forget()
         return [Flown(id=task.id, took_s=took_s, files=files, error=error)]
@@ -76,6 +82,37 @@ class RealHost:
     def _forget(self) -> None:
         self._task = self._process = None
         self._folder.cleanup()
+
+
+def crash_of(files: Mapping[str, bytes]) -> str:
+    """What became of the first process of a run that ended by itself, as by an error in a policy; empty: none did.
+
+    No fault of the launch file did that, so that the run is no measurement of anything, whatever its figures.
+
+    Args: files: of its run folder, with logs.
+    """
+    for line in files.get("events.jsonl", b"").splitlines():
+        with contextlib.suppress(ValueError):        # the last line of a full disk
+            event = msgspec.json.decode(line)
+            if event["what"] == "crashed":
+                name, how = event["detail"]["process"], event["detail"]["how"]
+                said = last_line(files.get(f"logs/{name}.log", b""))
+                return f"{name} {how}, {event['at_s']:.1f} s after the streams began{f': {said}' * bool(said)}"
+    return ""
+
+
+def last_line(text: bytes) -> str:
+    """The last line that is not empty, or nothing."""
+    lines = (line.strip() for line in reversed(text.decode(errors="replace").split("\n")))
+    return next(filter(None, lines), "")
+
+
+def this_host() -> str:
+    """This host, since it was started."""
+    boot = ""
+    with contextlib.suppress(OSError):               # no Linux
+        boot = BOOT.read_text(encoding="ascii").strip()
+    return f"{socket.gethostname()} {boot}".strip()
 
 
 def _end_with_parent() -> None:

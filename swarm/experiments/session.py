@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
+import statistics
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,9 @@ from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
 from swarm.core.units import seconds
 from swarm.experiments.coordinator import Code, Coordinator
+from swarm.experiments.design.points import Combination
 from swarm.experiments.design.rows import Results
+from swarm.experiments.design.sweep import Ran
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.flight import Task, fly
 from swarm.experiments.launches import code_hash
@@ -22,23 +25,29 @@ from swarm.experiments.ray_workers import RayWorkers
 from swarm.experiments.real_host import RealHost
 from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
+from swarm.experiments.sources import sources
 from swarm.experiments.store import Store
 from swarm.experiments.workers import LocalWorkers, Workers
-from swarm.launcher.host_lock import exclusive
+from swarm.launcher.host_lock import exclusive, shared
 from swarm.launcher.signals import Signals
 from swarm.telemetry.provenance import revision
 
 MANY = 100_000                       # points that are flown only with --yes
 PROBE_S = 2.0                        # simulated time that is flown to estimate the time of a virtual experiment
+PROBES = 5                           # points that are flown so, evenly spread over the file
+LONG_S = 600.0                       # between two runs of a block in real time: then it is said
 AROUND_S = 7.0                       # of a run in real time: start, drain and writing (measured: 6 to 7 s)
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asks for. jobs: processes for virtual time. wait: for a host that is not free."""
+    """What the command line asks for. jobs: processes for virtual time. retry: points without a result. wait: for a
+    host that is not free.
+    """
 
     resume: bool = False
     rerun: bool = False              # points that other code has flown
     keep: bool = False               # their results
+    retry: bool = False
     jobs: int = 1
     ray: str = "none"
     yes: bool = False
@@ -81,7 +90,6 @@ class Session:
         """`points`, `combinations`, `seeds`, `clock`, the time `estimated_s`, and `warning` (empty: none)."""
         file = self._experiment.file
         if self._virtual:
-            self._told(f"flying {PROBE_S:g} simulated seconds of one point")
             took_s = self._probe() * self._experiment.duration_s * file.seeds / self._wishes.jobs
         else:
             took_s = (self._experiment.duration_s + AROUND_S * len(self._experiment.combinations)) * file.seeds
@@ -101,20 +109,22 @@ class Session:
         finally:
             store.close()
 
-    def _turn(self) -> AbstractContextManager[None]:
-        """Real time has this host alone."""
+    def _turn(self) -> AbstractContextManager[object]:
+        """Real time has this host alone. Virtual time fills its cores, so that it waits for such an experiment."""
         if self._virtual:
-            return nullcontext()
+            return shared(wait=self._wishes.wait, told=self._said)
         return exclusive(f"experiment {self._experiment.name}", wait=self._wishes.wait, told=self._said)
 
     def _run(self, store: Store, code: Code, notes: list[str], began_ns: int) -> Ended:
         experiment, error, before = self._experiment, "", len(store.ran)
+        read = sources(experiment)
         notes += filter(None, [experiment.too_few_seeds()])
         with Signals() as signals:
             coordinator = Coordinator(
                 experiment, store, code, told=self._told, stopped=lambda: bool(signals.received),
-                kept=lambda ran: (self._wishes.keep or ran.code == code.hash) and store.has(ran))
+                kept=lambda ran: self._kept(ran, code) and store.has(ran))
             try:
+                store.keep_sources(read.files)
                 coordinator.fly(self._make)
             except OSError as failed:
                 error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
@@ -127,8 +137,11 @@ class Session:
         if coordinator.sweep.repeated():
             notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
                          "did not count")
+        if not self._virtual and (apart_s := coordinator.sweep.apart_s()) > LONG_S:
+            notes.append(f"runs of one block lie up to {apart_s / 60.0:.0f} minutes apart: what has changed on this "
+                         "host meanwhile counts as their difference")
         revisions = sorted({ran.revision for ran in coordinator.sweep.newest().values()})
-        results = experiment.results(rows, experiment.clock, ", ".join(revisions) or code.revision, notes)
+        results = experiment.results(rows, experiment.clock, ", ".join(revisions) or code.revision, read.again, notes)
         try:
             write(self._out, results, experiment.file.figures)
         except OSError as failed:
@@ -137,6 +150,10 @@ class Session:
         figures["took_s"] = round(seconds(self._clock.now_ns() - began_ns), 1)
         failed = any(row.error for row in rows)
         return Ended(130 if stopped else int(bool(error) or failed), results, figures, error)
+
+    def _kept(self, ran: Ran, code: Code) -> bool:
+        """Whether a run of the journal stands."""
+        return (self._wishes.keep or ran.code == code.hash) and not (self._wishes.retry and ran.error)
 
     def _workers(self) -> Workers:
         if not self._virtual:
@@ -162,8 +179,13 @@ class Session:
         return [f"{len(others)} runs are of other code: {by}"]
 
     def _probe(self) -> float:
-        """Real seconds per simulated second of the first combination."""
-        one = self._experiment.combinations[0]
+        """Real seconds per simulated second, the mean of some combinations."""
+        of = self._experiment.combinations
+        some = [of[k * len(of) // PROBES] for k in range(PROBES)] if len(of) > PROBES else of
+        return statistics.fmean(map(self._probe_one, some))
+
+    def _probe_one(self, one: Combination) -> float:
+        self._told(f"flying {PROBE_S:g} simulated seconds of {one.named}")
         resolved = self._experiment.launches.resolved(one)
         short = msgspec.structs.replace(resolved, launch=msgspec.structs.replace(
             resolved.launch, duration_s=PROBE_S, warmup_s=0.0, faults=[]))
@@ -178,7 +200,8 @@ def _figures(results: Results, store: Store, coordinator: Coordinator, flown: in
     rows = results.rows
     reasons = collections.Counter(reason.partition(":")[0] for ran in store.ran for reason in ran.invalid)
     return {
-        "points": len(rows), "valid": sum(row.valid for row in rows), "failed": sum(bool(row.error) for row in rows),
+        "points": len(rows), "valid": sum(row.valid for row in rows),
+        "failed": sum(row.failed for row in rows), "not_run": sum(row.waits for row in rows),
         "flown": flown, "repeated": coordinator.sweep.repeated(), "invalid_by": dict(reasons.most_common()),
         "seeds": len({row.seed for row in rows}), "comparisons": msgspec.to_builtins(results.comparisons),
         "warmup_s": results.warmup_s, "notes": results.notes, "folder": str(store.path)}

@@ -1,4 +1,5 @@
-"""The folder of an experiment: its file, a journal of all runs that have finished, and the run folder of each point.
+"""The folder of an experiment: its file, copies of what it names, a journal of all runs that have finished, and the run
+folder of each point.
 
 One coordinator writes, and holds the folder's lock. The journal decides what has run: a run whose line is missing, as
 after a power cut or a kill, is done again.
@@ -20,7 +21,7 @@ import msgspec
 from swarm.core.settings.errors import BadInput
 from swarm.experiments.design.sweep import Ran
 
-JOURNAL, POINTS, FILE = "journal.jsonl", "points", "experiment.yaml"
+JOURNAL, POINTS, FILE, SOURCE = "journal.jsonl", "points", "experiment.yaml", "source"
 NEEDED = ("summary.json", "requests.parquet")
 
 
@@ -72,7 +73,8 @@ class Store(Folder):
             raise self._refused("another command runs this experiment", "wait for its end, or name another folder"
                                 ) from None
         present = {path.name for path in out.iterdir()}
-        if present and not {JOURNAL, FILE} & present:
+        if JOURNAL not in present and (present - {POINTS, FILE} or (
+                FILE in present and (out / FILE).read_text(encoding="utf-8", errors="replace") != text)):
             raise self._refused("the folder holds other things", "a new or empty folder")
         self.ran, torn = _journal(out / JOURNAL)
         if self.ran and not resume:
@@ -82,6 +84,16 @@ class Store(Folder):
         self._file = open(out / JOURNAL, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
         if torn is not None:
             self._file.truncate(torn)
+
+    def keep_sources(self, files: Mapping[str, Path]) -> None:
+        """Replace the copies of what the experiment reads. files: path in the copies, and where each lies.
+
+        Raises: OSError.
+        """
+        shutil.rmtree(self.path / SOURCE, ignore_errors=True)
+        for name, path in files.items():
+            (self.path / SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, self.path / SOURCE / name)
 
     def keep(self, id: str, files: Mapping[str, bytes]) -> None:
         """Replace the run folder of a point. Raises: OSError."""
@@ -100,12 +112,6 @@ class Store(Folder):
         line = json.dumps(msgspec.to_builtins(ran)).encode() + b"\n"
         while line:
             line = line[self._file.write(line):]
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a document as a whole. Raises: OSError."""
-        path = self.path / f"{name}.tmp"
-        path.write_bytes(content)
-        path.replace(self.path / name)
 
     def close(self) -> None:
         """Give up the folder."""

@@ -34,8 +34,8 @@ def point(id: str, seed: int = 1, arm: str = "a") -> Point:
     return Point(id=id, values={}, cell={}, arm=arm, seed=seed, run_seed=seed)
 
 
-def ran(id: str, *invalid: str, error: str = "") -> Ran:
-    return Ran(id=id, took_s=1.0, invalid=list(invalid), error=error)
+def ran(id: str, *invalid: str, error: str = "", round: int = 0, host: str = "", ended_at: float = 0.0) -> Ran:
+    return Ran(id=id, took_s=1.0, invalid=list(invalid), error=error, round=round, host=host, ended_at=ended_at)
 
 
 def row(

@@ -20,7 +20,10 @@ from typing import Any
 import pytest
 
 from swarm.experiments.design.validity import invalid
+from swarm.experiments.experiment import Experiment
+from swarm.experiments.session import Session, Wishes
 from swarm.launcher.host_lock import exclusive
+from tests.experiments.files import write
 from tests.launcher.world import pids, wait_until, write_launch
 from tests.patience import HANG_S
 
@@ -161,3 +164,16 @@ def test_a_run_that_is_not_forced_waits_and_overlaps_nothing(tmp_path: Path) -> 
             of_second = second.summary()
     assert (of_first["overlapped"], of_second["overlapped"]) == ([], [])
     assert of_second["first_result_s"] < 30.0                # without the wait
+
+
+def test_an_agent_that_a_policy_breaks_fails_its_point_and_not_the_other_arm(tmp_path: Path, plug_in: Path) -> None:
+    launch = write_launch(tmp_path, LAUNCH.replace("BOARD", "host"))
+    path = write(tmp_path, launch=str(launch), set={"duration_s": 3}, seeds=1, axes={"policy": ["local", "raising"]})
+    ended = Session(Experiment(path), tmp_path / "out", Wishes(), print).run()
+    rows = {row.arm: row for row in ended.results.rows}
+    assert ended.exit_code == 1
+    assert rows["local"].values["on_time_ratio"] is not None
+    assert not rows["local"].valid
+    assert "ended with exit code" in rows["raising"].error
+    assert f"third at {plug_in}:11" in rows["raising"].error
+    assert any((tmp_path / "out" / "points" / rows["raising"].id / "logs").iterdir())

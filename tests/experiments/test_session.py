@@ -8,14 +8,11 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from swarm import plugins
-from swarm.core.policy import policies
 from swarm.core.settings.errors import BadInput
 from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
@@ -107,6 +104,9 @@ def test_a_worker_that_is_lost_is_no_end_and_three_times_are_an_error(tmp_path: 
         ("greedy", 2, "its process ended with -9")]
     assert [row.valid for row in ended.results.rows if row.seed == 2] == [False, False]
     assert fly_all(write(tmp_path, axes=AXES), tmp_path / "out", Here(frail), resume=True)[1] == []
+    again, flown = fly_all(write(tmp_path, axes=AXES), tmp_path / "out", Here(fine), resume=True, retry=True)
+    assert (again.exit_code, again.figures["valid"], again.figures["failed"]) == (0, 4, 0)
+    assert flown == [row.id for row in ended.results.rows if row.error]
 
 
 def test_seeds_are_added_until_the_interval_is_narrow(tmp_path: Path, base: dict[str, bytes]) -> None:
@@ -137,40 +137,10 @@ def test_a_full_disk_ends_in_order_and_resume_goes_on(
     ended, _ = fly_all(path, out, Here(here))
     assert ended.exit_code == 1
     assert "No space left on device; --resume goes on" in ended.error
-    assert [row.error for row in ended.results.rows].count("it has not run") == 2
+    assert [row.waits for row in ended.results.rows].count(True) == ended.figures["not_run"] == 2
     monkeypatch.setattr(Store, "keep", keep)
     ended, flown = fly_all(path, out, Here(here), resume=True)
     assert (ended.exit_code, len(flown), ended.figures["valid"]) == (0, 2, 4)
-
-
-POLICY = '''"""Raises at its third call."""
-
-from swarm.core.policy.policies import Policy
-
-calls = []
-
-
-def route(situation):
-    calls.append(1)
-    if len(calls) >= 3:
-        raise ZeroDivisionError("third")
-
-
-POLICY = Policy(route)
-'''
-
-
-@pytest.fixture
-def plug_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A policy, `raising`."""
-    path = tmp_path / "plug" / "policies" / "raising.py"
-    path.parent.mkdir(parents=True)
-    path.write_text(POLICY)
-    monkeypatch.setenv(plugins.VARIABLE, str(tmp_path / "plug"))
-    monkeypatch.setattr(policies, "__path__", plugins.extended(policies.__path__, "policies"))
-    yield path
-    sys.modules.pop(f"{policies.__name__}.raising", None)
-    vars(policies).pop("raising", None)
 
 
 def test_a_policy_that_raises_fails_its_points_with_file_and_line_and_the_rest_goes_on(
@@ -200,7 +170,7 @@ def test_ctrl_c_ends_with_130_and_resume_goes_on(tmp_path: Path) -> None:
         assert process.returncode == 130
     before = len(journal(out))
     assert 1 <= said["flown"] == before < 50
-    assert said["failed"] == 50 - before
+    assert (said["failed"], said["not_run"]) == (0, 50 - before)
     path = write(tmp_path, axes=AXES, seeds=max(1, before // 2))      # not all others: time
     ended, flown = fly_all(path, out, resume=True)
     assert ended.exit_code == 0

@@ -95,6 +95,18 @@ def test_a_folder_of_other_things_is_not_touched(out: Path) -> None:
     assert os.listdir(out) == ["thesis.tex"]
 
 
+def test_a_folder_with_an_experiment_file_of_the_users_is_not_touched(out: Path) -> None:
+    """Unless it is this very file: then a command was killed before it had a journal."""
+    out.mkdir()
+    (out / FILE).write_text("version: 1  # mine")
+    for resume in (True, False):
+        with pytest.raises(BadInput, match="the folder holds other things"):
+            Store(out, "version: 1\n", resume=resume)
+    assert (out / FILE).read_text() == "version: 1  # mine"
+    Store(out, "version: 1  # mine", resume=False).close()
+    assert (out / JOURNAL).exists()
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(out: Path) -> None:
     out.write_text("")
     with pytest.raises(BadInput, match="--out"):

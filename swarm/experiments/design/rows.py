@@ -25,6 +25,16 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = ""                 # its run folder, from the experiment's folder; empty: there is none
     command: str = ""                # that runs this point alone
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has not run."""
+        return self.error == NOT_RUN
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has run and left no result."""
+        return bool(self.error) and not self.waits
+
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """One arm against another in one metric, over the seeds of one cell."""
@@ -59,4 +69,5 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     revision: str                    # of the code that ran the points
     rows: list[PointRow]             # ordered by cell, seed, arm
     comparisons: list[Comparison]
+    again: str = ""                  # the command that repeats the experiment, from its folder
     notes: list[str] = []            # what a reader must know: invalid runs, added seeds, another revision

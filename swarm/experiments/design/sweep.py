@@ -1,13 +1,15 @@
 """Which point runs next, which block is repeated, and when a point counts. Deterministic.
 
 A block is repeated as a whole: if only the runs of one arm were, a busy host would be measured more often than the
-other. Its arms follow each other, so that with one run at a time they are back to back.
+other. Its arms follow each other, so that with one run at a time they are back to back. Each time that a block is flown
+is a round; a block counts by its newest one.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -32,6 +34,9 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     took_s: float
+    round: int = 0                   # of its block: 0: the first time that it was flown
+    ended_at: float = 0.0            # s since 1970, UTC
+    host: str = ""                   # on which it ran in real time, and since which start of that host
     code: str = ""                   # hash of the code
     revision: str = ""
     error: str = ""                  # why there is no result
@@ -56,14 +61,22 @@ def newest_code(ran: Iterable[Ran]) -> list[Ran]:
 
 
 class Sweep:
-    """The runs of all blocks. ran: the runs that have finished before, in order. repeats: of a block, at most."""
+    """The runs of all blocks.
 
-    def __init__(self, blocks: Iterable[Sequence[Point]], ran: Iterable[Ran] = (), repeats: int = 0) -> None:
+    Args: ran: the runs that have finished before, in order. repeats: of a block, at most. elsewhere: whether a run can
+    have no other beside it in its block any more, as it was on another host.
+    """
+
+    def __init__(
+        self, blocks: Iterable[Sequence[Point]], ran: Iterable[Ran] = (), repeats: int = 0,
+        elsewhere: Callable[[Ran], bool] = lambda ran: False,
+    ) -> None:
         self.blocks: list[Sequence[Point]] = []
         self._block_of: dict[str, Sequence[Point]] = {}
         self._runs: dict[str, list[Ran]] = {}
+        self._round: dict[str, int] = {}             # that a point's block is in
         self._losses: dict[str, int] = {}
-        self._repeats = repeats
+        self._repeats, self._elsewhere = repeats, elsewhere
         self._waiting: deque[Point] = deque()
         for run in ran:
             self._runs.setdefault(run.id, []).append(run)
@@ -74,7 +87,15 @@ class Sweep:
         for block in blocks:
             self.blocks.append(block)
             self._block_of |= {point.id: block for point in block}
-            self._waiting += self._pending(block)
+            number = max((run.round for point in block for run in self._runs.get(point.id, ())), default=0)
+            self._enter(block, number)
+            missing = [point for point in block if self._run(point) is None]
+            flown = [run for point in block if (run := self._run(point)) is not None]
+            if missing and any(map(self._elsewhere, flown)):
+                self._enter(block, number + 1)
+                self._waiting += block
+            else:
+                self._waiting += missing or self._repeated(block)
 
     @property
     def left(self) -> int:
@@ -85,12 +106,16 @@ class Sweep:
         """The point to run now; None: none waits, but a run that has not ended may call for more."""
         return self._waiting.popleft() if self._waiting else None
 
+    def round(self, id: str) -> int:
+        """Of the block of a point: that in which it runs now."""
+        return self._round[id]
+
     def ended(self, ran: Ran) -> None:
-        """A run has finished. If its block is complete and does not count, it is repeated next."""
+        """A run of this round has finished. If its block is complete and does not count, it is repeated next."""
         self._runs.setdefault(ran.id, []).append(ran)
         block = self._block_of[ran.id]
-        if len({self._rounds(point) for point in block}) == 1:
-            self._waiting.extendleft(reversed(self._pending(block)))
+        if all(self._run(point) is not None for point in block):
+            self._waiting.extendleft(reversed(self._repeated(block)))
 
     def lost(self, id: str) -> bool:
         """The process that ran a point has vanished. False: that has happened too often; the point is not run again."""
@@ -106,22 +131,38 @@ class Sweep:
 
     def block_counts(self, point: Point) -> bool:
         """Whether every run of the point's block counts: one that does not takes all arms out."""
-        runs = [self._runs.get(other.id) for other in self._block_of[point.id]]
-        return all(of is not None and of[-1].counts for of in runs)
+        return all((run := self._run(other)) is not None and run.counts for other in self._block_of[point.id])
 
     def repeated(self) -> int:
         """Runs that were repeated."""
         return sum(len(runs) - 1 for id, runs in self._runs.items() if id in self._block_of)
 
-    def _rounds(self, point: Point) -> int:
-        return len(self._runs.get(point.id, ()))
+    def apart_s(self) -> float:
+        """The longest time that lay between the runs of one block that counts, in which nothing of it ran."""
+        return max((_apart_s([run for point in block if (run := self._run(point)) is not None])
+                    for block in self.blocks if self.block_counts(block[0])), default=0.0)
 
-    def _pending(self, block: Sequence[Point]) -> list[Point]:
-        """The points of a block that must run now: those that are a round behind or, in a new round, all."""
-        rounds = max(map(self._rounds, block))
-        behind = [point for point in block if self._rounds(point) < rounds]
-        if not rounds or behind:
-            return behind or list(block)
-        newest = [self._runs[point.id][-1] for point in block]
-        again = rounds <= self._repeats and any(run.invalid for run in newest) and not any(run.error for run in newest)
-        return list(block) if again else []
+    def _enter(self, block: Sequence[Point], number: int) -> None:
+        self._round |= {point.id: number for point in block}
+
+    def _run(self, point: Point) -> Ran | None:
+        """The run of a point in the round of its block."""
+        runs = self._runs.get(point.id)
+        return runs[-1] if runs and runs[-1].round == self._round[point.id] else None
+
+    def _repeated(self, block: Sequence[Point]) -> list[Point]:
+        """The points of a block whose round is complete, if it must be flown again."""
+        runs = [self._runs[point.id] for point in block]
+        whole = set[int].intersection(*({run.round for run in of} for of in runs))
+        newest = [of[-1] for of in runs]
+        if len(whole) > self._repeats or any(run.error for run in newest) or not any(run.invalid for run in newest):
+            return []
+        self._enter(block, newest[0].round + 1)
+        return list(block)
+
+
+def _apart_s(runs: Sequence[Ran]) -> float:
+    """The longest time between the end of one run and the begin of the next."""
+    ordered = sorted(runs, key=lambda run: run.ended_at)
+    return max((after.ended_at - after.took_s - before.ended_at for before, after in itertools.pairwise(ordered)),
+               default=0.0)

@@ -18,9 +18,10 @@ from swarm.core.settings import yaml_text
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.experiments.design.points import cell_key
-from swarm.experiments.design.rows import NOT_RUN, PointRow, Results
+from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results import results_file
 from swarm.experiments.results.words import cell_text
+from swarm.experiments.store import SOURCE
 from swarm.telemetry.file_types import Manifest
 
 OF_EXPERIMENT = ("experiment.yaml", "journal.jsonl", results_file.NAME, "points.parquet", "points.csv",
@@ -34,7 +35,8 @@ README = """\
 versions.json.
 
 - `sha256sum -c {sums}` checks that nothing is missing or changed.
-- `swarm experiment run experiment.yaml --out again` repeats the whole. In virtual time it gives the same points.
+- `{again}` repeats the whole. In virtual time it gives the same
+  points.
 - The commands below repeat a single point: one for each cell and arm, whose launch file is written out in full. Another
   seed is another point.
 - experiment.html shows the results. `swarm.load(".")` in Python gives them as tables, with all requests.
@@ -57,7 +59,7 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     """
     folder, out = Path(folder), Path(out)
     results = results_file.read(folder)
-    waiting = sum(row.error == NOT_RUN for row in results.rows)
+    waiting = sum(row.waits for row in results.rows)
     if waiting and not unfinished:
         raise BadInput(str(folder), f"{waiting} of {len(results.rows)} points have not run",
                        "finish it with --resume, or say that it may be unfinished")
@@ -103,7 +105,9 @@ def _files(folder: Path, results: Results) -> list[tuple[str, Path]]:
     """Name in the archive and path of each file that is taken as it is. Raises: BadInput."""
     if not (folder / OF_EXPERIMENT[0]).is_file():
         raise BadInput(str(folder), f"it has no {OF_EXPERIMENT[0]}", "the folder of an experiment")
-    names = [*OF_EXPERIMENT, *(f"figures/{path.name}" for path in sorted((folder / "figures").glob("*"))),
+    source = [str(path.relative_to(folder)) for path in sorted((folder / SOURCE).rglob("*")) if path.is_file()]
+    figures = [f"figures/{path.name}" for path in sorted((folder / "figures").glob("*"))]
+    names = [*OF_EXPERIMENT, *source, *figures,
              *(f"{row.folder}/{name}" for row in results.rows if row.folder for name in OF_RUN)]
     return [(name, folder / name) for name in names if (folder / name).is_file()]
 
@@ -125,7 +129,7 @@ def _made(results: Results, singles: Sequence[Single], manifests: dict[str, Mani
         commands.append(f"    swarm launch launch/{row.id}.yaml --seed {launch.seed} --ray none "
                         f"--out again-{row.id[:8]}{f'      # {of}' * bool(of)}\n")
     readme = README.format(name=results.name, points=len(results.rows), revision=results.revision, sums=SUMS,
-                           commands="".join(commands))
+                           again=results.again, commands="".join(commands))
     machines: list[dict[str, Any]] = []
     for manifest in manifests.values():
         machine = {"revision": manifest.revision, "versions": manifest.versions,

@@ -112,7 +112,8 @@ def _banners(results: Results) -> list[tuple[str, str, list[str]]]:
     told: list[tuple[str, str, list[str]]] = [("note", note, []) for note in results.notes]
     bad = [row for row in results.rows if not row.valid]
     if bad:
-        why = Counter(reason for row in bad for reason in ([f"failed: {row.error}"] if row.error else row.invalid))
+        why = Counter(reason for row in bad for reason in (
+            [f"failed: {row.error}"] if row.failed else [row.error] if row.waits else row.invalid))
         most = why.most_common(MOST_REASONS)
         text = (f"{len(bad)} of {len(results.rows)} points do not count. With an invalid run its whole block was taken "
                 "out, so that no arm loses only its bad runs.")
@@ -122,11 +123,11 @@ def _banners(results: Results) -> list[tuple[str, str, list[str]]]:
 
 
 def _tiles(rows: Sequence[PointRow]) -> list[tuple[str, str, str]]:
-    failed = sum(bool(row.error) for row in rows)
     invalid = sum(not row.valid and not row.error for row in rows)
-    return [("points", number(len(rows), 0), ""), ("valid", number(len(rows) - failed - invalid, 0), ""),
-            ("invalid", number(invalid, 0), "bad" if invalid else ""),
-            ("failed", number(failed, 0), "bad" if failed else "")]
+    counts = {"points": len(rows), "valid": sum(row.valid for row in rows), "invalid": invalid,
+              "failed": sum(row.failed for row in rows)}
+    counts |= {"not run": waiting} if (waiting := sum(row.waits for row in rows)) else {}
+    return [(name, number(n, 0), "bad" if n and name not in ("points", "valid") else "") for name, n in counts.items()]
 
 
 def _sentences(news: Sequence[Comparison]) -> list[str]:
@@ -166,7 +167,8 @@ def _noise(one: Comparison, chance: float | None) -> str:
 
 def _invalid(rows: Sequence[PointRow]) -> Table:
     made = [[cell_text(row.cell) or "-", row.arm or "-", str(row.seed),
-             Marked("failed" if row.error else "invalid", "bad"), row.error or "; ".join(row.invalid) or "not run",
+             Marked("not run" if row.waits else "failed" if row.failed else "invalid", "bad"),
+             row.error or "; ".join(row.invalid),
              row.folder or "-"] for row in rows]
     return Table(["cell", "arm", "seed", "", "why", "run folder"], made, (2,), (4,))
 

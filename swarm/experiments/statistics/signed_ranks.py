@@ -11,7 +11,8 @@ The test flips signs. If both sides of a comparison are alike, a difference is a
 distribution: all 2^n flips are equally likely. The statistic is the sum of the ranks of the positive differences. So an
 infinite difference has a rank, one wild run does not decide, and the test agrees with the interval. Equal magnitudes
 share the mean of their ranks, and a difference of 0 has a rank but no sign (Pratt, J. Am. Stat. Assoc. 54, 1959). All
-flips are counted with these very ranks: p is exact at every n, with ties too, and nothing is drawn.
+flips are counted with these very ranks: p is exact, with ties too, and nothing is drawn. Beyond `MOST_EXACT` values,
+for which counting takes seconds, both follow the normal distribution (Hollander and Wolfe, sections 3.1 and 3.3).
 
 The last axis of an array holds the values of one sample: at least one, infinite values allowed, NaN not.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from functools import lru_cache
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +31,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 ALPHA = 0.05                         # two-sided, of every test; an interval covers with 1 - ALPHA
+MOST_EXACT = 500                     # values whose flips are counted: the effort grows with their cube
 LEAST = 6                            # values that bear a verdict: the smallest p of 5 is 2 / 2^5 = 0.0625, of 6 0.031
 
 
@@ -61,6 +64,9 @@ def estimate(values: Array, alpha: float = ALPHA) -> Estimate:
 
 def rank_of_end(n: int, alpha: float = ALPHA) -> int:
     """The interval of n values runs from the k-th smallest Walsh average to the k-th largest; 0: there is none."""
+    if n > MOST_EXACT:
+        mean, deviation = n * (n + 1) / 4.0, math.sqrt(n * (n + 1) * (2 * n + 1) / 24.0)
+        return math.floor(mean - NormalDist().inv_cdf(1.0 - alpha / 2.0) * deviation)
     return int(np.searchsorted(np.cumsum(_flips(tuple(range(1, n + 1)))), alpha / 2.0, side="right"))
 
 
@@ -91,6 +97,10 @@ def _twice_ranks(magnitudes: Array) -> NDArray[np.int64]:
 
 def two_sided(ranks: tuple[int, ...], larger: NDArray[np.int64]) -> Array:
     """p of the larger of both rank sums; ranks: of all differences but 0, in order, as whole numbers in any unit."""
+    if len(ranks) > MOST_EXACT:
+        deviation = math.sqrt(sum(rank * rank for rank in ranks)) / 2.0
+        beyond = (larger - sum(ranks) / 2.0) / deviation
+        return np.array([math.erfc(max(0.0, one) / math.sqrt(2.0)) for one in beyond])
     step = math.gcd(*ranks) or 1
     beyond = np.cumsum(_flips(tuple(rank // step for rank in ranks))[::-1])[::-1]
     return np.minimum(2.0 * beyond[larger // step], 1.0)

@@ -27,12 +27,13 @@ def arguments(p: argparse.ArgumentParser) -> None:
     other = p.add_mutually_exclusive_group()
     other.add_argument("--rerun", action="store_true", help="with --resume: points that other code has flown fly again")
     other.add_argument("--keep", action="store_true", help="with --resume: they are kept, and the results say so")
+    p.add_argument("--retry", action="store_true", help="with --resume: points that have failed fly again")
     p.add_argument("--dry-run", action="store_true", help="check every point, estimate the time, and fly nothing")
     p.add_argument("--jobs", type=int, metavar="K", help="processes for virtual time; default: one for each core")
     p.add_argument("--ray", metavar="ADDRESS", default="none",
                    help="fly on a Ray cluster: HOST:PORT, or local; default: none, processes of this host")
     p.add_argument("--yes", action="store_true", help="fly 100,000 points or more")
-    p.add_argument("--no-wait", action="store_true", help="real time: exit with 2 if the host is not free now")
+    p.add_argument("--no-wait", action="store_true", help="exit with 2 if the host is not free now")
     p.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -49,8 +50,8 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm experiment run", *extras.RUN)
     experiment, out = experiments.loaded(given)
     wishes = Wishes(
-        resume=given.resume, rerun=given.rerun, keep=given.keep, jobs=given.jobs or cores(), ray=given.ray,
-        yes=given.yes, wait=not given.no_wait)
+        resume=given.resume, rerun=given.rerun, keep=given.keep, retry=given.retry, jobs=given.jobs or cores(),
+        ray=given.ray, yes=given.yes, wait=not given.no_wait)
     from swarm.cli.status_line import StatusLine
 
     with StatusLine() as status:

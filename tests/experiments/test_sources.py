@@ -1,0 +1,72 @@
+"""The folder of an experiment holds all that it read, and repeats it without the files that it was made from."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from swarm import plugins
+from swarm.experiments.experiment import Experiment
+from swarm.experiments.results.bundle import bundle
+from swarm.experiments.sources import sources
+from tests.experiments.files import TINY, write
+from tests.experiments.flights import fly_all
+
+LAUNCH = """
+version: 1
+scenario: patrol
+fleet:
+  - {name: rover, count: 2, board: raspberry_pi_zero_2w, physics: kinematic}
+streams:
+  - {name: detect, on: [rover], model: detector, rate_hz: 2, deadline_s: 0.5}
+links:
+  rover_0:rover_1: {trace: ../traces/slow.csv, delay_ms: 5}
+"""
+BEHAVIOUR = '"""Nothing that this experiment uses, but that could change its results."""\n'
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An experiment file with a launch file, a trace and a plug-in around it."""
+    for folder in ("a/experiments", "a/launches", "a/traces", "a/plug ins/policies"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "a/launches/two.yaml").write_text(LAUNCH)
+    (tmp_path / "a/traces/slow.csv").write_text("0,8\n1,4\n2,0\n")
+    (tmp_path / "a/plug ins/policies/unused.py").write_text(BEHAVIOUR)
+    monkeypatch.setenv(plugins.VARIABLE, str(tmp_path / "a/plug ins"))
+    tiny = {key: value for key, value in TINY.items() if key != "robots"}
+    return write(tmp_path / "a/experiments", launch="../launches/two.yaml", set=tiny,
+                 axes={"policy": ["local", "greedy"]})
+
+
+def test_a_bundle_repeats_an_experiment_where_its_files_are_gone(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, _ = fly_all(path, tmp_path / "out")
+    assert ended.exit_code == 0
+    archive = bundle(tmp_path / "out", tmp_path / "x.tar.gz")
+    shutil.rmtree(tmp_path / "a")
+    shutil.rmtree(tmp_path / "out")
+    (tmp_path / "elsewhere").mkdir()
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path / "elsewhere", filter="data")
+    folder = tmp_path / "elsewhere" / "tiny"
+    setting, *command = shlex.split(ended.results.again)
+    assert f"`{ended.results.again}`" in (folder / "README.md").read_text()
+    assert setting == "SWARM_PLUGINS=source/plug ins"
+    assert command == ["swarm", "experiment", "run", "source/experiments/tiny.yaml", "--out", "again"]
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(*setting.split("="))
+    again, _ = fly_all(Path(command[3]), Path("again"))
+    assert [row.id for row in again.results.rows] == [row.id for row in ended.results.rows]
+    assert [row.values for row in again.results.rows] == [row.values for row in ended.results.rows]
+
+
+def test_an_experiment_that_names_no_file_needs_no_copies(tmp_path: Path) -> None:
+    experiment = Experiment(write(tmp_path))
+    experiment.check(lambda text: None)
+    assert sources(experiment) == ({}, "swarm experiment run experiment.yaml --out again")
