@@ -35,7 +35,7 @@ from swarm.membership.events import Failed, Joined, Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
-from swarm.membership.view import HEARTBEAT_S, Membership
+from swarm.membership.view import HEARTBEAT_NS, Membership
 
 log = logging.getLogger(__name__)
 NEWS_S = 1.0
@@ -98,7 +98,7 @@ class Robot:
 
     def begin(self) -> None:
         """Join the swarm."""
-        self._timers.every(ns(HEARTBEAT_S), self._advertise)
+        self._timers.every(HEARTBEAT_NS, self._advertise)
         self._timers.every(ns(NEWS_S), self._send_news)
         if self._settings.launcher is None:              # no Start message comes
             self._start(0.0, self._clock.now_ns())
@@ -196,7 +196,7 @@ class Robot:
             if link is not None:
                 self._peers.measured(peer, link.quality)
         advert = self._own_advert.advert
-        if known < advert.number and now - self._advertised_ns.get(peer, -ns(HEARTBEAT_S)) >= ns(HEARTBEAT_S):
+        if known < advert.number and now - self._advertised_ns.get(peer, -HEARTBEAT_NS) >= HEARTBEAT_NS:
             self._advertised_ns[peer] = now
             self._net.send(peer, advert)
 

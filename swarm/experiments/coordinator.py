@@ -12,10 +12,10 @@ from swarm.experiments.design import analysis
 from swarm.experiments.design.sweep import Point, Ran, Sweep, newest_code
 from swarm.experiments.design.validity import invalid
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Flown, Task
-from swarm.experiments.real_host import this_host
 from swarm.experiments.store import Store, summary_of
-from swarm.experiments.workers import Lost, Workers
+from swarm.experiments.workers.flight import Flown, Task
+from swarm.experiments.workers.local import Lost, Workers
+from swarm.experiments.workers.real_host import this_host
 
 LOOK_S = 0.2                         # between two looks at the user's wishes
 

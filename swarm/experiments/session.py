@@ -19,15 +19,15 @@ from swarm.experiments.design.points import Combination
 from swarm.experiments.design.rows import Results
 from swarm.experiments.design.sweep import Ran
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Task, fly
 from swarm.experiments.launches import code_hash
-from swarm.experiments.ray_workers import RayWorkers
-from swarm.experiments.real_host import RealHost
 from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
 from swarm.experiments.sources import sources
 from swarm.experiments.store import Store
-from swarm.experiments.workers import LocalWorkers, Workers
+from swarm.experiments.workers.flight import Task, fly
+from swarm.experiments.workers.local import LocalWorkers, Workers
+from swarm.experiments.workers.on_ray import RayWorkers
+from swarm.experiments.workers.real_host import RealHost
 from swarm.launcher.host_lock import exclusive, shared
 from swarm.launcher.signals import Signals
 from swarm.telemetry.provenance import revision

@@ -44,8 +44,8 @@ STALE_S = 15.0                       # an older boot is stale for this long; lat
 MOST = 4096                          # members
 PHASES = 997                         # of heartbeats
 MOST_ENDED = 8                       # ended starts of a member that are remembered
-_HEARTBEAT_NS, _FIRST_RETRY_NS, _RETRY_NS = ns(HEARTBEAT_S), ns(FIRST_RETRY_S), ns(RETRY_S)
-_SUSPECT_NS, _LOST_NS, _OWN_DELAY_NS = ns(SUSPECT_S), ns(LOST_S), ns(OWN_DELAY_S)
+HEARTBEAT_NS, _FIRST_RETRY_NS, _RETRY_NS = ns(HEARTBEAT_S), ns(FIRST_RETRY_S), ns(RETRY_S)
+_SUSPECT_NS, _LOST_NS, _OWN_DELAY_NS, _STALE_NS = ns(SUSPECT_S), ns(LOST_S), ns(OWN_DELAY_S), ns(STALE_S)
 
 
 class _Member(msgspec.Struct):
@@ -160,13 +160,13 @@ class Membership:
         self._forgive_own_delay(now)
         out: list[Command] = []
         if self._beat_ns is None:                    # own phase: members probe at different times; a loss is seen soon
-            self._beat_ns = now + _HEARTBEAT_NS * (ring_hash(self._name) % PHASES) // PHASES
+            self._beat_ns = now + HEARTBEAT_NS * (ring_hash(self._name) % PHASES) // PHASES
         if now >= self._beat_ns:
-            self._beat_ns = max(self._beat_ns + _HEARTBEAT_NS, now + _HEARTBEAT_NS // 2)
+            self._beat_ns = max(self._beat_ns + HEARTBEAT_NS, now + HEARTBEAT_NS // 2)
             out += self._probe(self._to_probe(now, active_peers), now)
         retries: list[str] = []
         for name, member in list(self._pending.items()):
-            if member.state == "back" and now - member.changed_ns >= _HEARTBEAT_NS:
+            if member.state == "back" and now - member.changed_ns >= HEARTBEAT_NS:
                 member.state, member.changed_ns = "alive", now
                 out.append(Suspected(name, suspected=False))
             out += self._check_silence(name, member, now)
@@ -205,7 +205,7 @@ class Membership:
         member = self._members.get(name)
         if member is None:
             return [], None
-        older = boot < member.boot and now - member.heard_ns < ns(STALE_S)
+        older = boot < member.boot and now - member.heard_ns < _STALE_NS
         if older or boot in member.ended:
             self._stale += 1
             return [], None

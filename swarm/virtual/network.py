@@ -126,6 +126,7 @@ class VirtualConnection:
         self._waiting: dict[str, int] = dict.fromkeys(LANES, 0)      # messages that were sent and not received yet
         self._last_ns: dict[str, int] = dict.fromkeys(LANES, 0)      # when the last one arrives: a lane keeps the order
         self._open = True
+        self._to: VirtualLanes | None = None         # that listened at the member's address when last looked at
         self._lane_of = {lane: (lanes.process.name, lane) for lane in LANES}
         self.write = {lane: partial(self._write, lane) for lane in LANES}
 
@@ -141,7 +142,10 @@ class VirtualConnection:
             return None
         if self._waiting[lane] >= SEND_QUEUE[lane] + RECEIVE_QUEUE[lane]:
             return None
-        return self._network.at(self._member.urgent)
+        to = self._to
+        if to is None or not to.process.alive:
+            to = self._to = self._network.at(self._member.urgent)
+        return to
 
     def _write(self, lane: str, frames: Sequence[Buffer]) -> bool:
         timeline, to, lanes, last_ns = self._network.timeline, self._receiver(lane), self._lanes, self._last_ns

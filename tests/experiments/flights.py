@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Flown, Task, fly
 from swarm.experiments.session import Ended, Session, Wishes
-from swarm.experiments.workers import Fly, Lost
+from swarm.experiments.workers.flight import Flown, Task, fly
+from swarm.experiments.workers.local import Fly, Lost
 
 
 class Here:

@@ -10,8 +10,8 @@ import pytest
 
 from swarm.cli.main import main
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Task, fly
 from swarm.experiments.statistics.power import POWER, power, seeds_needed
+from swarm.experiments.workers.flight import Task, fly
 from tests.experiments.files import write
 from tests.experiments.flights import Here, fly_all, planted
 

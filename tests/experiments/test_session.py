@@ -16,10 +16,10 @@ import pytest
 from swarm.core.settings.errors import BadInput
 from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Flown, Task, fly
 from swarm.experiments.session import Session, Wishes
 from swarm.experiments.store import Store
-from swarm.experiments.workers import Lost
+from swarm.experiments.workers.flight import Flown, Task, fly
+from swarm.experiments.workers.local import Lost
 from tests.experiments.files import TINY, journal, write
 from tests.experiments.flights import Here, fly_all, planted
 from tests.launcher.world import wait_until

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from swarm.core.settings.errors import BadInput
-from swarm.experiments import store as module
 from swarm.experiments.store import FILE, JOURNAL, POINTS, Folder, Store, summary_of
 from tests.experiments.files import ran
 
@@ -154,15 +153,3 @@ def test_a_line_is_written_as_a_whole_whatever_a_write_takes(
         store.record(ran("b"))
     store.close()
     assert reopened(out) == ["a"]
-
-
-def test_a_document_is_replaced_as_a_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.write("results.json", b"old")
-
-    def full(path: Path, content: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-
-    monkeypatch.setattr(module.Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space left"):
-        store.write("results.json", b"new")
-    assert (store.path / "results.json").read_bytes() == b"old"

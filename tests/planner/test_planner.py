@@ -78,7 +78,7 @@ def test_a_refined_plan_is_published_and_told_as_such() -> None:
     home = [type(p)(agent=p.agent, stream=p.stream, variant=p.variant, where=[p.agent]) for p in solution.placements]
     before = scene.plan().epoch
     refiner.answer(Refined(type(solution)(
-        placements=home, cost=0.0, on_time=1.0, solver="test", evaluations=0, baselines={}, changed=True)))
+        placements=home, cost=0.0, on_time=1.0, solver="test", evaluations=0, changed=True)))
     assert scene.plan().epoch == before + 1
     assert all(p.where == [p.agent] for p in scene.plan().placements)
     news = scene.told("launcher", PlannerNews)[-1]

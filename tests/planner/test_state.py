@@ -190,7 +190,7 @@ def test_a_refinement_counts_only_while_its_plan_holds() -> None:
     other = [p if p.where == [p.agent] else
              type(p)(agent=p.agent, stream=p.stream, variant=p.variant, where=[swapped[p.where[0]]])
              for p in better.placements]
-    solution = type(better)(placements=other, cost=0.0, on_time=1.0, solver="test", evaluations=0, baselines={},
+    solution = type(better)(placements=other, cost=0.0, on_time=1.0, solver="test", evaluations=0,
                             changed=True)
     epoch = drive.state.plan.epoch
     drive.do(Solved(refine.basis, solution, 0.3, refined=True))

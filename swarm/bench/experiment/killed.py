@@ -11,7 +11,7 @@ from pathlib import Path
 from swarm.bench.experiment.points import Empty
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.session import Session, Wishes
-from swarm.experiments.workers import LocalWorkers
+from swarm.experiments.workers.local import LocalWorkers
 
 
 def main(file: str, out: str, files: str, log: str, lasts_s: str, jobs: str) -> int:

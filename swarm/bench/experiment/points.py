@@ -15,9 +15,9 @@ from swarm.core.settings.experiment_file import ExperimentFile
 from swarm.core.units import seconds
 from swarm.experiments.coordinator import Code, Coordinator
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Flown, Task, fly
 from swarm.experiments.store import Store
-from swarm.experiments.workers import Fly, LocalWorkers
+from swarm.experiments.workers.flight import Flown, Task, fly
+from swarm.experiments.workers.local import Fly, LocalWorkers
 
 CODE = Code("bench", "bench")
 METRIC = "on_time_ratio"

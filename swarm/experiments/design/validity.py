@@ -1,7 +1,7 @@
 """Whether a run counts. It does not count where its host was at fault, whatever its result; and never for its result.
 
 Faults of the launch file and a policy that makes the team slow are what the run is about. A process that ended by
-itself, as by an error in a policy, leaves no result at all: `real_host.py` and `flight.py` tell that.
+itself, as by an error in a policy, leaves no result at all: `workers/` tells that.
 """
 
 from __future__ import annotations

@@ -33,7 +33,6 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     on_time: float                   # expected share of all results
     solver: str
     evaluations: int
-    baselines: dict[str, float]      # cost of each baseline
     changed: bool                    # whether placements differ from the previous ones
     unplaced: list[StreamOf] = []    # streams whose model no reachable, living agent has
 
@@ -49,10 +48,9 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     """
     instance = Instance(problem, previous)
     search = Search(instance, seed)
-    baselines = {name: make(instance) for name, make in BASELINES.items()}
     unchanged = search.repair(instance.previous)
-    starts: dict[str, Assignment] = {"greedy": search.greedy(), "previous": unchanged}
-    starts.update(local=baselines["local"], best_single_peer=baselines["best_single_peer"])
+    starts: dict[str, Assignment] = {"greedy": search.greedy(), "previous": unchanged, "local": local(instance),
+                                     "best_single_peer": best_single_peer(instance)}
     best_start = min(starts, key=lambda name: (search.cost(starts[name]), name))
     first = best_start if start == "best" else start
     improved = search.improve(starts[first], budget or CountedBudget(BUDGET_S))
@@ -67,7 +65,6 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     return Solution(
         placements=placements, cost=forecast.cost, on_time=expected / due if due else 1.0,
         solver=f"{first}+search", evaluations=search.evaluations,
-        baselines={name: search.cost(choice) for name, choice in baselines.items()},
         changed=choices(placements) != choices(previous), unplaced=instance.unplaced,
     )
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from swarm.experiments.flight import Flown, Task
-from swarm.experiments.workers import LocalWorkers, Lost
+from swarm.experiments.workers.flight import Flown, Task
+from swarm.experiments.workers.local import LocalWorkers, Lost
 from swarm.launcher.supervisor import members
 from tests.launcher.world import wait_until
 from tests.patience import HANG_S
@@ -93,7 +93,7 @@ def test_an_error_of_the_worker_itself_is_a_loss() -> None:
 
 COORDINATOR = """
 import sys
-from tests.experiments.test_workers import LocalWorkers, flight, task
+from tests.experiments.workers.test_local import LocalWorkers, flight, task
 if __name__ == "__main__":
     workers = LocalWorkers(2, flight)
     workers.start(task("a"))
@@ -107,7 +107,7 @@ if __name__ == "__main__":
 
 def test_a_coordinator_that_is_killed_leaves_no_worker_behind(tmp_path: Path) -> None:
     (tmp_path / "coordinator.py").write_text(COORDINATOR)
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     with subprocess.Popen([sys.executable, str(tmp_path / "coordinator.py")], stdin=subprocess.PIPE, text=True,
                           stdout=subprocess.PIPE, start_new_session=True,
                           env={**os.environ, "PYTHONPATH": root}) as process:

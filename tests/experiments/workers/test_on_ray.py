@@ -12,11 +12,11 @@ import pytest
 from swarm import cluster
 from swarm.cluster import Failed, K, R, T
 from swarm.core.settings.errors import BadInput
-from swarm.experiments import ray_workers
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Flown, Task
-from swarm.experiments.ray_workers import RayWorkers
-from swarm.experiments.workers import Lost
+from swarm.experiments.workers import on_ray
+from swarm.experiments.workers.flight import Flown, Task
+from swarm.experiments.workers.local import Lost
+from swarm.experiments.workers.on_ray import RayWorkers
 from tests.experiments.files import sweep_file
 
 
@@ -60,7 +60,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> type[Made[Any, Any, Any]]:
     monkeypatch.setattr(cluster, "gone", lambda: Cluster.gone)
     monkeypatch.setattr(cluster, "node", lambda: "10.0.0.7")
     monkeypatch.setattr(cluster, "disconnect", lambda: setattr(Cluster, "left", True))
-    monkeypatch.setattr(ray_workers, "fly", lambda task: Flown(id=task.id, took_s=1.0, files={}))
+    monkeypatch.setattr(on_ray, "fly", lambda task: Flown(id=task.id, took_s=1.0, files={}))
     return Cluster
 
 
@@ -105,8 +105,8 @@ def test_a_lost_call_is_a_lost_point_and_an_error_is_the_nodes(made: type[Made],
 def test_a_node_with_other_code_is_refused_before_it_flies(tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
     workers = RayWorkers("10.0.0.1:6379", 1)
     workers.start(tasks[0])
-    monkeypatch.setattr(ray_workers, "_own_code", lambda: "of another revision")
-    monkeypatch.delattr(ray_workers, "fly")
+    monkeypatch.setattr(on_ray, "_own_code", lambda: "of another revision")
+    monkeypatch.delattr(on_ray, "fly")
     with pytest.raises(BadInput, match=r"node 10\.0\.0\.7: it has other code; this installation's code"):
         workers.ended(0.0)
 
@@ -119,10 +119,10 @@ def test_a_node_with_other_code_is_refused_before_it_flies(tasks: list[Task], mo
 def test_a_node_with_other_models_or_plug_ins_is_refused(
     there: dict[str, str], named: str, tasks: list[Task], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_workers, "contents_of", lambda models: {"model detector": "1", "model segmenter": "2"})
+    monkeypatch.setattr(on_ray, "contents_of", lambda models: {"model detector": "1", "model segmenter": "2"})
     workers = RayWorkers("10.0.0.1:6379", 1)
     workers.start(tasks[0])
-    monkeypatch.setattr(ray_workers, "_contents", lambda models: there)
+    monkeypatch.setattr(on_ray, "_contents", lambda models: there)
     with pytest.raises(BadInput, match=rf"node 10\.0\.0\.7: its {named} is another one, or missing"):
         workers.ended(0.0)
 

@@ -12,9 +12,9 @@ import msgspec
 
 from swarm import cluster, plugins
 from swarm.core.settings.errors import BadInput
-from swarm.experiments.flight import Flown, Task, fly
 from swarm.experiments.launches import code_hash, contents_of, models_of
-from swarm.experiments.workers import Lost
+from swarm.experiments.workers.flight import Flown, Task, fly
+from swarm.experiments.workers.local import Lost
 
 SAME = "this installation's code, models and plug-ins on all nodes"
 

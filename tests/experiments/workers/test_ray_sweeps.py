@@ -20,7 +20,7 @@ from swarm import cluster
 from tests.experiments.files import POINTS, sweep_file
 from tests.patience import HANG_S
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Node:
@@ -82,7 +82,7 @@ def environment() -> dict[str, str]:
 
 def _sweep(folder: Path, environment: dict[str, str], ray: str, out: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.experiments.ray_sweep", str(sweep_file(folder)), str(folder / out), ray],
+        [sys.executable, "-m", "tests.experiments.workers.ray_sweep", str(sweep_file(folder)), str(folder / out), ray],
         stdout=subprocess.PIPE, text=True, start_new_session=True, env=environment, cwd=ROOT)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from swarm.experiments import session
 from swarm.experiments.experiment import Experiment
-from swarm.experiments.flight import Flown
-from swarm.experiments.ray_workers import RayWorkers
-from swarm.experiments.workers import Lost
+from swarm.experiments.workers.flight import Flown
+from swarm.experiments.workers.local import Lost
+from swarm.experiments.workers.on_ray import RayWorkers
 
 
 class Telling(RayWorkers):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from swarm.experiments.real_host import crash_of, last_line, this_host
+from swarm.experiments.workers.real_host import crash_of, last_line, this_host
 
 
 def events(*kinds: str) -> bytes:

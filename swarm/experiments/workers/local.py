@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, Protocol
 
-from swarm.experiments.flight import Flown, Task, fly
+from swarm.experiments.workers.flight import Flown, Task, fly
 
 Fly = Callable[[Task], Flown]
 EXIT_S = 1.0                         # from the end of a worker's connection to the end of its process

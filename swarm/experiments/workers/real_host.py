@@ -16,8 +16,8 @@ import msgspec
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.units import seconds
-from swarm.experiments.flight import LOG_SUFFIX, Flown, Task, files_of
-from swarm.experiments.workers import Lost
+from swarm.experiments.workers.flight import LOG_SUFFIX, Flown, Task, files_of
+from swarm.experiments.workers.local import Lost
 from swarm.run.settings.resolve import dry_run
 
 END_S = 20.0                         # for a run that is asked to end, before it is killed
