@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from swarm.run.settings.resolve import dry_run
 
 END_S = 20.0                         # for a run that is asked to end, before it is killed
 BOOT = Path("/proc/sys/kernel/random/boot_id")       # proc(5)
+PLACE = re.compile(r'^ +File "(.+)", line (\d+)', re.MULTILINE)       # in a traceback
 PR_SET_PDEATHSIG = 1                 # prctl(2)
 
 
@@ -96,8 +98,10 @@ def crash_of(files: Mapping[str, bytes]) -> str:
             event = msgspec.json.decode(line)
             if event["what"] == "crashed":
                 name, how = event["detail"]["process"], event["detail"]["how"]
-                said = last_line(files.get(f"logs/{name}.log", b""))
-                return f"{name} {how}, {event['at_s']:.1f} s after the streams began{f': {said}' * bool(said)}"
+                log = files.get(f"logs/{name}.log", b"")
+                said, place = last_line(log), place_of(log)
+                of = "" if said in how else f": {said}"
+                return f"{name}, {event['at_s']:.1f} s after the streams began, {how}{of}{f' at {place}' * bool(place)}"
     return ""
 
 
@@ -105,6 +109,12 @@ def last_line(text: bytes) -> str:
     """The last line that is not empty, or nothing."""
     lines = (line.strip() for line in reversed(text.decode(errors="replace").split("\n")))
     return next(filter(None, lines), "")
+
+
+def place_of(log: bytes) -> str:
+    """File and line of the last error in a log, or nothing."""
+    found = PLACE.findall(log.decode(errors="replace"))
+    return ":".join(found[-1]) if found else ""
 
 
 def this_host() -> str:

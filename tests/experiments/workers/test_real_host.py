@@ -16,10 +16,14 @@ def events(*kinds: str) -> bytes:
 
 
 def test_a_process_that_ended_by_itself_is_told_with_the_last_line_of_its_log() -> None:
-    files = {"events.jsonl": events("started", "crashed", "crashed"), "logs/rover_1.log": b"Traceback\n ...\nE: no\n\n"}
-    assert crash_of(files) == "rover_1 ended with exit code 1, 3.2 s after the streams began: E: no"
-    del files["logs/rover_1.log"]
-    assert crash_of(files) == "rover_1 ended with exit code 1, 3.2 s after the streams began"
+    log = b'Traceback\n  File "/a.py", line 3, in f\n    g()\n  File "/b c.py", line 11, in g\n    no\nE: no\n\n'
+    files = {"events.jsonl": events("started", "crashed", "crashed"), "logs/rover_1.log": log}
+    told = "rover_1, 3.2 s after the streams began, ended with exit code 1"
+    assert crash_of(files) == f"{told}: E: no at /b c.py:11"
+    files["events.jsonl"] = files["events.jsonl"].replace(b"code 1", b"code 1: E: no")
+    assert crash_of(files) == f"{told}: E: no at /b c.py:11"             # the launcher may have told the line, too
+    files |= {"events.jsonl": events("crashed"), "logs/rover_1.log": b""}
+    assert crash_of(files) == told
 
 
 @pytest.mark.parametrize("files", [
