@@ -1,6 +1,7 @@
-"""Whose turn it is on this host: an experiment measures on it alone, or any number of plain runs share it.
+"""Whose turn it is on this host: an experiment measures on it alone, or any number of others share it.
 
-A plain run waits for experiments only, an experiment for all. Two locks make this fair: all pass the gate to get at the
+Others are plain runs and experiments in virtual time, which do not measure the host. They wait for an experiment that
+measures, and for nothing else; that one waits for all. Two locks make this fair: all pass the gate to get at the
 host, and an experiment that waits for the host keeps the gate closed, so that later ones do not overtake it.
 The kernel gives up the locks of a process that has ended, however it ended.
 """
@@ -40,7 +41,7 @@ def exclusive(what: str, *, wait: bool = True, told: Callable[[str], None]) -> I
 
 @contextlib.contextmanager
 def shared(*, wait: bool = True, told: Callable[[str], None]) -> Iterator[bool]:
-    """This host for a plain run, beside others, after the experiments that came before it. See `exclusive`.
+    """This host beside others, after the experiments that measure and came before. See `exclusive`.
 
     Yields whether it had to wait.
     """

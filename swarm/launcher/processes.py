@@ -54,10 +54,15 @@ class Child(msgspec.Struct, kw_only=True):
         try:
             with open(self.log, "rb") as log:
                 log.seek(max(0, os.path.getsize(self.log) - 4096))
-                lines = log.read().decode(errors="replace").split("\n")
+                return last_line(log.read())
         except OSError:                              # somebody has moved it
             return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def last_line(text: bytes) -> str:
+    """The last line that is not empty, or nothing."""
+    lines = text.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def swarm_command(*arguments: str) -> list[str]:

@@ -90,8 +90,7 @@ class Sweep:
             number = max((run.round for point in block for run in self._runs.get(point.id, ())), default=0)
             self._enter(block, number)
             missing = [point for point in block if self._run(point) is None]
-            flown = [run for point in block if (run := self._run(point)) is not None]
-            if missing and any(map(self._elsewhere, flown)):
+            if missing and any(map(self._elsewhere, self._flown(block))):
                 self._enter(block, number + 1)
                 self._waiting += block
             else:
@@ -114,7 +113,7 @@ class Sweep:
         """A run of this round has finished. If its block is complete and does not count, it is repeated next."""
         self._runs.setdefault(ran.id, []).append(ran)
         block = self._block_of[ran.id]
-        if all(self._run(point) is not None for point in block):
+        if len(self._flown(block)) == len(block):
             self._waiting.extendleft(reversed(self._repeated(block)))
 
     def lost(self, id: str) -> bool:
@@ -131,7 +130,8 @@ class Sweep:
 
     def block_counts(self, point: Point) -> bool:
         """Whether every run of the point's block counts: one that does not takes all arms out."""
-        return all((run := self._run(other)) is not None and run.counts for other in self._block_of[point.id])
+        block = self._block_of[point.id]
+        return sum(run.counts for run in self._flown(block)) == len(block)
 
     def repeated(self) -> int:
         """Runs that were repeated."""
@@ -139,8 +139,7 @@ class Sweep:
 
     def apart_s(self) -> float:
         """The longest time that lay between the runs of one block that counts, in which nothing of it ran."""
-        return max((_apart_s([run for point in block if (run := self._run(point)) is not None])
-                    for block in self.blocks if self.block_counts(block[0])), default=0.0)
+        return max((_apart_s(self._flown(block)) for block in self.blocks if self.block_counts(block[0])), default=0.0)
 
     def _enter(self, block: Sequence[Point], number: int) -> None:
         self._round |= {point.id: number for point in block}
@@ -149,6 +148,10 @@ class Sweep:
         """The run of a point in the round of its block."""
         runs = self._runs.get(point.id)
         return runs[-1] if runs and runs[-1].round == self._round[point.id] else None
+
+    def _flown(self, block: Sequence[Point]) -> list[Ran]:
+        """The runs of a block in its round, so far."""
+        return [run for point in block if (run := self._run(point)) is not None]
 
     def _repeated(self, block: Sequence[Point]) -> list[Point]:
         """The points of a block whose round is complete, if it must be flown again."""

@@ -10,15 +10,15 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.units import seconds
-from swarm.experiments.workers.flight import LOG_SUFFIX, Flown, Task, files_of
+from swarm.experiments.workers.flight import Flown, Task, files_of
 from swarm.experiments.workers.local import Lost
+from swarm.launcher.processes import last_line
 from swarm.run.settings.resolve import dry_run
 
 END_S = 20.0                         # for a run that is asked to end, before it is killed
@@ -60,13 +60,11 @@ class RealHost:
         except subprocess.TimeoutExpired:
             return []
         task, folder = self._task, Path(self._folder.name)
-        files = files_of(folder / "run", logs=True) if (folder / "run").is_dir() else {}
-        if "summary.json" in files:
-            error = crash_of(files)
+        if (folder / "run" / "summary.json").is_file():
+            error = crash_of(folder / "run")
         else:
             error = last_line((folder / "errors").read_bytes()) or f"the run ended with {code} and said nothing"
-        if not error:
-            files = {name: content for name, content in files.items() if not name.endswith(LOG_SUFFIX)}
+        files = files_of(folder / "run", logs=bool(error))
         took_s = round(seconds(self._clock.now_ns() - self._began_ns), 3)
         self._forget()
         return [Flown(id=task.id, took_s=took_s, files=files, error=error)]
@@ -86,35 +84,27 @@ class RealHost:
         self._folder.cleanup()
 
 
-def crash_of(files: Mapping[str, bytes]) -> str:
+def crash_of(run: Path) -> str:
     """What became of the first process of a run that ended by itself, as by an error in a policy; empty: none did.
 
     No fault of the launch file did that, so that the run is no measurement of anything, whatever its figures.
-
-    Args: files: of its run folder, with logs.
     """
-    for line in files.get("events.jsonl", b"").splitlines():
+    for line in _content(run / "events.jsonl").splitlines():
         with contextlib.suppress(ValueError):        # the last line of a full disk
             event = msgspec.json.decode(line)
             if event["what"] == "crashed":
-                name, how = event["detail"]["process"], event["detail"]["how"]
-                log = files.get(f"logs/{name}.log", b"")
-                said, place = last_line(log), place_of(log)
-                of = "" if said in how else f": {said}"
-                return f"{name}, {event['at_s']:.1f} s after the streams began, {how}{of}{f' at {place}' * bool(place)}"
+                name, how = event["detail"]["process"], event["detail"]["how"]       # with the last line of its log
+                places = PLACE.findall(_content(run / "logs" / f"{name}.log"))
+                at = f" at {':'.join(places[-1])}" if places else ""
+                return f"{name}, {event['at_s']:.1f} s after the streams began, {how}{at}"
     return ""
 
 
-def last_line(text: bytes) -> str:
-    """The last line that is not empty, or nothing."""
-    lines = (line.strip() for line in reversed(text.decode(errors="replace").split("\n")))
-    return next(filter(None, lines), "")
-
-
-def place_of(log: bytes) -> str:
-    """File and line of the last error in a log, or nothing."""
-    found = PLACE.findall(log.decode(errors="replace"))
-    return ":".join(found[-1]) if found else ""
+def _content(path: Path) -> str:
+    """Of a file; nothing if it cannot be read."""
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def this_host() -> str:
