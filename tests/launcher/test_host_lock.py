@@ -154,13 +154,17 @@ def test_a_dead_holder_holds_nothing() -> None:
 
 @contextlib.contextmanager
 def forked() -> Iterator[None]:
-    """A child that lives until the block ends."""
-    read, write = os.pipe()
+    """A child that has begun, and lives until the block ends."""
+    (read, write), (begun, begins) = os.pipe(), os.pipe()
     child = os.fork()
     if not child:
         os.close(write)
+        os.write(begins, b"1")
         os.read(read, 1)
         os._exit(0)
+    os.read(begun, 1)
+    os.close(begun)
+    os.close(begins)
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ import pytest
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
 from swarm.launcher import processes, supervisor
-from swarm.launcher.processes import OWN_FILES, ROBOT_FILES, Child, Children, check_file_limit
+from swarm.launcher.processes import OWN_FILES, ROBOT_FILES, Child, Children, check_file_limit, last_line
 from swarm.net.loop import Loop
 from tests.launcher.world import gone, wait_until
 
@@ -69,6 +69,12 @@ def test_a_supervisor_that_does_not_end_in_time_is_killed_without_a_word(
     its_pid = next(p["pid"] for p in family.children.table() if p["role"] == "supervisor")
     assert family.children.close() == []
     wait_until(lambda: gone(its_pid))
+
+
+def test_the_last_line_that_says_something() -> None:
+    assert last_line(b"a\n b \n \n") == "b"
+    assert last_line(b"\n") == last_line(b"") == ""
+    assert last_line(b"\xff") == "\ufffd"
 
 
 def test_a_log_that_was_moved_costs_neither_the_child_nor_its_last_words(family: Family, tmp_path: Path) -> None:
