@@ -6,6 +6,7 @@ It depends on ports only: the real host drives it in a process, and virtual time
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Robot:
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
         self._peers, self._link_reporter = PeerTable(), LinkReporter()
         self._failures = FailureDetector(
-            host, self._participant, self._on_member_changed, active_peers=self._peers.active)
+            host, self._participant, self._on_members_changed, active_peers=self._peers.active)
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
@@ -265,20 +266,21 @@ class Robot:
         if self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._host.machine.battery()):
             self._advertised_ns.clear()
 
-    def _on_member_changed(self, change: Changed) -> None:
-        """The failure detector has changed its view of a peer."""
-        match change:
-            case Joined(name=name, boot=boot, back=back):
-                self._advertised_ns.pop(name, None)
-                self._peers.update(name, boot, 0.0, self._clock.now_ns())
-                if back:
-                    self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))
-            case Suspected(name=name, suspected=suspected):
-                self._peers.suspected(name, suspected)
-            case Failed(name=name):
-                self._peers.lost(name)
-                self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": name}))
-                self._performer.handle(ev.PeerLost(peer=name))
+    def _on_members_changed(self, changes: Sequence[Changed]) -> None:
+        """The failure detector has changed its view of peers."""
+        for change in changes:
+            match change:
+                case Joined(name=name, boot=boot, back=back):
+                    self._advertised_ns.pop(name, None)
+                    self._peers.update(name, boot, 0.0, self._clock.now_ns())
+                    if back:
+                        self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))
+                case Suspected(name=name, suspected=suspected):
+                    self._peers.suspected(name, suspected)
+                case Failed(name=name):
+                    self._peers.lost(name)
+                    self._outbox.put(msg.Happened(what="peer_lost", detail={"peer": name}))
+                    self._performer.handle(ev.PeerLost(peer=name))
 
     def _send_news(self) -> None:
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})

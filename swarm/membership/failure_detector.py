@@ -21,13 +21,13 @@ Changed = Joined | Failed | Suspected
 class FailureDetector:
     """Heartbeats, gossip and introductions of one participant.
 
-    changed: called whenever its view of a member changes.
+    changed: called whenever its view of members changes, with all that change together.
     active_peers: returns the active peers at a time (ns): the agents that this process works with.
     """
 
     def __init__(
-        self, host: Host, participant: Participant, changed: Callable[[Changed], None], *, neighbours: int = NEIGHBOURS,
-        active_peers: Callable[[int], Collection[str]] = lambda _: (),
+        self, host: Host, participant: Participant, changed: Callable[[Sequence[Changed]], None], *,
+        neighbours: int = NEIGHBOURS, active_peers: Callable[[int], Collection[str]] = lambda _: (),
     ) -> None:
         self.view = Membership(participant.name, neighbours)
         self._participant, self._net = participant, host.transport
@@ -77,6 +77,7 @@ class FailureDetector:
         self._perform(self.view.tick(now, self._active_peers(now)))
 
     def _perform(self, commands: Sequence[Command]) -> None:
+        changes: list[Changed] = []
         for command in commands:
             match command:
                 case Probe(names=names):
@@ -87,10 +88,12 @@ class FailureDetector:
                     for name in to:
                         self._net.send(name, msg.Gossip(about=about, boot=boot, silent=silent))
                 case Failed(name=name):
-                    self._changed(command)
+                    changes.append(command)
                     self._timers.after(ns(CLOSE_S), partial(self._renew_connection, name))
                 case _:
-                    self._changed(command)
+                    changes.append(command)
+        if changes:
+            self._changed(changes)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._timers.at(self.view.next_ns(), self._tick)

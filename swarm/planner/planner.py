@@ -7,6 +7,7 @@ file connects them with the network: it filters received messages, sends plans t
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -72,9 +73,8 @@ class Planner:
             else:
                 self._handle(Heard(message.sender, message.boot, message.body))
 
-    def _changed(self, change: Changed) -> None:
-        if not isinstance(change, Suspected):          # a suspicion may be short, so plans ignore it
-            self._handle(change)
+    def _changed(self, changes: Sequence[Changed]) -> None:
+        self._handle(*(change for change in changes if not isinstance(change, Suspected)))   # it may be short
 
     def _streams_begin(self) -> None:
         if not self._begun:
@@ -83,8 +83,8 @@ class Planner:
 
     # --- commands ---
 
-    def _handle(self, event: Event) -> None:
-        for command in self._state.handle(event, self._clock.now_ns()):
+    def _handle(self, *events: Event) -> None:
+        for command in self._state.handle_all(events, self._clock.now_ns()):
             self._perform(command)
 
     def _perform(self, command: Command) -> None:

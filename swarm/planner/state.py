@@ -16,6 +16,8 @@ Rules, in order:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from swarm.core.policy.plan import Plan, Profile
@@ -69,7 +71,17 @@ class PlannerState:
 
     def handle(self, event: Event, now: int) -> list[Command]:
         """Handle an event at `now` (ns). Returns commands."""
+        return self.handle_all((event,), now)
+
+    def handle_all(self, events: Iterable[Event], now: int) -> list[Command]:
+        """Handle events that happen together, and only then see what is due. Returns commands."""
         out: list[Command] = []
+        for event in events:
+            self._on(event, now, out)
+        self._act(now, out)
+        return out
+
+    def _on(self, event: Event, now: int, out: list[Command]) -> None:
         match event:
             case Heard(sender=sender, boot=boot, body=body):
                 self._heard(sender, boot, body, now, out)
@@ -86,6 +98,9 @@ class PlannerState:
                 self._due |= now - self._solve_ns >= self._every_ns
             case Solved():
                 self._solved(event, now, out)
+
+    def _act(self, now: int, out: list[Command]) -> None:
+        """Solve or publish what is due."""
         if self._due and not self._solving and self._members():
             self._due, self._solve_ns = False, now
             settled = now - self._changed_ns > ns(SETTLING_S)
@@ -97,7 +112,6 @@ class PlannerState:
                 out.append(solve)
         elif self._plan.epoch and now - self._publish_ns >= self._renew_ns:
             self._publish(now, out)                  # a long solve must not cost the lease
-        return out
 
     def problem(self) -> Problem:
         """The problem by the present knowledge."""

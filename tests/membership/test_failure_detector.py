@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from swarm.core.settings.process_files import ProcessFile
-from swarm.membership.failure_detector import CLOSE_S, FailureDetector
+from swarm.membership.events import Failed
+from swarm.membership.failure_detector import CLOSE_S, Changed, FailureDetector
 from swarm.membership.participant import Participant
 from swarm.membership.view import LOST_S
 from tests.one_thread.hosts import FakeHost, Stage
@@ -28,7 +31,7 @@ class Watching:
         participant = Participant(
             host, ProcessFile(version=1, swarm="s", name=host.transport.member.name, roster=[other.transport.member]),
             lambda message: _ignore(detector.heard(message)), met=lambda names: detector.met(names))
-        detector = FailureDetector(host, participant, lambda change: None)
+        detector = FailureDetector(host, participant, lambda changes: None)
         participant.begin()
         return detector
 
@@ -56,3 +59,28 @@ def test_a_member_that_is_back_in_time_keeps_its_connection() -> None:
     watching.stage.until(lambda: watching.detector.view.state("rover_1") == "alive")
     watching.stage.wait(2 * CLOSE_S)
     assert not watching.is_connected_anew()
+
+
+def test_members_that_are_lost_together_are_told_together() -> None:
+    stage, told = Stage(), list[list[str]]()
+    hosts = [stage.host(f"rover_{k}") for k in range(4)]
+    roster = [host.transport.member for host in hosts]
+
+    def add(host: FakeHost, changed: Callable[[Sequence[Changed]], None]) -> FailureDetector:
+        participant = Participant(
+            host, ProcessFile(version=1, swarm="s", name=host.transport.member.name,
+                              roster=[member for member in roster if member is not host.transport.member]),
+            lambda message: _ignore(detector.heard(message)), met=lambda names: detector.met(names))
+        detector = FailureDetector(host, participant, changed)
+        participant.begin()
+        return detector
+
+    def lost(changes: Sequence[Changed]) -> None:
+        told.append([change.name for change in changes if isinstance(change, Failed)])
+
+    detector, *_ = [add(host, lost if host is hosts[0] else _ignore) for host in hosts]
+    stage.until(lambda: all(detector.view.state(f"rover_{k}") == "alive" for k in (1, 2, 3)))
+    told.clear()
+    stage.silent.update({"rover_1", "rover_3"})
+    stage.until(lambda: detector.view.state("rover_1") == detector.view.state("rover_3") == "lost")
+    assert [sorted(names) for names in told if names] == [["rover_1", "rover_3"]]

@@ -112,6 +112,23 @@ def test_a_lost_agent_is_planned_around_until_it_is_back() -> None:
     assert "carrier_0" not in {a.name for a in drive.state.problem().agents}
 
 
+def test_agents_that_are_lost_together_are_planned_around_by_one_search() -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    drive.pass_time(5.0)
+    drive.hold = True
+    drive.held.clear()
+    drive.published.clear()
+    lost = {"carrier_0", "carrier_1"}
+    drive.now += ns(2.0)                                   # a lease is due to be renewed, too
+    drive.perform(drive.state.handle_all([Failed(name, 1) for name in sorted(lost)], drive.now))
+    (solve,) = drive.held
+    assert {a.name for a in solve.problem.agents} == {"rover_0", "rover_1", "rover_2"}
+    assert not drive.published                             # the plan in force still places on them
+    drive.solve(solve)
+    assert not any(lost & {p.agent, *p.where} for p in drive.published[-1].placements)
+
+
 def test_a_changed_advert_is_planned_with_and_what_was_measured_stays() -> None:
     drive = Drive(team(3, 2))
     drive.advertise()

@@ -72,8 +72,8 @@ class GuardWatch:
         inner: Any = runner
         now = process.now_ns()
         return any(since_ns <= span.ended_ns and span.sent_ns <= until_ns for since_ns, until_ns in excused) or any(
-            run.ended is None and run.began_ns is not None and _is_slow(runner, run, process, now)
-            for run in inner._current.values())
+            run.began_ns is not None and _is_slow(runner, run, process, now if run.ended is None else run.finished_ns)
+            for run in inner._current.values())      # a run is among them until its end is told
 
 
 def _is_slow(runner: VirtualRunner, run: TimedRun, process: VirtualProcess, until_ns: int) -> bool:

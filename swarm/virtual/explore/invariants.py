@@ -32,6 +32,7 @@ from swarm.virtual.run import VirtualRun
 
 QUEUES_EVERY = 250                   # events between two looks at all queues
 EVENTS_EVERY = 500                   # events between two looks at all that is to come
+QUIET_S = 1.5                        # after the last fault, until all views agree
 MOST_TO_COME = 2_000                 # timers and messages of one process; up to 300 were seen
 
 
@@ -51,6 +52,7 @@ class Watch:
     def __init__(self, run: VirtualRun, launch: LaunchFile) -> None:
         self._run, self._launch = run, launch
         self._agreed = False
+        self._disturbed_s = 0.0                      # when a fault last began or ended, since the streams began
         self._faulty = bool(launch.links)            # what was sent may arrive late, or not at all
         self._own_runs = sum(len(fleet.robots()) for fleet in launch.fleet) * len(launch.streams)
         self.broken: Broken | None = None
@@ -71,6 +73,8 @@ class Watch:
     def recorded(self, what: str) -> None:
         """An event of the run was recorded."""
         self._faulty |= what == "fault"
+        if what in ("fault", "fault_over"):
+            self._disturbed_s = self._run.at_s
 
     def after_event(self) -> None:
         """Look at the whole after an event."""
@@ -82,7 +86,8 @@ class Watch:
             self._to_come()
         if run.director.drain_ns and not self._agreed:
             self._agreed = True
-            self._views()
+            if self._run.at_s - self._disturbed_s >= QUIET_S:
+                self._views()
 
     def at_end(self) -> None:
         """Look at the run when it is over."""
@@ -150,7 +155,7 @@ class Watch:
     # --- views ---
 
     def _views(self) -> None:
-        """All faults are over for some heartbeats: everybody sees who is there, and who is not."""
+        """All faults have been over for some heartbeats: everybody sees who is there, and who is not."""
         processes = self._run.processes
         robots = [robot for fleet in self._launch.fleet for robot in fleet.robots()]
         boots = {robot: processes.hosts[robot].transport.member.boot for robot in robots if processes.is_alive(robot)}

@@ -82,6 +82,14 @@ def test_a_finding_is_shrunk_to_a_launch_that_reproduces_it(monkeypatch: pytest.
     assert again.invariant == finding["invariant"] == "all views agree"
 
 
+def test_views_need_not_agree_where_a_fault_lasts_until_the_end() -> None:
+    resolved = resolved_one(1, SMALL)
+    first, *others = [robot for fleet in resolved.launch.fleet for robot in fleet.robots()]
+    parted = FaultSpec(at_s=resolved.launch.duration_s - 0.8, partition=[[first], [*others, "planner"]], for_s=2.0)
+    run = msgspec.structs.replace(resolved, launch=msgspec.structs.replace(resolved.launch, faults=[parted]))
+    assert explored(run).broken is None
+
+
 def test_an_error_in_the_code_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: object, *_: object) -> None:
         raise ZeroDivisionError("planted")
