@@ -122,6 +122,12 @@ class SimulatedExecutor:
         if work in self.current:
             self._end(self.current[work])
 
+    def tell_slow(self) -> None:
+        """Tell the runs that are slow and have not ended: each is told again when it ends."""
+        for run in self.current.values():
+            if self._agenda.now - run.began_ns > run.longest_ns:
+                self.slow(run.began_ns, self._agenda.now + TOLD_NS)
+
     def _begin(self, run: Run) -> None:
         run.began_ns = self._agenda.now
         run.ends_ns = run.began_ns + max(1, round(run.middle_ns * self._factor()))

@@ -180,6 +180,7 @@ class Simulation:
                 self.cancelled.add(which)
             case ev.Deliver(span=span):
                 self.ended.append(span)
+                self.executor.tell_slow()
                 self.promises.ended(span)
             case ev.Refuse(request=which, reason=reason) if which in self.passed:
                 assert reason == CHAIN_BROKEN
