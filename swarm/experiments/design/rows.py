@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from swarm.core.settings.experiment_file import Better
 
 NOT_RUN = "it has not run"           # the error of a point that has no run yet
+_NAME = re.compile(r"[^/\\\0\ud800-\udfff]+")             # no path, and text that UTF-8 can write
 
 
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,3 +73,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     again: str = ""                  # the command that repeats the experiment, from its folder
     notes: list[str] = []            # what a reader must know: invalid runs, added seeds, another revision
+
+
+def is_name(name: str) -> bool:
+    """Whether an experiment may have this name, which becomes a folder's."""
+    return _NAME.fullmatch(name) is not None and name.strip(".") != ""
