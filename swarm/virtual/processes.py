@@ -43,10 +43,11 @@ class VirtualProcesses:
     """The port `Processes`. ended: called with the event when a process has ended."""
 
     def __init__(
-        self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None], *, slow_search_ns: int = 0,
+        self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None], *,
+        slow_search_ns: int = 0,
     ) -> None:
-        self._slow_search_ns = slow_search_ns
         self._timeline, self._network, self._on_ended = timeline, network, ended
+        self._slow_search_ns = slow_search_ns
         self._specs: dict[str, ProcessSpec] = {}
         self._present: dict[str, VirtualProcess] = {}        # the newest of each name
         self._launcher: VirtualProcess | None = None
