@@ -25,6 +25,15 @@ JOURNAL, POINTS, FILE, SOURCE = "journal.jsonl", "points", "experiment.yaml", "s
 NEEDED = ("summary.json", "requests.parquet")
 
 
+def _no_number(spelled: str) -> float:
+    if spelled == "NaN":
+        raise ValueError("NaN is no figure")
+    return float(spelled)                            # a figure may be infinite
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_number)
+
+
 class Folder:
     """The folder of an experiment, to read; another command may write into it."""
 
@@ -32,8 +41,12 @@ class Folder:
         self.path = out
 
     def runs(self) -> list[Ran]:
-        """All that have finished, in order; none of a folder that does not exist. Raises: BadInput for a damaged line.
+        """All that have finished, in order; none of a folder that does not exist.
+
+        Raises: BadInput for a damaged line, or a file in the folder's place.
         """
+        if self.path.is_file():
+            raise BadInput(f"--out {self.path}", "it is a file", "the folder of an experiment")
         return _journal(self.path / JOURNAL)[0]
 
     def folder(self, id: str) -> Path:
@@ -128,17 +141,18 @@ class Store(Folder):
 
 def _journal(path: Path) -> tuple[list[Ran], int | None]:
     """The runs of a journal; where its last line begins if that is not whole. Raises: BadInput for another damage."""
-    if not path.exists():
-        return [], None
+    try:
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    except OSError as error:
+        raise BadInput(str(path), error.strerror or str(error), "a readable file: restore it, or begin anew") from None
     found: list[Ran] = []
-    lines = path.read_bytes().splitlines(keepends=True)
     at = 0
     for number, line in enumerate(lines, start=1):
         if not line.endswith(b"\n"):
             return found, at
         try:
-            found.append(msgspec.convert(json.loads(line), Ran))
-        except (ValueError, msgspec.ValidationError) as error:
+            found.append(msgspec.convert(_JSON.decode(line.decode()), Ran))
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"{path}: line {number}", str(error), "a run of a point: restore the file, or begin anew"
                            ) from None
         at += len(line)
