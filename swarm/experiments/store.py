@@ -22,7 +22,8 @@ from swarm.core.settings.errors import BadInput
 from swarm.experiments.design.sweep import Ran
 
 JOURNAL, POINTS, FILE, SOURCE = "journal.jsonl", "points", "experiment.yaml", "source"
-NEEDED = ("summary.json", "requests.parquet")
+PARQUET = b"PAR1"                    # the first and the last bytes of such a file; before the last: the footer's length
+LEAST_BYTES = 12                     # of one: both, and this length
 
 
 def _no_number(spelled: str) -> float:
@@ -55,7 +56,7 @@ class Folder:
 
     def has(self, ran: Ran) -> bool:
         """Whether a run has left what its results are made of. One without a result leaves nothing that is needed."""
-        return bool(ran.error) or all((self.folder(ran.id) / name).is_file() for name in NEEDED)
+        return bool(ran.error) or is_whole(self.folder(ran.id))
 
 
 class Store(Folder):
@@ -159,10 +160,29 @@ def _journal(path: Path) -> tuple[list[Ran], int | None]:
     return found, None
 
 
+def is_whole(run: Path) -> bool:
+    """Whether a run folder has what results are made of: a summary, and requests with a begin and an end."""
+    return summary_of(run) is not None and _is_parquet(run / "requests.parquet")
+
+
+def _is_parquet(path: Path) -> bool:
+    """As far as its ends tell: there are many."""
+    try:
+        with open(path, "rb") as file:
+            head, size = file.read(len(PARQUET)), file.seek(0, os.SEEK_END)
+            if size < LEAST_BYTES:
+                return False
+            file.seek(-8, os.SEEK_END)
+            footer, tail = int.from_bytes(file.read(4), "little"), file.read(4)
+    except OSError:
+        return False
+    return head == tail == PARQUET and 0 < footer <= size - LEAST_BYTES
+
+
 def summary_of(folder: Path) -> dict[str, Any] | None:
     """The summary of a run folder; None: it has none that can be read."""
     try:
         found = json.loads((folder / "summary.json").read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from swarm.cli.main import main
 from swarm.core.settings.errors import BadInput
 from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
@@ -59,6 +60,25 @@ def test_an_added_metric_is_read_from_the_kept_summaries(tmp_path: Path) -> None
     for row in ended.results.rows:
         assert row.values["lost"] == 0.0
         assert (row.values["streams.detect.on_time_ratio"] or 0.0) > 0.0
+
+
+@pytest.mark.parametrize("name", ["summary.json", "requests.parquet"])
+def test_a_damaged_run_flies_again(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = [{"name": "latency", "kind": "cdf"}]
+    path, out = write(tmp_path, axes=AXES, seeds=1, figures=figures), tmp_path / "out"
+    ended, flown = fly_all(path, out)
+    damaged = out / "points" / flown[0] / name
+    damaged.write_bytes(b"garbage " * 100)
+    metrics = {"on_time_ratio": "higher", "lost": "lower"}
+    path = write(tmp_path, axes=AXES, seeds=1, figures=figures, metrics=metrics)
+    if name == "summary.json":
+        assert main(["experiment", "power", str(path), "--out", str(out), "--difference", "0.1"]) == 2
+        assert f"{damaged}: it cannot be read; a whole run folder; --resume" in capsys.readouterr().err
+    again, flown_again = fly_all(path, out, resume=True)
+    assert (again.exit_code, flown_again) == (0, flown[:1])
+    assert all(row.values["lost"] is not None for row in again.results.rows)
+    assert [row.values["on_time_ratio"] for row in again.results.rows] == [
+        row.values["on_time_ratio"] for row in ended.results.rows]
 
 
 def test_the_rows_are_the_same_whatever_the_number_of_workers(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ def store(out: Path) -> Iterator[Store]:
     made.close()
 
 
+WHOLE = b"PAR1" + b"x" * 20 + (10).to_bytes(4, "little") + b"PAR1"
+"""Requests, as far as a look at their ends can tell."""
+
+
 def repr_of(line: bytes) -> str:
     return repr(line[:20])
 
@@ -150,10 +154,23 @@ def test_a_newer_run_takes_the_place_of_the_older_one(store: Store) -> None:
     assert os.listdir(store.path / POINTS) == ["a"]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff", b"[" * 200_000], ids=lambda given: str(given)[:20])
 def test_a_summary_that_cannot_be_read_is_none(store: Store, content: bytes | None) -> None:
     store.keep("a", {} if content is None else {"summary.json": content})
     assert summary_of(store.folder("a")) is None
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("summary.json", b"{"), ("summary.json", b""), ("requests.parquet", b""), ("requests.parquet", b"PAR1PAR1"),
+    ("requests.parquet", b"garbage, and much of it"), ("requests.parquet", WHOLE[:-1]),
+    ("requests.parquet", WHOLE[1:]), ("requests.parquet", b"PAR1" + b"\xff" * 20 + b"PAR1")])
+def test_a_damaged_run_folder_is_none(store: Store, name: str, content: bytes) -> None:
+    whole = {"summary.json": b"{}", "requests.parquet": WHOLE}
+    store.keep("a", whole)
+    assert store.has(ran("a"))
+    store.keep("a", {**whole, name: content})
+    assert not store.has(ran("a"))
+    assert store.has(ran("a", error="it failed"))
 
 
 def test_a_line_is_written_as_a_whole_whatever_a_write_takes(

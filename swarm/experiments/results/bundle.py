@@ -21,7 +21,7 @@ from swarm.experiments.design.points import cell_key
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results import results_file
 from swarm.experiments.results.words import cell_text
-from swarm.experiments.store import SOURCE
+from swarm.experiments.store import SOURCE, is_whole
 from swarm.telemetry.file_types import Manifest
 
 OF_EXPERIMENT = ("experiment.yaml", "journal.jsonl", results_file.NAME, "points.parquet", "points.csv",
@@ -55,7 +55,7 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     """Write the archive, a .tar.gz; returns its path. The same folder gives the same bytes.
 
     unfinished: take an experiment whose points have not all run. Raises: BadInput (no folder of an experiment, an
-    unfinished one, a file that is gone), OSError (`out` cannot be written).
+    unfinished one, a file that is gone or damaged), OSError (`out` cannot be written).
     """
     folder, out = Path(folder), Path(out)
     results = results_file.read(folder)
@@ -63,6 +63,8 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     if waiting and not unfinished:
         raise BadInput(str(folder), f"{waiting} of {len(results.rows)} points have not run",
                        "finish it with --resume, or say that it may be unfinished")
+    if damaged := next((row.folder for row in results.rows if row.folder and not is_whole(folder / row.folder)), None):
+        raise BadInput(str(folder / damaged), "it is damaged", "a whole run folder; --resume flies it again")
     manifests = {row.id: _manifest(folder / row.folder) for row in results.rows if row.folder}
     singles = _singles(results, manifests)
     made = _made(results, singles, manifests)

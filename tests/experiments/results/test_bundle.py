@@ -114,6 +114,19 @@ def test_a_file_that_is_gone_is_named(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "x.tar.gz").exists()
 
 
+@pytest.mark.parametrize("name", ["summary.json", "requests.parquet"])
+def test_a_damaged_run_is_not_packed(folder: Path, tmp_path: Path, name: str) -> None:
+    run = folder / results_file.read(folder).rows[1].folder
+    before = (run / name).read_bytes()
+    try:
+        (run / name).write_bytes(b"garbage " * 100)
+        with pytest.raises(BadInput, match=rf"{run.name}: it is damaged; .*--resume flies it again"):
+            bundle(folder, tmp_path / "x.tar.gz", unfinished=True)
+    finally:
+        (run / name).write_bytes(before)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_writes_it(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
