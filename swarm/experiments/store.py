@@ -102,12 +102,27 @@ class Store(Folder):
     def keep_sources(self, files: Mapping[str, Path]) -> None:
         """Replace the copies of what the experiment reads. files: path in the copies, and where each lies.
 
-        Raises: OSError.
+        An experiment that reads the copies themselves leaves them as they are. Raises: OSError, BadInput (it reads them
+        from other places than they would get).
         """
-        shutil.rmtree(self.path / SOURCE, ignore_errors=True)
+        source = self.path / SOURCE
+        inside = [path for path in files.values() if path.resolve().is_relative_to(source.resolve())]
+        if inside and all(path.resolve() == source.resolve() / name for name, path in files.items()):
+            return
+        if inside:
+            raise self._refused(f"it reads {inside[0]}, a copy that it would replace",
+                                "the files of which these are copies, or another folder")
+        made, old = self.path / f".{SOURCE}.tmp", self.path / f".{SOURCE}.old"
+        for folder in (made, old):
+            shutil.rmtree(folder, ignore_errors=True)
         for name, path in files.items():
-            (self.path / SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, self.path / SOURCE / name)
+            (made / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, made / name)
+        if source.exists():
+            source.rename(old)
+        if files:
+            made.rename(source)
+        shutil.rmtree(old, ignore_errors=True)
 
     def keep(self, id: str, files: Mapping[str, bytes]) -> None:
         """Replace the run folder of a point. Raises: OSError."""
