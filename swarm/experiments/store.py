@@ -67,7 +67,7 @@ class Store(Folder):
 
     def __init__(self, out: Path, text: str, *, resume: bool) -> None:
         super().__init__(out)
-        self._lock = -1
+        self._lock, self._text = -1, text
         try:
             out.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
@@ -93,7 +93,8 @@ class Store(Folder):
         self.ran, torn = _journal(out / JOURNAL)
         if self.ran and not resume:
             raise self._refused(f"{len(self.ran)} runs are there", "--resume to go on with them, or another folder")
-        (out / FILE).write_text(text, encoding="utf-8")
+        if JOURNAL not in present:                   # else the file is that of the results until `begin`
+            (out / FILE).write_text(text, encoding="utf-8")
         (out / POINTS).mkdir(exist_ok=True)
         self._file = open(out / JOURNAL, "ab", buffering=0)  # noqa: SIM115 - closed by `close`
         if torn is not None:
@@ -123,6 +124,14 @@ class Store(Folder):
         if files:
             made.rename(source)
         shutil.rmtree(old, ignore_errors=True)
+
+    def begin(self, outdated: str) -> None:
+        """Runs follow. outdated: the file of the results before, which must not be taken for the new ones.
+
+        Raises: OSError.
+        """
+        (self.path / outdated).unlink(missing_ok=True)
+        (self.path / FILE).write_text(self._text, encoding="utf-8")
 
     def keep(self, id: str, files: Mapping[str, bytes]) -> None:
         """Replace the run folder of a point. Raises: OSError."""
