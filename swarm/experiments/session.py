@@ -200,7 +200,8 @@ class Session:
 def _figures(results: Results, store: Store, coordinator: Coordinator, flown: int) -> dict[str, Any]:
     """For `--json`."""
     rows = results.rows
-    reasons = collections.Counter(reason.partition(":")[0] for ran in coordinator.sweep.runs() for reason in ran.invalid)
+    ran = coordinator.sweep.runs()
+    reasons = collections.Counter(reason.partition(":")[0] for run in ran for reason in run.invalid)
     return {
         "points": len(rows), "valid": sum(row.valid for row in rows),
         "failed": sum(row.failed for row in rows), "not_run": sum(row.waits for row in rows),
