@@ -75,8 +75,9 @@ def test_a_damaged_line_is_refused_with_its_number(store: Store, out: Path, dama
     store.close()
     line = (out / JOURNAL).read_bytes()
     (out / JOURNAL).write_bytes(line + damage + line)
-    with pytest.raises(BadInput, match=r"journal.jsonl: line 2: "):
+    with pytest.raises(BadInput, match=r"journal.jsonl: line 2: ") as told:
         Store(out, "", resume=True)
+    assert "utf-16" not in str(told.value)           # which nobody wrote
     assert (out / JOURNAL).read_bytes() == line + damage + line
     (out / JOURNAL).write_bytes(line)
     assert reopened(out) == ["a"]                            # the refusal gave up the folder
