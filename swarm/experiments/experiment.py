@@ -172,9 +172,16 @@ class Experiment:
             return row
         values = run.values
         if not run.error and not values.keys() >= self.keys.keys():      # metrics were added to the file
-            values = self.values(summary_of(folder.folder(point.id)) or {}) | values
+            values = self.values(_summary(folder.folder(point.id))) | values
         valid = sweep.block_counts(point)
         return msgspec.structs.replace(
             row, valid=valid, error=run.error, values={metric: values.get(metric) for metric in self.keys},
             invalid=run.invalid or ([OUT_OF_BLOCK] if run.counts and not valid else []),
             folder=f"{POINTS}/{point.id}" if not run.error else "")
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    found = summary_of(run)
+    if found is None:
+        raise BadInput(str(run / "summary.json"), "it cannot be read", "a whole run folder; --resume flies it again")
+    return found

@@ -20,6 +20,7 @@ from swarm.experiments.design.rows import Results
 from swarm.experiments.design.sweep import Ran
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.launches import code_hash
+from swarm.experiments.results import results_file
 from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
 from swarm.experiments.sources import sources
@@ -125,6 +126,7 @@ class Session:
                 kept=lambda ran: self._kept(ran, code) and store.has(ran))
             try:
                 store.keep_sources(read.files)
+                store.begin(results_file.NAME)
                 coordinator.fly(self._make)
             except OSError as failed:
                 error = f"{failed.filename or self._out}: {failed.strerror}; --resume goes on with what is there"
@@ -198,7 +200,8 @@ class Session:
 def _figures(results: Results, store: Store, coordinator: Coordinator, flown: int) -> dict[str, Any]:
     """For `--json`."""
     rows = results.rows
-    reasons = collections.Counter(reason.partition(":")[0] for ran in store.ran for reason in ran.invalid)
+    ran = coordinator.sweep.runs()
+    reasons = collections.Counter(reason.partition(":")[0] for run in ran for reason in run.invalid)
     return {
         "points": len(rows), "valid": sum(row.valid for row in rows),
         "failed": sum(row.failed for row in rows), "not_run": sum(row.waits for row in rows),

@@ -13,9 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from swarm.cli.main import main
 from swarm.core.settings.errors import BadInput
+from swarm.experiments import coordinator
 from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
+from swarm.experiments.results.bundle import bundle
+from swarm.experiments.results.loading import load
 from swarm.experiments.session import Session, Wishes
 from swarm.experiments.store import Store
 from swarm.experiments.workers.flight import Flown, Task, fly
@@ -59,6 +63,70 @@ def test_an_added_metric_is_read_from_the_kept_summaries(tmp_path: Path) -> None
     for row in ended.results.rows:
         assert row.values["lost"] == 0.0
         assert (row.values["streams.detect.on_time_ratio"] or 0.0) > 0.0
+
+
+@pytest.mark.parametrize("name", ["summary.json", "requests.parquet"])
+def test_a_damaged_run_flies_again(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = [{"name": "latency", "kind": "cdf"}]
+    path, out = write(tmp_path, axes=AXES, seeds=1, figures=figures), tmp_path / "out"
+    ended, flown = fly_all(path, out)
+    damaged = out / "points" / flown[0] / name
+    damaged.write_bytes(b"garbage " * 100)
+    metrics = {"on_time_ratio": "higher", "lost": "lower"}
+    path = write(tmp_path, axes=AXES, seeds=1, figures=figures, metrics=metrics)
+    if name == "summary.json":
+        assert main(["experiment", "power", str(path), "--out", str(out), "--difference", "0.1"]) == 2
+        assert f"{damaged}: it cannot be read; a whole run folder; --resume" in capsys.readouterr().err
+    again, flown_again = fly_all(path, out, resume=True)
+    assert (again.exit_code, flown_again) == (0, flown[:1])
+    assert all(row.values["lost"] is not None for row in again.results.rows)
+    assert [row.values["on_time_ratio"] for row in again.results.rows] == [
+        row.values["on_time_ratio"] for row in ended.results.rows]
+
+
+def test_while_runs_are_on_there_are_no_results_of_before(tmp_path: Path, base: dict[str, bytes]) -> None:
+    path, out = write(tmp_path, axes=AXES, seeds=1), tmp_path / "out"
+    here = planted(base, lambda policy, seed: 0.5)
+    fly_all(path, out, Here(here))
+    before = (out / "experiment.yaml").read_text()
+
+    def killed(task: Task) -> Flown:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fly_all(write(tmp_path, axes=AXES, seeds=2), out, Here(killed), resume=True)
+    assert (out / "experiment.yaml").read_text() == path.read_text() != before
+    for unfinished in (False, True):
+        with pytest.raises(BadInput, match=r"it has no results\.json; .*--resume finishes one"):
+            bundle(out, tmp_path / "x.tar.gz", unfinished)
+    with pytest.raises(BadInput, match=r"it has no results\.json"):
+        load(out)
+    fly_all(path, out, Here(here), resume=True)
+    assert bundle(out, tmp_path / "x.tar.gz").exists()
+
+
+def test_a_refused_command_leaves_the_results_and_their_file(
+    tmp_path: Path, base: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out, here = write(tmp_path, axes=AXES), tmp_path / "out", planted(base, lambda policy, seed: 0.5)
+    fly_all(path, out, Here(here))
+    before = [(out / name).read_bytes() for name in ("experiment.yaml", "results.json")]
+    monkeypatch.setattr(module, "code_hash", lambda: "another")
+    with pytest.raises(BadInput, match="of other code"):
+        fly_all(write(tmp_path, axes=AXES, seeds=1), out, Here(here), resume=True)
+    assert [(out / name).read_bytes() for name in ("experiment.yaml", "results.json")] == before
+
+
+def test_only_runs_of_this_file_and_code_are_counted_by_why_they_do_not_count(
+    tmp_path: Path, base: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out, here = write(tmp_path, axes=AXES), tmp_path / "out", planted(base, lambda policy, seed: 0.5)
+    monkeypatch.setattr(coordinator, "invalid", lambda summary: ["busy: 3 s"])
+    first, _ = fly_all(path, out, Here(here))
+    fewer, _ = fly_all(write(tmp_path, axes=AXES, seeds=1), out, Here(here), resume=True)
+    monkeypatch.setattr(module, "code_hash", lambda: "another")
+    other, _ = fly_all(write(tmp_path, axes=AXES, seeds=1), out, Here(here), resume=True, rerun=True)
+    assert [ended.figures["invalid_by"] for ended in (first, fewer, other)] == [{"busy": 4}, {"busy": 2}, {"busy": 2}]
 
 
 def test_the_rows_are_the_same_whatever_the_number_of_workers(tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from swarm import plugins
+from swarm.core.settings.errors import BadInput
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.results.bundle import bundle
 from swarm.experiments.sources import sources
+from swarm.experiments.store import Store
 from tests.experiments.files import TINY, write
 from tests.experiments.flights import fly_all
 
@@ -64,6 +66,47 @@ def test_a_bundle_repeats_an_experiment_where_its_files_are_gone(
     again, _ = fly_all(Path(command[3]), Path("again"))
     assert [row.id for row in again.results.rows] == [row.id for row in ended.results.rows]
     assert [row.values for row in again.results.rows] == [row.values for row in ended.results.rows]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_experiment_goes_on_from_its_own_copies(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fly_all(path, tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "out")
+    monkeypatch.setenv(plugins.VARIABLE, "source/plug ins")
+    before = contents(Path("source"))
+    ended, flown = fly_all(Path("source/experiments/tiny.yaml"), Path(), resume=True)
+    assert (ended.exit_code, flown, contents(Path("source"))) == (0, [], before)
+    assert len(before) == 4
+
+
+def test_copies_that_would_be_moved_are_kept(path: Path, tmp_path: Path) -> None:
+    """As if a plug-in were gone, so that the others lay in other places."""
+    fly_all(path, tmp_path / "out")
+    before = contents(tmp_path / "out")
+    store = Store(tmp_path / "out", before["experiment.yaml"].decode(), resume=True)
+    with pytest.raises(BadInput, match=r"tiny\.yaml, a copy that it would replace; the files of which"):
+        store.keep_sources({"tiny.yaml": tmp_path / "out/source/experiments/tiny.yaml"})
+    store.close()
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_copy_that_fails_leaves_the_copies_of_before(path: Path, tmp_path: Path) -> None:
+    fly_all(path, tmp_path / "out")
+    before = contents(tmp_path / "out" / "source")
+    store = Store(tmp_path / "out", "", resume=True)
+    with pytest.raises(FileNotFoundError):
+        store.keep_sources({"a.yaml": path, "gone.yaml": tmp_path / "gone.yaml"})
+    assert contents(tmp_path / "out" / "source") == before
+    store.keep_sources({"a.yaml": path})
+    assert contents(tmp_path / "out" / "source").keys() == {"a.yaml"}
+    store.keep_sources({})
+    assert not (tmp_path / "out" / "source").exists()
+    store.close()
 
 
 def test_an_experiment_that_names_no_file_needs_no_copies(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from swarm.core.settings.errors import BadInput
@@ -24,6 +26,14 @@ def store(out: Path) -> Iterator[Store]:
     made = Store(out, "version: 1\n", resume=False)
     yield made
     made.close()
+
+
+WHOLE = b"PAR1" + b"x" * 20 + (10).to_bytes(4, "little") + b"PAR1"
+"""Requests, as far as a look at their ends can tell."""
+
+
+def repr_of(line: bytes) -> str:
+    return repr(line[:20])
 
 
 def reopened(out: Path) -> list[str]:
@@ -57,17 +67,41 @@ def test_a_torn_last_line_is_dropped_and_the_journal_goes_on(store: Store, out: 
     assert reopened(out) == ["a", "c"]
 
 
-@pytest.mark.parametrize("damage", [b"{}\n", b"\x00\x00\n", b"[1]\n", b'{"id": 3, "took_s": 1}\n', b"\xff\n", b"\n"])
+@pytest.mark.parametrize("damage", [
+    b"{}\n", b"\x00\x00\n", b"[1]\n", b'{"id": 3, "took_s": 1}\n', b"\xff\n", b"\n", b"[" * 200_000 + b"\n",
+    b'{"id": "a", "took_s": 1.0, "values": {"m": NaN}}\n', b"\xff\xfe\n"], ids=repr_of)
 def test_a_damaged_line_is_refused_with_its_number(store: Store, out: Path, damage: bytes) -> None:
     store.record(ran("a"))
     store.close()
     line = (out / JOURNAL).read_bytes()
     (out / JOURNAL).write_bytes(line + damage + line)
-    with pytest.raises(BadInput, match=r"journal.jsonl: line 2: "):
+    with pytest.raises(BadInput, match=r"journal.jsonl: line 2: ") as told:
         Store(out, "", resume=True)
+    assert "utf-16" not in str(told.value)           # which nobody wrote
     assert (out / JOURNAL).read_bytes() == line + damage + line
     (out / JOURNAL).write_bytes(line)
     assert reopened(out) == ["a"]                            # the refusal gave up the folder
+
+
+def test_a_figure_may_be_infinite(store: Store, out: Path) -> None:
+    one = msgspec.structs.replace(ran("a"), values={"m": math.inf, "n": -math.inf, "o": None})
+    store.record(one)
+    store.close()
+    assert Folder(out).runs() == [one]
+
+
+def test_a_journal_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).mkdir()
+    with pytest.raises(BadInput, match=r"journal\.jsonl: Is a directory"):
+        Folder(tmp_path).runs()
+    with pytest.raises(BadInput, match=r"journal\.jsonl: Is a directory"):
+        Store(tmp_path, "", resume=True)
+
+
+def test_a_file_is_no_folder_to_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match=r"file: it is a file; the folder of an experiment"):
+        Folder(tmp_path / "file").runs()
 
 
 def test_a_second_command_on_the_folder_is_refused(store: Store, out: Path) -> None:
@@ -121,10 +155,23 @@ def test_a_newer_run_takes_the_place_of_the_older_one(store: Store) -> None:
     assert os.listdir(store.path / POINTS) == ["a"]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff", b"[" * 200_000], ids=lambda given: str(given)[:20])
 def test_a_summary_that_cannot_be_read_is_none(store: Store, content: bytes | None) -> None:
     store.keep("a", {} if content is None else {"summary.json": content})
     assert summary_of(store.folder("a")) is None
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("summary.json", b"{"), ("summary.json", b""), ("requests.parquet", b""), ("requests.parquet", b"PAR1PAR1"),
+    ("requests.parquet", b"garbage, and much of it"), ("requests.parquet", WHOLE[:-1]),
+    ("requests.parquet", WHOLE[1:]), ("requests.parquet", b"PAR1" + b"\xff" * 20 + b"PAR1")])
+def test_a_damaged_run_folder_is_none(store: Store, name: str, content: bytes) -> None:
+    whole = {"summary.json": b"{}", "requests.parquet": WHOLE}
+    store.keep("a", whole)
+    assert store.has(ran("a"))
+    store.keep("a", {**whole, name: content})
+    assert not store.has(ran("a"))
+    assert store.has(ran("a", error="it failed"))
 
 
 def test_a_line_is_written_as_a_whole_whatever_a_write_takes(

@@ -23,4 +23,4 @@ def value_of(summary: Mapping[str, Any], key: str) -> float | None:
     value = value_at(summary, key)
     if value is None and key.endswith("_all") and value_at(summary, f"{key}_interval") is not None:
         return math.inf
-    return None if value is None else float(value)
+    return None if value is None or math.isnan(value) else float(value)

@@ -128,6 +128,10 @@ class Sweep:
         """The newest run of each point that has one."""
         return {id: runs[-1] for id, runs in self._runs.items() if id in self._block_of}
 
+    def runs(self) -> list[Ran]:
+        """All runs of its points."""
+        return [run for id, runs in self._runs.items() if id in self._block_of for run in runs]
+
     def block_counts(self, point: Point) -> bool:
         """Whether every run of the point's block counts: one that does not takes all arms out."""
         block = self._block_of[point.id]

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +20,9 @@ from swarm.experiments.design.points import cell_key
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results import results_file
 from swarm.experiments.results.words import cell_text
-from swarm.experiments.store import SOURCE
+from swarm.experiments.store import SOURCE, is_whole
 from swarm.telemetry.file_types import Manifest
+from swarm.telemetry.recorder import renamed
 
 OF_EXPERIMENT = ("experiment.yaml", "journal.jsonl", results_file.NAME, "points.parquet", "points.csv",
                  "comparisons.csv", "comparisons.md", "comparisons.tex", "experiment.html")
@@ -55,7 +55,7 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     """Write the archive, a .tar.gz; returns its path. The same folder gives the same bytes.
 
     unfinished: take an experiment whose points have not all run. Raises: BadInput (no folder of an experiment, an
-    unfinished one, a file that is gone), OSError (`out` cannot be written).
+    unfinished one, a file that is gone or damaged), OSError (`out` cannot be written).
     """
     folder, out = Path(folder), Path(out)
     results = results_file.read(folder)
@@ -63,14 +63,20 @@ def bundle(folder: Path, out: Path, unfinished: bool = False) -> Path:
     if waiting and not unfinished:
         raise BadInput(str(folder), f"{waiting} of {len(results.rows)} points have not run",
                        "finish it with --resume, or say that it may be unfinished")
+    if damaged := next((row.folder for row in results.rows if row.folder and not is_whole(folder / row.folder)), None):
+        raise BadInput(str(folder / damaged), "it is damaged", "a whole run folder; --resume flies it again")
     manifests = {row.id: _manifest(folder / row.folder) for row in results.rows if row.folder}
     singles = _singles(results, manifests)
     made = _made(results, singles, manifests)
-    tmp = out.with_name(out.name + ".tmp")
-    with open(tmp, "wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed, \
-            tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        _fill(archive, results.name, {**made, **_traces(singles)}, _files(folder, results))
-    os.replace(tmp, out)
+    made |= _traces(singles)
+    files = _files(folder, results)
+
+    def pack(tmp: Path) -> None:
+        with open(tmp, "wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed, \
+                tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+            _fill(archive, results.name, made, files)
+
+    renamed(out, pack)
     return out
 
 
@@ -141,23 +147,16 @@ def _made(results: Results, singles: Sequence[Single], manifests: dict[str, Mani
 
 
 def _standing_alone(launch: LaunchFile) -> LaunchFile:
-    """The launch file with the places of its traces and its policy in the archive."""
+    """The launch file with the places of its traces in the archive."""
     links = {key: msgspec.structs.replace(link, trace=_place(link.trace)) if link.trace else link
              for key, link in launch.links.items()}
-    return msgspec.structs.replace(launch, links=links,
-                                   policy=_place(launch.policy) if _is_file(launch.policy) else launch.policy)
+    return msgspec.structs.replace(launch, links=links)
 
 
 def _traces(singles: Sequence[Single]) -> dict[str, bytes]:
-    """The files that the launch files name: traces, and policies of the user's."""
-    paths = [path for _, launch in singles
-             for path in [*(link.trace for link in launch.links.values() if link.trace),
-                          *filter(_is_file, [launch.policy])]]
+    """The traces that the launch files name."""
+    paths = [link.trace for _, launch in singles for link in launch.links.values() if link.trace]
     return {f"launch/{_place(path)}": _content(Path(path)) for path in dict.fromkeys(paths)}
-
-
-def _is_file(policy: str) -> bool:
-    return policy.endswith(".py")
 
 
 def _place(path: str) -> str:

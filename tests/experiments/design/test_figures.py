@@ -36,3 +36,7 @@ def test_a_quantile_beyond_the_last_result_is_infinite_and_an_unknown_one_is_non
     assert value_of(SUMMARY, "latency_ms.p99_all") == math.inf
     assert value_of(SUMMARY, "latency_ms.p95_all") is None
     assert value_of(SUMMARY, "latency_ms.p50") is None
+
+
+def test_a_figure_that_is_no_number_is_none() -> None:
+    assert value_of({"measure": float("nan")}, "measure") is None

@@ -27,15 +27,14 @@ from tests.telemetry import fakes as runs
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An experiment whose points share a trace, and have a policy of the user's."""
+    """An experiment whose points share a trace."""
     folder = tmp_path_factory.mktemp("experiment")
-    for name in ("lte.csv", "mine.py"):
-        (folder.parent / name).write_text(f"# {name}\n")
+    (folder.parent / "lte.csv").write_text("# lte.csv\n")
     results = fakes.flown(folder, fakes.results(robots=[4], delays=[5], seeds=2))
     for row in results.rows:
         board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
         of = runs.launch(links={"rover:carrier": LinkSpec(trace=str(folder.parent / "lte.csv"))}, boards={"b": board},
-                         policy=str(folder.parent / "mine.py") if row.arm == "planner" else "local", faults=[])
+                         policy=row.arm, faults=[])
         manifest = {"swarm_run": 1, "launch": msgspec.to_builtins(of), "boards": {}, "seed": row.seed,
                     "renderer": "none", "command": [],
                     "started_unix_s": 1.0, "versions": {"python": "3.11"}, "revision": "0123456789ab",
@@ -78,7 +77,6 @@ def test_its_launch_files_name_only_files_that_are_in_it(folder: Path, tmp_path:
         launch = settings_files.read(tmp_path / "one.yaml", LaunchFile)
         trace = launch.links["rover:carrier"].trace
         assert files[f"made_up/launch/{trace}"] == b"# lte.csv\n"
-        assert launch.policy == "local" or files[f"made_up/launch/{launch.policy}"] == b"# mine.py\n"
         command = f"swarm launch {name.removeprefix('made_up/')} --seed {launch.seed} --ray none"
         assert command in files["made_up/README.md"].decode()
 
@@ -114,6 +112,19 @@ def test_a_file_that_is_gone_is_named(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "x.tar.gz").exists()
 
 
+@pytest.mark.parametrize("name", ["summary.json", "requests.parquet"])
+def test_a_damaged_run_is_not_packed(folder: Path, tmp_path: Path, name: str) -> None:
+    run = folder / results_file.read(folder).rows[1].folder
+    before = (run / name).read_bytes()
+    try:
+        (run / name).write_bytes(b"garbage " * 100)
+        with pytest.raises(BadInput, match=rf"{run.name}: it is damaged; .*--resume flies it again"):
+            bundle(folder, tmp_path / "x.tar.gz", unfinished=True)
+    finally:
+        (run / name).write_bytes(before)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_writes_it(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,3 +135,25 @@ def test_the_command_writes_it(
     assert "No such file or directory; a file that can be written" in capsys.readouterr().err
     assert main(["experiment", "bundle", str(tmp_path)]) == 2
     assert "it has no results.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("at", "given"), [(".", "."), (".", "./"), ("points", "..")])
+def test_an_archive_without_a_name_lies_beside_the_folder(
+    folder: Path, at: str, given: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, archive = sorted(folder.iterdir()), folder.with_name(f"{folder.name}.tar.gz")
+    archive.unlink(missing_ok=True)
+    monkeypatch.chdir(folder / at)
+    assert main(["experiment", "bundle", given]) == 0
+    assert capsys.readouterr().out == f"{archive}\n"
+    assert archive.is_file()
+    assert sorted(folder.iterdir()) == before
+
+
+def test_an_archive_that_cannot_be_written_leaves_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    assert main(["experiment", "bundle", str(folder), "--out", str(tmp_path / "out")]) == 2
+    assert "Is a directory; a file that can be written" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -14,7 +14,7 @@ EXAMPLE = "swarm experiment bundle experiments/paper --out paper.tar.gz"
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("folder", metavar="FOLDER", help="the folder of an experiment that was run")
-    p.add_argument("--out", metavar="FILE", help="the archive; default: FOLDER.tar.gz")
+    p.add_argument("--out", metavar="FILE", help="the archive; default: FOLDER.tar.gz, beside the folder")
     p.add_argument("--unfinished", action="store_true", help="also if points have not run")
 
 
@@ -23,7 +23,7 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm experiment bundle", *extras.REPORT)
     from swarm.experiments.results.bundle import bundle
 
-    out = given.out or f"{given.folder.rstrip('/')}.tar.gz"
+    out = given.out or _beside(Path(given.folder))
     try:
         print(bundle(Path(given.folder), Path(out), given.unfinished))
     except BadInput:
@@ -32,3 +32,8 @@ def run(given: argparse.Namespace) -> int:
         raise BadInput(f"--out {out}", getattr(error, "strerror", None) or str(error), "a file that can be written"
                        ) from None
     return 0
+
+
+def _beside(folder: Path) -> str:
+    """The archive of a folder; one that is given as `.` or `..` gets its real name."""
+    return f"{folder if folder.name not in ('', '..') else folder.resolve()}.tar.gz"
