@@ -181,6 +181,16 @@ def test_few_runs_are_dots_in_a_box_and_fewer_have_no_box() -> None:
     assert "a dot" not in many.caption
 
 
+def test_a_box_never_mixes_two_values_that_read_alike() -> None:
+    close = fakes.results(robots=[4], delays=[5, 50])
+    rows = [msgspec.structs.replace(row, cell=row.cell | {fakes.DELAY: 5.0 + row.cell[fakes.DELAY] * 1e-13})
+            for row in close.rows]
+    made = draw(msgspec.structs.replace(FIGURES[1], where={}), msgspec.structs.replace(close, rows=rows), Path())
+    assert [label.get_text() for label in axes_of(made).get_xticklabels()] == ["5", "5"]
+    assert len(axes_of(made).patches) == 4           # two values, each with two arms
+    assert "at most 6 in each place" in made.caption
+
+
 def test_the_winner_of_each_cell_is_the_arm_that_the_comparisons_name() -> None:
     two = fakes.results(robots=[4], delays=[5, 50], seeds=10)
     made = draw(FIGURES[2], two, Path())
