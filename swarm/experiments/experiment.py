@@ -88,6 +88,11 @@ class Experiment:
         return max(self.launches.resolved(one).launch.warmup_s for one in self.combinations)
 
     @property
+    def compares(self) -> bool:
+        """Whether arms are compared, and not one with its control alone."""
+        return sum(not points.is_control(arm) for arm in self.arms) > 1
+
+    @property
     def streams(self) -> list[str]:
         """The names of all streams, of whatever point."""
         return list(dict.fromkeys(stream.name for one in self.combinations
@@ -118,7 +123,7 @@ class Experiment:
         if stop.metric not in self.file.metrics:
             raise BadInput(f"{where}.metric", f"{stop.metric!r} is no metric of this file",
                            f"one of {', '.join(self.file.metrics)}")
-        if len(self.arms) < 2:
+        if not self.compares:
             raise BadInput(where, "nothing is compared", "a compared axis with two values, or no stop_when")
         if not 6 <= self.file.seeds <= stop.most_seeds:
             raise BadInput(f"{self.path}: seeds", f"{self.file.seeds} with stop_when, which looks after so many first",

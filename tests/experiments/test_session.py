@@ -16,6 +16,7 @@ import pytest
 from swarm.core.settings.errors import BadInput
 from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
+from swarm.experiments.results.figures.draw import draw
 from swarm.experiments.session import Session, Wishes
 from swarm.experiments.store import Store
 from swarm.experiments.workers.flight import Flown, Task, fly
@@ -120,6 +121,23 @@ def test_seeds_are_added_until_the_interval_is_narrow(tmp_path: Path, base: dict
     assert f"{seeds - 8} seeds were added" in ended.results.notes[0]
     again, none = fly_all(path, tmp_path / "out", Here(narrow), resume=True)
     assert (none, again.results.rows) == ([], ended.results.rows)
+
+
+@pytest.mark.parametrize("figure", [{"kind": "cdf"}, {"kind": "box", "metric": "on_time_ratio"}])
+def test_a_control_where_nothing_is_compared_is_drawn_beside_all_runs(tmp_path: Path, figure: dict[str, str]) -> None:
+    path = write(tmp_path, seeds=1, control=True, figures=[{"name": "both", **figure}])
+    ended, _ = fly_all(path, tmp_path / "out")
+    assert (ended.exit_code, ended.results.arms) == (0, ["all runs", "all runs (again)"])
+    drawn = draw(Experiment(path).file.figures[0], ended.results, tmp_path / "out").figure
+    told = [text.get_text() for text in [*(drawn.legends[0].get_texts() if drawn.legends else ()),
+                                         *drawn.axes[0].get_xticklabels()]]
+    assert set(told) >= {"all runs", "all runs (again)"}
+
+
+def test_a_control_alone_has_no_interval_to_wait_for(tmp_path: Path) -> None:
+    path = write(tmp_path, seeds=6, control=True, stop_when={"metric": "on_time_ratio", "half_width": 0.1})
+    with pytest.raises(BadInput, match="stop_when: nothing is compared"):
+        Experiment(path).rule()
 
 
 def test_a_full_disk_ends_in_order_and_resume_goes_on(

@@ -91,6 +91,16 @@ def test_an_experiment_without_comparison_has_a_page(tmp_path: Path) -> None:
     assert "Nothing is compared, or no block is valid." in text
 
 
+def test_a_control_alone_is_no_comparison_and_its_points_are_told_apart(tmp_path: Path) -> None:
+    made = fakes.results(arms=["all runs", "all runs (again)"], axes=["robots", fakes.DELAY], compared="")
+    text = page_of(made, tmp_path)
+    assert "Nothing is compared: the figures of each run are on time" in text
+    assert "all runs and itself differ by" in text
+    points = text[text.index('id="points"'):]
+    assert "<th>arm</th>" in points
+    assert points.count("<td>all runs (again)</td>") == len(made.rows) / 2
+
+
 def test_all_files_are_written_and_are_the_same_again(tmp_path: Path) -> None:
     made = [write(tmp_path / name, fakes.results(), [BOX]) for name in ("a", "b") if not (tmp_path / name).mkdir()]
     names = [str(path.relative_to(tmp_path / "a")) for path in made[0]]

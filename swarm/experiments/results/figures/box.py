@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import ALL_RUNS
 from swarm.experiments.design.rows import Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of, shown_axes
@@ -47,7 +48,7 @@ def box(figure: Figure, results: Results) -> style.Drawn:
                 most, beyond = max(most, values.size), beyond or bool(np.isinf(values).any())
     if beyond:
         no_result(axes, top)
-    ticks = list(names.values()) if by_axis else [arm or "all runs" for arm in arms]
+    ticks = list(names.values()) if by_axis else [arm or ALL_RUNS for arm in arms]
     tilt = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, ticks)) > TILTED else {}
     axes.set_xticks(range(len(ticks)), ticks, **tilt)
     axes.set_xlim(-0.6, len(ticks) - 0.4)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import ALL_RUNS
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
@@ -63,7 +64,7 @@ def cdf(figure: Figure, results: Results, folder: Path) -> style.Drawn:
             heights = spread(np.array([_heights(values, at) for values in found]))
             axes.fill_between(at, heights.low, heights.high, color=look["color"], alpha=0.18, linewidth=0)
             axes.plot(at, heights.median, **look)
-            handles.append(Line2D([], [], label=arm or "all runs", **look))
+            handles.append(Line2D([], [], label=arm or ALL_RUNS, **look))
     axes.axvline(deadline, color=style.RED, linewidth=0.9, linestyle=(0, (2, 2)))
     axes.annotate(f"deadline {deadline:g} ms" if alike else "deadline", (deadline, 0.03), (-3, 0), ha="right",
                   xycoords=("data", "axes fraction"), textcoords="offset points", color=style.RED, fontsize=7,
