@@ -19,6 +19,7 @@ from swarm.experiments.design.rows import NOT_RUN, PointRow, Results
 from swarm.experiments.design.sweep import Point, Ran, Sweep
 from swarm.experiments.launches import Launches
 from swarm.experiments.results.figures.check import Facts
+from swarm.experiments.results.words import count
 from swarm.experiments.statistics.stopping import StopWhen
 from swarm.experiments.store import POINTS, Folder, summary_of
 from swarm.launcher.load import Installed
@@ -129,6 +130,20 @@ class Experiment:
             raise BadInput(f"{self.path}: seeds", f"{self.file.seeds} with stop_when, which looks after so many first",
                            f"6 to {stop.most_seeds}: below 6 there is no interval, and most_seeds is the end")
         return StopWhen(half_width=stop.half_width, first=self.file.seeds, batch=stop.batch, most=stop.most_seeds)
+
+    def stopped(self, rows: Sequence[PointRow], added: int) -> str:
+        """A sentence on the seeds that the rule has added, and on intervals that they left wide; empty: none of both.
+        """
+        stop, rule = self.file.stop_when, self.rule()
+        if stop is None or rule is None:
+            return ""
+        wide = analysis.too_wide(rows, self.arms, stop.metric, self.file.metrics[stop.metric], rule)
+        seeds = f"{count(added, 'seed')} {'was' if added == 1 else 'were'} added"
+        if not wide:
+            return f"{seeds} until the intervals were narrow enough" if added else ""
+        reached = "most_seeds was reached" if self.file.seeds + added >= rule.most else "most_seeds was not reached"
+        return (f"{seeds}; {reached}: {count(wide, 'interval')} of {stop.metric} {'is' if wide == 1 else 'are'} wider "
+                f"than {rule.half_width:g} on each side")
 
     def blocks(self, seeds: Iterable[int]) -> list[list[Point]]:
         """The points of these seeds, by block."""

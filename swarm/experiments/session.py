@@ -132,8 +132,7 @@ class Session:
         if code_hash() != code.hash:
             error = error or "the code was changed while its runs were on: --resume --rerun flies them again"
         rows = experiment.rows(coordinator.sweep, store)
-        if coordinator.added:
-            notes.append(f"{coordinator.added} seeds were added until the intervals were narrow enough")
+        notes += filter(None, [experiment.stopped(rows, coordinator.added)])
         if coordinator.sweep.repeated():
             notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
                          "did not count")

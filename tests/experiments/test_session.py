@@ -118,9 +118,26 @@ def test_seeds_are_added_until_the_interval_is_narrow(tmp_path: Path, base: dict
     seeds = ended.figures["seeds"]
     assert 8 < seeds < 40
     assert len(flown) == 2 * seeds
-    assert f"{seeds - 8} seeds were added" in ended.results.notes[0]
+    assert f"{seeds - 8} seeds were added until the intervals were narrow enough" in ended.results.notes
     again, none = fly_all(path, tmp_path / "out", Here(narrow), resume=True)
     assert (none, again.results.rows) == ([], ended.results.rows)
+
+
+def test_intervals_that_stay_wide_are_told_when_the_seeds_run_out(tmp_path: Path, base: dict[str, bytes]) -> None:
+    path = write(tmp_path, axes=AXES, seeds=6, stop_when={
+        "metric": "on_time_ratio", "half_width": 0.001, "batch": 2, "most_seeds": 8})
+    wide = planted(base, lambda policy, seed: 0.5 + 0.05 * seed * (policy == "greedy"))
+    ended, _ = fly_all(path, tmp_path / "out", Here(wide))
+    assert ended.figures["seeds"] == 8
+    assert ended.results.notes[-1] == (
+        "2 seeds were added; most_seeds was reached: 1 interval of on_time_ratio is wider than 0.001 on each side")
+
+
+def test_a_half_width_without_end_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, axes=AXES, seeds=6, stop_when={"metric": "on_time_ratio", "half_width": 0.001})
+    path.write_text(path.read_text().replace("0.001", ".inf"))
+    with pytest.raises(BadInput, match=r"stop_when\.half_width"):
+        Experiment(path)
 
 
 @pytest.mark.parametrize("figure", [{"kind": "cdf"}, {"kind": "box", "metric": "on_time_ratio"}])

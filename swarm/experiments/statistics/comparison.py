@@ -73,9 +73,14 @@ def differences(a: Figures, b: Figures) -> Array:
     return np.subtract(first, second, out=np.zeros(first.size), where=first != second)
 
 
+def too_wide(comparisons: Sequence[Comparison], rule: StopWhen) -> list[Comparison]:
+    """Those whose interval is not narrow enough; an interval that there is not is infinitely wide."""
+    return [one for one in comparisons if one.half_width > rule.half_width]
+
+
 def more_seeds(comparisons: Sequence[Comparison], rule: StopWhen) -> int:
     """Seeds to add until the next look, by the comparisons so far; 0: all are narrow enough, or `most` have flown."""
-    wide = [one for one in comparisons if one.half_width > rule.half_width]
+    wide = too_wide(comparisons, rule)
     flown = max((one.n + one.waiting + one.missing for one in comparisons), default=0)
     return max((max(0, min(rule.after(one.n) - one.n - one.waiting, rule.most - flown)) for one in wide), default=0)
 
