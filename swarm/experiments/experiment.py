@@ -112,8 +112,11 @@ class Experiment:
         least = analysis.least_seeds(family)
         if not self.compared or family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
             return ""
-        return (f"{self.file.seeds} seeds cannot show a difference in any of {family} comparisons: at least {least} "
-                "can, or fewer comparisons")
+        seeds = count(self.file.seeds, "seed")
+        if self.file.seeds < analysis.least_seeds(1):
+            return f"{seeds} cannot show a difference: at least {least} can, in {count(family, 'comparison')}"
+        return (f"{seeds} may not show a difference in any of {count(family, 'comparison')}: at least {least} can, or "
+                "fewer comparisons")         # one without a figure in enough seeds is not of the family
 
     def rule(self) -> StopWhen | None:
         """The rule by which seeds are added."""

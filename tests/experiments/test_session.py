@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -138,6 +139,16 @@ def test_a_half_width_without_end_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("0.001", ".inf"))
     with pytest.raises(BadInput, match=r"stop_when\.half_width"):
         Experiment(path)
+
+
+@pytest.mark.parametrize(("keys", "told"), [
+    ({"seeds": 1}, "1 seed cannot show a difference: at least 6 can, in 1 comparison"),
+    ({"seeds": 6, "metrics": {"on_time_ratio": "higher", "lost": "lower"}},
+     "6 seeds may not show a difference in any of 2 comparisons: at least 7 can, or fewer comparisons"),
+    ({"seeds": 6}, ""),
+])
+def test_too_few_seeds_are_told(tmp_path: Path, keys: dict[str, Any], told: str) -> None:
+    assert Experiment(write(tmp_path, axes=AXES, **keys)).too_few_seeds() == told
 
 
 @pytest.mark.parametrize("figure", [{"kind": "cdf"}, {"kind": "box", "metric": "on_time_ratio"}])
