@@ -6,9 +6,12 @@ from typing import Any
 
 import msgspec
 
+from swarm.core.protocol.bounds import FleetName
 from swarm.core.settings.experiment_file import Better
 
 NOT_RUN = "it has not run"           # the error of a point that has no run yet
+FIGURES = "figures"                  # the folder of the drawn figures, in that of the experiment
+DRAWN_AS = ("pdf", "svg", "txt")     # each figure, and its caption
 
 
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,3 +74,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: list[Comparison]
     again: str = ""                  # the command that repeats the experiment, from its folder
     notes: list[str] = []            # what a reader must know: invalid runs, added seeds, another revision
+    figures: list[FleetName] = []    # names of those that were drawn; they become paths
+
+    @property
+    def figure_files(self) -> list[str]:
+        """The files of these figures, from the experiment's folder."""
+        return [f"{FIGURES}/{name}.{suffix}" for name in self.figures for suffix in DRAWN_AS]

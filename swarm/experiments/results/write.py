@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import Figure
-from swarm.experiments.design.rows import Results
+from swarm.experiments.design.rows import FIGURES, Results
 from swarm.experiments.results import arrow, comparisons, page, point_table, results_file
 from swarm.experiments.results.figures import check, style
 from swarm.experiments.results.figures.draw import draw
 from swarm.telemetry.recorder import renamed
-
-FIGURES = "figures"
 
 
 def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Path]:
     """Write all files into the folder of the experiment; returns their paths, the page last.
 
     The same results and run folders give the same bytes. Tables and the page are there as a whole or not at all.
+    Figures that the results before had drawn, and these do not, are deleted; any other file in their folder stays.
     Raises: BadInput (a figure that cannot be drawn, a damaged run folder), OSError.
     """
     check.check(figures, check.facts_of(results), results.name)
+    results = msgspec.structs.replace(results, figures=[figure.name for figure in figures])
+    _delete_others(folder, results)
     table, axes = point_table.columns(results), comparisons.cell_axes(results)
     readable = comparisons.readable(results.comparisons, axes)
     texts = {
@@ -38,6 +42,16 @@ def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Pat
         made += [*style.save(one.figure, folder / FIGURES / name),
                  _text(folder / FIGURES / f"{name}.txt", f"{one.caption}\n")]
     return [*made, _text(folder / "experiment.html", page.render(results, drawn))]
+
+
+def _delete_others(folder: Path, results: Results) -> None:
+    """The figures of the results before that are not of these. Without readable ones nobody knows whose a file is."""
+    try:
+        before = results_file.read(folder)
+    except BadInput:
+        return
+    for name in set(before.figure_files) - set(results.figure_files):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _text(path: Path, text: str) -> Path:

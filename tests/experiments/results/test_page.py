@@ -113,6 +113,17 @@ def test_all_files_are_written_and_are_the_same_again(tmp_path: Path) -> None:
         [*(name for name in names if "/" not in name), "figures"])
 
 
+def test_figures_that_are_drawn_no_more_are_deleted_and_files_of_others_stay(tmp_path: Path) -> None:
+    write(tmp_path, fakes.results(), [BOX, WINS])
+    for name in ("boxes.png", "mine.pdf"):
+        (tmp_path / "figures" / name).write_text("a user's")
+    write(tmp_path, fakes.results(), [WINS])
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "boxes.png", "mine.pdf", "winners.pdf", "winners.svg", "winners.txt"]
+    write(tmp_path, fakes.results(), [])
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["boxes.png", "mine.pdf"]
+
+
 def test_a_figure_that_cannot_be_drawn_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="made_up: figure boxes: metric"):
         write(tmp_path, fakes.results(), [msgspec.structs.replace(BOX, metric="speed")])
