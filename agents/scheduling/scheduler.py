@@ -18,7 +18,7 @@ from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics
 from agents.scheduling.placements import Placements
 from agents.scheduling.queue.batching import batch_with
 from agents.scheduling.queue.margins import TURN_NS
-from agents.scheduling.queue.preemption import preempt_urgency
+from agents.scheduling.queue.preemption import leaves_too_late, preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
@@ -248,9 +248,11 @@ class Scheduler:
     ) -> bool:
         """Preempt the least urgent of these runs that can be preempted for a waiting one.
 
-        It is removed from the list, but for a promised one that a later run may have to abort. A run is told again only
-        if the urgency has grown. Returns whether an executor becomes free.
+        One that would leave too late gives way to another one. It is removed from the list, but for a promised one that
+        a later run may have to abort. A run is told again only if the urgency has grown. Returns whether an executor
+        becomes free.
         """
+        late: tuple[QueuedRun, float] | None = None
         for run in list(running):
             if run.aborted:                                  # its executor is about to become free
                 running.remove(run)
@@ -263,13 +265,20 @@ class Scheduler:
                 urgency = preempt_urgency(run, work, now)
             if urgency is None:
                 continue
-            if not run.guard or urgency:
-                running.remove(run)
-            if run.urgency is None or urgency > run.urgency:
-                self._queue.mark_preempting(run, urgency)
-                out.append(ev.Preempt(work=run.key, urgency=urgency))
-            return True
-        return False
+            if not leaves_too_late(run, work, now, urgency):
+                self._preempt(running, run, urgency, out)
+                return True
+            late = late or (run, urgency)
+        if late is not None:
+            self._preempt(running, *late, out)
+        return late is not None
+
+    def _preempt(self, running: list[QueuedRun], run: QueuedRun, urgency: float, out: list[ev.Command]) -> None:
+        if not run.guard or urgency:
+            running.remove(run)
+        if run.urgency is None or urgency > run.urgency:
+            self._queue.mark_preempting(run, urgency)
+            out.append(ev.Preempt(work=run.key, urgency=urgency))
 
 
 def _run(work: QueuedRun) -> ev.RunStage:

@@ -15,7 +15,7 @@ from swarm.core.settings.experiment_file import ExperimentFile
 from swarm.experiments.design import analysis, points
 from swarm.experiments.design.figures import value_of
 from swarm.experiments.design.points import Combination
-from swarm.experiments.design.rows import NOT_RUN, PointRow, Results
+from swarm.experiments.design.rows import NOT_RUN, PointRow, Results, is_name
 from swarm.experiments.design.sweep import Point, Ran, Sweep
 from swarm.experiments.launches import Launches
 from swarm.experiments.results.figures.check import Facts
@@ -35,6 +35,8 @@ class Experiment:
     def __init__(self, path: Path) -> None:
         self.path, where = path, str(path)
         self.name = path.stem
+        if not is_name(self.name):
+            raise BadInput(where, "its name is no name of an experiment", "NAME.yaml: UTF-8, with a letter, no \\")
         self.file = settings_files.read(path, ExperimentFile)
         self.combinations = points.combinations(self.file, where)
         self.compared = points.compared_axis(self.file, where)

@@ -105,10 +105,10 @@ class Launches:
 
     def _load(self, one: Combination) -> Resolved:
         values = self._file.set | one.values
-        options = Options(
-            launch=self._file.launch, assignments=self._assignments(one.values), seed=self._file.first_seed,
-            robots=values.get(ROBOTS), ray="none")
         try:
+            options = Options(
+                launch=self._file.launch, assignments=self._assignments(one.values), seed=self._file.first_seed,
+                robots=values.get(ROBOTS), ray="none")
             if values.get(ROBOTS, 0) is None:
                 raise BadInput(ROBOTS, "it is empty", "a whole number")
             resolved = load_from(self._source, options, self._installed)
@@ -119,7 +119,11 @@ class Launches:
             raise BadInput(f"{self._where}: point {one.named}: {error.where}", error.what, error.want) from None
 
     def _assignments(self, values: Cell) -> list[str]:
-        return [f"{axis}={json.dumps(value)}" for axis, value in (self._file.set | values).items() if axis != ROBOTS]
+        keys = self._file.set | values
+        for key in keys:
+            if "=" in key:                           # the rest would be taken for its value
+                raise BadInput(key, "it has a =", "a key of the launch file")
+        return [f"{key}={json.dumps(value)}" for key, value in keys.items() if key != ROBOTS]
 
 
 def models_of(resolved: Resolved) -> tuple[str, ...]:

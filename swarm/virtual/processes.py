@@ -42,7 +42,10 @@ class NoFiles:
 class VirtualProcesses:
     """The port `Processes`. ended: called with the event when a process has ended."""
 
-    def __init__(self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None]) -> None:
+    def __init__(
+        self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None], *, slow_search_ns: int = 0,
+    ) -> None:
+        self._slow_search_ns = slow_search_ns
         self._timeline, self._network, self._on_ended = timeline, network, ended
         self._specs: dict[str, ProcessSpec] = {}
         self._present: dict[str, VirtualProcess] = {}        # the newest of each name
@@ -120,7 +123,8 @@ class VirtualProcesses:
                 take = partial(_take_a_frame, process, settings.seed)
                 policy = WorldServer(host, settings, stamped(world, self._views, take))
             case PlannerFile() as settings:
-                policy = Planner(host, settings, VirtualSolver(process, settings.seed), None)
+                policy = Planner(
+                    host, settings, VirtualSolver(process, settings.seed, slow_ns=self._slow_search_ns), None)
             case AgentFile() as settings:
                 offer = self._offer(settings)
                 perception = Perception(offer, self._views, settings.seed)

@@ -24,19 +24,20 @@ NAME = "launcher"
 class VirtualRun:
     """A run whose events happen one by one. record: takes what is recorded. manifest: as of the collector.
 
-    shuffle, late_ns: as of the timeline.
+    shuffle, late_ns: as of the timeline. slow_search_ns: as `slow_ns` of the solver.
     """
 
     def __init__(
         self, resolved: Resolved, record: Record, *, manifest: Callable[[str], Mapping[str, Any]] = lambda renderer: {},
-        shuffle: int | None = None, late_ns: int = 0,
+        shuffle: int | None = None, late_ns: int = 0, slow_search_ns: int = 0,
     ) -> None:
         launch = resolved.launch
         self.over = False
         self.timeline = Timeline(shuffle, late_ns)
         links = Links(launch.links, resolved.traces, launch.seed)
         self.network = Network(self.timeline, links.one_way)
-        self.processes = VirtualProcesses(self.timeline, self.network, self._ended)
+        self.processes = VirtualProcesses(
+            self.timeline, self.network, self._ended, slow_search_ns=slow_search_ns)
         swarm = f"{launch.scenario}-virtual"
         self.launcher, host = self.processes.launcher(NAME, swarm)
         faults = faults_of(launch)

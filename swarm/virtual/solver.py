@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from swarm.core.policy.draw import uniform
 from swarm.core.units import seconds
 from swarm.planner.events import Solve, Solved
 from swarm.planner.solvers.budget import CountedBudget
@@ -14,13 +15,20 @@ from swarm.virtual.process import VirtualProcess
 
 
 class VirtualSolver:
-    """Searches at once; the result comes after the time that a search takes."""
+    """Searches at once; the result comes after the time that a search takes.
 
-    def __init__(self, process: VirtualProcess, seed: int) -> None:
-        self._process, self._seed = process, seed
+    slow_ns: every second search, by the draw, takes up to so much longer, as on a host that has other work.
+    """
+
+    def __init__(self, process: VirtualProcess, seed: int, *, slow_ns: int = 0) -> None:
+        self._process, self._seed, self._slow_ns = process, seed, slow_ns
+        self._searches = 0
 
     def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
         solution = place(
             command.problem, command.previous, CountedBudget(BUDGET_S), self._seed, limit_churn=command.limit_churn)
         took_ns = EVALUATION_NS * solution.evaluations
+        if self._slow_ns:
+            self._searches += 1
+            took_ns += max(0, round((2.0 * uniform(self._seed, "search", self._searches) - 1.0) * self._slow_ns))
         self._process.after(took_ns, partial(done, Solved(command.basis, solution, seconds(took_ns))))

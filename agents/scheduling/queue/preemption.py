@@ -12,7 +12,7 @@ import math
 
 from agents.scheduling.queue.margins import ABORT_S, REDO_NS, TURN_NS
 from agents.scheduling.queue.queued_run import QueuedRun
-from swarm.core.units import NEVER_NS
+from swarm.core.units import NEVER_NS, seconds
 
 MAX_STAGE_ABORTS = 3                 # of one stage; after that it runs to its end
 
@@ -56,6 +56,16 @@ def preempt_urgency(
     if can_wait and _end_if_aborted_ns(running, urgent, now) > running.deadline_ns:
         return after_stage
     return 1.0 + above
+
+
+def leaves_too_late(running: QueuedRun, urgent: QueuedRun, now: int, urgency: float) -> bool:
+    """Whether a run without stages is not worth to be aborted, and the urgent run is late if it waits for its end."""
+    if running.last or running.guard or urgency == math.inf:
+        return False
+    spent_ns = now - running.started_ns
+    if abort_stage_now(seconds(spent_ns), max(0.0, seconds(running.p50_ns - spent_ns)), urgency):
+        return False
+    return now + max(0, running.p95_ns - spent_ns) + urgent.p95_ns > urgent.deadline_ns
 
 
 def _urgency_over_guard(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from swarm.core.settings.experiment_file import Better
 NOT_RUN = "it has not run"           # the error of a point that has no run yet
 FIGURES = "figures"                  # the folder of the drawn figures, in that of the experiment
 DRAWN_AS = ("pdf", "svg", "txt")     # each figure, and its caption
+_NAME = re.compile(r"[^/\\\0\ud800-\udfff]+")             # no path, and text that UTF-8 can write
 
 
 class PointRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,3 +82,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     def figure_files(self) -> list[str]:
         """The files of these figures, from the experiment's folder."""
         return [f"{FIGURES}/{name}.{suffix}" for name in self.figures for suffix in DRAWN_AS]
+
+
+def is_name(name: str) -> bool:
+    """Whether an experiment may have this name, which becomes a folder's."""
+    return _NAME.fullmatch(name) is not None and name.strip(".") != ""

@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 
 from swarm.core.settings.errors import BadInput
-from swarm.experiments.design.rows import Results
+from swarm.experiments.design.rows import Results, is_name
 from swarm.experiments.store import POINTS
 
 NAME = "results.json"
 ID = re.compile(r"[0-9a-f]{32}")
-NAMED = re.compile(r"[^/\\\0]*[^/\\\0.][^/\\\0]*")           # of an experiment: no path
 
 
 def encoded(results: Results) -> bytes:
@@ -34,7 +33,7 @@ def read(folder: Path) -> Results:
         for row in results.rows:                     # they become paths
             if not ID.fullmatch(row.id) or row.folder not in ("", f"{POINTS}/{row.id}"):
                 raise ValueError(f"{row.id!r} in {row.folder!r} is no point")
-        if not NAMED.fullmatch(results.name):
+        if not is_name(results.name):
             raise ValueError(f"{results.name!r} is no name")
         return results
     except FileNotFoundError:

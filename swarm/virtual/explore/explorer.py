@@ -10,6 +10,7 @@ import msgspec
 
 from agents.scheduling.queue.margins import LATE_NS
 from swarm.core.ports import Host
+from swarm.core.units import ns
 from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.invariants import Broken, Watch
 from swarm.virtual.explore.story import Story
@@ -17,6 +18,7 @@ from swarm.virtual.process import VirtualProcess
 from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import VirtualRun
 
+SLOW_SEARCH_NS = ns(0.15)            # two searches and a wait are within REPLANNED_NS
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end
 
 
@@ -65,7 +67,7 @@ def explored(resolved: Resolved, *, with_story: bool = False) -> Flown:
     with_story: record the story of what is broken, which takes time.
     """
     launch, record = resolved.launch, NoRecord()
-    run = VirtualRun(resolved, record, shuffle=launch.seed, late_ns=LATE_NS)
+    run = VirtualRun(resolved, record, shuffle=launch.seed, late_ns=LATE_NS, slow_search_ns=SLOW_SEARCH_NS)
     watch = Watch(run, launch)
     story = _recorded(run, watch) if with_story else None
 

@@ -6,12 +6,14 @@ import math
 
 import pytest
 
+from agents.scheduling import events as ev
 from agents.scheduling.queue.margins import ABORT_S
-from agents.scheduling.queue.preemption import MAX_STAGE_ABORTS, abort_stage_now, preempt_urgency
+from agents.scheduling.queue.preemption import MAX_STAGE_ABORTS, abort_stage_now, leaves_too_late, preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.policy.plan import Leg
 from swarm.core.units import ns
-from tests.agents.builders import profile, request
+from tests.agents.builders import profile, request, robot, stream
+from tests.agents.scheduler_events import arrived, of
 
 START = ns(10)
 
@@ -132,3 +134,30 @@ def test_the_longest_that_is_waited_for_a_stage(stage_s: float, above: int) -> N
     lefts_s = [stage_s * i / 1000 for i in range(1001)]
     longest_s = max(left_s for left_s in lefts_s if not abort_stage_now(stage_s - left_s, left_s, weight))
     assert longest_s == pytest.approx((stage_s + weight * ABORT_S) / (1.0 + weight), abs=stage_s / 1000)
+
+
+@pytest.mark.parametrize(("case", "running", "urgent", "urgency", "expected"), [
+    ("what has just begun is aborted", run(stages=0, began_s=0.01), waiting(), 2.0, False),
+    ("what has lost too much by that ends late", run(stages=0, began_s=0.25), waiting(), 2.0, True),
+    ("late does not count if the urgent run can wait for it", run(stages=0, began_s=0.25), waiting(deadline_s=1.0), 2.0,
+     False),
+    ("a guard aborts whatever has run for however long", run(stages=0, began_s=0.25), waiting(guard=True), math.inf,
+     False),
+    ("what goes stage by stage leaves after this one", run(began_s=0.25), waiting(), 2.0, False),
+])
+def test_what_would_leave_too_late_is_known(
+    case: str, running: QueuedRun, urgent: QueuedRun, urgency: float, expected: bool
+) -> None:
+    assert leaves_too_late(running, urgent, START, urgency) == expected
+
+
+def test_of_two_runs_the_one_that_leaves_in_time_is_preempted() -> None:
+    """The least urgent one has run for too long to be aborted, and would end too late."""
+    agent = robot([profile("segmenter", 0.36), profile("mapper", 0.3, stages=10), profile("detector", 0.01)],
+                  executors=2, loaded=["mapper"])
+    agent.handle(arrived(1, stream("a", "segmenter", 2.0), START), START)
+    now = START + ns(0.2)
+    (staged,) = of(ev.RunStage, agent.handle(arrived(2, stream("b", "mapper", 1.0), now), now))
+    now = START + ns(0.25)
+    (preempt,) = of(ev.Preempt, agent.handle(arrived(3, stream("c", "detector", 0.06, priority=1), now), now))
+    assert preempt.work == staged.work

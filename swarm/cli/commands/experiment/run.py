@@ -28,7 +28,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
     other.add_argument("--rerun", action="store_true", help="with --resume: points that other code has flown fly again")
     other.add_argument("--keep", action="store_true", help="with --resume: they are kept, and the results say so")
     p.add_argument("--retry", action="store_true", help="with --resume: points that have failed fly again")
-    p.add_argument("--dry-run", action="store_true", help="check every point, estimate the time, and fly nothing")
+    p.add_argument("--dry-run", action="store_true",
+                   help="check every point, estimate the time in a new folder, and fly nothing")
     p.add_argument("--jobs", type=int, metavar="K", help="processes for virtual time; default: one for each core")
     p.add_argument("--ray", metavar="ADDRESS", default="none",
                    help="fly on a Ray cluster: HOST:PORT, or local; default: none, processes of this host")
