@@ -13,7 +13,7 @@ from swarm import settings_files
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import ExperimentFile
 from swarm.experiments.design import analysis, points
-from swarm.experiments.design.figures import value_of
+from swarm.experiments.design.figures import is_cut, value_of
 from swarm.experiments.design.points import Combination
 from swarm.experiments.design.rows import NOT_RUN, PointRow, Results, is_name
 from swarm.experiments.design.sweep import Point, Ran, Sweep
@@ -84,11 +84,6 @@ class Experiment:
     def duration_s(self) -> float:
         """Simulated time of one run of each combination, in all."""
         return sum(self.launches.resolved(one).launch.duration_s for one in self.combinations)
-
-    @property
-    def warmup_s(self) -> float:
-        """That is cut off: the longest of all points."""
-        return max(self.launches.resolved(one).launch.warmup_s for one in self.combinations)
 
     @property
     def compares(self) -> bool:
@@ -185,12 +180,14 @@ class Experiment:
         rules = dict.fromkeys(self.file.metrics, rule) if rule else None
         return Results(
             name=self.name, axes=self.axes, compared=self.compared, arms=self.arms, metrics=self.file.metrics,
-            warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, again=again, notes=list(notes),
+            cut=[metric for metric, key in self.keys.items() if is_cut(key)],
+            clock=clock, revision=revision, rows=rows, again=again, notes=list(notes),
             comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
 
     def _row(self, point: Point, run: Ran | None, sweep: Sweep, folder: Folder) -> PointRow:
         row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,
-                       command=self.launches.command(point), error=NOT_RUN)
+                       command=self.launches.command(point), error=NOT_RUN,
+                       warmup_s=self.launches.resolved(self.combination(point)).launch.warmup_s)
         if run is None:
             return row
         values = run.values

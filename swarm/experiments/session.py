@@ -20,6 +20,7 @@ from swarm.experiments.design.rows import Results
 from swarm.experiments.design.sweep import Ran
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.launches import code_hash
+from swarm.experiments.results import warmup
 from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
 from swarm.experiments.sources import sources
@@ -203,5 +204,5 @@ def _figures(results: Results, store: Store, coordinator: Coordinator, flown: in
         "failed": sum(row.failed for row in rows), "not_run": sum(row.waits for row in rows),
         "flown": flown, "repeated": coordinator.sweep.repeated(), "invalid_by": dict(reasons.most_common()),
         "seeds": len({row.seed for row in rows}), "comparisons": msgspec.to_builtins(results.comparisons),
-        "warmup_s": results.warmup_s, "notes": results.notes, "folder": str(store.path)}
+        "warmup_s": warmup.spans(rows), "notes": results.notes, "folder": str(store.path)}
 

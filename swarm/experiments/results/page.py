@@ -13,7 +13,7 @@ import jinja2
 from swarm.experiments.design.analysis import paired
 from swarm.experiments.design.points import cell_key, is_control
 from swarm.experiments.design.rows import Comparison, PointRow, Results
-from swarm.experiments.results import comparisons
+from swarm.experiments.results import comparisons, warmup
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.words import cell_text, count, figure, label, listed, name_of, number, tick, unit_of
 from swarm.experiments.statistics.control import noise_floor
@@ -99,8 +99,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     return [
         *((label(axis), ", ".join(there)) for axis, there in values.items()),
         ("seeds", f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))),
-        ("warm-up", f"the first {results.warmup_s:g} s of each run are cut off from ratios and latencies"
-         if results.warmup_s else "none is cut off"),
+        ("warm-up", warmup.told(results) or "none is cut off"),
         ("clock", "virtual: run times are drawn from profiles, no model ran; each point can be repeated exactly"
          if results.clock == "virtual" else "real"),
         ("code revision", results.revision),

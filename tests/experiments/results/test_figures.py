@@ -133,11 +133,22 @@ def test_streams_with_different_deadlines_are_drawn_over_them(flown: tuple[Path,
 
 def test_frames_of_the_warm_up_are_cut_off(flown: tuple[Path, Results]) -> None:
     folder, results = flown
-    made = draw(FIGURES[4], msgspec.structs.replace(results, warmup_s=0.75), folder)
+    made = draw(FIGURES[4], fakes.warmed(results, 0.75), folder)
     curve = axes_of(made).lines[0]
     assert np.interp(fakes.DEADLINE_MS, curve.get_xdata(), curve.get_ydata()) == 0.0
     assert curve.get_ydata()[-1] == 0.5          # the late frame and the failed one are left
     assert "after a warm-up of 0.75 s" in made.caption
+
+
+def test_each_run_is_cut_by_its_own_warm_up(flown: tuple[Path, Results]) -> None:
+    folder, results = flown
+    made = draw(FIGURES[4], fakes.warmed(results, 0.0, 0.75, 0.0), folder)        # of each arm: local, greedy, planner
+    ends = [curve.get_ydata()[-1] for curve in axes_of(made).lines[:3]]
+    assert ends == [pytest.approx(0.9), 0.5, pytest.approx(0.9)]
+    assert "after each run's warm-up (0 to 0.75 s)" in made.caption
+    only = draw(msgspec.structs.replace(FIGURES[4], where=ONE | {"policy": "local"}),
+                fakes.warmed(results, 0.0, 0.75, 0.0), folder)
+    assert "warm-up" not in only.caption
 
 
 def test_a_stream_without_frames_and_a_damaged_run_are_told(flown: tuple[Path, Results], tmp_path: Path) -> None:
