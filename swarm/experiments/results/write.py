@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import Figure
-from swarm.experiments.design.rows import FIGURES, Results
+from swarm.experiments.design.rows import DRAWN_AS, FIGURES, Results
 from swarm.experiments.results import arrow, comparisons, page, point_table, results_file
 from swarm.experiments.results.figures import check, style
 from swarm.experiments.results.figures.draw import draw
@@ -20,7 +19,8 @@ def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Pat
     """Write all files into the folder of the experiment; returns their paths, the page last.
 
     The same results and run folders give the same bytes. Tables and the page are there as a whole or not at all.
-    Figures that the results before had drawn, and these do not, are deleted; any other file in their folder stays.
+    In the folder `figures`, NAME.pdf, .svg and .txt together are a figure of ours, and deleted if `figures` has no such
+    name. Any other file there is the user's, and stays.
     Raises: BadInput (a figure that cannot be drawn, a damaged run folder), OSError.
     """
     check.check(figures, check.facts_of(results), results.name)
@@ -45,13 +45,12 @@ def write(folder: Path, results: Results, figures: Sequence[Figure]) -> list[Pat
 
 
 def _delete_others(folder: Path, results: Results) -> None:
-    """The figures of the results before that are not of these. Without readable ones nobody knows whose a file is."""
-    try:
-        before = results_file.read(folder)
-    except BadInput:
-        return
-    for name in set(before.figure_files) - set(results.figure_files):
-        (folder / name).unlink(missing_ok=True)
+    """The figures that an earlier file named, whatever is left of its results."""
+    for caption in sorted((folder / FIGURES).glob("*.txt")):
+        files = [caption.with_suffix(f".{suffix}") for suffix in DRAWN_AS]
+        if caption.stem not in results.figures and all(file.is_file() for file in files):
+            for file in files:
+                file.unlink()
 
 
 def _text(path: Path, text: str) -> Path:

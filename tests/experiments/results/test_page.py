@@ -118,6 +118,7 @@ def test_figures_that_are_drawn_no_more_are_deleted_and_files_of_others_stay(tmp
     write(tmp_path, fakes.results(), [BOX, WINS])
     for name in ("boxes.png", "mine.pdf"):
         (tmp_path / "figures" / name).write_text("a user's")
+    (tmp_path / "results.json").unlink()             # as after a session that was killed
     write(tmp_path, fakes.results(), [WINS])
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
         "boxes.png", "mine.pdf", "winners.pdf", "winners.svg", "winners.txt"]
