@@ -6,6 +6,7 @@ from typing import Any
 
 from swarm.experiments.design.points import shown
 from swarm.experiments.design.rows import Comparison, Results
+from swarm.experiments.results import warmup
 from swarm.telemetry.text_table import text_table
 
 HEAD = ["metric", "where", "arm", "against", "seeds", "difference", "95 %", "p", "won", "verdict"]
@@ -24,9 +25,7 @@ def as_text(results: Results, figures: dict[str, Any]) -> str:
     lines += [f"invalid runs: {count}: {reason}" for reason, count in figures["invalid_by"].items()]
     errors = dict.fromkeys(row.error for row in results.rows if row.failed)
     lines += [f"no result: {error}" for error in list(errors)[:MOST]]
-    if results.warmup_s:
-        lines.append(f"the first {results.warmup_s:g} s of each run are cut off")
-    return "\n".join([*lines, *results.notes, f"results: {figures['folder']}"])
+    return "\n".join([*lines, *filter(None, [warmup.told(results)]), *results.notes, f"results: {figures['folder']}"])
 
 
 def _row(one: Comparison) -> list[str]:

@@ -13,12 +13,13 @@ from swarm import settings_files
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import ExperimentFile
 from swarm.experiments.design import analysis, points
-from swarm.experiments.design.figures import value_of
+from swarm.experiments.design.figures import is_cut, value_of
 from swarm.experiments.design.points import Combination
 from swarm.experiments.design.rows import NOT_RUN, PointRow, Results, is_name
 from swarm.experiments.design.sweep import Point, Ran, Sweep
 from swarm.experiments.launches import Launches
 from swarm.experiments.results.figures.check import Facts
+from swarm.experiments.results.words import count
 from swarm.experiments.statistics.stopping import StopWhen
 from swarm.experiments.store import POINTS, Folder, summary_of
 from swarm.launcher.load import Installed
@@ -85,9 +86,9 @@ class Experiment:
         return sum(self.launches.resolved(one).launch.duration_s for one in self.combinations)
 
     @property
-    def warmup_s(self) -> float:
-        """That is cut off: the longest of all points."""
-        return max(self.launches.resolved(one).launch.warmup_s for one in self.combinations)
+    def compares(self) -> bool:
+        """Whether arms are compared, and not one with its control alone."""
+        return sum(not points.is_control(arm) for arm in self.arms) > 1
 
     @property
     def streams(self) -> list[str]:
@@ -108,8 +109,11 @@ class Experiment:
         least = analysis.least_seeds(family)
         if not self.compared or family < 1 or self.file.seeds >= least or self.file.stop_when is not None:
             return ""
-        return (f"{self.file.seeds} seeds cannot show a difference in any of {family} comparisons: at least {least} "
-                "can, or fewer comparisons")
+        seeds = count(self.file.seeds, "seed")
+        if self.file.seeds < analysis.least_seeds(1):
+            return f"{seeds} cannot show a difference: at least {least} can, in {count(family, 'comparison')}"
+        return (f"{seeds} may not show a difference in any of {count(family, 'comparison')}: at least {least} can, or "
+                "fewer comparisons")         # one without a figure in enough seeds is not of the family
 
     def rule(self) -> StopWhen | None:
         """The rule by which seeds are added."""
@@ -120,12 +124,26 @@ class Experiment:
         if stop.metric not in self.file.metrics:
             raise BadInput(f"{where}.metric", f"{stop.metric!r} is no metric of this file",
                            f"one of {', '.join(self.file.metrics)}")
-        if len(self.arms) < 2:
+        if not self.compares:
             raise BadInput(where, "nothing is compared", "a compared axis with two values, or no stop_when")
         if not 6 <= self.file.seeds <= stop.most_seeds:
             raise BadInput(f"{self.path}: seeds", f"{self.file.seeds} with stop_when, which looks after so many first",
                            f"6 to {stop.most_seeds}: below 6 there is no interval, and most_seeds is the end")
         return StopWhen(half_width=stop.half_width, first=self.file.seeds, batch=stop.batch, most=stop.most_seeds)
+
+    def stopped(self, rows: Sequence[PointRow], added: int) -> str:
+        """A sentence on the seeds that the rule has added, and on intervals that they left wide; empty: none of both.
+        """
+        stop, rule = self.file.stop_when, self.rule()
+        if stop is None or rule is None:
+            return ""
+        wide = analysis.too_wide(rows, self.arms, stop.metric, self.file.metrics[stop.metric], rule)
+        seeds = f"{count(added, 'seed')} {'was' if added == 1 else 'were'} added"
+        if not wide:
+            return f"{seeds} until the intervals were narrow enough" if added else ""
+        reached = "most_seeds was reached" if self.file.seeds + added >= rule.most else "most_seeds was not reached"
+        return (f"{seeds}; {reached}: {count(wide, 'interval')} of {stop.metric} {'is' if wide == 1 else 'are'} wider "
+                f"than {rule.half_width:g} on each side")
 
     def blocks(self, seeds: Iterable[int]) -> list[list[Point]]:
         """The points of these seeds, by block."""
@@ -162,12 +180,14 @@ class Experiment:
         rules = dict.fromkeys(self.file.metrics, rule) if rule else None
         return Results(
             name=self.name, axes=self.axes, compared=self.compared, arms=self.arms, metrics=self.file.metrics,
-            warmup_s=self.warmup_s, clock=clock, revision=revision, rows=rows, again=again, notes=list(notes),
+            cut=[metric for metric, key in self.keys.items() if is_cut(key)],
+            clock=clock, revision=revision, rows=rows, again=again, notes=list(notes),
             comparisons=analysis.comparisons(rows, self.arms, self.file.metrics, rules))
 
     def _row(self, point: Point, run: Ran | None, sweep: Sweep, folder: Folder) -> PointRow:
         row = PointRow(id=point.id, cell=point.cell, arm=point.arm, seed=point.seed, valid=False,
-                       command=self.launches.command(point), error=NOT_RUN)
+                       command=self.launches.command(point), error=NOT_RUN,
+                       warmup_s=self.launches.resolved(self.combination(point)).launch.warmup_s)
         if run is None:
             return row
         values = run.values

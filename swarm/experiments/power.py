@@ -56,7 +56,7 @@ def plan(
         raise BadInput("--metric", f"{metric!r} is no metric of {where}", f"one of {', '.join(file.metrics)}")
     if not math.isfinite(difference) or not difference:
         raise BadInput("--difference", f"{difference:g}", "a number that is not 0, in the unit of the metric")
-    if len(experiment.arms) < 2:
+    if not experiment.compares:
         raise BadInput(where, "nothing is compared", "a compared axis with two values")
     ran = folder.runs()
     sweep = Sweep(experiment.blocks(experiment.most_seeds), newest_code(ran))

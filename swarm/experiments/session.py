@@ -20,7 +20,7 @@ from swarm.experiments.design.rows import Results
 from swarm.experiments.design.sweep import Ran
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.launches import code_hash
-from swarm.experiments.results import results_file
+from swarm.experiments.results import results_file, warmup
 from swarm.experiments.results.figures import check
 from swarm.experiments.results.write import write
 from swarm.experiments.sources import sources
@@ -134,8 +134,7 @@ class Session:
         if code_hash() != code.hash:
             error = error or "the code was changed while its runs were on: --resume --rerun flies them again"
         rows = experiment.rows(coordinator.sweep, store)
-        if coordinator.added:
-            notes.append(f"{coordinator.added} seeds were added until the intervals were narrow enough")
+        notes += filter(None, [experiment.stopped(rows, coordinator.added)])
         if coordinator.sweep.repeated():
             notes.append(f"{coordinator.sweep.repeated()} runs were repeated, since they or others of their block "
                          "did not count")
@@ -207,5 +206,5 @@ def _figures(results: Results, store: Store, coordinator: Coordinator, flown: in
         "failed": sum(row.failed for row in rows), "not_run": sum(row.waits for row in rows),
         "flown": flown, "repeated": coordinator.sweep.repeated(), "invalid_by": dict(reasons.most_common()),
         "seeds": len({row.seed for row in rows}), "comparisons": msgspec.to_builtins(results.comparisons),
-        "warmup_s": results.warmup_s, "notes": results.notes, "folder": str(store.path)}
+        "warmup_s": warmup.spans(rows), "notes": results.notes, "folder": str(store.path)}
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.results.bundle import bundle
 from swarm.experiments.results.loading import load
+from swarm.experiments.results.figures.draw import draw
 from swarm.experiments.session import Session, Wishes
 from swarm.experiments.store import Store
 from swarm.experiments.workers.flight import Flown, Task, fly
@@ -185,9 +187,53 @@ def test_seeds_are_added_until_the_interval_is_narrow(tmp_path: Path, base: dict
     seeds = ended.figures["seeds"]
     assert 8 < seeds < 40
     assert len(flown) == 2 * seeds
-    assert f"{seeds - 8} seeds were added" in ended.results.notes[0]
+    assert f"{seeds - 8} seeds were added until the intervals were narrow enough" in ended.results.notes
     again, none = fly_all(path, tmp_path / "out", Here(narrow), resume=True)
     assert (none, again.results.rows) == ([], ended.results.rows)
+
+
+def test_intervals_that_stay_wide_are_told_when_the_seeds_run_out(tmp_path: Path, base: dict[str, bytes]) -> None:
+    path = write(tmp_path, axes=AXES, seeds=6, stop_when={
+        "metric": "on_time_ratio", "half_width": 0.001, "batch": 2, "most_seeds": 8})
+    wide = planted(base, lambda policy, seed: 0.5 + 0.05 * seed * (policy == "greedy"))
+    ended, _ = fly_all(path, tmp_path / "out", Here(wide))
+    assert ended.figures["seeds"] == 8
+    assert ended.results.notes[-1] == (
+        "2 seeds were added; most_seeds was reached: 1 interval of on_time_ratio is wider than 0.001 on each side")
+
+
+def test_a_half_width_without_end_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, axes=AXES, seeds=6, stop_when={"metric": "on_time_ratio", "half_width": 0.001})
+    path.write_text(path.read_text().replace("0.001", ".inf"))
+    with pytest.raises(BadInput, match=r"stop_when\.half_width"):
+        Experiment(path)
+
+
+@pytest.mark.parametrize(("keys", "told"), [
+    ({"seeds": 1}, "1 seed cannot show a difference: at least 6 can, in 1 comparison"),
+    ({"seeds": 6, "metrics": {"on_time_ratio": "higher", "lost": "lower"}},
+     "6 seeds may not show a difference in any of 2 comparisons: at least 7 can, or fewer comparisons"),
+    ({"seeds": 6}, ""),
+])
+def test_too_few_seeds_are_told(tmp_path: Path, keys: dict[str, Any], told: str) -> None:
+    assert Experiment(write(tmp_path, axes=AXES, **keys)).too_few_seeds() == told
+
+
+@pytest.mark.parametrize("figure", [{"kind": "cdf"}, {"kind": "box", "metric": "on_time_ratio"}])
+def test_a_control_where_nothing_is_compared_is_drawn_beside_all_runs(tmp_path: Path, figure: dict[str, str]) -> None:
+    path = write(tmp_path, seeds=1, control=True, figures=[{"name": "both", **figure}])
+    ended, _ = fly_all(path, tmp_path / "out")
+    assert (ended.exit_code, ended.results.arms) == (0, ["all runs", "all runs (again)"])
+    drawn = draw(Experiment(path).file.figures[0], ended.results, tmp_path / "out").figure
+    told = [text.get_text() for text in [*(drawn.legends[0].get_texts() if drawn.legends else ()),
+                                         *drawn.axes[0].get_xticklabels()]]
+    assert set(told) >= {"all runs", "all runs (again)"}
+
+
+def test_a_control_alone_has_no_interval_to_wait_for(tmp_path: Path) -> None:
+    path = write(tmp_path, seeds=6, control=True, stop_when={"metric": "on_time_ratio", "half_width": 0.1})
+    with pytest.raises(BadInput, match="stop_when: nothing is compared"):
+        Experiment(path).rule()
 
 
 def test_a_full_disk_ends_in_order_and_resume_goes_on(

@@ -28,7 +28,7 @@ class StopWhen(Strict, frozen=True, kw_only=True):
     """Seeds are added until the interval of every difference in `metric` is this narrow."""
 
     metric: str
-    half_width: Annotated[float, Meta(gt=0.0)]       # in units of the metric
+    half_width: Annotated[float, Meta(gt=0.0, le=1e12)]      # in units of the metric
     batch: Annotated[int, Meta(ge=1, le=200)] = 5    # seeds that are added at a time
     most_seeds: Annotated[int, Meta(ge=6, le=200)] = 60
 

@@ -56,9 +56,19 @@ def more_seeds(
     rows: Sequence[PointRow], arms: Sequence[str], metric: str, better: Better, rule: StopWhen
 ) -> int:
     """Seeds to add until the next look by a stopping rule; 0: the intervals are narrow, or `most` have flown."""
+    return comparison.more_seeds(_looked_at(rows, arms, metric, better, rule), rule)
+
+
+def too_wide(rows: Sequence[PointRow], arms: Sequence[str], metric: str, better: Better, rule: StopWhen) -> int:
+    """Intervals that are not narrow enough at the last look."""
+    return len(comparison.too_wide(_looked_at(rows, arms, metric, better, rule), rule))
+
+
+def _looked_at(
+    rows: Sequence[PointRow], arms: Sequence[str], metric: str, better: Better, rule: StopWhen
+) -> list[comparison.Comparison]:
     compared = [arm for arm in arms if not is_control(arm)]
-    found = [comparison.compare(a, b, better, rule) for a, b in paired(rows, compared, metric).values()]
-    return comparison.more_seeds(found, rule)
+    return [comparison.compare(a, b, better, rule) for a, b in paired(rows, compared, metric).values()]
 
 
 def paired(rows: Sequence[PointRow], arms: Sequence[str], metric: str) -> dict[Key, Pair]:

@@ -17,6 +17,7 @@ from swarm.core.settings.experiment_file import ExperimentFile
 SEED = "seed"                        # a key of launch files that no experiment sets
 POLICY = "policy"                    # the axis that is compared if the file does not say
 MOST_COMBINATIONS = 20_000           # each is checked before anything runs
+ALL_RUNS = "all runs"                # the arm where nothing is compared, in words
 AGAIN = " (again)"                   # follows the value that others are compared with: the arm of the A/A control
 
 Cell = dict[str, Any]
@@ -56,15 +57,16 @@ def combinations(file: ExperimentFile, where: str) -> list[Combination]:
     made = [dict(itertools.chain.from_iterable(values.items() for values in chosen))
             for chosen in itertools.product(*parts)]
     arms = _arms(file, made, compared, where)
+    alone = ALL_RUNS if file.control else ""         # an arm with a control needs a name beside it
     found = [Combination(values, {axis: value for axis, value in values.items() if axis != compared},
-                         shown(values[compared]) if compared else "") for values in made]
+                         shown(values[compared]) if compared else alone) for values in made]
     keys = [cell_key(one.values) for one in found]
     if len(set(keys)) < len(keys):
         twice = next(one for k, one in enumerate(found) if keys[k] in keys[:k])
         raise BadInput(where, f"the point {twice.named} is there twice", "each combination of values once")
     if file.control:
         found += [msgspec.structs.replace(one, arm=one.arm + AGAIN, control=True) for one in found
-                  if one.arm == (arms[0] if arms else "")]
+                  if one.arm == (arms[0] if arms else alone)]
     return found
 
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import msgspec
 
+from swarm.core.protocol.bounds import FleetName
 from swarm.core.settings.experiment_file import Better
 
 NOT_RUN = "it has not run"           # the error of a point that has no run yet
+FIGURES = "figures"                  # the folder of the drawn figures, in that of the experiment
+DRAWN_AS = ("pdf", "svg", "txt")     # each figure, and its caption
 _NAME = re.compile(r"[^/\\\0\ud800-\udfff]+")             # no path, and text that UTF-8 can write
 
 
@@ -24,6 +27,7 @@ class PointRow(msgspec.Struct, frozen=True, kw_only=True):
     invalid: list[str] = []          # why it does not count, in words
     error: str = ""                  # why there is no result
     values: dict[str, float | None] = {}     # of the metrics; null: there is no such figure in this run; may be inf
+    warmup_s: float = 0.0            # of its launch: ratio and latencies are those after it
     folder: str = ""                 # its run folder, from the experiment's folder; empty: there is none
     command: str = ""                # that runs this point alone
 
@@ -66,13 +70,19 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     compared: str                    # the compared axis; empty: none
     arms: list[str]                  # its values, the one that the others are compared with first
     metrics: dict[str, Better]
-    warmup_s: float                  # that is cut off; 0: nothing is
     clock: str                       # real or virtual
     revision: str                    # of the code that ran the points
     rows: list[PointRow]             # ordered by cell, seed, arm
     comparisons: list[Comparison]
     again: str = ""                  # the command that repeats the experiment, from its folder
     notes: list[str] = []            # what a reader must know: invalid runs, added seeds, another revision
+    cut: list[str] = []              # metrics that leave out the warm-up of each run
+    figures: list[FleetName] = []    # names of those that were drawn; they become paths
+
+    @property
+    def figure_files(self) -> list[str]:
+        """The files of these figures, from the experiment's folder."""
+        return [f"{FIGURES}/{name}.{suffix}" for name in self.figures for suffix in DRAWN_AS]
 
 
 def is_name(name: str) -> bool:

@@ -112,8 +112,7 @@ def _files(folder: Path, results: Results) -> list[tuple[str, Path]]:
     if not (folder / OF_EXPERIMENT[0]).is_file():
         raise BadInput(str(folder), f"it has no {OF_EXPERIMENT[0]}", "the folder of an experiment")
     source = [str(path.relative_to(folder)) for path in sorted((folder / SOURCE).rglob("*")) if path.is_file()]
-    figures = [f"figures/{path.name}" for path in sorted((folder / "figures").glob("*"))]
-    names = [*OF_EXPERIMENT, *source, *figures,
+    names = [*OF_EXPERIMENT, *source, *results.figure_files,
              *(f"{row.folder}/{name}" for row in results.rows if row.folder for name in OF_RUN)]
     return [(name, folder / name) for name in names if (folder / name).is_file()]
 

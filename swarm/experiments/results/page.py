@@ -13,7 +13,7 @@ import jinja2
 from swarm.experiments.design.analysis import paired
 from swarm.experiments.design.points import cell_key, is_control
 from swarm.experiments.design.rows import Comparison, PointRow, Results
-from swarm.experiments.results import comparisons
+from swarm.experiments.results import comparisons, warmup
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.words import cell_text, count, figure, label, listed, name_of, number, tick, unit_of
 from swarm.experiments.statistics.control import noise_floor
@@ -85,9 +85,9 @@ def _subtitle(results: Results) -> str:
 
 def _question(results: Results) -> str:
     metrics = listed([f"{name_of(metric)} ({better} is better)" for metric, better in results.metrics.items()])
-    if len(results.arms) < 2:
+    base, *others = [arm for arm in results.arms if not is_control(arm)] or [""]
+    if not others:
         return f"Nothing is compared: the figures of each run are {metrics}."
-    base, *others = [arm for arm in results.arms if not is_control(arm)]
     return f"{name_of(results.compared).capitalize()}: {listed(others)} against {base}, in {metrics}."
 
 
@@ -99,8 +99,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
     return [
         *((label(axis), ", ".join(there)) for axis, there in values.items()),
         ("seeds", f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))),
-        ("warm-up", f"the first {results.warmup_s:g} s of each run are cut off from ratios and latencies"
-         if results.warmup_s else "none is cut off"),
+        ("warm-up", warmup.told(results) or "none is cut off"),
         ("clock", "virtual: run times are drawn from profiles, no model ran; each point can be repeated exactly"
          if results.clock == "virtual" else "real"),
         ("code revision", results.revision),
@@ -175,11 +174,12 @@ def _invalid(rows: Sequence[PointRow]) -> Table:
 
 def _points(results: Results, rows: Sequence[PointRow]) -> Table:
     axes = comparisons.cell_axes(results)
-    head = [*map(label, axes), *([results.compared] if results.compared else []), "seed", "counts",
+    arm = [results.compared or "arm"] if results.compared or len(results.arms) > 1 else []
+    head = [*map(label, axes), *arm, "seed", "counts",
             *map(name_of, results.metrics), "id", "command that runs it again"]
-    made = [[*(tick(row.cell.get(axis), axis) for axis in axes), *([row.arm] if results.compared else []),
+    made = [[*(tick(row.cell.get(axis), axis) for axis in axes), *([row.arm] if arm else []),
              str(row.seed), "yes" if row.valid else Marked("no", "bad"),
              *(figure(row.values.get(metric), metric) for metric in results.metrics), row.id[:8], row.command]
             for row in rows]
-    first = len(axes) + bool(results.compared)
+    first = len(axes) + len(arm)
     return Table(head, made, [first, *range(first + 2, first + 2 + len(results.metrics))])

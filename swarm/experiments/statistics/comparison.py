@@ -1,4 +1,4 @@
-"""Two policies over the same seeds, and one policy over its seeds. A figure per run: the run is the unit.
+"""Two policies over the same seeds. A figure per run: the run is the unit.
 
 Requests of one run share its faults, links and load, so that their number says nothing about the next run. A seed is a
 block: both sides flew it, and their difference counts. The figure may be infinite, such as a percentile among frames
@@ -23,15 +23,6 @@ Better = Literal["higher", "lower"]
 Figures = Sequence[float | None] | Array         # one per seed, in the order in which they flew
 
 
-class Typical(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure over seeds: its pseudo-median and 95 % interval. None: the seeds do not say."""
-
-    n: int                           # seeds that bear it
-    missing: int                     # seeds without the figure
-    value: float | None
-    interval: Interval | None        # None below 6 seeds
-
-
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """a against b. None: the seeds do not say."""
 
@@ -41,9 +32,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None         # a - b, in the unit of the metric: pseudo-median of the differences
     interval: Interval | None        # 95 %, of all looks together; None below 6 seeds
     ratio: float | None              # a / b: from the pseudo-median of the differences of logarithms
-    ratio_interval: Interval | None
     won: float | None                # share of the seeds in which a is better
-    tied: float | None               # and in which both are alike
     p: float | None                  # of the exact sign-flip test, two-sided; None below 6 seeds
     leaning: int                     # 1: the ranks are on the side of a; -1: of b; 0: of neither
 
@@ -68,16 +57,14 @@ def compare(
     alpha = stop_when.alpha if stop_when else ALPHA
     apart = differences(first[:n], second[:n])
     difference, interval = _estimate(apart, alpha)
-    ratio, ratio_interval = _ratio(first[:n], second[:n], alpha)
     p = p_values(apart) if n >= LEAST else None
     if p is not None and stop_when:
         p = stop_when.adjusted(p)
     ahead = apart if better == "higher" else -apart
     return Comparison(
         n=n, missing=len(a) - first.size, waiting=first.size - n, difference=difference, interval=interval,
-        ratio=ratio, ratio_interval=ratio_interval, won=float(np.mean(ahead > 0.0)) if n else None,
-        tied=float(np.mean(ahead == 0.0)) if n else None, p=None if p is None else float(p),
-        leaning=int(np.sign(np.sum(signed_ranks(ahead)))) if n else 0)
+        ratio=_ratio(first[:n], second[:n]), won=float(np.mean(ahead > 0.0)) if n else None,
+        p=None if p is None else float(p), leaning=int(np.sign(np.sum(signed_ranks(ahead)))) if n else 0)
 
 
 def differences(a: Figures, b: Figures) -> Array:
@@ -86,17 +73,14 @@ def differences(a: Figures, b: Figures) -> Array:
     return np.subtract(first, second, out=np.zeros(first.size), where=first != second)
 
 
-def typical(figures: Figures) -> Typical:
-    """One policy over its seeds. The interval is exact for figures that are symmetric about their pseudo-median."""
-    values = _figures(figures)
-    known = values[~np.isnan(values)]
-    value, interval = _estimate(known, ALPHA)
-    return Typical(n=known.size, missing=values.size - known.size, value=value, interval=interval)
+def too_wide(comparisons: Sequence[Comparison], rule: StopWhen) -> list[Comparison]:
+    """Those whose interval is not narrow enough; an interval that there is not is infinitely wide."""
+    return [one for one in comparisons if one.half_width > rule.half_width]
 
 
 def more_seeds(comparisons: Sequence[Comparison], rule: StopWhen) -> int:
     """Seeds to add until the next look, by the comparisons so far; 0: all are narrow enough, or `most` have flown."""
-    wide = [one for one in comparisons if one.half_width > rule.half_width]
+    wide = too_wide(comparisons, rule)
     flown = max((one.n + one.waiting + one.missing for one in comparisons), default=0)
     return max((max(0, min(rule.after(one.n) - one.n - one.waiting, rule.most - flown)) for one in wide), default=0)
 
@@ -121,11 +105,10 @@ def _estimate(values: Array, alpha: float) -> tuple[float | None, Interval | Non
     return None if math.isnan(value) else value, None if math.isnan(low) else Interval(low, high)
 
 
-def _ratio(a: Array, b: Array, alpha: float) -> tuple[float | None, Interval | None]:
+def _ratio(a: Array, b: Array) -> float | None:
     """None if a figure is negative. Figures that are alike, both 0 too, have the ratio 1; against 0 it is infinite."""
     if np.any(a < 0.0) or np.any(b < 0.0):
-        return None, None
+        return None
     with np.errstate(divide="ignore", over="ignore"):
-        value, interval = _estimate(differences(np.log(a), np.log(b)), alpha)
-        return (None if value is None else float(np.exp(value)),
-                interval and Interval(*(float(np.exp(end)) for end in interval)))
+        value, _ = _estimate(differences(np.log(a), np.log(b)), ALPHA)
+        return None if value is None else float(np.exp(value))

@@ -23,7 +23,7 @@ class NoiseFloor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def noise_floor(first: Figures, second: Figures) -> NoiseFloor:
-    """From two figures per seed of one policy: of two runs of each seed, or of the halves that `split` makes.
+    """From two figures per seed of one policy: of two runs of each seed.
 
     Both runs of a seed are alike, so each difference might have had the other sign: `chance` is a quantile of the
     estimate's magnitude over these flips, all 2^n or as many as FLIPPED seeds have.
@@ -35,14 +35,6 @@ def noise_floor(first: Figures, second: Figures) -> NoiseFloor:
     shown = np.abs([estimate(signs * apart).value for signs in _signs(one.n)])
     chance = np.quantile(np.where(np.isnan(shown), np.inf, shown), 1.0 - ALPHA, method="higher")
     return NoiseFloor(half_width=one.half_width, chance=float(chance), comparison=one)
-
-
-def split(figures: Figures) -> tuple[Figures, Figures]:
-    """The figures of one policy as two halves: every other seed against its neighbour, an odd last one left out.
-
-    They differ by their seeds too, so their floor lies above that of two runs of each seed.
-    """
-    return figures[:-1:2], figures[1::2]
 
 
 def _signs(n: int) -> Array:

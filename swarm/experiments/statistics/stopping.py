@@ -33,7 +33,7 @@ SEED = 0
 class StopWhen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Add seeds until every interval is narrow enough; the looks are at `first` seeds and after every batch."""
 
-    half_width: Annotated[float, Meta(gt=0.0)]                   # in the unit of the metric
+    half_width: Annotated[float, Meta(gt=0.0, le=1e12)]          # in the unit of the metric
     first: Annotated[int, Meta(ge=LEAST, le=200)] = 10           # fewer than 8 never reach the level of ten looks
     batch: Annotated[int, Meta(ge=1, le=200)] = 5
     most: Annotated[int, Meta(ge=LEAST, le=200)] = 60            # seeds; 200 runs of 27 s are 90 minutes of each policy

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from swarm.experiments.design.figures import value_of
+from swarm.experiments.design.figures import is_cut, value_of
+from swarm.telemetry.accept import KEYS, STREAM_KEYS
 
 SUMMARY = {
     "on_time_ratio": 0.5, "host_overloaded": True, "seed": 3,
@@ -30,6 +31,14 @@ def test_ratio_and_latencies_are_those_after_the_warm_up_if_there_is_one(
 ) -> None:
     assert value_of(SUMMARY, key) == whole
     assert value_of(WARM, key) == warm
+
+
+@pytest.mark.parametrize("key", [*KEYS, *(f"streams.detect.{key}" for key in STREAM_KEYS)])
+def test_the_keys_that_are_cut_are_those_that_have_figures_after_the_warm_up(key: str) -> None:
+    latency = dict.fromkeys(("p50", "p95", "p99", "p95_all", "p99_all"), 1.0)
+    figures = {"due": 1, "on_time_ratio": 1.0, "latency_ms": latency}
+    warm = {"after_warmup": {"from_s": 1.0, **figures}}
+    assert (value_of({**warm, "streams": {"detect": warm}}, key) == 1.0) == is_cut(key)
 
 
 def test_a_quantile_beyond_the_last_result_is_infinite_and_an_unknown_one_is_none() -> None:

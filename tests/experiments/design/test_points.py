@@ -55,6 +55,15 @@ def test_a_control_is_the_compared_arm_once_more_in_each_cell() -> None:
     assert all(one.values["policy"] == "greedy" for one in found if one.control)
 
 
+def test_a_control_where_nothing_is_compared_repeats_all_runs() -> None:
+    file = file_of(axes={"robots": [2, 3]}, control=True)
+    found = combinations(file, "e")
+    assert [(one.arm, one.cell["robots"]) for one in found] == [
+        ("all runs", 2), ("all runs", 3), ("all runs (again)", 2), ("all runs (again)", 3)]
+    assert arms_of(file, found, "e") == ["all runs", "all runs (again)"]
+    assert {one.arm for one in combinations(file_of(axes={"robots": [2, 3]}), "e")} == {""}
+
+
 @pytest.mark.parametrize(("keys", "told"), [
     ({"axes": {"x": [1]}, "zip": [{"x": [2]}]}, r"e.yaml: zip\[0\]: 'x' is varied in axes, too"),
     ({"zip": [{"x": [2]}, {"x": [3]}]}, r"zip\[1\]: 'x' is varied in zip\[0\], too"),

@@ -31,13 +31,20 @@ def results(arms: Sequence[str] = ("local", "planner"), robots: Sequence[int] = 
               "latency_ms.p95_all": math.inf if k == 0 and n == 8 and seed == 1 else 100.0 + n + seed - 9.0 * k})
         for n in robots for delay in delays for seed in range(1, seeds + 1) for k, arm in enumerate(arms)]
     made = Results(name="made_up", axes=["policy", "robots", DELAY], compared="policy", arms=list(arms),
-                   metrics=METRICS, warmup_s=0.0, clock="virtual", revision="0123456789ab", rows=rows, comparisons=[])
+                   metrics=METRICS, clock="virtual", revision="0123456789ab", rows=rows, comparisons=[],
+                   cut=list(METRICS))
     return counted(msgspec.structs.replace(made, **changes))
 
 
 def counted(of: Results) -> Results:
     """With the comparisons of its rows."""
     return msgspec.structs.replace(of, comparisons=comparisons(of.rows, of.arms, of.metrics))
+
+
+def warmed(of: Results, *warmups_s: float) -> Results:
+    """Its runs have these warm-ups in turn."""
+    rows = [msgspec.structs.replace(row, warmup_s=warmups_s[k % len(warmups_s)]) for k, row in enumerate(of.rows)]
+    return msgspec.structs.replace(of, rows=rows)
 
 
 def without(of: Results, seed: int, why: str = "the host was overloaded") -> Results:

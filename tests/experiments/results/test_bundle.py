@@ -15,6 +15,7 @@ from swarm import settings_files
 from swarm.cli.main import main
 from swarm.core.settings.boards import Board
 from swarm.core.settings.errors import BadInput
+from swarm.core.settings.experiment_file import Figure
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.links import LinkSpec
 from swarm.experiments.design.rows import NOT_RUN, Results
@@ -66,6 +67,23 @@ def test_it_holds_all_that_a_committee_needs(folder: Path, tmp_path: Path) -> No
     listed = dict(reversed(line.split("  ")) for line in files[f"made_up/{SUMS}"].decode().splitlines())
     assert listed.keys() == names - {SUMS}
     assert all(hashlib.sha256(files[f"made_up/{name}"]).hexdigest() == digest for name, digest in listed.items())
+
+
+def test_it_holds_the_figures_that_the_results_name_and_no_others(folder: Path, tmp_path: Path) -> None:
+    box = Figure(name="boxes", kind="box", metric="on_time_ratio")
+    write(folder, results_file.read(folder), [box])
+    (folder / "figures" / "old.pdf").write_text("of another file")
+    names = unpacked(bundle(folder, tmp_path / "x.tar.gz"))
+    assert [name for name in names if "figures/" in name] == [
+        f"made_up/figures/boxes.{suffix}" for suffix in ("pdf", "svg", "txt")]
+
+
+@pytest.mark.parametrize("name", ["../../secret", "a/b", ""])
+def test_a_figure_of_no_name_is_damage(folder: Path, tmp_path: Path, name: str) -> None:
+    of = results_file.read(folder)
+    changed(tmp_path, msgspec.structs.replace(of, figures=[name]))
+    with pytest.raises(BadInput, match="damaged"):
+        bundle(tmp_path, tmp_path / "x.tar.gz")
 
 
 def test_its_launch_files_name_only_files_that_are_in_it(folder: Path, tmp_path: Path) -> None:

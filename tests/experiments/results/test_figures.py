@@ -133,11 +133,22 @@ def test_streams_with_different_deadlines_are_drawn_over_them(flown: tuple[Path,
 
 def test_frames_of_the_warm_up_are_cut_off(flown: tuple[Path, Results]) -> None:
     folder, results = flown
-    made = draw(FIGURES[4], msgspec.structs.replace(results, warmup_s=0.75), folder)
+    made = draw(FIGURES[4], fakes.warmed(results, 0.75), folder)
     curve = axes_of(made).lines[0]
     assert np.interp(fakes.DEADLINE_MS, curve.get_xdata(), curve.get_ydata()) == 0.0
     assert curve.get_ydata()[-1] == 0.5          # the late frame and the failed one are left
     assert "after a warm-up of 0.75 s" in made.caption
+
+
+def test_each_run_is_cut_by_its_own_warm_up(flown: tuple[Path, Results]) -> None:
+    folder, results = flown
+    made = draw(FIGURES[4], fakes.warmed(results, 0.0, 0.75, 0.0), folder)        # of each arm: local, greedy, planner
+    ends = [curve.get_ydata()[-1] for curve in axes_of(made).lines[:3]]
+    assert ends == [pytest.approx(0.9), 0.5, pytest.approx(0.9)]
+    assert "after each run's warm-up (0 to 0.75 s)" in made.caption
+    only = draw(msgspec.structs.replace(FIGURES[4], where=ONE | {"policy": "local"}),
+                fakes.warmed(results, 0.0, 0.75, 0.0), folder)
+    assert "warm-up" not in only.caption
 
 
 def test_a_stream_without_frames_and_a_damaged_run_are_told(flown: tuple[Path, Results], tmp_path: Path) -> None:
@@ -179,6 +190,16 @@ def test_few_runs_are_dots_in_a_box_and_fewer_have_no_box() -> None:
     assert list(axes_of(made).patches) == []
     many = draw(FIGURES[1], fakes.results(seeds=25), Path())
     assert "a dot" not in many.caption
+
+
+def test_a_box_never_mixes_two_values_that_read_alike() -> None:
+    close = fakes.results(robots=[4], delays=[5, 50])
+    rows = [msgspec.structs.replace(row, cell=row.cell | {fakes.DELAY: 5.0 + row.cell[fakes.DELAY] * 1e-13})
+            for row in close.rows]
+    made = draw(msgspec.structs.replace(FIGURES[1], where={}), msgspec.structs.replace(close, rows=rows), Path())
+    assert [label.get_text() for label in axes_of(made).get_xticklabels()] == ["5", "5"]
+    assert len(axes_of(made).patches) == 4           # two values, each with two arms
+    assert "at most 6 in each place" in made.caption
 
 
 def test_the_winner_of_each_cell_is_the_arm_that_the_comparisons_name() -> None:

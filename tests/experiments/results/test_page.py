@@ -41,10 +41,11 @@ def test_the_page_stands_alone_with_its_figures(tmp_path: Path) -> None:
 
 
 def test_the_question_says_what_is_compared_over_what(tmp_path: Path) -> None:
-    text = page_of(fakes.results(warmup_s=2.0), tmp_path)
+    text = page_of(fakes.warmed(fakes.results(), 2.0), tmp_path)
     assert "Policy: planner against local, in on time (higher is better) and latency p95 of all due (lower" in text
     for words in ("48 points · 4 cells · 6 seeds · virtual clock", "<dd>4, 8</dd>", "<dt>rover:carrier delay, ms</dt>",
-                  "<dd>1 to 6</dd>", "the first 2 s of each run are cut off", "0123456789ab"):
+                  "<dd>1 to 6</dd>", "0123456789ab",
+                  "the first 2 s of each run are cut from on_time_ratio and latency_ms.p95_all<"):
         assert words in text, words
 
 
@@ -91,6 +92,16 @@ def test_an_experiment_without_comparison_has_a_page(tmp_path: Path) -> None:
     assert "Nothing is compared, or no block is valid." in text
 
 
+def test_a_control_alone_is_no_comparison_and_its_points_are_told_apart(tmp_path: Path) -> None:
+    made = fakes.results(arms=["all runs", "all runs (again)"], axes=["robots", fakes.DELAY], compared="")
+    text = page_of(made, tmp_path)
+    assert "Nothing is compared: the figures of each run are on time" in text
+    assert "all runs and itself differ by" in text
+    points = text[text.index('id="points"'):]
+    assert "<th>arm</th>" in points
+    assert points.count("<td>all runs (again)</td>") == len(made.rows) / 2
+
+
 def test_all_files_are_written_and_are_the_same_again(tmp_path: Path) -> None:
     made = [write(tmp_path / name, fakes.results(), [BOX]) for name in ("a", "b") if not (tmp_path / name).mkdir()]
     names = [str(path.relative_to(tmp_path / "a")) for path in made[0]]
@@ -101,6 +112,18 @@ def test_all_files_are_written_and_are_the_same_again(tmp_path: Path) -> None:
     assert (tmp_path / "a/figures/boxes.txt").read_text().startswith("On time, %, a figure per run")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(
         [*(name for name in names if "/" not in name), "figures"])
+
+
+def test_figures_that_are_drawn_no_more_are_deleted_and_files_of_others_stay(tmp_path: Path) -> None:
+    write(tmp_path, fakes.results(), [BOX, WINS])
+    for name in ("boxes.png", "mine.pdf"):
+        (tmp_path / "figures" / name).write_text("a user's")
+    (tmp_path / "results.json").unlink()             # as after a session that was killed
+    write(tmp_path, fakes.results(), [WINS])
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "boxes.png", "mine.pdf", "winners.pdf", "winners.svg", "winners.txt"]
+    write(tmp_path, fakes.results(), [])
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["boxes.png", "mine.pdf"]
 
 
 def test_a_figure_that_cannot_be_drawn_writes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm.experiments.statistics import control
-from swarm.experiments.statistics.control import noise_floor, split
+from swarm.experiments.statistics.control import noise_floor
 from swarm.experiments.statistics.signed_ranks import estimate
 
 
@@ -51,9 +51,3 @@ def test_few_missing_and_infinite_figures() -> None:
     assert (same.half_width, same.chance, same.comparison.p) == (0.0, 0.0, 1.0)
     never = noise_floor([math.inf, math.inf, math.inf, 1, 2, 3], [1, 2, 3, 4, 5, 6])
     assert never.chance == math.inf
-
-
-def test_seeds_are_split_in_neighbours() -> None:
-    assert split([1, 2, 3, 4, 5, 6]) == ([1, 3, 5], [2, 4, 6])
-    assert split([1, 2, 3, 4, 5]) == ([1, 3], [2, 4])
-    assert split([1]) == ([], [])

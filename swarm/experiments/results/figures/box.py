@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import ALL_RUNS
 from swarm.experiments.design.rows import Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of, shown_axes
@@ -29,8 +32,9 @@ def box(figure: Figure, results: Results) -> style.Drawn:
         return style.nothing(figure.title)
     arms = arms_shown(figure, facts_of(results))
     by_axis = shown_axes(figure, results.compared)
-    groups = [tick(row.cell[axis], axis) for row in rows for axis in by_axis] or [""] * len(rows)
-    names = list(dict.fromkeys(groups))
+    groups = [json.dumps([row.cell[axis] for axis in by_axis]) for row in rows]      # two values may have one tick
+    names = {group: "".join(tick(row.cell[axis], axis) for axis in by_axis)
+             for row, group in zip(rows, groups, strict=True)}
     drawing, axes = style.new(2.2, figure.title)
     top = top_of(rows, figure.metric)
     most, beyond, width = 0, False, WIDTH / (len(arms) if by_axis else 1)
@@ -44,7 +48,7 @@ def box(figure: Figure, results: Results) -> style.Drawn:
                 most, beyond = max(most, values.size), beyond or bool(np.isinf(values).any())
     if beyond:
         no_result(axes, top)
-    ticks = names if by_axis else [arm or "all runs" for arm in arms]
+    ticks = list(names.values()) if by_axis else [arm or ALL_RUNS for arm in arms]
     tilt = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, ticks)) > TILTED else {}
     axes.set_xticks(range(len(ticks)), ticks, **tilt)
     axes.set_xlim(-0.6, len(ticks) - 0.4)

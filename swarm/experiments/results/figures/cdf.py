@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import ALL_RUNS
 from swarm.experiments.design.rows import PointRow, Results
+from swarm.experiments.results import warmup
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
 from swarm.experiments.results.figures.spread import Array, in_words, spread
@@ -41,10 +43,12 @@ def cdf(figure: Figure, results: Results, folder: Path) -> style.Drawn:
     Raises: BadInput if a run folder has no readable requests.
     """
     by_arm: dict[str, list[Late]] = {arm: [] for arm in arms_shown(figure, facts_of(results))}
+    drawn: list[PointRow] = []
     for row in chosen(figure, results):
-        late = _late(row, folder, figure.stream, results.warmup_s)
+        late = _late(row, folder, figure.stream)
         if late.late_ms.size:
             by_arm[row.arm].append(late)
+            drawn.append(row)
     runs = [late for found in by_arm.values() for late in found]
     if not runs:
         return style.nothing(figure.title)
@@ -63,7 +67,7 @@ def cdf(figure: Figure, results: Results, folder: Path) -> style.Drawn:
             heights = spread(np.array([_heights(values, at) for values in found]))
             axes.fill_between(at, heights.low, heights.high, color=look["color"], alpha=0.18, linewidth=0)
             axes.plot(at, heights.median, **look)
-            handles.append(Line2D([], [], label=arm or "all runs", **look))
+            handles.append(Line2D([], [], label=arm or ALL_RUNS, **look))
     axes.axvline(deadline, color=style.RED, linewidth=0.9, linestyle=(0, (2, 2)))
     axes.annotate(f"deadline {deadline:g} ms" if alike else "deadline", (deadline, 0.03), (-3, 0), ha="right",
                   xycoords=("data", "axes fraction"), textcoords="offset points", color=style.RED, fontsize=7,
@@ -72,11 +76,12 @@ def cdf(figure: Figure, results: Results, folder: Path) -> style.Drawn:
              ylabel="share of due frames")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     style.legend(drawing, handles)
-    return style.Drawn(drawing, _caption(figure, results, [len(found) for found in scaled.values() if found]))
+    counts = [len(found) for found in scaled.values() if found]
+    return style.Drawn(drawing, _caption(figure, warmup.spans(drawn), counts))
 
 
-def _late(row: PointRow, folder: Path, stream: str, warmup_s: float) -> Late:
-    """The frames of one run that fell due after the warm-up, of one stream or of all."""
+def _late(row: PointRow, folder: Path, stream: str) -> Late:
+    """The frames of one run that fell due after its warm-up, of one stream or of all."""
     run = folder / row.folder
     try:
         c = table.read(run / "requests.parquet")
@@ -86,7 +91,7 @@ def _late(row: PointRow, folder: Path, stream: str, warmup_s: float) -> Late:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(str(run), f"its requests cannot be drawn: {error}", "a whole run folder; --resume flies it again"
                        ) from None
-    counted: NDArray[np.bool_] = c["due_s"] >= warmup_s
+    counted: NDArray[np.bool_] = c["due_s"] >= row.warmup_s
     if stream:
         counted &= c["stream"] == stream
     return Late(np.nan_to_num(c["latency_ms"], nan=math.inf)[counted], of_frame[counted])
@@ -103,8 +108,8 @@ def _heights(values: Array, at: Array) -> Array:
     return np.searchsorted(np.sort(values), at, side="right") / values.size
 
 
-def _caption(figure: Figure, results: Results, runs: Sequence[int]) -> str:
+def _caption(figure: Figure, warmups_s: Sequence[float], runs: Sequence[int]) -> str:
     of = f"of {figure.stream}" if figure.stream else "of all streams"
-    cut = f" after a warm-up of {results.warmup_s:g} s" if results.warmup_s else ""
-    return (f"Latency {of} over all frames that fell due{cut}; a frame without a result is infinitely late, so a "
-            f"curve's height at the deadline is the share on time. {in_words(min(runs), max(runs), 'band')}")
+    return (f"Latency {of} over all frames that fell due{warmup.after(warmups_s)}; a frame without a result is "
+            f"infinitely late, so a curve's height at the deadline is the share on time. "
+            f"{in_words(min(runs), max(runs), 'band')}")

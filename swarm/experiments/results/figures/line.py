@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from swarm.core.settings.experiment_file import Figure
+from swarm.experiments.design.points import ALL_RUNS
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
@@ -49,7 +50,7 @@ def line(figure: Figure, results: Results) -> style.Drawn:
             for ends in (low, high):
                 axes.plot(at, np.minimum(ends, top), linestyle="none", marker="_", markersize=4, color=look["color"],
                           markeredgewidth=0.8)
-            handles.append(Line2D([], [], label=arm or "all runs", **look))
+            handles.append(Line2D([], [], label=arm or ALL_RUNS, **look))
             runs += map(len, by_x.values())
     if beyond:
         no_result(axes, top)

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from swarm.core.settings.experiment_file import Better, Figure
-from swarm.experiments.design.points import cell_key
+from swarm.experiments.design.points import ALL_RUNS, cell_key
 from swarm.experiments.design.rows import PointRow, Results
 from swarm.experiments.results.figures import style
 from swarm.experiments.results.figures.check import arms_shown, chosen, facts_of
@@ -47,7 +47,7 @@ def pareto(figure: Figure, results: Results) -> style.Drawn:
         look = {"linestyle": "none", **style.marker_look(place)}
         if own:
             axes.plot([mark.x for mark in own], [mark.y for mark in own], zorder=2, **look)
-            handles.append(Line2D([], [], label=arm or "all runs", **look))
+            handles.append(Line2D([], [], label=arm or ALL_RUNS, **look))
     named = _apart(best, marks) if len(marks) <= NAMED else []
     axes.margins(0.35 if named and best[0].cell else 0.1, 0.1)
     left, below = better[0] == "lower", better[1] == "lower"
