@@ -20,8 +20,8 @@ from swarm.experiments import coordinator
 from swarm.experiments import session as module
 from swarm.experiments.experiment import Experiment
 from swarm.experiments.results.bundle import bundle
-from swarm.experiments.results.loading import load
 from swarm.experiments.results.figures.draw import draw
+from swarm.experiments.results.loading import load
 from swarm.experiments.session import Session, Wishes
 from swarm.experiments.store import Store
 from swarm.experiments.workers.flight import Flown, Task, fly
