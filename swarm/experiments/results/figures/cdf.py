@@ -89,8 +89,8 @@ def _late(row: PointRow, folder: Path, stream: str) -> Late:
         deadlines_ms = {name: float(of["deadline_ms"]) for name, of in streams.items()}
         of_frame = np.array([deadlines_ms[name] for name in c["stream"]], np.float64)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(str(run), f"its requests cannot be drawn: {error}", "a whole run folder; --resume flies it again"
-                       ) from None
+        raise BadInput(str(run), f"its requests cannot be drawn: {error}",
+                       "a whole run folder: delete this one, and --resume flies it again") from None
     counted: NDArray[np.bool_] = c["due_s"] >= row.warmup_s
     if stream:
         counted &= c["stream"] == stream
