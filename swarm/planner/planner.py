@@ -74,7 +74,9 @@ class Planner:
                 self._handle(Heard(message.sender, message.boot, message.body))
 
     def _changed(self, changes: Sequence[Changed]) -> None:
-        self._handle(*(change for change in changes if not isinstance(change, Suspected)))   # it may be short
+        lasting = [change for change in changes if not isinstance(change, Suspected)]
+        if lasting:                                    # a suspicion may be short, so plans ignore it
+            self._handle(*lasting)
 
     def _streams_begin(self) -> None:
         if not self._begun:
@@ -84,7 +86,7 @@ class Planner:
     # --- commands ---
 
     def _handle(self, *events: Event) -> None:
-        for command in self._state.handle_all(events, self._clock.now_ns()):
+        for command in self._state.handle(*events, now=self._clock.now_ns()):
             self._perform(command)
 
     def _perform(self, command: Command) -> None:

@@ -16,8 +16,6 @@ Rules, in order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from swarm.core.policy.plan import Plan, Profile
@@ -69,12 +67,8 @@ class PlannerState:
     def plan(self) -> Plan:
         return self._plan
 
-    def handle(self, event: Event, now: int) -> list[Command]:
-        """Handle an event at `now` (ns). Returns commands."""
-        return self.handle_all((event,), now)
-
-    def handle_all(self, events: Iterable[Event], now: int) -> list[Command]:
-        """Handle events that happen together, and only then see what is due. Returns commands."""
+    def handle(self, *events: Event, now: int) -> list[Command]:
+        """Handle events that happen together at `now` (ns), and only then see what is due. Returns commands."""
         out: list[Command] = []
         for event in events:
             self._on(event, now, out)

@@ -16,24 +16,29 @@ def _ignore(_: object) -> None:
     """What a handler returns is of no use."""
 
 
+def _detector(
+    host: FakeHost, others: Sequence[FakeHost], changed: Callable[[Sequence[Changed]], None] = _ignore
+) -> FailureDetector:
+    """The detector of a process that has begun and knows these others."""
+    roster = [other.transport.member for other in others]
+    participant = Participant(
+        host, ProcessFile(version=1, swarm="s", name=host.transport.member.name, roster=roster),
+        lambda message: _ignore(detector.heard(message)), met=lambda names: detector.met(names))
+    detector = FailureDetector(host, participant, changed)
+    participant.begin()
+    return detector
+
+
 class Watching:
     """`rover_0` watches `rover_1`, which answers unless it is silent."""
 
     def __init__(self) -> None:
         self.stage = Stage()
         self.host, mate = self.stage.host("rover_0"), self.stage.host("rover_1")
-        self.detector = self._add(self.host, mate)
-        self._add(mate, self.host)
+        self.detector = _detector(self.host, [mate])
+        _detector(mate, [self.host])
         self.stage.until(lambda: self.detector.view.state("rover_1") == "alive")
         self.before = self.host.transport.link("rover_1")
-
-    def _add(self, host: FakeHost, other: FakeHost) -> FailureDetector:
-        participant = Participant(
-            host, ProcessFile(version=1, swarm="s", name=host.transport.member.name, roster=[other.transport.member]),
-            lambda message: _ignore(detector.heard(message)), met=lambda names: detector.met(names))
-        detector = FailureDetector(host, participant, lambda changes: None)
-        participant.begin()
-        return detector
 
     def is_connected_anew(self) -> bool:
         return self.host.transport.link("rover_1") is not self.before
@@ -64,21 +69,13 @@ def test_a_member_that_is_back_in_time_keeps_its_connection() -> None:
 def test_members_that_are_lost_together_are_told_together() -> None:
     stage, told = Stage(), list[list[str]]()
     hosts = [stage.host(f"rover_{k}") for k in range(4)]
-    roster = [host.transport.member for host in hosts]
-
-    def add(host: FakeHost, changed: Callable[[Sequence[Changed]], None]) -> FailureDetector:
-        participant = Participant(
-            host, ProcessFile(version=1, swarm="s", name=host.transport.member.name,
-                              roster=[member for member in roster if member is not host.transport.member]),
-            lambda message: _ignore(detector.heard(message)), met=lambda names: detector.met(names))
-        detector = FailureDetector(host, participant, changed)
-        participant.begin()
-        return detector
 
     def lost(changes: Sequence[Changed]) -> None:
         told.append([change.name for change in changes if isinstance(change, Failed)])
 
-    detector, *_ = [add(host, lost if host is hosts[0] else _ignore) for host in hosts]
+    detector = _detector(hosts[0], hosts[1:], lost)
+    for host in hosts[1:]:
+        _detector(host, [other for other in hosts if other is not host])
     stage.until(lambda: all(detector.view.state(f"rover_{k}") == "alive" for k in (1, 2, 3)))
     told.clear()
     stage.silent.update({"rover_1", "rover_3"})

@@ -35,7 +35,7 @@ class Drive:
         self.beats = 0
 
     def do(self, event: Event) -> None:
-        self.perform(self.state.handle(event, self.now))
+        self.perform(self.state.handle(event, now=self.now))
 
     def perform(self, commands: list[Command]) -> None:
         for command in commands:
@@ -121,7 +121,7 @@ def test_agents_that_are_lost_together_are_planned_around_by_one_search() -> Non
     drive.published.clear()
     lost = {"carrier_0", "carrier_1"}
     drive.now += ns(2.0)                                   # a lease is due to be renewed, too
-    drive.perform(drive.state.handle_all([Failed(name, 1) for name in sorted(lost)], drive.now))
+    drive.perform(drive.state.handle(*(Failed(name, 1) for name in sorted(lost)), now=drive.now))
     (solve,) = drive.held
     assert {a.name for a in solve.problem.agents} == {"rover_0", "rover_1", "rover_2"}
     assert not drive.published                             # the plan in force still places on them

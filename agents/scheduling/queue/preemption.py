@@ -59,7 +59,7 @@ def preempt_urgency(
 
 
 def leaves_too_late(running: QueuedRun, urgent: QueuedRun, now: int, urgency: float) -> bool:
-    """Whether a run without stages is not worth to be aborted, and the urgent run is late if it waits for its end."""
+    """Whether a run without stages is not worth an abort, and the urgent run is late if it waits for its end."""
     if running.last or running.guard or urgency == math.inf:
         return False
     spent_ns = now - running.started_ns

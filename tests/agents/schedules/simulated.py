@@ -125,8 +125,11 @@ class SimulatedExecutor:
     def tell_slow(self) -> None:
         """Tell the runs that are slow and have not ended: each is told again when it ends."""
         for run in self.current.values():
-            if self._agenda.now - run.began_ns > run.longest_ns:
-                self.slow(run.began_ns, self._agenda.now + TOLD_NS)
+            self._tell_if_slow(run)
+
+    def _tell_if_slow(self, run: Run) -> None:
+        if self._agenda.now - run.began_ns > run.longest_ns:
+            self.slow(run.began_ns, self._agenda.now + TOLD_NS)
 
     def _begin(self, run: Run) -> None:
         run.began_ns = self._agenda.now
@@ -144,8 +147,7 @@ class SimulatedExecutor:
         """The stage, or the whole run, has ended."""
         if self.current.get(run.work) is not run:            # it was aborted before
             return
-        if self._agenda.now - run.began_ns > run.longest_ns:
-            self.slow(run.began_ns, self._agenda.now + TOLD_NS)
+        self._tell_if_slow(run)
         if self._chance is not None and self._most is None and self._chance.random() < FAILS:
             self.slow(run.began_ns, NEVER_NS)
             self._leave(run, ran=False)
@@ -171,8 +173,7 @@ class SimulatedExecutor:
     def _ended(self, run: Run) -> None:
         if self.current.get(run.work) is not run:            # it has completed
             return
-        if self._agenda.now - run.began_ns > run.longest_ns:
-            self.slow(run.began_ns, self._agenda.now + TOLD_NS)
+        self._tell_if_slow(run)
         if run.leave:
             self._preempted(run, run.stage, mid_stage=True)
         else:
