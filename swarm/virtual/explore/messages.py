@@ -23,7 +23,8 @@ TRIES, WITHIN_NS = 60, ns(2.0)
 """A lost member gets at most so many heartbeats in this time: 4 a second by turn, one on each sign of life."""
 
 REPLANNED_NS = ns(0.5)
-"""So long after the loss of an agent there is a plan without it, if there is any other: two searches, and the wait."""
+"""So long after the loss of an agent there is a plan without it, if there is any other: two searches, and the wait. Time
+in which the planner was paused does not count."""
 
 
 class Tell(Protocol):
@@ -44,7 +45,7 @@ class MessageWatch:
         self._answered: dict[tuple[str, str], tuple[int, int]] = {}  # when one last answered another, and its pauses
         self._tries: dict[tuple[str, str], list[int]] = {}           # heartbeats to a lost member
         self._placed: dict[tuple[int, int], Any] = {}                # by boot of the planner and epoch
-        self._agents_lost_ns: dict[tuple[str, str], int] = {}        # when a planner last lost an agent
+        self._agents_lost: dict[tuple[str, str], tuple[int, int]] = {}   # when a planner last lost one, and its pauses
         self._drained: set[int] = set()
 
     def watch(self, process: VirtualProcess, host: Host) -> None:
@@ -109,9 +110,10 @@ class MessageWatch:
         if plan.placements != self._placed.setdefault((process.pid, plan.epoch), plan.placements):
             self._tell("no two planners lead", f"two plans have epoch {plan.epoch}", process.name)
         for agent in dict.fromkeys(agent for placement in plan.placements for agent in placement.where):
-            state, lost_ns = planner.view.state(agent), self._agents_lost_ns.get((process.name, agent), 0)
-            may_last = renewed and (
-                not planner.statistics().agents or self._run.timeline.now_ns - lost_ns < REPLANNED_NS)
+            state = planner.view.state(agent)
+            lost_ns, paused_ns = self._agents_lost.get((process.name, agent), (0, 0))
+            since_ns = self._run.timeline.now_ns - lost_ns - (process.paused_ns - paused_ns)
+            may_last = renewed and (not planner.statistics().agents or since_ns < REPLANNED_NS)
             if state not in PRESENT and not may_last:
                 self._tell("nobody gives work to who is lost to it",
                            f"plan {plan.epoch} places on {agent}, {state} to its planner", agent, process.name)
@@ -124,7 +126,7 @@ class MessageWatch:
         answered_ns, paused_ns = self._answered.get((process.name, lost), (None, 0))
         policy: Any = self._run.processes.policies[process.name]
         if event.what == "agent_lost":
-            self._agents_lost_ns[process.name, lost] = self._run.timeline.now_ns
+            self._agents_lost[process.name, lost] = self._run.timeline.now_ns, process.paused_ns
         if answered_ns is None or policy.view.state(lost) != "lost":
             return                                   # its start has ended, and a new one is there
         unheard_ns, since_ns = process.paused_ns - paused_ns, self._run.timeline.now_ns - answered_ns

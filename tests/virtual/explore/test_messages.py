@@ -1,14 +1,17 @@
-"""The watch of messages: a start of a member that has ended."""
+"""The watch of messages: a start of a member that has ended, a planner that was paused."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from agents.robot import Robot
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
-from swarm.virtual.explore.drawing import SMALL, drawn, resolved
-from swarm.virtual.explore.explorer import NoRecord
+from swarm.core.settings.launch_file import FaultSpec
+from swarm.virtual.explore.drawing import FULL, SMALL, drawn, resolved
+from swarm.virtual.explore.explorer import NoRecord, explored
 from swarm.virtual.explore.invariants import Watch
 from swarm.virtual.run import VirtualRun
 
@@ -41,3 +44,13 @@ def test_a_robot_that_acts_on_a_start_that_has_ended_is_found() -> None:
     assert watch.broken.invariant == "an ended start is not heard"
     assert watch.broken.about == [name, peer]
     run.close()
+
+
+def test_a_planner_that_was_paused_since_an_agent_was_lost_may_first_renew_its_plan() -> None:
+    launch = drawn(2198, FULL)
+    rover, carrier = launch.fleet
+    faults = [FaultSpec(at_s=6.29, stop="carrier_1", for_s=1.38), FaultSpec(at_s=7.05, stop="planner", for_s=2.55)]
+    flown = explored(resolved(msgspec.structs.replace(
+        launch, fleet=[msgspec.structs.replace(rover, count=1), carrier], faults=faults, duration_s=10.6,
+        streams=[stream for stream in launch.streams if stream.name == "s3"])), with_story=True)
+    assert flown.broken is None, flown.story
