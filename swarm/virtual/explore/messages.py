@@ -23,8 +23,8 @@ TRIES, WITHIN_NS = 60, ns(2.0)
 """A lost member gets at most so many heartbeats in this time: 4 a second by turn, one on each sign of life."""
 
 REPLANNED_NS = ns(0.5)
-"""So long after the loss of an agent there is a plan without it, if there is any other: two searches, and the wait. Time
-in which the planner was paused does not count."""
+"""So long after the loss of an agent there is a plan without it, if there is any other: two searches, and the wait.
+The time in which the planner was paused does not count."""
 
 
 class Tell(Protocol):
