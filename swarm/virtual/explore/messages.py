@@ -45,7 +45,7 @@ class MessageWatch:
         self._answered: dict[tuple[str, str], tuple[int, int]] = {}  # when one last answered another, and its pauses
         self._tries: dict[tuple[str, str], list[int]] = {}           # heartbeats to a lost member
         self._placed: dict[tuple[int, int], Any] = {}                # by boot of the planner and epoch
-        self._agents_lost: dict[tuple[str, str], tuple[int, int]] = {}   # when a planner last lost one, and its pauses
+        self._agents_lost_ns: dict[tuple[str, str], int] = {}        # when a planner last lost an agent: see `_ran_ns`
         self._drained: set[int] = set()
 
     def watch(self, process: VirtualProcess, host: Host) -> None:
@@ -111,12 +111,15 @@ class MessageWatch:
             self._tell("no two planners lead", f"two plans have epoch {plan.epoch}", process.name)
         for agent in dict.fromkeys(agent for placement in plan.placements for agent in placement.where):
             state = planner.view.state(agent)
-            lost_ns, paused_ns = self._agents_lost.get((process.name, agent), (0, 0))
-            since_ns = self._run.timeline.now_ns - lost_ns - (process.paused_ns - paused_ns)
+            since_ns = self._ran_ns(process) - self._agents_lost_ns.get((process.name, agent), 0)
             may_last = renewed and (not planner.statistics().agents or since_ns < REPLANNED_NS)
             if state not in PRESENT and not may_last:
                 self._tell("nobody gives work to who is lost to it",
                            f"plan {plan.epoch} places on {agent}, {state} to its planner", agent, process.name)
+
+    def _ran_ns(self, process: VirtualProcess) -> int:
+        """The time without the pauses of a process."""
+        return self._run.timeline.now_ns - process.paused_ns
 
     def _on_happened(self, process: VirtualProcess, to: str, event: msg.Happened) -> None:
         """Who answers is not lost. A loop that was paused cannot tell a heartbeat's length of silence."""
@@ -126,7 +129,7 @@ class MessageWatch:
         answered_ns, paused_ns = self._answered.get((process.name, lost), (None, 0))
         policy: Any = self._run.processes.policies[process.name]
         if event.what == "agent_lost":
-            self._agents_lost[process.name, lost] = self._run.timeline.now_ns, process.paused_ns
+            self._agents_lost_ns[process.name, lost] = self._ran_ns(process)
         if answered_ns is None or policy.view.state(lost) != "lost":
             return                                   # its start has ended, and a new one is there
         unheard_ns, since_ns = process.paused_ns - paused_ns, self._run.timeline.now_ns - answered_ns
