@@ -25,6 +25,7 @@ from agents.scheduling import events as ev
 from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
+from agents.stream_feedback import StreamFeedback
 from swarm.core.policy.plan import Placement
 from swarm.core.ports import Files, Host, Received
 from swarm.core.protocol import messages as msg
@@ -56,12 +57,10 @@ class Robot:
             host, settings, self._on_received,
             undelivered=lambda peer, tag, reason: self._performer.undelivered(peer, tag, reason),
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
-            advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names),
-        )
+            advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
         self._own_advert = OwnAdvert(msg.Advert(
-            board=settings.board_name, executors=settings.board.executors, profiles=offer.announce(),
-            streams=settings.streams, battery=host.machine.battery(),
-        ))
+            board=settings.board_name, executors=settings.board.executors, own_share=settings.board.own_share,
+            profiles=offer.announce(), streams=settings.streams, battery=host.machine.battery()))
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
         self._peers, self._link_reporter = PeerTable(), LinkReporter()
         self._failures = FailureDetector(
@@ -69,8 +68,7 @@ class Robot:
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
-            streams=settings.streams,
-        )
+            streams=settings.streams, seed=settings.seed)
         self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended)
         self._outbox = Outbox(host.timers, self._participant.report)
         self._body = WorldBody(self._net, settings.body)
@@ -79,6 +77,7 @@ class Robot:
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
         self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
+        self._feedback = StreamFeedback()
         self._figures = OwnFigures(host, runner, settings.board.executors)
         self._sequence = self._stuck = 0                 # stuck: runs that could not be ended
         self._shed: list[str] = []
@@ -241,6 +240,7 @@ class Robot:
 
     def _on_ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
         self._outbox.put(msg.Ended(span=span))
+        self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
         if outcome is not None:
             if self._recording is not None:
                 self._recording.keep(span, outcome, data.picture)
@@ -284,12 +284,12 @@ class Robot:
 
     def _send_news(self) -> None:
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
-        for peer in self._net.peers("planner") if links else ():
-            self._net.send(peer, msg.LinkNews(links=links))
+        feedback = msg.Feedback(links=links, streams=self._feedback.report())
+        for peer in self._net.peers("planner") if links or feedback.streams else ():
+            self._net.send(peer, feedback)
         self._outbox.put(self._figures.news(
             links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,
-            duplicates=self._scheduler.statistics().duplicates,
-        ))
+            duplicates=self._scheduler.statistics().duplicates))
         stuck = self._runner.statistics().stuck
         if stuck > self._stuck:
             self._stuck = stuck

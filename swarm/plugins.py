@@ -7,6 +7,7 @@ processes that a launcher starts inherit the variable.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import importlib.util
@@ -15,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from swarm.core.settings.errors import BadInput
 
@@ -54,6 +56,35 @@ def load(name: str, *needed: str) -> ModuleType:
         module = importlib.import_module(name)
         for attribute in needed:
             getattr(module, attribute)
+    return module
+
+
+def check_file(path: Path, needed: str) -> None:
+    """Raises: BadInput unless this is a Python file that defines the needed name. It is not run."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise BadInput(str(path), error.strerror or str(error), "a Python file") from None
+    except (SyntaxError, ValueError) as error:
+        line = f": line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise BadInput(f"{path}{line}", f"{type(error).__name__}: {error}", "a Python file") from None
+    names = {target.id for node in tree.body if isinstance(node, ast.Assign) for target in node.targets
+             if isinstance(target, ast.Name)}
+    names |= {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    names |= {alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom)
+              for alias in node.names}
+    if needed not in names:
+        raise BadInput(str(path), f"it has no {needed}", f"def {needed}(...)")
+
+
+def load_file(path: str, needed: str) -> Any:
+    """The module of a Python file, which must define the needed name. Raises: whatever the file raises."""
+    spec = importlib.util.spec_from_file_location(f"swarm_file_{Path(path).stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    getattr(module, needed)
     return module
 
 

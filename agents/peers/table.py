@@ -8,12 +8,13 @@ from __future__ import annotations
 import msgspec
 
 from agents.peers.peer_speed import PeerSpeed
-from swarm.core.policy.cost import PeerView, by_speed, leg_p50_s, named
+from swarm.core.policy.cost import PeerView, by_speed, leg_bytes, leg_p50_s, named
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.units import ns, seconds
+from swarm.transport.ports import URGENT_BYTES
 
 ACTIVE_S = 2.0                       # a peer that got work is watched for this long
 
@@ -138,6 +139,14 @@ class PeerTable:
             peer.booked_sum_ns += run_ns - peer.booked_ns.get(request, 0)
             peer.booked_ns[request] = run_ns
             self._active[leg.agent] = now + ns(ACTIVE_S)
+
+    def sending_s(self, leg: Leg, model: str, variant: str) -> float:
+        """How long the tensors for a leg take after their announcement, on the link to its peer; 0: they are in it."""
+        peer = self._peers.get(leg.agent)
+        profile = named(peer.profiles.get(model, ()), variant) if peer else None
+        if peer is None or profile is None or leg_bytes(profile, leg) <= URGENT_BYTES:
+            return 0.0
+        return leg_bytes(profile, leg) / peer.link.bytes_per_s
 
     def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
         """The peer of a leg reports how long its run took."""

@@ -53,9 +53,11 @@ class Offloads:
             span.legs = runs(state.route)
         for leg in state.route:
             self._peers.book(leg, span.request, span.model, span.variant, now)
+        # a peer counts its budget from the announcement of the tensors, so that their time passes there
+        sending_s = self._peers.sending_s(state.route[0], span.model, span.variant)
         out.append(ev.SendStage(
             request=span.request, model=span.model, variant=span.variant, priority=span.priority,
-            deadline_ns=span.deadline_ns - ns(state.transit_s), route=state.route, tensors=tensors,
+            deadline_ns=span.deadline_ns - ns(state.transit_s - sending_s), route=state.route, tensors=tensors,
         ))
         span.guarded = self._guards.arm(span, now)
 

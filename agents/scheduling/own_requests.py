@@ -21,7 +21,7 @@ from agents.scheduling.placements import Placements
 from agents.scheduling.queue.queued_run import GRACE_NS, QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.policy import policies
+from swarm.core.policy import draw, policies
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.route import Situation, cheaper, home_choice
@@ -38,8 +38,9 @@ class OwnRequests:
 
     def __init__(
         self, name: str, policy: str, variants: RunnableVariants, peers: PeerTable, queue: RunQueue, guards: Guards,
-        placements: Placements,
+        placements: Placements, seed: int,
     ) -> None:
+        self._seed = seed                                    # of the policies that draw
         self._name, self._policy, self._variants, self._peers = name, policies.load(policy), variants, peers
         self.load_shedding = LoadShedding()
         self.recent_ends: list[tuple[Span, int]] = []        # spans not learned from yet, and when they ended
@@ -123,8 +124,14 @@ class OwnRequests:
             home=self._name, model=span.model, left_s=seconds(span.deadline_ns - now),
             own=self._variants.profiles.get(span.model, ()), placement=placement,
             wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._peers.views(now),
+            drawn=self._drawn(span.stream) if self._policy.draws else (0.0, 0.0),
         )
         return cheaper(situation) if self.load_shedding.steps else situation
+
+    def _drawn(self, stream: str) -> tuple[float, float]:
+        """Two draws for a request, keyed by its robot and stream and by how many were submitted."""
+        first, second = (draw.uniform(self._seed, "route", self._name, stream, self.submitted, k) for k in range(2))
+        return first, second
 
     def _enqueue(self, state: OpenRequest, profile: Profile, leg: Leg, *, guard: bool, now: int) -> None:
         span = state.span

@@ -48,12 +48,13 @@ class Scheduler:
 
     profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
     whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
-    streams: this robot's own, as far as they are known.
+    streams: this robot's own, as far as they are known. seed: of the policies that draw.
     """
 
     def __init__(
         self, *, name: str, policy: str, profiles: dict[str, list[Profile]], peers: PeerTable, executors: int = 1,
         staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0, streams: Iterable[StreamSpec] = (),
+        seed: int = 0,
     ) -> None:
         self._name = name
         self._variants = RunnableVariants(profiles, staged)
@@ -66,7 +67,7 @@ class Scheduler:
         self._recent_runs: list[tuple[QueuedRun, float, bool, int]] = []     # not learned from: took_s, completed, now
         self._preempted = self._mid_stage = self._batches = self._batched = 0
         self._requests = OwnRequests(
-            name, policy, self._variants, peers, self._queue, self._guards, self._placements)
+            name, policy, self._variants, peers, self._queue, self._guards, self._placements, seed)
         for stream in streams:
             self._reserve(stream)
 

@@ -12,6 +12,7 @@ from swarm.core.clock import MonotonicClock, WallClock, process_age_s
 from swarm.core.settings import yaml_text
 from swarm.core.units import ns, seconds
 from swarm.launcher.host_folder import ListedRun
+from swarm.launcher.machine_code import compile_loops
 from swarm.launcher.processes import Child, Children, check_file_limit, swarm_command
 from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
@@ -98,6 +99,8 @@ class Launch:
 
     def run(self) -> Outcome:
         """To the end, whatever it is; no process outlives it, and no key. Raises: BadInput before the start."""
+        if "planner" in self._launch.processes():
+            compile_loops()
         with self._signals, self._listed:
             with contextlib.ExitStack() as last_steps:       # each is taken, even if another one raises
                 keys = RunKeys(self._folder.path / "keys")

@@ -9,7 +9,7 @@ from agents import behaviours
 from models import store
 from sim_worlds import scenarios
 from sim_worlds.robots import KINDS
-from swarm import settings_files
+from swarm import plugins, settings_files
 from swarm.core.policy.trace import Trace
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile, RobotSpec
@@ -52,6 +52,11 @@ class Installed:
         """Raises: ValueError."""
         check_spawn = getattr(scenarios.load(scenario), "check_spawn")  # noqa: B009 - not every scenario has it
         check_spawn(seed, robots, kind, x_m, y_m)
+
+    def policy_file(self, name: str) -> str:
+        path = (self._folder / name).absolute()
+        plugins.check_file(path, "place")
+        return str(path)
 
     def trace(self, name: str) -> tuple[str, Trace]:
         path = (self._folder / name).absolute()

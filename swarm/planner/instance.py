@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 
-from swarm.core.policy.cost import step_p95_s
-from swarm.core.policy.plan import Leg, Placement, Profile
-from swarm.planner.options import (
-    ACCURACY_MATTERS,
-    Option,
-    background_option,
-    make_option,
-    planned_transfer_s,
-    useful_variants,
-)
-from swarm.planner.problem import AgentInfo, Problem, StreamOf
+from msgspec.structs import replace
+
+from swarm.core.policy.cost import leg_bytes, leg_p50_s, leg_p95_s, step_p95_s
+from swarm.core.policy.plan import Leg, Placement, Profile, legs
+from swarm.planner.cuts import cuts
+from swarm.planner.options import ACCURACY_MATTERS, Option, Source, mean_s, planned_transfer_s, useful_variants
+from swarm.planner.problem import Problem, StreamOf
 
 NEAREST = 10                     # peers considered for one stream at most
+MOST_CUTS = 24                   # of one stream: those with the least latency, and those with the shortest longest leg
+NEEDS_CUTS = 0.4                 # of an executor, wherever it runs: a stream that needs less is cut only to be in time
 ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
-MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
-CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
-CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
 
 Assignment = tuple[int, ...]
 """For every stream with options, in order, the index of the option taken."""
@@ -29,89 +25,183 @@ Assignment = tuple[int, ...]
 class Instance:
     """Streams by name with their options, sorted by latency on idle agents."""
 
-    def __init__(self, problem: Problem, previous: Sequence[Placement] = ()) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, previous: Sequence[Placement] = (), *, every_cut: bool = False) -> None:
+        """every_cut: consider all cuts of all streams, and not only the best ones of those that may need them."""
+        self.problem, self.before, self.every_cut = problem, previous, every_cut
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
-        self._reached: dict[str, list[AgentInfo]] = {a.name: [a] for a in self.agents}   # home first
+        self._reached: dict[str, list[str]] = {a.name: [] for a in self.agents}
         for a, b in problem.links:
             if a in self._index and b in self._index:
-                self._reached[a].append(self.agents[self._index[b]])
-        classes = sorted({s.spec.priority for s in problem.streams})
-        base = min(CLASS_BASE, CLASS_SPAN ** (1.0 / max(1, len(classes) - 1)))
-        self._weight = {p: base**rank for rank, p in enumerate(classes)}
-        self.top_weight = max((s.spec.rate_hz * self._weight[s.spec.priority] for s in problem.streams), default=0.0)
+                self._reached[a].append(b)
         before = {(p.agent, p.stream): p for p in previous}
         self.streams: list[StreamOf] = []
         self.options: list[list[Option]] = []
         self.unplaced: list[StreamOf] = []
-        self._count = 0
+        self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
         self._variants: dict[tuple[str, str], list[Profile]] = {}        # that are useful, by agent and model
-        self.background = [background_option(n, a) for n, a in enumerate(self.agents)]
+        self._sources: dict[tuple[object, ...], Source] = {}
+        self._wholes: dict[tuple[str, str, str], tuple[Profile, Source, float] | None] = {}
+        self._cuts: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
+        self._profiles = {(a.name, p.model, p.variant): p for a in self.agents for p in a.profiles}
         for stream in sorted(problem.streams, key=lambda s: s.key):
-            options = self._options(stream, before.get(stream.key))
+            placement = before.get(stream.key)
+            options = self._options(stream, placement)
             if options:
                 self.streams.append(stream)
                 self.options.append(options)
+                self.previous.append(None if placement is None else _index_of(options, placement))
             elif stream.agent in self._index:
                 self.unplaced.append(stream)
-        self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
-        for number, stream in enumerate(self.streams):
-            placement = before.get(stream.key)
-            self.previous.append(
-                None if placement is None else self.option(number, placement.where[-1], placement.variant))
 
-    def option(self, stream: int, agent: str, variant: str) -> int | None:
-        """Index of the option of a stream that runs this variant on this agent. None: there is none."""
-        return next((n for n, o in enumerate(self.options[stream])
-                     if self.agents[o.agent].name == agent and o.variant == variant), None)
+    def option(self, stream: int, placement: Placement) -> int | None:
+        """Index of the option of a stream that is this placement. None: there is none."""
+        return _index_of(self.options[stream], placement)
+
+    def placements(self, assignment: Assignment) -> list[Placement]:
+        """The bare placements of an assignment."""
+        return [self.placement(stream, option) for stream, option in enumerate(assignment)]
+
+    def placement(self, stream: int, option: int) -> Placement:
+        """The bare placement of one stream."""
+        owner, taken = self.streams[stream], self.options[stream][option]
+        return Placement(agent=owner.agent, stream=owner.spec.name, variant=taken.variant, where=list(taken.where))
+
+    def agent_of(self, name: str) -> int:
+        """The number of an agent."""
+        return self._index[name]
 
     def _options(self, stream: StreamOf, before: Placement | None) -> list[Option]:
+        """All that a search considers: whole runs at home and on the nearest peers, cuts among these, and what is."""
         if stream.agent not in self._index:
             return []
-        found: list[tuple[float, AgentInfo, Profile, float]] = []
-        for agent in self._reached[stream.agent]:
-            for profile in self._useful(agent, stream.spec.model):
-                transfer_s = self._transfer_s(stream, agent, profile)
-                if transfer_s is not None:
-                    found.append((transfer_s + profile.p50_s, agent, profile, transfer_s))
-        best = max((profile.accuracy for _, _, profile, _ in found), default=0.0)
-        turn = self._index[stream.agent]
-        count = len(self.agents)
-        # Each robot sorts equally good peers in a different order, so that their short lists differ.
-        found.sort(key=lambda f: (f[1].name != stream.agent, round(f[0], 4), (self._index[f[1].name] - turn) % count,
-                                  f[2].variant))
-        names = {stream.agent} | set(list(dict.fromkeys(f[1].name for f in found))[:NEAREST + 1])
-        if before is not None:
-            names.add(before.where[-1])
-        options = [self._option(stream, agent, profile, transfer_s, best, before)
-                   for _, agent, profile, transfer_s in found if agent.name in names]
-        return sorted(options, key=lambda o: (round(o.idle_s, 6), not o.home, o.number))
+        near = self._near(stream)
+        options = [option for name in near for profile in self._useful(name, stream.spec.model)
+                   if (option := self._made(stream, profile.variant, (name,))) is not None]
+        if self.every_cut or _may_need_cuts(stream, options):
+            options += self._cut(stream, near)
+        if before is not None and _index_of(options, before) is None:
+            kept = self._made(stream, before.variant, tuple(before.where))
+            options += [kept] if kept is not None else []
+        best = max((option.accuracy for option in options), default=0.0)
+        return [_priced(option, best) for option in sorted(
+            options, key=lambda o: (round(o.idle_s, 6), not o.home, len(o.sources), o.variant, o.where))]
 
-    def _useful(self, agent: AgentInfo, model: str) -> list[Profile]:
-        key = agent.name, model
+    def _near(self, stream: StreamOf) -> list[str]:
+        """The agents that may run a stream whole: home, and the peers where it would end first."""
+        home, model = stream.agent, stream.spec.model
+        turn, count = self._index[home], len(self.agents)
+        found: list[tuple[float, int, str]] = []
+        for name in self._reached[home]:
+            useful = self._useful(name, model)
+            if useful and name != home:
+                way_s = self._transfer_s(home, home, name, useful[0].input_bytes, stream.spec.rate_hz)
+                if way_s is not None:
+                    # each robot sorts equally good peers in a different order, so that their short lists differ
+                    found.append((round(way_s + useful[0].p50_s, 4), (self._index[name] - turn) % count, name))
+        peers = [name for _, _, name in nsmallest(NEAREST, found)]
+        return [home, *peers] if self._useful(home, model) else peers
+
+    def _useful(self, agent: str, model: str) -> list[Profile]:
+        """The variants of a model that are worth considering on an agent, the fastest first."""
+        key = agent, model
         if key not in self._variants:
-            self._variants[key] = useful_variants([p for p in agent.profiles if p.model == model])
+            self._variants[key] = useful_variants(
+                [p for p in self.agents[self._index[agent]].profiles if p.model == model])
         return self._variants[key]
 
-    def _option(self, stream: StreamOf, agent: AgentInfo, profile: Profile, transfer_s: float, best: float,
-                before: Placement | None) -> Option:
-        self._count += 1
-        spec = stream.spec
-        weight = spec.rate_hz * self._weight[spec.priority]
-        lost = best - profile.accuracy
-        moved = before is not None and (before.where[-1], before.variant) != (agent.name, profile.variant)
-        accuracy_cost = ACCURACY_PRICE * lost if lost > ACCURACY_MATTERS else 0.0
-        return make_option(
-            self._count, self._index[agent.name], spec, profile.p50_s, profile.p95_s,
-            step_s=step_p95_s(profile, Leg(agent.name)), stream=len(self.streams),
-            variant=profile.variant, home=agent.name == stream.agent, weight=weight, transfer_s=transfer_s,
-            fixed_cost=weight * (accuracy_cost + (MOVE_PRICE if moved else 0.0)),
-        )
+    def _whole(self, agent: str, model: str, variant: str) -> tuple[Profile, Source, float] | None:
+        """A variant on an agent: its profile, the source of its whole runs, and their mean time."""
+        key = agent, model, variant
+        if key not in self._wholes:
+            profile = self._profiles.get(key)
+            self._wholes[key] = None if profile is None else (
+                profile, self._source(profile, Leg(agent)), mean_s(profile.p50_s, profile.p95_s))
+        return self._wholes[key]
 
-    def _transfer_s(self, stream: StreamOf, agent: AgentInfo, profile: Profile) -> float | None:
-        """Planned transfer time, 0 at home. None: the link is unknown, or too slow for the stream."""
-        if agent.name == stream.agent:
-            return 0.0
-        link = self.problem.links.get((stream.agent, agent.name))
-        return planned_transfer_s(link, profile.input_bytes, stream.spec.rate_hz) if link is not None else None
+    def _source(self, profile: Profile, leg: Leg) -> Source:
+        key = profile.model, profile.variant, leg.agent, leg.first, leg.last
+        if key not in self._sources:
+            p50_s = leg_p50_s(profile, leg)
+            self._sources[key] = Source(
+                self._index[leg.agent], p50_s, max(p50_s, leg_p95_s(profile, leg)), step_p95_s(profile, leg))
+        return self._sources[key]
+
+    def _cut(self, stream: StreamOf, near: Sequence[str]) -> list[Option]:
+        """The best cuts among these agents."""
+        found: list[Option] = []
+        model = stream.spec.model
+        for variant in sorted({profile.variant for name in near for profile in self._useful(name, model)}):
+            runs = {name: [stage.p50_s for stage in profile.stages] for name in near
+                    if (profile := self._profiles.get((name, model, variant))) is not None}
+            for where in self._cuts_of(runs):
+                option = self._made(stream, variant, where)
+                if option is not None and option.idle_s <= stream.spec.deadline_s:
+                    found.append(option)
+        if self.every_cut:
+            return found
+        by_latency = sorted(found, key=lambda o: (round(o.idle_s, 6), o.where))[:MOST_CUTS // 2]
+        by_leg = sorted(found, key=lambda o: (round(max(s.p50_s for s in o.sources), 6), round(o.idle_s, 6), o.where))
+        return list(dict.fromkeys([*by_latency, *by_leg[:MOST_CUTS // 2]]))
+
+    def _cuts_of(self, runs: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
+        key = tuple((agent, *stages) for agent, stages in runs.items())
+        if key not in self._cuts:
+            self._cuts[key] = list(dict.fromkeys(cuts(runs)))
+        return self._cuts[key]
+
+    def _made(self, stream: StreamOf, variant: str, where: tuple[str, ...]) -> Option | None:
+        """This way to run a stream. None: an agent has no such variant, or a link is unknown, or too slow."""
+        spec, home = stream.spec, stream.agent
+        if len(set(where)) == 1:
+            whole = self._whole(where[0], spec.model, variant)
+            way_s = 0.0 if where[0] == home or whole is None else self._transfer_s(
+                home, home, where[0], whole[0].input_bytes, spec.rate_hz)
+            if whole is None or way_s is None:
+                return None
+            return Option(variant=variant, where=where[:1], sources=(whole[1],), transfer_s=way_s, mean_s=whole[2],
+                          home=where[0] == home, accuracy=whole[0].accuracy)
+        sources: list[Source] = []
+        before, accuracy, transfer_s, run_s = home, 0.0, 0.0, 0.0
+        for leg in legs(where):
+            profile = self._profiles.get((leg.agent, spec.model, variant))
+            if profile is None or leg.last > len(profile.stages):
+                return None
+            way_s = 0.0 if leg.agent == before else self._transfer_s(
+                home, before, leg.agent, leg_bytes(profile, leg), spec.rate_hz)
+            if way_s is None:
+                return None
+            sources.append(self._source(profile, leg))
+            transfer_s += way_s
+            run_s += mean_s(sources[-1].p50_s, sources[-1].p95_s)
+            before, accuracy = leg.agent, profile.accuracy
+        return Option(variant=variant, where=where, sources=tuple(sources), transfer_s=transfer_s, mean_s=run_s,
+                      home=False, accuracy=accuracy)
+
+    def _transfer_s(self, owner: str, before: str, agent: str, size: int, rate_hz: float) -> float | None:
+        """Planned transfer time between two agents. None: the link is unknown, or too slow for the stream.
+
+        The owner must have a link to each peer: it sends the request on its way, and gets the answer.
+        """
+        own = self.problem.links.get((owner, agent))
+        link = self.problem.links.get((before, agent)) or own
+        if link is None or (own is None and agent != owner):
+            return None
+        return planned_transfer_s(link, size, rate_hz)
+
+
+def _priced(option: Option, best: float) -> Option:
+    """With the price of its accuracy beside the best of all options of its stream."""
+    lost = best - option.accuracy
+    return option if lost <= ACCURACY_MATTERS else replace(option, accuracy_cost=ACCURACY_PRICE * lost)
+
+
+def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
+    where = tuple(placement.where)
+    return next((n for n, o in enumerate(options) if o.where == where and o.variant == placement.variant), None)
+
+
+def _may_need_cuts(stream: StreamOf, whole: Sequence[Option]) -> bool:
+    """Whether no whole run is both short beside the period, and in time."""
+    return all(stream.spec.rate_hz * option.mean_s > NEEDS_CUTS or option.idle_s > stream.spec.deadline_s
+               for option in whole)

@@ -1,4 +1,8 @@
-"""An option: an agent and a variant for one stream, with the times, loads and prices that a forecast needs."""
+"""An option: one way to run a stream, with the times, loads and prices that a search needs.
+
+A way is a variant and the agent of each of its stages, or one agent that runs it whole. Consecutive stages on one agent
+are a leg; each leg is a source of runs on its agent.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from swarm.core.policy.link import LinkQuality
-from swarm.core.policy.plan import Profile, StreamSpec
-from swarm.planner.problem import AgentInfo
+from swarm.core.policy.plan import Profile
 
 OVERHEAD_S = 0.005               # sensor to scheduler, pre- and post-processing: not in any profile
 JITTER = 1.25                    # plans assume this many times the mean transfer time
@@ -17,64 +20,45 @@ ACCURACY_MATTERS = 0.02          # smaller differences of accuracy are ignored
 BACKGROUND_RUN_S = 0.05          # unexplained load is assumed to come in runs of this length
 
 
-class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """An agent and a variant for one stream.
+class Source(msgspec.Struct, frozen=True, gc=False):
+    """Runs of one leg on one agent.
 
     A run is assumed to last its median nine times in ten and its 95th percentile once in ten: these two figures of a
     profile give the moments and the tail that the queueing formulas need.
     """
 
-    number: int                      # unique in the instance
-    stream: int                      # -1: unexplained load
     agent: int
-    variant: str
-    home: bool
-    priority: int
-    rate_hz: float
-    deadline_s: float
-    weight: float                    # cost of missing all its deadlines, per second
     p50_s: float
     p95_s: float
-    mean_s: float
-    load: float                      # of one executor
     step_s: float                    # longest part of a run that more urgent work cannot preempt
-    half_square: float               # rate x E[run^2] / 2: a term of Cobham's formula
-    half_step: float                 # the same for its steps: the term that more urgent streams see
-    transfer_s: float                # 0 at home
-    fixed_cost: float                # for lower accuracy and for leaving the previous placement
+
+
+class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One way to run a stream."""
+
+    variant: str
+    where: tuple[str, ...]           # as in a placement
+    sources: tuple[Source, ...]      # of each leg
+    home: bool                       # whether all of it runs on the robot itself
+    transfer_s: float                # of all transfers; 0 at home
+    mean_s: float                    # of the runs of all legs
+    accuracy: float
+    accuracy_cost: float = 0.0       # in misses per result
 
     @property
     def idle_s(self) -> float:
         """Latency when nothing else runs."""
         return OVERHEAD_S + self.transfer_s + self.mean_s
 
-
-def make_option(number: int, agent: int, spec: StreamSpec, p50_s: float, p95_s: float, *, step_s: float,
-                stream: int = -1, variant: str = "", home: bool = True, weight: float = 0.0, transfer_s: float = 0.0,
-                fixed_cost: float = 0.0) -> Option:
-    """An option with these run times, and the figures that follow from them."""
-    p95_s, run_s = max(p50_s, p95_s), mean_s(p50_s, p95_s)
-    half_square = spec.rate_hz * (0.9 * p50_s**2 + 0.1 * p95_s**2) / 2
-    return Option(
-        number=number, stream=stream, agent=agent, variant=variant, home=home, priority=spec.priority,
-        rate_hz=spec.rate_hz, deadline_s=spec.deadline_s, weight=weight, p50_s=p50_s, p95_s=p95_s, mean_s=run_s,
-        load=spec.rate_hz * run_s, step_s=step_s, half_square=half_square,
-        half_step=min(half_square, spec.rate_hz * run_s * step_s / 2), transfer_s=transfer_s,
-        fixed_cost=fixed_cost,
-    )
+    @property
+    def agents(self) -> tuple[int, ...]:
+        """The agent of each leg."""
+        return tuple(source.agent for source in self.sources)
 
 
 def mean_s(p50_s: float, p95_s: float) -> float:
-    """The mean run time by the assumption of `Option`."""
+    """The mean run time by the assumption of `Source`."""
     return 0.9 * p50_s + 0.1 * max(p50_s, p95_s)
-
-
-def background_option(number: int, agent: AgentInfo) -> Option | None:
-    """The unexplained load of agent `number`, as one more source of runs, of priority 0. None: there is none."""
-    if agent.background <= 0.0:
-        return None
-    spec = StreamSpec(name="", model="", rate_hz=agent.background / BACKGROUND_RUN_S, deadline_s=1.0)
-    return make_option(-1 - number, number, spec, BACKGROUND_RUN_S, BACKGROUND_RUN_S, step_s=BACKGROUND_RUN_S)
 
 
 def useful_variants(profiles: Sequence[Profile]) -> list[Profile]:

@@ -21,6 +21,7 @@ class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     profiles: tuple[Profile, ...]
     executors: int = 1
+    own_share: float = 0.0           # of its executors, kept for its own streams as far as these need it
     alive: bool = True
     background: float = 0.0          # utilisation that the plan does not explain, in executors
 
@@ -36,9 +37,29 @@ class StreamOf(msgspec.Struct, frozen=True, kw_only=True):
         return self.agent, self.spec.name
 
 
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """The error of the forecast of a stream under its present placement, as it was observed."""
+
+    agent: str
+    stream: str
+    model: str
+    variant: str
+    where: tuple[str, ...]           # as in the placement
+    by: float                        # what is to be added to the share on time
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One planning problem. A pair that is absent from `links` cannot be used."""
 
     agents: tuple[AgentInfo, ...]
     streams: tuple[StreamOf, ...]
     links: Mapping[tuple[str, str], LinkQuality]
+    corrections: tuple[Correction, ...] = ()
+
+
+def in_order(problem: Problem) -> Problem:
+    """The same problem with agents, streams and links sorted by name."""
+    return msgspec.structs.replace(
+        problem, agents=tuple(sorted(problem.agents, key=lambda agent: agent.name)),
+        streams=tuple(sorted(problem.streams, key=lambda stream: stream.key)),
+        links=dict(sorted(problem.links.items())))

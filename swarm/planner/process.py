@@ -16,7 +16,7 @@ from functools import partial
 
 from swarm.core.policy.plan import Placement
 from swarm.core.settings.process_files import PlannerFile
-from swarm.core.units import seconds
+from swarm.core.units import ns, seconds
 from swarm.net.loop import Loop
 from swarm.net.process import Process, log_to_stderr
 from swarm.planner.events import Solve, Solved
@@ -24,12 +24,15 @@ from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
 from swarm.planner.refiner.process import RefinerProcess
-from swarm.planner.solvers.budget import CountedBudget
-from swarm.planner.solvers.place import BUDGET_S, place
+from swarm.planner.solvers.budget import ClockBudget
+from swarm.planner.solvers.place import BUDGET_S
+from swarm.planner.solvers.solve import failed, solved
 
 log = logging.getLogger(__name__)
 
 NICENESS = 10                        # robots first; Ray's processes inherit it
+HUNG_S, MOST_HUNG = 5.0, 3           # a search that takes so long is given up
+HUNG = f"it has not returned within {HUNG_S:g} s"
 
 
 class BackgroundThread:
@@ -57,22 +60,48 @@ class BackgroundThread:
 
 
 class ThreadSolver:
-    """The solver port: searches in a thread, calls back in the loop's."""
+    """The solver port: searches in a thread, calls back in the loop's.
 
-    def __init__(self, loop: Loop, seed: int) -> None:
-        self._loop, self._seed = loop, seed
+    A search that fails, or does not return, has no solution (`solvers/solve.py`, `failed`). One that does not return
+    keeps its thread; after `MOST_HUNG` of them, or the first of a placing policy, there is no other search.
+    """
+
+    def __init__(self, loop: Loop, seed: int, places: str) -> None:
+        self._loop, self._seed, self._places = loop, seed, places
         self._thread = BackgroundThread("solver", loop)
+        self._searches = self._hung = 0
+        self._awaited = 0                            # number of the search that is on; 0: none is
 
     def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
-        self._thread.put(partial(self._solve, command, done))
+        if self._hung >= (1 if self._places else MOST_HUNG):
+            self._loop.post(partial(done, Solved(command.basis, failed(command, self._places, HUNG), 0.0)))
+            return
+        self._searches += 1
+        self._awaited = number = self._searches
+        self._thread.put(partial(self._solve, number, command, done))
+        self._loop.after(ns(HUNG_S), partial(self._give_up, number, command, done))
 
-    def _solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
+    def _solve(self, number: int, command: Solve, done: Callable[[Solved], None]) -> None:
         begun = self._loop.clock.now_ns()
-        solution = place(
-            command.problem, command.previous, CountedBudget(BUDGET_S), self._seed, limit_churn=command.limit_churn
-        )
+        try:
+            solution = solved(command, ClockBudget(self._loop.clock, BUDGET_S), self._seed, self._places)
+        except Exception as error:                   # a bug, which is told, with its place in the log
+            log.exception("the search has failed")
+            solution = failed(command, self._places, f"{type(error).__name__}: {error}")
         took_s = seconds(self._loop.clock.now_ns() - begun)
-        self._loop.post(partial(done, Solved(command.basis, solution, took_s)))
+        self._loop.post(partial(self._ended, number, done, Solved(command.basis, solution, took_s)))
+
+    def _ended(self, number: int, done: Callable[[Solved], None], event: Solved) -> None:
+        if number == self._awaited:                  # otherwise it was given up
+            self._awaited = 0
+            done(event)
+
+    def _give_up(self, number: int, command: Solve, done: Callable[[Solved], None]) -> None:
+        if number == self._awaited:
+            self._awaited = 0
+            self._hung += 1
+            self._thread = BackgroundThread("solver", self._loop)
+            done(Solved(command.basis, failed(command, self._places, HUNG), HUNG_S))
 
 
 class RayRefiner:
@@ -115,7 +144,7 @@ def main(settings: PlannerFile) -> int:
     log_to_stderr(settings.name)
     process = Process(settings, "planner")
     refiner = RayRefiner(process.loop, settings.ray, settings.seed) if settings.ray != "none" else None
-    planner = Planner(process.host, settings, ThreadSolver(process.loop, settings.seed), refiner)
+    planner = Planner(process.host, settings, ThreadSolver(process.loop, settings.seed, settings.places), refiner)
     process.run(planner.begin)
     if refiner is not None and not refiner.end():
         log.warning("ray did not end by itself; its processes were killed")

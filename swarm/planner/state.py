@@ -4,13 +4,14 @@ Events in, commands out; deterministic.
 
 Rules, in order:
 1. An agent is in the team while it is present (`membership/view.py`) and its advert is known. A new, restarted or lost
-   agent makes a new plan due at once. The next plan uses a changed advert.
+   agent makes a new plan due at once. The next plan uses a changed advert. Placements that need an agent that has left
+   the team leave the plan before the search: their robots decide alone until it ends.
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time: a plan that falls due during a solve is solved after it. A problem whose solution is in force
    is not solved again: the same search would find the same plan.
 4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn.
 5. A solution is adopted if the team and the plan that it was made for have not changed. The epoch grows only when a
-   placement changes; otherwise the same plan is published again, which renews its lease.
+   placement changes; otherwise the same plan is published again, with newer forecasts, which renews its lease.
 6. A plan is refined once, with more effort, if there is a refiner.
 """
 
@@ -19,12 +20,13 @@ from __future__ import annotations
 import msgspec
 
 from swarm.core.policy.plan import Plan, Profile
-from swarm.core.protocol.messages import Advert, Body, Heartbeat, HeartbeatAck, LinkNews, PlannerNews
+from swarm.core.protocol.messages import Advert, Body, Feedback, Heartbeat, HeartbeatAck, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.observed.busy_shares import BusyShares
+from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
 from swarm.planner.problem import LONGEST_S, AgentInfo, Problem, StreamOf
 from swarm.planner.solvers.place import choices
@@ -53,9 +55,10 @@ class PlannerState:
         self._adverts: dict[str, tuple[int, Advert]] = {}
         self._links = TeamLinks()
         self._busy = BusyShares()
+        self._records = StreamRecords()
         self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
         self._team = 0                               # grows with every change of the team
-        self._due = False
+        self._repair_due = self._due = False
         self._solving = False
         self._asked: Solve | None = None             # the newest
         self._kept: Solve | None = None              # the newest whose solution is the plan that it began with
@@ -94,7 +97,9 @@ class PlannerState:
                 self._solved(event, now, out)
 
     def _act(self, now: int, out: list[Command]) -> None:
-        """Solve or publish what is due."""
+        """Repair, solve or publish what is due."""
+        if self._repair_due:
+            self._repair(now, out)
         if self._due and not self._solving and self._members():
             self._due, self._solve_ns = False, now
             settled = now - self._changed_ns > ns(SETTLING_S)
@@ -112,15 +117,16 @@ class PlannerState:
         members = self._members()
         problem = Problem(
             agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
-                                   executors=advert.executors)
+                                   executors=advert.executors, own_share=advert.own_share)
                          for name, advert in members.items()),
             streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
                           for spec in advert.streams),
             links=self._links.of(members),
         )
+        corrections = self._records.corrections(problem.streams)
         unexplained = self._busy.unexplained(problem, self._plan.placements)
         agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in problem.agents)
-        return msgspec.structs.replace(problem, agents=agents)
+        return msgspec.structs.replace(problem, agents=agents, corrections=corrections)
 
     def advert_of(self, agent: str) -> int:
         """Number of the newest advert of an agent's present boot; 0: none."""
@@ -139,8 +145,9 @@ class PlannerState:
                 self._advertised(sender, boot, body, now, out)
             case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
                 self._busy.add_sample(sender, busy_s)
-            case LinkNews(links=links):
+            case Feedback(links=links, streams=streams):
                 self._links.reported(sender, links)
+                self._records.reported(sender, streams)
             case _:
                 pass
 
@@ -163,9 +170,10 @@ class PlannerState:
     def _team_changed(self, name: str, now: int) -> None:
         """The team has changed by this agent: discard its measurements, and make a plan due."""
         self._team += 1
-        self._due = True
+        self._repair_due = self._due = True
         self._changed_ns = now
         self._links.forget(name)
+        self._records.forget(name)
         self._busy.forget(name)
 
     def _is_member(self, name: str) -> bool:
@@ -179,6 +187,16 @@ class PlannerState:
 
     # --- plans ---
 
+    def _repair(self, now: int, out: list[Command]) -> None:
+        """Publish the plan without the placements that need an agent outside the team."""
+        self._repair_due = False
+        members = self._members()
+        kept = [p for p in self._plan.placements if members.keys() >= {p.agent, *p.where}]
+        if len(kept) < len(self._plan.placements):
+            self._plan = msgspec.structs.replace(
+                self._plan, epoch=self._plan.epoch + 1, placements=kept, solver="repair", solve_s=0.0)
+            self._publish(now, out)
+
     def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
         if event.refined:
             self._refinements += 1
@@ -191,7 +209,11 @@ class PlannerState:
             self._solve_ended(event, "stale", out)
             return
         solution = event.solution
-        moved = choices(solution.placements).items() ^ choices(self._plan.placements).items()
+        if solution.failed:
+            out.append(Report("policy_failed", {"policy": solution.solver, "error": solution.failed}))
+        now_chosen = choices(solution.placements)
+        moved = now_chosen.items() ^ choices(self._plan.placements).items()
+        self._records.expect({key: (now_chosen[key], share) for key, share in solution.expected.items()})
         if moved:
             self._adopted += 1
             self._plan = msgspec.structs.replace(
@@ -203,6 +225,8 @@ class PlannerState:
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
                 "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
             }))
+        elif not event.refined:
+            self._plan = msgspec.structs.replace(self._plan, placements=solution.placements)     # newer forecasts
         if not event.refined and not moved:
             self._kept = self._asked
         self._solve_ended(event, "adopted" if moved else "kept", out)

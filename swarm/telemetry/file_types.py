@@ -132,6 +132,7 @@ EVENTS: dict[str, str] = {
     "executor_replaced": "agent: runs that could not be ended hold their executors; others took over (`stuck`: so far)",
     "agent_joined": "planner: an agent joined (`agent`)",
     "agent_lost": "planner: an agent is considered lost (`agent`)",
+    "policy_failed": "planner: a placing policy failed (`policy`, `error`); all streams stay at home",
     "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, predicted `on_time`, `unplaced` streams)",
     "ray_up": "planner: Ray is ready (`took_s`)",
     "ray_absent": "planner: Ray is not used (`reason`)",

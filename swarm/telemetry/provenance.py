@@ -16,7 +16,7 @@ from swarm.core.settings.launch_file import LaunchFile
 
 GIT_S = 1.0                          # for each of three commands
 PACKAGES = ("swarm-edge-runtime", "numpy", "onnxruntime", "pyzmq", "msgpack", "msgspec", "pybullet", "pybullet-arm64",
-            "ray", "pyarrow", "scipy")
+            "numba", "ray", "pyarrow", "scipy")
 
 
 def manifest(

@@ -16,6 +16,7 @@ from swarm.core.settings.links import fleet_of
 from swarm.core.settings.process_files import AgentFile, PlannerFile, WorldFile
 from swarm.core.units import ns
 from swarm.planner.planner import Planner
+from swarm.planner.ports import Solver
 from swarm.run import events as ev
 from swarm.run.settings.process_specs import ProcessSpec
 from swarm.transport.endpoint import Endpoint
@@ -40,14 +41,17 @@ class NoFiles:
 
 
 class VirtualProcesses:
-    """The port `Processes`. ended: called with the event when a process has ended."""
+    """The port `Processes`. ended: called with the event when a process has ended.
+
+    solver: makes the planner's, from its process and its file.
+    """
 
     def __init__(
         self, timeline: Timeline, network: Network, ended: Callable[[ev.ProcessEnded], None], *,
-        slow_search_ns: int = 0,
+        solver: Callable[[VirtualProcess, PlannerFile], Solver] = VirtualSolver,
     ) -> None:
         self._timeline, self._network, self._on_ended = timeline, network, ended
-        self._slow_search_ns = slow_search_ns
+        self._solver = solver
         self._specs: dict[str, ProcessSpec] = {}
         self._present: dict[str, VirtualProcess] = {}        # the newest of each name
         self._launcher: VirtualProcess | None = None
@@ -124,8 +128,7 @@ class VirtualProcesses:
                 take = partial(_take_a_frame, process, settings.seed)
                 policy = WorldServer(host, settings, stamped(world, self._views, take))
             case PlannerFile() as settings:
-                policy = Planner(
-                    host, settings, VirtualSolver(process, settings.seed, slow_ns=self._slow_search_ns), None)
+                policy = Planner(host, settings, self._solver(process, settings), None)
             case AgentFile() as settings:
                 offer = self._offer(settings)
                 perception = Perception(offer, self._views, settings.seed)

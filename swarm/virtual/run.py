@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from swarm.core.policy.shaped_link import Links
+from swarm.core.settings.process_files import PlannerFile
 from swarm.core.units import seconds
+from swarm.planner.ports import Solver
 from swarm.run import events as ev
 from swarm.run.conductor import Conductor
 from swarm.run.director import Director
@@ -15,7 +17,9 @@ from swarm.run.settings.process_specs import process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector, Record
 from swarm.virtual.network import Network
+from swarm.virtual.process import VirtualProcess
 from swarm.virtual.processes import VirtualProcesses
+from swarm.virtual.solver import VirtualSolver
 from swarm.virtual.timeline import Timeline
 
 NAME = "launcher"
@@ -24,20 +28,20 @@ NAME = "launcher"
 class VirtualRun:
     """A run whose events happen one by one. record: takes what is recorded. manifest: as of the collector.
 
-    shuffle, late_ns: as of the timeline. slow_search_ns: as `slow_ns` of the solver.
+    shuffle, late_ns: as of the timeline. solver: makes the planner's, from its process and its file.
     """
 
     def __init__(
         self, resolved: Resolved, record: Record, *, manifest: Callable[[str], Mapping[str, Any]] = lambda renderer: {},
-        shuffle: int | None = None, late_ns: int = 0, slow_search_ns: int = 0,
+        shuffle: int | None = None, late_ns: int = 0,
+        solver: Callable[[VirtualProcess, PlannerFile], Solver] = VirtualSolver,
     ) -> None:
         launch = resolved.launch
         self.over = False
         self.timeline = Timeline(shuffle, late_ns)
         links = Links(launch.links, resolved.traces, launch.seed)
         self.network = Network(self.timeline, links.one_way)
-        self.processes = VirtualProcesses(
-            self.timeline, self.network, self._ended, slow_search_ns=slow_search_ns)
+        self.processes = VirtualProcesses(self.timeline, self.network, self._ended, solver=solver)
         swarm = f"{launch.scenario}-virtual"
         self.launcher, host = self.processes.launcher(NAME, swarm)
         faults = faults_of(launch)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from swarm.core.policy.draw import uniform
-from swarm.core.units import seconds
+from swarm.core.settings.process_files import PlannerFile
+from swarm.core.units import ns, seconds
 from swarm.planner.events import Solve, Solved
 from swarm.planner.solvers.budget import CountedBudget
-from swarm.planner.solvers.place import BUDGET_S, place
-from swarm.virtual.costs import EVALUATION_NS
+from swarm.planner.solvers.place import BUDGET_S
+from swarm.planner.solvers.solve import solved
+from swarm.virtual.costs import SEARCH_FACTOR
 from swarm.virtual.process import VirtualProcess
 
 
@@ -20,14 +22,13 @@ class VirtualSolver:
     slow_ns: every second search, by the draw, takes up to so much longer, as on a host that has other work.
     """
 
-    def __init__(self, process: VirtualProcess, seed: int, *, slow_ns: int = 0) -> None:
-        self._process, self._seed, self._slow_ns = process, seed, slow_ns
+    def __init__(self, process: VirtualProcess, settings: PlannerFile, *, slow_ns: int = 0) -> None:
+        self._process, self._seed, self._places, self._slow_ns = process, settings.seed, settings.places, slow_ns
         self._searches = 0
 
     def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
-        solution = place(
-            command.problem, command.previous, CountedBudget(BUDGET_S), self._seed, limit_churn=command.limit_churn)
-        took_ns = EVALUATION_NS * solution.evaluations
+        solution = solved(command, CountedBudget(BUDGET_S), self._seed, self._places)
+        took_ns = ns(SEARCH_FACTOR * solution.worked_s)
         if self._slow_ns:
             self._searches += 1
             took_ns += max(0, round((2.0 * uniform(self._seed, "search", self._searches) - 1.0) * self._slow_ns))

@@ -41,7 +41,7 @@ EXAMPLES: list[msg.Body] = [
     msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),
     msg.Introduction(members=[MEMBER]), msg.Gossip(about="b", boot=3, silent=True),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
-    msg.LinkNews(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
+    msg.Feedback(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2, first=1, last=2,
                  route=[Leg("b", 2, 4)], done=[LegTimes(0.1, 0.2, 0.3, True)]),
@@ -184,7 +184,7 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize("header", [
     changed(msg.HeartbeatAck(sequence=1, held_s=0.5), held_s=NAN),
     changed(msg.Heartbeat(sequence=1), busy_s=-1.0),
-    changed(msg.LinkNews(links={}), links={"b": [0.1, 0.0]}),
+    changed(msg.Feedback(links={}), links={"b": [0.1, 0.0]}),
     changed(msg.PlanNews(plan=PLAN), plan=msgspec.to_builtins(PLAN) | {"lease_s": INF}),
     changed(msg.PlanNews(plan=PLAN), plan={"epoch": 1, "lease_s": 1.0, "placements": [
         {"agent": "a", "stream": "s", "variant": "int8", "where": []}]}),

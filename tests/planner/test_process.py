@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from swarm.core.clock import MonotonicClock
-from swarm.core.policy.plan import Plan
+from swarm.core.policy.plan import Placement, Plan
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck, Member, PlanNews, Ready, Roster, Start
 from swarm.core.settings.process_files import PlannerFile
@@ -125,21 +125,60 @@ def test_it_ends_at_once_when_its_lifeline_is_cut(planned: tuple[subprocess.Pope
     assert child.wait(HANG_S) == 1
 
 
-def test_an_error_in_the_solving_thread_ends_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def searched(places: str, command: Solve, times: int = 1) -> list[Solved]:
+    """What a solver answers, so many times in sequence."""
+    loop = Loop(MonotonicClock())
+    loop.after(HANG_NS, loop.stop)
+    solver, out = process.ThreadSolver(loop, seed=0, places=places), list[Solved]()
+
+    def done(event: Solved) -> None:
+        out.append(event)
+        if len(out) < times:
+            solver.solve(command, done)
+        else:
+            loop.stop()
+
+    solver.solve(command, done)
+    loop.run()
+    loop.close()
+    return out
+
+
+def test_a_search_that_crashes_is_told_and_the_placements_stay(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(process, "place", broken)
-    loop = Loop(MonotonicClock())
-    loop.after(HANG_NS, loop.stop)
-    solved: list[Solved] = []
-    process.ThreadSolver(loop, seed=0).solve(Solve(team(1, 0), [], (1, 0)), solved.append)
-    try:
-        with pytest.raises(ZeroDivisionError, match="a bug"):
-            loop.run()
-    finally:
-        loop.close()
-    assert solved == []
+    monkeypatch.setattr(process, "solved", broken)
+    previous = [Placement(agent="rover_0", stream="detect", variant="fp32", where=["rover_0"])]
+    [event] = searched("", Solve(team(1, 0), previous, (1, 0)))
+    assert event.solution.failed == "ZeroDivisionError: a bug"
+    assert event.solution.placements == previous
+    assert "in broken" in caplog.text                # the place of the bug is in the log
+
+
+@pytest.mark.parametrize(("places", "calls"), [("", 3), ("/their/mine.py", 1)])
+def test_a_search_that_does_not_return_is_given_up_and_not_tried_for_ever(
+    monkeypatch: pytest.MonkeyPatch, places: str, calls: int
+) -> None:
+    called, never = list[int](), threading.Event()
+
+    def hangs(*_: object, **__: object) -> None:
+        called.append(1)
+        never.wait()
+
+    monkeypatch.setattr(process, "solved", hangs)
+    monkeypatch.setattr(process, "HUNG_S", 0.01)
+    previous = [Placement(agent="rover_0", stream="segment", variant="fp32", where=["carrier_0"])]
+    events = searched(places, Solve(team(1, 1), previous, (2, 7)), times=6)
+    assert len(called) == calls
+    for event in events:
+        assert event.basis == (2, 7)
+        assert event.solution.failed == process.HUNG
+        at_home = [p for p in event.solution.placements if p.where == [p.agent]]
+        assert len(at_home) == (3 if places else 0)
+        assert places or event.solution.placements == previous
 
 
 def test_the_thread_calls_back_in_the_loop_with_the_basis_of_the_command() -> None:
@@ -151,7 +190,7 @@ def test_the_thread_calls_back_in_the_loop_with_the_basis_of_the_command() -> No
         solved.append((event, threading.current_thread()))
         loop.stop()
 
-    process.ThreadSolver(loop, seed=0).solve(Solve(team(1, 1), [], (3, 4)), done)
+    process.ThreadSolver(loop, seed=0, places="").solve(Solve(team(1, 1), [], (3, 4)), done)
     loop.run()
     loop.close()
     [(event, thread)] = solved

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarm.core.settings.process_files import PlannerFile
 from swarm.core.units import ns, seconds
 from swarm.planner.events import Solve, Solved
-from swarm.virtual.costs import EVALUATION_NS
+from swarm.virtual.costs import SEARCH_FACTOR
 from swarm.virtual.solver import VirtualSolver
 from tests.planner.builders import team
 
@@ -26,15 +27,16 @@ class Waits:
 
 def searched(seed: int, *, slow_ns: int = 0, times: int = 20) -> tuple[list[int], list[Solved]]:
     process: Any = Waits()
-    solver, ended = VirtualSolver(process, seed, slow_ns=slow_ns), list[Solved]()
+    settings, ended = PlannerFile(version=1, swarm="s", seed=seed), list[Solved]()
+    solver = VirtualSolver(process, settings, slow_ns=slow_ns)
     for _ in range(times):
         solver.solve(Solve(team(2, 1), [], (1, 0), limit_churn=False), ended.append)
     return process.waits, ended
 
 
-def test_a_search_takes_the_time_of_its_evaluations() -> None:
+def test_a_search_takes_the_time_of_its_counted_work() -> None:
     waits, ended = searched(1, times=2)
-    assert waits == [EVALUATION_NS * ended[0].solution.evaluations] * 2
+    assert waits == [ns(SEARCH_FACTOR * ended[0].solution.worked_s)] * 2
     assert ended[0].solve_s == seconds(waits[0])
 
 

@@ -20,6 +20,7 @@ OPTIONAL = {
     "pybullet": "dynamic worlds and their cameras (extra sim)", "pyarrow": "requests.parquet (extra sim)",
     "matplotlib": "charts in reports (extra sim)", "jinja2": "pages of reports (extra sim)",
     "scipy": "intervals of figures (extra sim)",
+    "numba": "plans (extras planner and sim)",
     "ray": "the planner's wider portfolio (extra planner)",
 }
 FORKS = {"pybullet": ("pybullet-arm64",)}            # distributions with the same module

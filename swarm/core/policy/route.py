@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from swarm.core.policy.cost import PeerView, away_s, leg_p50_s, named, remote_s
-from swarm.core.policy.plan import Leg, Placement, Profile, is_chain
+from swarm.core.policy.plan import Leg, Placement, Profile, is_chain, legs
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     variant: str
     predicted_s: float
     way_s: float                     # of that, transfers between robots
-    rule: str                        # planned | local | soonest | split
+    rule: str                        # planned | local | soonest | split | drawn
 
     @property
     def agent(self) -> str:
@@ -38,6 +38,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float                    # work ahead of it at home
     peers: Mapping[str, PeerView]    # those that may get work now
     placement: Placement | None      # of a plan whose lease holds
+    drawn: tuple[float, float] = (0.0, 0.0)      # in [0, 1), for policies that draw
 
 
 def at_home(s: Situation) -> Choice | None:
@@ -72,6 +73,19 @@ def on_a_peer(s: Situation) -> Choice | None:
                   way_s=peer.link.transfer_s(profile.input_bytes), rule="soonest")
 
 
+def everywhere(s: Situation) -> list[Choice]:
+    """Whole, on the fastest variant there, at home and on each peer that has the model, by name."""
+    home = at_home(s)
+    choices = [home] if home is not None else []
+    for name in sorted(s.peers):
+        peer = s.peers[name]
+        for profile in list(peer.profiles.get(s.model, ()))[:1]:
+            choices.append(Choice(
+                route=[Leg(name)], variant=profile.variant, predicted_s=remote_s(profile, peer),
+                way_s=peer.link.transfer_s(profile.input_bytes), rule="drawn"))
+    return choices
+
+
 def soonest(s: Situation) -> Choice | None:
     """Whole, wherever the result is expected soonest. None: no agent can run the model."""
     return _sooner(at_home(s), on_a_peer(s))
@@ -92,6 +106,12 @@ def along(s: Situation, variant: str, route: list[Leg], rule: str) -> Choice | N
     return Choice(
         route=route, variant=variant, predicted_s=here_s + away.way_s + away.work_s, way_s=away.way_s, rule=rule
     )
+
+
+def as_placed(s: Situation) -> Choice | None:
+    """As the plan says, whatever is expected; whole at home without a plan, or if an agent cannot run its part now."""
+    planned = along(s, s.placement.variant, legs(s.placement.where), "planned") if s.placement is not None else None
+    return planned or at_home(s) or on_a_peer(s)
 
 
 def cheaper(s: Situation) -> Situation:

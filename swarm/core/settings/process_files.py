@@ -57,6 +57,7 @@ class PlannerFile(ProcessFile, frozen=True, kw_only=True):
     ray: RayAddress = "local"          # local | none | address of a cluster
     lease_s: Period = 3.0            # of a plan
     every_s: Period = 1.0            # from one solve to the next
+    places: str = ""                 # the placing policy; empty: the planner's own search
 
 
 class RobotSpec(Strict, frozen=True, kw_only=True):

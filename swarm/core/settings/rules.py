@@ -61,7 +61,7 @@ def distinct(names: Iterable[str], where: str) -> None:
 
 def policy(name: str, where: str) -> None:
     """Raises: BadInput unless `name` is a policy, with its argument if it takes one."""
-    if name.partition(":")[0] not in policies.available():
+    if not name.endswith(policies.FILE) and name.partition(":")[0] not in policies.available():
         known(name, policies.usages(), where, "policy")
     try:
         policies.load(name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swarm.core.policy.cost import named
-from swarm.core.policy.plan import Placement
+from swarm.core.policy.cost import leg_p50_s, leg_p95_s, named
+from swarm.core.policy.plan import Leg, Placement, legs
 from swarm.planner.options import mean_s
 from swarm.planner.problem import Problem
 
@@ -55,10 +55,11 @@ def _planned_loads(problem: Problem, placements: Sequence[Placement]) -> dict[st
     loads: dict[str, float] = {}
     for stream in problem.streams:
         placement = placed.get(stream.key)
-        agent = placement.where[-1] if placement is not None else stream.agent
-        own = [profile for profile in profiles.get(agent, ()) if profile.model == stream.spec.model]
-        profile = (named(own, placement.variant) if placement is not None
-                   else min(own, key=lambda profile: profile.p50_s, default=None))
-        if profile is not None:
-            loads[agent] = loads.get(agent, 0.0) + stream.spec.rate_hz * mean_s(profile.p50_s, profile.p95_s)
+        for leg in legs(placement.where) if placement is not None else [Leg(stream.agent)]:
+            own = [profile for profile in profiles.get(leg.agent, ()) if profile.model == stream.spec.model]
+            profile = (named(own, placement.variant) if placement is not None
+                       else min(own, key=lambda profile: profile.p50_s, default=None))
+            if profile is not None and leg.last <= len(profile.stages):
+                run_s = mean_s(leg_p50_s(profile, leg), leg_p95_s(profile, leg))
+                loads[leg.agent] = loads.get(leg.agent, 0.0) + stream.spec.rate_hz * run_s
     return loads

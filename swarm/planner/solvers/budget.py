@@ -1,28 +1,39 @@
-"""Limits the duration of a search. It is a port, because a clock ends it on one host and a count of work on another.
+"""Limits the duration of a search. It is a port: a clock ends it on the real host, a count of work in virtual time.
 
-Today both hosts count, so that the same problem, seed and budget give the same plan.
+By counted work the same problem, seed and budget give the same plan.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-EVALUATIONS_PER_S = 25_000           # of one agent's queue, measured on this project's reference host
+from swarm.core.ports import Clock
+from swarm.core.units import ns, seconds
 
 
 class Budget(Protocol):
-    """Says when a search has to stop."""
+    """Says how much of a search is left."""
 
-    def spent(self, evaluations: int) -> bool:
-        """Whether to stop now. evaluations: queue costs computed since the search began to improve its start."""
+    def left_s(self, worked_s: float, share: float = 1.0) -> float:
+        """How long the search may go on, if a share of the budget may be used. worked_s: counted work so far."""
         ...
 
 
 class CountedBudget:
-    """The work that the reference host does in `seconds`, independent of the clock; one evaluation at least."""
+    """The work that the reference host does in `seconds`, independent of the clock."""
 
     def __init__(self, seconds: float) -> None:
-        self.evaluations = max(1, round(seconds * EVALUATIONS_PER_S))
+        self._seconds = seconds
 
-    def spent(self, evaluations: int) -> bool:
-        return evaluations >= self.evaluations
+    def left_s(self, worked_s: float, share: float = 1.0) -> float:
+        return max(share * self._seconds - worked_s, 0.0)
+
+
+class ClockBudget:
+    """Real time from now on: everything counts, whatever the counted work is."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._begun_ns, self._for_ns = clock, clock.now_ns(), ns(seconds)
+
+    def left_s(self, worked_s: float, share: float = 1.0) -> float:
+        return max(seconds(round(share * self._for_ns) - (self._clock.now_ns() - self._begun_ns)), 0.0)

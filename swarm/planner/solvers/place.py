@@ -1,40 +1,46 @@
-"""Places all streams: the best of the baselines, a greedy start and the previous plan, improved by local search.
+"""Places all streams: the best of the baselines, a greedy start and the previous plan, improved by a search.
 
-`place` never returns a solution that it predicts to be worse than the best of its baselines. A change of placement must
-be worth its churn.
+The search goes by formula, which is quick. What it finds is judged by simulation, beside its starts, and improved
+further where streams miss deadlines. `place` never returns a solution that it predicts to be worse than the best of its
+baselines. A change of placement must be worth its churn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from swarm.core.policy import draw
 from swarm.core.policy.plan import Placement
 from swarm.planner.explain import explain
-from swarm.planner.forecast import StreamForecast, changed, evaluate, moved
 from swarm.planner.instance import Assignment, Instance
 from swarm.planner.problem import Problem, StreamOf
+from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import Budget, CountedBudget
-from swarm.planner.solvers.local_search import GAIN, Search
+from swarm.planner.solvers.churn import undo_small_gains
+from swarm.planner.solvers.formula import Formula
+from swarm.planner.solvers.judge import Judge, best
+from swarm.planner.solvers.polish import polish
+from swarm.planner.solvers.score import Score
 
-BUDGET_S = 0.02                  # of one search: short enough to be repeated several times a second
-WORTH_ON_TIME = 0.05             # a change is worth it if a stream's on-time share grows by this much ...
-WORTH_TOTAL = 0.01               # ... or the cost falls by this share of the cost of missing all deadlines ...
-WORTH_LATENCY = 0.25             # ... or a stream's p95 latency falls by this share of its deadline
+BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
+BY_FORMULA, BY_SIMULATION = 0.4, 0.9         # shares of the budget that are spent when each search ends
+SLICE_S = 0.01                   # of the search by formula, between two looks at the budget
+OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
 
 
 class Solution(msgspec.Struct, frozen=True, kw_only=True):
-    """Placements with their predicted performance. `cost` is the objective: less is better."""
+    """Placements with their predicted performance."""
 
     placements: list[Placement]
-    cost: float
+    score: Score                     # of the objective: see `score.py`
     on_time: float                   # expected share of all results
+    expected: dict[tuple[str, str], float] = {}      # the same by agent and stream, before corrections by observation
     solver: str
-    evaluations: int
+    worked_s: float                  # the counted work
     changed: bool                    # whether placements differ from the previous ones
     unplaced: list[StreamOf] = []    # streams whose model no reachable, living agent has
+    failed: str = ""                 # why a placing policy failed; all streams are at home then
 
 
 def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget | None = None, seed: int = 0,
@@ -42,93 +48,73 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     """The best placements found for a problem, close to the previous ones where that costs little.
 
     The same problem, seed and counted budget give the same placements.
-    budget: ends the search; by default `BUDGET_S` of counted work.
+    budget: ends the search; by default `BUDGET_S` of counted work. The judgement of all starts, and the forecast of the
+    plan that is returned, take place in any case.
     start: start of the search: greedy, previous, local, best_single_peer, or `best`: the best of these.
     limit_churn: undo changes that gain too little; otherwise the previous placements only break ties.
     """
-    instance = Instance(problem, previous)
-    search = Search(instance, seed)
-    unchanged = search.repair(instance.previous)
-    starts: dict[str, Assignment] = {"greedy": search.greedy(), "previous": unchanged, "local": local(instance),
-                                     "best_single_peer": best_single_peer(instance)}
-    best_start = min(starts, key=lambda name: (search.cost(starts[name]), name))
-    first = best_start if start == "best" else start
-    improved = search.improve(starts[first], budget or CountedBudget(BUDGET_S))
-    best = min(improved, starts[best_start], key=search.cost)
-    if limit_churn and any(n is not None for n in instance.previous):
-        best = undo_small_gains(instance, unchanged, best)
-    forecast = evaluate(instance, best)
-    placements = explain(instance, best, forecast)
-    rates = [s.spec.rate_hz for s in instance.streams]
-    expected = sum(r * f.on_time for r, f in zip(rates, forecast.streams, strict=True))
-    due = sum(rates) + sum(s.spec.rate_hz for s in instance.unplaced)
-    return Solution(
-        placements=placements, cost=forecast.cost, on_time=expected / due if due else 1.0,
-        solver=f"{first}+search", evaluations=search.evaluations,
-        changed=choices(placements) != choices(previous), unplaced=instance.unplaced,
-    )
+    return Placing(Instance(problem, previous), budget or CountedBudget(BUDGET_S), seed).place(start, limit_churn)
 
 
-def choices(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Variant and answering agent of every stream (agent, name). Plans with equal choices count as equal."""
-    return {(p.agent, p.stream): (p.variant, p.where[-1]) for p in placements}
+class Placing:
+    """One search."""
+
+    def __init__(self, instance: Instance, budget: Budget, seed: int) -> None:
+        self._instance, self._budget, self._seed = instance, budget, seed
+        self._formula, self._judge = Formula(instance), Judge(instance)
+        self._built_s = OPTION_S * sum(map(len, instance.options))
+
+    def place(self, start: str, limit_churn: bool) -> Solution:
+        """See `place`."""
+        instance, judge, phases = self._instance, self._judge, self._judge.phases
+        unchanged = self._formula.completed(instance.previous)[1]
+        starts = {"greedy": self._formula.completed([None] * len(instance.streams))[1], "previous": unchanged,
+                  "local": local(instance), "best_single_peer": best_single_peer(instance)}
+        first = start
+        if start == "best":
+            first = min(starts, key=lambda name: (self._formula.completed(starts[name])[0], name))
+        found = self._by_formula(starts[first])
+        kept = [unchanged] if any(n is not None for n in instance.previous) else []
+        candidates = dict.fromkeys([*kept, found, starts["local"], starts["best_single_peer"]])
+        verdict = best([judge.judge(each, phases) for each in candidates])
+        polished = polish(instance, judge, self._formula, verdict, lambda: self._is_spent(BY_SIMULATION))
+        verdict = best([verdict, judge.judge(polished, phases)])
+        if limit_churn and any(n is not None for n in instance.previous):
+            verdict = undo_small_gains(instance, judge, unchanged, verdict, phases, lambda: self._is_spent(1.0))
+        verdict = judge.forecast(verdict.assignment)
+        placements, problem, before = explain(instance, judge, verdict), instance.problem, instance.before
+        expected = sum(s.spec.rate_hz * result.on_time
+                       for s, result in zip(judge.problem.streams, verdict.outcome.streams, strict=True))
+        due = sum(stream.spec.rate_hz for stream in problem.streams)
+        return Solution(
+            placements=placements, score=verdict.score, on_time=expected / due if due else 1.0,
+            solver=f"{first}+search", worked_s=self._worked_s(), changed=choices(placements) != choices(before),
+            unplaced=instance.unplaced,
+            expected={stream.key: verdict.expected[judge.number(n)] for n, stream in enumerate(instance.streams)},
+        )
+
+    def _by_formula(self, start: Assignment) -> Assignment:
+        """The best assignment that is found from this one on."""
+        cost, found = self._formula.completed(start)
+        for number in range(1000):
+            left_s = min(self._budget.left_s(self._worked_s(), BY_FORMULA), SLICE_S)
+            if left_s <= 0.0:
+                break
+            before_s = self._formula.worked_s
+            other_cost, other = self._formula.improved(found, left_s, self._seed + 1000 * number)
+            if other_cost < cost:
+                cost, found = other_cost, other
+            if self._formula.worked_s - before_s < left_s:
+                break                                # it has ended by itself
+        return found
+
+    def _is_spent(self, share: float) -> bool:
+        return self._budget.left_s(self._worked_s(), share) <= 0.0
+
+    def _worked_s(self) -> float:
+        return self._built_s + self._formula.worked_s + self._judge.worked_s
 
 
-def undo_small_gains(instance: Instance, unchanged: Assignment, best: Assignment) -> Assignment:
-    """Undo each change that is not worth its churn; then undo all, unless the rest together is worth it."""
-    after = evaluate(instance, best)
-    for stream, options in enumerate(instance.options):
-        if best[stream] != unchanged[stream]:
-            undone = moved(instance, after, options[best[stream]], options[unchanged[stream]])
-            if not _is_worth_moving(instance, undone.cost, undone.streams, after.streams):
-                best = (*best[:stream], unchanged[stream], *best[stream + 1:])
-                after = changed(after, undone)
-    before = evaluate(instance, unchanged)
-    worth = _is_worth_moving(instance, before.cost - after.cost, dict(enumerate(before.streams)), after.streams)
-    return best if worth else unchanged
-
-
-def _is_worth_moving(
-    instance: Instance, gain: float, before: Mapping[int, StreamForecast], after: Sequence[StreamForecast]
-) -> bool:
-    """Whether changes gain enough. gain: of cost. before: of the streams that may be different, by number."""
-    if gain <= GAIN:
-        return False
-    if gain >= WORTH_TOTAL * sum(options[0].weight for options in instance.options):
-        return True
-    return any(after[n].on_time - old.on_time >= WORTH_ON_TIME
-               or old.p95_s - after[n].p95_s >= WORTH_LATENCY * instance.streams[n].spec.deadline_s
-               for n, old in before.items())
-
-
-# --- baselines: simple rules, without a search ---
-
-
-def local(instance: Instance) -> Assignment:
-    """Every stream at home, on its fastest variant; on the best idle peer if home cannot run it."""
-    return tuple(next((n for n, o in enumerate(options) if o.home), 0) for options in instance.options)
-
-
-def best_single_peer(instance: Instance) -> Assignment:
-    """Every stream on the agent, home included, where it would end first if nothing else ran."""
-    return tuple(0 for _ in instance.options)
-
-
-def round_robin(instance: Instance) -> Assignment:
-    """Streams are assigned to the agents in turn."""
-    count = len(instance.agents)
-    return tuple(
-        min(range(len(options)), key=lambda n: ((options[n].agent - stream) % count, n))
-        for stream, options in enumerate(instance.options)
-    )
-
-
-def random_options(instance: Instance) -> Assignment:
-    """A random option for each stream, the same one every time."""
-    return tuple(int(draw.uniform(0, "random placement", *stream.key) * len(options))
-                 for stream, options in zip(instance.streams, instance.options, strict=True))
-
-
-BASELINES: dict[str, Callable[[Instance], Assignment]] = {
-    "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": random_options,
-}
+def choices(placements: Sequence[Placement]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Variant and agents of every stream (agent, name). Plans with equal choices count as equal."""
+    return {(p.agent, p.stream): (p.variant, *p.where) for p in placements}

@@ -12,7 +12,9 @@ from swarm.core.policy.plan import Placement
 from swarm.planner.ports import ParallelMap
 from swarm.planner.problem import Problem
 from swarm.planner.solvers.budget import CountedBudget
+from swarm.planner.solvers.place import BUDGET_S as OWN_BUDGET_S
 from swarm.planner.solvers.place import Solution, place
+from swarm.planner.solvers.score import best_of
 
 STARTS = ("best", "greedy", "previous", "best_single_peer")
 SEARCHES = 8
@@ -44,9 +46,10 @@ def attempt(search: Attempt) -> Solution:
 
 
 def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: int = SEARCHES) -> list[Attempt]:
-    """Different starts and seeds, the same ones every time."""
-    starts = itertools.islice(itertools.cycle(STARTS), count)
-    return [Attempt(problem, list(previous), BUDGET_S, seed + 1 + n, start) for n, start in enumerate(starts)]
+    """The planner's own search, and different starts and seeds with more effort; the same ones every time."""
+    starts = itertools.islice(itertools.cycle(STARTS), count - 1)
+    return [Attempt(problem, list(previous), OWN_BUDGET_S, seed, "best"), *(
+        Attempt(problem, list(previous), BUDGET_S, seed + 1 + n, start) for n, start in enumerate(starts))]
 
 
 class Portfolio:
@@ -65,8 +68,8 @@ class Portfolio:
         if not mapped.values:
             self._failed += 1
             return None
-        number = min(mapped.values, key=lambda n: (mapped.values[n].cost, n))
-        best = mapped.values[number]
+        solutions = [mapped.values[n] for n in sorted(mapped.values)]
+        best = solutions[best_of([solution.score for solution in solutions])]
         return msgspec.structs.replace(best, solver=f"portfolio/{best.solver}")
 
     def statistics(self) -> PortfolioStatistics:

@@ -42,6 +42,10 @@ class Known(Protocol):
         """Raises: ValueError if a robot of this kind, one of `robots`, cannot start at this place."""
         ...
 
+    def policy_file(self, name: str) -> str:
+        """The path of a placing policy's file, which holds everywhere. Raises: BadInput if it is none."""
+        ...
+
     def trace(self, name: str) -> tuple[str, Trace]:
         """The path of a link's trace, which holds everywhere, and what is in it. Raises: BadInput."""
         ...

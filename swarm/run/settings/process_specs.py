@@ -62,7 +62,8 @@ def process_specs(
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
     if policy.uses_plan:
         specs.append(ProcessSpec(name="planner", role="planner", settings=PlannerFile(
-            ray=resolved.ray, lease_s=launch.planner.lease_s, every_s=launch.planner.every_s, **common)))
+            ray="none" if policy.places else resolved.ray, lease_s=launch.planner.lease_s,
+            every_s=launch.planner.every_s, places=policy.places, **common)))
     return specs
 
 

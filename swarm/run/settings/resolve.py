@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from swarm.core.policy import policies
 from swarm.core.policy.trace import Trace
 from swarm.core.protocol.bounds import RayAddress
 from swarm.core.settings import validation, yaml_text
@@ -79,6 +80,8 @@ def resolve(options: Options, source: Source, known: Known) -> Resolved:
         boards |= launch.boards
         check_launch(launch, boards, known, where)
         launch, traces = with_traces(launch, known, where)
+        if launch.policy.endswith(policies.FILE):
+            launch = msgspec.structs.replace(launch, policy=known.policy_file(launch.policy))
     except BadInput as error:
         raise _blamed(error, where, options) from None
     used = {fleet.board: boards[fleet.board] for fleet in launch.fleet}

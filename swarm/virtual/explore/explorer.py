@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,8 +18,9 @@ from swarm.virtual.explore.story import Story
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import VirtualRun
+from swarm.virtual.solver import VirtualSolver
 
-SLOW_SEARCH_NS = ns(0.15)            # two searches and a wait are within REPLANNED_NS
+SLOW_SEARCH_NS = ns(0.15)            # a search meets losses that happen while it lasts
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end
 
 
@@ -67,7 +69,8 @@ def explored(resolved: Resolved, *, with_story: bool = False) -> Flown:
     with_story: record the story of what is broken, which takes time.
     """
     launch, record = resolved.launch, NoRecord()
-    run = VirtualRun(resolved, record, shuffle=launch.seed, late_ns=LATE_NS, slow_search_ns=SLOW_SEARCH_NS)
+    run = VirtualRun(resolved, record, shuffle=launch.seed, late_ns=LATE_NS,
+                     solver=partial(VirtualSolver, slow_ns=SLOW_SEARCH_NS))
     watch = Watch(run, launch)
     story = _recorded(run, watch) if with_story else None
 

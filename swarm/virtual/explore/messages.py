@@ -15,16 +15,13 @@ from swarm.core.units import ns, seconds
 from swarm.membership.events import PRESENT
 from swarm.membership.view import HEARTBEAT_S, LOST_S
 from swarm.planner.planner import Planner
+from swarm.planner.solvers.place import choices
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.run import VirtualRun
 
 SLACK_S = 0.02                       # a loop may be held up by so much between an answer and its record
 TRIES, WITHIN_NS = 60, ns(2.0)
 """A lost member gets at most so many heartbeats in this time: 4 a second by turn, one on each sign of life."""
-
-REPLANNED_NS = ns(0.5)
-"""So long after the loss of an agent there is a plan without it, if there is any other: two searches, and the wait.
-The time in which the planner was paused does not count."""
 
 
 class Tell(Protocol):
@@ -45,7 +42,6 @@ class MessageWatch:
         self._answered: dict[tuple[str, str], tuple[int, int]] = {}  # when one last answered another, and its pauses
         self._tries: dict[tuple[str, str], list[int]] = {}           # heartbeats to a lost member
         self._placed: dict[tuple[int, int], Any] = {}                # by boot of the planner and epoch
-        self._agents_lost_ns: dict[tuple[str, str], int] = {}        # when a planner last lost an agent: see `_ran_ns`
         self._drained: set[int] = set()
 
     def watch(self, process: VirtualProcess, host: Host) -> None:
@@ -106,20 +102,14 @@ class MessageWatch:
         plan, planner = news.plan, self._run.processes.policies[process.name]
         if to != self._run.launcher.name or not isinstance(planner, Planner):
             return                                   # only the launcher gets it whole
-        renewed = (process.pid, plan.epoch) in self._placed
-        if plan.placements != self._placed.setdefault((process.pid, plan.epoch), plan.placements):
+        placed = choices(plan.placements)
+        if placed != self._placed.setdefault((process.pid, plan.epoch), placed):
             self._tell("no two planners lead", f"two plans have epoch {plan.epoch}", process.name)
         for agent in dict.fromkeys(agent for placement in plan.placements for agent in placement.where):
             state = planner.view.state(agent)
-            since_ns = self._ran_ns(process) - self._agents_lost_ns.get((process.name, agent), 0)
-            may_last = renewed and (not planner.statistics().agents or since_ns < REPLANNED_NS)
-            if state not in PRESENT and not may_last:
+            if state not in PRESENT:
                 self._tell("nobody gives work to who is lost to it",
                            f"plan {plan.epoch} places on {agent}, {state} to its planner", agent, process.name)
-
-    def _ran_ns(self, process: VirtualProcess) -> int:
-        """The time without the pauses of a process."""
-        return self._run.timeline.now_ns - process.paused_ns
 
     def _on_happened(self, process: VirtualProcess, to: str, event: msg.Happened) -> None:
         """Who answers is not lost. A loop that was paused cannot tell a heartbeat's length of silence."""
@@ -128,8 +118,6 @@ class MessageWatch:
         lost = str(event.detail.get("peer", event.detail.get("agent", "")))
         answered_ns, paused_ns = self._answered.get((process.name, lost), (None, 0))
         policy: Any = self._run.processes.policies[process.name]
-        if event.what == "agent_lost":
-            self._agents_lost_ns[process.name, lost] = self._ran_ns(process)
         if answered_ns is None or policy.view.state(lost) != "lost":
             return                                   # its start has ended, and a new one is there
         unheard_ns, since_ns = process.paused_ns - paused_ns, self._run.timeline.now_ns - answered_ns

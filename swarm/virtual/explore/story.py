@@ -16,7 +16,7 @@ from swarm.virtual.run import VirtualRun
 FIRST, LAST = 12, 36                 # lines that are told; those between are counted
 KEPT = 400_000                       # lines of one run
 SILENT = (msg.Sensed, msg.Acted, msg.AgentNews, msg.WorldNews, msg.Scene, msg.Credit, msg.Chunk, msg.Shared,
-          msg.Advert, msg.LinkNews, msg.Happened, msg.PlannerNews, msg.Embodied)
+          msg.Advert, msg.Feedback, msg.Happened, msg.PlannerNews, msg.Embodied)
 """Messages that no story needs; events (`Happened`) are recorded by the collector."""
 
 BEATS = (msg.Heartbeat, msg.HeartbeatAck)

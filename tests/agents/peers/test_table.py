@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from agents.peers.table import ACTIVE_S, PeerTable
 from swarm.core.policy.link import LinkQuality
-from swarm.core.policy.plan import Leg
+from swarm.core.policy.plan import Leg, StageProfile
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, request
@@ -95,3 +96,17 @@ def test_the_link_is_the_one_that_the_transport_measured() -> None:
     known.measured("stranger", LinkQuality(samples=1))
     assert known.views(0)["mule"].link.transfer_s(20_000) == pytest.approx(0.021)
     assert list(known.links()) == ["mule"]
+
+
+@pytest.mark.parametrize(("leg", "size", "seconds"), [
+    (Leg("mule"), 20_000, 0.02),             # of the whole model: its input, at 1 MB/s
+    (Leg("mule", 1, 2), 20_000, 0.05),       # of a leg: what crosses the boundary before it
+    (Leg("mule"), 8_192, 0.0),               # small tensors lie in the message that announces them
+    (Leg("ox"), 20_000, 0.0),                # not known
+])
+def test_tensors_follow_their_announcement_by_what_the_link_takes(leg: Leg, size: int, seconds: float) -> None:
+    stages = [StageProfile(0.01, 0.01, 20_000), StageProfile(0.01, 0.01, 50_000)]
+    table = peer_table(mule=[msgspec.structs.replace(profile(), stages=stages, input_bytes=size)])
+    table.measured("mule", LinkQuality(rtt_s=0.3, bytes_per_s=1e6, samples=1))
+    model, variant = "detector", table.views(0)["mule"].profiles["detector"][0].variant
+    assert table.sending_s(leg, model, variant) == pytest.approx(seconds)

@@ -15,7 +15,8 @@ from tests.agents.builders import peer_table, profile, request, scheduler, strea
 from tests.agents.scheduler_events import arrived, came, done, endings, of, plan_for
 
 STAGES = 4
-WAY_S = 0.002 + 0.0016               # to any peer of the fakes: round trip and 20,000 bytes
+SEND_S = 0.0016                      # of 20,000 bytes, to any peer of the fakes
+WAY_S = 0.002 + SEND_S               # with the round trip
 
 
 def others(*names: str) -> PeerTable:
@@ -41,7 +42,7 @@ def test_two_agents_share_the_stages_and_the_second_answers() -> None:
     commands = agent.handle(ev.StageDone(work=run.work, started_ns=ns(0.001), finished_ns=ns(0.02)), ns(0.02))
     (sent,) = of(ev.SendStage, commands)
     assert (sent.peer, sent.route) == ("mule", [Leg("mule", 1, 4)])
-    assert sent.deadline_ns == ns(0.15) - ns(WAY_S)
+    assert sent.deadline_ns == ns(0.15) - ns(WAY_S - SEND_S)     # the peer's budget runs while the tensors are sent
     (guard,) = [t for t in of(ev.SetTimer, commands) if isinstance(t.event, ev.LastSafeStart)]
     assert guard.at_ns == ns(0.15) - ns(0.048) - TURN_NS - START_NS      # the whole model at home is the fallback
     (deliver,) = of(ev.Deliver, agent.handle(came(1, "mule"), ns(0.05)))
@@ -56,7 +57,7 @@ def test_three_agents_share_the_stages_and_only_the_last_one_answers() -> None:
     agent = owner(3, "ox", "mule")
     sent = away(agent)
     assert [leg.agent for leg in sent.route] == ["mule", "ox"]
-    assert sent.deadline_ns == ns(0.15) - 2 * ns(WAY_S)
+    assert sent.deadline_ns == ns(0.15) - ns(2 * WAY_S - SEND_S)
     assert endings(agent.handle(came(1, "mule", before=0), ns(0.03))) == []
     assert agent.statistics().duplicates == 1
     (deliver,) = of(ev.Deliver, agent.handle(came(1, "ox", before=1), ns(0.06)))

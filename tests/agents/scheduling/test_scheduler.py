@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from agents.scheduling import events as ev
@@ -116,10 +117,15 @@ def test_an_offload_that_proves_unreachable_after_its_guard_fired_was_one() -> N
     assert (span.offloaded_to, span.guarded, span.guard_fired, span.ran_on) == ("mule", True, True, "me")
 
 
-def test_a_peer_is_given_the_budget_less_the_way() -> None:
-    known = peer_table(mule=[profile(p50_s=0.005)])            # 20,000 bytes at 12.5 MB/s, 2 ms round trip
-    (sent,) = of(ev.SendStage, scheduler(known=known, detector=0.05).handle(arrived(1, stream(deadline_s=0.1)), 0))
-    assert sent.deadline_ns == ns(0.1) - ns(0.002 + 0.0016)
+@pytest.mark.parametrize(("size", "way_s"), [
+    (20_000, 0.002),                 # its budget runs from the announcement: what the tensors take passes there
+    (8_000, 0.002 + 0.00064),        # small tensors are in the announcement
+])
+def test_a_peer_is_given_the_budget_less_the_way(size: int, way_s: float) -> None:
+    offer = msgspec.structs.replace(profile(p50_s=0.005), input_bytes=size)      # at 12.5 MB/s, 2 ms round trip
+    agent = scheduler(known=peer_table(mule=[offer]), detector=0.05)
+    (sent,) = of(ev.SendStage, agent.handle(arrived(1, stream(deadline_s=0.1)), 0))
+    assert sent.deadline_ns == ns(0.1) - ns(way_s)
 
 
 @pytest.mark.parametrize(("ask", "reason"), [

@@ -46,7 +46,7 @@ def test_a_robot_that_acts_on_a_start_that_has_ended_is_found() -> None:
     run.close()
 
 
-def test_a_planner_that_was_paused_since_an_agent_was_lost_may_first_renew_its_plan() -> None:
+def test_a_planner_that_was_paused_when_an_agent_was_lost_does_not_renew_a_plan_that_needs_it() -> None:
     launch = drawn(2198, FULL)
     rover, carrier = launch.fleet
     faults = [FaultSpec(at_s=6.29, stop="carrier_1", for_s=1.38), FaultSpec(at_s=7.05, stop="planner", for_s=2.55)]

@@ -16,11 +16,11 @@ from swarm.core.protocol.messages.lifecycle import (
 )
 from swarm.core.protocol.messages.presence import (
     Advert,
+    Feedback,
     Gossip,
     Heartbeat,
     HeartbeatAck,
     Introduction,
-    LinkNews,
     PlanNews,
 )
 from swarm.core.protocol.messages.requests import StageAnswer, StageAsk, StageCancel, StageRefusal
@@ -48,6 +48,7 @@ __all__ = [
     "Drained",
     "Embodied",
     "Ended",
+    "Feedback",
     "Gone",
     "Gossip",
     "Happened",
@@ -56,7 +57,6 @@ __all__ = [
     "InjectedFaults",
     "Introduction",
     "Judged",
-    "LinkNews",
     "Member",
     "Message",
     "PlanNews",
@@ -84,7 +84,7 @@ __all__ = [
 Body = (
     Credit | Chunk | TransferEnded | TransferRefused
     | Ready | Roster | Start | Drain | Drained | Shutdown | Back | InjectedFaults
-    | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | LinkNews | PlanNews
+    | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | Feedback | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Embodied | Sensed | Acted | Reported | Judged | Shared
     | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
@@ -94,7 +94,7 @@ _LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner"
 _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, InjectedFaults), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Introduction, Gossip), (_AGENT, _PLANNER)),
-    **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, LinkNews), (_AGENT,)),
+    **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, Feedback), (_AGENT,)),
     **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
     **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),

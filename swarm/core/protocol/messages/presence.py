@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from swarm.core.policy.plan import Plan, Profile, StreamSpec
-from swarm.core.protocol.bounds import Count, Executors, Rate, Seconds, Share
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from swarm.core.policy.plan import MOST_STAGES, Plan, Profile, StreamSpec
+from swarm.core.protocol.bounds import Count, Executors, FleetName, Rate, Seconds, Share
 from swarm.core.protocol.messages.transport import Member, Message
+
+MOST_STREAMS = 256                   # of one robot, in one report
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):
@@ -45,14 +52,29 @@ class Advert(Message, frozen=True, kw_only=True):
     battery: Share | None = None       # charge; None: there is no battery, or it cannot be read
     board: str
     executors: Executors
+    own_share: Share = 0.0           # of its executors, kept for its own streams as far as these need it
     profiles: list[Profile]
     streams: list[StreamSpec]
 
 
-class LinkNews(Message, frozen=True, kw_only=True):
-    """The measured links of an agent that have changed, for the planner."""
+class StreamSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """How the requests of one stream fared that have ended since the last report, all under one placement."""
 
-    links: dict[str, tuple[Seconds, Rate]]    # peer -> (round trip in s, bytes per s)
+    stream: FleetName
+    variant: str                       # of the placement in force all that time
+    where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]
+    ended: Count
+    on_time: Count
+    away: Count = 0                    # ended with a result from a peer
+    refused: Count = 0                 # failed since peers refused it
+    fired: Count = 0                   # its guard fired
+
+
+class Feedback(Message, frozen=True, kw_only=True):
+    """What an agent has measured, for the planner: links that have changed, and how its streams fared."""
+
+    links: dict[str, tuple[Seconds, Rate]] = {}          # peer -> (round trip in s, bytes per s)
+    streams: Annotated[list[StreamSeen], Meta(max_length=MOST_STREAMS)] = []
 
 
 class PlanNews(Message, frozen=True, kw_only=True):

@@ -146,7 +146,8 @@ FAULTS = [
         "        if event.basis[1] != self._plan.epoch:\n",
     )]),
     Planted("the epoch grows only with the team", "no two planners lead", [Change(
-        PLANNER, "epoch=self._plan.epoch + 1,", "epoch=max(self._plan.epoch, self._team),",
+        PLANNER, "epoch=self._plan.epoch + 1, placements=solution",
+        "epoch=max(self._plan.epoch, self._team), placements=solution",
     )]),
 
     # --- run and telemetry ---

@@ -1,0 +1,155 @@
+"""The planner's search: how far plans are behind the best that is found in a much longer time.
+
+Problems are drawn, from idle to overloaded. Each is solved with the planner's budget, by the clock, everything counted;
+then by greedy construction alone, and by long searches from several starts. All plans are judged by one simulation over
+phases that no search has seen. `behind` is the share of results on time that a plan lacks, in points, a result weighing
+ten times one of the next lower priority; `class_behind`: the share that it lacks of the first priority, from the most
+important one on, in which it differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from swarm.bench.planner.problems import TIGHTNESS, drawn
+from swarm.core.clock import MonotonicClock
+from swarm.core.policy.plan import Placement
+from swarm.core.settings import validation
+from swarm.core.settings.errors import BadInput
+from swarm.core.units import seconds
+from swarm.planner.forecast.simulation.outcome import Simulator
+from swarm.planner.instance import Instance
+from swarm.planner.problem import Problem, in_order
+from swarm.planner.solvers.budget import ClockBudget
+from swarm.planner.solvers.formula import Formula, class_weights
+from swarm.planner.solvers.place import BUDGET_S, place
+from swarm.planner.solvers.solve import possible
+from swarm.telemetry.text_table import text_table
+
+NEEDS = ("numba",)
+ROBOTS, STAGES, PROBLEMS, LONG_S = 50, 200, 20, 60.0
+STARTS = ("best", "greedy", "local", "best_single_peer")
+PHASES, UNSEEN = 24, 1000            # the sets of phases that judge
+DIFFERS = 0.05                       # points: shares of a priority that are closer count as equal
+
+
+class Solved(msgspec.Struct, frozen=True):
+    """One problem."""
+
+    tightness: float
+    took_s: float
+    feasible: bool                   # every stream that can be placed is placed where it can run
+    behind: float                    # points
+    greedy_behind: float
+    class_behind: float
+    on_time: float                   # of all results, by the planner
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--robots", type=int, metavar="N", default=ROBOTS, help=f"default: {ROBOTS}")
+    p.add_argument("--stages", type=int, metavar="N", default=STAGES, help=f"of all streams; default: {STAGES}")
+    p.add_argument("--problems", type=int, metavar="N", default=PROBLEMS, help=f"default: {PROBLEMS}")
+    p.add_argument("--budget-ms", type=float, metavar="MS", default=BUDGET_S * 1e3, dest="budget_ms",
+                   help=f"of the planner; default: {BUDGET_S * 1e3:g}")
+    p.add_argument("--long-s", type=float, metavar="S", default=LONG_S, dest="long_s",
+                   help=f"of all long searches of one problem together; default: {LONG_S:g}")
+
+
+def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Raises: BadInput for a number out of range."""
+    for option, value, low, high in (
+            ("--robots", given.robots, 1, 10_000), ("--stages", given.stages, 1, 100_000),
+            ("--problems", given.problems, 1, 1000), ("--budget-ms", given.budget_ms, 1.0, 60_000.0),
+            ("--long-s", given.long_s, 0.1, 3600.0)):
+        if not low <= value <= high:
+            raise BadInput(option, validation.shown(value), f"from {low:g} to {high:g}")
+    rows: list[Solved] = []
+    place(drawn(0, 3, 3))                            # what is loaded on first use is loaded
+    for seed in range(given.problems):
+        progress(f"problem {seed + 1} of {given.problems}")
+        rows.append(_solved(seed, given))
+    return {"robots": given.robots, "stages": given.stages, "problems": given.problems, "long_s": given.long_s,
+            **_figures(rows, given.budget_ms),
+            "by_tightness": {f"{tight:g}": _figures(some, given.budget_ms) for tight in TIGHTNESS
+                             if (some := [row for row in rows if row.tightness == tight])}}
+
+
+def _figures(rows: list[Solved], budget_ms: float) -> dict[str, Any]:
+    took = sorted(row.took_s * 1e3 for row in rows)
+    return {
+        "budget_ms": budget_ms, "took_ms_p50": round(statistics.median(took), 1), "took_ms_max": round(took[-1], 1),
+        "feasible_ratio": sum(row.feasible for row in rows) / len(rows),
+        "behind_mean_points": round(statistics.mean(row.behind for row in rows), 3),
+        "behind_max_points": round(max(row.behind for row in rows), 3),
+        "greedy_behind_points": round(statistics.mean(row.greedy_behind for row in rows), 3),
+        "class_behind_max_points": round(max(row.class_behind for row in rows), 3),
+        "on_time": round(statistics.mean(row.on_time for row in rows), 4),
+    }
+
+
+def _solved(seed: int, given: argparse.Namespace) -> Solved:
+    clock, problem = MonotonicClock(), drawn(seed, given.robots, given.stages)
+    begun = clock.now_ns()
+    planned = place(problem, budget=ClockBudget(clock, given.budget_ms / 1e3))
+    took_s = seconds(clock.now_ns() - begun)
+    instance = Instance(problem)
+    greedy = instance.placements(Formula(instance).completed([None] * len(instance.streams))[1])
+    each_s = given.long_s / len(STARTS)
+    long = [place(problem, budget=ClockBudget(clock, each_s), seed=1 + n, start=start).placements
+            for n, start in enumerate(STARTS)]
+    judge = Judge(problem)
+    best = max((judge.shares(placements) for placements in [*long, planned.placements, greedy]), key=judge.points)
+    mine = judge.shares(planned.placements)
+    whole = len(possible(problem, planned.placements)) == len(instance.streams)
+    due = sum(stream.spec.rate_hz for stream in problem.streams)
+    return Solved(
+        TIGHTNESS[seed % len(TIGHTNESS)], took_s, whole, judge.points(best) - judge.points(mine),
+        judge.points(best) - judge.points(judge.shares(greedy)), _class_behind(best, mine),
+        sum(mine[p] * judge.rates[p] for p in mine) / 100.0 / due)
+
+
+class Judge:
+    """Judges plans of one problem by simulation, over phases that no search has seen."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = in_order(problem)
+        self._simulator = Simulator(self._problem)
+        self._weights = class_weights(problem.streams)
+        self.rates: dict[int, float] = {}
+        for stream in problem.streams:
+            self.rates[stream.spec.priority] = self.rates.get(stream.spec.priority, 0.0) + stream.spec.rate_hz
+
+    def shares(self, placements: list[Placement]) -> dict[int, float]:
+        """By priority, the share of its results on time, in points; the most important one first."""
+        outcome = self._simulator.outcome(placements, PHASES, UNSEEN)
+        good: dict[int, float] = dict.fromkeys(sorted(self.rates, reverse=True), 0.0)
+        for stream, one in zip(self._problem.streams, outcome.streams, strict=True):
+            good[stream.spec.priority] += stream.spec.rate_hz * one.on_time
+        return {priority: 100.0 * rate_hz / self.rates[priority] for priority, rate_hz in good.items()}
+
+    def points(self, shares: dict[int, float]) -> float:
+        """The share on time of all results, weighted."""
+        weights = {priority: self._weights[priority] * rate_hz for priority, rate_hz in self.rates.items()}
+        return sum(weights[p] * share for p, share in shares.items()) / sum(weights.values())
+
+
+def _class_behind(best: dict[int, float], mine: dict[int, float]) -> float:
+    for priority, share in best.items():
+        if abs(share - mine[priority]) > DIFFERS:
+            return max(share - mine[priority], 0.0)
+    return 0.0
+
+
+def as_text(figures: dict[str, Any]) -> str:
+    rows = [[tight, f"{row['took_ms_p50']:g}", f"{row['on_time']:.3f}", f"{row['behind_mean_points']:.2f}",
+             f"{row['behind_max_points']:.2f}", f"{row['greedy_behind_points']:.2f}",
+             f"{row['class_behind_max_points']:.2f}", f"{row['feasible_ratio']:g}"]
+            for tight, row in [*figures["by_tightness"].items(), ("any", figures)]]
+    head = ["tightness", "ms", "on time", "behind: mean", "most", "greedy", "first class", "feasible"]
+    return f"{figures['robots']} robots, {figures['stages']} stages, {figures['problems']} problems\n" + text_table(
+        head, rows)

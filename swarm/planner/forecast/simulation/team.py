@@ -1,0 +1,291 @@
+"""Turns a problem into the arrays of a simulation; a plan then only sets a few numbers of each stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.policy import draw
+from swarm.core.policy.cost import by_speed, fastest, in_steps, leg_bytes, leg_p50_s, leg_p95_s, named, step_p95_s
+from swarm.core.policy.plan import Leg, Placement, Profile, legs
+from swarm.planner.forecast.simulation.guards import START_S, TURN_S
+from swarm.planner.forecast.simulation.records import (
+    AGENT,
+    CHEAPER,
+    DROP,
+    LEG,
+    MOST_BATCH,
+    NONE,
+    SHED,
+    STEP,
+    STREAM,
+    THIN,
+    State,
+    Team,
+    new_state,
+)
+from swarm.planner.problem import Problem, StreamOf
+
+ENDLESS_S = 1e6
+NOWHERE = (NONE, NONE, NONE)
+ROUNDS = 20                          # then more urgent streams are taken to leave no time
+EARLY = 10                           # due_frames.EARLY
+
+
+class TeamArrays:
+    """The arrays of one problem. All its streams and agents are in them, in the order of the problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._agents = {agent.name: n for n, agent in enumerate(problem.agents)}
+        self._profiles = {agent.name: agent.profiles for agent in problem.agents}
+        self._links = {pair: n for n, pair in enumerate(problem.links)}
+        self._variants: dict[tuple[str, str, str], int] = {}
+        self._batches: list[list[float]] = []
+        self._legs: list[tuple[float, ...]] = []
+        self._is_whole: list[bool] = []                      # whether the leg is a whole run
+        self._steps: list[tuple[float, float]] = []
+        self._known: dict[tuple[object, ...], int] = {}
+        self._ways: dict[tuple[object, ...], tuple[int, int, int]] = {}
+        self._sorted: dict[tuple[str, str], list[Profile]] = {}          # by agent and model
+        self._leg_rows, self._step_rows = np.zeros(0, LEG), np.zeros(0, STEP)      # of the legs known when last asked
+        self._whole_rows = np.zeros(0, bool)
+        self._runs: dict[tuple[object, ...], tuple[float, ...]] = {}     # what is the same of a leg for all streams
+        self._others: dict[tuple[str, str], tuple[int, int]] = {}        # by owner and model
+        self._owned: dict[str, list[tuple[int, StreamOf]]] = {agent: [] for agent in self._agents}
+        for n, stream in enumerate(problem.streams):
+            self._owned[stream.agent].append((n, stream))
+        self._streams = np.zeros(len(problem.streams), STREAM)
+        for n, stream in enumerate(problem.streams):
+            self._describe(n, stream)
+        self._agent_rows, self._ladders = self._describe_agents()
+        for n, stream in enumerate(problem.streams):
+            self._streams[n]["above_s"] = self._above_s(n, stream)
+
+    def placed(self, placements: Sequence[Placement]) -> Team:
+        """The team under these placements. A stream without one runs wherever it is expected soonest."""
+        where = {(p.agent, p.stream): p for p in placements}
+        streams = self._streams.copy()
+        ways = [NOWHERE if (placement := where.get(stream.key)) is None else self._way(stream, placement)
+                for stream in self._problem.streams]
+        for column, values in zip(("first", "last", "cheap"), zip(*ways, strict=True), strict=False):
+            streams[column] = values
+        return Team(
+            streams, self._in_steps(streams), self._step_rows, self._agent_rows, self._ladders,
+            self._batch_rows())
+
+    def changed(self, team: Team, changes: Mapping[int, Placement]) -> Team:
+        """A team in which some streams have other placements. Whether runs go in steps stays as it is."""
+        streams = team.streams.copy()
+        for n, placement in changes.items():
+            row = streams[n]
+            row["first"], row["last"], row["cheap"] = self._way(self._problem.streams[n], placement)
+        rows, steps, batches_s = team.legs, team.steps, team.batches_s
+        if len(self._legs) > len(rows):
+            rows = np.concatenate([rows, _rows(self._legs[len(rows):], LEG)])
+            steps = np.concatenate([steps, _rows(self._steps[len(steps):], STEP)])
+            batches_s = self._batch_rows()
+        return team._replace(streams=streams, legs=rows, steps=steps, batches_s=batches_s)
+
+    def _batch_rows(self) -> NDArray[np.float64]:
+        return np.array([*self._batches, [0.0] * MOST_BATCH])
+
+    def _way(self, stream: StreamOf, placement: Placement) -> tuple[int, int, int]:
+        """The legs [first, last) of a placement, and the leg of the fastest variant on the same agent."""
+        key = (stream.key, placement.variant, *placement.where)
+        if key not in self._ways:
+            self._ways[key] = NOWHERE
+            if self._can_run(stream, placement):
+                route, cheap = legs(placement.where), NONE
+                first, last = self._route(stream, placement.variant, route)
+                own = fastest(self._of(placement.where[0], stream.spec.model)) if route[0].whole else None
+                if own is not None:
+                    cheap = self._route(stream, own.variant, route)[0]
+                self._ways[key] = first, last, cheap
+        return self._ways[key]
+
+    def _in_steps(self, streams: NDArray[np.void]) -> NDArray[np.void]:
+        """The legs. Whole runs go in steps where their agent has loaded the stages of the variant, for a run of it that
+        more urgent work may have to preempt; the others do not."""
+        if len(self._leg_rows) != len(self._legs):
+            self._leg_rows, self._step_rows = _rows(self._legs, LEG), _rows(self._steps, STEP)
+            self._whole_rows = np.array(self._is_whole, bool)
+        rows = self._leg_rows.copy()
+        urgent = np.full(len(self._agents), np.iinfo(np.int64).min)
+        np.maximum.at(urgent, streams["owner"], streams["priority"])
+        count = np.where(streams["first"] == NONE, 0, streams["last"] - streams["first"])
+        leg = np.repeat(streams["first"] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+        has_home = streams["home"] != NONE
+        leg = np.concatenate([leg, streams["home"][has_home]])
+        priority = np.concatenate([np.repeat(streams["priority"], count), streams["priority"][has_home]])
+        np.maximum.at(urgent, rows["agent"][leg], priority)
+        staged = np.zeros(len(self._batches) + 1, bool)
+        staged[rows["variant"][leg[priority < urgent[rows["agent"][leg]]]]] = True
+        whole = (rows["whole"] == 0) & ~staged[rows["variant"]] & self._whole_rows
+        rows["step"][whole] += rows["steps"][whole]          # the step of the whole run follows those of its stages
+        rows["steps"][whole] = rows["whole"][whole] = 1
+        rows["longest_s"][whole] = rows["p95_s"][whole]
+        return rows
+
+    def state(self, horizon_s: float) -> State:
+        """A state that is large enough for any simulation of this team up to this horizon."""
+        requests = sum(ceil(stream.spec.rate_hz * horizon_s) + 2 for stream in self._problem.streams)
+        executors = max((agent.executors for agent in self._problem.agents), default=1)
+        return new_state(len(self._streams), len(self._agents), executors, len(self._links) + 1, requests)
+
+    # --- streams ---
+
+    def _describe(self, n: int, stream: StreamOf) -> None:
+        spec, row = stream.spec, self._streams[n]
+        owner = self._agents[stream.agent]
+        row["key"] = _key(stream.agent, spec.name)
+        row["owner"], row["priority"], row["period_s"], row["deadline_s"] = (
+            owner, spec.priority, 1.0 / spec.rate_hz, spec.deadline_s)
+        row["camera_s"] = min(1.0 / other.spec.rate_hz for _, other in self._owned[stream.agent])
+        row["level"] = self._levels(stream.agent).index(spec.priority)
+        own = fastest(self._of(stream.agent, spec.model))
+        row["home"] = NONE
+        if own is not None:
+            row["home"] = self._route(stream, own.variant, [Leg(stream.agent)])[0]
+            row["can_hold"] = own.p95_s <= spec.deadline_s
+        row["others"], row["others_end"] = self._on_peers(stream)
+
+    def _on_peers(self, stream: StreamOf) -> tuple[int, int]:
+        """The legs [first, end) of the fastest variant on each peer."""
+        key = stream.agent, stream.spec.model
+        if key not in self._others:
+            first = len(self._legs)
+            for agent in self._agents:
+                best = fastest(self._of(agent, stream.spec.model))
+                if best is not None and (stream.agent, agent) in self._links:
+                    self._append(stream, best, Leg(agent), stream.agent)
+            self._others[key] = first, len(self._legs)
+        return self._others[key]
+
+    def _of(self, agent: str, model: str) -> list[Profile]:
+        key = agent, model
+        if key not in self._sorted:
+            self._sorted[key] = by_speed(profile for profile in self._profiles[agent] if profile.model == model)
+        return self._sorted[key]
+
+    def _levels(self, agent: str) -> list[int]:
+        return sorted({stream.spec.priority for _, stream in self._owned[agent]})
+
+    def _can_run(self, stream: StreamOf, placement: Placement) -> bool:
+        """Whether all agents are there, with the variant, and with links to them."""
+        return all(
+            leg.agent in self._agents and named(self._of(leg.agent, stream.spec.model), placement.variant) is not None
+            and (leg.agent == stream.agent or (stream.agent, leg.agent) in self._links)
+            for leg in legs(placement.where))
+
+    def _route(self, stream: StreamOf, variant: str, route: Sequence[Leg]) -> tuple[int, int]:
+        """The numbers [first, last) of these legs."""
+        key = (stream.key, variant, *((leg.agent, leg.first, leg.last) for leg in route))
+        if key not in self._known:
+            self._known[key] = len(self._legs)
+            before = stream.agent
+            for leg in route:
+                profile = named(self._of(leg.agent, stream.spec.model), variant)
+                assert profile is not None           # `_can_run`
+                self._append(stream, profile, leg, before)
+                before = leg.agent
+        return self._known[key], self._known[key] + len(route)
+
+    def _append(self, stream: StreamOf, profile: Profile, leg: Leg, before: str) -> None:
+        """Add a leg, whose input comes from the agent `before`."""
+        size, link, back = leg_bytes(profile, leg), None, None
+        if leg.agent != before:
+            link = self._problem.links.get((before, leg.agent)) or self._problem.links[stream.agent, leg.agent]
+        if leg.agent != stream.agent:
+            back = self._problem.links[stream.agent, leg.agent]
+        self._legs.append((
+            *self._run(profile, leg), self._links.get((before, leg.agent), len(self._links)),
+            size / link.bytes_per_s if link else 0.0, link.rtt_s / 2 if link else 0.0, back.rtt_s / 2 if back else 0.0,
+        ))
+        self._is_whole.append(leg.whole)
+
+    def _run(self, profile: Profile, leg: Leg) -> tuple[float, ...]:
+        """Of a leg: its agent, variant, steps and times."""
+        key = leg.agent, leg.first, leg.last, profile.model, profile.variant
+        if key not in self._runs:
+            steps = [(profile.p50_s, profile.p95_s)]
+            if in_steps(profile, leg):
+                steps = [(s.p50_s, s.p95_s) for s in profile.stages[leg.first:leg.last or None]]
+            p50_s, p95_s = leg_p50_s(profile, leg), leg_p95_s(profile, leg)
+            self._runs[key] = (
+                self._agents[leg.agent], self._variant(leg.agent, profile), len(self._steps), len(steps),
+                not in_steps(profile, leg), p50_s, p95_s, max(p95_s, sum(step_s for _, step_s in steps)),
+                step_p95_s(profile, leg))
+            self._steps += steps
+            if len(steps) > 1:
+                self._steps.append((p50_s, p95_s))
+        return self._runs[key]
+
+    def _variant(self, agent: str, profile: Profile) -> int:
+        key = agent, profile.model, profile.variant
+        if key not in self._variants:
+            self._variants[key] = len(self._batches)
+            together = profile.batch_s if not in_steps(profile, Leg(agent)) else []
+            self._batches.append([*together, *[0.0] * (MOST_BATCH - len(together))])
+        return self._variants[key]
+
+    # --- agents ---
+
+    def _describe_agents(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        rows, ladders = np.zeros(len(self._agents), AGENT), [(CHEAPER, 0, 1)]
+        for n, agent in enumerate(self._problem.agents):
+            rows[n]["key"], rows[n]["executors"] = _key(agent.name), agent.executors
+            rows[n]["reserved_s"] = min(agent.own_share * agent.executors, self._needed_s(agent.name))
+            levels = len(self._levels(agent.name))
+            rows[n]["ladder"], rows[n]["levels"] = len(ladders), levels
+            if levels:
+                ladders += _ladder(levels)
+            rows[n]["ladder_end"] = len(ladders)
+        return rows, _rows(ladders, SHED)
+
+    def _needed_s(self, agent: str) -> float:
+        """Run time per second of the agent's own streams, all at home."""
+        needed_s = 0.0
+        for _, stream in self._owned[agent]:
+            own = fastest(self._of(agent, stream.spec.model))
+            needed_s += stream.spec.rate_hz * own.p50_s if own else 0.0
+        return needed_s
+
+    def _above_s(self, n: int, stream: StreamOf) -> float:
+        """The most time of the robot's more urgent streams while a fallback of this one is done. See
+        `agents/scheduling/queue/interference.py`; what an aborted stage costs is left out."""
+        row = self._streams[n]
+        above = [other for k, _ in self._owned[stream.agent] if (other := self._streams[k])["home"] != NONE
+                 and other["priority"] > row["priority"]]
+        if not above or row["home"] == NONE:
+            return 0.0
+        window_s = self._legs[row["home"]][6] + TURN_S + START_S
+        total_s = 0.0
+        for _ in range(ROUNDS):
+            more_s = 0.0
+            for other in above:
+                run_s = self._legs[other["home"]][6]
+                jitter_s = max(0.0, other["deadline_s"] - run_s) + other["period_s"] / EARLY
+                more_s += (run_s + TURN_S) * ceil((window_s + total_s + jitter_s) / other["period_s"])
+            if more_s <= total_s:
+                return total_s
+            total_s = more_s
+        return ENDLESS_S
+
+
+def _key(*names: str) -> int:
+    return int(2**32 * draw.uniform(0, "simulation", *names))
+
+
+def _ladder(levels: int) -> list[tuple[int, int, int]]:
+    """All steps of load shedding for so many priorities, in order."""
+    lower = range(levels - 1)
+    return [(CHEAPER, 0, 1), *((THIN, level, every) for every in (2, 4) for level in lower),
+            *((DROP, level, 1) for level in lower), (THIN, levels - 1, 2), (THIN, levels - 1, 4)]
+
+
+def _rows(rows: Sequence[tuple[float, ...]], kind: np.dtype[np.void]) -> NDArray[np.void]:
+    return np.array([tuple(row) for row in rows], kind) if rows else np.zeros(0, kind)

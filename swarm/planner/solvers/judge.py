@@ -1,0 +1,179 @@
+"""Judges assignments by simulation: lexicographic by priority, the most important first.
+
+The order of the objective: `score.py`. After the misses count latency, accuracy and churn. No price stands for a
+refusal or a miss: the simulation has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from swarm.core.policy.plan import Placement
+from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator, StreamOutcome
+from swarm.planner.instance import Assignment, Instance
+from swarm.planner.problem import Correction, in_order
+from swarm.planner.solvers.formula import MOVE_PRICE, Formula
+from swarm.planner.solvers.score import Score, best_of
+
+OTHERS = 0.5                         # of an error on an agent, for other streams that would run there
+LATENCY_PRICE = 0.01                 # of a p95 latency of one deadline, in misses per result
+MOST_LATE = 4.0                      # deadlines: later is as bad
+RISK_PRICE = 0.01                    # of a result from a peer, in misses: peers fail, and links fade
+LEFT_PRICE = 0.05                    # of a request that leaves the plan, in misses: its robot decides alone
+REQUESTS, MOST_PHASES = 8_000, 8     # of a judgement: at least one set of phases
+FORECAST_REQUESTS = 12_000           # of the forecast of a plan that is returned
+FORECAST_PHASES = 8
+REQUEST_S = 1e-6                     # counted work: of one request in a simulation, on this project's reference host
+STREAM_S = 8e-6                      # of one stream in a judgement
+
+MOST_REQUESTS = 20_000               # of one set of phases: a larger team is forecast by formula
+NEVER = StreamOutcome(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+class Verdict(msgspec.Struct, frozen=True):
+    """An assignment that was judged."""
+
+    assignment: Assignment
+    score: Score
+    outcome: Outcome                 # of the problem's streams; those without options are in it
+    expected: list[float]            # their shares on time, before what was observed has corrected them
+
+
+class Judge:
+    """Judges the assignments of one instance. problem: its problem, in the order of outcomes."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self.problem = in_order(instance.problem)
+        self._simulator = Simulator(self.problem, REQUESTS)
+        self._judgements = 0
+        self._known: dict[tuple[Assignment, int], Verdict] = {}
+        numbers = {stream.key: n for n, stream in enumerate(self.problem.streams)}
+        self._numbers = [numbers[stream.key] for stream in instance.streams]
+        self._corrections = _Corrections(instance.problem.corrections)
+        self._priorities = sorted({stream.spec.priority for stream in self.problem.streams}, reverse=True)
+        self._rates = [sum(s.spec.rate_hz for s in self.problem.streams if s.spec.priority == priority)
+                       for priority in self._priorities]
+
+    @property
+    def phases(self) -> int:
+        """Over how many sets of phases plans are compared."""
+        return min(max(REQUESTS // max(self._simulator.requests_per_phase, 1), 1), MOST_PHASES)
+
+    @property
+    def worked_s(self) -> float:
+        """The counted work."""
+        return self._simulator.requests * REQUEST_S + (1 + self._judgements) * len(self._numbers) * STREAM_S
+
+    def forecast(self, assignment: Assignment) -> Verdict:
+        """Judge an assignment over more phases, as far as the team is small enough."""
+        return self.judge(assignment, min(max(FORECAST_REQUESTS // max(self._simulator.requests_per_phase, 1),
+                                              self.phases), FORECAST_PHASES))
+
+    def judge(self, assignment: Assignment, phases: int) -> Verdict:
+        """Judge an assignment over so many sets of phases."""
+        known = self._known.get((assignment, phases))
+        if known is None:
+            self._judgements += 1
+            placements = self._instance.placements(assignment)
+            simulated = self._outcome(assignment, placements, phases)
+            outcome = self._corrected(placements, simulated)
+            known = self._known[assignment, phases] = Verdict(
+                assignment, self._score(assignment, outcome), outcome, [one.on_time for one in simulated.streams])
+        return known
+
+    def _outcome(self, assignment: Assignment, placements: Sequence[Placement], phases: int) -> Outcome:
+        """By simulation; of very large teams by formula."""
+        if self._simulator.requests_per_phase <= MOST_REQUESTS:
+            return self._simulator.outcome(placements, phases)
+        streams = [NEVER] * len(self.problem.streams)
+        forecast = Formula(self._instance).forecast(assignment)
+        for n, stream in enumerate(forecast.streams):
+            away = not self._instance.options[n][assignment[n]].home
+            streams[self._numbers[n]] = StreamOutcome(
+                stream.on_time, stream.on_time, stream.on_time, stream.latency_s, stream.latency_s, stream.p95_s,
+                float(away))
+        return Outcome(streams)
+
+    def _corrected(self, placements: Sequence[Placement], outcome: Outcome) -> Outcome:
+        streams = list(outcome.streams)
+        for number, stream, placement in zip(self._numbers, self._instance.streams, placements, strict=True):
+            by = self._corrections.of(stream.spec.model, placement)
+            if by:
+                streams[number] = shifted(streams[number], by)
+        return Outcome(streams)
+
+    def number(self, stream: int) -> int:
+        """The number in the problem of a stream of the instance."""
+        return self._numbers[stream]
+
+    def local(self, assignment: Assignment) -> LocalOutcomes:
+        """Outcomes of some streams of an assignment, and of others that differ from it by few placements."""
+        return self._simulator.local(self._instance.placements(assignment))
+
+    def local_outcomes(
+        self, local: LocalOutcomes, streams: Sequence[int], assignment: Sequence[int], change: tuple[int, int] | None,
+        phases: int, first: int,
+    ) -> list[StreamOutcome]:
+        """Of these streams of the instance, if they alone had frames, over so many sets of phases from `first` on.
+
+        assignment: that of `local`. change: a stream, and its other option.
+        """
+        stream, option = change or (-1, -1)
+        changes = {self._numbers[stream]: self._instance.placement(stream, option)} if change else {}
+        results = local.outcome([self._numbers[n] for n in streams], changes, phases, first).streams
+        if not self._instance.problem.corrections:
+            return results
+        return [shifted(result, self._corrections.of(
+                    self._instance.streams[n].spec.model,
+                    self._instance.placement(n, option if n == stream else assignment[n])))
+                for n, result in zip(streams, results, strict=True)]
+
+    def rest(self, stream: int, result: StreamOutcome) -> float:
+        """What counts less than misses, of a stream's results."""
+        spec = self._instance.streams[stream].spec
+        return spec.rate_hz * (
+            LATENCY_PRICE * min(result.p95_s / spec.deadline_s, MOST_LATE) + LEFT_PRICE * result.left)
+
+    def price(self, stream: int, option: int) -> float:
+        """What counts less than misses, of an option itself."""
+        taken, previous = self._instance.options[stream][option], self._instance.previous[stream]
+        moved = MOVE_PRICE if previous is not None and option != previous else 0.0
+        return self._instance.streams[stream].spec.rate_hz * (
+            taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE))
+
+    def _score(self, assignment: Assignment, outcome: Outcome) -> Score:
+        misses = dict.fromkeys(self._priorities, 0.0)
+        for stream, result in zip(self.problem.streams, outcome.streams, strict=True):
+            misses[stream.spec.priority] += stream.spec.rate_hz * (1.0 - result.on_time)
+        rest = sum(self.rest(n, outcome.streams[self._numbers[n]]) + self.price(n, option)
+                   for n, option in enumerate(assignment))
+        return (*(misses[priority] / rate for priority, rate in zip(self._priorities, self._rates, strict=True)), rest)
+
+
+class _Corrections:
+    """What was observed of placements, and on average of each model on each agent."""
+
+    def __init__(self, corrections: Sequence[Correction]) -> None:
+        self._known = {(c.agent, c.stream, c.variant, c.where): c.by for c in corrections}
+        by_agent: dict[tuple[str, str], list[float]] = {}
+        for c in corrections:
+            by_agent.setdefault((c.where[-1], c.model), []).append(c.by)
+        self._by_agent = {key: OTHERS * sum(errors) / len(errors) for key, errors in by_agent.items()}
+
+    def of(self, model: str, placement: Placement) -> float:
+        """What is to be added to the share on time of this placement."""
+        known = self._known.get((placement.agent, placement.stream, placement.variant, tuple(placement.where)))
+        return self._by_agent.get((placement.where[-1], model), 0.0) if known is None else known
+
+
+def shifted(outcome: StreamOutcome, by: float) -> StreamOutcome:
+    """An outcome with another share on time."""
+    on_time, low, high = (min(max(share + by, 0.0), 1.0) for share in (outcome.on_time, outcome.low, outcome.high))
+    return msgspec.structs.replace(outcome, on_time=on_time, low=low, high=high)
+
+
+def best(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict with the best score; of equal ones the first."""
+    return verdicts[best_of([verdict.score for verdict in verdicts])]

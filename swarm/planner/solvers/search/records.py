@@ -1,0 +1,70 @@
+"""The arrays of a search: the problem, which stays as it is, and the assignment. Times are in seconds."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Records = Any
+"""A structured array. Compiled code has the fields of a row as attributes, which NumPy's types do not know."""
+
+NONE = -1
+
+STREAM = np.dtype([("first", "i8"), ("end", "i8")])      # its options [first, end)
+OPTION = np.dtype([("first", "i8"), ("end", "i8"), ("cost", "f8")])              # its sources; what it costs anywhere
+SOURCE = np.dtype([
+    ("agent", "i8"), ("level", "i8"),                        # level: rank of its priority, 0 is the least urgent
+    ("rate_hz", "f8"), ("p50_s", "f8"), ("p95_s", "f8"), ("step_s", "f8"),
+    ("load", "f8"), ("half_square", "f8"), ("half_step", "f8"),
+    ("slack_s", "f8"),                                       # deadline less all but the wait and the run of this leg
+    ("deadline_s", "f8"), ("weight", "f8"),                  # cost of missing all deadlines, per second
+])
+AGENT = np.dtype([("executors", "i8"), ("background", "i8")])                    # the source of unexplained load
+FORECAST = np.dtype([("on_time", "f8"), ("wait_s", "f8"), ("tail_s", "f8")])
+
+
+class Tables(NamedTuple):
+    """What does not change."""
+
+    streams: Records
+    options: Records
+    sources: Records
+    agents: Records
+    order: NDArray[np.int64]                 # streams, the most urgent first
+
+
+class Work(NamedTuple):
+    """What changes."""
+
+    chosen: NDArray[np.int64]                # by stream: its option; NONE: not placed
+    best: NDArray[np.int64]                  # the same of the best assignment found
+    members: NDArray[np.int64]               # [agent, place]: sources
+    count: NDArray[np.int64]                 # by agent: members
+    cost: NDArray[np.float64]                # by agent
+    forecast: Records                        # by place, of the agent that was looked at last
+    classes: NDArray[np.float64]             # [quantity, level]: see `queue.py`
+    order: NDArray[np.int64]                 # streams, for one descent
+    picked: NDArray[np.int64]                # streams that were taken out
+    counts: NDArray[np.int64]                # see below
+
+
+RANDOM, WORKED = 0, 1                        # rows of Work.counts; WORKED: evaluations of a source
+
+
+def new_work(streams: int, agents: int, members: int, levels: int) -> Work:
+    """Nothing is placed. members: the most sources of one agent."""
+    return Work(
+        chosen=np.full(streams, NONE), best=np.full(streams, NONE), members=np.zeros((agents, members), np.int64),
+        count=np.zeros(agents, np.int64), cost=np.zeros(agents), forecast=np.zeros(members, FORECAST),
+        classes=np.zeros((6, max(levels, 1))), order=np.zeros(streams, np.int64), picked=np.zeros(streams, np.int64),
+        counts=np.zeros(2, np.int64),
+    )
+
+
+def example() -> tuple[Tables, Work]:
+    """Of the right types."""
+    tables = Tables(np.zeros(1, STREAM), np.zeros(1, OPTION), np.zeros(1, SOURCE), np.zeros(1, AGENT),
+                    np.zeros(1, np.int64))
+    return tables, new_work(1, 1, 1, 1)
