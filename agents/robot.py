@@ -40,8 +40,7 @@ from swarm.membership.participant import Participant
 from swarm.membership.view import HEARTBEAT_NS, Membership
 
 log = logging.getLogger(__name__)
-NEWS_S = 1.0
-DRAIN_CHECK_S = 0.02
+NEWS_S, DRAIN_CHECK_S = 1.0, 0.02
 
 
 class Robot:
@@ -141,7 +140,7 @@ class Robot:
             case msg.Advert():
                 self._peers.advertised(peer, message.boot, body)
             case msg.PlanNews(plan=plan):
-                self._performer.handle(ev.PlanCame(plan=plan))
+                self._performer.handle(ev.PlanCame(plan=plan, planner=peer, boot=message.boot))
             case msg.Shared(topic=topic, data=data):
                 self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(report=report, verdict=verdict):
@@ -284,8 +283,9 @@ class Robot:
 
     def _send_news(self) -> None:
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
-        feedback = msg.Feedback(links=links, streams=self._feedback.report())
-        for peer in self._net.peers("planner") if links or feedback.streams else ():
+        feedback = msg.Feedback(links=links, streams=self._feedback.report(),
+                                plan=self._scheduler.plan_followed(self._clock.now_ns()))
+        for peer in self._net.peers("planner") if links or feedback.streams or feedback.plan else ():
             self._net.send(peer, feedback)
         self._outbox.put(self._figures.news(
             links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,

@@ -115,9 +115,11 @@ class GivenUp(TimerFired, frozen=True, kw_only=True):
 
 
 class PlanCame(Event, frozen=True, kw_only=True):
-    """The planner has sent a plan."""
+    """A planner has sent a plan. boot: its start."""
 
     plan: Plan
+    planner: str = "planner"
+    boot: int = 0
 
 
 class StagesLoaded(Event, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from swarm.core.policy.plan import Placement, Plan
-from swarm.core.units import ns
+from swarm.core.protocol.messages.presence import PlanFollowed
+from swarm.core.units import ns, seconds
 
 
 class Placements:
@@ -12,17 +13,30 @@ class Placements:
     def __init__(self, robot: str) -> None:
         self._robot = robot
         self._epoch = -1
+        self._planner = ("", 0)                      # who made it: name and boot
         self._until_ns = 0
         self._placed: dict[str, Placement] = {}
 
-    def adopt(self, plan: Plan, now: int) -> None:
-        """Follow a plan, or renew the lease of the same plan. An older epoch is ignored while a newer one is valid."""
-        if plan.epoch < self._epoch and now < self._until_ns:
+    def adopt(self, plan: Plan, planner: tuple[str, int], now: int) -> None:
+        """Follow a plan, or renew the lease of the same plan.
+
+        While a plan is valid, an older epoch is ignored, and so is the same epoch of another planner: of two planners
+        one leads.
+        """
+        older = plan.epoch < self._epoch or (plan.epoch == self._epoch and planner != self._planner)
+        if older and now < self._until_ns:
             return
-        self._epoch = plan.epoch
+        self._epoch, self._planner = plan.epoch, planner
         self._until_ns = now + ns(plan.lease_s)
         self._placed = {p.stream: p for p in plan.placements if p.agent == self._robot}
 
     def placement(self, stream: str, now: int) -> Placement | None:
         """The placement of a stream of this robot, if a valid plan has one."""
         return self._placed.get(stream) if now < self._until_ns else None
+
+    def followed(self, now: int) -> PlanFollowed | None:
+        """The plan in force. None: there is none."""
+        if now >= self._until_ns:
+            return None
+        name, boot = self._planner
+        return PlanFollowed(planner=name, boot=boot, epoch=self._epoch, left_s=seconds(self._until_ns - now))

@@ -24,6 +24,7 @@ from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Placement, Profile, StreamSpec
+from swarm.core.protocol.messages.presence import PlanFollowed
 from swarm.core.units import ns, seconds
 
 MAX_HELD_BACK = 16                   # when guards hold back this many runs, no further peer's run is considered
@@ -104,8 +105,8 @@ class Scheduler:
                 out += self._peer_requests.asked(event, now)
             case ev.StageCancelled():
                 out += self._peer_requests.cancelled(event, now)
-            case ev.PlanCame(plan=plan):
-                self._placements.adopt(plan, now)
+            case ev.PlanCame(plan=plan, planner=planner, boot=boot):
+                self._placements.adopt(plan, (planner, boot), now)
             case ev.StagesLoaded(model=model, variant=variant):
                 self._variants.stages_loaded(model, variant)
             case _:
@@ -150,6 +151,10 @@ class Scheduler:
     def placement(self, stream: str, now: int) -> Placement | None:
         """Where the plan in force places an own stream."""
         return self._placements.placement(stream, now)
+
+    def plan_followed(self, now: int) -> PlanFollowed | None:
+        """The plan in force. None: there is none."""
+        return self._placements.followed(now)
 
     def statistics(self) -> SchedulerStatistics:
         own = self._requests

@@ -37,7 +37,8 @@ class Planner:
     def __init__(self, host: Host, settings: PlannerFile, solver: Solver, refiner: Refiner | None) -> None:
         self._settings = settings
         self._clock, self._timers, self._net, self._solver = host.clock, host.timers, host.transport, solver
-        self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s)
+        me = host.transport.member
+        self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s, me=(me.name, me.boot))
         self._participant = Participant(
             host, settings, self._received,
             advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),

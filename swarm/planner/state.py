@@ -13,6 +13,7 @@ Rules, in order:
 5. A solution is adopted if the team and the plan that it was made for have not changed. The epoch grows only when a
    placement changes; otherwise the same plan is published again, with newer forecasts, which renews its lease.
 6. A plan is refined once, with more effort, if there is a refiner.
+7. While another planner leads (`leadership.py`), nothing is solved or published. Epochs are above all that agents told.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
+from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
@@ -48,7 +50,8 @@ class PlannerStatistics(msgspec.Struct, frozen=True):
 class PlannerState:
     """Deterministic: time is an argument, solving is a command."""
 
-    def __init__(self, *, lease_s: float, every_s: float) -> None:
+    def __init__(self, *, lease_s: float, every_s: float, me: tuple[str, int] = ("planner", 0)) -> None:
+        """me: name and boot."""
         self._every_ns = ns(every_s)
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
@@ -56,8 +59,10 @@ class PlannerState:
         self._links = TeamLinks()
         self._busy = BusyShares()
         self._records = StreamRecords()
+        self._leadership = Leadership(me)
         self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
         self._team = 0                               # grows with every change of the team
+        self._stands_by = False
         self._repair_due = self._due = False
         self._solving = False
         self._asked: Solve | None = None             # the newest
@@ -97,7 +102,18 @@ class PlannerState:
                 self._solved(event, now, out)
 
     def _act(self, now: int, out: list[Command]) -> None:
-        """Repair, solve or publish what is due."""
+        """Repair, solve or publish what is due, unless another planner leads."""
+        if self._leadership.stands_by(now) != self._stands_by:
+            self._stands_by = not self._stands_by
+            self._due = not self._stands_by
+            rival = self._leadership.rival
+            out.append(Report("stands_by", {"leads": rival}) if self._stands_by
+                       else Report("leads", {"instead_of": rival}))
+        if self._stands_by:
+            return
+        if self._plan.epoch and self._leadership.epoch >= self._plan.epoch:
+            self._plan = msgspec.structs.replace(self._plan, epoch=self._leadership.epoch + 1)
+            self._publish(now, out)
         if self._repair_due:
             self._repair(now, out)
         if self._due and not self._solving and self._members():
@@ -145,7 +161,9 @@ class PlannerState:
                 self._advertised(sender, boot, body, now, out)
             case Heartbeat(busy_s=busy_s) | HeartbeatAck(busy_s=busy_s):
                 self._busy.add_sample(sender, busy_s)
-            case Feedback(links=links, streams=streams):
+            case Feedback(links=links, streams=streams, plan=followed):
+                if followed is not None:
+                    self._leadership.heard(followed, self._plan.epoch, now)
                 self._links.reported(sender, links)
                 self._records.reported(sender, streams)
             case _:
@@ -217,8 +235,8 @@ class PlannerState:
         if moved:
             self._adopted += 1
             self._plan = msgspec.structs.replace(
-                self._plan, epoch=self._plan.epoch + 1, placements=solution.placements, solver=solution.solver,
-                solve_s=event.solve_s,
+                self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution.placements,
+                solver=solution.solver, solve_s=event.solve_s,
             )
             self._busy.clear()
             out.append(Report("planned", {

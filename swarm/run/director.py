@@ -13,7 +13,7 @@ import msgspec
 
 from swarm.core.policy.faults import Fault
 from swarm.core.protocol import messages as msg
-from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.settings.launch_file import PLANNERS, LaunchFile
 from swarm.core.units import ns, seconds
 from swarm.run import events as ev
 from swarm.run.faults import FaultSchedule
@@ -58,7 +58,8 @@ class Director:
         self._killed: set[str] = set()               # processes that were killed on purpose and have not ended yet
         self._settling = False                       # all are ready, and the start is due soon
         self._drained: set[str] = set()
-        self._planner_crashes = self._interruptions = 0
+        self._planner_crashes: dict[str, int] = {}
+        self._interruptions = 0
         self._held_ns = 0                            # of this phase: when the host did not run
         self._commands: list[ev.Command] = []
         self._faults = FaultSchedule(
@@ -200,22 +201,23 @@ class Director:
         if name in self._robots:                     # its body stops; peers and planner detect the failure themselves
             self._tell_world(msg.Gone(name=name, boot=boot))
         self._faults.process_ended(name, killed, now)
-        if name == "planner" and not killed:
-            self._planner_crashed(now)
+        if name in PLANNERS and not killed:
+            self._planner_crashed(name, now)
         if name == "world":
             self.fail(f"cut short: {seconds(now - self.start_ns):.1f} s after the start, the world {how}")
             self.interrupted |= self.phase == "running"
             self._drain(now)
 
-    def _planner_crashed(self, now: int) -> None:
+    def _planner_crashed(self, name: str, now: int) -> None:
         """Start it again after a while: without a planner every robot routes for itself for the rest of the run."""
-        if self._planner_crashes < len(RESPAWN_S):
-            self._order(ev.Wake(now + ns(RESPAWN_S[self._planner_crashes]), ev.RespawnDue("planner")))
-        self._planner_crashes += 1
+        crashes = self._planner_crashes.get(name, 0)
+        if crashes < len(RESPAWN_S):
+            self._order(ev.Wake(now + ns(RESPAWN_S[crashes]), ev.RespawnDue(name)))
+        self._planner_crashes[name] = crashes + 1
 
     def _respawn(self, name: str) -> None:
         if self.phase in ("starting", "running") and name not in self.running:
-            self._order(ev.Respawned(name, self._planner_crashes))
+            self._order(ev.Respawned(name, self._planner_crashes[name]))
             self._order(ev.Spawn(name))
 
     # --- ending ---

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from swarm.core.policy.faults import Fault, affected, expand, injected
-from swarm.core.settings.launch_file import LaunchFile
+from swarm.core.settings.launch_file import PLANNERS, LaunchFile
 from swarm.core.units import ns
 from swarm.run import events as ev
 
@@ -17,7 +17,7 @@ from swarm.run import events as ev
 def faults_of(launch: LaunchFile) -> list[Fault]:
     """The single faults of a run, in order of time. No partition cuts off the world: it is no peer."""
     fleets = {fleet.name: fleet.robots() for fleet in launch.fleet}
-    others = [name for name in launch.processes() if name == "planner"]
+    others = [name for name in launch.processes() if name in PLANNERS]
     return expand(launch.faults, launch.seed, launch.duration_s, fleets, others)
 
 

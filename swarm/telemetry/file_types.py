@@ -133,6 +133,8 @@ EVENTS: dict[str, str] = {
     "agent_joined": "planner: an agent joined (`agent`)",
     "agent_lost": "planner: an agent is considered lost (`agent`)",
     "policy_failed": "planner: a placing policy failed (`policy`, `error`); all streams stay at home",
+    "stands_by": "planner: another planner leads (`leads`)",
+    "leads": "planner: it leads from now on (`instead_of`: who did)",
     "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, predicted `on_time`, `unplaced` streams)",
     "ray_up": "planner: Ray is ready (`took_s`)",
     "ray_absent": "planner: Ray is not used (`reason`)",

@@ -13,6 +13,7 @@ import pytest
 from swarm.core.policy.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, StageProfile, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
+from swarm.core.protocol.messages.presence import PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Mask, Pose, Report, SensorSuite
@@ -41,7 +42,8 @@ EXAMPLES: list[msg.Body] = [
     msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),
     msg.Introduction(members=[MEMBER]), msg.Gossip(about="b", boot=3, silent=True),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
-    msg.Feedback(links={"b": (0.5, 1e6)}), msg.PlanNews(plan=PLAN),
+    msg.Feedback(links={"b": (0.5, 1e6)}, plan=PlanFollowed(planner="planner", boot=3, epoch=2, left_s=1.5)),
+    msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2, first=1, last=2,
                  route=[Leg("b", 2, 4)], done=[LegTimes(0.1, 0.2, 0.3, True)]),

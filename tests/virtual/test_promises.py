@@ -8,6 +8,21 @@ from typing import Any
 
 from swarm.cli.main import main
 
+PAIR = """
+version: 1
+scenario: patrol
+duration_s: 20
+clock: virtual
+planner: {standby: true}
+fleet:
+  - {name: rover, count: 2, board: raspberry_pi_4, physics: kinematic}
+  - {name: carrier, count: 1, board: orin_nano, physics: kinematic}
+streams:
+  - {name: segment, on: [rover], model: segmenter, rate_hz: 4, deadline_s: 0.5}
+faults:
+  - {at_s: 6, kill: planner}
+"""
+
 
 def flown(out: Path, name: str, policy: str) -> dict[str, Any]:
     assert main(["launch", name, "--policy", policy, "--out", str(out / policy)]) == 0
@@ -25,3 +40,19 @@ def test_stages_on_several_boards_keep_up_where_no_board_alone_does(tmp_path: Pa
     assert planner["accepted"]
     assert planner["after_warmup"]["on_time_ratio"] >= 0.95
     assert max(one["after_warmup"]["on_time_ratio"] for one in alone) <= 0.5
+
+
+def test_of_two_planners_one_leads_and_the_other_takes_over_when_it_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(PAIR)
+    out = tmp_path / "run"
+    assert main(["launch", str(tmp_path / "two.yaml"), "--out", str(out)]) == 0
+    assert json.loads((out / "summary.json").read_text())["requests"]["lost"] == 0
+    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    told = [(event["who"], event["what"]) for event in events if event["what"] in ("stands_by", "leads")]
+    assert told == [("standby", "stands_by"), ("standby", "leads")]
+    plans = [json.loads(line) for line in (out / "plans.jsonl").read_text().splitlines()]
+    (took_over,) = [event["at_s"] for event in events if event["what"] == "leads"]
+    before = [plan["epoch"] for plan in plans if plan["at_s"] < took_over]
+    after = [plan["epoch"] for plan in plans if plan["at_s"] >= took_over]
+    assert took_over < 6 + 10
+    assert min(after) > max(before)

@@ -24,13 +24,15 @@ EXAMPLE = "swarm launch search_rescue --set streams.0.rate_hz=3 --duration 30 --
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
+    from swarm.core.policy import policies
+
     p.add_argument("launch", metavar="NAME|FILE", help="a launch file, or its name in ./launch or in the package")
     p.add_argument("--set", dest="assignments", metavar="path.to.0.key=value", action="append", default=[],
                    help="change a value of the launch file; may be repeated")
     p.add_argument("--robots", type=int, metavar="N", help="total number of robots, in the proportions of the fleets")
     p.add_argument("--duration", type=float, metavar="S", help="duration of the streams in seconds")
     p.add_argument("--seed", type=int, metavar="N")
-    p.add_argument("--policy", metavar="P", help="local, greedy, planner, or split:N (models cut over N agents)")
+    p.add_argument("--policy", metavar="P", help=f"one of {', '.join(policies.available())}; a file like mine.py")
     p.add_argument("--clock", choices=("real", "virtual"))
     p.add_argument("--network", choices=("loopback", "ether", "radio"))
     p.add_argument("--record", action="store_true", help="keep frames and results for: swarm models replay RUN")

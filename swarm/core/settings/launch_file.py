@@ -72,11 +72,16 @@ class FaultSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     disk_full: Literal[True] | None = None   # nothing can be written into the run folder
 
 
+PLANNERS = ("planner", "standby")
+"""The names of planners. One leads; the other takes over when robots follow its plan no more."""
+
+
 class PlannerSpec(Strict, frozen=True, kw_only=True):
-    """The times of the planner."""
+    """The times of the planner, and whether there are two."""
 
     lease_s: Annotated[float, Meta(ge=0.1, le=3600.0)] = 3.0         # a plan is valid for so long after its last news
     every_s: Annotated[float, Meta(ge=0.05, le=3600.0)] = 1.0        # from one solve to the next
+    standby: bool = False            # a second planner, which leads when the first one does not
 
 
 class LaunchFile(Strict, frozen=True, kw_only=True):
@@ -100,9 +105,10 @@ class LaunchFile(Strict, frozen=True, kw_only=True):
     boards: dict[str, Board] = {}            # in addition to those of boards.yaml
 
     def processes(self) -> list[str]:
-        """World, agents in the fleet's order, then the planner if the policy uses one.
+        """World, agents in the fleet's order, then the planner if the policy uses one, and its standby.
 
         Raises: ValueError for an unknown policy.
         """
         robots = [robot for fleet in self.fleet for robot in fleet.robots()]
-        return ["world", *robots, *(["planner"] if policies.load(self.policy).uses_plan else [])]
+        planners = PLANNERS[:1 + self.planner.standby] if policies.load(self.policy).uses_plan else ()
+        return ["world", *robots, *planners]

@@ -22,7 +22,7 @@ from swarm.core.settings.links import check_links
 from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 from swarm.core.settings.validation import check, nearest
 
-RESERVED = ("world", "planner", "launcher", "collector", "any", "random")
+RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "random")
 """Names of processes, and words of faults."""
 SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with the board that it emulates

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from swarm.core.policy.faults import ANY, DETAILS, KINDS, MAY, NEEDS, RANDOM, FaultKind, kinds_of
 from swarm.core.settings import rules
 from swarm.core.settings.errors import BadInput
-from swarm.core.settings.launch_file import FaultSpec, LaunchFile
+from swarm.core.settings.launch_file import PLANNERS, FaultSpec, LaunchFile
 
 
 def check_faults(launch: LaunchFile, where: str) -> None:
@@ -94,5 +94,5 @@ def _robots(launch: LaunchFile) -> list[str]:
 
 def _others(launch: LaunchFile) -> list[str]:
     """Processes beside the robots that a partition can cut off; never the world, which is every robot's body."""
-    return [name for name in launch.processes() if name == "planner"]
+    return [name for name in launch.processes() if name in PLANNERS]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
-from swarm.core.settings.launch_file import FleetSpec, LaunchFile
+from swarm.core.settings.launch_file import PLANNERS, FleetSpec, LaunchFile
 from swarm.core.settings.process_files import AgentFile, PlannerFile, RobotSpec, WorldFile
 from swarm.run.settings.resolve import Resolved
 
@@ -61,9 +61,10 @@ def process_specs(
             )
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
     if policy.uses_plan:
-        specs.append(ProcessSpec(name="planner", role="planner", settings=PlannerFile(
-            ray="none" if policy.places else resolved.ray, lease_s=launch.planner.lease_s,
-            every_s=launch.planner.every_s, places=policy.places, **common)))
+        for name in PLANNERS[:1 + launch.planner.standby]:
+            specs.append(ProcessSpec(name=name, role="planner", settings=PlannerFile(
+                name=name, ray="none" if policy.places else resolved.ray, lease_s=launch.planner.lease_s,
+                every_s=launch.planner.every_s, places=policy.places, **common)))
     return specs
 
 

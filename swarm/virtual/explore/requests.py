@@ -76,8 +76,7 @@ class RequestWatch:
                     case msg.StageAnswer() as answer:
                         self._on_answer(process, message.sender, answer)
                     case msg.PlanNews(plan=plan):
-                        self._news.setdefault(process.pid, []).append(
-                            News(message.boot, plan, self._run.timeline.now_ns + ns(plan.lease_s)))
+                        self._on_plan(process, message.boot, plan)
                     case _:
                         pass
                 received(message)
@@ -108,6 +107,12 @@ class RequestWatch:
             handle(event)
 
         inner._behave, performer.handle = watched_behave, watched_handle
+
+    def _on_plan(self, process: VirtualProcess, planner: int, plan: Plan) -> None:
+        """A robot is told a plan. The epoch in force, of another planner, is none for it."""
+        now, news = self._run.timeline.now_ns, self._news.setdefault(process.pid, [])
+        if not any(now < one.until_ns and one.plan.epoch == plan.epoch and one.planner != planner for one in news):
+            news.append(News(planner, plan, now + ns(plan.lease_s)))
 
     # --- sent ---
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from swarm.core.policy.plan import MOST_STAGES, Plan, Profile, StreamSpec
-from swarm.core.protocol.bounds import Count, Executors, FleetName, Rate, Seconds, Share
+from swarm.core.protocol.bounds import Count, Executors, FleetName, Name, Rate, Seconds, Share
 from swarm.core.protocol.messages.transport import Member, Message
 
 MOST_STREAMS = 256                   # of one robot, in one report
@@ -70,11 +70,21 @@ class StreamSeen(msgspec.Struct, frozen=True, kw_only=True):
     fired: Count = 0                   # its guard fired
 
 
+class PlanFollowed(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan that an agent follows."""
+
+    planner: Name                      # who sent it, and its start
+    boot: Count
+    epoch: Count
+    left_s: Seconds                    # of its lease
+
+
 class Feedback(Message, frozen=True, kw_only=True):
-    """What an agent has measured, for the planner: links that have changed, and how its streams fared."""
+    """What an agent tells planners: links that have changed, how its streams fared, and the plan that it follows."""
 
     links: dict[str, tuple[Seconds, Rate]] = {}          # peer -> (round trip in s, bytes per s)
     streams: Annotated[list[StreamSeen], Meta(max_length=MOST_STREAMS)] = []
+    plan: PlanFollowed | None = None
 
 
 class PlanNews(Message, frozen=True, kw_only=True):

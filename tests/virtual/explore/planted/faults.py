@@ -134,7 +134,7 @@ FAULTS = [
         "        return self._placed.get(stream)\n",
     )], full=True),
     Planted("the epoch of a plan is ignored", "no two planners lead", [Change(
-        PLACEMENTS, "        if plan.epoch < self._epoch and now < self._until_ns:\n            return\n", "",
+        PLACEMENTS, "        if older and now < self._until_ns:\n            return\n", "",
     )], full=True),
 
     # --- planner ---
@@ -146,8 +146,8 @@ FAULTS = [
         "        if event.basis[1] != self._plan.epoch:\n",
     )]),
     Planted("the epoch grows only with the team", "no two planners lead", [Change(
-        PLANNER, "epoch=self._plan.epoch + 1, placements=solution",
-        "epoch=max(self._plan.epoch, self._team), placements=solution",
+        PLANNER, "epoch=max(self._plan.epoch, self._leadership.epoch) + 1,",
+        "epoch=max(self._plan.epoch, self._team),",
     )]),
 
     # --- run and telemetry ---
