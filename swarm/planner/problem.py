@@ -1,6 +1,6 @@
 """A planning problem: agents with the profiles of their boards, streams, and the links between agents.
 
-It is small, because all modules of this package import it; the options are in `options.py` and `instance.py`.
+It is small, because all modules of this package import it; the options of its streams are in `options/`.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from swarm.transport.endpoint import Endpoint
 from swarm.virtual.costs import FRAME_MS, START_NS
 from swarm.virtual.network import Network
 from swarm.virtual.perception import Perception
+from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.runner import VirtualRunner
-from swarm.virtual.solver import VirtualSolver
 from swarm.virtual.stamps import Views, stamped
 from swarm.virtual.timeline import Timeline
 

@@ -17,9 +17,9 @@ from swarm.run.settings.process_specs import process_specs
 from swarm.run.settings.resolve import Resolved
 from swarm.telemetry.collector import Collector, Record
 from swarm.virtual.network import Network
+from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.processes import VirtualProcesses
-from swarm.virtual.solver import VirtualSolver
 from swarm.virtual.timeline import Timeline
 
 NAME = "launcher"

@@ -7,8 +7,8 @@ import random
 
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Profile, StageProfile, StreamSpec
-from swarm.planner.instance import Assignment, Instance
-from swarm.planner.options import BACKGROUND_RUN_S, Option
+from swarm.planner.options.instance import Assignment, Instance
+from swarm.planner.options.option import BACKGROUND_RUN_S, Option
 from swarm.planner.problem import AgentInfo, Problem, StreamOf
 
 

@@ -8,7 +8,7 @@ from swarm.core.settings.process_files import PlannerFile
 from swarm.core.units import ns, seconds
 from swarm.planner.events import Solve, Solved
 from swarm.virtual.costs import SEARCH_FACTOR
-from swarm.virtual.solver import VirtualSolver
+from swarm.virtual.planning.solver import VirtualSolver
 from tests.planner.builders import team
 
 SLOW_NS = ns(0.1)

@@ -23,7 +23,7 @@ from swarm.core.settings import validation
 from swarm.core.settings.errors import BadInput
 from swarm.core.units import seconds
 from swarm.planner.forecast.simulation.outcome import Simulator
-from swarm.planner.instance import Instance
+from swarm.planner.options.instance import Instance
 from swarm.planner.problem import Problem, in_order
 from swarm.planner.solvers.budget import ClockBudget
 from swarm.planner.solvers.formula import Formula, class_weights

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from swarm.core.policy.cost import leg_p50_s, leg_p95_s, named
 from swarm.core.policy.plan import Leg, Placement, legs
-from swarm.planner.options import mean_s
+from swarm.planner.options.option import mean_s
 from swarm.planner.problem import Problem
 
 GAIN = 0.05                          # of one heartbeat: a memory of 5 s at 4 Hz

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from swarm.core.policy import draw
-from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options.instance import Assignment, Instance
 
 
 def local(instance: Instance) -> Assignment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.solvers.judge import Judge, Verdict
 from swarm.planner.solvers.score import is_better
 

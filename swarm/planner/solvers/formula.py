@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.planner.instance import Assignment, Instance
-from swarm.planner.options import BACKGROUND_RUN_S, OVERHEAD_S, Option, mean_s
+from swarm.planner.options.instance import Assignment, Instance
+from swarm.planner.options.option import BACKGROUND_RUN_S, OVERHEAD_S, Option, mean_s
 from swarm.planner.problem import StreamOf
 from swarm.planner.solvers.search.queue import LATENCY_PRICE, MOST_LATE
 from swarm.planner.solvers.search.records import AGENT, FORECAST, NONE, OPTION, SOURCE, STREAM, WORKED, Tables, new_work

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator, StreamOutcome
-from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
 from swarm.planner.solvers.formula import MOVE_PRICE, Formula
 from swarm.planner.solvers.score import Score, best_of
@@ -22,7 +23,7 @@ LATENCY_PRICE = 0.01                 # of a p95 latency of one deadline, in miss
 MOST_LATE = 4.0                      # deadlines: later is as bad
 RISK_PRICE = 0.01                    # of a result from a peer, in misses: peers fail, and links fade
 LEFT_PRICE = 0.05                    # of a request that leaves the plan, in misses: its robot decides alone
-REQUESTS, MOST_PHASES = 8_000, 8     # of a judgement: at least one set of phases
+REQUESTS, MOST_PHASES = 4_000, 8     # of a judgement: at least one set of phases
 FORECAST_REQUESTS = 12_000           # of the forecast of a plan that is returned
 FORECAST_PHASES = 8
 REQUEST_S = 1e-6                     # counted work: of one request in a simulation, on this project's reference host
@@ -115,20 +116,20 @@ class Judge:
     def local_outcomes(
         self, local: LocalOutcomes, streams: Sequence[int], assignment: Sequence[int], change: tuple[int, int] | None,
         phases: int, first: int,
-    ) -> list[StreamOutcome]:
+    ) -> Outcome:
         """Of these streams of the instance, if they alone had frames, over so many sets of phases from `first` on.
 
         assignment: that of `local`. change: a stream, and its other option.
         """
         stream, option = change or (-1, -1)
         changes = {self._numbers[stream]: self._instance.placement(stream, option)} if change else {}
-        results = local.outcome([self._numbers[n] for n in streams], changes, phases, first).streams
-        if not self._instance.problem.corrections:
-            return results
-        return [shifted(result, self._corrections.of(
-                    self._instance.streams[n].spec.model,
-                    self._instance.placement(n, option if n == stream else assignment[n])))
-                for n, result in zip(streams, results, strict=True)]
+        outcome = local.outcome([self._numbers[n] for n in streams], changes, phases, first)
+        if not self._instance.problem.corrections or outcome.shares is None:
+            return outcome
+        by = [self._corrections.of(self._instance.streams[n].spec.model, self._instance.placement(
+            n, option if n == stream else assignment[n])) for n in streams]
+        return Outcome([shifted(one, more) for one, more in zip(outcome.streams, by, strict=True)],
+                       np.clip(outcome.shares + np.array(by), 0.0, 1.0))
 
     def rest(self, stream: int, result: StreamOutcome) -> float:
         """What counts less than misses, of a stream's results."""

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.explain import explain
-from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import Budget, CountedBudget
@@ -21,6 +20,7 @@ from swarm.planner.solvers.churn import undo_small_gains
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, best
 from swarm.planner.solvers.polish import polish
+from swarm.planner.solvers.reasons import with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
@@ -82,7 +82,7 @@ class Placing:
         if limit_churn and any(n is not None for n in instance.previous):
             verdict = undo_small_gains(instance, judge, unchanged, verdict, phases, lambda: self._is_spent(1.0))
         verdict = judge.forecast(verdict.assignment)
-        placements, problem, before = explain(instance, judge, verdict), instance.problem, instance.before
+        placements, problem, before = with_reasons(instance, judge, verdict), instance.problem, instance.before
         expected = sum(s.spec.rate_hz * result.on_time
                        for s, result in zip(judge.problem.streams, verdict.outcome.streams, strict=True))
         due = sum(stream.spec.rate_hz for stream in problem.streams)

@@ -1,4 +1,5 @@
-"""Improves an assignment by simulation: moves streams that miss deadlines, and those that are in their way.
+"""Improves an assignment by simulation: moves streams that miss deadlines, and those that are in their way; then brings
+home what went away for nothing.
 
 A move is judged by simulating the streams near it alone, before and after, so its cost does not grow with the team. The
 first look is at those that run on an agent that it changes; most moves fail it. The second one, over other phases, is
@@ -7,19 +8,26 @@ also at those that run at the owners of these: what an agent refuses returns to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import sqrt
+from statistics import mean, stdev
 
-from swarm.planner.forecast.simulation.outcome import StreamOutcome
-from swarm.planner.instance import Assignment, Instance
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.planner.forecast.simulation.outcome import LOCAL_S, Outcome
+from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict
 
 ENOUGH = 0.995                       # a stream with this share on time needs no help
 TRIES = 4                            # options tried of a stream that misses deadlines: the best ones by formula
 TRIES_OF_OTHERS = 2                  # and of one that is in its way
-GAIN = 0.03                          # results per second of a priority: a smaller difference is none
+GAIN = 0.03                          # results per second of a priority: a smaller difference is none; so is one of
+SCREEN, SURE, LOSS = 0.5, 1.5, 0.5   # less than so many standard errors: a gain at the first look, at both, and a loss
 REST = 0.01                          # the same of all that counts less than misses
-LOOKS = ((0, 2), (2, 3))             # of one judgement: the first set of phases, and how many
+LOOK_S = 200.0                       # streams x simulated seconds of a look, as far as it has enough sets of phases:
+FEWEST, MOST = 2, 12                 # so many at least and at most
 
 
 def polish(
@@ -41,7 +49,7 @@ class _Polish:
                 self._at[agent].add(n)
         self._version = [0] * len(instance.agents)                       # grows with each change of an agent's streams
         self._tried: set[tuple[int, int, tuple[int, ...]]] = set()
-        self._before: dict[tuple[tuple[int, ...], int], list[StreamOutcome]] = {}    # under the present assignment
+        self._before: dict[tuple[tuple[int, ...], int], Outcome] = {}    # under the present assignment
 
     def run(self, spent: Callable[[], bool]) -> Assignment:
         improved = True
@@ -69,6 +77,10 @@ class _Polish:
             yield from self._untried(stream, TRIES)
             for other in in_order[len(below):]:
                 yield from self._untried(other, TRIES_OF_OTHERS)
+        for stream, option in enumerate(self._now):
+            home = next((n for n, one in enumerate(self._instance.options[stream]) if one.home), option)
+            if not self._instance.options[stream][option].home and self._is_untried(stream, home):
+                yield stream, home
 
     def _missed(self, stream: int) -> float:
         """Results per second, negative."""
@@ -80,27 +92,34 @@ class _Polish:
     def _untried(self, stream: int, tries: int) -> Iterator[tuple[int, int]]:
         now = self._now[stream]
         for option in [n for n in self._formula.ranked(tuple(self._now), stream) if n != now][:tries]:
-            agents = sorted({*self._agents(stream, now), *self._agents(stream, option)})
-            key = stream, option, tuple(self._version[agent] for agent in agents)
-            if key not in self._tried:
-                self._tried.add(key)
+            if self._is_untried(stream, option):
                 yield stream, option
+
+    def _is_untried(self, stream: int, option: int) -> bool:
+        """Whether a move was not tried yet in the present surroundings; it is, from now on."""
+        agents = sorted({*self._agents(stream, self._now[stream]), *self._agents(stream, option)})
+        key = stream, option, tuple(self._version[agent] for agent in agents)
+        if key in self._tried or option == self._now[stream]:
+            return False
+        self._tried.add(key)
+        return True
 
     def _improves(self, stream: int, option: int) -> bool:
         """Make a move, if the streams near it gain by it."""
         agents = {*self._agents(stream, self._now[stream]), *self._agents(stream, option)}
-        local, change = self._local, (stream, option)
-        rest = self._rest(stream, self._now[stream], option)
-        after: list[StreamOutcome] = []
-        near: tuple[int, ...] = ()
-        for first, phases in LOOKS:
-            near = self._near(agents if not first else agents | self._owners(self._near(agents)))
-            if (near, first) not in self._before:
-                self._before[near, first] = self._judge.local_outcomes(local, near, self._now, None, phases, first)
-            after = self._judge.local_outcomes(local, near, self._now, change, phases, first)
-            if not self._is_better(near, self._before[near, first], after, rest):
+        rest = self._judge.price(stream, self._now[stream]) - self._judge.price(stream, option)
+        gained: dict[int, list[float]] = {}          # by priority, in each set of phases
+        near, after, first, phases = (), Outcome([]), 0, 0
+        for wide, errors in ((False, SCREEN), (True, SURE)):
+            near = self._near(agents if not wide else agents | self._owners(self._near(agents)))
+            first, phases = first + phases, min(max(round(LOOK_S / (LOCAL_S * len(near))), FEWEST), MOST)
+            before, after = self._look(near, None, phases, first), self._look(near, (stream, option), phases, first)
+            self._add_gains(gained, near, before, after)
+            more = rest + sum(self._judge.rest(n, old) - self._judge.rest(n, new)
+                              for n, old, new in zip(near, before.streams, after.streams, strict=True))
+            if not is_gain(gained, more, errors):
                 return False
-        local.adopt({self._judge.number(stream): self._instance.placement(stream, option)})
+        self._local.adopt({self._judge.number(stream): self._instance.placement(stream, option)})
         for agent in self._agents(stream, self._now[stream]):
             self._at[agent].discard(stream)
         for agent in self._agents(stream, option):
@@ -109,9 +128,31 @@ class _Polish:
             self._version[agent] += 1
         self._now[stream] = option
         self._before.clear()
-        for n, outcome in zip(near, after, strict=True):
+        for n, outcome in zip(near, after.streams, strict=True):
             self._on_time[n] = outcome.on_time
         return True
+
+    def _look(self, near: tuple[int, ...], change: tuple[int, int] | None, phases: int, first: int) -> Outcome:
+        """The outcome of these streams, after a change or as it is now."""
+        if change is not None:
+            return self._judge.local_outcomes(self._local, near, self._now, change, phases, first)
+        key = near, first
+        if key not in self._before:
+            self._before[key] = self._judge.local_outcomes(self._local, near, self._now, None, phases, first)
+        return self._before[key]
+
+    def _add_gains(self, gained: dict[int, list[float]], near: Sequence[int], before: Outcome, after: Outcome) -> None:
+        assert before.shares is not None
+        assert after.shares is not None
+        by_stream = after.shares - before.shares
+        here: dict[int, NDArray[np.float64]] = {}
+        for k, n in enumerate(near):
+            spec = self._instance.streams[n].spec
+            here[spec.priority] = here.get(spec.priority, 0.0) + spec.rate_hz * by_stream[:, k]
+        looked = max(map(len, gained.values()), default=0)
+        for priority in here.keys() | gained.keys():     # a priority may be near at one look only
+            gained[priority] = [*gained.get(priority, [0.0] * looked),
+                                *here.get(priority, np.zeros(len(by_stream))).tolist()]
 
     def _near(self, agents: Iterable[int]) -> tuple[int, ...]:
         """The streams that run on these agents."""
@@ -120,19 +161,17 @@ class _Polish:
     def _owners(self, streams: Iterable[int]) -> set[int]:
         return {self._instance.agent_of(self._instance.streams[n].agent) for n in streams}
 
-    def _rest(self, stream: int, old: int, new: int) -> float:
-        """By how much the price of a placement itself falls."""
-        return self._judge.price(stream, old) - self._judge.price(stream, new)
 
-    def _is_better(
-        self, near: Sequence[int], before: Sequence[StreamOutcome], after: Sequence[StreamOutcome], rest: float
-    ) -> bool:
-        gained: dict[int, float] = {}
-        for n, old, new in zip(near, before, after, strict=True):
-            spec = self._instance.streams[n].spec
-            gained[spec.priority] = gained.get(spec.priority, 0.0) + spec.rate_hz * (new.on_time - old.on_time)
-            rest += self._judge.rest(n, old) - self._judge.rest(n, new)
-        for priority in sorted(gained, reverse=True):
-            if abs(gained[priority]) > GAIN:
-                return gained[priority] > 0.0
-        return rest > REST
+def is_gain(gained: Mapping[int, Sequence[float]], rest: float, errors: float) -> bool:
+    """Whether a move gains, the most important priority first that changes for certain; then by the rest.
+
+    gained: results per second in each set of phases, by priority. errors: standard errors of a certain gain.
+    """
+    for priority in sorted(gained, reverse=True):
+        values = gained[priority]
+        gain, error = mean(values), stdev(values) / sqrt(len(values))
+        if gain > max(GAIN, errors * error):
+            return True
+        if gain < -max(GAIN, LOSS * error):
+            return False
+    return rest > REST

@@ -14,7 +14,7 @@ from swarm.core.policy.plan import Placement
 from swarm.planner import policies
 from swarm.planner.events import Solve
 from swarm.planner.forecast.simulation.outcome import Simulator
-from swarm.planner.instance import Instance
+from swarm.planner.options.instance import Instance
 from swarm.planner.problem import Problem, in_order
 from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.budget import Budget

@@ -15,10 +15,10 @@ from swarm.core.units import ns
 from swarm.run.settings.resolve import Resolved
 from swarm.virtual.explore.invariants import Broken, Watch
 from swarm.virtual.explore.story import Story
+from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.purity.watch import Impure, Purity, in_words
 from swarm.virtual.run import VirtualRun
-from swarm.virtual.solver import VirtualSolver
 
 SLOW_SEARCH_NS = ns(0.15)            # a search meets losses that happen while it lasts
 MOST_EVENTS = 3_000_000              # a run that has more of them does not end

@@ -184,7 +184,7 @@ def test_the_same_plan_has_the_same_outcome_and_phases_are_those_of_the_names() 
     links = {("a", "b"): link(), ("b", "a"): link()}
     placements = [at("a", "s", "b"), at("b", "t", "b")]
     first = outcome(agents, streams, placements, links)
-    assert first == outcome(agents, streams, placements, links)
+    assert first.streams == outcome(agents, streams, placements, links).streams
     turned = outcome(agents[::-1], streams[::-1], placements, links)
     assert [one.on_time for one in turned.streams[::-1]] == [one.on_time for one in first.streams]
 

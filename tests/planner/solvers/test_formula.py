@@ -7,8 +7,8 @@ import statistics
 
 import pytest
 
-from swarm.planner.instance import Assignment, Instance
-from swarm.planner.options import BACKGROUND_RUN_S
+from swarm.planner.options.instance import Assignment, Instance
+from swarm.planner.options.option import BACKGROUND_RUN_S
 from swarm.planner.problem import AgentInfo, Problem
 from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.formula import LOSS_RISK, Forecast, Formula

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.instance import Assignment, Instance
+from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import AgentInfo, Problem
 from swarm.planner.solvers.baselines import BASELINES
 from swarm.planner.solvers.budget import CountedBudget

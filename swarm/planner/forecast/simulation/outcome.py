@@ -37,9 +37,10 @@ class StreamOutcome(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """Of all streams, in the order of the problem."""
+    """Of streams, in the order of the problem, or as they were asked for."""
 
     streams: list[StreamOutcome]
+    shares: NDArray[np.float64] | None = None        # [set of phases, stream]: on time
 
 
 class Simulator:
@@ -91,7 +92,7 @@ class Simulator:
             np.concatenate(latencies), np.concatenate(streams), of_team))
         columns = (good / np.maximum(due, 1), low, high, mean_s, p50_s, p95_s, away / np.maximum(ended, 1),
                    left / np.maximum(due, 1))
-        return Outcome([StreamOutcome(*row) for row in np.stack(columns, axis=1).tolist()])
+        return Outcome([StreamOutcome(*row) for row in np.stack(columns, axis=1).tolist()], shares)
 
 
 class LocalOutcomes:

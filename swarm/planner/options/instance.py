@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from swarm.core.policy.cost import leg_bytes, leg_p50_s, leg_p95_s, step_p95_s
 from swarm.core.policy.plan import Leg, Placement, Profile, legs
-from swarm.planner.cuts import cuts
-from swarm.planner.options import ACCURACY_MATTERS, Option, Source, mean_s, planned_transfer_s, useful_variants
+from swarm.planner.options.cuts import cuts
+from swarm.planner.options.option import ACCURACY_MATTERS, Option, Source, mean_s, planned_transfer_s, useful_variants
 from swarm.planner.problem import Problem, StreamOf
 
 NEAREST = 10                     # peers considered for one stream at most

@@ -6,12 +6,12 @@ import msgspec
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import StreamOutcome
-from swarm.planner.instance import Instance
-from swarm.planner.options import Option
+from swarm.planner.options.instance import Instance
+from swarm.planner.options.option import Option
 from swarm.planner.solvers.judge import Judge, Verdict
 
 
-def explain(instance: Instance, judge: Judge, verdict: Verdict) -> list[Placement]:
+def with_reasons(instance: Instance, judge: Judge, verdict: Verdict) -> list[Placement]:
     """The placements of a verdict, each with its predicted latency and its reason."""
     placements: list[Placement] = []
     for number, bare in enumerate(instance.placements(verdict.assignment)):
