@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -78,14 +79,23 @@ def check_file(path: Path, needed: str) -> None:
 
 
 def load_file(path: str, needed: str) -> Any:
-    """The module of a Python file, which must define the needed name. Raises: whatever the file raises."""
-    spec = importlib.util.spec_from_file_location(f"swarm_file_{Path(path).stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    getattr(module, needed)
-    return module
+    """The module of a Python file, which must define the needed name. Raises: whatever the file raises.
+
+    The file runs once in a process.
+    """
+    name = f"swarm_file:{path}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path} is no Python file")
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    getattr(sys.modules[name], needed)
+    return sys.modules[name]
 
 
 @contextlib.contextmanager

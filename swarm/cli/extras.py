@@ -9,12 +9,12 @@ from swarm.core.settings.errors import BadInput
 SIM = "pip install 'swarm-edge-runtime[sim]'"
 WANT = {
     "pybullet": f"{SIM}; the simulator PyBullet has wheels only for x86-64",
-    "jinja2": SIM, "matplotlib": SIM, "pyarrow": SIM, "scipy": SIM,
+    "jinja2": SIM, "matplotlib": SIM, "numba": SIM, "pyarrow": SIM, "scipy": SIM,
     "onnx": "pip install onnx, or everything for building models: pip install 'swarm-edge-runtime[build]'",
 }
 REPORT = ("matplotlib", "pyarrow", "jinja2")
 COLLECT = (*REPORT, "scipy")
-RUN = ("pybullet", *COLLECT)
+RUN = ("pybullet", "numba", *COLLECT)
 
 
 def needed(command: str, *modules: str) -> None:

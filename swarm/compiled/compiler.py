@@ -18,7 +18,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
 
-from swarm.compiled.cache import alone, folder_of, has_code
+from swarm.compiled.cache import alone, folder_of, is_complete
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +44,7 @@ def entry(*arguments: object) -> Callable[[F], F]:
 
 def _compiled(call: F, arguments: tuple[object, ...], folder: Path | None) -> F:
     """folder: the cache. None: there is none, so each process compiles for itself."""
-    if folder is None or not has_code(folder):
+    if folder is None or not is_complete(folder):
         print(f"compiling {call.__module__} for this machine, once: about 10 s", file=sys.stderr, flush=True)
     if folder is None:
         dispatcher = _njit(**_OPTIONS, nogil=True)(call)

@@ -7,16 +7,17 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from swarm.compiled.cache import folder_of, has_code
+from swarm.compiled.cache import folder_of, is_complete, mark_complete
 
 LOOPS = ("swarm.planner.forecast.simulation.simulate", "swarm.planner.solvers.search.search")
 
 
 def compile_loops() -> None:
     """In a process of its own, unless the code is in the cache. A failure is the planner's to tell."""
-    missing = [name for name in LOOPS if not has_code(folder_of(_file(name).parent))]
-    if missing:
-        subprocess.run([sys.executable, "-c", f"import {', '.join(missing)}"], check=False)
+    missing = [name for name in LOOPS if not is_complete(folder_of(_file(name).parent))]
+    if missing and not subprocess.run([sys.executable, "-c", f"import {', '.join(missing)}"], check=False).returncode:
+        for name in missing:
+            mark_complete(folder_of(_file(name).parent))
 
 
 def _file(module: str) -> Path:

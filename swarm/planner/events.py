@@ -43,6 +43,7 @@ class Solve(msgspec.Struct, frozen=True):
     basis: tuple[int, int]           # number of the team, and epoch of the plan, that it is made for
     refine: bool = False
     limit_churn: bool = True         # keep previous placements that are nearly as good
+    held: frozenset[tuple[str, str]] = frozenset()   # streams (agent, name) that stay where they are
 
 
 class Publish(msgspec.Struct, frozen=True):

@@ -65,8 +65,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     gap_to: str                      # which that is
 
 
-def explained(problem: Problem, seed: int = 0) -> Explained:
-    """The plan of a problem, and why."""
+def explained(problem: Problem, seed: int = 0, *, alternatives: bool = True) -> Explained:
+    """The plan of a problem, and why. alternatives: with the other ways of each stream, which takes longer."""
     problem = in_order(problem)
     placements = place(problem, seed=seed, limit_churn=False).placements
     instance = Instance(problem, placements)
@@ -81,7 +81,7 @@ def explained(problem: Problem, seed: int = 0) -> Explained:
             agent=stream.agent, stream=stream.spec.name, variant=option.variant, where=_shown(option.where),
             on_time=result.on_time, low=result.low, high=result.high, p50_s=result.p50_s, p95_s=result.p95_s,
             limit=_limit(instance, n, chosen[n], result.on_time, busy),
-            alternatives=_alternatives(instance, judge, formula, chosen, n)))
+            alternatives=_alternatives(instance, judge, formula, chosen, n) if alternatives else []))
     best, name = _best_known(instance, judge, problem, seed)
     rates = [stream.spec.rate_hz for stream in problem.streams]
     on_time = sum(rate * one.on_time for rate, one in zip(rates, verdict.outcome.streams, strict=True))

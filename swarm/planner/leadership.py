@@ -18,23 +18,26 @@ class Leadership:
     def __init__(self, me: tuple[str, int]) -> None:
         self._name, self._boot = me
         self._followed_until_ns = self._rival_until_ns = 0
+        self._own_epoch = self._rival_epoch = 0
         self.rival = ""                  # who led when this planner stood by last
         self.epoch = 0                   # the newest of others
 
     def heard(self, followed: PlanFollowed, epoch: int, now: int) -> None:
         """A robot follows this plan. epoch: of our own."""
-        until_ns = now + ns(followed.left_s)
+        until_ns, self._own_epoch = now + ns(followed.left_s), epoch
         if (followed.planner, followed.boot) == (self._name, self._boot):
             self._followed_until_ns = max(self._followed_until_ns, until_ns)
             return
         self.epoch = max(self.epoch, followed.epoch)
         if followed.planner == self._name:
             return
-        ours_is_older = (-epoch, self._name) > (-followed.epoch, followed.planner)
-        if now >= self._followed_until_ns or ours_is_older:
-            self.rival = followed.planner
-            self._rival_until_ns = max(self._rival_until_ns, until_ns)
+        if now >= self._rival_until_ns or followed.epoch >= self._rival_epoch:
+            self.rival, self._rival_epoch = followed.planner, followed.epoch
+        self._rival_until_ns = max(self._rival_until_ns, until_ns)
 
     def stands_by(self, now: int) -> bool:
         """Whether another planner leads."""
-        return now < self._rival_until_ns
+        if now >= self._rival_until_ns:
+            return False
+        ours_is_older = (-self._own_epoch, self._name) > (-self._rival_epoch, self.rival)
+        return now >= self._followed_until_ns or ours_is_older

@@ -63,7 +63,7 @@ class ThreadSolver:
     """The solver port: searches in a thread, calls back in the loop's.
 
     A search that fails, or does not return, has no solution (`solvers/solve.py`, `failed`). One that does not return
-    keeps its thread; after `MOST_HUNG` of them, or the first of a placing policy, there is no other search.
+    keeps its thread; after `MOST_HUNG` in sequence, or the first of a placing policy, there is no other search.
     """
 
     def __init__(self, loop: Loop, seed: int, places: str) -> None:
@@ -93,7 +93,7 @@ class ThreadSolver:
 
     def _ended(self, number: int, done: Callable[[Solved], None], event: Solved) -> None:
         if number == self._awaited:                  # otherwise it was given up
-            self._awaited = 0
+            self._awaited = self._hung = 0
             done(event)
 
     def _give_up(self, number: int, command: Solve, done: Callable[[Solved], None]) -> None:

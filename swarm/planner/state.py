@@ -9,7 +9,8 @@ Rules, in order:
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time: a plan that falls due during a solve is solved after it. A problem whose solution is in force
    is not solved again: the same search would find the same plan.
-4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn.
+4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn, and
+   a stream that has moved stays for `HOLD_S`.
 5. A solution is adopted if the team and the plan that it was made for have not changed. The epoch grows only when a
    placement changes; otherwise the same plan is published again, with newer forecasts, which renews its lease.
 6. A plan is refined once, with more effort, if there is a refiner.
@@ -34,6 +35,7 @@ from swarm.planner.problem import LONGEST_S, AgentInfo, Problem, StreamOf
 from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
+HOLD_S = 10.0                        # a stream that has moved stays for so long, whatever a link does meanwhile
 
 
 class PlannerStatistics(msgspec.Struct, frozen=True):
@@ -62,6 +64,7 @@ class PlannerState:
         self._leadership = Leadership(me)
         self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
         self._team = 0                               # grows with every change of the team
+        self._moved_ns: dict[tuple[str, str], int] = {}      # when a stream that had a placement got another one
         self._stands_by = False
         self._repair_due = self._due = False
         self._solving = False
@@ -111,15 +114,16 @@ class PlannerState:
                        else Report("leads", {"instead_of": rival}))
         if self._stands_by:
             return
+        if self._repair_due:
+            self._repair(now, out)
         if self._plan.epoch and self._leadership.epoch >= self._plan.epoch:
             self._plan = msgspec.structs.replace(self._plan, epoch=self._leadership.epoch + 1)
             self._publish(now, out)
-        if self._repair_due:
-            self._repair(now, out)
         if self._due and not self._solving and self._members():
             self._due, self._solve_ns = False, now
             settled = now - self._changed_ns > ns(SETTLING_S)
-            solve = Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), limit_churn=settled)
+            solve = Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), limit_churn=settled,
+                          held=self._held(now))
             if solve == self._kept:
                 self._publish(now, out)
             else:
@@ -164,7 +168,8 @@ class PlannerState:
             case Feedback(links=links, streams=streams, plan=followed):
                 if followed is not None:
                     self._leadership.heard(followed, self._plan.epoch, now)
-                self._links.reported(sender, links)
+                if links:                            # they are told only when they have changed
+                    self._links.reported(sender, links)
                 self._records.reported(sender, streams)
             case _:
                 pass
@@ -212,7 +217,8 @@ class PlannerState:
         kept = [p for p in self._plan.placements if members.keys() >= {p.agent, *p.where}]
         if len(kept) < len(self._plan.placements):
             self._plan = msgspec.structs.replace(
-                self._plan, epoch=self._plan.epoch + 1, placements=kept, solver="repair", solve_s=0.0)
+                self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=kept, solver="repair",
+                solve_s=0.0)
             self._publish(now, out)
 
     def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
@@ -221,18 +227,29 @@ class PlannerState:
         else:
             self._solving = False
             self._solves += 1
-        if event.basis != (self._team, self._plan.epoch):
+        if event.basis != (self._team, self._plan.epoch) or self._leadership.stands_by(now):
             self._stale += 1
             self._due |= not event.refined
             self._solve_ended(event, "stale", out)
             return
         solution = event.solution
+        if solution.failed and not solution.solver:
+            out.append(Report("search_failed", {"error": solution.failed}))
+            self._solve_ended(event, "kept", out)
+            return
         if solution.failed:
             out.append(Report("policy_failed", {"policy": solution.solver, "error": solution.failed}))
         now_chosen = choices(solution.placements)
         moved = now_chosen.items() ^ choices(self._plan.placements).items()
-        self._records.expect({key: (now_chosen[key], share) for key, share in solution.expected.items()})
+        if event.refined and not self._held(now).isdisjoint(key for key, _ in moved):
+            self._stale += 1                         # what it would move has moved just now
+            self._solve_ended(event, "stale", out)
+            return
+        self._records.expect({key: (now_chosen[key], share) for key, share in solution.expected.items()
+                              if key in now_chosen})
         if moved:
+            before = choices(self._plan.placements)
+            self._moved_ns |= {key: now for key, _ in moved if key in before and key in now_chosen}
             self._adopted += 1
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution.placements,
@@ -259,6 +276,12 @@ class PlannerState:
         out.append(SolveEnded(PlannerNews(
             epoch=self._plan.epoch, took_s=event.solve_s, solver=event.solution.solver, refined=event.refined, end=end,
         )))
+
+    def _held(self, now: int) -> frozenset[tuple[str, str]]:
+        """The streams (agent, name) that stay where they are."""
+        if now - self._changed_ns <= ns(SETTLING_S):
+            return frozenset()
+        return frozenset(key for key, moved_ns in self._moved_ns.items() if now - moved_ns < ns(HOLD_S))
 
     def _publish(self, now: int, out: list[Command]) -> None:
         self._publish_ns = now

@@ -133,6 +133,7 @@ EVENTS: dict[str, str] = {
     "agent_joined": "planner: an agent joined (`agent`)",
     "agent_lost": "planner: an agent is considered lost (`agent`)",
     "policy_failed": "planner: a placing policy failed (`policy`, `error`); all streams stay at home",
+    "search_failed": "planner: its own search failed (`error`); the plan stands",
     "stands_by": "planner: another planner leads (`leads`)",
     "leads": "planner: it leads from now on (`instead_of`: who did)",
     "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, predicted `on_time`, `unplaced` streams)",

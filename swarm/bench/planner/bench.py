@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from swarm.bench.planner import exact
 from swarm.bench.planner.problems import TIGHTNESS, drawn
 from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Placement
@@ -51,6 +52,8 @@ class Solved(msgspec.Struct, frozen=True):
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--exact", action="store_true",
+                   help="small problems instead, of which all plans are tried; with --problems")
     p.add_argument("--robots", type=int, metavar="N", default=ROBOTS, help=f"default: {ROBOTS}")
     p.add_argument("--stages", type=int, metavar="N", default=STAGES, help=f"of all streams; default: {STAGES}")
     p.add_argument("--problems", type=int, metavar="N", default=PROBLEMS, help=f"default: {PROBLEMS}")
@@ -68,6 +71,8 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             ("--long-s", given.long_s, 0.1, 3600.0)):
         if not low <= value <= high:
             raise BadInput(option, validation.shown(value), f"from {low:g} to {high:g}")
+    if given.exact:
+        return exact.tried(given.problems, progress)
     rows: list[Solved] = []
     place(drawn(0, 3, 3))                            # what is loaded on first use is loaded
     for seed in range(given.problems):
@@ -146,6 +151,8 @@ def _class_behind(best: dict[int, float], mine: dict[int, float]) -> float:
 
 
 def as_text(figures: dict[str, Any]) -> str:
+    if figures.get("exact"):
+        return exact.as_text(figures)
     rows = [[tight, f"{row['took_ms_p50']:g}", f"{row['on_time']:.3f}", f"{row['behind_mean_points']:.2f}",
              f"{row['behind_max_points']:.2f}", f"{row['greedy_behind_points']:.2f}",
              f"{row['class_behind_max_points']:.2f}", f"{row['feasible_ratio']:g}"]

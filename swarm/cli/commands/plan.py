@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,9 @@ def run(given: argparse.Namespace) -> int:
 
     from swarm.cli import extras
 
-    extras.needed("swarm plan", "numba")
+    extras.needed("swarm plan", *extras.RUN)
     from swarm.planner.explanation import explained
+    from swarm.virtual.perception import check_models
     from swarm.virtual.planning.problem import problem_of
 
     resolved = _resolved(given.launch, given.assignments)
@@ -52,11 +54,14 @@ def run(given: argparse.Namespace) -> int:
             raise BadInput(f"--without {name}", "there is no such robot", f"one of {', '.join(robots)}")
     if set(given.without) >= set(robots):
         raise BadInput("--without", "no robot is left", "fewer robots")
+    check_models(stream.model for stream in resolved.launch.streams)
+    alternatives = given.explain or given.json
+    print("planning, for some seconds", file=sys.stderr, flush=True)
     problem = problem_of(resolved)
-    plan = explained(problem, resolved.launch.seed)
+    plan = explained(problem, resolved.launch.seed, alternatives=alternatives)
     otherwise = None
     if given.without or links:
-        otherwise = explained(_changed(problem, given.without, links), resolved.launch.seed)
+        otherwise = explained(_changed(problem, given.without, links), resolved.launch.seed, alternatives=False)
     if given.json:
         print(msgspec.json.encode({"plan": plan, "otherwise": otherwise}).decode())
         return 0
@@ -138,10 +143,13 @@ def _compared(plan: Explained, otherwise: Explained) -> str:
     before = {(one.agent, one.stream): one for one in plan.streams}
     rows = []
     for one in otherwise.streams:
-        was = before[one.agent, one.stream]
-        rows.append((one.agent, one.stream, _way(was.variant, was.where, one.agent),
-                     _way(one.variant, one.where, one.agent), f"{was.on_time:.1%}", f"{one.on_time:.1%}",
-                     one.limit or "-"))
+        was = before.get((one.agent, one.stream))
+        rows.append((one.agent, one.stream, _way(was.variant, was.where, one.agent) if was else "nowhere",
+                     _way(one.variant, one.where, one.agent), f"{was.on_time:.1%}" if was else "0.0%",
+                     f"{one.on_time:.1%}", one.limit or "-"))
+    if otherwise.unplaced:
+        rows += [(*name.split(" ", 1), "", "nowhere", "", "0.0%", "no robot in reach runs it")
+                 for name in otherwise.unplaced]
     return text_table(("robot", "stream", "runs now", "would run", "on time", "would be", "held back by"), rows) + (
         f"\non time {plan.on_time:.1%}, would be {otherwise.on_time:.1%}\n")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import nsmallest
 
 from msgspec.structs import replace
@@ -15,7 +15,8 @@ from swarm.planner.problem import Problem, StreamOf
 
 NEAREST = 10                     # peers considered for one stream at most
 MOST_CUTS = 24                   # of one stream: those with the least latency, and those with the shortest longest leg
-NEEDS_CUTS = 0.4                 # of an executor, wherever it runs: a stream that needs less is cut only to be in time
+FEW_STREAMS = 8                  # of a team: all get cuts
+NEEDS_CUTS = 0.4                 # of an executor: among more streams, one that needs less is cut only to be in time
 ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
 
 Assignment = tuple[int, ...]
@@ -25,8 +26,11 @@ Assignment = tuple[int, ...]
 class Instance:
     """Streams by name with their options, sorted by latency on idle agents."""
 
-    def __init__(self, problem: Problem, previous: Sequence[Placement] = (), *, every_cut: bool = False) -> None:
-        """every_cut: consider all cuts of all streams, and not only the best ones of those that may need them."""
+    def __init__(self, problem: Problem, previous: Sequence[Placement] = (), *, every_cut: bool = False,
+                 held: Collection[tuple[str, str]] = ()) -> None:
+        """every_cut: consider all cuts of all streams, and not only the best ones of those that may need them.
+        held: streams (agent, name) that keep their previous placement, as long as it can be.
+        """
         self.problem, self.before, self.every_cut = problem, previous, every_cut
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
@@ -47,6 +51,9 @@ class Instance:
         for stream in sorted(problem.streams, key=lambda s: s.key):
             placement = before.get(stream.key)
             options = self._options(stream, placement)
+            kept = _index_of(options, placement) if placement is not None and stream.key in held else None
+            if kept is not None:
+                options = [options[kept]]
             if options:
                 self.streams.append(stream)
                 self.options.append(options)
@@ -78,7 +85,7 @@ class Instance:
         near = self._near(stream)
         options = [option for name in near for profile in self._useful(name, stream.spec.model)
                    if (option := self._made(stream, profile.variant, (name,))) is not None]
-        if self.every_cut or _may_need_cuts(stream, options):
+        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, options):
             options += self._cut(stream, near)
         if before is not None and _index_of(options, before) is None:
             kept = self._made(stream, before.variant, tuple(before.where))
@@ -163,7 +170,9 @@ class Instance:
                           home=where[0] == home, accuracy=whole[0].accuracy)
         sources: list[Source] = []
         before, accuracy, transfer_s, run_s = home, 0.0, 0.0, 0.0
-        for leg in legs(where):
+        for number, leg in enumerate(legs(where)):
+            if number and leg.agent == home:
+                return None                          # a request that has left its robot does not come back for a leg
             profile = self._profiles.get((leg.agent, spec.model, variant))
             if profile is None or leg.last > len(profile.stages):
                 return None

@@ -42,7 +42,8 @@ def is_worth(instance: Instance, judge: Judge, before: Verdict, after: Verdict) 
     for n, stream in enumerate(instance.streams):
         old, new = before.outcome.streams[judge.number(n)], after.outcome.streams[judge.number(n)]
         spec = stream.spec
-        if (new.on_time - old.on_time >= WORTH_ON_TIME or old.p95_s - new.p95_s >= WORTH_LATENCY * spec.deadline_s
+        sooner_s = old.p95_s - new.p95_s if new.p95_s else 0.0       # 0: it has no results any more
+        if (new.on_time - old.on_time >= WORTH_ON_TIME or sooner_s >= WORTH_LATENCY * spec.deadline_s
                 or old.left - new.left >= WORTH_LEFT):
             return True
         gained[spec.priority] = gained.get(spec.priority, 0.0) + spec.rate_hz * (new.on_time - old.on_time)

@@ -19,7 +19,7 @@ LOSS_RISK = 0.01                 # share of results that are lost for each leg o
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
 CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
 CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
-MOST_MEMBERS = 2048              # legs on one agent
+MOST_SEED = 2**60 - 1            # of compiled code, which has 64 bits
 SOURCE_S = 0.04e-6               # of one evaluation of a source, measured on this project's reference host
 
 
@@ -50,7 +50,7 @@ class Formula:
         self._levels = {priority: n for n, priority in enumerate(priorities)}
         self._tables = self._made()
         self._offsets = self._tables.streams["first"].tolist()
-        members = min(MOST_MEMBERS, len(instance.streams) + 1)
+        members = 1 + max(map(len, _reach(instance).values()), default=0)
         self._work = new_work(len(instance.streams), len(instance.agents), members, len(priorities))
         self.worked_s = 0.0              # the counted work
 
@@ -65,7 +65,7 @@ class Formula:
     def _run(self, start: Sequence[int | None], descends: int, most_s: float, seed: int) -> tuple[float, Assignment]:
         work = self._work
         work.chosen[:] = [NONE if n is None else first + n for n, first in zip(start, self._offsets, strict=True)]
-        cost = improve(self._tables, work, descends, int(most_s / SOURCE_S), seed)
+        cost = improve(self._tables, work, descends, int(most_s / SOURCE_S), seed & MOST_SEED)
         self.worked_s += float(work.counts[WORKED]) * SOURCE_S
         found = work.best if descends and len(self._offsets) else work.chosen
         return cost, tuple(n - first for n, first in zip(found.tolist(), self._offsets, strict=True))
@@ -131,6 +131,16 @@ class Formula:
         order = sorted(range(len(streams)), key=lambda n: (-streams[n][2], streams[n][3], n))
         return Tables(_records([s[:2] for s in streams], STREAM), _records(options, OPTION), _records(sources, SOURCE),
                       _records(agents, AGENT), np.array(order, np.int64))
+
+
+def _reach(instance: Instance) -> dict[int, set[int]]:
+    """The streams that could run on each agent."""
+    reach: dict[int, set[int]] = {}
+    for stream, options in enumerate(instance.options):
+        for option in options:
+            for agent in option.agents:
+                reach.setdefault(agent, set()).add(stream)
+    return reach
 
 
 def class_weights(streams: Sequence[StreamOf]) -> dict[int, float]:

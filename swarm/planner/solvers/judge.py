@@ -109,6 +109,10 @@ class Judge:
         """The number in the problem of a stream of the instance."""
         return self._numbers[stream]
 
+    def unseen(self, assignment: Assignment, phases: int, first: int) -> Outcome:
+        """The outcome of an assignment over so many sets of phases from `first` on, without corrections."""
+        return self._simulator.outcome(self._instance.placements(assignment), phases, first)
+
     def local(self, assignment: Assignment) -> LocalOutcomes:
         """Outcomes of some streams of an assignment, and of others that differ from it by few placements."""
         return self._simulator.local(self._instance.placements(assignment))
@@ -134,8 +138,8 @@ class Judge:
     def rest(self, stream: int, result: StreamOutcome) -> float:
         """What counts less than misses, of a stream's results."""
         spec = self._instance.streams[stream].spec
-        return spec.rate_hz * (
-            LATENCY_PRICE * min(result.p95_s / spec.deadline_s, MOST_LATE) + LEFT_PRICE * result.left)
+        late = min(result.p95_s / spec.deadline_s, MOST_LATE) if result.p95_s else MOST_LATE     # 0: it has no results
+        return spec.rate_hz * (LATENCY_PRICE * late + LEFT_PRICE * result.left)
 
     def price(self, stream: int, option: int) -> float:
         """What counts less than misses, of an option itself."""

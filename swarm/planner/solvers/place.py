@@ -7,18 +7,19 @@ baselines. A change of placement must be worth its churn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.options.instance import Assignment, Instance
+from swarm.planner.options.instance import FEW_STREAMS, Assignment, Instance
 from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import Budget, CountedBudget
 from swarm.planner.solvers.churn import undo_small_gains
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, best
+from swarm.planner.solvers.pairs import try_pairs
 from swarm.planner.solvers.polish import polish
 from swarm.planner.solvers.reasons import with_reasons
 from swarm.planner.solvers.score import Score
@@ -44,7 +45,7 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget | None = None, seed: int = 0,
-          start: str = "best", limit_churn: bool = True) -> Solution:
+          start: str = "best", limit_churn: bool = True, held: Collection[tuple[str, str]] = ()) -> Solution:
     """The best placements found for a problem, close to the previous ones where that costs little.
 
     The same problem, seed and counted budget give the same placements.
@@ -52,8 +53,10 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     plan that is returned, take place in any case.
     start: start of the search: greedy, previous, local, best_single_peer, or `best`: the best of these.
     limit_churn: undo changes that gain too little; otherwise the previous placements only break ties.
+    held: streams (agent, name) that stay where they are.
     """
-    return Placing(Instance(problem, previous), budget or CountedBudget(BUDGET_S), seed).place(start, limit_churn)
+    instance = Instance(problem, previous, held=held)
+    return Placing(instance, budget or CountedBudget(BUDGET_S), seed).place(start, limit_churn)
 
 
 class Placing:
@@ -79,6 +82,8 @@ class Placing:
         verdict = best([judge.judge(each, phases) for each in candidates])
         polished = polish(instance, judge, self._formula, verdict, lambda: self._is_spent(BY_SIMULATION))
         verdict = best([verdict, judge.judge(polished, phases)])
+        if len(instance.streams) <= FEW_STREAMS:
+            verdict = try_pairs(instance, judge, self._formula, verdict, phases, lambda: self._is_spent(BY_SIMULATION))
         if limit_churn and any(n is not None for n in instance.previous):
             verdict = undo_small_gains(instance, judge, unchanged, verdict, phases, lambda: self._is_spent(1.0))
         verdict = judge.forecast(verdict.assignment)

@@ -21,7 +21,7 @@ from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict
 
 ENOUGH = 0.995                       # a stream with this share on time needs no help
-TRIES = 4                            # options tried of a stream that misses deadlines: the best ones by formula
+TRIES, TRIES_OF_ALL = 4, 64          # options tried of a stream that misses deadlines, at least, and of all together
 TRIES_OF_OTHERS = 2                  # and of one that is in its way
 GAIN = 0.03                          # results per second of a priority: a smaller difference is none; so is one of
 SCREEN, SURE, LOSS = 0.5, 1.5, 0.5   # less than so many standard errors: a gain at the first look, at both, and a loss
@@ -74,7 +74,7 @@ class _Polish:
             below = [n for n in in_order if streams[n].spec.priority < streams[stream].spec.priority]
             for other in below:                      # rather what is in the way moves than the stream itself
                 yield from self._untried(other, TRIES_OF_OTHERS)
-            yield from self._untried(stream, TRIES)
+            yield from self._untried(stream, max(TRIES, TRIES_OF_ALL // len(streams)))
             for other in in_order[len(below):]:
                 yield from self._untried(other, TRIES_OF_OTHERS)
         for stream, option in enumerate(self._now):

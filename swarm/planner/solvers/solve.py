@@ -10,13 +10,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarm.core.policy.plan import Placement
+from swarm.core.policy.cost import by_speed, fastest
+from swarm.core.policy.plan import Placement, is_chain, legs
 from swarm.planner import policies
 from swarm.planner.events import Solve
 from swarm.planner.forecast.simulation.outcome import Simulator
-from swarm.planner.options.instance import Instance
 from swarm.planner.problem import Problem, in_order
-from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.budget import Budget
 from swarm.planner.solvers.judge import FORECAST_PHASES, REQUEST_S
 from swarm.planner.solvers.place import Solution, choices, place
@@ -25,35 +24,53 @@ from swarm.planner.solvers.place import Solution, choices, place
 def solved(command: Solve, budget: Budget, seed: int, places: str = "") -> Solution:
     """The solution of a command. places: the placing policy; empty: the planner's own search."""
     if not places:
-        return place(command.problem, command.previous, budget, seed, limit_churn=command.limit_churn)
+        return place(command.problem, command.previous, budget, seed, limit_churn=command.limit_churn,
+                     held=command.held)
     problem = in_order(command.problem)
     try:
         found = policies.load(places)(problem, command.previous, budget)
-        placements = possible(problem, found)
+        return _forecast(problem, possible(problem, found), command.previous, places)
     except Exception as error:   # noqa: BLE001 - a user's file: the planner tells it and goes on
         return failed(command, places, f"{type(error).__name__}: {error}")
-    return _forecast(problem, placements, command.previous, places)
 
 
 def failed(command: Solve, places: str, why: str) -> Solution:
-    """The solution without a solver: the placements stay; of a placing policy's file, all streams are at home."""
-    if not places:
-        return Solution(placements=command.previous, score=(), on_time=0.0, solver="none", worked_s=0.0, changed=False,
-                        failed=why)
-    instance = Instance(command.problem)
-    return msgspec.structs.replace(_forecast(
-        in_order(command.problem), instance.placements(local(instance)), command.previous, places), failed=why)
+    """The solution without a solver: the placements stay; of a placing policy's file, all streams are at home.
+
+    It has no forecast: it is made where nothing may take long.
+    """
+    placements = command.previous
+    if places:
+        placements = [Placement(agent=stream.agent, stream=stream.spec.name, variant=own.variant, where=[stream.agent])
+                      for agent in command.problem.agents for stream in command.problem.streams
+                      if stream.agent == agent.name
+                      and (own := fastest(by_speed(p for p in agent.profiles if p.model == stream.spec.model)))]
+    return Solution(
+        placements=placements, score=(), on_time=0.0, solver=places.rpartition("/")[2], worked_s=0.0,
+        changed=choices(placements) != choices(command.previous), failed=why)
 
 
 def possible(problem: Problem, placements: Sequence[Placement]) -> list[Placement]:
-    """Those of streams that are there, on agents that are there. Raises: TypeError if it is no list of placements."""
-    agents = {agent.name for agent in problem.agents if agent.alive}
-    streams = {stream.key for stream in problem.streams}
+    """Those that robots can do: their agents are there, have the variant, and are linked to the owner, which has the
+    first leg if it has one. Raises: TypeError if it is no list of placements.
+    """
+    profiles = {(agent.name, p.model, p.variant): p for agent in problem.agents if agent.alive for p in agent.profiles}
+    streams = {stream.key: stream for stream in problem.streams}
     for placement in placements:
         if not isinstance(placement, Placement):
             raise TypeError(f"a placement is a Placement, not {type(placement).__name__}")
-    kept = {(p.agent, p.stream): p for p in placements
-            if (p.agent, p.stream) in streams and p.where and agents.issuperset(p.where)}
+    kept: dict[tuple[str, str], Placement] = {}
+    for placement in placements:
+        stream = streams.get((placement.agent, placement.stream))
+        if stream is None or not placement.where:
+            continue
+        route = legs(placement.where)
+        first = profiles.get((route[0].agent, stream.spec.model, placement.variant))
+        if first is not None and (route[0].whole or is_chain(route, len(first.stages))) and all(
+                (leg.agent, stream.spec.model, placement.variant) in profiles
+                and ((placement.agent, leg.agent) in problem.links if leg.agent != placement.agent else n == 0)
+                for n, leg in enumerate(route)):
+            kept[stream.key] = placement
     return [kept[key] for key in sorted(kept)]
 
 

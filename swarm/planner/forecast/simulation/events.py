@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from swarm.compiled.compiler import part
-from swarm.planner.forecast.simulation.records import EVENTS, State
+from swarm.planner.forecast.simulation.records import EVENTS, FULL, State
 
 FRAME, ARRIVES, STEP_ENDS, IS_OUT, ANSWER, REFUSED, LAST_SAFE, DEADLINE, GIVEN_UP, BEAT = range(10)
 """With two numbers each: FRAME stream, its number; ARRIVES request, leg; STEP_ENDS and IS_OUT run, its epoch; the
@@ -18,8 +18,11 @@ median; where the 90th percentile lies between median and 95th; the slowest run,
 
 @part
 def push(state: State, at_s: float, kind: int, one: int, other: int) -> None:
-    """Add an event to the heap."""
+    """Add an event to the heap, if there is a place."""
     place = state.counts[EVENTS]
+    if place >= state.times_s.shape[0]:
+        state.counts[FULL] += 1
+        return
     state.counts[EVENTS] = place + 1
     while place > 0:
         above = (place - 1) >> 1

@@ -69,8 +69,10 @@ def arm(team: Team, state: State, request: int, now: float) -> None:
             return
     for place in range(state.agents[owner].promises):
         other = state.promises[owner, place]
-        if not state.requests[other].fired:
-            push(state, max(now, last_safe_s(team, state, other)), LAST_SAFE, other, 0)
+        at_s = max(now, last_safe_s(team, state, other))
+        if not state.requests[other].fired and at_s < state.requests[other].timer_s - 1e-9:
+            state.requests[other].timer_s = at_s
+            push(state, at_s, LAST_SAFE, other, 0)
 
 
 @part

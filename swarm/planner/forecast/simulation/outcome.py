@@ -26,7 +26,7 @@ INTERVAL = (0.025, 0.975)
 class StreamOutcome(msgspec.Struct, frozen=True):
     """What becomes of one stream. Streams keep their phases for long, so that its share depends on them."""
 
-    on_time: float                   # share of its due frames with a result by the deadline, over all phases
+    on_time: float                   # share of its due frames with a result by the deadline; 1: none was due
     low: float                       # a 95 % interval of that share, of one set of phases
     high: float
     mean_s: float                    # of its results, late ones too, from capture; 0: there are none
@@ -55,6 +55,7 @@ class Simulator:
         self._all = np.arange(len(problem.streams))
         self.requests_per_phase = ceil(rate * self._horizon_s)
         self.requests = 0                            # that were simulated
+        self.overflows = 0                           # runs, promises and events that found no place, and were left out
 
     def outcome(self, placements: Sequence[Placement], phases: int, first: int = 0) -> Outcome:
         """The outcome of a plan over so many sets of phases. first: the number of the first one."""
@@ -74,14 +75,14 @@ class Simulator:
         due, good, away, left = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count)
         for phase in range(phases):
             requests = state.requests[:simulate(team, state, active, horizon_s, first + phase)]
-            assert not state.counts[FULL]
+            self.overflows += int(state.counts[FULL])
             self.requests += len(requests)
             counted = requests[requests["captured_s"] >= SETTLED_S]
             stream, ended = counted["stream"], counted["ended_s"] >= 0.0
             in_time = ended & (counted["ended_s"] <= counted["deadline_s"])
             due_now = np.bincount(stream, minlength=of_team)[active]
             good_now = np.bincount(stream, in_time, minlength=of_team)[active]
-            shares[phase] = good_now / np.maximum(due_now, 1)
+            shares[phase] = np.where(due_now > 0, good_now / np.maximum(due_now, 1), 1.0)
             due, good = due + due_now, good + good_now
             left += np.bincount(stream, counted["left"], minlength=of_team)[active]
             away += np.bincount(stream, ended & (counted["away"] > 0), minlength=of_team)[active]
@@ -90,8 +91,8 @@ class Simulator:
         low, high = np.quantile(shares, INTERVAL, axis=0) if phases > 1 else (shares[0], shares[0])
         mean_s, p50_s, p95_s, ended = (column[active] for column in _latencies(
             np.concatenate(latencies), np.concatenate(streams), of_team))
-        columns = (good / np.maximum(due, 1), low, high, mean_s, p50_s, p95_s, away / np.maximum(ended, 1),
-                   left / np.maximum(due, 1))
+        on_time = np.where(due > 0, good / np.maximum(due, 1), 1.0)
+        columns = (on_time, low, high, mean_s, p50_s, p95_s, away / np.maximum(ended, 1), left / np.maximum(due, 1))
         return Outcome([StreamOutcome(*row) for row in np.stack(columns, axis=1).tolist()], shares)
 
 

@@ -45,6 +45,7 @@ REQUEST = np.dtype([
     ("stream", "i8"), ("number", "i8"), ("captured_s", "f8"), ("deadline_s", "f8"), ("open", "i8"), ("ended_s", "f8"),
     ("leg", "i8"), ("last", "i8"), ("awaited", "i8"), ("sent", "i8"), ("promised", "i8"), ("fired", "i8"),
     ("shed", "i8"), ("away", "i8"), ("left", "i8"),              # left: it did not go as planned
+    ("timer_s", "f8"),                                           # when its guard is looked at next
 ])
 RUN = np.dtype([                                                 # two of each request: 2 n at home, 2 n + 1 on a peer
     ("state", "i8"), ("leg", "i8"), ("priority", "i8"), ("deadline_s", "f8"), ("guard", "i8"), ("asker", "i8"),
@@ -63,7 +64,7 @@ STREAM_NOW = np.dtype([("number", "i8"), ("frames", "i8"), ("waited_s", "f8"), (
 
 
 class Team(NamedTuple):
-    """What does not change. airtime: by link, its domain: only one transfer of a domain goes on at a time."""
+    """What does not change."""
 
     streams: Records
     legs: Records
@@ -94,7 +95,7 @@ class State(NamedTuple):
     free_s: NDArray[np.float64]              # [link]: when its last transfer is over
 
 
-EVENTS, REQUESTS, KEYS, FULL = 0, 1, 2, 3    # rows of State.counts; FULL: runs or promises for which there was no place
+EVENTS, REQUESTS, KEYS, FULL = 0, 1, 2, 3    # rows of State.counts; FULL: what found no place
 
 
 def new_state(streams: int, agents: int, executors: int, links: int, requests: int) -> State:

@@ -31,6 +31,7 @@ from swarm.planner.forecast.simulation.routing import arrives, beat, fall_back, 
 AGE_S = (0.002, 0.012)               # of a frame when its request arrives, at least and at most
 BEAT_S = 0.25                        # view.HEARTBEAT_S
 GRACE_S = 0.5                        # queued_run.GRACE_NS
+NEVER_S = 1e18
 
 
 @part
@@ -81,7 +82,7 @@ def _frame(team: Team, state: State, stream: int, number: int, seed: int, now: f
     this = state.requests[request]
     this.stream, this.number, this.captured_s = stream, number, _due_s(team, stream, number, seed)
     this.deadline_s = this.captured_s + team.streams[stream].deadline_s
-    this.ended_s, this.open, this.leg, this.last = -1.0, 1, NONE, NONE
+    this.ended_s, this.open, this.leg, this.last, this.timer_s = -1.0, 1, NONE, NONE, NEVER_S
     this.awaited = this.sent = this.promised = this.fired = this.shed = this.away = this.left = 0
     state.runs[2 * request].state = state.runs[2 * request + 1].state = GONE
     _supersede(team, state, stream, now)
@@ -190,10 +191,11 @@ def _of_request(team: Team, state: State, kind: int, request: int, other: int, n
 def _last_safe(team: Team, state: State, request: int, now: float) -> None:
     """A guard fires, unless its time has moved."""
     this = state.requests[request]
-    if not this.promised or this.fired:
+    if not this.promised or this.fired or now < this.timer_s - 1e-9:     # the last: it was moved
         return
     at_s = last_safe_s(team, state, request)
     if at_s > now + 1e-9:
+        this.timer_s = at_s
         ev.push(state, at_s, ev.LAST_SAFE, request, 0)
         return
     this.fired = 1

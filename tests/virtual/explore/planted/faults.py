@@ -142,12 +142,12 @@ FAULTS = [
         PLANNER, "                self._present.pop(name, None)\n", "",
     )]),
     Planted("a solution for an old team is adopted", "nobody gives work to who is lost to it", [Change(
-        PLANNER, "        if event.basis != (self._team, self._plan.epoch):\n",
-        "        if event.basis[1] != self._plan.epoch:\n",
+        PLANNER, "        if event.basis != (self._team, self._plan.epoch) or",
+        "        if event.basis[1] != self._plan.epoch or",
     )]),
     Planted("the epoch grows only with the team", "no two planners lead", [Change(
-        PLANNER, "epoch=max(self._plan.epoch, self._leadership.epoch) + 1,",
-        "epoch=max(self._plan.epoch, self._team),",
+        PLANNER, "epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution",
+        "epoch=max(self._plan.epoch, self._team), placements=solution",
     )]),
 
     # --- run and telemetry ---
