@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,9 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[s
     changed: list[ModuleType] = []
 
     def put(kind: str, registry: ModuleType, text: str) -> Path:
+        sys.modules.pop(f"{registry.__name__}.odd", None)        # of another test, whatever that left behind
+        vars(registry).pop("odd", None)
+        importlib.invalidate_caches()
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "odd.py").write_text(text)
         monkeypatch.setenv(plugins.VARIABLE, str(tmp_path))
