@@ -9,7 +9,7 @@ from swarm.core.units import ns
 from swarm.planner.events import Heard
 from swarm.planner.leadership import Leadership
 from tests.planner.builders import team
-from tests.planner.test_state import Drive
+from tests.planner.drive import Drive
 
 
 def follows(planner: str, boot: int, epoch: int, left_s: float = 3.0) -> PlanFollowed:

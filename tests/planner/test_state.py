@@ -4,82 +4,18 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
 
-from swarm.core.policy.plan import Plan
-from swarm.core.protocol.messages import Advert, Feedback, Heartbeat, PlannerNews
-from swarm.core.protocol.messages.presence import StreamSeen
+from swarm.core.protocol.messages import Advert, Feedback
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
-from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
-from swarm.planner.problem import Problem
+from swarm.planner.events import Heard, Solved, Tick
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import choices, place
-from swarm.planner.state import PlannerState
 from tests.planner.builders import profile, stream, team
-
-
-class Drive:
-    """A team that talks to a planner; solves are done at once, or held back."""
-
-    def __init__(self, problem: Problem, hold: bool = False) -> None:
-        self.state = PlannerState(lease_s=3.0, every_s=1.0)
-        self.problem, self.hold = problem, hold
-        self.alive = {a.name: 1 for a in problem.agents}
-        self.now = ns(10)
-        self.published: list[Plan] = []
-        self.reports: list[str] = []
-        self.ends: list[PlannerNews] = []
-        self.held: list[Solve] = []
-        self.beats = 0
-
-    def do(self, event: Event) -> None:
-        self.perform(self.state.handle(event, now=self.now))
-
-    def perform(self, commands: list[Command]) -> None:
-        for command in commands:
-            if isinstance(command, Publish):
-                self.published.append(command.plan)
-            elif isinstance(command, Report):
-                self.reports.append(command.what)
-            elif isinstance(command, SolveEnded):
-                self.ends.append(command.news)
-            elif self.hold or command.refine:
-                self.held.append(command)
-            else:
-                self.solve(command)
-
-    def solve(self, command: Solve) -> None:
-        solution = place(command.problem, command.previous, CountedBudget(0.05), limit_churn=command.limit_churn)
-        self.do(Solved(command.basis, solution, 0.01, refined=command.refine))
-
-    def advertise(self) -> None:
-        for a in self.problem.agents:
-            if a.name in self.alive:
-                self.do(Joined(a.name, self.alive[a.name], back=False))
-                streams = [s.spec for s in self.problem.streams if s.agent == a.name]
-                advert = Advert(board="b", executors=a.executors, profiles=list(a.profiles), streams=streams)
-                self.do(Heard(a.name, self.alive[a.name], advert))
-
-    def pass_time(self, seconds: float, noise: random.Random | None = None) -> None:
-        """Heartbeats four times a second, links once a second, ticks ten times a second."""
-        for step in range(round(seconds * 20)):
-            self.now += ns(0.05)
-            self.beats += step % 5 == 0
-            for name, boot in self.alive.items():
-                if step % 5 == 0:
-                    busy_s = 0.0 if noise is None or noise.random() < 0.6 else 0.1
-                    self.do(Heard(name, boot, Heartbeat(sequence=self.beats, busy_s=busy_s)))
-                if step % 20 == 10:
-                    shake = noise.uniform(0.5, 2.0) if noise else 1.0
-                    links = {b: (q.rtt_s * shake, q.bytes_per_s / shake) for (a, b), q in self.problem.links.items()
-                             if a == name and b in self.alive}
-                    self.do(Heard(name, boot, Feedback(links=links)))
-            if step % 2 == 0:
-                self.do(Tick())
+from tests.planner.drive import Drive
 
 
 def test_a_plan_follows_the_adverts_at_once_and_its_lease_is_renewed() -> None:
@@ -254,78 +190,6 @@ def test_a_plan_made_before_links_were_known_is_made_again_when_they_are() -> No
     drive.pass_time(4.0)
     segments = [p.where[0] for p in drive.state.plan.placements if p.stream == "segment"]
     assert min(segments.count("carrier_0"), segments.count("carrier_1")) >= 2
-
-
-def seen(drive: Drive, agent: str, name: str, ended: int, on_time: int) -> None:
-    """An agent reports a stream under its placement in force."""
-    placed = next(p for p in drive.published[-1].placements if (p.agent, p.stream) == (agent, name))
-    drive.do(Heard(agent, 1, Feedback(streams=[StreamSeen(
-        stream=name, variant=placed.variant, where=placed.where, ended=ended, on_time=on_time)])))
-
-
-def test_what_is_observed_corrects_the_next_forecast_within_two_seconds() -> None:
-    drive = Drive(team(1, 0))                              # nowhere else to go
-    drive.advertise()
-    drive.pass_time(2.0)
-    before = drive.published[-1]
-    detect = next(p for p in before.placements if p.stream == "detect")
-    seen(drive, "rover_0", "detect", 10, 0)
-    drive.pass_time(2.0)
-    after = drive.published[-1]
-    now = next(p for p in after.placements if p.stream == "detect")
-    assert after.epoch == before.epoch                     # no placement has changed, but what it promises has
-    assert now.where == detect.where
-    assert now.predicted_on_time < detect.predicted_on_time - 0.5
-    for _ in range(8):
-        seen(drive, "rover_0", "detect", 10, 9)
-        drive.pass_time(1.0)
-    settled = next(p for p in drive.published[-1].placements if p.stream == "detect")
-    assert settled.predicted_on_time > 0.75
-
-
-def test_a_stream_leaves_a_peer_that_serves_it_worse_than_forecast() -> None:
-    drive = Drive(team(2, 2))
-    drive.advertise()
-    drive.pass_time(5.0)
-    first = next(p for p in drive.published[-1].placements if (p.agent, p.stream) == ("rover_0", "segment"))
-    assert first.where[0].startswith("carrier")
-    seen(drive, "rover_0", "segment", 10, 0)
-    drive.pass_time(2.0)
-    moved = next(p for p in drive.published[-1].placements if (p.agent, p.stream) == ("rover_0", "segment"))
-    assert moved.where != first.where
-
-
-def test_forecasts_that_come_true_change_nothing() -> None:
-    drive = Drive(team(3, 2))
-    drive.advertise()
-    drive.pass_time(5.0)
-    epoch, ends = drive.state.plan.epoch, len(drive.ends)
-    for _ in range(10):
-        for placed in drive.published[-1].placements:
-            seen(drive, placed.agent, placed.stream, 5, 5)
-        drive.pass_time(1.0)
-    assert drive.state.plan.epoch == epoch
-    assert len(drive.ends) <= ends + 1                     # the same problem is solved again when nothing is held
-
-
-@pytest.mark.parametrize("period_s", [0.2, 1.0, 3.0, 10.0])
-def test_a_link_that_flaps_moves_a_stream_once_in_ten_seconds_at_most(period_s: float) -> None:
-    drive = Drive(team(3, 2))
-    drive.advertise()
-    drive.pass_time(6.0)
-    before, moved = choices(drive.state.plan.placements), dict[tuple[str, str], list[int]]()
-    quick = drive.problem
-    slow = replace(quick, links={pair: replace(q, rtt_s=1.5) if "carrier_0" in pair else q
-                                 for pair, q in quick.links.items()})
-    for step in range(round(40 / max(period_s / 2, 0.1))):
-        drive.problem = slow if step % 2 else quick
-        drive.pass_time(max(period_s / 2, 0.1))
-        after = choices(drive.state.plan.placements)
-        for key in before:
-            if after.get(key) != before[key]:
-                moved.setdefault(key, []).append(drive.now)
-        before = after
-    assert all(later - earlier >= ns(10.0) for times in moved.values() for earlier, later in pairwise(times))
 
 
 def test_an_empty_policy_and_a_search_that_fails_leave_the_planner_alive() -> None:

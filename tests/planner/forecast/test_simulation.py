@@ -189,6 +189,16 @@ def test_the_same_plan_has_the_same_outcome_and_phases_are_those_of_the_names() 
     assert [one.on_time for one in turned.streams[::-1]] == [one.on_time for one in first.streams]
 
 
+def test_guards_that_are_armed_again_and_again_have_one_event_each() -> None:
+    """Each new promise moves those of others. With an event for each move there was no room for them."""
+    problem = Problem(
+        agents=(agent("a", steady("m", 20)), agent("b", steady("m", 120))),
+        streams=(stream("a", "s", "m", 10.0, 9.0, 0),), links={("a", "b"): link(), ("b", "a"): link()})
+    simulator = Simulator(problem)
+    simulator.outcome([at("a", "s", "b")], PHASES)
+    assert simulator.overflows == 0
+
+
 def test_an_empty_team_has_no_outcome() -> None:
     assert outcome([], [], []).streams == []
     assert outcome([agent("a")], [stream("a", "s", "m", 5.0, 0.1, 0)], []).streams[0].on_time == 0.0
