@@ -78,7 +78,7 @@ def explained(problem: Problem, seed: int = 0, *, alternatives: bool = True) -> 
     for n, stream in enumerate(instance.streams):
         option, result = instance.options[n][chosen[n]], verdict.outcome.streams[judge.number(n)]
         streams.append(StreamExplained(
-            agent=stream.agent, stream=stream.spec.name, variant=option.variant, where=_shown(option.where),
+            agent=stream.agent, stream=stream.spec.name, variant=option.variant, where=option.stops,
             on_time=result.on_time, low=result.low, high=result.high, p50_s=result.p50_s, p95_s=result.p95_s,
             limit=_limit(instance, n, chosen[n], result.on_time, busy),
             alternatives=_alternatives(instance, judge, formula, chosen, n) if alternatives else []))
@@ -117,11 +117,6 @@ def with_rate(problem: Problem, pairs: Sequence[tuple[str, str]], bytes_per_s: f
     return msgspec.structs.replace(problem, links=links)
 
 
-def _shown(where: Sequence[str]) -> tuple[str, ...]:
-    """The agents of the legs."""
-    return tuple(agent for agent, _ in itertools.groupby(where))
-
-
 def _alternatives(
     instance: Instance, judge: Judge, formula: Formula, chosen: Assignment, stream: int
 ) -> list[Alternative]:
@@ -138,7 +133,7 @@ def _alternatives(
         taken = instance.options[stream][option]
         order = tuple(-round(gained[priority], 2) for priority in sorted(gained, reverse=True))
         found.append((order, Alternative(
-            variant=taken.variant, where=_shown(taken.where), on_time=after[stream].on_time,
+            variant=taken.variant, where=taken.stops, on_time=after[stream].on_time,
             p95_s=after[stream].p95_s, gained=gained)))
     return [one for _, one in sorted(found, key=lambda pair: pair[0])[:ALTERNATIVES]]
 
@@ -151,8 +146,8 @@ def _limit(instance: Instance, stream: int, chosen: int, on_time: float, busy: d
     least = min(instance.options[stream], key=lambda one: one.idle_s)
     if least.idle_s > spec.deadline_s:
         return (f"the deadline: {spec.deadline_s * 1e3:.0f} ms, and the quickest way takes {least.idle_s * 1e3:.0f} ms "
-                f"on {' > '.join(_shown(least.where))}")
-    agent = max(_shown(option.where), key=lambda name: busy[name])
+                f"on {' > '.join(least.stops)}")
+    agent = max(option.stops, key=lambda name: busy[name])
     if busy[agent] >= BUSY:
         return f"{agent}, which is busy {busy[agent]:.0%}"
     if option.transfer_s > option.mean_s:

@@ -23,11 +23,12 @@ from swarm.core.policy.plan import Placement
 from swarm.core.settings import validation
 from swarm.core.settings.errors import BadInput
 from swarm.core.units import seconds
+from swarm.planner.explanation import points
 from swarm.planner.forecast.simulation.outcome import Simulator
 from swarm.planner.options.instance import Instance
 from swarm.planner.problem import Problem, in_order
 from swarm.planner.solvers.budget import ClockBudget
-from swarm.planner.solvers.formula import Formula, class_weights
+from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.place import BUDGET_S, place
 from swarm.planner.solvers.solve import possible
 from swarm.telemetry.text_table import text_table
@@ -108,14 +109,22 @@ def _solved(seed: int, given: argparse.Namespace) -> Solved:
     long = [place(problem, budget=ClockBudget(clock, each_s), seed=1 + n, start=start).placements
             for n, start in enumerate(STARTS)]
     judge = Judge(problem)
-    best = max((judge.shares(placements) for placements in [*long, planned.placements, greedy]), key=judge.points)
-    mine = judge.shares(planned.placements)
+    mine, by_greedy = judge.judged(planned.placements), judge.judged(greedy)
+    best = max([*map(judge.judged, long), mine, by_greedy], key=lambda one: one.points)
     whole = len(possible(problem, planned.placements)) == len(instance.streams)
     due = sum(stream.spec.rate_hz for stream in problem.streams)
     return Solved(
-        TIGHTNESS[seed % len(TIGHTNESS)], took_s, whole, judge.points(best) - judge.points(mine),
-        judge.points(best) - judge.points(judge.shares(greedy)), _class_behind(best, mine),
-        sum(mine[p] * judge.rates[p] for p in mine) / 100.0 / due)
+        TIGHTNESS[seed % len(TIGHTNESS)], took_s, whole, best.points - mine.points, best.points - by_greedy.points,
+        _class_behind(best.shares, mine.shares),
+        sum(share * judge.rates[priority] for priority, share in mine.shares.items()) / 100.0 / due)
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What becomes of one plan: shares on time in points, weighted over all results, and by priority, the most
+    important one first."""
+
+    points: float
+    shares: dict[int, float]
 
 
 class Judge:
@@ -124,23 +133,18 @@ class Judge:
     def __init__(self, problem: Problem) -> None:
         self._problem = in_order(problem)
         self._simulator = Simulator(self._problem)
-        self._weights = class_weights(problem.streams)
         self.rates: dict[int, float] = {}
         for stream in problem.streams:
             self.rates[stream.spec.priority] = self.rates.get(stream.spec.priority, 0.0) + stream.spec.rate_hz
 
-    def shares(self, placements: list[Placement]) -> dict[int, float]:
-        """By priority, the share of its results on time, in points; the most important one first."""
+    def judged(self, placements: list[Placement]) -> Judged:
+        """A plan."""
         outcome = self._simulator.outcome(placements, PHASES, UNSEEN)
         good: dict[int, float] = dict.fromkeys(sorted(self.rates, reverse=True), 0.0)
         for stream, one in zip(self._problem.streams, outcome.streams, strict=True):
             good[stream.spec.priority] += stream.spec.rate_hz * one.on_time
-        return {priority: 100.0 * rate_hz / self.rates[priority] for priority, rate_hz in good.items()}
-
-    def points(self, shares: dict[int, float]) -> float:
-        """The share on time of all results, weighted."""
-        weights = {priority: self._weights[priority] * rate_hz for priority, rate_hz in self.rates.items()}
-        return sum(weights[p] * share for p, share in shares.items()) / sum(weights.values())
+        return Judged(points(self._problem, outcome),
+                      {priority: 100.0 * rate_hz / self.rates[priority] for priority, rate_hz in good.items()})
 
 
 def _class_behind(best: dict[int, float], mine: dict[int, float]) -> float:

@@ -51,6 +51,11 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return OVERHEAD_S + self.transfer_s + self.mean_s
 
     @property
+    def stops(self) -> tuple[str, ...]:
+        """The name of the agent of each leg."""
+        return tuple(dict.fromkeys(self.where))
+
+    @property
     def agents(self) -> tuple[int, ...]:
         """The agent of each leg."""
         return tuple(source.agent for source in self.sources)

@@ -8,8 +8,8 @@ from itertools import permutations
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict, best
+from swarm.planner.solvers.polish import ENOUGH
 
-ENOUGH = 0.995                       # a stream with this share on time needs no help
 TRIES, TRIES_OF_OTHER = 12, 4        # options tried of the stream that misses deadlines, and of the other one
 
 

@@ -1,8 +1,8 @@
 """Places all streams: the best of the baselines, a greedy start and the previous plan, improved by a search.
 
 The search goes by formula, which is quick. What it finds is judged by simulation, beside its starts, and improved
-further where streams miss deadlines. `place` never returns a solution that it predicts to be worse than the best of its
-baselines. A change of placement must be worth its churn.
+further where streams miss deadlines. What is found is never predicted to be worse than the best of the baselines. Then
+each change of a placement that is not worth its churn is undone.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Solution(msgspec.Struct, frozen=True, kw_only=True):
     worked_s: float                  # the counted work
     changed: bool                    # whether placements differ from the previous ones
     unplaced: list[StreamOf] = []    # streams whose model no reachable, living agent has
-    failed: str = ""                 # why a placing policy failed; all streams are at home then
+    failed: str = ""                 # why there is no solution: see `solve.py`
 
 
 def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget | None = None, seed: int = 0,

@@ -1,7 +1,7 @@
 """Improves an assignment by simulation: moves streams that miss deadlines, and those that are in their way; then brings
 home what went away for nothing.
 
-A move is judged by simulating the streams near it alone, before and after, so its cost does not grow with the team. The
+A move is judged by simulating the streams near it alone, before and after, so its cost grows little with the team. The
 first look is at those that run on an agent that it changes; most moves fail it. The second one, over other phases, is
 also at those that run at the owners of these: what an agent refuses returns to its owner.
 """

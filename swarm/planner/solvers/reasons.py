@@ -30,7 +30,7 @@ def _why(option: Option, at_home: Option | None, predicted: StreamOutcome) -> st
     parts = [f"{option.transfer_s * 1e3:.0f} ms link"] * (not option.home)
     parts.append(f"{option.mean_s * 1e3:.0f} ms run")
     parts += [f"{wait_s * 1e3:.0f} ms wait"] * (wait_s >= 5e-4)
-    place = "home" if option.home else " > ".join(dict.fromkeys(option.where))
+    place = "home" if option.home else " > ".join(option.stops)
     planned = f"{place}: {' + '.join(parts)}, on time {predicted.on_time:.2f}"
     if option.home:
         return planned

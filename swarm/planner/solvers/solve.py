@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarm.core.policy.cost import by_speed, fastest
 from swarm.core.policy.plan import Placement, is_chain, legs
 from swarm.planner import policies
+from swarm.planner.baseline import Team, whole
 from swarm.planner.events import Solve
 from swarm.planner.forecast.simulation.outcome import Simulator
 from swarm.planner.problem import Problem, in_order
@@ -41,10 +41,9 @@ def failed(command: Solve, places: str, why: str) -> Solution:
     """
     placements = command.previous
     if places:
-        placements = [Placement(agent=stream.agent, stream=stream.spec.name, variant=own.variant, where=[stream.agent])
-                      for agent in command.problem.agents for stream in command.problem.streams
-                      if stream.agent == agent.name
-                      and (own := fastest(by_speed(p for p in agent.profiles if p.model == stream.spec.model)))]
+        team = Team(command.problem)
+        placements = [whole(stream, own, stream.agent) for stream in team.streams()
+                      if (own := team.fastest(stream.agent, stream)) is not None]
     return Solution(
         placements=placements, score=(), on_time=0.0, solver=places.rpartition("/")[2], worked_s=0.0,
         changed=choices(placements) != choices(command.previous), failed=why)

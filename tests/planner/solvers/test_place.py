@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarm.core.policy import draw
 from swarm.core.policy.plan import Placement
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import AgentInfo, Problem
-from swarm.planner.solvers.baselines import BASELINES
+from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.formula import class_weights
 from swarm.planner.solvers.judge import FORECAST_PHASES, Judge
 from swarm.planner.solvers.place import choices, place
 from swarm.planner.solvers.score import is_better
 from tests.planner.builders import links, profile, scattered, stream, team
+
+
+def round_robin(instance: Instance) -> Assignment:
+    """Streams are assigned to the agents in turn."""
+    count = len(instance.agents)
+    return tuple(
+        min(range(len(options)), key=lambda n: ((options[n].agents[-1] - stream) % count, n))
+        for stream, options in enumerate(instance.options)
+    )
+
+
+def random_options(instance: Instance) -> Assignment:
+    """A random option for each stream, the same one every time."""
+    return tuple(int(draw.uniform(0, "random placement", *stream.key) * len(options))
+                 for stream, options in zip(instance.streams, instance.options, strict=True))
+
+
+BASELINES: dict[str, Callable[[Instance], Assignment]] = {
+    "local": local, "best_single_peer": best_single_peer, "round_robin": round_robin, "random": random_options,
+}
 
 
 def assigned(instance: Instance, placements: Sequence[Placement]) -> Assignment:

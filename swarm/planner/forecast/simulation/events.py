@@ -76,7 +76,7 @@ def uniform(seed: int, one: int, other: int, third: int) -> float:
 
 @part
 def run_s(p50_s: float, p95_s: float, u: float) -> float:
-    """A run time with this median and 95th percentile; between the points of `SHAPE` it grows evenly."""
+    """A run time with this median and 95th percentile; between the points of its shape it grows evenly."""
     if u < 0.5:
         return p50_s * (FASTEST + (1.0 - FASTEST) * u / 0.5)
     over_s = max(0.0, p95_s - p50_s)

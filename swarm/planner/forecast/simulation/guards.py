@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from swarm.compiled.compiler import part
 from swarm.planner.forecast.simulation.events import LAST_SAFE, push
-from swarm.planner.forecast.simulation.queue import level
+from swarm.planner.forecast.simulation.queue import dropped, level
 from swarm.planner.forecast.simulation.records import FULL, MOST_PROMISES, NONE, RUNNING, State, Team
 
 TURN_S = 0.0026                      # margins.TURN_NS
@@ -82,12 +82,7 @@ def disarm(team: Team, state: State, request: int) -> None:
         return
     state.requests[request].promised = 0
     owner = team.streams[state.requests[request].stream].owner
-    last = state.agents[owner].promises - 1
-    for place in range(last + 1):
-        if state.promises[owner, place] == request:
-            state.promises[owner, place] = state.promises[owner, last]
-            state.agents[owner].promises = last
-            return
+    state.agents[owner].promises = dropped(state.promises, owner, state.agents[owner].promises, request)
 
 
 @part

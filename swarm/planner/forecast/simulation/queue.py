@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from swarm.compiled.compiler import part
 from swarm.planner.forecast.simulation.records import (
     FULL,
@@ -51,15 +54,20 @@ def wait(team: Team, state: State, run: int) -> None:
 
 
 @part
+def dropped(table: NDArray[np.int64], row: int, count: int, number: int) -> int:
+    """Take a number out of the first `count` places of a row, in no order. Returns how many are left."""
+    for place in range(count):
+        if table[row, place] == number:
+            table[row, place] = table[row, count - 1]
+            return count - 1
+    return count
+
+
+@part
 def take_out(team: Team, state: State, run: int) -> None:
     """Take a run out of those that wait."""
     agent = team.legs[state.runs[run].leg].agent
-    last = state.agents[agent].waiting - 1
-    for place in range(last + 1):
-        if state.waiting[agent, place] == run:
-            state.waiting[agent, place] = state.waiting[agent, last]
-            state.agents[agent].waiting = last
-            break
+    state.agents[agent].waiting = dropped(state.waiting, agent, state.agents[agent].waiting, run)
     state.runs[run].state = GONE
 
 

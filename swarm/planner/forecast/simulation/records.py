@@ -44,7 +44,7 @@ CHEAPER, THIN, DROP = 0, 1, 2
 REQUEST = np.dtype([
     ("stream", "i8"), ("number", "i8"), ("captured_s", "f8"), ("deadline_s", "f8"), ("open", "i8"), ("ended_s", "f8"),
     ("leg", "i8"), ("last", "i8"), ("awaited", "i8"), ("sent", "i8"), ("promised", "i8"), ("fired", "i8"),
-    ("shed", "i8"), ("away", "i8"), ("left", "i8"),              # left: it did not go as planned
+    ("away", "i8"), ("left", "i8"),                              # left: it did not go as planned
     ("timer_s", "f8"),                                           # when its guard is looked at next
 ])
 RUN = np.dtype([                                                 # two of each request: 2 n at home, 2 n + 1 on a peer

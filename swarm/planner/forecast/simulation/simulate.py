@@ -83,11 +83,11 @@ def _frame(team: Team, state: State, stream: int, number: int, seed: int, now: f
     this.stream, this.number, this.captured_s = stream, number, _due_s(team, stream, number, seed)
     this.deadline_s = this.captured_s + team.streams[stream].deadline_s
     this.ended_s, this.open, this.leg, this.last, this.timer_s = -1.0, 1, NONE, NONE, NEVER_S
-    this.awaited = this.sent = this.promised = this.fired = this.shed = this.away = this.left = 0
+    this.awaited = this.sent = this.promised = this.fired = this.away = this.left = 0
     state.runs[2 * request].state = state.runs[2 * request + 1].state = GONE
     _supersede(team, state, stream, now)
     if is_shed(team, state, stream, now):
-        this.open, this.shed = 0, 1
+        this.open = 0
     elif now >= this.deadline_s:
         expired(team, state, request, now)
     else:
