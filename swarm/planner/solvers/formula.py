@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.planner.options.instance import Assignment, Instance
-from swarm.planner.options.option import BACKGROUND_RUN_S, OVERHEAD_S, Option, mean_s
+from swarm.planner.options.option import OVERHEAD_S, mean_s
 from swarm.planner.problem import StreamOf
-from swarm.planner.solvers.search.queue import LATENCY_PRICE, MOST_LATE
-from swarm.planner.solvers.search.records import AGENT, FORECAST, NONE, OPTION, SOURCE, STREAM, WORKED, Tables, new_work
+from swarm.planner.solvers.search.records import FORECAST, NONE, WORKED, new_work
 from swarm.planner.solvers.search.search import evaluate, improve, rank
+from swarm.planner.solvers.search.tables import tables
 
-LOSS_RISK = 0.01                 # share of results that are lost for each leg on a peer: peers fail, and links fade
-MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
 CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
 CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
 MOST_SEED = 2**60 - 1            # of compiled code, which has 64 bits
+LEARNS = 0.6                     # share of the newest error of a stream in what is learnt of its option
 SOURCE_S = 0.04e-6               # of one evaluation of a source, measured on this project's reference host
 
 
@@ -47,11 +46,13 @@ class Formula:
         self._instance = instance
         self.weights = class_weights(instance.streams)
         priorities = sorted({0, *(stream.spec.priority for stream in instance.streams)})
-        self._levels = {priority: n for n, priority in enumerate(priorities)}
-        self._tables = self._made()
-        self._offsets = self._tables.streams["first"].tolist()
-        members = 1 + max(map(len, _reach(instance).values()), default=0)
-        self._work = new_work(len(instance.streams), len(instance.agents), members, len(priorities))
+        self._tables = tables(instance, self.weights, {priority: n for n, priority in enumerate(priorities)})
+        self._firsts = self._tables.streams["first"]
+        self._offsets = self._firsts.tolist()
+        self._missed = np.array([s.spec.rate_hz * self.weights[s.spec.priority] for s in instance.streams])
+        self._work = new_work(len(instance.streams), len(self._tables.options), len(instance.agents),
+                              2 * len(instance.streams) + 1, len(priorities))        # a leg and a guard of each stream
+        self._out = np.zeros(len(self._tables.sources), FORECAST)
         self.worked_s = 0.0              # the counted work
 
     def completed(self, partial: Sequence[int | None]) -> tuple[float, Assignment]:
@@ -78,11 +79,15 @@ class Formula:
         self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
         return np.argsort(costs, kind="stable").tolist()
 
+    def learn(self, assignment: Assignment, on_time: Sequence[float]) -> None:
+        """Let the options of an assignment cost more or less, since a simulation gives their streams these shares."""
+        error = self._evaluated(assignment)[1] - np.array(on_time)
+        learnt, chosen = self._work.learnt, self._firsts + np.array(assignment, np.int64)
+        learnt[chosen] += LEARNS * (self._missed * error - learnt[chosen])
+
     def forecast(self, assignment: Assignment) -> Forecast:
         """The forecast of an assignment."""
-        out = np.zeros(len(self._tables.sources), FORECAST)
-        self._work.chosen[:] = [first + n for n, first in zip(assignment, self._offsets, strict=True)]
-        cost = evaluate(self._tables, self._work, out)
+        cost, on_time = self._evaluated(assignment)
         loads = [0.0] * len(self._instance.agents)
         for number, agent in enumerate(self._instance.agents):
             loads[number] += agent.background
@@ -90,57 +95,24 @@ class Formula:
         for n, (stream, options) in enumerate(zip(self._instance.streams, self._instance.options, strict=True)):
             option = options[assignment[n]]
             row = self._tables.options[self._offsets[n] + assignment[n]]
-            of = out[row["first"]:row["end"]]
+            of = self._out[row["first"]:row["legs_end"]]
             for source in option.sources:
                 loads[source.agent] += stream.spec.rate_hz * mean_s(source.p50_s, source.p95_s)
             wait_s = float(of["wait_s"].sum())
             streams.append(StreamForecast(
-                float(of["on_time"].prod()) * (1.0 - LOSS_RISK) ** _on_peers(stream, option), option.idle_s + wait_s,
+                float(on_time[n]), option.idle_s + wait_s,
                 OVERHEAD_S + option.transfer_s + sum(s.p95_s for s in option.sources) + float(of["tail_s"].max()),
                 wait_s))
         return Forecast(streams, [load / agent.executors for load, agent in zip(
             loads, self._instance.agents, strict=True)], cost)
 
-    def _made(self) -> Tables:
-        instance = self._instance
-        streams, options, agents = [], [], []
-        sources: list[tuple[float, ...]] = []
-        for number, (stream, ways) in enumerate(zip(instance.streams, instance.options, strict=True)):
-            spec, previous = stream.spec, instance.previous[number]
-            weight, level = spec.rate_hz * self.weights[spec.priority], self._levels[spec.priority]
-            first = len(options)
-            for n, option in enumerate(ways):
-                idle_s = option.idle_s
-                price = option.accuracy_cost + LOSS_RISK * _on_peers(stream, option)
-                if previous is not None and n != previous:
-                    price += MOVE_PRICE
-                late = (OVERHEAD_S + option.transfer_s + sum(s.p95_s for s in option.sources)) / spec.deadline_s
-                options.append((len(sources), len(sources) + len(option.sources),
-                                weight * price + spec.rate_hz * LATENCY_PRICE * min(late, MOST_LATE)))
-                for source in option.sources:
-                    run_s = mean_s(source.p50_s, source.p95_s)
-                    sources.append(_row(source.agent, level, spec.rate_hz, source.p50_s, source.p95_s, source.step_s,
-                                        spec.deadline_s - idle_s + run_s, spec.deadline_s, weight))
-            least = ways[0]
-            streams.append((first, len(options), spec.priority, spec.deadline_s - least.idle_s))
-        for agent_number, agent in enumerate(instance.agents):
-            agents.append((agent.executors, len(sources) if agent.background > 0.0 else NONE))
-            if agent.background > 0.0:
-                sources.append(_row(agent_number, self._levels[0], agent.background / BACKGROUND_RUN_S,
-                                    BACKGROUND_RUN_S, BACKGROUND_RUN_S, BACKGROUND_RUN_S, 1.0, 1.0, 0.0))
-        order = sorted(range(len(streams)), key=lambda n: (-streams[n][2], streams[n][3], n))
-        return Tables(_records([s[:2] for s in streams], STREAM), _records(options, OPTION), _records(sources, SOURCE),
-                      _records(agents, AGENT), np.array(order, np.int64))
-
-
-def _reach(instance: Instance) -> dict[int, set[int]]:
-    """The streams that could run on each agent."""
-    reach: dict[int, set[int]] = {}
-    for stream, options in enumerate(instance.options):
-        for option in options:
-            for agent in option.agents:
-                reach.setdefault(agent, set()).add(stream)
-    return reach
+    def _evaluated(self, assignment: Assignment) -> tuple[float, NDArray[np.float64]]:
+        """The cost of an assignment, and the share on time of each stream. `_out` has the forecast of each source."""
+        on_time = np.zeros(len(assignment))
+        self._work.chosen[:] = self._firsts + np.array(assignment, np.int64)
+        cost = evaluate(self._tables, self._work, self._out, on_time)
+        self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
+        return cost, on_time
 
 
 def class_weights(streams: Sequence[StreamOf]) -> dict[int, float]:
@@ -148,27 +120,3 @@ def class_weights(streams: Sequence[StreamOf]) -> dict[int, float]:
     classes = sorted({stream.spec.priority for stream in streams})
     base = min(CLASS_BASE, CLASS_SPAN ** (1.0 / max(1, len(classes) - 1)))
     return {priority: base**rank for rank, priority in enumerate(classes)}
-
-
-def _on_peers(stream: StreamOf, option: Option) -> int:
-    """How many legs of an option run on peers."""
-    return 0 if option.home else len(option.sources) - (option.where[0] == stream.agent)
-
-
-def _row(agent: int, level: int, rate_hz: float, p50_s: float, p95_s: float, step_s: float, slack_s: float,
-         deadline_s: float, weight: float) -> tuple[float, ...]:
-    """A source, in the order of SOURCE."""
-    load = rate_hz * mean_s(p50_s, p95_s)
-    half_square = rate_hz * (0.9 * p50_s * p50_s + 0.1 * p95_s * p95_s) / 2
-    return (agent, level, rate_hz, p50_s, p95_s, step_s, load, half_square, min(half_square, load * step_s / 2),
-            slack_s, deadline_s, weight)
-
-
-def _records(rows: Sequence[tuple[float, ...]], kind: np.dtype[np.void]) -> NDArray[np.void]:
-    """The rows as a structured array. Column by column, which is quicker."""
-    out = np.zeros(len(rows), kind)
-    if rows:
-        columns = np.array(rows, np.float64)
-        for n, name in enumerate((kind.names or ())[:columns.shape[1]]):
-            out[name] = columns[:, n]
-    return out

@@ -15,8 +15,9 @@ from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator, StreamOutcome
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
-from swarm.planner.solvers.formula import MOVE_PRICE, Formula
+from swarm.planner.solvers.formula import Formula, class_weights
 from swarm.planner.solvers.score import Score, best_of
+from swarm.planner.solvers.search.tables import MOVE_PRICE
 
 OTHERS = 0.5                         # of an error on an agent, for other streams that would run there
 LATENCY_PRICE = 0.01                 # of a p95 latency of one deadline, in misses per result
@@ -54,6 +55,7 @@ class Judge:
         self._numbers = [numbers[stream.key] for stream in instance.streams]
         self._corrections = _Corrections(instance.problem.corrections)
         self._priorities = sorted({stream.spec.priority for stream in self.problem.streams}, reverse=True)
+        self._weights = class_weights(self.problem.streams)
         self._rates = [sum(s.spec.rate_hz for s in self.problem.streams if s.spec.priority == priority)
                        for priority in self._priorities]
 
@@ -152,9 +154,10 @@ class Judge:
         misses = dict.fromkeys(self._priorities, 0.0)
         for stream, result in zip(self.problem.streams, outcome.streams, strict=True):
             misses[stream.spec.priority] += stream.spec.rate_hz * (1.0 - result.on_time)
+        weighted = sum(self._weights[priority] * missed for priority, missed in misses.items())
         rest = sum(self.rest(n, outcome.streams[self._numbers[n]]) + self.price(n, option)
                    for n, option in enumerate(assignment))
-        return (*(misses[priority] / rate for priority, rate in zip(self._priorities, self._rates, strict=True)), rest)
+        return (*(misses[priority] / rate for priority, rate in zip(self._priorities, self._rates, strict=True)), weighted + rest)
 
 
 class _Corrections:

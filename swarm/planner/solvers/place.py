@@ -1,8 +1,9 @@
 """Places all streams: the best of the baselines, a greedy start and the previous plan, improved by a search.
 
-The search goes by formula, which is quick. What it finds is judged by simulation, beside its starts, and improved
-further where streams miss deadlines. What is found is never predicted to be worse than the best of the baselines. Then
-each change of a placement that is not worth its churn is undone.
+The search goes by formula, which is quick. What it finds is judged by simulation, from which the formula learns where it
+errs; then it searches again. The best of all rounds and starts is improved further by simulation where streams miss
+deadlines. What is found is never predicted to be worse than the best of the baselines. Then each change of a placement that
+is not worth its churn is undone.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import Budget, CountedBudget
 from swarm.planner.solvers.churn import undo_small_gains
 from swarm.planner.solvers.formula import Formula
-from swarm.planner.solvers.judge import Judge, best
+from swarm.planner.solvers.judge import Judge, Verdict, best
 from swarm.planner.solvers.pairs import try_pairs
 from swarm.planner.solvers.polish import polish
 from swarm.planner.solvers.reasons import with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
-BY_FORMULA, BY_SIMULATION = 0.4, 0.9         # shares of the budget that are spent when each search ends
-SLICE_S = 0.01                   # of the search by formula, between two looks at the budget
+BY_FORMULA, BY_SIMULATION = 0.5, 0.9         # shares of the budget that are spent when each search ends
+ROUND_S = 0.004                  # of counted work: of one round of the search by formula
+MOST_ROUNDS = 200
+STALE = 8                        # rounds in sequence that find nothing new, after which it ends
 OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
 
 
@@ -76,10 +79,10 @@ class Placing:
         first = start
         if start == "best":
             first = min(starts, key=lambda name: (self._formula.completed(starts[name])[0], name))
-        found = self._by_formula(starts[first])
         kept = [unchanged] if any(n is not None for n in instance.previous) else []
-        candidates = dict.fromkeys([*kept, found, starts["local"], starts["best_single_peer"]])
+        candidates = dict.fromkeys([*kept, starts[first], starts["local"], starts["best_single_peer"]])
         verdict = best([judge.judge(each, phases) for each in candidates])
+        verdict = best([verdict, self._by_formula(judge.judge(starts[first], phases))])
         polished = polish(instance, judge, self._formula, verdict, lambda: self._is_spent(BY_SIMULATION))
         verdict = best([verdict, judge.judge(polished, phases)])
         if len(instance.streams) <= FEW_STREAMS:
@@ -98,19 +101,21 @@ class Placing:
             expected={stream.key: verdict.expected[judge.number(n)] for n, stream in enumerate(instance.streams)},
         )
 
-    def _by_formula(self, start: Assignment) -> Assignment:
-        """The best assignment that is found from this one on."""
-        cost, found = self._formula.completed(start)
-        for number in range(1000):
-            left_s = min(self._budget.left_s(self._worked_s(), BY_FORMULA), SLICE_S)
-            if left_s <= 0.0:
+    def _by_formula(self, first: Verdict) -> Verdict:
+        """The best verdict that is found from this one on."""
+        judge, formula = self._judge, self._formula
+        found, now, seen, stale = first, first.assignment, {first.assignment}, 0
+        for number in range(MOST_ROUNDS):
+            left_s = min(self._budget.left_s(self._worked_s(), BY_FORMULA), ROUND_S)
+            if left_s <= 0.0 or stale >= STALE:
                 break
-            before_s = self._formula.worked_s
-            other_cost, other = self._formula.improved(found, left_s, self._seed + 1000 * number)
-            if other_cost < cost:
-                cost, found = other_cost, other
-            if self._formula.worked_s - before_s < left_s:
-                break                                # it has ended by itself
+            now = formula.improved(found.assignment if number % 2 else now, left_s, self._seed + 1000 * number)[1]
+            stale = stale + 1 if now in seen else 0
+            seen.add(now)
+            verdict = judge.judge(now, judge.phases)
+            formula.learn(now, [verdict.outcome.streams[judge.number(n)].on_time for n in range(len(now))])
+            if best([found, verdict]) is not found:
+                found = verdict
         return found
 
     def _is_spent(self, share: float) -> bool:

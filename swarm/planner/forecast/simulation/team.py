@@ -27,6 +27,7 @@ from swarm.planner.forecast.simulation.records import (
     Team,
     new_state,
 )
+from swarm.planner.options.own_share import reserved
 from swarm.planner.problem import Problem, StreamOf
 
 ENDLESS_S = 1e6
@@ -236,23 +237,16 @@ class TeamArrays:
 
     def _describe_agents(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
         rows, ladders = np.zeros(len(self._agents), AGENT), [(CHEAPER, 0, 1)]
+        kept = reserved(self._problem)
         for n, agent in enumerate(self._problem.agents):
             rows[n]["key"], rows[n]["executors"] = _key(agent.name), agent.executors
-            rows[n]["reserved_s"] = min(agent.own_share * agent.executors, self._needed_s(agent.name))
+            rows[n]["reserved_s"] = kept[agent.name]
             levels = len(self._levels(agent.name))
             rows[n]["ladder"], rows[n]["levels"] = len(ladders), levels
             if levels:
                 ladders += _ladder(levels)
             rows[n]["ladder_end"] = len(ladders)
         return rows, _rows(ladders, SHED)
-
-    def _needed_s(self, agent: str) -> float:
-        """Run time per second of the agent's own streams, all at home."""
-        needed_s = 0.0
-        for _, stream in self._owned[agent]:
-            own = fastest(self._of(agent, stream.spec.model))
-            needed_s += stream.spec.rate_hz * own.p50_s if own else 0.0
-        return needed_s
 
     def _above_s(self, n: int, stream: StreamOf) -> float:
         """The most time of the robot's more urgent streams while a fallback of this one is done. See

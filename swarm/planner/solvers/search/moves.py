@@ -48,7 +48,7 @@ def price(t: Tables, w: Work, option: int) -> None:
 def added(t: Tables, w: Work, stream: int, option: int) -> float:
     """What it would cost to place a stream, which is not placed, on this option."""
     put(t, w, stream, option)
-    cost = t.options[option].cost
+    cost = t.options[option].cost + w.learnt[option]
     for number in range(t.options[option].first, t.options[option].end):
         agent = t.sources[number].agent
         cost += cost_of(t, w, agent) - w.cost[agent]
@@ -93,7 +93,7 @@ def total(t: Tables, w: Work) -> float:
     for agent in range(w.count.shape[0]):
         cost += w.cost[agent]
     for stream in range(w.chosen.shape[0]):
-        cost += t.options[w.chosen[stream]].cost
+        cost += t.options[w.chosen[stream]].cost + w.learnt[w.chosen[stream]]
     return cost
 
 

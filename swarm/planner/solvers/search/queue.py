@@ -15,19 +15,27 @@ Approximations, compared with a simulation in tests/planner:
 - With c executors a request waits only if all are busy: sums are per executor, times utilisation^(c - 1).
 - Beyond saturation work of higher priority is carried first; the rest is lost.
 - Each leg of a chain has the slack that remains when the other legs run without waiting.
+- The streams of a robot share its camera, so that their frames come together: of two that run at home, one always waits
+  for the other.
+- A request on a peer is guarded at home: no less urgent run of the robot, and none of a peer, begins there if it would not
+  end before the last safe start of the fallback, until the answer comes; then the fallback runs until that comes.
+- Peers have what the own streams of an agent leave of its executors; it refuses the rest.
+- Of a stream that misses much, load shedding takes more.
 """
 
 from __future__ import annotations
 
-from math import exp, log
+from math import ceil, exp, log
 
 from swarm.compiled.compiler import part
-from swarm.planner.solvers.search.records import WORKED, Tables, Work
+from swarm.planner.solvers.search.records import WORKED, Records, Tables, Work
 
 MIN_IDLE = 0.02                  # least idle share in a denominator: costs stay finite and still grow with load
 LATENCY_PRICE = 0.01             # of a p95 latency of one deadline, in misses per result
 LOAD_PRICE = 0.3                 # of utilisation squared: prefers the better balanced of nearly equal placements
 MOST_LATE = 4.0                  # deadlines: later is as bad
+AGE_S = 0.012                    # simulate.AGE_S: of a frame when its request arrives, at most
+SHEDS = 0.1, 0.25                # misses from which load shedding begins in some windows, and in all
 
 LOAD, CARRIED, ABOVE, BELOW, RESIDUAL, ALL = range(6)
 """Rows of `Work.classes`: load; the share of it that is carried; load of higher levels; the steps of lower levels that
@@ -54,45 +62,53 @@ def forecast(t: Tables, w: Work, agent: int) -> float:
     """Forecast all sources of an agent, into `w.forecast`. Returns its load, in executors."""
     count, executors = w.count[agent], t.agents[agent].executors
     w.counts[WORKED] += count + 2
-    total_load, total, longest_s = _add_up(t, w, agent)
+    total_load, total = _add_up(t, w, agent)
+    admitted = _admitted(t, w, agent)
     all_busy = min(1.0, total / executors) ** (executors - 1) / executors
     for place in range(count):
         source, result = t.sources[w.members[agent, place]], w.forecast[place]
         level = source.level
         carried, higher = w.classes[CARRIED, level], w.classes[ABOVE, level]
         busy = min(1.0, max(total - source.load * carried, 0.0) / executors)
-        if busy < 1e-9:
-            misses = (0.9 if source.p50_s > source.slack_s else 0.0) + (0.1 if source.p95_s > source.slack_s else 0.0)
-            result.on_time, result.wait_s, result.tail_s = (1.0 - misses) * carried, 0.0, 0.0
-            continue
         dilation = max(MIN_IDLE, 1.0 - higher / executors)
-        upto = higher + w.classes[LOAD, level] - source.load
+        upto = max(higher + w.classes[LOAD, level] - source.load, 0.0)
         stretch = all_busy / (dilation * max(MIN_IDLE, 1.0 - upto / executors))
-        queue_s = (w.classes[RESIDUAL, level] - source.half_square * carried) * stretch
+        queue_s = max(w.classes[RESIDUAL, level] - source.half_square * carried, 0.0) * stretch
         slowdown = 1.0 / dilation if source.step_s < source.p50_s else 1.0       # by preemption
         mean_s = source.load / source.rate_hz
         result.wait_s = queue_s + w.classes[BELOW, level] * stretch + mean_s * (slowdown - 1.0)
         rival = min(1.0, upto / executors)
-        miss = 0.9 * _late(t, w, agent, place, source.p50_s * slowdown, rival, queue_s, longest_s, dilation, all_busy)
-        miss += 0.1 * _late(t, w, agent, place, source.p95_s * slowdown, rival, queue_s, longest_s, dilation, all_busy)
-        result.on_time = (1.0 - miss) * carried
+        miss = 0.9 * _late(t, w, agent, place, source.p50_s * slowdown, rival, queue_s, dilation, all_busy)
+        miss += 0.1 * _late(t, w, agent, place, source.p95_s * slowdown, rival, queue_s, dilation, all_busy)
+        on_time = (1.0 - miss) * (carried if source.own else min(carried, admitted))
+        begins, ends = SHEDS
+        result.on_time = on_time * (1.0 - source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0))
         result.tail_s = result.wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
     return total_load
 
 
 @part
-def _add_up(t: Tables, w: Work, agent: int) -> tuple[float, float, float]:
-    """Sums by level, into `w.classes`. Returns the load, the load that is carried, and the longest run."""
+def _admitted(t: Tables, w: Work, agent: int) -> float:
+    """The share of peers' requests that an agent takes."""
+    asked = 0.0
+    for place in range(w.count[agent]):
+        source = t.sources[w.members[agent, place]]
+        if not source.own:
+            asked += source.load
+    return min(1.0, t.agents[agent].spare / asked) if asked > 0.0 else 1.0
+
+
+@part
+def _add_up(t: Tables, w: Work, agent: int) -> tuple[float, float]:
+    """Sums by level, into `w.classes`. Returns the load, and the load that is carried."""
     count, executors = w.count[agent], t.agents[agent].executors
     levels = w.classes.shape[1]
     for row in range(ALL + 1):
         for level in range(levels):
             w.classes[row, level] = 0.0
-    longest_s = 0.0
     for place in range(count):
         source = t.sources[w.members[agent, place]]
         w.classes[LOAD, source.level] += source.load
-        longest_s = max(longest_s, source.p95_s)
     total = carried_load = 0.0
     for level in range(levels - 1, -1, -1):
         load = w.classes[LOAD, level]
@@ -110,37 +126,61 @@ def _add_up(t: Tables, w: Work, agent: int) -> tuple[float, float, float]:
         below, w.classes[BELOW, level] = below + w.classes[BELOW, level], below
     for level in range(levels - 2, -1, -1):
         w.classes[RESIDUAL, level] += w.classes[RESIDUAL, level + 1]
-    return total, carried_load, longest_s
+    return total, carried_load
 
 
 @part
 def _late(
-    t: Tables, w: Work, agent: int, place: int, run_s: float, rival: float, queue_s: float, longest_s: float,
-    dilation: float, all_busy: float,
+    t: Tables, w: Work, agent: int, place: int, run_s: float, rival: float, queue_s: float, dilation: float,
+    all_busy: float,
 ) -> float:
     """The share of runs of this length that end after the deadline."""
     slack_s = t.sources[w.members[agent, place]].slack_s - run_s
     if slack_s < 0.0:
         return 1.0
-    late = rival * exp(-rival * slack_s / queue_s) if queue_s > 0.0 else 0.0
-    if longest_s > slack_s * dilation:
-        late = max(late, all_busy * _blocked(t, w, agent, place, slack_s * dilation))
-    return min(1.0, late)
+    late = rival * exp(-rival * slack_s / queue_s) if queue_s > 0.0 and rival > 0.0 else 0.0
+    return min(1.0, max(late, all_busy * _blocked(t, w, agent, place, slack_s * dilation)))
 
 
 @part
 def _blocked(t: Tables, w: Work, agent: int, place: int, slack_s: float) -> float:
-    """Probability that the run in progress outlasts the slack, summed over the other sources."""
-    level = t.sources[w.members[agent, place]].level
+    """Probability that a run or a guard in progress outlasts the slack, summed over the other sources."""
+    mine = t.sources[w.members[agent, place]]
     blocked = 0.0
     for other in range(w.count[agent]):
         source = t.sources[w.members[agent, other]]
-        if other == place or source.p95_s <= slack_s:
-            continue
         carried = w.classes[CARRIED, source.level]
-        if source.level < level and source.step_s < source.p50_s:
+        if source.answer_s > 0.0:
+            if not mine.own or mine.level <= source.level:
+                blocked += source.rate_hz * _guarded_s(mine, source, slack_s)
+        elif other == place or source.p95_s <= slack_s:
+            continue
+        elif source.level < mine.level and source.step_s < source.p50_s:
             blocked += carried * source.load * max(1.0 - slack_s / source.step_s, 0.0)
         else:
-            beyond_s = 0.1 * (source.p95_s - slack_s) + 0.9 * max(source.p50_s - slack_s, 0.0)
+            beyond_s = 0.1 * _beyond_s(mine, source, source.p95_s - slack_s)
+            beyond_s += 0.9 * _beyond_s(mine, source, source.p50_s - slack_s)
             blocked += carried * source.rate_hz * beyond_s
     return blocked
+
+
+@part
+def _beyond_s(mine: Records, source: Records, beyond_s: float) -> float:
+    """In how much of the time that a run may begin it outlasts the slack of a frame. beyond_s: how far, from the frame on.
+
+    At home it begins with a frame of the same camera.
+    """
+    if beyond_s <= 0.0 or not (mine.own and source.own):
+        return max(beyond_s, 0.0)
+    first = mine.level > source.level or (mine.level == source.level and mine.deadline_s <= source.deadline_s)
+    return mine.camera_s * max(ceil(beyond_s / mine.camera_s) - (1 if first else 0), 0)
+
+
+@part
+def _guarded_s(mine: Records, guard: Records, slack_s: float) -> float:
+    """In how much of the time that a guarded frame may be taken it keeps another run from beginning for too long."""
+    begins_s = max(AGE_S, guard.safe_s - min(mine.p95_s, mine.step_s))
+    if not mine.own:
+        return max(guard.answer_s - begins_s - slack_s, 0.0)
+    frames = ceil((guard.answer_s - slack_s) / mine.camera_s) - ceil((begins_s - AGE_S) / mine.camera_s)
+    return mine.camera_s * max(frames, 0)

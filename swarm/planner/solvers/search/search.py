@@ -137,17 +137,25 @@ def improve(tables: Tables, work: Work, descends: int, most: int, seed: int) -> 
     return best_cost
 
 
-@entry(*example(), example()[1].forecast)
-def evaluate(tables: Tables, work: Work, out: object) -> float:
-    """Forecast each source of the assignment `work.chosen`, into `out`, by the number of the source."""
+@entry(*example(), example()[1].forecast, np.zeros(1))
+def evaluate(tables: Tables, work: Work, out: object, on_time: NDArray[np.float64]) -> float:
+    """Forecast each source of the assignment `work.chosen`, into `out`, by the number of the source, and each stream's
+    share on time. Returns the cost.
+    """
     t, w = refer(tables), refer(work)
     _begin(t, w, 0)
+    for stream in range(w.chosen.shape[0]):
+        on_time[stream] = t.options[w.chosen[stream]].kept
     for agent in range(w.count.shape[0]):
         forecast(t, w, agent)
         for place in range(w.count[agent]):
             result = w.forecast[place]
             one = out[w.members[agent, place]]       # type: ignore[index]
             one.on_time, one.wait_s, one.tail_s = result.on_time, result.wait_s, result.tail_s
+    for stream in range(w.chosen.shape[0]):
+        option = t.options[w.chosen[stream]]
+        for number in range(option.first, option.legs_end):
+            on_time[stream] *= out[number].on_time   # type: ignore[index]
     return total(t, w) if w.chosen.shape[0] else 0.0
 
 
