@@ -1,0 +1,151 @@
+"""Makes the arrays of a search from an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.core.policy.cost import by_speed, fastest
+from swarm.planner.forecast.simulation.guards import START_S
+from swarm.planner.options.instance import Instance
+from swarm.planner.options.option import BACKGROUND_RUN_S, OVERHEAD_S
+from swarm.planner.options.own_share import reserved
+from swarm.planner.solvers.search.queue import AGE_S, LATENCY_PRICE, MOST_LATE
+from swarm.planner.solvers.search.records import AGENT, NONE, OPTION, SOURCE, STREAM, Tables
+
+LOSS_RISK = 0.01                 # share of results that are lost for each leg on a peer: peers fail, and links fade
+MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
+SHED = 0.5                       # share that load shedding takes of a stream that misses much, on average
+UNBOUNDED = 1e9
+
+Rows = NDArray[np.void]
+Values = NDArray[np.float64]
+
+
+def tables(instance: Instance, weights: Mapping[int, float], levels: Mapping[int, int]) -> Tables:
+    """The tables of an instance. weights: the cost of a miss, levels: the rank, of each priority."""
+    streams = _streams(instance)
+    of = np.repeat(np.arange(len(streams)), [len(ways) for ways in instance.options])
+    by_stream = _by_stream(instance, weights)[of].T
+    options, legs, guarded = _options(instance, of, by_stream)
+    sources = np.zeros(len(legs) + int(guarded.sum()), SOURCE)
+    level = np.array([levels[stream.spec.priority] for stream in instance.streams], np.int64)
+    owner = np.array([instance.agent_of(stream.agent) for stream in instance.streams], np.int64)
+    _add_legs(sources, options, of, by_stream, legs, owner)
+    _add_guards(sources, options[guarded], of[guarded], by_stream[:, guarded], owner)
+    sources["level"] = level[np.repeat(of, options["end"] - options["first"])]
+    sources["load"] = sources["rate_hz"] * _mean_s(sources["p50_s"], sources["p95_s"])
+    sources["half_square"] = sources["rate_hz"] * (
+        0.9 * sources["p50_s"] ** 2 + 0.1 * sources["p95_s"] ** 2) / 2
+    sources["half_step"] = np.minimum(sources["half_square"], sources["load"] * sources["step_s"] / 2)
+    agents, unexplained = _agents(instance, len(sources))
+    return Tables(streams, options, np.concatenate([sources, unexplained]), agents, _urgency(instance))
+
+
+RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, SHEDS, OWNER = range(9)
+
+
+def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
+    """Of each stream: see the row numbers above. Times of the fallback: NaN if a robot cannot run it at home."""
+    camera_s: dict[str, float] = {}
+    for stream in instance.problem.streams:
+        camera_s[stream.agent] = min(camera_s.get(stream.agent, np.inf), 1.0 / stream.spec.rate_hz)
+    rows: list[tuple[float, ...]] = []
+    for n, stream in enumerate(instance.streams):
+        spec, agent = stream.spec, instance.agent_of(stream.agent)
+        own = fastest(by_speed(p for p in instance.agents[agent].profiles if p.model == spec.model))
+        safe_s, home_s = (spec.deadline_s - own.p95_s, own.p50_s) if own else (np.nan, np.nan)
+        previous = instance.previous[n]
+        rows.append((spec.rate_hz, spec.deadline_s, spec.rate_hz * weights[spec.priority],
+                     np.nan if previous is None else previous, camera_s[stream.agent], safe_s - START_S, home_s,
+                     SHED if safe_s >= 0.0 else 0.0, agent))
+    return np.array(rows).reshape(-1, 9)
+
+
+def _streams(instance: Instance) -> Rows:
+    rows = np.zeros(len(instance.streams), STREAM)
+    rows["end"] = np.cumsum([len(ways) for ways in instance.options])
+    rows["first"][1:] = rows["end"][:-1]
+    return rows
+
+
+def _options(instance: Instance, of: NDArray[np.int64], by_stream: Values) -> tuple[Rows, Values, NDArray[np.bool_]]:
+    """The options; agent, p50, p95 and step of all their legs, in order; and which options have a guard."""
+    every = [option for ways in instance.options for option in ways]
+    legs = np.array([(s.agent, s.p50_s, s.p95_s, s.step_s) for option in every for s in option.sources]).reshape(-1, 4)
+    count = np.array([len(option.sources) for option in every], np.int64)
+    mean_s, transfer_s, accuracy, home = np.array(
+        [(option.mean_s, option.transfer_s, option.accuracy_cost, option.home) for option in every]).reshape(-1, 4).T
+    begins = np.cumsum(count) - count                # of its legs, among all legs
+    away = home == 0.0
+    peers = away * (count - (legs[begins, 0] == by_stream[OWNER]))
+    guarded = away & (by_stream[SAFE] > AGE_S)       # not where NaN
+    rows = np.zeros(len(every), OPTION)
+    rows["end"] = np.cumsum(count + guarded)
+    rows["first"] = rows["end"] - count - guarded
+    rows["legs_end"] = rows["first"] + count
+    latest_s = OVERHEAD_S + transfer_s + np.add.reduceat(legs[:, 2], begins) if len(every) else transfer_s
+    number = np.arange(len(every)) - np.searchsorted(of, of)     # among the options of its stream
+    moved = ~np.isnan(by_stream[PREVIOUS]) & (by_stream[PREVIOUS] != number)
+    rows["cost"] = (by_stream[WEIGHT] * (accuracy + LOSS_RISK * peers + MOVE_PRICE * moved)
+                    + by_stream[RATE] * LATENCY_PRICE * np.minimum(latest_s / by_stream[DEADLINE], MOST_LATE))
+    rows["kept"] = (1.0 - LOSS_RISK) ** peers
+    rows["idle_s"] = OVERHEAD_S + transfer_s + mean_s
+    return rows, legs, guarded
+
+
+def _add_legs(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Values, legs: Values,
+              owner: NDArray[np.int64]) -> None:
+    count = options["legs_end"] - options["first"]
+    which = np.repeat(np.arange(len(options)), count)            # the option of each leg
+    at = np.arange(len(legs)) + (options["first"] - (np.cumsum(count) - count))[which]
+    rows, values = np.zeros(len(legs), SOURCE), by_stream[:, which]
+    rows["agent"], rows["p50_s"], rows["p95_s"], rows["step_s"] = legs.T
+    rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"], rows["shed"] = values[
+        [RATE, DEADLINE, WEIGHT, CAMERA, SHEDS]]
+    rows["slack_s"] = values[DEADLINE] - options["idle_s"][which] + _mean_s(rows["p50_s"], rows["p95_s"])
+    rows["own"] = rows["agent"] == owner[of[which]]
+    sources[at] = rows
+
+
+def _add_guards(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Values, owner: NDArray[np.int64]) -> None:
+    """What the fallback of each option keeps of its robot: the run until the answer comes."""
+    rows = np.zeros(len(options), SOURCE)
+    rows["agent"], rows["own"], rows["rate_hz"], rows["camera_s"] = owner[of], 1, by_stream[RATE], by_stream[CAMERA]
+    rows["safe_s"] = by_stream[SAFE]
+    rows["answer_s"] = np.maximum(options["idle_s"], rows["safe_s"])
+    rows["p50_s"] = rows["p95_s"] = rows["step_s"] = np.minimum(rows["answer_s"] - rows["safe_s"], by_stream[HOME])
+    rows["slack_s"] = rows["deadline_s"] = 1.0
+    sources[options["legs_end"]] = rows
+
+
+def _mean_s(p50_s: Values, p95_s: Values) -> Values:
+    """`option.mean_s` of arrays."""
+    return 0.9 * p50_s + 0.1 * np.maximum(p50_s, p95_s)
+
+
+def _agents(instance: Instance, sources: int) -> tuple[Rows, Rows]:
+    """The agents, and the sources of their unexplained load, which follow the others."""
+    kept, busy = reserved(instance.problem), [agent.background > 0.0 for agent in instance.agents]
+    rows, unexplained = np.zeros(len(busy), AGENT), np.zeros(sum(busy), SOURCE)
+    rows["executors"] = [agent.executors for agent in instance.agents]
+    rows["background"] = np.where(busy, sources + np.cumsum(busy) - 1, NONE)
+    rows["spare"] = [agent.executors - kept[agent.name] if kept[agent.name] > 0.0 else UNBOUNDED
+                     for agent in instance.agents]
+    load = np.array([agent.background for agent in instance.agents if agent.background > 0.0])
+    unexplained["agent"] = np.flatnonzero(busy)
+    unexplained["p50_s"] = unexplained["p95_s"] = unexplained["step_s"] = BACKGROUND_RUN_S
+    unexplained["rate_hz"], unexplained["load"] = load / BACKGROUND_RUN_S, load
+    unexplained["half_square"] = unexplained["half_step"] = load * BACKGROUND_RUN_S / 2
+    unexplained["slack_s"] = unexplained["deadline_s"] = unexplained["own"] = unexplained["camera_s"] = 1
+    return rows, unexplained
+
+
+def _urgency(instance: Instance) -> NDArray[np.int64]:
+    """The streams, the most urgent first."""
+    spare_s = [stream.spec.deadline_s - ways[0].idle_s
+               for stream, ways in zip(instance.streams, instance.options, strict=True)]
+    return np.array(sorted(range(len(spare_s)), key=lambda n: (
+        -instance.streams[n].spec.priority, spare_s[n], n)), np.int64)
