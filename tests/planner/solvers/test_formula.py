@@ -11,7 +11,8 @@ from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.options.option import BACKGROUND_RUN_S
 from swarm.planner.problem import AgentInfo, Problem
 from swarm.planner.solvers.baselines import local
-from swarm.planner.solvers.formula import LOSS_RISK, Forecast, Formula
+from swarm.planner.solvers.formula import Forecast, Formula
+from swarm.planner.solvers.search.tables import LOSS_RISK
 from tests.planner.builders import agent, links, profile, scattered, simulate, stream, team
 
 
