@@ -82,7 +82,7 @@ def forecast(t: Tables, w: Work, agent: int) -> float:
         miss += 0.1 * _late(t, w, agent, place, source.p95_s * slowdown, rival, queue_s, dilation, all_busy)
         on_time = (1.0 - miss) * (carried if source.own else min(carried, admitted))
         begins, ends = SHEDS
-        result.on_time = on_time * (1.0 - source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0))
+        result.on_time = min(on_time, 1.0 - source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0))
         result.tail_s = result.wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
     return total_load
 
