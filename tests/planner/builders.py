@@ -1,15 +1,14 @@
-"""Problems for tests: canonical teams, random ones, and a small simulation of queues to hold the forecast against."""
+"""Problems for tests: canonical teams, and random ones."""
 
 from __future__ import annotations
 
-import heapq
 import random
 
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Profile, StageProfile, StreamSpec
+from swarm.planner.forecast.simulation.outcome import Simulator
 from swarm.planner.options.instance import Assignment, Instance
-from swarm.planner.options.option import BACKGROUND_RUN_S, Option
-from swarm.planner.problem import AgentInfo, Problem, StreamOf
+from swarm.planner.problem import AgentInfo, Problem, StreamOf, in_order
 
 
 def profile(
@@ -65,61 +64,7 @@ def scattered(seed: int, agents: int, streams: int, variants: int = 2, stages: i
     return Problem(agents=tuple(infos), streams=tuple(wanted), links=paths)
 
 
-def simulate(instance: Instance, assignment: Assignment, seconds: float, seed: int) -> list[float]:
-    """Share of results on time per stream, in queues with priorities and periodic sources.
-
-    A run leaves its executor to a more urgent one after each of its steps, and goes on later. Nothing is dropped;
-    phases are redrawn every 20 s of the run, so that their average is seen.
-    """
-    taken = [(one.spec, options[n]) for one, options, n in zip(
-        instance.streams, instance.options, assignment, strict=True)]
-    assert all(len(option.sources) == 1 for _, option in taken)
-    done = [0] * len(taken)
-    on_time = [0] * len(taken)
-    draw = random.Random(seed)
-    for _ in range(max(1, round(seconds / 20.0))):
-        for number, info in enumerate(instance.agents):
-            arrivals: list[tuple[float, int, int]] = []
-            for k, (spec, option) in enumerate(taken):
-                if option.agents != (number,):
-                    continue
-                at_s = draw.random() / spec.rate_hz
-                while at_s < 20.0:
-                    arrivals.append((at_s, -spec.priority, k))
-                    at_s += 1.0 / spec.rate_hz
-            at_s = draw.expovariate(info.background / BACKGROUND_RUN_S) if info.background else 99.0
-            while at_s < 20.0:
-                arrivals.append((at_s, 0, -1))
-                at_s += draw.expovariate(info.background / BACKGROUND_RUN_S)
-            _serve(sorted(arrivals), info.executors, draw, taken, done, on_time)
-    return [good / max(1, n) for good, n in zip(on_time, done, strict=True)]
-
-
-def _serve(arrivals: list[tuple[float, int, int]], executors: int, draw: random.Random,
-           taken: list[tuple[StreamSpec, Option]], done: list[int], on_time: list[int]) -> None:
-    free = [0.0] * executors
-    waiting: list[tuple[int, float, int, float]] = []            # the last: what is left of a run that has begun
-    following = 0
-    while following < len(arrivals) or waiting:
-        now = heapq.heappop(free)
-        if not waiting:
-            now = max(now, arrivals[following][0])
-        while following < len(arrivals) and arrivals[following][0] <= now:
-            at_s, rank, number = arrivals[following]
-            heapq.heappush(waiting, (rank, at_s, number, 0.0))
-            following += 1
-        rank, at_s, number, left_s = heapq.heappop(waiting)
-        if number < 0:
-            heapq.heappush(free, now + BACKGROUND_RUN_S)
-            continue
-        spec, option = taken[number]
-        source = option.sources[0]
-        left_s = left_s or (source.p95_s if draw.random() < 0.1 else source.p50_s)
-        ran_s = min(left_s, source.step_s) if source.step_s < source.p50_s else left_s
-        end_s = now + ran_s
-        heapq.heappush(free, end_s)
-        if left_s - ran_s > 1e-9:
-            heapq.heappush(waiting, (rank, at_s, number, left_s - ran_s))
-            continue
-        done[number] += 1
-        on_time[number] += end_s - at_s + 0.005 + option.transfer_s <= spec.deadline_s
+def simulated(instance: Instance, assignment: Assignment) -> list[float]:
+    """The share on time of each stream of an assignment, by simulation."""
+    outcome = Simulator(in_order(instance.problem)).outcome(instance.placements(assignment), 8)
+    return [one.on_time for one in outcome.streams]

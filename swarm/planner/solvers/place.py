@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.options.instance import FEW_STREAMS, Assignment, Instance
+from swarm.planner.options.instance import FEW_STREAMS, Instance
 from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import Budget, CountedBudget

@@ -151,7 +151,7 @@ def _blocked(t: Tables, w: Work, agent: int, place: int, slack_s: float) -> floa
         source = t.sources[w.members[agent, other]]
         carried = w.classes[CARRIED, source.level]
         if source.answer_s > 0.0:
-            if not mine.own or mine.level <= source.level:
+            if source.stream != mine.stream and (not mine.own or mine.level <= source.level):
                 blocked += source.rate_hz * _guarded_s(mine, source, slack_s)
         elif other == place or source.p95_s <= slack_s:
             continue
@@ -166,14 +166,15 @@ def _blocked(t: Tables, w: Work, agent: int, place: int, slack_s: float) -> floa
 
 @part
 def _beyond_s(mine: Records, source: Records, beyond_s: float) -> float:
-    """In how much of the time that a run may begin it outlasts the slack of a frame. beyond_s: how far, from the frame on.
+    """In how much of the time that a run may begin it outlasts the slack of a frame. beyond_s: by how much, if it begins with it.
 
-    At home it begins with a frame of the same camera.
+    Two runs at home begin with frames of the same camera.
     """
-    if beyond_s <= 0.0 or not (mine.own and source.own):
+    if beyond_s <= 0.0 or not mine.own or not source.own or source.camera_s <= 0.0:
         return max(beyond_s, 0.0)
-    first = mine.level > source.level or (mine.level == source.level and mine.deadline_s <= source.deadline_s)
-    return mine.camera_s * max(ceil(beyond_s / mine.camera_s) - (1 if first else 0), 0)
+    if mine.level > source.level or (mine.level == source.level and mine.deadline_s <= source.deadline_s):
+        return mine.camera_s * max(ceil((beyond_s + mine.p50_s) / mine.camera_s) - 1, 0)         # it goes first
+    return mine.camera_s * ceil(beyond_s / mine.camera_s)
 
 
 @part

@@ -24,7 +24,8 @@ SOURCE = np.dtype([
     ("load", "f8"), ("half_square", "f8"), ("half_step", "f8"),
     ("slack_s", "f8"),                                       # deadline less all but the wait and the run of this leg
     ("deadline_s", "f8"), ("weight", "f8"),                  # cost of missing all deadlines, per second
-    ("own", "i8"), ("camera_s", "f8"),                       # own: whether it runs on its robot; period of its camera
+    ("stream", "i8"), ("own", "i8"),                         # own: whether it runs on its own robot
+    ("camera_s", "f8"),                                      # period of the robot's camera; 0 of unexplained load
     ("safe_s", "f8"), ("answer_s", "f8"),                    # of a guard, from capture: see `queue.py`; 0 of a leg
     ("shed", "f8"),                                          # share that load shedding takes of a stream that misses
 ])

@@ -35,7 +35,8 @@ def tables(instance: Instance, weights: Mapping[int, float], levels: Mapping[int
     owner = np.array([instance.agent_of(stream.agent) for stream in instance.streams], np.int64)
     _add_legs(sources, options, of, by_stream, legs, owner)
     _add_guards(sources, options[guarded], of[guarded], by_stream[:, guarded], owner)
-    sources["level"] = level[np.repeat(of, options["end"] - options["first"])]
+    sources["stream"] = np.repeat(of, options["end"] - options["first"])
+    sources["level"] = level[sources["stream"]]
     sources["load"] = sources["rate_hz"] * _mean_s(sources["p50_s"], sources["p95_s"])
     sources["half_square"] = sources["rate_hz"] * (
         0.9 * sources["p50_s"] ** 2 + 0.1 * sources["p95_s"] ** 2) / 2
@@ -139,7 +140,8 @@ def _agents(instance: Instance, sources: int) -> tuple[Rows, Rows]:
     unexplained["p50_s"] = unexplained["p95_s"] = unexplained["step_s"] = BACKGROUND_RUN_S
     unexplained["rate_hz"], unexplained["load"] = load / BACKGROUND_RUN_S, load
     unexplained["half_square"] = unexplained["half_step"] = load * BACKGROUND_RUN_S / 2
-    unexplained["slack_s"] = unexplained["deadline_s"] = unexplained["own"] = unexplained["camera_s"] = 1
+    unexplained["slack_s"] = unexplained["deadline_s"] = unexplained["own"] = 1
+    unexplained["stream"] = NONE
     return rows, unexplained
 
 
