@@ -24,9 +24,9 @@ LATENCY_PRICE = 0.01                 # of a p95 latency of one deadline, in miss
 MOST_LATE = 4.0                      # deadlines: later is as bad
 RISK_PRICE = 0.01                    # of a result from a peer, in misses: peers fail, and links fade
 LEFT_PRICE = 0.05                    # of a request that leaves the plan, in misses: its robot decides alone
-REQUESTS, MOST_PHASES = 4_000, 8     # of a judgement: at least one set of phases
+REQUESTS, MOST_PHASES = 4_000, 16    # of a judgement: at least one set of phases
 FORECAST_REQUESTS = 12_000           # of the forecast of a plan that is returned
-FORECAST_PHASES = 8
+FORECAST_PHASES = 32
 REQUEST_S = 1e-6                     # counted work: of one request in a simulation, on this project's reference host
 STREAM_S = 8e-6                      # of one stream in a judgement
 

@@ -1,48 +1,53 @@
-"""Moves two streams at once, in small teams, where no single move gains: each way out may need the other."""
+"""Moves one stream or two at once, in small teams, where no move of `polish` gains: each way out may need the other.
+
+The moves are judged in the order of their costs by formula, which has learnt from the simulations of this search: first over
+few sets of phases, and over all of them where that is a gain.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import permutations
+from collections.abc import Callable
+from itertools import combinations, product
+from math import isqrt
 
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict, best
-from swarm.planner.solvers.polish import ENOUGH
 
-TRIES, TRIES_OF_OTHER = 12, 4        # options tried of the stream that misses deadlines, and of the other one
+MOST_PAIRS = 600                     # considered at a time
+SCREEN = 4                           # the first look is over so many times fewer sets of phases
 
 
 def try_pairs(
     instance: Instance, judge: Judge, formula: Formula, verdict: Verdict, phases: int, spent: Callable[[], bool]
 ) -> Verdict:
     """The best verdict found, from this one on. spent: says when to stop."""
-    improved = True
-    while improved:
+    few, improved = max(phases // SCREEN, 1), True
+    while improved and not spent():
         improved = False
-        for assignment in _moves(instance, judge, formula, verdict):
+        before = judge.judge(verdict.assignment, few)
+        for assignment in _moves(instance, formula, verdict.assignment):
             if spent():
                 return verdict
-            better = best([verdict, judge.judge(assignment, phases)])
-            if better is not verdict:
-                verdict, improved = better, True
-                break
+            if best([before, judge.judge(assignment, few)]) is not before:
+                better = best([verdict, judge.judge(assignment, phases)])
+                if better is not verdict:
+                    verdict, improved = better, True
+                    break
     return verdict
 
 
-def _moves(instance: Instance, judge: Judge, formula: Formula, verdict: Verdict) -> Iterator[Assignment]:
-    """First a stream that misses deadlines goes elsewhere, then another one to what is then best for it by formula."""
-    now = verdict.assignment
-    missing = {n for n in range(len(now)) if verdict.outcome.streams[judge.number(n)].on_time < ENOUGH}
-    seen: set[Assignment] = {now}
-    for stream, other in sorted(permutations(range(len(now)), 2), key=lambda pair: (
-            -instance.streams[pair[0]].spec.priority, pair)):
-        if stream not in missing:
-            continue
-        for option in formula.ranked(now, stream)[:TRIES]:
-            first = (*now[:stream], option, *now[stream + 1:])
-            for then in formula.ranked(first, other)[:TRIES_OF_OTHER]:
-                both = (*first[:other], then, *first[other + 1:])
-                if both not in seen:
-                    seen.add(both)
-                    yield both
+def _moves(instance: Instance, formula: Formula, now: Assignment) -> list[Assignment]:
+    """All moves of one stream or two to the options that are best for them by formula, the best moves first."""
+    count = len(now)
+    tries = isqrt(MOST_PAIRS // max(count * (count - 1) // 2, 1))
+    ranked = [formula.ranked(now, stream)[:tries] for stream in range(count)]
+    found: dict[Assignment, float] = {}
+    for changed in [*((n,) for n in range(count)), *combinations(range(count), 2)]:
+        for options in product(*(ranked[n] for n in changed)):
+            move = list(now)
+            for n, option in zip(changed, options, strict=True):
+                move[n] = option
+            if (key := tuple(move)) != now and key not in found:
+                found[key] = formula.completed(key)[0]
+    return sorted(found, key=lambda move: (found[move], move))
