@@ -18,7 +18,7 @@ from swarm.planner.solvers.place import place
 ROBOTS, STREAMS = (2, 3, 4), (3, 4)
 MOST_PLANS = 6_000                   # of a problem: one with more is not taken
 SCREEN, KEPT = 2, 24                 # sets of phases at the first trial of all plans; the best so many are tried again
-PHASES, UNSEEN = 48, 2000
+PHASES, UNSEEN = 192, 2000
 EQUAL, NEAR = 0.5, 2.0               # points on time: what a simulation of so many phases can tell; the bar
 
 

@@ -24,9 +24,10 @@ LATENCY_PRICE = 0.01                 # of a p95 latency of one deadline, in miss
 MOST_LATE = 4.0                      # deadlines: later is as bad
 RISK_PRICE = 0.01                    # of a result from a peer, in misses: peers fail, and links fade
 LEFT_PRICE = 0.05                    # of a request that leaves the plan, in misses: its robot decides alone
-REQUESTS, MOST_PHASES = 4_000, 16    # of a judgement: at least one set of phases
+REQUESTS, MOST_PHASES = 4_000, 32   # of a judgement: at least one set of phases
+LONGEST_S = 12.0                     # of a simulation: more sets of phases tell more than longer ones
 FORECAST_REQUESTS = 12_000           # of the forecast of a plan that is returned
-FORECAST_PHASES = 32
+FORECAST_PHASES = 64
 REQUEST_S = 1e-6                     # counted work: of one request in a simulation, on this project's reference host
 STREAM_S = 8e-6                      # of one stream in a judgement
 
@@ -48,7 +49,7 @@ class Judge:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self.problem = in_order(instance.problem)
-        self._simulator = Simulator(self.problem, REQUESTS)
+        self._simulator = Simulator(self.problem, REQUESTS, LONGEST_S)
         self._judgements = 0
         self._known: dict[tuple[Assignment, int], Verdict] = {}
         numbers = {stream.key: n for n, stream in enumerate(self.problem.streams)}
@@ -157,7 +158,8 @@ class Judge:
         weighted = sum(self._weights[priority] * missed for priority, missed in misses.items())
         rest = sum(self.rest(n, outcome.streams[self._numbers[n]]) + self.price(n, option)
                    for n, option in enumerate(assignment))
-        return (*(misses[priority] / rate for priority, rate in zip(self._priorities, self._rates, strict=True)), weighted + rest)
+        return (*(misses[priority] / rate for priority, rate in zip(self._priorities, self._rates, strict=True)),
+                weighted + rest)
 
 
 class _Corrections:

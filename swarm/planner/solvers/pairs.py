@@ -1,7 +1,7 @@
 """Moves one stream or two at once, in small teams, where no move of `polish` gains: each way out may need the other.
 
-The moves are judged in the order of their costs by formula, which has learnt from the simulations of this search: first over
-few sets of phases, and over all of them where that is a gain.
+The moves are judged in the order of their costs by formula, which has learnt from the simulations of this search: first
+over few sets of phases, and over all of them where that is a gain.
 """
 
 from __future__ import annotations

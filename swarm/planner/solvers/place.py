@@ -1,9 +1,9 @@
 """Places all streams: the best of the baselines, a greedy start and the previous plan, improved by a search.
 
-The search goes by formula, which is quick. What it finds is judged by simulation, from which the formula learns where it
-errs; then it searches again. The best of all rounds and starts is improved further by simulation where streams miss
-deadlines. What is found is never predicted to be worse than the best of the baselines. Then each change of a placement that
-is not worth its churn is undone.
+The search goes by formula, which is quick. What it finds is judged by simulation, from which the formula learns where
+it errs; then it searches again. The best of all rounds and starts is improved further by simulation where streams miss
+deadlines. What is found is never predicted to be worse than the best of the baselines. Then each change of a placement
+that is not worth its churn is undone.
 """
 
 from __future__ import annotations

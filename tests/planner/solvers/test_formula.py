@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 
 import pytest
@@ -12,7 +11,6 @@ from swarm.planner.options.option import BACKGROUND_RUN_S
 from swarm.planner.problem import AgentInfo, Problem
 from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.formula import Forecast, Formula
-from swarm.planner.solvers.search.tables import LOSS_RISK
 from tests.planner.builders import agent, links, profile, scattered, simulated, stream, team
 
 
@@ -21,28 +19,28 @@ def evaluate(instance: Instance, assignment: Assignment) -> Forecast:
 
 
 @pytest.mark.parametrize("stages", [0, 8], ids=["whole", "in steps"])
-def test_forecasts_are_close_to_a_simulation(stages: int) -> None:
+def test_it_promises_little_more_than_a_simulation_where_agents_are_not_overloaded(stages: int) -> None:
     errors: list[float] = []
     for seed in range(24):
         instance = Instance(team(3, 1) if seed % 3 == 0 else scattered(seed, 3, 9, 1, stages))
-        draw = random.Random(seed)
-        choice = tuple(draw.choice([n for n, option in enumerate(options) if len(option.sources) == 1])
-                       for options in instance.options)
+        choice = Formula(instance).completed([None] * len(instance.streams))[1]
         forecast = evaluate(instance, choice)
-        errors += [one.on_time - share for one, share in zip(
-            forecast.streams, simulated(instance, choice), strict=True)]
-    assert len(errors) > 80
-    assert statistics.mean(map(abs, errors)) < 0.1
-    assert abs(statistics.mean(errors)) < 0.04
+        if max(forecast.utilisation) < 0.9:
+            errors += [one.on_time - share for one, share in zip(
+                forecast.streams, simulated(instance, choice), strict=True)]
+    assert len(errors) > 40
+    assert statistics.mean(map(abs, errors)) < 0.05
+    assert statistics.mean(errors) < 0.02
 
 
 def test_a_detector_misses_while_a_long_run_is_in_its_way() -> None:
-    instance = Instance(team(1, 0, detect_deadline_s=0.1))
+    streams = (stream("a", "detect", "detector", 5.0, 0.1, 1), stream("a", "segment", "segmenter", 1.0, 0.6, 1))
+    instance = Instance(Problem(agents=(agent("a", 3.0),), streams=streams, links={}))
     detect, segment = evaluate(instance, local(instance)).streams
     # once a second a run of 250 ms begins after the detection of the same frame: that of the next frame is late
-    assert detect.on_time == pytest.approx(0.8)
+    assert 0.6 < detect.on_time < 0.85
     assert segment.on_time > 0.95
-    assert simulated(instance, local(instance))[0] == pytest.approx(0.8, abs=0.02)
+    assert detect.on_time == pytest.approx(simulated(instance, local(instance))[0], abs=0.06)
 
 
 def test_a_long_run_in_steps_is_not_in_a_detectors_way() -> None:
@@ -128,7 +126,8 @@ def test_a_chain_loads_each_of_its_agents() -> None:
     assert whole.utilisation == [pytest.approx(5 * 0.3045), 0.0]
     assert cut.utilisation == [pytest.approx(5 * 0.15225), pytest.approx(5 * 0.15225)]
     assert whole.streams[0].on_time == 0.5           # load shedding takes every other frame
-    assert cut.streams[0].on_time == pytest.approx(1.0 - LOSS_RISK)
+    # the fallback is due 0.25 s after a frame, its answer comes after 0.34 s: it takes from the next frame's first leg
+    assert cut.streams[0].on_time == pytest.approx(simulated(instance, (halves,))[0], abs=0.05)
 
 
 def test_load_that_no_stream_explains_takes_its_share() -> None:

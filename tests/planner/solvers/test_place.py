@@ -80,7 +80,7 @@ def test_a_placement_carries_its_forecast_mean_tail_and_share_on_time() -> None:
     problem = scattered(5, 6, 12)
     placements = place(problem).placements
     judge = Judge(Instance(problem, placements))
-    outcome = judge.judge(assigned(Instance(problem, placements), placements), FORECAST_PHASES).outcome
+    outcome = judge.forecast(assigned(Instance(problem, placements), placements)).outcome
     assert len(placements) == len(outcome.streams) > 0
     by_stream = dict(zip([stream.key for stream in judge.problem.streams], outcome.streams, strict=True))
     for one in placements:

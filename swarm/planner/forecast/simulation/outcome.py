@@ -46,11 +46,11 @@ class Outcome(msgspec.Struct, frozen=True):
 class Simulator:
     """Simulates plans for one problem. All plans meet the same phases and draws, so that differences are the plans'."""
 
-    def __init__(self, problem: Problem, requests: int = REQUESTS) -> None:
-        """requests: of one set of phases, as far as simulations are long enough."""
+    def __init__(self, problem: Problem, requests: int = REQUESTS, longest_s: float = HORIZON_S) -> None:
+        """requests: of one set of phases, as far as simulations are long enough. longest_s: of one simulation."""
         self._problem, self._arrays = problem, TeamArrays(problem)
         rate = sum(stream.spec.rate_hz for stream in problem.streams)
-        self._horizon_s = min(HORIZON_S, max(SHORTEST_S, requests / max(rate, 1e-9)))
+        self._horizon_s = min(longest_s, max(SHORTEST_S, requests / max(rate, 1e-9)))
         self._state: State | None = None
         self._all = np.arange(len(problem.streams))
         self.requests_per_phase = ceil(rate * self._horizon_s)

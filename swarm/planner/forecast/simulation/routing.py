@@ -29,7 +29,7 @@ def send_or_queue(team: Team, state: State, request: int, now: float) -> None:
     left_s = this.deadline_s - now
     if first == NONE or _expected_s(team, state, request, first, last, now) > left_s:
         soonest = _soonest(team, state, request, now)
-        this.left = first != NONE and team.legs[soonest].agent != team.legs[first].agent
+        this.left = first != NONE and (last > first + 1 or team.legs[soonest].variant != team.legs[first].variant)
         first, last = soonest, soonest + 1
     if first == NONE:
         failed(team, state, request, now)

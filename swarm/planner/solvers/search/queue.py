@@ -17,8 +17,8 @@ Approximations, compared with a simulation in tests/planner:
 - Each leg of a chain has the slack that remains when the other legs run without waiting.
 - The streams of a robot share its camera, so that their frames come together: of two that run at home, one always waits
   for the other.
-- A request on a peer is guarded at home: no less urgent run of the robot, and none of a peer, begins there if it would not
-  end before the last safe start of the fallback, until the answer comes; then the fallback runs until that comes.
+- A request on a peer is guarded at home: until the answer comes no less urgent run of the robot, and none of a peer,
+  begins there if it would not end before the last safe start of the fallback; from then on the fallback runs.
 - Peers have what the own streams of an agent leave of its executors; it refuses the rest.
 - Of a stream that misses much, load shedding takes more.
 """
@@ -82,7 +82,8 @@ def forecast(t: Tables, w: Work, agent: int) -> float:
         miss += 0.1 * _late(t, w, agent, place, source.p95_s * slowdown, rival, queue_s, dilation, all_busy)
         on_time = (1.0 - miss) * (carried if source.own else min(carried, admitted))
         begins, ends = SHEDS
-        result.on_time = min(on_time, 1.0 - source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0))
+        shed = source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0)
+        result.on_time = min(on_time, 1.0 - shed)
         result.tail_s = result.wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
     return total_load
 
@@ -166,9 +167,9 @@ def _blocked(t: Tables, w: Work, agent: int, place: int, slack_s: float) -> floa
 
 @part
 def _beyond_s(mine: Records, source: Records, beyond_s: float) -> float:
-    """In how much of the time that a run may begin it outlasts the slack of a frame. beyond_s: by how much, if it begins with it.
+    """In how much of the time in which a run may begin it outlasts the slack of a frame.
 
-    Two runs at home begin with frames of the same camera.
+    beyond_s: by how much, if it begins with it. Two runs at home begin with frames of the same camera.
     """
     if beyond_s <= 0.0 or not mine.own or not source.own or source.camera_s <= 0.0:
         return max(beyond_s, 0.0)

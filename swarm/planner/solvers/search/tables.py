@@ -111,7 +111,8 @@ def _add_legs(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Va
     sources[at] = rows
 
 
-def _add_guards(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Values, owner: NDArray[np.int64]) -> None:
+def _add_guards(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Values,
+                owner: NDArray[np.int64]) -> None:
     """What the fallback of each option keeps of its robot: the run until the answer comes."""
     rows = np.zeros(len(options), SOURCE)
     rows["agent"], rows["own"], rows["rate_hz"], rows["camera_s"] = owner[of], 1, by_stream[RATE], by_stream[CAMERA]
