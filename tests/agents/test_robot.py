@@ -32,7 +32,7 @@ FRAME_S = 0.2
 
 
 def board(speed: float) -> Board:
-    return Board(speed={"fp32": speed, "int8": speed}, memory_mb=1, power_w=1, source="test")
+    return Board(speed={"fp32": speed, "int8": speed}, power_w=1, source="test")
 
 
 def boxes(score: float) -> Detections:

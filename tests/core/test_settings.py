@@ -84,6 +84,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_what_is_dumped_is_read_back(tmp_path: Path) -> None:
-    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="s")
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="s")
     agent = AgentFile(version=1, name="a", swarm="s", board_name="b", board=board, streams=[])
     assert read(written(tmp_path, dump(agent)), AgentFile) == agent

@@ -33,7 +33,7 @@ from tests.launcher.world import wait_until
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
-BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
 STREAM = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=20.0, deadline_s=HANG_S)
 FRAME = np.zeros((72, 96, 3), np.uint8)
 SCAN = np.full(LIDAR.beams, 3.0, np.float32)
