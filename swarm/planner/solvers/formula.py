@@ -17,6 +17,7 @@ from swarm.planner.solvers.search.search import evaluate, improve, rank
 
 LOSS_RISK = 0.01                 # share of results that are lost for each leg on a peer: peers fail, and links fade
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
+STRAIN_PRICE = 0.02              # of a leg on a strained agent: twice the risk of a peer, so that sound ones relieve it
 CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
 CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
 MOST_SEED = 2**60 - 1            # of compiled code, which has 64 bits
@@ -112,6 +113,7 @@ class Formula:
             for n, option in enumerate(ways):
                 idle_s = option.idle_s
                 price = option.accuracy_cost + LOSS_RISK * _on_peers(stream, option)
+                price += STRAIN_PRICE * instance.strain(option)
                 if previous is not None and n != previous:
                     price += MOVE_PRICE
                 late = (OVERHEAD_S + option.transfer_s + sum(s.p95_s for s in option.sources)) / spec.deadline_s

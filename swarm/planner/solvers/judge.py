@@ -15,7 +15,7 @@ from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator, StreamOutcome
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
-from swarm.planner.solvers.formula import MOVE_PRICE, Formula
+from swarm.planner.solvers.formula import MOVE_PRICE, STRAIN_PRICE, Formula
 from swarm.planner.solvers.score import Score, best_of
 
 OTHERS = 0.5                         # of an error on an agent, for other streams that would run there
@@ -146,7 +146,8 @@ class Judge:
         taken, previous = self._instance.options[stream][option], self._instance.previous[stream]
         moved = MOVE_PRICE if previous is not None and option != previous else 0.0
         return self._instance.streams[stream].spec.rate_hz * (
-            taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE))
+            taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE)
+            + STRAIN_PRICE * self._instance.strain(taken))
 
     def _score(self, assignment: Assignment, outcome: Outcome) -> Score:
         misses = dict.fromkeys(self._priorities, 0.0)
