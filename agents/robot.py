@@ -99,8 +99,6 @@ class Robot:
         self._timers.every(ns(NEWS_S), self._send_news)
         if self._settings.launcher is None:              # no Start message comes
             self._start(0.0, self._clock.now_ns())
-        for one in self._own_advert.advert.not_loaded:
-            self._outbox.put(msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant}))
         self._participant.begin()
 
     def end(self) -> None:
@@ -220,6 +218,8 @@ class Robot:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
             self._due_frames.start(self._start_ns)
+            for one in self._own_advert.advert.not_loaded:
+                self._outbox.put(msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant}))
 
     def _submit(self, pose: Pose, picture: NDArray[np.uint8], captured_ns: int) -> None:
         for stream, number in self._due_frames.due(captured_ns, self._body.frame_hz):
