@@ -6,6 +6,7 @@ makes no sense is not known.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from swarm.core.ports import Health
@@ -16,21 +17,27 @@ SLOWING = ("processor", "cpufreq", "devfreq")
 """Cooling devices that slow computing down have one of these in their type; fans do not."""
 
 
-def health(root: Path = SYSFS) -> Health:
-    """What the files below `root`, /sys of a board, say now."""
-    batteries = [folder for folder in sorted(root.glob("class/power_supply/*")) if _is_of_the_board(folder)]
-    charges = [charge for folder in batteries if (charge := _number(folder / "capacity")) is not None]
-    energies_wh = [energy_wh for folder in batteries if (energy_wh := _energy_wh(folder)) is not None]
-    temperatures_c = [milli_c / 1e3 for file in sorted(root.glob("class/thermal/thermal_zone*/temp"))
-                      if (milli_c := _number(file)) is not None and COLDEST_C <= milli_c / 1e3 <= HOTTEST_C]
-    slowing = [state for folder in sorted(root.glob("class/thermal/cooling_device*"))
-               if any(word in _text(folder / "type").lower() for word in SLOWING)
-               and (state := _number(folder / "cur_state")) is not None]
-    return Health(
-        battery=min(max(sum(charges) / len(charges) / 100.0, 0.0), 1.0) if charges else None,
-        battery_wh=sum(energies_wh) if energies_wh else None,
-        temperature_c=max(temperatures_c) if temperatures_c else None,
-        throttled=any(state > 0 for state in slowing) if slowing else None)
+class BoardSensors:
+    """The sensors that a board has now. root: its /sys. Looking for them takes longer than reading them."""
+
+    def __init__(self, root: Path = SYSFS) -> None:
+        self._batteries = [folder for folder in sorted(root.glob("class/power_supply/*")) if _is_of_the_board(folder)]
+        self._zones = sorted(root.glob("class/thermal/thermal_zone*/temp"))
+        self._slowing = [folder / "cur_state" for folder in sorted(root.glob("class/thermal/cooling_device*"))
+                         if any(word in _text(folder / "type").lower() for word in SLOWING)]
+
+    def health(self) -> Health:
+        """What they say now."""
+        shares = _known(_number(folder / "capacity") for folder in self._batteries)
+        energies_wh = _known(_energy_wh(folder) for folder in self._batteries)
+        temperatures_c = [milli_c / 1e3 for milli_c in _known(map(_number, self._zones))
+                          if COLDEST_C <= milli_c / 1e3 <= HOTTEST_C]
+        states = _known(map(_number, self._slowing))
+        return Health(
+            battery=min(max(sum(shares) / len(shares) / 100.0, 0.0), 1.0) if shares else None,
+            battery_wh=sum(energies_wh) if energies_wh else None,
+            temperature_c=max(temperatures_c) if temperatures_c else None,
+            throttled=any(state > 0 for state in states) if states else None)
 
 
 def _is_of_the_board(folder: Path) -> bool:
@@ -47,6 +54,10 @@ def _energy_wh(folder: Path) -> float | None:
     if charge is None or voltage is None or charge < 0 or voltage < 0:
         return None
     return charge * voltage / 1e12
+
+
+def _known(figures: Iterable[float | None]) -> list[float]:
+    return [figure for figure in figures if figure is not None]
 
 
 def _number(file: Path) -> int | None:

@@ -19,7 +19,7 @@ from swarm.core.clock import MonotonicClock, WallClock
 from swarm.core.ports import Health, Host
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import ProcessFile
-from swarm.net import board_sensors
+from swarm.net.board_sensors import BoardSensors
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
@@ -35,8 +35,8 @@ Descriptor = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 class OwnProcess:
     """The machine port of this process."""
 
-    def __init__(self, loop: Loop, wall: WallClock, sensors: Path = board_sensors.SYSFS) -> None:
-        self._loop, self._wall, self._sensors, self._process = loop, wall, sensors, psutil.Process()
+    def __init__(self, loop: Loop, wall: WallClock) -> None:
+        self._loop, self._wall, self._sensors, self._process = loop, wall, BoardSensors(), psutil.Process()
 
     @property
     def pid(self) -> int:
@@ -46,7 +46,7 @@ class OwnProcess:
         return self._process.memory_info().rss
 
     def health(self) -> Health:
-        return board_sensors.health(self._sensors)
+        return self._sensors.health()
 
     def step_wall_clock(self, step_s: float) -> None:
         self._wall.step_s = step_s

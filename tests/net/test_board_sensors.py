@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from swarm.core.ports import Health
-from swarm.net.board_sensors import health
+from swarm.net.board_sensors import BoardSensors
 
 BATTERY = {"type": "Battery\n", "capacity": "47\n", "energy_now": "31500000\n"}
 
@@ -22,7 +22,15 @@ def tree(root: Path, folders: dict[str, dict[str, str]]) -> Path:
 
 
 def test_of_a_machine_without_sensors_nothing_is_known(tmp_path: Path) -> None:
-    assert health(tmp_path) == Health()
+    assert BoardSensors(tmp_path).health() == Health()
+
+
+def test_the_sensors_are_read_anew_each_time(tmp_path: Path) -> None:
+    sensors = BoardSensors(tree(tmp_path, {"power_supply/BAT0": BATTERY}))
+    (tmp_path / "class/power_supply/BAT0/capacity").write_text("46")
+    assert sensors.health().battery == pytest.approx(0.46)
+    (tmp_path / "class/power_supply/BAT0/capacity").unlink()
+    assert sensors.health() == Health(battery_wh=31.5)
 
 
 @pytest.mark.parametrize(("folders", "state"), [
@@ -44,6 +52,6 @@ def test_of_a_machine_without_sensors_nothing_is_known(tmp_path: Path) -> None:
     ({"thermal/cooling_device0": {"type": "pwm-fan", "cur_state": "3"}}, Health()),
 ])
 def test_the_state_is_what_the_files_say(tmp_path: Path, folders: dict[str, dict[str, str]], state: Health) -> None:
-    found = health(tree(tmp_path, folders))
+    found = BoardSensors(tree(tmp_path, folders)).health()
     assert (found.battery, found.battery_wh) == (pytest.approx(state.battery), pytest.approx(state.battery_wh))
     assert (found.temperature_c, found.throttled) == (state.temperature_c, state.throttled)

@@ -187,7 +187,7 @@ def test_a_launch_file_says_what_is_run(tmp_path: Path) -> None:
     given = settings(tmp_path, launch="run.yaml", fleet=[], streams=[], boards={})
     (tmp_path / "run.yaml").write_text(
         "{version: 1, scenario: patrol, policy: local, fleet: [{name: rover, count: 1, board: b}], streams: [], "
-        "boards: {b: {speed: {fp32: 0.5, int8: 0.5}, memory_mb: 1, power_w: 1, source: test}}}")
+        "boards: {b: {speed: {fp32: 0.5, int8: 0.5}, power_w: 1, source: test}}}")
     launch = collected_launch(given, str(tmp_path / "collector.yaml"))
     assert (launch.scenario, launch.policy, [fleet.name for fleet in launch.fleet]) == ("patrol", "local", ["rover"])
 
