@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from functools import partial
@@ -15,6 +16,7 @@ from swarm.core.policy.shaped_link import Links
 from swarm.core.settings.process_files import AgentFile
 from swarm.net.process import Process, log_to_stderr
 
+log = logging.getLogger(__name__)
 SWITCH_S = 0.0005                    # after a run, an executor's thread waits at most this long for the GIL
 
 
@@ -37,6 +39,8 @@ def main(settings: AgentFile) -> int:
     sys.setswitchinterval(SWITCH_S)
     board, folder = settings.board, Path(settings.models) if settings.models else None
     offer = offer_of(settings)
+    if names := offer.not_loaded():
+        log.warning("the memory of the board is full (memory_mb: %d); not loaded: %s", board.memory_mb, names)
     sessions = Sessions(offer, board, folder)
     traces = {spec.trace: settings_files.load_trace(Path(spec.trace)) for spec in settings.links.values() if spec.trace}
     links = Links(settings.links, traces, settings.seed)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agents import behaviours
 from agents.bodies.world import WorldBody
 from agents.own_figures import OwnFigures
-from agents.peers.advert import OwnAdvert
+from agents.peers.advert import OwnAdvert, first_advert
 from agents.peers.link_report import LinkReporter
 from agents.peers.table import PeerTable
 from agents.performer import Holding, Input, Performer
@@ -27,7 +27,7 @@ from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
 from swarm.core.policy.plan import Placement
-from swarm.core.ports import Files, Host, Received
+from swarm.core.ports import Files, Health, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Pose, Report, SensorSuite
@@ -57,9 +57,7 @@ class Robot:
             undelivered=lambda peer, tag, reason: self._performer.undelivered(peer, tag, reason),
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
-        self._own_advert = OwnAdvert(msg.Advert(
-            board=settings.board_name, executors=settings.board.executors, own_share=settings.board.own_share,
-            profiles=offer.announce(), streams=settings.streams, battery=host.machine.battery()))
+        self._own_advert, self._health = OwnAdvert(first_advert(settings, offer)), Health()
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
         self._peers, self._link_reporter = PeerTable(), LinkReporter()
         self._failures = FailureDetector(
@@ -183,8 +181,7 @@ class Robot:
         except OSError as error:
             log.error("the recording cannot be written: %s", error)
         if recording.left_out:
-            log.warning("%d outcomes were not recorded: a recording holds at most %d frames", recording.left_out,
-                        MOST_FRAMES)
+            log.warning("%d outcomes were not recorded: at most %d frames are", recording.left_out, MOST_FRAMES)
 
     def _heartbeat(self, peer: str, boot: int, busy_s: float, known: int) -> None:
         """A heartbeat or its acknowledgement: how busy the peer is, and the number of our newest advert that it has."""
@@ -221,6 +218,8 @@ class Robot:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
             self._due_frames.start(self._start_ns)
+            for one in self._own_advert.advert.not_loaded:
+                self._outbox.put(msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant}))
 
     def _submit(self, pose: Pose, picture: NDArray[np.uint8], captured_ns: int) -> None:
         for stream, number in self._due_frames.due(captured_ns, self._body.frame_hz):
@@ -261,8 +260,8 @@ class Robot:
     # --- peers and news ---
 
     def _advertise(self) -> None:
-        """Make a new advert if our speed or battery has changed. Each peer gets it after its next heartbeat."""
-        if self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._host.machine.battery()):
+        """Make a new advert if our speed or board has changed. Each peer gets it after its next heartbeat."""
+        if self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._health):
             self._advertised_ns.clear()
 
     def _on_members_changed(self, changes: Sequence[Changed]) -> None:
@@ -282,6 +281,7 @@ class Robot:
                     self._performer.handle(ev.PeerLost(peer=name))
 
     def _send_news(self) -> None:
+        self._health = Health() if self._settings.board.emulated else self._host.machine.health()    # not its host's
         links = self._link_reporter.due({peer: (q.rtt_s, q.bytes_per_s) for peer, q in self._peers.links().items()})
         feedback = msg.Feedback(links=links, streams=self._feedback.report(),
                                 plan=self._scheduler.plan_followed(self._clock.now_ns()))

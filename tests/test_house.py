@@ -134,7 +134,7 @@ def test_an_agent_runs_without_what_a_board_does_not_have(tmp_path: Path) -> Non
             loop.after(10_000_000, end)
 
     launcher = open_endpoint(loop, swarm="t", name="launcher", role="launcher", boot=1, handler=received)
-    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test")
     settings = AgentFile(
         version=1, name="rover_0", swarm="t", board_name="b", board=board, launcher=launcher.member,
         behaviour="search_rescue", team=["rover_0"],

@@ -1,13 +1,28 @@
-"""The advert of this robot; a new one is made when its speed or battery has changed notably. Deterministic."""
+"""The advert of this robot; a new one is made when its speed or its board has changed notably. Deterministic."""
 
 from __future__ import annotations
 
 import msgspec
 
 from agents.peers.own_speed import scaled
+from agents.runtime.offer import Offer
+from swarm.core.policy.plan import NotLoaded
+from swarm.core.ports import Health
 from swarm.core.protocol.messages import Advert
+from swarm.core.protocol.messages.presence import MOST_NOT_LOADED
+from swarm.core.settings.process_files import AgentFile
 
-BATTERY_STEP = 0.05                  # a notable change, as a share of the full charge
+BATTERY_STEP = 0.05                  # a notable change, as a share of the full charge, or of the energy that was left
+TEMPERATURE_STEP_C = 5.0
+
+
+def first_advert(settings: AgentFile, offer: Offer) -> Advert:
+    """What is known before the robot runs."""
+    board = settings.board
+    return Advert(
+        board=settings.board_name, executors=board.executors, own_share=board.own_share, profiles=offer.announce(),
+        streams=settings.streams, power_w=board.power_w or None, memory_free_bytes=offer.free_bytes,
+        not_loaded=[NotLoaded(one.model, one.variant, one.p50_s) for one in offer.left_out[:MOST_NOT_LOADED]])
 
 
 class OwnAdvert:
@@ -17,19 +32,30 @@ class OwnAdvert:
         self._first = self.advert = first            # with the run times of the board's profile
         self._slowness = 1.0
 
-    def changed(self, slowness: float, battery: float | None) -> bool:
+    def changed(self, slowness: float, health: Health) -> bool:
         """Update the advert. Returns whether there is a new one.
 
-        slowness: the factor by which runs take longer than the board's profile says. battery: charge 0..1; None: no
-        battery.
+        slowness: the factor by which runs take longer than the board's profile says.
         """
-        before = self.advert.battery
-        drained = (battery is None) != (before is None) or abs((battery or 0.0) - (before or 0.0)) >= BATTERY_STEP
-        if slowness == self._slowness and not drained:
+        if slowness == self._slowness and not _differs(self.advert, health):
             return False
         self._slowness = slowness
         self.advert = msgspec.structs.replace(
-            self._first, number=self.advert.number + 1, battery=battery,
-            profiles=scaled(self._first.profiles, self._slowness),
-        )
+            self._first, number=self.advert.number + 1, profiles=scaled(self._first.profiles, self._slowness),
+            battery=health.battery, battery_wh=health.battery_wh, temperature_c=health.temperature_c,
+            throttled=health.throttled)
         return True
+
+
+def _differs(told: Advert, now: Health) -> bool:
+    return (_moved(told.battery, now.battery, BATTERY_STEP)
+            or _moved(told.battery_wh, now.battery_wh, BATTERY_STEP * (told.battery_wh or 0.0))
+            or _moved(told.temperature_c, now.temperature_c, TEMPERATURE_STEP_C)
+            or told.throttled != now.throttled)
+
+
+def _moved(told: float | None, now: float | None, step: float) -> bool:
+    """Whether a figure has become known or unknown, or has left what was told by a step."""
+    if told is None or now is None:
+        return told is not now
+    return told != now and abs(now - told) >= step

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.runtime.emulation import VariantTimes
+from agents.runtime.memory import Candidate, fitting
 from models import tasks
 from models.batch_sizes import paying
 from models.profiles import Times, fit
@@ -18,29 +19,41 @@ MIN_S = 1e-6                         # so that no profile has a run time of 0
 
 
 class Offer:
-    """The variants that are worth running on one board.
+    """The variants that are worth running on one board, and that fit into its memory.
 
-    cards: by model. times: by model and variant, on this board. staged: whether to load all stages at the start.
-    `profiles`: by model, as advertised. `staged`: models and variants whose stages are loaded at the start.
+    cards: by model, the most important first. times: by model and variant, on this board. staged: whether to load all
+    stages at the start. memory_mb: of the board; 0: not known.
+    `profiles`: by model, as advertised. `staged`: models and variants whose stages are loaded at the start. `left_out`:
+    variants that do not fit, the most useful first. `free_bytes`: of the memory; None: not known.
     """
 
     def __init__(
-        self, cards: Mapping[str, Card], times: Mapping[str, Mapping[str, Times]], *, staged: bool = False
+        self, cards: Mapping[str, Card], times: Mapping[str, Mapping[str, Times]], *, staged: bool = False,
+        memory_mb: int = 0,
     ) -> None:
         self.cards = cards
         self.tasks = {model: tasks.task(card) for model, card in cards.items()}
         self.profiles: dict[str, list[Profile]] = {}
         self._times: dict[tuple[str, str], VariantTimes] = {}
-        for model, card in cards.items():
-            for variant in sorted(fit(card, {key: on_board.whole for key, on_board in times[model].items()})):
-                self._add(card, variant, times[model][variant])
-        self.staged = [
-            (model, variant) for model, variant in self._times if staged and cards[model].variants[variant].stages
-        ]
+        worth = sorted((model, variant) for model, card in cards.items()
+                       for variant in fit(card, {key: on_board.whole for key, on_board in times[model].items()}))
+        memory = fitting([_candidate(cards[model], variant, times[model][variant]) for model, variant in worth],
+                         list(cards), memory_mb)
+        for model, variant in worth:
+            if (model, variant) in memory.whole:
+                self._add(cards[model], variant, times[model][variant], (model, variant) in memory.stages)
+        self.staged = [key for key in self._times if staged and key in memory.stages]
+        self.left_out, self.free_bytes = memory.left_out, memory.free_bytes
+        self._unstaged = memory.unstaged
 
     def announce(self) -> list[Profile]:
         """The profiles of all variants, as in the advert."""
         return [profile for some in self.profiles.values() for profile in some]
+
+    def not_loaded(self) -> str:
+        """The names of all that does not fit; empty: all does."""
+        return ", ".join([f"{one.model} {one.variant}" for one in self.left_out]
+                         + [f"the stages of {model} {variant}" for model, variant in self._unstaged])
 
     def times(self, model: str, variant: str) -> VariantTimes:
         """The run times of a variant that is offered."""
@@ -67,7 +80,8 @@ class Offer:
         expected: list[TensorSpec] = crossing(card, variant, first) if first else card.inputs
         return [(spec.dtype, tuple(spec.shape)) for spec in expected] == [(t.dtype.name, t.shape) for t in tensors]
 
-    def _add(self, card: Card, variant: str, times: Times) -> None:
+    def _add(self, card: Card, variant: str, times: Times, staged: bool) -> None:
+        """staged: its stages may be loaded."""
         entry = card.variants[variant]
         whole_s, *stages_s = [_quantiles_s(time) for time in (times.whole, *times.stages)]
         batches = paying(times.whole, times.batches) if entry.batch > 1 else []
@@ -79,9 +93,15 @@ class Offer:
         self.profiles.setdefault(card.name, []).append(Profile(
             model=card.name, variant=variant, p50_s=whole_s[10], p95_s=whole_s[19],
             memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
-            input_bytes=_bytes(card.inputs), stages=by_stage if len(by_stage) <= MOST_STAGES else [],
+            input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
             batch_s=[time.p50_ms / 1e3 for time in batches],
         ))
+
+
+def _candidate(card: Card, variant: str, times: Times) -> Candidate:
+    entry = card.variants[variant]
+    return Candidate(card.name, variant, times.whole.p50_ms / 1e3, entry.memory_bytes,
+                     staged=0 < len(entry.stages) <= MOST_STAGES)
 
 
 def _quantiles_s(time: RunTime) -> list[float]:

@@ -22,6 +22,7 @@ from swarm.core.policy import policies
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card, Provider
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile
 
 log = logging.getLogger(__name__)
@@ -30,13 +31,13 @@ log = logging.getLogger(__name__)
 def read_offer(
     names: Iterable[str], board: Board, folder: Path | None, *, board_name: str = "", staged: bool = False
 ) -> Offer:
-    """The offer of a board for these models, from the cards and profiles in a folder.
+    """The offer of a board for these models, the most important first, from the cards and profiles in a folder.
 
     staged: whether to load all stages at the start. Raises: ModelError, also for a provider that is not available here.
     """
-    cards = {name: store.load_card(name, folder) for name in sorted(set(names))}
+    cards = {name: store.load_card(name, folder) for name in dict.fromkeys(names)}
     times = {name: profiles.on_board(card, board_name, board, VERSION, folder) for name, card in cards.items()}
-    offer = Offer(cards, times, staged=staged)
+    offer = Offer(cards, times, staged=staged, memory_mb=board.memory_mb)
     for profile in offer.announce():
         what = f"{profile.model} {profile.variant}"
         variant = cards[profile.model].variants[profile.variant]
@@ -45,11 +46,22 @@ def read_offer(
 
 
 def offer_of(settings: AgentFile) -> Offer:
-    """The offer of an agent with these settings. Raises: ModelError."""
-    return read_offer(
-        [*settings.load, *(stream.model for stream in settings.streams)], settings.board,
-        Path(settings.models) if settings.models else None, board_name=settings.board_name,
-        staged=policies.load(settings.policy).uses_stages)
+    """The offer of an agent with these settings: the models of its streams by priority, then the others.
+
+    Raises: ModelError; BadInput for a stream whose model does not fit into the memory, if no peer may run it.
+    """
+    policy, board = policies.load(settings.policy), settings.board
+    streams = sorted(settings.streams, key=lambda stream: -stream.priority)
+    offer = read_offer(
+        [*(stream.model for stream in streams), *settings.load], board,
+        Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages)
+    for stream in streams:
+        if stream.model not in offer.profiles and not policy.uses_peers:
+            raise BadInput(
+                f"board {settings.board_name}: memory_mb: {board.memory_mb}",
+                f"no variant of {stream.model} for stream {stream.name} fits, and policy {settings.policy} has no peer "
+                "run it", "more memory, or another policy")
+    return offer
 
 
 @dataclass(frozen=True)

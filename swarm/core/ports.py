@@ -135,6 +135,15 @@ class Transport(Protocol):
     def traffic(self) -> Traffic: ...
 
 
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a board; None: not known, or there is no such thing."""
+
+    battery: float | None = None         # charge, 0..1
+    battery_wh: float | None = None      # energy left
+    temperature_c: float | None = None   # of the hottest part that is measured
+    throttled: bool | None = None        # it computes more slowly because it is hot
+
+
 class Machine(Protocol):
     """The computer and the process that policy runs on."""
 
@@ -145,8 +154,8 @@ class Machine(Protocol):
         """Resident memory of the process."""
         ...
 
-    def battery(self) -> float | None:
-        """Charge of the battery, 0..1; None: there is none, or it cannot be read."""
+    def health(self) -> Health:
+        """The state of the board, read now. It may take a millisecond."""
         ...
 
     def step_wall_clock(self, step_s: float) -> None:

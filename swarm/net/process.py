@@ -16,9 +16,10 @@ import psutil
 from msgspec import Meta
 
 from swarm.core.clock import MonotonicClock, WallClock
-from swarm.core.ports import Host
+from swarm.core.ports import Health, Host
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import ProcessFile
+from swarm.net.board_sensors import BoardSensors
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
@@ -35,7 +36,7 @@ class OwnProcess:
     """The machine port of this process."""
 
     def __init__(self, loop: Loop, wall: WallClock) -> None:
-        self._loop, self._wall, self._process = loop, wall, psutil.Process()
+        self._loop, self._wall, self._sensors, self._process = loop, wall, BoardSensors(), psutil.Process()
 
     @property
     def pid(self) -> int:
@@ -44,9 +45,8 @@ class OwnProcess:
     def rss_bytes(self) -> int:
         return self._process.memory_info().rss
 
-    def battery(self) -> float | None:
-        state = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-        return min(max(state.percent / 100, 0.0), 1.0) if state is not None else None
+    def health(self) -> Health:
+        return self._sensors.health()
 
     def step_wall_clock(self, step_s: float) -> None:
         self._wall.step_s = step_s

@@ -14,7 +14,8 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.planner.forecast.simulation.outcome import Outcome
 from swarm.planner.options.instance import Assignment, Instance
-from swarm.planner.problem import Problem, in_order
+from swarm.planner.options.option import OVERHEAD_S, planned_transfer_s
+from swarm.planner.problem import Problem, StreamOf, in_order
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.formula import Formula, class_weights
 from swarm.planner.solvers.judge import Judge
@@ -60,7 +61,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     on_time: float                   # of all results
     streams: list[StreamExplained]
     busy: dict[str, float]           # by agent, of all its executors, by what is planned
-    unplaced: list[str]              # "agent stream": their model is nowhere in reach
+    unplaced: dict[str, str]         # "agent stream", whose model is nowhere in reach, and whose memory is the reason
     gap: float                       # points on time, weighted by priority, that the best known plan is ahead
     gap_to: str                      # which that is
 
@@ -87,7 +88,7 @@ def explained(problem: Problem, seed: int = 0, *, alternatives: bool = True) -> 
     on_time = sum(rate * one.on_time for rate, one in zip(rates, verdict.outcome.streams, strict=True))
     return Explained(
         on_time=on_time / sum(rates) if rates else 1.0, streams=streams, busy=busy,
-        unplaced=[f"{stream.agent} {stream.spec.name}" for stream in instance.unplaced],
+        unplaced={f"{one.agent} {one.spec.name}": _full_memory(instance, one, busy) for one in instance.unplaced},
         gap=max(0.0, points(problem, best) - points(problem, verdict.outcome)), gap_to=name)
 
 
@@ -143,6 +144,9 @@ def _limit(instance: Instance, stream: int, chosen: int, on_time: float, busy: d
     if on_time >= IN_TIME:
         return ""
     spec, option = instance.streams[stream].spec, instance.options[stream][chosen]
+    memory = _full_memory(instance, instance.streams[stream], busy)
+    if memory:
+        return memory
     least = min(instance.options[stream], key=lambda one: one.idle_s)
     if least.idle_s > spec.deadline_s:
         return (f"the deadline: {spec.deadline_s * 1e3:.0f} ms, and the quickest way takes {least.idle_s * 1e3:.0f} ms "
@@ -153,6 +157,22 @@ def _limit(instance: Instance, stream: int, chosen: int, on_time: float, busy: d
     if option.transfer_s > option.mean_s:
         return f"the link: {option.transfer_s * 1e3:.0f} ms of {option.idle_s * 1e3:.0f} ms"
     return f"runs of other streams on {agent}"
+
+
+def _full_memory(instance: Instance, stream: StreamOf, busy: dict[str, float]) -> str:
+    """The memory without which an agent would serve a stream in time, and have room for it; empty: there is none."""
+    spec, found = stream.spec, []
+    size = max((p.input_bytes for agent in instance.agents for p in agent.profiles if p.model == spec.model), default=0)
+    for agent in instance.agents:
+        link = instance.problem.links.get((stream.agent, agent.name))
+        way_s = 0.0 if agent.name == stream.agent else planned_transfer_s(link, size, spec.rate_hz) if link else None
+        if way_s is None or any(profile.model == spec.model for profile in agent.profiles):
+            continue
+        for one in (each for each in agent.not_loaded if each.model == spec.model):
+            whole_s, load = OVERHEAD_S + way_s + one.p50_s, spec.rate_hz * one.p50_s / agent.executors
+            if whole_s <= spec.deadline_s and busy[agent.name] + load <= BUSY:
+                found.append((whole_s * 1e3, f"{agent.name}'s memory: {one.model} {one.variant} does not fit"))
+    return "{1}, and would take {0:.0f} ms there".format(*min(found)) if found else ""
 
 
 def _best_known(instance: Instance, judge: Judge, problem: Problem, seed: int) -> tuple[Outcome, str]:

@@ -4,8 +4,9 @@ Events in, commands out; deterministic.
 
 Rules, in order:
 1. An agent is in the team while it is present (`membership/view.py`) and its advert is known. A new, restarted or lost
-   agent makes a new plan due at once. The next plan uses a changed advert. Placements that need an agent that has left
-   the team leave the plan before the search: their robots decide alone until it ends.
+   agent makes a new plan due at once, and so does one that is throttled or low on battery from now on. The next plan
+   uses a changed advert. Placements that need an agent that has left the team leave the plan before the search: their
+   robots decide alone until it ends.
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time: a plan that falls due during a solve is solved after it. A problem whose solution is in force
    is not solved again: the same search would find the same plan.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.policy.plan import Plan, Profile
+from swarm.core.policy.plan import Plan
 from swarm.core.protocol.messages import Advert, Body, Feedback, Heartbeat, HeartbeatAck, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
@@ -29,9 +30,10 @@ from swarm.membership.events import Failed, Joined
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
+from swarm.planner.observed.conditions import Strains, agent_info
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
-from swarm.planner.problem import LONGEST_S, AgentInfo, Problem, StreamOf
+from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
@@ -59,7 +61,7 @@ class PlannerState:
         self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
         self._links = TeamLinks()
-        self._busy = BusyShares()
+        self._busy, self._strains = BusyShares(), Strains()
         self._records = StreamRecords()
         self._leadership = Leadership(me)
         self._plan = Plan(epoch=0, lease_s=lease_s, placements=[])
@@ -136,9 +138,7 @@ class PlannerState:
         """The problem by the present knowledge."""
         members = self._members()
         problem = Problem(
-            agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
-                                   executors=advert.executors, own_share=advert.own_share)
-                         for name, advert in members.items()),
+            agents=tuple(agent_info(name, advert) for name, advert in members.items()),
             streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
                           for spec in advert.streams),
             links=self._links.of(members),
@@ -181,8 +181,12 @@ class PlannerState:
             return
         new = known_boot != boot or not self._is_member(sender)
         self._adverts[sender] = boot, advert
-        if new:                                      # otherwise the next plan uses it, which is soon enough
+        if new:                                      # otherwise the next plan uses it, which is soon enough ...
             self._join_team(sender, now, out)
+        strain = self._strains.began(agent_info(sender, advert), now)
+        if strain and self._is_member(sender):       # ... unless its board needs relief
+            self._due = True
+            out.append(Report("agent_strained", {"agent": sender, "why": strain}))
 
     def _join_team(self, name: str, now: int, out: list[Command]) -> None:
         """Add an agent to the team, if it is present and its advert is known."""
@@ -286,9 +290,3 @@ class PlannerState:
     def _publish(self, now: int, out: list[Command]) -> None:
         self._publish_ns = now
         out.append(Publish(self._plan))
-
-
-def _plausible_profile(profile: Profile) -> bool:
-    """Whether a search can calculate with it. NaN fails every comparison."""
-    return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
-            and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)

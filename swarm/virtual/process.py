@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from swarm.core.policy.lateness import Lateness
+from swarm.core.ports import Health
 from swarm.core.units import ns, seconds
 from swarm.virtual.timeline import Event, Timeline
 
@@ -85,8 +86,9 @@ class VirtualProcess:
         """Not known: all processes share one."""
         return 0
 
-    def battery(self) -> float | None:
-        return None
+    def health(self) -> Health:
+        """Not known: no world says so."""
+        return Health()
 
     def take(self, for_ns: int) -> None:
         """It computes for so long: what it sends meanwhile leaves after that."""

@@ -38,7 +38,7 @@ class Stage:
         self.world = self.net.endpoint("world", role="world")
         self.peer = self.net.endpoint("mule", boot=7, answers=True)
         self.planner = self.net.endpoint("planner", role="planner")
-        board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+        board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
         file = AgentFile(**{
             "version": 1, "name": "rover", "swarm": "s", "board_name": "b", "board": board, "policy": "planner",
             "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"],

@@ -19,7 +19,7 @@ from tests.agents.runtime.test_sessions import GOLDEN
 from tests.agents.test_agent import Stage
 from tests.patience import HANG_S
 
-SLOW = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")
+SLOW = Board(speed={"fp32": 0.01, "int8": 0.01}, power_w=1, source="test")
 """Here the detector takes about 120 ms: requests that arrive meanwhile wait."""
 
 ASKS = 6

@@ -20,7 +20,7 @@ from tests.net.harness import Net
 from tests.patience import HANG_S
 
 B = TypeVar("B", bound=msg.Message)
-BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
 
 
 class Field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
+from swarm.core.ports import Health
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Span
 from swarm.core.protocol.world import Detection, Detections, Pose
@@ -32,7 +34,7 @@ FRAME_S = 0.2
 
 
 def board(speed: float) -> Board:
-    return Board(speed={"fp32": speed, "int8": speed}, memory_mb=1, power_w=1, source="test")
+    return Board(speed={"fp32": speed, "int8": speed}, power_w=1, source="test")
 
 
 def boxes(score: float) -> Detections:
@@ -131,6 +133,18 @@ def test_it_holds_what_its_work_needs_and_nothing_when_that_is_done(duo: Duo) ->
     duo.launcher.transport.send("rover", msg.Drain())
     duo.stage.until(lambda: any(isinstance(m.body, msg.Drained) for m in duo.launcher.got))
     assert rover.holds == mule.holds == Holding(open=0, runs=0, inputs=0, peer_inputs=0, timed=0, reports=0)
+
+
+def test_the_state_of_a_board_is_advertised_unless_it_is_emulated(duo: Duo) -> None:
+    for name, emulated in (("rover", True), ("mule", False)):
+        robot = duo.robots[name]
+        robot._settings = msgspec.structs.replace(
+            robot._settings, board=msgspec.structs.replace(robot._settings.board, emulated=emulated))
+        duo.hosts[name].machine.is_so = Health(battery=0.4, throttled=True)
+    duo.stage.wait(1.5)
+    rover, mule = (duo.robots[name]._own_advert.advert for name in ("rover", "mule"))
+    assert (rover.battery, rover.throttled) == (None, None)
+    assert (mule.battery, mule.throttled) == (0.4, True)
 
 
 def test_a_placement_holds_as_long_as_the_lease_of_its_plan(duo: Duo) -> None:

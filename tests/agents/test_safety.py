@@ -17,7 +17,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.units import seconds
 from tests.agents.test_agent import SCAN, Stage
 
-BOARD = Board(speed={"fp32": 0.01, "int8": 0.01}, memory_mb=1, power_w=1, source="test")
+BOARD = Board(speed={"fp32": 0.01, "int8": 0.01}, power_w=1, source="test")
 STREAM = StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=3600.0)
 AHEAD_M = 0.35                       # a wall all around, hardly beyond the robot's edge
 TURN_S = 0.05                        # between two observations, on the robot's own way round

@@ -144,7 +144,7 @@ def test_a_provider_that_this_machine_lacks_is_told(
     keep(cnn())
     (tmp_path / "launch").mkdir()
     (tmp_path / "launch" / "boards.yaml").write_text(
-        "gpu: {speed: {fp32: 1.0, int8: 1.0}, memory_mb: 1, power_w: 1, source: x, emulated: false,"
+        "gpu: {speed: {fp32: 1.0, int8: 1.0}, power_w: 1, source: x, emulated: false,"
         " providers: [cuda, cpu]}")
     monkeypatch.chdir(tmp_path)
     assert main(["models", "profile", "small", "--board", "gpu"]) == 2

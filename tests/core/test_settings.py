@@ -50,15 +50,15 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
      ["fleet[0].name: 'a b' is no name; a letter, then up to 47 letters, digits, _ or -"]),
     (("count: 2", f"count: 2, kind: {'x' * 99}, spawn: [[1, {'y' * 999}]]"),
      ["fleet[0].spawn[0][1]: 'yyy", "... is text"]),
-    (("version: 1", "version: 1\nboards: {b: {speed: {fp32: 0.0}, memory_mb: 1, power_w: 1, source: s}}"),
+    (("version: 1", "version: 1\nboards: {b: {speed: {fp32: 0.0}, power_w: 1, source: s}}"),
      ["boards.b.speed.fp32: 0 is too small; at least 0.001"]),
-    (("version: 1", "version: 1\nboards: {b: {speed: {fp16: 1}, memory_mb: 1, power_w: 1, source: s}}"),
+    (("version: 1", "version: 1\nboards: {b: {speed: {fp16: 1}, power_w: 1, source: s}}"),
      ["boards.b.speed: 'fp16' is not a choice; one of fp32, int8"]),
-    (("version: 1", "version: 1\nboards: {a: {speed: {}, memory_mb: 1, power_w: 1, source: s}, b: {}}"),
+    (("version: 1", "version: 1\nboards: {a: {speed: {}, power_w: 1, source: s}, b: {}}"),
      ["boards.b: the key 'speed' is missing"]),
-    (("version: 1", "version: 1\nboards: {b: {speed: {}, memory_mb: 1, power_w: 1, source: s, providers: [gpu]}}"),
+    (("version: 1", "version: 1\nboards: {b: {speed: {}, power_w: 1, source: s, providers: [gpu]}}"),
      ["boards.b.providers[0]: 'gpu' is not a choice; one of tensorrt, cuda, cpu"]),
-    (("version: 1", "version: 1\nboards: {b: {speed: {}, memory_mb: 1, power_w: 1, source: s, providers: []}}"),
+    (("version: 1", "version: 1\nboards: {b: {speed: {}, power_w: 1, source: s, providers: []}}"),
      ["boards.b.providers: it has 0 entries; at least 1"]),
     (("version: 1", "version: 1\nboards: {3: {}}"), ["boards: a key is a whole number, not text"]),
     (("version: 1", "version: 1\nfaults: [{disk_full: 3}]"),
@@ -84,6 +84,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_what_is_dumped_is_read_back(tmp_path: Path) -> None:
-    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="s")
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="s")
     agent = AgentFile(version=1, name="a", swarm="s", board_name="b", board=board, streams=[])
     assert read(written(tmp_path, dump(agent)), AgentFile) == agent

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from swarm.core.policy.plan import MOST_AT_ONCE, Leg, Placement, Plan, Profile, StageProfile, StreamSpec
+from swarm.core.policy.plan import MOST_AT_ONCE, Leg, NotLoaded, Placement, Plan, Profile, StageProfile, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
-from swarm.core.protocol.messages.presence import PlanFollowed
+from swarm.core.protocol.messages.presence import MOST_NOT_LOADED, PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
 from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Mask, Pose, Report, SensorSuite
@@ -42,6 +42,9 @@ EXAMPLES: list[msg.Body] = [
     msg.Heartbeat(sequence=1, busy_s=0.25, advert=1), msg.HeartbeatAck(sequence=1, held_s=0.5, busy_s=0.25, advert=2),
     msg.Introduction(members=[MEMBER]), msg.Gossip(about="b", boot=3, silent=True),
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
+    msg.Advert(number=3, battery=0.5, board="b", executors=2, own_share=0.25, profiles=[], streams=[], battery_wh=30.5,
+               power_w=15.0, temperature_c=61.5, throttled=True, memory_free_bytes=9,
+               not_loaded=[NotLoaded("m", "fp32", 0.5)]),
     msg.Feedback(links={"b": (0.5, 1e6)}, plan=PlanFollowed(planner="planner", boot=3, epoch=2, left_s=1.5)),
     msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2),
@@ -210,6 +213,8 @@ NAN, INF = float("nan"), float("inf")
     changed(msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[]),
             profiles=[msgspec.to_builtins(PROFILE) | {"batch_s": [0.01] * (MOST_AT_ONCE + 1)}]),
     changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]), executors=10**9),
+    *(changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]), not_loaded=odd)
+      for odd in ([["m", "int8", NAN]], [["m" * 65, "int8", 0.1]], [["m", "int8", 0.1]] * (MOST_NOT_LOADED + 1))),
     *(changed(msg.Advert(board="b", executors=1, profiles=[], streams=[]),
               streams=[{"name": "s", "model": "m", "rate_hz": 5.0, "deadline_s": 0.1} | odd])
       for odd in ({"rate_hz": NAN}, {"rate_hz": 1e300}, {"deadline_s": 0.0}, {"deadline_s": INF}, {"name": ""})),
@@ -221,6 +226,11 @@ def test_numbers_that_mean_nothing_are_refused_where_they_enter(header: bytes) -
     with pytest.raises(wire.WireError) as refused:
         wire.decode([header])
     assert refused.value.cause == "header"
+
+
+def test_what_an_advert_does_not_know_takes_no_bytes() -> None:
+    head = msgpack.unpackb(bytes(wire.encode(envelope(msg.Advert(board="b", executors=1, profiles=[], streams=[])))[0]))
+    assert head["body"].keys() == {"kind", "board", "executors", "profiles", "streams"}
 
 
 if __name__ == "__main__":

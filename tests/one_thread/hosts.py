@@ -15,7 +15,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from swarm.core.policy.link import LinkEstimator
-from swarm.core.ports import Host, Received, Traffic
+from swarm.core.ports import Health, Host, Received, Traffic
 from swarm.core.protocol.messages import Body, InjectedFaults, Member
 from swarm.core.protocol.wire import PROTOCOL, Envelope, contiguous, decode, encode, header_of
 from swarm.core.units import ns
@@ -143,13 +143,14 @@ class FakeMachine:
     def __init__(self, stage: Stage, name: str, pid: int) -> None:
         self._stage, self._name, self.pid = stage, name, pid
         self.stopped, self.step_s = False, 0.0
+        self.is_so = Health()
         self.held_up: Callable[[float], None] = lambda for_s: None
 
     def rss_bytes(self) -> int:
         return 1 << 20
 
-    def battery(self) -> float | None:
-        return None
+    def health(self) -> Health:
+        return self.is_so
 
     def step_wall_clock(self, step_s: float) -> None:
         self.step_s = step_s

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.plan import NotLoaded
 from swarm.planner.explanation import explained, points, with_rate, without
 from swarm.planner.forecast.simulation.outcome import Outcome, StreamOutcome
 from swarm.planner.problem import AgentInfo, Problem
@@ -46,6 +47,24 @@ def test_what_an_alternative_costs_is_in_results_per_second() -> None:
 ])
 def test_what_holds_a_stream_back_is_named(problem: Problem, limit: str) -> None:
     assert explained(problem).streams[0].limit.startswith(limit)
+
+
+def test_a_full_memory_is_named_where_the_model_would_be_in_time_on_its_agent() -> None:
+    problem = one(300.0, 20.0)
+    home, mule = problem.agents
+
+    def with_mule(p50_s: float, model: str = "m", **more: object) -> Problem:
+        full = msgspec.structs.replace(mule, profiles=(), not_loaded=(NotLoaded(model, "int8", p50_s),), **more)
+        return msgspec.structs.replace(problem, agents=(home, full))
+
+    (only,) = explained(with_mule(0.02), alternatives=False).streams
+    assert only.limit == "b's memory: m int8 does not fit, and would take 34 ms there"
+    for other in (with_mule(0.3), with_mule(0.02, "else"), with_mule(0.02, background=0.9)):
+        assert explained(other, alternatives=False).streams[0].limit.startswith("the deadline")
+    nobody = msgspec.structs.replace(with_mule(0.02), agents=(
+        msgspec.structs.replace(home, profiles=()), with_mule(0.02).agents[1]))
+    assert explained(nobody, alternatives=False).unplaced == {
+        "a s": "b's memory: m int8 does not fit, and would take 30 ms there"}
 
 
 def test_a_robot_that_leaves_takes_its_streams_and_links_along() -> None:

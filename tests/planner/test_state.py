@@ -205,3 +205,37 @@ def test_an_empty_policy_and_a_search_that_fails_leave_the_planner_alive() -> No
     assert "search_failed" in drive.reports
     drive.pass_time(2.0)
     assert drive.held[-1].problem.streams            # it is searched again
+
+
+def strained(drive: Drive, name: str, number: int, **known: object) -> Heard:
+    """The news that an agent's board has changed."""
+    info = next(a for a in drive.problem.agents if a.name == name)
+    streams = [s.spec for s in drive.problem.streams if s.agent == name]
+    return Heard(name, 1, Advert(number=number, board="b", executors=info.executors, profiles=list(info.profiles),
+                                 streams=streams, **known))      # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("known", [{"throttled": True}, {"battery": 0.1}])
+def test_a_strained_agent_is_relieved_at_once_where_this_costs_no_result(known: dict[str, object]) -> None:
+    both = team(1, 2)
+    drive = Drive(replace(both, streams=tuple(one for one in both.streams if one.spec.name == "segment")))
+    drive.advertise()
+    drive.pass_time(15.0)                            # no plan may change freely any more
+    (used,) = drive.state.plan.placements[0].where
+    solves = drive.state.statistics().solves
+    drive.do(strained(drive, used, 2, **known))
+    assert drive.state.statistics().solves == solves + 1
+    assert drive.reports.count("agent_strained") == 1
+    (now,) = drive.state.plan.placements[0].where
+    assert now != used
+    drive.do(strained(drive, used, 3, **known))
+    assert drive.reports.count("agent_strained") == 1
+
+
+def test_a_strained_agent_keeps_what_nobody_else_can_do_in_time() -> None:
+    drive = Drive(team(1, 1))
+    drive.advertise()
+    drive.pass_time(15.0)
+    drive.do(strained(drive, "carrier_0", 2, throttled=True))
+    drive.pass_time(15.0)
+    assert next(p for p in drive.state.plan.placements if p.stream == "segment").where == ["carrier_0"]

@@ -33,7 +33,7 @@ from tests.launcher.world import wait_until
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
-BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
 STREAM = StreamOn(name="detect", on=["rover"], model="detector", rate_hz=20.0, deadline_s=HANG_S)
 FRAME = np.zeros((72, 96, 3), np.uint8)
 SCAN = np.full(LIDAR.beams, 3.0, np.float32)
@@ -187,7 +187,7 @@ def test_a_launch_file_says_what_is_run(tmp_path: Path) -> None:
     given = settings(tmp_path, launch="run.yaml", fleet=[], streams=[], boards={})
     (tmp_path / "run.yaml").write_text(
         "{version: 1, scenario: patrol, policy: local, fleet: [{name: rover, count: 1, board: b}], streams: [], "
-        "boards: {b: {speed: {fp32: 0.5, int8: 0.5}, memory_mb: 1, power_w: 1, source: test}}}")
+        "boards: {b: {speed: {fp32: 0.5, int8: 0.5}, power_w: 1, source: test}}}")
     launch = collected_launch(given, str(tmp_path / "collector.yaml"))
     assert (launch.scenario, launch.policy, [fleet.name for fleet in launch.fleet]) == ("patrol", "local", ["rover"])
 

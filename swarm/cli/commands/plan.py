@@ -125,7 +125,8 @@ def _as_text(plan: Explained, explain: bool) -> str:
     busy = ", ".join(f"{agent} {share:.0%}" for agent, share in plan.busy.items())
     text += f"\non time {plan.on_time:.1%}; {plan.gap:.2f} points behind {plan.gap_to}\nbusy: {busy}\n"
     if plan.unplaced:
-        text += f"no robot in reach runs: {', '.join(plan.unplaced)}\n"
+        text += "no robot in reach runs: " + ", ".join(
+            f"{name} ({memory})" if memory else name for name, memory in plan.unplaced.items()) + "\n"
     if explain:
         for one in plan.streams:
             text += f"\n{one.agent} {one.stream} instead:\n"
@@ -148,8 +149,8 @@ def _compared(plan: Explained, otherwise: Explained) -> str:
                      _way(one.variant, one.where, one.agent), f"{was.on_time:.1%}" if was else "0.0%",
                      f"{one.on_time:.1%}", one.limit or "-"))
     if otherwise.unplaced:
-        rows += [(*name.split(" ", 1), "", "nowhere", "", "0.0%", "no robot in reach runs it")
-                 for name in otherwise.unplaced]
+        rows += [(*name.split(" ", 1), "", "nowhere", "", "0.0%", memory or "no robot in reach runs it")
+                 for name, memory in otherwise.unplaced.items()]
     return text_table(("robot", "stream", "runs now", "would run", "on time", "would be", "held back by"), rows) + (
         f"\non time {plan.on_time:.1%}, would be {otherwise.on_time:.1%}\n")
 

@@ -9,7 +9,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from swarm.core.protocol.bounds import Count, Deadline, FleetName, PositiveSeconds, Priority, RateHz, Seconds, Share
+from swarm.core.protocol.bounds import (
+    Count,
+    Deadline,
+    FleetName,
+    PositiveSeconds,
+    Priority,
+    RateHz,
+    Seconds,
+    Share,
+    ShortText,
+)
 
 MOST_STAGES = 16
 MOST_AT_ONCE = 8                     # inputs of one run
@@ -37,6 +47,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     stages: Annotated[list[StageProfile], Meta(max_length=MOST_STAGES)] = []     # empty: it runs whole only
     batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
     """Median run time of a batch of 1, 2, ... inputs, as long as more inputs take less time each; empty: no batches."""
+
+
+class NotLoaded(msgspec.Struct, frozen=True, array_like=True):
+    """A variant that an agent would run in this time, if its memory were not full."""
+
+    model: ShortText
+    variant: ShortText
+    p50_s: PositiveSeconds
 
 
 class Leg(msgspec.Struct, frozen=True, array_like=True):

@@ -20,6 +20,7 @@ Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on the
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Factor = Annotated[float, Meta(ge=1.0, le=1e6)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
+ShortText = Annotated[str, Meta(max_length=64)]                  # a name that only people and look-ups need
 
 # --- numbers in files ---
 

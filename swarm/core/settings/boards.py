@@ -19,7 +19,7 @@ class Board(Strict, frozen=True, kw_only=True):
     """A computer class. `speed` is relative to the host that profiled the cards: run times are divided by `speed`."""
 
     speed: dict[Precision, Speed]    # of fp32 and int8
-    memory_mb: Annotated[int, Meta(ge=1, le=10_000_000)]             # in all
+    memory_mb: Annotated[int, Meta(ge=0, le=10_000_000)] = 0         # in all; 0: not known, any models are loaded
     power_w: Annotated[float, Meta(gt=0.0, le=1e6)]                  # at most
     source: str                      # where the figures come from
     executors: Executors = 1         # runs at the same time

@@ -41,7 +41,9 @@ def is_worth(instance: Instance, judge: Judge, before: Verdict, after: Verdict) 
     due: dict[int, float] = {}
     for n, stream in enumerate(instance.streams):
         old, new = before.outcome.streams[judge.number(n)], after.outcome.streams[judge.number(n)]
-        spec = stream.spec
+        spec, options = stream.spec, instance.options[n]
+        if instance.strain(options[after.assignment[n]]) < instance.strain(options[before.assignment[n]]):
+            return True                              # it relieves an agent that is throttled or low on battery
         sooner_s = old.p95_s - new.p95_s if new.p95_s else 0.0       # 0: it has no results any more
         if (new.on_time - old.on_time >= WORTH_ON_TIME or sooner_s >= WORTH_LATENCY * spec.deadline_s
                 or old.left - new.left >= WORTH_LEFT):

@@ -17,7 +17,7 @@ from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
 from swarm.planner.solvers.formula import Formula, class_weights
 from swarm.planner.solvers.score import Score, best_of
-from swarm.planner.solvers.search.tables import MOVE_PRICE
+from swarm.planner.solvers.search.tables import MOVE_PRICE, STRAIN_PRICE
 
 OTHERS = 0.5                         # of an error on an agent, for other streams that would run there
 LATENCY_PRICE = 0.01                 # of a p95 latency of one deadline, in misses per result
@@ -149,7 +149,8 @@ class Judge:
         taken, previous = self._instance.options[stream][option], self._instance.previous[stream]
         moved = MOVE_PRICE if previous is not None and option != previous else 0.0
         return self._instance.streams[stream].spec.rate_hz * (
-            taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE))
+            taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE)
+            + STRAIN_PRICE * self._instance.strain(taken))
 
     def _score(self, assignment: Assignment, outcome: Outcome) -> Score:
         misses = dict.fromkeys(self._priorities, 0.0)

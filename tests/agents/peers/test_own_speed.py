@@ -9,6 +9,7 @@ from agents.peers.own_speed import HALF_LIFE_NS, RUNS, OwnSpeed, scaled
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from swarm.core.policy.plan import Leg
+from swarm.core.ports import Health
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
 from tests.agents.builders import peer_table, profile, scheduler, stream
@@ -73,15 +74,33 @@ def test_a_slow_robot_predicts_longer_runs_and_offloads_more() -> None:
 
 def test_a_new_advert_is_made_when_speed_or_battery_has_changed() -> None:
     own = OwnAdvert(Advert(board="b", executors=1, profiles=[profile(p50_s=0.01)], streams=[], battery=0.8))
-    assert not own.changed(1.0, 0.78)
-    assert own.changed(1.0, 0.74)
+    less = Health(battery=0.74)
+    assert not own.changed(1.0, Health(battery=0.78))
+    assert own.changed(1.0, less)
     assert (own.advert.number, own.advert.battery) == (2, 0.74)
-    assert own.changed(4.0, 0.74)
+    assert own.changed(4.0, less)
     assert (own.advert.number, own.advert.profiles[0].p50_s) == (3, pytest.approx(0.04))
-    assert not own.changed(4.0, 0.74)
-    assert own.changed(1.0, 0.74)
+    assert not own.changed(4.0, less)
+    assert own.changed(1.0, less)
     assert (own.advert.number, own.advert.profiles[0].p50_s) == (4, pytest.approx(0.01))
-    assert own.changed(1.0, None)
+    assert own.changed(1.0, Health())
+
+
+@pytest.mark.parametrize(("before", "same", "other"), [
+    (Health(battery_wh=40.0), Health(battery_wh=38.5), Health(battery_wh=37.9)),
+    (Health(battery_wh=0.0), Health(battery_wh=0.0), Health(battery_wh=0.1)),
+    (Health(temperature_c=60.0), Health(temperature_c=64.9), Health(temperature_c=65.0)),
+    (Health(throttled=False), Health(throttled=False), Health(throttled=True)),
+    (Health(throttled=False), Health(throttled=False), Health()),
+])
+def test_a_new_advert_tells_of_a_board_that_has_changed_notably(before: Health, same: Health, other: Health) -> None:
+    own = OwnAdvert(Advert(board="b", executors=1, profiles=[], streams=[]))
+    assert own.changed(1.0, before)
+    assert not own.changed(1.0, same)
+    assert own.changed(1.0, other)
+    told = own.advert
+    assert other == Health(battery=told.battery, battery_wh=told.battery_wh, temperature_c=told.temperature_c,
+                           throttled=told.throttled)
 
 
 def believed_s(known: PeerTable) -> float:

@@ -26,7 +26,7 @@ from swarm.core.settings.cards import RunTime
 from tests.agents.staged import STAGE_MS, STAGES, hold, run_leg, store_with_stages
 from tests.patience import HANG_S
 
-BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test")
 GOLDEN = Path(__file__).parents[2] / "models" / "data" / "golden.npz"
 FRAME: np.ndarray = max(np.load(GOLDEN)["images"], key=lambda image: image.std())    # one with much to see
 

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder.parent / "lte.csv").write_text("# lte.csv\n")
     results = fakes.flown(folder, fakes.results(robots=[4], delays=[5], seeds=2))
     for row in results.rows:
-        board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+        board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test")
         of = runs.launch(links={"rover:carrier": LinkSpec(trace=str(folder.parent / "lte.csv"))}, boards={"b": board},
                          policy=row.arm, faults=[])
         manifest = {"swarm_run": 1, "launch": msgspec.to_builtins(of), "boards": {}, "seed": row.seed,

@@ -105,7 +105,7 @@ def test_a_board_has_what_was_measured_on_it_else_the_cards_times_by_its_speed(
     kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path
 ) -> None:
     card, _ = kept
-    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test")
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test")
     told = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"]
     assert [t.p50_ms for t in (told.whole, *told.stages)] == pytest.approx([8.0, 4.0, 4.0])
     profiles.save(msgspec.structs.replace(measured, board="tiny", emulated=True, speed=dict(board.speed)), tmp_path)
@@ -118,7 +118,7 @@ def test_runs_by_several_threads_take_what_was_measured_of_as_many(
     kept: tuple[Card, Path], measured: ModelProfile, tmp_path: Path
 ) -> None:
     card, _ = kept
-    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", threads=3)
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", threads=3)
     missing = (r"^board tiny: threads: 3: small fp32 was not profiled with as many on this machine; "
                r"`swarm models profile small --board tiny` first, or threads: 1$")
     with pytest.raises(ModelError, match=missing):
@@ -143,7 +143,7 @@ def test_what_several_inputs_take_is_told_of_processors_only_and_measured_of_oth
 ) -> None:
     fp32 = msgspec.structs.replace(kept[0].variants["fp32"], batch=4, batch_times={2: time(6.0), 4: time(9.0)})
     card = msgspec.structs.replace(kept[0], variants={"fp32": fp32})
-    board = Board(speed={"fp32": 0.5, "int8": 0.5}, memory_mb=1, power_w=1, source="test", emulated=False)
+    board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
     told = profiles.on_board(card, "tiny", board, measured.runtime, tmp_path)["fp32"].batches
     assert {n: t.p50_ms for n, t in told.items()} == {2: pytest.approx(12.0), 4: pytest.approx(18.0)}
     cuda = msgspec.structs.replace(board, providers=["cuda", "cpu"])

@@ -13,10 +13,11 @@ from swarm.run.settings import process_checks
 from swarm.run.settings.resolve import Options
 from tests.launcher.world import write_launch
 
-BOARD = "{speed: {fp32: 0.2, int8: 0.2}, memory_mb: 1, power_w: 1, source: test"
+BOARD = "{speed: {fp32: 0.2, int8: 0.2}, power_w: 1, source: test"
 
 
 @pytest.mark.parametrize(("more", "told"), [
+    (", memory_mb: 130}", "board odd: memory_mb: 130: no variant of detector for stream detect fits, and policy local"),
     (", threads: 2}",
      "detector fp32, int8 was not profiled with as many on this machine; `swarm models profile detector"),
     (", providers: [cuda]}", "detector fp32: provider CUDAExecutionProvider is not available"),

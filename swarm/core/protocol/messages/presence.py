@@ -7,11 +7,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from swarm.core.policy.plan import MOST_STAGES, Plan, Profile, StreamSpec
+from swarm.core.policy.plan import MOST_STAGES, NotLoaded, Plan, Profile, StreamSpec
 from swarm.core.protocol.bounds import Count, Executors, FleetName, Name, Rate, Seconds, Share
 from swarm.core.protocol.messages.transport import Member, Message
 
 MOST_STREAMS = 256                   # of one robot, in one report
+MOST_NOT_LOADED = 8                  # told of in an advert: the most useful ones
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):
@@ -45,8 +46,12 @@ class Gossip(Message, frozen=True, kw_only=True):
     silent: bool
 
 
-class Advert(Message, frozen=True, kw_only=True):
-    """The capabilities and streams of an agent: sent again after each change, until every peer has it."""
+class Advert(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """The capabilities and streams of an agent: sent again after each change, until every peer has it.
+
+    What is None is not known, and takes no bytes. Receivers take figures of the board that make no sense as not known
+    (`planner/observed/conditions.py`), so that a broken sensor does not make an agent unusable.
+    """
 
     number: Count = 1                  # grows with each change
     battery: Share | None = None       # charge; None: there is no battery, or it cannot be read
@@ -55,6 +60,12 @@ class Advert(Message, frozen=True, kw_only=True):
     own_share: Share = 0.0           # of its executors, kept for its own streams as far as these need it
     profiles: list[Profile]
     streams: list[StreamSpec]
+    battery_wh: float | None = None  # energy left in the battery
+    power_w: float | None = None     # of the board, at most
+    temperature_c: float | None = None       # of its hottest part that is measured
+    throttled: bool | None = None    # it computes more slowly because it is hot
+    memory_free_bytes: int | None = None     # of its memory, after all that it has loaded or may load
+    not_loaded: Annotated[list[NotLoaded], Meta(max_length=MOST_NOT_LOADED)] = []    # since its memory is full
 
 
 class StreamSeen(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from swarm.planner.solvers.search.records import AGENT, NONE, OPTION, SOURCE, ST
 
 LOSS_RISK = 0.01                 # share of results that are lost for each leg on a peer: peers fail, and links fade
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
+STRAIN_PRICE = 0.02              # of a leg on a strained agent: twice the risk of a peer, so that sound ones relieve it
 SHED = 0.5                       # share that load shedding takes of a stream that misses much, on average
 UNBOUNDED = 1e9
 
@@ -90,7 +91,9 @@ def _options(instance: Instance, of: NDArray[np.int64], by_stream: Values) -> tu
     latest_s = OVERHEAD_S + transfer_s + np.add.reduceat(legs[:, 2], begins) if len(every) else transfer_s
     number = np.arange(len(every)) - np.searchsorted(of, of)     # among the options of its stream
     moved = ~np.isnan(by_stream[PREVIOUS]) & (by_stream[PREVIOUS] != number)
-    rows["cost"] = (by_stream[WEIGHT] * (accuracy + LOSS_RISK * peers + MOVE_PRICE * moved)
+    strained = np.array([instance.strain(option) for option in every])
+    price = accuracy + LOSS_RISK * peers + STRAIN_PRICE * strained + MOVE_PRICE * moved
+    rows["cost"] = (by_stream[WEIGHT] * price
                     + by_stream[RATE] * LATENCY_PRICE * np.minimum(latest_s / by_stream[DEADLINE], MOST_LATE))
     rows["kept"] = (1.0 - LOSS_RISK) ** peers
     rows["idle_s"] = OVERHEAD_S + transfer_s + mean_s

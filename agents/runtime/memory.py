@@ -1,0 +1,74 @@
+"""Which variants of its models a board loads: those that fit into its memory, the most useful first. Deterministic.
+
+First the fastest variant that fits of each model, so that every model runs; then the other variants. Both in the order
+of the models, and of one model the fastest first. Last the stages of what was taken, in the same order: they make a
+variant preemptible and part of chains, but it runs without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MB = 2**20
+RESERVE_BYTES = 128 * MB
+"""For the process without models: in `swarm launch search_rescue` agents take up to 148e6 bytes, with at least 44e6 for
+models."""
+
+Key = tuple[str, str]                # model and variant
+
+
+class Candidate(NamedTuple):
+    """A variant that the board could run.
+
+    memory_bytes: by its card. All its stages together count as much as the whole: in one process those of the models
+    that we ship take 74e6 bytes, and the whole models 91e6 by their cards.
+    """
+
+    model: str
+    variant: str
+    p50_s: float
+    memory_bytes: int
+    staged: bool                     # it has stages
+
+    @property
+    def key(self) -> Key:
+        return self.model, self.variant
+
+
+class Fitting(NamedTuple):
+    """What is loaded, and what is not."""
+
+    whole: list[Key]
+    stages: list[Key]                # variants whose stages may be loaded, now or later
+    unstaged: list[Key]              # those that are loaded, and whose stages do not fit
+    left_out: list[Candidate]        # the most useful first
+    free_bytes: int | None           # that nothing of this takes; None: the board's memory is not known
+
+
+def fitting(candidates: Sequence[Candidate], models: Sequence[str], memory_mb: int) -> Fitting:
+    """Divide a board's memory.
+
+    models: all of them, the most important first. memory_mb: of the board (2**20 bytes); 0: not known, and all fits.
+    """
+    rank = {model: number for number, model in enumerate(models)}
+    in_order = sorted(candidates, key=lambda c: (rank[c.model], c.p50_s, c.variant))
+    if not memory_mb:
+        return Fitting([c.key for c in in_order], [c.key for c in in_order if c.staged], [], [], None)
+    left = memory_mb * MB - RESERVE_BYTES
+    taken: list[Candidate] = []
+    for one_of_each in (True, False):
+        for one in in_order:
+            if one in taken or (one_of_each and any(other.model == one.model for other in taken)):
+                continue
+            if one.memory_bytes <= left:
+                taken.append(one)
+                left -= one.memory_bytes
+    stages: list[Key] = []
+    unstaged: list[Key] = []
+    for one in taken:
+        if one.staged:
+            fits = one.memory_bytes <= left
+            (stages if fits else unstaged).append(one.key)
+            left -= one.memory_bytes if fits else 0
+    return Fitting([c.key for c in taken], stages, unstaged, [c for c in in_order if c not in taken], max(left, 0))

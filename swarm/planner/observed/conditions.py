@@ -1,0 +1,60 @@
+"""What the planner takes from an advert, and when the state of a board makes a plan due. Deterministic.
+
+Figures that make no sense, whatever a peer says, count as not known; profiles that make no sense are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from swarm.core.policy.plan import Profile
+from swarm.core.protocol.messages import Advert
+from swarm.core.units import ns
+from swarm.planner.problem import LONGEST_S, AgentInfo
+
+MOST_WH, MOST_W = 1e5, 1e6           # of a battery, of a board: as in a file of boards
+COLDEST_C, HOTTEST_C = -60.0, 200.0
+MOST_MEMORY_BYTES = 10_000_000 * 2**20       # as in a file of boards
+QUIET_S = 10.0                       # one agent makes no more plans due in this time, however its state flaps
+
+Number = TypeVar("Number", int, float)
+
+
+def agent_info(name: str, advert: Advert) -> AgentInfo:
+    """An agent by its advert."""
+    return AgentInfo(
+        name=name, profiles=tuple(filter(_is_plausible, advert.profiles)), executors=advert.executors,
+        own_share=advert.own_share, battery=advert.battery, battery_wh=_within(advert.battery_wh, 0.0, MOST_WH),
+        power_w=_within(advert.power_w, 0.0, MOST_W), throttled=advert.throttled,
+        temperature_c=_within(advert.temperature_c, COLDEST_C, HOTTEST_C),
+        memory_free_bytes=_within(advert.memory_free_bytes, 0, MOST_MEMORY_BYTES), not_loaded=tuple(advert.not_loaded))
+
+
+class Strains:
+    """Which agents are strained (`AgentInfo.strain`)."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+        self._told_ns: dict[str, int] = {}
+
+    def began(self, agent: AgentInfo, now: int) -> str:
+        """Why an agent is strained, if it was not, or not so, before; empty otherwise, and shortly after the last time.
+        """
+        before, why = self._known.get(agent.name, ""), agent.strain
+        self._known[agent.name] = why
+        told_ns = self._told_ns.get(agent.name)
+        if why in ("", before) or (told_ns is not None and now - told_ns < ns(QUIET_S)):
+            return ""
+        self._told_ns[agent.name] = now
+        return why
+
+
+def _within(value: Number | None, least: Number, most: Number) -> Number | None:
+    """NaN fails every comparison."""
+    return value if value is not None and least <= value <= most else None
+
+
+def _is_plausible(profile: Profile) -> bool:
+    """Whether a search can calculate with it."""
+    return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
+            and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
