@@ -75,6 +75,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     predicted_s: Seconds = 0.0       # predicted latency, mean
     predicted_p95_s: Seconds = 0.0   # predicted latency, 95th percentile
     predicted_on_time: Share = 0.0   # predicted share of results by the deadline
+    low: Share = 0.0                 # lower end of the 95 % interval of that share
+    high: Share = 1.0                # upper end; 0 to 1: not known
     why: str = ""                    # the planner's reason, for people
 
 

@@ -99,6 +99,7 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
         "events": sections.events(run),
         "event_count": len(run.events), "robots": sections.robots(run), "transport": _transport(run),
         "plans": plans, "plans_left_out": plans_left_out, "last_plan": sections.last_plan(run),
+        "forecasts": sections.forecasts(run), "intervals": sections.intervals(run),
         "facts_of_run": _facts(run), "words": glossary.METHOD, "light": svg.LIGHT, "dark": svg.DARK,
     }
 

@@ -9,11 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from swarm.core.policy.plan import Placement
+from swarm.telemetry.figures.planner import FEWEST
 from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.figures.request_paths.prediction import prediction
 from swarm.telemetry.report.glossary import fault_name
 from swarm.telemetry.report.runfiles import Run
-from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, quantile, seconds, share
+from swarm.telemetry.report.side_by_side import (
+    known,
+    mebibytes,
+    milliseconds,
+    number,
+    percent,
+    quantile,
+    seconds,
+    share,
+)
 from swarm.telemetry.report.slowest import Slow
 from swarm.telemetry.summary_types import FaultRecord, Level
 
@@ -21,6 +31,7 @@ QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
 VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
 MOVES = 8                            # streams that are named per change
 PLANS = 30                           # newest plans that are listed
+FORECASTS = 40                       # streams whose forecasts are listed
 EVENTS = 200                         # events that are listed
 WELL = ("ended", "running", "")      # statuses of an agent that are no trouble
 
@@ -136,6 +147,28 @@ def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], 
     changes = [f"{change}: {', '.join(keys[:MOVES])}" + (f" and {len(keys) - MOVES} more" if len(keys) > MOVES else "")
                for change, keys in moved.items()]
     return "; ".join(changes) or "no change"
+
+
+def forecasts(run: Run) -> Table:
+    """The share on time of each stream of each robot beside its forecast, the worst surprises first."""
+    known_ones = [(name, f) for name, f in run.summary.forecast.items() if known(f.error_on_time)]
+    found = sorted(known_ones, key=lambda kv: (-abs(kv[1].error_on_time), kv[0]))
+    rows = [[name, number(f.frames), percent(f.predicted_on_time),
+             f"{percent(f.low_on_time)} to {percent(f.high_on_time)}", percent(f.measured_on_time),
+             f"{100 * f.error_on_time:+.1f}", milliseconds(f.predicted_ms_p95), milliseconds(f.measured_ms_p95)]
+            for name, f in found[:FORECASTS]]
+    return Table(["stream", "frames", "forecast on time", "95 % interval", "observed", "points", "forecast p95",
+                  "observed p95"], rows, range(1, 8))
+
+
+def intervals(run: Run) -> str:
+    """How often forecasts held, in words; empty: there was nothing to count."""
+    of = run.summary.forecast_intervals
+    if not of.pairs > 0:
+        return ""
+    return (f"Of {number(of.pairs)} pairs of a stream and a plan with at least {FEWEST} frames, {number(of.covered)} "
+            f"({percent(of.covered_share)}) had their share on time inside the 95 % interval of its forecast, widened "
+            f"for the number of frames; {number(of.left_out)} pairs are left out.")
 
 
 def last_plan(run: Run) -> Table:

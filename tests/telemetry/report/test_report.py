@@ -93,6 +93,13 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
     assert text.count("<svg") == 7
 
 
+def test_forecasts_stand_beside_what_was_observed(runs: tuple[Path, Path]) -> None:
+    text = without_charts(runs[0])
+    assert re.search(r"Of \d+ pairs of a stream and a plan with at least 20 frames, \d+ \(\d+\.\d %\) had", text)
+    assert "Forecast and observed share on time" in text
+    assert "Forecast and observed share on time" not in without_charts(runs[1])
+
+
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:
     fakes.write_run(tmp_path, fakes.launch(duration_s=3, streams=fakes.launch().streams[:1]))
     assert write_report(tmp_path).read_text() == write_report(tmp_path).read_text()
