@@ -12,6 +12,7 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Profile, StreamSpec
 
+Pair = tuple[str, str]               # from one agent to another
 LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
 
 
@@ -53,7 +54,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     agents: tuple[AgentInfo, ...]
     streams: tuple[StreamOf, ...]
-    links: Mapping[tuple[str, str], LinkQuality]
+    links: Mapping[Pair, LinkQuality]
     corrections: tuple[Correction, ...] = ()
 
 

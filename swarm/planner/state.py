@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import msgspec
 
-from swarm.core.policy.plan import Plan, Profile
+from swarm.core.policy.plan import Plan
 from swarm.core.protocol.messages import Advert, Body, Feedback, Heartbeat, HeartbeatAck, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
@@ -31,7 +31,9 @@ from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
-from swarm.planner.problem import LONGEST_S, AgentInfo, Problem, StreamOf
+from swarm.planner.observed.team_problem import problem_of
+from swarm.planner.ports import Foresight
+from swarm.planner.problem import Problem
 from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
@@ -52,8 +54,10 @@ class PlannerStatistics(msgspec.Struct, frozen=True):
 class PlannerState:
     """Deterministic: time is an argument, solving is a command."""
 
-    def __init__(self, *, lease_s: float, every_s: float, me: tuple[str, int] = ("planner", 0)) -> None:
-        """me: name and boot."""
+    def __init__(self, *, lease_s: float, every_s: float, me: tuple[str, int] = ("planner", 0),
+                 foresight: Foresight | None = None) -> None:
+        """me: name and boot. foresight: None where links are as measured."""
+        self._foresight = foresight
         self._every_ns = ns(every_s)
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
@@ -135,18 +139,10 @@ class PlannerState:
     def problem(self) -> Problem:
         """The problem by the present knowledge."""
         members = self._members()
-        problem = Problem(
-            agents=tuple(AgentInfo(name=name, profiles=tuple(filter(_plausible_profile, advert.profiles)),
-                                   executors=advert.executors, own_share=advert.own_share)
-                         for name, advert in members.items()),
-            streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
-                          for spec in advert.streams),
-            links=self._links.of(members),
-        )
-        corrections = self._records.corrections(problem.streams)
-        unexplained = self._busy.unexplained(problem, self._plan.placements)
-        agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in problem.agents)
-        return msgspec.structs.replace(problem, agents=agents, corrections=corrections)
+        links = self._links.of(members)
+        if self._foresight is not None:
+            links = self._foresight.links(links)
+        return problem_of(members, links, self._busy, self._records, self._plan.placements)
 
     def advert_of(self, agent: str) -> int:
         """Number of the newest advert of an agent's present boot; 0: none."""
@@ -286,9 +282,3 @@ class PlannerState:
     def _publish(self, now: int, out: list[Command]) -> None:
         self._publish_ns = now
         out.append(Publish(self._plan))
-
-
-def _plausible_profile(profile: Profile) -> bool:
-    """Whether a search can calculate with it. NaN fails every comparison."""
-    return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
-            and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
