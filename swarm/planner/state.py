@@ -62,7 +62,7 @@ class PlannerState:
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
-        self._links = TeamLinks()
+        self._links = TeamLinks(ahead_s=every_s + HOLD_S / 2)
         self._busy = BusyShares()
         self._records = StreamRecords()
         self._leadership = Leadership(me)
@@ -164,8 +164,7 @@ class PlannerState:
             case Feedback(links=links, streams=streams, plan=followed):
                 if followed is not None:
                     self._leadership.heard(followed, self._plan.epoch, now)
-                if links:                            # they are told only when they have changed
-                    self._links.reported(sender, links)
+                self._links.reported(sender, links, now)
                 self._records.reported(sender, streams)
             case _:
                 pass
