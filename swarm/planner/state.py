@@ -19,13 +19,16 @@ Rules, in order:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 
-from swarm.core.policy.plan import Plan
+from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import Advert, Body, Feedback, Heartbeat, HeartbeatAck, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
+from swarm.planner import causes
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
@@ -62,7 +65,7 @@ class PlannerState:
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
-        self._links = TeamLinks(ahead_s=every_s + HOLD_S / 2)
+        self._links = TeamLinks(ahead_s=every_s + HOLD_S / 2, renewed_s=every_s)
         self._busy = BusyShares()
         self._records = StreamRecords()
         self._leadership = Leadership(me)
@@ -73,6 +76,7 @@ class PlannerState:
         self._repair_due = self._due = False
         self._solving = False
         self._asked: Solve | None = None             # the newest
+        self._planned_for: Problem | None = None     # what the plan in force was adopted for
         self._kept: Solve | None = None              # the newest whose solution is the plan that it began with
         self._refined: tuple[int, int] | None = None
         self._solve_ns = self._publish_ns = self._changed_ns = 0
@@ -139,7 +143,8 @@ class PlannerState:
     def problem(self) -> Problem:
         """The problem by the present knowledge."""
         members = self._members()
-        links = self._links.of(members)
+        used = {pair for p in self._plan.placements for pair in pairwise([p.agent, *p.where])}
+        links = self._links.of(members, used | {(p.agent, agent) for p in self._plan.placements for agent in p.where})
         if self._foresight is not None:
             links = self._foresight.links(links)
         return problem_of(members, links, self._busy, self._records, self._plan.placements)
@@ -210,10 +215,11 @@ class PlannerState:
         self._repair_due = False
         members = self._members()
         kept = [p for p in self._plan.placements if members.keys() >= {p.agent, *p.where}]
+        gone = {name for p in self._plan.placements for name in (p.agent, *p.where)} - members.keys()
         if len(kept) < len(self._plan.placements):
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=kept, solver="repair",
-                solve_s=0.0)
+                solve_s=0.0, why=causes.joined(causes.lost(gone)))
             self._publish(now, out)
 
     def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
@@ -246,14 +252,16 @@ class PlannerState:
             before = choices(self._plan.placements)
             self._moved_ns |= {key: now for key, _ in moved if key in before and key in now_chosen}
             self._adopted += 1
+            reason = self._reason(solution.placements, event.refined)
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution.placements,
-                solver=solution.solver, solve_s=event.solve_s,
+                solver=solution.solver, solve_s=event.solve_s, why=reason,
             )
             self._busy.clear()
             out.append(Report("planned", {
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
                 "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
+                "why": reason,
             }))
         elif not event.refined:
             self._plan = msgspec.structs.replace(self._plan, placements=solution.placements)     # newer forecasts
@@ -266,6 +274,15 @@ class PlannerState:
         if not event.refined and basis != self._refined:
             self._refined = basis
             out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
+
+    def _reason(self, placements: list[Placement], refined: bool) -> str:
+        """Why the plan changes to these placements, since the problem that it was last changed for."""
+        assert self._asked is not None               # what is solved was asked for
+        before, self._planned_for = self._planned_for, self._asked.problem
+        old, new = ({(p.agent, p.stream): p for p in plan} for plan in (self._plan.placements, placements))
+        moved = choices(self._plan.placements).items() ^ choices(placements).items()
+        touched = [of[key] for key in {key for key, _ in moved} for of in (old, new) if key in of]
+        return causes.why(before, self._asked.problem, {name for p in touched for name in (p.agent, *p.where)}, refined)
 
     def _solve_ended(self, event: Solved, end: SolveEnd, out: list[Command]) -> None:
         out.append(SolveEnded(PlannerNews(

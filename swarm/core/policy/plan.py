@@ -13,6 +13,7 @@ from swarm.core.protocol.bounds import Count, Deadline, FleetName, PositiveSecon
 
 MOST_STAGES = 16
 MOST_AT_ONCE = 8                     # inputs of one run
+WHY_MAX = 400                        # characters
 StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
 
 
@@ -88,6 +89,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     placements: list[Placement]
     solver: str = ""
     solve_s: Seconds = 0.0
+    why: Annotated[str, Meta(max_length=WHY_MAX)] = ""           # the event that changed it, for people
 
 
 def legs(where: Sequence[str]) -> list[Leg]:

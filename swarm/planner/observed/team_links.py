@@ -13,7 +13,7 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.core.units import seconds
 from swarm.planner.observed.link_trends import Trail
-from swarm.planner.problem import LONGEST_S
+from swarm.planner.problem import LONGEST_S, Pair
 
 GAIN = 0.3                           # of a new measurement: plans follow trends, not samples
 STEADY = 1.1                         # a figure stays as it is until its trend has left it by this factor
@@ -33,11 +33,12 @@ class _Trend(msgspec.Struct):
 class TeamLinks:
     """Links by the agent that has measured them.
 
-    ahead_s: how long before they are used; links that get worse steadily are told as they will be then.
+    Links that get worse steadily are told as they will be: links in use `renewed_s` ahead, since the next plan can
+    leave them, and others `ahead_s`, since what moves there stays for a while.
     """
 
-    def __init__(self, ahead_s: float = 0.0) -> None:
-        self._ahead_s = ahead_s
+    def __init__(self, ahead_s: float = 0.0, renewed_s: float = 0.0) -> None:
+        self._ahead_s, self._renewed_s = ahead_s, renewed_s
         self._trends: dict[str, dict[str, _Trend]] = {}
         self._measured: set[str] = set()             # agents that have reported
 
@@ -70,24 +71,28 @@ class TeamLinks:
         for trends in self._trends.values():
             trends.pop(agent, None)
 
-    def of(self, team: Collection[str]) -> dict[tuple[str, str], LinkQuality]:
-        """The measured links within a team; those of an agent that has not reported are assumed in a small team."""
-        links = {(a, b): self._ahead(trend) for a in team for b, trend in self._trends.get(a, {}).items() if b in team}
+    def of(self, team: Collection[str], used: Collection[Pair] = ()) -> dict[Pair, LinkQuality]:
+        """The measured links within a team; those of an agent that has not reported are assumed in a small team.
+
+        used: the links of the plan in force.
+        """
+        links = {(a, b): _ahead(trend, self._renewed_s if (a, b) in used else self._ahead_s)
+                 for a in team for b, trend in self._trends.get(a, {}).items() if b in team}
         if len(team) <= MOST_ASSUMED:
             links |= {(a, b): LinkQuality() for a in team if a not in self._measured
                       for b in team if a != b and (a, b) not in links}
         return links
 
 
-    def _ahead(self, trend: _Trend) -> LinkQuality:
-        """The link as it will be: worse by whole steps, so that a trend does not make a new problem each second."""
-        steady, (rtt_s, bytes_per_s) = trend.steady, trend.last
-        trips_left, rate_left = trend.trips.share_left(self._ahead_s), trend.rates.share_left(self._ahead_s)
-        if trips_left == rate_left == 1.0:
-            return steady
-        slower = _steps(rtt_s / trips_left / max(steady.rtt_s, LEAST_RTT_S)) if trips_left < 1.0 else 1.0
-        weaker = _steps(steady.bytes_per_s / (bytes_per_s * rate_left)) if rate_left < 1.0 else 1.0
-        return LinkQuality(rtt_s=slower * steady.rtt_s, bytes_per_s=steady.bytes_per_s / weaker, samples=steady.samples)
+def _ahead(trend: _Trend, ahead_s: float) -> LinkQuality:
+    """The link as it will be: worse by whole steps, so that a trend does not make a new problem each second."""
+    steady, (rtt_s, bytes_per_s) = trend.steady, trend.last
+    trips_left, rate_left = trend.trips.share_left(ahead_s), trend.rates.share_left(ahead_s)
+    if trips_left == rate_left == 1.0:
+        return steady
+    slower = _steps(rtt_s / trips_left / max(steady.rtt_s, LEAST_RTT_S)) if trips_left < 1.0 else 1.0
+    weaker = _steps(steady.bytes_per_s / (bytes_per_s * rate_left)) if rate_left < 1.0 else 1.0
+    return LinkQuality(rtt_s=slower * steady.rtt_s, bytes_per_s=steady.bytes_per_s / weaker, samples=steady.samples)
 
 
 def _steps(factor: float) -> float:

@@ -87,6 +87,16 @@ def test_a_link_that_becomes_better_is_told_as_measured() -> None:
     assert better(6.0) == better(0.0)
 
 
+def test_a_link_in_use_is_told_as_it_will_be_when_the_next_plan_can_leave_it() -> None:
+    links = TeamLinks(ahead_s=6.0, renewed_s=1.0)
+    for at_s in range(20):
+        rate = 1e6 * exp(-0.1 * at_s)
+        links.reported("a", {"b": (0.01, rate), "c": (0.01, rate)}, ns(float(at_s)))
+    told_now = links.of(["a", "b", "c"], used={("a", "b")})
+    assert 1e6 * exp(-2.0) <= told_now["a", "b"].bytes_per_s <= STEADY * 1e6 * exp(-2.0) * 1.0001
+    assert 1e6 * exp(-2.5) <= told_now["a", "c"].bytes_per_s <= STEADY * 1e6 * exp(-2.5) * 1.0001
+
+
 def test_a_link_that_is_not_reported_again_is_as_before() -> None:
     """An agent reports a link when it has changed: a fall in steps is one, and it ends when reports end."""
     falls = told(lambda at_s: 1e6 * exp(-0.1 * at_s), every=2)

@@ -22,7 +22,7 @@ from tests.telemetry import fakes
 
 SECTIONS = ("streams", "latency", "time", "slowest", "over-time", "endings", "faults", "robots", "plans",
             "run", "method")
-CHARTS = ("latency", "mean_parts", "slowest", "over_time", "map")
+CHARTS = ("latency", "mean_parts", "slowest", "over_time", "map", "plan_maps")
 VOID = {"meta", "path", "use", "rect"}
 
 
@@ -90,7 +90,7 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
         assert words in text, words
     assert "overloaded:" not in text
     assert "Links are shaped" not in text
-    assert text.count("<svg") == 7
+    assert text.count("<svg") == 10
 
 
 def test_forecasts_stand_beside_what_was_observed(runs: tuple[Path, Path]) -> None:
