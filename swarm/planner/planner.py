@@ -22,7 +22,7 @@ from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
 from swarm.membership.view import MOST, Membership
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, SolveEnded, Tick
-from swarm.planner.ports import Refiner, Solver
+from swarm.planner.ports import Foresight, Refiner, Solver
 from swarm.planner.refinement import Refinement
 from swarm.planner.state import PlannerState, PlannerStatistics
 
@@ -32,13 +32,18 @@ TICK_S = 0.1
 
 
 class Planner:
-    """Plans for the agents of one swarm. refiner: None where plans are not refined."""
+    """Plans for the agents of one swarm. refiner: None where plans are not refined. foresight: of the policy `oracle`.
+    """
 
-    def __init__(self, host: Host, settings: PlannerFile, solver: Solver, refiner: Refiner | None) -> None:
+    def __init__(
+        self, host: Host, settings: PlannerFile, solver: Solver, refiner: Refiner | None,
+        foresight: Foresight | None = None,
+    ) -> None:
         self._settings = settings
         self._clock, self._timers, self._net, self._solver = host.clock, host.timers, host.transport, solver
         me = host.transport.member
-        self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s, me=(me.name, me.boot))
+        self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s, me=(me.name, me.boot),
+                                   foresight=foresight)
         self._participant = Participant(
             host, settings, self._received,
             advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),

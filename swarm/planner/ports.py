@@ -1,4 +1,4 @@
-"""The planner's ports beside those of `swarm/core/ports.py`: a solver and, optionally, a refiner.
+"""The planner's ports beside those of `swarm/core/ports.py`: a solver and, optionally, a refiner and foresight.
 
 A host may do the work in another thread or process, or at once. It calls back in the thread of the policy.
 """
@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Placement
 from swarm.planner.events import Solve, Solved
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Pair, Problem
 from swarm.planner.solvers.place import Solution
 
 T = TypeVar("T")
@@ -25,6 +26,14 @@ class Solver(Protocol):
 
     def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
         """Call `done` once, with the basis of the command."""
+        ...
+
+
+class Foresight(Protocol):
+    """Knows the links' future, as only virtual time can."""
+
+    def links(self, measured: Mapping[Pair, LinkQuality]) -> Mapping[Pair, LinkQuality]:
+        """These links as they will be while the next plan is in force; what will carry nothing is left out."""
         ...
 
 

@@ -12,6 +12,7 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import NotLoaded, Profile, StreamSpec
 
+Pair = tuple[str, str]               # from one agent to another
 LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
 LOW_BATTERY = 0.2                    # of the charge: UPower calls less low (`PercentageLow`) ...
 LOW_BATTERY_S = 1200.0               # ... and less time (`TimeLow`), here at the full power of the board
@@ -71,7 +72,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     agents: tuple[AgentInfo, ...]
     streams: tuple[StreamOf, ...]
-    links: Mapping[tuple[str, str], LinkQuality]
+    links: Mapping[Pair, LinkQuality]
     corrections: tuple[Correction, ...] = ()
 
 

@@ -20,20 +20,25 @@ Rules, in order:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 
-from swarm.core.policy.plan import Plan
+from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import Advert, Body, Feedback, Heartbeat, HeartbeatAck, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
+from swarm.planner import causes
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
-from swarm.planner.observed.conditions import Strains, agent_info
+from swarm.planner.observed.conditions import Strains
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
-from swarm.planner.problem import Problem, StreamOf
+from swarm.planner.observed.team_problem import problem_of
+from swarm.planner.ports import Foresight
+from swarm.planner.problem import Problem
 from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
@@ -54,13 +59,15 @@ class PlannerStatistics(msgspec.Struct, frozen=True):
 class PlannerState:
     """Deterministic: time is an argument, solving is a command."""
 
-    def __init__(self, *, lease_s: float, every_s: float, me: tuple[str, int] = ("planner", 0)) -> None:
-        """me: name and boot."""
+    def __init__(self, *, lease_s: float, every_s: float, me: tuple[str, int] = ("planner", 0),
+                 foresight: Foresight | None = None) -> None:
+        """me: name and boot. foresight: None where links are as measured."""
+        self._foresight = foresight
         self._every_ns = ns(every_s)
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
-        self._links = TeamLinks()
+        self._links = TeamLinks(ahead_s=every_s + HOLD_S / 2, renewed_s=every_s)
         self._busy, self._strains = BusyShares(), Strains()
         self._records = StreamRecords()
         self._leadership = Leadership(me)
@@ -71,6 +78,7 @@ class PlannerState:
         self._repair_due = self._due = False
         self._solving = False
         self._asked: Solve | None = None             # the newest
+        self._planned_for: Problem | None = None     # what the plan in force was adopted for
         self._kept: Solve | None = None              # the newest whose solution is the plan that it began with
         self._refined: tuple[int, int] | None = None
         self._solve_ns = self._publish_ns = self._changed_ns = 0
@@ -137,16 +145,11 @@ class PlannerState:
     def problem(self) -> Problem:
         """The problem by the present knowledge."""
         members = self._members()
-        problem = Problem(
-            agents=tuple(agent_info(name, advert) for name, advert in members.items()),
-            streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items()
-                          for spec in advert.streams),
-            links=self._links.of(members),
-        )
-        corrections = self._records.corrections(problem.streams)
-        unexplained = self._busy.unexplained(problem, self._plan.placements)
-        agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in problem.agents)
-        return msgspec.structs.replace(problem, agents=agents, corrections=corrections)
+        used = {pair for p in self._plan.placements for pair in pairwise([p.agent, *p.where])}
+        links = self._links.of(members, used | {(p.agent, agent) for p in self._plan.placements for agent in p.where})
+        if self._foresight is not None:
+            links = self._foresight.links(links)
+        return problem_of(members, links, self._busy, self._records, self._plan.placements)
 
     def advert_of(self, agent: str) -> int:
         """Number of the newest advert of an agent's present boot; 0: none."""
@@ -168,8 +171,7 @@ class PlannerState:
             case Feedback(links=links, streams=streams, plan=followed):
                 if followed is not None:
                     self._leadership.heard(followed, self._plan.epoch, now)
-                if links:                            # they are told only when they have changed
-                    self._links.reported(sender, links)
+                self._links.reported(sender, links, now)
                 self._records.reported(sender, streams)
             case _:
                 pass
@@ -219,10 +221,11 @@ class PlannerState:
         self._repair_due = False
         members = self._members()
         kept = [p for p in self._plan.placements if members.keys() >= {p.agent, *p.where}]
+        gone = {name for p in self._plan.placements for name in (p.agent, *p.where)} - members.keys()
         if len(kept) < len(self._plan.placements):
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=kept, solver="repair",
-                solve_s=0.0)
+                solve_s=0.0, why=causes.joined(causes.lost(gone)))
             self._publish(now, out)
 
     def _solved(self, event: Solved, now: int, out: list[Command]) -> None:
@@ -255,14 +258,16 @@ class PlannerState:
             before = choices(self._plan.placements)
             self._moved_ns |= {key: now for key, _ in moved if key in before and key in now_chosen}
             self._adopted += 1
+            reason = self._reason(solution.placements, event.refined)
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution.placements,
-                solver=solution.solver, solve_s=event.solve_s,
+                solver=solution.solver, solve_s=event.solve_s, why=reason,
             )
             self._busy.clear()
             out.append(Report("planned", {
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
                 "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
+                "why": reason,
             }))
         elif not event.refined:
             self._plan = msgspec.structs.replace(self._plan, placements=solution.placements)     # newer forecasts
@@ -275,6 +280,15 @@ class PlannerState:
         if not event.refined and basis != self._refined:
             self._refined = basis
             out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
+
+    def _reason(self, placements: list[Placement], refined: bool) -> str:
+        """Why the plan changes to these placements, since the problem that it was last changed for."""
+        assert self._asked is not None               # what is solved was asked for
+        before, self._planned_for = self._planned_for, self._asked.problem
+        old, new = ({(p.agent, p.stream): p for p in plan} for plan in (self._plan.placements, placements))
+        moved = choices(self._plan.placements).items() ^ choices(placements).items()
+        touched = [of[key] for key in {key for key, _ in moved} for of in (old, new) if key in of]
+        return causes.why(before, self._asked.problem, {name for p in touched for name in (p.agent, *p.where)}, refined)
 
     def _solve_ended(self, event: Solved, end: SolveEnd, out: list[Command]) -> None:
         out.append(SolveEnded(PlannerNews(

@@ -68,6 +68,7 @@ class PlanRecord(msgspec.Struct, kw_only=True):
     placements: list[Placement]      # placement of each stream
     solver: str                      # solver that made the plan
     solve_s: float                   # time to make the plan
+    why: str                         # the event that changed it
 
 
 class Poses(msgspec.Struct, kw_only=True):
@@ -138,7 +139,8 @@ EVENTS: dict[str, str] = {
     "search_failed": "planner: its own search failed (`error`); the plan stands",
     "stands_by": "planner: another planner leads (`leads`)",
     "leads": "planner: it leads from now on (`instead_of`: who did)",
-    "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, predicted `on_time`, `unplaced` streams)",
+    "planned": "planner: a new plan (`epoch`, `moved` streams, `solver`, predicted `on_time`, `unplaced` streams, "
+               "`why`)",
     "ray_up": "planner: Ray is ready (`took_s`)",
     "ray_absent": "planner: Ray is not used (`reason`)",
     "portfolio_lost": "planner: a search on Ray failed (`reason`, `in_a_row`: failures in a row)",

@@ -1,4 +1,6 @@
-"""Types of `summary.json`. docs/run_folder.md is made from these types and their comments."""
+"""Types of `summary.json`. docs/run_folder.md is made from these types and their comments.
+
+Over 300 lines: all types of one document, in its order."""
 
 from __future__ import annotations
 
@@ -114,6 +116,22 @@ class ForecastFigures(msgspec.Struct, kw_only=True):
     predicted_on_time: float         # share of results by the deadline
     measured_on_time: float          # share of the frames
     error_on_time: float             # measured_on_time - predicted_on_time
+    low_on_time: float               # the 95 % interval of predicted_on_time, mean of its ends
+    high_on_time: float              # the same; 0 to 1: not known
+
+
+class IntervalFigures(msgspec.Struct, kw_only=True):
+    """How often the observed share on time lay in the 95 % interval of its forecast, over pairs of a stream of a robot
+    and a plan.
+
+    The interval is widened by the error of a share of so few frames (Wilson), at each end by the root of both squares.
+    Frames of which no request was made do not count: a dead robot says nothing of its plan.
+    """
+
+    pairs: int                       # pairs with an interval and at least 20 frames
+    covered: int                     # those whose observed share lies in it
+    covered_share: float | None      # covered / pairs; null: there is no pair
+    left_out: int                    # other pairs
 
 
 class WorldFigures(msgspec.Struct, kw_only=True):
@@ -280,6 +298,7 @@ class Summary(msgspec.Struct, kw_only=True):
     batched: Batched                 # batched runs
     planner: PlannerFigures          # work of the planner
     forecast: dict[str, ForecastFigures]     # of a run with plans, by `robot/stream`
+    forecast_intervals: IntervalFigures      # how often the observed share was as forecast
     world: WorldFigures              # speed of the simulation
     loop_late_ms_p99: float          # how late loops ran their timers, 99th percentile: largest of agents and launcher
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one

@@ -31,10 +31,10 @@ class OverLoopback:
     """A link that a sender on this machine keeps: what it delivers still takes its time over loopback."""
 
     def __init__(self, link: Link) -> None:
-        self._link = link
+        self.link = link
 
     def arrives_ns(self, size_bytes: int, now: int) -> int:
-        return LOOPBACK.arrives_ns(size_bytes, self._link.arrives_ns(size_bytes, now))
+        return LOOPBACK.arrives_ns(size_bytes, self.link.arrives_ns(size_bytes, now))
 
 
 class Way:

@@ -10,6 +10,7 @@ from agents.runtime.offer import Offer
 from agents.runtime.sessions import offer_of
 from sim_worlds import scenarios
 from sim_worlds.world_server import WorldServer
+from swarm.core.policy import policies
 from swarm.core.policy.draw import from_quantiles, uniform
 from swarm.core.ports import Host
 from swarm.core.settings.links import fleet_of
@@ -23,6 +24,7 @@ from swarm.transport.endpoint import Endpoint
 from swarm.virtual.costs import FRAME_MS, START_NS
 from swarm.virtual.network import Network
 from swarm.virtual.perception import Perception
+from swarm.virtual.planning.foresight import Foresight
 from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
 from swarm.virtual.runner import VirtualRunner
@@ -128,7 +130,9 @@ class VirtualProcesses:
                 take = partial(_take_a_frame, process, settings.seed)
                 policy = WorldServer(host, settings, stamped(world, self._views, take))
             case PlannerFile() as settings:
-                policy = Planner(host, settings, self._solver(process, settings), None)
+                foresees = settings.places and policies.load(settings.places).foresees
+                foresight = Foresight(self._network, settings.every_s) if foresees else None
+                policy = Planner(host, settings, self._solver(process, settings), None, foresight)
             case AgentFile() as settings:
                 offer = self._offer(settings)
                 perception = Perception(offer, self._views, settings.seed)

@@ -53,11 +53,12 @@ def situation(peers: int = 0, drawn: tuple[float, float] = (0.0, 0.0)) -> Situat
 
 def test_every_file_of_the_folder_is_a_policy() -> None:
     files = {path.stem for path in Path(policies.__file__).parent.glob("*.py")} - {"__init__"}
-    assert policies.routing() == sorted(files) == ["greedy", "least_loaded", "local", "planner", "random", "split"]
+    assert policies.routing() == sorted(files) == [
+        "greedy", "least_loaded", "local", "oracle", "planner", "random", "split"]
     placing = {path.stem for path in Path(placed.__file__).parent.glob("*.py")} - {"__init__"}
     assert policies.placing() == placed.available() == sorted(placing)
     assert policies.available() == sorted(files | placing)
-    assert not files & placing
+    assert files & placing == {"oracle"}                 # it routes otherwise than other placing policies
     assert {"greedy", "split:N", "strongest"} < set(policies.usages())
 
 
@@ -74,7 +75,7 @@ def test_what_names_no_policy_is_refused_with_what_would_be_right(written: str) 
 @pytest.mark.parametrize(("written", "needs"), [
     ("local", (False, False, False)), ("greedy", (True, False, False)), ("planner", (True, True, False)),
     ("split:2", (True, False, True)), ("split:8", (True, False, True)), ("strongest", (True, True, False)),
-    ("random", (True, False, False)), ("least_loaded", (True, False, False)),
+    ("oracle", (True, True, False)), ("random", (True, False, False)), ("least_loaded", (True, False, False)),
 ])
 def test_a_policy_says_what_it_needs(written: str, needs: tuple[bool, bool, bool]) -> None:
     policy = policies.load(written)

@@ -28,7 +28,8 @@ MEMBER = msg.Member(name="a", role="agent", urgent="tcp://127.0.0.1:1", bulk="tc
 PROFILE = Profile(model="m", variant="int8", p50_s=0.01, p95_s=0.02, memory_bytes=9, accuracy=0.8, input_bytes=7,
                   stages=[StageProfile(0.01, 0.02, 7)], batch_s=[0.01, 0.015])
 STREAM = StreamSpec(name="detect", model="m", rate_hz=5.0, deadline_s=0.1, priority=2)
-PLAN = Plan(epoch=2, lease_s=3.0, placements=[Placement(agent="a", stream="s", variant="int8", where=["b"])])
+PLAN = Plan(epoch=2, lease_s=3.0, why="b joined", placements=[
+    Placement(agent="a", stream="s", variant="int8", where=["b"], predicted_on_time=0.75, low=0.5, high=0.9)])
 SPAN = Span(request=REQUEST, stream="s", model="m", priority=1, captured_ns=1, submitted_ns=2, deadline_ns=3)
 BOXES = Detections(boxes=[Detection(1, 0.5, 1.0, 2.0, 3.0, 4.0)])
 

@@ -185,7 +185,8 @@ def plans(of: LaunchFile) -> list[tuple[float, Plan]]:
                 why = (f"{where} runs {s.model}/int8 in 26 ms and the link adds 8 ms; at home it takes 110 ms"
                        if where != name else "at home is quickest")
                 placements.append(Placement(agent=name, stream=s.name, variant="int8", where=[where],
-                                            predicted_s=0.058 if where != name else 0.027, why=why))
+                                            predicted_s=0.058 if where != name else 0.027, predicted_on_time=0.9,
+                                            low=0.8, high=1.0, why=why))
         made.append((at, Plan(epoch=epoch, lease_s=3.0, placements=placements, solver="greedy", solve_s=0.018)))
     return made
 

@@ -43,6 +43,7 @@ def truth(scene: Scene) -> dict[str, Any]:
                       "aside_ms_p95": quantile(aside, 0.95)[0]},
         "batched": {"requests": len(batches), "largest": max(batches, default=1)},
         "planner": _planner(scene), "forecast": {},
+        "forecast_intervals": {"pairs": 0, "covered": 0, "covered_share": None, "left_out": 0},
         "loop_late_ms_p99": max((r.loop_late_ms_p99 for of in scene.reports.values() for _, r in of), default=0.0),
         "world": {name: getattr(scene.world, name) if scene.world else 0
                   for name in ("steps", "real_time_factor", "lag_ms_p99")},

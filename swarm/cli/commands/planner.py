@@ -17,6 +17,8 @@ def run(given: argparse.Namespace) -> int:
     from swarm.core.settings.process_files import PlannerFile
 
     settings = process_file.checked(given, PlannerFile, rules.planner_file)
+    if settings.places:
+        rules.in_real_time(settings.places, f"{given.file}: places")
     from swarm.planner import process
 
     return process.main(settings)

@@ -23,6 +23,7 @@ from swarm.core.protocol.bounds import (
 
 MOST_STAGES = 16
 MOST_AT_ONCE = 8                     # inputs of one run
+WHY_MAX = 400                        # characters
 StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
 
 
@@ -93,6 +94,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     predicted_s: Seconds = 0.0       # predicted latency, mean
     predicted_p95_s: Seconds = 0.0   # predicted latency, 95th percentile
     predicted_on_time: Share = 0.0   # predicted share of results by the deadline
+    low: Share = 0.0                 # lower end of the 95 % interval of that share
+    high: Share = 1.0                # upper end; 0 to 1: not known
     why: str = ""                    # the planner's reason, for people
 
 
@@ -104,6 +107,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     placements: list[Placement]
     solver: str = ""
     solve_s: Seconds = 0.0
+    why: Annotated[str, Meta(max_length=WHY_MAX)] = ""           # the event that changed it, for people
 
 
 def legs(where: Sequence[str]) -> list[Leg]:

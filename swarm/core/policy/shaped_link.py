@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from swarm.core.policy import draw
 from swarm.core.policy.trace import PACKET_BYTES, RateTrace, Trace
 from swarm.core.settings.links import LinkSpec, link_between
-from swarm.core.units import ns
+from swarm.core.units import ns, seconds
 
 
 class ShapedLink:
@@ -34,6 +34,18 @@ class ShapedLink:
         self._scale, self._from_ns = scale, from_ns
         self._zero_ns: int | None = None             # when the trace began
         self._used_bytes = 0.0                       # of what the trace carries from then on
+
+    @property
+    def delay_ns(self) -> int:
+        return self._delay_ns
+
+    def bytes_per_s(self, from_ns: int, until_ns: int) -> float | None:
+        """What it can carry in this time, per second; None: any rate."""
+        if self._trace is None:
+            return None
+        zero_ns = from_ns - round(self._from_ns) if self._zero_ns is None else self._zero_ns
+        carried = self._trace.carried(until_ns - zero_ns) - self._trace.carried(from_ns - zero_ns)
+        return self._scale * carried / seconds(until_ns - from_ns)
 
     def arrives_ns(self, size_bytes: int, now: int) -> int:
         """When a message that is sent now arrives. To be called in the order of sending."""

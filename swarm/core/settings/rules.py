@@ -69,6 +69,13 @@ def policy(name: str, where: str) -> None:
         raise BadInput(where, f"{name[:NAME_MAX]!r} is no policy", str(error)) from None
 
 
+def in_real_time(name: str, where: str) -> None:
+    """Raises: BadInput for a policy that only virtual time can have."""
+    if policies.load(name).foresees:
+        raise BadInput(where, f"{name} knows the links' future, which real time does not tell",
+                       "clock: virtual, or another policy")
+
+
 # --- boards, streams, addresses ---
 
 

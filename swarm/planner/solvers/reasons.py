@@ -20,7 +20,8 @@ def with_reasons(instance: Instance, judge: Judge, verdict: Verdict) -> list[Pla
         at_home = next((o for o in instance.options[number] if o.home), None)
         placements.append(msgspec.structs.replace(
             bare, predicted_s=round(predicted.mean_s, 6), predicted_p95_s=round(predicted.p95_s, 6),
-            predicted_on_time=round(predicted.on_time, 4), why=_why(option, at_home, predicted)))
+            predicted_on_time=round(predicted.on_time, 4), low=round(predicted.low, 4), high=round(predicted.high, 4),
+            why=_why(option, at_home, predicted)))
     return placements
 
 

@@ -83,7 +83,8 @@ def _forecast(problem: Problem, placements: list[Placement], previous: Sequence[
         one = by_stream[bare.agent, bare.stream]
         told.append(msgspec.structs.replace(
             bare, predicted_s=round(one.mean_s, 6), predicted_p95_s=round(one.p95_s, 6),
-            predicted_on_time=round(one.on_time, 4), why=f"placed by {places}"))
+            predicted_on_time=round(one.on_time, 4), low=round(one.low, 4), high=round(one.high, 4),
+            why=f"placed by {places}"))
     due = sum(stream.spec.rate_hz for stream in problem.streams)
     on_time = sum(stream.spec.rate_hz * by_stream[stream.key].on_time for stream in problem.streams)
     placed = {(p.agent, p.stream) for p in placements}

@@ -37,6 +37,8 @@ def check_launch(launch: LaunchFile, boards: Mapping[str, Board], known: Known, 
 
 def _whole_run(launch: LaunchFile, where: str) -> None:
     rules.policy(launch.policy, f"{where}: policy")
+    if launch.clock == "real":
+        rules.in_real_time(launch.policy, f"{where}: policy")
     if launch.clock == "virtual" and launch.record:
         raise BadInput(f"{where}: record", "virtual time draws no pictures, so there is nothing to record",
                        "record: false, or clock: real")

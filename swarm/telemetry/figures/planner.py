@@ -35,6 +35,7 @@ class _Held(msgspec.Struct):
     from_s: float
     until_s: float
     epoch: int
+    number: int                      # of the plan: newer forecasts of a plan are the same plan
     placements: dict[tuple[str, str], Placement]     # by robot and stream
 
 
@@ -56,14 +57,19 @@ class PlanHistory:
                 last.until_s = until_s
                 return
             last.until_s = at_s
-        self._held.append(_Held(at_s, until_s, plan.epoch, placements))
+        number = self._held[-1].number + (plan.epoch != self._held[-1].epoch) if self._held else 1
+        self._held.append(_Held(at_s, until_s, plan.epoch, number, placements))
 
     def placement(self, robot: str, stream: str, at_s: float) -> Placement | None:
         """The placement of a robot's stream at this time; None: no plan held, or it does not have this stream."""
-        number = bisect.bisect_right(self._held, at_s, key=lambda held: held.from_s) - 1
-        if number < 0 or at_s >= self._held[number].until_s:
-            return None
-        return self._held[number].placements.get((robot, stream))
+        return self.numbered(robot, stream, at_s)[1]
+
+    def numbered(self, robot: str, stream: str, at_s: float) -> tuple[int, Placement | None]:
+        """The same, and the number of its plan, from 1 on; 0: no plan held."""
+        index = bisect.bisect_right(self._held, at_s, key=lambda held: held.from_s) - 1
+        if index < 0 or at_s >= self._held[index].until_s:
+            return 0, None
+        return self._held[index].number, self._held[index].placements.get((robot, stream))
 
 
 def forecasts(due: DueFrames, plans: PlanHistory) -> dict[str, ForecastFigures]:
@@ -100,6 +106,8 @@ def _forecast(
         predicted_ms_p95=round(p95[0], 3), measured_ms_p95=p95[1], error_ms_p95=_error(*p95),
         predicted_on_time=round(share[0], 4), measured_on_time=round(share[1], 4),
         error_on_time=round(share[1] - share[0], 4),
+        low_on_time=round(float(np.mean([p.low for p in placements])), 4),
+        high_on_time=round(float(np.mean([p.high for p in placements])), 4),
     )
 
 

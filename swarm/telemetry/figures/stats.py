@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
 TAIL = (1.0 - CONFIDENCE) / 2.0      # on each side of an interval
+Z = 1.959964                         # of the normal distribution, at that tail
 
 
 class Interval(NamedTuple):
@@ -39,6 +40,14 @@ def share_interval(hits: int, of: int) -> Interval | None:
 
     found = binomtest(hits, of).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(float(found.low), float(found.high))
+
+
+def likely_shares(share: float, of: int) -> Interval:
+    """Where the share of `of` values lies with 95 %, if each hits with probability `share`: Wilson's score about it."""
+    z2 = Z * Z / of
+    centre = (share + z2 / 2.0) / (1.0 + z2)
+    half = Z / (1.0 + z2) * math.sqrt(share * (1.0 - share) / of + z2 / (4.0 * of))
+    return Interval(max(centre - half, 0.0), min(centre + half, 1.0))
 
 
 def needed(q: float) -> int:

@@ -12,8 +12,8 @@ from swarm.core.protocol.messages import PlannerNews, Slip, WorldNews
 from swarm.core.settings.boards import Board
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.telemetry.accept import judge
+from swarm.telemetry.figures import intervals, stats
 from swarm.telemetry.figures import planner as planner_figures
-from swarm.telemetry.figures import stats
 from swarm.telemetry.figures.agents import AgentBook
 from swarm.telemetry.figures.due import DueFrames, of_rows
 from swarm.telemetry.figures.host import overloaded_by
@@ -81,7 +81,7 @@ def summarise(
         ),
         preempted=_preempted(rows), batched=_batched(rows),
         planner=planner_figures.figures(planner, planner_starts),
-        forecast=planner_figures.forecasts(frames, plans),
+        forecast=planner_figures.forecasts(frames, plans), forecast_intervals=intervals.held(frames, plans),
         world=WorldFigures(
             steps=world.steps if world else 0,
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,

@@ -34,8 +34,8 @@ def world_map(run: Run) -> svg.Drawing | None:
     if not scene.shapes and not scene.marks and not robot_paths:
         return None
     figure, axes = svg.new(5.6)
-    _shapes(axes, [s for s in scene.shapes if s.layer != WALL], facecolor=svg.LINE, edgecolor="none")
-    _shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=svg.MUTED, edgecolor="none")
+    shapes(axes, [s for s in scene.shapes if s.layer != WALL], facecolor=svg.LINE, edgecolor="none")
+    shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=svg.MUTED, edgecolor="none")
     dead_robots = dead(run)
     named = len(robot_paths) <= NAMES_UP_TO
     for i, (name, path) in enumerate(robot_paths.items()):
@@ -46,7 +46,7 @@ def world_map(run: Run) -> svg.Drawing | None:
             "marker": "o", "color": colour, "markersize": 5}
         axes.plot(*path[-1, :2], zorder=4, **end)
         if named:
-            _name(axes, path[-1], name, end["color"])
+            name_at(axes, path[-1], name, end["color"])
     markers = _marks(axes, scene.marks)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(visible=False)
@@ -74,8 +74,8 @@ def draw_scene(scene: Scene, path: Path) -> None:
     with svg.styled_on_paper():
         figure = Figure(figsize=(7.2, 7.6), layout="constrained", facecolor=paint(svg.PAPER))
         axes = figure.add_subplot()
-        _shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
-        _shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
+        shapes(axes, obstacles, facecolor=[s.colour for s in obstacles], edgecolor="none", alpha=0.55)
+        shapes(axes, [s for s in scene.shapes if s.layer == WALL], facecolor=paint(svg.INK), edgecolor="none")
         axes.add_collection(PatchCollection(
             [Circle((s.x_m, s.y_m), s.radius_m) for s in scene.spawns], facecolor="none", edgecolor=paint(svg.GREY),
             linestyle=(0, (2, 2)), linewidth=0.7))
@@ -120,15 +120,18 @@ def _robot_paths(paths: Iterable[Poses]) -> dict[str, np.ndarray]:
             for name, points in sorted(found.items())}
 
 
-def _name(axes: Axes, at: np.ndarray, name: str, colour: str) -> None:
-    axes.annotate(name, (float(at[0]), float(at[1])), (5, 4), textcoords="offset points", fontsize=8, color=colour,
+def name_at(axes: Axes, at: Sequence[float] | np.ndarray, name: str, colour: str,
+            off: tuple[float, float] = (5, 4)) -> None:
+    """Write the name of a robot beside its place, in metres. off: to which side, in points."""
+    axes.annotate(name, (float(at[0]), float(at[1])), off, textcoords="offset points", fontsize=8, color=colour,
+                  ha="left" if off[0] > 0 else "right", va="baseline" if off[1] > 0 else "top",
                   bbox={"facecolor": svg.PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0.6}, zorder=5)
 
 
-def _shapes(axes: Axes, shapes: Sequence[SceneShape], **look: Any) -> None:
+def shapes(axes: Axes, footprints: Sequence[SceneShape], **look: Any) -> None:
     """Footprints, each a box (half extents, yaw) or a circle (radius hx_m)."""
     patches: list[Patch] = []
-    for s in shapes:
+    for s in footprints:
         patches.append(Circle((s.x_m, s.y_m), s.hx_m) if s.shape == "circle" else Rectangle(
             (s.x_m - s.hx_m, s.y_m - s.hy_m), 2 * s.hx_m, 2 * s.hy_m, angle=math.degrees(s.yaw_rad),
             rotation_point="center"))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from swarm.telemetry.file_types import PlanRecord
 from swarm.telemetry.report import svg
+from swarm.telemetry.report.plans.changes import changes
 from swarm.telemetry.report.runfiles import Run
 
 Array = NDArray[np.float64]
@@ -64,8 +64,8 @@ def over_time(run: Run, others: Sequence[tuple[str, Run]] = ()) -> svg.Drawing |
     tips: dict[str, str] = {}
     for axes, (name, lines) in zip(rows, panels, strict=True):
         _panel(axes, name, lines, tips)
-        for at_s in changes(run.plans):
-            axes.axvline(at_s, color=svg.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
+        for change in changes(run.plans):
+            axes.axvline(change.plan.at_s, color=svg.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
         _faults(axes, run, float(edges_s[-1]), named=axes is rows[0])
     rows[-1].set(xlim=(0, float(edges_s[-1])), xlabel="s since the streams began")
     figure.legend(handles=_legend(run, colours, roles, [name for name, _ in others], bool(planned)),
@@ -151,18 +151,6 @@ def _panel(axes: Axes, name: str, lines: Sequence[Steps], tips: dict[str, str]) 
     if name in ("on time", "offloaded", "busy"):
         axes.set(ylim=(0, 1.03), yticks=(0, 0.25, 0.5, 0.75, 1.0) if name == "on time" else (0, 0.5, 1.0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-
-
-def changes(plans: Iterable[PlanRecord]) -> list[float]:
-    """When a plan placed a stream elsewhere than the plan before it; the first plan counts."""
-    found: list[float] = []
-    before: set[tuple[str, ...]] | None = None
-    for plan in plans:
-        now = {(p.agent, p.stream, p.variant, *p.where) for p in plan.placements}
-        if now != before and np.isfinite(plan.at_s):
-            found.append(plan.at_s)
-        before = now
-    return found
 
 
 def _faults(axes: Axes, run: Run, to_s: float, *, named: bool) -> None:

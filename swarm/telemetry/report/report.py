@@ -18,6 +18,9 @@ from swarm.telemetry.recorder import FILES
 from swarm.telemetry.report import charts, glossary, sections, side_by_side, svg
 from swarm.telemetry.report.map import world_map
 from swarm.telemetry.report.over_time import over_time
+from swarm.telemetry.report.plans import tables
+from swarm.telemetry.report.plans.changes import changes
+from swarm.telemetry.report.plans.maps import plan_maps
 from swarm.telemetry.report.runfiles import Run, read_run
 from swarm.telemetry.report.side_by_side import (
     MEASURES_SHOWN,
@@ -79,6 +82,7 @@ def charts_of(run: Run, others: Sequence[Run] = ()) -> dict[str, list[svg.Drawin
         "mean_parts": [charts.mean_parts(run)],
         "slowest": [waterfall(name, slowest(run, name)) for name in run.streams],
         "over_time": [over_time(run, beside)], "map": [world_map(run)],
+        "plan_maps": [*plan_maps(run)],
     }
 
 
@@ -86,7 +90,7 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
     """All that the page says, as plain data: texts, tables and pairs of name and value."""
     s, launch, names = run.summary, run.manifest.launch, _names(run, others)
     scenario = s.scenario or launch.scenario or run.folder.name
-    plans, plans_left_out = sections.plans(run)
+    plans, plans_left_out = tables.plans(changes(run.plans))
     return {
         "title": f"{scenario} · {s.policy or launch.policy} · seed {number(_seed(run), '')}",
         "subtitle": _subtitle(run), "banners": _banners(run), "tiles": _headline(run.figures),
@@ -98,7 +102,8 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
         "marks": sections.marks(run), "faults": sections.faults(run), "left_out": sections.left_out(run),
         "events": sections.events(run),
         "event_count": len(run.events), "robots": sections.robots(run), "transport": _transport(run),
-        "plans": plans, "plans_left_out": plans_left_out, "last_plan": sections.last_plan(run),
+        "plans": plans, "plans_left_out": plans_left_out, "last_plan": tables.last_plan(run),
+        "forecasts": tables.forecasts(run), "intervals": tables.intervals(run),
         "facts_of_run": _facts(run), "words": glossary.METHOD, "light": svg.LIGHT, "dark": svg.DARK,
     }
 

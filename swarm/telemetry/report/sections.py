@@ -1,26 +1,29 @@
-"""The report's tables as plain data: streams, endings, predictions, robots, plans, faults, events."""
+"""The report's tables as plain data: streams, endings, predictions, robots, faults, events."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from swarm.core.policy.plan import Placement
 from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.figures.request_paths.prediction import prediction
 from swarm.telemetry.report.glossary import fault_name
 from swarm.telemetry.report.runfiles import Run
-from swarm.telemetry.report.side_by_side import mebibytes, milliseconds, number, percent, quantile, seconds, share
+from swarm.telemetry.report.side_by_side import (
+    mebibytes,
+    milliseconds,
+    number,
+    percent,
+    quantile,
+    seconds,
+    share,
+)
 from swarm.telemetry.report.slowest import Slow
 from swarm.telemetry.summary_types import FaultRecord, Level
 
 QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
 VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
-MOVES = 8                            # streams that are named per change
-PLANS = 30                           # newest plans that are listed
 EVENTS = 200                         # events that are listed
 WELL = ("ended", "running", "")      # statuses of an agent that are no trouble
 
@@ -110,52 +113,6 @@ def robots(run: Run) -> Table:
             mebibytes(a.rss_bytes_max if a.starts else None)])
     return Table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
                   "overruns", "busy", "memory"], rows, range(3, 11))
-
-
-def plans(run: Run) -> tuple[Table, int]:
-    """The newest plans in order, with their changes, and the number of earlier ones that are left out."""
-    rows: list[list[object]] = []
-    before: dict[tuple[str, str], str] = {}
-    for plan in run.plans:
-        now = {(p.agent, p.stream): _where(p) for p in plan.placements}
-        rows.append([seconds(plan.at_s, 1), number(plan.epoch), plan.solver, milliseconds(plan.solve_s * 1e3),
-                     number(len(now)), _moves(before, now) if rows else "the first plan"])
-        before = now
-    head = ["from", "epoch", "solver", "solved in", "placements", "changes"]
-    return Table(head, rows[-PLANS:], (3, 4), (5,)), max(len(rows) - PLANS, 0)
-
-
-def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> str:
-    """The changes from one plan to the next; equal changes are grouped."""
-    moved: dict[str, list[str]] = {}
-    for key in [*now, *(k for k in before if k not in now)]:
-        if before.get(key) != now.get(key):
-            change = ("no longer placed" if key not in now else f"new, on {now[key]}" if key not in before
-                      else f"{before[key]} → {now[key]}")
-            moved.setdefault(change, []).append(" ".join(key))
-    changes = [f"{change}: {', '.join(keys[:MOVES])}" + (f" and {len(keys) - MOVES} more" if len(keys) > MOVES else "")
-               for change, keys in moved.items()]
-    return "; ".join(changes) or "no change"
-
-
-def last_plan(run: Run) -> Table:
-    """The last plan in full, with its reasons. Robots with equal placements and reasons share a row."""
-    c = run.requests
-    equal: dict[tuple[Any, ...], list[str]] = {}
-    for p in run.plans[-1].placements if run.plans else ():
-        equal.setdefault((p.stream, _where(p), p.variant, milliseconds(p.predicted_s * 1e3), p.why), []).append(p.agent)
-    rows = []
-    for (stream, where, variant, predicted, why), agents in sorted(equal.items(), key=lambda kv: (kv[0][0], kv[1])):
-        there = (np.isin(c["agent"].astype(str), agents) & (c["stream"] == stream) & (c["at_s"] >= run.plans[-1].at_s)
-                 & ~np.isnan(c["latency_ms"]))
-        measured = milliseconds(float(c["latency_ms"][there].mean())) if there.any() else "-"
-        rows.append([stream, ", ".join(agents), where, variant, predicted, measured, why])
-    head = ["stream", "robots", "runs on", "variant", "predicted", "measured mean", "why"]
-    return Table(head, rows, (4, 5), (1, 6))
-
-
-def _where(placement: Placement) -> str:
-    return " + ".join(placement.where)
 
 
 def faults(run: Run) -> Table:

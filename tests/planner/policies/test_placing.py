@@ -16,7 +16,7 @@ from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.solve import solved
 from tests.planner.builders import profile, stream, team
 
-OWN = ["dads", "edgeshard", "nearest", "neurosurgeon", "static", "strongest"]
+OWN = ["dads", "edgeshard", "nearest", "neurosurgeon", "oracle", "static", "strongest"]
 
 
 def where(name: str, problem: Problem, previous: list[Placement] | None = None) -> dict[tuple[str, str], list[str]]:

@@ -158,6 +158,7 @@ def test_a_mistake_in_the_file_names_file_and_key(tmp_path: Path, old: str, new:
     ({"seed": -3}, "--seed: -3 is too small; at least 0"),
     ({"policy": "best"}, "--policy: no policy is called 'best'"),
     ({"policy": "split:1"}, "--policy: 'split:1' is no policy"),
+    ({"policy": "oracle"}, "--policy: oracle knows the links' future"),
     ({"clock": "virtual", "record": True}, "--record: virtual time draws no pictures"),
     ({"network": "radio"}, "--network: radio is not available yet"),
     ({"robots": 1}, "--robots: 1 robots for 2 fleets; at least 2"),

@@ -11,12 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
-from swarm.core.policy.plan import Placement
 from swarm.core.protocol.spans import Span
 from swarm.core.settings.launch_file import StreamOn
-from swarm.telemetry.file_types import AgentPoint, PlanRecord, SeriesRecord, StreamPoint
+from swarm.telemetry.file_types import AgentPoint, SeriesRecord, StreamPoint
 from swarm.telemetry.report import charts
-from swarm.telemetry.report.over_time import changes, edges, over_time
+from swarm.telemetry.report.over_time import edges, over_time
 from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.summary_types import FaultRecord
 from tests.telemetry import paths
@@ -156,11 +155,3 @@ def test_below_are_predictions_and_load_where_the_folder_has_them() -> None:
     assert np.array_equal(drawn[3], [[0.0, 0.0, np.nan], [2.0, 2.0, np.nan]], equal_nan=True)
     assert {tuple(patch.get_data()[1]) for patch in axes[2].patches if isinstance(patch, StepPatch)} == {(0, 1, 2, 3)}
     assert [one.get_ylabel() for one in axes_of(run_of(paths.on_a_peer()))] == ["on time", "offloaded"]
-
-
-def test_a_plan_that_changes_nothing_is_no_change() -> None:
-    def plan(at_s: float, *where: str) -> PlanRecord:
-        placed = [Placement(agent="rover_0", stream="detect", variant="int8", where=list(where))]
-        return PlanRecord(at_s=at_s, epoch=1, lease_s=3.0, placements=placed, solver="greedy", solve_s=0.0)
-
-    assert changes([plan(0.5, "a"), plan(2.0, "a"), plan(3.0, "b"), plan(4.0, "b", "a")]) == [0.5, 3.0, 4.0]

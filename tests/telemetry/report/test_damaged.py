@@ -25,7 +25,8 @@ from tests.telemetry import fakes
 
 DOCUMENTS = ("manifest.json", "summary.json", "scene.json")
 HISTORIES = ("plans.jsonl", "events.jsonl", "paths.jsonl", "series.jsonl")
-NO_DRAWINGS: dict[str, list[str]] = {place: [] for place in ("latency", "mean_parts", "slowest", "over_time", "map")}
+NO_DRAWINGS: dict[str, list[str]] = {
+    place: [] for place in ("latency", "mean_parts", "slowest", "over_time", "map", "plan_maps")}
 ODD: tuple[Any, ...] = (None, "odd", -1, 1e300, float("nan"), True, [], {}, [None], {"odd": None})
 
 

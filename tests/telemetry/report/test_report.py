@@ -22,7 +22,7 @@ from tests.telemetry import fakes
 
 SECTIONS = ("streams", "latency", "time", "slowest", "over-time", "endings", "faults", "robots", "plans",
             "run", "method")
-CHARTS = ("latency", "mean_parts", "slowest", "over_time", "map")
+CHARTS = ("latency", "mean_parts", "slowest", "over_time", "map", "plan_maps")
 VOID = {"meta", "path", "use", "rect"}
 
 
@@ -90,7 +90,14 @@ def test_the_report_stands_alone_and_has_every_section(runs: tuple[Path, Path]) 
         assert words in text, words
     assert "overloaded:" not in text
     assert "Links are shaped" not in text
-    assert text.count("<svg") == 7
+    assert text.count("<svg") == 10
+
+
+def test_forecasts_stand_beside_what_was_observed(runs: tuple[Path, Path]) -> None:
+    text = without_charts(runs[0])
+    assert re.search(r"Of \d+ pairs of a stream and a plan with at least 20 frames, \d+ \(\d+\.\d %\) had", text)
+    assert "Forecast and observed share on time" in text
+    assert "Forecast and observed share on time" not in without_charts(runs[1])
 
 
 def test_the_same_folder_gives_the_same_report(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ A policy's file defines `POLICY`: a `Policy`, or a `PolicyFamily` if the name ta
 a pure function of a `Situation`. Agents load theirs once, and call its `route` for every request.
 
 The names of placing policies, which the planner loads (`swarm/planner/policies`), are policies, too, and so is the path
-of a file of one's own, `mine.py`: for them agents do as the plan says.
+of a file of one's own, `mine.py`: for them agents do as the plan says, unless there is a file here of the same name.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Policy:
     uses_stages: bool = False        # models are split: agents load the stages of their models when they start
     draws: bool = False              # each situation has two draws of its own
     places: str = ""                 # the placing policy of the planner; empty: its own
+    foresees: bool = False           # its planner knows the links' future: virtual time only
 
     def __post_init__(self) -> None:
         if not callable(self.route):

@@ -1,0 +1,89 @@
+"""Why a plan has changed, in words: what is new in the problem since the plan before it was adopted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from swarm.core.policy.plan import WHY_MAX
+from swarm.planner.problem import Pair, Problem
+
+NAMED = 3                            # causes that are named
+WORSE = 1.5                          # factor by which a link's rate or round trip has changed
+BACKGROUND = 0.2                     # executors
+POINTS = 0.05                        # by which a stream's correction has changed
+FIRST = "the first plan"
+FOUND = "a better plan was found"
+LONGER = "a longer search found a better plan"
+
+
+def why(before: Problem | None, after: Problem, concerned: Collection[str], longer: bool = False) -> str:
+    """The causes of a change, the gravest first.
+
+    before: the problem of the plan before; None: there was none. concerned: the agents whose streams moved, and those
+    that these left or went to; what happened elsewhere is no cause. longer: by a refinement.
+    """
+    if before is None:
+        return FIRST
+    causes = [*_team(before, after), *_links(before, after, concerned), *_load(before, after, concerned),
+              *_surprises(before, after, concerned)]
+    return joined(causes) or (LONGER if longer else FOUND)
+
+
+def joined(causes: Iterable[str]) -> str:
+    """The first causes, and how many more there are."""
+    found = list(causes)
+    more = [f"and {len(found) - NAMED} more"] * (len(found) > NAMED)
+    return "; ".join([*found[:NAMED], *more])[:WHY_MAX]
+
+
+def lost(agents: Iterable[str]) -> list[str]:
+    return [f"{name} is lost" for name in sorted(agents)]
+
+
+def _team(before: Problem, after: Problem) -> list[str]:
+    old, new = ({agent.name for agent in problem.agents} for problem in (before, after))
+    streams = [{stream.key: stream.spec for stream in problem.streams} for problem in (before, after)]
+    changed = sorted({agent for agent, name in streams[1]
+                      if agent in old and streams[0].get((agent, name)) != streams[1][agent, name]})
+    return [*lost(old - new), *(f"{name} joined" for name in sorted(new - old)),
+            *(f"other streams of {name}" for name in changed)]
+
+
+def _links(before: Problem, after: Problem, concerned: Collection[str]) -> list[str]:
+    """Worse links first, both directions as one."""
+    worse: dict[Pair, str] = {}
+    better: dict[Pair, str] = {}
+    members = {agent.name for agent in before.agents} & {agent.name for agent in after.agents}
+    for pair in sorted(before.links.keys() | after.links.keys()):
+        if not set(pair) <= members or not set(pair) <= set(concerned):
+            continue
+        old, new, both = before.links.get(pair), after.links.get(pair), (min(pair), max(pair))
+        name = f"link {both[0]} to {both[1]}"
+        if old is None or new is None:
+            (better if old is None else worse).setdefault(both, f"{name} is {'up' if old is None else 'down'}")
+            continue
+        for was, now, unit, up in ((old.bytes_per_s * 8e-6, new.bytes_per_s * 8e-6, "Mbit/s", True),
+                                   (old.rtt_s * 1e3, new.rtt_s * 1e3, "ms", False)):
+            if max(was, now) >= WORSE * min(was, now) and max(was, now) > 0.0:
+                (better if (now > was) == up else worse).setdefault(both, f"{name}: {was:.3g} to {now:.3g} {unit}")
+    return [*worse.values(), *(text for both, text in better.items() if both not in worse)]
+
+
+def _load(before: Problem, after: Problem, concerned: Collection[str]) -> list[str]:
+    old = {agent.name: agent.background for agent in before.agents}
+    return [f"other load of {agent.name}: {old.get(agent.name, 0.0):.1f} to {agent.background:.1f} executors"
+            for agent in after.agents
+            if agent.name in concerned and abs(agent.background - old.get(agent.name, 0.0)) >= BACKGROUND]
+
+
+def _surprises(before: Problem, after: Problem, concerned: Collection[str]) -> list[str]:
+    """Streams that fare otherwise than forecast, the worst first."""
+    old = {(one.agent, one.stream, one.where): one.by for one in before.corrections}
+    found: list[tuple[float, str]] = []
+    for one in after.corrections:
+        if not {one.agent, *one.where} & set(concerned):
+            continue
+        if abs(one.by - old.get((one.agent, one.stream, one.where), 0.0)) >= POINTS:
+            how = "less" if one.by < 0.0 else "more"
+            found.append((one.by, f"{one.agent} {one.stream} has {abs(one.by):.0%} {how} in time than forecast"))
+    return [text for _, text in sorted(found)]
