@@ -26,7 +26,7 @@ from swarm.telemetry.text_table import text_table
 
 WORKERS = 2                          # processes
 PROBLEMS = len(TIGHTNESS)            # one of each tightness
-MOST_JUDGED = 2000                   # robots of a team that is simulated as a whole, and placed as a whole for comparison
+MOST_JUDGED = 2000                   # robots of a team that is simulated, and for comparison placed, as a whole
 PHASES, UNSEEN = 4, 1000             # the sets of phases that judge
 SIZES = (0.25, 0.5, 1.0)             # of the team, for the growth
 TIMEOUT_S = 600.0                    # of a round
@@ -61,7 +61,8 @@ def run(given: argparse.Namespace, problems: int, progress: Callable[[str], None
     behind = [100.0 * (row.unsharded - row.on_time) / row.unsharded for row in rows
               if row.unsharded and row.on_time is not None]
     return {
-        "robots": given.robots, "stages": given.stages, "problems": len(rows), "workers": WORKERS, "long_s": given.long_s,
+        "robots": given.robots, "stages": given.stages, "problems": len(rows), "workers": WORKERS,
+        "long_s": given.long_s,
         "took_s": round(statistics.median(row.took_s for row in rows), 3),
         "took_s_max": round(max(row.took_s for row in rows), 3), "shards": rows[0].shards,
         "feasible_ratio": sum(row.feasible for row in rows) / len(rows),
@@ -130,8 +131,8 @@ def as_text(figures: dict[str, Any]) -> str:
     rows = [[f"{one['robots']}", f"{one['took_s']:.2f}"] for one in figures["growth"]]
     judged = "" if figures["on_time"] is None else (
         f"on time: {figures['on_time']:.3f}, with one round {figures['one_round_on_time']:.3f}; placed as a whole in "
-        f"{figures['long_s']:g} s {figures['unsharded_on_time']:.3f}: {figures['behind_unsharded_percent']:.1f} % behind "
-        f"on average, {figures['behind_unsharded_percent_max']:.1f} % at most\n")
+        f"{figures['long_s']:g} s {figures['unsharded_on_time']:.3f}: {figures['behind_unsharded_percent']:.1f} % "
+        f"behind on average, {figures['behind_unsharded_percent_max']:.1f} % at most\n")
     return (f"{figures['robots']} robots, {figures['stages']} stages, {figures['problems']} problems, "
             f"{figures['workers']} processes: {figures['took_s']:.2f} s, {figures['took_s_max']:.2f} s at most, in "
             f"{figures['shards']} searches of shards; feasible {figures['feasible_ratio']:g}\n{judged}"

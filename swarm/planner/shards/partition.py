@@ -38,10 +38,11 @@ def partition(problem: Problem, turn: int = 0, weight: int = WEIGHT) -> list[lis
         if stream.agent in weights:
             weights[stream.agent] += 1
     pieces = max(1, round(sum(weights.values()) / weight))
+    first = pieces // 2
     if turn and pieces > 1:                          # borders at thirds lie between those at halves
         pieces += 1
-        return _cut(_dealt(agents.values()), near, weights, pieces, max(1, pieces // 3))
-    return _cut(_dealt(agents.values()), near, weights, pieces, pieces // 2)
+        first = max(1, pieces // 3)
+    return sorted(_cut(_dealt(agents.values()), near, weights, pieces, first))
 
 
 def _dealt(agents: Iterable[AgentInfo]) -> list[str]:

@@ -2,7 +2,8 @@
 
 The border: only the shard of an agent may give it more to do, so that no two shards count on the same spare time, and
 all can be solved at once. A stream that runs in another shard may stay there, or come home; a stream of another shard
-that runs here, a *guest*, stays. So each shard knows all load on its agents.
+that runs here, a *guest*, stays. So each shard knows all load on its agents. (A load without streams would not do: the
+simulation ignores `AgentInfo.background`.)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Placement
 from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.budget import CountedBudget
-from swarm.planner.solvers.place import Solution, place
+from swarm.planner.solvers.place import Solution, choices, place
 
 Key = tuple[str, str]                # agent and name of a stream
 
@@ -27,10 +28,17 @@ class Shard(msgspec.Struct, frozen=True):
 
     problem: Problem                 # with the guests, and with the agents elsewhere that these and its own streams use
     previous: list[Placement]
-    own: frozenset[Key]              # the streams of its agents
+    agents: frozenset[str]           # its own
+    own: frozenset[Key]              # the streams of these
     held: frozenset[Key]             # streams that stay where they are: all guests, and some own ones
     limit_churn: bool
     seed: int
+
+    def accepted(self, placements: Sequence[Placement]) -> dict[Key, Placement]:
+        """Of a solution, by stream, those of its own streams that give no other shard more to do."""
+        before = choices(self.previous)
+        return {key: p for p in placements if (key := (p.agent, p.stream)) in self.own
+                and (self.agents.issuperset(p.where) or before.get(key) == (p.variant, *p.where))}
 
 
 def solve(shard: Shard) -> Solution:
@@ -89,4 +97,4 @@ class Team:
             agents=tuple(self._agents[name] for name in agents), streams=tuple(streams.values()), links=links,
             corrections=tuple(c for c in self._problem.corrections if (c.agent, c.stream) in streams))
         held = [*guests, *(key for key in own if key in self._held)]
-        return Shard(problem, placed, frozenset(own), frozenset(held), limit_churn, seed)
+        return Shard(problem, placed, frozenset(group), frozenset(own), frozenset(held), limit_churn, seed)

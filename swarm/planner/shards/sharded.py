@@ -14,13 +14,14 @@ import msgspec
 from swarm.core.policy.plan import Placement
 from swarm.planner.ports import MapResult, ParallelMap
 from swarm.planner.problem import Problem
-from swarm.planner.shards.partition import partition
+from swarm.planner.shards.partition import WEIGHT, partition
 from swarm.planner.shards.shard import Key, Shard, Team, solve
 from swarm.planner.solvers.budget import Budget
-from swarm.planner.solvers.place import Solution, choices
+from swarm.planner.solvers.place import BUDGET_S, Solution, choices
 
 MOST_WHOLE = 150                     # robots of a team that is placed as a whole
 ROUNDS = 2                           # the second one has other borders
+LARGE_BUDGET_S = 2.0                 # of the planner's own search of a large team, one shard after the other
 SHARD_S = 0.2                        # more time for each shard: twice what it takes one core of this project's host
 
 
@@ -41,13 +42,19 @@ def is_large(problem: Problem) -> bool:
     return len(problem.agents) > MOST_WHOLE
 
 
+def budget_s(problem: Problem) -> float:
+    """Of the planner's own search."""
+    return LARGE_BUDGET_S if is_large(problem) else BUDGET_S
+
+
 def place_by_shards(
     problem: Problem, previous: Sequence[Placement], solve_all: SolveAll, *, seed: int = 0, rounds: int = ROUNDS,
-    limit_churn: bool = True, held: Collection[Key] = (),
+    limit_churn: bool = True, held: Collection[Key] = (), weight: int = WEIGHT,
 ) -> Sharded:
     """The best placements found, close to the previous ones. The same results of shards give the same placements.
 
     solve_all: the solutions of the shards of a round; of a missing one, streams stay where they are.
+    weight: of a shard (`partition.py`).
     """
     team = Team(problem, held)
     now = before = team.possible(previous)
@@ -56,13 +63,13 @@ def place_by_shards(
     expected: dict[Key, float] = {}
     shards, reason = 0, ""
     for number in range(rounds):
-        cut = team.shards(partition(problem, number % 2), now, limit_churn and bool(before), seed + number)
+        cut = team.shards(partition(problem, number % 2, weight), now, limit_churn and bool(before), seed + number)
         solved = solve_all(cut)
         shards, reason, now, rest = shards + len(cut), reason or solved.reason, dict(now), []
         for n, solution in sorted(solved.values.items()):
-            own = cut[n].own
-            now |= {key: p for p in solution.placements if (key := (p.agent, p.stream)) in own}
-            expected |= {key: share for key, share in solution.expected.items() if key in own}
+            accepted = cut[n].accepted(solution.placements)
+            now |= accepted
+            expected |= {key: share for key, share in solution.expected.items() if key in accepted}
             rest.append(solution.score[-1])
             found.append(solution)
     if not found:
