@@ -71,7 +71,7 @@ def run(given: argparse.Namespace, problems: int, progress: Callable[[str], None
         "unsharded_on_time": _mean([row.unsharded for row in rows]),
         "behind_unsharded_percent": round(statistics.mean(behind), 3) if behind else None,
         "behind_unsharded_percent_max": round(max(behind), 3) if behind else None,
-        "growth": [{"robots": robots, "took_s": round(took_s, 3)} for robots, took_s in growth], **_growth(growth),
+        "growth": [{"robots": robots, "took_s": round(took_s, 3)} for robots, took_s in growth], **growth_of(growth),
     }
 
 
@@ -80,7 +80,7 @@ def _mean(shares: list[float | None]) -> float | None:
     return round(statistics.mean(known), 4) if known else None
 
 
-def _growth(growth: list[tuple[int, float]]) -> dict[str, float]:
+def growth_of(growth: list[tuple[int, float]]) -> dict[str, float]:
     """By how much the time grows: exponent of n, and beside n log n (1: just so; less is better)."""
     (few, first_s), (many, last_s) = growth[0], growth[-1]
     return {"growth_exponent": round(math.log(last_s / first_s) / math.log(many / few), 3),
