@@ -36,6 +36,7 @@ class Solved(msgspec.Struct, frozen=True):
     """One problem. Shares on time are of all results; None: the team is too large for it."""
 
     took_s: float
+    cpu_s: float                     # of all processes: on a machine that is busy otherwise it tells more
     shards: int
     feasible: bool                   # every stream that can be placed is placed where it can run
     forecast: float
@@ -54,7 +55,7 @@ def run(given: argparse.Namespace, problems: int, progress: Callable[[str], None
             progress(f"problem {seed + 1} of {problems}")
             rows.append(_solved(drawn(seed, given.robots, given.stages), workers, given.long_s))
         progress("smaller teams")
-        growth = [(robots, _took_s(drawn(0, robots, round(given.stages * share)), workers))
+        growth = [(robots, _placed(drawn(0, robots, round(given.stages * share)), workers)[1:])
                   for share in SIZES if (robots := round(given.robots * share))]
     finally:
         workers.close()
@@ -64,14 +65,17 @@ def run(given: argparse.Namespace, problems: int, progress: Callable[[str], None
         "robots": given.robots, "stages": given.stages, "problems": len(rows), "workers": WORKERS,
         "long_s": given.long_s,
         "took_s": round(statistics.median(row.took_s for row in rows), 3),
-        "took_s_max": round(max(row.took_s for row in rows), 3), "shards": rows[0].shards,
+        "took_s_max": round(max(row.took_s for row in rows), 3),
+        "cpu_s": round(statistics.median(row.cpu_s for row in rows), 3), "shards": rows[0].shards,
         "feasible_ratio": sum(row.feasible for row in rows) / len(rows),
         "on_time_forecast": _mean([row.forecast for row in rows]), "on_time": _mean([row.on_time for row in rows]),
         "one_round_on_time": _mean([row.one_round for row in rows]),
         "unsharded_on_time": _mean([row.unsharded for row in rows]),
         "behind_unsharded_percent": round(statistics.mean(behind), 3) if behind else None,
         "behind_unsharded_percent_max": round(max(behind), 3) if behind else None,
-        "growth": [{"robots": robots, "took_s": round(took_s, 3)} for robots, took_s in growth], **growth_of(growth),
+        "growth": [{"robots": robots, "took_s": round(took_s, 3), "cpu_s": round(cpu_s, 3)}
+                   for robots, (took_s, cpu_s) in growth],
+        **growth_of([(robots, took_s) for robots, (took_s, _) in growth]),
     }
 
 
@@ -92,20 +96,17 @@ def load() -> None:
     place(drawn(0, 3, 3))
 
 
-def _placed(problem: Problem, workers: Workers, rounds: int = ROUNDS) -> tuple[Sharded, float]:
-    """The result, and the time that it took (s)."""
+def _placed(problem: Problem, workers: Workers, rounds: int = ROUNDS) -> tuple[Sharded, float, float]:
+    """The result, the time that it took, and the processor time (s)."""
     clock = MonotonicClock()
-    begun = clock.now_ns()
+    before_s, begun = workers.cpu_s(), clock.now_ns()
     sharded = place_by_shards(problem, [], in_parallel(workers, TIMEOUT_S), rounds=rounds)
-    return sharded, seconds(clock.now_ns() - begun)
-
-
-def _took_s(problem: Problem, workers: Workers) -> float:
-    return _placed(problem, workers)[1]
+    took_s = seconds(clock.now_ns() - begun)
+    return sharded, took_s, workers.cpu_s() - before_s
 
 
 def _solved(problem: Problem, workers: Workers, long_s: float) -> Solved:
-    sharded, took_s = _placed(problem, workers)
+    sharded, took_s, cpu_s = _placed(problem, workers)
     assert sharded.solution is not None              # a process that ends is an error
     placements = sharded.solution.placements
     feasible = len(possible(problem, placements)) == len(Instance(problem).streams)
@@ -117,7 +118,7 @@ def _solved(problem: Problem, workers: Workers, long_s: float) -> Solved:
         one_round = _on_time(problem, simulator, first.placements if first else [])
         whole = place(problem, budget=ClockBudget(MonotonicClock(), long_s))
         unsharded = _on_time(problem, simulator, whole.placements)
-    return Solved(took_s, sharded.shards, feasible, sharded.solution.on_time, on_time, one_round, unsharded)
+    return Solved(took_s, cpu_s, sharded.shards, feasible, sharded.solution.on_time, on_time, one_round, unsharded)
 
 
 def _on_time(problem: Problem, simulator: Simulator, placements: Sequence[Placement]) -> float:
@@ -134,7 +135,8 @@ def as_text(figures: dict[str, Any]) -> str:
         f"{figures['long_s']:g} s {figures['unsharded_on_time']:.3f}: {figures['behind_unsharded_percent']:.1f} % "
         f"behind on average, {figures['behind_unsharded_percent_max']:.1f} % at most\n")
     return (f"{figures['robots']} robots, {figures['stages']} stages, {figures['problems']} problems, "
-            f"{figures['workers']} processes: {figures['took_s']:.2f} s, {figures['took_s_max']:.2f} s at most, in "
+            f"{figures['workers']} processes: {figures['took_s']:.2f} s, {figures['took_s_max']:.2f} s at most "
+            f"({figures['cpu_s']:.2f} s of processors), in "
             f"{figures['shards']} searches of shards; feasible {figures['feasible_ratio']:g}\n{judged}"
             + text_table(["robots", "s"], rows)
             + f"grows as n^{figures['growth_exponent']:g}; {figures['growth_by_n_log_n']:g} times n log n\n")
