@@ -76,6 +76,7 @@ def run(given: argparse.Namespace, problems: int, progress: Callable[[str], None
         "growth": [{"robots": robots, "took_s": round(took_s, 3), "cpu_s": round(cpu_s, 3)}
                    for robots, (took_s, cpu_s) in growth],
         **growth_of([(robots, took_s) for robots, (took_s, _) in growth]),
+        "cpu_growth_by_n_log_n": growth_of([(robots, cpu_s) for robots, (_, cpu_s) in growth])["growth_by_n_log_n"],
     }
 
 
@@ -139,4 +140,5 @@ def as_text(figures: dict[str, Any]) -> str:
             f"({figures['cpu_s']:.2f} s of processors), in "
             f"{figures['shards']} searches of shards; feasible {figures['feasible_ratio']:g}\n{judged}"
             + text_table(["robots", "s"], rows)
-            + f"grows as n^{figures['growth_exponent']:g}; {figures['growth_by_n_log_n']:g} times n log n\n")
+            + f"grows as n^{figures['growth_exponent']:g}; {figures['growth_by_n_log_n']:g} times n log n, "
+            f"in time of processors {figures['cpu_growth_by_n_log_n']:g} times\n")

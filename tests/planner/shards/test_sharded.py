@@ -116,4 +116,4 @@ def test_one_by_one_the_shard_begins_of_which_least_is_placed() -> None:
 
 def test_the_planners_own_search_of_a_large_team_is_by_shards() -> None:
     problem = drawn(0, MOST_WHOLE + 1, 100)
-    assert solved(Solve(problem, [], (0, 0)), CountedBudget(1e-6), 0).solver == "1 of 2 shards"
+    assert solved(Solve(problem, [], (0, 0)), CountedBudget(1e-6), 0).solver == "1 of 3 shards"
