@@ -22,7 +22,7 @@ from swarm.planner.solvers.place import BUDGET_S, Solution, choices
 MOST_WHOLE = 300                     # robots: about as many as `judge.MOST_REQUESTS` allows to simulate as a whole
 ROUNDS = 2                           # the second one has other borders
 LARGE_BUDGET_S = 2.0                 # of the planner's own search of a large team, one shard after the other
-SHARD_S = 0.2                        # more time for each shard: three times what it takes one core of the reference host
+SHARD_S = 0.2                        # more time for each shard: three times what it takes a core of the reference host
 
 
 class Sharded(msgspec.Struct, frozen=True):
