@@ -24,7 +24,7 @@ def test_the_bench_of_a_large_team(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "planner", "--robots", robots, "--stages", robots, "--problems", "1", "--long-s", "0.5",
                  "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert (figures["feasible_ratio"], figures["shards"]) == (1.0, 9)
-    assert 0.0 < figures["one_round_on_time"] <= 1.0
+    assert (figures["feasible_ratio"], figures["shards"]) == (1.0, 4)
+    assert 0.0 < figures["two_rounds_on_time"] <= 1.0
     assert figures["behind_unsharded_percent"] <= 5.0
     assert [one["robots"] for one in figures["growth"]] == [75, 150, 301]

@@ -25,7 +25,7 @@ from swarm import cluster
 from swarm.core.policy.plan import Placement
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
-from swarm.planner.shards.sharded import in_parallel, is_large, place_by_shards
+from swarm.planner.shards.sharded import REFINED_ROUNDS, in_parallel, is_large, place_by_shards
 from swarm.planner.solvers.portfolio import TIMEOUT_S, Portfolio
 
 T = TypeVar("T")
@@ -136,7 +136,8 @@ def main(address: str, seed: int, timeout_s: float, niceness: int) -> None:
     portfolio, requests = Portfolio(cluster.map, seed, timeout_s), _Stream(sys.stdin.buffer)
     while not reason and (request := requests.next(Refine)):
         if is_large(request.problem):
-            found = place_by_shards(request.problem, request.previous, in_parallel(cluster.map, timeout_s), seed=seed)
+            found = place_by_shards(request.problem, request.previous, in_parallel(cluster.map, timeout_s), seed=seed,
+                                    rounds=REFINED_ROUNDS)
             answer(Refined(found.solution, found.reason, shards=found.shards, lost=found.lost))
         else:
             solution = portfolio.solve(request.problem, request.previous)

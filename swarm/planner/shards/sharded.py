@@ -20,7 +20,7 @@ from swarm.planner.solvers.budget import Budget
 from swarm.planner.solvers.place import BUDGET_S, Solution, choices
 
 MOST_WHOLE = 300                     # robots: about as many as `judge.MOST_REQUESTS` allows to simulate as a whole
-ROUNDS = 2                           # the second one has other borders
+REFINED_ROUNDS = 2                   # of a refinement: the second one has other borders
 LARGE_BUDGET_S = 2.0                 # of the planner's own search of a large team, one shard after the other
 SHARD_S = 0.2                        # more time for each shard: three times what it takes a core of the reference host
 
@@ -48,13 +48,13 @@ def budget_s(problem: Problem) -> float:
 
 
 def place_by_shards(
-    problem: Problem, previous: Sequence[Placement], solve_all: SolveAll, *, seed: int = 0, rounds: int = ROUNDS,
-    limit_churn: bool = True, held: Collection[Key] = (), weight: int = WEIGHT,
+    problem: Problem, previous: Sequence[Placement], solve_all: SolveAll, *, seed: int = 0, rounds: int = 1,
+    turn: int = 0, limit_churn: bool = True, held: Collection[Key] = (), weight: int = WEIGHT,
 ) -> Sharded:
     """The best placements found, close to the previous ones. The same results of shards give the same placements.
 
     solve_all: the solutions of the shards of a round; of a missing one, streams stay where they are.
-    weight: of a shard (`partition.py`).
+    turn: of the first round; each round has other borders than the one before. weight: of a shard (`partition.py`).
     """
     team = Team(problem, held)
     now = before = team.possible(previous)
@@ -63,7 +63,8 @@ def place_by_shards(
     expected: dict[Key, float] = {}
     shards, reason = 0, ""
     for number in range(rounds):
-        cut = team.shards(partition(problem, number % 2, weight), now, limit_churn and bool(before), seed + number)
+        groups = partition(problem, (turn + number) % 2, weight)
+        cut = team.shards(groups, now, limit_churn and bool(before), seed + number)
         solved = solve_all(cut)
         shards, reason, now, rest = shards + len(cut), reason or solved.reason, dict(now), []
         for n, solution in sorted(solved.values.items()):

@@ -62,13 +62,13 @@ def nodes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Any
 
 
 def on_ray(function: Callable[[Shard], Solution]) -> Sharded:
-    return place_by_shards(PROBLEM, [], lambda shards: cluster.map(function, shards, HANG_S))
+    return place_by_shards(PROBLEM, [], lambda shards: cluster.map(function, shards, HANG_S), rounds=2)
 
 
 def test_a_node_that_is_killed_in_mid_solve_costs_time_but_no_shard(nodes: tuple[Any, Any], tmp_path: Path) -> None:
     both, other = nodes
     assert cluster.connect(both.address) == ""
-    expected = place_by_shards(PROBLEM, [], in_parallel(cluster.map, HANG_S))
+    expected = place_by_shards(PROBLEM, [], in_parallel(cluster.map, HANG_S), rounds=2)
     assert (expected.lost, expected.reason) == (0, "")
     found: list[Sharded] = []
     solving = threading.Thread(target=lambda: found.append(on_ray(solve_but_wait_on_one_node)), daemon=True)

@@ -73,7 +73,7 @@ def test_streams_of_a_lost_shard_stay_where_they_are_and_it_is_counted() -> None
         lost.extend(shard.agents for shard in shards[1:])
         return Values({0: solve(shards[0])}, "the node died")
 
-    found = place_by_shards(PROBLEM, previous, first_alone, rounds=1, limit_churn=False, weight=6)
+    found = place_by_shards(PROBLEM, previous, first_alone, limit_churn=False, weight=6)
     assert found.solution is not None
     assert (found.shards, found.lost, found.reason) == (2, 1, "the node died")
     assert found.solution.solver == "1 of 2 shards"
