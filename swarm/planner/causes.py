@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from swarm.core.policy.plan import WHY_MAX
+from swarm.core.policy.plan import WHY_MAX, Placement
 from swarm.planner.problem import Pair, Problem
+from swarm.planner.solvers.place import choices
 
 NAMED = 3                            # causes that are named
 WORSE = 1.5                          # factor by which a link's rate or round trip has changed
@@ -27,6 +28,13 @@ def why(before: Problem | None, after: Problem, concerned: Collection[str], long
     causes = [*_team(before, after), *_links(before, after, concerned), *_load(before, after, concerned),
               *_surprises(before, after, concerned)]
     return joined(causes) or (LONGER if longer else FOUND)
+
+
+def concerned(old: Sequence[Placement], new: Sequence[Placement]) -> set[str]:
+    """The owners of the streams that two plans place differently, and the agents that these leave or go to."""
+    plans = [{(p.agent, p.stream): p for p in plan} for plan in (old, new)]
+    moved = {key for key, _ in choices(old).items() ^ choices(new).items()}
+    return {name for plan in plans for key, p in plan.items() if key in moved for name in (p.agent, *p.where)}
 
 
 def joined(causes: Iterable[str]) -> str:

@@ -43,6 +43,8 @@ class Refined(msgspec.Struct, frozen=True):
     solution: Solution | None
     reason: str = ""                 # why there is no solution, or why searches of the portfolio failed
     ended: bool = False              # the refiner's process is gone: it cannot refine again
+    shards: int = 0                  # that a large team was placed by
+    lost: int = 0                    # of these: their streams stayed where they were; `reason` says why
 
 
 class Refiner(Protocol):

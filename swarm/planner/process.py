@@ -24,8 +24,8 @@ from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
 from swarm.planner.refiner.process import RefinerProcess
+from swarm.planner.shards.sharded import budget_s
 from swarm.planner.solvers.budget import ClockBudget
-from swarm.planner.solvers.place import BUDGET_S
 from swarm.planner.solvers.solve import failed, solved
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,8 @@ class ThreadSolver:
     def _solve(self, number: int, command: Solve, done: Callable[[Solved], None]) -> None:
         begun = self._loop.clock.now_ns()
         try:
-            solution = solved(command, ClockBudget(self._loop.clock, BUDGET_S), self._seed, self._places)
+            budget = ClockBudget(self._loop.clock, budget_s(command.problem))
+            solution = solved(command, budget, self._seed, self._places)
         except Exception as error:                   # a bug, which is told, with its place in the log
             log.exception("the search has failed")
             solution = failed(command, self._places, f"{type(error).__name__}: {error}")

@@ -77,6 +77,8 @@ class Refinement:
         self._busy = False
         if refined.solution is not None:
             self._lost_runs = 0
+            if refined.lost:
+                self._record("shards_lost", {"lost": refined.lost, "of": refined.shards, "reason": refined.reason})
             self._solved(Solved(basis, refined.solution, took_s, refined=True))
         else:
             self._lost_runs += 1

@@ -24,7 +24,7 @@ from itertools import pairwise
 
 import msgspec
 
-from swarm.core.policy.plan import Placement, Plan
+from swarm.core.policy.plan import Plan
 from swarm.core.protocol.messages import Advert, Body, Feedback, Heartbeat, HeartbeatAck, PlannerNews
 from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
@@ -33,7 +33,7 @@ from swarm.planner import causes
 from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
 from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
-from swarm.planner.observed.conditions import Strains
+from swarm.planner.observed.conditions import Strains, agent_info
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
 from swarm.planner.observed.team_problem import problem_of
@@ -258,7 +258,10 @@ class PlannerState:
             before = choices(self._plan.placements)
             self._moved_ns |= {key: now for key, _ in moved if key in before and key in now_chosen}
             self._adopted += 1
-            reason = self._reason(solution.placements, event.refined)
+            assert self._asked is not None           # what is solved was asked for
+            reason = causes.why(self._planned_for, self._asked.problem, causes.concerned(
+                self._plan.placements, solution.placements), event.refined)
+            self._planned_for = self._asked.problem
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution.placements,
                 solver=solution.solver, solve_s=event.solve_s, why=reason,
@@ -280,15 +283,6 @@ class PlannerState:
         if not event.refined and basis != self._refined:
             self._refined = basis
             out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
-
-    def _reason(self, placements: list[Placement], refined: bool) -> str:
-        """Why the plan changes to these placements, since the problem that it was last changed for."""
-        assert self._asked is not None               # what is solved was asked for
-        before, self._planned_for = self._planned_for, self._asked.problem
-        old, new = ({(p.agent, p.stream): p for p in plan} for plan in (self._plan.placements, placements))
-        moved = choices(self._plan.placements).items() ^ choices(placements).items()
-        touched = [of[key] for key in {key for key, _ in moved} for of in (old, new) if key in of]
-        return causes.why(before, self._asked.problem, {name for p in touched for name in (p.agent, *p.where)}, refined)
 
     def _solve_ended(self, event: Solved, end: SolveEnd, out: list[Command]) -> None:
         out.append(SolveEnded(PlannerNews(

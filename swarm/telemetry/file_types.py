@@ -144,4 +144,5 @@ EVENTS: dict[str, str] = {
     "ray_up": "planner: Ray is ready (`took_s`)",
     "ray_absent": "planner: Ray is not used (`reason`)",
     "portfolio_lost": "planner: a search on Ray failed (`reason`, `in_a_row`: failures in a row)",
+    "shards_lost": "planner: of a large team, shards whose streams stay where they are (`lost`, `of`, `reason`)",
 }

@@ -87,6 +87,15 @@ def test_ray_is_stopped_when_nothing_came_back_three_times_in_a_row() -> None:
     assert len(scene.solved) == 1
 
 
+def test_shards_of_a_large_team_that_were_lost_are_told_and_the_rest_is_taken() -> None:
+    refiner = FakeRefiner()
+    scene = up(refiner)
+    scene.want(1)
+    refiner.answer(Refined(FOUND.solution, "the node died", shards=4, lost=1))
+    assert len(scene.solved) == 1
+    assert scene.reports[1:] == [("shards_lost", {"lost": 1, "of": 4, "reason": "the node died"})]
+
+
 def test_ray_is_stopped_at_once_when_its_process_has_ended() -> None:
     refiner = FakeRefiner()
     scene = up(refiner)

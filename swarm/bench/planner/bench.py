@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from swarm.bench.planner import exact
+from swarm.bench.planner import exact, scale
 from swarm.bench.planner.problems import TIGHTNESS, drawn
 from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Placement
@@ -27,6 +27,7 @@ from swarm.planner.explanation import points
 from swarm.planner.forecast.simulation.outcome import Simulator
 from swarm.planner.options.instance import Instance
 from swarm.planner.problem import Problem, in_order
+from swarm.planner.shards.sharded import MOST_WHOLE
 from swarm.planner.solvers.budget import ClockBudget
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.place import BUDGET_S, place
@@ -57,7 +58,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
                    help="small problems instead, of which all plans are tried; with --problems")
     p.add_argument("--robots", type=int, metavar="N", default=ROBOTS, help=f"default: {ROBOTS}")
     p.add_argument("--stages", type=int, metavar="N", default=STAGES, help=f"of all streams; default: {STAGES}")
-    p.add_argument("--problems", type=int, metavar="N", default=PROBLEMS, help=f"default: {PROBLEMS}")
+    p.add_argument("--problems", type=int, metavar="N",
+                   help=f"default: {PROBLEMS}; {scale.PROBLEMS} of more than {MOST_WHOLE} robots, placed by shards")
     p.add_argument("--budget-ms", type=float, metavar="MS", default=BUDGET_S * 1e3, dest="budget_ms",
                    help=f"of the planner; default: {BUDGET_S * 1e3:g}")
     p.add_argument("--long-s", type=float, metavar="S", default=LONG_S, dest="long_s",
@@ -66,20 +68,26 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
     """Raises: BadInput for a number out of range."""
+    shards = given.robots > MOST_WHOLE and not given.exact
+    problems = given.problems
+    if problems is None:
+        problems = scale.PROBLEMS if shards else PROBLEMS
     for option, value, low, high in (
             ("--robots", given.robots, 1, 10_000), ("--stages", given.stages, 1, 100_000),
-            ("--problems", given.problems, 1, 1000), ("--budget-ms", given.budget_ms, 1.0, 60_000.0),
+            ("--problems", problems, 1, 1000), ("--budget-ms", given.budget_ms, 1.0, 60_000.0),
             ("--long-s", given.long_s, 0.1, 3600.0)):
         if not low <= value <= high:
             raise BadInput(option, validation.shown(value), f"from {low:g} to {high:g}")
+    if shards:
+        return scale.run(given, problems, progress)
     if given.exact:
-        return exact.tried(given.problems, progress)
+        return exact.tried(problems, progress)
     rows: list[Solved] = []
     place(drawn(0, 3, 3))                            # what is loaded on first use is loaded
-    for seed in range(given.problems):
-        progress(f"problem {seed + 1} of {given.problems}")
+    for seed in range(problems):
+        progress(f"problem {seed + 1} of {problems}")
         rows.append(_solved(seed, given))
-    return {"robots": given.robots, "stages": given.stages, "problems": given.problems, "long_s": given.long_s,
+    return {"robots": given.robots, "stages": given.stages, "problems": problems, "long_s": given.long_s,
             **_figures(rows, given.budget_ms),
             "by_tightness": {f"{tight:g}": _figures(some, given.budget_ms) for tight in TIGHTNESS
                              if (some := [row for row in rows if row.tightness == tight])}}
@@ -157,6 +165,8 @@ def _class_behind(best: dict[int, float], mine: dict[int, float]) -> float:
 def as_text(figures: dict[str, Any]) -> str:
     if figures.get("exact"):
         return exact.as_text(figures)
+    if "growth" in figures:
+        return scale.as_text(figures)
     rows = [[tight, f"{row['took_ms_p50']:g}", f"{row['on_time']:.3f}", f"{row['behind_mean_points']:.2f}",
              f"{row['behind_max_points']:.2f}", f"{row['greedy_behind_points']:.2f}",
              f"{row['class_behind_max_points']:.2f}", f"{row['feasible_ratio']:g}"]

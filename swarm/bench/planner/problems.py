@@ -25,9 +25,11 @@ def drawn(seed: int, robots: int, stages: int) -> Problem:
     slow = {name: rng.choice(SLOW) for name in names}
     executors = {name: 2 if slow[name] == min(SLOW) else 1 for name in names}
     wanted: list[tuple[str, str, float, float, int]] = []
-    while sum(MODELS[model][1] for _, model, *_ in wanted) < stages:
+    drawn_stages = 0
+    while drawn_stages < stages:
         wanted.append((rng.choice(names), rng.choice(list(MODELS)), rng.choice((1.0, 2.0, 5.0, 10.0)),
                        rng.choice((2.0, 4.0, 8.0)), rng.randrange(3)))
+        drawn_stages += MODELS[wanted[-1][1]][1]
     work_s = sum(rate_hz * MODELS[model][0] / 1e3 for _, model, rate_hz, _, _ in wanted)
     capacity = sum(executors[name] / slow[name] for name in names)
     scale = TIGHTNESS[seed % len(TIGHTNESS)] * capacity / work_s

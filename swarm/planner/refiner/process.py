@@ -1,4 +1,5 @@
-"""The refiner: a process beside the planner that joins a Ray cluster and runs portfolios on request.
+"""The refiner: a process beside the planner that joins a Ray cluster, and searches on request: for a small team by a
+portfolio, for a large one by shards.
 
 Ray holds Python's lock for over a second while it starts (measured: 1.7 s on two cores), and it ends the process that
 drives it when its own processes fail. In the planner's process the lock would make all agents look lost, and the
@@ -24,6 +25,7 @@ from swarm import cluster
 from swarm.core.policy.plan import Placement
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
+from swarm.planner.shards.sharded import REFINED_ROUNDS, in_parallel, is_large, place_by_shards
 from swarm.planner.solvers.portfolio import TIMEOUT_S, Portfolio
 
 T = TypeVar("T")
@@ -49,7 +51,7 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class RefinerProcess:
-    """The planner's end. Its calls block, so they belong in a thread; a portfolio may take `timeout_s`."""
+    """The planner's end. Its calls block, so they belong in a thread. timeout_s: `in_parallel`, or of a portfolio."""
 
     def __init__(self, address: str, seed: int, timeout_s: float = TIMEOUT_S, niceness: int = NICENESS) -> None:
         """Raises: OSError if no process can be started."""
@@ -133,8 +135,13 @@ def main(address: str, seed: int, timeout_s: float, niceness: int) -> None:
     answer(Connected(reason))
     portfolio, requests = Portfolio(cluster.map, seed, timeout_s), _Stream(sys.stdin.buffer)
     while not reason and (request := requests.next(Refine)):
-        solution = portfolio.solve(request.problem, request.previous)
-        answer(Refined(solution, portfolio.statistics().reason))
+        if is_large(request.problem):
+            found = place_by_shards(request.problem, request.previous, in_parallel(cluster.map, timeout_s), seed=seed,
+                                    rounds=REFINED_ROUNDS)
+            answer(Refined(found.solution, found.reason, shards=found.shards, lost=found.lost))
+        else:
+            solution = portfolio.solve(request.problem, request.previous)
+            answer(Refined(solution, portfolio.statistics().reason))
     clean = cluster.disconnect(END_S - 1.0)
     os._exit(0 if clean else 1)                      # Ray's threads would delay an orderly end
 

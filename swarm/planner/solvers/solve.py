@@ -16,6 +16,7 @@ from swarm.planner.baseline import Team, whole
 from swarm.planner.events import Solve
 from swarm.planner.forecast.simulation.outcome import Simulator
 from swarm.planner.problem import Problem, in_order
+from swarm.planner.shards.sharded import OneByOne, is_large, place_by_shards
 from swarm.planner.solvers.budget import Budget
 from swarm.planner.solvers.judge import FORECAST_PHASES, REQUEST_S
 from swarm.planner.solvers.place import Solution, choices, place
@@ -23,6 +24,10 @@ from swarm.planner.solvers.place import Solution, choices, place
 
 def solved(command: Solve, budget: Budget, seed: int, places: str = "") -> Solution:
     """The solution of a command. places: the placing policy; empty: the planner's own search."""
+    if not places and is_large(command.problem):
+        found = place_by_shards(command.problem, command.previous, OneByOne(budget), seed=seed,
+                                turn=command.basis[1] % 2, limit_churn=command.limit_churn, held=command.held)
+        return found.solution or failed(command, places, found.reason)
     if not places:
         return place(command.problem, command.previous, budget, seed, limit_churn=command.limit_churn,
                      held=command.held)

@@ -9,8 +9,8 @@ from swarm.core.policy.draw import uniform
 from swarm.core.settings.process_files import PlannerFile
 from swarm.core.units import ns, seconds
 from swarm.planner.events import Solve, Solved
+from swarm.planner.shards.sharded import budget_s
 from swarm.planner.solvers.budget import CountedBudget
-from swarm.planner.solvers.place import BUDGET_S
 from swarm.planner.solvers.solve import solved
 from swarm.virtual.costs import SEARCH_FACTOR
 from swarm.virtual.process import VirtualProcess
@@ -27,7 +27,7 @@ class VirtualSolver:
         self._searches = 0
 
     def solve(self, command: Solve, done: Callable[[Solved], None]) -> None:
-        solution = solved(command, CountedBudget(BUDGET_S), self._seed, self._places)
+        solution = solved(command, CountedBudget(budget_s(command.problem)), self._seed, self._places)
         took_ns = ns(SEARCH_FACTOR * solution.worked_s)
         if self._slow_ns:
             self._searches += 1
