@@ -1,6 +1,6 @@
 """Judges assignments by simulation: lexicographic by priority, the most important first.
 
-The order of the objective: `score.py`. After the misses count latency, accuracy and churn. No price stands for a
+The order of the objective: `score.py`. Beside the misses count latency, accuracy and churn. No price stands for a
 refusal or a miss: the simulation has them.
 """
 

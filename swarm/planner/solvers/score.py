@@ -1,7 +1,8 @@
-"""The objective: the misses of each priority, from the most important one on; then all that counts less.
+"""The objective: the misses of each priority, from the most important one on; then all of them together, and the rest.
 
 Misses of one priority that differ by less than a simulation can tell count as equal: otherwise a handful of frames of
-an important stream, by chance, would outweigh all results of the others.
+an important stream, by chance, would outweigh all results of the others. Where all are equal, their weighted sum
+decides: small gains add up.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Score = tuple[float, ...]
-"""Share of the due frames that misses, by priority; then the rest, in misses per second. Less is better."""
+"""Share of the due frames that misses, by priority; then the sum of all misses per second, each weighing as much as ten
+of the next lower priority, and of what counts less. Less is better."""
 
 EQUAL = 0.01                         # shares that differ by less are equal
 

@@ -109,7 +109,8 @@ def _add_legs(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Va
     rows["agent"], rows["p50_s"], rows["p95_s"], rows["step_s"] = legs.T
     rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"], rows["shed"] = values[
         [RATE, DEADLINE, WEIGHT, CAMERA, SHEDS]]
-    rows["slack_s"] = values[DEADLINE] - options["idle_s"][which] + _mean_s(rows["p50_s"], rows["p95_s"])
+    with np.errstate(invalid="ignore"):              # profiles may be nonsense, which costs then are, too
+        rows["slack_s"] = values[DEADLINE] - options["idle_s"][which] + _mean_s(rows["p50_s"], rows["p95_s"])
     rows["own"] = rows["agent"] == owner[of[which]]
     sources[at] = rows
 
