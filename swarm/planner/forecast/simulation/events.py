@@ -16,51 +16,54 @@ FASTEST, AT_90, SLOWEST = 0.93, 0.6, 1.45
 median; where the 90th percentile lies between median and 95th; the slowest run, in 95th percentiles."""
 
 
+KIND_BITS, NUMBER_BITS = 4, 30
+"""In `EVENT.what`: the kind, then the first number; the rest is the second one."""
+
+
 @part
 def push(state: State, at_s: float, kind: int, one: int, other: int) -> None:
     """Add an event to the heap, if there is a place."""
     place = state.counts[EVENTS]
-    if place >= state.times_s.shape[0]:
+    if place >= state.events.shape[0]:
         state.counts[FULL] += 1
         return
     state.counts[EVENTS] = place + 1
     while place > 0:
         above = (place - 1) >> 1
-        if state.times_s[above] <= at_s:
+        if state.events[above].at_s <= at_s:
             break
         _move(state, above, place)
         place = above
-    state.times_s[place] = at_s
-    state.events[0, place], state.events[1, place], state.events[2, place] = kind, one, other
+    event = state.events[place]
+    event.at_s, event.what = at_s, (other << (KIND_BITS + NUMBER_BITS)) | (one << KIND_BITS) | kind
 
 
 @part
 def pop(state: State) -> tuple[float, int, int, int]:
     """Take the first event: when, its kind, and its two numbers."""
-    at_s = state.times_s[0]
-    kind, one, other = state.events[0, 0], state.events[1, 0], state.events[2, 0]
+    at_s, what = state.events[0].at_s, state.events[0].what
     last = state.counts[EVENTS] - 1
     state.counts[EVENTS] = last
-    place, last_s = 0, state.times_s[last]
+    place, last_s = 0, state.events[last].at_s
     while True:
         below = 2 * place + 1
         if below >= last:
             break
-        if below + 1 < last and state.times_s[below + 1] < state.times_s[below]:
+        if below + 1 < last and state.events[below + 1].at_s < state.events[below].at_s:
             below += 1
-        if state.times_s[below] >= last_s:
+        if state.events[below].at_s >= last_s:
             break
         _move(state, below, place)
         place = below
     _move(state, last, place)
-    return at_s, kind, one, other
+    number = (1 << NUMBER_BITS) - 1
+    return at_s, what & ((1 << KIND_BITS) - 1), (what >> KIND_BITS) & number, what >> (KIND_BITS + NUMBER_BITS)
 
 
 @part
 def _move(state: State, here: int, there: int) -> None:
-    state.times_s[there] = state.times_s[here]
-    for row in range(3):
-        state.events[row, there] = state.events[row, here]
+    one, other = state.events[here], state.events[there]
+    other.at_s, other.what = one.at_s, one.what
 
 
 @part

@@ -60,6 +60,7 @@ NOW = np.dtype([                                                 # of an agent
     ("told_at_s", "f8"), ("steps", "i8"), ("window_s", "f8"), ("changed_s", "f8"), ("undone_s", "f8"), ("calm_s", "f8"),
     ("booked", "i8"),                                            # whether a peer has sent it work since its last report
 ])
+EVENT = np.dtype([("at_s", "f8"), ("what", "i8")])               # what: see `events.py`
 STREAM_NOW = np.dtype([("number", "i8"), ("frames", "i8"), ("waited_s", "f8"), ("waited_there_s", "f8")])
 
 
@@ -77,8 +78,7 @@ class Team(NamedTuple):
 class State(NamedTuple):
     """What changes."""
 
-    times_s: NDArray[np.float64]             # the heap of events, by time; and what they are
-    events: NDArray[np.int64]                # [3, n]: kind, and two numbers
+    events: Records                          # a heap, by time
     counts: NDArray[np.int64]                # see below
     requests: Records
     runs: Records
@@ -102,7 +102,7 @@ def new_state(streams: int, agents: int, executors: int, links: int, requests: i
     """The state of a simulation with at most so many requests."""
     events = 8 * requests + 4 * streams + 4 * agents + 64
     return State(
-        times_s=np.zeros(events), events=np.zeros((3, events), np.int64), counts=np.zeros(4, np.int64),
+        events=np.zeros(events, EVENT), counts=np.zeros(4, np.int64),
         requests=np.zeros(requests, REQUEST), runs=np.zeros(2 * requests, RUN), streams=np.zeros(streams, STREAM_NOW),
         agents=np.zeros(agents, NOW), waiting=np.zeros((agents, MOST_WAITING), np.int64),
         order=np.zeros(MOST_WAITING, np.int64), slots=np.zeros((agents, executors), np.int64),

@@ -112,7 +112,8 @@ class TeamArrays:
         """The legs. Whole runs go in steps where their agent has loaded the stages of the variant, for a run of it that
         more urgent work may have to preempt; the others do not."""
         if len(self._leg_rows) != len(self._legs):
-            self._leg_rows, self._step_rows = _rows(self._legs, LEG), _rows(self._steps, STEP)
+            self._leg_rows = np.concatenate([self._leg_rows, _rows(self._legs[len(self._leg_rows):], LEG)])
+            self._step_rows = np.concatenate([self._step_rows, _rows(self._steps[len(self._step_rows):], STEP)])
             self._whole_rows = np.array(self._is_whole, bool)
         rows = self._leg_rows.copy()
         urgent = np.full(len(self._agents), np.iinfo(np.int64).min)
