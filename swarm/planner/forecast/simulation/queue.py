@@ -55,12 +55,14 @@ def wait(team: Team, state: State, run: int) -> None:
 
 @part
 def dropped(table: NDArray[np.int64], row: int, count: int, number: int) -> int:
-    """Take a number out of the first `count` places of a row, in no order. Returns how many are left."""
+    """Take a number out of the first `count` places of a row; the others keep their order. Returns how many are left."""
+    found = 0
     for place in range(count):
         if table[row, place] == number:
-            table[row, place] = table[row, count - 1]
-            return count - 1
-    return count
+            found = 1
+        elif found:
+            table[row, place - 1] = table[row, place]
+    return count - found
 
 
 @part
@@ -134,7 +136,10 @@ def outranks(state: State, one: int, other: int, now: float) -> bool:
 
 @part
 def sort(state: State, agent: int, now: float) -> int:
-    """Sort the waiting runs by rank into `state.order`. Returns how many there are."""
+    """Sort the waiting runs by rank, and copy them to `state.order`. Returns how many there are.
+
+    Where they wait they stay sorted, so that there is little to do the next time.
+    """
     count = state.agents[agent].waiting
     for place in range(count):
         run = state.waiting[agent, place]
@@ -143,6 +148,8 @@ def sort(state: State, agent: int, now: float) -> int:
             state.order[before] = state.order[before - 1]
             before -= 1
         state.order[before] = run
+    for place in range(count):
+        state.waiting[agent, place] = state.order[place]
     return count
 
 
