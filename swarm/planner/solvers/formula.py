@@ -19,7 +19,7 @@ CLASS_BASE = 10.0                # a miss costs as much as this many misses of t
 CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
 MOST_SEED = 2**60 - 1            # of compiled code, which has 64 bits
 LEARNS = 0.6                     # share of the newest error of a stream in what is learnt of its option
-SOURCE_S = 0.04e-6               # of one evaluation of a source, measured on this project's reference host
+SOURCE_S = 0.08e-6               # of one evaluation of a source, measured on this project's reference host
 
 
 class StreamForecast(msgspec.Struct, frozen=True):

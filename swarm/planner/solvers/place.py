@@ -26,8 +26,8 @@ from swarm.planner.solvers.reasons import with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
-BY_FORMULA, BY_SIMULATION = 0.7, 0.9         # shares of the budget that are spent when each search ends
-ROUND_S = 0.004                  # of counted work: of one round of the search by formula
+BY_FORMULA, BY_SIMULATION = 0.7, 0.85        # shares of the budget that are spent when each search ends
+ROUND_S = 0.008                  # of counted work: of one round of the search by formula
 MOST_ROUNDS = 200
 STALE = 8                        # rounds in sequence that find nothing new, after which it ends
 OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
