@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -116,10 +116,10 @@ def legs(where: Sequence[str]) -> list[Leg]:
         return [Leg(where[0])]
     route: list[Leg] = []
     first = 0
-    for agent, stages in groupby(where):
-        last = first + len(list(stages))
-        route.append(Leg(agent, first, last))
-        first = last
+    for last in range(1, len(where) + 1):
+        if last == len(where) or where[last] != where[first]:
+            route.append(Leg(where[first], first, last))
+            first = last
     return route
 
 

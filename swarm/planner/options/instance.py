@@ -46,7 +46,7 @@ class Instance:
         self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
         self._variants: dict[tuple[str, str], list[Profile]] = {}        # that are useful, by agent and model
         self._sources: dict[tuple[object, ...], Source] = {}
-        self._wholes: dict[tuple[str, str, str], tuple[Profile, Source, float] | None] = {}
+        self._runs: dict[tuple[str, str, str], tuple[tuple[str], tuple[Source], float]] = {}     # whole, by variant
         self._cuts: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
         self._profiles = {(a.name, p.model, p.variant): p for a in self.agents for p in a.profiles}
         for stream in sorted(problem.streams, key=lambda s: s.key):
@@ -87,9 +87,9 @@ class Instance:
         """All that a search considers: whole runs at home and on the nearest peers, cuts among these, and what is."""
         if stream.agent not in self._index:
             return []
-        near = self._near(stream)
-        options = [option for name in near for profile in self._useful(name, stream.spec.model)
-                   if (option := self._made(stream, profile.variant, (name,))) is not None]
+        ways = self._near(stream)
+        near = [name for name, _, _ in ways]
+        options = [option for name, way_s, size in ways for option in self._wholes(stream, name, way_s, size)]
         if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, options):
             options += self._cut(stream, near)
         if before is not None and _index_of(options, before) is None:
@@ -99,20 +99,47 @@ class Instance:
         return [_priced(option, best) for option in sorted(
             options, key=lambda o: (round(o.idle_s, 6), not o.home, len(o.sources), o.variant, o.where))]
 
-    def _near(self, stream: StreamOf) -> list[str]:
-        """The agents that may run a stream whole: home, and the peers where it would end first."""
+    def _near(self, stream: StreamOf) -> list[tuple[str, float, int]]:
+        """The agents that may run a stream whole: home, and the peers where it would end first.
+
+        With each the planned transfer time, and the bytes for which it is.
+        """
         home, model = stream.agent, stream.spec.model
         turn, count = self._index[home], len(self.agents)
-        found: list[tuple[float, int, str]] = []
+        found: list[tuple[float, int, str, float, int]] = []
         for name in self._reached[home]:
             useful = self._useful(name, model)
             if useful and name != home:
-                way_s = self._transfer_s(home, home, name, useful[0].input_bytes, stream.spec.rate_hz)
+                size = useful[0].input_bytes
+                way_s = self._transfer_s(home, home, name, size, stream.spec.rate_hz)
                 if way_s is not None:
                     # each robot sorts equally good peers in a different order, so that their short lists differ
-                    found.append((round(way_s + useful[0].p50_s, 4), (self._index[name] - turn) % count, name))
-        peers = [name for _, _, name in nsmallest(NEAREST, found)]
-        return [home, *peers] if self._useful(home, model) else peers
+                    rank = round(way_s + useful[0].p50_s, 4), (self._index[name] - turn) % count
+                    found.append((*rank, name, way_s, size))
+        own = [(home, 0.0, 0)] if self._useful(home, model) else []
+        return own + [one[2:] for one in nsmallest(NEAREST, found)]
+
+    def _wholes(self, stream: StreamOf, agent: str, way_s: float, size: int) -> list[Option]:
+        """The useful variants of a stream's model, whole on an agent. way_s: planned transfer time of `size` bytes."""
+        spec, home = stream.spec, stream.agent
+        options: list[Option] = []
+        for profile in self._useful(agent, spec.model):
+            there_s: float | None = way_s
+            if agent != home and profile.input_bytes != size:
+                there_s = self._transfer_s(home, home, agent, profile.input_bytes, spec.rate_hz)
+            if there_s is not None:
+                options.append(self._whole(profile, agent, there_s, agent == home))
+        return options
+
+    def _whole(self, profile: Profile, agent: str, way_s: float, home: bool) -> Option:
+        key = agent, profile.model, profile.variant
+        known = self._runs.get(key)
+        if known is None:
+            known = self._runs[key] = (
+                (agent,), (self._source(profile, Leg(agent)),), mean_s(profile.p50_s, profile.p95_s))
+        where, sources, run_s = known
+        return Option(variant=profile.variant, where=where, sources=sources, transfer_s=way_s, mean_s=run_s, home=home,
+                      accuracy=profile.accuracy)
 
     def _useful(self, agent: str, model: str) -> list[Profile]:
         """The variants of a model that are worth considering on an agent, the fastest first."""
@@ -121,15 +148,6 @@ class Instance:
             self._variants[key] = useful_variants(
                 [p for p in self.agents[self._index[agent]].profiles if p.model == model])
         return self._variants[key]
-
-    def _whole(self, agent: str, model: str, variant: str) -> tuple[Profile, Source, float] | None:
-        """A variant on an agent: its profile, the source of its whole runs, and their mean time."""
-        key = agent, model, variant
-        if key not in self._wholes:
-            profile = self._profiles.get(key)
-            self._wholes[key] = None if profile is None else (
-                profile, self._source(profile, Leg(agent)), mean_s(profile.p50_s, profile.p95_s))
-        return self._wholes[key]
 
     def _source(self, profile: Profile, leg: Leg) -> Source:
         key = profile.model, profile.variant, leg.agent, leg.first, leg.last
@@ -166,13 +184,12 @@ class Instance:
         """This way to run a stream. None: an agent has no such variant, or a link is unknown, or too slow."""
         spec, home = stream.spec, stream.agent
         if len(set(where)) == 1:
-            whole = self._whole(where[0], spec.model, variant)
-            way_s = 0.0 if where[0] == home or whole is None else self._transfer_s(
-                home, home, where[0], whole[0].input_bytes, spec.rate_hz)
-            if whole is None or way_s is None:
+            profile = self._profiles.get((where[0], spec.model, variant))
+            way_s = 0.0 if where[0] == home or profile is None else self._transfer_s(
+                home, home, where[0], profile.input_bytes, spec.rate_hz)
+            if profile is None or way_s is None:
                 return None
-            return Option(variant=variant, where=where[:1], sources=(whole[1],), transfer_s=way_s, mean_s=whole[2],
-                          home=where[0] == home, accuracy=whole[0].accuracy)
+            return self._whole(profile, where[0], way_s, where[0] == home)
         sources: list[Source] = []
         before, accuracy, transfer_s, run_s = home, 0.0, 0.0, 0.0
         for number, leg in enumerate(legs(where)):

@@ -19,6 +19,7 @@ CLASS_BASE = 10.0                # a miss costs as much as this many misses of t
 CLASS_SPAN = 1e12                # ... but less with very many classes, so that float64 can still resolve the costs
 MOST_SEED = 2**60 - 1            # of compiled code, which has 64 bits
 LEARNS = 0.6                     # share of the newest error of a stream in what is learnt of its option
+WRONG = 0.02                     # share on time: learning less is no news
 SOURCE_S = 0.08e-6               # of one evaluation of a source, measured on this project's reference host
 
 
@@ -83,7 +84,9 @@ class Formula:
         """Let the options of an assignment cost more or less, since a simulation gives their streams these shares."""
         error = self._evaluated(assignment)[1] - np.array(on_time)
         learnt, chosen = self._work.learnt, self._firsts + np.array(assignment, np.int64)
-        learnt[chosen] += LEARNS * (self._missed * error - learnt[chosen])
+        before = learnt[chosen]
+        learnt[chosen] += LEARNS * (self._missed * error - before)
+        self._work.wrong[:] = np.abs(learnt[chosen] - before) > WRONG * self._missed
 
     def forecast(self, assignment: Assignment) -> Forecast:
         """The forecast of an assignment."""

@@ -55,7 +55,7 @@ def wait(team: Team, state: State, run: int) -> None:
 
 @part
 def dropped(table: NDArray[np.int64], row: int, count: int, number: int) -> int:
-    """Take a number out of the first `count` places of a row; the others keep their order. Returns how many are left."""
+    """Take a number out of the first `count` places of a row; the others keep their order. Returns their count."""
     found = 0
     for place in range(count):
         if table[row, place] == number:

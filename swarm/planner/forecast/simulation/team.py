@@ -44,6 +44,10 @@ class TeamArrays:
         self._agents = {agent.name: n for n, agent in enumerate(problem.agents)}
         self._profiles = {agent.name: agent.profiles for agent in problem.agents}
         self._links = {pair: n for n, pair in enumerate(problem.links)}
+        self._linked: dict[str, list[str]] = {agent: [] for agent in self._agents}       # in the order of agents
+        for owner, agent in sorted(problem.links, key=lambda pair: self._agents.get(pair[1], 0)):
+            if owner in self._linked and agent in self._agents:
+                self._linked[owner].append(agent)
         self._variants: dict[tuple[str, str, str], int] = {}
         self._batches: list[list[float]] = []
         self._legs: list[tuple[float, ...]] = []
@@ -160,9 +164,9 @@ class TeamArrays:
         key = stream.agent, stream.spec.model
         if key not in self._others:
             first = len(self._legs)
-            for agent in self._agents:
+            for agent in self._linked[stream.agent]:
                 best = fastest(self._of(agent, stream.spec.model))
-                if best is not None and (stream.agent, agent) in self._links:
+                if best is not None:
                     self._append(stream, best, Leg(agent), stream.agent)
             self._others[key] = first, len(self._legs)
         return self._others[key]

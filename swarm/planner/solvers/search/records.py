@@ -59,6 +59,7 @@ class Work(NamedTuple):
     order: NDArray[np.int64]                 # streams, for one descent
     picked: NDArray[np.int64]                # streams that were taken out
     learnt: NDArray[np.float64]              # by option: its cost beyond the formula, as simulations show it
+    wrong: NDArray[np.int64]                 # by stream: whether something new was learnt of its option
     counts: NDArray[np.int64]                # see below
 
 
@@ -71,7 +72,8 @@ def new_work(streams: int, options: int, agents: int, members: int, levels: int)
         chosen=np.full(streams, NONE), best=np.full(streams, NONE), members=np.zeros((agents, members), np.int64),
         count=np.zeros(agents, np.int64), cost=np.zeros(agents), forecast=np.zeros(members, FORECAST),
         classes=np.zeros((6, max(levels, 1))), order=np.zeros(streams, np.int64), picked=np.zeros(streams, np.int64),
-        learnt=np.zeros(options), counts=np.zeros(2, np.int64),
+        learnt=np.zeros(options), wrong=np.zeros(streams, np.int64),
+        counts=np.zeros(2, np.int64),
     )
 
 

@@ -106,6 +106,7 @@ def _restore(t: Tables, w: Work) -> None:
 def improve(tables: Tables, work: Work, descends: int, most: int, seed: int) -> float:
     """Complete `work.chosen`, and improve it if `descends`. Returns its cost; `work.counts` tells the work.
 
+    The streams of which something new was learnt move first.
     most: evaluations of a source, after which it ends.
     """
     t, w = refer(tables), refer(work)
@@ -113,6 +114,13 @@ def improve(tables: Tables, work: Work, descends: int, most: int, seed: int) -> 
     _begin(t, w, seed)
     if not descends or not streams:
         return total(t, w) if streams else 0.0
+    wrong = 0
+    for n in range(streams):
+        if w.wrong[n]:
+            w.order[wrong] = n
+            wrong += 1
+    _shuffle(w, wrong)
+    _descend(t, w, wrong, most)
     for n in range(streams):
         w.order[n] = n
     _shuffle(w, streams)
