@@ -10,8 +10,8 @@ Rules, in order:
 2. Otherwise a new plan is due every `every_s`.
 3. One solve at a time: a plan that falls due during a solve is solved after it. A problem whose solution is in force
    is not solved again: the same search would find the same plan.
-4. For `SETTLING_S` after a change of the team plans may change freely; after that a change must be worth its churn, and
-   a stream that has moved stays for `HOLD_S`.
+4. For `SETTLING_S` after a change of the team plans may change freely; from then on a change must be worth its churn,
+   and a stream that moves stays for `HOLD_S`.
 5. A solution is adopted if the team and the plan that it was made for have not changed. The epoch grows only when a
    placement changes; otherwise the same plan is published again, with newer forecasts, which renews its lease.
 6. A plan is refined once, with more effort, if there is a refiner.
@@ -131,9 +131,8 @@ class PlannerState:
             self._publish(now, out)
         if self._due and not self._solving and self._members():
             self._due, self._solve_ns = False, now
-            settled = now - self._changed_ns > ns(SETTLING_S)
-            solve = Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch), limit_churn=settled,
-                          held=self._held(now))
+            solve = Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch),
+                          limit_churn=not self._settles(now), held=self._held(now))
             if solve == self._kept:
                 self._publish(now, out)
             else:
@@ -201,6 +200,7 @@ class PlannerState:
         self._team += 1
         self._repair_due = self._due = True
         self._changed_ns = now
+        self._moved_ns.clear()
         self._links.forget(name)
         self._records.forget(name)
         self._busy.forget(name)
@@ -255,8 +255,9 @@ class PlannerState:
         self._records.expect({key: (now_chosen[key], share) for key, share in solution.expected.items()
                               if key in now_chosen})
         if moved:
-            before = choices(self._plan.placements)
-            self._moved_ns |= {key: now for key, _ in moved if key in before and key in now_chosen}
+            if not self._settles(now):
+                before = choices(self._plan.placements)
+                self._moved_ns |= {key: now for key, _ in moved if key in before and key in now_chosen}
             self._adopted += 1
             assert self._asked is not None           # what is solved was asked for
             reason = causes.why(self._planned_for, self._asked.problem, causes.concerned(
@@ -264,14 +265,11 @@ class PlannerState:
             self._planned_for = self._asked.problem
             self._plan = msgspec.structs.replace(
                 self._plan, epoch=max(self._plan.epoch, self._leadership.epoch) + 1, placements=solution.placements,
-                solver=solution.solver, solve_s=event.solve_s, why=reason,
-            )
+                solver=solution.solver, solve_s=event.solve_s, why=reason)
             self._busy.clear()
             out.append(Report("planned", {
                 "epoch": self._plan.epoch, "moved": len({key for key, _ in moved}), "solver": solution.solver,
-                "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced),
-                "why": reason,
-            }))
+                "on_time": round(solution.on_time, 4), "unplaced": len(solution.unplaced), "why": reason}))
         elif not event.refined:
             self._plan = msgspec.structs.replace(self._plan, placements=solution.placements)     # newer forecasts
         if not event.refined and not moved:
@@ -291,9 +289,11 @@ class PlannerState:
 
     def _held(self, now: int) -> frozenset[tuple[str, str]]:
         """The streams (agent, name) that stay where they are."""
-        if now - self._changed_ns <= ns(SETTLING_S):
-            return frozenset()
         return frozenset(key for key, moved_ns in self._moved_ns.items() if now - moved_ns < ns(HOLD_S))
+
+    def _settles(self, now: int) -> bool:
+        """Whether the team has just changed."""
+        return now - self._changed_ns <= ns(SETTLING_S)
 
     def _publish(self, now: int, out: list[Command]) -> None:
         self._publish_ns = now
