@@ -11,7 +11,8 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from swarm.core.policy.plan import Placement
@@ -20,6 +21,7 @@ from swarm.core.units import ns, seconds
 from swarm.net.loop import Loop
 from swarm.net.process import Process, log_to_stderr
 from swarm.planner.events import Solve, Solved
+from swarm.planner.forecast.workers import Item, Result
 from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
 from swarm.planner.problem import Problem
@@ -30,6 +32,7 @@ from swarm.planner.solvers.solve import failed, solved
 
 log = logging.getLogger(__name__)
 
+WORKERS = 2                            # of a search: robots have few cores, and need them for other things
 NICENESS = 10                        # robots first; Ray's processes inherit it
 HUNG_S, MOST_HUNG = 5.0, 3           # a search that takes so long is given up
 HUNG = f"it has not returned within {HUNG_S:g} s"
@@ -59,6 +62,23 @@ class BackgroundThread:
                 return
 
 
+class ThreadWorkers:
+    """The port of workers: the thread that calls, and others beside it. Compiled code runs without Python's lock."""
+
+    def __init__(self, count: int = WORKERS) -> None:
+        self.count = count
+        self._others = ThreadPoolExecutor(max(count - 1, 1), "worker")
+
+    def map(self, call: Callable[[int, Item], Result], items: Sequence[Item]) -> list[Result]:
+        beside = [self._others.submit(self._worker, call, worker, items)
+                  for worker in range(1, min(self.count, len(items)))]
+        by_worker = [self._worker(call, 0, items), *(one.result() for one in beside)]
+        return [by_worker[n % self.count][n // self.count] for n in range(len(items))]
+
+    def _worker(self, call: Callable[[int, Item], Result], worker: int, items: Sequence[Item]) -> list[Result]:
+        return [call(worker, item) for item in items[worker::self.count]]
+
+
 class ThreadSolver:
     """The solver port: searches in a thread, calls back in the loop's.
 
@@ -68,7 +88,7 @@ class ThreadSolver:
 
     def __init__(self, loop: Loop, seed: int, places: str) -> None:
         self._loop, self._seed, self._places = loop, seed, places
-        self._thread = BackgroundThread("solver", loop)
+        self._thread, self._workers = BackgroundThread("solver", loop), ThreadWorkers()
         self._searches = self._hung = 0
         self._awaited = 0                            # number of the search that is on; 0: none is
 
@@ -84,7 +104,7 @@ class ThreadSolver:
     def _solve(self, number: int, command: Solve, done: Callable[[Solved], None]) -> None:
         begun = self._loop.clock.now_ns()
         try:
-            budget = ClockBudget(self._loop.clock, budget_s(command.problem))
+            budget = ClockBudget(self._loop.clock, budget_s(command.problem), self._workers)
             solution = solved(command, budget, self._seed, self._places)
         except Exception as error:                   # a bug, which is told, with its place in the log
             log.exception("the search has failed")
@@ -101,7 +121,7 @@ class ThreadSolver:
         if number == self._awaited:
             self._awaited = 0
             self._hung += 1
-            self._thread = BackgroundThread("solver", self._loop)
+            self._thread, self._workers = BackgroundThread("solver", self._loop), ThreadWorkers()
             done(Solved(command.basis, failed(command, self._places, HUNG), HUNG_S))
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,11 @@ from swarm.net.loop import Loop
 from swarm.net.process import LIFELINE_VARIABLE
 from swarm.planner import process
 from swarm.planner.events import Solve, Solved
+from swarm.planner.forecast.workers import ONE_WORKER, Item, Result
+from swarm.planner.solvers.budget import CountedBudget
+from swarm.planner.solvers.place import place
 from tests.patience import HANG_NS, HANG_S
-from tests.planner.builders import team
+from tests.planner.builders import scattered, team
 
 COMMAND = """
 import sys
@@ -198,3 +201,33 @@ def test_the_thread_calls_back_in_the_loop_with_the_basis_of_the_command() -> No
     assert not event.refined
     assert len(event.solution.placements) == 3
     assert thread is threading.current_thread()
+
+
+class TwoInTurn:
+    """Two workers, but one call after the other."""
+
+    count = 2
+
+    def map(self, call: Callable[[int, Item], Result], items: Sequence[Item]) -> list[Result]:
+        return [call(n % self.count, item) for n, item in enumerate(items)]
+
+
+def test_threads_find_the_same_plan_as_workers_in_turn() -> None:
+    problem = scattered(5, 6, 16, 2)
+    for workers in (process.ThreadWorkers(2), process.ThreadWorkers(1)):
+        expected = place(problem, budget=CountedBudget(0.05, TwoInTurn() if workers.count == 2 else ONE_WORKER))
+        assert place(problem, budget=CountedBudget(0.05, workers)) == expected
+
+
+def test_threads_give_results_in_order_and_make_one_call_at_a_time_each() -> None:
+    calls: list[tuple[int, int, str]] = []
+
+    def call(worker: int, item: int) -> int:
+        calls.append((worker, item, threading.current_thread().name))
+        return 10 * item
+
+    assert process.ThreadWorkers(2).map(call, range(5)) == [0, 10, 20, 30, 40]
+    assert sorted((worker, item) for worker, item, _ in calls) == [(0, 0), (0, 2), (0, 4), (1, 1), (1, 3)]
+    assert len({(worker, name) for worker, _, name in calls}) == 2
+    with pytest.raises(ZeroDivisionError):
+        process.ThreadWorkers(2).map(lambda worker, item: 1 // worker, range(2))

@@ -27,6 +27,7 @@ from swarm.planner.explanation import points
 from swarm.planner.forecast.simulation.outcome import Simulator
 from swarm.planner.options.instance import Instance
 from swarm.planner.problem import Problem, in_order
+from swarm.planner.process import ThreadWorkers
 from swarm.planner.shards.sharded import MOST_WHOLE
 from swarm.planner.solvers.budget import ClockBudget
 from swarm.planner.solvers.formula import Formula
@@ -109,13 +110,11 @@ def _figures(rows: list[Solved], budget_ms: float) -> dict[str, Any]:
 def _solved(seed: int, given: argparse.Namespace) -> Solved:
     clock, problem = MonotonicClock(), drawn(seed, given.robots, given.stages)
     begun = clock.now_ns()
-    planned = place(problem, budget=ClockBudget(clock, given.budget_ms / 1e3))
+    planned = place(problem, budget=ClockBudget(clock, given.budget_ms / 1e3, ThreadWorkers()))
     took_s = seconds(clock.now_ns() - begun)
     instance = Instance(problem)
     greedy = instance.placements(Formula(instance).completed([None] * len(instance.streams))[1])
-    each_s = given.long_s / len(STARTS)
-    long = [place(problem, budget=ClockBudget(clock, each_s), seed=1 + n, start=start).placements
-            for n, start in enumerate(STARTS)]
+    long = _long(problem, clock, given.long_s)
     judge = Judge(problem)
     mine, by_greedy = judge.judged(planned.placements), judge.judged(greedy)
     best = max([*map(judge.judged, long), mine, by_greedy], key=lambda one: one.points)
@@ -125,6 +124,17 @@ def _solved(seed: int, given: argparse.Namespace) -> Solved:
         TIGHTNESS[seed % len(TIGHTNESS)], took_s, whole, best.points - mine.points, best.points - by_greedy.points,
         _class_behind(best.shares, mine.shares),
         sum(share * judge.rates[priority] for priority, share in mine.shares.items()) / 100.0 / due)
+
+
+def _long(problem: Problem, clock: MonotonicClock, seconds_in_all: float) -> list[list[Placement]]:
+    """The plans of searches from several starts, with new seeds until their time has passed."""
+    budget, each_s = ClockBudget(clock, seconds_in_all), seconds_in_all / len(STARTS)
+    found: list[list[Placement]] = []
+    while len(found) < len(STARTS) or budget.left_s(0.0) > 0.0:
+        left_s = max(budget.left_s(0.0), 0.01)
+        found.append(place(problem, budget=ClockBudget(clock, min(each_s, left_s)), seed=1 + len(found),
+                           start=STARTS[len(found) % len(STARTS)]).placements)
+    return found
 
 
 class Judged(msgspec.Struct, frozen=True):

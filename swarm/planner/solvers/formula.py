@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.planner.forecast.workers import ONE_WORKER, Workers
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.options.option import OVERHEAD_S, mean_s
 from swarm.planner.problem import StreamOf
-from swarm.planner.solvers.search.records import FORECAST, NONE, WORKED, new_work
+from swarm.planner.solvers.search.records import FORECAST, NONE, WORKED, Work, new_work
 from swarm.planner.solvers.search.search import evaluate, improve, rank
 from swarm.planner.solvers.search.tables import tables
 
@@ -43,34 +44,50 @@ class Forecast(msgspec.Struct, frozen=True):
 class Formula:
     """Of one instance."""
 
-    def __init__(self, instance: Instance) -> None:
-        self._instance = instance
+    def __init__(self, instance: Instance, workers: Workers = ONE_WORKER) -> None:
+        self._instance, self._workers = instance, workers
         self.weights = class_weights(instance.streams)
         priorities = sorted({0, *(stream.spec.priority for stream in instance.streams)})
         self._tables = tables(instance, self.weights, {priority: n for n, priority in enumerate(priorities)})
         self._firsts = self._tables.streams["first"]
         self._offsets = self._firsts.tolist()
         self._missed = np.array([s.spec.rate_hz * self.weights[s.spec.priority] for s in instance.streams])
-        self._work = new_work(len(instance.streams), len(self._tables.options), len(instance.agents),
-                              2 * len(instance.streams) + 1, len(priorities))        # a leg and a guard of each stream
+        members = 2 * len(instance.streams) + 1      # a leg and a guard of each stream, and unexplained load
+        sizes = len(instance.streams), len(self._tables.options), len(instance.agents), members, len(priorities)
+        self._work = new_work(*sizes)
+        # each worker has its own assignment; what is learnt is that of all
+        self._works = [self._work, *(new_work(*sizes)._replace(
+            learnt=self._work.learnt, wrong=self._work.wrong) for _ in range(1, workers.count))]
         self._out = np.zeros(len(self._tables.sources), FORECAST)
         self.worked_s = 0.0              # the counted work
 
     def completed(self, partial: Sequence[int | None]) -> tuple[float, Assignment]:
         """Fill the gaps of an assignment, each where it adds least to the cost. Returns the cost, too."""
-        return self._run(partial, 0, 0.0, 0)
+        return self._counted(self._run(self._work, partial, 0, 0.0, 0))
 
     def improved(self, start: Sequence[int | None], most_s: float, seed: int) -> tuple[float, Assignment]:
         """The best assignment that is found from this one on, and its cost. most_s: of counted work."""
-        return self._run(start, 1, most_s, seed)
+        return self._counted(self._run(self._work, start, 1, most_s, seed))
 
-    def _run(self, start: Sequence[int | None], descends: int, most_s: float, seed: int) -> tuple[float, Assignment]:
-        work = self._work
+    def improved_all(self, starts: Sequence[Sequence[int | None]], most_s: float, seed: int) -> list[Assignment]:
+        """The best assignments that are found from these, side by side. most_s: of counted work, each."""
+        found = self._workers.map(
+            lambda worker, n: self._run(self._works[worker], starts[n], 1, most_s, seed + n), range(len(starts)))
+        return [self._counted(one)[1] for one in found]
+
+    def _run(self, work: Work, start: Sequence[int | None], descends: int, most_s: float,
+             seed: int) -> tuple[float, Assignment, int]:
+        """The cost, the assignment, and the work."""
         work.chosen[:] = [NONE if n is None else first + n for n, first in zip(start, self._offsets, strict=True)]
         cost = improve(self._tables, work, descends, int(most_s / SOURCE_S), seed & MOST_SEED)
-        self.worked_s += float(work.counts[WORKED]) * SOURCE_S
         found = work.best if descends and len(self._offsets) else work.chosen
-        return cost, tuple(n - first for n, first in zip(found.tolist(), self._offsets, strict=True))
+        return (cost, tuple(n - first for n, first in zip(found.tolist(), self._offsets, strict=True)),
+                int(work.counts[WORKED]))
+
+    def _counted(self, result: tuple[float, Assignment, int]) -> tuple[float, Assignment]:
+        cost, found, worked = result
+        self.worked_s += worked * SOURCE_S
+        return cost, found
 
     def ranked(self, assignment: Assignment, stream: int) -> list[int]:
         """The options of a stream, those first that add least to the cost beside the rest of this assignment."""

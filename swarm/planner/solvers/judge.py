@@ -13,6 +13,7 @@ import numpy as np
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator, StreamOutcome
+from swarm.planner.forecast.workers import ONE_WORKER, Workers
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
 from swarm.planner.solvers.formula import Formula, class_weights
@@ -46,10 +47,10 @@ class Verdict(msgspec.Struct, frozen=True):
 class Judge:
     """Judges the assignments of one instance. problem: its problem, in the order of outcomes."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, workers: Workers = ONE_WORKER) -> None:
         self._instance = instance
         self.problem = in_order(instance.problem)
-        self._simulator = Simulator(self.problem, REQUESTS, LONGEST_S)
+        self._simulator = Simulator(self.problem, REQUESTS, LONGEST_S, workers)
         self._judgements = 0
         self._known: dict[tuple[Assignment, int], Verdict] = {}
         numbers = {stream.key: n for n, stream in enumerate(self.problem.streams)}
@@ -77,20 +78,28 @@ class Judge:
 
     def judge(self, assignment: Assignment, phases: int) -> Verdict:
         """Judge an assignment over so many sets of phases."""
-        known = self._known.get((assignment, phases))
-        if known is None:
-            self._judgements += 1
-            placements = self._instance.placements(assignment)
-            simulated = self._outcome(assignment, placements, phases)
-            outcome = self._corrected(placements, simulated)
-            known = self._known[assignment, phases] = Verdict(
-                assignment, self._score(assignment, outcome), outcome, [one.on_time for one in simulated.streams])
-        return known
+        return self.judge_all([assignment], phases)[0]
 
-    def _outcome(self, assignment: Assignment, placements: Sequence[Placement], phases: int) -> Outcome:
+    def judge_all(self, assignments: Sequence[Assignment], phases: int) -> list[Verdict]:
+        """Judge assignments side by side."""
+        new = [one for one in dict.fromkeys(assignments) if (one, phases) not in self._known]
+        self._judgements += len(new)
+        plans = [self._instance.placements(one) for one in new]
+        for one, placements, simulated in zip(new, plans, self._outcomes(new, plans, phases), strict=True):
+            outcome = self._corrected(placements, simulated)
+            self._known[one, phases] = Verdict(
+                one, self._score(one, outcome), outcome, [stream.on_time for stream in simulated.streams])
+        return [self._known[one, phases] for one in assignments]
+
+    def _outcomes(
+        self, assignments: Sequence[Assignment], plans: Sequence[Sequence[Placement]], phases: int
+    ) -> list[Outcome]:
         """By simulation; of very large teams by formula."""
         if self._simulator.requests_per_phase <= MOST_REQUESTS:
-            return self._simulator.outcome(placements, phases)
+            return self._simulator.outcomes(plans, phases)
+        return [self._by_formula(one) for one in assignments]
+
+    def _by_formula(self, assignment: Assignment) -> Outcome:
         streams = [NEVER] * len(self.problem.streams)
         forecast = Formula(self._instance).forecast(assignment)
         for n, stream in enumerate(forecast.streams):

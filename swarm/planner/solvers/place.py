@@ -67,7 +67,7 @@ class Placing:
 
     def __init__(self, instance: Instance, budget: Budget, seed: int) -> None:
         self._instance, self._budget, self._seed = instance, budget, seed
-        self._formula, self._judge = Formula(instance), Judge(instance)
+        self._formula, self._judge = Formula(instance, budget.workers), Judge(instance, budget.workers)
         self._built_s = OPTION_S * sum(map(len, instance.options))
 
     def place(self, start: str, limit_churn: bool) -> Solution:
@@ -81,7 +81,7 @@ class Placing:
             first = min(starts, key=lambda name: (self._formula.completed(starts[name])[0], name))
         kept = [unchanged] if any(n is not None for n in instance.previous) else []
         candidates = dict.fromkeys([*kept, starts[first], starts["local"], starts["best_single_peer"]])
-        verdict = best([judge.judge(each, phases) for each in candidates])
+        verdict = best(judge.judge_all(list(candidates), phases))
         verdict = best([verdict, self._by_formula(judge.judge(starts[first], phases))])
         polished = polish(instance, judge, self._formula, verdict, lambda: self._is_spent(BY_SIMULATION))
         verdict = best([verdict, judge.judge(polished, phases)])
@@ -109,13 +109,16 @@ class Placing:
             left_s = min(self._budget.left_s(self._worked_s(), BY_FORMULA), ROUND_S)
             if left_s <= 0.0 or stale >= STALE:
                 break
-            now = formula.improved(found.assignment if number % 2 else now, left_s, self._seed + 1000 * number)[1]
-            stale = stale + 1 if now in seen else 0
-            seen.add(now)
-            verdict = judge.judge(now, judge.phases)
-            formula.learn(now, [verdict.outcome.streams[judge.number(n)].on_time for n in range(len(now))])
-            if best([found, verdict]) is not found:
-                found = verdict
+            starts = [found.assignment if number % 2 else now]
+            if self._budget.workers.count > 1:
+                starts = [now, found.assignment]
+            tried = formula.improved_all(starts, left_s, self._seed + 1000 * number)
+            now, stale = tried[0], stale + 1 if seen.issuperset(tried) else 0
+            seen.update(tried)
+            for verdict in judge.judge_all(tried, judge.phases):
+                outcomes = [verdict.outcome.streams[judge.number(n)] for n in range(len(now))]
+                formula.learn(verdict.assignment, [one.on_time for one in outcomes])
+                found = best([found, verdict])
         return found
 
     def _is_spent(self, share: float) -> bool:

@@ -13,6 +13,7 @@ from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.records import FULL, State, Team
 from swarm.planner.forecast.simulation.simulate import simulate
 from swarm.planner.forecast.simulation.team import TeamArrays
+from swarm.planner.forecast.workers import ONE_WORKER, Workers
 from swarm.planner.problem import Problem
 
 HORIZON_S = 20.0                     # of one simulation
@@ -46,12 +47,14 @@ class Outcome(msgspec.Struct, frozen=True):
 class Simulator:
     """Simulates plans for one problem. All plans meet the same phases and draws, so that differences are the plans'."""
 
-    def __init__(self, problem: Problem, requests: int = REQUESTS, longest_s: float = HORIZON_S) -> None:
+    def __init__(self, problem: Problem, requests: int = REQUESTS, longest_s: float = HORIZON_S,
+                 workers: Workers = ONE_WORKER) -> None:
         """requests: of one set of phases, as far as simulations are long enough. longest_s: of one simulation."""
         self._problem, self._arrays = problem, TeamArrays(problem)
         rate = sum(stream.spec.rate_hz for stream in problem.streams)
         self._horizon_s = min(longest_s, max(SHORTEST_S, requests / max(rate, 1e-9)))
-        self._state: State | None = None
+        self._workers = workers
+        self._states: dict[int, State] = {}          # by worker
         self._all = np.arange(len(problem.streams))
         self.requests_per_phase = ceil(rate * self._horizon_s)
         self.requests = 0                            # that were simulated
@@ -59,15 +62,31 @@ class Simulator:
 
     def outcome(self, placements: Sequence[Placement], phases: int, first: int = 0) -> Outcome:
         """The outcome of a plan over so many sets of phases. first: the number of the first one."""
-        return self._of(self._arrays.placed(placements), self._all, self._horizon_s, phases, first)
+        return self.outcomes([placements], phases, first)[0]
+
+    def outcomes(self, plans: Sequence[Sequence[Placement]], phases: int, first: int = 0) -> list[Outcome]:
+        """The outcomes of plans, side by side."""
+        results = self._workers.map(
+            lambda worker, team: self._of(team, self._all, self._horizon_s, phases, first, worker),
+            [self._arrays.placed(placements) for placements in plans])
+        return [self._counted(result) for result in results]
+
+    def _counted(self, result: tuple[Outcome, int, int]) -> Outcome:
+        outcome, requests, overflows = result
+        self.requests += requests
+        self.overflows += overflows
+        return outcome
 
     def local(self, placements: Sequence[Placement]) -> LocalOutcomes:
         """Outcomes of some streams of this plan, and of plans that differ from it by few placements."""
         return LocalOutcomes(self, self._arrays, self._arrays.placed(placements))
 
-    def _of(self, team: Team, active: NDArray[np.int64], horizon_s: float, phases: int, first: int) -> Outcome:
-        """The outcome of the active streams, as if the others had no frames."""
-        state = self._state = self._state or self._arrays.state(max(self._horizon_s, LOCAL_S))
+    def _of(self, team: Team, active: NDArray[np.int64], horizon_s: float, phases: int, first: int,
+            worker: int = 0) -> tuple[Outcome, int, int]:
+        """The outcome of the active streams, as if the others had no frames; requests and overflows."""
+        if worker not in self._states:
+            self._states[worker] = self._arrays.state(max(self._horizon_s, LOCAL_S))
+        state, simulated, overflows = self._states[worker], 0, 0
         count, of_team = len(active), len(self._problem.streams)
         shares = np.zeros((phases, count))
         latencies: list[NDArray[np.float64]] = []
@@ -75,8 +94,8 @@ class Simulator:
         due, good, away, left = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count)
         for phase in range(phases):
             requests = state.requests[:simulate(team, state, active, horizon_s, first + phase)]
-            self.overflows += int(state.counts[FULL])
-            self.requests += len(requests)
+            overflows += int(state.counts[FULL])
+            simulated += len(requests)
             counted = requests[requests["captured_s"] >= SETTLED_S]
             stream, ended = counted["stream"], counted["ended_s"] >= 0.0
             in_time = ended & (counted["ended_s"] <= counted["deadline_s"])
@@ -93,7 +112,8 @@ class Simulator:
             np.concatenate(latencies), np.concatenate(streams), of_team))
         on_time = np.where(due > 0, good / np.maximum(due, 1), 1.0)
         columns = (on_time, low, high, mean_s, p50_s, p95_s, away / np.maximum(ended, 1), left / np.maximum(due, 1))
-        return Outcome([StreamOutcome(*row) for row in np.stack(columns, axis=1).tolist()], shares)
+        outcome = Outcome([StreamOutcome(*row) for row in np.stack(columns, axis=1).tolist()], shares)
+        return outcome, simulated, overflows
 
 
 class LocalOutcomes:
@@ -105,7 +125,8 @@ class LocalOutcomes:
     def outcome(self, active: Sequence[int], changes: Mapping[int, Placement], phases: int, first: int) -> Outcome:
         """Of these streams, if they alone had frames. changes: other placements, by stream."""
         team = self._arrays.changed(self._team, changes) if changes else self._team
-        return self._simulator._of(team, np.array(active, np.int64), LOCAL_S, phases, first)
+        return self._simulator._counted(
+            self._simulator._of(team, np.array(active, np.int64), LOCAL_S, phases, first))
 
     def adopt(self, changes: Mapping[int, Placement]) -> None:
         """The plan has changed."""
