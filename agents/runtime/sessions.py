@@ -59,8 +59,8 @@ def offer_of(settings: AgentFile) -> Offer:
         if stream.model not in offer.profiles and not policy.uses_peers:
             raise BadInput(
                 f"board {settings.board_name}: memory_mb: {board.memory_mb}",
-                f"no variant of {stream.model} for stream {stream.name} fits, and policy {settings.policy} has no peer "
-                "run it", "more memory, or another policy")
+                f"no variant of {stream.model} for stream {stream.name} fits, and policy {settings.policy} "
+                "does not use peers", "more memory, or another policy")
     return offer
 
 

@@ -13,6 +13,7 @@ from swarm.core.ports import Health
 
 SYSFS = Path("/sys")
 COLDEST_C, HOTTEST_C = -40.0, 150.0  # a zone that reports less or more is not in use
+MOST = 2**63                         # of any figure: the kernel's numbers have 64 bits
 SLOWING = ("processor", "cpufreq", "devfreq")
 """Cooling devices that slow computing down have one of these in their type; fans do not."""
 
@@ -62,9 +63,10 @@ def _known(figures: Iterable[float | None]) -> list[float]:
 
 def _number(file: Path) -> int | None:
     try:
-        return int(_text(file))
+        number = int(_text(file))
     except ValueError:
         return None
+    return number if abs(number) < MOST else None
 
 
 def _text(file: Path) -> str:

@@ -21,11 +21,11 @@ def why(before: Problem | None, after: Problem, concerned: Collection[str], long
     """The causes of a change, the gravest first.
 
     before: the problem of the plan before; None: there was none. concerned: the agents whose streams moved, and those
-    that these left or went to; what happened elsewhere is no cause. longer: by a refinement.
+    that these left or went to; what happened elsewhere is no cause, unless an agent was lost. longer: by a refinement.
     """
     if before is None:
         return FIRST
-    causes = [*_team(before, after), *_links(before, after, concerned), *_load(before, after, concerned),
+    causes = [*_team(before, after, concerned), *_links(before, after, concerned), *_load(before, after, concerned),
               *_surprises(before, after, concerned)]
     return joined(causes) or (LONGER if longer else FOUND)
 
@@ -48,13 +48,14 @@ def lost(agents: Iterable[str]) -> list[str]:
     return [f"{name} is lost" for name in sorted(agents)]
 
 
-def _team(before: Problem, after: Problem) -> list[str]:
+def _team(before: Problem, after: Problem, concerned: Collection[str]) -> list[str]:
     old, new = ({agent.name for agent in problem.agents} for problem in (before, after))
     streams = [{stream.key: stream.spec for stream in problem.streams} for problem in (before, after)]
     changed = sorted({agent for agent, name in streams[1]
                       if agent in old and streams[0].get((agent, name)) != streams[1][agent, name]})
-    return [*lost(old - new), *(f"{name} joined" for name in sorted(new - old)),
-            *(f"other streams of {name}" for name in changed)]
+    found = [*((name, f"{name} joined") for name in sorted(new - old)),
+             *((name, f"other streams of {name}") for name in changed)]
+    return [*lost(old - new), *(text for name, text in found if name in concerned)]
 
 
 def _links(before: Problem, after: Problem, concerned: Collection[str]) -> list[str]:
@@ -85,13 +86,14 @@ def _load(before: Problem, after: Problem, concerned: Collection[str]) -> list[s
 
 
 def _surprises(before: Problem, after: Problem, concerned: Collection[str]) -> list[str]:
-    """Streams that fare otherwise than forecast, the worst first."""
-    old = {(one.agent, one.stream, one.where): one.by for one in before.corrections}
+    """Streams that fare otherwise than was forecast, the worst first."""
+    old, new = ({(one.agent, one.stream, one.where): one.by for one in problem.corrections}
+                for problem in (before, after))
     found: list[tuple[float, str]] = []
-    for one in after.corrections:
-        if not {one.agent, *one.where} & set(concerned):
-            continue
-        if abs(one.by - old.get((one.agent, one.stream, one.where), 0.0)) >= POINTS:
-            how = "less" if one.by < 0.0 else "more"
-            found.append((one.by, f"{one.agent} {one.stream} has {abs(one.by):.0%} {how} in time than forecast"))
+    for key in sorted(old.keys() | new.keys()):
+        agent, stream, where = key
+        by = new.get(key, 0.0) - old.get(key, 0.0)
+        if {agent, *where} & set(concerned) and abs(by) >= POINTS:
+            how = "less" if by < 0.0 else "more"
+            found.append((by, f"{agent} {stream} has {abs(by):.0%} {how} in time than was forecast"))
     return [text for _, text in sorted(found)]

@@ -7,7 +7,7 @@ import msgspec
 from swarm.core.policy.plan import Placement, Plan
 from swarm.core.protocol.messages import Body, PlannerNews
 from swarm.membership.events import Failed, Joined
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Held, Problem
 from swarm.planner.solvers.place import Solution
 
 
@@ -43,7 +43,8 @@ class Solve(msgspec.Struct, frozen=True):
     basis: tuple[int, int]           # number of the team, and epoch of the plan, that it is made for
     refine: bool = False
     limit_churn: bool = True         # keep previous placements that are nearly as good
-    held: frozenset[tuple[str, str]] = frozenset()   # streams (agent, name) that stay where they are
+    held: Held = frozenset()
+    turn: int = 0                    # of the searches of a large team: each has other borders, and begins elsewhere
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -66,3 +67,14 @@ class SolveEnded(msgspec.Struct, frozen=True):
 
 
 Command = Solve | Publish | Report | SolveEnded
+
+
+class PlannerStatistics(msgspec.Struct, frozen=True):
+    """Counts since the start; `agents` and `epoch`: now."""
+
+    agents: int
+    solves: int                      # searches in process
+    refined: int                     # searches on Ray
+    adopted: int                     # of both: those that changed the plan
+    stale: int                       # of both: those for a team or plan that had changed
+    epoch: int

@@ -21,10 +21,10 @@ from swarm.membership.failure_detector import Changed, FailureDetector
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
 from swarm.membership.view import MOST, Membership
-from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, SolveEnded, Tick
+from swarm.planner.events import Command, Event, Heard, PlannerStatistics, Publish, Report, Solve, SolveEnded, Tick
 from swarm.planner.ports import Foresight, Refiner, Solver
 from swarm.planner.refinement import Refinement
-from swarm.planner.state import PlannerState, PlannerStatistics
+from swarm.planner.state import PlannerState
 
 log = logging.getLogger(__name__)
 

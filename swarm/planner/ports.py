@@ -13,7 +13,7 @@ import msgspec
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Placement
 from swarm.planner.events import Solve, Solved
-from swarm.planner.problem import Pair, Problem
+from swarm.planner.problem import Held, Pair, Problem
 from swarm.planner.solvers.place import Solution
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class Refiner(Protocol):
         """
         ...
 
-    def refine(self, problem: Problem, previous: list[Placement], refined: Callable[[Refined, float], None]) -> None:
+    def refine(self, problem: Problem, previous: list[Placement], held: Held,
+               refined: Callable[[Refined, float], None]) -> None:
         """Refine a plan. refined: called once with the result and the time taken (s)."""
         ...
 

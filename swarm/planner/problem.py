@@ -13,9 +13,8 @@ from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import NotLoaded, Profile, StreamSpec
 
 Pair = tuple[str, str]               # from one agent to another
+Held = frozenset[tuple[str, str]]    # streams (agent, name) that stay where they are
 LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
-LOW_BATTERY = 0.2                    # of the charge: UPower calls less low (`PercentageLow`) ...
-LOW_BATTERY_S = 1200.0               # ... and less time (`TimeLow`), here at the full power of the board
 
 
 class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,22 +26,8 @@ class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
     own_share: float = 0.0           # of its executors, kept for its own streams as far as these need it
     alive: bool = True
     background: float = 0.0          # utilisation that the plan does not explain, in executors
-    battery: float | None = None     # charge, 0..1; of this and what follows None is not known
-    battery_wh: float | None = None
-    power_w: float | None = None     # of the board, at most
-    temperature_c: float | None = None
-    throttled: bool | None = None
-    memory_free_bytes: int | None = None
+    strain: str = ""                 # why it should be relieved of work: throttled, low battery; empty: it need not be
     not_loaded: tuple[NotLoaded, ...] = ()   # since its memory is full: the most useful variants
-
-    @property
-    def strain(self) -> str:
-        """Why it should be relieved of work; empty: it need not be."""
-        if self.throttled:
-            return "throttled"
-        short = self.battery_wh is not None and self.power_w is not None and (
-            3600.0 * self.battery_wh < LOW_BATTERY_S * self.power_w)
-        return "low battery" if short or (self.battery is not None and self.battery < LOW_BATTERY) else ""
 
 
 class StreamOf(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from swarm.planner.events import Solve, Solved
 from swarm.planner.forecast.workers import Item, Result
 from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Held, Problem
 from swarm.planner.refiner.process import RefinerProcess
 from swarm.planner.shards.sharded import budget_s
 from swarm.planner.solvers.budget import ClockBudget
@@ -137,9 +137,10 @@ class RayRefiner:
         self._child = RefinerProcess(self._address, self._seed)
         self._thread.put(partial(self._timed, self._child.connect, connected))
 
-    def refine(self, problem: Problem, previous: list[Placement], refined: Callable[[Refined, float], None]) -> None:
+    def refine(self, problem: Problem, previous: list[Placement], held: Held,
+               refined: Callable[[Refined, float], None]) -> None:
         assert self._child is not None               # it was started
-        self._thread.put(partial(self._timed, partial(self._child.refine, problem, previous), refined))
+        self._thread.put(partial(self._timed, partial(self._child.refine, problem, previous, held), refined))
 
     def close(self) -> None:
         if self._child is not None:

@@ -69,7 +69,7 @@ class Refinement:
         if self._refiner is not None and self._up and not self._busy and self._next is not None:
             command, self._next, self._busy = self._next, None, True
             self._refiner.refine(
-                command.problem, command.previous,
+                command.problem, command.previous, command.held,
                 lambda refined, took_s: self._refined(command.basis, refined, took_s),
             )
 

@@ -20,8 +20,6 @@ Rules, in order:
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import msgspec
 
 from swarm.core.policy.plan import Plan
@@ -30,30 +28,31 @@ from swarm.core.protocol.messages.telemetry import SolveEnd
 from swarm.core.units import ns
 from swarm.membership.events import Failed, Joined
 from swarm.planner import causes
-from swarm.planner.events import Command, Event, Heard, Publish, Report, Solve, Solved, SolveEnded, Tick
+from swarm.planner.events import (
+    Command,
+    Event,
+    Heard,
+    PlannerStatistics,
+    Publish,
+    Report,
+    Solve,
+    Solved,
+    SolveEnded,
+    Tick,
+)
 from swarm.planner.leadership import Leadership
 from swarm.planner.observed.busy_shares import BusyShares
-from swarm.planner.observed.conditions import Strains, agent_info
+from swarm.planner.observed.conditions import Strains, strain
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.observed.team_links import TeamLinks
 from swarm.planner.observed.team_problem import problem_of
 from swarm.planner.ports import Foresight
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Held, Problem
+from swarm.planner.shards.sharded import is_large
 from swarm.planner.solvers.place import choices
 
 SETTLING_S = 3.0                     # after a change of the team its links are still being measured
 HOLD_S = 10.0                        # a stream that has moved stays for so long, whatever a link does meanwhile
-
-
-class PlannerStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start; `agents` and `epoch`: now."""
-
-    agents: int
-    solves: int                      # searches in process
-    refined: int                     # searches on Ray
-    adopted: int                     # of both: those that changed the plan
-    stale: int                       # of both: those for a team or plan that had changed
-    epoch: int
 
 
 class PlannerState:
@@ -131,8 +130,9 @@ class PlannerState:
             self._publish(now, out)
         if self._due and not self._solving and self._members():
             self._due, self._solve_ns = False, now
-            solve = Solve(self.problem(), self._plan.placements, (self._team, self._plan.epoch),
-                          limit_churn=not self._settles(now), held=self._held(now))
+            problem, basis = self.problem(), (self._team, self._plan.epoch)
+            solve = Solve(problem, self._plan.placements, basis, limit_churn=not self._settles(now),
+                          held=self._held(now), turn=self._solves if is_large(problem) else 0)
             if solve == self._kept:
                 self._publish(now, out)
             else:
@@ -143,12 +143,8 @@ class PlannerState:
 
     def problem(self) -> Problem:
         """The problem by the present knowledge."""
-        members = self._members()
-        used = {pair for p in self._plan.placements for pair in pairwise([p.agent, *p.where])}
-        links = self._links.of(members, used | {(p.agent, agent) for p in self._plan.placements for agent in p.where})
-        if self._foresight is not None:
-            links = self._foresight.links(links)
-        return problem_of(members, links, self._busy, self._records, self._plan.placements)
+        return problem_of(
+            self._members(), self._links, self._busy, self._records, self._plan.placements, self._foresight)
 
     def advert_of(self, agent: str) -> int:
         """Number of the newest advert of an agent's present boot; 0: none."""
@@ -182,18 +178,22 @@ class PlannerState:
             return
         new = known_boot != boot or not self._is_member(sender)
         self._adverts[sender] = boot, advert
-        if new:                                      # otherwise the next plan uses it, which is soon enough ...
+        if new:                                      # otherwise the next plan uses it, unless its board needs relief
             self._join_team(sender, now, out)
-        strain = self._strains.began(agent_info(sender, advert), now)
-        if strain and self._is_member(sender):       # ... unless its board needs relief
+        elif self._is_member(sender):
+            self._look_at_board(sender, advert, now, out)
+
+    def _look_at_board(self, name: str, advert: Advert, now: int, out: list[Command]) -> None:
+        if why := self._strains.began(name, strain(advert), now):
             self._due = True
-            out.append(Report("agent_strained", {"agent": sender, "why": strain}))
+            out.append(Report("agent_strained", {"agent": name, "why": why}))
 
     def _join_team(self, name: str, now: int, out: list[Command]) -> None:
         """Add an agent to the team, if it is present and its advert is known."""
         if self._is_member(name):
             self._team_changed(name, now)
             out.append(Report("agent_joined", {"agent": name}))
+            self._look_at_board(name, self._adverts[name][1], now, out)
 
     def _team_changed(self, name: str, now: int) -> None:
         """The team has changed by this agent: discard its measurements, and make a plan due."""
@@ -280,14 +280,14 @@ class PlannerState:
         basis = (self._team, self._plan.epoch)
         if not event.refined and basis != self._refined:
             self._refined = basis
-            out.append(Solve(self.problem(), self._plan.placements, basis, refine=True))
+            out.append(Solve(self.problem(), self._plan.placements, basis, refine=True, held=self._held(now)))
 
     def _solve_ended(self, event: Solved, end: SolveEnd, out: list[Command]) -> None:
         out.append(SolveEnded(PlannerNews(
             epoch=self._plan.epoch, took_s=event.solve_s, solver=event.solution.solver, refined=event.refined, end=end,
         )))
 
-    def _held(self, now: int) -> frozenset[tuple[str, str]]:
+    def _held(self, now: int) -> Held:
         """The streams (agent, name) that stay where they are."""
         return frozenset(key for key, moved_ns in self._moved_ns.items() if now - moved_ns < ns(HOLD_S))
 

@@ -25,6 +25,12 @@ def test_of_a_machine_without_sensors_nothing_is_known(tmp_path: Path) -> None:
     assert BoardSensors(tmp_path).health() == Health()
 
 
+def test_a_figure_beyond_all_bounds_is_not_known(tmp_path: Path) -> None:
+    folders = {"thermal/thermal_zone0": {"temp": "9" * 400}, "power_supply/BAT0": BATTERY | {"energy_now": "9" * 400}}
+    health = BoardSensors(tree(tmp_path, folders)).health()
+    assert (health.temperature_c, health.battery_wh) == (None, None)
+
+
 def test_the_sensors_are_read_anew_each_time(tmp_path: Path) -> None:
     sensors = BoardSensors(tree(tmp_path, {"power_supply/BAT0": BATTERY}))
     (tmp_path / "class/power_supply/BAT0/capacity").write_text("46")

@@ -11,7 +11,7 @@ from swarm.core.protocol.messages import Advert, Heartbeat, HeartbeatAck
 from swarm.core.units import ns
 from swarm.planner.events import Solve, Solved
 from swarm.planner.ports import Refined
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Held, Problem
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import place
 from tests.one_thread.hosts import FakeHost, Stage
@@ -63,7 +63,8 @@ class FakeRefiner:
             raise self._start_error
         self.connected = connected
 
-    def refine(self, problem: Problem, previous: list[Any], refined: Callable[[Refined, float], None]) -> None:
+    def refine(self, problem: Problem, previous: list[Any], held: Held,
+               refined: Callable[[Refined, float], None]) -> None:
         self.asked.append((problem, refined))
 
     def close(self) -> None:

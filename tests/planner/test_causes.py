@@ -46,10 +46,14 @@ def surprised(**by: float) -> Problem:
     (TEAM, linked({("rover_0", "carrier_0"): None}), "link carrier_0 to rover_0 is down"),
     (TEAM, linked({("rover_0", "carrier_0"): quality(60.0), ("carrier_1", "rover_0"): quality(0.6)}),
      "link carrier_1 to rover_0: 48 to 4.8 Mbit/s; link carrier_0 to rover_0: 48 to 480 Mbit/s"),
-    (TEAM, surprised(rover_0=-0.3), "rover_0 detect has 30% less in time than forecast"),
-    (TEAM, surprised(rover_0=0.1), "rover_0 detect has 10% more in time than forecast"),
+    (TEAM, surprised(rover_0=-0.3), "rover_0 detect has 30% less in time than was forecast"),
+    (TEAM, surprised(rover_0=0.1), "rover_0 detect has 10% more in time than was forecast"),
     (surprised(rover_0=-0.3), surprised(rover_0=-0.3), FOUND),
-], ids=range(14))
+    (surprised(rover_0=-0.3), surprised(rover_0=-0.1), "rover_0 detect has 20% more in time than was forecast"),
+    (surprised(rover_0=-0.3), TEAM, "rover_0 detect has 30% more in time than was forecast"),
+    (TEAM, without(TEAM, ["rover_1"]), "rover_1 is lost"),
+    (without(TEAM, ["rover_1"]), TEAM, FOUND),                                           # nothing of rover_1 moved
+], ids=range(18))
 def test_the_cause_is_what_is_new(before: Problem | None, after: Problem, told: str) -> None:
     assert why(before, after, MOVED) == told
 

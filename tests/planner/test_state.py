@@ -232,6 +232,14 @@ def test_a_strained_agent_is_relieved_at_once_where_this_costs_no_result(known: 
     assert drive.reports.count("agent_strained") == 1
 
 
+def test_an_agent_that_was_strained_before_it_joined_is_named() -> None:
+    drive = Drive(team(1, 1))
+    drive.do(strained(drive, "carrier_0", 1, throttled=True))
+    assert drive.reports == []                       # it is not there yet
+    drive.do(Joined("carrier_0", 1, back=False))
+    assert drive.reports[:2] == ["agent_joined", "agent_strained"]
+
+
 def test_a_strained_agent_keeps_what_nobody_else_can_do_in_time() -> None:
     drive = Drive(team(1, 1))
     drive.advertise()

@@ -13,8 +13,8 @@ from swarm.core.units import ns
 from swarm.planner.problem import LONGEST_S, AgentInfo
 
 MOST_WH, MOST_W = 1e5, 1e6           # of a battery, of a board: as in a file of boards
-COLDEST_C, HOTTEST_C = -60.0, 200.0
-MOST_MEMORY_BYTES = 10_000_000 * 2**20       # as in a file of boards
+LOW_BATTERY = 0.2                    # of the charge: UPower calls less low (`PercentageLow`) ...
+LOW_BATTERY_S = 1200.0               # ... and less time (`TimeLow`), here at the full power of the board
 QUIET_S = 10.0                       # one agent makes no more plans due in this time, however its state flaps
 
 Number = TypeVar("Number", int, float)
@@ -24,28 +24,34 @@ def agent_info(name: str, advert: Advert) -> AgentInfo:
     """An agent by its advert."""
     return AgentInfo(
         name=name, profiles=tuple(filter(_is_plausible, advert.profiles)), executors=advert.executors,
-        own_share=advert.own_share, battery=advert.battery, battery_wh=_within(advert.battery_wh, 0.0, MOST_WH),
-        power_w=_within(advert.power_w, 0.0, MOST_W), throttled=advert.throttled,
-        temperature_c=_within(advert.temperature_c, COLDEST_C, HOTTEST_C),
-        memory_free_bytes=_within(advert.memory_free_bytes, 0, MOST_MEMORY_BYTES), not_loaded=tuple(advert.not_loaded))
+        own_share=advert.own_share, strain=strain(advert),
+        not_loaded=tuple(advert.not_loaded))
+
+
+def strain(advert: Advert) -> str:
+    """Why an agent should be relieved of work; empty: it need not be."""
+    if advert.throttled:
+        return "throttled"
+    battery_wh, power_w = _within(advert.battery_wh, 0.0, MOST_WH), _within(advert.power_w, 0.0, MOST_W)
+    short = battery_wh is not None and power_w is not None and 3600.0 * battery_wh < LOW_BATTERY_S * power_w
+    return "low battery" if short or (advert.battery is not None and advert.battery < LOW_BATTERY) else ""
 
 
 class Strains:
-    """Which agents are strained (`AgentInfo.strain`)."""
+    """Which agents are strained."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
         self._told_ns: dict[str, int] = {}
 
-    def began(self, agent: AgentInfo, now: int) -> str:
+    def began(self, agent: str, why: str, now: int) -> str:
         """Why an agent is strained, if it was not, or not so, before; empty otherwise, and shortly after the last time.
         """
-        before, why = self._known.get(agent.name, ""), agent.strain
-        self._known[agent.name] = why
-        told_ns = self._told_ns.get(agent.name)
+        before, self._known[agent] = self._known.get(agent, ""), why
+        told_ns = self._told_ns.get(agent)
         if why in ("", before) or (told_ns is not None and now - told_ns < ns(QUIET_S)):
             return ""
-        self._told_ns[agent.name] = now
+        self._told_ns[agent] = now
         return why
 
 

@@ -18,6 +18,7 @@ from swarm.planner.problem import LONGEST_S, Pair
 GAIN = 0.3                           # of a new measurement: plans follow trends, not samples
 STEADY = 1.1                         # a figure stays as it is until its trend has left it by this factor
 LEAST_RTT_S = 1e-6
+LEAST_BYTES_PER_S = 1.0             # a report of less is no measurement, and is ignored
 MOST_ASSUMED = 64                    # in a larger team an agent knows few others, and says which by its reports
 
 
@@ -48,7 +49,7 @@ class TeamLinks:
             self._measured.add(agent)
         trends = self._trends.setdefault(agent, {})
         for peer, (rtt_s, bytes_per_s) in links.items():
-            if 0.0 <= rtt_s <= LONGEST_S and 0.0 < bytes_per_s < inf:
+            if 0.0 <= rtt_s <= LONGEST_S and LEAST_BYTES_PER_S <= bytes_per_s < inf:
                 trend = trends.get(peer)
                 if trend is None:
                     steady = LinkQuality(rtt_s=rtt_s, bytes_per_s=bytes_per_s, samples=1)

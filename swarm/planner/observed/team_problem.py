@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -12,14 +13,21 @@ from swarm.core.protocol.messages import Advert
 from swarm.planner.observed.busy_shares import BusyShares
 from swarm.planner.observed.conditions import agent_info
 from swarm.planner.observed.streams import StreamRecords
+from swarm.planner.observed.team_links import TeamLinks
+from swarm.planner.ports import Foresight
 from swarm.planner.problem import Pair, Problem, StreamOf
 
 
 def problem_of(
-    members: Mapping[str, Advert], links: Mapping[Pair, LinkQuality], busy: BusyShares, records: StreamRecords,
-    placements: Sequence[Placement],
+    members: Mapping[str, Advert], measured: TeamLinks, busy: BusyShares, records: StreamRecords,
+    placements: Sequence[Placement], foresight: Foresight | None = None,
 ) -> Problem:
-    """The problem of these agents. placements: of the plan in force."""
+    """The problem of these agents. placements: of the plan in force. foresight: None where links are as measured."""
+    used = {pair for p in placements for pair in pairwise([p.agent, *p.where])}
+    links: Mapping[Pair, LinkQuality] = measured.of(
+        members, used | {(p.agent, agent) for p in placements for agent in p.where})
+    if foresight is not None:
+        links = foresight.links(links)
     problem = Problem(
         agents=tuple(agent_info(name, advert) for name, advert in members.items()),
         streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items() for spec in advert.streams),

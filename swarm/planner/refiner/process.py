@@ -24,7 +24,7 @@ import psutil
 from swarm import cluster
 from swarm.core.policy.plan import Placement
 from swarm.planner.ports import Refined
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Held, Problem
 from swarm.planner.shards.sharded import REFINED_ROUNDS, in_parallel, is_large, place_by_shards
 from swarm.planner.solvers.portfolio import TIMEOUT_S, Portfolio
 
@@ -42,6 +42,7 @@ class Refine(msgspec.Struct, frozen=True):
 
     problem: Problem
     previous: list[Placement]
+    held: Held
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -69,11 +70,11 @@ class RefinerProcess:
         self._connected = True
         return answer.reason if answer else ENDED.reason
 
-    def refine(self, problem: Problem, previous: list[Placement]) -> Refined:
-        """The best of a portfolio, or why there is none."""
+    def refine(self, problem: Problem, previous: list[Placement], held: Held = frozenset()) -> Refined:
+        """The best of a portfolio, or why there is none. held: streams (agent, name) that stay where they are."""
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(msgspec.msgpack.encode(Refine(problem, previous)))
+            self._child.stdin.write(msgspec.msgpack.encode(Refine(problem, previous, held)))
             self._child.stdin.flush()
         except (OSError, ValueError):                # broken, or closed by us
             return ENDED
@@ -137,10 +138,10 @@ def main(address: str, seed: int, timeout_s: float, niceness: int) -> None:
     while not reason and (request := requests.next(Refine)):
         if is_large(request.problem):
             found = place_by_shards(request.problem, request.previous, in_parallel(cluster.map, timeout_s), seed=seed,
-                                    rounds=REFINED_ROUNDS)
+                                    rounds=REFINED_ROUNDS, held=request.held)
             answer(Refined(found.solution, found.reason, shards=found.shards, lost=found.lost))
         else:
-            solution = portfolio.solve(request.problem, request.previous)
+            solution = portfolio.solve(request.problem, request.previous, request.held)
             answer(Refined(solution, portfolio.statistics().reason))
     clean = cluster.disconnect(END_S - 1.0)
     os._exit(0 if clean else 1)                      # Ray's threads would delay an orderly end

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
-from swarm.planner.problem import AgentInfo, Problem
+from swarm.planner.problem import LONGEST_S, AgentInfo, Problem
 
 WEIGHT = 120                         # measured: with 80 borders cost more, with 200 less is found in the same time
 FRAME_BYTES = 20_736                 # of a typical transfer: the input of this project's detector
@@ -29,7 +29,7 @@ def partition(problem: Problem, turn: int = 0, weight: int = WEIGHT) -> list[lis
     near: dict[str, list[tuple[float, str]]] = {name: [] for name in agents}
     for (a, b), link in problem.links.items():
         if a in near and b in near:
-            far_s = link.transfer_s(FRAME_BYTES)
+            far_s = min(link.transfer_s(FRAME_BYTES), LONGEST_S)
             near[a].append((far_s, b))
             if (b, a) not in problem.links:
                 near[b].append((far_s, a))

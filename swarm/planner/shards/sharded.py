@@ -13,7 +13,7 @@ import msgspec
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.ports import MapResult, ParallelMap
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.shards.partition import WEIGHT, partition
 from swarm.planner.shards.shard import Key, Shard, Team, solve
 from swarm.planner.solvers.budget import Budget
@@ -61,14 +61,21 @@ def place_by_shards(
     found: list[Solution] = []
     rest: list[float] = []                           # of the scores of a round
     expected: dict[Key, float] = {}
+    unplaced: dict[Key, StreamOf] = {}
     shards, reason = 0, ""
     for number in range(rounds):
         groups = partition(problem, (turn + number) % 2, weight)
         cut = team.shards(groups, now, limit_churn and bool(before), seed + number)
         solved = solve_all(cut)
-        shards, reason, now, rest = shards + len(cut), reason or solved.reason, dict(now), []
+        shards, reason, now = shards + len(cut), reason or solved.reason, dict(now)
+        rest = [] if solved.values else rest
         for n, solution in sorted(solved.values.items()):
             accepted = cut[n].accepted(solution.placements)
+            for stream in solution.unplaced:
+                if stream.key in cut[n].own:
+                    now.pop(stream.key, None)        # where it was it can no longer run
+                    expected.pop(stream.key, None)
+                    unplaced[stream.key] = stream
             now |= accepted
             expected |= {key: share for key, share in solution.expected.items() if key in accepted}
             rest.append(solution.score[-1])
@@ -84,7 +91,7 @@ def place_by_shards(
         placements=placements, score=(*_misses(problem, shares), fsum(rest)), on_time=on_time / due if due else 1.0,
         expected=expected, solver=f"{shards - lost} of {shards} shards" if lost else f"{shards} shards",
         worked_s=fsum(solution.worked_s for solution in found), changed=choices(placements) != choices(previous),
-        unplaced=[stream for solution in found for stream in solution.unplaced if stream.key not in now],
+        unplaced=[stream for key, stream in unplaced.items() if key not in now],
     ), shards, lost, reason)
 
 
@@ -104,14 +111,17 @@ def in_parallel(parallel_map: ParallelMap, timeout_s: float) -> SolveAll:
 
 
 class OneByOne:
-    """The shards of a round one after the other, those first of which least is placed, until a budget ends."""
+    """The shards of a round one after the other, those first of which least is placed, until a budget ends.
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget, self._worked_s = budget, 0.0
+    first: among those of which equally much is placed, so that other shards come first in the next search.
+    """
+
+    def __init__(self, budget: Budget, first: int = 0) -> None:
+        self._budget, self._first, self._worked_s = budget, first, 0.0
 
     def __call__(self, shards: Sequence[Shard]) -> Solutions:
         values: dict[int, Solution] = {}
-        for n in sorted(range(len(shards)), key=lambda n: (_placed(shards[n]), n)):
+        for n in sorted(range(len(shards)), key=lambda n: (_placed(shards[n]), (n - self._first) % len(shards))):
             if self._budget.left_s(self._worked_s) <= 0.0:
                 return Solutions(values, f"no time for {len(shards) - len(values)} of {len(shards)} shards")
             values[n] = solve(shards[n])

@@ -38,13 +38,13 @@ def try_pairs(
 
 
 def _moves(instance: Instance, formula: Formula, now: Assignment) -> list[Assignment]:
-    """All moves of one stream or two to the options that are best for them by formula, the best moves first."""
+    """All moves of one stream, and those of two to their best options by formula, the best moves first."""
     count = len(now)
     tries = isqrt(MOST_PAIRS // max(count * (count - 1) // 2, 1))
-    ranked = [formula.ranked(now, stream)[:tries] for stream in range(count)]
+    ranked = [formula.ranked(now, stream) for stream in range(count)]
     found: dict[Assignment, float] = {}
     for changed in [*((n,) for n in range(count)), *combinations(range(count), 2)]:
-        for options in product(*(ranked[n] for n in changed)):
+        for options in product(*(ranked[n] if len(changed) == 1 else ranked[n][:tries] for n in changed)):
             move = list(now)
             for n, option in zip(changed, options, strict=True):
                 move[n] = option

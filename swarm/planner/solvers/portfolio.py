@@ -10,7 +10,7 @@ import msgspec
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.ports import ParallelMap
-from swarm.planner.problem import Problem
+from swarm.planner.problem import Held, Problem
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.place import BUDGET_S as OWN_BUDGET_S
 from swarm.planner.solvers.place import Solution, place
@@ -30,6 +30,7 @@ class Attempt(msgspec.Struct, frozen=True):
     budget_s: float                  # of counted work
     seed: int
     start: str
+    held: Held = frozenset()   # streams (agent, name) that stay where they are
 
 
 class PortfolioStatistics(msgspec.Struct, frozen=True):
@@ -42,14 +43,16 @@ class PortfolioStatistics(msgspec.Struct, frozen=True):
 
 def attempt(search: Attempt) -> Solution:
     """Run one search. The cluster calls this."""
-    return place(search.problem, search.previous, CountedBudget(search.budget_s), search.seed, search.start)
+    return place(search.problem, search.previous, CountedBudget(search.budget_s), search.seed, search.start,
+                 held=search.held)
 
 
-def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: int = SEARCHES) -> list[Attempt]:
+def attempts(problem: Problem, previous: Sequence[Placement], seed: int, count: int = SEARCHES,
+             held: Held = frozenset()) -> list[Attempt]:
     """The planner's own search, and different starts and seeds with more effort; the same ones every time."""
     starts = itertools.islice(itertools.cycle(STARTS), count - 1)
-    return [Attempt(problem, list(previous), OWN_BUDGET_S, seed, "best"), *(
-        Attempt(problem, list(previous), BUDGET_S, seed + 1 + n, start) for n, start in enumerate(starts))]
+    return [Attempt(problem, list(previous), OWN_BUDGET_S, seed, "best", held), *(
+        Attempt(problem, list(previous), BUDGET_S, seed + 1 + n, start, held) for n, start in enumerate(starts))]
 
 
 class Portfolio:
@@ -60,10 +63,10 @@ class Portfolio:
         self._runs = self._failed = 0
         self._reason = ""
 
-    def solve(self, problem: Problem, previous: Sequence[Placement]) -> Solution | None:
+    def solve(self, problem: Problem, previous: Sequence[Placement], held: Held = frozenset()) -> Solution | None:
         """The best of all attempts that ended in time. None: no attempt did, so the present plan stays."""
         self._runs += 1
-        mapped = self._map(attempt, attempts(problem, previous, self._seed), self._timeout_s)
+        mapped = self._map(attempt, attempts(problem, previous, self._seed, held=held), self._timeout_s)
         self._reason = mapped.reason or self._reason
         if not mapped.values:
             self._failed += 1

@@ -25,8 +25,8 @@ from swarm.planner.solvers.place import Solution, choices, place
 def solved(command: Solve, budget: Budget, seed: int, places: str = "") -> Solution:
     """The solution of a command. places: the placing policy; empty: the planner's own search."""
     if not places and is_large(command.problem):
-        found = place_by_shards(command.problem, command.previous, OneByOne(budget), seed=seed,
-                                turn=command.basis[1] % 2, limit_churn=command.limit_churn, held=command.held)
+        found = place_by_shards(command.problem, command.previous, OneByOne(budget, command.turn // 2), seed=seed,
+                                turn=command.turn % 2, limit_churn=command.limit_churn, held=command.held)
         return found.solution or failed(command, places, found.reason)
     if not places:
         return place(command.problem, command.previous, budget, seed, limit_churn=command.limit_churn,

@@ -80,6 +80,13 @@ def test_a_link_that_falls_is_told_as_it_will_be_and_others_as_measured() -> Non
     assert slows[1] == 1e6
 
 
+def test_reports_of_next_to_nothing_are_ignored() -> None:
+    assert told(lambda at_s: 1e6 * 0.5 ** at_s if at_s < 12 else 1e-310, seconds=16)[1] > 0.0
+    links = TeamLinks()
+    links.reported("a", {"b": (0.01, 5e-324)}, 0)
+    assert ("a", "b") not in links.of(["a", "b"])
+
+
 def test_a_link_that_becomes_better_is_told_as_measured() -> None:
     def better(ahead_s: float) -> tuple[float, float]:
         return told(lambda at_s: 1e6 * exp(0.1 * at_s), lambda at_s: 0.3 * exp(-0.1 * at_s), ahead_s=ahead_s)

@@ -48,6 +48,12 @@ def test_a_weak_link_is_farther_than_many_good_ones() -> None:
     assert partition(ring, weight=3) == [["a", "b", "c"], ["d", "e", "f"]]
 
 
+def test_a_link_that_carries_nothing_is_very_far() -> None:
+    dead = LinkQuality(rtt_s=0.004, bytes_per_s=1e-320)
+    broken = Problem(agents=LINE.agents, streams=(), links={**LINE.links, ("c", "d"): dead, ("d", "c"): dead})
+    assert partition(broken, weight=3) == [["a", "b", "c"], ["d", "e", "f"]]
+
+
 def test_each_robot_is_in_one_shard_and_most_borders_of_one_turn_are_inside_in_the_other() -> None:
     problem = drawn(0, 300, 600)
     one, other = (partition(problem, turn) for turn in (0, 1))

@@ -114,6 +114,22 @@ def test_one_by_one_the_shard_begins_of_which_least_is_placed() -> None:
     assert result.reason == "no time for 1 of 2 shards"
 
 
+def test_one_by_one_other_shards_begin_in_the_next_search() -> None:
+    placed = [at(n, s, n) for n in "abcd" for s in ("s0", "s1")]
+    shards = Team(PROBLEM).shards(GROUPS, Team(PROBLEM).possible(placed), False, 0)
+    assert [list(OneByOne(CountedBudget(1e-6), first)(shards).values) for first in range(3)] == [[0], [1], [0]]
+
+
+def test_a_stream_that_can_run_nowhere_any_more_loses_its_placement_and_is_named_once() -> None:
+    bare = msgspec.structs.replace(PROBLEM.agents[0], profiles=())
+    cut_off = msgspec.structs.replace(PROBLEM, agents=(bare, *PROBLEM.agents[1:]),
+                                      links={pair: link for pair, link in PROBLEM.links.items() if "a" not in pair})
+    found = place_by_shards(cut_off, [at("a", "s0", "b"), at("b", "s0", "b")], OneByOne(CountedBudget(10.0)), rounds=2)
+    assert found.solution is not None
+    assert [stream.key for stream in found.solution.unplaced] == [("a", "s0"), ("a", "s1")]
+    assert {(p.agent, p.stream) for p in found.solution.placements} == {s.key for s in STREAMS if s.agent != "a"}
+
+
 def test_the_planners_own_search_of_a_large_team_is_by_shards() -> None:
     problem = drawn(0, MOST_WHOLE + 1, 100)
     assert solved(Solve(problem, [], (0, 0)), CountedBudget(1e-6), 0).solver == "1 of 3 shards"

@@ -56,6 +56,15 @@ def test_a_long_run_in_steps_is_not_in_a_detectors_way() -> None:
     assert seen[1] == pytest.approx(segment.on_time, abs=0.04)
 
 
+def test_of_two_equal_streams_at_home_one_waits_for_the_other() -> None:
+    streams = tuple(stream("a", name, "detector", 1.0, 0.1, 1) for name in ("one", "other"))
+    instance = Instance(Problem(agents=(agent("a", 6.0),), streams=streams, links={}))
+    first, second = evaluate(instance, local(instance)).streams
+    assert first.on_time > 0.9
+    assert second.on_time < 0.1                      # 120 ms for both, of a deadline of 100 ms
+    assert sum(simulated(instance, local(instance))) < 1.1
+
+
 def test_more_load_is_never_better_for_those_who_share_it() -> None:
     shares: list[float] = []
     for count in range(1, 12):

@@ -29,9 +29,11 @@ def test_plans_that_place_all_alike_are_one() -> None:
         plan(1.0, placed("a", "b")), plan(2.0, placed("a", "b")), plan(3.0, placed("a", "b", variant="fp32")),
         plan(4.0, placed("a", "c"), placed("b", "b")), plan(5.0, placed("a", "c"))])
     assert [(change.plan.at_s, change.moved) for change in found] == [
-        (1.0, [("a", "detect")]), (3.0, []), (4.0, [("a", "detect"), ("b", "detect")]), (5.0, [("b", "detect")])]
+        (1.0, [("a", "detect")]), (3.0, [("a", "detect")]), (4.0, [("a", "detect"), ("b", "detect")]),
+        (5.0, [("b", "detect")])]
     table, left_out = tables.plans(found)
     assert (len(table.rows), left_out) == (4, 0)
+    assert table.rows[1][3] == "int8 → fp32 on b: a detect"
 
 
 def test_the_table_says_what_moved_and_why() -> None:

@@ -173,7 +173,11 @@ def _beyond_s(mine: Records, source: Records, beyond_s: float) -> float:
     """
     if beyond_s <= 0.0 or not mine.own or not source.own or source.camera_s <= 0.0:
         return max(beyond_s, 0.0)
-    if mine.level > source.level or (mine.level == source.level and mine.deadline_s <= source.deadline_s):
+    first = mine.level > source.level
+    if mine.level == source.level:
+        equal = mine.deadline_s == source.deadline_s
+        first = mine.deadline_s < source.deadline_s or (equal and mine.stream < source.stream)
+    if first:
         return mine.camera_s * max(ceil((beyond_s + mine.p50_s) / mine.camera_s) - 1, 0)         # it goes first
     return mine.camera_s * ceil(beyond_s / mine.camera_s)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from swarm.telemetry.figures.planner import FEWEST
-from swarm.telemetry.report.plans.changes import Change, runs_on
+from swarm.telemetry.report.plans.changes import Change, Stream, Way, runs_on
 from swarm.telemetry.report.runfiles import Run
 from swarm.telemetry.report.sections import Table
 from swarm.telemetry.report.side_by_side import known, milliseconds, number, percent, seconds
@@ -30,17 +30,26 @@ def plans(changes: list[Change]) -> tuple[Table, int]:
     return Table(head, rows[-PLANS:], (4, 6), (2, 3)), max(len(rows) - PLANS, 0)
 
 
-def _moves(before: Mapping[tuple[str, str], str], now: Mapping[tuple[str, str], str]) -> str:
+def _moves(before: Mapping[Stream, Way], now: Mapping[Stream, Way]) -> str:
     """The changes from one plan to the next; equal changes are grouped."""
     moved: dict[str, list[str]] = {}
     for key in [*now, *(k for k in before if k not in now)]:
         if before.get(key) != now.get(key):
-            change = ("no longer placed" if key not in now else f"new, on {now[key]}" if key not in before
-                      else f"{before[key]} → {now[key]}")
+            change = _move(before.get(key), now.get(key))
             moved.setdefault(change, []).append(" ".join(key))
     changes = [f"{change}: {', '.join(keys[:MOVES])}" + (f" and {len(keys) - MOVES} more" if len(keys) > MOVES else "")
                for change, keys in moved.items()]
     return "; ".join(changes) or "no change"
+
+
+def _move(before: Way | None, now: Way | None) -> str:
+    if now is None:
+        return "no longer placed"
+    if before is None:
+        return f"new, on {now.where}"
+    if before.where == now.where:
+        return f"{before.variant} → {now.variant} on {now.where}"
+    return f"{before.where} → {now.where}"
 
 
 def forecasts(run: Run) -> Table:
