@@ -10,18 +10,25 @@ from swarm.planner.options.instance import Instance
 from swarm.planner.options.option import Option
 from swarm.planner.solvers.judge import Judge, Verdict
 
+MOSTLY = 0.8                         # share on time: a stream with less by plan stays as placed even where it is late
+
 
 def with_reasons(instance: Instance, judge: Judge, verdict: Verdict) -> list[Placement]:
     """The placements of a verdict, each with its predicted latency and its reason."""
     placements: list[Placement] = []
+    stayed = {(p.agent, p.stream) for p in instance.before if p.stays}
     for number, bare in enumerate(instance.placements(verdict.assignment)):
         predicted = verdict.outcome.streams[judge.number(number)]
-        option = instance.options[number][verdict.assignment[number]]
-        at_home = next((o for o in instance.options[number] if o.home), None)
+        options = instance.options[number]
+        option = options[verdict.assignment[number]]
+        at_home = next((o for o in options if o.home), None)
+        stays = verdict.expected[judge.number(number)] < MOSTLY
+        if len(options) == 1:                        # it is held: it was placed there before, and stays if it did then
+            stays = (bare.agent, bare.stream) in stayed
         placements.append(msgspec.structs.replace(
             bare, predicted_s=round(predicted.mean_s, 6), predicted_p95_s=round(predicted.p95_s, 6),
             predicted_on_time=round(predicted.on_time, 4), low=round(predicted.low, 4), high=round(predicted.high, 4),
-            why=_why(option, at_home, predicted)))
+            stays=stays, why=_why(option, at_home, predicted)))
     return placements
 
 

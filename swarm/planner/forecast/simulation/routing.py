@@ -1,5 +1,8 @@
-"""Where a request runs: as planned, if it is then expected in time; otherwise where it is expected soonest. See
-`swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
+"""Where a request runs: as planned, unless an agent of the plan has refused lately; then where it is expected soonest.
+See `swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
+
+Left out: a robot leaves the plan where it expects to be late, unless the stream misses by plan. A plan is judged by
+what comes if all follow it.
 """
 
 from __future__ import annotations
@@ -26,8 +29,7 @@ def send_or_queue(team: Team, state: State, request: int, now: float) -> None:
     first, last = stream.first, stream.last
     if state.agents[stream.owner].steps and stream.cheap != NONE:
         first, last = stream.cheap, stream.cheap + 1
-    left_s = this.deadline_s - now
-    if first == NONE or _expected_s(team, state, request, first, last, now) > left_s:
+    if first == NONE or _expected_s(team, state, request, first, last, now) == inf:
         soonest = _soonest(team, state, request, now)
         this.left = first != NONE and (last > first + 1 or team.legs[soonest].variant != team.legs[first].variant)
         first, last = soonest, soonest + 1
