@@ -52,8 +52,8 @@ def route(asked: Asked) -> Choice | None:
     return policies.load(asked.policy).route(asked.situation)
 
 
-def placed(*where: str, variant: str = "int8") -> Placement:
-    return Placement(agent="me", stream="s", variant=variant, where=list(where))
+def placed(*where: str, variant: str = "int8", stays: bool = False) -> Placement:
+    return Placement(agent="me", stream="s", variant=variant, where=list(where), stays=stays)
 
 
 QUARTERS = [(0.25, 10_000), (0.25, 40_000), (0.25, 30_000), (0.25, 20_000)]
@@ -145,6 +145,8 @@ def test_a_leg_is_as_slow_as_its_stages_together() -> None:
     (situation("planner", peer("fast", 0.001), placement=placed("gone")), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001), placement=placed("me", variant="fp32")), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001), wait_s=0.3, placement=placed("me")), "fast", "soonest"),
+    (situation("planner", peer("fast", 0.001), wait_s=0.3, placement=placed("me", stays=True)), "me", "planned"),
+    (situation("planner", peer("fast", 0.001), placement=placed("gone", stays=True)), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001)), "fast", "soonest"),
     (situation("greedy", peer("fast", 0.001), own_s=0.0), "fast", "soonest"),
 ])

@@ -21,7 +21,7 @@ from swarm.planner.solvers.formula import class_weights
 from swarm.planner.solvers.judge import FORECAST_PHASES, Judge
 from swarm.planner.solvers.place import choices, place
 from swarm.planner.solvers.score import is_better
-from tests.planner.builders import links, profile, scattered, stream, team
+from tests.planner.builders import agent, links, profile, scattered, stream, team
 
 
 def round_robin(instance: Instance) -> Assignment:
@@ -210,3 +210,15 @@ def test_whole_robots_alone_are_a_problem_too() -> None:
     bare = Problem(agents=tuple(AgentInfo(name=n, profiles=()) for n in names),
                    streams=(stream("a", "s", "m", 1, 1, 0),), links=links(names))
     assert [s.key for s in place(bare).unplaced] == [("a", "s")]
+
+
+def test_a_stream_that_misses_by_plan_stays_and_one_that_is_held_as_it_did_before() -> None:
+    streams = (stream("a", "much", "segmenter", 5.0, 0.6, 1), stream("a", "little", "detector", 1.0, 0.3, 2))
+    problem = Problem(agents=(agent("a", 6.0), agent("b", 6.0)), streams=streams, links=links(["a", "b"]))
+    stays = {p.stream: p.stays for p in place(problem).placements}
+    assert stays == {"much": True, "little": False}          # half a second a run, five times a second
+    before = place(problem).placements
+    for stayed in (False, True):
+        told = [msgspec.structs.replace(p, stays=stayed) for p in before]
+        again = place(problem, told, held=frozenset({("a", "much"), ("a", "little")})).placements
+        assert {p.stays for p in again} == {stayed}
