@@ -84,10 +84,11 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     if given.exact:
         return exact.tried(problems, progress)
     rows: list[Solved] = []
+    workers = ThreadWorkers()
     place(drawn(0, 3, 3))                            # what is loaded on first use is loaded
     for seed in range(problems):
         progress(f"problem {seed + 1} of {problems}")
-        rows.append(_solved(seed, given))
+        rows.append(_solved(seed, given, workers))
     return {"robots": given.robots, "stages": given.stages, "problems": problems, "long_s": given.long_s,
             **_figures(rows, given.budget_ms),
             "by_tightness": {f"{tight:g}": _figures(some, given.budget_ms) for tight in TIGHTNESS
@@ -107,10 +108,10 @@ def _figures(rows: list[Solved], budget_ms: float) -> dict[str, Any]:
     }
 
 
-def _solved(seed: int, given: argparse.Namespace) -> Solved:
+def _solved(seed: int, given: argparse.Namespace, workers: ThreadWorkers) -> Solved:
     clock, problem = MonotonicClock(), drawn(seed, given.robots, given.stages)
     begun = clock.now_ns()
-    planned = place(problem, budget=ClockBudget(clock, given.budget_ms / 1e3, ThreadWorkers()))
+    planned = place(problem, budget=ClockBudget(clock, given.budget_ms / 1e3, workers))
     took_s = seconds(clock.now_ns() - begun)
     instance = Instance(problem)
     greedy = instance.placements(Formula(instance).completed([None] * len(instance.streams))[1])

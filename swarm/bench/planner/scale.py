@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from swarm.bench.planner.problems import TIGHTNESS, drawn
-from swarm.bench.planner.workers import Workers
+from swarm.bench.planner.processes import Processes
 from swarm.core.clock import MonotonicClock
 from swarm.core.policy.plan import Placement
 from swarm.core.units import seconds
@@ -24,7 +24,7 @@ from swarm.planner.solvers.place import place
 from swarm.planner.solvers.solve import possible
 from swarm.telemetry.text_table import text_table
 
-WORKERS = 2                          # processes
+PROCESSES = 2
 PROBLEMS = len(TIGHTNESS)            # one of each tightness
 MOST_JUDGED = 2000                   # robots of a team that is simulated, and for comparison placed, as a whole
 PHASES, UNSEEN = 4, 1000             # the sets of phases that judge
@@ -49,21 +49,21 @@ class Solved(msgspec.Struct, frozen=True):
 def run(given: argparse.Namespace, problems: int, progress: Callable[[str], None]) -> dict[str, Any]:
     """Figures of a large team. given: as for `bench.py`."""
     progress("starting processes")
-    workers = Workers(WORKERS, load)
+    processes = Processes(PROCESSES, load)
     try:
         rows: list[Solved] = []
         for seed in range(problems):
             progress(f"problem {seed + 1} of {problems}")
-            rows.append(_solved(drawn(seed, given.robots, given.stages), workers, given.long_s))
+            rows.append(_solved(drawn(seed, given.robots, given.stages), processes, given.long_s))
         progress("smaller teams")
-        growth = [(robots, _placed(drawn(0, robots, round(given.stages * share)), workers)[1:])
+        growth = [(robots, _placed(drawn(0, robots, round(given.stages * share)), processes)[1:])
                   for share in SIZES if (robots := round(given.robots * share))]
     finally:
-        workers.close()
+        processes.close()
     behind = [100.0 * (row.unsharded - row.on_time) / row.unsharded for row in rows
               if row.unsharded and row.on_time is not None]
     return {
-        "robots": given.robots, "stages": given.stages, "problems": len(rows), "workers": WORKERS,
+        "robots": given.robots, "stages": given.stages, "problems": len(rows), "workers": PROCESSES,
         "long_s": given.long_s,
         "took_s": round(statistics.median(row.took_s for row in rows), 3),
         "took_s_max": round(max(row.took_s for row in rows), 3),
@@ -99,17 +99,17 @@ def load() -> None:
     place(drawn(0, 3, 3))
 
 
-def _placed(problem: Problem, workers: Workers, rounds: int = 1) -> tuple[Sharded, float, float]:
+def _placed(problem: Problem, processes: Processes, rounds: int = 1) -> tuple[Sharded, float, float]:
     """The result, the time that it took, and the processor time (s)."""
     clock = MonotonicClock()
-    before_s, begun = workers.cpu_s(), clock.now_ns()
-    sharded = place_by_shards(problem, [], in_parallel(workers, TIMEOUT_S), rounds=rounds)
+    before_s, begun = processes.cpu_s(), clock.now_ns()
+    sharded = place_by_shards(problem, [], in_parallel(processes, TIMEOUT_S), rounds=rounds)
     took_s = seconds(clock.now_ns() - begun)
-    return sharded, took_s, workers.cpu_s() - before_s
+    return sharded, took_s, processes.cpu_s() - before_s
 
 
-def _solved(problem: Problem, workers: Workers, long_s: float) -> Solved:
-    sharded, took_s, cpu_s = _placed(problem, workers)
+def _solved(problem: Problem, processes: Processes, long_s: float) -> Solved:
+    sharded, took_s, cpu_s = _placed(problem, processes)
     assert sharded.solution is not None              # a process that ends is an error
     placements = sharded.solution.placements
     feasible = len(possible(problem, placements)) == len(Instance(problem).streams)
@@ -117,7 +117,7 @@ def _solved(problem: Problem, workers: Workers, long_s: float) -> Solved:
     if len(problem.agents) <= MOST_JUDGED:
         simulator = Simulator(in_order(problem))
         on_time = _on_time(problem, simulator, placements)
-        again, refined_s, _ = _placed(problem, workers, REFINED_ROUNDS)
+        again, refined_s, _ = _placed(problem, processes, REFINED_ROUNDS)
         refined = _on_time(problem, simulator, again.solution.placements if again.solution else [])
         whole = place(problem, budget=ClockBudget(MonotonicClock(), long_s))
         unsharded = _on_time(problem, simulator, whole.placements)

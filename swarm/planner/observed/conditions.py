@@ -5,8 +5,6 @@ Figures that make no sense, whatever a peer says, count as not known; profiles t
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from swarm.core.policy.plan import Profile
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
@@ -17,15 +15,12 @@ LOW_BATTERY = 0.2                    # of the charge: UPower calls less low (`Pe
 LOW_BATTERY_S = 1200.0               # ... and less time (`TimeLow`), here at the full power of the board
 QUIET_S = 10.0                       # one agent makes no more plans due in this time, however its state flaps
 
-Number = TypeVar("Number", int, float)
-
 
 def agent_info(name: str, advert: Advert) -> AgentInfo:
     """An agent by its advert."""
     return AgentInfo(
         name=name, profiles=tuple(filter(_is_plausible, advert.profiles)), executors=advert.executors,
-        own_share=advert.own_share, strain=strain(advert),
-        not_loaded=tuple(advert.not_loaded))
+        own_share=advert.own_share, strain=strain(advert), not_loaded=tuple(advert.not_loaded))
 
 
 def strain(advert: Advert) -> str:
@@ -55,7 +50,7 @@ class Strains:
         return why
 
 
-def _within(value: Number | None, least: Number, most: Number) -> Number | None:
+def _within(value: float | None, least: float, most: float) -> float | None:
     """NaN fails every comparison."""
     return value if value is not None and least <= value <= most else None
 

@@ -65,15 +65,16 @@ class Formula:
         """Fill the gaps of an assignment, each where it adds least to the cost. Returns the cost, too."""
         return self._counted(self._run(self._work, partial, 0, 0.0, 0))
 
-    def improved(self, start: Sequence[int | None], most_s: float, seed: int) -> tuple[float, Assignment]:
-        """The best assignment that is found from this one on, and its cost. most_s: of counted work."""
-        return self._counted(self._run(self._work, start, 1, most_s, seed))
+    def improved(
+        self, starts: Sequence[Sequence[int | None]], most_s: float, seed: int
+    ) -> list[tuple[float, Assignment]]:
+        """The best assignments that are found from these on, side by side, and their costs.
 
-    def improved_all(self, starts: Sequence[Sequence[int | None]], most_s: float, seed: int) -> list[Assignment]:
-        """The best assignments that are found from these, side by side. most_s: of counted work, each."""
+        most_s: of counted work, for each.
+        """
         found = self._workers.map(
             lambda worker, n: self._run(self._works[worker], starts[n], 1, most_s, seed + n), range(len(starts)))
-        return [self._counted(one)[1] for one in found]
+        return [self._counted(one) for one in found]
 
     def _run(self, work: Work, start: Sequence[int | None], descends: int, most_s: float,
              seed: int) -> tuple[float, Assignment, int]:

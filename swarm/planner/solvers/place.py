@@ -112,7 +112,7 @@ class Placing:
             starts = [found.assignment if number % 2 else now]
             if self._budget.workers.count > 1:
                 starts = [now, found.assignment]
-            tried = formula.improved_all(starts, left_s, self._seed + 1000 * number)
+            tried = [one for _, one in formula.improved(starts, left_s, self._seed + 1000 * number)]
             now, stale = tried[0], stale + 1 if seen.issuperset(tried) else 0
             seen.update(tried)
             for verdict in judge.judge_all(tried, judge.phases):

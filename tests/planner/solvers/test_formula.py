@@ -101,24 +101,24 @@ def test_a_second_executor_shortens_the_wait() -> None:
 def test_costs_that_were_followed_move_by_move_are_those_of_the_whole(seed: int) -> None:
     formula = Formula(instance := Instance(scattered(seed, 5, 14, 2, 8), every_cut=seed % 2 == 1))
     greedy, start = formula.completed([None] * len(instance.streams))
-    cost, found = formula.improved(start, 0.02, seed)
+    ((cost, found),) = formula.improved([start], 0.02, seed)
     assert cost <= greedy + 1e-9
     assert formula.completed(found) == (pytest.approx(cost, rel=1e-9), found)
     assert formula.forecast(found).cost == pytest.approx(cost, rel=1e-9)
-    assert Formula(instance).improved(start, 0.02, seed) == (cost, found)      # the same seed finds the same
+    assert Formula(instance).improved([start], 0.02, seed) == [(cost, found)]  # the same seed finds the same
 
 
 def test_the_work_of_a_search_is_counted_and_bounded() -> None:
     formula = Formula(instance := Instance(scattered(3, 8, 40)))
     start = formula.completed([None] * len(instance.streams))[1]
     before = formula.worked_s
-    formula.improved(start, 0.005, 0)
+    formula.improved([start], 0.005, 0)
     assert 0.005 <= formula.worked_s - before < 0.0055
 
 
 def test_no_move_of_one_stream_improves_what_was_found() -> None:
     formula = Formula(instance := Instance(scattered(5, 4, 8, 2, 4)))
-    cost, found = formula.improved([None] * len(instance.streams), 0.05, 0)
+    ((cost, found),) = formula.improved([[None] * len(instance.streams)], 0.05, 0)
     for n, options in enumerate(instance.options):
         for other in range(len(options)):
             assert formula.completed((*found[:n], other, *found[n + 1:]))[0] >= cost - 1e-9

@@ -33,9 +33,8 @@ def tables(instance: Instance, weights: Mapping[int, float], levels: Mapping[int
     options, legs, guarded = _options(instance, of, by_stream)
     sources = np.zeros(len(legs) + int(guarded.sum()), SOURCE)
     level = np.array([levels[stream.spec.priority] for stream in instance.streams], np.int64)
-    owner = np.array([instance.agent_of(stream.agent) for stream in instance.streams], np.int64)
-    _add_legs(sources, options, of, by_stream, legs, owner)
-    _add_guards(sources, options[guarded], of[guarded], by_stream[:, guarded], owner)
+    _add_legs(sources, options, by_stream, legs)
+    _add_guards(sources, options[guarded], by_stream[:, guarded])
     sources["stream"] = np.repeat(of, options["end"] - options["first"])
     sources["level"] = level[sources["stream"]]
     sources["load"] = sources["rate_hz"] * _mean_s(sources["p50_s"], sources["p95_s"])
@@ -46,7 +45,7 @@ def tables(instance: Instance, weights: Mapping[int, float], levels: Mapping[int
     return Tables(streams, options, np.concatenate([sources, unexplained]), agents, _urgency(instance))
 
 
-RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, SHEDS, OWNER = range(9)
+RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, SHED_BY, OWNER = range(9)
 
 
 def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
@@ -100,26 +99,25 @@ def _options(instance: Instance, of: NDArray[np.int64], by_stream: Values) -> tu
     return rows, legs, guarded
 
 
-def _add_legs(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Values, legs: Values,
-              owner: NDArray[np.int64]) -> None:
+def _add_legs(sources: Rows, options: Rows, by_stream: Values, legs: Values) -> None:
     count = options["legs_end"] - options["first"]
     which = np.repeat(np.arange(len(options)), count)            # the option of each leg
     at = np.arange(len(legs)) + (options["first"] - (np.cumsum(count) - count))[which]
     rows, values = np.zeros(len(legs), SOURCE), by_stream[:, which]
     rows["agent"], rows["p50_s"], rows["p95_s"], rows["step_s"] = legs.T
     rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"], rows["shed"] = values[
-        [RATE, DEADLINE, WEIGHT, CAMERA, SHEDS]]
+        [RATE, DEADLINE, WEIGHT, CAMERA, SHED_BY]]
     with np.errstate(invalid="ignore"):              # profiles may be nonsense, which costs then are, too
         rows["slack_s"] = values[DEADLINE] - options["idle_s"][which] + _mean_s(rows["p50_s"], rows["p95_s"])
-    rows["own"] = rows["agent"] == owner[of[which]]
+    rows["own"] = rows["agent"] == values[OWNER]
     sources[at] = rows
 
 
-def _add_guards(sources: Rows, options: Rows, of: NDArray[np.int64], by_stream: Values,
-                owner: NDArray[np.int64]) -> None:
+def _add_guards(sources: Rows, options: Rows, by_stream: Values) -> None:
     """What the fallback of each option keeps of its robot: the run until the answer comes."""
     rows = np.zeros(len(options), SOURCE)
-    rows["agent"], rows["own"], rows["rate_hz"], rows["camera_s"] = owner[of], 1, by_stream[RATE], by_stream[CAMERA]
+    rows["agent"], rows["rate_hz"], rows["camera_s"] = by_stream[[OWNER, RATE, CAMERA]]
+    rows["own"] = 1
     rows["safe_s"] = by_stream[SAFE]
     rows["answer_s"] = np.maximum(options["idle_s"], rows["safe_s"])
     rows["p50_s"] = rows["p95_s"] = rows["step_s"] = np.minimum(rows["answer_s"] - rows["safe_s"], by_stream[HOME])

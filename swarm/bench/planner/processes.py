@@ -24,7 +24,7 @@ class Mapped(msgspec.Struct, Generic[R], frozen=True):
     reason: str = ""
 
 
-class Workers:
+class Processes:
     """Processes that call functions of importable modules. They live on between calls."""
 
     def __init__(self, count: int, load: Callable[[], object]) -> None:
