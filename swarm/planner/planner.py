@@ -43,7 +43,7 @@ class Planner:
         self._clock, self._timers, self._net, self._solver = host.clock, host.timers, host.transport, solver
         me = host.transport.member
         self._state = PlannerState(lease_s=settings.lease_s, every_s=settings.every_s, me=(me.name, me.boot),
-                                   foresight=foresight)
+                                   foresight=foresight, airtimes=settings.airtimes)
         self._participant = Participant(
             host, settings, self._received,
             advert_of=lambda agent: self._state.advert_of(agent), met=lambda names: self._failures.met(names),

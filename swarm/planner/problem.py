@@ -58,6 +58,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     agents: tuple[AgentInfo, ...]
     streams: tuple[StreamOf, ...]
     links: Mapping[Pair, LinkQuality]
+    airtimes: Mapping[Pair, str] = {}                # of links that share airtime: transfers of one airtime take turns
     corrections: tuple[Correction, ...] = ()
 
 
@@ -66,4 +67,4 @@ def in_order(problem: Problem) -> Problem:
     return msgspec.structs.replace(
         problem, agents=tuple(sorted(problem.agents, key=lambda agent: agent.name)),
         streams=tuple(sorted(problem.streams, key=lambda stream: stream.key)),
-        links=dict(sorted(problem.links.items())))
+        links=dict(sorted(problem.links.items())), airtimes=dict(sorted(problem.airtimes.items())))

@@ -1,8 +1,6 @@
 """The planner's state: its knowledge of the team, the time of the next plan, and the plan in force.
 
-Events in, commands out; deterministic.
-
-Rules, in order:
+Events in, commands out; deterministic. Rules, in order:
 1. An agent is in the team while it is present (`membership/view.py`) and its advert is known. A new, restarted or lost
    agent makes a new plan due at once, and so does one that is throttled or low on battery from now on. The next plan
    uses a changed advert. Placements that need an agent that has left the team leave the plan before the search: their
@@ -19,6 +17,8 @@ Rules, in order:
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 
@@ -59,14 +59,14 @@ class PlannerState:
     """Deterministic: time is an argument, solving is a command."""
 
     def __init__(self, *, lease_s: float, every_s: float, me: tuple[str, int] = ("planner", 0),
-                 foresight: Foresight | None = None) -> None:
-        """me: name and boot. foresight: None where links are as measured."""
+                 foresight: Foresight | None = None, airtimes: Mapping[str, str] | None = None) -> None:
+        """me: name and boot. foresight: None where links are as measured. airtimes: as in the planner's file."""
         self._foresight = foresight
         self._every_ns = ns(every_s)
         self._renew_ns = ns(min(1.5 * every_s, lease_s / 2))
         self._present: dict[str, int] = {}           # boot of each agent that is present
         self._adverts: dict[str, tuple[int, Advert]] = {}
-        self._links = TeamLinks(ahead_s=every_s + HOLD_S / 2, renewed_s=every_s)
+        self._links = TeamLinks(every_s + HOLD_S / 2, every_s, airtimes)
         self._busy, self._strains = BusyShares(), Strains()
         self._records = StreamRecords()
         self._leadership = Leadership(me)

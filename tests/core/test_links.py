@@ -29,6 +29,7 @@ def test_the_name_of_a_robot_comes_before_that_of_its_fleet_in_either_order() ->
     ({"a:b": {"trace": "t", "rate_mbps": 1.0}}, "links.a:b: it has both rate_mbps and trace; one of the two"),
     ({"a:b": {"scale": (0.8, 1.25)}}, "links.a:b.scale: there is no trace to scale"),
     ({"a:b": {"trace": "t", "scale": (1.25, 0.8)}}, "links.a:b.scale: 1.25 is above 0.8"),
+    ({"a:b": {"delay_ms": 1.0, "airtime": "hall"}}, "links.a:b.airtime: a link of any rate takes no airtime"),
 ])
 def test_links_that_make_no_sense(links: dict[str, dict[str, object]], told: str) -> None:
     with pytest.raises(BadInput) as caught:

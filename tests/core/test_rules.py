@@ -123,6 +123,7 @@ def test_a_mistake_in_an_agents_file_names_file_and_key(changes: dict[str, Any],
     ({"lease_s": math.inf}, "p.yaml: lease_s: inf is too large; at most 3600"),
     ({"lease_s": 1e-9}, "p.yaml: lease_s: 1e-09 is too small"),
     ({"bind": "a b"}, "p.yaml: bind: 'a b' is no address"),
+    ({"airtimes": {"rover": "hall"}}, "p.yaml: airtimes.rover: it names no pair; two fleets or robots, like rover:"),
 ])
 def test_a_mistake_in_a_planners_file(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(BadInput) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -147,3 +148,16 @@ def test_only_named_pairs_have_a_link() -> None:
     links = Links({"carrier:rover": LinkSpec()}, {}, 0)
     for sender, to in (("rover_0", "rover_1"), ("rover_0", "planner"), ("world", "carrier_0"), ("launcher", "rover_0")):
         assert links.one_way(sender, to) is None
+
+
+def test_links_that_share_airtime_take_turns_each_at_its_own_rate() -> None:
+    spec = LinkSpec(rate_mbps=8.0, delay_ms=20.0, airtime="hall")        # a byte per microsecond
+    far = LinkSpec(rate_mbps=4.0, delay_ms=20.0, airtime="hall")
+    links = Links({"rover:carrier": spec, "rover:rover": far, "carrier:carrier": LinkSpec(rate_mbps=8.0)}, {}, seed=1)
+    there, back, aside, apart = (cast(ShapedLink, links.one_way(*pair)) for pair in (
+        ("rover_0", "carrier_0"), ("carrier_0", "rover_1"), ("rover_0", "rover_1"), ("carrier_0", "carrier_1")))
+    assert there.arrives_ns(10_000, 0) == ns(0.010 + 0.020)
+    assert back.arrives_ns(10_000, ns(0.005)) == ns(0.020 + 0.020)       # waits for the first
+    assert aside.arrives_ns(10_000, ns(0.006)) == ns(0.040 + 0.020)      # waits for both, and is slower
+    assert apart.arrives_ns(10_000, ns(0.007)) == ns(0.017)
+    assert there.arrives_ns(10_000, ns(0.100)) == ns(0.110 + 0.020)      # idle airtime is gone

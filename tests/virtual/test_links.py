@@ -56,3 +56,9 @@ def test_a_slow_link_changes_latency_and_offloads_and_the_same_seed_gives_the_sa
     assert slow["requests"]["lost"] == loopback["requests"]["lost"] == 0
     assert slow["state_hash"] == again["state_hash"] != loopback["state_hash"]
     assert slow == again
+
+
+def test_robots_offload_less_where_their_links_share_airtime(fly: Callable[..., dict[str, Any]]) -> None:
+    apart, shared = (fly("fleet.0.count=4", f"links={{rover:carrier: {{rate_mbps: 1{more}}}}}")
+                     for more in ("", ", airtime: hall"))
+    assert shared["offload"]["share"] < apart["offload"]["share"] - 0.2

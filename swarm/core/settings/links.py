@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from msgspec import Meta
 
+from swarm.core.protocol.bounds import Name
 from swarm.core.settings.boards import Strict
 from swarm.core.settings.errors import BadInput
 
 FORM = "two fleets or robots, like rover:carrier"
 Scale = Annotated[float, Meta(ge=0.01, le=100.0)]
+T = TypeVar("T")
 
 
 class LinkSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,6 +24,7 @@ class LinkSpec(Strict, frozen=True, kw_only=True, omit_defaults=True):
     scale: tuple[Scale, Scale] | None = None         # of a trace: the seed draws a factor of its rate between these
     delay_ms: Annotated[float, Meta(ge=0.0, le=10_000.0)] = 0.0      # one way
     loss: Annotated[float, Meta(ge=0.0, le=0.5)] = 0.0               # share of packets, which are sent again
+    airtime: Name | None = None      # all links of one airtime take turns, in both directions
 
 
 def check_links(links: Mapping[str, LinkSpec], where: str) -> None:
@@ -41,6 +44,8 @@ def check_links(links: Mapping[str, LinkSpec], where: str) -> None:
             raise BadInput(f"{at}.scale", "there is no trace to scale", "leave it out")
         if spec.scale is not None and spec.scale[0] > spec.scale[1]:
             raise BadInput(f"{at}.scale", f"{spec.scale[0]:g} is above {spec.scale[1]:g}", "[lowest, highest]")
+        if spec.airtime is not None and spec.rate_mbps is None and spec.trace is None:
+            raise BadInput(f"{at}.airtime", "a link of any rate takes no airtime", "rate_mbps or trace beside it")
 
 
 def pair_of(key: str) -> tuple[str, str] | None:
@@ -51,12 +56,12 @@ def pair_of(key: str) -> tuple[str, str] | None:
     return min(one, other), max(one, other)
 
 
-def link_between(links: Mapping[str, LinkSpec], a: str, b: str) -> LinkSpec | None:
-    """The link between two robots. The name of a robot comes before the name of its fleet; None: none is named."""
+def link_between(links: Mapping[str, T], a: str, b: str) -> T | None:
+    """The entry of the link between two robots. The name of a robot comes before that of its fleet; None: none."""
     for one, other in ((a, b), (a, fleet_of(b)), (fleet_of(a), b), (fleet_of(a), fleet_of(b))):
-        spec = links.get(f"{one}:{other}") or links.get(f"{other}:{one}")
-        if spec is not None:
-            return spec
+        for key in (f"{one}:{other}", f"{other}:{one}"):
+            if key in links:
+                return links[key]
     return None
 
 

@@ -58,6 +58,7 @@ class PlannerFile(ProcessFile, frozen=True, kw_only=True):
     lease_s: Period = 3.0            # of a plan
     every_s: Period = 1.0            # from one solve to the next
     places: str = ""                 # the placing policy; empty: the planner's own search
+    airtimes: dict[str, Name] = {}    # FLEET:FLEET, as links of a launch file: the airtime that they share
 
 
 class RobotSpec(Strict, frozen=True, kw_only=True):

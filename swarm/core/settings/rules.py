@@ -18,7 +18,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
-from swarm.core.settings.links import check_links
+from swarm.core.settings.links import FORM, check_links, pair_of
 from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 from swarm.core.settings.validation import check, nearest
 
@@ -137,6 +137,9 @@ def agent_file(file: AgentFile, where: str, behaviours: Collection[str]) -> None
 def planner_file(file: PlannerFile, where: str) -> None:
     """Raises: BadInput."""
     _process(file, where)
+    for key in file.airtimes:
+        if pair_of(key) is None:
+            raise BadInput(f"{where}: airtimes.{key}", "it names no pair", FORM)
 
 
 def world_file(file: WorldFile, where: str, scenarios: Collection[str], kinds: Collection[str]) -> None:

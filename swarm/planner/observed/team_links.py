@@ -5,12 +5,13 @@ It has a file of its own, because neither the team nor the plan in force matter 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import floor, inf, log
 
 import msgspec
 
 from swarm.core.policy.link import LinkQuality
+from swarm.core.settings.links import link_between
 from swarm.core.units import seconds
 from swarm.planner.observed.link_trends import Trail
 from swarm.planner.problem import LONGEST_S, Pair
@@ -35,11 +36,11 @@ class TeamLinks:
     """Links by the agent that has measured them.
 
     Links that get worse steadily are told as they will be: links in use `renewed_s` ahead, since the next plan can
-    leave them, and others `ahead_s`, since what moves there stays for a while.
+    leave them, and others `ahead_s`, since what moves there stays for a while. airtimes: as in the planner's file.
     """
 
-    def __init__(self, ahead_s: float = 0.0, renewed_s: float = 0.0) -> None:
-        self._ahead_s, self._renewed_s = ahead_s, renewed_s
+    def __init__(self, ahead_s: float = 0.0, renewed_s: float = 0.0, airtimes: Mapping[str, str] | None = None) -> None:
+        self._ahead_s, self._renewed_s, self._airtimes = ahead_s, renewed_s, airtimes or {}
         self._trends: dict[str, dict[str, _Trend]] = {}
         self._measured: set[str] = set()             # agents that have reported
 
@@ -83,6 +84,13 @@ class TeamLinks:
             links |= {(a, b): LinkQuality() for a in team if a not in self._measured
                       for b in team if a != b and (a, b) not in links}
         return links
+
+    def airtimes(self, pairs: Iterable[Pair]) -> dict[Pair, str]:
+        """The airtime of those of these links that share one."""
+        if not self._airtimes:
+            return {}
+        shared = {pair: link_between(self._airtimes, *pair) for pair in pairs}
+        return {pair: airtime for pair, airtime in shared.items() if airtime is not None}
 
 
 def _ahead(trend: _Trend, ahead_s: float) -> LinkQuality:

@@ -31,7 +31,7 @@ def problem_of(
     problem = Problem(
         agents=tuple(agent_info(name, advert) for name, advert in members.items()),
         streams=tuple(StreamOf(agent=name, spec=spec) for name, advert in members.items() for spec in advert.streams),
-        links=links,
+        links=links, airtimes=measured.airtimes(links),
     )
     unexplained = busy.unexplained(problem, placements)
     agents = tuple(msgspec.structs.replace(a, background=unexplained.get(a.name, 0.0)) for a in problem.agents)

@@ -95,6 +95,7 @@ class Team:
         streams = {**own, **guests}
         problem = Problem(
             agents=tuple(self._agents[name] for name in agents), streams=tuple(streams.values()), links=links,
+            airtimes={pair: self._problem.airtimes[pair] for pair in links if pair in self._problem.airtimes},
             corrections=tuple(c for c in self._problem.corrections if (c.agent, c.stream) in streams))
         held = [*guests, *(key for key in own if key in self._held)]
         return Shard(problem, placed, frozenset(group), frozenset(own), frozenset(held), limit_churn, seed)

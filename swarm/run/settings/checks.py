@@ -39,6 +39,7 @@ def _whole_run(launch: LaunchFile, where: str) -> None:
     rules.policy(launch.policy, f"{where}: policy")
     if launch.clock == "real":
         rules.in_real_time(launch.policy, f"{where}: policy")
+        _airtimes(launch, where)
     if launch.clock == "virtual" and launch.record:
         raise BadInput(f"{where}: record", "virtual time draws no pictures, so there is nothing to record",
                        "record: false, or clock: real")
@@ -47,6 +48,13 @@ def _whole_run(launch: LaunchFile, where: str) -> None:
     if launch.warmup_s >= launch.duration_s:
         raise BadInput(f"{where}: warmup_s", f"{launch.warmup_s:g} leaves nothing of the run",
                        f"below duration_s, {launch.duration_s:g}")
+
+
+def _airtimes(launch: LaunchFile, where: str) -> None:
+    for key, link in launch.links.items():
+        if link.airtime is not None:
+            raise BadInput(f"{where}: links.{key}.airtime", "agents do not take turns in real time yet",
+                           "clock: virtual, or no airtime")
 
 
 def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None:

@@ -60,11 +60,12 @@ def process_specs(
                 record=recordings if launch.record else "", **common,
             )
             specs.append(ProcessSpec(name=robot, role="agent", settings=agent))
+    airtimes = {pair: link.airtime for pair, link in launch.links.items() if link.airtime is not None}
     if policy.uses_plan:
         for name in PLANNERS[:1 + launch.planner.standby]:
             specs.append(ProcessSpec(name=name, role="planner", settings=PlannerFile(
                 name=name, ray="none" if policy.places else resolved.ray, lease_s=launch.planner.lease_s,
-                every_s=launch.planner.every_s, places=policy.places, **common)))
+                every_s=launch.planner.every_s, places=policy.places, airtimes=airtimes, **common)))
     return specs
 
 

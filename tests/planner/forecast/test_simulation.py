@@ -69,6 +69,20 @@ def test_a_run_that_is_longer_than_its_deadline_is_never_in_time() -> None:
     assert one.mean_s == 0.0                         # what cannot be in time is not begun
 
 
+def test_transfers_of_one_airtime_take_turns_also_between_different_robots() -> None:
+    robots = [agent("c", steady("m", 5), executors=2), *(agent(name, steady("m", 900)) for name in "ab")]
+    streams = [stream(name, "s", "m", 10.0, 0.5, 0) for name in "ab"]
+    links = {pair: link(0.010, 300_000.0) for pair in (("a", "c"), ("b", "c"))}           # 69 ms a transfer
+    plan = [at("a", "s", "c"), at("b", "s", "c")]
+    apart = Problem(agents=tuple(robots), streams=tuple(streams), links=links)
+    shared = msgspec.structs.replace(apart, airtimes=dict.fromkeys(links, "hall"))
+    other = msgspec.structs.replace(apart, airtimes={("a", "c"): "hall", ("b", "c"): "yard"})
+    made = [[one.on_time for one in Simulator(problem).outcome(plan, PHASES).streams]
+            for problem in (apart, other, shared)]
+    assert made[0] == made[1] == [1.0, 1.0]
+    assert max(made[2]) < 0.5                        # 138 ms of transfers are due in each 100 ms: the queue grows
+
+
 def test_an_offload_takes_its_transfer_and_the_way_back() -> None:
     sent = 0.010 + 20_736 / 1e6
     one = only(outcome(

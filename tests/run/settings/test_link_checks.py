@@ -31,6 +31,8 @@ def resolved(folder: Path, links: str) -> Resolved:
     ("{rover_2:carrier: {}}", "links.rover_2:carrier: no fleet or robot is called 'rover_2'"),
     ("{rover_1:rover_1: {}}", "links.rover_1:rover_1: a robot has no link to itself"),
     ("{rover: {}}", "links.rover: it names no pair"),
+    ("{rover:carrier: {rate_mbps: 5, airtime: hall}}", "links.rover:carrier.airtime: agents do not take turns in real"),
+    ("{rover:carrier: {rate_mbps: 5, airtime: a b}}", "links.rover:carrier.airtime: "),
     ("{rover:carrier: {}, carrier:rover: {}}", "links.carrier:rover: it is the pair rover:carrier, which is there"),
     ("{rover:carrier_0: {}, rover_0:carrier: {}}",
      "links.rover_0:carrier: rover:carrier_0 is the link of carrier_0 and rover_0, too; carrier_0:rover_0 in place of"),
