@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from swarm.cli.main import main
+from swarm.virtual.run_folder import HashedFolder
 
 PAIR = """
 version: 1
@@ -22,6 +25,12 @@ streams:
 faults:
   - {at_s: 6, kill: planner}
 """
+
+
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than flying."""
+    monkeypatch.setattr(HashedFolder, "report", lambda self: None)
 
 
 def flown(out: Path, name: str, policy: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def test_the_faults_have_names_of_their_own() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 18
 
 
+@pytest.mark.long
 def test_a_planted_fault_is_found_in_a_copy_of_the_code_and_shrunk() -> None:
     row = searched(next(fault for fault in FAULTS if fault.name == "a partition leaks"), most=20)
     assert row["good"], row
