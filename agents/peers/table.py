@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from agents.peers.peer_speed import PeerSpeed
@@ -19,6 +21,11 @@ from swarm.transport.ports import URGENT_BYTES
 ACTIVE_S = 2.0                       # a peer that got work is watched for this long
 
 
+class _Booked(NamedTuple):
+    run_ns: int
+    told_ns: int                                     # reports that come from then on contain it
+
+
 class _Peer(msgspec.Struct):
     boot: int
     advertised: dict[str, list[Profile]] = {}       # by model
@@ -27,8 +34,8 @@ class _Peer(msgspec.Struct):
     link: LinkQuality = LinkQuality()
     busy_until_ns: int = 0                          # as the peer last reported
     suspected: bool = False                         # it gets no new work
-    booked_ns: dict[RequestId, int] = {}            # run time of requests sent since its last report
-    booked_sum_ns: int = 0                          # the sum of these
+    booked: dict[RequestId, _Booked] = {}           # requests that its last report cannot contain yet
+    booked_sum_ns: int = 0                          # the sum of their run times
     backoff_until_ns: int = 0                       # it refused or failed: no new work until then
 
 
@@ -86,7 +93,9 @@ class PeerTable:
         if peer.observed.fade(now):
             _correct(peer, *peer.advertised)
         peer.busy_until_ns = now + ns(busy_s)
-        peer.booked_ns, peer.booked_sum_ns = {}, 0
+        if peer.booked:
+            peer.booked = {request: one for request, one in peer.booked.items() if one.told_ns > now}
+            peer.booked_sum_ns = sum(one.run_ns for one in peer.booked.values())
         return came
 
     def suspected(self, name: str, suspected: bool) -> None:
@@ -131,13 +140,17 @@ class PeerTable:
             self._peers[name].link = link
 
     def book(self, leg: Leg, request: RequestId, model: str, variant: str, now: int) -> None:
-        """Work was sent to the peer of a leg; it counts as the peer's load until the peer's next report."""
+        """Work was sent to the peer of a leg; it counts as the peer's load until a report of the peer contains it.
+
+        A report has left the peer half a round trip before it comes, and the request reaches it after its transfer.
+        """
         peer = self._peers.get(leg.agent)
         profile = named(peer.profiles.get(model, ()), variant) if peer else None
         if peer is not None and profile is not None:
+            _unbook(peer, request)
             run_ns = ns(leg_p50_s(profile, leg))
-            peer.booked_sum_ns += run_ns - peer.booked_ns.get(request, 0)
-            peer.booked_ns[request] = run_ns
+            peer.booked[request] = _Booked(run_ns, now + ns(peer.link.transfer_s(leg_bytes(profile, leg))))
+            peer.booked_sum_ns += run_ns
             self._active[leg.agent] = now + ns(ACTIVE_S)
 
     def sending_s(self, leg: Leg, model: str, variant: str) -> float:
@@ -168,7 +181,7 @@ class PeerTable:
         """The peer no longer holds a request, for any reason."""
         peer = self._peers.get(name)
         if peer is not None:
-            peer.booked_sum_ns -= peer.booked_ns.pop(request, 0)
+            _unbook(peer, request)
 
     def back_off(self, name: str, for_s: float, now: int) -> None:
         """Give the peer no new work for this long."""
@@ -192,6 +205,12 @@ class PeerTable:
 
     def statistics(self) -> PeerTableStatistics:
         return PeerTableStatistics(len(self._peers), self._came, self._lost)
+
+
+def _unbook(peer: _Peer, request: RequestId) -> None:
+    booked = peer.booked.pop(request, None)
+    if booked is not None:
+        peer.booked_sum_ns -= booked.run_ns
 
 
 def _correct(peer: _Peer, *models: str) -> None:

@@ -81,6 +81,16 @@ def test_load_is_the_peers_report_less_the_time_since_plus_the_booked_work() -> 
     assert known.views(ns(1.04))["mule"].wait_s == pytest.approx(0.06)
 
 
+def test_a_report_that_left_before_the_request_came_does_not_contain_it() -> None:
+    known = peer_table(mule=[profile(p50_s=0.030)])
+    known.measured("mule", LinkQuality(rtt_s=0.040, bytes_per_s=1e6, samples=1))
+    known.book(Leg("mule"), request(1), "detector", "int8", ns(1))       # there 20 ms of transfer and 20 ms later
+    known.update("mule", 1, 0.0, ns(1.059))
+    assert known.views(ns(1.059))["mule"].wait_s == pytest.approx(0.03)
+    known.update("mule", 1, 0.1, ns(1.060))                  # left at 1.040, when the request had come
+    assert known.views(ns(1.060))["mule"].wait_s == pytest.approx(0.1)
+
+
 def test_a_peer_that_refused_rests() -> None:
     known = peer_table(mule=[profile()])
     known.back_off("mule", 0.2, 0)

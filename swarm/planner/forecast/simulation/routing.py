@@ -2,7 +2,7 @@
 See `swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
 
 Left out: a robot leaves the plan where it expects to be late, unless the stream misses by plan. A plan is judged by
-what comes if all follow it.
+what comes if all follow it. And a report that left before a request came does not contain that.
 """
 
 from __future__ import annotations
