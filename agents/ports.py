@@ -1,9 +1,9 @@
-"""The runner port: how one robot's policy has its models run. Hosts provide it: a pool of threads, or virtual time."""
+"""The ports of a robot's policy beside `swarm/core/ports.py`: a runner of models, and calls beside the loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.spans import Frame, RequestId
 from swarm.core.protocol.world import Outcome
+
+T = TypeVar("T")
 
 Given = NDArray[np.uint8] | Sequence[NDArray]
 """The input of a run: a frame of this robot, uint8 [height, width, 3], or the boundary tensors before its leg."""
@@ -107,3 +109,11 @@ class Runner(Protocol):
         ...
 
     def statistics(self) -> RunnerStatistics: ...
+
+
+class Aside(Protocol):
+    """Runs calls beside the policy's thread, one after the other, so that they hold nothing up."""
+
+    def run(self, call: Callable[[], T], done: Callable[[T], None]) -> None:
+        """`done` gets the result in the policy's thread; it may be called from within. An error ends the process."""
+        ...

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from agents.robot import Robot
+from agents.runtime.aside_thread import AsideThread
 from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
 from swarm import settings_files
@@ -51,8 +52,10 @@ def main(settings: AgentFile) -> int:
         sessions, process.clock, post=process.loop.post, fail=process.loop.fail, executors=board.executors,
         emulated=board.emulated, seed=settings.seed,
     )
-    robot = Robot(settings, process.host, runner, offer, Folder(Path(settings.record)))
+    aside = AsideThread(process.loop.post, process.loop.fail)
+    robot = Robot(settings, process.host, runner, aside, offer, Folder(Path(settings.record)))
     process.run(robot.begin)
     robot.end()
+    aside.close()
     runner.close()
     return 0

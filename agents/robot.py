@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import behaviours
+from agents.acting import Acting
 from agents.bodies.world import WorldBody
 from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert, first_advert
 from agents.peers.link_report import LinkReporter
 from agents.peers.table import PeerTable
 from agents.performer import Holding, Input, Performer
-from agents.ports import Runner
+from agents.ports import Aside, Runner
 from agents.runtime.offer import Offer
 from agents.runtime.recording import MOST_FRAMES, Recording
 from agents.scheduling import events as ev
@@ -30,7 +31,7 @@ from swarm.core.policy.plan import Placement
 from swarm.core.ports import Files, Health, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Observation, Outcome, Perceived, Pose, Report, SensorSuite
+from swarm.core.protocol.world import Observation, Outcome, Perceived, Pose, SensorSuite
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected
@@ -49,7 +50,9 @@ class Robot:
     offer: the variants that its board runs. files: the folder of its recording, if its settings ask for one.
     """
 
-    def __init__(self, settings: AgentFile, host: Host, runner: Runner, offer: Offer, files: Files) -> None:
+    def __init__(
+        self, settings: AgentFile, host: Host, runner: Runner, aside: Aside, offer: Offer, files: Files
+    ) -> None:
         self._settings, self._host, self._runner, self._files = settings, host, runner, files
         self._net, self._clock, self._timers = host.transport, host.clock, host.timers
         self._participant = Participant(
@@ -69,13 +72,12 @@ class Robot:
         self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended)
         self._outbox = Outbox(host.timers, self._participant.report)
         self._body = WorldBody(self._net, settings.body)
-        self._make_behaviour = behaviours.load(settings.behaviour) if settings.behaviour else None
-        self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
+        self._acting = Acting(settings, host.clock, host.transport, aside, self._body, self._peers.names)
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
         self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
         self._feedback = StreamFeedback()
-        self._figures = OwnFigures(host, runner, settings.board.executors)
+        self._figures = OwnFigures(host, runner, self._acting, settings.board.executors)
         self._sequence = self._stuck = 0                 # stuck: runs that could not be ended
         self._shed: list[str] = []
 
@@ -140,9 +142,9 @@ class Robot:
             case msg.PlanNews(plan=plan):
                 self._performer.handle(ev.PlanCame(plan=plan, planner=peer, boot=message.boot))
             case msg.Shared(topic=topic, data=data):
-                self._behave(behaviours.Heard(sender=peer, topic=topic, data=data))
+                self._acting.on(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(report=report, verdict=verdict):
-                self._behave(behaviours.Verdict(report, verdict))
+                self._acting.on(behaviours.Verdict(report, verdict))
             case msg.InjectedFaults(slow=slow):
                 self._runner.slow_down(slow)
             case msg.Start(since_s=since_s, for_s=for_s):
@@ -202,15 +204,13 @@ class Robot:
         """The body announces its sensors, once. Raises: BadInput if the behaviour needs another sensor."""
         if self._body.sensors is not None:
             return
-        if self._make_behaviour is not None:
-            self._behaviour = self._make_behaviour(
-                self._settings.name, self._settings.team, self._settings.seed, sensors)
+        self._acting.embodied(sensors)
         self._body.sensors, self._body.frame_hz = sensors, frame_hz
 
     def _on_observed(self, observation: Observation, at_ns: int) -> None:
         if observation.frame is not None:
             self._submit(observation.pose, observation.frame, at_ns - ns(observation.age_s))
-        self._behave(observation)
+        self._acting.on(observation)
 
     def _start(self, since_s: float, now: int) -> None:
         """The streams of the run began `since_s` ago."""
@@ -242,20 +242,7 @@ class Robot:
         if outcome is not None:
             if self._recording is not None:
                 self._recording.keep(span, outcome, data.picture)
-            self._behave(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
-
-    def _behave(self, event: behaviours.Event) -> None:
-        if self._behaviour is None:
-            return
-        for command in self._behaviour.on(event, self._clock.now_ns()):
-            match command:
-                case Act():
-                    self._body.act(command)
-                case Report():
-                    self._body.report(command)
-                case behaviours.Note(topic=topic, data=data, to=to):
-                    for peer in to or self._peers.names():
-                        self._net.send(peer, msg.Shared(topic=topic, data=data))
+            self._acting.on(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
 
     # --- peers and news ---
 

@@ -227,6 +227,9 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     broken_off: int = 0              # connections to it that ended before their handshake did
     starts: int = 0                  # starts of its process
     loop_late_ms_p99: float = 0.0    # how late its loop ran its timers, 99th percentile, largest of its starts
+    loop_late_ms_max: float = 0.0    # the same, at most
+    behaviour_ms_p99: float = 0.0    # from an event to what its behaviour makes of it, 99th percentile
+    behaviour_missed: int = 0        # events that its behaviour was too slow for
     status: str = "silent"           # silent, running, ended, killed or crashed
 
 
@@ -301,6 +304,8 @@ class Summary(msgspec.Struct, kw_only=True):
     forecast_intervals: IntervalFigures      # how often the observed share was as forecast
     world: WorldFigures              # speed of the simulation
     loop_late_ms_p99: float          # how late loops ran their timers, 99th percentile: largest of agents and launcher
+    loop_late_ms_max: float          # the same, at most
+    behaviour_ms_p99: float          # from an event to what a behaviour makes of it, 99th percentile: largest of agents
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
     interrupted: bool                # the user, the system or the end of the world ended the run before its time

@@ -1,9 +1,13 @@
-"""The runner port in virtual time: runs take the time that the emulation draws, and make what perception says."""
+"""The ports of a robot in virtual time: runs take the time that the emulation draws, and make what perception says.
+
+Calls beside the loop take no time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run
@@ -14,8 +18,16 @@ from swarm.core.ports import Clock, Timer, Timers
 from swarm.core.units import seconds
 from swarm.virtual.costs import LOAD_NS, WAKE_NS
 
+T = TypeVar("T")
 Makes = Callable[[str, str, RunOrder, int | None], Made]
 """Makes the output of a run from model, variant, order and the stage that has ended; None: it has run whole."""
+
+
+class AtOnce:
+    """The port `Aside`."""
+
+    def run(self, call: Callable[[], T], done: Callable[[T], None]) -> None:
+        done(call())
 
 
 class TimedRun(Run):

@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.own_figures import OwnFigures
 from agents.ports import RunnerStatistics
+from swarm.core.policy.lateness import Lateness
 from swarm.core.protocol.messages import AgentNews
 from swarm.core.protocol.messages.telemetry import MOST_LINKS
 from swarm.core.units import ns
@@ -21,13 +22,21 @@ class Runner:
         return RunnerStatistics(runs=3, overruns=1, aborted=0, failed=0, busy_s=self.busy_s)
 
 
+class Acting:
+    """The figures of a behaviour."""
+
+    def __init__(self) -> None:
+        self.lateness, self.missed = Lateness(), 0
+
+
 class Agent:
     """The figures of an agent with two executors."""
 
     def __init__(self) -> None:
         self.stage, self.runner = Stage(), Runner()
         self.host = self.stage.host("rover", zero_ns=ns(7.0))
-        self.figures = OwnFigures(self.host, self.runner, executors=2)       # type: ignore[arg-type]
+        self.acting = Acting()
+        self.figures = OwnFigures(self.host, self.runner, self.acting, executors=2)      # type: ignore[arg-type]
 
     def passes(self, wait_s: float, busy_s: float = 0.0, late_s: float = 0.0) -> None:
         self.stage.wait(wait_s)
@@ -63,3 +72,16 @@ def test_a_report_is_bounded_and_has_what_it_was_given() -> None:
     news = Agent().news(links=links, queue=4, refused_in=2, duplicates=5)
     assert len(news.links) == MOST_LINKS
     assert (news.queue, news.refused_in, news.duplicates, news.runs, news.overruns) == (4, 2, 5, 3, 1)
+
+
+def test_the_longest_lateness_and_the_behaviour_count_from_start_too() -> None:
+    agent = Agent()
+    agent.acting.lateness.add(ns(0.5))                       # before the streams
+    agent.passes(1.0, late_s=0.4)
+    agent.figures.streams_began()
+    agent.acting.lateness.add(ns(0.007))
+    agent.acting.missed = 3
+    agent.passes(1.0, late_s=0.009)
+    agent.passes(1.0, late_s=0.002)
+    news = agent.news()
+    assert (news.loop_late_ms_max, news.behaviour_ms_p99, news.behaviour_missed) == (9.0, 7.0, 3)

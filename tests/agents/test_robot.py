@@ -24,6 +24,7 @@ from swarm.core.protocol.world import Detection, Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import NS, ns, seconds
+from swarm.virtual.runner import AtOnce
 from tests.one_thread.hosts import LATENCY_S, FakeHost, Stage
 from tests.one_thread.runner import FakeRunner
 
@@ -77,7 +78,7 @@ class Duo:
             return says
 
         runner = FakeRunner(host.clock, host.timers, offer, made)
-        self.robots[name] = Robot(settings, host, runner, offer, host.files)
+        self.robots[name] = Robot(settings, host, runner, AtOnce(), offer, host.files)
 
     def _sense(self) -> None:
         self._frames += 1

@@ -13,7 +13,9 @@ from swarm.bench.figures.fault_truth import fault_truth
 from swarm.bench.figures.scene import COMMANDED_NS, MISSION, MS, START_NS, Planted, Scene
 
 RESULTS = ("completed", "late")
-COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off")
+COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
+            "behaviour_missed")
+LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")
 
 
 def truth(scene: Scene) -> dict[str, Any]:
@@ -44,7 +46,8 @@ def truth(scene: Scene) -> dict[str, Any]:
         "batched": {"requests": len(batches), "largest": max(batches, default=1)},
         "planner": _planner(scene), "forecast": {},
         "forecast_intervals": {"pairs": 0, "covered": 0, "covered_share": None, "left_out": 0},
-        "loop_late_ms_p99": max((r.loop_late_ms_p99 for of in scene.reports.values() for _, r in of), default=0.0),
+        **{name: max((getattr(r, name) for of in scene.reports.values() for _, r in of), default=0.0)
+           for name in LARGEST},
         "world": {name: getattr(scene.world, name) if scene.world else 0
                   for name in ("steps", "real_time_factor", "lag_ms_p99")},
         "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
@@ -124,7 +127,7 @@ def _agent(scene: Scene, robot: str) -> dict[str, Any]:
     return {**{name: sum(getattr(report, name) for report in last.values()) for name in COUNTERS},
             "rss_bytes_max": max((report.rss_bytes for _, report in reports), default=0),
             "starts": _starts(scene, robot), "status": how,
-            "loop_late_ms_p99": max((report.loop_late_ms_p99 for _, report in reports), default=0.0),
+            **{name: max((getattr(report, name) for _, report in reports), default=0.0) for name in LARGEST},
             "busy_share": busy_s / available_s if last else 0.0}
 
 

@@ -7,7 +7,9 @@ import msgspec
 from swarm.core.protocol.messages import AgentNews
 from swarm.telemetry.summary_types import AgentFigures
 
-COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off")
+COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
+            "behaviour_missed")
+LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")
 
 
 class AgentBook:
@@ -27,7 +29,8 @@ class AgentBook:
             grown = getattr(report, name) - (getattr(before, name) if before else 0)
             setattr(figures, name, getattr(figures, name) + max(grown, 0))
         figures.rss_bytes_max = max(figures.rss_bytes_max, report.rss_bytes)
-        figures.loop_late_ms_p99 = max(figures.loop_late_ms_p99, report.loop_late_ms_p99)
+        for name in LARGEST:
+            setattr(figures, name, max(getattr(figures, name), getattr(report, name)))
         if (agent, boot) not in self._ended:         # its last report may arrive after its end
             figures.status = "running"
         self._last_report[agent, boot] = report

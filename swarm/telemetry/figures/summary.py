@@ -43,15 +43,15 @@ def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
     world: WorldNews | None, slips: Sequence[Slip], planner: Sequence[PlannerNews], planner_starts: int,
     plans: PlanHistory, faults: Sequence[FaultDone], losses: Sequence[Loss], ran_s: float, interrupted: bool = False,
-    late_ms_p99: float = 0.0,
+    late_ms: tuple[float, float] = (0.0, 0.0),
 ) -> Summary:
     """The contents of `summary.json`.
 
     Args: boards: all boards of the fleet, by name. rows: a row per due frame. ledger: of the closed Ledger. world: its
     last report, or None. slips: its slips. planner: all its reports, from so many starts. plans: those that held.
     losses: peers that agents counted as lost. ran_s: how long the streams ran, which is less than the launch file's
-    duration_s when a run was stopped. late_ms_p99: how late the collector's own loop ran its timers. A latency without
-    results is null; a ratio over nothing is 0.
+    duration_s when a run was stopped. late_ms: how late the collector's own loop ran its timers, 99th percentile and at
+    most. A latency without results is null; a ratio over nothing is 0.
     """
     total, streams, owned = Tally(), {s.name: Tally() for s in launch.streams}, {}
     for row in rows:
@@ -87,7 +87,9 @@ def summarise(
             real_time_factor=_rounded(world.real_time_factor) if world else 0.0,
             lag_ms_p99=_rounded(world.lag_ms_p99) if world else 0.0,
         ),
-        loop_late_ms_p99=_rounded(max([late_ms_p99, *(f.loop_late_ms_p99 for f in figures.values())])),
+        loop_late_ms_p99=_rounded(max([late_ms[0], *(f.loop_late_ms_p99 for f in figures.values())])),
+        loop_late_ms_max=_rounded(max([late_ms[1], *(f.loop_late_ms_max for f in figures.values())])),
+        behaviour_ms_p99=_rounded(max([f.behaviour_ms_p99 for f in figures.values()], default=0.0)),
         mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
         faults=fault_records.records(faults, rows, losses, frames, gone),

@@ -51,6 +51,9 @@ class AgentNews(Message, frozen=True, kw_only=True):
     queue: Count = 0                   # runs that wait or run now
     links: Links = {}                  # measured links that have changed
     loop_late_ms_p99: Seconds = 0.0    # how late its loop ran its timers while the streams ran, 99th percentile
+    loop_late_ms_max: Seconds = 0.0
+    behaviour_ms_p99: Seconds = 0.0    # from an event to what its behaviour makes of it, 99th percentile
+    behaviour_missed: Count = 0        # events that its behaviour did not get, because it was slower than they came
     refused_in: Count                  # messages and handshakes refused
     duplicates: Count                  # answers after the end of their request
     control_bytes: Count               # sent on the urgent lane so far

@@ -1,0 +1,157 @@
+"""The behaviour of a robot beside its loop: order, the newest observation, too many events, figures, errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents import behaviours
+from agents.acting import MOST_WAITING, Acting
+from agents.behaviours import Heard, Note
+from agents.runtime.aside_thread import AsideThread
+from sim_worlds.sensors.suite import SUITE
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.world import Act, Observation, Pose
+from swarm.core.settings.boards import Board
+from swarm.core.settings.process_files import AgentFile
+from swarm.core.units import ns
+
+SETTINGS = AgentFile(version=1, name="rover", swarm="s", board_name="b", behaviour="told", streams=[],
+                     board=Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="test"))
+
+
+class Behaviour:
+    """Acts on each observation, and passes on what it hears."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def on(self, event: behaviours.Event, now: int) -> list[behaviours.Output]:
+        if isinstance(event, Observation):
+            self.seen.append(event.sequence)
+            return [Act(v_mps=float(event.sequence), w_radps=0.0, ttl_s=0.3)]
+        assert isinstance(event, Heard)
+        self.seen.append(event.topic)
+        return [Note(topic=event.topic, data=b"", to=("mule",) if event.topic == "to mule" else ())]
+
+
+class Slow:
+    """The port `Aside`: a call ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+
+    def run(self, call: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        self.calls.append((call, done))
+
+    def end(self) -> None:
+        call, done = self.calls.pop(0)
+        done(call())
+
+
+class Stage:
+    """A behaviour that is as slow as the test wants, and everything that it does."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.behaviour, self.aside, self.at_ns = Behaviour(), Slow(), 0
+        self.acts: list[float] = []
+        self.sent: list[tuple[str, str]] = []
+        monkeypatch.setattr(behaviours, "load", lambda name: lambda *made_for: self.behaviour)
+        self.acting = Acting(SETTINGS, self, self, self.aside, self, lambda: ["ox", "mule"])     # type: ignore[arg-type]
+
+    def now_ns(self) -> int:
+        return self.at_ns
+
+    def act(self, act: Act) -> None:
+        self.acts.append(act.v_mps)
+
+    def send(self, peer: str, body: msg.Shared) -> None:
+        self.sent.append((peer, body.topic))
+
+    def sees(self, *numbers: int) -> None:
+        for number in numbers:
+            self.acting.on(Observation(
+                sequence=number, age_s=0.0, pose=Pose(0.0, 0.0, 0.0), v_mps=0.0, w_radps=0.0,
+                scan=np.zeros(3, np.float32), frame=None, bumped=False))
+
+    def hears(self, *topics: str) -> None:
+        for topic in topics:
+            self.acting.on(Heard(sender="mule", topic=topic, data=b""))
+
+    def finish(self) -> Sequence[object]:
+        while self.aside.calls:
+            self.aside.end()
+        return self.behaviour.seen
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(monkeypatch)
+
+
+def test_nothing_happens_before_the_body_has_announced_its_sensors(stage: Stage) -> None:
+    stage.sees(1)
+    assert stage.aside.calls == []
+    stage.acting.embodied(SUITE)
+    stage.sees(2)
+    assert stage.finish() == [2]
+    assert stage.acts == [2.0]
+
+
+def test_while_it_is_at_work_events_wait_and_only_the_newest_observation_counts(stage: Stage) -> None:
+    stage.acting.embodied(SUITE)
+    stage.sees(1)
+    stage.hears("to mule")
+    stage.sees(2, 3)
+    stage.hears("to all")
+    assert len(stage.aside.calls) == 1
+    assert stage.finish() == [1, "to mule", 3, "to all"]
+    assert stage.acts == [1.0, 3.0]
+    assert stage.sent == [("mule", "to mule"), ("ox", "to all"), ("mule", "to all")]
+    assert stage.acting.missed == 1
+
+
+def test_of_too_many_events_the_oldest_are_lost_and_counted(stage: Stage) -> None:
+    stage.acting.embodied(SUITE)
+    stage.sees(1)
+    stage.hears(*(str(n) for n in range(MOST_WAITING + 2)))
+    assert stage.finish() == [1, *(str(n) for n in range(2, MOST_WAITING + 2))]
+    assert stage.acting.missed == 2
+
+
+def test_lateness_is_from_the_event_to_the_act(stage: Stage) -> None:
+    stage.acting.embodied(SUITE)
+    stage.sees(1)
+    stage.at_ns = ns(0.004)
+    stage.sees(2)
+    stage.aside.end()
+    stage.at_ns = ns(0.010)
+    stage.aside.end()
+    assert stage.acting.lateness.longest_ns == ns(0.006)
+    assert stage.acting.lateness.quantile_ms(0.5) == 4.0
+
+
+def test_the_thread_runs_calls_in_order_and_passes_an_error_on() -> None:
+    posted: list[Callable[[], None]] = []
+    failed: list[BaseException] = []
+    told = threading.Event()
+
+    def fail(error: BaseException) -> None:
+        failed.append(error)
+        told.set()
+
+    aside = AsideThread(posted.append, fail)
+    done: list[object] = []
+    for number in range(3):
+        aside.run(lambda number=number: (number, threading.current_thread().name), done.append)
+    aside.run(lambda: 1 // 0, done.append)
+    assert told.wait(timeout=10.0)
+    for call in posted:
+        call()
+    assert done == [(0, "aside"), (1, "aside"), (2, "aside")]
+    assert isinstance(failed[0], ZeroDivisionError)
+    aside.close()
