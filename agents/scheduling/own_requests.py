@@ -94,7 +94,7 @@ class OwnRequests:
             out += self._variants.request_stages_if_long(profile, stream.priority, now)
         span.predicted_s = choice.predicted_s + (now - event.captured_ns) / NS
         span.variant, state.transit_s, state.route = choice.variant, choice.way_s, choice.route
-        state.placement = situation.placement if situation is not None and choice.rule == "planned" else None
+        state.placement = situation.placement if situation is not None and choice.rule != "soonest" else None
         if choice.route[0].agent == self._name:
             assert profile is not None           # a route that begins at home names an own variant
             state.route = choice.route[1:]
