@@ -14,7 +14,7 @@ from agents.scheduling.chains import record, runs
 from agents.scheduling.guards import Guards
 from agents.scheduling.peer_requests import CHAIN_BROKEN
 from agents.scheduling.queue.run_queue import RunQueue
-from swarm.core.policy.plan import Leg
+from swarm.core.policy.plan import Leg, Placement
 from swarm.core.protocol.spans import LegTimes, Span
 from swarm.core.units import NS, ns
 
@@ -27,6 +27,7 @@ class OpenRequest(msgspec.Struct):
 
     span: Span
     work: int | None = None          # key of its waiting or running run at home
+    placement: Placement | None = None       # as which it goes; None: as none
     route: list[Leg] = []            # its legs on peers
     transit_s: float = 0.0           # expected time of all transfers between robots
     awaiting: bool = False           # a peer's answer is expected

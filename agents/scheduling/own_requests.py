@@ -94,6 +94,7 @@ class OwnRequests:
             out += self._variants.request_stages_if_long(profile, stream.priority, now)
         span.predicted_s = choice.predicted_s + (now - event.captured_ns) / NS
         span.variant, state.transit_s, state.route = choice.variant, choice.way_s, choice.route
+        state.placement = situation.placement if situation is not None and choice.rule != "soonest" else None
         if choice.route[0].agent == self._name:
             assert profile is not None           # a route that begins at home names an own variant
             state.route = choice.route[1:]
@@ -121,8 +122,8 @@ class OwnRequests:
         if placement is not None and self._name in placement.where and len(placement.where) > 1:
             out += self._variants.request_stages(span.model, placement.variant)
         situation = Situation(
-            home=self._name, model=span.model, left_s=seconds(span.deadline_ns - now),
-            own=self._variants.profiles.get(span.model, ()), placement=placement,
+            home=self._name, model=span.model, left_s=seconds(span.deadline_ns - now), placement=placement,
+            own=self._variants.profiles.get(span.model, ()), missed=self._placements.missed(span.stream),
             wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._peers.views(now),
             drawn=self._drawn(span.stream) if self._policy.draws else (0.0, 0.0),
         )
@@ -295,4 +296,5 @@ class OwnRequests:
         span.ending, span.reason, span.ended_ns = ending, reason, now
         self.ended[ending] += 1
         self.recent_ends.append((span, now))
+        self._placements.ended(state.placement, ending == "completed")
         out += [ev.CancelTimers(request=span.request), ev.Deliver(span=span, outcome=outcome)]

@@ -16,6 +16,7 @@ class Placements:
         self._planner = ("", 0)                      # who made it: name and boot
         self._until_ns = 0
         self._placed: dict[str, Placement] = {}
+        self._missed: dict[str, int] = {}            # by stream: see `missed`
 
     def adopt(self, plan: Plan, planner: tuple[str, int], now: int) -> None:
         """Follow a plan, or renew the lease of the same plan.
@@ -28,11 +29,24 @@ class Placements:
             return
         self._epoch, self._planner = plan.epoch, planner
         self._until_ns = now + ns(plan.lease_s)
-        self._placed = {p.stream: p for p in plan.placements if p.agent == self._robot}
+        before, self._placed = self._placed, {p.stream: p for p in plan.placements if p.agent == self._robot}
+        self._missed = {stream: missed for stream, missed in self._missed.items()
+                        if (p := self._placed.get(stream)) is not None and _is_same(p, before[stream])}
 
     def placement(self, stream: str, now: int) -> Placement | None:
         """The placement of a stream of this robot, if a valid plan has one."""
         return self._placed.get(stream) if now < self._until_ns else None
+
+    def missed(self, stream: str) -> int:
+        """Of the newest requests that went as a stream is placed now, or at home instead, how many in sequence were not
+        in time."""
+        return self._missed.get(stream, 0)
+
+    def ended(self, placement: Placement | None, in_time: bool) -> None:
+        """A request has ended. placement: as which it went; None: it went as none."""
+        now = self._placed.get(placement.stream) if placement is not None else None
+        if placement is not None and now is not None and _is_same(now, placement):
+            self._missed[placement.stream] = 0 if in_time else self.missed(placement.stream) + 1
 
     def followed(self, now: int) -> PlanFollowed | None:
         """The plan in force. None: there is none."""
@@ -40,3 +54,8 @@ class Placements:
             return None
         name, boot = self._planner
         return PlanFollowed(planner=name, boot=boot, epoch=self._epoch, left_s=seconds(self._until_ns - now))
+
+
+def _is_same(one: Placement, other: Placement) -> bool:
+    """Whether a stream runs on the same variant and agents."""
+    return one.variant == other.variant and one.where == other.where

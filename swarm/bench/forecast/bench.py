@@ -81,10 +81,11 @@ def planned(problem: Problem) -> list[Placement]:
 
 
 def drawn_places(problem: Problem) -> list[Placement]:
-    """Every stream at a drawn place."""
+    """Every stream at a drawn place, where it stays: a forecast is of what comes if all follow the plan."""
     instance = Instance(problem)
-    return instance.placements(tuple(int(draw.uniform(0, "drawn place", *stream.key) * len(options))
-                                     for stream, options in zip(instance.streams, instance.options, strict=True)))
+    places = tuple(int(draw.uniform(0, "drawn place", *stream.key) * len(options))
+                   for stream, options in zip(instance.streams, instance.options, strict=True))
+    return [msgspec.structs.replace(placement, stays=True) for placement in instance.placements(places)]
 
 
 def compared(flight: Flight) -> list[Seen]:

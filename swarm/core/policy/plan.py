@@ -96,7 +96,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     predicted_on_time: Share = 0.0   # predicted share of results by the deadline
     low: Share = 0.0                 # lower end of the 95 % interval of that share
     high: Share = 1.0                # upper end; 0 to 1: not known
-    stays: bool = False              # a late request does as placed: the plan knows that many are, and why
+    stays: bool = False              # requests do as placed however many miss: the plan knows that, and why
     why: str = ""                    # the planner's reason, for people
 
 

@@ -38,6 +38,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float                    # work ahead of it at home
     peers: Mapping[str, PeerView]    # those that may get work now
     placement: Placement | None      # of a plan whose lease holds
+    missed: int = 0                  # of the newest requests that went as placed, how many in sequence were not in time
     drawn: tuple[float, float] = (0.0, 0.0)      # in [0, 1), for policies that draw
 
 

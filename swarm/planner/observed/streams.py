@@ -18,6 +18,7 @@ from swarm.planner.problem import Correction, StreamOf
 MEMORY = 0.8                         # weight of a request after each further report: half of it after three seconds
 DOUBT = 4.0                          # requests
 CHANCE = 1.5                         # standard errors that chance explains
+ONE = 1.0                            # a single request that fares otherwise is chance, whatever was expected
 STEP = 0.05                          # errors are rounded to steps, so that noise does not change plans
 
 Key = tuple[str, str]                # agent and stream
@@ -75,6 +76,6 @@ def _error(record: _Record, expected: float) -> float:
     """By how much the share on time differs from what was expected, in steps."""
     off = record.on_time - record.ended * expected
     likely = CHANCE * sqrt(record.ended * max(expected * (1.0 - expected), 0.01))
-    if abs(off) <= likely:
+    if abs(off) <= max(likely, ONE):
         return 0.0
     return round(round(off / (record.ended + DOUBT) / STEP) * STEP, 6)

@@ -173,19 +173,26 @@ class Judge:
 
 
 class _Corrections:
-    """What was observed of placements, and on average of each model on each agent."""
+    """What was observed of placements, and on average of each model on each agent.
+
+    A chain needs all its agents: it is as good as the worst of them. Otherwise a stream that misses on an agent would
+    seem to do better with a short last leg elsewhere.
+    """
 
     def __init__(self, corrections: Sequence[Correction]) -> None:
         self._known = {(c.agent, c.stream, c.variant, c.where): c.by for c in corrections}
         by_agent: dict[tuple[str, str], list[float]] = {}
         for c in corrections:
-            by_agent.setdefault((c.where[-1], c.model), []).append(c.by)
+            for agent in dict.fromkeys(c.where):
+                by_agent.setdefault((agent, c.model), []).append(c.by)
         self._by_agent = {key: OTHERS * sum(errors) / len(errors) for key, errors in by_agent.items()}
 
     def of(self, model: str, placement: Placement) -> float:
         """What is to be added to the share on time of this placement."""
         known = self._known.get((placement.agent, placement.stream, placement.variant, tuple(placement.where)))
-        return self._by_agent.get((placement.where[-1], model), 0.0) if known is None else known
+        if known is not None or not self._by_agent:
+            return known or 0.0
+        return min(self._by_agent.get((agent, model), 0.0) for agent in dict.fromkeys(placement.where))
 
 
 def shifted(outcome: StreamOutcome, by: float) -> StreamOutcome:

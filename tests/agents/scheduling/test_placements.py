@@ -42,3 +42,19 @@ def test_while_it_holds_neither_an_older_epoch_nor_another_planners_same_epoch_i
     assert where(placements, 1.0) == ["d"]
     placements.adopt(plan(4, "a"), ONE, ns(4.0))           # and when its lease has ended, any
     assert where(placements, 4.5) == ["a"]
+
+
+def test_misses_in_sequence_count_until_one_is_in_time_or_the_stream_moves() -> None:
+    placements = Placements("rover_0")
+    placements.adopt(plan(1, "a"), ONE, 0)
+    placed = placements.placement("detect", 0)
+    assert placed is not None
+    for in_time, missed in ((False, 1), (False, 2), (True, 0), (False, 1)):
+        placements.ended(placed, in_time)
+        assert placements.missed("detect") == missed
+    placements.ended(None, False)                    # it went as none
+    placements.adopt(plan(2, "a"), ONE, 0)
+    assert placements.missed("detect") == 1
+    placements.adopt(plan(3, "b"), ONE, 0)
+    placements.ended(placed, False)                  # it went as the stream was placed before
+    assert placements.missed("detect") == 0

@@ -40,6 +40,7 @@ def test_one_that_promised_too_little_is_raised() -> None:
     (5, 5, 1.0),
     (100, 90, 0.9),
     (0, 0, 0.5),
+    (3, 2, 1.0),                     # one request, whatever was expected
 ])
 def test_what_chance_explains_is_no_error(ended: int, on_time: int, expected: float) -> None:
     assert corrected(seen(ended, on_time), expected=expected) == []

@@ -1,4 +1,9 @@
-"""`planner`: follows the plan while its lease holds and it can meet the deadline; otherwise like `greedy`.
+"""`planner`: follows the plan while its lease holds, and leaves it where it is worse than promised.
+
+A robot sees less than the plan knows: the work that a peer has in hand may give way, and where all robots turn to the
+agent that looks idle, each is later than it would be as placed. So a request does as placed, even where it is expected
+to be late, until `PATIENCE` in sequence that did so have missed their deadlines. From then on one that is expected to
+be late runs where its result is expected soonest. While an agent of the plan cannot take its part it runs at home.
 
 A stream that misses by plan stays as placed (`Placement.stays`): elsewhere it would be in the way of others.
 """
@@ -7,17 +12,19 @@ from __future__ import annotations
 
 from swarm.core.policy.plan import legs
 from swarm.core.policy.policies import Policy
-from swarm.core.policy.route import Choice, Situation, along, soonest
+from swarm.core.policy.route import Choice, Situation, along, as_placed, soonest
+
+PATIENCE = 2                         # one late result is chance; each more costs a frame where the plan is wrong
 
 
 def route(s: Situation) -> Choice | None:
-    """The plan's placement, if every agent that it names can run its part, and the result is expected in time, or the
-    stream stays in any case."""
-    if s.placement is not None:
-        planned = along(s, s.placement.variant, legs(s.placement.where), "planned")
-        if planned is not None and (planned.predicted_s <= s.left_s or s.placement.stays):
-            return planned
-    return soonest(s)
+    """As placed, unless the plan has failed lately and is expected to fail again."""
+    if s.placement is None:
+        return soonest(s)
+    if s.placement.stays or s.missed < PATIENCE:
+        return as_placed(s)
+    planned = along(s, s.placement.variant, legs(s.placement.where), "planned")
+    return planned if planned is not None and planned.predicted_s <= s.left_s else soonest(s)
 
 
 POLICY = Policy(route, uses_plan=True)
