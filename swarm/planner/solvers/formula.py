@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.options.option import OVERHEAD_S, mean_s
 from swarm.planner.problem import StreamOf
 from swarm.planner.solvers.search.records import FORECAST, NONE, WORKED, Work, new_work
-from swarm.planner.solvers.search.search import evaluate, improve, rank
+from swarm.planner.solvers.search.search import cost_all, evaluate, improve, rank
 from swarm.planner.solvers.search.tables import tables
 
 CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
@@ -97,6 +98,13 @@ class Formula:
         rank(self._tables, self._work, stream, costs)
         self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
         return np.argsort(costs, kind="stable").tolist()
+
+    def costs_of_all(self) -> NDArray[np.float64]:
+        """The cost of each assignment, in the order of `itertools.product` of the options."""
+        costs = np.zeros(prod(map(len, self._instance.options)))
+        cost_all(self._tables, self._work, costs)
+        self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
+        return costs
 
     def learn(self, assignment: Assignment, on_time: Sequence[float]) -> None:
         """Let the options of an assignment cost more or less, since a simulation gives their streams these shares."""

@@ -50,6 +50,7 @@ class TeamArrays:
                 self._linked[owner].append(agent)
         self._variants: dict[tuple[str, str, str], int] = {}
         self._batches: list[list[float]] = []
+        self._batched = np.zeros((0, MOST_BATCH))            # the same, when last asked, and one row of none
         self._legs: list[tuple[float, ...]] = []
         self._is_whole: list[bool] = []                      # whether the leg is a whole run
         self._steps: list[tuple[float, float]] = []
@@ -63,6 +64,7 @@ class TeamArrays:
         self._owned: dict[str, list[tuple[int, StreamOf]]] = {agent: [] for agent in self._agents}
         for n, stream in enumerate(problem.streams):
             self._owned[stream.agent].append((n, stream))
+        self._numbers = {stream.key: n for n, stream in enumerate(problem.streams)}
         self._streams = np.zeros(len(problem.streams), STREAM)
         for n, stream in enumerate(problem.streams):
             self._describe(n, stream)
@@ -72,10 +74,12 @@ class TeamArrays:
 
     def placed(self, placements: Sequence[Placement]) -> Team:
         """The team under these placements. A stream without one runs wherever it is expected soonest."""
-        where = {(p.agent, p.stream): p for p in placements}
         streams = self._streams.copy()
-        ways = [NOWHERE if (placement := where.get(stream.key)) is None else self._way(stream, placement)
-                for stream in self._problem.streams]
+        ways: list[tuple[int, int, int]] = [NOWHERE] * len(streams)
+        for placement in placements:
+            n = self._numbers.get((placement.agent, placement.stream))
+            if n is not None:
+                ways[n] = self._way(n, placement)
         for column, values in zip(("first", "last", "cheap"), zip(*ways, strict=True), strict=False):
             streams[column] = values
         return Team(
@@ -87,7 +91,7 @@ class TeamArrays:
         streams = team.streams.copy()
         for n, placement in changes.items():
             row = streams[n]
-            row["first"], row["last"], row["cheap"] = self._way(self._problem.streams[n], placement)
+            row["first"], row["last"], row["cheap"] = self._way(n, placement)
         rows, steps, batches_s = team.legs, team.steps, team.batches_s
         if len(self._legs) > len(rows):
             rows = np.concatenate([rows, _rows(self._legs[len(rows):], LEG)])
@@ -96,13 +100,15 @@ class TeamArrays:
         return team._replace(streams=streams, legs=rows, steps=steps, batches_s=batches_s)
 
     def _batch_rows(self) -> NDArray[np.float64]:
-        return np.array([*self._batches, [0.0] * MOST_BATCH])
+        if len(self._batched) <= len(self._batches):
+            self._batched = np.array([*self._batches, [0.0] * MOST_BATCH])
+        return self._batched
 
-    def _way(self, stream: StreamOf, placement: Placement) -> tuple[int, int, int]:
+    def _way(self, n: int, placement: Placement) -> tuple[int, int, int]:
         """The legs [first, last) of a placement, and the leg of the fastest variant on the same agent."""
-        key = (stream.key, placement.variant, *placement.where)
+        key = (n, placement.variant, *placement.where)
         if key not in self._ways:
-            self._ways[key] = NOWHERE
+            self._ways[key], stream = NOWHERE, self._problem.streams[n]
             if self._can_run(stream, placement):
                 route, cheap = legs(placement.where), NONE
                 first, last = self._route(stream, placement.variant, route)

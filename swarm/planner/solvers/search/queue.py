@@ -54,6 +54,8 @@ def cost_of(t: Tables, w: Work, agent: int) -> float:
         if source.weight > 0.0:
             late = min(result.tail_s / source.deadline_s, MOST_LATE)
             cost += source.weight * (1.0 - result.on_time) + source.rate_hz * LATENCY_PRICE * late
+        if not source.own:
+            cost += t.agents[agent].stray * source.load * result.refused
     return cost
 
 
@@ -81,6 +83,8 @@ def forecast(t: Tables, w: Work, agent: int) -> float:
         miss = 0.9 * _late(t, w, agent, place, source.p50_s * slowdown, rival, queue_s, dilation, all_busy)
         miss += 0.1 * _late(t, w, agent, place, source.p95_s * slowdown, rival, queue_s, dilation, all_busy)
         on_time = (1.0 - miss) * (carried if source.own else min(carried, admitted))
+        on_time += (1.0 - on_time) * source.back
+        result.refused = 0.0 if source.own else 1.0 - min(1.0, admitted)
         begins, ends = SHEDS
         shed = source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0)
         result.on_time = min(on_time, 1.0 - shed)
