@@ -44,7 +44,7 @@ class Instance:
         self.problem, self.before, self.every_cut = problem, previous, every_cut
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
-        self._strained = frozenset(n for n, a in enumerate(self.agents) if a.strain)
+        self.strained = frozenset(n for n, a in enumerate(self.agents) if a.strain)
         self._reached: dict[str, list[str]] = {a.name: [] for a in self.agents}
         for a, b in problem.links:
             if a in self._index and b in self._index:
@@ -86,8 +86,8 @@ class Instance:
         return Placement(agent=owner.agent, stream=owner.spec.name, variant=taken.variant, where=list(taken.where))
 
     def strain(self, option: Option) -> int:
-        """How many legs of an option run on agents that are throttled or low on battery."""
-        return sum(agent in self._strained for agent in option.agents) if self._strained else 0
+        """How many legs of an option run on agents that are throttled or low on battery: those in `strained`."""
+        return sum(agent in self.strained for agent in option.agents) if self.strained else 0
 
     def agent_of(self, name: str) -> int:
         """The number of an agent."""

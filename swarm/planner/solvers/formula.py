@@ -60,6 +60,7 @@ class Formula:
         self._works = [self._work, *(new_work(*sizes)._replace(
             learnt=self._work.learnt, wrong=self._work.wrong) for _ in range(1, workers.count))]
         self._out = np.zeros(len(self._tables.sources), FORECAST)
+        self._every: NDArray[np.float64] | None = None       # the cost of each assignment without what was learnt
         self.worked_s = 0.0              # the counted work
 
     def completed(self, partial: Sequence[int | None]) -> tuple[float, Assignment]:
@@ -100,11 +101,15 @@ class Formula:
         return np.argsort(costs, kind="stable").tolist()
 
     def costs_of_all(self) -> NDArray[np.float64]:
-        """The cost of each assignment, in the order of `itertools.product` of the options."""
-        costs = np.zeros(prod(map(len, self._instance.options)))
-        cost_all(self._tables, self._work, costs)
-        self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
-        return costs
+        """The cost of each assignment; an axis for each stream, of its options. What was learnt counts."""
+        sizes = [len(options) for options in self._instance.options]
+        learnt = [self._work.learnt[first:first + size] for first, size in zip(self._offsets, sizes, strict=True)]
+        if self._every is None:
+            costs = np.zeros(prod(sizes))
+            cost_all(self._tables, self._work, costs)
+            self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
+            self._every = costs.reshape(sizes) - sum(np.ix_(*learnt))
+        return self._every + sum(np.ix_(*learnt))
 
     def learn(self, assignment: Assignment, on_time: Sequence[float]) -> None:
         """Let the options of an assignment cost more or less, since a simulation gives their streams these shares."""

@@ -1,6 +1,7 @@
 """Small problems: the formula costs all plans, those that cost least are simulated, and the formula learns from it.
 
-The simulations are short at first: over few sets of phases, then over more of them for those that are still the best.
+Some of them are one move from the best one so far: the formula may cost the best of all too high. The simulations are
+short at first: over few sets of phases, then over more of them for those that are still the best.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swarm.planner.options.instance import FEW_STREAMS, Assignment, Instance
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict, best
 
-MOST_PLANS = 20_000                  # of a problem of which all plans are costed
-AT_ONCE = 8                          # looks after which the formula learns
+MOST_PLANS = 6_000                   # of a problem of which all plans are costed
+AT_ONCE, NEAR = 8, 5                 # looks after which the formula learns; of these, one move from the best look
 FEWER = 10                           # a first look is over so many times fewer sets of phases than a judgement
 LOOKS = (4, 24), (1, 6)              # those after it: so many times fewer sets, of the best so many plans
 SHARE = 0.6                          # of the budget, after which the first looks end
@@ -34,7 +36,14 @@ def try_all(
     few = max(phases // FEWER, 1)
     looks = {one.assignment: one for one in judge.judge_all([verdict.assignment], few)}
     while not spent(SHARE):
-        new = [one for one in _in_order(instance, formula) if one not in looks][:AT_ONCE]
+        costs = formula.costs_of_all()
+        for one in looks:
+            costs[one] = np.inf
+        now = best(list(looks.values())).assignment
+        moves = [(*now[:n], option, *now[n + 1:]) for n, ways in enumerate(instance.options)
+                 for option in range(len(ways))]
+        near = sorted({one for one in moves if one not in looks}, key=lambda one: (costs[one], one))[:NEAR]
+        new = list(dict.fromkeys([*near, *_cheapest(costs, AT_ONCE)]))[:AT_ONCE]
         if not new:
             break
         for one in judge.judge_all(new, few):
@@ -48,11 +57,13 @@ def try_all(
     return best([verdict, *kept])
 
 
-def _in_order(instance: Instance, formula: Formula) -> list[Assignment]:
-    """All assignments, those first that cost least by formula."""
-    order = np.argsort(formula.costs_of_all(), kind="stable")
-    return list(zip(*(column.tolist() for column in np.unravel_index(order, [len(o) for o in instance.options])),
-                    strict=True))
+def _cheapest(costs: NDArray[np.float64], count: int) -> list[Assignment]:
+    """The assignments that cost least, but those of infinite cost."""
+    flat = costs.ravel()
+    count = min(count, int(np.isfinite(flat).sum()))
+    first = np.argpartition(flat, max(count - 1, 0))[:count]
+    first = first[np.lexsort((first, flat[first]))]
+    return list(zip(*(column.tolist() for column in np.unravel_index(first, costs.shape)), strict=True))
 
 
 def _first(verdicts: Sequence[Verdict], count: int) -> list[Verdict]:

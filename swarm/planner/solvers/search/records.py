@@ -28,14 +28,13 @@ SOURCE = np.dtype([
     ("camera_s", "f8"),                                      # period of the robot's camera; 0 of unexplained load
     ("safe_s", "f8"), ("answer_s", "f8"),                    # of a guard, from capture: see `queue.py`; 0 of a leg
     ("back", "f8"),                                          # share of what a peer loses that is in time at home
-    ("shed", "f8"),                                          # share that load shedding takes of a stream that misses
 ])
 AGENT = np.dtype([
     ("executors", "i8"), ("background", "i8"),               # background: the source of unexplained load
     ("spare", "f8"),                                         # executors that peers can have
     ("stray", "f8"),                                         # cost of a load of one executor that it refuses
 ])
-FORECAST = np.dtype([("on_time", "f8"), ("wait_s", "f8"), ("tail_s", "f8"), ("refused", "f8")])
+FORECAST = np.dtype([("on_time", "f8"), ("wait_s", "f8"), ("tail_s", "f8")])
 
 
 class Tables(NamedTuple):

@@ -18,7 +18,6 @@ from swarm.planner.solvers.search.records import AGENT, NONE, OPTION, SOURCE, ST
 LOSS_RISK = 0.01                 # share of results that are lost for each leg on a peer: peers fail, and links fade
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
 STRAIN_PRICE = 0.02              # of a leg on a strained agent: twice the risk of a peer, so that sound ones relieve it
-SHED = 0.5                       # share that load shedding takes of a stream that misses much, on average
 BACK = 0.5                       # share of what a peer loses that is in time at home, where home alone can carry it
 STRAY_PRICE = 1.0                # of a refused load of one executor, in misses of the most urgent results per second:
                                  # robots send it to whoever has time, and that is lost to streams placed there
@@ -48,7 +47,7 @@ def tables(instance: Instance, weights: Mapping[int, float], levels: Mapping[int
     return Tables(streams, options, np.concatenate([sources, unexplained]), agents, _urgency(instance))
 
 
-RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, SHED_BY, OWNER, EXECUTORS = range(10)
+RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, OWNER, EXECUTORS = range(9)
 
 
 def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
@@ -64,8 +63,8 @@ def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
         previous = instance.previous[n]
         rows.append((spec.rate_hz, spec.deadline_s, spec.rate_hz * weights[spec.priority],
                      np.nan if previous is None else previous, camera_s[stream.agent], safe_s - START_S, home_s,
-                     SHED if safe_s >= 0.0 else 0.0, agent, instance.agents[agent].executors))
-    return np.array(rows).reshape(-1, 10)
+                     agent, instance.agents[agent].executors))
+    return np.array(rows).reshape(-1, 9)
 
 
 def _streams(instance: Instance) -> Rows:
@@ -93,7 +92,7 @@ def _options(instance: Instance, of: NDArray[np.int64], by_stream: Values) -> tu
     latest_s = OVERHEAD_S + transfer_s + np.add.reduceat(legs[:, 2], begins) if len(every) else transfer_s
     number = np.arange(len(every)) - np.searchsorted(of, of)     # among the options of its stream
     moved = ~np.isnan(by_stream[PREVIOUS]) & (by_stream[PREVIOUS] != number)
-    strained = np.array([instance.strain(option) for option in every])
+    strained = np.array([instance.strain(option) for option in every]) if instance.strained else 0
     price = accuracy + LOSS_RISK * peers + STRAIN_PRICE * strained + MOVE_PRICE * moved
     rows["cost"] = (by_stream[WEIGHT] * price
                     + by_stream[RATE] * LATENCY_PRICE * np.minimum(latest_s / by_stream[DEADLINE], MOST_LATE))
@@ -108,8 +107,8 @@ def _add_legs(sources: Rows, options: Rows, by_stream: Values, legs: Values) -> 
     at = np.arange(len(legs)) + (options["first"] - (np.cumsum(count) - count))[which]
     rows, values = np.zeros(len(legs), SOURCE), by_stream[:, which]
     rows["agent"], rows["p50_s"], rows["p95_s"], rows["step_s"] = legs.T
-    rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"], rows["shed"] = values[
-        [RATE, DEADLINE, WEIGHT, CAMERA, SHED_BY]]
+    rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"] = values[
+        [RATE, DEADLINE, WEIGHT, CAMERA]]
     with np.errstate(invalid="ignore"):              # profiles may be nonsense, which costs then are, too
         rows["slack_s"] = values[DEADLINE] - options["idle_s"][which] + _mean_s(rows["p50_s"], rows["p95_s"])
     rows["own"] = rows["agent"] == values[OWNER]
