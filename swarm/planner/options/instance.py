@@ -7,10 +7,18 @@ from heapq import nsmallest
 
 from msgspec.structs import replace
 
-from swarm.core.policy.cost import leg_bytes, leg_p50_s, leg_p95_s, step_p95_s
-from swarm.core.policy.plan import Leg, Placement, Profile, legs
+from swarm.core.policy.cost import leg_p50_s, leg_p95_s, step_p95_s
+from swarm.core.policy.plan import Leg, Placement, Profile
 from swarm.planner.options.cuts import cuts
-from swarm.planner.options.option import ACCURACY_MATTERS, Option, Source, mean_s, planned_transfer_s, useful_variants
+from swarm.planner.options.option import (
+    ACCURACY_MATTERS,
+    OVERHEAD_S,
+    Option,
+    Source,
+    mean_s,
+    planned_transfer_s,
+    useful_variants,
+)
 from swarm.planner.problem import Problem, StreamOf
 
 NEAREST = 10                     # peers considered for one stream at most
@@ -18,6 +26,8 @@ MOST_CUTS = 24                   # of one stream: those with the least latency, 
 FEW_STREAMS = 8                  # of a team: all get cuts
 NEEDS_CUTS = 0.4                 # of an executor: among more streams, one that needs less is cut only to be in time
 ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
+
+_Way = tuple[tuple[Source, ...], float, float, float]    # of a chain: its legs; transfers, runs (s); accuracy
 
 Assignment = tuple[int, ...]
 """For every stream with options, in order, the index of the option taken."""
@@ -34,7 +44,7 @@ class Instance:
         self.problem, self.before, self.every_cut = problem, previous, every_cut
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
-        self._strained = frozenset(n for n, a in enumerate(self.agents) if a.strain)
+        self.strained = frozenset(n for n, a in enumerate(self.agents) if a.strain)
         self._reached: dict[str, list[str]] = {a.name: [] for a in self.agents}
         for a, b in problem.links:
             if a in self._index and b in self._index:
@@ -76,8 +86,8 @@ class Instance:
         return Placement(agent=owner.agent, stream=owner.spec.name, variant=taken.variant, where=list(taken.where))
 
     def strain(self, option: Option) -> int:
-        """How many legs of an option run on agents that are throttled or low on battery."""
-        return sum(agent in self._strained for agent in option.agents) if self._strained else 0
+        """How many legs of an option run on agents that are throttled or low on battery: those in `strained`."""
+        return sum(agent in self.strained for agent in option.agents) if self.strained else 0
 
     def agent_of(self, name: str) -> int:
         """The number of an agent."""
@@ -136,7 +146,7 @@ class Instance:
         known = self._runs.get(key)
         if known is None:
             known = self._runs[key] = (
-                (agent,), (self._source(profile, Leg(agent)),), mean_s(profile.p50_s, profile.p95_s))
+                (agent,), (self._source(profile, agent, 0, 0),), mean_s(profile.p50_s, profile.p95_s))
         where, sources, run_s = known
         return Option(variant=profile.variant, where=where, sources=sources, transfer_s=way_s, mean_s=run_s, home=home,
                       accuracy=profile.accuracy)
@@ -149,30 +159,34 @@ class Instance:
                 [p for p in self.agents[self._index[agent]].profiles if p.model == model])
         return self._variants[key]
 
-    def _source(self, profile: Profile, leg: Leg) -> Source:
-        key = profile.model, profile.variant, leg.agent, leg.first, leg.last
-        if key not in self._sources:
+    def _source(self, profile: Profile, agent: str, first: int, last: int) -> Source:
+        """The runs of stages [first, last) on an agent; 0, 0: of the whole model."""
+        key = profile.model, profile.variant, agent, first, last
+        known = self._sources.get(key)
+        if known is None:
+            leg = Leg(agent, first, last)
             p50_s = leg_p50_s(profile, leg)
-            self._sources[key] = Source(
-                self._index[leg.agent], p50_s, max(p50_s, leg_p95_s(profile, leg)), step_p95_s(profile, leg))
-        return self._sources[key]
+            known = self._sources[key] = Source(
+                self._index[agent], p50_s, max(p50_s, leg_p95_s(profile, leg)), step_p95_s(profile, leg))
+        return known
 
     def _cut(self, stream: StreamOf, near: Sequence[str]) -> list[Option]:
         """The best cuts among these agents."""
-        found: list[Option] = []
-        model = stream.spec.model
+        found: list[tuple[float, tuple[str, ...], float, str, _Way]] = []
+        model, deadline_s, ways = stream.spec.model, stream.spec.deadline_s, dict[tuple[str, str, int], float | None]()
         for variant in sorted({profile.variant for name in near for profile in self._useful(name, model)}):
             runs = {name: [stage.p50_s for stage in profile.stages] for name in near
                     if (profile := self._profiles.get((name, model, variant))) is not None}
             for where in self._cuts_of(runs):
-                option = self._made(stream, variant, where)
-                if option is not None and option.idle_s <= stream.spec.deadline_s:
-                    found.append(option)
-        if self.every_cut:
-            return found
-        by_latency = sorted(found, key=lambda o: (round(o.idle_s, 6), o.where))[:MOST_CUTS // 2]
-        by_leg = sorted(found, key=lambda o: (round(max(s.p50_s for s in o.sources), 6), round(o.idle_s, 6), o.where))
-        return list(dict.fromkeys([*by_latency, *by_leg[:MOST_CUTS // 2]]))
+                way = self._chain(stream, variant, where, ways)
+                if way is not None and OVERHEAD_S + way[1] + way[2] <= deadline_s:
+                    idle_s, longest_s = OVERHEAD_S + way[1] + way[2], max(source.p50_s for source in way[0])
+                    found.append((round(idle_s, 6), where, round(longest_s, 6), variant, way))
+        if not self.every_cut:
+            by_latency = sorted(found, key=lambda one: one[:2])[:MOST_CUTS // 2]
+            by_leg = sorted(found, key=lambda one: (one[2], one[0], one[1]))[:MOST_CUTS // 2]
+            found = list({one[1:4:2]: one for one in (*by_latency, *by_leg)}.values())
+        return [_option(variant, where, way) for _, where, _, variant, way in found]
 
     def _cuts_of(self, runs: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
         key = tuple((agent, *stages) for agent, stages in runs.items())
@@ -190,24 +204,37 @@ class Instance:
             if profile is None or way_s is None:
                 return None
             return self._whole(profile, where[0], way_s, where[0] == home)
+        way = self._chain(stream, variant, where, {})
+        return None if way is None else _option(variant, where, way)
+
+    def _chain(self, stream: StreamOf, variant: str, where: tuple[str, ...],
+               ways: dict[tuple[str, str, int], float | None]) -> _Way | None:
+        """A run over several agents. ways: known transfer times of this stream, by pair of agents and bytes."""
+        spec, home = stream.spec, stream.agent
         sources: list[Source] = []
-        before, accuracy, transfer_s, run_s = home, 0.0, 0.0, 0.0
-        for number, leg in enumerate(legs(where)):
-            if number and leg.agent == home:
+        before, accuracy, transfer_s, run_s, first = home, 0.0, 0.0, 0.0, 0
+        for last in range(1, len(where) + 1):
+            agent = where[first]
+            if last < len(where) and where[last] == agent:
+                continue
+            if first and agent == home:
                 return None                          # a request that has left its robot does not come back for a leg
-            profile = self._profiles.get((leg.agent, spec.model, variant))
-            if profile is None or leg.last > len(profile.stages):
+            profile = self._profiles.get((agent, spec.model, variant))
+            if profile is None or last > len(profile.stages):
                 return None
-            way_s = 0.0 if leg.agent == before else self._transfer_s(
-                home, before, leg.agent, leg_bytes(profile, leg), spec.rate_hz)
-            if way_s is None:
-                return None
-            sources.append(self._source(profile, leg))
-            transfer_s += way_s
-            run_s += mean_s(sources[-1].p50_s, sources[-1].p95_s)
-            before, accuracy = leg.agent, profile.accuracy
-        return Option(variant=variant, where=where, sources=tuple(sources), transfer_s=transfer_s, mean_s=run_s,
-                      home=False, accuracy=accuracy)
+            if agent != before:
+                hop = before, agent, profile.stages[first].input_bytes if first else profile.input_bytes
+                if hop not in ways:
+                    ways[hop] = self._transfer_s(home, *hop, spec.rate_hz)
+                way_s = ways[hop]
+                if way_s is None:
+                    return None
+                transfer_s += way_s
+            source = self._source(profile, agent, first, last)
+            sources.append(source)
+            run_s += mean_s(source.p50_s, source.p95_s)
+            before, accuracy, first = agent, profile.accuracy, last
+        return tuple(sources), transfer_s, run_s, accuracy
 
     def _transfer_s(self, owner: str, before: str, agent: str, size: int, rate_hz: float) -> float | None:
         """Planned transfer time between two agents. None: the link is unknown, or too slow for the stream.
@@ -219,6 +246,12 @@ class Instance:
         if link is None or (own is None and agent != owner):
             return None
         return planned_transfer_s(link, size, rate_hz)
+
+
+def _option(variant: str, where: tuple[str, ...], way: _Way) -> Option:
+    sources, transfer_s, run_s, accuracy = way
+    return Option(variant=variant, where=where, sources=sources, transfer_s=transfer_s, mean_s=run_s, home=False,
+                  accuracy=accuracy)
 
 
 def _priced(option: Option, best: float) -> Option:

@@ -33,7 +33,7 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     step_s: float                    # longest part of a run that more urgent work cannot preempt
 
 
-class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Option(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """One way to run a stream."""
 
     variant: str

@@ -8,11 +8,10 @@ from swarm.planner.problem import Problem
 
 def reserved(problem: Problem) -> dict[str, float]:
     """Of each agent, in executors: its own share, as far as its own streams, all at home, would need it."""
-    profiles = {(agent.name, model): fastest(by_speed(p for p in agent.profiles if p.model == model))
-                for agent in problem.agents for model in {p.model for p in agent.profiles}}
+    profiles = {agent.name: agent.profiles for agent in problem.agents}
     needed = {agent.name: 0.0 for agent in problem.agents}
     for stream in problem.streams:
-        own = profiles.get((stream.agent, stream.spec.model))
+        own = fastest(by_speed(p for p in profiles.get(stream.agent, ()) if p.model == stream.spec.model))
         if own is not None:
             needed[stream.agent] += stream.spec.rate_hz * own.p50_s
     return {agent.name: min(agent.own_share * agent.executors, needed[agent.name]) for agent in problem.agents}

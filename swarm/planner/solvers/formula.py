@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.options.option import OVERHEAD_S, mean_s
 from swarm.planner.problem import StreamOf
 from swarm.planner.solvers.search.records import FORECAST, NONE, WORKED, Work, new_work
-from swarm.planner.solvers.search.search import evaluate, improve, rank
+from swarm.planner.solvers.search.search import cost_all, evaluate, improve, rank
 from swarm.planner.solvers.search.tables import tables
 
 CLASS_BASE = 10.0                # a miss costs as much as this many misses of the next lower priority class ...
@@ -59,6 +60,7 @@ class Formula:
         self._works = [self._work, *(new_work(*sizes)._replace(
             learnt=self._work.learnt, wrong=self._work.wrong) for _ in range(1, workers.count))]
         self._out = np.zeros(len(self._tables.sources), FORECAST)
+        self._every: NDArray[np.float64] | None = None       # the cost of each assignment without what was learnt
         self.worked_s = 0.0              # the counted work
 
     def completed(self, partial: Sequence[int | None]) -> tuple[float, Assignment]:
@@ -97,6 +99,17 @@ class Formula:
         rank(self._tables, self._work, stream, costs)
         self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
         return np.argsort(costs, kind="stable").tolist()
+
+    def costs_of_all(self) -> NDArray[np.float64]:
+        """The cost of each assignment; an axis for each stream, of its options. What was learnt counts."""
+        sizes = [len(options) for options in self._instance.options]
+        learnt = [self._work.learnt[first:first + size] for first, size in zip(self._offsets, sizes, strict=True)]
+        if self._every is None:
+            costs = np.zeros(prod(sizes))
+            cost_all(self._tables, self._work, costs)
+            self.worked_s += float(self._work.counts[WORKED]) * SOURCE_S
+            self._every = costs.reshape(sizes) - sum(np.ix_(*learnt))
+        return self._every + sum(np.ix_(*learnt))
 
     def learn(self, assignment: Assignment, on_time: Sequence[float]) -> None:
         """Let the options of an assignment cost more or less, since a simulation gives their streams these shares."""

@@ -26,6 +26,8 @@ MOST_LATE = 4.0                      # deadlines: later is as bad
 RISK_PRICE = 0.01                    # of a result from a peer, in misses: peers fail, and links fade
 LEFT_PRICE = 0.05                    # of a request that leaves the plan, in misses: its robot decides alone
 REQUESTS, MOST_PHASES = 4_000, 32   # of a judgement: at least one set of phases
+MANY_PHASES = 8                      # of a judgement: with so many, looks are judgements
+LOOK_REQUESTS, LOOK_S = 1_000, 3.0   # of a look at a larger team
 LONGEST_S = 12.0                     # of a simulation: more sets of phases tell more than longer ones
 FORECAST_REQUESTS = 6_000            # of the forecast of a plan that is returned
 FORECAST_PHASES = 64
@@ -52,6 +54,7 @@ class Judge:
         self.problem = in_order(instance.problem)
         self._simulator = Simulator(self.problem, REQUESTS, LONGEST_S, workers)
         self._judgements = 0
+        self._by_queues: Formula | None = None       # of very large teams
         self._known: dict[tuple[Assignment, int], Verdict] = {}
         numbers = {stream.key: n for n, stream in enumerate(self.problem.streams)}
         self._numbers = [numbers[stream.key] for stream in instance.streams]
@@ -83,25 +86,39 @@ class Judge:
     def judge_all(self, assignments: Sequence[Assignment], phases: int) -> list[Verdict]:
         """Judge assignments side by side."""
         new = [one for one in dict.fromkeys(assignments) if (one, phases) not in self._known]
-        self._judgements += len(new)
-        plans = [self._instance.placements(one) for one in new]
-        for one, placements, simulated in zip(new, plans, self._outcomes(new, plans, phases), strict=True):
-            outcome = self._corrected(placements, simulated)
-            self._known[one, phases] = Verdict(
-                one, self._score(one, outcome), outcome, [stream.on_time for stream in simulated.streams])
+        for verdict in self._judged(new, phases, 0, LONGEST_S):
+            self._known[verdict.assignment, phases] = verdict
         return [self._known[one, phases] for one in assignments]
 
-    def _outcomes(
-        self, assignments: Sequence[Assignment], plans: Sequence[Sequence[Placement]], phases: int
-    ) -> list[Outcome]:
-        """By simulation; of very large teams by formula."""
+    def looks(self, assignments: Sequence[Assignment], number: int) -> list[Verdict]:
+        """Look at assignments side by side: at those of large teams shortly, and at other phases for each number."""
+        if self.phases >= MANY_PHASES:
+            return self.judge_all(assignments, self.phases)
+        new = list(dict.fromkeys(assignments))
+        of_one = self._simulator.requests_per_phase * min(1.0, LOOK_S / self._simulator.horizon_s)
+        phases = max(round(LOOK_REQUESTS / max(of_one, 1.0)), 1)
+        found = dict(zip(new, self._judged(new, phases, number * phases, LOOK_S), strict=True))
+        return [found[one] for one in assignments]
+
+    def _judged(self, assignments: Sequence[Assignment], phases: int, first: int, longest_s: float) -> list[Verdict]:
+        self._judgements += len(assignments)
+        plans = [self._instance.placements(one) for one in assignments]
         if self._simulator.requests_per_phase <= MOST_REQUESTS:
-            return self._simulator.outcomes(plans, phases)
-        return [self._by_formula(one) for one in assignments]
+            outcomes = self._simulator.outcomes(plans, phases, first, longest_s)
+        else:
+            outcomes = [self._by_formula(one) for one in assignments]
+        verdicts: list[Verdict] = []
+        for one, placements, simulated in zip(assignments, plans, outcomes, strict=True):
+            outcome = self._corrected(placements, simulated)
+            verdicts.append(Verdict(
+                one, self._score(one, outcome), outcome, [stream.on_time for stream in simulated.streams]))
+        return verdicts
 
     def _by_formula(self, assignment: Assignment) -> Outcome:
         streams = [NEVER] * len(self.problem.streams)
-        forecast = Formula(self._instance).forecast(assignment)
+        if self._by_queues is None:
+            self._by_queues = Formula(self._instance)
+        forecast = self._by_queues.forecast(assignment)
         for n, stream in enumerate(forecast.streams):
             away = not self._instance.options[n][assignment[n]].home
             streams[self._numbers[n]] = StreamOutcome(
@@ -160,6 +177,12 @@ class Judge:
         return self._instance.streams[stream].spec.rate_hz * (
             taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE)
             + STRAIN_PRICE * self._instance.strain(taken))
+
+    def cost(self, verdict: Verdict, stream: int) -> float:
+        """What a stream adds to the weighted sum of the score."""
+        spec, result = self._instance.streams[stream].spec, verdict.outcome.streams[self._numbers[stream]]
+        return (self._weights[spec.priority] * spec.rate_hz * (1.0 - result.on_time) + self.rest(stream, result)
+                + self.price(stream, verdict.assignment[stream]))
 
     def _score(self, assignment: Assignment, outcome: Outcome) -> Score:
         misses = dict.fromkeys(self._priorities, 0.0)

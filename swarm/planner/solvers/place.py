@@ -13,23 +13,23 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.options.instance import FEW_STREAMS, Instance
+from swarm.planner.options.instance import FEW_STREAMS, Assignment, Instance
 from swarm.planner.problem import Problem, StreamOf
 from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import Budget, CountedBudget
+from swarm.planner.solvers.by_simulation.exhaustive import is_small, try_all
+from swarm.planner.solvers.by_simulation.pairs import try_pairs
+from swarm.planner.solvers.by_simulation.polish import polish
+from swarm.planner.solvers.by_simulation.rounds import search
 from swarm.planner.solvers.churn import undo_small_gains
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict, best
-from swarm.planner.solvers.pairs import try_pairs
-from swarm.planner.solvers.polish import polish
 from swarm.planner.solvers.reasons import with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
-BY_FORMULA, BY_SIMULATION = 0.7, 0.85        # shares of the budget that are spent when each search ends
-ROUND_S = 0.008                  # of counted work: of one round of the search by formula
-MOST_ROUNDS = 200
-STALE = 8                        # rounds in sequence that find nothing new, after which it ends
+BY_FORMULA, BY_SIMULATION = 0.85, 0.95       # shares of the budget that are spent when each search ends ...
+UNDO = 0.1                       # ... without what is kept for small gains that are undone, where there is a plan
 OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
 
 
@@ -80,15 +80,12 @@ class Placing:
         if start == "best":
             first = min(starts, key=lambda name: (self._formula.completed(starts[name])[0], name))
         kept = [unchanged] if any(n is not None for n in instance.previous) else []
-        candidates = dict.fromkeys([*kept, starts[first], starts["local"], starts["best_single_peer"]])
-        verdict = best(judge.judge_all(list(candidates), phases))
-        verdict = best([verdict, self._by_formula(judge.judge(starts[first], phases))])
-        polished = polish(instance, judge, self._formula, verdict, lambda: self._is_spent(BY_SIMULATION))
-        verdict = best([verdict, judge.judge(polished, phases)])
-        if len(instance.streams) <= FEW_STREAMS:
-            verdict = try_pairs(instance, judge, self._formula, verdict, phases, lambda: self._is_spent(BY_SIMULATION))
+        baselines = [*kept, starts["local"], starts["best_single_peer"]]
+        verdict = self._of_all(baselines, starts[first]) if is_small(instance) else self._in_rounds(
+            baselines, starts[first])
         if limit_churn and any(n is not None for n in instance.previous):
-            verdict = undo_small_gains(instance, judge, unchanged, verdict, phases, lambda: self._is_spent(1.0))
+            verdict = undo_small_gains(
+                instance, judge, unchanged, verdict, phases, lambda: self._budget.left_s(self._worked_s()) <= 0.0)
         verdict = judge.forecast(verdict.assignment)
         placements, problem, before = with_reasons(instance, judge, verdict), instance.problem, instance.before
         expected = sum(s.spec.rate_hz * result.on_time
@@ -101,28 +98,30 @@ class Placing:
             expected={stream.key: verdict.expected[judge.number(n)] for n, stream in enumerate(instance.streams)},
         )
 
-    def _by_formula(self, first: Verdict) -> Verdict:
-        """The best verdict that is found from this one on."""
-        judge, formula = self._judge, self._formula
-        found, now, seen, stale = first, first.assignment, {first.assignment}, 0
-        for number in range(MOST_ROUNDS):
-            left_s = min(self._budget.left_s(self._worked_s(), BY_FORMULA), ROUND_S)
-            if left_s <= 0.0 or stale >= STALE:
-                break
-            starts = [found.assignment if number % 2 else now]
-            if self._budget.workers.count > 1:
-                starts = [now, found.assignment]
-            tried = [one for _, one in formula.improved(starts, left_s, self._seed + 1000 * number)]
-            now, stale = tried[0], stale + 1 if seen.issuperset(tried) else 0
-            seen.update(tried)
-            for verdict in judge.judge_all(tried, judge.phases):
-                outcomes = [verdict.outcome.streams[judge.number(n)] for n in range(len(now))]
-                formula.learn(verdict.assignment, [one.on_time for one in outcomes])
-                found = best([found, verdict])
-        return found
+    def _of_all(self, baselines: Sequence[Assignment], first: Assignment) -> Verdict:
+        """The best verdict of a small problem."""
+        verdict = best(self._judge.judge_all([*baselines, first], self._judge.phases))
+        return try_all(self._instance, self._judge, self._formula, verdict, self._is_spent)
+
+    def _in_rounds(self, baselines: Sequence[Assignment], first: Assignment) -> Verdict:
+        """The best verdict that is found from the first assignment on."""
+        instance, judge, formula, phases = self._instance, self._judge, self._formula, self._judge.phases
+        found = search(instance, judge, formula, first, self._seed, self._budget.workers.count,
+                       lambda: self._left_s(BY_FORMULA))
+        verdict = best(judge.judge_all([*baselines, *found], phases))
+        polished = polish(instance, judge, formula, verdict, lambda: self._is_spent(BY_SIMULATION))
+        verdict = best([verdict, judge.judge(polished, phases)])
+        if len(instance.streams) <= FEW_STREAMS:
+            verdict = try_pairs(instance, judge, formula, verdict, phases, lambda: self._is_spent(BY_SIMULATION))
+        return verdict
+
+    def _left_s(self, share: float) -> float:
+        """What is left of a share of the budget of the search."""
+        kept = UNDO if any(n is not None for n in self._instance.previous) else 0.0
+        return self._budget.left_s(self._worked_s(), share * (1.0 - kept))
 
     def _is_spent(self, share: float) -> bool:
-        return self._budget.left_s(self._worked_s(), share) <= 0.0
+        return self._left_s(share) <= 0.0
 
     def _worked_s(self) -> float:
         return self._built_s + self._formula.worked_s + self._judge.worked_s

@@ -12,10 +12,10 @@ from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import AgentInfo, Correction, Problem
 from swarm.planner.solvers import judge as judges
 from swarm.planner.solvers.baselines import local
+from swarm.planner.solvers.by_simulation.polish import polish
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, best, shifted
 from swarm.planner.solvers.place import place
-from swarm.planner.solvers.polish import polish
 from tests.planner.builders import links, profile, scattered, stream, team
 
 PHASES = 4

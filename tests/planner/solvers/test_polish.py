@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.planner.solvers.polish import REST, SURE, is_gain
+from swarm.planner.solvers.by_simulation.polish import REST, SURE, is_gain
 
 
 @pytest.mark.parametrize(("gained", "rest", "gains"), [

@@ -52,11 +52,11 @@ class Simulator:
         """requests: of one set of phases, as far as simulations are long enough. longest_s: of one simulation."""
         self._problem, self._arrays = problem, TeamArrays(problem)
         rate = sum(stream.spec.rate_hz for stream in problem.streams)
-        self._horizon_s = min(longest_s, max(SHORTEST_S, requests / max(rate, 1e-9)))
+        self.horizon_s = min(longest_s, max(SHORTEST_S, requests / max(rate, 1e-9)))
         self._workers = workers
         self._states: dict[int, State] = {}          # by worker
         self._all = np.arange(len(problem.streams))
-        self.requests_per_phase = ceil(rate * self._horizon_s)
+        self.requests_per_phase = ceil(rate * self.horizon_s)
         self.requests = 0                            # that were simulated
         self.overflows = 0                           # runs, promises and events that found no place, and were left out
 
@@ -64,10 +64,12 @@ class Simulator:
         """The outcome of a plan over so many sets of phases. first: the number of the first one."""
         return self.outcomes([placements], phases, first)[0]
 
-    def outcomes(self, plans: Sequence[Sequence[Placement]], phases: int, first: int = 0) -> list[Outcome]:
-        """The outcomes of plans, side by side."""
+    def outcomes(self, plans: Sequence[Sequence[Placement]], phases: int, first: int = 0,
+                 longest_s: float = HORIZON_S) -> list[Outcome]:
+        """The outcomes of plans, side by side. longest_s: of one simulation."""
+        horizon_s = min(self.horizon_s, longest_s)
         results = self._workers.map(
-            lambda worker, team: self._of(team, self._all, self._horizon_s, phases, first, worker),
+            lambda worker, team: self._of(team, self._all, horizon_s, phases, first, worker),
             [self._arrays.placed(placements) for placements in plans])
         return [self._counted(result) for result in results]
 
@@ -85,7 +87,7 @@ class Simulator:
             worker: int = 0) -> tuple[Outcome, int, int]:
         """The outcome of the active streams, as if the others had no frames; requests and overflows."""
         if worker not in self._states:
-            self._states[worker] = self._arrays.state(max(self._horizon_s, LOCAL_S))
+            self._states[worker] = self._arrays.state(max(self.horizon_s, LOCAL_S))
         state, simulated, overflows = self._states[worker], 0, 0
         count, of_team = len(active), len(self._problem.streams)
         shares = np.zeros((phases, count))
@@ -96,7 +98,7 @@ class Simulator:
             requests = state.requests[:simulate(team, state, active, horizon_s, first + phase)]
             overflows += int(state.counts[FULL])
             simulated += len(requests)
-            counted = requests[requests["captured_s"] >= SETTLED_S]
+            counted = requests[requests["captured_s"] >= min(SETTLED_S, horizon_s / 2)]
             stream, ended = counted["stream"], counted["ended_s"] >= 0.0
             in_time = ended & (counted["ended_s"] <= counted["deadline_s"])
             due_now = np.bincount(stream, minlength=of_team)[active]

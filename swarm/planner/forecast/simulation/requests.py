@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from swarm.compiled.compiler import part
 from swarm.planner.forecast.simulation.guards import disarm
-from swarm.planner.forecast.simulation.records import CHEAPER, DROP, MOST_STEPS, State, Team
+from swarm.planner.forecast.simulation.records import CHEAPER, DROP, MOST_STEPS, THIN, State, Team
 
 WINDOW_S = 2.0                       # load_shedding.WINDOW_NS
 MISS_SHARE = 0.2
@@ -112,3 +112,10 @@ def _take_step(team: Team, state: State, owner: int, missing: int, now: float) -
     if agent.undone_s > 0.0:
         agent.undone_s, agent.calm_s = 0.0, min(2.0 * agent.calm_s, MAX_CALM_S)
     agent.changed_s = now
+
+
+def ladder(levels: int) -> list[tuple[int, int, int]]:
+    """All steps of load shedding for so many priorities, in order."""
+    lower = range(levels - 1)
+    return [(CHEAPER, 0, 1), *((THIN, level, every) for every in (2, 4) for level in lower),
+            *((DROP, level, 1) for level in lower), (THIN, levels - 1, 2), (THIN, levels - 1, 4)]

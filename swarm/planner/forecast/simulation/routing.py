@@ -2,8 +2,7 @@
 `swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
 
 Left out: a robot leaves a plan that fails, and is expected to fail again, unless the stream misses by plan. A plan is
-judged by what comes if all follow it. A report that left before a request came
-contains that, too.
+judged by what comes if all follow it. And a report that left before a request came does not contain that.
 """
 
 from __future__ import annotations

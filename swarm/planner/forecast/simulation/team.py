@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 from swarm.core.policy import draw
 from swarm.core.policy.cost import by_speed, fastest, in_steps, leg_bytes, leg_p50_s, leg_p95_s, named, step_p95_s
+from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Placement, Profile, legs
 from swarm.planner.forecast.simulation.guards import START_S, TURN_S
 from swarm.planner.forecast.simulation.records import (
     AGENT,
     CHEAPER,
-    DROP,
     LEG,
     MOST_BATCH,
     NONE,
     SHED,
     STEP,
     STREAM,
-    THIN,
     State,
     Team,
     new_state,
 )
+from swarm.planner.forecast.simulation.requests import ladder
 from swarm.planner.options.own_share import reserved
 from swarm.planner.problem import Pair, Problem, StreamOf
 
@@ -44,12 +44,13 @@ class TeamArrays:
         self._agents = {agent.name: n for n, agent in enumerate(problem.agents)}
         self._profiles = {agent.name: agent.profiles for agent in problem.agents}
         self._links = _numbers(problem)
-        self._linked: dict[str, list[str]] = {agent: [] for agent in self._agents}       # in the order of agents
-        for owner, agent in sorted(problem.links, key=lambda pair: self._agents.get(pair[1], 0)):
-            if owner in self._linked and agent in self._agents:
-                self._linked[owner].append(agent)
+        self._linked: dict[str, list[tuple[str, int, LinkQuality]]] = {agent: [] for agent in self._agents}
+        for (owner, agent), number in sorted(self._links.items(), key=lambda item: self._agents.get(item[0][1], 0)):
+            if owner in self._linked and agent in self._agents:      # in the order of agents
+                self._linked[owner].append((agent, number, problem.links[owner, agent]))
         self._variants: dict[tuple[str, str, str], int] = {}
         self._batches: list[list[float]] = []
+        self._batched = np.zeros((0, MOST_BATCH))            # when last asked, and a row of none
         self._legs: list[tuple[float, ...]] = []
         self._is_whole: list[bool] = []                      # whether the leg is a whole run
         self._steps: list[tuple[float, float]] = []
@@ -59,7 +60,9 @@ class TeamArrays:
         self._leg_rows, self._step_rows = np.zeros(0, LEG), np.zeros(0, STEP)      # of the legs known when last asked
         self._whole_rows = np.zeros(0, bool)
         self._runs: dict[tuple[object, ...], tuple[float, ...]] = {}     # what is the same of a leg for all streams
+        self._fastest: dict[tuple[str, str], tuple[int, tuple[float, ...]] | None] = {}      # by agent and model
         self._others: dict[tuple[str, str], tuple[int, int]] = {}        # by owner and model
+        self._numbers = {stream.key: n for n, stream in enumerate(problem.streams)}
         self._owned: dict[str, list[tuple[int, StreamOf]]] = {agent: [] for agent in self._agents}
         for n, stream in enumerate(problem.streams):
             self._owned[stream.agent].append((n, stream))
@@ -67,27 +70,27 @@ class TeamArrays:
         for n, stream in enumerate(problem.streams):
             self._describe(n, stream)
         self._agent_rows, self._ladders = self._describe_agents()
-        for n, stream in enumerate(problem.streams):
-            self._streams[n]["above_s"] = self._above_s(n, stream)
+        self._streams["above_s"] = [self._above_s(n, stream) for n, stream in enumerate(problem.streams)]
 
     def placed(self, placements: Sequence[Placement]) -> Team:
         """The team under these placements. A stream without one runs wherever it is expected soonest."""
-        where = {(p.agent, p.stream): p for p in placements}
         streams = self._streams.copy()
-        ways = [NOWHERE if (placement := where.get(stream.key)) is None else self._way(stream, placement)
-                for stream in self._problem.streams]
+        ways: list[tuple[int, int, int]] = [NOWHERE] * len(streams)
+        for placement in placements:
+            n = self._numbers.get((placement.agent, placement.stream))
+            if n is not None:
+                ways[n] = self._way(n, placement)
         for column, values in zip(("first", "last", "cheap"), zip(*ways, strict=True), strict=False):
             streams[column] = values
         return Team(
-            streams, self._in_steps(streams), self._step_rows, self._agent_rows, self._ladders,
-            self._batch_rows())
+            streams, self._in_steps(streams), self._step_rows, self._agent_rows, self._ladders, self._batch_rows())
 
     def changed(self, team: Team, changes: Mapping[int, Placement]) -> Team:
         """A team in which some streams have other placements. Whether runs go in steps stays as it is."""
         streams = team.streams.copy()
         for n, placement in changes.items():
             row = streams[n]
-            row["first"], row["last"], row["cheap"] = self._way(self._problem.streams[n], placement)
+            row["first"], row["last"], row["cheap"] = self._way(n, placement)
         rows, steps, batches_s = team.legs, team.steps, team.batches_s
         if len(self._legs) > len(rows):
             rows = np.concatenate([rows, _rows(self._legs[len(rows):], LEG)])
@@ -96,13 +99,15 @@ class TeamArrays:
         return team._replace(streams=streams, legs=rows, steps=steps, batches_s=batches_s)
 
     def _batch_rows(self) -> NDArray[np.float64]:
-        return np.array([*self._batches, [0.0] * MOST_BATCH])
+        if len(self._batched) <= len(self._batches):
+            self._batched = np.array([*self._batches, [0.0] * MOST_BATCH])
+        return self._batched
 
-    def _way(self, stream: StreamOf, placement: Placement) -> tuple[int, int, int]:
+    def _way(self, n: int, placement: Placement) -> tuple[int, int, int]:
         """The legs [first, last) of a placement, and the leg of the fastest variant on the same agent."""
-        key = (stream.key, placement.variant, *placement.where)
+        key = (n, placement.variant, *placement.where)
         if key not in self._ways:
-            self._ways[key] = NOWHERE
+            self._ways[key], stream = NOWHERE, self._problem.streams[n]
             if self._can_run(stream, placement):
                 route, cheap = legs(placement.where), NONE
                 first, last = self._route(stream, placement.variant, route)
@@ -164,12 +169,20 @@ class TeamArrays:
         key = stream.agent, stream.spec.model
         if key not in self._others:
             first = len(self._legs)
-            for agent in self._linked[stream.agent]:
-                best = fastest(self._of(agent, stream.spec.model))
-                if best is not None:
-                    self._append(stream, best, Leg(agent), stream.agent)
+            for agent, number, link in self._linked[stream.agent]:
+                if (run := self._fastest_run(agent, stream.spec.model)) is not None:
+                    self._legs.append((*run[1], number, run[0] / link.bytes_per_s, link.rtt_s / 2, link.rtt_s / 2))
+                    self._is_whole.append(True)
             self._others[key] = first, len(self._legs)
         return self._others[key]
+
+    def _fastest_run(self, agent: str, model: str) -> tuple[int, tuple[float, ...]] | None:
+        """Of the fastest variant on an agent, whole: the bytes that it gets, and what is the same for all streams."""
+        key = agent, model
+        if key not in self._fastest:
+            best = fastest(self._of(agent, model))
+            self._fastest[key] = None if best is None else (best.input_bytes, self._run(best, Leg(agent)))
+        return self._fastest[key]
 
     def _of(self, agent: str, model: str) -> list[Profile]:
         key = agent, model
@@ -249,26 +262,26 @@ class TeamArrays:
             levels = len(self._levels(agent.name))
             rows[n]["ladder"], rows[n]["levels"] = len(ladders), levels
             if levels:
-                ladders += _ladder(levels)
+                ladders += ladder(levels)
             rows[n]["ladder_end"] = len(ladders)
         return rows, _rows(ladders, SHED)
 
     def _above_s(self, n: int, stream: StreamOf) -> float:
-        """The most time of the robot's more urgent streams while a fallback of this one is done. See
-        `agents/scheduling/queue/interference.py`; what an aborted stage costs is left out."""
-        row = self._streams[n]
-        above = [other for k, _ in self._owned[stream.agent] if (other := self._streams[k])["home"] != NONE
-                 and other["priority"] > row["priority"]]
-        if not above or row["home"] == NONE:
+        """The most time of the robot's more urgent streams while a fallback of this one is done, without aborts.
+        See `agents/scheduling/queue/interference.py`."""
+        home, priority = int(self._streams[n]["home"]), stream.spec.priority
+        above = [(self._legs[own][6], other.spec.deadline_s, 1.0 / other.spec.rate_hz)
+                 for k, other in self._owned[stream.agent]
+                 if other.spec.priority > priority and (own := int(self._streams[k]["home"])) != NONE]
+        if not above or home == NONE:
             return 0.0
-        window_s = self._legs[row["home"]][6] + TURN_S + START_S
+        window_s = self._legs[home][6] + TURN_S + START_S
         total_s = 0.0
         for _ in range(ROUNDS):
             more_s = 0.0
-            for other in above:
-                run_s = self._legs[other["home"]][6]
-                jitter_s = max(0.0, other["deadline_s"] - run_s) + other["period_s"] / EARLY
-                more_s += (run_s + TURN_S) * ceil((window_s + total_s + jitter_s) / other["period_s"])
+            for run_s, deadline_s, period_s in above:
+                jitter_s = max(0.0, deadline_s - run_s) + period_s / EARLY
+                more_s += (run_s + TURN_S) * ceil((window_s + total_s + jitter_s) / period_s)
             if more_s <= total_s:
                 return total_s
             total_s = more_s
@@ -277,13 +290,6 @@ class TeamArrays:
 
 def _key(*names: str) -> int:
     return int(2**32 * draw.uniform(0, "simulation", *names))
-
-
-def _ladder(levels: int) -> list[tuple[int, int, int]]:
-    """All steps of load shedding for so many priorities, in order."""
-    lower = range(levels - 1)
-    return [(CHEAPER, 0, 1), *((THIN, level, every) for every in (2, 4) for level in lower),
-            *((DROP, level, 1) for level in lower), (THIN, levels - 1, 2), (THIN, levels - 1, 4)]
 
 
 def _rows(rows: Sequence[tuple[float, ...]], kind: np.dtype[np.void]) -> NDArray[np.void]:

@@ -19,8 +19,9 @@ Approximations, compared with a simulation in tests/planner:
   for the other.
 - A request on a peer is guarded at home: until the answer comes no less urgent run of the robot, and none of a peer,
   begins there if it would not end before the last safe start of the fallback; from then on the fallback runs.
-- Peers have what the own streams of an agent leave of its executors; it refuses the rest.
-- Of a stream that misses much, load shedding takes more.
+- Peers have what the own streams of an agent leave of its executors; it refuses the rest, which takes time of others.
+- Part of what a peer refuses or loses is in time at home, where home alone could carry the stream.
+- Load shedding is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ LATENCY_PRICE = 0.01             # of a p95 latency of one deadline, in misses p
 LOAD_PRICE = 0.3                 # of utilisation squared: prefers the better balanced of nearly equal placements
 MOST_LATE = 4.0                  # deadlines: later is as bad
 AGE_S = 0.012                    # simulate.AGE_S: of a frame when its request arrives, at most
-SHEDS = 0.1, 0.25                # misses from which load shedding begins in some windows, and in all
 
 LOAD, CARRIED, ABOVE, BELOW, RESIDUAL, ALL = range(6)
 """Rows of `Work.classes`: load; the share of it that is carried; load of higher levels; the steps of lower levels that
@@ -48,7 +48,7 @@ def cost_of(t: Tables, w: Work, agent: int) -> float:
     if not w.count[agent]:
         return 0.0
     load = forecast(t, w, agent) / t.agents[agent].executors
-    cost = LOAD_PRICE * load * load
+    cost = LOAD_PRICE * load * load + t.agents[agent].stray * max(_asked(t, w, agent) - t.agents[agent].spare, 0.0)
     for place in range(w.count[agent]):
         source, result = t.sources[w.members[agent, place]], w.forecast[place]
         if source.weight > 0.0:
@@ -63,7 +63,8 @@ def forecast(t: Tables, w: Work, agent: int) -> float:
     count, executors = w.count[agent], t.agents[agent].executors
     w.counts[WORKED] += count + 2
     total_load, total = _add_up(t, w, agent)
-    admitted = _admitted(t, w, agent)
+    asked = _asked(t, w, agent)
+    admitted = min(1.0, t.agents[agent].spare / asked) if asked > 0.0 else 1.0
     all_busy = min(1.0, total / executors) ** (executors - 1) / executors
     for place in range(count):
         source, result = t.sources[w.members[agent, place]], w.forecast[place]
@@ -81,22 +82,20 @@ def forecast(t: Tables, w: Work, agent: int) -> float:
         miss = 0.9 * _late(t, w, agent, place, source.p50_s * slowdown, rival, queue_s, dilation, all_busy)
         miss += 0.1 * _late(t, w, agent, place, source.p95_s * slowdown, rival, queue_s, dilation, all_busy)
         on_time = (1.0 - miss) * (carried if source.own else min(carried, admitted))
-        begins, ends = SHEDS
-        shed = source.shed * min(max((1.0 - on_time - begins) / (ends - begins), 0.0), 1.0)
-        result.on_time = min(on_time, 1.0 - shed)
+        result.on_time = on_time + (1.0 - on_time) * source.back
         result.tail_s = result.wait_s / busy * log(busy / 0.05) if busy > 0.05 else 0.0
     return total_load
 
 
 @part
-def _admitted(t: Tables, w: Work, agent: int) -> float:
-    """The share of peers' requests that an agent takes."""
+def _asked(t: Tables, w: Work, agent: int) -> float:
+    """The load that peers ask an agent for, of which it takes what is spare."""
     asked = 0.0
     for place in range(w.count[agent]):
         source = t.sources[w.members[agent, place]]
         if not source.own:
             asked += source.load
-    return min(1.0, t.agents[agent].spare / asked) if asked > 0.0 else 1.0
+    return asked
 
 
 @part

@@ -27,11 +27,12 @@ SOURCE = np.dtype([
     ("stream", "i8"), ("own", "i8"),                         # own: whether it runs on its own robot
     ("camera_s", "f8"),                                      # period of the robot's camera; 0 of unexplained load
     ("safe_s", "f8"), ("answer_s", "f8"),                    # of a guard, from capture: see `queue.py`; 0 of a leg
-    ("shed", "f8"),                                          # share that load shedding takes of a stream that misses
+    ("back", "f8"),                                          # share of what a peer loses that is in time at home
 ])
 AGENT = np.dtype([
     ("executors", "i8"), ("background", "i8"),               # background: the source of unexplained load
     ("spare", "f8"),                                         # executors that peers can have
+    ("stray", "f8"),                                         # cost of a load of one executor that it refuses
 ])
 FORECAST = np.dtype([("on_time", "f8"), ("wait_s", "f8"), ("tail_s", "f8")])
 

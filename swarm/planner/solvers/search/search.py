@@ -179,3 +179,24 @@ def rank(tables: Tables, work: Work, stream: int, costs: NDArray[np.float64]) ->
     for n in range(t.streams[stream].end - first):
         costs[n] = added(t, w, stream, first + n)
     put(t, w, stream, option)
+
+
+@entry(*example(), np.zeros(1))
+def cost_all(tables: Tables, work: Work, costs: NDArray[np.float64]) -> None:
+    """The cost of every assignment, into `costs`: the option of the last stream changes with each."""
+    t, w = refer(tables), refer(work)
+    streams = w.chosen.shape[0]
+    for stream in range(streams):
+        w.chosen[stream] = t.streams[stream].first
+    _begin(t, w, 0)
+    for number in range(costs.shape[0]):
+        costs[number] = total(t, w)
+        for stream in range(streams - 1, -1, -1):
+            option = w.chosen[stream]
+            following = option + 1 if option + 1 < t.streams[stream].end else t.streams[stream].first
+            take(t, w, stream)
+            put(t, w, stream, following)
+            price(t, w, option)
+            price(t, w, following)
+            if following > option:
+                break

@@ -18,7 +18,9 @@ from swarm.planner.solvers.search.records import AGENT, NONE, OPTION, SOURCE, ST
 LOSS_RISK = 0.01                 # share of results that are lost for each leg on a peer: peers fail, and links fade
 MOVE_PRICE = 0.002               # of leaving the previous placement, in misses per result: breaks ties
 STRAIN_PRICE = 0.02              # of a leg on a strained agent: twice the risk of a peer, so that sound ones relieve it
-SHED = 0.5                       # share that load shedding takes of a stream that misses much, on average
+BACK = 0.5                       # share of what a peer loses that is in time at home, where home alone can carry it
+STRAY_PRICE = 1.0                # of a refused load of one executor, in misses of the most urgent results per second:
+                                 # robots send it to whoever has time, and that is lost to streams placed there
 UNBOUNDED = 1e9
 
 Rows = NDArray[np.void]
@@ -41,11 +43,11 @@ def tables(instance: Instance, weights: Mapping[int, float], levels: Mapping[int
     sources["half_square"] = sources["rate_hz"] * (
         0.9 * sources["p50_s"] ** 2 + 0.1 * sources["p95_s"] ** 2) / 2
     sources["half_step"] = np.minimum(sources["half_square"], sources["load"] * sources["step_s"] / 2)
-    agents, unexplained = _agents(instance, len(sources))
+    agents, unexplained = _agents(instance, len(sources), weights)
     return Tables(streams, options, np.concatenate([sources, unexplained]), agents, _urgency(instance))
 
 
-RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, SHED_BY, OWNER = range(9)
+RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, OWNER, EXECUTORS = range(9)
 
 
 def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
@@ -61,7 +63,7 @@ def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
         previous = instance.previous[n]
         rows.append((spec.rate_hz, spec.deadline_s, spec.rate_hz * weights[spec.priority],
                      np.nan if previous is None else previous, camera_s[stream.agent], safe_s - START_S, home_s,
-                     SHED if safe_s >= 0.0 else 0.0, agent))
+                     agent, instance.agents[agent].executors))
     return np.array(rows).reshape(-1, 9)
 
 
@@ -90,7 +92,7 @@ def _options(instance: Instance, of: NDArray[np.int64], by_stream: Values) -> tu
     latest_s = OVERHEAD_S + transfer_s + np.add.reduceat(legs[:, 2], begins) if len(every) else transfer_s
     number = np.arange(len(every)) - np.searchsorted(of, of)     # among the options of its stream
     moved = ~np.isnan(by_stream[PREVIOUS]) & (by_stream[PREVIOUS] != number)
-    strained = np.array([instance.strain(option) for option in every])
+    strained = np.array([instance.strain(option) for option in every]) if instance.strained else 0
     price = accuracy + LOSS_RISK * peers + STRAIN_PRICE * strained + MOVE_PRICE * moved
     rows["cost"] = (by_stream[WEIGHT] * price
                     + by_stream[RATE] * LATENCY_PRICE * np.minimum(latest_s / by_stream[DEADLINE], MOST_LATE))
@@ -105,11 +107,13 @@ def _add_legs(sources: Rows, options: Rows, by_stream: Values, legs: Values) -> 
     at = np.arange(len(legs)) + (options["first"] - (np.cumsum(count) - count))[which]
     rows, values = np.zeros(len(legs), SOURCE), by_stream[:, which]
     rows["agent"], rows["p50_s"], rows["p95_s"], rows["step_s"] = legs.T
-    rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"], rows["shed"] = values[
-        [RATE, DEADLINE, WEIGHT, CAMERA, SHED_BY]]
+    rows["rate_hz"], rows["deadline_s"], rows["weight"], rows["camera_s"] = values[
+        [RATE, DEADLINE, WEIGHT, CAMERA]]
     with np.errstate(invalid="ignore"):              # profiles may be nonsense, which costs then are, too
         rows["slack_s"] = values[DEADLINE] - options["idle_s"][which] + _mean_s(rows["p50_s"], rows["p95_s"])
     rows["own"] = rows["agent"] == values[OWNER]
+    back = BACK * np.minimum(1.0, values[EXECUTORS] / np.maximum(values[RATE] * values[HOME], 1e-9))
+    rows["back"] = np.where((rows["own"] == 0) & (values[SAFE] > AGE_S), back, 0.0)
     sources[at] = rows
 
 
@@ -130,7 +134,7 @@ def _mean_s(p50_s: Values, p95_s: Values) -> Values:
     return 0.9 * p50_s + 0.1 * np.maximum(p50_s, p95_s)
 
 
-def _agents(instance: Instance, sources: int) -> tuple[Rows, Rows]:
+def _agents(instance: Instance, sources: int, weights: Mapping[int, float]) -> tuple[Rows, Rows]:
     """The agents, and the sources of their unexplained load, which follow the others."""
     kept, busy = reserved(instance.problem), [agent.background > 0.0 for agent in instance.agents]
     rows, unexplained = np.zeros(len(busy), AGENT), np.zeros(sum(busy), SOURCE)
@@ -138,6 +142,7 @@ def _agents(instance: Instance, sources: int) -> tuple[Rows, Rows]:
     rows["background"] = np.where(busy, sources + np.cumsum(busy) - 1, NONE)
     rows["spare"] = [agent.executors - kept[agent.name] if kept[agent.name] > 0.0 else UNBOUNDED
                      for agent in instance.agents]
+    rows["stray"] = STRAY_PRICE * max(weights.values(), default=1.0)
     load = np.array([agent.background for agent in instance.agents if agent.background > 0.0])
     unexplained["agent"] = np.flatnonzero(busy)
     unexplained["p50_s"] = unexplained["p95_s"] = unexplained["step_s"] = BACKGROUND_RUN_S
