@@ -28,7 +28,7 @@ from swarm.planner.solvers.reasons import with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
-BY_FORMULA, BY_SIMULATION = 0.85, 0.95       # shares of the budget that are spent when each search ends ...
+BY_FORMULA, BY_SIMULATION = 0.75, 0.95       # shares of the budget that are spent when each search ends ...
 UNDO = 0.1                       # ... without what is kept for small gains that are undone, where there is a plan
 OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
 
