@@ -68,3 +68,11 @@ def in_order(problem: Problem) -> Problem:
         problem, agents=tuple(sorted(problem.agents, key=lambda agent: agent.name)),
         streams=tuple(sorted(problem.streams, key=lambda stream: stream.key)),
         links=dict(sorted(problem.links.items())), airtimes=dict(sorted(problem.airtimes.items())))
+
+
+def in_turns(problem: Problem) -> dict[Pair, int]:
+    """A number for each link: links whose transfers take turns, since they share airtime, have the same."""
+    firsts: dict[str, Pair] = {}
+    own = {pair: n for n, pair in enumerate(problem.links)}
+    return {pair: own[firsts.setdefault(problem.airtimes[pair], pair)] if pair in problem.airtimes else n
+            for pair, n in own.items()}

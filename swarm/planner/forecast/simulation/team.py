@@ -28,7 +28,7 @@ from swarm.planner.forecast.simulation.records import (
 )
 from swarm.planner.forecast.simulation.requests import ladder
 from swarm.planner.options.own_share import reserved
-from swarm.planner.problem import Pair, Problem, StreamOf
+from swarm.planner.problem import Problem, StreamOf, in_turns
 
 ENDLESS_S = 1e6
 NOWHERE = (NONE, NONE, NONE)
@@ -43,7 +43,7 @@ class TeamArrays:
         self._problem = problem
         self._agents = {agent.name: n for n, agent in enumerate(problem.agents)}
         self._profiles = {agent.name: agent.profiles for agent in problem.agents}
-        self._links = _numbers(problem)
+        self._links = in_turns(problem)
         self._linked: dict[str, list[tuple[str, int, LinkQuality]]] = {agent: [] for agent in self._agents}
         for (owner, agent), number in sorted(self._links.items(), key=lambda item: self._agents.get(item[0][1], 0)):
             if owner in self._linked and agent in self._agents:      # in the order of agents
@@ -294,12 +294,3 @@ def _key(*names: str) -> int:
 
 def _rows(rows: Sequence[tuple[float, ...]], kind: np.dtype[np.void]) -> NDArray[np.void]:
     return np.array([tuple(row) for row in rows], kind) if rows else np.zeros(0, kind)
-
-
-def _numbers(problem: Problem) -> dict[Pair, int]:
-    """The number of each link among those that carry one transfer after the other; links of one airtime have the same.
-    """
-    firsts: dict[str, Pair] = {}
-    own = {pair: n for n, pair in enumerate(problem.links)}
-    return {pair: own[firsts.setdefault(problem.airtimes[pair], pair)] if pair in problem.airtimes else n
-            for pair, n in own.items()}
