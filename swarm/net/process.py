@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import psutil
 from msgspec import Meta
 
 from swarm.core.clock import MonotonicClock, WallClock
@@ -20,6 +18,7 @@ from swarm.core.ports import Health, Host
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import ProcessFile
 from swarm.net.board_sensors import BoardSensors
+from swarm.net.descriptors import raise_file_limit, reserved
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
@@ -28,6 +27,7 @@ from swarm.transport.ports import Link
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
 CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # step of the wall clock at the start of the process
 LINGER_MS = 200
+STATM = "/proc/self/statm"            # proc(5): sizes in pages; the second one is resident
 ClockStep = Annotated[float, Meta(ge=-1e9, le=1e9)]                  # seconds
 Descriptor = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -36,17 +36,20 @@ class OwnProcess:
     """The machine port of this process."""
 
     def __init__(self, loop: Loop, wall: WallClock) -> None:
-        self._loop, self._wall, self._sensors, self._process = loop, wall, BoardSensors(), psutil.Process()
+        self._loop, self._wall, self._sensors = loop, wall, BoardSensors()
+        self._statm = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)     # kept open: later there may be no descriptor left
+        self._page_bytes = os.sysconf("SC_PAGESIZE")
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return os.getpid()
 
     def rss_bytes(self) -> int:
-        return self._process.memory_info().rss
+        return int(os.pread(self._statm, 256, 0).split()[1]) * self._page_bytes
 
     def health(self) -> Health:
-        return self._sensors.health()
+        with reserved():
+            return self._sensors.health()
 
     def step_wall_clock(self, step_s: float) -> None:
         self._wall.step_s = step_s
@@ -125,10 +128,3 @@ def catch(numbers: Iterable[int], handler: Callable[[int, object], object]) -> d
     """Handle these signals, but not those that our caller has made us ignore. Returns the former handlers."""
     return {number: signal.signal(number, handler) for number in numbers
             if signal.getsignal(number) != signal.SIG_IGN}
-
-
-def raise_file_limit() -> int:
-    """Raise the limit of open files: each connection needs one, and strangers can open connections. Returns it."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most

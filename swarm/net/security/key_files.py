@@ -22,9 +22,14 @@ from zmq.utils import z85
 
 from swarm.core.settings import rules
 from swarm.core.settings.errors import BadInput
+from swarm.net.descriptors import SHORTAGES
 
 FILE_BYTES = 4096                    # a key file is far smaller
 SECRET, PUBLIC = ".key", ".pub"
+
+
+class Unreadable(BadInput):
+    """A key file that could not be read for want of descriptors or memory, or by an error of the disk."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +131,8 @@ def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collectio
     except PermissionError as error:
         raise BadInput(str(path), str(error.strerror), f"chown {os.geteuid()} {path}") from None
     except OSError as error:
-        raise BadInput(str(path), error.strerror or str(error), want) from None
+        kind = Unreadable if error.errno in SHORTAGES else BadInput
+        raise kind(str(path), error.strerror or str(error), want) from None
     except UnicodeDecodeError:
         raise BadInput(str(path), "it is not plain text", want) from None
     found: dict[str, str] = {}

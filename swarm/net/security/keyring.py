@@ -8,9 +8,21 @@ from pathlib import Path
 import msgspec
 
 from swarm.core.settings.errors import BadInput
-from swarm.net.security.key_files import PUBLIC, SECRET, Key, KeyPair, check_permissions, read_enrolled, read_pair
+from swarm.net.descriptors import SHORTAGES, reserved
+from swarm.net.security.key_files import (
+    PUBLIC,
+    SECRET,
+    Key,
+    KeyPair,
+    Unreadable,
+    check_permissions,
+    read_enrolled,
+    read_pair,
+)
 from swarm.net.security.key_folder import ENROLLED
 
+SHORT_OF = "descriptors or memory"   # the allow-list cannot be read for want of these: told of once each time
+SHORT_OF = "descriptors or memory"   # stands for a file among those that were refused, so that it is told of once
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
@@ -25,7 +37,8 @@ class Keyring:
     """The keys of a key folder (key_folder.py) as one process sees them.
 
     A file of the allow-list that cannot be used enrols no member; neither does a folder that other users may write, nor
-    a key that two names claim. Raises: BadInput if the own key cannot be used, or if there is no allow-list.
+    a key that two names claim. While descriptors or memory are short, or the disk has errors, the keys that were read
+    last stay in force. Raises: BadInput if the own key cannot be used, or if there is no allow-list.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -55,11 +68,20 @@ class Keyring:
 
     def reload(self) -> Change:
         """Read the allow-list again if a file's times have changed."""
-        signature = self._sign()
-        if signature == self._signature:
-            return Change(frozenset(), {})
+        try:
+            with reserved():
+                signature = self._sign()
+                if signature == self._signature:
+                    return Change(frozenset(), {})
+                keys, refused = self._read()
+        except Unreadable as error:
+            if not self._signature:
+                raise                                # there is nothing that could stay in force
+            return self._change(self._keys, {**self._refused, SHORT_OF: str(error)})
         self._signature = signature
-        keys, refused = self._read()
+        return self._change(keys, refused)
+
+    def _change(self, keys: dict[str, str], refused: dict[str, str]) -> Change:
         new = {path: why for path, why in refused.items() if self._refused.get(path) != why}
         names = frozenset(name for name, _ in keys.items() ^ self._keys.items())
         self._keys, self._refused = keys, refused
@@ -71,6 +93,7 @@ class Keyring:
         try:
             names = sorted(os.listdir(self._folder))
         except OSError as error:                     # no folder: no member is accepted
+            _raise_if_short(error, self._folder)
             return (("", error.errno or 0, 0, 0),)
         return tuple(_stamp(self._folder, name) for name in ("", *names))
 
@@ -82,12 +105,15 @@ class Keyring:
             check_permissions(self._folder.stat(), self._folder, 0o022, {0, os.geteuid()})
             paths = sorted(path for path in self._folder.iterdir() if path.suffix == PUBLIC and path.name[0] != ".")
         except OSError as error:
+            _raise_if_short(error, self._folder)
             return {}, {str(self._folder): f"{self._folder}: {error.strerror}"}
         except BadInput as error:
             return {}, {str(self._folder): str(error)}
         for path in paths:
             try:
                 found.append((path, read_enrolled(path)))
+            except Unreadable:
+                raise
             except BadInput as error:
                 refused[str(path)] = str(error)
         claims: dict[str, list[str]] = {}
@@ -99,10 +125,17 @@ class Keyring:
         return {key.name: key.public for path, key in found if str(path) not in refused}, refused
 
 
+def _raise_if_short(error: OSError, path: Path) -> None:
+    """Raises: Unreadable for an error that says nothing about the file."""
+    if error.errno in SHORTAGES:
+        raise Unreadable(str(path), error.strerror or str(error), "the keys that were read last stay in force")
+
+
 def _stamp(folder: Path, name: str) -> tuple[str, int, int, int]:
     """Times and inode of a file. A file that cannot be read (a broken link) does not hide the others."""
     try:
         at = (folder / name).stat()
     except OSError as error:
+        _raise_if_short(error, folder / name)
         return (name, error.errno or 0, 0, 0)
     return (name, at.st_mtime_ns, at.st_ctime_ns, at.st_ino)

@@ -11,7 +11,7 @@ import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, Start
 from swarm.core.protocol.wire import header
-from swarm.net.security.connection_limits import _received_bytes
+from swarm.net.security.tcp import received_bytes
 from swarm.transport.endpoint import Endpoint
 from tests.core.peak import growth_bytes
 from tests.net.harness import Net, lanes_of
@@ -60,7 +60,7 @@ def _property(name: bytes, value: bytes) -> bytes:
 def open_on(endpoint: Endpoint, lane: str) -> dict[int, int]:
     """Bytes that came and are not accounted for, by connection."""
     connections = lanes_of(endpoint).by_name[lane]._connections
-    return {descriptor: _received_bytes(descriptor) - min(one.read_bytes, _received_bytes(descriptor))
+    return {descriptor: received_bytes(descriptor) - min(one.read_bytes, received_bytes(descriptor))
             for descriptor, one in connections._open.items()}
 
 
