@@ -35,6 +35,7 @@ class _Peer(msgspec.Struct):
 class _Advert(msgspec.Struct, frozen=True):
     number: int
     profiles: dict[str, list[Profile]]               # by model
+    most_urgent: int                                 # priority of its streams; 0: it has none
 
 
 class PeerTableStatistics(msgspec.Struct, frozen=True):
@@ -72,6 +73,12 @@ class PeerTable:
         peer = self._peers.get(name)
         advert = self._adverts.get((name, peer.boot)) if peer else None
         return advert.number if advert else 0
+
+    def most_urgent(self, name: str) -> int:
+        """The highest priority of a peer's streams, as it advertises them; 0: not known."""
+        peer = self._peers.get(name)
+        advert = self._adverts.get((name, peer.boot)) if peer else None
+        return advert.most_urgent if advert else 0
 
     def update(self, name: str, boot: int, busy_s: float, now: int) -> bool:
         """The peer is alive and reports `busy_s` of work in hand. Returns whether this boot is new."""
@@ -118,7 +125,8 @@ class PeerTable:
         alike = (known.profiles for known in self._adverts.values() if known.profiles == by_model)
         by_model = next(alike, by_model)             # robots with the same board share one copy
         self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != name or key[1] > boot}
-        self._adverts[name, boot] = _Advert(advert.number, by_model)
+        most_urgent = max((stream.priority for stream in advert.streams), default=0)
+        self._adverts[name, boot] = _Advert(advert.number, by_model, most_urgent)
         peer = self._peers.get(name)
         if peer is not None and peer.boot == boot:
             peer.observed = PeerSpeed()              # the old factors are relative to the old advert

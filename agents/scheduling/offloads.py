@@ -31,6 +31,7 @@ class OpenRequest(msgspec.Struct):
     transit_s: float = 0.0           # expected time of all transfers between robots
     awaiting: bool = False           # a peer's answer is expected
     holders: list[str] = []          # peers that may hold the request
+    refused: bool = False            # no peer's result counts any more
 
 
 class Offloads:
@@ -78,6 +79,7 @@ class Offloads:
         if state is None or event.peer not in asked:
             return False
         self._release(state)
+        state.refused = True
         return state.awaiting
 
     def undo_send(self, state: OpenRequest) -> None:
@@ -87,9 +89,11 @@ class Offloads:
         span.offloaded_to, span.sent_ns, span.guarded, span.legs = "", 0, False, []
 
     def answered(self, state: OpenRequest | None, event: ev.AnswerCame, now: int) -> bool:
-        """A peer's answer: record the times of the legs. Returns False if the request has ended or was not sent to it.
+        """A peer's answer: record the times of the legs.
+
+        Returns False if the request has ended, was not sent to it, or was refused: then no peer has a part in it.
         """
-        if state is None or state.span.offloaded_to != event.peer:
+        if state is None or state.refused or state.span.offloaded_to != event.peer:
             self._peers.release(event.peer, event.request)
             return False
         self._release(state)

@@ -150,6 +150,11 @@ class Machine(Protocol):
     @property
     def pid(self) -> int: ...
 
+    @property
+    def secret(self) -> bytes:
+        """32 bytes that no other process knows; a restarted process has others."""
+        ...
+
     def rss_bytes(self) -> int:
         """Resident memory of the process."""
         ...

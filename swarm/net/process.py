@@ -38,11 +38,16 @@ class OwnProcess:
     def __init__(self, loop: Loop, wall: WallClock) -> None:
         self._loop, self._wall, self._sensors = loop, wall, BoardSensors()
         self._statm = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)     # kept open: later there may be no descriptor left
+        self._secret = os.urandom(32)
         self._page_bytes = os.sysconf("SC_PAGESIZE")
 
     @property
     def pid(self) -> int:
         return os.getpid()
+
+    @property
+    def secret(self) -> bytes:
+        return self._secret
 
     def rss_bytes(self) -> int:
         return int(os.pread(self._statm, 256, 0).split()[1]) * self._page_bytes

@@ -146,6 +146,10 @@ class FakeMachine:
         self.is_so = Health()
         self.held_up: Callable[[float], None] = lambda for_s: None
 
+    @property
+    def secret(self) -> bytes:
+        return b"secret"
+
     def rss_bytes(self) -> int:
         return 1 << 20
 
