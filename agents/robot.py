@@ -22,13 +22,13 @@ from agents.peers.table import PeerTable
 from agents.performer import Holding, Input, Performer
 from agents.ports import Runner
 from agents.request_messages import RequestMessages
-from agents.runtime.offer import Offer
+from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.recording import MOST_FRAMES, Recording
 from agents.scheduling import events as ev
 from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
-from swarm.core.policy.plan import Placement
+from swarm.core.policy.plan import WHY_MAX, Placement
 from swarm.core.ports import Files, Health, Host, Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId, Span
@@ -71,6 +71,7 @@ class Robot:
         self._seals = Seals(settings.name, host.machine.secret)
         self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended, self._seals)
         self._request_messages = RequestMessages(self._net, self._performer, offer, self._seals)
+        self._net.limit_transfers(*transfer_limits(offer))
         self._outbox = Outbox(host.timers, self._participant.report)
         self._body = WorldBody(self._net, settings.body)
         self._make_behaviour = behaviours.load(settings.behaviour) if settings.behaviour else None
@@ -291,4 +292,4 @@ class Robot:
         shed = self._scheduler.shed()
         if shed != self._shed:
             self._shed = shed
-            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)}))
+            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))

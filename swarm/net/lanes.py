@@ -7,12 +7,14 @@ a completed connection, or with a full queue, refuses at once and stores no stal
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import zmq
 
+from swarm.core.policy.allowance import Allowances
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
@@ -29,6 +31,11 @@ from swarm.transport.ports import LANES, Lanes, LaneStatistics, Link
 from swarm.transport.shaped_lanes import ShapedLanes
 
 OWN_SOCKETS = 64                     # lanes, their monitors, ZAP
+SMALL_BYTES = 8 << 10                # larger messages are limited by what the link carries, in windows
+SMALL_PER_S, SMALL_AT_ONCE = 1000.0, 2000    # small messages of one member: far more than agents send each other
+REPORTS_PER_S = 5000.0               # the same, where agents report: each request is told of twice
+MOST_DROPPED = 2000                  # before the connection is cut, and the member is barred for a while
+COLLECTING = ("launcher", "collector")
 
 
 class SocketLanes:
@@ -36,10 +43,13 @@ class SocketLanes:
 
     own: the name of this process. bind: an address, and a port for the urgent lane if it must be fixed; the bulk lane
     then has the next port. keyring: our key and the members' keys; None: plaintext, where the name that a connection
-    claims is not checked. Raises: BadInput if the address cannot be bound.
+    claims is not checked. small_per_s: most small messages of one member, if there are keys. Raises: BadInput if the
+    address cannot be bound.
     """
 
-    def __init__(self, loop: Loop, own: str, bind: str, keyring: Keyring | None) -> None:
+    def __init__(
+        self, loop: Loop, own: str, bind: str, keyring: Keyring | None, small_per_s: float = SMALL_PER_S
+    ) -> None:
         self._loop = loop
         self._received: Callable[[str, Sequence[Any], int], None] = lambda name, frames, size: None
         self._early: list[WireError] = []            # refusals before `attach`
@@ -51,6 +61,8 @@ class SocketLanes:
         self.context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
         self.auth = keyring and Authenticator(
             self.context, loop, keyring, refuse=self._refused, changed=lambda names: self._keys_changed(names))
+        self._allowed = Allowances(SMALL_AT_ONCE, small_per_s, lambda name: bool(keyring and keyring.public(name)))
+        self._dropped: collections.Counter[str] = collections.Counter()      # since a member was last barred
         self.by_name: dict[str, Lane] = {}
         try:
             for name in LANES:
@@ -106,9 +118,26 @@ class SocketLanes:
             return
         identity, frames, size = message
         try:
-            self._received(self.auth.sender_of(identity) if self.auth else sockets.name_of(identity), frames, size)
+            if self.auth is None:
+                self._received(sockets.name_of(identity), frames, size)
+                return
+            sender = self.auth.sender_of(identity)
+            if size >= SMALL_BYTES or self._allowed.take(sender, self._loop.clock.now_ns()):
+                self._received(sender, frames, size)
+            else:
+                self._drop(lane, identity, sender)
         except WireError as error:
             self._refuse(error)
+
+    def _drop(self, lane: Lane, identity: zmq.Frame, sender: str) -> None:
+        """Drop a message of a member that sends too many; if it goes on, cut it off. Raises: WireError."""
+        assert self.auth is not None
+        self._dropped[sender] += 1
+        if self._dropped[sender] >= MOST_DROPPED:
+            self._dropped[sender] = 0
+            self.auth.bar(sender)
+            lane.cut(identity)
+        raise WireError("rate", f"{sender} sends too many messages; if it goes on, it is cut off for a while")
 
 
 def open_endpoint(
@@ -118,7 +147,8 @@ def open_endpoint(
     link_to: Callable[[str], Link | None] | None = None,
 ) -> Endpoint:
     """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput."""
-    lanes: Lanes = SocketLanes(loop, name, bind, keyring)
+    lanes: Lanes = SocketLanes(
+        loop, name, bind, keyring, REPORTS_PER_S if role in COLLECTING else SMALL_PER_S)
     if link_to is not None:
         lanes = ShapedLanes(lanes, loop.clock, loop, link_to)
     return Endpoint(

@@ -15,7 +15,7 @@ from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId
-from swarm.core.protocol.world import Detections, Pose
+from swarm.core.protocol.world import Detections, Mask, Pose, in_parts
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
@@ -203,6 +203,28 @@ def test_it_offloads_by_plan_and_takes_the_work_home_when_the_peer_falls_silent(
     span = home()[0].span
     assert (span.ending, span.ran_on, span.offloaded_to, span.guarded) == ("completed", "rover", "mule", True)
     assert any(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened))
+
+
+def test_a_mask_of_two_megapixels_comes_from_a_peer_and_is_delivered(stage: Stage) -> None:
+    """Beyond 1 MiB, an outcome in a header would be refused by its receiver."""
+    stage.up()
+    stage.send(stage.peer, msg.Heartbeat(sequence=1))
+    stage.send(stage.peer, stage.wait("mule", msg.Advert))
+    placement = Placement(agent="rover", stream="detect", variant="int8", where=["mule"])
+
+    def asked() -> bool:
+        stage.planner.send("rover", msg.PlanNews(plan=Plan(epoch=1, lease_s=60.0, placements=[placement])))
+        stage.sense_now()
+        return bool(stage.got("mule", msg.StageAsk))
+
+    stage.net.until(asked)
+    request = stage.got("mule", msg.StageAsk)[0].request
+    boxes, arrays = in_parts(Mask(1080, 1920, bytes(1080 * 1920)))
+    stage.send(stage.peer, msg.StageAnswer(request=request, outcome=boxes, run_s=0.1, waited_s=0.0, held_s=0.1), arrays)
+    stage.net.until(lambda: request in [ended.span.request for ended in stage.got("launcher", msg.Ended)])
+    span = next(ended.span for ended in stage.got("launcher", msg.Ended) if ended.span.request == request)
+    assert (span.ending, span.ran_on) == ("completed", "mule")
+    assert stage.end()[0] == 0
 
 
 def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) -> None:

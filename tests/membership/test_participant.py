@@ -177,3 +177,11 @@ def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None
     process.stage.host_of(LAUNCHER)
     process.stage.wait(0.1)
     assert process.host.sent(msg.Happened) == [("launcher", msg.Happened(what="held_up", detail={"for_s": 8.0}))]
+
+
+def test_of_others_only_those_are_remembered_who_could_join(process: Process) -> None:
+    process.participant.begin()
+    process.net.admitted = {NEWCOMER.name}
+    process.net.receive(MATE.name, msg.Introduction(members=[member(f"stranger_{k}") for k in range(50)] + [NEWCOMER]))
+    assert NEWCOMER.name in process.net.peers()
+    assert not any(name.startswith("stranger") for name in process.net.peers())

@@ -153,7 +153,7 @@ def of_parts(boxes: Detections | None, tensors: Sequence[NDArray[Any]]) -> Outco
         case Detections(), []:
             return boxes
         case None, [mask] if mask.dtype == np.uint8 and mask.ndim == 2:
-            return Mask(*mask.shape, mask.tobytes())
+            return Mask(mask.shape[0], mask.shape[1], mask.tobytes())
         case _:
             return None
 

@@ -98,6 +98,12 @@ class Connections:
             if connection.address:
                 self._spoke(connection, frame)
 
+    def cut(self, frame: zmq.Frame) -> None:
+        """Close the connection on which this frame came."""
+        connection = self._open.get(frame.get(zmq.SRCFD))
+        if connection is not None:
+            self._cut(connection, "cut_off", "its member sends too much")
+
     def close(self) -> None:
         """To be called before the context's sockets are closed."""
         self._check_timer.cancel()
