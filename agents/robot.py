@@ -131,7 +131,7 @@ class Robot:
                 self._failures.gossip(body)
             case msg.Advert():
                 self._peers.advertised(peer, message.boot, body)
-                self._seals.learn(peer, message.boot, body.key)
+                self._seals.learn(peer, body.key)
             case msg.PlanNews(plan=plan):
                 self._performer.handle(ev.PlanCame(plan=plan, planner=peer, boot=message.boot))
             case msg.Shared(topic=topic, data=data):

@@ -24,7 +24,7 @@ class Seals:
     def __init__(self, name: str, secret: bytes) -> None:
         self._name, self._secret = name, secret
         self._own: dict[str, bytes] = {}             # by peer
-        self._given: dict[str, tuple[int, bytes]] = {}       # by owner: its start, and the key that it gave us
+        self._given: dict[str, bytes] = {}           # by owner: the key that it gave us
 
     def key_for(self, peer: str) -> bytes:
         """The key that a peer gets."""
@@ -33,9 +33,9 @@ class Seals:
             key = self._own[peer] = hashlib.blake2b(peer.encode(), key=self._secret, digest_size=KEY_BYTES).digest()
         return key
 
-    def learn(self, owner: str, boot: int, key: bytes) -> None:
-        """A start of an agent has given us a key."""
-        self._given[owner] = boot, key
+    def learn(self, owner: str, key: bytes) -> None:
+        """An agent has given us a key; each of its starts gives another one."""
+        self._given[owner] = key
 
     def of_route(self, request: RequestId, model: str, variant: str, route: Sequence[Leg]) -> bytes:
         """The seals for all legs of an own request on peers but the first, one after the other."""
@@ -47,8 +47,8 @@ class Seals:
         owner = ask.request.agent
         if owner == sender:
             return True
-        boot, key = self._given.get(owner, (0, b""))
-        return bool(key) and boot == ask.request.boot and ask.seals[:SEAL_BYTES] == _seal(
+        key = self._given.get(owner, b"")
+        return bool(key) and ask.seals[:SEAL_BYTES] == _seal(
             key, ask.request, ask.model, ask.variant, ask.first, ask.last, sender)
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 from agents.peers.peer_speed import PeerSpeed
@@ -16,6 +18,9 @@ from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.units import ns, seconds
 from swarm.transport.ports import URGENT_BYTES
 
+MOST_UNANSWERED = 2                  # in sequence; then the peer is paused, and tried with one request after that
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 32.0     # doubled with each failed trial: five in a minute
+MOST_GUESSED = 8.0                   # times as long as advertised: a run that was not answered
 ACTIVE_S = 2.0                       # a peer that got work is watched for this long
 
 
@@ -30,6 +35,9 @@ class _Peer(msgspec.Struct):
     booked_ns: dict[RequestId, int] = {}            # run time of requests sent since its last report
     booked_sum_ns: int = 0                          # the sum of these
     backoff_until_ns: int = 0                       # it refused or failed: no new work until then
+    unanswered: int = 0                             # requests in sequence that it did not answer in time
+    paused_ns: int = 0                              # when it last failed so that it gets no new work
+    paused_until_ns: int = 0
 
 
 class _Advert(msgspec.Struct, frozen=True):
@@ -146,6 +154,8 @@ class PeerTable:
             run_ns = ns(leg_p50_s(profile, leg))
             peer.booked_sum_ns += run_ns - peer.booked_ns.get(request, 0)
             peer.booked_ns[request] = run_ns
+            if peer.unanswered >= MOST_UNANSWERED:           # a trial: nothing more until its result is known
+                peer.paused_until_ns = now + ns(LONGEST_PAUSE_S)
             self._active[leg.agent] = now + ns(ACTIVE_S)
 
     def sending_s(self, leg: Leg, model: str, variant: str) -> float:
@@ -156,13 +166,32 @@ class PeerTable:
             return 0.0
         return leg_bytes(profile, leg) / peer.link.bytes_per_s
 
-    def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
+    def answered(self, name: str) -> None:
+        """A peer has answered a request in time."""
+        peer = self._peers.get(name)
+        if peer is not None:
+            peer.unanswered = peer.paused_until_ns = 0
+
+    def unanswered(self, name: str, sent_ns: int, now: int) -> None:
+        """A peer did not answer in time what was sent to it at `sent_ns`. One that fails again and again is paused.
+
+        This is a circuit breaker (Nygard, Release It!, 2007): what was sent before a pause says nothing new.
+        """
+        peer = self._peers.get(name)
+        if peer is None or (peer.unanswered >= MOST_UNANSWERED and sent_ns < peer.paused_ns):
+            return
+        peer.unanswered += 1
+        if peer.unanswered >= MOST_UNANSWERED:
+            pause_s = min(PAUSE_S * 2.0 ** (peer.unanswered - MOST_UNANSWERED), LONGEST_PAUSE_S)
+            peer.paused_ns, peer.paused_until_ns = now, now + ns(pause_s)
+
+    def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes, most: float = inf) -> None:
         """The peer of a leg reports how long its run took."""
         peer = self._peers.get(leg.agent)
         profile = named(peer.advertised.get(model, ()), variant) if peer else None
         if peer is None or profile is None or leg.last > len(profile.stages):
             return
-        if peer.observed.observe_run(profile, leg, took.run_s, took.batch):
+        if peer.observed.observe_run(profile, leg, took.run_s, took.batch, most):
             _correct(peer, model)
 
     def observe_timeout(self, leg: Leg, model: str, variant: str, late_s: float) -> None:
@@ -170,7 +199,7 @@ class PeerTable:
         peer = self._peers.get(leg.agent)
         profile = named(peer.profiles.get(model, ()), variant) if peer else None
         if peer is not None and profile is not None and leg.last <= len(profile.stages):
-            self.observe_run(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + late_s))
+            self.observe_run(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + late_s), MOST_GUESSED)
 
     def release(self, name: str, request: RequestId) -> None:
         """The peer no longer holds a request, for any reason."""
@@ -180,8 +209,10 @@ class PeerTable:
 
     def back_off(self, name: str, for_s: float, now: int) -> None:
         """Give the peer no new work for this long."""
-        if name in self._peers:
-            self._peers[name].backoff_until_ns = now + ns(for_s)
+        peer = self._peers.get(name)
+        if peer is not None:
+            peer.backoff_until_ns = now + ns(for_s)
+            peer.paused_until_ns = min(peer.paused_until_ns, peer.backoff_until_ns)      # a trial was refused
 
     def links(self) -> dict[str, LinkQuality]:
         """Measured links, by peer."""
@@ -191,7 +222,7 @@ class PeerTable:
         """Peers that may get new work now."""
         return {
             name: _view(name, peer, now) for name, peer in self._peers.items()
-            if peer.profiles and not peer.suspected and now >= peer.backoff_until_ns
+            if peer.profiles and not peer.suspected and now >= max(peer.backoff_until_ns, peer.paused_until_ns)
         }
 
     def alive(self, now: int) -> dict[str, PeerView]:

@@ -97,6 +97,7 @@ class Offloads:
             self._peers.release(event.peer, event.request)
             return False
         self._release(state)
+        self._peers.answered(event.peer)
         self._queue.reset_wait(state.span.stream)
         times = [*event.done, event.times]
         record(state.span, state.route, times, now)
@@ -109,6 +110,7 @@ class Offloads:
         late_s = (now - span.captured_ns) / NS - span.predicted_s
         if state.awaiting and late_s > 0 and len(state.route) == 1:
             self._peers.observe_timeout(state.route[0], span.model, span.variant, late_s)
+            self._peers.unanswered(state.route[0].agent, span.sent_ns, now)
         out += [ev.CancelStage(request=span.request, peer=holder) for holder in state.holders]
         self._release(state)
         state.awaiting = False

@@ -40,6 +40,7 @@ class Participant:
         self._host, self.net = host, host.transport
         self.name, self.boot = self.net.member.name, self.net.member.boot
         self.launcher = settings.launcher            # None: on a board
+        self._faults = settings.faults
         self._reports_to = next(                     # the launcher, or the collector of the roster; None: neither
             (one.name for one in (settings.launcher, *settings.roster) if one and one.role in REPORT_ROLES), None)
         self.refused = 0                             # messages that the sender's role may not send; refused members
@@ -113,6 +114,8 @@ class Participant:
             self._introductions.on_introduction(sender, body.members)    # the only message that a stranger may send
         elif not msg.may_say(role, body):
             self.refuse(f"{type(body).__name__} of {sender}, which may not send it")
+        elif isinstance(body, msg.InjectedFaults) and not self._faults:
+            self.refuse(f"{type(body).__name__} of {sender}: this run asks for no faults")
         elif isinstance(body, msg.Heartbeat):
             self._handler(message)                   # first: it may be the first message of a new start
             held_s = seconds(self._host.clock.now_ns() - message.at_ns)

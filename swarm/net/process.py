@@ -27,9 +27,13 @@ from swarm.transport.ports import Link
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
 CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # step of the wall clock at the start of the process
 LINGER_MS = 200
+PLAINTEXT = ("%s speaks plaintext: whoever reaches its ports can act as any member, and read everything; for keys see "
+             "`swarm keys --help`")
 STATM = "/proc/self/statm"            # proc(5): sizes in pages; the second one is resident
 ClockStep = Annotated[float, Meta(ge=-1e9, le=1e9)]                  # seconds
 Descriptor = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+log = logging.getLogger(__name__)
 
 
 class OwnProcess:
@@ -79,6 +83,8 @@ class Process:
         link_to: Callable[[str], Link | None] | None = None,
     ) -> None:
         raise_file_limit()
+        if not settings.keys:
+            log.warning(PLAINTEXT, settings.name)
         wall = WallClock(_from_environment(CLOCK_STEP_VARIABLE, "0", ClockStep))
         self._lifeline = _lifeline()
         self.clock = MonotonicClock()

@@ -20,6 +20,7 @@ from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
 from swarm.core.units import seconds
+from swarm.net.process import PLAINTEXT
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
@@ -41,7 +42,7 @@ class Stage:
         board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
         file = AgentFile(**{
             "version": 1, "name": "rover", "swarm": "s", "board_name": "b", "board": board, "policy": "planner",
-            "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"],
+            "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"], "faults": True,
             "streams": [StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=HANG_S)], **settings,
         })
         path = folder / "rover.yaml"
@@ -147,7 +148,9 @@ def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
     stage.wait("launcher", msg.Drained)
     ended = len(stage.got("launcher", msg.Ended))
     assert ended == len(stage.got("launcher", msg.Submitted))
-    assert stage.end() == (0, "")
+    status, errors = stage.end()
+    assert status == 0
+    assert errors.splitlines() == [f"rover: WARNING {PLAINTEXT % 'rover'}"]
 
 
 def test_it_serves_peers_and_refuses_invalid_requests(stage: Stage) -> None:

@@ -26,7 +26,9 @@ EVERY_S = READY_FIRST_NS / 1e9
 class Process:
     """A participant, what its handler gets, and the members that it met."""
 
-    def __init__(self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "") -> None:
+    def __init__(
+        self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "", faults: bool = True,
+    ) -> None:
         self.stage = Stage()
         self.host = self.stage.host_of(OWN, zero_ns=ns(100.0))
         for other in (MATE, LAUNCHER, PLANNER, WORLD, NEWCOMER):
@@ -36,7 +38,8 @@ class Process:
         self.met: list[str] = []
         self.participant = Participant(
             self.host,
-            ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys),
+            ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys,
+                        faults=faults),
             self.got.append, busy_s=lambda: 0.25, advert_of=lambda peer: 3 if peer == MATE.name else 0,
             met=self.met.extend,
         )
@@ -166,6 +169,13 @@ def test_injected_faults_reach_transport_wall_clock_and_handler(process: Process
     process.net.receive("launcher", faults)
     assert process.net.injected == process.bodies() == [faults]
     assert process.machine.step_s == -2.0
+
+
+def test_faults_are_refused_where_the_run_asks_for_none() -> None:
+    process = Process(faults=False)
+    process.net.receive("launcher", msg.InjectedFaults(lose=1.0, clock_step_s=-2.0, slow=3.0))
+    assert process.net.injected == process.bodies() == []
+    assert process.participant.refused == 1
 
 
 def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None:

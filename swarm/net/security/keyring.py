@@ -44,7 +44,7 @@ class Keyring:
     def __init__(self, folder: Path, name: str) -> None:
         self.own: KeyPair = read_pair(folder / f"{name}{SECRET}", name)
         self._folder = folder / ENROLLED
-        self._keys: dict[str, str] = {}              # name -> public key
+        self._keys: dict[str, tuple[str, str]] = {}  # name -> public key and role
         self._owners: dict[str, str] = {}            # public key -> name
         self._refused: dict[str, str] = {}
         self._signature: Signature = ()
@@ -61,7 +61,13 @@ class Keyring:
 
     def public(self, name: str) -> str | None:
         """The enrolled key of a member; None: it has none."""
-        return self._keys.get(name)
+        known = self._keys.get(name)
+        return known[0] if known else None
+
+    def role(self, name: str) -> str:
+        """The role that a member's key gives it; empty: it has none."""
+        known = self._keys.get(name)
+        return known[1] if known else ""
 
     def names(self) -> list[str]:
         return sorted(self._keys)
@@ -81,11 +87,11 @@ class Keyring:
         self._signature = signature
         return self._change(keys, refused)
 
-    def _change(self, keys: dict[str, str], refused: dict[str, str]) -> Change:
+    def _change(self, keys: dict[str, tuple[str, str]], refused: dict[str, str]) -> Change:
         new = {path: why for path, why in refused.items() if self._refused.get(path) != why}
         names = frozenset(name for name, _ in keys.items() ^ self._keys.items())
         self._keys, self._refused = keys, refused
-        self._owners = {public: name for name, public in keys.items()}
+        self._owners = {public: name for name, (public, _) in keys.items()}
         return Change(names, new)
 
     def _sign(self) -> Signature:
@@ -97,8 +103,8 @@ class Keyring:
             return (("", error.errno or 0, 0, 0),)
         return tuple(_stamp(self._folder, name) for name in ("", *names))
 
-    def _read(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Key by name, and reason by file that was refused."""
+    def _read(self) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+        """Key and role by name, and reason by file that was refused."""
         found: list[tuple[Path, Key]] = []
         refused: dict[str, str] = {}
         try:
@@ -122,7 +128,7 @@ class Keyring:
         for path, key in found:
             if len(claims[key.public]) > 1:
                 refused[str(path)] = f"{path}: the key of {' and '.join(claims[key.public])}; a key has one owner"
-        return {key.name: key.public for path, key in found if str(path) not in refused}, refused
+        return {key.name: (key.public, key.acts_as) for path, key in found if str(path) not in refused}, refused
 
 
 def _raise_if_short(error: OSError, path: Path) -> None:

@@ -62,13 +62,18 @@ class Authenticator:
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
 
     def check(self, member: Member) -> str:
-        """The key of a member. Raises: WireError `not_enrolled`, or `public_key` if it is announced with another one.
+        """The key of a member.
+
+        Raises: WireError `not_enrolled`, `public_key` if it is announced with another one, `role` with another role.
         """
         public = self._ring.public(member.name)
         if public is None:
             raise WireError("not_enrolled", f"no key of {member.name} is enrolled")
         if member.public_key not in ("", public):
             raise WireError("public_key", f"{member.name} is announced with another key than its enrolled one")
+        if member.role != self._ring.role(member.name):
+            raise WireError("role", f"the key of {member.name} is that of a {self._ring.role(member.name)}, and it is "
+                                    f"announced as a {member.role}")
         return public
 
     def dial(self, socket: zmq.Socket[Any], member: Member) -> None:

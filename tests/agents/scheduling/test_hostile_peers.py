@@ -13,11 +13,12 @@ from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.protocol.spans import RequestId
+from swarm.core.policy.plan import Leg
+from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.protocol.world import Detections
 from swarm.core.units import ns
 from tests.agents.builders import BOOT, peer_table, profile, request, robot, scheduler, stream
-from tests.agents.scheduler_events import arrived, asked, came, endings, of
+from tests.agents.scheduler_events import arrived, asked, came, done, endings, of
 
 OWN = stream("detect", "own", 0.15, priority=2)
 OWN_S, ASK_S = 0.060, 0.020
@@ -125,3 +126,63 @@ def test_what_a_peer_refuses_that_was_not_asked_changes_nothing() -> None:
     assert agent.handle(ev.Refused(request=request(1), peer="ox", reason="full"), 1) == []
     assert agent.handle(ev.Refused(request=RequestId("stranger", 1, 1), peer="ox", reason="full"), 1) == []
     assert endings(agent.handle(came(1, "mule"), ns(0.01))) == [("completed", "")]
+
+
+def black_hole(answers: bool, lasts_s: float = 61.0) -> list[float]:
+    """When a peer that says it needs 1 ms gets a request, while home needs 30 ms at 5 Hz; it never answers in time."""
+    known = peer_table(mule=[profile(p50_s=0.001)])
+    agent = scheduler(known=known, detector=0.03)
+    events: list[tuple[int, int, ev.Event]] = []
+    order, sent = itertools.count(), list[float]()
+    for k in range(int(lasts_s * 5)):
+        heapq.heappush(events, (ns(k / 5), next(order), arrived(k, stream(deadline_s=0.15), ns(k / 5))))
+    while events:
+        now, _, event = heapq.heappop(events)
+        if isinstance(event, ev.RequestArrived):
+            known.update("mule", BOOT, 0.0, now)             # its heartbeats do come
+        for command in agent.handle(event, now):
+            match command:
+                case ev.RunStage(work=work):
+                    heapq.heappush(events, (now + ns(0.03), next(order), done(work, now + ns(0.03))))
+                case ev.SendStage(request=asked_for):
+                    sent.append(now / 1e9)
+                    if answers:
+                        late = msgspec.structs.replace(came(asked_for.sequence, "mule"), outcome=Detections(boxes=[]))
+                        heapq.heappush(events, (now + ns(0.2), next(order), late))
+                case ev.SetTimer(at_ns=at_ns, event=timer):
+                    heapq.heappush(events, (max(at_ns, now), next(order), timer))
+                case ev.Deliver(span=span):
+                    assert span.ending == "completed"        # by its guard
+                case _:
+                    pass
+    return sent
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["never answers", "answers too late"])
+def test_a_peer_that_never_answers_in_time_loses_its_work(answers: bool) -> None:
+    sent = black_hole(answers)
+    assert len([at_s for at_s in sent if at_s < 60.0]) <= 2 + 5
+    assert len(sent) >= 4                                    # it is tried again, ever less often
+
+
+def test_a_peer_that_answers_a_trial_gets_work_again() -> None:
+    known = peer_table(mule=[profile(p50_s=0.001)])
+    for at in (1, 2):
+        known.unanswered("mule", at, ns(1.0))
+    assert "mule" not in known.views(ns(1.9))
+    known.unanswered("mule", 3, ns(1.5))                     # sent before the pause
+    assert "mule" in known.views(ns(2.0))
+    known.book(Leg("mule"), request(1), "detector", "int8", ns(2.0))
+    assert "mule" not in known.views(ns(2.5))                # one trial at a time
+    known.answered("mule")
+    assert "mule" in known.views(ns(2.5))
+    known.unanswered("mule", ns(2.6), ns(2.7))
+    assert "mule" in known.views(ns(2.7))                    # one failure alone is none
+
+
+def test_what_is_learnt_of_a_slow_peer_has_no_upper_bound() -> None:
+    known = peer_table(mule=[profile(p50_s=0.001)])
+    for _ in range(20):
+        known.observe_run(Leg("mule"), "detector", "int8", LegTimes(run_s=0.1))
+    (learnt,) = known.views(1)["mule"].profiles["detector"]
+    assert learnt.p50_s > 0.09

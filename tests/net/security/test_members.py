@@ -92,3 +92,20 @@ def test_transfers_that_are_open_are_bounded_for_one_peer_and_for_all_together(n
         if k == 2:                                           # its first is too much for us
             net.until(lambda: b.statistics().refused == {"transfer": 2})
     assert sum(receiver.bytes for receiver in b.statistics().receivers.values()) == 1200
+
+
+def test_a_key_binds_a_role_as_well_as_a_name(swarm: Swarm) -> None:
+    """Whoever holds the key of an agent cannot be announced as what may end processes."""
+    a, b = swarm.endpoint("a"), swarm.endpoint("b")
+    for k, role in enumerate(("launcher", "planner", "world", "collector")):
+        promoted = msgspec.structs.replace(b.member, role=role)
+        assert not a.admits(promoted)
+        a.join([promoted])
+        swarm.until_refused(a, "role", k + 1)
+        assert a.where("b") is None
+    a.join([b.member])
+    assert a.role("b") == "agent"
+    chief = swarm.folder.new("chief", role="planner")
+    swarm.folder.enrol(chief.key)
+    swarm.net.until(lambda: a.admits(member("chief", role="planner")))
+    assert not a.admits(member("chief"))
