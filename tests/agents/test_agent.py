@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from models.store import load_card
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId
-from swarm.core.protocol.world import Detections, Mask, Pose, in_parts
+from swarm.core.protocol.world import Detections, Mask, Pose, in_parts, of_parts
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
@@ -228,6 +229,23 @@ def test_a_mask_of_two_megapixels_comes_from_a_peer_and_is_delivered(stage: Stag
     span = next(ended.span for ended in stage.got("launcher", msg.Ended) if ended.span.request == request)
     assert (span.ending, span.ran_on) == ("completed", "mule")
     assert stage.end()[0] == 0
+
+
+def test_it_answers_with_a_mask_as_a_tensor(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, load=["segmenter"])
+    try:
+        stage.up()
+        (spec,) = load_card("segmenter").inputs
+        ask = msg.StageAsk(request=RequestId("mule", 7, 1), frame=Frame(1, "segment", 0), model="segmenter",
+                           variant="int8", priority=0)
+        stage.send(stage.peer, ask, [np.zeros(spec.shape, np.uint8)], HANG_S)
+        answer = stage.wait("mule", msg.StageAnswer)
+        (mask,) = next(m.tensors for m in stage.net.got["mule"] if isinstance(m.body, msg.StageAnswer))
+        assert answer.outcome is None
+        assert isinstance(of_parts(None, [mask]), Mask)
+        assert stage.end()[0] == 0
+    finally:
+        stage.close()
 
 
 def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) -> None:
