@@ -53,5 +53,6 @@ class Seals:
 
 
 def _seal(key: bytes, request: RequestId, model: str, variant: str, first: int, last: int, sender: str) -> bytes:
-    what = f"{request} {model} {variant} {first} {last} {sender}"        # names have no spaces
+    # names have no spaces
+    what = f"{request.agent} {request.boot} {request.sequence} {model} {variant} {first} {last} {sender}"
     return hashlib.blake2b(what.encode(), key=key, digest_size=SEAL_BYTES).digest()

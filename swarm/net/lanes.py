@@ -31,8 +31,8 @@ from swarm.transport.ports import LANES, Lanes, LaneStatistics, Link
 from swarm.transport.shaped_lanes import ShapedLanes
 
 OWN_SOCKETS = 64                     # lanes, their monitors, ZAP
-SMALL_BYTES = 8 << 10                # larger messages are limited by what the link carries, in windows
-SMALL_PER_S, SMALL_AT_ONCE = 1000.0, 2000    # small messages of one member: far more than agents send each other
+HEADER_BYTES = 1 << 10               # a longer header counts as several messages: it takes as long to decode
+PER_S, AT_ONCE = 1000.0, 2000.0      # messages of one member: far more than agents send each other
 REPORTS_PER_S = 5000.0               # the same, where agents report: each request is told of twice
 MOST_DROPPED = 2000                  # before the connection is cut, and the member is barred for a while
 COLLECTING = ("launcher", "collector")
@@ -43,12 +43,12 @@ class SocketLanes:
 
     own: the name of this process. bind: an address, and a port for the urgent lane if it must be fixed; the bulk lane
     then has the next port. keyring: our key and the members' keys; None: plaintext, where the name that a connection
-    claims is not checked. small_per_s: most small messages of one member, if there are keys. Raises: BadInput if the
-    address cannot be bound.
+    claims is not checked. per_s: most messages of one member, if there are keys. Raises: BadInput if the address cannot
+    be bound.
     """
 
     def __init__(
-        self, loop: Loop, own: str, bind: str, keyring: Keyring | None, small_per_s: float = SMALL_PER_S
+        self, loop: Loop, own: str, bind: str, keyring: Keyring | None, per_s: float = PER_S
     ) -> None:
         self._loop = loop
         self._received: Callable[[str, Sequence[Any], int], None] = lambda name, frames, size: None
@@ -61,7 +61,7 @@ class SocketLanes:
         self.context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
         self.auth = keyring and Authenticator(
             self.context, loop, keyring, refuse=self._refused, changed=lambda names: self._keys_changed(names))
-        self._allowed = Allowances(SMALL_AT_ONCE, small_per_s, lambda name: bool(keyring and keyring.public(name)))
+        self._allowed = Allowances(AT_ONCE, per_s, lambda name: bool(keyring and keyring.public(name)))
         self._dropped: collections.Counter[str] = collections.Counter()      # since a member was last barred
         self.by_name: dict[str, Lane] = {}
         try:
@@ -122,7 +122,8 @@ class SocketLanes:
                 self._received(sockets.name_of(identity), frames, size)
                 return
             sender = self.auth.sender_of(identity)
-            if size >= SMALL_BYTES or self._allowed.take(sender, self._loop.clock.now_ns()):
+            counts = 1 + len(frames[0]) // HEADER_BYTES      # tensors cost little, and windows limit them
+            if self._allowed.take(sender, self._loop.clock.now_ns(), counts):
                 self._received(sender, frames, size)
             else:
                 self._drop(lane, identity, sender)
@@ -144,11 +145,14 @@ def open_endpoint(
     loop: Loop, *, swarm: str, name: str, role: str, boot: int,
     handler: Callable[[Received], None] = lambda message: None, bind: str = "127.0.0.1",
     keyring: Keyring | None = None, undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
-    link_to: Callable[[str], Link | None] | None = None,
+    link_to: Callable[[str], Link | None] | None = None, per_s: float | None = None,
 ) -> Endpoint:
-    """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput."""
+    """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput.
+
+    per_s: most messages of one member; None: as many as honest ones of its role send.
+    """
     lanes: Lanes = SocketLanes(
-        loop, name, bind, keyring, REPORTS_PER_S if role in COLLECTING else SMALL_PER_S)
+        loop, name, bind, keyring, per_s or (REPORTS_PER_S if role in COLLECTING else PER_S))
     if link_to is not None:
         lanes = ShapedLanes(lanes, loop.clock, loop, link_to)
     return Endpoint(

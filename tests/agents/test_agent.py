@@ -259,11 +259,15 @@ def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) ->
     stage.send(stage.peer, msg.Gone(name="launcher", boot=1))
     stage.send(stage.peer, msg.StageAnswer(
         request=RequestId("rover", 1, 1), outcome=Detections(boxes=[]), run_s=0.0, waited_s=0.0, held_s=0.0))
+    for _ in range(20):                                      # what an agent may say, but not to an agent
+        stage.send(stage.peer, msg.Feedback())
     stage.sense(sequence=10_000)
     news = stage.wait("launcher", msg.AgentNews, len(stage.got("launcher", msg.AgentNews)) + 2)
-    assert news.refused_in >= 4
+    assert news.refused_in >= 4 + 20
     assert stage.child.poll() is None
-    assert stage.end()[0] == 0
+    status, errors = stage.end()
+    assert status == 0
+    assert len(errors.splitlines()) == 2                     # plaintext, and the first of all refusals
 
 
 def test_it_ends_when_its_file_is_wrong(tmp_path: Path) -> None:

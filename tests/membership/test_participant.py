@@ -195,3 +195,10 @@ def test_of_others_only_those_are_remembered_who_could_join(process: Process) ->
     process.net.receive(MATE.name, msg.Introduction(members=[member(f"stranger_{k}") for k in range(50)] + [NEWCOMER]))
     assert NEWCOMER.name in process.net.peers()
     assert not any(name.startswith("stranger") for name in process.net.peers())
+
+
+def test_only_the_first_refusal_is_logged(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    for k in range(100):
+        process.net.receive(MATE.name, msg.Shutdown() if k % 2 else msg.Gone(name="launcher", boot=1))
+    assert process.participant.refused == 100
+    assert len(caplog.records) == 1

@@ -18,12 +18,12 @@ class Allowance:
     def __init__(self, burst: float, per_s: float, now: int) -> None:
         self._burst, self._per_s, self._left, self._at_ns = burst, per_s, burst, now
 
-    def take(self, now: int) -> bool:
-        """Take one. False: none is left."""
+    def take(self, now: int, count: float = 1.0) -> bool:
+        """Take so many. False: too few are left, and none is taken."""
         left = min(self._burst, self._left + self._per_s * seconds(now - self._at_ns))
         self._at_ns = now
-        self._left = left - 1.0 if left >= 1.0 else left
-        return left >= 1.0
+        self._left = left - count if left >= count else left
+        return left >= count
 
 
 class Allowances:
@@ -33,10 +33,10 @@ class Allowances:
         self._burst, self._per_s, self._kept = burst, per_s, kept
         self._of: dict[str, Allowance] = {}
 
-    def take(self, sender: str, now: int) -> bool:
-        """Take one from a sender's allowance. False: none is left."""
+    def take(self, sender: str, now: int, count: float = 1.0) -> bool:
+        """Take so many from a sender's allowance. False: too few are left, and none is taken."""
         allowance = self._of.get(sender)
         if allowance is None:
             self._of = {name: known for name, known in self._of.items() if self._kept(name)}
             allowance = self._of[sender] = Allowance(self._burst, self._per_s, now)
-        return allowance.take(now)
+        return allowance.take(now, count)

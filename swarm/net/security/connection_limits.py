@@ -26,7 +26,7 @@ import zmq
 from swarm.core.protocol.wire import WireError
 from swarm.core.units import ns
 from swarm.net.loop import Loop
-from swarm.net.security.tcp import close_now, cookie_and_address, progress, received_bytes, taken_bytes
+from swarm.net.security.tcp import close_now, cookie_and_address, is_open, progress, received_bytes, taken_bytes
 from swarm.net.sockets import waiting
 
 CHECK_NS = ns(0.1)
@@ -34,13 +34,14 @@ MOST_LOOKS = 512                     # connections of one check; the others have
 MAX_HELD_BYTES = {"urgent": 4 << 20, "bulk": 16 << 20}   # per connection; the window of an honest peer is half of it
 MOST_UNFINISHED, MOST_SILENT = 256, 2048                 # connections; fewer where few files may be open
 SHARE_OF_FILES = 8                   # of the descriptors that may be open, each lane gives one in so many to either
-MOST_OF_MEMBER = 8                   # connections: one is in use, others are of starts that have ended
+MOST_OF_MEMBER = 3                   # connections: one is in use, others are of starts that have ended
 UNFINISHED_BYTES = 4096              # of a handshake; one of CURVE has under 1 KiB
 GREETING_BYTES, WELCOME_BYTES = 64, 170      # what we send before a handshake of CURVE is finished (RFC 23 and 26)
 ARRIVALS = select.EPOLLIN | select.EPOLLOUT | select.EPOLLET
 """Each arrival is told of once. The kernel leaves out what is not ready any more, as when ZeroMQ has read everything;
 but a connection on which we send nothing can always be written to."""
 
+END_LOOKS = 50                       # of an end that was announced; it was that of an earlier connection
 FRAME_BYTES = 64                     # upper bound of a frame's overhead on the wire: 42 with CURVE
 EVENT = struct.Struct("=Hi")          # as zmq_socket_monitor(3) says; pyzmq's parser would import asyncio: 50 ms
 FAILED = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -78,6 +79,7 @@ class Connections:
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         share = files // SHARE_OF_FILES if files != resource.RLIM_INFINITY else MOST_SILENT
         self._most_unfinished, self._most_silent = min(MOST_UNFINISHED, share), min(MOST_SILENT, share)
+        self._ended: dict[int, int] = {}             # looks at connections whose end was announced
         self._over: dict[int, _Connection] = {}      # the kernel may hold what they have sent too much
         self._arrivals = select.epoll()
         self.broken_off = 0
@@ -118,7 +120,7 @@ class Connections:
             if event == zmq.EVENT_ACCEPTED:
                 self._record(value)
             elif event == zmq.EVENT_DISCONNECTED:
-                self._forget(value)
+                self._ended[value] = 0
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
                 self.broken_off += 1
             else:
@@ -144,19 +146,22 @@ class Connections:
         self._cut_unfinished()
         return new
 
-    def _forget(self, descriptor: int) -> None:
-        """A connection is closed. A later one may have its descriptor, and its record, already."""
-        known = self._open.get(descriptor)
-        if known is None:
-            return
-        try:
-            if cookie_and_address(descriptor)[0] == known.cookie:
-                return
-        except OSError:
-            pass
-        del self._open[descriptor]
-        self._over.pop(descriptor, None)
-        self._leave_group(known)
+    def _forget_ended(self) -> None:
+        """Forget connections whose end was announced: ZeroMQ closes them a little later.
+
+        A later one may have the descriptor, and the record, already; then there is nothing to forget.
+        """
+        for descriptor, looks in list(self._ended.items()):
+            known = self._open.get(descriptor)
+            if known is not None and is_open(descriptor, known.cookie):
+                self._ended[descriptor] = looks + 1
+                if looks < END_LOOKS:
+                    continue
+            elif known is not None:
+                del self._open[descriptor]
+                self._over.pop(descriptor, None)
+                self._leave_group(known)
+            del self._ended[descriptor]
 
     def _cut_unfinished(self) -> None:
         """Of too many unfinished connections, cut the oldest of the address that has most."""
@@ -219,6 +224,7 @@ class Connections:
 
     def _check(self) -> None:
         """Look at the connections on which something has arrived; cut those for which ZeroMQ holds too many bytes."""
+        self._forget_ended()
         arrived = self._arrivals.poll(0, MOST_LOOKS)
         looks = {**self._over, **{descriptor: self._open.get(descriptor) for descriptor, _ in arrived}}
         self._over.clear()

@@ -58,6 +58,14 @@ def cookie_and_address(descriptor: int) -> tuple[bytes, str]:
         view.detach()
 
 
+def is_open(descriptor: int, cookie: bytes) -> bool:
+    """Whether a descriptor is still that of this connection."""
+    try:
+        return cookie_and_address(descriptor)[0] == cookie
+    except OSError:
+        return False
+
+
 def taken_bytes(descriptor: int, cookie: bytes) -> int:
     """Bytes that ZeroMQ has taken from the kernel. Raises: OSError if this connection is closed."""
     with _duplicate(descriptor) as view:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from swarm.core.policy.allowance import Allowance, Allowances
-from swarm.core.protocol.messages import Drain, Happened, Introduction, Start
+from swarm.core.protocol.messages import Drain, Happened, Introduction, Scene, Start
 from swarm.core.protocol.wire import TensorHeader
 from swarm.core.units import NS, ns
 from swarm.net import lanes
@@ -21,9 +21,9 @@ from tests.transport.test_members import member
 def test_a_member_that_floods_is_dropped_and_then_cut_off_and_others_are_served(
     swarm: Swarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "SMALL_AT_ONCE", 50)
+    monkeypatch.setattr(lanes, "AT_ONCE", 50.0)
     monkeypatch.setattr(lanes, "MOST_DROPPED", 50)
-    monkeypatch.setattr(lanes, "SMALL_PER_S", 1.0)
+    monkeypatch.setattr(lanes, "PER_S", 1.0)
     monkeypatch.setattr(zap, "BARRED_NS", ns(0.2))
     a = swarm.endpoint("a")
     flood = swarm.stranger(a, swarm.pair("b"))
@@ -39,18 +39,23 @@ def test_a_member_that_floods_is_dropped_and_then_cut_off_and_others_are_served(
     swarm.net.until(lambda: any(m.sender == "c" for m in swarm.net.got["a"]))
 
 
-def test_large_messages_do_not_count_against_the_small_ones(swarm: Swarm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "SMALL_AT_ONCE", 5)
-    monkeypatch.setattr(lanes, "SMALL_PER_S", 0.0)
+def test_a_long_header_counts_as_several_messages_and_tensors_do_not(
+    swarm: Swarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "AT_ONCE", 40.0)
+    monkeypatch.setattr(lanes, "PER_S", 0.0)
     a, b = swarm.joined()
-    for k in range(20):
-        swarm.net.until(lambda: b.send("a", Drain(), [np.zeros(20_000, np.uint8)]))
+    for k in range(10):
+        swarm.net.until(lambda: b.send("a", Drain(), [np.zeros(200_000, np.uint8)]))
         swarm.net.until(lambda k=k: len(swarm.net.got["a"]) == 2 + k)
     assert a.statistics().refused == {}
+    swarm.net.until(lambda: b.send("a", Scene(json=bytes(30_000))))
+    swarm.until_refused(a, "rate")
 
 
 def test_an_allowance_refills_and_is_of_one_sender() -> None:
     one = Allowance(2.0, 10.0, 0)
+    assert not one.take(0, 3.0)
     assert [one.take(0) for _ in range(3)] == [True, True, False]
     assert [one.take(NS // 10), one.take(NS // 10)] == [True, False]
     assert [one.take(100 * NS) for _ in range(3)] == [True, True, False]     # no more than its size
