@@ -32,8 +32,9 @@ from swarm.transport.shaped_lanes import ShapedLanes
 
 OWN_SOCKETS = 64                     # lanes, their monitors, ZAP
 HEADER_BYTES = 1 << 10               # a longer header counts as several messages: it takes as long to decode
-PER_S, AT_ONCE = 1000.0, 2000.0      # messages of one member: far more than agents send each other
+PER_S = 1000.0                       # messages of one member: far more than agents send each other
 REPORTS_PER_S = 5000.0               # the same, where agents report: each request is told of twice
+BURST_S = 0.5                        # so much of a second's messages may come at once
 MOST_DROPPED = 2000                  # before the connection is cut, and the member is barred for a while
 COLLECTING = ("launcher", "collector")
 
@@ -61,7 +62,7 @@ class SocketLanes:
         self.context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
         self.auth = keyring and Authenticator(
             self.context, loop, keyring, refuse=self._refused, changed=lambda names: self._keys_changed(names))
-        self._allowed = Allowances(AT_ONCE, per_s, lambda name: bool(keyring and keyring.public(name)))
+        self._allowed = Allowances(BURST_S * per_s, per_s, lambda name: bool(keyring and keyring.public(name)))
         self._dropped: collections.Counter[str] = collections.Counter()      # since a member was last barred
         self.by_name: dict[str, Lane] = {}
         try:

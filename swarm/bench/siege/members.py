@@ -21,6 +21,7 @@ from swarm.core.protocol.world import Detection, Detections
 from swarm.core.units import NS
 
 LONG = 64 * "x"
+CONNECTIONS_PER_S, MOST_SENDERS = 100.0, 200
 TRANSFER_BYTES, PIECE = 15 << 20, np.zeros(512 << 10, np.uint8)
 STREAM = StreamSpec(name="s", model="detector", rate_hz=20.0, deadline_s=1.0, priority=1000)
 
@@ -121,15 +122,15 @@ def message_without_end(target: Target, clock: Clock) -> int:
 
 
 def many_connections(target: Target, clock: Clock) -> int:
-    """Connections of one key, ever new ones, each of which says one thing."""
-    senders, made, body = list[Sender](), 0, msg.Heartbeat(sequence=1)
-    until_ns = clock.now_ns() + int(target.for_s * NS)
-    while clock.now_ns() < until_ns:
-        senders.append(Sender(target))
-        made += 1
-        for sender in senders[-20:]:
+    """100 connections a second of one key on each lane, each of which says one thing and stays."""
+    senders, made, body, began_ns = list[Sender](), 0, msg.Heartbeat(sequence=1), clock.now_ns()
+    while (passed_s := (clock.now_ns() - began_ns) / NS) < target.for_s:
+        if made < passed_s * CONNECTIONS_PER_S:
+            senders.append(Sender(target, reconnects=False))
+            made += 1
+        for sender in senders[-10:]:
             sender.say(body)
-        if len(senders) > 200:
+        if len(senders) > MOST_SENDERS:
             senders.pop(0).close()
     return made
 

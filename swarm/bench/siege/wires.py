@@ -33,7 +33,9 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
 class Sender:
     """A member's sockets to one process, with the attacker's key or another one; it bounds nothing."""
 
-    def __init__(self, target: Target, *, known: bool = True, launcher: bool = False) -> None:
+    def __init__(
+        self, target: Target, *, known: bool = True, launcher: bool = False, reconnects: bool = True
+    ) -> None:
         self._context: zmq.Context[Any] = zmq.Context()
         own = read_pair(Path(target.keys) / f"{ATTACKER}.key", ATTACKER) if known else new_pair(ATTACKER)
         lanes = {"urgent": target.launcher} if launcher else {"urgent": target.urgent, "bulk": target.bulk}
@@ -42,7 +44,7 @@ class Sender:
             socket = self._sockets[lane] = self._context.socket(zmq.DEALER)
             socket.setsockopt(zmq.LINGER, 0)
             socket.setsockopt(zmq.SNDHWM, 1000)
-            socket.setsockopt(zmq.RECONNECT_IVL, 20)
+            socket.setsockopt(zmq.RECONNECT_IVL, 20 if reconnects else -1)
             socket.setsockopt_string(zmq.CURVE_SERVERKEY, target.launcher_key if launcher else target.public_key)
             socket.setsockopt_string(zmq.CURVE_PUBLICKEY, own.public)
             socket.setsockopt_string(zmq.CURVE_SECRETKEY, own.secret)

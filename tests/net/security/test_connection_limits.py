@@ -11,6 +11,7 @@ import pytest
 
 from swarm.core.protocol.messages import Drain, Happened, Start
 from swarm.core.protocol.wire import header
+from swarm.net import lanes
 from swarm.net.security.tcp import received_bytes
 from swarm.transport.endpoint import Endpoint
 from tests.core.peak import growth_bytes
@@ -131,7 +132,8 @@ def test_what_honest_peers_send_is_accounted_for(net: Net) -> None:
     talk(net, net.endpoint("a"), net.endpoint("b"))
 
 
-def test_what_honest_peers_send_in_cipher_is_accounted_for(swarm: Swarm) -> None:
+def test_what_honest_peers_send_in_cipher_is_accounted_for(swarm: Swarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PER_S", 1e6)                 # faster than robots send
     talk(swarm.net, swarm.endpoint("a"), swarm.endpoint("b"))
 
 

@@ -21,7 +21,7 @@ from tests.transport.test_members import member
 def test_a_member_that_floods_is_dropped_and_then_cut_off_and_others_are_served(
     swarm: Swarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "AT_ONCE", 50.0)
+    monkeypatch.setattr(lanes, "BURST_S", 50.0)
     monkeypatch.setattr(lanes, "MOST_DROPPED", 50)
     monkeypatch.setattr(lanes, "PER_S", 1.0)
     monkeypatch.setattr(zap, "BARRED_NS", ns(0.2))
@@ -42,8 +42,8 @@ def test_a_member_that_floods_is_dropped_and_then_cut_off_and_others_are_served(
 def test_a_long_header_counts_as_several_messages_and_tensors_do_not(
     swarm: Swarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "AT_ONCE", 40.0)
-    monkeypatch.setattr(lanes, "PER_S", 0.0)
+    monkeypatch.setattr(lanes, "BURST_S", 4000.0)
+    monkeypatch.setattr(lanes, "PER_S", 0.01)
     a, b = swarm.joined()
     for k in range(10):
         swarm.net.until(lambda: b.send("a", Drain(), [np.zeros(200_000, np.uint8)]))
