@@ -9,16 +9,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.peers.seals import Seals
 from agents.ports import Given, RunEnd, Runner, RunOrder
 from agents.runtime.offer import Offer
 from agents.scheduling import events as ev
 from agents.scheduling.offloads import UNREACHABLE
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.policy.plan import Leg
-from swarm.core.ports import Host, Received, Timer
+from swarm.core.ports import Host, Timer
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId, Span
-from swarm.core.protocol.world import Outcome, Pose
+from swarm.core.protocol.world import Outcome, Pose, in_parts
 from swarm.core.units import ns, seconds
 
 STUCK_S = 3.0                        # a run that has not ended so long after its abort holds its executor for good
@@ -34,7 +34,7 @@ class Input(msgspec.Struct, frozen=True):
     pose: Pose = Pose(0.0, 0.0, 0.0)
 
 
-class _PeerInput(msgspec.Struct, frozen=True):
+class PeerInput(msgspec.Struct, frozen=True):
     """The input of a peer's request; kept until the request is answered, passed on, refused or forgotten."""
 
     tensors: Sequence[NDArray]
@@ -61,13 +61,13 @@ class Performer:
 
     def __init__(
         self, host: Host, runner: Runner, scheduler: Scheduler, offer: Offer,
-        ended: Callable[[Span, Outcome | None, Input], None],
+        ended: Callable[[Span, Outcome | None, Input], None], seals: Seals,
     ) -> None:
         self._clock, self._host_timers, self._net = host.clock, host.timers, host.transport
-        self._name = host.transport.member.name
+        self._seals = seals
         self._runner, self._scheduler, self._offer, self._ended = runner, scheduler, offer, ended
         self._inputs: dict[RequestId, Input] = {}
-        self._peer_inputs: dict[RequestId, _PeerInput] = {}
+        self._peer_inputs: dict[RequestId, PeerInput] = {}
         self._resume_inputs: dict[RequestId, Given] = {}     # the inputs with which preempted runs resume
         self._timers: dict[RequestId, list[Timer]] = {}
         self._pending: deque[ev.Event] = deque()
@@ -80,31 +80,14 @@ class Performer:
         self._inputs[event.request] = data
         self.handle(event)
 
-    def asked(self, ask: msg.StageAsk, message: Received) -> None:
-        """A peer's request. Its budget counts from the receipt of its header; a bad request is refused."""
-        reason = self._refusal_reason(ask, message)
-        if reason:
-            self._net.send(message.sender, msg.StageRefusal(request=ask.request, reason=reason))
-            return
-        self._peer_inputs[ask.request] = _PeerInput(message.tensors, ask.frame, message.at_ns)
-        self.handle(ev.StageAsked(
-            request=ask.request, peer=ask.request.agent, model=ask.model, variant=ask.variant, priority=ask.priority,
-            deadline_ns=message.begun_ns + ns(message.budget_s or 0.0), leg=Leg(self._name, ask.first, ask.last),
-            route=ask.route, done=ask.done,
-        ))
+    def asked(self, event: ev.StageAsked, data: PeerInput) -> None:
+        """A peer's request whose input we keep."""
+        self._peer_inputs[event.request] = data
+        self.handle(event)
 
-    def _refusal_reason(self, ask: msg.StageAsk, message: Received) -> str:
-        """Why a request is refused; empty: it is not.
-
-        Its sender must be its owner; if it was passed on, its owner must be a joined agent.
-        """
-        owner = ask.request.agent
-        passed_on = ask.first > 0 and owner != self._name and self._net.role(owner) == "agent"
-        if owner != message.sender and not passed_on:
-            return "malformed"
-        if ask.request in self._peer_inputs:
-            return "duplicate"
-        return "" if self._offer.fits(ask.model, ask.variant, ask.first, message.tensors) else "malformed"
+    def has_input_of(self, request: RequestId) -> bool:
+        """Whether we keep the input of a peer's request."""
+        return request in self._peer_inputs
 
     def holds(self, reports: int) -> Holding:
         """What the robot holds now. reports: that wait to be sent."""
@@ -184,10 +167,11 @@ class Performer:
                     self._net.send(peer, msg.StageCancel(request=request))
             case ev.Answer(request=request, peer=peer, times=times, done=done, made=made):
                 assert isinstance(made, Outcome)
+                boxes, arrays = in_parts(made)
                 self._net.send(peer, msg.StageAnswer(
-                    request=request, outcome=made, run_s=times.run_s, waited_s=times.waited_s,
+                    request=request, outcome=boxes, run_s=times.run_s, waited_s=times.waited_s,
                     held_s=self._release(request), overrun=times.overrun, batch=times.batch, done=done,
-                ))
+                ), arrays)
             case ev.Refuse(request=request, peer=peer, reason=reason):
                 self._forget(request)
                 self._net.send(peer, msg.StageRefusal(request=request, reason=reason))
@@ -227,6 +211,8 @@ class Performer:
             request=command.request, frame=data.frame, model=command.model, variant=command.variant,
             priority=command.priority, first=command.route[0].first, last=command.route[0].last,
             route=command.route[1:],
+            seals=self._seals.of_route(command.request, command.model, command.variant, command.route)
+            if len(command.route) > 1 else b"",
         )
         if ask.first:
             assert command.tensors is not None
@@ -246,6 +232,7 @@ class Performer:
         ask = msg.StageAsk(
             request=asked.request, frame=frame, model=asked.model, variant=asked.variant, priority=asked.priority,
             first=asked.route[0].first, last=asked.route[0].last, route=asked.route[1:], done=[*asked.done, held_times],
+            seals=asked.seals,
         )
         self._ask(command.peer, ask, command.made, asked.deadline_ns)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,20 +18,21 @@ from agents.bodies.world import WorldBody
 from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert, first_advert
 from agents.peers.link_report import LinkReporter
+from agents.peers.seals import Seals
 from agents.peers.table import PeerTable
 from agents.performer import Holding, Input, Performer
 from agents.ports import Aside, Runner
-from agents.runtime.offer import Offer
+from agents.request_messages import RequestMessages
+from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.recording import MOST_FRAMES, Recording
 from agents.scheduling import events as ev
 from agents.scheduling.due_frames import DueFrames
-from agents.scheduling.peer_requests import REFUSALS
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
-from swarm.core.policy.plan import Placement
+from swarm.core.policy.plan import WHY_MAX, Placement
 from swarm.core.ports import Files, Health, Host, Received
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
+from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Observation, Outcome, Perceived, Pose, SensorSuite
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
@@ -69,7 +71,10 @@ class Robot:
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
             streams=settings.streams, seed=settings.seed)
-        self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended)
+        self._seals = Seals(settings.name, host.machine.secret)
+        self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended, self._seals)
+        self._request_messages = RequestMessages(self._net, self._performer, offer, self._seals)
+        self._net.limit_transfers(*transfer_limits(offer))
         self._outbox = Outbox(host.timers, self._participant.report)
         self._body = WorldBody(self._net, settings.body)
         self._acting = Acting(settings, host.clock, host.transport, aside, self._body, self._peers.names)
@@ -122,23 +127,13 @@ class Robot:
                 observation = self._body.observe(body, message.boot, message.tensors, message.at_ns)
                 if observation is not None:
                     self._on_observed(observation, message.at_ns)
-            case msg.StageAsk():
-                self._performer.asked(body, message)
-            case msg.StageAnswer():
-                self._performer.handle(ev.AnswerCame(
-                    request=body.request, peer=peer, done=body.done, outcome=body.outcome, times=LegTimes(
-                        run_s=body.run_s, waited_s=body.waited_s, held_s=body.held_s, overrun=body.overrun,
-                        batch=body.batch),
-                ))
-            case msg.StageRefusal(request=request, reason=reason):
-                self._performer.handle(ev.Refused(
-                    request=request, peer=peer, reason=reason if reason in REFUSALS else "refused"))
-            case msg.StageCancel(request=request):
-                self._performer.handle(ev.StageCancelled(request=request, peer=peer))
+            case msg.StageAsk() | msg.StageAnswer() | msg.StageRefusal() | msg.StageCancel():
+                self._request_messages.handle(body, message)
             case msg.Gossip():
                 self._failures.gossip(body)
             case msg.Advert():
                 self._peers.advertised(peer, message.boot, body)
+                self._seals.learn(peer, body.key)
             case msg.PlanNews(plan=plan):
                 self._performer.handle(ev.PlanCame(plan=plan, planner=peer, boot=message.boot))
             case msg.Shared(topic=topic, data=data):
@@ -157,7 +152,7 @@ class Robot:
                 self._send_news()
                 self._drain()
             case _:
-                log.warning("%s sent %s, which an agent does not handle", peer, type(body).__name__)
+                self._participant.refuse(f"{type(body).__name__} of {peer}, which an agent does not handle")
 
     def _end_streams(self, at_ns: int) -> None:
         self._due_frames.end(at_ns)
@@ -196,7 +191,7 @@ class Robot:
         advert = self._own_advert.advert
         if known < advert.number and now - self._advertised_ns.get(peer, -HEARTBEAT_NS) >= HEARTBEAT_NS:
             self._advertised_ns[peer] = now
-            self._net.send(peer, advert)
+            self._net.send(peer, msgspec.structs.replace(advert, key=self._seals.key_for(peer)))
 
     # --- body, streams, behaviour ---
 
@@ -284,4 +279,4 @@ class Robot:
         shed = self._scheduler.shed()
         if shed != self._shed:
             self._shed = shed
-            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)}))
+            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))

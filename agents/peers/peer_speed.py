@@ -7,13 +7,14 @@ time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from swarm.core.policy.cost import leg_p50_s, slowed, together_p50_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.units import seconds
 
 WEIGHT = 0.25                        # of the newest run, in an exponential moving average
-BOUNDS = (0.125, 8.0)                # of a factor
+LEAST = 0.125                        # of a factor; there is no most, since a peer may be worse than all guesses
 HALF_LIFE_S = 10.0                   # of a correction
 NOTABLE = 0.05                       # smaller relative changes do not make a new profile
 
@@ -26,8 +27,8 @@ class PeerSpeed:
         self._applied: dict[tuple[str, str], list[float]] = {}     # the factors in the last corrected profile
         self._at_ns = 0
 
-    def observe_run(self, profile: Profile, leg: Leg, run_s: float, batch: int = 1) -> bool:
-        """A leg took `run_s` on a batch of inputs. profile: as advertised.
+    def observe_run(self, profile: Profile, leg: Leg, run_s: float, batch: int = 1, most: float = inf) -> bool:
+        """A leg took `run_s` on a batch of inputs. profile: as advertised. most: times as long, for a guess.
 
         Returns whether the profile needs a new correction.
         """
@@ -37,7 +38,7 @@ class PeerSpeed:
             factors = self._factors[key] = [1.0] * (1 + len(profile.stages))
             self._applied.pop(key, None)
         advertised_s = together_p50_s(profile, batch) if batch > 1 else leg_p50_s(profile, leg)
-        ratio = min(max(run_s / advertised_s, BOUNDS[0]), BOUNDS[1])
+        ratio = min(max(run_s / advertised_s, LEAST), most)
         for k in [0] if leg.whole else range(1 + leg.first, 1 + leg.last):
             factors[k] += WEIGHT * (ratio - factors[k])
         return self._notable(key)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +19,9 @@ from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.units import ns, seconds
 from swarm.transport.ports import URGENT_BYTES
 
+MOST_UNANSWERED = 2                  # in sequence; then the peer is paused, and tried with one request after that
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 32.0     # doubled with each failed trial: five in a minute
+MOST_GUESSED = 8.0                   # times as long as advertised: a run that was not answered
 ACTIVE_S = 2.0                       # a peer that got work is watched for this long
 
 
@@ -37,11 +41,15 @@ class _Peer(msgspec.Struct):
     booked: dict[RequestId, _Booked] = {}           # requests that its last report cannot contain yet
     booked_sum_ns: int = 0                          # the sum of their run times
     backoff_until_ns: int = 0                       # it refused or failed: no new work until then
+    unanswered: int = 0                             # requests in sequence that it did not answer in time
+    paused_ns: int = 0                              # when it last failed so that it gets no new work
+    paused_until_ns: int = 0
 
 
 class _Advert(msgspec.Struct, frozen=True):
     number: int
     profiles: dict[str, list[Profile]]               # by model
+    most_urgent: int                                 # priority of its streams; 0: it has none
 
 
 class PeerTableStatistics(msgspec.Struct, frozen=True):
@@ -79,6 +87,12 @@ class PeerTable:
         peer = self._peers.get(name)
         advert = self._adverts.get((name, peer.boot)) if peer else None
         return advert.number if advert else 0
+
+    def most_urgent(self, name: str) -> int:
+        """The highest priority of a peer's streams, as it advertises them; 0: not known."""
+        peer = self._peers.get(name)
+        advert = self._adverts.get((name, peer.boot)) if peer else None
+        return advert.most_urgent if advert else 0
 
     def update(self, name: str, boot: int, busy_s: float, now: int) -> bool:
         """The peer is alive and reports `busy_s` of work in hand. Returns whether this boot is new."""
@@ -127,7 +141,8 @@ class PeerTable:
         alike = (known.profiles for known in self._adverts.values() if known.profiles == by_model)
         by_model = next(alike, by_model)             # robots with the same board share one copy
         self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != name or key[1] > boot}
-        self._adverts[name, boot] = _Advert(advert.number, by_model)
+        most_urgent = max((stream.priority for stream in advert.streams), default=0)
+        self._adverts[name, boot] = _Advert(advert.number, by_model, most_urgent)
         peer = self._peers.get(name)
         if peer is not None and peer.boot == boot:
             peer.observed = PeerSpeed()              # the old factors are relative to the old advert
@@ -151,6 +166,8 @@ class PeerTable:
             run_ns = ns(leg_p50_s(profile, leg))
             peer.booked[request] = _Booked(run_ns, now + ns(peer.link.transfer_s(leg_bytes(profile, leg))))
             peer.booked_sum_ns += run_ns
+            if peer.unanswered >= MOST_UNANSWERED:           # a trial: nothing more until its result is known
+                peer.paused_until_ns = now + ns(LONGEST_PAUSE_S)
             self._active[leg.agent] = now + ns(ACTIVE_S)
 
     def sending_s(self, leg: Leg, model: str, variant: str) -> float:
@@ -161,13 +178,32 @@ class PeerTable:
             return 0.0
         return leg_bytes(profile, leg) / peer.link.bytes_per_s
 
-    def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes) -> None:
+    def answered(self, name: str) -> None:
+        """A peer has answered a request in time."""
+        peer = self._peers.get(name)
+        if peer is not None:
+            peer.unanswered = peer.paused_until_ns = 0
+
+    def unanswered(self, name: str, sent_ns: int, now: int) -> None:
+        """A peer did not answer in time what was sent to it at `sent_ns`. One that fails again and again is paused.
+
+        This is a circuit breaker (Nygard, Release It!, 2007): what was sent before a pause says nothing new.
+        """
+        peer = self._peers.get(name)
+        if peer is None or (peer.unanswered >= MOST_UNANSWERED and sent_ns < peer.paused_ns):
+            return
+        peer.unanswered += 1
+        if peer.unanswered >= MOST_UNANSWERED:
+            pause_s = min(PAUSE_S * 2.0 ** (peer.unanswered - MOST_UNANSWERED), LONGEST_PAUSE_S)
+            peer.paused_ns, peer.paused_until_ns = now, now + ns(pause_s)
+
+    def observe_run(self, leg: Leg, model: str, variant: str, took: LegTimes, most: float = inf) -> None:
         """The peer of a leg reports how long its run took."""
         peer = self._peers.get(leg.agent)
         profile = named(peer.advertised.get(model, ()), variant) if peer else None
         if peer is None or profile is None or leg.last > len(profile.stages):
             return
-        if peer.observed.observe_run(profile, leg, took.run_s, took.batch):
+        if peer.observed.observe_run(profile, leg, took.run_s, took.batch, most):
             _correct(peer, model)
 
     def observe_timeout(self, leg: Leg, model: str, variant: str, late_s: float) -> None:
@@ -175,7 +211,7 @@ class PeerTable:
         peer = self._peers.get(leg.agent)
         profile = named(peer.profiles.get(model, ()), variant) if peer else None
         if peer is not None and profile is not None and leg.last <= len(profile.stages):
-            self.observe_run(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + late_s))
+            self.observe_run(leg, model, variant, LegTimes(leg_p50_s(profile, leg) + late_s), MOST_GUESSED)
 
     def release(self, name: str, request: RequestId) -> None:
         """The peer no longer holds a request, for any reason."""
@@ -185,8 +221,10 @@ class PeerTable:
 
     def back_off(self, name: str, for_s: float, now: int) -> None:
         """Give the peer no new work for this long."""
-        if name in self._peers:
-            self._peers[name].backoff_until_ns = now + ns(for_s)
+        peer = self._peers.get(name)
+        if peer is not None:
+            peer.backoff_until_ns = now + ns(for_s)
+            peer.paused_until_ns = min(peer.paused_until_ns, peer.backoff_until_ns)      # a trial was refused
 
     def links(self) -> dict[str, LinkQuality]:
         """Measured links, by peer."""
@@ -196,7 +234,7 @@ class PeerTable:
         """Peers that may get new work now."""
         return {
             name: _view(name, peer, now) for name, peer in self._peers.items()
-            if peer.profiles and not peer.suspected and now >= peer.backoff_until_ns
+            if peer.profiles and not peer.suspected and now >= max(peer.backoff_until_ns, peer.paused_until_ns)
         }
 
     def alive(self, now: int) -> dict[str, PeerView]:

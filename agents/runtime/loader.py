@@ -44,7 +44,7 @@ class Loader:
             loaded(load(handle))
         except LoadCancelled:
             return
-        except ModelError as error:
+        except (ModelError, OSError) as error:       # also where no file can be opened now
             log.error("the stages of %s cannot be run: %s", name, error)
         except BaseException as error:       # noqa: BLE001 - passed on: a bug ends the loop, not only this thread
             self._fail(error)

@@ -13,8 +13,11 @@ from models import tasks
 from models.batch_sizes import paying
 from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
+from swarm.core.protocol.wire import MAX_TENSOR_BYTES
 from swarm.core.settings.cards import Card, RunTime, TensorSpec, crossing
 
+LEAST_TRANSFER_BYTES = 16 << 20      # two pictures of 1920 x 1080, and more
+TRANSFERRING_PEERS = 4               # at once
 MIN_S = 1e-6                         # so that no profile has a run time of 0
 
 
@@ -96,6 +99,17 @@ class Offer:
             input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
             batch_s=[time.p50_ms / 1e3 for time in batches],
         ))
+
+
+def transfer_limits(offer: Offer) -> tuple[int, int]:
+    """Most bytes of transfers that one peer, and all together, may have open: two inputs of our largest model or stage.
+
+    Results and pictures are smaller than `LEAST_TRANSFER_BYTES`.
+    """
+    largest = max((size for profile in offer.announce()
+                   for size in (profile.input_bytes, *(stage.input_bytes for stage in profile.stages))), default=0)
+    most = min(max(2 * largest, LEAST_TRANSFER_BYTES), MAX_TENSOR_BYTES)
+    return most, TRANSFERRING_PEERS * most
 
 
 def _candidate(card: Card, variant: str, times: Times) -> Candidate:

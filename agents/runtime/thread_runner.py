@@ -19,9 +19,11 @@ from models.pipeline import Pipeline
 from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock
+from swarm.core.protocol.spans import RequestId
 from swarm.core.units import ns, seconds
 
 log = logging.getLogger(__name__)
+MOST_LOGGED = 32                     # causes of failed runs
 
 CLOSE_S = 2.0                        # for all threads together: one that is stuck never ends
 
@@ -60,6 +62,7 @@ class ThreadRunner:
         executors: int, emulated: bool, seed: int,
     ) -> None:
         self._sessions, self._clock, self._post, self._fail = sessions, clock, post, fail
+        self._logged: set[str] = set()               # causes of failed runs
         self._emulation = Emulation(emulated=emulated, seed=seed)
         self._loader = Loader(fail)
         self._on_ended: Callable[[list[RunEnd]], None] = _not_attached
@@ -194,7 +197,13 @@ class ThreadRunner:
             run.cut_short(self._clock.now_ns())
         except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
             run.fail(self._clock.now_ns())
-            log.warning("run of %s failed: %s", run.orders[0].request, error)
+            self._log_failure(run.orders[0].request, f"{type(error).__name__}: {error}")
+
+    def _log_failure(self, request: RequestId, why: str) -> None:
+        """Each cause once, and only some causes: peers can make runs fail as often as they ask."""
+        if why not in self._logged and len(self._logged) < MOST_LOGGED:
+            self._logged.add(why)
+            log.warning("run of %s failed: %s; more runs that fail so are only counted", request, why)
 
     def _run_whole(self, run: _ThreadRun) -> None:
         """Raises: Aborted, ValueError, RunFailed."""

@@ -32,6 +32,7 @@ class StageAsked(Event, frozen=True, kw_only=True):
 
     request: RequestId
     peer: str                        # the owner of the request
+    sender: str = ""                 # the agent that has sent it to us; empty: the owner
     model: str
     variant: str
     priority: int
@@ -39,6 +40,7 @@ class StageAsked(Event, frozen=True, kw_only=True):
     leg: Leg                         # ours
     route: list[Leg] = []            # the legs after ours
     done: list[LegTimes] = []        # times of the peers' legs before ours
+    seals: bytes = b""               # by the owner, for the legs after ours
 
 
 class StageCancelled(Event, frozen=True, kw_only=True):

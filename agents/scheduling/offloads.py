@@ -32,6 +32,7 @@ class OpenRequest(msgspec.Struct):
     transit_s: float = 0.0           # expected time of all transfers between robots
     awaiting: bool = False           # a peer's answer is expected
     holders: list[str] = []          # peers that may hold the request
+    refused: bool = False            # no peer's result counts any more
 
 
 class Offloads:
@@ -79,6 +80,7 @@ class Offloads:
         if state is None or event.peer not in asked:
             return False
         self._release(state)
+        state.refused = True
         return state.awaiting
 
     def undo_send(self, state: OpenRequest) -> None:
@@ -88,12 +90,15 @@ class Offloads:
         span.offloaded_to, span.sent_ns, span.guarded, span.legs = "", 0, False, []
 
     def answered(self, state: OpenRequest | None, event: ev.AnswerCame, now: int) -> bool:
-        """A peer's answer: record the times of the legs. Returns False if the request has ended or was not sent to it.
+        """A peer's answer: record the times of the legs.
+
+        Returns False if the request has ended, was not sent to it, or was refused: then no peer has a part in it.
         """
-        if state is None or state.span.offloaded_to != event.peer:
+        if state is None or state.refused or state.span.offloaded_to != event.peer:
             self._peers.release(event.peer, event.request)
             return False
         self._release(state)
+        self._peers.answered(event.peer)
         self._queue.reset_wait(state.span.stream)
         times = [*event.done, event.times]
         record(state.span, state.route, times, now)
@@ -106,6 +111,7 @@ class Offloads:
         late_s = (now - span.captured_ns) / NS - span.predicted_s
         if state.awaiting and late_s > 0 and len(state.route) == 1:
             self._peers.observe_timeout(state.route[0], span.model, span.variant, late_s)
+            self._peers.unanswered(state.route[0].agent, span.sent_ns, now)
         out += [ev.CancelStage(request=span.request, peer=holder) for holder in state.holders]
         self._release(state)
         state.awaiting = False

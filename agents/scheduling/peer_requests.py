@@ -73,15 +73,16 @@ class PeerRequests:
             return [self.refuse(event, "loading"), *self._variants.request_stages(event.model, event.variant)]
         if not _is_valid(event, profile):
             return [self.refuse(event, "malformed")]
-        out = self._drop_late(now) if self._is_full(event.peer) else []
-        if self._is_full(event.peer):
+        sender, priority = event.sender or event.peer, self._priority(event)
+        out = self._drop_late(now) if self._is_full(sender) else []
+        if self._is_full(sender):
             return [*out, self.refuse(event, "full")]
         alive = self._peers.alive(now) if event.route else {}
         after = away_s(event.route, event.model, event.variant, alive)
         if after is None:
             return [*out, self.refuse(event, CHAIN_BROKEN)]
         deadline_ns = event.deadline_ns - ns(after.work_s)       # the owner has deducted the transfers
-        wait_s = self._queue.wait_s(now, event.priority, deadline_ns)
+        wait_s = self._queue.wait_s(now, priority, deadline_ns)
         run_s = leg_p50_s(profile, event.leg)
         if now + ns(wait_s + run_s) > deadline_ns:
             return [*out, self.refuse(event, "too_late")]
@@ -89,16 +90,25 @@ class PeerRequests:
             return [*out, self.refuse(event, "share")]
         key = self._queue.add(
             request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,
-            priority=event.priority, deadline_ns=deadline_ns, guard=False, now=now,
+            priority=priority, deadline_ns=deadline_ns, guard=False, now=now,
         )
         self._asks[key] = event
-        self._variants.add_peer_priority(event.priority, now)
-        return out + (self._variants.request_stages_if_long(profile, event.priority, now) if event.leg.whole else [])
+        self._variants.add_peer_priority(priority, now)
+        return out + (self._variants.request_stages_if_long(profile, priority, now) if event.leg.whole else [])
 
-    def _is_full(self, peer: str) -> bool:
-        """Whether the queue is full, or this peer's part of it."""
+    def _priority(self, event: ev.StageAsked) -> int:
+        """Its priority here: no higher than that of its owner's streams, nor than that of all of our own."""
+        most = min(event.priority, self._peers.most_urgent(event.peer))
+        return most if self._queue.top_own is None else min(most, self._queue.top_own)
+
+    def _is_full(self, sender: str) -> bool:
+        """Whether the queue is full, or the part of the agent that sends to us, in whoever's name."""
         waiting = self._queue.waiting()
-        return waiting >= QUEUE_BOUND or (waiting >= PEER_BOUND and self._queue.waiting_for(peer) >= PEER_BOUND)
+        return waiting >= QUEUE_BOUND or (waiting >= PEER_BOUND and self._waiting_of(sender) >= PEER_BOUND)
+
+    def _waiting_of(self, sender: str) -> int:
+        return sum((asked.sender or asked.peer) == sender and self._queue.is_waiting(key)
+                   for key, asked in self._asks.items())
 
     def _drop_late(self, now: int) -> list[ev.Command]:
         """Make room: refuse waiting runs of peers that can no longer be in time."""

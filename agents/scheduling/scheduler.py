@@ -174,7 +174,9 @@ class Scheduler:
             self._requests.load_shedding.add_stream(stream, own.p95_s)
 
     def _reserve(self, stream: StreamSpec) -> None:
-        """Guards of less urgent streams leave time for this one."""
+        """Guards of less urgent streams leave time for this one, and no peer's run is more urgent than all of ours."""
+        top = self._queue.top_own
+        self._queue.top_own = stream.priority if top is None else max(top, stream.priority)
         own = fastest(self._variants.profiles.get(stream.model, ()))
         if own is not None:
             self._guards.above.add_stream(stream, ns(own.p95_s))

@@ -97,6 +97,14 @@ class Transport(Protocol):
         """
         ...
 
+    def admits(self, member: Member) -> bool:
+        """Whether a member could join: with keys, only one that is enrolled."""
+        ...
+
+    def limit_transfers(self, most_bytes: int, most_bytes_in_all: int) -> None:
+        """Accept large messages in chunks only up to these sizes: from one member, and from all together."""
+        ...
+
     def leave(self, name: str) -> None:
         """Forget a member; messages queued for it are dropped."""
         ...
@@ -149,6 +157,11 @@ class Machine(Protocol):
 
     @property
     def pid(self) -> int: ...
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes that no other process knows; a restarted process has others."""
+        ...
 
     def rss_bytes(self) -> int:
         """Resident memory of the process."""

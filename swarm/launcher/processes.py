@@ -16,8 +16,9 @@ import msgspec
 
 from swarm.core.settings.errors import BadInput
 from swarm.launcher import supervisor
+from swarm.net.descriptors import raise_file_limit
 from swarm.net.loop import Loop
-from swarm.net.process import CLOCK_STEP_VARIABLE, LIFELINE_VARIABLE, raise_file_limit
+from swarm.net.process import CLOCK_STEP_VARIABLE, LIFELINE_VARIABLE
 
 ISOLATED = ["-I"] if sys.version_info < (3, 11) else []
 ENVIRONMENT = {

@@ -1,7 +1,8 @@
 """Decides which members join: those that a launcher names, and newcomers that introduce themselves to any member.
 
-A member may change only its own address; about others it may only add names that we do not know. A member that joins
-in this way always gets the role of an agent. Without keys only members on this machine may join, unless the settings
+A member may change only its own address; about others it may only add names that we do not know. With keys these must
+be enrolled: others are not remembered, so that nobody can fill our memory with names. A member that joins in this way
+always gets the role of an agent. Without keys only members on this machine may join, unless the settings
 allow others.
 """
 
@@ -56,7 +57,7 @@ class Introductions:
                 if other != sender:                  # the newcomer gets their addresses from `introduce`
                     net.send(other, Introduction(members=[own]))
         elif known is not None:
-            strangers = [m for m in members if m.role == "agent" and net.where(m.name) is None]
+            strangers = [m for m in members if m.role == "agent" and net.where(m.name) is None and net.admits(m)]
             self.newcomers.update(m.name for m in strangers)
             self.join(strangers)
         self.newcomers.intersection_update(net.peers())

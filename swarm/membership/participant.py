@@ -40,12 +40,13 @@ class Participant:
         self._host, self.net = host, host.transport
         self.name, self.boot = self.net.member.name, self.net.member.boot
         self.launcher = settings.launcher            # None: on a board
+        self._faults = settings.faults
         self._reports_to = next(                     # the launcher, or the collector of the roster; None: neither
             (one.name for one in (settings.launcher, *settings.roster) if one and one.role in REPORT_ROLES), None)
         self.refused = 0                             # messages that the sender's role may not send; refused members
         self._handler, self._busy_s, self._advert_of, self._met = handler, busy_s, advert_of, met
         self._introductions = Introductions(
-            self.net, local_only=not settings.keys and not settings.security, changed=met, refuse=self._refuse)
+            self.net, local_only=not settings.keys and not settings.security, changed=met, refuse=self.refuse)
         self._probes: dict[str, Probes] = {}
         self._beats = 0
         self._answered = False                       # the launcher has sent the roster
@@ -100,7 +101,8 @@ class Participant:
             probes = self._probes[name] = Probes(estimator)
         return probes
 
-    def _refuse(self, what: str) -> None:
+    def refuse(self, what: str) -> None:
+        """Count a message that is refused; only the first one is logged."""
         self.refused += 1
         if self.refused == 1:
             log.warning("refused: %s; further refusals are only counted", what)
@@ -111,7 +113,9 @@ class Participant:
         if isinstance(body, msg.Introduction) and role in ("", *PEER_ROLES):
             self._introductions.on_introduction(sender, body.members)    # the only message that a stranger may send
         elif not msg.may_say(role, body):
-            self._refuse(f"{type(body).__name__} of {sender}, which may not send it")
+            self.refuse(f"{type(body).__name__} of {sender}, which may not send it")
+        elif isinstance(body, msg.InjectedFaults) and not self._faults:
+            self.refuse(f"{type(body).__name__} of {sender}: this run asks for no faults")
         elif isinstance(body, msg.Heartbeat):
             self._handler(message)                   # first: it may be the first message of a new start
             held_s = seconds(self._host.clock.now_ns() - message.at_ns)

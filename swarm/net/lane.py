@@ -60,6 +60,10 @@ class Lane:
         self._sent_bytes += size
         return True
 
+    def cut(self, identity: zmq.Frame) -> None:
+        """Close the connection of a message."""
+        self._connections.cut(identity)
+
     def statistics(self) -> LaneStatistics:
         return LaneStatistics(
             self._sent, self._received, self._sent_bytes, self._received_bytes, self._connections.broken_off)

@@ -7,12 +7,14 @@ a completed connection, or with a full queue, refuses at once and stores no stal
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import zmq
 
+from swarm.core.policy.allowance import Allowances
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
@@ -29,6 +31,12 @@ from swarm.transport.ports import LANES, Lanes, LaneStatistics, Link
 from swarm.transport.shaped_lanes import ShapedLanes
 
 OWN_SOCKETS = 64                     # lanes, their monitors, ZAP
+HEADER_BYTES = 1 << 10               # a longer header counts as several messages: it takes as long to decode
+PER_S = 1000.0                       # messages of one member: far more than agents send each other
+REPORTS_PER_S = 5000.0               # the same, where agents report: each request is told of twice
+BURST_S = 0.5                        # so much of a second's messages may come at once
+MOST_DROPPED = 2000                  # before the connection is cut, and the member is barred for a while
+COLLECTING = ("launcher", "collector")
 
 
 class SocketLanes:
@@ -36,10 +44,13 @@ class SocketLanes:
 
     own: the name of this process. bind: an address, and a port for the urgent lane if it must be fixed; the bulk lane
     then has the next port. keyring: our key and the members' keys; None: plaintext, where the name that a connection
-    claims is not checked. Raises: BadInput if the address cannot be bound.
+    claims is not checked. per_s: most messages of one member, if there are keys. Raises: BadInput if the address cannot
+    be bound.
     """
 
-    def __init__(self, loop: Loop, own: str, bind: str, keyring: Keyring | None) -> None:
+    def __init__(
+        self, loop: Loop, own: str, bind: str, keyring: Keyring | None, per_s: float = PER_S
+    ) -> None:
         self._loop = loop
         self._received: Callable[[str, Sequence[Any], int], None] = lambda name, frames, size: None
         self._early: list[WireError] = []            # refusals before `attach`
@@ -51,6 +62,8 @@ class SocketLanes:
         self.context.set(zmq.MAX_SOCKETS, 2 * MOST_PEERS + OWN_SOCKETS)
         self.auth = keyring and Authenticator(
             self.context, loop, keyring, refuse=self._refused, changed=lambda names: self._keys_changed(names))
+        self._allowed = Allowances(BURST_S * per_s, per_s, lambda name: bool(keyring and keyring.public(name)))
+        self._dropped: collections.Counter[str] = collections.Counter()      # since a member was last barred
         self.by_name: dict[str, Lane] = {}
         try:
             for name in LANES:
@@ -106,19 +119,41 @@ class SocketLanes:
             return
         identity, frames, size = message
         try:
-            self._received(self.auth.sender_of(identity) if self.auth else sockets.name_of(identity), frames, size)
+            if self.auth is None:
+                self._received(sockets.name_of(identity), frames, size)
+                return
+            sender = self.auth.sender_of(identity)
+            counts = 1 + len(frames[0]) // HEADER_BYTES      # tensors cost little, and windows limit them
+            if self._allowed.take(sender, self._loop.clock.now_ns(), counts):
+                self._received(sender, frames, size)
+            else:
+                self._drop(lane, identity, sender)
         except WireError as error:
             self._refuse(error)
+
+    def _drop(self, lane: Lane, identity: zmq.Frame, sender: str) -> None:
+        """Drop a message of a member that sends too many; if it goes on, cut it off. Raises: WireError."""
+        assert self.auth is not None
+        self._dropped[sender] += 1
+        if self._dropped[sender] >= MOST_DROPPED:
+            self._dropped[sender] = 0
+            self.auth.bar(sender)
+            lane.cut(identity)
+        raise WireError("rate", f"{sender} sends too many messages; if it goes on, it is cut off for a while")
 
 
 def open_endpoint(
     loop: Loop, *, swarm: str, name: str, role: str, boot: int,
     handler: Callable[[Received], None] = lambda message: None, bind: str = "127.0.0.1",
     keyring: Keyring | None = None, undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
-    link_to: Callable[[str], Link | None] | None = None,
+    link_to: Callable[[str], Link | None] | None = None, per_s: float | None = None,
 ) -> Endpoint:
-    """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput."""
-    lanes: Lanes = SocketLanes(loop, name, bind, keyring)
+    """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput.
+
+    per_s: most messages of one member; None: as many as honest ones of its role send.
+    """
+    lanes: Lanes = SocketLanes(
+        loop, name, bind, keyring, per_s or (REPORTS_PER_S if role in COLLECTING else PER_S))
     if link_to is not None:
         lanes = ShapedLanes(lanes, loop.clock, loop, link_to)
     return Endpoint(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import psutil
 from msgspec import Meta
 
 from swarm.core.clock import MonotonicClock, WallClock
@@ -20,6 +18,7 @@ from swarm.core.ports import Health, Host
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import ProcessFile
 from swarm.net.board_sensors import BoardSensors
+from swarm.net.descriptors import raise_file_limit, reserved
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
@@ -28,25 +27,38 @@ from swarm.transport.ports import Link
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
 CLOCK_STEP_VARIABLE = "SWARM_CLOCK_STEP_S"       # step of the wall clock at the start of the process
 LINGER_MS = 200
+PLAINTEXT = ("%s speaks plaintext: whoever reaches its ports can act as any member, and read everything; for keys see "
+             "`swarm keys --help`")
+STATM = "/proc/self/statm"            # proc(5): sizes in pages; the second one is resident
 ClockStep = Annotated[float, Meta(ge=-1e9, le=1e9)]                  # seconds
 Descriptor = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+log = logging.getLogger(__name__)
 
 
 class OwnProcess:
     """The machine port of this process."""
 
     def __init__(self, loop: Loop, wall: WallClock) -> None:
-        self._loop, self._wall, self._sensors, self._process = loop, wall, BoardSensors(), psutil.Process()
+        self._loop, self._wall, self._sensors = loop, wall, BoardSensors()
+        self._statm = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)     # kept open: later there may be no descriptor left
+        self._secret = os.urandom(32)
+        self._page_bytes = os.sysconf("SC_PAGESIZE")
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return os.getpid()
+
+    @property
+    def secret(self) -> bytes:
+        return self._secret
 
     def rss_bytes(self) -> int:
-        return self._process.memory_info().rss
+        return int(os.pread(self._statm, 256, 0).split()[1]) * self._page_bytes
 
     def health(self) -> Health:
-        return self._sensors.health()
+        with reserved():
+            return self._sensors.health()
 
     def step_wall_clock(self, step_s: float) -> None:
         self._wall.step_s = step_s
@@ -71,6 +83,8 @@ class Process:
         link_to: Callable[[str], Link | None] | None = None,
     ) -> None:
         raise_file_limit()
+        if not settings.keys:
+            log.warning(PLAINTEXT, settings.name)
         wall = WallClock(_from_environment(CLOCK_STEP_VARIABLE, "0", ClockStep))
         self._lifeline = _lifeline()
         self.clock = MonotonicClock()
@@ -125,10 +139,3 @@ def catch(numbers: Iterable[int], handler: Callable[[int, object], object]) -> d
     """Handle these signals, but not those that our caller has made us ignore. Returns the former handlers."""
     return {number: signal.signal(number, handler) for number in numbers
             if signal.getsignal(number) != signal.SIG_IGN}
-
-
-def raise_file_limit() -> int:
-    """Raise the limit of open files: each connection needs one, and strangers can open connections. Returns it."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most

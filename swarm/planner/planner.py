@@ -77,7 +77,14 @@ class Planner:
             if isinstance(message.body, msg.Gossip):
                 self._failures.gossip(message.body)
             else:
-                self._handle(Heard(message.sender, message.boot, message.body))
+                self._handle(Heard(message.sender, message.boot, self._of_members(message.body)))
+
+    def _of_members(self, body: msg.Body) -> msg.Body:
+        """A report without the links to those who are no agents of ours: their names are without end."""
+        if not isinstance(body, msg.Feedback) or all(self._net.role(peer) == "agent" for peer in body.links):
+            return body
+        return msgspec.structs.replace(
+            body, links={peer: link for peer, link in body.links.items() if self._net.role(peer) == "agent"})
 
     def _changed(self, changes: Sequence[Changed]) -> None:
         lasting = [change for change in changes if not isinstance(change, Suspected)]

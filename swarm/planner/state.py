@@ -167,7 +167,7 @@ class PlannerState:
                 if followed is not None:
                     self._leadership.heard(followed, self._plan.epoch, now)
                 self._links.reported(sender, links, now)
-                self._records.reported(sender, streams)
+                self._records.reported(sender, streams, self._adverts.get(sender))
             case _:
                 pass
 

@@ -82,7 +82,7 @@ class BoardCollector:
             return                                   # heartbeats, for example: the collector only listens
         if self._participant.net.role(message.sender) == "agent":
             self._agent_heard(message.sender, message.boot, message.at_ns)
-        if isinstance(body, msg.Submitted):
+        if isinstance(body, msg.Submitted) and body.request.agent == message.sender:
             if self._end_ns is not None:
                 self._after_end.add(body.request)
                 return

@@ -6,11 +6,13 @@ boards the collector is a separate process (`board_collector.py`).
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from swarm.core.policy.allowance import Allowances
 from swarm.core.policy.faults import Fault
 from swarm.core.policy.lateness import Lateness
 from swarm.core.policy.plan import Plan
@@ -32,6 +34,8 @@ from swarm.telemetry.ledger import Statistics as LedgerStatistics
 from swarm.telemetry.summary_types import AgentFigures, Transport
 
 Detail = Mapping[str, str | float | int]
+MOST_EVENTS, EVENTS_PER_S = 200.0, 20.0      # that one process may tell of: at once, and per second for long
+MOST_EARLY = 1000                    # requests of one agent, before its streams account for them
 LINE_NS = ns(1.0)                    # from one line of the time series to the next
 
 
@@ -82,6 +86,10 @@ class Collector:
         self._robots = {robot for fleet in launch.fleet for robot in fleet.robots()}
         self._faults = [FaultDone(fault=fault) for fault in faults]
         self._losses: list[Loss] = []
+        self._allowed = Allowances(MOST_EVENTS, EVENTS_PER_S)
+        self._rates_hz: dict[str, float] = collections.defaultdict(float)    # of all streams of each robot
+        for robot, stream in streams_of(launch):
+            self._rates_hz[robot] += stream.rate_hz
         self._series = Series(
             self._robots, [(robot, stream.name, stream.rate_hz) for robot, stream in streams_of(launch)], self._plans)
         self._ledger = Ledger(
@@ -124,7 +132,9 @@ class Collector:
         self._write_series(now)
         match body:
             case msg.Submitted() | msg.Ended():
-                self._ledger.handle(body, now)
+                self._ledger.reported(message.sender, body, self._most_requests(message.sender, now), now)
+            case msg.Happened() if message.sender in self._robots and not self._allowed.take(message.sender, now):
+                pass                                 # whoever tells of so many events floods the disk
             case msg.Happened(what=what, detail=detail):
                 if what == "peer_lost":
                     self._losses.append(Loss(self._at_s(now), message.sender, str(detail.get("peer", ""))))
@@ -147,6 +157,10 @@ class Collector:
                 self._record.plan(self._at_s(now), plan, message.boot)
             case _:
                 pass
+
+    def _most_requests(self, agent: str, now: int) -> int:
+        """Requests that an agent may have submitted: twice its due frames, since a restarted one submits some again."""
+        return MOST_EARLY + int(2.0 * self._rates_hz.get(agent, 0.0) * max(self._at_s(now), 0.0))
 
     # --- processes and faults ---
 

@@ -100,6 +100,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     overtaken: int                   # endings before their submission, or without one
     after_gone: int                  # endings after the ledger had ended the request as agent_lost, ignored
     after_close: int                 # messages after the end, ignored
+    not_theirs: int                  # reports about requests of another agent, or of more than its streams can have
     not_an_ending: int               # Ended messages whose span says `open`, ignored
 
 
@@ -116,6 +117,7 @@ class Ledger:
         self._commanded_ns = self._start_ns = commanded_ns
         self._models, self._on_end = dict(models or {}), on_end
         self._rows: dict[RequestId, Row] = {}
+        self._rows_of: dict[str, int] = {}           # by agent
         self._open: dict[tuple[str, int], dict[RequestId, None]] = {}
         self._gone: set[tuple[str, int]] = set()     # starts that have ended; boots need not grow: clocks step back
         self._ended_by_us: set[RequestId] = set()
@@ -124,11 +126,20 @@ class Ledger:
         self._first_result_s: float | None = None
         self._closed = False
         self._anomalies = dict.fromkeys(
-            ("ended_twice", "submitted_twice", "overtaken", "after_gone", "after_close", "not_an_ending"), 0)
+            ("ended_twice", "submitted_twice", "overtaken", "after_gone", "not_theirs", "after_close", "not_an_ending"),
+            0)
 
     def started(self, now: int) -> None:
         """The streams begin: time 0 of every row."""
         self._start_ns = now
+
+    def reported(self, sender: str, message: Submitted | Ended, most: int, now: int) -> None:
+        """Record the report of an agent about a request of its own. most: requests that it can have had so far."""
+        request = message.request if isinstance(message, Submitted) else message.span.request
+        if request.agent != sender or (request not in self._rows and self._rows_of.get(sender, 0) >= most):
+            self._anomalies["not_theirs"] += 1
+        else:
+            self.handle(message, now)
 
     def handle(self, message: Submitted | Ended | Gone, now: int) -> None:
         """Record one message."""
@@ -193,7 +204,8 @@ class Ledger:
             self._end(row, msgspec.structs.replace(row.span, ending="failed", reason=AGENT_LOST), now)
 
     def _add(self, row: Row) -> None:
-        self._rows[row.span.request] = row
+        request = row.span.request
+        self._rows[request], self._rows_of[request.agent] = row, self._rows_of.get(request.agent, 0) + 1
         self._total.submitted += 1
         self._streams.setdefault(row.span.stream, Tally()).submitted += 1
 

@@ -252,6 +252,7 @@ class LedgerFigures(msgspec.Struct, kw_only=True):
     submitted_twice: int             # submissions of a request that was already known
     overtaken: int                   # endings that arrived before their submission
     after_gone: int                  # endings from a process that had died
+    not_theirs: int                  # reports about requests of another agent, or of more than its streams can have
     after_close: int                 # messages after the end of the run
     not_an_ending: int               # endings that state no ending
 

@@ -16,9 +16,15 @@ from swarm.core.protocol.spans import LegRun, Span
 from swarm.telemetry.ledger import Row, on_a_peer
 
 Columns = dict[str, NDArray[Any]]
+
+
+def _plain(kind: Any) -> Any:
+    """A type without its bounds, and a list without the type of its items."""
+    return _plain(kind.__origin__) if hasattr(kind, "__origin__") else kind
+
+
 SPAN_FIELDS: tuple[tuple[str, Any], ...] = tuple(
-    (f.name, getattr(f.type, "__origin__", f.type))      # `__origin__`: the type without its bounds
-    for f in msgspec.structs.fields(Span) if f.name != "request")
+    (f.name, _plain(f.type)) for f in msgspec.structs.fields(Span) if f.name != "request")
 
 
 class Extra(msgspec.Struct, kw_only=True):
@@ -115,7 +121,7 @@ def _schema() -> Any:
     import pyarrow as pa
 
     kinds = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-    kinds[list] = pa.list_(pa.struct([(f.name, kinds[getattr(f.type, "__origin__", f.type)])
+    kinds[list] = pa.list_(pa.struct([(f.name, kinds[_plain(f.type)])
                                       for f in msgspec.structs.fields(LegRun)]))
     return pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in (*EXTRA, *SPAN_FIELDS)])
 

@@ -56,7 +56,7 @@ class Endpoint:
         handler: Callable[[Received], None] = lambda message: None,
         undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
     ) -> None:
-        self._clock, self._swarm, self._name, self._boot = clock, swarm, name, boot
+        self._clock, self._timers, self._swarm, self._name, self._boot = clock, timers, swarm, name, boot
         self.attach(handler, undelivered)
         self.lanes, self.fault_injection, self._unreachable = lanes, FaultInjection(name), 0
         self._refused: collections.Counter[str] = collections.Counter()
@@ -64,6 +64,7 @@ class Endpoint:
         self._members = Members(lanes, name, role, self._bulk, self._refuse)
         self.join, self.leave, self.peers = self._members.join, self._members.leave, self._members.peers
         self.role, self.where, self.link = self._members.role, self._members.where, self._members.link
+        self.admits, self.limit_transfers = self._members.admits, self._bulk.limit
         self.links = self._members.links
         self.member = Member(name=name, role=role, public_key=lanes.public_key, boot=boot, **lanes.addresses)
         lanes.attach(self._receive, self._refuse, self._members.keys_changed)
@@ -85,7 +86,8 @@ class Endpoint:
     ) -> bool:
         """Send on the urgent lane up to 8 KiB, on the bulk lane above.
 
-        False: the member cannot be reached now, or its queue is full. Tensors must not be changed afterwards.
+        False: the member cannot be reached now, or its queue is full. A message whose header is over its limit counts
+        as accepted and undelivered. Tensors must not be changed afterwards.
         """
         peer = self._members.reach(to)
         if peer is None:
@@ -100,9 +102,19 @@ class Endpoint:
                 self._unreachable += not sent
                 return sent
             head_bytes = len(frame)
+            if head_bytes > wire.MAX_HEADER_BYTES:
+                self._refuse_own(to, body, head_bytes, tag)
+                return True                          # nothing is gained by a second try
         accepted = self._bulk.send(to, body, arrays, size, budget_s, tag, head_bytes)
         self._unreachable += not accepted
         return accepted
+
+    def _refuse_own(self, to: str, body: Body, size: int, tag: Hashable) -> None:
+        """A message of ours that its receiver would refuse is not sent."""
+        self._refuse(WireError("own_header", f"{type(body).__name__} of {size} bytes to {to}, at most "
+                                             f"{wire.MAX_HEADER_BYTES} are accepted"))
+        if tag is not None:
+            self._timers.after(0, lambda: self._undelivered(to, tag, "too_long"))
 
     def cancel(self, to: str, tag: Hashable) -> bool:
         """Stop the unsent rest of the message with this tag. False: there is no such message any more."""

@@ -58,6 +58,15 @@ class Members:
                 self._known[member.name] = member
                 self._admit(member)
 
+    def admits(self, member: Member) -> bool:
+        """Whether a member could join: its address is valid, and its key enrolled as it is announced."""
+        try:
+            rules.member(member, "member")
+            self._lanes.check(member)
+        except (BadInput, WireError):
+            return False
+        return True
+
     def reach(self, name: str) -> Peer | None:
         """The member with its connection, which is made if there is none yet; None: it has not joined."""
         peer = self._peers.get(name)

@@ -33,7 +33,7 @@ def peer_table(**peers: list[Profile]) -> PeerTable:
     known = PeerTable()
     for name, profiles in peers.items():
         known.update(name, BOOT, 0.0, 0)
-        known.advertised(name, BOOT, Advert(board="b", executors=1, profiles=profiles, streams=[]))
+        known.advertised(name, BOOT, Advert(board="b", executors=1, profiles=profiles, streams=[stream(priority=9)]))
     return known
 
 
@@ -51,7 +51,7 @@ def robot(
 ) -> Scheduler:
     """A robot `me` with these models, one variant of each; stages are loaded of those named, or of all."""
     return Scheduler(
-        name="me", policy=policy, profiles={p.model: [p] for p in profiles}, peers=known or PeerTable(),
+        name="me", policy=policy, profiles={p.model: [p] for p in profiles}, peers=known or peer_table(asker=[]),
         executors=executors, staged=[(p.model, p.variant) for p in profiles if loaded is None or p.model in loaded],
         streams=streams,
     )

@@ -11,15 +11,17 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
+from models.store import load_card
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId
-from swarm.core.protocol.world import Detections, Pose
+from swarm.core.protocol.world import Detections, Mask, Pose, in_parts, of_parts
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
 from swarm.core.units import seconds
+from swarm.net.process import PLAINTEXT
 from tests.net.harness import Net
 from tests.patience import HANG_S
 
@@ -41,7 +43,7 @@ class Stage:
         board = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
         file = AgentFile(**{
             "version": 1, "name": "rover", "swarm": "s", "board_name": "b", "board": board, "policy": "planner",
-            "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"],
+            "launcher": self.launcher.member, "behaviour": "search_rescue", "team": ["rover", "mule"], "faults": True,
             "streams": [StreamSpec(name="detect", model="detector", rate_hz=5.0, deadline_s=HANG_S)], **settings,
         })
         path = folder / "rover.yaml"
@@ -147,7 +149,9 @@ def test_a_frame_becomes_a_request_a_result_and_an_act(stage: Stage) -> None:
     stage.wait("launcher", msg.Drained)
     ended = len(stage.got("launcher", msg.Ended))
     assert ended == len(stage.got("launcher", msg.Submitted))
-    assert stage.end() == (0, "")
+    status, errors = stage.end()
+    assert status == 0
+    assert errors.splitlines() == [f"rover: WARNING {PLAINTEXT % 'rover'}"]
 
 
 def test_it_serves_peers_and_refuses_invalid_requests(stage: Stage) -> None:
@@ -205,6 +209,45 @@ def test_it_offloads_by_plan_and_takes_the_work_home_when_the_peer_falls_silent(
     assert any(h.what == "peer_lost" for h in stage.got("launcher", msg.Happened))
 
 
+def test_a_mask_of_two_megapixels_comes_from_a_peer_and_is_delivered(stage: Stage) -> None:
+    """Beyond 1 MiB, an outcome in a header would be refused by its receiver."""
+    stage.up()
+    stage.send(stage.peer, msg.Heartbeat(sequence=1))
+    stage.send(stage.peer, stage.wait("mule", msg.Advert))
+    placement = Placement(agent="rover", stream="detect", variant="int8", where=["mule"])
+
+    def asked() -> bool:
+        stage.planner.send("rover", msg.PlanNews(plan=Plan(epoch=1, lease_s=60.0, placements=[placement])))
+        stage.sense_now()
+        return bool(stage.got("mule", msg.StageAsk))
+
+    stage.net.until(asked)
+    request = stage.got("mule", msg.StageAsk)[0].request
+    boxes, arrays = in_parts(Mask(1080, 1920, bytes(1080 * 1920)))
+    stage.send(stage.peer, msg.StageAnswer(request=request, outcome=boxes, run_s=0.1, waited_s=0.0, held_s=0.1), arrays)
+    stage.net.until(lambda: request in [ended.span.request for ended in stage.got("launcher", msg.Ended)])
+    span = next(ended.span for ended in stage.got("launcher", msg.Ended) if ended.span.request == request)
+    assert (span.ending, span.ran_on) == ("completed", "mule")
+    assert stage.end()[0] == 0
+
+
+def test_it_answers_with_a_mask_as_a_tensor(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, load=["segmenter"])
+    try:
+        stage.up()
+        (spec,) = load_card("segmenter").inputs
+        ask = msg.StageAsk(request=RequestId("mule", 7, 1), frame=Frame(1, "segment", 0), model="segmenter",
+                           variant="int8", priority=0)
+        stage.send(stage.peer, ask, [np.zeros(spec.shape, np.uint8)], HANG_S)
+        answer = stage.wait("mule", msg.StageAnswer)
+        (mask,) = next(m.tensors for m in stage.net.got["mule"] if isinstance(m.body, msg.StageAnswer))
+        assert answer.outcome is None
+        assert isinstance(of_parts(None, [mask]), Mask)
+        assert stage.end()[0] == 0
+    finally:
+        stage.close()
+
+
 def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) -> None:
     stage.up()
     stage.first_request()
@@ -216,11 +259,15 @@ def test_strangers_and_members_without_the_right_are_not_obeyed(stage: Stage) ->
     stage.send(stage.peer, msg.Gone(name="launcher", boot=1))
     stage.send(stage.peer, msg.StageAnswer(
         request=RequestId("rover", 1, 1), outcome=Detections(boxes=[]), run_s=0.0, waited_s=0.0, held_s=0.0))
+    for _ in range(20):                                      # what an agent may say, but not to an agent
+        stage.send(stage.peer, msg.Feedback())
     stage.sense(sequence=10_000)
     news = stage.wait("launcher", msg.AgentNews, len(stage.got("launcher", msg.AgentNews)) + 2)
-    assert news.refused_in >= 4
+    assert news.refused_in >= 4 + 20
     assert stage.child.poll() is None
-    assert stage.end()[0] == 0
+    status, errors = stage.end()
+    assert status == 0
+    assert len(errors.splitlines()) == 2                     # plaintext, and the first of all refusals
 
 
 def test_it_ends_when_its_file_is_wrong(tmp_path: Path) -> None:

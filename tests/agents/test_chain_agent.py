@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from agents.peers.seals import Seals
 from agents.runtime import recording
 from agents.runtime.sessions import Sessions
 from swarm.core.policy.plan import Leg
@@ -18,6 +20,8 @@ from swarm.core.protocol.world import Detection, Detections
 from tests.agents.runtime.test_sessions import BOARD, FRAME
 from tests.agents.staged import STAGES, hold, run_leg, store_with_stages
 from tests.agents.test_agent import IMAGE, Stage
+
+MULE = Seals("mule", b"known to mule alone")
 
 
 class Chain(Stage):
@@ -44,7 +48,8 @@ class Chain(Stage):
             if endpoint.member.name not in silent:
                 endpoint.send("rover", msg.Heartbeat(sequence=1))
                 if self.profiles:
-                    endpoint.send("rover", msg.Advert(board="b", executors=1, profiles=self.profiles, streams=[]))
+                    endpoint.send("rover", msg.Advert(
+                        board="b", executors=1, profiles=self.profiles, streams=[], key=MULE.key_for("rover")))
 
     def until(self, who: str, kind: type[Any], *silent: str, frames: bool = False) -> Any:
         """The first message of a kind that a member gets, while peers stay alive."""
@@ -90,6 +95,13 @@ def ask(sequence: int, first: int, last: int, *route: Leg, owner: str = "mule", 
         priority=0, first=first, last=last, route=list(route), **more)
 
 
+def sealed(ask: msg.StageAsk, sender: str, owner: Seals = MULE) -> msg.StageAsk:
+    """With the owner's seal: the sender is to pass it on to the rover."""
+    ours = Leg("rover", ask.first, ask.last)
+    seals = owner.of_route(ask.request, ask.model, ask.variant, [Leg(sender, 0, ask.first), ours])
+    return msgspec.structs.replace(ask, seals=seals)
+
+
 def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: Chain, held: Sessions) -> None:
     chain.up()
     first, second = made(held, FRAME, Leg("mule", 0, 1)), made(held, FRAME, Leg("mule", 0, 3))
@@ -106,7 +118,7 @@ def test_in_the_middle_it_passes_on_and_at_the_end_it_answers_the_owner(chain: C
     for mine, right in zip(chain.tensors("ox"), second, strict=True):
         np.testing.assert_array_equal(mine, right)
     before = LegTimes(run_s=0.5)
-    chain.send(chain.ox, ask(2, 3, STAGES, done=[before]), second, 5.0)      # the end, asked for by the one before
+    chain.send(chain.ox, sealed(ask(2, 3, STAGES, done=[before]), "ox"), second, 5.0)
     answer = chain.until("mule", msg.StageAnswer)
     assert answer.outcome == made(held, FRAME, Leg("mule"))
     assert answer.done == [before]
@@ -131,6 +143,30 @@ def test_invalid_requests_are_refused_to_their_sender(chain: Chain, held: Sessio
     assert {r.reason for r in chain.got("ox", msg.StageRefusal)} == {"malformed"}
     send(chain.peer, ask(7, 1, 2), between)                  # nobody has the stages behind it
     assert chain.wait("mule", msg.StageRefusal).reason == "malformed"
+    assert chain.end()[0] == 0
+
+
+def test_what_its_owner_has_not_sent_along_this_way_is_refused(chain: Chain, held: Sessions) -> None:
+    """One who would have us run his own tensors in another's name: that would answer it as if it had asked."""
+    chain.up()
+    chain.beat()
+    asked = ask(1, 1, STAGES)
+    forged = [
+        asked,                                               # the next request of mule, whose number all can guess
+        sealed(asked, "ox", Seals("mule", b"guessed")),
+        sealed(asked, "yak"),                                # the owner has sent it along another way
+        msgspec.structs.replace(sealed(asked, "ox"), first=2),
+        msgspec.structs.replace(sealed(asked, "ox"), request=RequestId("mule", 7, 2)),
+        msgspec.structs.replace(sealed(asked, "ox"), request=RequestId("mule", 6, 1)),
+        msgspec.structs.replace(sealed(asked, "ox"), variant="fp32"),
+    ]
+    for one in forged:
+        chain.send(chain.ox, one, made(held, FRAME, Leg("mule", 0, one.first)), 5.0)
+    chain.wait("ox", msg.StageRefusal, len(forged))
+    assert {refusal.reason for refusal in chain.got("ox", msg.StageRefusal)} == {"malformed"}
+    assert not chain.got("mule", msg.StageAnswer)
+    chain.send(chain.peer, ask(1, 0, 0), [IMAGE], 5.0)       # the forged ones have not taken its place
+    assert chain.until("mule", msg.StageAnswer).request == asked.request
     assert chain.end()[0] == 0
 
 

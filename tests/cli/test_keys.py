@@ -56,11 +56,11 @@ def test_the_list_says_what_is_known_of_each_key(folder: Path, capsys: pytest.Ca
     capsys.readouterr()
     key = read_key(folder / "a.pub")
     assert main(["keys", "list"]) == 0
-    assert capsys.readouterr().out == f"a  {key.fingerprint}  enrolled  secret key here\n"
+    assert capsys.readouterr().out == f"a  {key.fingerprint}  enrolled  agent  secret key here\n"
     assert main(["keys", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"folder": str(folder), "keys": [{
         "name": "a", "state": "enrolled", "secret": True, "fingerprint": key.fingerprint, "public_key": key.public,
-        "trouble": ""}]}
+        "role": "agent", "trouble": ""}]}
 
 
 def test_a_file_that_cannot_be_used_makes_the_list_fail(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,3 +114,18 @@ def test_the_default_folder_is_the_users_own(
     assert main(["keys", "new", "a"]) == 0
     assert (tmp_path / "swarm" / "keys" / "a.key").is_file()
     assert (tmp_path / "swarm" / "keys").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_key_is_made_and_enrolled_for_a_role(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "new", "chief", "--role", "planner"]) == 0
+    assert main(["keys", "new", "planner", "rover_0"]) == 0
+    assert main(["keys", "enrol", "chief", "planner"]) == 0
+    assert main(["keys", "enrol", "rover_0", "--role", "world"]) == 0
+    capsys.readouterr()
+    main(["keys", "list", "--json"])
+    roles = {key["name"]: key["role"] for key in json.loads(capsys.readouterr().out)["keys"]}
+    assert roles == {"chief": "planner", "planner": "planner", "rover_0": "world"}
+    path = folder / "enrolled" / "chief.pub"
+    path.write_text(path.read_text().replace("role: planner", "role: king"))
+    assert main(["keys", "list"]) == 1
+    assert "'king'" in capsys.readouterr().err

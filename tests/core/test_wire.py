@@ -16,7 +16,7 @@ from swarm.core.protocol import wire
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED, PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Mask, Pose, Report, SensorSuite
+from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Pose, Report, SensorSuite
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
@@ -45,15 +45,15 @@ EXAMPLES: list[msg.Body] = [
     msg.Gone(name="a", boot=3), msg.Advert(board="b", executors=1, profiles=[PROFILE], streams=[STREAM]),
     msg.Advert(number=3, battery=0.5, board="b", executors=2, own_share=0.25, profiles=[], streams=[], battery_wh=30.5,
                power_w=15.0, temperature_c=61.5, throttled=True, memory_free_bytes=9,
-               not_loaded=[NotLoaded("m", "fp32", 0.5)]),
+               not_loaded=[NotLoaded("m", "fp32", 0.5)], key=bytes(range(16))),
     msg.Feedback(links={"b": (0.5, 1e6)}, plan=PlanFollowed(planner="planner", boot=3, epoch=2, left_s=1.5)),
     msg.PlanNews(plan=PLAN),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2),
     msg.StageAsk(request=REQUEST, frame=FRAME, model="m", variant="int8", priority=2, first=1, last=2,
-                 route=[Leg("b", 2, 4)], done=[LegTimes(0.1, 0.2, 0.3, True)]),
+                 route=[Leg("b", 2, 4)], done=[LegTimes(0.1, 0.2, 0.3, True)], seals=bytes(range(8))),
     msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3),
     msg.StageAnswer(request=REQUEST, outcome=BOXES, run_s=0.1, waited_s=0.2, held_s=0.3, done=[LegTimes(0.1)]),
-    msg.StageAnswer(request=REQUEST, outcome=Mask(height=1, width=2, cells=b"\0\1"), run_s=0.1, waited_s=0.2, held_s=1),
+    msg.StageAnswer(request=REQUEST, outcome=None, run_s=0.1, waited_s=0.2, held_s=1),
     msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
     msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
         frame=True),

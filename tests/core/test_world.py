@@ -7,9 +7,20 @@ from typing import Any
 
 import msgpack
 import msgspec
+import numpy as np
 import pytest
 
-from swarm.core.protocol.world import Camera, Detection, Lidar, Mask, Report, SensorSuite
+from swarm.core.protocol.world import (
+    Camera,
+    Detection,
+    Detections,
+    Lidar,
+    Mask,
+    Report,
+    SensorSuite,
+    in_parts,
+    of_parts,
+)
 
 CAMERA = Camera(width_px=160, height_px=120, fov_y_deg=55.0, mount_x_m=0.2, mount_z_m=0.3, pitch_deg=-4.0)
 WHOLE = msgspec.to_builtins(SensorSuite(camera=CAMERA, lidar=Lidar(beams=64, range_m=6.0)))
@@ -76,3 +87,13 @@ def test_a_mask_has_any_class_and_its_own_size() -> None:
     assert Mask(height=1, width=2, cells=b"\0\xff").array().tolist() == [[0, 255]]
     with pytest.raises(ValueError, match="4 cells is not 1 x 2"):
         Mask(height=1, width=2, cells=bytes(4))
+
+
+def test_outcomes_come_back_from_their_parts_and_other_parts_are_none() -> None:
+    boxes, mask = Detections(boxes=[]), Mask(2, 3, bytes(range(6)))
+    for outcome in (boxes, mask):
+        assert of_parts(*in_parts(outcome)) == outcome
+    array = np.zeros((2, 3), np.uint8)
+    for wrong in ((boxes, [array]), (None, []), (None, [array, array]), (None, [array[0]]),
+                  (None, [array.astype(np.int8)])):
+        assert of_parts(*wrong) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import subprocess
@@ -16,7 +15,9 @@ from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
 from swarm.launcher import processes, supervisor
 from swarm.launcher.processes import OWN_FILES, ROBOT_FILES, Child, Children, check_file_limit, last_line
+from swarm.net.descriptors import RESERVED
 from swarm.net.loop import Loop
+from tests.descriptors import no_descriptor_left, soft_limit
 from tests.launcher.world import gone, wait_until
 
 SLEEPS = [sys.executable, "-S", "-c", "import signal; signal.pause()"]
@@ -94,28 +95,6 @@ def test_a_log_that_was_moved_costs_neither_the_child_nor_its_last_words(family:
     assert family.children.close() == []
 
 
-@contextlib.contextmanager
-def soft_limit(files: int) -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
-@contextlib.contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    taken: list[int] = []
-    with soft_limit(256), contextlib.suppress(OSError):
-        while True:
-            taken.append(os.dup(0))
-    with soft_limit(256):
-        yield
-    for descriptor in taken:
-        os.close(descriptor)
-
-
 def test_the_clean_up_has_descriptors_even_if_all_others_are_taken(family: Family) -> None:
     family.spawn()
     with no_descriptor_left():
@@ -148,4 +127,4 @@ def test_the_soft_limit_of_open_files_is_raised() -> None:
     with soft_limit(256):
         check_file_limit(1)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        assert soft == hard
+        assert soft == hard - RESERVED               # which are kept for what must go on

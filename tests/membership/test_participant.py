@@ -26,7 +26,9 @@ EVERY_S = READY_FIRST_NS / 1e9
 class Process:
     """A participant, what its handler gets, and the members that it met."""
 
-    def __init__(self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "") -> None:
+    def __init__(
+        self, launcher: Member | None = LAUNCHER, roster: tuple[Member, ...] = (), keys: str = "", faults: bool = True,
+    ) -> None:
         self.stage = Stage()
         self.host = self.stage.host_of(OWN, zero_ns=ns(100.0))
         for other in (MATE, LAUNCHER, PLANNER, WORLD, NEWCOMER):
@@ -36,7 +38,8 @@ class Process:
         self.met: list[str] = []
         self.participant = Participant(
             self.host,
-            ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys),
+            ProcessFile(version=1, swarm="s", name=OWN.name, launcher=launcher, roster=list(roster), keys=keys,
+                        faults=faults),
             self.got.append, busy_s=lambda: 0.25, advert_of=lambda peer: 3 if peer == MATE.name else 0,
             met=self.met.extend,
         )
@@ -168,6 +171,13 @@ def test_injected_faults_reach_transport_wall_clock_and_handler(process: Process
     assert process.machine.step_s == -2.0
 
 
+def test_faults_are_refused_where_the_run_asks_for_none() -> None:
+    process = Process(faults=False)
+    process.net.receive("launcher", msg.InjectedFaults(lose=1.0, clock_step_s=-2.0, slow=3.0))
+    assert process.net.injected == process.bodies() == []
+    assert process.participant.refused == 1
+
+
 def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None:
     process = Process()
     process.stage.end("launcher")
@@ -177,3 +187,18 @@ def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None
     process.stage.host_of(LAUNCHER)
     process.stage.wait(0.1)
     assert process.host.sent(msg.Happened) == [("launcher", msg.Happened(what="held_up", detail={"for_s": 8.0}))]
+
+
+def test_of_others_only_those_are_remembered_who_could_join(process: Process) -> None:
+    process.participant.begin()
+    process.net.admitted = {NEWCOMER.name}
+    process.net.receive(MATE.name, msg.Introduction(members=[member(f"stranger_{k}") for k in range(50)] + [NEWCOMER]))
+    assert NEWCOMER.name in process.net.peers()
+    assert not any(name.startswith("stranger") for name in process.net.peers())
+
+
+def test_only_the_first_refusal_is_logged(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    for k in range(100):
+        process.net.receive(MATE.name, msg.Shutdown() if k % 2 else msg.Gone(name="launcher", boot=1))
+    assert process.participant.refused == 100
+    assert len(caplog.records) == 1

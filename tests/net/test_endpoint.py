@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import zmq
 
-from swarm.core.protocol.messages import Drain, Happened, Shutdown, Start
-from swarm.core.protocol.wire import with_crc
+from swarm.core.protocol.messages import Drain, Happened, Scene, Shutdown, Start
+from swarm.core.protocol.wire import MAX_HEADER_BYTES, with_crc
 from swarm.core.settings.errors import BadInput
 from swarm.net.lanes import open_endpoint
 from tests.net.harness import Net
@@ -114,3 +114,15 @@ def test_a_port_in_use_is_said_in_one_line(net: Net) -> None:
     port = first.member.urgent.rpartition(":")[2]
     with pytest.raises(BadInput, match=f"bind: tcp://127.0.0.1:{port}: Address already in use"):
         open_endpoint(net.loop, swarm="s", name="b", role="agent", boot=1, handler=print, bind=f"127.0.0.1:{port}")
+
+
+def test_a_header_over_its_limit_is_refused_where_it_is_made(net: Net) -> None:
+    a, b = net.pair()
+    told: list[tuple[str, object, str]] = []
+    a.attach(lambda message: None, lambda *what: told.append(what))
+    assert a.send("b", Scene(json=bytes(MAX_HEADER_BYTES)), tag="mine")
+    net.until(lambda: told == [("b", "mine", "too_long")])
+    assert a.statistics().refused == {"own_header": 1}
+    net.until(lambda: a.send("b", Scene(json=bytes(MAX_HEADER_BYTES - 200))))
+    net.until(lambda: len(net.got["b"]) == 1)
+    assert b.statistics().refused == {}

@@ -8,7 +8,7 @@ import msgpack
 import numpy as np
 import pytest
 
-from swarm.core.protocol.messages import Chunk, Credit, Drain, Happened, Start, TransferEnded, TransferRefused
+from swarm.core.protocol.messages import Chunk, Credit, Drain, Happened, Scene, Start, TransferEnded, TransferRefused
 from swarm.core.protocol.wire import MAX_HEADER_BYTES, MAX_TENSORS, Receipt, TensorHeader, header
 from swarm.transport.bulk.receiver import MOST_TRANSFERS
 from swarm.transport.endpoint import Endpoint
@@ -105,8 +105,8 @@ def test_a_header_beyond_its_limit_is_refused_and_a_frame_beyond_its_limit_cuts_
     raw.frames("bulk", [bytes(MAX_HEADER_BYTES + 1)])
     net.until(lambda: b.statistics().refused == {"header": 1})
     raw.say("bulk", Drain(), np.zeros(9 * MIB, np.uint8))    # ZeroMQ itself will not take it
-    raw.say("urgent", Happened(what=65_000 * "x"))
-    raw.say("urgent", Happened(what=66_000 * "x"))
+    raw.say("urgent", Scene(json=bytes(65_000)))
+    raw.say("urgent", Scene(json=bytes(66_000)))
     net.until(lambda: len(net.got["b"]) == 1)
     still_serves(net, b)
     assert not any(m.tensors for m in net.got["b"] if m.sender == "raw")

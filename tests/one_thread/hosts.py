@@ -59,6 +59,7 @@ class FakeTransport:
         self.member = member
         self.sent: list[tuple[str, Body]] = []               # to whom and what, of all that was accepted
         self.injected: list[InjectedFaults] = []
+        self.admitted: set[str] | None = None                # who may join; None: all
         self._stage, self._zero_ns = stage, zero_ns
         self._joined: dict[str, Member] = {}
         self._links: dict[str, LinkEstimator] = {}
@@ -76,6 +77,12 @@ class FakeTransport:
             if member.name != self.member.name and self._joined.get(member.name) != member:
                 self.leave(member.name)
                 self._joined[member.name], self._links[member.name] = member, LinkEstimator()
+
+    def admits(self, member: Member) -> bool:
+        return self.admitted is None or member.name in self.admitted
+
+    def limit_transfers(self, most_bytes: int, most_bytes_in_all: int) -> None:
+        pass
 
     def leave(self, name: str) -> None:
         self._joined.pop(name, None)
@@ -145,6 +152,10 @@ class FakeMachine:
         self.stopped, self.step_s = False, 0.0
         self.is_so = Health()
         self.held_up: Callable[[float], None] = lambda for_s: None
+
+    @property
+    def secret(self) -> bytes:
+        return b"secret"
 
     def rss_bytes(self) -> int:
         return 1 << 20

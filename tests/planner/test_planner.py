@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from swarm.core.policy.plan import Plan
-from swarm.core.protocol.messages import Happened, PlannerNews, PlanNews, Ready, Roster, Shutdown, Start
+from swarm.core.protocol.messages import Feedback, Happened, PlannerNews, PlanNews, Ready, Roster, Shutdown, Start
+from swarm.core.protocol.messages.presence import StreamSeen
 from swarm.core.settings.process_files import PlannerFile
 from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
@@ -94,3 +95,17 @@ def test_it_ends_when_the_launcher_says_so() -> None:
     assert not scene.stage.planner.machine.stopped           # an agent may not say it
     scene.stage.launcher.transport.send("planner", Shutdown())
     scene.stage.until(lambda: scene.stage.planner.machine.stopped)
+
+
+def test_links_and_streams_of_nobody_are_not_remembered() -> None:
+    scene = Scene(1, 1)
+    scene.start()
+    scene.stage.wait(2.0)
+    agent = scene.stage.agents["rover_0"].transport
+    invented = {f"robot_{k}": (0.001, 1e6) for k in range(500)}
+    seen = [StreamSeen(stream=f"s{k}", variant="int8", where=["x"], ended=1, on_time=1) for k in range(200)]
+    agent.send("planner", Feedback(links={**invented, "carrier_0": (0.002, 1e6)}, streams=seen))
+    scene.stage.wait(0.5)
+    state = scene.planner._state
+    assert set(state._links._trends["rover_0"]) == {"carrier_0"}
+    assert {stream for _, stream in state._records._seen} <= {"detect", "segment"}

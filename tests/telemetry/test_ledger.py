@@ -129,3 +129,15 @@ def test_a_run_with_deaths_loses_nothing() -> None:
     assert (s.ended_twice, s.overtaken, s.after_gone) == (0, 0, 0)
     assert s.first_result_s is not None
     assert 5.0 < s.first_result_s < 5.5
+
+
+def test_an_agent_reports_its_own_requests_alone_and_no_more_than_it_can_have() -> None:
+    book = Ledger(0)
+    for k in range(3):
+        book.reported("a", submitted(k), 2, NS)
+    book.reported("mallory", submitted(9), 99, NS)
+    book.reported("mallory", ended(0), 99, NS)               # which would end what another has submitted
+    assert (book.statistics().total.submitted, book.statistics().total.open) == (2, 2)
+    assert book.statistics().not_theirs == 3
+    book.reported("a", ended(0), 2, NS)                      # of one that is known already
+    assert book.statistics().total.completed == 1

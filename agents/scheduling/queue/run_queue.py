@@ -28,6 +28,7 @@ class RunQueue:
 
     def __init__(self, executors: int) -> None:
         self.executors = executors
+        self.top_own: int | None = None                      # priority of this robot's most urgent stream
         self._waiting: dict[int, QueuedRun] = {}
         self._new: list[QueuedRun] = []                      # waiting runs that are not sorted in yet
         self._running: dict[int, QueuedRun] = {}
@@ -95,13 +96,18 @@ class RunQueue:
         work.level = work.priority
         if work.since_ns < now and not work.guard:
             work.level += (now - work.since_ns) // AGING_NS
+            if work.asker and self.top_own is not None:      # no age brings a peer's run before all of our own
+                work.level = min(work.level, max(self.top_own, work.priority))
         self._waiting[work.key] = work
         self._new.append(work)
+
+    def _is_as_old_as_counts(self, work: QueuedRun) -> bool:
+        return bool(work.asker) and self.top_own is not None and work.level >= self.top_own
 
     def _sort_new(self) -> None:
         """Sort in the new runs."""
         for work in self._new:
-            if not work.guard:                               # a promised run needs no age
+            if not work.guard and not self._is_as_old_as_counts(work):       # a promised run needs no age
                 heapq.heappush(self._aging, (work.since_ns + (work.level - work.priority + 1) * AGING_NS, work.key))
             rank = work.rank
             place = bisect.bisect(self._order, rank)
@@ -229,10 +235,6 @@ class RunQueue:
             return []
         self._sort_new()
         return list(self._streams.get(stream, {}).values())
-
-    def waiting_for(self, peer: str) -> int:
-        """How many runs of a peer wait."""
-        return sum(work.asker == peer for work in self._waiting.values())
 
     def of_asker(self, peer: str) -> list[QueuedRun]:
         """The waiting and running runs of a peer, without aborted ones."""

@@ -67,7 +67,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "ledger": {"ended_twice": sum(how == "ended" and f.reason != "agent_lost" for f, how in scene.again),
                    "submitted_twice": sum(how == "submitted" for _, how in scene.again), "overtaken": 0,
                    "after_gone": sum(how == "ended" and f.reason == "agent_lost" for f, how in scene.again),
-                   "after_close": 0, "not_an_ending": 0},
+                   "after_close": 0, "not_theirs": 0, "not_an_ending": 0},
         "tool": {"emulated_boards": True},
         "accept": [{"key": key, "rule": rule, "value": value, "holds": holds} for key, rule, (value, holds) in rules],
         "accepted": all(holds for _, _, (_, holds) in rules), "unwritten": {},

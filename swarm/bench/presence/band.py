@@ -82,7 +82,7 @@ class Band:
         role = "agent" if name in self.names else "planner"
         path.write_text(yaml_text.dump(AgentFile(
             version=1, name=name, swarm=self._swarm, board_name="host", board=BOARD, streams=[], body="",
-            launcher=self._net.member) if role == "agent" else PlannerFile(
+            launcher=self._net.member, faults=True) if role == "agent" else PlannerFile(
             version=1, swarm=self._swarm, ray="none", launcher=self._net.member)))
         self._agents[name] = subprocess.Popen(
             [sys.executable, *ISOLATED, "-m", "swarm.cli.main", role, str(path)], pass_fds=[self._lifeline],

@@ -28,6 +28,7 @@ GREET_NS = ns(0.02)
 MEET_NS = ns(20.0)
 FOR_BULK = np.zeros(16 << 10, np.uint8)      # large enough for the bulk lane
 LANES = {"urgent", "bulk"}
+UNLIMITED_PER_S = 1e9                # a bench sends as fast as it can
 _ORDERS = io.FileIO(0, closefd=False)        # not `sys.stdin`: a thread that waits in its buffer blocks the exit
 
 
@@ -43,7 +44,7 @@ class Peer:
         self.handler = handler
         self.net = open_endpoint(
             self.loop, swarm=SWARM, name=name, role="agent", boot=WallClock().new_boot(), bind=bind,
-            handler=self._received, keyring=keyring,
+            handler=self._received, keyring=keyring, per_s=UNLIMITED_PER_S,
         )
         self._opened: set[str] = set()               # lanes on which our greeting has been answered
         self._answered: set[str] = set()             # lanes on which we have answered the other side's greeting

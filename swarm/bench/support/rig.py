@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.peers.seals import Seals
 from agents.performer import Input, Performer
 from agents.runtime.offer import Offer
 from agents.runtime.thread_runner import ThreadRunner
@@ -53,7 +54,8 @@ class Rig:
         )
         host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, WallClock()))
         self._performer = Performer(
-            host, self._runner, scheduler, Offer({}, {}), lambda span, outcome, _: ended(span, outcome))
+            host, self._runner, scheduler, Offer({}, {}), lambda span, outcome, _: ended(span, outcome),
+            Seals(NAME, b""))
         self._frame = Input(frame, Frame(1, NAME, 0))
         self.submitted = 0
 

@@ -13,6 +13,7 @@ from swarm.core.protocol.bounds import (
     Count,
     Deadline,
     FleetName,
+    LongText,
     PositiveSeconds,
     Priority,
     RateHz,
@@ -22,6 +23,7 @@ from swarm.core.protocol.bounds import (
 )
 
 MOST_STAGES = 16
+MOST_PLACEMENTS = 16_384             # of one plan: 1,000 robots with 16 streams each
 MOST_AT_ONCE = 8                     # inputs of one run
 WHY_MAX = 400                        # characters
 StageNumber = Annotated[int, Meta(ge=0, le=MOST_STAGES)]
@@ -38,8 +40,8 @@ class StageProfile(msgspec.Struct, frozen=True, array_like=True):
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Run times of one variant on one agent's board, whole and by stages, as that agent announces them."""
 
-    model: str
-    variant: str
+    model: ShortText
+    variant: ShortText
     p50_s: PositiveSeconds
     p95_s: PositiveSeconds
     memory_bytes: Count
@@ -61,7 +63,7 @@ class NotLoaded(msgspec.Struct, frozen=True, array_like=True):
 class Leg(msgspec.Struct, frozen=True, array_like=True):
     """Consecutive stages [first, last) of a variant on one agent; 0, 0 is the whole model, from its own file."""
 
-    agent: str
+    agent: ShortText
     first: StageNumber = 0
     last: StageNumber = 0
 
@@ -78,7 +80,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A periodic source of requests on one robot."""
 
     name: FleetName
-    model: str
+    model: ShortText
     rate_hz: RateHz
     deadline_s: Deadline             # capture -> result, on the robot's own clock
     priority: Priority = 0           # larger runs first
@@ -87,17 +89,17 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where one stream of one agent runs. `where[k]` names the agent of stage k; one entry: it runs whole."""
 
-    agent: str                       # the owner of the stream
-    stream: str                      # its name
-    variant: str                     # of the stream's model
-    where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]      # agent of each stage
+    agent: ShortText                 # the owner of the stream
+    stream: ShortText                # its name
+    variant: ShortText               # of the stream's model
+    where: Annotated[list[ShortText], Meta(min_length=1, max_length=MOST_STAGES)]      # agent of each stage
     predicted_s: Seconds = 0.0       # predicted latency, mean
     predicted_p95_s: Seconds = 0.0   # predicted latency, 95th percentile
     predicted_on_time: Share = 0.0   # predicted share of results by the deadline
     low: Share = 0.0                 # lower end of the 95 % interval of that share
     high: Share = 1.0                # upper end; 0 to 1: not known
     stays: bool = False              # requests do as placed however many miss: the plan knows that, and why
-    why: str = ""                    # the planner's reason, for people
+    why: LongText = ""               # the planner's reason, for people
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,8 +107,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: Count
     lease_s: Seconds
-    placements: list[Placement]
-    solver: str = ""
+    placements: Annotated[list[Placement], Meta(max_length=MOST_PLACEMENTS)]
+    solver: LongText = ""
     solve_s: Seconds = 0.0
     why: Annotated[str, Meta(max_length=WHY_MAX)] = ""           # the event that changed it, for people
 

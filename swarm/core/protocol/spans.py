@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from swarm.core.policy.plan import MOST_AT_ONCE
-from swarm.core.protocol.bounds import Count, Finite, Nanoseconds, Priority, Seconds
+from swarm.core.policy.plan import MOST_AT_ONCE, MOST_STAGES
+from swarm.core.protocol.bounds import Count, Finite, Nanoseconds, Priority, Seconds, ShortText
 
 Ending = Literal["completed", "late", "failed"]
 Outside = Literal["open", "missed"]
@@ -17,7 +17,7 @@ Outside = Literal["open", "missed"]
 class RequestId(msgspec.Struct, frozen=True, array_like=True, order=True):
     """`agent/boot/sequence`: unique over all robots and restarts."""
 
-    agent: str
+    agent: ShortText
     boot: Count
     sequence: Count
 
@@ -29,7 +29,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     """One due frame of a robot's stream. All that is drawn about its request is keyed by it, so that runs repeat."""
 
     incarnation: Count               # which start of the robot's process, 1, 2, ...
-    stream: str
+    stream: ShortText
     number: Count                    # on the stream's own grid: a missed frame shifts nothing
 
 
@@ -46,13 +46,13 @@ class LegTimes(msgspec.Struct, frozen=True, array_like=True):
     batch: BatchSize = 1                # inputs of its run, this one included
 
 
-LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=16)]
+LegsDone = Annotated[list[LegTimes], msgspec.Meta(max_length=MOST_STAGES)]
 
 
 class LegRun(msgspec.Struct, frozen=True, kw_only=True):
     """One leg of the chain that a request was sent along; a peer's times are 0 where no answer came."""
 
-    agent: str                       # the agent that ran it
+    agent: ShortText                 # the agent that ran it
     first: Count                     # its first stage
     last: Count                      # the stage after its last one
     run_s: Seconds = 0.0             # its runs, on the clock of its agent
@@ -64,16 +64,18 @@ class Span(msgspec.Struct, kw_only=True):
     """The path of one request. Times are nanoseconds on the clock of the agent that owns it; 0 means never."""
 
     request: RequestId
-    stream: str                      # the stream that submitted it
-    model: str                       # the model that it asks for
+    stream: ShortText                # the stream that submitted it
+    model: ShortText                 # the model that it asks for
     priority: Priority               # larger runs first
     captured_ns: Nanoseconds                 # when the sensor was read
     submitted_ns: Nanoseconds                # when the frame was received
     deadline_ns: Nanoseconds                 # when a result is due
-    variant: str = ""                # of the model, in the run that counted
-    ran_on: str = ""                 # the agent whose result counted; of a chain, its last
-    offloaded_to: str = ""           # the last peer that was asked, if any; of a chain, its last
-    legs: list[LegRun] = []          # of the chain that it was sent along; empty: it ran whole
+    variant: ShortText = ""          # of the model, in the run that counted
+    ran_on: ShortText = ""           # the agent whose result counted; of a chain, its last
+    offloaded_to: ShortText = ""     # the last peer that was asked, if any; of a chain, its last
+    legs: Annotated[list[LegRun], msgspec.Meta(max_length=MOST_STAGES)] = []
+    """Of the chain that it was sent along; empty: it ran whole."""
+
     guarded: bool = False            # offloaded while the fallback at home could still meet the deadline
     guard_fired: bool = False        # the fallback at home was started
     queued_ns: Nanoseconds = 0               # entered the local queue
@@ -92,7 +94,7 @@ class Span(msgspec.Struct, kw_only=True):
     drawn_s: Finite = 0.0            # drawn duration of the run at home that counted; 0: not drawn
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Outside = "open"        # how it ended; `missed`: the frame was due and never submitted
-    reason: str = ""                 # why it failed, or the cause of the miss: `body`, `world`, `agent`
+    reason: ShortText = ""           # why it failed, or the cause of the miss: `body`, `world`, `agent`
 
     @property
     def latency_s(self) -> float:

@@ -7,7 +7,8 @@ The body frame has x ahead and y to the left; a heading of 0 looks along the wor
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ PitchDegrees = Annotated[float, msgspec.Meta(ge=-90.0, le=90.0)]
 OpeningDegrees = Annotated[float, msgspec.Meta(gt=0.0, lt=180.0)]
 Metres = Annotated[float, msgspec.Meta(gt=0.0, le=1e6)]
 ClassIndex = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+MOST_BOXES = 4096                    # in one frame
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -117,7 +119,7 @@ class Detection(msgspec.Struct, frozen=True, array_like=True):
 class Detections(msgspec.Struct, frozen=True, tag="detections"):
     """The boxes in one frame, best score first."""
 
-    boxes: list[Detection]
+    boxes: Annotated[list[Detection], msgspec.Meta(max_length=MOST_BOXES)]
 
 
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
@@ -138,6 +140,22 @@ class Mask(msgspec.Struct, frozen=True, tag="mask"):
 
 Outcome = Detections | Mask
 """The result of a model's post-processing. Outcomes travel between robots, feature maps do not."""
+
+
+def in_parts(outcome: Outcome) -> tuple[Detections | None, list[NDArray[np.uint8]]]:
+    """An outcome as it travels: the part for the header, and the arrays that follow as tensors."""
+    return (None, [outcome.array()]) if isinstance(outcome, Mask) else (outcome, [])
+
+
+def of_parts(boxes: Detections | None, tensors: Sequence[NDArray[Any]]) -> Outcome | None:
+    """The outcome that was sent in these parts; None: they are no outcome."""
+    match boxes, tensors:
+        case Detections(), []:
+            return boxes
+        case None, [mask] if mask.dtype == np.uint8 and mask.ndim == 2:
+            return Mask(mask.shape[0], mask.shape[1], mask.tobytes())
+        case _:
+            return None
 
 
 class Perceived(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ class ProcessFile(Strict, frozen=True, kw_only=True):
     bind: str = "127.0.0.1"          # a host, and a port where it must be fixed; IPv6 in brackets: [::1]:7000
     keys: str = ""                   # key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
     security: Security = ""
+    faults: bool = False             # obey the launcher where it injects faults: only for runs that ask for faults
     launcher: Member | None = None   # it started the process and collects its reports; None: use the roster
     roster: list[Member] = []
 

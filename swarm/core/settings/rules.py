@@ -27,6 +27,10 @@ RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "rand
 SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with the board that it emulates
 ROLES = ("agent", "planner", "world", "launcher", "collector")
+ROLE_OF_NAME = {"world": "world", "planner": "planner", "standby": "planner", "launcher": "launcher",
+                "collector": "collector"}
+"""The role of a process by its name, where nothing else says what it is; all others are agents."""
+
 
 
 # --- names ---

@@ -1,8 +1,8 @@
 """Reads and writes key files. They hold CURVE keys in Z85: 40 characters for 32 bytes.
 
-A file consists of lines `key: value`: `name` and `public`, and in a secret file `secret`. A secret file gives its
-holder the identity of the process, so it is refused unless only its owner may read it. A file with a public key is
-refused if others may write it.
+A file consists of lines `key: value`: `name` and `public`, in a secret file `secret`, and `role` where the name does
+not say it. A secret file gives its holder the identity of the process, so it is refused unless only its owner may read
+it. A file with a public key is refused if others may write it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,28 @@ from zmq.utils import z85
 
 from swarm.core.settings import rules
 from swarm.core.settings.errors import BadInput
+from swarm.net.descriptors import SHORTAGES
 
 FILE_BYTES = 4096                    # a key file is far smaller
 SECRET, PUBLIC = ".key", ".pub"
+ROLE = "role"
+
+
+class Unreadable(BadInput):
+    """A key file that could not be read for want of descriptors or memory, or by an error of the disk."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """The public key of a process."""
+    """The public key of a process, and the role that it may have in a swarm."""
 
     name: str
     public: str
+    role: str = ""                   # empty: that of its name
+
+    @property
+    def acts_as(self) -> str:
+        """Its role."""
+        return self.role or rules.ROLE_OF_NAME.get(self.name, "agent")
 
     @property
     def fingerprint(self) -> str:
@@ -50,12 +62,12 @@ class KeyPair(Key, frozen=True, kw_only=True):
     @property
     def key(self) -> Key:
         """The public part."""
-        return Key(name=self.name, public=self.public)
+        return Key(name=self.name, public=self.public, role=self.role)
 
 
-def new_pair(name: str) -> KeyPair:
+def new_pair(name: str, role: str = "") -> KeyPair:
     public, secret = zmq.curve_keypair()
-    return KeyPair(name=name, public=public.decode(), secret=secret.decode())
+    return KeyPair(name=name, public=public.decode(), secret=secret.decode(), role=role)
 
 
 def is_key(text: str) -> bool:
@@ -114,7 +126,10 @@ def check_permissions(at: os.stat_result, path: Path, forbidden: int, owners: Co
 
 
 def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collection[int], want: str) -> dict[str, str]:
-    """Exactly these fields of a file, after a check of its permissions. Errors name lines, never their content."""
+    """Exactly these fields of a file, and perhaps a role, after a check of its permissions.
+
+    Errors name lines, never their content.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)       # a pipe must not block us
         with open(descriptor, "rb") as file:
@@ -126,17 +141,19 @@ def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collectio
     except PermissionError as error:
         raise BadInput(str(path), str(error.strerror), f"chown {os.geteuid()} {path}") from None
     except OSError as error:
-        raise BadInput(str(path), error.strerror or str(error), want) from None
+        kind = Unreadable if error.errno in SHORTAGES else BadInput
+        raise kind(str(path), error.strerror or str(error), want) from None
     except UnicodeDecodeError:
         raise BadInput(str(path), "it is not plain text", want) from None
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         key, colon, value = line.partition(": ")
         if line.strip() and not line.startswith("#"):
-            if not colon or key not in fields or key in found:
+            if not colon or key not in (*fields, ROLE) or key in found:
                 raise BadInput(f"{path}: line {number}", "it is not a line of a key file", f"{', '.join(fields)}")
             found[key] = value.strip()
-    if len(text) > FILE_BYTES or len(found) < len(fields):
+    rules.known(found.get(ROLE, rules.ROLES[0]), rules.ROLES, f"{path}: {ROLE}", "role")
+    if len(text) > FILE_BYTES or not found.keys() >= set(fields):
         raise BadInput(str(path), "it is incomplete or too long", f"{', '.join(fields)}, as `swarm keys new` writes it")
     return found
 
@@ -147,12 +164,16 @@ def _read(path: Path, fields: tuple[str, ...], forbidden: int, owners: Collectio
 def write_pair(path: Path, pair: KeyPair, durable: bool = True) -> None:
     """Raises: OSError; FileExistsError if the file exists: an overwritten secret would be lost."""
     text = f"# Secret key: a process with this file can act as {pair.name}.\nname: {pair.name}\n"
-    _write(path, f"{text}public: {pair.public}\nsecret: {pair.secret}\n", 0o600, durable)
+    _write(path, f"{text}public: {pair.public}\nsecret: {pair.secret}\n{_role_line(pair)}", 0o600, durable)
 
 
 def write_key(path: Path, key: Key, durable: bool = True) -> None:
     """Raises: OSError; FileExistsError if the file exists."""
-    _write(path, f"name: {key.name}\npublic: {key.public}\n", 0o644, durable)
+    _write(path, f"name: {key.name}\npublic: {key.public}\n{_role_line(key)}", 0o644, durable)
+
+
+def _role_line(key: Key) -> str:
+    return f"{ROLE}: {key.role}\n" if key.role else ""
 
 
 def _write(path: Path, text: str, mode: int, durable: bool) -> None:

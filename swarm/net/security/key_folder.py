@@ -41,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     secret: bool = False             # whether the secret key is here
     fingerprint: str = ""
     public_key: str = ""
+    role: str = ""
     trouble: str = ""
 
 
@@ -50,11 +51,11 @@ class KeyFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def new(self, name: str, durable: bool = True) -> KeyPair:
-        """Make a process's keys. Existing keys are never replaced."""
+    def new(self, name: str, durable: bool = True, role: str = "") -> KeyPair:
+        """Make a process's keys. Existing keys are never replaced. role: empty: that of its name."""
         rules.named(name, "swarm keys new")
         path = self.path / f"{name}{SECRET}"
-        pair = new_pair(name)
+        pair = new_pair(name, role)
         try:
             self._make("")
             write_pair(path, pair, durable)
@@ -128,7 +129,8 @@ class KeyFolder:
     ) -> Entry:
         if isinstance(key, BadInput):
             return Entry(name=name, state="unusable", secret=secret, trouble=str(key))
-        return Entry(name=key.name, state=state, secret=secret, fingerprint=key.fingerprint, public_key=key.public)
+        return Entry(name=key.name, state=state, secret=secret, fingerprint=key.fingerprint, public_key=key.public,
+                     role=key.acts_as)
 
     def _keys(self, sub: str) -> dict[Path, Key | BadInput]:
         """The public keys of a sub-folder by file, or their errors; empty if it is absent."""

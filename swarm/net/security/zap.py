@@ -27,6 +27,7 @@ ZAP_ADDRESS = "inproc://zeromq.zap.01"
 DOMAIN = b"swarm"
 MECHANISM = b"CURVE"
 RELOAD_NS = ns(1.0)                  # a revoked key is refused within this time
+BARRED_NS = ns(2.0)
 HANDSHAKE_MS = 5000                  # a connection without a completed handshake is closed then
 
 
@@ -42,6 +43,7 @@ class Authenticator:
         changed: Callable[[frozenset[str]], None],
     ) -> None:
         self._loop, self._ring, self._refuse, self._changed = loop, ring, refuse, changed
+        self._barred: dict[str, int] = {}            # until when a member may not connect
         self._zap: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self._zap.setsockopt(zmq.LINGER, 0)
         self._zap.bind(ZAP_ADDRESS)
@@ -60,13 +62,18 @@ class Authenticator:
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
 
     def check(self, member: Member) -> str:
-        """The key of a member. Raises: WireError `not_enrolled`, or `public_key` if it is announced with another one.
+        """The key of a member.
+
+        Raises: WireError `not_enrolled`, `public_key` if it is announced with another one, `role` with another role.
         """
         public = self._ring.public(member.name)
         if public is None:
             raise WireError("not_enrolled", f"no key of {member.name} is enrolled")
         if member.public_key not in ("", public):
             raise WireError("public_key", f"{member.name} is announced with another key than its enrolled one")
+        if member.role != self._ring.role(member.name):
+            raise WireError("role", f"the key of {member.name} is that of a {self._ring.role(member.name)}, and it is "
+                                    f"announced as a {member.role}")
         return public
 
     def dial(self, socket: zmq.Socket[Any], member: Member) -> None:
@@ -93,6 +100,10 @@ class Authenticator:
             raise WireError("routing_id", f"{owner} claims the name {routing_id.decode(errors='replace')!r}")
         return owner
 
+    def bar(self, name: str) -> None:
+        """Accept no new connection of a member for a while: it sends too much."""
+        self._barred[name] = self._loop.clock.now_ns() + BARRED_NS
+
     def close(self) -> None:
         """To be called before the context's sockets are closed."""
         self._reload_timer.cancel()
@@ -118,7 +129,10 @@ class Authenticator:
             self._refuse(WireError("zap", f"no CURVE key from {address.decode(errors='replace')}"))
             return b""
         key = z85.encode(credentials[0])
-        if self._ring.owner(key.decode()) is None:
+        owner = self._ring.owner(key.decode())
+        if owner is not None and self._loop.clock.now_ns() < self._barred.get(owner, 0):
+            return b""
+        if owner is None:
             where = address.decode(errors="replace")
             self._refuse(WireError("unknown_key", f"key {fingerprint(key.decode())} from {where} is not enrolled"))
             return b""

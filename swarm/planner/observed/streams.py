@@ -12,6 +12,7 @@ from math import sqrt
 
 import msgspec
 
+from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.messages.presence import StreamSeen
 from swarm.planner.problem import Correction, StreamOf
 
@@ -38,9 +39,12 @@ class StreamRecords:
         self._seen: dict[Key, _Record] = {}
         self._expected: dict[Key, tuple[Choice, float]] = {}
 
-    def reported(self, agent: str, seen: Sequence[StreamSeen]) -> None:
-        """An agent reports the ends of requests."""
+    def reported(self, agent: str, seen: Sequence[StreamSeen], advertised: tuple[int, Advert] | None) -> None:
+        """An agent reports the ends of requests of streams that it has advertised. advertised: with its boot."""
+        own = {stream.name for stream in advertised[1].streams} if advertised else set[str]()
         for each in seen:
+            if each.stream not in own:
+                continue
             key, choice = (agent, each.stream), (each.variant, *each.where)
             record = self._seen.get(key)
             if record is None or record.choice != choice:

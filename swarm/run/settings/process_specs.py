@@ -39,7 +39,8 @@ def process_specs(
 ) -> list[ProcessSpec]:
     """In the order of `LaunchFile.processes`. keys: the key folder of the run. recordings: their folder, if wanted."""
     launch = resolved.launch
-    common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher}
+    common: dict[str, Any] = {"version": 1, "swarm": swarm, "seed": launch.seed, "keys": keys, "launcher": launcher,
+                              "faults": bool(launch.faults)}
     team = [robot for fleet in launch.fleet for robot in fleet.robots()]
     frame_hz = frames_hz(launch)
     world = WorldFile(

@@ -17,7 +17,7 @@ from swarm.core.policy.link import LinkEstimator
 from swarm.core.ports import Clock, Timer, Timers
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Body
-from swarm.core.protocol.wire import Envelope, Receipt, WireError, buffer_of
+from swarm.core.protocol.wire import MAX_TENSOR_BYTES, Envelope, Receipt, WireError, buffer_of
 from swarm.core.units import ns, seconds
 from swarm.transport.bulk.receiver import Complete, Incoming, ReceiverStatistics
 from swarm.transport.bulk.sender import Outgoing, QueueStatistics
@@ -25,6 +25,7 @@ from swarm.transport.bulk.steps import Dropped, QueuedMessage, SendChunk, SendEn
 
 RECEIPT_NS = ns(0.002)               # a receipt waits this long for a message to carry it
 RECEIPT_BYTES = 64 << 10             # after this many bytes it does not wait
+MOST_IN_ALL_BYTES = 4 * MAX_TENSOR_BYTES     # of transfers that are open, of all peers together
 CHECK_NS = ns(0.25)                  # period of the checks for silence and lateness
 
 Undelivered = Callable[[str, Hashable, str], None]
@@ -54,6 +55,11 @@ class Bulk:
         self._receipts: Timer | None = None
         self._check_timer = timers.every(CHECK_NS, self._check)
         self.undelivered = 0                         # messages accepted and dropped later
+        self.limit(MAX_TENSOR_BYTES, MOST_IN_ALL_BYTES)
+
+    def limit(self, most_bytes: int, most_bytes_in_all: int) -> None:
+        """As `Transport.limit_transfers`."""
+        self._most_bytes, self._most_in_all = most_bytes, most_bytes_in_all
 
     def join(self, name: str, link: LinkEstimator) -> None:
         self._outgoing[name] = Outgoing(link, self._numbers.get(name, 0))
@@ -170,7 +176,9 @@ class Bulk:
     def on_announcement(self, envelope: Envelope, now: int) -> None:
         """A message was received whose tensors follow in chunks."""
         try:
-            self._from(envelope).on_announcement(envelope, now)
+            incoming = self._from(envelope)
+            others = sum(other.open_bytes for other in self._incoming.values() if other is not incoming)
+            incoming.on_announcement(envelope, now, min(self._most_bytes, self._most_in_all - others))
         except WireError as error:
             self._refuse_transfer(envelope.sender, envelope.transfer, error)
 

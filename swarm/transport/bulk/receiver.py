@@ -79,12 +79,15 @@ class Incoming:
         """The receipt was sent."""
         self.owes_receipt, self.unreceipted_bytes = False, 0
 
-    def on_announcement(self, envelope: Envelope, now: int) -> None:
-        """A transfer begins. Raises: WireError `transfer` if it is open already or would exceed a limit."""
+    def on_announcement(self, envelope: Envelope, now: int, most_bytes: int = MAX_TENSOR_BYTES) -> None:
+        """A transfer begins. Raises: WireError `transfer` if it is open already or would exceed a limit.
+
+        most_bytes: of all transfers that this peer may have open.
+        """
         size = sum(h.bytes for h in envelope.tensors)
         if envelope.transfer in self._open:
             raise WireError("transfer", f"{envelope.transfer} is open already")
-        if not size or len(self._open) >= MOST_TRANSFERS or self.open_bytes + size > MAX_TENSOR_BYTES:
+        if not size or len(self._open) >= MOST_TRANSFERS or self.open_bytes + size > most_bytes:
             raise WireError("transfer", f"{size} bytes beside {len(self._open)} transfers of {self.open_bytes} bytes")
         self._open[envelope.transfer] = _Transfer(envelope, now)
 

@@ -162,6 +162,16 @@ def test_a_run_without_an_outcome_is_counted_by_its_cause(runs: Runs, error: Exc
     assert getattr(runs.runner.statistics(), counted) == 1
 
 
+def test_runs_that_fail_for_one_cause_are_logged_once(runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    """A peer can ask for runs that fail as often as it likes."""
+    for _ in range(5):
+        model = FakeModel(error=ValueError("a frame of 3 x 3"))
+        model.go.set()
+        runs.start(model)
+        assert runs.end().made is None
+    assert len(caplog.records) == 1
+
+
 def test_a_bug_in_a_run_is_handed_on_and_not_swallowed(runs: Runs) -> None:
     model = FakeModel(error=KeyError("a bug"))
     model.go.set()

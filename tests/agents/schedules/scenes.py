@@ -55,7 +55,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def advert(self) -> Advert:
         """The advert of every peer."""
-        return Advert(board="b", executors=1, streams=[], profiles=[
+        urgent = msgspec.structs.replace(self.streams[0], priority=9)        # so that its asks may be
+        return Advert(board="b", executors=1, streams=[urgent], profiles=[
             p for p in self.profiles if p.model != self.at_home])
 
 

@@ -21,7 +21,7 @@ MS = ns(0.001)
 
 def fleet(*streams: StreamSpec, away: str = "detector", executors: int = 1, **own: float) -> Scheduler:
     """A robot whose models take up to these times, seconds, by p95; one peer runs one of them in no time."""
-    known = peer_table(mule=[profile(away, 0.001)])
+    known = peer_table(asker=[], mule=[profile(away, 0.001)])
     known.update("mule", 1, 0.0, AT)
     return robot([profile(model, p95_s / 1.2) for model, p95_s in own.items()], "greedy", known, executors=executors,
                  streams=streams, loaded=[])

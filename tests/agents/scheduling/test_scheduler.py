@@ -156,7 +156,8 @@ def test_one_peer_cannot_keep_the_others_out() -> None:
 
 def test_after_an_urgent_request_of_a_peer_more_are_expected_for_a_while() -> None:
     """Long runs load their stages while more urgent work is expected; one request of a peer is not enough for ever."""
-    agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[])
+    agent = robot([profile("segmenter", 0.3, stages=8), profile("detector", 0.001)], loaded=[],
+                  streams=[stream(priority=9)])              # which has not begun
     (run,) = of(ev.RunStage, agent.handle(asked(1, deadline_ns=ns(1), priority=9), 0))
     agent.handle(done(run.work, 1), 1)
     background = stream("segment", "segmenter", 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.messages.presence import StreamSeen
 from swarm.planner.observed.streams import StreamRecords
 from swarm.planner.problem import Correction
@@ -11,6 +12,9 @@ from tests.planner.builders import stream
 
 DETECT = stream("a", "detect", "detector", 5.0, 0.1, 0)
 CHOICE = ("int8", "b")
+
+
+ADVERT = (1, Advert(board="b", executors=1, profiles=[], streams=[DETECT.spec]))
 
 
 def seen(ended: int, on_time: int, variant: str = "int8", *where: str) -> StreamSeen:
@@ -21,7 +25,7 @@ def corrected(*reports: StreamSeen, expected: float = 0.9) -> list[float]:
     records = StreamRecords()
     records.expect({DETECT.key: (CHOICE, expected)})
     for report in reports:
-        records.reported("a", [report])
+        records.reported("a", [report], ADVERT)
     return [correction.by for correction in records.corrections([DETECT])]
 
 
@@ -68,7 +72,7 @@ def test_a_lost_agent_takes_what_was_seen_of_it() -> None:
     for lost, left in (("a", 0), ("b", 0), ("c", 1)):
         records = StreamRecords()
         records.expect({DETECT.key: (CHOICE, 0.9)})
-        records.reported("a", [seen(20, 0)])
+        records.reported("a", [seen(20, 0)], ADVERT)
         records.forget(lost)
         assert len(records.corrections([DETECT])) == left
 
@@ -76,7 +80,7 @@ def test_a_lost_agent_takes_what_was_seen_of_it() -> None:
 def test_a_correction_names_its_placement() -> None:
     records = StreamRecords()
     records.expect({DETECT.key: (CHOICE, 0.9)})
-    records.reported("a", [seen(20, 0)])
+    records.reported("a", [seen(20, 0)], ADVERT)
     assert records.corrections([DETECT]) == (Correction(
         agent="a", stream="detect", model="detector", variant="int8", where=("b",), by=-0.75),)
     assert records.corrections([]) == ()
@@ -84,5 +88,5 @@ def test_a_correction_names_its_placement() -> None:
 
 def test_reports_of_streams_that_nobody_has_do_no_harm() -> None:
     records = StreamRecords()
-    records.reported("stranger", [seen(20, 0)])
+    records.reported("stranger", [seen(20, 0)], ADVERT)
     assert records.corrections([DETECT]) == ()

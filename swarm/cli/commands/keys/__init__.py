@@ -43,6 +43,15 @@ def names(p: argparse.ArgumentParser) -> None:
     p.add_argument("names", metavar="NAME", nargs="+")
 
 
+def role(p: argparse.ArgumentParser) -> None:
+    """The option for the role of a process's key."""
+    from swarm.core.settings.rules import ROLES
+
+    p.add_argument("--role", choices=ROLES, default="",
+                   help="what the process may say in the swarm; without it: that of its name (planner, world, "
+                        "launcher, collector), else agent")
+
+
 def print_each(given: argparse.Namespace, act: Callable[[KeyFolder, str], str]) -> int:
     """Act on each name given, and print it with what the action says."""
     where = folder(given)

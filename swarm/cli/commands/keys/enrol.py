@@ -20,13 +20,18 @@ EXAMPLE = "swarm keys enrol rover_0 /media/usb/rover_1.pub"
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("keys_given", metavar="NAME|FILE.pub|NAME=KEY", nargs="+",
                    help="a key that was made here, a public key's file, or the key itself, in quotes")
+    keys.role(p)
     p.add_argument("--again", action="store_true", help="although the key was revoked")
 
 
 def run(given: argparse.Namespace) -> int:
     """Enrol all of them, or none if one of them is no key."""
+    import msgspec
+
     folder = keys.folder(given)
     found = [_key(folder, text) for text in given.keys_given]
+    if given.role:
+        found = [msgspec.structs.replace(key, role=given.role) for key in found]
     for key in found:
         done = folder.enrol(key, given.again)
         print(f"{key.name}  {key.fingerprint}  {'enrolled' if done else 'was enrolled already'}")

@@ -27,7 +27,7 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps({"folder": str(folder.path), "keys": msgspec.to_builtins(entries)}))
     else:
-        print(text_table((), [(entry.name, entry.fingerprint or "-", entry.state,
+        print(text_table((), [(entry.name, entry.fingerprint or "-", entry.state, entry.role,
                                "secret key here" if entry.secret else "") for entry in entries]), end="")
         for entry in entries:
             if entry.trouble:

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 HELP = "make the keys of processes: NAME.key, to stay with its process, and NAME.pub, for the others"
 EXAMPLE = "swarm keys new rover_0 rover_1 planner"
-arguments = keys.names
+
+
+def arguments(p: argparse.ArgumentParser) -> None:
+    keys.names(p)
+    keys.role(p)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -20,6 +24,6 @@ def run(given: argparse.Namespace) -> int:
     from swarm.net.security.key_files import PUBLIC
 
     def new(folder: KeyFolder, name: str) -> str:
-        return f"{folder.new(name).fingerprint}  {folder.path / f'{name}{PUBLIC}'}"
+        return f"{folder.new(name, role=given.role).fingerprint}  {folder.path / f'{name}{PUBLIC}'}"
 
     return keys.print_each(given, new)

@@ -79,6 +79,7 @@ __all__ = [
     "TransferRefused",
     "WorldNews",
     "may_say",
+    "roles",
 ]
 
 Body = (
@@ -106,3 +107,8 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
 def may_say(role: str, body: Message) -> bool:
     """Whether a member of this role may send this message; a stranger, whose role is empty, may say nothing."""
     return role in _MAY_SAY[type(body)]
+
+
+def roles(body: type[Message]) -> tuple[str, ...]:
+    """The roles that may send this type of message."""
+    return _MAY_SAY[body]

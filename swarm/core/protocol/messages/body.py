@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from swarm.core.protocol.bounds import Count, Finite, Seconds
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.world import Act, Pose, Report, SensorSuite, Word
+
+MOST_SHARED_BYTES = 64 << 10         # of one note between behaviours
 
 
 class Embodied(Message, frozen=True, kw_only=True):
@@ -49,5 +55,5 @@ class Judged(Message, frozen=True, kw_only=True):
 class Shared(Message, frozen=True, kw_only=True):
     """Data that the behaviours of robots send each other."""
 
-    topic: str
-    data: bytes
+    topic: Word
+    data: Annotated[bytes, Meta(max_length=MOST_SHARED_BYTES)]

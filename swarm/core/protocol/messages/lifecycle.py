@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from swarm.core.protocol.bounds import Count, Factor, Finite, Seconds, Share
+from typing import Annotated
+
+from msgspec import Meta
+
+from swarm.core.protocol.bounds import MOST_MEMBERS, Count, Factor, Finite, Seconds, Share, ShortText
 from swarm.core.protocol.messages.transport import Member, Message
+
+Members = Annotated[list[Member], Meta(max_length=MOST_MEMBERS)]
 
 
 class Ready(Message, frozen=True, kw_only=True):
@@ -16,7 +22,7 @@ class Ready(Message, frozen=True, kw_only=True):
 class Roster(Message, frozen=True, kw_only=True):
     """The addresses of all members."""
 
-    members: list[Member]
+    members: Members
 
 
 class Start(Message, frozen=True, kw_only=True):
@@ -41,21 +47,21 @@ class Shutdown(Message, frozen=True, kw_only=True):
 class Gone(Message, frozen=True, kw_only=True):
     """The launcher saw this agent's process end. The world stops its body."""
 
-    name: str
+    name: ShortText
     boot: Count
 
 
 class Back(Message, frozen=True, kw_only=True):
     """The launcher restarted this agent's process. The world moves its body again."""
 
-    name: str
+    name: ShortText
     boot: Count
 
 
 class InjectedFaults(Message, frozen=True, kw_only=True):
     """All faults injected into a process from now on; the defaults clear them. Shares are of received messages."""
 
-    deaf_to: list[str] = []          # members whose messages are dropped
+    deaf_to: Annotated[list[ShortText], Meta(max_length=MOST_MEMBERS)] = []      # members whose messages are dropped
     lose: Share = 0.0                # of the messages of agents and planner is dropped
     corrupt: Share = 0.0             # of these gets flipped bits
     slow: Factor = 1.0               # factor on the run times of models

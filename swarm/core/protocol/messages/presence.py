@@ -8,10 +8,23 @@ import msgspec
 from msgspec import Meta
 
 from swarm.core.policy.plan import MOST_STAGES, NotLoaded, Plan, Profile, StreamSpec
-from swarm.core.protocol.bounds import Count, Executors, FleetName, Name, Rate, Seconds, Share
-from swarm.core.protocol.messages.transport import Member, Message
+from swarm.core.protocol.bounds import (
+    MOST_MEMBERS,
+    Count,
+    Executors,
+    FleetName,
+    Name,
+    Rate,
+    Seconds,
+    Share,
+    ShortText,
+)
+from swarm.core.protocol.messages.lifecycle import Members
+from swarm.core.protocol.messages.transport import Message
 
-MOST_STREAMS = 256                   # of one robot, in one report
+MOST_STREAMS = 256                   # of one robot, in one message
+MOST_PROFILES = 256                  # of one robot: variants that it can run
+KEY_BYTES = 16
 MOST_NOT_LOADED = 8                  # told of in an advert: the most useful ones
 
 
@@ -35,13 +48,13 @@ class HeartbeatAck(Message, frozen=True, kw_only=True):
 class Introduction(Message, frozen=True, kw_only=True):
     """Members that the sender knows. A newcomer introduces itself to any member, which passes it on to the others."""
 
-    members: list[Member]
+    members: Members
 
 
 class Gossip(Message, frozen=True, kw_only=True):
     """A member has been silent, or has been heard again. The receiver only probes that member."""
 
-    about: str
+    about: ShortText
     boot: Count
     silent: bool
 
@@ -55,25 +68,26 @@ class Advert(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     number: Count = 1                  # grows with each change
     battery: Share | None = None       # charge; None: there is no battery, or it cannot be read
-    board: str
+    board: ShortText
     executors: Executors
     own_share: Share = 0.0           # of its executors, kept for its own streams as far as these need it
-    profiles: list[Profile]
-    streams: list[StreamSpec]
+    profiles: Annotated[list[Profile], Meta(max_length=MOST_PROFILES)]
+    streams: Annotated[list[StreamSpec], Meta(max_length=MOST_STREAMS)]
     battery_wh: float | None = None  # energy left in the battery
     power_w: float | None = None     # of the board, at most
     temperature_c: float | None = None       # of its hottest part that is measured
     throttled: bool | None = None    # it computes more slowly because it is hot
     memory_free_bytes: int | None = None     # of its memory, after all that it has loaded or may load
     not_loaded: Annotated[list[NotLoaded], Meta(max_length=MOST_NOT_LOADED)] = []    # since its memory is full
+    key: Annotated[bytes, Meta(max_length=KEY_BYTES)] = b""      # of the receiver alone, for the seals of requests
 
 
 class StreamSeen(msgspec.Struct, frozen=True, kw_only=True):
     """How the requests of one stream fared that have ended since the last report, all under one placement."""
 
     stream: FleetName
-    variant: str                       # of the placement in force all that time
-    where: Annotated[list[str], Meta(min_length=1, max_length=MOST_STAGES)]
+    variant: ShortText                 # of the placement in force all that time
+    where: Annotated[list[ShortText], Meta(min_length=1, max_length=MOST_STAGES)]
     ended: Count
     on_time: Count
     away: Count = 0                    # ended with a result from a peer
@@ -93,7 +107,9 @@ class PlanFollowed(msgspec.Struct, frozen=True, kw_only=True):
 class Feedback(Message, frozen=True, kw_only=True):
     """What an agent tells planners: links that have changed, how its streams fared, and the plan that it follows."""
 
-    links: dict[str, tuple[Seconds, Rate]] = {}          # peer -> (round trip in s, bytes per s)
+    links: Annotated[dict[ShortText, tuple[Seconds, Rate]], Meta(max_length=MOST_MEMBERS)] = {}
+    """By peer: round trip in s, bytes per s."""
+
     streams: Annotated[list[StreamSeen], Meta(max_length=MOST_STREAMS)] = []
     plan: PlanFollowed | None = None
 

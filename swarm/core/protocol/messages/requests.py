@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from swarm.core.policy.plan import Route, StageNumber
-from swarm.core.protocol.bounds import Priority, Seconds
+from typing import Annotated
+
+from msgspec import Meta
+
+from swarm.core.policy.plan import MOST_STAGES, Route, StageNumber
+from swarm.core.protocol.bounds import Priority, Seconds, ShortText
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.spans import BatchSize, Frame, LegsDone, RequestId
-from swarm.core.protocol.world import Outcome
+from swarm.core.protocol.world import Detections
+
+SEAL_BYTES = 8                       # a guess is right once in 2^64 times, and each costs a message
 
 
 class StageAsk(Message, frozen=True, kw_only=True):
@@ -18,20 +24,25 @@ class StageAsk(Message, frozen=True, kw_only=True):
 
     request: RequestId
     frame: Frame                     # of the request
-    model: str
-    variant: str
+    model: ShortText
+    variant: ShortText
     priority: Priority
     first: StageNumber = 0           # stages [first, last); 0, 0: the whole model
     last: StageNumber = 0
     route: Route = []                # the legs after this one
     done: LegsDone = []              # times of the legs on other peers before this one
+    seals: Annotated[bytes, Meta(max_length=SEAL_BYTES * MOST_STAGES)] = b""
+    """By the owner, one for each leg that it does not ask for itself; first that of this leg, if it is one of them."""
 
 
 class StageAnswer(Message, frozen=True, kw_only=True):
-    """The outcome of the stages that were asked for."""
+    """The outcome of the stages that were asked for.
+
+    outcome: None for a mask, whose classes follow as one tensor, uint8 [height, width] (`world.in_parts`).
+    """
 
     request: RequestId
-    outcome: Outcome
+    outcome: Detections | None
     run_s: Seconds
     waited_s: Seconds                  # in the peer's queue
     held_s: Seconds                    # receipt to answer
@@ -44,7 +55,7 @@ class StageRefusal(Message, frozen=True, kw_only=True):
     """The peer will not run the stages, or could not pass the result on."""
 
     request: RequestId
-    reason: str                      # see `agents/scheduling/peer_requests.py`, REFUSALS
+    reason: ShortText                   # see `agents/scheduling/peer_requests.py`, REFUSALS
 
 
 class StageCancel(Message, frozen=True, kw_only=True):

@@ -7,14 +7,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from swarm.core.protocol.bounds import Count, Finite, Rate, Seconds
+from swarm.core.protocol.bounds import Count, Finite, LongText, Rate, Seconds, ShortText
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Pose
 
 MOST_LINKS = 64                      # in one report
-Links = Annotated[dict[str, tuple[Seconds, Rate]], Meta(max_length=MOST_LINKS)]     # peer -> (round trip in s, bytes/s)
+MOST_DETAILS = 16                    # of one event
+Links = Annotated[dict[ShortText, tuple[Seconds, Rate]], Meta(max_length=MOST_LINKS)]
+"""By peer: round trip in s, bytes per s."""
+
 SolveEnd = Literal["adopted", "kept", "stale"]
 """What a solution did: it changed the plan, it did not, or it was thrown away because the problem had changed."""
 
@@ -36,8 +39,8 @@ class Ended(Message, frozen=True, kw_only=True):
 class Happened(Message, frozen=True, kw_only=True):
     """An event for `events.jsonl`."""
 
-    what: str
-    detail: dict[str, str | float | int] = {}
+    what: ShortText
+    detail: Annotated[dict[ShortText, LongText | float | int], Meta(max_length=MOST_DETAILS)] = {}
 
 
 class AgentNews(Message, frozen=True, kw_only=True):
@@ -95,6 +98,6 @@ class PlannerNews(Message, frozen=True, kw_only=True):
 
     epoch: Count                       # of the plan in force after it
     took_s: Seconds
-    solver: str
+    solver: LongText
     refined: bool
     end: SolveEnd

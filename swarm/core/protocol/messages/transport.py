@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated
 
-from swarm.core.protocol.bounds import Count
+import msgspec
+from msgspec import Meta
+
+from swarm.core.protocol.bounds import NAME_MAX, Count, ShortText
+
+Endpoint = Annotated[str, Meta(max_length=300)]      # a host's name has 253 characters at most (RFC 1035)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
@@ -14,11 +19,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=s
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a process of the swarm."""
 
-    name: str
-    role: str                        # agent | planner | world | launcher
-    urgent: str                      # endpoint of the lane for control and small messages
-    bulk: str                        # endpoint of the lane for tensors
-    public_key: str = ""             # CURVE key, Z85; empty on plaintext loopback
+    name: Annotated[str, Meta(max_length=NAME_MAX)]
+    role: Annotated[str, Meta(max_length=16)]        # agent | planner | world | launcher | collector
+    urgent: Endpoint                 # of the lane for control and small messages
+    bulk: Endpoint                   # of the lane for tensors
+    public_key: Annotated[str, Meta(max_length=40)] = ""     # CURVE key, Z85; empty on plaintext loopback
     boot: Count = 0                  # which start of the process it is; 0: any, as in files that people write
 
 
@@ -44,4 +49,4 @@ class TransferRefused(Message, frozen=True, kw_only=True):
     """The receiver of a transfer does not accept it."""
 
     transfer: Count
-    reason: str
+    reason: ShortText

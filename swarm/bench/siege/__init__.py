@@ -1,0 +1,1 @@
+"""`swarm bench siege`: attacks on a real agent, and what its own stream and an honest peer have left."""

@@ -1,0 +1,65 @@
+"""A collector's bounds: one robot cannot fill the disk with events, nor the ledger with requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from swarm.core.ports import Received
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages import Happened, Submitted
+from swarm.core.protocol.spans import Frame, RequestId
+from swarm.telemetry.collector import MOST_EARLY, MOST_EVENTS, Collector
+from tests.telemetry import fakes
+
+NS = fakes.NS
+
+
+class Written:
+    """The events of a run folder; everything else is let go."""
+
+    full = False
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def event(self, at_s: float, who: str, what: str, detail: Any = None) -> None:
+        self.events.append(who)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def collecting() -> tuple[Collector, Written]:
+    written: Any = Written()
+    collector = Collector(fakes.launch(), written, name="launcher", commanded_ns=0, manifest=lambda _: {})
+    collector.started(NS)
+    written.events.clear()
+    return collector, written
+
+
+def told(collector: Collector, sender: str, body: msg.Body, at_s: float = 1.0) -> None:
+    now = round(at_s * NS)
+    collector.handle(Received(sender, 1, body, [], None, now, now))
+
+
+def test_of_too_many_events_of_one_robot_the_rest_is_not_written() -> None:
+    collector, written = collecting()
+    for _ in range(2 * int(MOST_EVENTS)):
+        told(collector, "rover_0", Happened(what="flood"))
+        told(collector, "planner", Happened(what="agent_joined"))        # of a planner, a thousand may join at once
+    told(collector, "rover_1", Happened(what="degraded"))
+    assert written.events.count("rover_0") == MOST_EVENTS
+    assert written.events.count("planner") == 2 * MOST_EVENTS
+    assert written.events.count("rover_1") == 1
+    told(collector, "rover_0", Happened(what="flood"), at_s=2.0)
+    assert written.events.count("rover_0") == MOST_EVENTS + 1
+
+
+def test_a_robot_has_no_more_requests_than_its_streams_can_have() -> None:
+    collector, _ = collecting()
+    for k in range(MOST_EARLY + 200):
+        told(collector, "rover_0", Submitted(
+            request=RequestId("rover_0", 1, k), frame=Frame(1, "detect", k), due_s=0.0), at_s=11.0)
+    most = MOST_EARLY + round(2 * (5 + 1) * 10.0)            # 5 Hz and 1 Hz, for 10 s
+    assert collector.ledger().total.submitted == most
+    assert collector.ledger().not_theirs == 200 - (most - MOST_EARLY)
