@@ -79,6 +79,14 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     sense_hz: RateHz = 10.0
 
 
+class BodyFile(ProcessFile, frozen=True, kw_only=True):
+    """The file of `swarm body FILE`: a body that replays what a robot saw in a run."""
+
+    robot: Name                      # whose body it is; in the roster
+    recording: str                   # NAME.npz, as a run with `record: true` writes it
+    frame_hz: RateHz = 5.0           # the pace of its frames; they are repeated from the first one on
+
+
 class CollectorFile(ProcessFile, frozen=True, kw_only=True):
     """The file of `swarm collector FILE`. It describes the run by a launch file, or by fleet, streams and boards."""
 

@@ -19,7 +19,7 @@ from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.links import check_links
-from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
+from swarm.core.settings.process_files import AgentFile, BodyFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 from swarm.core.settings.validation import check, nearest
 
 RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "random")
@@ -135,6 +135,11 @@ def agent_file(file: AgentFile, where: str, behaviours: Collection[str]) -> None
 
 
 def planner_file(file: PlannerFile, where: str) -> None:
+    """Raises: BadInput."""
+    _process(file, where)
+
+
+def body_file(file: BodyFile, where: str) -> None:
     """Raises: BadInput."""
     _process(file, where)
 
