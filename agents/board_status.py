@@ -26,9 +26,12 @@ class BoardStatus:
         self._ends: deque[tuple[int, bool, str]] = deque(maxlen=MOST_REQUESTS)
         self._runs: dict[tuple[str, str], deque[float]] = {key: deque(maxlen=MOST_RUNS) for key in models}
         self._error = ""
+        self._total = self._in_time = 0
 
     def ended(self, span: Span) -> None:
         """A request of this robot has ended."""
+        self._total += 1
+        self._in_time += span.ending == "completed"
         self._ends.append((self._host.clock.now_ns(), span.ending == "completed", span.ran_on))
         runs = self._runs.get((span.model, span.variant))
         if runs is not None and span.ran_on == self._name and not span.legs and not span.preempted and span.batch == 1:
@@ -38,8 +41,11 @@ class BoardStatus:
         """A warning or an error was logged."""
         self._error = record.getMessage()[:MOST_TEXT]
 
-    def state(self, peers: int) -> dict[str, Any]:
-        """The state now; requests are those of the last minute. peers: those that are present."""
+    def state(self, peers: int, open_requests: int) -> dict[str, Any]:
+        """The state now; `ended` and `on_time` are of the last minute, `total` and `in_time` of all.
+
+        peers: those that are present. open_requests: that have not ended.
+        """
         horizon_ns = self._host.clock.now_ns() - WINDOW_NS
         while self._ends and self._ends[0][0] < horizon_ns:
             self._ends.popleft()
@@ -47,7 +53,7 @@ class BoardStatus:
         health = self._host.machine.health()
         return {
             "peers": peers, "ended": len(self._ends), "on_time": sum(done for _, done, _ in self._ends),
-            "leans_on": dict(helpers), "error": self._error,
+            "total": self._total, "in_time": self._in_time, "open": open_requests, "leans_on": dict(helpers), "error": self._error,
             "temperature_c": health.temperature_c, "throttled": health.throttled,
             "models": [self._model(*key) for key in self._models],
         }

@@ -63,7 +63,7 @@ def main(settings: AgentFile) -> int:
     robot = Robot(settings, process.host, runner, offer, Folder(Path(settings.record)), status.ended)
     leaving = Leaving(robot, process.host, LEAVE_S)
     process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
-        sum(state in PRESENT for state in robot.view.statistics().states.values())))
+        sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open))
     robot.end()
     runner.close()
     return 0

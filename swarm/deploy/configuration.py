@@ -95,6 +95,7 @@ def _settings(read: Read, place: Place) -> ProcessFile:
     host = "127.0.0.1" if place.role == "body" else "*"
     common: dict[str, Any] = {
         "version": 1, "swarm": inventory.swarm, "seed": inventory.seed, "keys": KEYS, "bind": f"{host}:{port}",
+        "announce": "" if place.role == "body" else inventory.at[robot].address,
         "roster": [member(inventory, one) for one in seen]}
     streams = [stream for stream in inventory.streams if inventory.fleet_of(robot).name in stream.on]
     match place.role:

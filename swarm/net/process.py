@@ -79,7 +79,7 @@ class Process:
         self.net = open_endpoint(
             self.loop, swarm=settings.swarm, name=settings.name, role=role, boot=wall.new_boot(), bind=settings.bind,
             keyring=Keyring(Path(settings.keys), settings.name) if settings.keys else None,
-            link_to=link_to,
+            link_to=link_to, announced=settings.announce,
         )
         self.host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, wall))
         self._name, self._role = settings.name, role

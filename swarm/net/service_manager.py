@@ -55,6 +55,8 @@ class ServiceManager:
             self._loop.every(ns(STATE_S), self._write)
 
     def end(self) -> None:
+        """The loop has ended."""
+        self._write()
         notify("STOPPING=1")
 
     def _write(self) -> None:

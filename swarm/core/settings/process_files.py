@@ -27,6 +27,7 @@ class ProcessFile(Strict, frozen=True, kw_only=True):
     name: Name                       # of this process
     seed: Seed = 0
     bind: str = "127.0.0.1"          # a host, and a port where it must be fixed; IPv6 in brackets: [::1]:7000
+    announce: str = ""               # the host by which others reach it, where `bind` is `*`; empty: that of `bind`
     keys: str = ""                   # key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
     security: Security = ""
     launcher: Member | None = None   # it started the process and collects its reports; None: use the roster

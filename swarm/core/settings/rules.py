@@ -192,6 +192,8 @@ def _process(file: ProcessFile, where: str) -> None:
     if not 1 <= len(file.swarm) <= SWARM_MAX or not file.swarm.isprintable():
         raise BadInput(f"{where}: swarm", f"{file.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
     bind(file.bind, f"{where}: bind")
+    if file.announce and not addresses.is_host(file.announce):
+        raise BadInput(f"{where}: announce", f"{file.announce!r} is no host", addresses.HOST_FORM)
     if file.launcher is not None:
         member(file.launcher, f"{where}: launcher")
     distinct((process.name for process in file.roster), f"{where}: roster")

@@ -55,10 +55,14 @@ class Made:
             bundle.check_complete(self._sites[key], f"{read.path}: {robot}")
         return self._sites[key]
 
+    def configuration(self, robot: str) -> dict[str, bytes]:
+        """The files of a board's configuration. Raises: BadInput."""
+        return configuration.files_of(self._fleet.read, robot)
+
     def release(self, robot: str, target: Target) -> Release:
         """The release that a board is to run. Raises: BadInput."""
         site = self.site(robot, target)
-        config = self._fleet.files.tree(configuration.files_of(self._fleet.read, robot))
+        config = self._fleet.files.tree(self.configuration(robot))
         return self._fleet.release(robot, target.name, site.tree, config, target.python, target.machine)
 
 

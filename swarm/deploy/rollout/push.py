@@ -55,10 +55,13 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Push:
-    """One push. progress: called with lines for people."""
+    """One push. progress: called with lines for people. older: whether an older release is right. made: the releases."""
 
-    def __init__(self, fleet: Fleet, progress: Callable[[str], None], *, older: bool = False,
-                 shares: Sequence[float] = SHARES) -> None:
+    def __init__(
+        self, fleet: Fleet, progress: Callable[[str], None], *, older: bool = False, shares: Sequence[float] = SHARES,
+        made: one_board.Made | None = None,
+    ) -> None:
+        self._made = made or one_board.Made(fleet)
         self._fleet, self._progress, self._older, self._shares = fleet, progress, older, shares
         self._clock = MonotonicClock()
         self._done: dict[str, Outcome] = {}
@@ -71,10 +74,10 @@ class Push:
             seen = self._each(robots, self._ask)
             for robot in seen:
                 fleet.at_least(int(seen[robot].status.get("highest", 0)))
-            made, releases = one_board.Made(fleet), dict[str, Release]()
+            releases: dict[str, Release] = {}
             for robot, one in seen.items():
                 self._progress(f"{robot}: making its release for {one.target.name}")
-                releases[robot] = made.release(robot, one.target)
+                releases[robot] = self._made.release(robot, one.target)
             staged = self._each(list(seen), lambda robot: self._stage(robot, seen[robot], releases[robot]))
             Enrolment(fleet, self._each).enrol(staged, releases)
             staged = {robot: fresh for robot, fresh in staged.items() if robot not in self._done}
