@@ -53,7 +53,8 @@ class BoardStatus:
         health = self._host.machine.health()
         return {
             "peers": peers, "ended": len(self._ends), "on_time": sum(done for _, done, _ in self._ends),
-            "total": self._total, "in_time": self._in_time, "open": open_requests, "leans_on": dict(helpers), "error": self._error,
+            "total": self._total, "in_time": self._in_time, "open": open_requests, "leans_on": dict(helpers),
+            "error": self._error,
             "temperature_c": health.temperature_c, "throttled": health.throttled,
             "models": [self._model(*key) for key in self._models],
         }

@@ -20,7 +20,7 @@ from swarm.run.settings.process_specs import camera_hz
 HOME = "/opt/swarm/current/config"
 KEYS = "/var/lib/swarm/keys"
 RUNS = "/var/lib/swarm/run"
-PORTS = {"agent": 0, "planner": 10, "collector": 20, "body": 30}     # from the board's port on; the bulk lane takes the next
+PORTS = {"agent": 0, "planner": 10, "collector": 20, "body": 30}     # beyond the board's port; bulk: the next one
 MEMORY_SHARE = 0.8                   # of a board's memory, for its agent; more would starve its system
 OTHERS_MB = {"planner": 1024, "collector": 1024, "body": 512}
 ENGINES_S = 1800                     # until a board with TensorRT is ready: it may build engines
@@ -91,7 +91,8 @@ def _settings(read: Read, place: Place) -> ProcessFile:
     port = addresses.split(own.urgent.removeprefix("tcp://"))[1]
     body_only = [one for one in everyone if one.name == robot]
     seen = body_only if place.role == "body" else [
-        one for one in everyone if one != place and (one.role != "body" or one.robot == robot and place.role == "agent")]
+        one for one in everyone
+        if one != place and (one.role != "body" or (one.robot == robot and place.role == "agent"))]
     host = "127.0.0.1" if place.role == "body" else "*"
     common: dict[str, Any] = {
         "version": 1, "swarm": inventory.swarm, "seed": inventory.seed, "keys": KEYS, "bind": f"{host}:{port}",
@@ -112,7 +113,8 @@ def _settings(read: Read, place: Place) -> ProcessFile:
             return PlannerFile(name=place.name, ray="none", lease_s=inventory.planner.lease_s,
                                every_s=inventory.planner.every_s, **common)
         case "collector":
-            return CollectorFile(out=RUNS, fleet=inventory.fleet, streams=inventory.streams, boards=read.boards, **common)
+            return CollectorFile(
+                out=RUNS, fleet=inventory.fleet, streams=inventory.streams, boards=read.boards, **common)
         case _:
             return BodyFile(name=place.name, robot=robot, recording=f"{HOME}/recording.npz",
                             frame_hz=camera_hz([stream.rate_hz for stream in streams]), **common)
@@ -123,8 +125,8 @@ def _rules(read: Read, robot: str) -> dict[str, Any]:
     trial, board = read.inventory.trial, read.boards[read.inventory.board_of(robot)]
     own = [stream.model for stream in read.inventory.streams if read.inventory.fleet_of(robot).name in stream.on]
     ready_s = max(trial.ready_s, ENGINES_S if "tensorrt" in board.providers else 0.0)
-    return {"units": [f"swarm-{place.role}.service" for place in on_board(read, robot) if place.role in ("agent", "body")],
-            "ready_s": ready_s, "trial_s": trial.healthy_s, "providers": list(board.providers[:1]),
+    units = [f"swarm-{place.role}.service" for place in on_board(read, robot) if place.role in ("agent", "body")]
+    return {"units": units, "ready_s": ready_s, "trial_s": trial.healthy_s, "providers": list(board.providers[:1]),
             "models": sorted(set(own)), "p95_factor": trial.p95_factor}
 
 

@@ -27,7 +27,7 @@ class BoardAt(Strict, frozen=True, kw_only=True):
     """Where one robot's board is, and how to log in."""
 
     address: str                     # a name or a number; names are resolved anew when they are needed
-    login: str = ""                  # of ssh; empty: that of ssh's own settings. Not root: it needs sudo without a password
+    login: str = ""                  # of ssh, with sudo without a password; empty: that of ssh's own settings
     ssh_port: Port = 22
     port: Port = 7400                # of its processes: this one, and the next 40
     board: str = ""                  # another class of computer than that of its fleet

@@ -1,4 +1,4 @@
-"""Updates of a fleet of boards (systemd in namespaces, over ssh): what travels, the outage, and the others' requests."""
+"""Updates of boards (systemd in namespaces, over ssh): what travels, the outage, and the requests of the others."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def _update(rig: Rig, progress: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _streams(rate_hz: float) -> dict[str, Any]:
-    return {"streams": [{"name": "detect", "on": ["rover"], "model": "detector", "rate_hz": rate_hz, "deadline_s": 0.5}]}
+    return {"streams": [{"name": "detect", "on": ["rover"], "model": "detector", "rate_hz": rate_hz,
+                         "deadline_s": 0.5}]}
 
 
 def _pushed(rig: Rig, progress: Callable[[str], None], changes: dict[str, Any]) -> Pushed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,12 @@ from swarm.core.clock import MonotonicClock
 GROUPS = Path("/sys/fs/cgroup")
 HIERARCHIES = ("memory", "pids", "cpu", "cpuacct", "systemd")
 UP_S = 60.0
+FOLDER = "swarm-boards"              # of a bench: its pid follows
+MOUNT = re.compile(rf"/{FOLDER}-(\d+)-")
+NAMED = re.compile(r"swb-?(\d+)(?:-\d+)?")
+START = """exec setpriv --pdeathsig KILL nsenter --net=/run/netns/SPACE unshare --mount --pid --uts --ipc --cgroup \
+  --fork --kill-child --propagation private sh -c "$3" init "$1" "$2"
+"""
 INIT = """
 set -e
 cd "$1"
@@ -52,6 +59,7 @@ class Network:
     """The bridge that the boards are on, from a number of its own."""
 
     def __init__(self) -> None:
+        remove_stale()
         self._part = os.getpid() % 250
         self.bridge = f"swb{os.getpid()}"[:15]
         _run("ip", "link", "add", self.bridge, "type", "bridge")
@@ -118,9 +126,7 @@ class Board:
         for group in self._groups():
             group.mkdir(parents=True, exist_ok=True)
         join = [str(group / "cgroup.procs") for group in self._groups()]
-        script = "".join(f'echo $$ > "{path}"\n' for path in join) + \
-            f'exec nsenter --net=/run/netns/{self._space} unshare --mount --pid --uts --ipc --cgroup --fork ' \
-            '--kill-child --propagation private sh -c "$3" init "$1" "$2"'
+        script = "".join(f'echo $$ > "{path}"\n' for path in join) + START.replace("SPACE", self._space)
         self._child = subprocess.Popen(
             ["sh", "-c", script, "board", str(self.root), self.name.replace("_", "-"), INIT], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -178,15 +184,15 @@ class Board:
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command on it, past sshd."""
-        done = subprocess.run(["nsenter", "-t", str(self.pid()), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", *command],
-                              capture_output=True, text=True, check=False, timeout=120.0)
+        done = subprocess.run(
+            ["nsenter", "-t", str(self.pid()), "-m", "-p", "-u", "-i", "-n", "-C", "-r", "-w", *command],
+            capture_output=True, text=True, check=False, timeout=120.0)
         if check and done.returncode:
             raise RuntimeError(f"{self.name}: {' '.join(command)}: {done.stderr or done.stdout}")
         return done.stdout
 
     def _groups(self) -> list[Path]:
-        found = [GROUPS / one / self._space for one in HIERARCHIES if (GROUPS / one).is_dir()]
-        return found
+        return [GROUPS / one / self._space for one in HIERARCHIES if (GROUPS / one).is_dir()]
 
     def close(self) -> None:
         """Off, and all its mounts and its network are gone."""
@@ -207,6 +213,21 @@ def network() -> Iterator[Network]:
         yield made
     finally:
         made.close()
+
+
+def remove_stale() -> None:
+    """Remove the mounts, links, namespaces and control groups of benches that were killed."""
+    for line in reversed(Path("/proc/mounts").read_text().splitlines()):
+        if (match := MOUNT.search(line)) and not os.path.exists(f"/proc/{match[1]}"):
+            subprocess.run(["umount", "-l", line.split()[1]], capture_output=True, check=False)
+    for command, remove in ((("ip", "netns", "list"), ("ip", "netns", "delete")),
+                            (("ip", "-o", "link"), ("ip", "link", "delete"))):
+        for match in NAMED.finditer(_run(*command)):
+            if not os.path.exists(f"/proc/{match[1]}"):
+                subprocess.run([*remove, match[0]], capture_output=True, check=False)
+    for group in GROUPS.glob("*/swb-*"):
+        if (match := NAMED.fullmatch(group.name)) and not os.path.exists(f"/proc/{match[1]}"):
+            _empty(group)
 
 
 def _below(pid: int) -> list[int]:

@@ -1,15 +1,13 @@
-"""The faults of `swarm bench deploy-faults`: each meets one board that runs a good release, and says what became of it."""
+"""The faults of `swarm bench deploy-faults`. Each meets one board that runs a good release."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from swarm.bench.deploy import bad
+from swarm.bench.deploy import bad, operator
 from swarm.bench.deploy.boards import Board
 from swarm.bench.deploy.fleets import Rig
 from swarm.bench.deploy.watch import agent_state
@@ -60,12 +58,10 @@ class Faults:
     def operator_killed(self, name: str) -> tuple[str, float]:
         """The operator's process is killed while the release is on trial."""
         self._rig.write()
-        operator = subprocess.Popen(
-            [sys.executable, "-m", "swarm.bench.deploy.operator", str(self._rig.path), name],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pushing = operator.begun(self._rig.path, name)
         self._until(lambda: self._places().trial.exists())
-        operator.kill()
-        operator.wait()
+        pushing.kill()
+        pushing.wait()
         return self._end()
 
     def link_cut(self, name: str) -> tuple[str, float]:
@@ -160,12 +156,8 @@ class Faults:
 
     def altered_on_the_board(self) -> str:
         """A file of the running release changes on the board; the next release uses it, too."""
-        path = next((self._places().current / "site").glob("lib/*/site-packages/swarm/core/units.py"), None) \
-            if (self._places().current / "site").exists() else None
-        number = read_json(self._places().board).get("highest")
-        for tree in self._places().trees.iterdir():
-            path = next(tree.glob("lib/*/site-packages/swarm/core/units.py"), path)
-        assert path is not None and number
+        (path,) = [path for tree in self._places().trees.iterdir()
+                   for path in tree.glob("lib/*/site-packages/swarm/core/units.py")]
         path.write_text(path.read_text() + "# altered\n")
         return self.good()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ def rig(where: str, progress: Progress) -> Iterator[Rig]:
     """A rig without boards. Raises: BadInput without the privilege."""
     root.check_privilege(where)
     system = root.system(where, progress)
-    with tempfile.TemporaryDirectory(prefix="swarm-boards-") as folder, boxes.network() as network:
+    with tempfile.TemporaryDirectory(prefix=f"{boxes.FOLDER}-{os.getpid()}-") as folder, boxes.network() as network:
         made = Rig(Path(folder), network, system)
         try:
             yield made

@@ -36,7 +36,7 @@ def check_privilege(where: str) -> None:
         raise BadInput(where, f"no namespaces here: {done.stderr.strip()}", WANT)
 
 
-def system(where: str, progress) -> Path:    # noqa: ANN001
+def system(where: str, progress) -> Path:
     """The folder of the system; made by debootstrap the first time, for a minute or two. Raises: BadInput."""
     folder = bundle.cache() / "boards" / SUITE
     if (folder / MADE).exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,12 @@ class Watch:
         self._thread.join()
 
     def on_time(self, begin_ns: int, end_ns: int, away: dict[str, tuple[int, int]] | None = None) -> tuple[int, int]:
-        """Requests in time, and all that ended, between two times; `away` leaves out what a board did in its own wave."""
+        """Requests in time, and all that ended, between two times. away: when each board was in its own wave."""
         in_time = total = 0
         for name, samples in self.samples.items():
             off = (away or {}).get(name)
             inside = [(at, one) for at, one in samples if begin_ns <= at <= end_ns]
-            for (_, before), (at, after) in zip(inside, inside[1:], strict=False):
+            for (_, before), (at, after) in pairwise(inside):
                 if before["pid"] == after["pid"] and not (off and off[0] <= at <= off[1]):
                     in_time += after["in_time"] - before["in_time"]
                     total += after["total"] - before["total"]
@@ -56,7 +57,7 @@ class Watch:
         found: dict[str, list[float]] = {name: [] for name in self.samples}
         for name, samples in self.samples.items():
             last_ns, pid, waiting = 0, 0, False
-            for (_, before), (at, after) in zip(samples, samples[1:], strict=False):
+            for (_, before), (at, after) in pairwise(samples):
                 if before["pid"] != after["pid"]:
                     pid, waiting = after["pid"], True
                 grew = after["in_time"] > (before["in_time"] if before["pid"] == after["pid"] else 0)
@@ -70,7 +71,7 @@ class Watch:
     def lost(self) -> int:
         """Requests that were open when their agent ended."""
         return sum(before["open"] for samples in self.samples.values()
-                   for (_, before), (_, after) in zip(samples, samples[1:], strict=False)
+                   for (_, before), (_, after) in pairwise(samples)
                    if before["pid"] != after["pid"])
 
 

@@ -31,7 +31,9 @@ class BoardPort(Protocol):
     sent_bytes: int                  # into its commands so far
     received_bytes: int
 
-    def run(self, *command: str, stdin: bytes | Iterable[bytes] = b"", root: bool = False, limit_s: float = 60.0) -> Ran:
+    def run(
+        self, *command: str, stdin: bytes | Iterable[bytes] = b"", root: bool = False, limit_s: float = 60.0
+    ) -> Ran:
         """Run a command there. Raises: Unreachable, NotUsable (a changed host key, no login)."""
         ...
 

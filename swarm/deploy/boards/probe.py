@@ -29,7 +29,7 @@ def free_bytes():
 
 
 print(json.dumps({
-    "machine": platform.machine(), "python": "%d.%d" % sys.version_info[:2], "glibc": platform.libc_ver()[1],
+    "machine": platform.machine(), "python": "{}.{}".format(*sys.version_info[:2]), "glibc": platform.libc_ver()[1],
     "system": text("/etc/os-release").partition('PRETTY_NAME="')[2].partition('"')[0], "jetpack": jetpack(),
     "gpu": [name for name in ("nvhost-gpu", "nvgpu", "nvidia0") if os.path.exists("/dev/" + name)],
     "tensorrt": any(os.path.exists(folder + "/libnvinfer.so.10") or os.path.exists(folder + "/libnvinfer.so.8")

@@ -53,7 +53,9 @@ class SshBoard:
         self._ssh = ["ssh", "-p", str(at.ssh_port), *(f"-o{key}={value}" for key, value in options.items())]
         self._up = False
 
-    def run(self, *command: str, stdin: bytes | Iterable[bytes] = b"", root: bool = False, limit_s: float = 60.0) -> Ran:
+    def run(
+        self, *command: str, stdin: bytes | Iterable[bytes] = b"", root: bool = False, limit_s: float = 60.0
+    ) -> Ran:
         """See BoardPort."""
         if not self._up:
             self._connect()
@@ -78,7 +80,7 @@ class SshBoard:
     def _call(self, words: list[str], stdin: bytes | Iterable[bytes], limit_s: float) -> Ran:
         child = subprocess.Popen([*self._ssh, self._where, shlex.join(words)], stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert child.stdin and child.stdout and child.stderr
+        assert child.stdin is not None
         err: list[bytes] = []
         out: list[bytes] = []
         readers = [threading.Thread(target=lambda stream, kept: kept.append(stream.read()), args=args, daemon=True)
@@ -105,8 +107,8 @@ class SshBoard:
 
     def _trouble(self, said: str) -> Unreachable | NotUsable:
         if CHANGED.search(said):
-            return NotUsable("its host key has changed: another machine answers, or it was set up anew; compare the key, "
-                             "and remove its line from known_hosts of the fleet's folder")
+            return NotUsable("its host key has changed: another machine answers, or it was set up anew; compare the "
+                             "key, and remove its line from known_hosts in the fleet's folder")
         if NO_LOGIN.search(said):
             return NotUsable("it does not accept the login: install a public key there")
         lines = [line for line in said.splitlines() if line.strip() and not line.startswith("Transferred")]

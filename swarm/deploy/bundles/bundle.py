@@ -54,7 +54,8 @@ def make(
         entries[f"{site}/{path}"] = files.put(content), len(content)
     tree = files.listed((path, name, size) for path, (name, size) in entries.items())
     return Bundle(
-        target=target.name, parts=list(parts), tree=tree, files=len(entries), bytes=sum(size for _, size in entries.values()),
+        target=target.name, parts=list(parts), tree=tree, files=len(entries),
+        bytes=sum(size for _, size in entries.values()),
         wheels=sorted(path.name for path in found), missing=missing)
 
 

@@ -67,6 +67,7 @@ def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None,
         return Verdict(gate="peers", why=f"it hears {heard} peers; the release before heard {heard_before}")
     for name, model in loaded.items():
         p95_ms, profiled_ms = model.get("p95_ms"), model.get("profiled_ms")
-        if int(model.get("runs", 0)) >= ENOUGH_RUNS and p95_ms and profiled_ms and p95_ms > rules.p95_factor * profiled_ms:
+        judged = int(model.get("runs", 0)) >= ENOUGH_RUNS and p95_ms and profiled_ms
+        if judged and p95_ms > rules.p95_factor * profiled_ms:
             return Verdict(gate="p95", why=f"{name} takes {p95_ms:.1f} ms (p95), profiled {profiled_ms:.1f}")
     return Verdict(healthy=True)

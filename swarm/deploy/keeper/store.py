@@ -99,9 +99,13 @@ class Store:
             raise Refused(f"file {name[:12]} is not what its hash says: it was altered on its way")
         os.replace(partial, self._places.files / name)
 
-    def drop(self, name: str) -> None:
-        """Forget a file that is not what its hash says."""
-        (self._places.files / name).unlink(missing_ok=True)
+    def check(self, name: str) -> bool:
+        """Whether a file is what its hash says; else it is forgotten."""
+        path = self._places.files / name
+        if path.is_file() and hash_of(path) == name:
+            return True
+        path.unlink(missing_ok=True)
+        return False
 
     def sweep(self) -> int:
         """Remove what no tree holds, and what came in part. Returns the bytes that this freed."""

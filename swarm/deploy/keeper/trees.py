@@ -6,6 +6,7 @@ The list is JSON: `{"files": [[path, hash, size], ...]}`. The files of a tree ar
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from swarm.deploy.keeper.system import System
 LIST = ".tree.json"                  # a tree's own list; the last file that is put into it
 PACKAGES = "lib"                     # of a tree with Python packages
 MOST_LIST = 16 << 20
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
 class Entry(NamedTuple):
@@ -58,13 +60,13 @@ class Trees:
         return None
 
     def altered(self, tree: str) -> list[str]:
-        """Paths of a tree that is here whose files are not what they were; they are dropped, to come anew."""
+        """Paths of a tree that is here whose files are not what they were. What the store holds of them comes anew."""
         folder, bad = self._places.trees / tree, []
         for entry in self.entries(tree) or ():
             path = folder / entry.path
             if not path.is_file() or path.stat().st_size != entry.size or hash_of(path) != entry.hash:
                 bad.append(entry.path)
-                self._store.drop(entry.hash)
+                self._store.check(entry.hash)
         return bad
 
     def build(self, tree: str) -> None:
@@ -80,8 +82,7 @@ class Trees:
         if (folder / LIST).exists() and not self.altered(tree):
             return
         new = folder.with_name(f".{tree}.new")
-        for old in (new, folder):
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         try:
             for entry in entries:
@@ -94,15 +95,18 @@ class Trees:
             shutil.rmtree(new, ignore_errors=True)
             raise Refused(f"tree {tree[:12]} cannot be put together: {error.strerror or error}") from None
         self._system.sync(new)                       # all of its content is on the disk before it has its name
-        os.replace(new, folder)
+        if folder.exists():                          # it was altered, and may be running: changed in one step
+            _exchange(new, folder)
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            os.replace(new, folder)
         self._system.sync(folder)
 
     def _link(self, entry: Entry, path: Path) -> None:
         source = self._places.files / entry.hash
         if not source.exists():
             raise Refused(f"{entry.path} has not come")
-        if source.stat().st_size != entry.size or hash_of(source) != entry.hash:
-            self._store.drop(entry.hash)
+        if not self._store.check(entry.hash):
             raise Refused(f"{entry.path} is not what its hash says; push again, and it comes anew")
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, path)
@@ -122,3 +126,11 @@ class Trees:
         for path in self._places.trees.iterdir() if self._places.trees.exists() else ():
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange two paths in one step (renameat2 of Linux; Python has no call for it). Raises: OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))

@@ -1,7 +1,7 @@
 """A release on trial: the switch to it, the watch over it, and the way back. All of it is the board's own.
 
 An operator only writes `trial.json`; the service `swarm-trial` does the rest. Whatever happens (a crash, a power cut,
-an operator that has gone), it finds that file again and decides. It has no date in it: nothing depends on the wall clock.
+an operator that has gone), it finds that file again and decides. It holds no date: nothing depends on the wall clock.
 """
 
 from __future__ import annotations

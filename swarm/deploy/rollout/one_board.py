@@ -18,6 +18,7 @@ from swarm.deploy.targets import Target
 
 UPLOAD = "/tmp/.swarm-keeper.pyz"
 SEND_S = 3600.0                      # for all files of a release over a slow radio
+ROUNDS = 5
 STAGE_S = 900.0                      # a slow board compiles and hashes all of them
 Progress = Callable[[str], None]
 
@@ -88,7 +89,10 @@ def stage(fleet: Fleet, board: BoardPort, release: Release, older: bool, progres
     offer = {"manifest": base64.b64encode(content).decode(), "signature": base64.b64encode(signature).decode(),
              "older": older}
     sent = 0
-    while missing := keeper(board, "offer", offer, limit_s=STAGE_S)["missing"]:
+    for _ in range(ROUNDS):                          # lists of trees, then their files
+        missing = keeper(board, "offer", offer, limit_s=STAGE_S)["missing"]
+        if not missing:
+            break
         sizes = [fleet.files.path(name).stat().st_size - have for name, have in missing]
         total, sent = sum(sizes), sent + sum(sizes)
         progress(f"{release.board}: sending {len(missing)} files, {total / 1e6:.1f} MB before compression")

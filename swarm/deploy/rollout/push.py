@@ -55,7 +55,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Push:
-    """One push. progress: called with lines for people. older: whether an older release is right. made: the releases."""
+    """One push. progress: called with lines for people. older: an older release is right, too. made: the releases."""
 
     def __init__(
         self, fleet: Fleet, progress: Callable[[str], None], *, older: bool = False, shares: Sequence[float] = SHARES,

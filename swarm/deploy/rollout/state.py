@@ -83,7 +83,7 @@ def logs(fleet: Fleet, robots: Sequence[str], lines: int, where: str) -> dict[st
 
 
 def rollback(fleet: Fleet, robots: Sequence[str], where: str) -> dict[str, tuple[int, str]]:
-    """Put the previous release of each board on trial: its number, or why not. Raises: BadInput for an unknown robot."""
+    """Put the previous release of each board on trial: its number, or why not. Raises: BadInput."""
     def one(robot: str) -> tuple[int, str]:
         try:
             return int(keeper(fleet.board(robot), "switch", {"release": 0})["trial"]), ""

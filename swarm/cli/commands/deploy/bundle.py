@@ -49,8 +49,8 @@ def run(given: argparse.Namespace) -> int:
                           "missing": sum(len(row["missing"]) for row in rows), "targets": rows}))
     else:
         for row in rows:
-            print(f"{row['target']}: {len(row['wheels'])} wheels, {row['files']} files, {row['bytes'] / 1e6:.1f} MB to send "
-                  f"({row['bytes_unpacked'] / 1e6:.0f} MB on the board)")
+            print(f"{row['target']}: {len(row['wheels'])} wheels, {row['files']} files, {row['bytes'] / 1e6:.1f} MB to "
+                  f"send ({row['bytes_unpacked'] / 1e6:.0f} MB on the board)")
     for target, names in missing:
         raise BadInput(f"swarm deploy bundle --target {target}", f"no wheel of {', '.join(names)}", "--wheels DIR")
     return 0

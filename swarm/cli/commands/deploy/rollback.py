@@ -26,5 +26,5 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps({"boards": found}))
     else:
         for robot, (number, why) in found.items():
-            print(f"{robot}: {f'release {number} is on trial' if not why else why}")
+            print(f"{robot}: {why or f'release {number} is on trial'}")
     return int(any(why for _, why in found.values()))
