@@ -100,6 +100,7 @@ class Board:
 
     def _first_boot(self, login_key: str) -> None:
         """Host keys of its own, and the operator's login."""
+        (self.root / "etc/hosts").write_text(f"127.0.0.1 localhost {self.name.replace('_', '-')}\n")
         home = self.root / "home" / LOGIN / ".ssh"
         if home.exists():
             return
@@ -216,7 +217,7 @@ def network() -> Iterator[Network]:
 
 
 def remove_stale() -> None:
-    """Remove the mounts, links, namespaces and control groups of benches that were killed."""
+    """Remove the boards of benches that were killed: processes, mounts, links, namespaces and control groups."""
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
         if (match := MOUNT.search(line)) and not os.path.exists(f"/proc/{match[1]}"):
             subprocess.run(["umount", "-l", line.split()[1]], capture_output=True, check=False)
@@ -227,6 +228,10 @@ def remove_stale() -> None:
                 subprocess.run([*remove, match[0]], capture_output=True, check=False)
     for group in GROUPS.glob("*/swb-*"):
         if (match := NAMED.fullmatch(group.name)) and not os.path.exists(f"/proc/{match[1]}"):
+            for procs in group.rglob("cgroup.procs"):
+                for pid in procs.read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
             _empty(group)
 
 

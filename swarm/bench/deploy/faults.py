@@ -11,7 +11,7 @@ from swarm.bench.deploy import bad, operator
 from swarm.bench.deploy.boards import Board
 from swarm.bench.deploy.fleets import Rig
 from swarm.bench.deploy.watch import agent_state
-from swarm.core.clock import MonotonicClock
+from swarm.core.clock import MonotonicClock, WallClock
 from swarm.deploy.boards.ports import NotUsable, keeper
 from swarm.deploy.keeper.places import Places, read_json
 from swarm.deploy.rollout import one_board
@@ -20,7 +20,17 @@ from swarm.deploy.rollout.push import Push
 
 WAIT_S = 100.0
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
-CLOCKS = {"clock at 1970": "@1970-01-01 00:00:20", "clock at 2100": "@2100-01-01 00:00:20"}
+CLOCKS = {"clock at 1970": 20, "clock at 2100": 4_102_444_820}      # seconds since 1970, at the begin
+PYTHONS = """import time
+
+real, real_ns, step_s = time.time, time.time_ns, {begin} - {now}
+time.time = lambda: real() + step_s
+time.time_ns = lambda: real_ns() + step_s * 10**9
+"""
+VERIFIER = """#!/bin/sh
+LD_PRELOAD={library} FAKETIME=@"$(/bin/date -u -d @$(( $(/bin/date +%s) + {begin} - {now} )) '+%Y-%m-%d %H:%M:%S')" \\
+  exec /usr/bin/ssh-keygen "$@"
+"""
 Progress = Callable[[str], None]
 
 
@@ -177,24 +187,29 @@ class Faults:
             fleet.close()
         return "accepted"
 
-    def clock(self, begins: str) -> str:
-        """The board boots with a wrong clock: keeper, agent and sshd's sessions all see it."""
-        variables = {"LD_PRELOAD": FAKETIME, "FAKETIME": begins, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                     "DONT_FAKE_MONOTONIC": "1"}
-        environment = self._board.root / "etc/environment"
-        manager = self._board.root / "etc/systemd/system.conf.d/clock.conf"
+    def clock(self, begin_s: int) -> str:
+        """The board boots with a wrong clock, as its Python programs and what verifies signatures see it.
+
+        Namespaces share one wall clock, so that it is these programs that are told another time.
+        """
+        now_s = round(WallClock().unix_s())
+        told = {"etc/python3.11/sitecustomize.py": PYTHONS.format(begin=begin_s, now=now_s),
+                "usr/local/bin/ssh-keygen": VERIFIER.format(library=FAKETIME, begin=begin_s, now=now_s)}
+        before = {name: path.read_text() if (path := self._board.root / name).exists() else "" for name in told}
         self._board.power_off()
-        manager.parent.mkdir(exist_ok=True)
-        manager.write_text("[Manager]\nDefaultEnvironment=" + " ".join(
-            f'"{key}={value}"' for key, value in variables.items()) + "\n")
-        environment.write_text("".join(f'{key}="{value}"\n' for key, value in variables.items()))
-        self._board.power_on()
-        self._board.up()
+        for name, text in told.items():
+            (self._board.root / name).write_text(text)
+            (self._board.root / name).chmod(0o755)
+        self._boot()
         try:
             return self.good()
         finally:
             self._board.power_off()
-            manager.unlink()
-            environment.write_text("")
-            self._board.power_on()
-            self._board.up()
+            for name, text in before.items():
+                path = self._board.root / name
+                path.write_text(text) if text else path.unlink()
+            self._boot()
+
+    def _boot(self) -> None:
+        self._board.power_on()
+        self._board.up()

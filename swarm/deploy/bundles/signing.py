@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Protocol
 
 from swarm.core.settings.errors import BadInput
 
 KEY = "signing_key"
 NAMESPACE = "swarm-release"
+
+
+class Signing(Protocol):
+    """Signs manifests."""
+
+    def allowed(self) -> str:
+        """The line by which a board knows the key."""
+        ...
+
+    def sign(self, content: bytes) -> bytes: ...
 
 
 class Signer:
@@ -21,7 +32,7 @@ class Signer:
             self._run("-q", "-t", "ed25519", "-N", "", "-C", NAMESPACE, "-f", str(self._key))
 
     def allowed(self) -> str:
-        """The line by which a board knows this key."""
+        """See Signing."""
         kind, public, *_ = self._key.with_suffix(".pub").read_text().split()
         return f'swarm namespaces="{NAMESPACE}" {kind} {public}\n'
 

@@ -6,6 +6,7 @@ import os
 import pwd
 import subprocess
 import sys
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from swarm.core.clock import MonotonicClock
 from swarm.deploy.keeper.errors import Refused
 
 USER = "swarm"
+BOOT = Path("/run/swarm-keeper.boot")
 COMMAND_S = 120.0                    # no command of these takes longer on a board that works
 PROPERTIES = ("ActiveState", "SubState", "NRestarts", "MainPID", "InvocationID", "Result", "StatusText",
               "ExecMainStatus")
@@ -47,8 +49,12 @@ class System:
         return at.f_bavail * at.f_frsize
 
     def boot(self) -> str:
-        """An id of this boot of the board."""
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        """An id of this boot of the board: a file in memory, which no boot finds again."""
+        if not BOOT.exists():
+            new = BOOT.with_name(f"{BOOT.name}.{os.getpid()}")
+            new.write_text(uuid.uuid4().hex)
+            new.replace(BOOT)
+        return BOOT.read_text()
 
     def python(self) -> Path:
         """The board's own Python, as a file that stays where it is."""

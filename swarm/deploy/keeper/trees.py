@@ -90,7 +90,7 @@ class Trees:
             if (new / PACKAGES).is_dir():
                 self._make_python(new)
             listed = self._places.files / tree
-            shutil.copyfile(listed, new / LIST)
+            os.link(listed if listed.exists() else folder / LIST, new / LIST)
         except OSError as error:
             shutil.rmtree(new, ignore_errors=True)
             raise Refused(f"tree {tree[:12]} cannot be put together: {error.strerror or error}") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +29,7 @@ class Trial:
 
     def __init__(self, places: Places, system: System, wait: Callable[[float], bool] | None = None) -> None:
         self._places, self._system = places, system
-        self._wait = wait or (lambda for_s: not threading.Event().wait(for_s))
+        self._wait = wait or _wait
 
     def switch(self, number: int) -> None:
         """Ask for a release to be put on trial. Raises: Refused; the release before runs on then."""
@@ -95,6 +95,9 @@ class Trial:
         number, before = int(trial["release"]), int(trial["before"])
         rebooted = trial["boot"] != system.boot()    # a power cut, or a crash of the whole board
         if rebooted and places.number(places.current) != number:
+            if read_json(places.last).get("release") == number:      # the power went on its way back
+                remove(places.trial)
+                return f"release {number} was put back"
             write_json(places.last, {"release": number, "outcome": "never switched to", "gate": "boots",
                                      "why": "the power was cut before the switch", "log": []})
             remove(places.trial)
@@ -179,3 +182,9 @@ class Trial:
             sync_folder(places.home)
         remove(places.trial)
 
+
+
+def _wait(for_s: float) -> bool:
+    """Sleep by a clock that nobody sets."""
+    select.select([], [], [], for_s)
+    return True

@@ -22,7 +22,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.deploy.boards.ports import BoardPort
 from swarm.deploy.boards.ssh import SshBoard
 from swarm.deploy.bundles.bundle import cache
-from swarm.deploy.bundles.signing import Signer
+from swarm.deploy.bundles.signing import Signer, Signing
 from swarm.deploy.bundles.store import Files
 from swarm.deploy.inventory import Read
 from swarm.deploy.keeper import manifest
@@ -46,13 +46,13 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
 class Fleet:
     """The folder of a fleet. Raises: BadInput if it cannot be written."""
 
-    def __init__(self, read: Read, connect: Connect | None = None) -> None:
+    def __init__(self, read: Read, connect: Connect | None = None, signer: Signing | None = None) -> None:
         self.read, self.inventory, self.path = read, read.inventory, read.folder
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(str(self.path), error.strerror or str(error), "a folder that can be written") from None
-        self.signer, self.keys = Signer(self.path), KeyFolder(self.path / "keys")
+        self.signer, self.keys = signer or Signer(self.path), KeyFolder(self.path / "keys")
         self.files = Files(cache() / "files")
         self._open: dict[str, BoardPort] = {}
         self._connect = connect or (lambda robot: SshBoard(
