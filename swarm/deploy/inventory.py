@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,7 @@ from msgspec import Meta
 
 from swarm import settings_files
 from swarm.core.protocol.bounds import Name, Seed
-from swarm.core.settings import addresses, rules, validation
+from swarm.core.settings import addresses, rules
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, PlannerSpec, StreamOn
@@ -21,6 +22,7 @@ Port = Annotated[int, Meta(ge=1, le=65_500)]
 Wave = Annotated[int, Meta(ge=1, le=1000)]
 SHARES = (0.25, 1.0)                 # of the boards that are left, after the first board
 BODIES = ("", "recorded")
+LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
 
 class BoardAt(Strict, frozen=True, kw_only=True):
@@ -169,5 +171,5 @@ def _check_addresses(inventory: Inventory, boards: dict[str, Board], where: str)
         rules.known(at.body or "recorded", BODIES, f"{key}.body", "body")
         if at.body and not inventory.recording:
             raise BadInput(f"{key}.body", "there is no recording", "recording: NAME.npz of a run with `record: true`")
-        validation.check(at.login or "x", Annotated[str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")],
-                         f"{key}.login") if at.login else None
+        if at.login and LOGIN.fullmatch(at.login) is None:
+            raise BadInput(f"{key}.login", f"{at.login!r} is no login", "the name of a user on the board")

@@ -8,7 +8,7 @@ import pytest
 
 from swarm.core.settings.errors import BadInput
 from swarm.deploy.boards.ports import Unreachable
-from swarm.deploy.rollout import planned, state
+from swarm.deploy.rollout import planned, revocation, state
 from swarm.deploy.rollout.push import Push, Pushed, refused
 from tests.deploy.board import Boards, FakeBoard, SmallReleases
 
@@ -165,3 +165,21 @@ def test_a_rollback_is_a_trial_of_the_previous_release(boards: Make) -> None:
     state.rollback(fleet.fleet(), [], "fleet.yaml")
     assert board.places.number(board.places.current) == 1
     assert board.system.behaves == "well"
+
+
+def test_a_revoked_key_is_heard_by_no_board(boards: Make) -> None:
+    fleet = boards(3)
+    push(fleet)
+    fleet.boards["rover_2"].reachable = False
+    one = fleet.fleet()
+    one.keys.revoke("rover_1")
+    told = revocation.tell(one)
+    assert [bool(why) for why in told.values()] == [False, False, True]
+    assert heard(fleet.boards["rover_0"]) == ["rover_0", "rover_2"]
+    fleet.boards["rover_2"].reachable = True
+    push(fleet)
+    assert heard(fleet.boards["rover_2"]) == ["rover_0", "rover_2"]
+
+
+def heard(board: FakeBoard) -> list[str]:
+    return sorted(path.stem for path in (board.places.keys / "enrolled").iterdir())

@@ -141,6 +141,8 @@ class Keeper:
         """Hear the owners of these keys, and nobody else. Processes follow while they run. given: keys by name."""
         folder = self.places.keys / "enrolled"
         wanted = {f"{name}.pub": str(given["keys"][name]) for name in self._names(given["keys"])}
+        if not self.places.board.exists():
+            raise Refused("this board was never set up")
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         changed = 0
         for path in folder.glob("*.pub"):

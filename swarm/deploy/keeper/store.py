@@ -88,7 +88,7 @@ class Store:
                 while left:
                     block = reader.read(min(left, CHUNK))
                     if not block:
-                        raise Refused("the stream of files broke off")
+                        raise Refused("the stream of files is damaged")
                     file.write(block)
                     left -= len(block)
                 os.fchmod(file.fileno(), 0o644)
@@ -131,13 +131,17 @@ class _Inflated:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._inflate, self._ready = stream, zlib.decompressobj(), b""
+        self._begun = False
 
     def read(self, most: int) -> bytes:
-        """Up to so many bytes; empty at the end of the stream, also where it broke off."""
+        """Up to so many bytes; empty at the end of the stream. Raises: Refused where it broke off."""
         while not self._ready:
             raw = self._inflate.unconsumed_tail or self._stream.read(CHUNK)
+            if not raw and self._begun and not self._inflate.eof:
+                raise Refused("the stream of files broke off")
             if not raw:
                 return b""
+            self._begun = True
             try:
                 self._ready = self._inflate.decompress(raw, CHUNK)
             except zlib.error:

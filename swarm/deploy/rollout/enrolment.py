@@ -17,6 +17,12 @@ from swarm.net.security.key_folder import ENROLLED
 Each = Callable[[Sequence[str], Callable[[str], Any]], dict[str, Any]]
 
 
+def enrolled(fleet: Fleet) -> dict[str, str]:
+    """The files of the enrolled keys of a fleet, by name."""
+    folder = fleet.keys.path / ENROLLED
+    return {path.stem: path.read_text() for path in sorted(folder.glob(f"*{PUBLIC}"))} if folder.exists() else {}
+
+
 class Enrolment:
     """The keys of one fleet. each: acts on boards at the same time."""
 
@@ -34,13 +40,8 @@ class Enrolment:
 
     def tell(self, boards: Sequence[str]) -> dict[str, Any]:
         """Tell these boards who is enrolled; the owners of other keys are heard no more. Returns what each said."""
-        keys = self.enrolled()
+        keys = enrolled(self._fleet)
         return self._each(boards, lambda robot: self._told(robot, keys)) if keys else {}
-
-    def enrolled(self) -> dict[str, str]:
-        """The files of the enrolled keys, by name."""
-        folder = self._fleet.keys.path / ENROLLED
-        return {path.stem: path.read_text() for path in sorted(folder.glob(f"*{PUBLIC}"))} if folder.exists() else {}
 
     def _keys(self, robot: str, release: Release) -> dict[str, str]:
         return one_board.keys_of(self._fleet, robot, self._fleet.board(robot), release)

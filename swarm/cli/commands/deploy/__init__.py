@@ -26,9 +26,14 @@ def inventory(p: argparse.ArgumentParser) -> None:
 
 def checked(given: argparse.Namespace) -> Read:
     """The inventory, read and checked. Raises: BadInput."""
+    return read(given.inventory)
+
+
+def read(name: str) -> Read:
+    """An inventory by its path, checked. Raises: BadInput."""
     from models import store
     from swarm.deploy import inventory as inventories
     from swarm.launcher import find
 
-    path = Path(given.inventory)
+    path = Path(name)
     return inventories.read(path, find.boards_file(path), store.names())
