@@ -22,7 +22,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One board."""
 
     robot: str
-    state: str                       # runs | on trial | stopped | not set up | not reached
+    state: str                       # runs | on trial | starts | stopped | not set up | not reached
     release: int = 0
     wave: int | None = None
     providers: list[str] = []        # that its models run on
@@ -50,17 +50,24 @@ def status(fleet: Fleet) -> list[Row]:
 
 def _row(robot: str, wave: int | None, said: dict[str, Any], power_mode: str) -> Row:
     agent = said["processes"].get("agent", {})
-    active = bool(said["units"]) and all(unit.get("ActiveState") == "active" for unit in said["units"].values())
-    alive = active and str(agent.get("pid")) == said["units"].get("swarm-agent.service", {}).get("MainPID")
+    alive = str(agent.get("pid")) == said["units"].get("swarm-agent.service", {}).get("MainPID")
     last = said["last"]
     back = f"release {last['release']} was put back: {last['gate']}: {last['why']}" \
         if last and last.get("outcome") != "accepted" and last.get("gate") else ""
     return Row(
-        robot=robot, state="on trial" if said["trial"] else "runs" if active else "stopped", release=said["current"],
+        robot=robot, state=_state(said), release=said["current"],
         wave=wave, providers=sorted({model["provider"] for model in agent.get("models", [])}) if alive else [],
         on_time=agent["on_time"] / agent["ended"] if alive and agent.get("ended") else None,
         peers=int(agent.get("peers", 0)) if alive else 0, temperature_c=agent.get("temperature_c") if alive else None,
         power_mode=power_mode, error=str(agent.get("error", "")) if alive and agent.get("error") else back)
+
+
+def _state(said: dict[str, Any]) -> str:
+    """The state of a board's processes together."""
+    states = {unit.get("ActiveState") for unit in said["units"].values()}
+    if said["trial"]:
+        return "on trial"
+    return "runs" if states == {"active"} else "starts" if "activating" in states else "stopped"
 
 
 def cells(row: Row) -> tuple[str, ...]:
