@@ -1,4 +1,7 @@
-"""Power cuts at random moments of a push: which release a board runs after each, and whether one is broken."""
+"""Power cuts at random moments of a push: which release a board runs after each, and whether one is broken.
+
+Half of the moments are drawn from the whole push, half from the time around the switch.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from swarm.deploy.rollout.push import Push
 WHERE = "swarm bench deploy-cuts"
 OLD, NEW = f"{bad.LARGE}1", f"{bad.LARGE}2"
 WAIT_S = 60.0
+SWITCH_S = 2.5                       # the switch itself takes less: a sync, a link, a sync, a start
 TRIAL = {"ready_s": 40.0, "healthy_s": 1.0, "p95_factor": 50.0}
 End = Literal["old", "new", "broken"]
 
@@ -42,14 +46,16 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     with fleets.rig(WHERE, progress) as rig:
         base, push_s = _base(rig, progress, not given.no_sync)
         while len(ends) < given.cuts:
-            at_s = draw.uniform(0.0, push_s)
-            end, why = _one(rig, base, at_s)
+            switching = len(ends) % 2 == 1
+            at_s = draw.uniform(0.0, SWITCH_S if switching else push_s)
+            end, why = _one(rig, base, at_s, switching)
             if end is None:
                 again += 1
                 continue
             ends.append(end)
-            whys += [f"{at_s:.1f} s: {why}"] if end == "broken" else []
-            progress(f"cut {len(ends)} of {given.cuts} after {at_s:.1f} s: {end} {why}")
+            at = f"{at_s:.1f} s after the {'question to switch' if switching else 'begin'}"
+            whys += [f"{at}: {why}"] if end == "broken" else []
+            progress(f"cut {len(ends)} of {given.cuts}, {at}: {end} {why}")
     return {"cuts": len(ends), "ran_old": ends.count("old"), "ran_new": ends.count("new"),
             "broken": ends.count("broken"), "push_s": round(push_s, 1), "synced": not given.no_sync, "why": whys[:5],
             "not_copied": again}
@@ -82,12 +88,15 @@ def _base(rig: fleets.Rig, progress: Callable[[str], None], sync: bool) -> tuple
     return base, push_s
 
 
-def _one(rig: fleets.Rig, base: Path, at_s: float) -> tuple[End | None, str]:
-    """One cut, `at_s` after the begin of a push."""
+def _one(rig: fleets.Rig, base: Path, at_s: float, switching: bool) -> tuple[End | None, str]:
+    """One cut, `at_s` after the begin of a push, or after the board was asked to switch."""
     disk, left = rig.folder / "disk.img", rig.folder / "left.img"
     cuts.copied(base, disk)
     board = _booted(rig, disk)
     pushing = operator.begun(rig.path, NEW)
+    trial = Places(board.root).trial
+    while switching and pushing.poll() is None and not trial.exists():
+        threading.Event().wait(0.01)
     threading.Event().wait(at_s)
     whole = cuts.cut(board, disk, left)
     board.power_off()

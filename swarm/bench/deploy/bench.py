@@ -36,6 +36,8 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             board.up()
         first = _pushed(rig, progress, _streams(2.0))
         return {"boards": given.boards, "updated_first": first.updated, "bytes_first": _most(first),
+                "others_first": [f"{one.board}: {one.outcome}: {one.gate} {one.why}" for one in first.boards
+                                 if one.outcome != "updated"],
                 **_update(rig, progress)}
 
 
@@ -70,7 +72,9 @@ def _update(rig: Rig, progress: Callable[[str], None]) -> dict[str, Any]:
         "bytes_unchanged": _most(unchanged),
         "outage_s_p95": round(float(np.quantile(outages, 0.95)), 2) if outages else None, "outages": len(outages),
         "on_time_before": _share(*calm), "on_time_during": _share(*during), "requests_during": during[1],
-        "lost": watch.lost()}
+        "lost": watch.lost(),
+        "others": [f"{one.board}: {one.outcome}: {one.gate} {one.why}" for one in changed.boards
+                   if one.outcome != "updated"]}
 
 
 def _streams(rate_hz: float) -> dict[str, Any]:

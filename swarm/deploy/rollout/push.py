@@ -24,7 +24,7 @@ from swarm.telemetry.text_table import text_table
 
 T = TypeVar("T")
 AT_ONCE = 16                         # boards that are talked to
-LOOK_S = 0.5
+LOOK_S = 1.5                         # a look costs a weak board a start of Python
 PATIENCE_S = 60.0                    # beyond the longest trial, until a board that does not answer counts as lost
 
 
