@@ -34,7 +34,8 @@ class BoardStatus:
         self._in_time += span.ending == "completed"
         self._ends.append((self._host.clock.now_ns(), span.ending == "completed", span.ran_on))
         runs = self._runs.get((span.model, span.variant))
-        if runs is not None and span.ran_on == self._name and not span.legs and not span.preempted and span.batch == 1:
+        alone = span.ran_on == self._name and not span.legs and not span.preempted and span.batch == 1
+        if runs is not None and alone and span.ending != "failed":
             runs.append(span.run_s)
 
     def failed(self, record: logging.LogRecord) -> None:

@@ -32,7 +32,7 @@ TWO = {"rover_0": {"address": "10.0.0.1"}, "rover_1": {"address": "10.0.0.1"}}
     ({"at": {"rover_0": {"address": "10.0.0.1"}}}, "rover_1 has no address"),
     ({"at": {**TWO, "rover_9": {"address": "10.0.0.9"}}}, "no robot of the fleet is called 'rover_9'"),
     ({"at": {"rover_0": {"address": "not an address"}, "rover_1": {"address": "b"}}}, "'not an address' is no address"),
-    ({"at": {"rover_0": {"address": "a", "board": "abacus"}, "rover_1": {"address": "b"}}}, "no board is called 'abacus'"),
+    ({"at": {"rover_0": {"address": "a", "board": "sum"}, "rover_1": {"address": "b"}}}, "no board is called 'sum'"),
     ({"at": {"rover_0": {"address": "a", "body": "recorded"}, "rover_1": {"address": "b"}}}, "there is no recording"),
     ({"at": {"rover_0": {"address": "a", "login": "x y"}, "rover_1": {"address": "b"}}}, "at.rover_0.login"),
     ({"placed": {"planner": "rover_7"}}, "no robot of the fleet is called 'rover_7'"),

@@ -195,7 +195,8 @@ def test_a_healthy_release_is_accepted(board: FakeBoard, operator: Operator) -> 
 
 
 @pytest.mark.parametrize(("note", "gate"), [
-    ("crashes", "restart"), ("never ready", "ready"), ("wrong provider", "provider"), ("alone", "peers"), ("slow", "p95")])
+    ("crashes", "restart"), ("never ready", "ready"), ("wrong provider", "provider"), ("alone", "peers"),
+    ("slow", "p95")])
 def test_an_unhealthy_release_is_put_back_by_the_board(
     board: FakeBoard, operator: Operator, note: str, gate: str
 ) -> None:

@@ -41,7 +41,7 @@ def test_each_board_hears_the_processes_of_all_others(boards: Make) -> None:
     fleet = boards(2)
     push(fleet)
     for board in fleet.boards.values():
-        assert sorted(path.name for path in (board.places.keys / "enrolled").iterdir()) == ["rover_0.pub", "rover_1.pub"]
+        assert heard(board) == ["rover_0", "rover_1"]
 
 
 def test_a_bad_release_touches_one_board_and_that_one_goes_back(boards: Make) -> None:
