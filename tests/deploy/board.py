@@ -88,13 +88,13 @@ class FakeSystem(System):
                             "provider": "other" if self.behaves == "wrong provider" else "cpu",
                             "p95_ms": 99.0 if self.behaves == "slow" else 9.0}]}))
 
-    def unit(self, name: str) -> dict[str, str]:
+    def units(self, names: Any) -> list[dict[str, str]]:
         if not self.starts:
-            return {"InvocationID": "", "ActiveState": "inactive"}
+            return [{"InvocationID": "", "ActiveState": "inactive"} for _ in names]
         ready = self.behaves != "never ready"
-        return {"InvocationID": f"start {self.starts}", "MainPID": str(self.starts),
+        return [{"InvocationID": f"start {self.starts}", "MainPID": str(self.starts),
                 "ActiveState": "active" if ready else "activating",
-                "NRestarts": str(int(self.behaves == "crashes"))}
+                "NRestarts": str(int(self.behaves == "crashes"))} for _ in names]
 
     def log(self, units: Any, lines: int) -> list[str]:
         return [f"it {self.behaves}"]

@@ -14,7 +14,7 @@ import pytest
 
 from swarm.deploy import keeper_archive
 from swarm.deploy.bundles.store import Files
-from swarm.deploy.keeper import trees
+from swarm.deploy.keeper import trees, units
 from swarm.deploy.keeper.commands import locked
 from swarm.deploy.keeper.errors import Refused
 from swarm.deploy.keeper.places import read_json, write_json
@@ -287,3 +287,25 @@ def test_the_keeper_runs_on_the_standard_library_alone(tmp_path: Path) -> None:
                           env={"SWARM_KEEPER_ROOT": str(tmp_path / "root"), "PATH": os.environ["PATH"]}, check=False,
                           timeout=HANG_S)
     assert (done.returncode, json.loads(done.stdout)) == (2, {"refused": "the keeper has no command 'fly'"})
+
+
+def test_a_process_whose_files_stay_runs_on(tmp_path: Path) -> None:
+    def release(name: str, site: str, **files: str) -> Path:
+        folder = tmp_path / name
+        config = tmp_path / f"{name}-config"
+        for path, text in {"units/swarm-agent.service": "a", "units/swarm-body.service": "b",
+                           "units/swarm-planner.service": "p", "body.yaml": "b", "planner.yaml": "p", **files}.items():
+            (config / path).parent.mkdir(parents=True, exist_ok=True)
+            (config / path).write_text(text)
+        folder.mkdir()
+        os.symlink(f"../trees/{site}", folder / "site")
+        os.symlink(config, folder / "config")
+        return folder
+
+    old = release("1", "one")
+    assert units.changed(old, release("2", "one", **{"agent.yaml": "new"})) == ["swarm-agent.service"]
+    assert units.changed(old, release("3", "one", **{"planner.yaml": "new"})) == [
+        "swarm-agent.service", "swarm-planner.service"]
+    assert len(units.changed(old, release("4", "two"))) == 3
+    assert units.changed(old, old) == []
+    assert len(units.changed(tmp_path / "none", old)) == 3

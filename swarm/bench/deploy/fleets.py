@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import tempfile
@@ -16,7 +17,6 @@ import numpy as np
 from models import store
 from swarm.bench.deploy import boards as boxes
 from swarm.bench.deploy import root
-from swarm.core.settings import yaml_text
 from swarm.deploy import inventory
 from swarm.deploy.rollout.fleet import Fleet
 from swarm.launcher import find
@@ -57,7 +57,7 @@ class Rig:
             "at": {name: {"address": board.address, "login": root.LOGIN, "body": "recorded"}
                    for name, board in self.boards.items()},
             "recording": "recording.npz", "trial": {"ready_s": 60.0, "healthy_s": 8.0, "p95_factor": 20.0}}
-        self.path.write_text(yaml_text.dump(_merged(content, changes)))
+        self.path.write_text(json.dumps(_merged(content, changes)))
         return Fleet(inventory.read(self.path, find.boards_file(self.path), store.names()))
 
 

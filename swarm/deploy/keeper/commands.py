@@ -198,7 +198,7 @@ class Keeper:
             "name": board.get("name", ""), "highest": board.get("highest", 0),
             "current": places.number(places.current), "previous": places.number(places.previous),
             "trial": trial.get("release", 0), "last": read_json(places.last),
-            "units": {name: system.unit(name) for name in names},
+            "units": dict(zip(names, system.units(names), strict=True)),
             "processes": {path.stem: read_json(path) for path in sorted(places.runtime.glob("*.json"))},
             "free_bytes": system.free_bytes(places.home if places.home.exists() else places.root),
         }

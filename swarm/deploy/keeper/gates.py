@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 ENOUGH_RUNS = 20                     # before a p95 is judged
-GRACE_RESTARTS = 0
+P95_FACTOR = 1.5                     # beyond it a release computes wrongly, or its board is throttled
 
 
 class Rules(NamedTuple):
@@ -19,7 +19,7 @@ class Rules(NamedTuple):
     trial_s: float                   # for which all must stay healthy after that
     providers: tuple[str, ...] = ()  # each loaded model must run on one of these; empty: on any
     models: tuple[str, ...] = ()     # that must be loaded
-    p95_factor: float = 1.5          # a run may take so much more than its profile says
+    p95_factor: float = P95_FACTOR   # a run may take so much longer than its profile says
 
 
 class Seen(NamedTuple):
@@ -45,7 +45,7 @@ def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None,
     ready_at_s: when all were ready; None: not yet. heard_before: peers that the release before heard at its end.
     """
     for one in seen:
-        if one.active == "failed" or one.restarts > GRACE_RESTARTS:
+        if one.active == "failed" or one.restarts:
             return Verdict(gate="restart", why=f"{one.unit} ended, and was started again {one.restarts} times")
     if ready_at_s is None:
         late = [one.unit for one in seen if one.active != "active" or not one.status]

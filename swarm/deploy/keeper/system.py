@@ -74,14 +74,13 @@ class System:
     def systemctl(self, *words: str, check: bool = True) -> str:
         return self.run("systemctl", *words, check=check)
 
-    def unit(self, name: str) -> dict[str, str]:
-        """The properties of a unit."""
-        said = self.systemctl("show", name, f"--property={','.join(PROPERTIES)}", check=False)
-        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-
-    def started(self, name: str) -> str:
-        """An id of the unit's newest start; empty: it has not been started."""
-        return self.unit(name).get("InvocationID", "")
+    def units(self, names: Sequence[str]) -> list[dict[str, str]]:
+        """The properties of these units, in their order."""
+        if not names:
+            return []
+        said = self.systemctl("show", *names, f"--property={','.join(PROPERTIES)}", check=False)
+        found = [dict(line.split("=", 1) for line in one.splitlines() if "=" in line) for one in said.split("\n\n")]
+        return [*found, *({} for _ in names)][:len(names)]
 
     def log(self, units: Sequence[str], lines: int) -> list[str]:
         """The last lines of these units, oldest first."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from swarm.deploy.keeper import manifest, units
 from swarm.deploy.keeper.errors import Refused
-from swarm.deploy.keeper.gates import Rules, Seen, Verdict, judge
+from swarm.deploy.keeper.gates import P95_FACTOR, Rules, Seen, Verdict, judge
 from swarm.deploy.keeper.places import Places, link_to, read_json, remove, sync_folder, write_json
 from swarm.deploy.keeper.system import System
 
@@ -45,7 +45,7 @@ class Trial:
         write_json(places.trial, {
             "release": number, "before": places.number(places.current), "boots": 0, "boot": system.boot(),
             "heard": self._heard(), "started": False,
-            "ended": [id for name in units.names(places.current / "config") if (id := system.started(name))]})
+            "ended": [one["InvocationID"] for one in system.units(self._changed(number)) if one.get("InvocationID")]})
         system.systemctl("restart", "--no-block", units.TRIAL)
 
     def _complete(self, number: int, found: manifest.Manifest) -> None:
@@ -63,16 +63,22 @@ class Trial:
         link_to(places.current, f"releases/{number}")
         self._system.sync(places.home)
 
-    def _start(self, before: int) -> None:
-        """Start the processes of `current`; those of the release before that it does not have are stopped."""
+    def _changed(self, number: int) -> list[str]:
+        """The units that a switch from `current` to this release starts anew: the others run on."""
+        return units.changed(self._places.current, self._places.release(number))
+
+    def _start(self, number: int, before: int) -> None:
+        """Start the processes of `current` that it changes; those of the release before that it lacks are stopped."""
         places, system = self._places, self._system
         old = units.names(places.release(before) / "config") if before else []
         new = units.install(places, system)
         system.systemctl("daemon-reload")
+        changed = units.changed(places.release(before), places.release(number)) if before else new
         if gone := [name for name in old if name not in new]:
             system.systemctl("stop", *gone, check=False)
         system.systemctl("reset-failed", *new, check=False)          # start limits would block this start, too
-        system.systemctl("restart", "--no-block", *new)
+        if changed:
+            system.systemctl("restart", "--no-block", *changed)
 
     def _heard(self) -> int:
         """Peers that the agent hears now."""
@@ -107,7 +113,7 @@ class Trial:
             write_json(places.trial, trial)
         if not trial["started"]:
             self._point_at(number, before)
-            self._start(before)
+            self._start(number, before)
             trial = {**trial, "started": True}
             write_json(places.trial, trial)
         verdict = self._judged(trial)
@@ -134,8 +140,7 @@ class Trial:
         while True:
             at_s = (clock.now_ns() - began_ns) / NS
             statuses, seen = self._statuses(), []
-            for name in rules.units:
-                unit = self._system.unit(name)
+            for name, unit in zip(rules.units, self._system.units(rules.units), strict=True):
                 start, active = unit.get("InvocationID", ""), unit.get("ActiveState", "")
                 if not start or start in ended:      # the release before has not stopped yet
                     seen.append(Seen(name, "waiting", 0, {}))
@@ -155,16 +160,21 @@ class Trial:
         """The rules of the release on trial. Raises: Refused if they cannot be read."""
         path = self._places.current / "config" / "trial.json"
         try:
-            raw = json.loads(path.read_bytes())
-            return Rules(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
-        except (OSError, ValueError, TypeError) as error:
+            raw: dict[str, Any] = json.loads(path.read_bytes())
+            return Rules(
+                units=tuple(raw["units"]), ready_s=float(raw["ready_s"]), trial_s=float(raw["trial_s"]),
+                providers=tuple(raw.get("providers", ())), models=tuple(raw.get("models", ())),
+                p95_factor=float(raw.get("p95_factor", P95_FACTOR)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(f"the rules of its trial cannot be read: {error}") from None
 
     def put_back(self, number: int, before: int, verdict: Verdict) -> None:
         """Let the release before run again; without one, stop. What happened is on record for the operator."""
         places, system = self._places, self._system
         with contextlib.suppress(Refused):
-            system.systemctl("stop", *units.names(places.release(number) / "config"), check=False)
+            stopped = units.changed(places.release(before), places.release(number)) if before else units.names(
+                places.release(number) / "config")
+            system.systemctl("stop", *stopped, check=False)
         log = system.log(units.names(places.release(number) / "config"), LOG_LINES)
         outcome = "put back" if before else "stopped: there is no release before it"
         write_json(places.last, {"release": number, "outcome": outcome, "gate": verdict.gate, "why": verdict.why,
@@ -175,8 +185,10 @@ class Trial:
             units.install(places, system)
             system.systemctl("daemon-reload")
             back = units.names(places.current / "config")
+            changed = units.changed(places.release(number), places.current)
             system.systemctl("reset-failed", *back, check=False)
-            system.systemctl("restart", "--no-block", *back)
+            if changed:
+                system.systemctl("restart", "--no-block", *changed)
         else:
             places.current.unlink(missing_ok=True)
             sync_folder(places.home)

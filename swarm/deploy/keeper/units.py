@@ -13,6 +13,7 @@ from swarm.deploy.keeper.places import Places, link_to, sync_folder, write_file
 from swarm.deploy.keeper.system import System
 
 TRIAL = "swarm-trial.service"
+AGENT = "swarm-agent.service"
 WANTS = "multi-user.target.wants"
 FOLDER = "units"                     # of a configuration
 THROUGH = "/opt/swarm/current/config/units"
@@ -24,6 +25,41 @@ def names(config: Path) -> list[str]:
         return sorted(name for name in os.listdir(config / FOLDER) if name.endswith(".service"))
     except OSError:
         return []
+
+
+def changed(old: Path, new: Path) -> list[str]:
+    """The units of release `new` that do not run on as they are: sorted.
+
+    A unit runs on if the runtime, its unit file and its process's own files are those of release `old`. The agent's own
+    files are all of the configuration.
+    """
+    found = names(new / "config")
+    if not found or _target(old / "site") != _target(new / "site"):
+        return found
+    if _target(old / "config") == _target(new / "config"):
+        return []
+    return [name for name in found if name == AGENT or any(
+        _content(old / "config" / file) != _content(new / "config" / file) for file in _own(name))]
+
+
+def _own(unit: str) -> list[str]:
+    role = unit.removeprefix("swarm-").removesuffix(".service")
+    return [f"{FOLDER}/{unit}", f"{role}.yaml", *(["recording.npz"] if role == "body" else [])]
+
+
+def _target(link: Path) -> str:
+    """Where a link leads; different for each that leads nowhere."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return str(link)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def check(config: Path, system: System) -> None:

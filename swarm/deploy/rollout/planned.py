@@ -62,7 +62,7 @@ def _asked(fleet: Fleet, robot: str) -> one_board.Asked | str:
 
 def _row(fleet: Fleet, robot: str, seen: one_board.Asked, made: one_board.Made) -> Row:
     read, facts = fleet.read, seen.facts
-    providers = list(read.boards[read.inventory.board_of(robot)].providers)
+    providers: list[str] = [*read.boards[read.inventory.board_of(robot)].providers]
     current = int(seen.status.get("current", 0))
     change, size, trouble = "", 0, ""
     try:
