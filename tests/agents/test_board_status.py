@@ -6,6 +6,7 @@ import logging
 
 from agents.board_status import BoardStatus, Warned
 from agents.leaving import Leaving
+from agents.performer import Holding
 from swarm.core.policy.plan import Profile
 from swarm.core.protocol.spans import RequestId, Span
 from tests.agents.test_robot import Duo
@@ -42,9 +43,42 @@ def test_the_last_warning_is_kept() -> None:
     assert status.state(0, 0)["error"] == "the disk is full"
 
 
-def test_an_agent_that_leaves_ends_what_it_has_begun() -> None:
+class Holder:
+    """A robot that holds requests until it is told that they have ended."""
+
+    def __init__(self) -> None:
+        self.open = 1
+        self.ended_at: list[int] = []
+
+    @property
+    def holds(self) -> Holding:
+        return Holding(open=self.open, runs=0, inputs=0, peer_inputs=0, timed=0, reports=0)
+
+    def end_streams(self, at_ns: int) -> None:
+        self.ended_at.append(at_ns)
+
+
+def test_an_agent_that_leaves_ends_what_it_has_begun_but_not_for_ever() -> None:
+    stage = Stage()
+    host, robot = stage.host("rover", "agent"), Holder()
+    Leaving(robot, host, 5.0).begin()                # pyright: ignore[reportArgumentType]
+    stage.wait(1.0)
+    assert (len(robot.ended_at), host.machine.stopped) == (1, False)
+    robot.open = 0
+    stage.wait(0.1)
+    assert host.machine.stopped
+
+    stuck = stage.host("mule", "agent")
+    leaving = Leaving(Holder(), stuck, 5.0)          # pyright: ignore[reportArgumentType]
+    leaving.begin()
+    stage.wait(4.0)
+    assert not stuck.machine.stopped
+    leaving.begin()
+    assert stuck.machine.stopped
+
+
+def test_a_robot_that_holds_nothing_leaves_at_once() -> None:
     duo = Duo()
     host, robot = duo.hosts["rover"], duo.robots["rover"]
-    leaving = Leaving(robot, host, 5.0)
-    leaving.begin()
+    Leaving(robot, host, 5.0).begin()
     assert host.machine.stopped

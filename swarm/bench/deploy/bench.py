@@ -13,6 +13,7 @@ from swarm.bench.deploy import fleets
 from swarm.bench.deploy.fleets import Rig
 from swarm.bench.deploy.watch import Watch
 from swarm.core.settings.errors import BadInput
+from swarm.deploy.rollout import state
 from swarm.deploy.rollout.push import Push, Pushed
 
 WHERE = "swarm bench deploy"
@@ -64,6 +65,9 @@ def _update(rig: Rig, progress: Callable[[str], None]) -> dict[str, Any]:
     wait(CALM_S)
     watch.close()
     unchanged = _pushed(rig, progress, _streams(2.5))
+    asked_ns = watch.now_ns()
+    state.status(rig.write(**_streams(2.5)))
+    status_s = (watch.now_ns() - asked_ns) / 1e9
     calm = [sum(pair) for pair in zip(watch.on_time(0, begin_ns), watch.on_time(end_ns, 2**62), strict=True)]
     during = watch.on_time(begin_ns, end_ns, away)
     outages = [one for some in watch.outages_s().values() for one in some]
@@ -72,7 +76,7 @@ def _update(rig: Rig, progress: Callable[[str], None]) -> dict[str, Any]:
         "bytes_unchanged": _most(unchanged),
         "outage_s_p95": round(float(np.quantile(outages, 0.95)), 2) if outages else None, "outages": len(outages),
         "on_time_before": _share(*calm), "on_time_during": _share(*during), "requests_during": during[1],
-        "lost": watch.lost(),
+        "lost": watch.lost(), "status_s": round(status_s, 2),
         "others": [f"{one.board}: {one.outcome}: {one.gate} {one.why}" for one in changed.boards
                    if one.outcome != "updated"]}
 

@@ -78,12 +78,22 @@ def _row(fleet: Fleet, robot: str, seen: one_board.Asked, made: one_board.Made) 
             change = "install" if not current else "update the configuration" if same else "update"
             if size + RESERVE_BYTES > facts.free_bytes:
                 trouble = f"its disk is too full: {facts.free_bytes >> 20} MiB free, {size >> 20} MiB to come"
+        trouble = trouble or _lacking(providers[0], facts)
     except BadInput as error:
         trouble = str(error)
     return Row(
         robot=robot, target=seen.target.name, facts=facts, providers=providers, current=current, change=change,
         bytes=size, clock_off_s=facts.unix_s - round(WallClock().unix_s()),
         processes=[place.name for place in configuration.on_board(read, robot)], trouble=trouble)
+
+
+def _lacking(provider: str, facts: Facts) -> str:
+    """What the board lacks for its best provider; empty: nothing."""
+    if provider != "cpu" and not facts.gpu:
+        return f"the inventory says {provider}, and it has no GPU"
+    if provider == "tensorrt" and not facts.tensorrt:
+        return "the inventory says tensorrt, and TensorRT is not installed there"
+    return ""
 
 
 def cells(row: Row) -> tuple[str, ...]:
