@@ -309,3 +309,23 @@ def test_a_process_whose_files_stay_runs_on(tmp_path: Path) -> None:
     assert len(units.changed(old, release("4", "two"))) == 3
     assert units.changed(old, old) == []
     assert len(units.changed(tmp_path / "none", old)) == 3
+
+
+def test_a_process_that_tells_nonsense_is_put_back(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    start = board.system.start
+
+    def nonsense() -> None:
+        start()
+        state = {"role": "agent", "pid": board.system.starts, "models": 3}
+        (board.places.runtime / "agent.json").write_text(json.dumps(state))
+
+    board.system.start = nonsense                    # type: ignore[method-assign]
+    assert "put back: ready: what its processes tell" in operator.tried("another")
+
+
+def test_a_watch_that_cannot_end_the_trial_puts_it_back(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    board.keeper.switch({"release": operator.staged("another")})
+    write_json(board.places.trial, {**read_json(board.places.trial), "watches": 9})
+    assert "put back: watch: " in board.keeper.trial.watch()

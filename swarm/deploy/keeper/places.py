@@ -19,6 +19,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+MOST_JSON = 1 << 20                  # processes of a release write such files, too
 UNIT_FOLDER = "etc/systemd/system"
 
 
@@ -52,9 +53,10 @@ class Places:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A small file of the keeper; empty if it is absent, or was not written completely before a power cut."""
+    """A small file; empty if it is absent, too large, or was not written completely before a power cut."""
     try:
-        found = json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            found = json.loads(file.read(MOST_JSON))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

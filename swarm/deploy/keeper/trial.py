@@ -20,6 +20,7 @@ from swarm.deploy.keeper.system import System
 
 LOOK_S = 0.5
 MOST_BOOTS = 2                       # a trial that was cut off so often ends: the board may be what the release breaks
+MOST_WATCHES = 5                     # a watch that ends so often cannot judge the release
 LOG_LINES = 8
 NS = 1_000_000_000
 
@@ -82,8 +83,8 @@ class Trial:
 
     def _heard(self) -> int:
         """Peers that the agent hears now."""
-        return max((int(status.get("peers", 0)) for status in self._statuses().values()
-                    if status.get("role") == "agent"), default=0)
+        heard = [status.get("peers") for status in self._statuses().values() if status.get("role") == "agent"]
+        return max((count for count in heard if isinstance(count, int)), default=0)
 
     def _statuses(self) -> dict[str, dict[str, Any]]:
         """What each process writes of itself, by its pid."""
@@ -111,6 +112,8 @@ class Trial:
         if rebooted:
             trial = {**trial, "boots": trial["boots"] + 1, "boot": system.boot(), "started": True}
             write_json(places.trial, trial)
+        trial = {**trial, "watches": trial.get("watches", 0) + 1}
+        write_json(places.trial, trial)
         if not trial["started"]:
             self._point_at(number, before)
             self._start(number, before)
@@ -130,6 +133,8 @@ class Trial:
         """The end of the trial; None: told to end before."""
         if trial["boots"] > MOST_BOOTS - 1:
             return Verdict(gate="boots", why=f"the board was cut off {trial['boots']} times in the trial")
+        if trial["watches"] > MOST_WATCHES:
+            return Verdict(gate="watch", why=f"the watch over the trial ended {trial['watches']} times")
         try:
             rules = self._rules()
         except Refused as error:
@@ -150,7 +155,10 @@ class Trial:
                                  statuses.get(unit.get("MainPID", ""), {})))
             if ready_at_s is None and all(one.active == "active" and one.status for one in seen):
                 ready_at_s = at_s
-            verdict = judge(rules, seen, at_s, ready_at_s, int(trial["heard"]))
+            try:
+                verdict = judge(rules, seen, at_s, ready_at_s, int(trial["heard"]))
+            except (TypeError, ValueError, KeyError, AttributeError) as error:
+                verdict = Verdict(gate="ready", why=f"what its processes tell of themselves makes no sense: {error!r}")
             if verdict.healthy or verdict.gate:
                 return verdict
             if not self._wait(LOOK_S):

@@ -16,7 +16,7 @@ from swarm.deploy.bundles import bundle
 from swarm.deploy.rollout.fleet import Fleet, Release
 from swarm.deploy.targets import Target
 
-UPLOAD = "/tmp/.swarm-keeper.pyz"
+UPLOAD = ".swarm-keeper.pyz"          # in the home of the login: nobody else may change what root then runs
 SEND_S = 3600.0                      # for all files of a release over a slow radio
 ROUNDS = 5
 STAGE_S = 900.0                      # a slow board compiles and hashes all of them

@@ -70,25 +70,11 @@ class Push:
         """Push to all boards. Raises: BadInput: another push runs, a wheel is missing, nothing can be pushed at all."""
         fleet = self._fleet
         with fleet.locked():
-            robots = fleet.inventory.robots()
-            seen = self._each(robots, self._ask)
-            for robot in seen:
-                fleet.at_least(int(seen[robot].status.get("highest", 0)))
-            releases: dict[str, Release] = {}
-            for robot, one in seen.items():
-                self._progress(f"{robot}: making its release for {one.target.name}")
-                releases[robot] = self._made.release(robot, one.target)
-            staged = self._each(list(seen), lambda robot: self._stage(robot, seen[robot], releases[robot]))
-            Enrolment(fleet, self._each).enrol(staged, releases)
-            staged = {robot: fresh for robot, fresh in staged.items() if robot not in self._done}
-            for robot in [robot for robot, fresh in staged.items() if not fresh]:
-                self._end(robot, "unchanged", release=releases[robot].number)
-                del staged[robot]
-            leaned_on = _leaned_on(one.status for one in seen.values())
-            numbers = {robot: at.wave for robot, at in fleet.inventory.at.items()}
-            touched, stopped = self._roll(
-                waves(list(staged), leaned_on, numbers, self._shares), releases)
-        fleet.close()
+            try:
+                touched, stopped = self._pushed(fleet.inventory.robots())
+            finally:
+                fleet.close()
+        robots = fleet.inventory.robots()
         outcomes = [self._with_bytes(self._done.get(robot) or Outcome(board=robot, outcome="not reached"))
                     for robot in robots]
         count = {kind: sum(one.outcome == kind for one in outcomes) for kind in ("updated", "unchanged", "pending")}
@@ -96,6 +82,26 @@ class Push:
                       touched=touched, stopped=stopped, boards=outcomes)
 
     # --- steps ---
+
+    def _pushed(self, robots: Sequence[str]) -> tuple[int, bool]:
+        """All steps. Returns the boards that were switched, and whether a wave failed."""
+        fleet = self._fleet
+        seen = self._each(robots, self._ask)
+        for robot in seen:
+            fleet.at_least(int(seen[robot].status.get("highest", 0)))
+        releases: dict[str, Release] = {}
+        for robot, one in seen.items():
+            self._progress(f"{robot}: making its release for {one.target.name}")
+            releases[robot] = self._made.release(robot, one.target)
+        staged = self._each(list(seen), lambda robot: self._stage(robot, seen[robot], releases[robot]))
+        Enrolment(fleet, self._each).enrol(staged, releases)
+        staged = {robot: fresh for robot, fresh in staged.items() if robot not in self._done}
+        for robot in [robot for robot, fresh in staged.items() if not fresh]:
+            self._end(robot, "unchanged", release=releases[robot].number)
+            del staged[robot]
+        leaned_on = _leaned_on(one.status for one in seen.values())
+        numbers = {robot: at.wave for robot, at in fleet.inventory.at.items()}
+        return self._roll(waves(list(staged), leaned_on, numbers, self._shares), releases)
 
     def _ask(self, robot: str) -> one_board.Asked:
         self._progress(f"{robot}: asking")
@@ -117,10 +123,11 @@ class Push:
             self._progress(f"wave {number} of {len(order)}: {', '.join(wave)}")
             touched += len(wave)
             ends = self._each(wave, lambda robot, number=number: self._switch(robot, releases[robot], number))
-            failed = [robot for robot in wave if ends.get(robot) != "updated"]
+            failed = [robot for robot in wave if ends.get(robot) == "put back"]
             if failed:
                 good = [robot for robot in wave if ends.get(robot) == "updated"]
                 self._each(good, lambda robot, why=failed[0]: self._back(robot, releases[robot], why))
+            if any(ends.get(robot) != "updated" for robot in wave):      # some did not answer, or refused
                 return touched, True
         return touched, False
 
