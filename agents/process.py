@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from agents.board_status import BoardStatus, Warned
+from agents.leaving import Leaving
 from agents.robot import Robot
 from agents.runtime.aside_thread import AsideThread
 from agents.runtime.sessions import Sessions, offer_of
@@ -15,9 +17,13 @@ from agents.runtime.thread_runner import ThreadRunner
 from swarm import settings_files
 from swarm.core.policy.shaped_link import Links
 from swarm.core.settings.process_files import AgentFile
+from swarm.membership.events import PRESENT
 from swarm.net.process import Process, log_to_stderr
+from swarm.net.service_manager import starting
 
 log = logging.getLogger(__name__)
+LONGEST_START_S = 1800.0             # engines of a large model took 10 minutes on an Orin
+LEAVE_S = 5.0                        # for requests in hand when the board stops or updates the agent
 SWITCH_S = 0.0005                    # after a run, an executor's thread waits at most this long for the GIL
 
 
@@ -42,7 +48,8 @@ def main(settings: AgentFile) -> int:
     offer = offer_of(settings)
     if names := offer.not_loaded():
         log.warning("the memory of the board is full (memory_mb: %d); not loaded: %s", board.memory_mb, names)
-    sessions = Sessions(offer, board, folder)
+    with starting("building engines" if "tensorrt" in board.providers else "loading models", LONGEST_START_S):
+        sessions = Sessions(offer, board, folder)
     traces = {spec.trace: settings_files.load_trace(Path(spec.trace)) for spec in settings.links.values() if spec.trace}
     links = Links(settings.links, traces, settings.seed)
     process = Process(
@@ -53,8 +60,13 @@ def main(settings: AgentFile) -> int:
         emulated=board.emulated, seed=settings.seed,
     )
     aside = AsideThread(process.loop.post, process.loop.fail)
-    robot = Robot(settings, process.host, runner, aside, offer, Folder(Path(settings.record)))
-    process.run(robot.begin)
+    status = BoardStatus(settings.name, process.host, sessions.providers())
+    logging.getLogger().addHandler(Warned(status.failed))
+    robot = Robot(
+        settings, process.host, runner, aside, offer, Folder(Path(settings.record)), status.ended)
+    leaving = Leaving(robot, process.host, LEAVE_S)
+    process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
+        sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open))
     robot.end()
     aside.close()
     runner.close()

@@ -6,7 +6,7 @@ It depends on ports only: the real host drives it in a process, and virtual time
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -49,13 +49,14 @@ NEWS_S, DRAIN_CHECK_S = 1.0, 0.02
 class Robot:
     """Joins the parts of one robot. Call `begin` once the host runs, and `end` when it has stopped.
 
-    offer: the variants that its board runs. files: the folder of its recording, if its settings ask for one.
+    offer: the variants of its board. files: the folder of its recording, if any. ended: told of each own request.
     """
 
     def __init__(
-        self, settings: AgentFile, host: Host, runner: Runner, aside: Aside, offer: Offer, files: Files
+        self, settings: AgentFile, host: Host, runner: Runner, aside: Aside, offer: Offer, files: Files,
+        ended: Callable[[Span], None] = lambda span: None,
     ) -> None:
-        self._settings, self._host, self._runner, self._files = settings, host, runner, files
+        self._settings, self._host, self._runner, self._files, self._ended = settings, host, runner, files, ended
         self._net, self._clock, self._timers = host.transport, host.clock, host.timers
         self._participant = Participant(
             host, settings, self._on_received,
@@ -146,15 +147,15 @@ class Robot:
                 self._start(since_s, message.at_ns)
                 if for_s is not None:                    # also if the launcher cannot say so then
                     end_ns = message.at_ns + ns(for_s)
-                    self._timers.at(end_ns, lambda: self._end_streams(end_ns))
+                    self._timers.at(end_ns, lambda: self.end_streams(end_ns))
             case msg.Drain():
-                self._end_streams(message.at_ns)
+                self.end_streams(message.at_ns)
                 self._send_news()
                 self._drain()
             case _:
                 self._participant.refuse(f"{type(body).__name__} of {peer}, which an agent does not handle")
 
-    def _end_streams(self, at_ns: int) -> None:
+    def end_streams(self, at_ns: int) -> None:
         self._due_frames.end(at_ns)
         self._figures.streams_ended()
 
@@ -233,6 +234,7 @@ class Robot:
 
     def _on_ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
         self._outbox.put(msg.Ended(span=span))
+        self._ended(span)
         self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
         if outcome is not None:
             if self._recording is not None:
@@ -272,11 +274,9 @@ class Robot:
         self._outbox.put(self._figures.news(
             links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates))
-        stuck = self._runner.statistics().stuck
-        if stuck > self._stuck:
+        if (stuck := self._runner.statistics().stuck) > self._stuck:
             self._stuck = stuck
             self._outbox.put(msg.Happened(what="executor_replaced", detail={"stuck": stuck}))
-        shed = self._scheduler.shed()
-        if shed != self._shed:
+        if (shed := self._scheduler.shed()) != self._shed:
             self._shed = shed
             self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))

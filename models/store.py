@@ -42,10 +42,7 @@ def names(folder: Path | None = None) -> list[str]:
 
 def load_card(name: str, folder: Path | None = None) -> Card:
     """The first card found of model `name`; ModelError if there is none or it is malformed."""
-    if name not in names(folder):
-        where = " or ".join(map(str, _stores(folder)))
-        raise ModelError(f"model {name!r}", f"is not in {where}", f"available: {', '.join(names(folder)) or 'none'}")
-    path = next(path for store in _stores(folder) if (path := store / name / CARD).is_file())
+    path = card_path(name, folder)
     try:
         card = msgspec.json.decode(path.read_bytes(), type=Card)
     except msgspec.DecodeError as error:
@@ -53,6 +50,14 @@ def load_card(name: str, folder: Path | None = None) -> Card:
     if card.name != name:
         raise ModelError(str(path), f"the card is of model {card.name!r}", f"expected {name!r}")
     return card
+
+
+def card_path(name: str, folder: Path | None = None) -> Path:
+    """The file of the first card found of model `name`; ModelError if there is none."""
+    if name not in names(folder):
+        where = " or ".join(map(str, _stores(folder)))
+        raise ModelError(f"model {name!r}", f"is not in {where}", f"available: {', '.join(names(folder)) or 'none'}")
+    return next(path for store in _stores(folder) if (path := store / name / CARD).is_file())
 
 
 def artefact(card: Card, variant: str, folder: Path | None = None) -> Path:

@@ -19,6 +19,7 @@ from models.pipeline import Pipeline
 from models.providers import order, ort_names
 from models.session import AVAILABLE, VERSION, LoadHandle, RunHandle, Session
 from swarm.core.policy import policies
+from swarm.core.policy.plan import Profile
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Card, Provider
@@ -121,6 +122,7 @@ class Sessions:
     def __init__(self, offer: Offer, board: Board, folder: Path | None) -> None:
         self._cards, self._board, self._folder = offer.cards, board, folder
         self._loaded: dict[tuple[str, str], Loaded] = {}
+        self._profiles = offer.announce()
         for profile in offer.announce():
             model, variant = profile.model, profile.variant
             card = self._cards[model]
@@ -134,6 +136,11 @@ class Sessions:
 
     def get(self, model: str, variant: str) -> Loaded:
         return self._loaded[model, variant]
+
+    def providers(self) -> dict[tuple[str, str], tuple[Profile, str]]:
+        """Each variant in memory, with its profile, and the execution provider that runs it."""
+        return {(one.model, one.variant): (one, self._providers(self._cards[one.model], one.variant)[0])
+                for one in self._profiles}
 
     def load_stages(self, model: str, variant: str, handle: LoadHandle) -> Pipeline:
         """Load the stages of a variant, in any thread. Raises: ModelError, LoadCancelled."""

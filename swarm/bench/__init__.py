@@ -23,6 +23,11 @@ __path__ = plugins.extended(__path__, "benches")
 SUPPORT = "support"
 
 
+def _module(name: str) -> str:
+    """The module of a bench: `deploy-cuts` is `deploy_cuts`."""
+    return name.replace("-", "_")
+
+
 class Bench(Protocol):
     """The interface of a bench's module."""
 
@@ -37,22 +42,22 @@ class Bench(Protocol):
 
 def available() -> list[str]:
     """The names of all benches, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != SUPPORT)
+    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if m.name != SUPPORT)
 
 
 def load(name: str) -> Bench:
     """The module of an available bench."""
-    path = f"{__name__}.{name}"
+    path = f"{__name__}.{_module(name)}"
     path += ".bench" if hasattr(plugins.load(path), "__path__") else ""
     return cast(Bench, plugins.load(path, "run", "as_text"))
 
 
 def about(name: str) -> str:
     """The first line of a bench's docstring. The bench is not imported: its modules may not be installed."""
-    with plugins.blamed(f"{__name__}.{name}"):
-        spec = importlib.util.find_spec(f"{__name__}.{name}")
+    with plugins.blamed(f"{__name__}.{_module(name)}"):
+        spec = importlib.util.find_spec(f"{__name__}.{_module(name)}")
         if spec is not None and spec.submodule_search_locations:
-            spec = importlib.util.find_spec(f"{__name__}.{name}.bench")
+            spec = importlib.util.find_spec(f"{__name__}.{_module(name)}.bench")
         if spec is None or spec.origin is None:
-            raise ImportError(f"there is no {__name__}.{name}")
+            raise ImportError(f"there is no {__name__}.{_module(name)}")
         return (ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or "").partition("\n")[0]

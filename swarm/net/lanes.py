@@ -18,6 +18,7 @@ from swarm.core.policy.allowance import Allowances
 from swarm.core.ports import Received
 from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
+from swarm.core.settings.addresses import at_host
 from swarm.core.settings.errors import BadInput
 from swarm.net import sockets
 from swarm.net.dialler import Dialled, Dialler
@@ -44,12 +45,12 @@ class SocketLanes:
 
     own: the name of this process. bind: an address, and a port for the urgent lane if it must be fixed; the bulk lane
     then has the next port. keyring: our key and the members' keys; None: plaintext, where the name that a connection
-    claims is not checked. per_s: most messages of one member, if there are keys. Raises: BadInput if the address cannot
-    be bound.
+    claims is not checked. per_s: most messages of one member, if there are keys. announced: the host that others are
+    told; empty: that of `bind`. Raises: BadInput if the address cannot be bound.
     """
 
     def __init__(
-        self, loop: Loop, own: str, bind: str, keyring: Keyring | None, per_s: float = PER_S
+        self, loop: Loop, own: str, bind: str, keyring: Keyring | None, per_s: float = PER_S, announced: str = ""
     ) -> None:
         self._loop = loop
         self._received: Callable[[str, Sequence[Any], int], None] = lambda name, frames, size: None
@@ -70,7 +71,8 @@ class SocketLanes:
                 lane = self.by_name[name] = Lane(self.context, loop, name, self._refused)
                 if self.auth:
                     self.auth.serve(lane.socket)
-                self.addresses[name] = sockets.bind(lane.socket, name, bind)
+                bound = sockets.bind(lane.socket, name, bind)
+                self.addresses[name] = at_host(bound, announced) if announced else bound
         except BadInput:
             self._close(0)
             raise
@@ -146,14 +148,14 @@ def open_endpoint(
     loop: Loop, *, swarm: str, name: str, role: str, boot: int,
     handler: Callable[[Received], None] = lambda message: None, bind: str = "127.0.0.1",
     keyring: Keyring | None = None, undelivered: Callable[[str, Hashable, str], None] = lambda *_: None,
-    link_to: Callable[[str], Link | None] | None = None, per_s: float | None = None,
+    link_to: Callable[[str], Link | None] | None = None, per_s: float | None = None, announced: str = "",
 ) -> Endpoint:
     """The transport of this process on sockets; see `SocketLanes`, `ShapedLanes` and `Endpoint`. Raises: BadInput.
 
     per_s: most messages of one member; None: as many as honest ones of its role send.
     """
     lanes: Lanes = SocketLanes(
-        loop, name, bind, keyring, per_s or (REPORTS_PER_S if role in COLLECTING else PER_S))
+        loop, name, bind, keyring, per_s or (REPORTS_PER_S if role in COLLECTING else PER_S), announced)
     if link_to is not None:
         lanes = ShapedLanes(lanes, loop.clock, loop, link_to)
     return Endpoint(

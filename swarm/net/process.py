@@ -22,6 +22,7 @@ from swarm.net.descriptors import raise_file_limit, reserved
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.security.keyring import Keyring
+from swarm.net.service_manager import ServiceManager, Status
 from swarm.transport.ports import Link
 
 LIFELINE_VARIABLE = "SWARM_LIFELINE_FD"
@@ -92,20 +93,27 @@ class Process:
         self.net = open_endpoint(
             self.loop, swarm=settings.swarm, name=settings.name, role=role, boot=wall.new_boot(), bind=settings.bind,
             keyring=Keyring(Path(settings.keys), settings.name) if settings.keys else None,
-            link_to=link_to,
+            link_to=link_to, announced=settings.announce,
         )
         self.host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, wall))
+        self._name, self._role = settings.name, role
 
-    def run(self, begin: Callable[[], None], end: Callable[[], None] | None = None) -> None:
+    def run(
+        self, begin: Callable[[], None], end: Callable[[], None] | None = None, status: Status | None = None
+    ) -> None:
         """Call `begin`, and run until Shutdown, SIGTERM or SIGINT. A closed lifeline ends the process at once.
 
         end: called at each signal, in the loop's thread, instead of stopping; it must stop the machine later.
+        status: the state of the process, for the manager of a board's services.
         """
+        manager = ServiceManager(self.loop, self._name, self._role, status)
         catch((signal.SIGTERM, signal.SIGINT), lambda *_: self.loop.post(end or self.loop.stop))
         if self._lifeline:
             self.loop.watch(self._lifeline, lambda: os._exit(1))     # it becomes readable only when it is closed
         begin()
+        manager.begin()
         self.loop.run()
+        manager.end()
         self.net.close(LINGER_MS)
 
 

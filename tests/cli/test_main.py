@@ -49,8 +49,8 @@ def test_every_command_has_help_with_an_example(words: list[str], capsys: pytest
 
 def test_the_folder_lists_the_commands() -> None:
     assert set(commands.available(commands)) == {
-        "agent", "bench", "collector", "demo", "doctor", "experiment", "explore", "keys", "launch", "models", "plan",
-        "planner", "report", "version", "world", "worlds"}
+        "agent", "bench", "body", "collector", "demo", "deploy", "doctor", "experiment", "explore", "keys", "launch",
+        "models", "plan", "planner", "report", "version", "world", "worlds"}
     assert set(commands.available(models)) == {
         "import", "list", "partition", "profile", "quantize", "replay", "show", "verify"}
     assert set(commands.available(experiment)) >= {"power", "run"}

@@ -28,6 +28,11 @@ def host_of(endpoint: str) -> str:
     return split(endpoint.removeprefix(TCP))[0]
 
 
+def at_host(endpoint: str, host: str) -> str:
+    """tcp://HOST:PORT with another host."""
+    return f"{TCP}{host}:{split(endpoint.removeprefix(TCP))[1]}"
+
+
 @lru_cache(REMEMBERED)
 def is_number(host: str) -> bool:
     """Whether it is a valid IPv4 or IPv6 address."""

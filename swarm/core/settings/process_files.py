@@ -27,6 +27,7 @@ class ProcessFile(Strict, frozen=True, kw_only=True):
     name: Name                       # of this process
     seed: Seed = 0
     bind: str = "127.0.0.1"          # a host, and a port where it must be fixed; IPv6 in brackets: [::1]:7000
+    announce: str = ""               # the host by which others reach it, where `bind` is `*`; empty: that of `bind`
     keys: str = ""                   # key folder (swarm keys) with NAME.key and enrolled/; empty: plaintext
     security: Security = ""
     faults: bool = False             # obey the launcher where it injects faults: only for runs that ask for faults
@@ -79,6 +80,14 @@ class WorldFile(ProcessFile, frozen=True, kw_only=True):
     robots: list[RobotSpec]
     frame_hz: RateHz = 5.0
     sense_hz: RateHz = 10.0
+
+
+class BodyFile(ProcessFile, frozen=True, kw_only=True):
+    """The file of `swarm body FILE`: a body that replays what a robot saw in a run."""
+
+    robot: Name                      # whose body it is; in the roster
+    recording: str                   # NAME.npz, as a run with `record: true` writes it
+    frame_hz: RateHz = 5.0           # the pace of its frames; they are repeated from the first one on
 
 
 class CollectorFile(ProcessFile, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from swarm.core.settings.cards import PRECISIONS
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.links import FORM, check_links, pair_of
-from swarm.core.settings.process_files import AgentFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
+from swarm.core.settings.process_files import AgentFile, BodyFile, CollectorFile, PlannerFile, ProcessFile, WorldFile
 from swarm.core.settings.validation import check, nearest
 
 RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "random")
@@ -146,6 +146,11 @@ def planner_file(file: PlannerFile, where: str) -> None:
             raise BadInput(f"{where}: airtimes.{key}", "it names no pair", FORM)
 
 
+def body_file(file: BodyFile, where: str) -> None:
+    """Raises: BadInput."""
+    _process(file, where)
+
+
 def world_file(file: WorldFile, where: str, scenarios: Collection[str], kinds: Collection[str]) -> None:
     """Raises: BadInput. scenarios: names of all scenarios. kinds: all kinds of robots."""
     _process(file, where)
@@ -194,6 +199,8 @@ def _process(file: ProcessFile, where: str) -> None:
     if not 1 <= len(file.swarm) <= SWARM_MAX or not file.swarm.isprintable():
         raise BadInput(f"{where}: swarm", f"{file.swarm[:SWARM_MAX]!r}", f"1 to {SWARM_MAX} printable characters")
     bind(file.bind, f"{where}: bind")
+    if file.announce and not addresses.is_host(file.announce):
+        raise BadInput(f"{where}: announce", f"{file.announce!r} is no host", addresses.HOST_FORM)
     if file.launcher is not None:
         member(file.launcher, f"{where}: launcher")
     distinct((process.name for process in file.roster), f"{where}: roster")

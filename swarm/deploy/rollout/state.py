@@ -1,0 +1,116 @@
+"""How the boards of a fleet are now, what they logged, and their way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+
+from swarm.core.settings import rules
+from swarm.deploy.boards.facts import ask
+from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
+from swarm.deploy.rollout.fleet import Fleet
+
+T = TypeVar("T")
+HEADINGS = ("robot", "state", "release", "wave", "provider", "on time", "peers", "temperature", "power", "last error")
+AT_ONCE = 32
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One board."""
+
+    robot: str
+    state: str                       # runs | on trial | starts | stopped | not set up | not reached
+    release: int = 0
+    wave: int | None = None
+    providers: list[str] = []        # that its models run on
+    on_time: float | None = None     # share of the requests that ended in the last minute; None: there were none
+    peers: int = 0                   # that its agent hears
+    temperature_c: float | None = None
+    power_mode: str = ""
+    error: str = ""                  # the last warning or error of its agent, or why it was put back
+
+
+def status(fleet: Fleet) -> list[Row]:
+    """All boards, asked at the same time."""
+    def one(robot: str) -> Row:
+        try:
+            board = fleet.board(robot)
+            facts = ask(board)
+            if not facts.keeper:
+                return Row(robot=robot, state="not set up", power_mode=facts.power_mode)
+            return _row(robot, fleet.inventory.at[robot].wave, keeper(board, "status"), facts.power_mode)
+        except (Unreachable, NotUsable) as error:
+            return Row(robot=robot, state="not reached", error=str(error))
+
+    return list(_all(fleet, fleet.inventory.robots(), one).values())
+
+
+def _row(robot: str, wave: int | None, said: dict[str, Any], power_mode: str) -> Row:
+    agent = said["processes"].get("agent", {})
+    alive = str(agent.get("pid")) == said["units"].get("swarm-agent.service", {}).get("MainPID")
+    last = said["last"]
+    back = f"release {last['release']} was put back: {last['gate']}: {last['why']}" \
+        if last and last.get("outcome") != "accepted" and last.get("gate") else ""
+    return Row(
+        robot=robot, state=_state(said), release=said["current"],
+        wave=wave, providers=sorted({model["provider"] for model in agent.get("models", [])}) if alive else [],
+        on_time=agent["on_time"] / agent["ended"] if alive and agent.get("ended") else None,
+        peers=int(agent.get("peers", 0)) if alive else 0, temperature_c=agent.get("temperature_c") if alive else None,
+        power_mode=power_mode, error=str(agent.get("error", "")) if alive and agent.get("error") else back)
+
+
+def _state(said: dict[str, Any]) -> str:
+    """The state of a board's processes together."""
+    states = {unit.get("ActiveState") for unit in said["units"].values()}
+    if said["trial"]:
+        return "on trial"
+    return "runs" if states == {"active"} else "starts" if "activating" in states else "stopped"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row of the table."""
+    return (
+        row.robot, row.state, str(row.release or "-"), str(row.wave or "-"), ", ".join(row.providers) or "-",
+        "-" if row.on_time is None else f"{row.on_time:.1%}", str(row.peers),
+        "-" if row.temperature_c is None else f"{row.temperature_c:.0f} °C", row.power_mode or "-", row.error or "-")
+
+
+def logs(fleet: Fleet, robots: Sequence[str], lines: int, where: str) -> dict[str, list[str] | None]:
+    """The last lines of each board, oldest first; None: it was not reached. Raises: BadInput for an unknown robot."""
+    def one(robot: str) -> list[str] | None:
+        try:
+            return keeper(fleet.board(robot), "logs", {"lines": lines})["lines"]
+        except (Unreachable, NotUsable):
+            return None
+
+    return _all(fleet, _named(fleet, robots, where), one)
+
+
+def rollback(fleet: Fleet, robots: Sequence[str], where: str) -> dict[str, tuple[int, str]]:
+    """Put the previous release of each board on trial: its number, or why not. Raises: BadInput."""
+    def one(robot: str) -> tuple[int, str]:
+        try:
+            return int(keeper(fleet.board(robot), "switch", {"release": 0})["trial"]), ""
+        except (Unreachable, NotUsable) as error:
+            return 0, str(error)
+
+    with fleet.locked():
+        return _all(fleet, _named(fleet, robots, where), one)
+
+
+def _named(fleet: Fleet, robots: Sequence[str], where: str) -> list[str]:
+    for robot in robots:
+        rules.known(robot, fleet.inventory.robots(), where, "robot of the fleet")
+    return list(robots) or fleet.inventory.robots()
+
+
+def _all(fleet: Fleet, robots: Sequence[str], act: Callable[[str], T]) -> dict[str, T]:
+    """Act on boards at the same time."""
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return dict(zip(robots, pool.map(act, robots), strict=True))
+    finally:
+        fleet.close()

@@ -1,0 +1,86 @@
+"""Inventories: mistakes are one line, and what each board is to run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from swarm.cli.main import main
+from swarm.core.settings.errors import BadInput
+from swarm.core.settings.process_files import AgentFile, PlannerFile
+from swarm.core.settings.validation import check
+from swarm.core.settings.yaml_text import parse
+from swarm.deploy import configuration, inventory
+from swarm.launcher import find
+from tests.deploy.board import inventory_file
+
+
+def read(folder: Path, robots: int = 2, **changes: Any) -> inventory.Read:
+    path = inventory_file(folder, robots, **changes)
+    return inventory.read(path, find.boards_file(path), ["detector", "segmenter"])
+
+
+TWO = {"rover_0": {"address": "10.0.0.1"}, "rover_1": {"address": "10.0.0.1"}}
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"colour": "red"}, "unknown key 'colour'"),
+    ({"at": TWO}, "at.rover_1.address: rover_0 has the address 10.0.0.1, too; an address of its own"),
+    ({"at": {"rover_0": {"address": "10.0.0.1"}}}, "rover_1 has no address"),
+    ({"at": {**TWO, "rover_9": {"address": "10.0.0.9"}}}, "no robot of the fleet is called 'rover_9'"),
+    ({"at": {"rover_0": {"address": "not an address"}, "rover_1": {"address": "b"}}}, "'not an address' is no address"),
+    ({"at": {"rover_0": {"address": "a", "board": "sum"}, "rover_1": {"address": "b"}}}, "no board is called 'sum'"),
+    ({"at": {"rover_0": {"address": "a", "body": "recorded"}, "rover_1": {"address": "b"}}}, "there is no recording"),
+    ({"at": {"rover_0": {"address": "a", "login": "x y"}, "rover_1": {"address": "b"}}}, "at.rover_0.login"),
+    ({"placed": {"planner": "rover_7"}}, "no robot of the fleet is called 'rover_7'"),
+    ({"placed": {"standby": "rover_0"}}, "the planner runs on rover_0, too"),
+    ({"runtimes": "nowhere"}, "nowhere is not there"),
+    ({"policy": "fate"}, "no policy is called 'fate'"),
+])
+def test_a_mistake_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput) as error:
+        read(tmp_path, **changes)
+    assert said in str(error.value)
+
+
+def test_a_mistake_ends_each_command_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = inventory_file(tmp_path, 2, at=TWO)
+    for action in ("plan", "push", "status", "logs", "rollback"):
+        assert main(["deploy", action, str(path)]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert "rover_0 has the address" in err
+
+
+def test_the_files_of_a_board_are_those_of_its_processes(tmp_path: Path) -> None:
+    one = read(tmp_path, policy="planner", at={
+        "rover_0": {"address": "rover-0.local"}, "rover_1": {"address": "10.0.0.2", "port": 8000}})
+    files = configuration.files_of(one, "rover_0")
+    agent = check(parse(files["agent.yaml"].decode(), "agent.yaml"), AgentFile, "agent.yaml")
+    assert (agent.name, agent.bind, agent.announce, agent.keys) == (
+        "rover_0", "*:7400", "rover-0.local", "/var/lib/swarm/keys")
+    assert [(member.name, member.urgent) for member in agent.roster] == [
+        ("rover_1", "tcp://10.0.0.2:8000"), ("planner", "tcp://rover-0.local:7410")]
+    assert check(parse(files["planner.yaml"].decode(), ""), PlannerFile, "planner.yaml").ray == "none"
+    assert "planner.yaml" not in configuration.files_of(one, "rover_1")
+    assert configuration.parts_of(one, "rover_0") == ["agent", "planner"]
+    rules = json.loads(files["trial.json"])
+    assert (rules["units"], rules["providers"], rules["models"]) == (["swarm-agent.service"], ["cpu"], ["detector"])
+
+
+def test_a_unit_has_what_all_have_and_the_memory_of_its_board(tmp_path: Path) -> None:
+    unit = configuration.files_of(read(tmp_path), "rover_0")["units/swarm-agent.service"].decode()
+    for line in ("Type=notify", "WatchdogSec=10", "User=swarm", "ProtectSystem=strict", "RestartPreventExitStatus=2",
+                 "MemoryMax=3277M", "StartLimitBurst=10"):
+        assert f"\n{line}\n" in unit
+    assert unit.index("[Service]") < unit.index("Type=notify") < unit.index("ExecStart=") < unit.index("[Install]")
+
+
+def test_a_model_travels_with_all_its_files(tmp_path: Path) -> None:
+    files = configuration.files_of(read(tmp_path), "rover_0")
+    card = json.loads(files["models/detector/card.json"])
+    blobs = {name.split("/")[-1].removesuffix(".onnx") for name in files if name.startswith("models/blobs/")}
+    assert {variant["sha256"] for variant in card["variants"].values()} <= blobs
