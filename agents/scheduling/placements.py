@@ -38,8 +38,7 @@ class Placements:
         return self._placed.get(stream) if now < self._until_ns else None
 
     def missed(self, stream: str) -> int:
-        """Of the newest requests that went as a stream is placed now, or at home instead, how many in sequence were not
-        in time."""
+        """Of the newest requests that went as a stream is placed now, or at home, how many in sequence were late."""
         return self._missed.get(stream, 0)
 
     def ended(self, placement: Placement | None, in_time: bool) -> None:

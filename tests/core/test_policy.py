@@ -104,12 +104,12 @@ def test_of_splits_that_are_about_as_balanced_the_one_with_fewest_bytes_is_taken
     (placed("me", "me", "a", "a"), [("me", 0, 2), ("a", 2, 4)], "planned"),
     (placed("a", "b", "b", "b"), [("a", 0, 1), ("b", 1, 4)], "planned"),
     (placed("a", "a", "a", "a"), [("a", 0, 0)], "planned"),
-    (placed("a", "b", "b", "a"), [("me", 0, 0)], "local"),                        # an agent twice
-    (placed("a", "a", "me", "me"), [("me", 0, 0)], "local"),                      # back home
-    (placed("me", "a", "a"), [("me", 0, 0)], "local"),                            # of a variant with three stages
-    (placed("me", "me", "me", "a", "a"), [("me", 0, 0)], "local"),
-    (placed("me", "me", "gone", "gone"), [("me", 0, 0)], "local"),
-    (placed("me", "a", "a", "a", variant="fp32"), [("me", 0, 0)], "local"),       # has no stages
+    (placed("a", "b", "b", "a"), [("b", 0, 0)], "soonest"),                        # an agent twice
+    (placed("a", "a", "me", "me"), [("b", 0, 0)], "soonest"),                      # back home
+    (placed("me", "a", "a"), [("b", 0, 0)], "soonest"),                            # of a variant with three stages
+    (placed("me", "me", "me", "a", "a"), [("b", 0, 0)], "soonest"),
+    (placed("me", "me", "gone", "gone"), [("b", 0, 0)], "soonest"),
+    (placed("me", "a", "a", "a", variant="fp32"), [("b", 0, 0)], "soonest"),       # has no stages
 ])
 def test_a_plan_may_lay_a_chain(given: Placement, legs_of: list, rule: str) -> None:
     peers = [peer("a", 0.04, stages=QUARTERS), peer("b", 0.01, stages=QUARTERS)]
@@ -142,8 +142,8 @@ def test_a_leg_is_as_slow_as_its_stages_together() -> None:
     (situation("greedy", peer("same", 0.05 - 0.003)), "me", "local"),
     (situation("planner", peer("fast", 0.001), peer("slow", 0.04), placement=placed("slow")), "slow", "planned"),
     (situation("planner", peer("fast", 0.001), placement=placed("me")), "me", "planned"),
-    (situation("planner", peer("fast", 0.001), placement=placed("gone")), "me", "local"),
-    (situation("planner", peer("fast", 0.001), placement=placed("me", variant="fp32")), "me", "local"),
+    (situation("planner", peer("fast", 0.001), placement=placed("gone")), "fast", "soonest"),
+    (situation("planner", peer("fast", 0.001), placement=placed("me", variant="fp32")), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001), wait_s=0.3, placement=placed("me"), missed=1), "me", "planned"),
     (situation("planner", peer("fast", 0.001), wait_s=0.3, placement=placed("me"), missed=2), "fast", "soonest"),
     (situation("planner", peer("fast", 0.001), placement=placed("me"), missed=2), "me", "planned"),

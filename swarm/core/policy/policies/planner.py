@@ -1,11 +1,12 @@
-"""`planner`: follows the plan while its lease holds, and leaves it where it is worse than promised.
+"""`planner`: follows the plan while its lease holds, and leaves it where it fails.
 
 A robot sees less than the plan knows: the work that a peer has in hand may give way, and where all robots turn to the
 agent that looks idle, each is later than it would be as placed. So a request does as placed, even where it is expected
 to be late, until `PATIENCE` in sequence that did so have missed their deadlines. From then on one that is expected to
-be late runs where its result is expected soonest. While an agent of the plan cannot take its part it runs at home.
+be late runs where its result is expected soonest, and so does one that an agent of the plan cannot take.
 
-A stream that misses by plan stays as placed (`Placement.stays`): elsewhere it would be in the way of others.
+A stream that misses by plan stays as placed, or at home, in any case (`Placement.stays`): elsewhere it would be in the
+way of others.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ PATIENCE = 2                         # one late result is chance; each more cost
 
 
 def route(s: Situation) -> Choice | None:
-    """As placed, unless the plan has failed lately and is expected to fail again."""
+    """As placed, unless the plan has failed lately and is expected to fail again, or cannot be followed now."""
     if s.placement is None:
         return soonest(s)
-    if s.placement.stays or s.missed < PATIENCE:
+    if s.placement.stays:
         return as_placed(s)
     planned = along(s, s.placement.variant, legs(s.placement.where), "planned")
-    return planned if planned is not None and planned.predicted_s <= s.left_s else soonest(s)
+    if planned is not None and (planned.predicted_s <= s.left_s or s.missed < PATIENCE):
+        return planned
+    return soonest(s)
 
 
 POLICY = Policy(route, uses_plan=True)

@@ -1,8 +1,9 @@
-"""Where a request runs: as planned, or at home while an agent of the plan has refused lately. See
-`swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
+"""Where a request runs: as planned, unless an agent of the plan has refused lately; then where it is expected soonest.
+See `swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
 
-Left out: a robot leaves a plan that fails, and is expected to fail again, unless the stream misses by plan. A plan is
-judged by what comes if all follow it. And a report that left before a request came does not contain that.
+Left out: a robot leaves a plan that fails, and is expected to fail again; a stream that misses by plan runs at home
+while a peer refuses. A plan is judged by what comes if all follow it. And a report that left before a request came does
+not contain that.
 """
 
 from __future__ import annotations
@@ -29,12 +30,10 @@ def send_or_queue(team: Team, state: State, request: int, now: float) -> None:
     first, last = stream.first, stream.last
     if state.agents[stream.owner].steps and stream.cheap != NONE:
         first, last = stream.cheap, stream.cheap + 1
-    if first == NONE or _has_refused(team, state, stream.owner, first, last, now):
-        other = stream.home
-        if first == NONE or other == NONE:
-            other = _soonest(team, state, request, now)
-        this.left = first != NONE and (last > first + 1 or team.legs[other].variant != team.legs[first].variant)
-        first, last = other, other + 1
+    if first == NONE or _expected_s(team, state, request, first, last, now) == inf:
+        soonest = _soonest(team, state, request, now)
+        this.left = first != NONE and (last > first + 1 or team.legs[soonest].variant != team.legs[first].variant)
+        first, last = soonest, soonest + 1
     if first == NONE:
         failed(team, state, request, now)
         return
@@ -46,26 +45,22 @@ def send_or_queue(team: Team, state: State, request: int, now: float) -> None:
 
 
 @part
-def _has_refused(team: Team, state: State, owner: int, first: int, last: int, now: float) -> bool:
-    """Whether an agent of these legs has refused lately."""
-    for number in range(first, last):
-        peer = team.legs[number].agent
-        if peer != owner and now < state.backoff_s[owner, peer]:
-            return True
-    return False
-
-
-@part
-def _expected_s(team: Team, state: State, request: int, leg_number: int, now: float) -> float:
-    """The expected latency of a leg; infinite: its peer has refused lately."""
-    this, leg = state.requests[request], team.legs[leg_number]
+def _expected_s(team: Team, state: State, request: int, first: int, last: int, now: float) -> float:
+    """The expected latency of these legs; infinite: a peer has refused lately."""
+    this = state.requests[request]
     owner = team.streams[this.stream].owner
-    if leg.agent == owner:
-        return wait_s(team, state, owner, team.streams[this.stream].priority, this.deadline_s, now) + leg.p50_s
-    if now < state.backoff_s[owner, leg.agent]:
-        return inf
-    told_s = max(0.0, state.agents[leg.agent].told_s - (now - state.agents[leg.agent].told_at_s))
-    return leg.send_s + leg.delay_s + leg.back_s + told_s + state.booked_s[owner, leg.agent] + leg.p50_s
+    total_s = 0.0
+    for number in range(first, last):
+        leg = team.legs[number]
+        if leg.agent == owner:
+            total_s += wait_s(team, state, owner, team.streams[this.stream].priority, this.deadline_s, now) + leg.p50_s
+        elif now < state.backoff_s[owner, leg.agent]:
+            return inf
+        else:
+            told_s = max(0.0, state.agents[leg.agent].told_s - (now - state.agents[leg.agent].told_at_s))
+            total_s += (leg.send_s + leg.delay_s + leg.back_s + told_s
+                        + state.booked_s[owner, leg.agent] + leg.p50_s)
+    return total_s
 
 
 @part
@@ -74,9 +69,9 @@ def _soonest(team: Team, state: State, request: int, now: float) -> int:
     stream = team.streams[state.requests[request].stream]
     best, best_s = stream.home, inf
     if best != NONE:
-        best_s = _expected_s(team, state, request, best, now)
+        best_s = _expected_s(team, state, request, best, best + 1, now)
     for leg in range(stream.others, stream.others_end):
-        expected_s = _expected_s(team, state, request, leg, now)
+        expected_s = _expected_s(team, state, request, leg, leg + 1, now)
         if expected_s < best_s:
             best, best_s = leg, expected_s
     return best
