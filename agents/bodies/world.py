@@ -11,7 +11,9 @@ from swarm.core.policy.clock_offset import ClockOffset
 from swarm.core.ports import Transport
 from swarm.core.protocol.messages import Acted, Reported, Sensed
 from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
-from swarm.core.units import seconds
+from swarm.core.units import ns, seconds
+
+STALE_NS = ns(1.0)                   # a start of the world that is silent for so long has ended
 
 
 class WorldBody:
@@ -26,6 +28,7 @@ class WorldBody:
         self.sensors: SensorSuite | None = None
         self.frame_hz = 0.0
         self._newest = (0, -1)           # boot of the world, sequence
+        self._taken_ns = 0               # when the newest was taken
         self._clock = ClockOffset()
         self.stale = self.malformed = 0
 
@@ -36,7 +39,9 @@ class WorldBody:
 
         Its age counts from when it fell due, however long the body, the network or this process were held up.
         """
-        if self.sensors is None or (boot, sensed.sequence) <= self._newest:
+        known, sequence = self._newest
+        older = boot < known and received_ns - self._taken_ns < STALE_NS     # later it means that a clock was set back
+        if self.sensors is None or older or (boot == known and sensed.sequence <= sequence):
             self.stale += 1
             return None
         if not _fits(self.sensors, sensed.frame, tensors):
@@ -44,7 +49,7 @@ class WorldBody:
             return None
         if boot != self._newest[0]:
             self._clock = ClockOffset()
-        self._newest = (boot, sensed.sequence)
+        self._newest, self._taken_ns = (boot, sensed.sequence), received_ns
         age_ns = received_ns - self._clock.own_ns(sensed.at_s, sensed.age_s, received_ns)
         return Observation(
             sequence=sensed.sequence, age_s=max(seconds(age_ns), 0.0), pose=sensed.pose, v_mps=sensed.v_mps,

@@ -33,7 +33,7 @@ class AdmissionBudget:
         rate = self._executors - needed
         filled_s = self._spare_s + rate * seconds(now - self._at_ns)
         self._spare_s, self._at_ns = min(filled_s, BURST_S * rate), now
-        if run_s > self._spare_s < BURST_S * rate:           # a full bucket admits even a long run, on credit
+        if rate <= 0.0 or run_s > self._spare_s < BURST_S * rate:    # a full bucket admits even a long run, on credit
             return False
         self._spare_s -= run_s
         return True

@@ -12,7 +12,7 @@ from agents.performer import Holding
 from agents.ports import Made, RunOrder
 from agents.robot import Robot
 from agents.runtime import recording
-from agents.runtime.offer import Offer
+from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
 from sim_worlds.sensors.suite import LIDAR, SUITE
@@ -228,3 +228,9 @@ def test_a_run_that_does_not_end_is_aborted_its_request_fails_and_its_executor_i
     duo.stage.until(lambda: bool(given_up))
     assert [(span.ending, span.reason) for span in duo.ended() if span.started_ns or span.reason == "overdue"] == [
         ("failed", "overdue")]
+
+
+def test_what_peers_may_send_in_chunks_is_limited_by_its_models() -> None:
+    duo = Duo()
+    for name, host in duo.hosts.items():
+        assert host.transport.limits == transfer_limits(duo.offers[name]) != (0, 0)

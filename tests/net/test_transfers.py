@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import numpy as np
 import pytest
 
-from swarm.core.protocol.messages import Drain, Happened, Shared, Start
+from swarm.core.protocol.messages import Drain, Happened, Scene, Start
 from swarm.core.protocol.wire import DTYPES, Envelope
 from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
@@ -59,7 +59,7 @@ def test_an_answer_with_a_large_header_takes_the_receipt_along(net: Net) -> None
     assert "a" in b._bulk._incoming
     b._bulk.on_message(Envelope(v=1, swarm="s", sender="a", boot=1, body=Start(), number=2), 1, 0)
     assert b._bulk.receipt_for("a") is not None
-    assert b.send("a", Shared(topic="map", data=bytes(100_000)))
+    assert b.send("a", Scene(json=bytes(100_000)))
     assert b._bulk.receipt_for("a") is None
     assert b.statistics().queues["a"].in_flight_bytes > 100_000
     net.until(lambda: a.statistics().refused == {"receipt": 1})       # for number 2, which never was: so it came along

@@ -59,6 +59,7 @@ class FakeTransport:
         self.member = member
         self.sent: list[tuple[str, Body]] = []               # to whom and what, of all that was accepted
         self.injected: list[InjectedFaults] = []
+        self.limits = 0, 0
         self.admitted: set[str] | None = None                # who may join; None: all
         self._stage, self._zero_ns = stage, zero_ns
         self._joined: dict[str, Member] = {}
@@ -82,7 +83,7 @@ class FakeTransport:
         return self.admitted is None or member.name in self.admitted
 
     def limit_transfers(self, most_bytes: int, most_bytes_in_all: int) -> None:
-        pass
+        self.limits = most_bytes, most_bytes_in_all
 
     def leave(self, name: str) -> None:
         self._joined.pop(name, None)

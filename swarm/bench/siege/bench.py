@@ -25,13 +25,15 @@ from swarm.bench.support.child import ENVIRONMENT, ISOLATED, Child
 from swarm.bench.support.host import host_state
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.messages import Member
-from swarm.core.settings import yaml_text
+from swarm.core.settings import rules, yaml_text
 from swarm.core.settings.boards import Board
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile
 from swarm.net.security.key_folder import KeyFolder
 from swarm.telemetry.text_table import text_table
 
 FILES = 1024
+LEAST_S, MOST_S = 0.1, 600.0         # of one attack
 LEAST_SERVED, ON_TIME_LOSS, MORE_LATE_MS, MOST_GROWTH_MB = 0.95, 0.05, 5.0, 32.0
 BOARD = Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="this machine", emulated=False)
 BEHAVIOUR = {"gossip_of_found": "search_rescue"}     # which it speaks to; others run without one
@@ -76,10 +78,11 @@ def attacks() -> list[tuple[str, str]]:
 
 
 def run(given: argparse.Namespace, progress: Callable[[str], None]) -> Figures:
-    """Raises: ChildError, and ValueError for an attack that there is not."""
-    unknown = set(given.only) - {attack for _, attack in attacks()}
-    if unknown:
-        raise ValueError(f"no attack {', '.join(sorted(unknown))}; there are {', '.join(a for _, a in attacks())}")
+    """Raises: ChildError, and BadInput for an attack that there is not, or an odd duration."""
+    if not LEAST_S <= given.seconds <= MOST_S:
+        raise BadInput("--seconds", f"{given.seconds:g}", f"from {LEAST_S:g} to {MOST_S:g}")
+    for name in given.only:
+        rules.known(name, [attack for _, attack in attacks()], "--only", "attack")
     cores = sorted(os.sched_getaffinity(0))
     chosen = [(attacker, attack) for attacker, attack in attacks() if attack in given.only or not given.only]
     rows: list[Row] = []

@@ -83,3 +83,13 @@ def test_a_body_without_a_camera_sends_no_frames_and_one_without_a_lidar_an_empt
     eye = body(SensorSuite(camera=CAMERA))
     assert eye.observe(SENSED, 7, [np.empty(0, np.float32), FRAME], RECEIVED_NS) is not None
     assert (blind.malformed, eye.malformed) == (1, 0)
+
+
+def test_a_world_whose_clock_was_set_back_is_heard_once_the_former_one_is_silent() -> None:
+    client = body()
+    assert client.observe(SENSED, 7, [SCAN, FRAME], RECEIVED_NS)
+    again = replace(SENSED, sequence=2)
+    assert client.observe(again, 3, [SCAN, FRAME], RECEIVED_NS + ns(0.5)) is None
+    assert client.observe(again, 3, [SCAN, FRAME], RECEIVED_NS + ns(1.5)) is not None
+    assert client.observe(replace(SENSED, sequence=3), 3, [SCAN, FRAME], RECEIVED_NS + ns(1.6)) is not None
+    assert client.stale == 1

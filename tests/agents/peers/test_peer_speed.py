@@ -92,6 +92,14 @@ def test_a_robot_that_needs_nothing_reserves_nothing() -> None:
     assert all(share.take(10.0, 0) for _ in range(100))
 
 
+def test_where_the_own_streams_need_everything_peers_get_nothing() -> None:
+    share = AdmissionBudget(own_share=1.0, executors=1)
+    share.add_stream(needs(100), 0.04)
+    assert not any(share.take(0.001, ns(k)) for k in range(10))
+    share.give_back(1.0)
+    assert not share.take(0.001, ns(11))
+
+
 def test_a_correction_starts_again_when_the_number_of_stages_changes() -> None:
     seen = PeerSpeed()
     seen.observe_run(profile(p50_s=0.04), WHOLE, 0.4)

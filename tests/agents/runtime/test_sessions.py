@@ -12,7 +12,7 @@ import pytest
 
 from agents.runtime import sessions
 from agents.runtime.loader import Loader
-from agents.runtime.offer import Offer
+from agents.runtime.offer import LEAST_TRANSFER_BYTES, Offer, transfer_limits
 from agents.runtime.sessions import Sessions
 from models import profiles
 from models.pipeline import Pipeline
@@ -20,6 +20,7 @@ from models.profiles import Times
 from models.session import Aborted, LoadHandle, RunHandle, Session
 from models.store import ModelError
 from swarm.core.policy.plan import Leg
+from swarm.core.protocol.wire import MAX_TENSOR_BYTES
 from swarm.core.protocol.world import Detections
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import RunTime
@@ -94,6 +95,16 @@ def test_tensors_of_another_boundary_do_not_fit(offer: Offer, held: Sessions) ->
     assert not offer.fits("detector", "int8", 2, [t[..., 1:] for t in between])
     assert not offer.fits("detector", "int8", STAGES + 1, between)
     assert offer.fits("unheard_of", "int8", 2, between)       # others say what is wrong with it
+
+
+def test_transfers_are_limited_by_the_largest_input(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert transfer_limits(offer) == (LEAST_TRANSFER_BYTES, 4 * LEAST_TRANSFER_BYTES)
+    (profile,) = offer.announce()
+    large = msgspec.structs.replace(profile, input_bytes=20 << 20)
+    monkeypatch.setattr(offer, "profiles", {"detector": [large]})
+    assert transfer_limits(offer) == (40 << 20, 160 << 20)
+    monkeypatch.setattr(offer, "profiles", {"detector": [msgspec.structs.replace(profile, input_bytes=1 << 40)]})
+    assert transfer_limits(offer)[0] == MAX_TENSOR_BYTES
 
 
 def test_times_are_those_of_the_board_and_bytes_those_of_the_boundary(offer: Offer) -> None:
