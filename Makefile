@@ -28,7 +28,7 @@ define install
 endef
 comma := ,
 
-.PHONY: demo paper test test-long planted soak lint docs wheel train profile verify check-python clean
+.PHONY: board-arm64 demo paper test test-long planted soak lint docs wheel train profile verify check-python clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed-run
@@ -53,6 +53,9 @@ planted: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-run
 	$(BIN)/swarm bench chaos --duration 600
+
+board-arm64: $(VENV)/.installed-run
+	$(BIN)/swarm bench board-arm64
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make.py
