@@ -21,7 +21,6 @@ from swarm.net.security.key_files import (
 )
 from swarm.net.security.key_folder import ENROLLED
 
-SHORT_OF = "descriptors or memory"   # the allow-list cannot be read for want of these: told of once each time
 SHORT_OF = "descriptors or memory"   # stands for a file among those that were refused, so that it is told of once
 Signature = tuple[tuple[str, int, int, int], ...]
 

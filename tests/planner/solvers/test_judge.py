@@ -7,6 +7,7 @@ import itertools
 import msgspec
 import pytest
 
+from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import StreamOutcome
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import AgentInfo, Correction, Problem
@@ -14,7 +15,7 @@ from swarm.planner.solvers import judge as judges
 from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.by_simulation.polish import polish
 from swarm.planner.solvers.formula import Formula
-from swarm.planner.solvers.judge import Judge, best, shifted
+from swarm.planner.solvers.judge import OTHERS, Judge, _Corrections, best, shifted
 from swarm.planner.solvers.place import place
 from tests.planner.builders import links, profile, scattered, stream, team
 
@@ -143,3 +144,13 @@ def test_a_team_too_large_to_simulate_is_forecast_by_formula(monkeypatch: pytest
     verdict = judge.judge(local(instance), 2)
     assert judge.worked_s < 1e-3                    # no request was simulated
     assert 0.0 < verdict.outcome.streams[0].on_time <= 1.0
+
+
+def test_a_chain_is_corrected_by_the_worst_of_its_agents() -> None:
+    errors = [Correction(agent="r", stream="s", model="m", variant="fp32", where=("a",), by=-0.4),
+              Correction(agent="q", stream="s", model="m", variant="fp32", where=("b",), by=0.2)]
+    corrections = _Corrections(errors)
+    chain = Placement(agent="p", stream="s", variant="fp32", where=["a", "a", "b"])
+    assert corrections.of("m", chain) == -0.4 * OTHERS
+    assert corrections.of("m", msgspec.structs.replace(chain, where=["b"])) == 0.2 * OTHERS
+    assert corrections.of("other", chain) == 0.0
