@@ -20,7 +20,7 @@ from swarm.run.settings.resolve import boards_of
 
 Port = Annotated[int, Meta(ge=1, le=65_500)]
 Wave = Annotated[int, Meta(ge=1, le=1000)]
-SHARES = (0.25, 1.0)                 # of the boards that are left, after the first board
+SHARES = (0.25, 0.5, 1.0)            # of the boards that are left, after the first board
 BODIES = ("", "recorded")
 LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
