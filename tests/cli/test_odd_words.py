@@ -15,6 +15,7 @@ from models.host_speed import HostSpeed
 from swarm.bench.fidelity import bench as fidelity
 from swarm.cli.main import main, parser
 from swarm.cli.parser import Parser
+from swarm.core.settings.errors import BadInput
 from swarm.experiments.session import Session
 from swarm.launcher.launch import Launch
 from swarm.launcher.load import Installed
@@ -60,6 +61,11 @@ def leaves(p: Parser, words: list[str]) -> Iterator[tuple[list[str], list[argpar
 COMMANDS = [leaf for leaf in leaves(parser(), []) if leaf[1]]      # pyright: ignore[reportArgumentType]
 
 
+def no_boards(where: str) -> None:
+    """Refuses to start boards."""
+    raise BadInput(where, "boards in namespaces need root", "")
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of its own, in which nothing is started."""
@@ -73,6 +79,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fidelity.psutil, "cpu_percent", lambda interval: 0.0)
     for module, work in ((seeds, "explore"), (verify_variant, "verify_variant"), (fidelity, "launch")):
         monkeypatch.setattr(module, work, lambda *_, **__: sys.exit(0))
+    monkeypatch.setattr("swarm.bench.deploy.root.check_privilege", no_boards)
     for check in ("check_fleet", "check_model", "check_models"):     # they take long, and see no word as it was typed
         monkeypatch.setattr(Installed, check, lambda *_: None)
     monkeypatch.setenv("SWARM_KEYS", str(tmp_path / "keys"))

@@ -24,6 +24,7 @@ from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
 from swarm.core.settings.yaml_text import dump
 from swarm.core.units import seconds
+from swarm.net.process import PLAINTEXT
 from swarm.telemetry import table
 from swarm.telemetry.board_collector import BoardCollector
 from swarm.telemetry.process import collected_launch
@@ -146,7 +147,7 @@ def test_sigterm_ends_the_command_with_a_run_folder(
     wait_until(lambda: manifest.exists() and "revision" in manifest.read_text())     # it runs
     child.send_signal(signal.SIGTERM)
     _, errors = child.communicate(timeout=HANG_S)
-    assert (child.returncode, errors) == (0, "")
+    assert (child.returncode, errors) == (0, f"collector: WARNING {PLAINTEXT % 'collector'}\n")
     figures = summary(tmp_path)
     assert (figures["scenario"], figures["policy"], figures["ran_s"]) == ("", "", 0.0)
     assert figures["transport"]["security"] == "plaintext"

@@ -88,8 +88,8 @@ class RequestWatch:
     def watch_robot(self, process: VirtualProcess, robot: Robot) -> None:
         """Watch what reaches the behaviour of a robot, and which of its timers fire."""
         inner: Any = robot
-        behave, performer = inner._behave, inner._performer
-        handle = performer.handle
+        acting, performer = inner._acting, inner._performer
+        behave, handle = acting.on, performer.handle
 
         def watched_behave(event: Any) -> None:
             if type(event) is Perceived:
@@ -106,7 +106,7 @@ class RequestWatch:
                            f"{type(event).__name__} of {event.request}, which has ended", event.request)
             handle(event)
 
-        inner._behave, performer.handle = watched_behave, watched_handle
+        acting.on, performer.handle = watched_behave, watched_handle
 
     def _on_plan(self, process: VirtualProcess, planner: int, plan: Plan) -> None:
         """A robot is told a plan. The epoch in force, of another planner, is none for it."""

@@ -105,7 +105,7 @@ FAULTS = [
     Planted("a late result is delivered twice", "a result is delivered at most once", [Change(
         "agents/robot.py", "        if outcome is not None:\n            if self._recording",
         '        if outcome is not None and span.ending == "late":\n'
-        "            self._behave(Perceived(\n"
+        "            self._acting.on(Perceived(\n"
         "                stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))\n"
         "        if outcome is not None:\n            if self._recording",
     )]),
