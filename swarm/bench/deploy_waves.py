@@ -25,12 +25,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     if not 3 <= given.boards <= 16:
         raise BadInput("--boards", str(given.boards), "3 to 16")
     with fleets.rig(WHERE, progress) as rig:
-        for i in range(given.boards):
-            rig.add(f"rover_{i}")
-        for board in rig.boards.values():
-            board.power_on()
-        for board in rig.boards.values():
-            board.up()
+        rig.start(given.boards)
         Push(rig.write(), progress).run()
         fleet = rig.write()
         wrong = Push(fleet, progress, made=bad.Edited(fleet, bad.runs("crash at start"))).run()

@@ -29,12 +29,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
     if not 2 <= given.boards <= 16:
         raise BadInput("--boards", str(given.boards), "2 to 16")
     with fleets.rig(WHERE, progress) as rig:
-        for i in range(given.boards):
-            rig.add(f"rover_{i}")
-        for board in rig.boards.values():
-            board.power_on()
-        for board in rig.boards.values():
-            board.up()
+        rig.start(given.boards)
         first = _pushed(rig, progress, _streams(2.0))
         return {"boards": given.boards, "updated_first": first.updated, "bytes_first": _most(first),
                 "others_first": [f"{one.board}: {one.outcome}: {one.gate} {one.why}" for one in first.boards

@@ -45,6 +45,15 @@ class Rig:
         self.boards[name] = board
         return board
 
+    def start(self, count: int) -> None:
+        """So many boards, all of them up."""
+        for i in range(count):
+            self.add(f"rover_{i}")
+        for board in self.boards.values():
+            board.power_on()
+        for board in self.boards.values():
+            board.up()
+
     def write(self, **changes: Any) -> Fleet:
         """The inventory of all boards, with changes of its keys; read anew.
 
