@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +77,7 @@ def rig(where: str, progress: Progress) -> Iterator[Rig]:
     """A rig without boards. Raises: BadInput without the privilege."""
     root.check_privilege(where)
     system = root.system(where, progress)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # boards end then, too
     with tempfile.TemporaryDirectory(prefix=f"{boxes.FOLDER}-{os.getpid()}-") as folder, boxes.network() as network:
         made = Rig(Path(folder), network, system)
         try:
