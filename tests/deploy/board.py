@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -28,6 +30,7 @@ from tests.clock import FakeClock
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = Target("here", PYTHON, platform.machine(), (2, 17), "this machine")
 KEY = "k" * 40
+LARGE = bytes(range(256)) * 4000
 
 
 def signature(content: bytes) -> bytes:
@@ -217,3 +220,42 @@ class Boards:
         fleet = Fleet(self.read(), connect=lambda robot: self.boards[robot], signer=FakeSigner())
         fleet.files = Files(self.folder / "files")
         return fleet
+
+
+class Operator:
+    """Makes releases of one board."""
+
+    def __init__(self, board: FakeBoard, folder: Path) -> None:
+        self.board, self.files = board, Files(folder)
+        self.number = 0
+
+    def offer(self, note: str = "well", *, older: bool = False, signed: bytes | None = None, **changes: Any) -> Any:
+        self.number = changes.get("number", self.number + 1)
+        site = self.files.tree({"share/program": LARGE, "share/small": b"small"})
+        config = self.files.tree({"units/swarm-agent.service": b"[Unit]\n", "note.txt": note.encode(),
+                                  "trial.json": json.dumps({"units": ["swarm-agent.service"], "ready_s": 20.0,
+                                                            "trial_s": 5.0, "providers": ["cpu"]}).encode()})
+        content = json.dumps({"version": 1, "swarm": "test", "board": "rover_0", "number": self.number,
+                              "python": PYTHON, "machine": os.uname().machine, "site": site, "config": config,
+                              **changes}).encode()
+        return self.board.keeper.offer({
+            "manifest": base64.b64encode(content).decode(), "older": older,
+            "signature": base64.b64encode(signature(content) if signed is None else signed).decode()})
+
+    def send(self, missing: Any, most: int | None = None) -> None:
+        self.board.keeper.receive(io.BytesIO(b"".join(self.files.stream(missing))[:most]))
+
+    def staged(self, note: str = "well") -> int:
+        """A release that is complete on the board. Returns its number."""
+        missing = self.offer(note)["missing"]
+        while missing:
+            self.send(missing)
+            missing = self.offer(note, number=self.number)["missing"]
+        self.board.keeper.stage({"release": self.number})
+        return self.number
+
+    def tried(self, note: str = "well") -> str:
+        """A release that is put on trial, until its end."""
+        number = self.staged(note)
+        self.board.keeper.switch({"release": number})
+        return self.board.keeper.trial.watch()

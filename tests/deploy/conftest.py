@@ -1,4 +1,4 @@
-"""Fleets of boards that are folders."""
+"""Boards that are folders, and fleets of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from swarm.deploy import targets
-from tests.deploy.board import HERE, PYTHON, Boards
+from tests.deploy.board import HERE, PYTHON, Boards, FakeBoard, Operator
 
 
 @pytest.fixture
@@ -22,3 +22,15 @@ def boards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Boa
         return Boards(tmp_path, robots, **changes)
 
     return make
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> FakeBoard:
+    one = FakeBoard(tmp_path / "board", "rover_0")
+    one.keeper.install({"name": "rover_0", "signer": "swarm key\n", "unit": "[Unit]\n", "journal": "[Journal]\n"})
+    return one
+
+
+@pytest.fixture
+def operator(board: FakeBoard, tmp_path: Path) -> Operator:
+    return Operator(board, tmp_path / "files")

@@ -22,6 +22,7 @@ from swarm.bench.deploy import root
 from swarm.deploy import inventory
 from swarm.deploy.rollout.fleet import Fleet
 from swarm.launcher import find
+from swarm.net.process import catch
 
 FRAMES, HEIGHT_PX, WIDTH_PX = 50, 72, 96
 Progress = Callable[[str], None]
@@ -77,7 +78,7 @@ def rig(where: str, progress: Progress) -> Iterator[Rig]:
     """A rig without boards. Raises: BadInput without the privilege."""
     root.check_privilege(where)
     system = root.system(where, progress)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))     # boards end then, too
+    catch((signal.SIGTERM,), lambda *_: sys.exit(128 + signal.SIGTERM))      # boards end then, too
     with tempfile.TemporaryDirectory(prefix=f"{boxes.FOLDER}-{os.getpid()}-") as folder, boxes.network() as network:
         made = Rig(Path(folder), network, system)
         try:

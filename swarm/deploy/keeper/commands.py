@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO
 
 from swarm.deploy.keeper import manifest, units
 from swarm.deploy.keeper.errors import Refused
+from swarm.deploy.keeper.gates import Verdict
 from swarm.deploy.keeper.places import Places, read_json, sync_folder, write_file, write_json
 from swarm.deploy.keeper.store import Store
 from swarm.deploy.keeper.system import USER, System
@@ -185,7 +187,7 @@ class Keeper:
             return self.status({})
         self.system.systemctl("stop", units.TRIAL, check=False)
         before = int(trial.get("before", places.number(places.previous)))
-        self.trial.put_back(number, before, manifest_verdict(str(given["why"])))
+        self.trial.put_back(number, before, Verdict(gate="wave", why=str(given["why"])))
         return self.status({})
 
     def status(self, given: Given) -> Given:
@@ -209,18 +211,9 @@ class Keeper:
         return {"lines": self.system.log(names, min(int(given.get("lines", 50)), LOG_LINES))}
 
 
-def manifest_verdict(why: str) -> Any:
-    """The verdict over a release whose wave has failed on another board."""
-    from swarm.deploy.keeper.gates import Verdict
-
-    return Verdict(gate="wave", why=why)
-
-
 @contextlib.contextmanager
 def locked(places: Places) -> Any:
     """Only one operator changes a board at a time. Raises: Refused."""
-    import fcntl
-
     places.home.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

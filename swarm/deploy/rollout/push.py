@@ -204,7 +204,6 @@ def refused(pushed: Pushed, where: str) -> BadInput | None:
     return BadInput(f"{where}: at.{bad[0].board}", bad[0].why) if bad else None
 
 
-
 def as_text(pushed: Pushed) -> str:
     """The end of a push, for people."""
     rows = [(one.board, one.outcome, f"release {one.release}" if one.release else "-", str(one.wave or "-"),

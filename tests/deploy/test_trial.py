@@ -1,0 +1,138 @@
+"""The keeper of one board: how it tries a release, and when it goes back by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from swarm.deploy.keeper import units
+from swarm.deploy.keeper.errors import Refused
+from swarm.deploy.keeper.places import read_json, write_json
+from tests.deploy.board import FakeBoard, Operator
+
+
+def test_a_healthy_release_is_accepted(board: FakeBoard, operator: Operator) -> None:
+    assert operator.tried() == "release 1 is accepted"
+    assert board.places.number(board.places.current) == 1
+    assert not board.places.trial.exists()
+
+
+@pytest.mark.parametrize(("note", "gate"), [
+    ("crashes", "restart"), ("never ready", "ready"), ("wrong provider", "provider"), ("alone", "peers"),
+    ("slow", "p95")])
+def test_an_unhealthy_release_is_put_back_by_the_board(
+    board: FakeBoard, operator: Operator, note: str, gate: str
+) -> None:
+    operator.tried()
+    assert operator.tried(note).startswith(f"release 2 was put back: {gate}: ")
+    assert board.places.number(board.places.current) == 1
+    assert board.system.behaves == "well"
+    last = read_json(board.places.last)
+    assert (last["release"], last["outcome"], last["gate"], last["log"]) == (2, "put back", gate, [f"it {note}"])
+    resets = [command for command in board.system.commands if command[1:2] == ("reset-failed",)]
+    assert len(resets) == 3                          # two switches and a way back: start limits block none of them
+
+
+def test_without_a_release_before_it_a_bad_one_stops(board: FakeBoard, operator: Operator) -> None:
+    assert operator.tried("crashes").startswith("release 1 was put back")
+    assert read_json(board.places.last)["outcome"] == "stopped: there is no release before it"
+    assert board.places.number(board.places.current) == 0
+
+
+def test_no_second_release_goes_on_trial_beside_the_first(board: FakeBoard, operator: Operator) -> None:
+    board.keeper.switch({"release": operator.staged()})
+    number = operator.staged("another")
+    with pytest.raises(Refused, match="release 1 is on trial"):
+        board.keeper.switch({"release": number})
+
+
+def test_a_power_cut_before_the_switch_leaves_the_old_release(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    board.keeper.switch({"release": operator.staged("another")})
+    board.system.boots += 1
+    assert board.keeper.trial.watch() == "release 2 was never switched to"
+    assert board.places.number(board.places.current) == 1
+    assert not board.places.trial.exists()
+
+
+def test_a_trial_that_a_power_cut_ended_begins_anew_once(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    cut_off(board, operator.staged("another"))
+    assert board.keeper.trial.watch() == "release 2 is accepted"
+
+
+def test_a_release_that_takes_the_board_down_twice_is_put_back(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    cut_off(board, operator.staged("another"))
+    trial = read_json(board.places.trial)
+    write_json(board.places.trial, {**trial, "boots": 1})
+    assert "put back: boots" in board.keeper.trial.watch()
+    assert board.places.number(board.places.current) == 1
+
+
+def test_a_power_cut_on_the_way_back_changes_nothing(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    number = operator.staged("crashes")
+    board.keeper.switch({"release": number})
+    kept = board.places.trial.read_bytes()
+    board.keeper.trial.watch()
+    board.places.trial.write_bytes(kept)
+    board.system.boots += 1
+    board.system.start()
+    assert board.keeper.trial.watch() == "release 2 was put back"
+    assert read_json(board.places.last)["gate"] == "restart"
+
+
+def cut_off(board: FakeBoard, number: int) -> None:
+    """The power is cut right after the switch to a release, and comes back."""
+    board.keeper.switch({"release": number})
+    trial = board.trial()
+    trial._wait = lambda for_s: False
+    trial.watch()
+    board.system.boots += 1
+    board.system.start()
+
+
+def test_a_process_whose_files_stay_runs_on(tmp_path: Path) -> None:
+    def release(name: str, site: str, **files: str) -> Path:
+        folder = tmp_path / name
+        config = tmp_path / f"{name}-config"
+        for path, text in {"units/swarm-agent.service": "a", "units/swarm-body.service": "b",
+                           "units/swarm-planner.service": "p", "body.yaml": "b", "planner.yaml": "p", **files}.items():
+            (config / path).parent.mkdir(parents=True, exist_ok=True)
+            (config / path).write_text(text)
+        folder.mkdir()
+        os.symlink(f"../trees/{site}", folder / "site")
+        os.symlink(config, folder / "config")
+        return folder
+
+    old = release("1", "one")
+    assert units.changed(old, release("2", "one", **{"agent.yaml": "new"})) == ["swarm-agent.service"]
+    assert units.changed(old, release("3", "one", **{"planner.yaml": "new"})) == [
+        "swarm-agent.service", "swarm-planner.service"]
+    assert len(units.changed(old, release("4", "two"))) == 3
+    assert units.changed(old, old) == []
+    assert len(units.changed(tmp_path / "none", old)) == 3
+
+
+def test_a_process_that_tells_nonsense_is_put_back(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    start = board.system.start
+
+    def nonsense() -> None:
+        start()
+        state = {"role": "agent", "pid": board.system.starts, "models": 3}
+        (board.places.runtime / "agent.json").write_text(json.dumps(state))
+
+    board.system.start = nonsense                    # type: ignore[method-assign]
+    assert "put back: ready: what its processes tell" in operator.tried("another")
+
+
+def test_a_watch_that_cannot_end_the_trial_puts_it_back(board: FakeBoard, operator: Operator) -> None:
+    operator.tried()
+    board.keeper.switch({"release": operator.staged("another")})
+    write_json(board.places.trial, {**read_json(board.places.trial), "watches": 9})
+    assert "put back: watch: " in board.keeper.trial.watch()
