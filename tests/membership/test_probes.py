@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.policy.link import CLEAR_TRIPS, LinkEstimator, LinkQuality
+from swarm.core.policy.link import CLEAR_TRIPS, UNMEASURED_BYTES_PER_S, LinkEstimator, LinkQuality
 from swarm.core.units import ns
 from swarm.membership.probes import LOST_NS, MOST_IN_FLIGHT, Probes
 from tests.transport.fakelink import FakeLink
@@ -104,6 +104,28 @@ def test_the_empty_path_is_the_least_of_the_last_few() -> None:
     assert estimator.quality.clear_s == 0.010
     estimator.clear_trip(0.025)
     assert estimator.quality.clear_s == 0.020                # a path that has become longer is believed in the end
+
+
+def test_a_slow_link_that_carries_small_messages_alone_has_a_rate() -> None:
+    estimator = LinkEstimator()
+    estimator.clear_trip(0.048, 4000)
+    assert estimator.quality.bytes_per_s == UNMEASURED_BYTES_PER_S       # no round trip to subtract yet
+    estimator.round_trip(0.040)
+    for trip_s in (0.050, 0.048, 0.060):
+        estimator.clear_trip(trip_s, 4000)
+    assert estimator.quality.bytes_per_s == pytest.approx(4000 / 0.008)  # 4 Mbit/s, of the fastest
+    assert estimator.quality.rate_samples == 0
+    estimator.delivered(100_000, 0.1)
+    estimator.clear_trip(0.048, 4000)
+    assert estimator.quality.bytes_per_s == 1e6                          # a larger one knows it better
+
+
+def test_small_messages_say_nothing_of_a_fast_link() -> None:
+    estimator = LinkEstimator()
+    estimator.round_trip(0.001)
+    for trip_s in (0.0013, *[0.020] * (CLEAR_TRIPS - 1)):                # the host was busy, most of the time
+        estimator.clear_trip(trip_s, 4000)
+    assert estimator.quality.bytes_per_s == UNMEASURED_BYTES_PER_S
 
 
 def test_before_anything_was_measured_there_is_a_guess() -> None:

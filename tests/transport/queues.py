@@ -31,7 +31,7 @@ class Fixed(LinkEstimator):
     def delivered(self, size_bytes: int, took_s: float) -> None:
         """Known already."""
 
-    def clear_trip(self, rtt_s: float) -> None:
+    def clear_trip(self, rtt_s: float, size_bytes: int = 0) -> None:
         """Known already."""
 
 

@@ -10,7 +10,7 @@ from math import floor, inf, log
 
 import msgspec
 
-from swarm.core.policy.link import LinkQuality
+from swarm.core.policy.link import UNMEASURED_BYTES_PER_S, LinkQuality
 from swarm.core.settings.links import link_between
 from swarm.core.units import seconds
 from swarm.planner.observed.link_trends import Trail
@@ -56,15 +56,18 @@ class TeamLinks:
                     steady = LinkQuality(rtt_s=rtt_s, bytes_per_s=bytes_per_s, samples=1)
                     trends[peer] = _Trend(rtt_s, bytes_per_s, steady, (rtt_s, bytes_per_s), Trail(), Trail())
                     continue
+                if trend.bytes_per_s == UNMEASURED_BYTES_PER_S:
+                    trend.bytes_per_s = bytes_per_s              # a guess gives way to the first measurement at once
                 trend.last = rtt_s, bytes_per_s
-                trend.rtt_s += GAIN * (rtt_s - trend.rtt_s)
-                trend.bytes_per_s += GAIN * (bytes_per_s - trend.bytes_per_s)
-                if (_has_left(trend.steady.rtt_s, trend.rtt_s)
-                        or _has_left(trend.steady.bytes_per_s, trend.bytes_per_s)):
-                    trend.steady = LinkQuality(rtt_s=trend.rtt_s, bytes_per_s=trend.bytes_per_s, samples=1)
         for trend in trends.values():                # what it does not tell again is as before
-            trend.trips.add(seconds(now), 1.0 / max(trend.last[0], LEAST_RTT_S))
-            trend.rates.add(seconds(now), trend.last[1])
+            rtt_s, bytes_per_s = trend.last
+            trend.rtt_s += GAIN * (rtt_s - trend.rtt_s)
+            trend.bytes_per_s += GAIN * (bytes_per_s - trend.bytes_per_s)
+            if (_has_left(trend.steady.rtt_s, trend.rtt_s)
+                    or _has_left(trend.steady.bytes_per_s, trend.bytes_per_s)):
+                trend.steady = LinkQuality(rtt_s=trend.rtt_s, bytes_per_s=trend.bytes_per_s, samples=1)
+            trend.trips.add(seconds(now), 1.0 / max(rtt_s, LEAST_RTT_S))
+            trend.rates.add(seconds(now), bytes_per_s)
 
     def forget(self, agent: str) -> None:
         """Discard all measurements of an agent and of the links to it."""

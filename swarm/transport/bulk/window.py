@@ -121,13 +121,14 @@ class Window:
 
         Source: Cheng et al., Delivery Rate Estimation, draft-cheng-iccrg-delivery-rate-estimation. For messages sent
         before the first receipt since the window was empty, the round trip is not part of the transfer and is
-        subtracted; a small one of them measures the round trip (as in BBR: Cardwell et al., ACM Queue 14(5), 2016).
+        subtracted; a small one of them measures the round trip (as in BBR: Cardwell et al., ACM Queue 14(5), 2016),
+        and a slow link's rate until a larger one has.
         """
         size, took_s = self._delivered - newest.delivered, max(seconds(took_ns), 0.0)
         if size <= CHUNK_BYTES:
             if newest.opening:
-                self._link.clear_trip(took_s)
+                self._link.clear_trip(took_s, size)
             return
         if newest.opening:
-            took_s = max(took_s - self._link.quality.clear_s, took_s / 4)
+            took_s = max(took_s - self._link.quality.surely_s, took_s / 4)
         self._link.delivered(size, took_s)
