@@ -8,6 +8,7 @@ from math import exp
 
 import pytest
 
+from swarm.core.policy.link import UNMEASURED_BYTES_PER_S
 from swarm.core.units import ns
 from swarm.planner.observed.link_trends import LEAST, SAMPLES, Trail
 from swarm.planner.observed.team_links import STEADY, TeamLinks
@@ -113,3 +114,15 @@ def test_a_link_that_is_not_reported_again_is_as_before() -> None:
         links.reported("a", {"b": (0.01, 1e6 * exp(-0.1 * at_s))} if at_s < 20 else {}, ns(float(at_s)))
     settled = links.of(["a", "b"])["a", "b"].bytes_per_s
     assert settled >= 1e6 * exp(-1.9) / STEADY               # the last report, or the slower trend of all
+
+
+def test_a_guess_gives_way_to_the_first_measurement_and_a_change_that_is_told_once_is_followed_to_its_end() -> None:
+    links = TeamLinks()
+    links.reported("a", {"b": (0.01, UNMEASURED_BYTES_PER_S), "c": (0.01, 1e7)}, 0)
+    links.reported("a", {"b": (0.01, 5e5), "c": (0.01, 1e6)}, ns(1.0))
+    told_now = links.of(["a", "b", "c"])
+    assert told_now["a", "b"].bytes_per_s == 5e5
+    assert 7e6 < told_now["a", "c"].bytes_per_s < 1e7            # a measurement moves slowly
+    for at_s in range(2, 20):
+        links.reported("a", {}, ns(float(at_s)))
+    assert links.of(["a", "c"])["a", "c"].bytes_per_s == pytest.approx(1e6, rel=0.11)

@@ -63,12 +63,34 @@ def test_what_a_peer_says_it_held_a_receipt_leaves_the_estimates_sane(held_s: fl
 
 
 def test_a_clock_that_leaps_costs_one_sample() -> None:
-    out = Outgoing(measured(6.25e6))
+    link = measured(6.25e6)
+    for _ in range(7):
+        link.delivered(1000, 1000 / 6.25e6)
+    out = Outgoing(link)
     put(out, queued(20_000), queued(20_000))
     next_steps(out)
     told(out, 2, ns(3600.0))
     assert out.window._link.quality.bytes_per_s == pytest.approx(6.25e6 * 7 / 8, rel=0.01)
     assert out.window.bytes > 50_000
+
+
+def test_the_first_message_measures_the_rate_without_the_round_trip_that_heartbeats_know() -> None:
+    link = LinkEstimator()
+    for _ in range(20):
+        link.round_trip(0.080)
+    out = Outgoing(link)
+    put(out, queued(20_000))
+    next_steps(out)
+    told(out, 1, ns(0.120))
+    assert link.quality.bytes_per_s == pytest.approx(20_000 / 0.040, rel=0.1)
+
+
+def test_a_first_rate_that_was_wrong_is_soon_forgotten() -> None:
+    link = LinkEstimator()
+    link.delivered(20_000, 0.120)                                # no round trip was known yet
+    for _ in range(3):
+        link.delivered(20_000, 0.040)
+    assert link.quality.bytes_per_s == pytest.approx((20_000 / 0.120 + 3 * 20_000 / 0.040) / 4)
 
 
 # --- silence ---
