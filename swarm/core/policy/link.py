@@ -11,7 +11,7 @@ WINDOW_S = 0.010                     # an urgent message waits no longer than th
 BDP_GAIN = 1.25                      # over the bandwidth-delay product, so that a rate limited by the window can grow
 CLEAR_TRIPS = 8                      # the shortest of this many counts, and the fastest
 SMALL_BYTES = 1 << 10                # of less, the transfer is lost in the noise of a round trip
-SMALL_S = 0.005                      # longer than a round trip by this: the message's own transfer, not the host's haste
+SMALL_S = 0.005                      # longer than a round trip by this: its own transfer, not a busy host
 FASTEST_BYTES_PER_S = 1.25e10
 
 
