@@ -66,8 +66,8 @@ class PeerTableStatistics(msgspec.Struct, frozen=True):
 class PeerTable:
     """Adverts, links and loads of all peers.
 
-    files: the hash of each of our own variants, by model and variant. A peer whose files of a variant differ, as those of
-    another release may, is not asked to run that variant.
+    files: the hash of each of our own variants, by model and variant. A peer whose files of a variant differ, as those
+    of another release may, is not asked to run that variant.
     """
 
     def __init__(self, files: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:

@@ -130,7 +130,8 @@ def _end(board: Board) -> tuple[End, str]:
     for link in ("site", "config"):
         tree = places.trees / os.path.basename(os.readlink(places.release(number) / link))
         try:
-            altered = [entry.path for entry in parse((tree / LIST).read_bytes()) if hash_of(tree / entry.path) != entry.hash]
+            entries = parse((tree / LIST).read_bytes())
+            altered = [entry.path for entry in entries if hash_of(tree / entry.path) != entry.hash]
         except (OSError, Refused) as error:
             return "broken", f"release {number}: {error}"
         if altered:

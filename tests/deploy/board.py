@@ -126,7 +126,7 @@ class FakeBoard:
             "machine": platform.machine(), "python": PYTHON, "glibc": "2.36", "system": "Debian", "jetpack": "",
             "gpu": [], "libraries": [], "free_bytes": 1 << 40, "memory_bytes": 1 << 33, "power_mode": "15W",
             "unix_s": 0, "systemd": True}
-        self.runtime: dict[str, Any] = {"version": "1.23", "providers": ["AzureExecutionProvider", "CPUExecutionProvider"]}
+        self.runtime: dict[str, Any] = {"version": "1.23", "providers": ["CPUExecutionProvider"]}
 
     def trial(self) -> Trial:
         def wait(for_s: float) -> bool:

@@ -23,8 +23,8 @@ GROUPS = Path("/sys/fs/cgroup")
 HIERARCHIES = ("memory", "pids", "cpu", "cpuacct", "systemd")
 UP_S = 60.0
 MOUNT_OPTIONS = "noauto_da_alloc"
-"""Of a disk. By default ext4 writes a file of its own accord when it is closed after a truncation, or renamed over another
-(ext4(5), auto_da_alloc), so that files survive which nobody has synced. A release may not need that.
+"""Of a disk. By default ext4 writes a file of its own accord when it is closed after a truncation, or renamed over
+another (ext4(5), auto_da_alloc), so that files survive which nobody has synced. A release may not need that.
 """
 FOLDER = "swarm-boards"              # of a bench: its pid follows
 MOUNT = re.compile(rf"/{FOLDER}-(\d+)-")

@@ -25,7 +25,7 @@ def jetpack():
 
 def libraries():
     """GPU libraries by their files, where JetPack, Debian and NVIDIA's own packages put them."""
-    folders = ("/usr/lib/{}-linux-gnu".format(platform.machine()), "/usr/local/cuda/lib64")
+    folders = (f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/local/cuda/lib64")
     files = (("CUDA", "libcudart.so.*"), ("cuDNN", "libcudnn.so.*"), ("TensorRT", "libnvinfer.so.*"))
     return [name for name, file in files if any(glob.glob(folder + "/" + file) for folder in folders)]
 

@@ -77,7 +77,7 @@ def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None,
         return Verdict(gate="peers", why=f"it hears {heard} peers; the release before heard {before.heard}")
     if agents and before.ended >= ENOUGH_ENDED and not any(one.status.get("total") for one in agents):
         return Verdict() if at_s <= rules.ready_s else Verdict(
-            gate="requests", why=f"none has ended after {rules.ready_s:g} s; of the release before {before.ended} a minute")
+            gate="requests", why=f"none ended in {rules.ready_s:g} s; of the release before {before.ended} a minute")
     for name, model in loaded.items():
         p95_ms, profiled_ms = model.get("p95_ms"), model.get("profiled_ms")
         judged = int(model.get("runs", 0)) >= ENOUGH_RUNS and p95_ms and profiled_ms

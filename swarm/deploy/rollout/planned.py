@@ -103,7 +103,7 @@ def _usable(there: Runtime, facts: Facts) -> list[str]:
 
 
 def _lacking(provider: Provider, facts: Facts, there: Runtime | None) -> str:
-    """What the board lacks for a provider; empty: nothing. there: the runtime that a push leaves there; None: another."""
+    """What the board lacks for a provider; empty: nothing. there: its runtime, if that stays; None: not known."""
     if provider != "cpu" and not facts.gpu:
         return f"the inventory says {provider}, and it has no GPU"
     for library in LIBRARIES[provider]:
