@@ -65,7 +65,7 @@ class Robot:
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
         self._own_advert, self._health = OwnAdvert(first_advert(settings, offer)), Health()
         self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
-        self._peers, self._link_reporter = PeerTable(), LinkReporter()
+        self._peers, self._link_reporter = PeerTable(offer.files), LinkReporter()
         self._failures = FailureDetector(
             host, self._participant, self._on_members_changed, active_peers=self._peers.active)
         self._scheduler = Scheduler(
@@ -133,7 +133,8 @@ class Robot:
             case msg.Gossip():
                 self._failures.gossip(body)
             case msg.Advert():
-                self._peers.advertised(peer, message.boot, body)
+                if others := self._peers.advertised(peer, message.boot, body):
+                    log.warning("%s has other files of %s, as of another release: it is not asked", peer, others)
                 self._seals.learn(peer, body.key)
             case msg.PlanNews(plan=plan):
                 self._performer.handle(ev.PlanCame(plan=plan, planner=peer, boot=message.boot))

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -50,6 +52,7 @@ class _Advert(msgspec.Struct, frozen=True):
     number: int
     profiles: dict[str, list[Profile]]               # by model
     most_urgent: int                                 # priority of its streams; 0: it has none
+    others: list[str]                                # of its variants, those with other files than ours
 
 
 class PeerTableStatistics(msgspec.Struct, frozen=True):
@@ -61,9 +64,14 @@ class PeerTableStatistics(msgspec.Struct, frozen=True):
 
 
 class PeerTable:
-    """Adverts, links and loads of all peers."""
+    """Adverts, links and loads of all peers.
 
-    def __init__(self) -> None:
+    files: the hash of each of our own variants, by model and variant. A peer whose files of a variant differ, as those
+    of another release may, is not asked to run that variant.
+    """
+
+    def __init__(self, files: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
+        self._files = files
         self._peers: dict[str, _Peer] = {}
         self._adverts: dict[tuple[str, int], _Advert] = {}       # by peer and boot; kept when the peer is lost
         self._active: dict[str, int] = {}                # peers that got work, and until when they count as active
@@ -129,25 +137,36 @@ class PeerTable:
         self._active = {name: until_ns for name, until_ns in self._active.items() if now < until_ns}
         return list(self._active)
 
-    def advertised(self, name: str, boot: int, advert: Advert) -> None:
-        """Take in what a peer can run. It is valid for this boot, also after the peer was lost and is back."""
+    def advertised(self, name: str, boot: int, advert: Advert) -> list[str]:
+        """Take in what a peer can run. It is valid for this boot, also after the peer was lost and is back.
+
+        Returns the variants of which it has other files than we, if this is news.
+        """
         before = self._adverts.get((name, boot))
         if before is not None and advert.number <= before.number:
-            return                                   # a duplicate, or overtaken by a newer one
+            return []                                # a duplicate, or overtaken by a newer one
         by_model: dict[str, list[Profile]] = {}
         for profile in advert.profiles:
-            by_model.setdefault(profile.model, []).append(profile)
+            if not self._is_other(profile):
+                by_model.setdefault(profile.model, []).append(profile)
         by_model = {model: by_speed(profiles) for model, profiles in by_model.items()}
         alike = (known.profiles for known in self._adverts.values() if known.profiles == by_model)
         by_model = next(alike, by_model)             # robots with the same board share one copy
         self._adverts = {key: profiles for key, profiles in self._adverts.items() if key[0] != name or key[1] > boot}
+        others = [f"{profile.model} {profile.variant}" for profile in advert.profiles if self._is_other(profile)]
         most_urgent = max((stream.priority for stream in advert.streams), default=0)
-        self._adverts[name, boot] = _Advert(advert.number, by_model, most_urgent)
+        self._adverts[name, boot] = _Advert(advert.number, by_model, most_urgent, others)
         peer = self._peers.get(name)
         if peer is not None and peer.boot == boot:
             peer.observed = PeerSpeed()              # the old factors are relative to the old advert
             peer.advertised, peer.profiles = by_model, {}
             _correct(peer, *by_model)
+        return [] if before is not None and before.others == others else others
+
+    def _is_other(self, profile: Profile) -> bool:
+        """Whether it is of other files than ours."""
+        own = self._files.get((profile.model, profile.variant), "")
+        return bool(own and profile.files) and own != profile.files
 
     def measured(self, name: str, link: LinkQuality) -> None:
         """Take in the measured quality of the link to a peer."""

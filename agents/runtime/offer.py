@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,11 +15,12 @@ from models.batch_sizes import paying
 from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES
-from swarm.core.settings.cards import Card, RunTime, TensorSpec, crossing
+from swarm.core.settings.cards import Card, RunTime, TensorSpec, Variant, crossing
 
 LEAST_TRANSFER_BYTES = 16 << 20      # two pictures of 1920 x 1080, and more
 TRANSFERRING_PEERS = 4               # at once
 MIN_S = 1e-6                         # so that no profile has a run time of 0
+HASH_DIGITS = 16
 
 
 class Offer:
@@ -26,6 +28,7 @@ class Offer:
 
     cards: by model, the most important first. times: by model and variant, on this board. staged: whether to load all
     stages at the start. memory_mb: of the board; 0: not known.
+    `files`: the hash of the files of each variant, by model and variant.
     `profiles`: by model, as advertised. `staged`: models and variants whose stages are loaded at the start. `left_out`:
     variants that do not fit, the most useful first. `free_bytes`: of the memory; None: not known.
     """
@@ -36,6 +39,8 @@ class Offer:
     ) -> None:
         self.cards = cards
         self.tasks = {model: tasks.task(card) for model, card in cards.items()}
+        self.files = {(model, name): _files_hash(variant) for model, card in cards.items()
+                      for name, variant in card.variants.items()}
         self.profiles: dict[str, list[Profile]] = {}
         self._times: dict[tuple[str, str], VariantTimes] = {}
         worth = sorted((model, variant) for model, card in cards.items()
@@ -97,8 +102,14 @@ class Offer:
             model=card.name, variant=variant, p50_s=whole_s[10], p95_s=whole_s[19],
             memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
             input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
-            batch_s=[time.p50_ms / 1e3 for time in batches],
+            batch_s=[time.p50_ms / 1e3 for time in batches], files=self.files[card.name, variant],
         ))
+
+
+def _files_hash(variant: Variant) -> str:
+    """Of the file of a variant and those of its stages: stages of different files do not fit together."""
+    files = [variant.sha256, *(stage.sha256 for stage in variant.stages)]
+    return hashlib.sha256(" ".join(files).encode()).hexdigest()[:HASH_DIGITS]
 
 
 def transfer_limits(offer: Offer) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from swarm.bench.deploy.boards import Board
 from swarm.bench.deploy.watch import agent_state
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
+from swarm.deploy.keeper.errors import Refused
 from swarm.deploy.keeper.places import Places, read_json
 from swarm.deploy.keeper.store import hash_of
 from swarm.deploy.keeper.trees import LIST, parse
@@ -128,9 +129,13 @@ def _end(board: Board) -> tuple[End, str]:
     number = places.number(places.current)
     for link in ("site", "config"):
         tree = places.trees / os.path.basename(os.readlink(places.release(number) / link))
-        for entry in parse((tree / LIST).read_bytes()):
-            if hash_of(tree / entry.path) != entry.hash:
-                return "broken", f"release {number}: {entry.path} is not what it was"
+        try:
+            entries = parse((tree / LIST).read_bytes())
+            altered = [entry.path for entry in entries if hash_of(tree / entry.path) != entry.hash]
+        except (OSError, Refused) as error:
+            return "broken", f"release {number}: {error}"
+        if altered:
+            return "broken", f"release {number}: {altered[0]} is not what it was"
     return ("old" if number == 1 else "new"), ""
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from swarm.bench.deploy import bad, fleets
 from swarm.bench.deploy.watch import agent_state
+from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
 from swarm.deploy.rollout.push import Push
 
 WHERE = "swarm bench deploy-waves"
-SETTLE_S = 8.0
+SERVE_S = 60.0                       # until all boards serve; those that do not by then are not counted
+LOOK_S = 0.5
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
@@ -29,7 +31,6 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
         Push(rig.write(), progress).run()
         fleet = rig.write()
         wrong = Push(fleet, progress, made=bad.Edited(fleet, bad.runs("crash at start"))).run()
-        threading.Event().wait(SETTLE_S)
         serving = _serving(rig)
         back = next((one for one in wrong.boards if one.outcome == "put back"), None)
         off = rig.boards[f"rover_{given.boards - 1}"]
@@ -44,15 +45,27 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             "boards": given.boards, "touched": wrong.touched, "serving": serving, "gate": back.gate if back else "",
             "put_back": back.board if back else "", "pending": without.pending, "updated": without.updated,
             "caught_up_later": next(one.outcome for one in later.boards if one.board == off.name) == "updated",
-            "unchanged_later": later.unchanged}
+            "unchanged_later": later.unchanged,
+            "others": [f"{one.board}: {one.outcome}: {one.gate} {one.why}" for one in (*without.boards, *later.boards)
+                       if one.outcome not in ("updated", "unchanged")]}
 
 
 def _serving(rig: fleets.Rig) -> int:
-    """Boards whose agent ends requests in time now."""
+    """Boards whose agent ends requests in time from now on."""
     before = {name: agent_state(board.pid()) for name, board in rig.boards.items()}
-    threading.Event().wait(4.0)
-    after = {name: agent_state(board.pid()) for name, board in rig.boards.items()}
-    return sum(after[name].get("in_time", 0) > before[name].get("in_time", 0) for name in rig.boards)
+    serving: set[str] = set()
+    clock = MonotonicClock()
+    until_ns = clock.now_ns() + round(SERVE_S * 1e9)
+    while len(serving) < len(before) and clock.now_ns() < until_ns:
+        threading.Event().wait(LOOK_S)
+        serving |= {name for name, board in rig.boards.items() if has_served(before[name], agent_state(board.pid()))}
+    return len(serving)
+
+
+def has_served(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether an agent has ended a request in time between two of its states, which may be those of two processes."""
+    known = before.get("in_time", 0) if before.get("pid") == now.get("pid") else 0
+    return now.get("in_time", 0) > known
 
 
 def as_text(figures: dict[str, Any]) -> str:

@@ -51,12 +51,17 @@ def body_of(robot: str) -> str:
     return f"{robot}-body"
 
 
+def role_of(place: Place) -> str:
+    """The role of a process in the swarm, as the others know it and its key says."""
+    return "world" if place.role == "body" else place.role
+
+
 def member(inventory: Inventory, place: Place) -> Member:
     """A process as the others find it."""
     at = inventory.at[place.robot]
     host = "127.0.0.1" if place.role == "body" else at.address
     port = at.port + PORTS[place.role]
-    return Member(name=place.name, role="world" if place.role == "body" else place.role,
+    return Member(name=place.name, role=role_of(place),
                   urgent=f"tcp://{host}:{port}", bulk=f"tcp://{host}:{port + 1}")
 
 
@@ -127,7 +132,7 @@ def _rules(read: Read, robot: str) -> dict[str, Any]:
     ready_s = max(trial.ready_s, ENGINES_S if "tensorrt" in board.providers else 0.0)
     units = [f"swarm-{place.role}.service" for place in on_board(read, robot) if place.role in ("agent", "body")]
     return {"units": units, "ready_s": ready_s, "trial_s": trial.healthy_s, "providers": list(board.providers[:1]),
-            "models": sorted(set(own)), "p95_factor": trial.p95_factor}
+            "models": sorted(set(own)), "p95_factor": trial.p95_factor, "peers": trial.peers}
 
 
 def _unit(read: Read, place: Place) -> str:

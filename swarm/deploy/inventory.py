@@ -44,6 +44,7 @@ class TrialSpec(Strict, frozen=True, kw_only=True):
     ready_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 90.0        # until its processes must be ready
     healthy_s: Annotated[float, Meta(ge=1.0, le=3600.0)] = 20.0      # for which they must stay healthy after that
     p95_factor: Annotated[float, Meta(ge=1.0, le=100.0)] = 1.5       # runs may take so much longer than profiled
+    peers: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.5              # of those that the release before heard; 0: none
 
 
 class PlacedSpec(Strict, frozen=True, kw_only=True):

@@ -167,7 +167,10 @@ class Endpoint:
             frames = impaired
         now = self._clock.now_ns()
         head = wire.without_crc(frames[0])
-        envelope, tensors = wire.decode([head] if len(frames) == 1 else [head, *frames[1:]])
+        try:
+            envelope, tensors = wire.decode([head] if len(frames) == 1 else [head, *frames[1:]])
+        except WireError as error:
+            raise error.sent_by(name) from None
         if envelope.swarm != self._swarm:
             raise WireError("swarm", f"of swarm {envelope.swarm!r}")
         if envelope.sender != name:

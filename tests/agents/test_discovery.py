@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol import wire
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.settings.yaml_text import dump
+from swarm.transport import endpoint
 from swarm.transport.endpoint import Endpoint
 from tests.net.harness import Net
 from tests.patience import HANG_S
@@ -27,13 +31,14 @@ class Field:
     """A real agent, `rover`, that knows only `mule`; the test plays all others."""
 
     def __init__(self, folder: Path) -> None:
-        self.net = Net()
+        self.net, self.folder = Net(), folder
         self.mule = self.net.endpoint("mule", boot=7, answers=True)
         path = folder / "rover.yaml"
         path.write_text(dump(AgentFile(
             version=1, name="rover", swarm="s", board_name="b", board=BOARD, streams=[], body="",
             roster=[self.mule.member])))
-        self.child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)])
+        self.child = subprocess.Popen([sys.executable, "-m", "swarm.cli.main", "agent", str(path)],
+                                      env={**os.environ, "RUNTIME_DIRECTORY": str(folder)})
         try:
             self.rover = self.heard("mule", msg.Introduction).members[0]
         except AssertionError:
@@ -55,6 +60,10 @@ class Field:
 
         self.net.until(lambda: len(bodies()) >= count)
         return bodies()[count - 1]
+
+    def state(self) -> dict[str, Any]:
+        """What the agent writes of itself once a second."""
+        return json.loads((self.folder / "agent.json").read_bytes())
 
     def newcomer(self, name: str, *, role: str = "agent", boot: int = 1) -> Endpoint:
         """It knows rover's address, and introduces itself."""
@@ -109,3 +118,17 @@ def test_nobody_is_let_in_by_anothers_word_or_in_another_role(field: Field) -> N
     assert {boss.member.name, "other", "liar"}.isdisjoint(
         one.name for m in field.net.got["mule"] if isinstance(m.body, msg.Introduction) for one in m.body.members)
     assert not field.net.got["boss"] + field.net.got["other"] + field.net.got["liar"]
+
+
+def test_a_peer_with_a_release_of_another_protocol_is_refused_with_a_reason(
+    field: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    field.net.until(lambda: field.state()["peers"] == 1)
+    ours, theirs = wire.PROTOCOL, wire.PROTOCOL + 1
+    with monkeypatch.context() as release:
+        for module in (wire, endpoint):
+            release.setattr(module, "PROTOCOL", theirs)
+        field.net.until(lambda: "version" in field.mule.statistics().refused)          # each refuses the other
+        field.net.until(lambda: field.mule.send("rover", msg.Heartbeat(sequence=1)) and field.state()["peers"] == 0)
+        assert f"from mule: this process speaks protocol {ours}, not {theirs}" in field.state()["error"]
+    field.net.until(lambda: field.mule.send("rover", msg.Heartbeat(sequence=2)) and field.state()["peers"] == 1)

@@ -10,6 +10,7 @@ import pytest
 
 from swarm.bench.deploy import bad, cuts
 from swarm.bench.deploy.watch import Watch
+from swarm.bench.deploy_waves import has_served
 from swarm.cli.main import main
 
 
@@ -65,3 +66,12 @@ def test_a_bad_release_replaces_the_agent_and_nothing_else() -> None:
         assert b"config/bad.py\n" in edited[bad.AGENT]
         assert edited[bad.AGENT].endswith(b"\n\n[Install]\n")
         compile(edited["bad.py"], "bad.py", "exec")
+
+
+def test_a_board_serves_once_its_agent_has_ended_one_more_request_or_a_new_agent_its_first() -> None:
+    old, new = {"pid": 7, "in_time": 9}, {"pid": 8, "in_time": 0}
+    assert not has_served(old, old)
+    assert has_served(old, {"pid": 7, "in_time": 10})
+    assert not has_served(old, new)
+    assert has_served(old, {"pid": 8, "in_time": 1})
+    assert not has_served(old, {})

@@ -15,6 +15,7 @@ from typing import Any
 
 from swarm.core.settings import yaml_text
 from swarm.deploy import inventory
+from swarm.deploy.boards.facts import RELEASE_PYTHON
 from swarm.deploy.boards.ports import Ran, Unreachable
 from swarm.deploy.bundles.store import Files
 from swarm.deploy.keeper.commands import Keeper
@@ -31,6 +32,7 @@ PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 HERE = Target("here", PYTHON, platform.machine(), (2, 17), "this machine")
 KEY = "k" * 40
 LARGE = bytes(range(256)) * 4000
+PROGRAM = b"program " * 1000
 
 
 def signature(content: bytes) -> bytes:
@@ -67,8 +69,8 @@ class FakeSystem(System):
     def run(self, *command: str, stdin: bytes = b"", check: bool = True, as_user: str = "") -> str:
         self.commands.append(command)
         if command[2:5] == ("-m", "swarm.cli.main", "keys"):
-            name = command[6]
-            (self.places.keys / f"{name}.pub").write_text(f"name: {name}\npublic: {public_of(name)}\n")
+            name, role = command[6], command[8]
+            (self.places.keys / f"{name}.pub").write_text(f"name: {name}\npublic: {public_of(name)}\nrole: {role}\n")
         return ""
 
     def systemctl(self, *words: str, check: bool = True) -> str:
@@ -122,8 +124,9 @@ class FakeBoard:
         self.most_bytes: int | None = None               # of a stream of files, before the link is cut
         self.facts: dict[str, Any] = {
             "machine": platform.machine(), "python": PYTHON, "glibc": "2.36", "system": "Debian", "jetpack": "",
-            "gpu": [], "tensorrt": False, "free_bytes": 1 << 40, "memory_bytes": 1 << 33, "power_mode": "15W",
+            "gpu": [], "libraries": [], "free_bytes": 1 << 40, "memory_bytes": 1 << 33, "power_mode": "15W",
             "unix_s": 0, "systemd": True}
+        self.runtime: dict[str, Any] = {"version": "1.23", "providers": ["CPUExecutionProvider"]}
 
     def trial(self) -> Trial:
         def wait(for_s: float) -> bool:
@@ -140,6 +143,8 @@ class FakeBoard:
             raise Unreachable("no route to host")
         content = stdin if isinstance(stdin, bytes) else b"".join(stdin)
         self.sent_bytes += len(content)
+        if command[0] == RELEASE_PYTHON:                 # its ONNX Runtime is asked for
+            return self._said(self.runtime) if self.runtime else Ran(127, b"", "no such file")
         if command[-1] == "-":
             return self._said({**self.facts, "keeper": self.places.board.exists()})
         if command[0] != "python3":
@@ -184,7 +189,7 @@ class SmallReleases(Made):
         self._files, self.notes = fleet.files, notes
 
     def release(self, robot: str, target: Target) -> Any:
-        site = self._files.tree({"share/program": b"program " * 1000})
+        site = self._files.tree({"share/program": PROGRAM})
         config = self._files.tree({
             "units/swarm-agent.service": b"[Unit]\n", "note.txt": self.notes.get(robot, "well").encode(),
             "trial.json": json.dumps({"units": ["swarm-agent.service"], "ready_s": 30.0, "trial_s": 5.0,

@@ -59,3 +59,13 @@ def test_no_cut_of_the_power_breaks_a_board(capsys: pytest.CaptureFixture[str]) 
     figures = json.loads(capsys.readouterr().out)
     assert (figures["cuts"], figures["broken"]) == (200, 0)
     assert min(figures["ran_old"], figures["ran_new"]) > 10
+
+
+def test_cuts_break_a_board_that_does_not_sync(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bench above can fail."""
+    try:
+        root.check_privilege("this test")
+    except BadInput as error:
+        pytest.skip(str(error))
+    assert main(["bench", "deploy-cuts", "--cuts", "5", "--no-sync", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["broken"] > 0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from swarm.core.settings.errors import BadInput
+from swarm.deploy import configuration
 from swarm.deploy.boards.ports import Unreachable
 from swarm.deploy.rollout import planned, revocation, state
 from swarm.deploy.rollout.push import Push, Pushed, refused
-from tests.deploy.board import Boards, FakeBoard, SmallReleases
+from swarm.net.security.key_files import read_key
+from tests.deploy.board import PROGRAM, Boards, FakeBoard, SmallReleases
 
 Make = Callable[..., Boards]
+GPU_BOARD = {"speed": {"fp32": 9.0, "int8": 9.0}, "power_w": 15, "source": "test", "providers": ["tensorrt", "cpu"]}
 
 
 def push(fleet: Boards, **notes: str) -> Pushed:
@@ -42,6 +46,17 @@ def test_each_board_hears_the_processes_of_all_others(boards: Make) -> None:
     push(fleet)
     for board in fleet.boards.values():
         assert heard(board) == ["rover_0", "rover_1"]
+
+
+def test_the_key_of_each_process_has_the_role_by_which_the_others_know_it(boards: Make, tmp_path: Path) -> None:
+    (tmp_path / "recording.npz").touch()
+    fleet = boards(1, recording="recording.npz", at={"rover_0": {"address": "a", "body": "recorded"}})
+    push(fleet)
+    everyone = configuration.places(fleet.read().inventory)
+    roles = {one.name: configuration.member(fleet.read().inventory, one).role for one in everyone}
+    assert roles == {"rover_0": "agent", "rover_0-body": "world"}
+    enrolled = (fleet.boards["rover_0"].places.keys / "enrolled").iterdir()
+    assert {path.stem: read_key(path).acts_as for path in enrolled} == roles
 
 
 def test_a_bad_release_touches_one_board_and_that_one_goes_back(boards: Make) -> None:
@@ -138,11 +153,31 @@ def test_a_plan_changes_nothing_and_says_what_a_push_would_do(boards: Make, monk
     assert not fleet.boards["rover_0"].places.home.exists()
 
 
+def test_a_plan_asks_each_board_for_its_providers(boards: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = boards(1, boards={"host": GPU_BOARD})
+    board = fleet.boards["rover_0"]
+    board.facts |= {"gpu": ["nvgpu"], "libraries": ["CUDA", "cuDNN", "TensorRT"]}
+    monkeypatch.setattr("swarm.deploy.rollout.one_board.Made.site", lambda self, robot, target: self_site(self))
+    (new,) = planned.plan(fleet.fleet(), lambda text: None)
+    assert (new.wanted, new.providers, new.runtime, new.trouble) == (["tensorrt", "cpu"], [], "", "")
+    assert "not known before a runtime is there" in planned.cells(new)
+    push(fleet)
+    assert planned.plan(fleet.fleet(), lambda text: None)[0].trouble == (
+        "the inventory says tensorrt, and ONNX Runtime 1.23 of its release is built without it")
+    board.runtime["providers"] = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    (row,) = planned.plan(fleet.fleet(), lambda text: None)
+    assert (row.providers, row.runtime, row.trouble) == (["tensorrt", "cuda", "cpu"], "1.23", "")
+    board.facts["libraries"] = ["CUDA", "cuDNN"]
+    (row,) = planned.plan(fleet.fleet(), lambda text: None)
+    assert (row.providers, row.trouble) == (
+        ["cuda", "cpu"], "the inventory says tensorrt, and TensorRT is not installed there")
+
+
 def self_site(made: object) -> object:
     from swarm.deploy.bundles.bundle import Bundle
 
     files = made._fleet.files                        # pyright: ignore[reportAttributeAccessIssue]
-    return Bundle(target="debian", parts=["agent"], tree=files.tree({"share/program": b"p"}), files=1, bytes=1,
+    return Bundle(target="debian", parts=["agent"], tree=files.tree({"share/program": PROGRAM}), files=1, bytes=1,
                   wheels=[], missing=[])
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from swarm.deploy.keeper import units
 from swarm.deploy.keeper.errors import Refused
+from swarm.deploy.keeper.gates import Before, Rules, Seen, judge
 from swarm.deploy.keeper.places import read_json, write_json
 from tests.deploy.board import FakeBoard, Operator
 
@@ -136,3 +137,22 @@ def test_a_watch_that_cannot_end_the_trial_puts_it_back(board: FakeBoard, operat
     board.keeper.switch({"release": operator.staged("another")})
     write_json(board.places.trial, {**read_json(board.places.trial), "watches": 9})
     assert "put back: watch: " in board.keeper.trial.watch()
+
+
+def test_a_release_that_hears_fewer_peers_is_healthy_if_its_rules_say_so() -> None:
+    agent = [Seen("swarm-agent.service", "active", 0, {"role": "agent", "peers": 1})]
+    rules = Rules(units=("swarm-agent.service",), ready_s=9.0, trial_s=1.0)
+    assert judge(rules, agent, 2.0, 0.5, before=Before(heard=2, ended=0)).healthy
+    assert judge(rules, agent, 2.0, 0.5, before=Before(heard=3, ended=0)).gate == "peers"
+    assert judge(rules._replace(peers=0.0), agent, 2.0, 0.5, before=Before(heard=3, ended=0)).healthy
+
+
+def test_a_release_that_serves_nothing_is_put_back_where_the_one_before_served() -> None:
+    def after(at_s: float, total: int, ended_before: int) -> str:
+        agent = [Seen("swarm-agent.service", "active", 0, {"role": "agent", "total": total})]
+        verdict = judge(Rules(units=("swarm-agent.service",), ready_s=9.0, trial_s=1.0), agent, at_s, 0.5,
+                        before=Before(heard=0, ended=ended_before))
+        return verdict.gate or ("healthy" if verdict.healthy else "goes on")
+
+    assert [after(5.0, 0, 60), after(9.1, 0, 60), after(5.0, 1, 60), after(5.0, 0, 9)] == [
+        "goes on", "requests", "healthy", "healthy"]

@@ -22,6 +22,10 @@ from swarm.core.clock import MonotonicClock
 GROUPS = Path("/sys/fs/cgroup")
 HIERARCHIES = ("memory", "pids", "cpu", "cpuacct", "systemd")
 UP_S = 60.0
+MOUNT_OPTIONS = "noauto_da_alloc"
+"""Of a disk. By default ext4 writes a file of its own accord when it is closed after a truncation, or renamed over
+another (ext4(5), auto_da_alloc), so that files survive which nobody has synced. A release may not need that.
+"""
 FOLDER = "swarm-boards"              # of a bench: its pid follows
 MOUNT = re.compile(rf"/{FOLDER}-(\d+)-")
 NAMED = re.compile(r"swb-?(\d+)(?:-\d+)?")
@@ -89,7 +93,7 @@ class Board:
         if disk is None:
             _run("mount", "-t", "tmpfs", "-o", f"size={disk_mb}m", "tmpfs", str(self.layer))
         else:
-            _run("mount", "-o", "loop", str(disk), str(self.layer))
+            _run("mount", "-o", f"loop,{MOUNT_OPTIONS}", str(disk), str(self.layer))
         for name_ in ("up", "work"):
             (self.layer / name_).mkdir(exist_ok=True)
         _run("mount", "-t", "overlay", "overlay", "-o",

@@ -50,6 +50,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     stages: Annotated[list[StageProfile], Meta(max_length=MOST_STAGES)] = []     # empty: it runs whole only
     batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
     """Median run time of a batch of 1, 2, ... inputs, as long as more inputs take less time each; empty: no batches."""
+    files: ShortText = ""            # hash of the files of the variant and its stages; empty: not known
 
 
 class NotLoaded(msgspec.Struct, frozen=True, array_like=True):

@@ -88,7 +88,11 @@ class WireError(ValueError):
 
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(f"{cause}: {detail:.200}")
-        self.cause = cause
+        self.cause, self.detail = cause, detail
+
+    def sent_by(self, sender: str) -> WireError:
+        """The same of a message whose sender is known."""
+        return WireError(self.cause, f"from {sender}: {self.detail}")
 
 
 def encode(envelope: Envelope, tensors: Sequence[NDArray[Any]] = ()) -> list[Buffer]:

@@ -12,6 +12,9 @@ from swarm.deploy.boards.ports import BoardPort, NotUsable
 from swarm.deploy.targets import TARGETS, Target, target_of
 
 PROBE = Path(__file__).with_name("probe.py")
+RELEASE_PYTHON = "/opt/swarm/current/site/bin/python"
+RUNTIME_PROBE = b"""import json, onnxruntime as it
+print(json.dumps({"version": it.__version__, "providers": it.get_available_providers()}))"""
 Text = Annotated[str, Meta(max_length=200)]
 
 
@@ -24,13 +27,20 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     system: Text
     jetpack: Text                    # major version; empty: no Jetson
     gpu: list[Text]                  # device files of a GPU
-    tensorrt: bool                   # whether its library is there
+    libraries: list[Text]            # of a GPU: CUDA, cuDNN, TensorRT
     free_bytes: int
     memory_bytes: int
     power_mode: Text                 # nvpmodel's, else the governor of the clock
     unix_s: int                      # its clock
     systemd: bool
     keeper: bool                     # whether it was set up before
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True):
+    """ONNX Runtime of the release that a board runs."""
+
+    version: Text
+    providers: list[Text]            # that it was built with, by its own names
 
 
 def ask(board: BoardPort) -> Facts:
@@ -41,6 +51,18 @@ def ask(board: BoardPort) -> Facts:
     except msgspec.DecodeError:
         said = done.err.strip().splitlines()
         raise NotUsable(f"python3 does not run there: {said[-1] if said else f'exit code {done.code}'}") from None
+
+
+def runtime(board: BoardPort) -> Runtime | None:
+    """ONNX Runtime of the release that the board runs; None: there is none that can be loaded.
+
+    Raises: Unreachable, NotUsable.
+    """
+    done = board.run(RELEASE_PYTHON, "-I", "-", stdin=RUNTIME_PROBE)
+    try:
+        return msgspec.json.decode(done.out, type=Runtime)
+    except msgspec.DecodeError:
+        return None
 
 
 def target_for(facts: Facts, wanted: str) -> Target:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 ENOUGH_RUNS = 20                     # before a p95 is judged
+ENOUGH_ENDED = 10                    # requests in the last minute of the release before: the next one has some, too
 P95_FACTOR = 1.5                     # beyond it a release computes wrongly, or its board is throttled
+PEERS = 0.5                          # of those that the release before heard
 
 
 class Rules(NamedTuple):
@@ -20,6 +22,7 @@ class Rules(NamedTuple):
     providers: tuple[str, ...] = ()  # each loaded model must run on one of these; empty: on any
     models: tuple[str, ...] = ()     # that must be loaded
     p95_factor: float = P95_FACTOR   # a run may take so much longer than its profile says
+    peers: float = PEERS             # share of the peers that the release before heard, which it must hear, too
 
 
 class Seen(NamedTuple):
@@ -31,6 +34,13 @@ class Seen(NamedTuple):
     status: dict[str, Any]           # what it writes of itself once a second; empty: nothing yet
 
 
+class Before(NamedTuple):
+    """The release before, at its end."""
+
+    heard: int                       # peers
+    ended: int                       # requests in its last minute
+
+
 class Verdict(NamedTuple):
     """`gate` empty and not `healthy`: the trial goes on."""
 
@@ -39,10 +49,10 @@ class Verdict(NamedTuple):
     why: str = ""
 
 
-def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None, heard_before: int) -> Verdict:
+def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None, before: Before) -> Verdict:
     """The state of a trial `at_s` after the switch.
 
-    ready_at_s: when all were ready; None: not yet. heard_before: peers that the release before heard at its end.
+    ready_at_s: when all were ready; None: not yet.
     """
     for one in seen:
         if one.active == "failed" or one.restarts:
@@ -63,8 +73,11 @@ def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None,
     if missing := sorted(set(rules.models) - {name.partition(" ")[0] for name in loaded}):
         return Verdict(gate="models", why=f"{', '.join(missing)} not loaded")
     heard = max((int(one.status.get("peers", 0)) for one in agents), default=0)
-    if agents and heard_before and heard * 2 < heard_before:
-        return Verdict(gate="peers", why=f"it hears {heard} peers; the release before heard {heard_before}")
+    if agents and heard < rules.peers * before.heard:
+        return Verdict(gate="peers", why=f"it hears {heard} peers; the release before heard {before.heard}")
+    if agents and before.ended >= ENOUGH_ENDED and not any(one.status.get("total") for one in agents):
+        return Verdict() if at_s <= rules.ready_s else Verdict(
+            gate="requests", why=f"none ended in {rules.ready_s:g} s; of the release before {before.ended} a minute")
     for name, model in loaded.items():
         p95_ms, profiled_ms = model.get("p95_ms"), model.get("profiled_ms")
         judged = int(model.get("runs", 0)) >= ENOUGH_RUNS and p95_ms and profiled_ms

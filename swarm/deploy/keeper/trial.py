@@ -14,7 +14,7 @@ from typing import Any
 
 from swarm.deploy.keeper import manifest, units
 from swarm.deploy.keeper.errors import Refused
-from swarm.deploy.keeper.gates import P95_FACTOR, Rules, Seen, Verdict, judge
+from swarm.deploy.keeper.gates import P95_FACTOR, PEERS, Before, Rules, Seen, Verdict, judge
 from swarm.deploy.keeper.places import Places, link_to, read_json, remove, sync_folder, write_json
 from swarm.deploy.keeper.system import System
 
@@ -45,7 +45,7 @@ class Trial:
         self._complete(number, found)
         write_json(places.trial, {
             "release": number, "before": places.number(places.current), "boots": 0, "boot": system.boot(),
-            "heard": self._heard(), "started": False,
+            "heard": self._of_agent("peers"), "requests": self._of_agent("ended"), "started": False,
             "ended": [one["InvocationID"] for one in system.units(self._changed(number)) if one.get("InvocationID")]})
         system.systemctl("restart", "--no-block", units.TRIAL)
 
@@ -81,10 +81,10 @@ class Trial:
         if changed:
             system.systemctl("restart", "--no-block", *changed)
 
-    def _heard(self) -> int:
-        """Peers that the agent hears now."""
-        heard = [status.get("peers") for status in self._statuses().values() if status.get("role") == "agent"]
-        return max((count for count in heard if isinstance(count, int)), default=0)
+    def _of_agent(self, key: str) -> int:
+        """A count of the agent now; 0: it tells none."""
+        told = [status.get(key) for status in self._statuses().values() if status.get("role") == "agent"]
+        return max((count for count in told if isinstance(count, int)), default=0)
 
     def _statuses(self) -> dict[str, dict[str, Any]]:
         """What each process writes of itself, by its pid."""
@@ -141,6 +141,7 @@ class Trial:
             return Verdict(gate="ready", why=str(error))
         clock, began_ns = self._system.clock, self._system.clock.now_ns()
         ended, starts = set(trial["ended"]), dict[str, str]()
+        before = Before(heard=int(trial["heard"]), ended=int(trial.get("requests", 0)))
         ready_at_s: float | None = None
         while True:
             at_s = (clock.now_ns() - began_ns) / NS
@@ -156,7 +157,7 @@ class Trial:
             if ready_at_s is None and all(one.active == "active" and one.status for one in seen):
                 ready_at_s = at_s
             try:
-                verdict = judge(rules, seen, at_s, ready_at_s, int(trial["heard"]))
+                verdict = judge(rules, seen, at_s, ready_at_s, before)
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 verdict = Verdict(gate="ready", why=f"what its processes tell of themselves makes no sense: {error!r}")
             if verdict.healthy or verdict.gate:
@@ -172,7 +173,7 @@ class Trial:
             return Rules(
                 units=tuple(raw["units"]), ready_s=float(raw["ready_s"]), trial_s=float(raw["trial_s"]),
                 providers=tuple(raw.get("providers", ())), models=tuple(raw.get("models", ())),
-                p95_factor=float(raw.get("p95_factor", P95_FACTOR)))
+                p95_factor=float(raw.get("p95_factor", P95_FACTOR)), peers=float(raw.get("peers", PEERS)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(f"the rules of its trial cannot be read: {error}") from None
 

@@ -120,3 +120,17 @@ def test_tensors_follow_their_announcement_by_what_the_link_takes(leg: Leg, size
     table.measured("mule", LinkQuality(rtt_s=0.3, bytes_per_s=1e6, samples=1))
     model, variant = "detector", table.views(0)["mule"].profiles["detector"][0].variant
     assert table.sending_s(leg, model, variant) == pytest.approx(seconds)
+
+
+def test_a_peer_with_other_files_of_a_variant_is_not_asked_to_run_it() -> None:
+    def of(files: str, number: int = 1) -> Advert:
+        both = [msgspec.structs.replace(profile(variant="int8"), files=files), profile(variant="fp32")]
+        return Advert(number=number, board="b", executors=1, profiles=both, streams=[])
+
+    known = PeerTable({("detector", "int8"): "ours", ("detector", "fp32"): "ours"})
+    known.update("mule", 1, 0.0, 0)
+    assert known.advertised("mule", 1, of("theirs")) == ["detector int8"]
+    assert [one.variant for one in known.views(0)["mule"].profiles["detector"]] == ["fp32"]
+    assert known.advertised("mule", 1, of("theirs", 2)) == []        # no news
+    assert known.advertised("mule", 1, of("ours", 3)) == []
+    assert {one.variant for one in known.views(0)["mule"].profiles["detector"]} == {"int8", "fp32"}
