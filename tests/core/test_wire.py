@@ -64,6 +64,7 @@ EXAMPLES: list[msg.Body] = [
         lidar=Lidar(beams=64, range_m=6.0))), msg.Shared(topic="map", data=b"\1\2"),
     msg.Submitted(request=REQUEST, frame=FRAME, due_s=0.2), msg.Ended(span=SPAN),
     msg.Happened(what="x", detail={"k": 1, "l": "m"}),
+    msg.Kept(reports=[msg.KeptReport(4, 7, 60.5, b"\x80")]), msg.KeptReceived(boot=4, number=7),
     msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_s=0.5, available_s=1.0, queue=2, links={"b": (0.5, 1e6)},
                   loop_late_ms_p99=1.5, refused_in=0, duplicates=0, control_bytes=9),
     msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, poses={"a": Pose(1.0, 2.0, 3.0)},

@@ -66,7 +66,7 @@ def test_the_files_of_a_board_are_those_of_its_processes(tmp_path: Path) -> None
         ("rover_1", "tcp://10.0.0.2:8000"), ("planner", "tcp://rover-0.local:7410")]
     assert check(parse(files["planner.yaml"].decode(), ""), PlannerFile, "planner.yaml").ray == "none"
     assert "planner.yaml" not in configuration.files_of(one, "rover_1")
-    assert configuration.parts_of(one, "rover_0") == ["agent", "planner"]
+    assert configuration.parts_of(one, "rover_0") == ["agent", "names", "planner"]
     rules = json.loads(files["trial.json"])
     assert (rules["units"], rules["providers"], rules["models"]) == (["swarm-agent.service"], ["cpu"], ["detector"])
 

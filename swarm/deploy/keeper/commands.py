@@ -22,6 +22,7 @@ from swarm.deploy.keeper.trees import Trees
 from swarm.deploy.keeper.trial import Trial
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+ROLE = re.compile(r"[a-z]{1,16}")
 KEPT = 3                             # releases: the current one, the previous one, and one on its way
 LOG_LINES = 200
 Given = dict[str, Any]
@@ -127,15 +128,18 @@ class Keeper:
     def keys(self, given: Given) -> Given:
         """Make the keys of these processes, if they have none, with a release's own program. Returns the public ones.
 
-        given: release, names.
+        given: release, names (with the role of each in the swarm).
         """
         python = self.places.trees / self._site(int(given["release"])) / "bin" / "python"
         found: dict[str, str] = {}
         for name in self._names(given["names"]):
+            role = str(given["names"][name])
+            if ROLE.fullmatch(role) is None:
+                raise Refused("that is no role of a process")
             path = self.places.keys / f"{name}.pub"
             if not path.exists():
                 self.system.run(str(python), "-I", "-m", "swarm.cli.main", "keys", "new", name,
-                                "--keys", str(self.places.keys), as_user=USER)
+                                "--role", role, "--keys", str(self.places.keys), as_user=USER)
             found[name] = path.read_text()
         return {"keys": found}
 
@@ -202,6 +206,7 @@ class Keeper:
             "trial": trial.get("release", 0), "last": read_json(places.last),
             "units": dict(zip(names, system.units(names), strict=True)),
             "processes": {path.stem: read_json(path) for path in sorted(places.runtime.glob("*.json"))},
+            "power_mode": system.power_mode(),
             "free_bytes": system.free_bytes(places.home if places.home.exists() else places.root),
         }
 

@@ -110,7 +110,7 @@ def runs(status: dict[str, Any], release: Release) -> bool:
 
 def keys_of(fleet: Fleet, robot: str, board: BoardPort, release: Release) -> dict[str, str]:
     """The public keys of the processes of a board, which makes its secret ones itself."""
-    names = [place.name for place in configuration.on_board(fleet.read, robot)]
+    names = {place.name: configuration.role_of(place) for place in configuration.on_board(fleet.read, robot)}
     return keeper(board, "keys", {"release": release.number, "names": names}, limit_s=120.0)["keys"]
 
 
