@@ -103,7 +103,7 @@ def test_every_message_has_its_golden_bytes() -> None:
 
 def test_every_message_has_its_speakers_and_strangers_may_say_nothing() -> None:
     for body in EXAMPLES:
-        assert any(msg.may_say(role, body) for role in ("agent", "planner", "world", "launcher"))
+        assert any(msg.may_say(role, body) for role in ("agent", "planner", "world", "launcher", "collector"))
         assert not msg.may_say("", body)
     assert not msg.may_say("agent", msg.Shutdown())
     assert not msg.may_say("agent", msg.PlanNews(plan=PLAN))
