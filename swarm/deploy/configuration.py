@@ -135,8 +135,8 @@ def _rules(read: Read, robot: str) -> dict[str, Any]:
     ready_s = max(trial.ready_s, ENGINES_S if "tensorrt" in board.providers else 0.0)
     units = {place.role: f"swarm-{place.role}.service" for place in on_board(read, robot)}
     awaited = [units.pop(role) for role in ("agent", "body") if role in units]
-    return {"units": awaited, "beside": list(units.values()), "ready_s": ready_s, "trial_s": trial.healthy_s, "providers": list(board.providers[:1]),
-            "models": sorted(set(own)), "p95_factor": trial.p95_factor}
+    return {"units": awaited, "beside": list(units.values()), "ready_s": ready_s, "trial_s": trial.healthy_s,
+            "providers": list(board.providers[:1]), "models": sorted(set(own)), "p95_factor": trial.p95_factor}
 
 
 def _unit(read: Read, place: Place) -> str:

@@ -1,9 +1,9 @@
 """The collector for boards without a launcher.
 
-Members report to it, but no launcher announces the begin and the end of a run. Agents send what they kept while it was
-not there, too, with its age. The run begins with the first reported request; others may be older (times below 0). It ends when this process is told to end: new requests are then ignored, and open requests are awaited. No
-parent watches the agents' processes: an agent counts as lost when it has restarted, or is silent for SILENT_S at the
-end.
+Members report to it, but no launcher announces the begin and the end of a run. Agents also send what they kept while it
+was not there, with its age. The run begins with the first reported request; others may be older (times below 0). It
+ends when this process is told to end: new requests are then ignored, and open requests are awaited. No parent watches
+the agents' processes: an agent counts as lost when it has restarted, or is silent for SILENT_S at the end.
 """
 
 from __future__ import annotations

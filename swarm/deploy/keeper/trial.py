@@ -173,8 +173,8 @@ class Trial:
             raw: dict[str, Any] = json.loads(path.read_bytes())
             return Rules(
                 units=tuple(raw["units"]), ready_s=float(raw["ready_s"]), trial_s=float(raw["trial_s"]),
-                beside=tuple(raw.get("beside", ())), providers=tuple(raw.get("providers", ())), models=tuple(raw.get("models", ())),
-                p95_factor=float(raw.get("p95_factor", P95_FACTOR)))
+                beside=tuple(raw.get("beside", ())), providers=tuple(raw.get("providers", ())),
+                models=tuple(raw.get("models", ())), p95_factor=float(raw.get("p95_factor", P95_FACTOR)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(f"the rules of its trial cannot be read: {error}") from None
 
