@@ -118,8 +118,10 @@ class Robot:
         self._participant.begin()
 
     def end(self) -> None:
-        """Write the recording, unless it was written when the robot had drained."""
+        """Write the recording, unless it was written when the robot had drained, and what no collector has."""
         self._write_recording()
+        if isinstance(self._outbox, KeptReports):
+            self._outbox.end()
 
     # --- messages ---
 

@@ -1,4 +1,4 @@
-"""Planner, standby and collector on boards: what travels, how long the loops compile, and what agents kept meanwhile."""
+"""Planner, standby and collector on boards: what travels, how long loops compile, and what agents kept till then."""
 
 from __future__ import annotations
 

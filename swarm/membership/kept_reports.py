@@ -81,6 +81,10 @@ class KeptReports:
             self.put(msg.Happened(what="reports_dropped", detail={"count": lost}))
         self._send()
 
+    def end(self) -> None:
+        """The process ends: what no collector has goes to the shelf."""
+        self._write()
+
     def __len__(self) -> int:
         """The reports that wait for a collector that listens; without one they are safe where they are."""
         return len(self._records) if self._listens else 0

@@ -160,6 +160,16 @@ def test_beyond_the_bound_the_oldest_are_dropped_and_told_of(monkeypatch: pytest
     assert desk.got[-1][3].detail == {"count": 100 - kept}
 
 
+def test_an_orderly_end_leaves_what_is_not_answered_on_the_disk() -> None:
+    desk = Desk()
+    desk.say("a")
+    desk.advance(0.1)
+    desk.say("b")
+    assert desk.disk == []
+    desk.reports.end()
+    assert [record.number for record in desk.disk] == [2]
+
+
 def test_many_reports_travel_in_few_messages_that_fit_the_urgent_lane() -> None:
     desk = Desk()
     desk.reachable = False
