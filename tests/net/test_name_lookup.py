@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,12 +15,12 @@ import zmq
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.protocol.messages import Member, Start
-from swarm.net import dialler, sockets
+from swarm.net import dialler, mdns, sockets
 from swarm.net.dialler import LOOK_UP_AGAIN_S, Dialled, Dialler
 from swarm.net.lane import Lane
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
-from swarm.net.name_lookup import NameLookup
+from swarm.net.name_lookup import NameLookup, look_up_ipv4
 from swarm.transport.bulk.lane import Bulk
 from swarm.transport.members import Members
 from swarm.transport.ports import LANES, Lanes
@@ -169,6 +171,49 @@ def test_a_look_up_does_not_hold_up_the_loop(error: Exception | None) -> None:
     assert told == [("10.0.0.7", "") if error is None else ("", cause)]
     assert threads[0] is not threads[1]
     assert threads[1] is threading.current_thread()
+
+
+def no_such_name(*asked: object) -> object:
+    raise OSError(-2, UNKNOWN)
+
+
+def test_names_of_the_local_link_are_asked_there_where_the_system_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    monkeypatch.setattr(mdns, "look_up", lambda host: f"10.0.0.9 for {host}")
+    assert look_up_ipv4("rover-1.Local.") == "10.0.0.9 for rover-1.Local."
+    with pytest.raises(OSError, match=UNKNOWN):
+        look_up_ipv4("rover-1.example")
+
+
+def test_the_answer_of_the_local_link_is_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"rover-1.local.": ["10.0.0.9"], "rover-2.local.": []}
+    closed: list[bool] = []
+
+    class Zeroconf:
+        def __init__(self, ip_version: object) -> None: ...
+
+        def close(self) -> None:
+            closed.append(True)
+
+    class Resolver:
+        def __init__(self, server: str) -> None:
+            self.server = server
+
+        def request(self, asking: object, timeout_ms: float) -> bool:
+            return bool(answers[self.server])
+
+        def parsed_addresses(self, version: object) -> list[str]:
+            return answers[self.server]
+
+    fake = SimpleNamespace(Zeroconf=Zeroconf, AddressResolverIPv4=Resolver, IPVersion=SimpleNamespace(V4Only=4))
+    monkeypatch.setitem(sys.modules, "zeroconf", fake)
+    assert mdns.look_up("rover-1.local") == "10.0.0.9"
+    with pytest.raises(OSError, match="nobody on the local link"):
+        mdns.look_up("rover-2.local")
+    assert closed == [True, True]
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
+    with pytest.raises(OSError, match="zeroconf, which would ask the local link, is not installed"):
+        mdns.look_up("rover-1.local")
 
 
 def has_ipv6() -> bool:
