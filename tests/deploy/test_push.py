@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,16 @@ def test_each_board_hears_the_processes_of_all_others(boards: Make) -> None:
     push(fleet)
     for board in fleet.boards.values():
         assert heard(board) == ["rover_0", "rover_1"]
+
+
+def test_a_key_has_the_role_of_its_process(boards: Make, tmp_path: Path) -> None:
+    (tmp_path / "seen.npz").touch()
+    fleet = boards(1, policy="planner", recording="seen.npz",
+                   at={"rover_0": {"address": "10.0.0.1", "body": "recorded"}})
+    push(fleet)
+    keys = fleet.boards["rover_0"].places.keys / "enrolled"
+    roles = {path.stem: path.read_text().split("role: ")[1].strip() for path in keys.iterdir()}
+    assert roles == {"rover_0": "agent", "rover_0-body": "world", "planner": "planner"}
 
 
 def test_a_bad_release_touches_one_board_and_that_one_goes_back(boards: Make) -> None:
