@@ -15,8 +15,9 @@ import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -163,35 +164,55 @@ class ReportFiles:
     # --- the thread ---
 
     def _work(self) -> None:
-        path: Path | None = None
-        file: BinaryIO | None = None
-        unsynced, troubled = 0, False
-        while True:
+        disk, ended, troubled = _Disk(), False, False
+        while not ended:
             try:
-                task = self._tasks.get(timeout=IDLE_S if unsynced else None)
+                task = self._tasks.get(timeout=IDLE_S if disk.unsynced else None)
             except queue.Empty:
-                task = path, b""
+                act = disk.sync
+            else:
+                ended = task is None
+                act = disk.close if task is None else partial(disk.do, *task)
             try:
-                if file is not None and (task is None or task[0] != path or unsynced >= SYNC_WRITES or task[1] == b""):
-                    os.fdatasync(file.fileno())
-                    unsynced = 0
-                if file is not None and (task is None or task[0] != path or task[1] is None):
-                    file.close()
-                    path = file = None
-                if task is None:
-                    return
-                path_, content = task
-                if content is None:
-                    path_.unlink(missing_ok=True)
-                elif content:
-                    if file is None:
-                        path, file = path_, open(path_, "ab", buffering=0)       # noqa: SIM115 - closed above
-                    file.write(content)
-                    unsynced += 1
+                act()
             except OSError as error:
                 if not troubled:
                     log.warning("reports cannot be kept on the disk: %s", error)
                 troubled = True
+
+
+class _Disk:
+    """Appends to one file after the other, and removes files. Its methods raise OSError."""
+
+    def __init__(self) -> None:
+        self.unsynced = 0                            # writes that are not on the disk
+        self._path, self._file = Path(), cast("BinaryIO | None", None)
+
+    def do(self, path: Path, content: bytes | None) -> None:
+        """Append to a file; None: remove it."""
+        if path != self._path:
+            self.close()
+        if content is None:
+            self.close()
+            path.unlink(missing_ok=True)
+            return
+        if self._file is None:
+            self._path, self._file = path, open(path, "ab", buffering=0)         # noqa: SIM115 - see `close`
+        self._file.write(content)
+        self.unsynced += 1
+        if self.unsynced >= SYNC_WRITES:
+            self.sync()
+
+    def sync(self) -> None:
+        self.unsynced = 0
+        if self._file is not None:
+            os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        self.sync()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def _boot_id() -> str:

@@ -196,8 +196,15 @@ class KeptRecord(NamedTuple):
 class Shelf(Protocol):
     """Where reports are kept over restarts of the process and of its board."""
 
-    found: Sequence[KeptRecord]      # of earlier starts, oldest first
-    lost: int                        # of earlier starts: reports that were dropped or torn, and nobody was told of
+    @property
+    def found(self) -> Sequence[KeptRecord]:
+        """Those of earlier starts, oldest first."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Reports that were dropped or torn, and nobody was told of."""
+        ...
 
     def keep(self, record: KeptRecord) -> None: ...
 

@@ -19,7 +19,7 @@ def is_local(host: str) -> bool:
 def look_up(host: str) -> str:
     """The IPv4 address of a name. Raises: OSError if nobody answers, or zeroconf is not installed."""
     try:
-        from zeroconf import AddressResolverIPv4, IPVersion, Zeroconf
+        from zeroconf import AddressResolverIPv4, IPVersion, Zeroconf  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise OSError(errno.ENOPKG, MISSING) from None
     asking = Zeroconf(ip_version=IPVersion.V4Only)
