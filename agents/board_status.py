@@ -42,10 +42,10 @@ class BoardStatus:
         """A warning or an error was logged."""
         self._error = record.getMessage()[:MOST_TEXT]
 
-    def state(self, peers: int, open_requests: int) -> dict[str, Any]:
+    def state(self, peers: int, open_requests: int, kept_reports: int = 0) -> dict[str, Any]:
         """The state now; `ended` and `on_time` are of the last minute, `total` and `in_time` of all.
 
-        peers: those that are present. open_requests: that have not ended.
+        peers: those that are present. open_requests: that have not ended. kept_reports: that no collector has.
         """
         horizon_ns = self._host.clock.now_ns() - WINDOW_NS
         while self._ends and self._ends[0][0] < horizon_ns:
@@ -55,7 +55,7 @@ class BoardStatus:
         return {
             "peers": peers, "ended": len(self._ends), "on_time": sum(done for _, done, _ in self._ends),
             "total": self._total, "in_time": self._in_time, "open": open_requests, "leans_on": dict(helpers),
-            "error": self._error,
+            "kept_reports": kept_reports, "error": self._error,
             "temperature_c": health.temperature_c, "throttled": health.throttled,
             "models": [self._model(*key) for key in self._models],
         }

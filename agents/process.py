@@ -12,6 +12,7 @@ from agents.board_status import BoardStatus, Warned
 from agents.leaving import Leaving
 from agents.robot import Robot
 from agents.runtime.aside_thread import AsideThread
+from agents.runtime.report_files import ReportFiles
 from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
 from swarm import settings_files
@@ -24,6 +25,7 @@ from swarm.net.service_manager import starting
 log = logging.getLogger(__name__)
 LONGEST_START_S = 1800.0             # engines of a large model took 10 minutes on an Orin
 LEAVE_S = 5.0                        # for requests in hand when the board stops or updates the agent
+STATE = "STATE_DIRECTORY"
 SWITCH_S = 0.0005                    # after a run, an executor's thread waits at most this long for the GIL
 
 
@@ -62,12 +64,28 @@ def main(settings: AgentFile) -> int:
     aside = AsideThread(process.loop.post, process.loop.fail)
     status = BoardStatus(settings.name, process.host, sessions.providers())
     logging.getLogger().addHandler(Warned(status.failed))
+    shelf = _shelf(settings, process.clock.now_ns())
     robot = Robot(
-        settings, process.host, runner, aside, offer, Folder(Path(settings.record)), status.ended)
+        settings, process.host, runner, aside, offer, Folder(Path(settings.record)), status.ended, shelf)
     leaving = Leaving(robot, process.host, LEAVE_S)
     process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
-        sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open))
+        sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open,
+        robot.kept_reports))
     robot.end()
     aside.close()
     runner.close()
+    if shelf is not None:
+        shelf.close()
     return 0
+
+
+def _shelf(settings: AgentFile, now_ns: int) -> ReportFiles | None:
+    """Where reports wait for a collector: in the state folder that systemd gives a service, if it does."""
+    folder = os.environ.get(STATE, "").partition(":")[0]
+    if settings.launcher is not None or not folder:
+        return None
+    try:
+        return ReportFiles(Path(folder) / "reports" / settings.name, now_ns)
+    except OSError as error:
+        log.warning("reports cannot be kept on the disk: %s", error)
+        return None

@@ -30,7 +30,7 @@ from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
 from swarm.core.policy.plan import WHY_MAX, Placement
-from swarm.core.ports import Files, Health, Host, Received
+from swarm.core.ports import Files, Health, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Observation, Outcome, Perceived, Pose, SensorSuite
@@ -38,6 +38,7 @@ from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected
 from swarm.membership.failure_detector import Changed, FailureDetector
+from swarm.membership.kept_reports import KeptReports
 from swarm.membership.outbox import Outbox
 from swarm.membership.participant import Participant
 from swarm.membership.view import HEARTBEAT_NS, Membership
@@ -50,11 +51,12 @@ class Robot:
     """Joins the parts of one robot. Call `begin` once the host runs, and `end` when it has stopped.
 
     offer: the variants of its board. files: the folder of its recording, if any. ended: told of each own request.
+    shelf: where its reports wait for a collector, where no launcher is.
     """
 
     def __init__(
         self, settings: AgentFile, host: Host, runner: Runner, aside: Aside, offer: Offer, files: Files,
-        ended: Callable[[Span], None] = lambda span: None,
+        ended: Callable[[Span], None] = lambda span: None, shelf: Shelf | None = None,
     ) -> None:
         self._settings, self._host, self._runner, self._files, self._ended = settings, host, runner, files, ended
         self._net, self._clock, self._timers = host.transport, host.clock, host.timers
@@ -76,7 +78,8 @@ class Robot:
         self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended, self._seals)
         self._request_messages = RequestMessages(self._net, self._performer, offer, self._seals)
         self._net.limit_transfers(*transfer_limits(offer))
-        self._outbox = Outbox(host.timers, self._participant.report)
+        self._outbox = Outbox(host.timers, self._participant.report) if settings.launcher else KeptReports(
+            host.clock, host.timers, self._participant, shelf)
         self._body = WorldBody(self._net, settings.body)
         self._acting = Acting(settings, host.clock, host.transport, aside, self._body, self._peers.names)
         self._recording = Recording() if settings.record else None
@@ -97,6 +100,11 @@ class Robot:
         """What it holds now."""
         return self._performer.holds(reports=len(self._outbox))
 
+    @property
+    def kept_reports(self) -> int:
+        """Reports that no collector has; 0 where a launcher is."""
+        return self._outbox.kept if isinstance(self._outbox, KeptReports) else 0
+
     def placement(self, stream: str) -> Placement | None:
         """Where the plan that it follows now places one of its streams."""
         return self._scheduler.placement(stream, self._clock.now_ns())
@@ -110,8 +118,10 @@ class Robot:
         self._participant.begin()
 
     def end(self) -> None:
-        """Write the recording, unless it was written when the robot had drained."""
+        """Write the recording, unless it was written when the robot had drained, and what no collector has."""
         self._write_recording()
+        if isinstance(self._outbox, KeptReports):
+            self._outbox.end()
 
     # --- messages ---
 
@@ -138,6 +148,8 @@ class Robot:
                 self._seals.learn(peer, body.key)
             case msg.PlanNews(plan=plan):
                 self._performer.handle(ev.PlanCame(plan=plan, planner=peer, boot=message.boot))
+            case msg.KeptReceived() if isinstance(self._outbox, KeptReports):
+                self._outbox.received(body)
             case msg.Shared(topic=topic, data=data):
                 self._acting.on(behaviours.Heard(sender=peer, topic=topic, data=data))
             case msg.Judged(report=report, verdict=verdict):

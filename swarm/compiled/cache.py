@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 COMPLETE = "complete"
+LOOPS = ("swarm.planner.forecast.simulation.simulate", "swarm.planner.solvers.search.search")
+"""The modules whose import compiles, each with all code of its package."""
 
 
 def folder_of(package: Path) -> Path:
@@ -39,6 +41,12 @@ def mark_complete(folder: Path) -> None:
     """All code of the package is in this folder, if there is one."""
     if folder.is_dir():
         (folder / COMPLETE).touch()
+
+
+def mark_loops_complete() -> None:
+    """This process has imported all of `LOOPS`."""
+    for name in LOOPS:
+        mark_complete(folder_of(Path(str(sys.modules[name].__file__)).parent))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from numpy.typing import NDArray
@@ -181,6 +181,35 @@ class Machine(Protocol):
 
     def stop(self) -> None:
         """End the process in an orderly way, after this turn of the loop."""
+        ...
+
+
+class KeptRecord(NamedTuple):
+    """A report that waits for a collector."""
+
+    boot: int                        # the start of the process that made it
+    number: int                      # of that start's reports
+    at_ns: int                       # when it was made, on the clock of this start
+    body: bytes
+
+
+class Shelf(Protocol):
+    """Where reports are kept over restarts of the process and of its board."""
+
+    @property
+    def found(self) -> Sequence[KeptRecord]:
+        """Those of earlier starts, oldest first."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Reports that were dropped or torn, and nobody was told of."""
+        ...
+
+    def keep(self, record: KeptRecord) -> None: ...
+
+    def forget(self, count: int, last: KeptRecord, lost: int) -> None:
+        """The oldest ones, up to `last`, are needed no more. lost: those that were dropped, and nobody was told of."""
         ...
 
 

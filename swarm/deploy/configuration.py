@@ -15,6 +15,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile, BodyFile, CollectorFile, PlannerFile, ProcessFile
 from swarm.deploy.inventory import Inventory, Read
 from swarm.launcher import find
+from swarm.net import mdns
 from swarm.run.settings.process_specs import camera_hz
 
 HOME = "/opt/swarm/current/config"
@@ -72,7 +73,8 @@ def on_board(read: Read, robot: str) -> list[Place]:
 def parts_of(read: Read, robot: str) -> list[str]:
     """The parts of the runtime that a board needs."""
     roles = {place.role for place in on_board(read, robot)}
-    return ["agent", *(part for part in ("planner", "collector") if part in roles)]
+    by_name = any(mdns.is_local(at.address) for at in read.inventory.at.values())
+    return ["agent", *(["names"] if by_name else []), *(part for part in ("planner", "collector") if part in roles)]
 
 
 def files_of(read: Read, robot: str) -> dict[str, bytes]:
@@ -116,7 +118,8 @@ def _settings(read: Read, place: Place) -> ProcessFile:
                 body=body_of(robot) if inventory.at[robot].body else "", **common)
         case "planner":
             return PlannerFile(name=place.name, ray="none", lease_s=inventory.planner.lease_s,
-                               every_s=inventory.planner.every_s, **common)
+                               every_s=inventory.planner.every_s, places=policies.load(inventory.policy).places,
+                               **common)
         case "collector":
             return CollectorFile(
                 out=RUNS, fleet=inventory.fleet, streams=inventory.streams, boards=read.boards, **common)
@@ -126,13 +129,15 @@ def _settings(read: Read, place: Place) -> ProcessFile:
 
 
 def _rules(read: Read, robot: str) -> dict[str, Any]:
-    """See swarm/deploy/keeper/gates.py. The planner is not among them: agents do without one."""
+    """See swarm/deploy/keeper/gates.py. Planner and collector are not waited for: agents do without them."""
     trial, board = read.inventory.trial, read.boards[read.inventory.board_of(robot)]
     own = [stream.model for stream in read.inventory.streams if read.inventory.fleet_of(robot).name in stream.on]
     ready_s = max(trial.ready_s, ENGINES_S if "tensorrt" in board.providers else 0.0)
-    units = [f"swarm-{place.role}.service" for place in on_board(read, robot) if place.role in ("agent", "body")]
-    return {"units": units, "ready_s": ready_s, "trial_s": trial.healthy_s, "providers": list(board.providers[:1]),
-            "models": sorted(set(own)), "p95_factor": trial.p95_factor, "peers": trial.peers}
+    units = {place.role: f"swarm-{place.role}.service" for place in on_board(read, robot)}
+    awaited = [units.pop(role) for role in ("agent", "body") if role in units]
+    return {"units": awaited, "beside": list(units.values()), "ready_s": ready_s, "trial_s": trial.healthy_s,
+            "providers": list(board.providers[:1]), "models": sorted(set(own)), "p95_factor": trial.p95_factor,
+            "peers": trial.peers}
 
 
 def _unit(read: Read, place: Place) -> str:

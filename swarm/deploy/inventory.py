@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from swarm import settings_files
+from swarm.core.policy import policies
 from swarm.core.protocol.bounds import Name, Seed
 from swarm.core.settings import addresses, rules
 from swarm.core.settings.boards import Board, Strict
@@ -139,6 +140,9 @@ def check(inventory: Inventory, boards: dict[str, Board], models: Collection[str
         raise BadInput(f"{where}: at", f"{missing[0]} has no address", f"{missing[0]}: {{address: HOST}}")
     _check_streams(inventory, models, where)
     rules.policy(inventory.policy, f"{where}: policy")
+    rules.in_real_time(inventory.policy, f"{where}: policy")
+    if inventory.policy.endswith(policies.FILE):
+        raise BadInput(f"{where}: policy", f"{inventory.policy} is a file, which no board has", "a policy by its name")
     for key in ("planner", "standby", "collector"):
         if name := getattr(inventory.placed, key):
             rules.known(name, robots, f"{where}: placed.{key}", "robot of the fleet")

@@ -7,9 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from swarm.compiled.cache import folder_of, is_complete, mark_complete
-
-LOOPS = ("swarm.planner.forecast.simulation.simulate", "swarm.planner.solvers.search.search")
+from swarm.compiled.cache import LOOPS, folder_of, is_complete, mark_complete
 
 
 def compile_loops() -> None:

@@ -74,6 +74,18 @@ class Participant:
         """Report to the launcher or, without one, to the collector in the roster. True if neither exists."""
         return self._reports_to is None or self.net.send(self._reports_to, body)
 
+    @property
+    def has_collector(self) -> bool:
+        """Whether there is somebody to report to."""
+        return self._reports_to is not None
+
+    def reconnect(self) -> None:
+        """Connect anew to the collector, which does not answer: the connection may lead to where it was."""
+        member = self.net.where(self._reports_to or "")
+        if member is not None:
+            self.net.leave(member.name)
+            self.net.join([member])
+
     def introduce(self, to: str) -> bool:
         """Send a member our address, and those of others. False: it cannot be reached yet."""
         return self._introductions.introduce(to)

@@ -22,7 +22,7 @@ from swarm.net.security.zap import Authenticator
 
 log = logging.getLogger(__name__)
 
-LOOK_UP_AGAIN_S = 5.0                # a host whose name did not resolve
+LOOK_UP_AGAIN_S = 5.0                # a host that is not found, or to which no connection stands
 
 
 class Dialled:
@@ -31,6 +31,16 @@ class Dialled:
     def __init__(self, member: Member, lanes: Mapping[str, Lane], sockets_: Mapping[str, zmq.Socket[Any]]) -> None:
         self.member, self.sockets, self.closed = member, sockets_, False
         self.write = {name: partial(lane.write, sockets_[name]) for name, lane in lanes.items()}
+        self._at: dict[str, str] = {}                # where each lane is connected to by the name of a host
+
+    def move(self, lane: str, endpoint: str) -> None:
+        """Connect a lane to this endpoint, and no longer to another. Raises: BadInput."""
+        if (old := self._at.get(lane)) == endpoint:
+            return
+        if old is not None:
+            sockets.disconnect(self.sockets[lane], old)
+        sockets.connect(self.sockets[lane], endpoint)
+        self._at[lane] = endpoint
 
     def is_ready(self, lane: str) -> bool:
         return not self.closed and bool(self.sockets[lane].poll(0, zmq.POLLOUT))
@@ -72,26 +82,29 @@ class Dialler:
             self._names.start(host, partial(self._looked_up, connection, lane, host, failed))
 
     def _looked_up(
-        self, connection: Dialled, lane: str, host: str, failed: Callable[[WireError], None], cause: str
+        self, connection: Dialled, lane: str, host: str, failed: Callable[[WireError], None], address: str, cause: str
     ) -> None:
         """cause: why the host cannot be found; empty if it can. Nothing is done for a member that left meanwhile."""
         if connection.closed:
             return
+        self._loop.after(ns(LOOK_UP_AGAIN_S), partial(self._look_up_again, connection, lane, failed))
         if cause:
             if host not in self._unresolved:
                 log.warning("the host %s of %s cannot be found (%s); it is looked up again every %g s", host,
                             connection.member.name, cause, LOOK_UP_AGAIN_S)
                 self._unresolved.add(host)
-            self._loop.after(ns(LOOK_UP_AGAIN_S), partial(self._look_up_again, connection, lane, failed))
             return
         self._unresolved.discard(host)
         try:
-            sockets.connect(connection.sockets[lane], getattr(connection.member, lane))
+            connection.move(lane, addresses.at_host(getattr(connection.member, lane), address))
         except BadInput as error:
             failed(WireError("member", str(error)))
 
     def _look_up_again(self, connection: Dialled, lane: str, failed: Callable[[WireError], None]) -> None:
-        if not connection.closed:
+        """A host to which no connection stands may have another address by now."""
+        if connection.is_ready(lane):
+            self._loop.after(ns(LOOK_UP_AGAIN_S), partial(self._look_up_again, connection, lane, failed))
+        elif not connection.closed:
             self._connect(connection, lane, failed)
 
     def _sockets(self, member: Member) -> dict[str, zmq.Socket[Any]]:

@@ -75,7 +75,7 @@ class Loop:
 
     def at(self, when_ns: int, callback: Callable[[], None]) -> Timer:
         """Call back once, not before `when_ns`. Timers of the same time fire in the order in which they were set."""
-        timer = Timer(when_ns, callback)
+        timer = Timer(max(when_ns, self.clock.now_ns()), callback)   # it is late since it was set, not since the boot
         heapq.heappush(self._timers, (when_ns, next(self._order), timer))
         return timer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -71,6 +72,12 @@ def connect(socket: zmq.Socket[Any], endpoint: str) -> None:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         raise BadInput(f"roster: {endpoint!r}", str(error), "an address like tcp://10.0.0.7:7000") from None
+
+
+def disconnect(socket: zmq.Socket[Any], endpoint: str) -> None:
+    """Close the connection to an endpoint; what waits for it is dropped."""
+    with contextlib.suppress(zmq.ZMQError):          # it is gone already
+        socket.disconnect(endpoint)
 
 
 def _speak_ipv6(socket: zmq.Socket[Any], endpoint: str) -> None:

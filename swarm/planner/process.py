@@ -159,7 +159,7 @@ class RayRefiner:
 
 def main(settings: PlannerFile) -> int:
     """Run the planner until it stops. Returns the exit code."""
-    os.nice(NICENESS)
+    os.nice(max(NICENESS - os.getpriority(os.PRIO_PROCESS, 0), 0))    # a board's unit has it from the start
     if os.getsid(0) == os.getpid():                  # the kernel may share the cores by session: niceness is within one
         with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as session:
             session.write(str(NICENESS))

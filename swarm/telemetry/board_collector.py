@@ -1,14 +1,14 @@
 """The collector for boards without a launcher.
 
-Members report to it, but no launcher announces the begin and the end of a run. The run begins with the first reported
-request. It ends when this process is told to end: new requests are then ignored, and open requests are awaited. No
-parent watches the agents' processes: an agent counts as lost when it has restarted, or is silent for SILENT_S at the
-end.
+Members report to it, but no launcher announces the begin and the end of a run. Agents also send what they kept while it
+was not there, with its age. The run begins with the first reported request; others may be older (times below 0). It
+ends when this process is told to end: new requests are then ignored, and open requests are awaited. No parent watches
+the agents' processes: an agent counts as lost when it has restarted, or is silent for SILENT_S at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,8 @@ from swarm.telemetry.collector import Collector, Record
 SILENT_S = 3.0                       # agents report their figures once a second
 DRAIN_EXTRA_S = 2.0                  # beyond the longest deadline
 DRAIN_CHECK_NS = ns(0.05)
+MOST_AGE_S = 86_400.0                # of a report that its agent kept
+KEPT = msgspec.msgpack.Decoder(msg.Submitted | msg.Ended | msg.Happened | msg.AgentNews)
 REPORTS = (msg.Submitted, msg.Ended, msg.Happened, msg.AgentNews, msg.WorldNews, msg.Scene, msg.PlannerNews,
            msg.PlanNews)
 
@@ -51,6 +53,7 @@ class BoardCollector:
         self._heard_ns: dict[str, int] = {}          # time of each agent's last message
         self._clocks: dict[tuple[str, int], ClockOffset] = {}        # of each start of a process
         self._after_end: set[RequestId] = set()       # submitted after the end
+        self._newest: dict[tuple[str, int], int] = {}        # number of the newest kept report of each start
 
     def begin(self) -> None:
         """Join the members of the roster."""
@@ -77,6 +80,27 @@ class BoardCollector:
         return self._collector.finish(ran_s, encrypted=self._encrypted)
 
     def _received(self, message: Received) -> None:
+        if isinstance(message.body, msg.Kept):
+            self._kept(message, message.body.reports)
+        else:
+            self._reported(message)
+
+    def _kept(self, message: Received, reports: Sequence[msg.KeptReport]) -> None:
+        """Reports that an agent kept. What comes twice, since our answer was lost, counts once."""
+        for one in reports:
+            key = message.sender, one.boot
+            if one.number <= self._newest.get(key, 0):
+                continue
+            self._newest[key] = one.number
+            at_ns = message.at_ns - ns(min(one.age_s, MOST_AGE_S))
+            try:
+                self._reported(msgspec.structs.replace(message, boot=one.boot, body=KEPT.decode(one.body), at_ns=at_ns))
+            except msgspec.MsgspecError:
+                self._participant.refuse(f"a kept report of {message.sender}, which makes no sense")
+        last = reports[-1]
+        self._participant.net.send(message.sender, msg.KeptReceived(boot=last.boot, number=last.number))
+
+    def _reported(self, message: Received) -> None:
         body = message.body
         if not isinstance(body, REPORTS):
             return                                   # heartbeats, for example: the collector only listens

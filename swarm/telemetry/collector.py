@@ -94,6 +94,7 @@ class Collector:
             self._robots, [(robot, stream.name, stream.rate_hz) for robot, stream in streams_of(launch)], self._plans)
         self._ledger = Ledger(
             commanded_ns, {stream.name: stream.model for stream in launch.streams}, on_end=self._series.ended)
+        self._since_ns: dict[str, int] = {}          # of each agent: its oldest request, or the begin of the run
         self._slips: dict[float, Slip] = {}          # of the world, by begin
         self._start_ns, self._started = commanded_ns, False
         self._next_line_ns: int | None = None        # while the streams run
@@ -159,8 +160,12 @@ class Collector:
                 pass
 
     def _most_requests(self, agent: str, now: int) -> int:
-        """Requests that an agent may have submitted: twice its due frames, since a restarted one submits some again."""
-        return MOST_EARLY + int(2.0 * self._rates_hz.get(agent, 0.0) * max(self._at_s(now), 0.0))
+        """Requests that an agent may have submitted: twice its due frames, since a restarted one submits some again.
+
+        They are due since the begin of the run, or since the oldest that it kept.
+        """
+        since_ns = self._since_ns[agent] = min(self._since_ns.get(agent, self._start_ns), now)
+        return MOST_EARLY + int(2.0 * self._rates_hz.get(agent, 0.0) * seconds(now - since_ns))
 
     # --- processes and faults ---
 

@@ -128,6 +128,7 @@ EVENTS: dict[str, str] = {
     "world": "world: the simulation began (`renderer`)",
     "judged": "world: a robot's report was judged (`robot`, `kind`, `verdict`, and the values of the report)",
     "peer_lost": "agent: a peer is considered lost (`peer`)",
+    "reports_dropped": "agent: reports that it kept for a collector were dropped or torn (`count`)",
     "peer_back": "agent: a lost peer answers again (`peer`)",
     "degraded": "agent: the set of shed streams changed (`given_up`: what is shed to meet deadlines; empty: nothing)",
     "executor_replaced": "agent: runs that could not be ended hold their executors; others took over (`stuck`: so far)",

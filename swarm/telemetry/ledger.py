@@ -217,7 +217,7 @@ class Ledger:
         row.ended_at_s = self._since_start(now)
         self._on_end(row.span)
         if self._first_result_s is None and span.ending in ("completed", "late"):
-            self._first_result_s = (now - self._commanded_ns) / 1e9
+            self._first_result_s = max(now - self._commanded_ns, 0) / 1e9        # one that was kept may be older
 
     def _since_start(self, now: int) -> float:
         return (now - self._start_ns) / 1e9

@@ -64,6 +64,7 @@ EXAMPLES: list[msg.Body] = [
         lidar=Lidar(beams=64, range_m=6.0))), msg.Shared(topic="map", data=b"\1\2"),
     msg.Submitted(request=REQUEST, frame=FRAME, due_s=0.2), msg.Ended(span=SPAN),
     msg.Happened(what="x", detail={"k": 1, "l": "m"}),
+    msg.Kept(reports=[msg.KeptReport(4, 7, 60.5, b"\x80")]), msg.KeptReceived(boot=4, number=7),
     msg.AgentNews(rss_bytes=1, runs=2, overruns=3, busy_s=0.5, available_s=1.0, queue=2, links={"b": (0.5, 1e6)},
                   loop_late_ms_p99=1.5, refused_in=0, duplicates=0, control_bytes=9),
     msg.WorldNews(time_s=1.0, steps=240, real_time_factor=1.0, lag_ms_p99=2.0, poses={"a": Pose(1.0, 2.0, 3.0)},
@@ -102,7 +103,7 @@ def test_every_message_has_its_golden_bytes() -> None:
 
 def test_every_message_has_its_speakers_and_strangers_may_say_nothing() -> None:
     for body in EXAMPLES:
-        assert any(msg.may_say(role, body) for role in ("agent", "planner", "world", "launcher"))
+        assert any(msg.may_say(role, body) for role in ("agent", "planner", "world", "launcher", "collector"))
         assert not msg.may_say("", body)
     assert not msg.may_say("agent", msg.Shutdown())
     assert not msg.may_say("agent", msg.PlanNews(plan=PLAN))

@@ -63,13 +63,16 @@ class FakeSystem(System):
     def free_bytes(self, path: Path) -> int:
         return self.free
 
+    def power_mode(self) -> str:
+        return "15W"
+
     def verify(self, signers: Path, signature_at: Path, content: bytes) -> bool:
         return signature_at.read_bytes() == signature(content)
 
     def run(self, *command: str, stdin: bytes = b"", check: bool = True, as_user: str = "") -> str:
         self.commands.append(command)
         if command[2:5] == ("-m", "swarm.cli.main", "keys"):
-            name, role = command[6], command[8]
+            name, role = command[6], command[command.index("--role") + 1]
             (self.places.keys / f"{name}.pub").write_text(f"name: {name}\npublic: {public_of(name)}\nrole: {role}\n")
         return ""
 
@@ -99,7 +102,8 @@ class FakeSystem(System):
         ready = self.behaves != "never ready"
         return [{"InvocationID": f"start {self.starts}", "MainPID": str(self.starts),
                 "ActiveState": "active" if ready else "activating",
-                "NRestarts": str(int(self.behaves == "crashes"))} for _ in names]
+                "NRestarts": str(int(self.behaves == "crashes" or f"{name} crashes" == self.behaves))}
+                for name in names]
 
     def log(self, units: Any, lines: int) -> list[str]:
         return [f"it {self.behaves}"]

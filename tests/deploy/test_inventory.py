@@ -39,6 +39,8 @@ TWO = {"rover_0": {"address": "10.0.0.1"}, "rover_1": {"address": "10.0.0.1"}}
     ({"placed": {"standby": "rover_0"}}, "the planner runs on rover_0, too"),
     ({"runtimes": "nowhere"}, "nowhere is not there"),
     ({"policy": "fate"}, "no policy is called 'fate'"),
+    ({"policy": "oracle"}, "oracle knows the links' future"),
+    ({"policy": "mine.py"}, "mine.py is a file, which no board has"),
 ])
 def test_a_mistake_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput) as error:
@@ -66,9 +68,19 @@ def test_the_files_of_a_board_are_those_of_its_processes(tmp_path: Path) -> None
         ("rover_1", "tcp://10.0.0.2:8000"), ("planner", "tcp://rover-0.local:7410")]
     assert check(parse(files["planner.yaml"].decode(), ""), PlannerFile, "planner.yaml").ray == "none"
     assert "planner.yaml" not in configuration.files_of(one, "rover_1")
-    assert configuration.parts_of(one, "rover_0") == ["agent", "planner"]
+    assert configuration.parts_of(one, "rover_0") == ["agent", "names", "planner"]
     rules = json.loads(files["trial.json"])
     assert (rules["units"], rules["providers"], rules["models"]) == (["swarm-agent.service"], ["cpu"], ["detector"])
+
+
+def test_planner_and_standby_place_by_the_policy_and_are_watched_in_the_trial(tmp_path: Path) -> None:
+    one = read(tmp_path, policy="nearest", placed={"planner": "rover_0", "standby": "rover_1"})
+    for robot, name in (("rover_0", "planner"), ("rover_1", "standby")):
+        files = configuration.files_of(one, robot)
+        planner = check(parse(files["planner.yaml"].decode(), ""), PlannerFile, "planner.yaml")
+        assert (planner.name, planner.ray, planner.places) == (name, "none", "nearest")
+        rules = json.loads(files["trial.json"])
+        assert (rules["units"], rules["beside"]) == (["swarm-agent.service"], ["swarm-planner.service"])
 
 
 def test_a_unit_has_what_all_have_and_the_memory_of_its_board(tmp_path: Path) -> None:

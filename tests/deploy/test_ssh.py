@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ CHANGED = "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nHost key verificati
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshBoard:
     ssh(tmp_path, HERE)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("swarm.deploy.boards.ssh.look_up_ipv4", lambda host: "10.0.0.7")
     return SshBoard(BoardAt(address="rover.local", login="root"), tmp_path / "known_hosts")
 
 
@@ -40,6 +42,30 @@ def says(folder: Path, text: str, code: int = 255) -> None:
     """ssh cannot connect."""
     ssh(folder, f'#!/bin/sh\nwhile [ "$1" != "" ]; do [ "$1" = -E ] && log=$2; shift; done\n'
                 f'printf "%s\\n" "{text}" > "$log"\nexit {code}\n')
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOPKG, NotUsable), (errno.EHOSTUNREACH, Unreachable)])
+def test_a_local_name_that_is_not_found_is_one_line(
+    board: SshBoard, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def fails(host: str) -> str:
+        raise OSError(number, "zeroconf is not installed")
+
+    monkeypatch.setattr("swarm.deploy.boards.ssh.look_up_ipv4", fails)
+    with pytest.raises(kind, match=r"^rover\.local cannot be found: zeroconf is not installed$"):
+        board.run("true")
+
+
+def test_a_local_name_is_asked_for_anew_at_each_connection(
+    board: SshBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh(tmp_path, HERE.replace("-N|-O)", f'-oHostName=*) echo "$word" >> {tmp_path}/told;;\n    -N|-O)'))
+    board.run("true")
+    monkeypatch.setattr("swarm.deploy.boards.ssh.look_up_ipv4", lambda host: "10.0.0.8")
+    board._up = False                                # the connection was lost
+    board.run("true")
+    board.close()
+    assert set((tmp_path / "told").read_text().split()) == {"-oHostName=10.0.0.7", "-oHostName=10.0.0.8"}
 
 
 def test_a_command_takes_input_and_gives_output(board: SshBoard) -> None:

@@ -37,6 +37,16 @@ def test_an_unhealthy_release_is_put_back_by_the_board(
     assert len(resets) == 3                          # two switches and a way back: start limits block none of them
 
 
+@pytest.mark.parametrize(("state", "restarts", "said"), [
+    ("activating", 0, ""), ("active", 0, ""), ("active", 2, "restart"), ("failed", 0, "restart")])
+def test_what_runs_beside_the_agent_is_not_waited_for_and_must_not_end(state: str, restarts: int, said: str) -> None:
+    rules = Rules(units=("swarm-agent.service",), beside=("swarm-planner.service",), ready_s=30.0, trial_s=5.0)
+    seen = [Seen("swarm-agent.service", "active", 0, {"role": "agent"}),
+            Seen("swarm-planner.service", state, restarts, {})]
+    verdict = judge(rules, seen, 20.0, 10.0, 0)
+    assert (verdict.gate, verdict.healthy) == (said, not said)
+
+
 def test_without_a_release_before_it_a_bad_one_stops(board: FakeBoard, operator: Operator) -> None:
     assert operator.tried("crashes").startswith("release 1 was put back")
     assert read_json(board.places.last)["outcome"] == "stopped: there is no release before it"

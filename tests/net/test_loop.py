@@ -274,3 +274,12 @@ def test_a_timer_for_a_time_that_has_passed_does_not_mean_that_the_loop_did_not_
     loop.at(ns(5.0), lambda: None)
     turn(loop)
     assert said == []
+
+
+def test_a_timer_of_a_time_that_has_passed_is_late_since_it_was_set() -> None:
+    clock = FakeClock(ns(HOUR_S))
+    loop = Loop(clock)
+    loop.at(0, loop.stop)
+    loop.run()
+    loop.close()
+    assert loop.lateness.longest_ns == 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,12 +15,12 @@ import zmq
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.protocol.messages import Member, Start
-from swarm.net import dialler, sockets
-from swarm.net.dialler import LOOK_UP_AGAIN_S, Dialler
+from swarm.net import dialler, mdns, sockets
+from swarm.net.dialler import LOOK_UP_AGAIN_S, Dialled, Dialler
 from swarm.net.lane import Lane
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
-from swarm.net.name_lookup import NameLookup
+from swarm.net.name_lookup import NameLookup, look_up_ipv4
 from swarm.transport.bulk.lane import Bulk
 from swarm.transport.members import Members
 from swarm.transport.ports import LANES, Lanes
@@ -32,15 +34,15 @@ class Names:
     """Look-ups that a test answers."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, Callable[[str], None]]] = []
+        self.asked: list[tuple[str, Callable[[str, str], None]]] = []
 
-    def start(self, host: str, done: Callable[[str], None]) -> None:
+    def start(self, host: str, done: Callable[[str, str], None]) -> None:
         self.asked.append((host, done))
 
-    def answer(self, cause: str) -> None:
+    def answer(self, address: str = "", cause: str = "") -> None:
         asked, self.asked = self.asked, []
         for _, done in asked:
-            done(cause)
+            done(address, cause)
 
 
 class Later:
@@ -94,25 +96,47 @@ def test_a_host_that_is_not_found_is_told_once_and_looked_up_until_it_is(
         known.join([FAR])
         assert [host for host, _ in names.asked] == ["rover-1.local"] * 2        # of both lanes
         for _ in range(3):
-            names.answer(UNKNOWN)
+            names.answer(cause=UNKNOWN)
             later.fire()
-        names.answer("")
+        names.answer("10.0.0.7")
     assert [record.getMessage() for record in caplog.records] == [
         f"the host rover-1.local of rover_1 cannot be found ({UNKNOWN}); it is looked up again every 5 s"]
-    assert connected == [FAR.urgent, FAR.bulk]
+    assert connected == ["tcp://10.0.0.7:7000", "tcp://10.0.0.7:7001"]
 
 
 def test_a_member_that_left_is_not_looked_up_again(team: Any, connected: list[str]) -> None:
     known, names, later = team
     known.join([FAR])
-    names.answer(UNKNOWN)
+    names.answer(cause=UNKNOWN)
     known.leave("rover_1")
     later.fire()
     assert names.asked == []
     known.join([FAR])
     known.leave("rover_1")
-    names.answer("")
+    names.answer("10.0.0.7")
     assert connected == []
+
+
+def test_a_host_that_is_reached_no_more_is_looked_up_anew_and_followed(
+    team: Any, connected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, names, later = team
+    gone: list[str] = []
+    monkeypatch.setattr(sockets, "disconnect", lambda socket, endpoint: gone.append(endpoint))
+    ready = True
+    monkeypatch.setattr(Dialled, "is_ready", lambda self, lane: ready)
+    known.join([FAR])
+    names.answer("10.0.0.7")
+    later.fire()
+    assert names.asked == []                         # connected: nobody asks
+    ready = False
+    later.fire()
+    names.answer("10.0.0.7")                         # it is off, and has kept its address
+    assert len(connected) == 2
+    later.fire()
+    names.answer("10.0.0.8")
+    assert connected[2:] == ["tcp://10.0.0.8:7000", "tcp://10.0.0.8:7001"]
+    assert gone == ["tcp://10.0.0.7:7000", "tcp://10.0.0.7:7001"]
 
 
 def test_numbers_and_this_machine_are_not_looked_up(team: Any, connected: list[str]) -> None:
@@ -127,24 +151,69 @@ def test_numbers_and_this_machine_are_not_looked_up(team: Any, connected: list[s
 def test_a_look_up_does_not_hold_up_the_loop(error: Exception | None) -> None:
     loop, threads = Loop(MonotonicClock()), []
 
-    def look_up(host: str) -> None:
+    def look_up(host: str) -> str:
         threads.append(threading.current_thread())
         if error is not None:
             raise error
+        return "10.0.0.7"
 
-    told: list[str] = []
+    told: list[tuple[str, str]] = []
 
-    def done(cause: str) -> None:
-        told.append(cause)
+    def done(address: str, cause: str) -> None:
+        told.append((address, cause))
         threads.append(threading.current_thread())
         loop.stop()
 
     NameLookup(loop, look_up).start("rover-1.local", done)
     loop.run()
     loop.close()
-    assert told == ["" if error is None else UNKNOWN if isinstance(error, OSError) else "label too long"]
+    cause = UNKNOWN if isinstance(error, OSError) else "label too long"
+    assert told == [("10.0.0.7", "") if error is None else ("", cause)]
     assert threads[0] is not threads[1]
     assert threads[1] is threading.current_thread()
+
+
+def no_such_name(*asked: object) -> object:
+    raise OSError(-2, UNKNOWN)
+
+
+def test_names_of_the_local_link_are_asked_there_where_the_system_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    monkeypatch.setattr(mdns, "look_up", lambda host: f"10.0.0.9 for {host}")
+    assert look_up_ipv4("rover-1.Local.") == "10.0.0.9 for rover-1.Local."
+    with pytest.raises(OSError, match=UNKNOWN):
+        look_up_ipv4("rover-1.example")
+
+
+def test_the_answer_of_the_local_link_is_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"rover-1.local.": ["10.0.0.9"], "rover-2.local.": []}
+    closed: list[bool] = []
+
+    class Zeroconf:
+        def __init__(self, ip_version: object) -> None: ...
+
+        def close(self) -> None:
+            closed.append(True)
+
+    class Resolver:
+        def __init__(self, server: str) -> None:
+            self.server = server
+
+        def request(self, asking: object, timeout_ms: float) -> bool:
+            return bool(answers[self.server])
+
+        def parsed_addresses(self, version: object) -> list[str]:
+            return answers[self.server]
+
+    fake = SimpleNamespace(Zeroconf=Zeroconf, AddressResolverIPv4=Resolver, IPVersion=SimpleNamespace(V4Only=4))
+    monkeypatch.setitem(sys.modules, "zeroconf", fake)
+    assert mdns.look_up("rover-1.local") == "10.0.0.9"
+    with pytest.raises(OSError, match="nobody on the local link"):
+        mdns.look_up("rover-2.local")
+    assert closed == [True, True]
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
+    with pytest.raises(OSError, match="zeroconf, which would ask the local link, is not installed"):
+        mdns.look_up("rover-1.local")
 
 
 def has_ipv6() -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from swarm.core.policy.lateness import Lateness
@@ -29,6 +30,11 @@ class Desk:
         self.counting, self.machine = collector(folder, self.clock, self, self, **changes)
         self.counting.begin()
         self.open: dict[int, RequestId] = {}
+        self.sent: list[tuple[str, msg.Body]] = []
+
+    def send(self, to: str, body: msg.Body) -> bool:
+        self.sent.append((to, body))
+        return True
 
     def attach(self, received: Callable[[Received], None], undelivered: Any) -> None:
         self.received = received
@@ -149,3 +155,51 @@ def test_an_agent_that_started_anew_has_lost_its_open_requests(tmp_path: Path) -
     desk.counting.end()
     requests = desk.counting.finish()["requests"]
     assert (requests["completed"], requests["failed_by"]) == (1, {"agent_lost": 1})
+
+
+def kept(desk: Desk, number: int, age_s: float, body: msg.Body, boot: int = 1) -> None:
+    """An agent sends a report that it has kept; the collector answers."""
+    desk.say(msg.Kept(reports=[msg.KeptReport(boot, number, age_s, msgspec.msgpack.encode(body))]), boot=9)
+    assert desk.sent[-1] == ("rover_0", msg.KeptReceived(boot=boot, number=number))
+
+
+def requested(number: int, boot: int = 1) -> tuple[msg.Submitted, msg.Ended]:
+    request = RequestId("rover_0", boot, number)
+    return msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=0.05 * number), msg.Ended(span=Span(
+        request=request, stream="detect", model="detector", priority=0, captured_ns=0, submitted_ns=0,
+        deadline_ns=ns(1.0), ran_on="rover_0", ended_ns=1, ending="completed"))
+
+
+def test_reports_that_an_agent_kept_count_once_at_their_own_time(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.advance(5.0)
+    for number in range(1, 1501):                    # more than an agent has at once; a minute and a quarter of them
+        for at, body in enumerate(requested(number)):
+            for _ in range(2):                       # the first answer was lost
+                kept(desk, 2 * number + at, 100.0 - 0.05 * number, body)
+    desk.counting.end()
+    figures = desk.counting.finish()
+    assert figures["requests"]["completed"] == 1500
+    assert figures["ledger"]["not_theirs"] == figures["ledger"]["submitted_twice"] == 0
+    assert figures["ran_s"] == pytest.approx(99.95)
+    requests = table.read(tmp_path / "out" / "requests.parquet")
+    told = requests["at_s"][requests["ending"] == "completed"]
+    assert (told[0], told[-1]) == pytest.approx((0.0, 74.95))
+
+
+def test_requests_older_than_the_run_are_counted(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.submit(9000, boot=1)
+    desk.complete(9000)
+    for number in range(1, 1501):
+        for at, body in enumerate(requested(number, boot=2)):
+            kept(desk, 2 * number + at, 100.0 - 0.05 * number, body, boot=2)
+    desk.counting.end()
+    requests = desk.counting.finish()["requests"]
+    assert (requests["completed"], requests["lost"]) == (1501, 0)
+
+
+def test_a_kept_report_that_makes_no_sense_is_refused_and_not_asked_for_again(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    kept(desk, 1, 0.0, msg.Shutdown())
+    assert not desk.machine.stopped

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from swarm.cli import process_file
+from swarm.cli import extras, process_file
 
 HELP = "run the planner's process"
 EXAMPLE = "swarm planner /etc/swarm/planner.yaml"
 arguments = process_file.arguments
+LONGEST_START_S = 1800.0             # of a slow board that compiles
 
 
 def run(given: argparse.Namespace) -> int:
@@ -19,6 +20,11 @@ def run(given: argparse.Namespace) -> int:
     settings = process_file.checked(given, PlannerFile, rules.planner_file)
     if settings.places:
         rules.in_real_time(settings.places, f"{given.file}: places")
-    from swarm.planner import process
+    extras.needed("swarm planner", "numba")
+    from swarm.compiled import cache
+    from swarm.net.service_manager import starting
 
+    with starting("compiling the planner's loops, once for this machine", LONGEST_START_S):
+        from swarm.planner import process
+    cache.mark_loops_complete()
     return process.main(settings)

@@ -7,6 +7,7 @@ on. Nothing asks for a password.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import shlex
 import shutil
@@ -19,6 +20,8 @@ from pathlib import Path
 from swarm.core.settings.errors import BadInput
 from swarm.deploy.boards.ports import NotUsable, Ran, Unreachable
 from swarm.deploy.inventory import BoardAt
+from swarm.net import mdns
+from swarm.net.name_lookup import look_up_ipv4
 
 CONNECT_S = 10
 FAILED = 255                         # ssh's own exit code
@@ -40,7 +43,7 @@ class SshBoard:
         self.sent_bytes = self.received_bytes = 0
         self._folder = tempfile.TemporaryDirectory(prefix="swarm-ssh-")      # a control socket needs a short path
         self._log = Path(self._folder.name) / "log"
-        self._root = at.login == "root"
+        self._root, self._address = at.login == "root", at.address
         self._where = f"{at.login}@{at.address}" if at.login else at.address
         options = {
             "BatchMode": "yes", "StrictHostKeyChecking": "accept-new", "UserKnownHostsFile": known_hosts,
@@ -50,7 +53,8 @@ class SshBoard:
         }
         if identity:
             options |= {"IdentityFile": identity, "IdentitiesOnly": "yes"}
-        self._ssh = ["ssh", "-p", str(at.ssh_port), *(f"-o{key}={value}" for key, value in options.items())]
+        self._options = ["ssh", "-p", str(at.ssh_port), *(f"-o{key}={value}" for key, value in options.items())]
+        self._ssh = self._options
         self._up = False
 
     def run(
@@ -70,6 +74,13 @@ class SshBoard:
 
     def _connect(self) -> None:
         """Open the shared connection; its log says at the end how much it carried."""
+        if mdns.is_local(self._address):             # ssh would ask the system alone
+            try:
+                number = look_up_ipv4(self._address)
+            except OSError as error:
+                kind = NotUsable if error.errno == errno.ENOPKG else Unreachable
+                raise kind(f"{self._address} cannot be found: {error.strerror or error}") from None
+            self._ssh = [*self._options, f"-oHostName={number}", f"-oHostKeyAlias={self._address}"]
         done = subprocess.run(
             [*self._ssh, "-E", str(self._log), "-N", "-f", self._where], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=3 * CONNECT_S)

@@ -21,6 +21,7 @@ from swarm.deploy.targets import Target
 
 PARTS = {
     "agent": ("msgpack", "msgspec", "numpy", "onnxruntime", "psutil", "pyyaml", "pyzmq"),
+    "names": ("ifaddr", "zeroconf"),
     "planner": ("numba", "llvmlite"),
     "collector": ("contourpy", "cycler", "fonttools", "jinja2", "kiwisolver", "markupsafe", "matplotlib", "packaging",
                   "pillow", "pyarrow", "pyparsing", "python-dateutil", "scipy", "six"),

@@ -206,6 +206,7 @@ class Keeper:
             "trial": trial.get("release", 0), "last": read_json(places.last),
             "units": dict(zip(names, system.units(names), strict=True)),
             "processes": {path.stem: read_json(path) for path in sorted(places.runtime.glob("*.json"))},
+            "power_mode": system.power_mode(),
             "free_bytes": system.free_bytes(places.home if places.home.exists() else places.root),
         }
 

@@ -16,11 +16,12 @@ PEERS = 0.5                          # of those that the release before heard
 class Rules(NamedTuple):
     """The rules of one trial, from the configuration of the release."""
 
-    units: tuple[str, ...]           # that must run
+    units: tuple[str, ...]           # that must be ready
     ready_s: float                   # until all are ready
     trial_s: float                   # for which all must stay healthy after that
     providers: tuple[str, ...] = ()  # each loaded model must run on one of these; empty: on any
     models: tuple[str, ...] = ()     # that must be loaded
+    beside: tuple[str, ...] = ()     # units that are not waited for, and must not end either
     p95_factor: float = P95_FACTOR   # a run may take so much longer than its profile says
     peers: float = PEERS             # share of the peers that the release before heard, which it must hear, too
 
@@ -58,7 +59,7 @@ def judge(rules: Rules, seen: list[Seen], at_s: float, ready_at_s: float | None,
         if one.active == "failed" or one.restarts:
             return Verdict(gate="restart", why=f"{one.unit} ended, and was started again {one.restarts} times")
     if ready_at_s is None:
-        late = [one.unit for one in seen if one.active != "active" or not one.status]
+        late = [one.unit for one in seen if one.unit in rules.units and (one.active != "active" or not one.status)]
         if at_s > rules.ready_s:
             return Verdict(gate="ready", why=f"{', '.join(late)} not ready after {rules.ready_s:g} s")
         return Verdict()

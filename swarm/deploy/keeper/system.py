@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import subprocess
@@ -15,6 +16,8 @@ from swarm.deploy.keeper.errors import Refused
 
 USER = "swarm"
 BOOT = Path("/run/swarm-keeper.boot")
+POWER_MODES = (Path("/var/lib/nvpmodel/status"), Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+MOST_TEXT = 64
 COMMAND_S = 120.0                    # no command of these takes longer on a board that works
 PROPERTIES = ("ActiveState", "SubState", "NRestarts", "MainPID", "InvocationID", "Result", "StatusText",
               "ExecMainStatus")
@@ -55,6 +58,13 @@ class System:
             new.write_text(uuid.uuid4().hex)
             new.replace(BOOT)
         return BOOT.read_text()
+
+    def power_mode(self) -> str:
+        """That of a Jetson (nvpmodel), else the governor of the clock; empty: not known."""
+        for path in POWER_MODES:
+            with contextlib.suppress(OSError):
+                return path.read_text(errors="replace").strip()[:MOST_TEXT]
+        return ""
 
     def python(self) -> Path:
         """The board's own Python, as a file that stays where it is."""

@@ -139,6 +139,7 @@ class Trial:
             rules = self._rules()
         except Refused as error:
             return Verdict(gate="ready", why=str(error))
+        names = (*rules.units, *rules.beside)
         clock, began_ns = self._system.clock, self._system.clock.now_ns()
         ended, starts = set(trial["ended"]), dict[str, str]()
         before = Before(heard=int(trial["heard"]), ended=int(trial.get("requests", 0)))
@@ -146,7 +147,7 @@ class Trial:
         while True:
             at_s = (clock.now_ns() - began_ns) / NS
             statuses, seen = self._statuses(), []
-            for name, unit in zip(rules.units, self._system.units(rules.units), strict=True):
+            for name, unit in zip(names, self._system.units(names), strict=True):
                 start, active = unit.get("InvocationID", ""), unit.get("ActiveState", "")
                 if not start or start in ended:      # the release before has not stopped yet
                     seen.append(Seen(name, "waiting", 0, {}))
@@ -154,7 +155,8 @@ class Trial:
                 again = start != starts.setdefault(name, start)
                 seen.append(Seen(name, active, max(int(unit.get("NRestarts") or 0), int(again)),
                                  statuses.get(unit.get("MainPID", ""), {})))
-            if ready_at_s is None and all(one.active == "active" and one.status for one in seen):
+            awaited = seen[:len(rules.units)]
+            if ready_at_s is None and all(one.active == "active" and one.status for one in awaited):
                 ready_at_s = at_s
             try:
                 verdict = judge(rules, seen, at_s, ready_at_s, before)
@@ -172,8 +174,9 @@ class Trial:
             raw: dict[str, Any] = json.loads(path.read_bytes())
             return Rules(
                 units=tuple(raw["units"]), ready_s=float(raw["ready_s"]), trial_s=float(raw["trial_s"]),
-                providers=tuple(raw.get("providers", ())), models=tuple(raw.get("models", ())),
-                p95_factor=float(raw.get("p95_factor", P95_FACTOR)), peers=float(raw.get("peers", PEERS)))
+                beside=tuple(raw.get("beside", ())), providers=tuple(raw.get("providers", ())),
+                models=tuple(raw.get("models", ())), p95_factor=float(raw.get("p95_factor", P95_FACTOR)),
+                peers=float(raw.get("peers", PEERS)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refused(f"the rules of its trial cannot be read: {error}") from None
 

@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -70,8 +71,9 @@ class Fleet:
 
     def close(self) -> None:
         """Close all connections. Their counts of bytes are complete then."""
-        for port in self._open.values():
-            port.close()
+        if self._open:
+            with ThreadPoolExecutor(len(self._open)) as pool:        # each waits for its ssh to end
+                list(pool.map(lambda port: port.close(), self._open.values()))
 
     def carried(self, robot: str) -> tuple[int, int]:
         """Bytes sent to a board and received from it, on connections that are closed."""

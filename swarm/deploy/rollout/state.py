@@ -37,18 +37,29 @@ def status(fleet: Fleet) -> list[Row]:
     """All boards, asked at the same time."""
     def one(robot: str) -> Row:
         try:
-            board = fleet.board(robot)
-            facts = ask(board)
-            if not facts.keeper:
-                return Row(robot=robot, state="not set up", power_mode=facts.power_mode)
-            return _row(robot, fleet.inventory.at[robot].wave, keeper(board, "status"), facts.power_mode)
+            return _asked(fleet, robot)
         except (Unreachable, NotUsable) as error:
             return Row(robot=robot, state="not reached", error=str(error))
 
     return list(_all(fleet, fleet.inventory.robots(), one).values())
 
 
-def _row(robot: str, wave: int | None, said: dict[str, Any], power_mode: str) -> Row:
+def _asked(fleet: Fleet, robot: str) -> Row:
+    """One board, by one command if it was set up. Raises: Unreachable, NotUsable."""
+    board = fleet.board(robot)
+    try:
+        said = keeper(board, "status")
+    except NotUsable:                                # perhaps it has no keeper
+        facts = ask(board)
+        if facts.keeper:
+            raise
+        return Row(robot=robot, state="not set up", power_mode=facts.power_mode)
+    if not said["name"]:
+        return Row(robot=robot, state="not set up", power_mode=said["power_mode"])
+    return _row(robot, fleet.inventory.at[robot].wave, said)
+
+
+def _row(robot: str, wave: int | None, said: dict[str, Any]) -> Row:
     agent = said["processes"].get("agent", {})
     alive = str(agent.get("pid")) == said["units"].get("swarm-agent.service", {}).get("MainPID")
     last = said["last"]
@@ -59,7 +70,7 @@ def _row(robot: str, wave: int | None, said: dict[str, Any], power_mode: str) ->
         wave=wave, providers=sorted({model["provider"] for model in agent.get("models", [])}) if alive else [],
         on_time=agent["on_time"] / agent["ended"] if alive and agent.get("ended") else None,
         peers=int(agent.get("peers", 0)) if alive else 0, temperature_c=agent.get("temperature_c") if alive else None,
-        power_mode=power_mode, error=str(agent.get("error", "")) if alive and agent.get("error") else back)
+        power_mode=said["power_mode"], error=str(agent.get("error", "")) if alive and agent.get("error") else back)
 
 
 def _state(said: dict[str, Any]) -> str:

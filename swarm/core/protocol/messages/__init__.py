@@ -28,6 +28,9 @@ from swarm.core.protocol.messages.telemetry import (
     AgentNews,
     Ended,
     Happened,
+    Kept,
+    KeptReceived,
+    KeptReport,
     PlannerNews,
     Scene,
     Slip,
@@ -57,6 +60,9 @@ __all__ = [
     "InjectedFaults",
     "Introduction",
     "Judged",
+    "Kept",
+    "KeptReceived",
+    "KeptReport",
     "Member",
     "Message",
     "PlanNews",
@@ -88,7 +94,7 @@ Body = (
     | Heartbeat | HeartbeatAck | Introduction | Gossip | Gone | Advert | Feedback | PlanNews
     | StageAsk | StageAnswer | StageRefusal | StageCancel
     | Embodied | Sensed | Acted | Reported | Judged | Shared
-    | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
+    | Kept | KeptReceived | Submitted | Ended | Happened | AgentNews | WorldNews | Scene | PlannerNews
 )
 
 _LAUNCHER, _AGENT, _PLANNER, _WORLD, _COLLECTOR = "launcher", "agent", "planner", "world", "collector"
@@ -96,7 +102,8 @@ _MAY_SAY: dict[type[Message], tuple[str, ...]] = {
     **dict.fromkeys((Roster, Start, Drain, Shutdown, Gone, Back, InjectedFaults), (_LAUNCHER,)),
     **dict.fromkeys((Heartbeat, HeartbeatAck, Introduction, Gossip), (_AGENT, _PLANNER)),
     **dict.fromkeys((StageAsk, StageAnswer, StageRefusal, StageCancel, Shared, Advert, Feedback), (_AGENT,)),
-    **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained), (_AGENT,)),
+    **dict.fromkeys((Acted, Reported, Submitted, Ended, AgentNews, Drained, Kept), (_AGENT,)),
+    KeptReceived: (_COLLECTOR,),
     **dict.fromkeys((Embodied, Sensed, Judged, WorldNews, Scene), (_WORLD,)),
     **dict.fromkeys((PlanNews, PlannerNews), (_PLANNER,)),
     **dict.fromkeys((Ready, Happened), (_AGENT, _PLANNER, _WORLD)),

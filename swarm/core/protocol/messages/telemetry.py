@@ -15,6 +15,8 @@ from swarm.core.protocol.world import Pose
 
 MOST_LINKS = 64                      # in one report
 MOST_DETAILS = 16                    # of one event
+REPORT_BYTES = 64 << 10              # of one kept report: more than the longest event
+MOST_REPORTS = 64                    # kept ones, in one message
 Links = Annotated[dict[ShortText, tuple[Seconds, Rate]], Meta(max_length=MOST_LINKS)]
 """By peer: round trip in s, bytes per s."""
 
@@ -72,6 +74,28 @@ class Slip(msgspec.Struct, frozen=True, array_like=True):
     from_s: Seconds
     to_s: Seconds
     lost_s: Seconds                    # how much simulated time lost on real time
+
+
+class KeptReport(msgspec.Struct, frozen=True, array_like=True):
+    """A report that an agent kept until a collector has it."""
+
+    boot: Count                      # the start of the process that made it
+    number: Count                    # of that start's reports, from 1 on
+    age_s: Seconds                   # since it was made
+    body: Annotated[bytes, Meta(max_length=REPORT_BYTES)]    # of a message of this page, in MessagePack
+
+
+class Kept(Message, frozen=True, kw_only=True):
+    """The oldest reports of an agent that no collector has, in order; the collector answers with `KeptReceived`."""
+
+    reports: Annotated[list[KeptReport], Meta(min_length=1, max_length=MOST_REPORTS)]
+
+
+class KeptReceived(Message, frozen=True, kw_only=True):
+    """The collector has this report of the agent, and all before it."""
+
+    boot: Count
+    number: Count
 
 
 class WorldNews(Message, frozen=True, kw_only=True):

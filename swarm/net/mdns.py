@@ -1,0 +1,34 @@
+"""Looks up names of the local link (NAME.local) by multicast DNS (RFC 6762), where the system does not.
+
+It alone imports zeroconf, which only boards need whose addresses are such names (extra `boards`).
+"""
+
+from __future__ import annotations
+
+import errno
+
+TIMEOUT_MS = 3000.0
+MISSING = "the system does not find it, and zeroconf, which would ask the local link, is not installed: extra `boards`"
+
+
+def is_local(host: str) -> bool:
+    """Whether multicast DNS is responsible for a name."""
+    return host.lower().rstrip(".").endswith(".local")
+
+
+def look_up(host: str) -> str:
+    """The IPv4 address of a name. Raises: OSError if nobody answers, or zeroconf is not installed."""
+    try:
+        from zeroconf import AddressResolverIPv4, IPVersion, Zeroconf  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise OSError(errno.ENOPKG, MISSING) from None
+    asking = Zeroconf(ip_version=IPVersion.V4Only)
+    try:
+        resolver = AddressResolverIPv4(f"{host.rstrip('.')}.")
+        resolver.request(asking, TIMEOUT_MS)
+        found = resolver.parsed_addresses(IPVersion.V4Only)
+    finally:
+        asking.close()
+    if not found:
+        raise OSError(errno.EHOSTUNREACH, "nobody on the local link has this name")
+    return found[0]
