@@ -216,7 +216,9 @@ class Scheduler:
             elif (work.asker and held_back >= MAX_HELD_BACK) or self._guards.holds_back(work, now):
                 held_back += 1
             elif self._queue.free():
-                if self._start(work, now, out):              # a guard is gone: runs that it held back may start
+                first = next((own for own in self._queue.late_behind(work, now)
+                              if not self._guards.holds_back(own, now)), work)
+                if self._start(first, now, out) or first is not work:    # runs that were held back may start now
                     self._dispatch(now, out)
                     return
             else:

@@ -236,6 +236,13 @@ class RunQueue:
         self._sort_new()
         return list(self._streams.get(stream, {}).values())
 
+    def late_behind(self, work: QueuedRun, now: int) -> Iterable[QueuedRun]:
+        """The waiting runs of this robot, no less urgent, that are in time before a peer's run and late after it, by p95."""
+        if not work.asker:
+            return ()
+        return (own for waiting in self._streams.values() for own in waiting.values()
+                if own.level >= work.level and now + own.p95_ns <= own.deadline_ns < now + work.p95_ns + own.p95_ns)
+
     def of_asker(self, peer: str) -> list[QueuedRun]:
         """The waiting and running runs of a peer, without aborted ones."""
         both = itertools.chain(self._waiting.values(), self._running.values())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from agents.behaviours.search.team import IN_TURN, NEAREST, Audience, Mate
+from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find
+from agents.behaviours.search.team import IN_TURN, NEAREST, Audience, Finds, Mate
 from swarm.core.protocol.world import Pose
 
 HERE = Pose(0.0, 0.0, 0.0)
@@ -31,3 +32,45 @@ def test_who_has_heard_nobody_tells_all_in_turn() -> None:
     team = [f"r{k:02}" for k in range(30)]
     audience = Audience(team)
     assert {name for _ in range(3) for name in audience.choose(HERE, {})} == set(team)
+
+
+def find(kind: str, x_m: float, label: str = "beacon") -> Find:
+    return Find(kind=kind, label=label, x_m=x_m, y_m=0.0)
+
+
+def test_a_find_is_believed_by_the_worlds_verdict_or_two_teammates() -> None:
+    by_world, by_two = Finds(), Finds()
+    assert by_world.add(find("found", 1.0))
+    assert not by_two.add(find("confirmed", 1.0), "a")
+    assert not by_two.add(find("found", 1.0), "a")           # one voice, however often
+    assert not by_two.add(find("found", 1.0, "hazard"), "b")             # it says something else
+    assert by_two.found() == []
+    assert by_two.add(find("found", 1.9), "b")
+    for finds in (by_world, by_two):
+        assert [each.x_m for each in finds.found()] == [1.0]
+    assert (len(by_world.judged()), by_two.judged()) == (1, [])          # own verdicts alone are passed on
+    assert by_world.add(find("wrong", 5.0))
+    assert by_world.is_wrong("beacon", (5.5, 0.0))
+    assert not by_world.is_wrong("hazard", (5.5, 0.0))
+    assert not by_world.is_wrong("beacon", (5.7, 0.0))
+
+
+def test_a_teammate_takes_back_its_own_claim_alone() -> None:
+    finds = Finds()
+    for name in ("a", "b", "c"):
+        finds.add(find("confirmed", 1.0), name)
+    finds.add(find("wrong", 1.0), "a")
+    assert len(finds.found()) == 1
+    finds.add(find("wrong", 1.0), "b")
+    assert finds.found() == []
+    assert finds.is_wrong("beacon", (1.0, 0.0))
+    assert finds.one_tells_of("beacon", (1.0, 0.0))          # c still says so
+
+
+def test_what_one_teammate_may_tell_of_is_bounded_and_keeps_nobody_else_out() -> None:
+    finds = Finds()
+    for k in range(500):
+        finds.add(find("found", 2.0 * k), "mallory")
+    assert len(finds._told) == FINDS_PER_NOTE
+    assert finds.add(find("found", -5.0))
+    assert finds.add(find("found", 0.0), "b")
