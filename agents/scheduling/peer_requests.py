@@ -14,10 +14,11 @@ import msgspec
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.admission_budget import AdmissionBudget
+from agents.scheduling.queue.interference import Interference
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.policy.cost import away_s, leg_p50_s
+from swarm.core.policy.cost import away_s, leg_p50_s, step_p95_s
 from swarm.core.policy.plan import Profile, is_chain
 from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.units import ns, seconds
@@ -50,8 +51,10 @@ class _Forwarded(msgspec.Struct, frozen=True):
 class PeerRequests:
     """Peers' requests share the queue and its order with the robot's own work."""
 
-    def __init__(self, variants: RunnableVariants, queue: RunQueue, peers: PeerTable, budget: AdmissionBudget) -> None:
-        self._variants, self._queue, self._peers, self._budget = variants, queue, peers, budget
+    def __init__(
+        self, variants: RunnableVariants, queue: RunQueue, peers: PeerTable, budget: AdmissionBudget, own: Interference
+    ) -> None:
+        self._variants, self._queue, self._peers, self._budget, self._own = variants, queue, peers, budget, own
         self._asks: dict[int, ev.StageAsked] = {}            # by the key of their run
         self._forwarded: dict[RequestId, _Forwarded] = {}
         self._cancelled_early: dict[RequestId, None] = {}    # the cancellation came before the request
@@ -86,7 +89,8 @@ class PeerRequests:
         run_s = leg_p50_s(profile, event.leg)
         if now + ns(wait_s + run_s) > deadline_ns:
             return [*out, self.refuse(event, "too_late")]
-        if not self._budget.take(run_s, now):
+        blocks_own = ns(step_p95_s(profile, event.leg)) > self._own.patience_ns(priority)
+        if blocks_own or not self._budget.take(run_s, now):
             return [*out, self.refuse(event, "share")]
         key = self._queue.add(
             request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,

@@ -63,7 +63,7 @@ class Scheduler:
         self._guards = Guards(self._variants.fallback)
         self._placements = Placements(name)
         self._budget = AdmissionBudget(own_share, executors)
-        self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget)
+        self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget, self._guards.above)
         self._streams: set[str] = set()              # own streams that are registered
         self._recent_runs: list[tuple[QueuedRun, float, bool, int]] = []     # not learned from: took_s, completed, now
         self._preempted = self._mid_stage = self._batches = self._batched = 0

@@ -30,9 +30,11 @@ def served(
     hz: float = 40.0, offset_s: float = 0.001, ask_s: float = ASK_S,
 ) -> tuple[dict[str, float], int]:
     """The share in time of each own stream beside bursts of asks, so often a second, and how many were answered."""
+    asker = peer_table(asker=[])
+    asker.advertised("asker", BOOT, _advert(OWN.priority))
     agent = Scheduler(
         name="me", policy="local", profiles={"own": [profile("own", OWN_S)], "detector": [profile("detector", ask_s)]},
-        peers=peer_table(asker=[]), own_share=0.25, streams=own_streams)
+        peers=asker, own_share=0.25, streams=own_streams)
     events: list[tuple[int, int, ev.Event]] = []
     order = itertools.count()
     numbers = itertools.count()
