@@ -6,7 +6,7 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -99,6 +99,20 @@ class PeerRequests:
         self._asks[key] = event
         self._variants.add_peer_priority(priority, now)
         return out + (self._variants.request_stages_if_long(profile, priority, now) if event.leg.whole else [])
+
+    def own_before(
+        self, work: QueuedRun, now: int, holds_back: Callable[[QueuedRun, int], bool]
+    ) -> QueuedRun | None:
+        """A run of this robot that must go before a peer's to be in time, if it is no less urgent, or on the own share.
+
+        holds_back: whether a guard holds a run back.
+        """
+        for own in self._queue.late_behind(work, now):
+            if not holds_back(own, now) and (
+                    own.level >= work.level or self._budget.take_own(seconds(own.p50_ns), now)):
+                own.before_peers = True
+                return own
+        return None
 
     def _priority(self, event: ev.StageAsked) -> int:
         """Its priority here: no higher than that of its owner's streams, nor than that of all of our own."""

@@ -216,8 +216,7 @@ class Scheduler:
             elif (work.asker and held_back >= MAX_HELD_BACK) or self._guards.holds_back(work, now):
                 held_back += 1
             elif self._queue.free():
-                first = next((own for own in self._queue.late_behind(work, now)
-                              if not self._guards.holds_back(own, now)), work)
+                first = self._peer_requests.own_before(work, now, self._guards.holds_back) or work
                 if self._start(first, now, out) or first is not work:    # runs that were held back may start now
                     self._dispatch(now, out)
                     return

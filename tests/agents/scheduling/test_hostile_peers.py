@@ -27,14 +27,14 @@ OWN_S, ASK_S = 0.060, 0.020
 
 def served(
     priority: int, budget_s: float, lasts_s: float = 20.0, own_streams: Sequence[StreamSpec] = (OWN,), burst: int = 1,
-    hz: float = 40.0, offset_s: float = 0.001, ask_s: float = ASK_S,
+    hz: float = 40.0, offset_s: float = 0.001, ask_s: float = ASK_S, own_share: float = 0.25,
 ) -> tuple[dict[str, float], int]:
     """The share in time of each own stream beside bursts of asks, so often a second, and how many were answered."""
     asker = peer_table(asker=[])
     asker.advertised("asker", BOOT, _advert(OWN.priority))
     agent = Scheduler(
         name="me", policy="local", profiles={"own": [profile("own", OWN_S)], "detector": [profile("detector", ask_s)]},
-        peers=asker, own_share=0.25, streams=own_streams)
+        peers=asker, own_share=own_share, streams=own_streams)
     events: list[tuple[int, int, ev.Event]] = []
     order = itertools.count()
     numbers = itertools.count()
@@ -75,6 +75,33 @@ def test_a_peer_that_claims_a_high_priority_costs_the_own_streams_nothing(budget
     shares, answered = served(1000, budget_s)
     assert shares["detect"] >= 0.95
     assert answered >= 200
+
+
+MAP = msgspec.structs.replace(OWN, name="map", priority=0, rate_hz=1.0, deadline_s=0.6)
+BEFORE_OWN_S = 0.1995                # bursts come half a millisecond before the own frames
+
+
+@pytest.mark.parametrize(("burst", "hz", "budget_s"), [(1, 40.0, 0.1), (1, 40.0, 10.0), (8, 5.0, 0.145), (8, 5.0, 0.5)])
+def test_the_own_share_holds_for_each_class_beside_a_peer_that_is_as_urgent_as_the_most_urgent_one(
+    burst: int, hz: float, budget_s: float
+) -> None:
+    """It asks for 0.8 of the executor, evenly or when it hurts most; own streams need 0.36."""
+    shares, answered = served(
+        1000, budget_s, own_streams=(OWN, MAP), burst=burst, hz=hz, offset_s=BEFORE_OWN_S, own_share=0.5)
+    assert min(shares.values()) >= 0.95
+    assert answered >= 300
+
+
+def test_without_a_share_of_its_own_a_less_urgent_stream_waits_for_peers() -> None:
+    shares, _ = served(1000, 10.0, own_streams=(OWN, MAP), own_share=0.0)
+    assert shares["detect"] >= 0.95
+    assert shares["map"] <= 0.3
+
+
+@pytest.mark.parametrize(("ask_s", "hz"), [(0.14, 5.0), (0.5, 2.0)])
+def test_a_peers_run_that_would_make_an_own_one_of_its_urgency_late_is_refused(ask_s: float, hz: float) -> None:
+    shares, answered = served(1000, 2 * ask_s, hz=hz, offset_s=BEFORE_OWN_S, ask_s=ask_s)
+    assert (shares["detect"], answered) == (1.0, 0)
 
 
 def test_no_age_of_a_peers_run_brings_it_before_all_own_ones() -> None:
