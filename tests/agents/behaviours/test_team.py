@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
+
+from agents.behaviours.search.goals import LEFT_NS, STROLL_NS, Goals
 from agents.behaviours.search.gossip import FINDS_PER_NOTE, Find
+from agents.behaviours.search.occupancy_map import CELLS, LOOKED, OCCUPIED
+from agents.behaviours.search.targets import Targets
 from agents.behaviours.search.team import IN_TURN, NEAREST, Audience, Finds, Mate
+from agents.behaviours.search.track import Track
 from swarm.core.protocol.world import Pose
+from tests.agents.behaviours.toy import LOCATOR
 
 HERE = Pose(0.0, 0.0, 0.0)
 
@@ -74,3 +83,21 @@ def test_what_one_teammate_may_tell_of_is_bounded_and_keeps_nobody_else_out() ->
     assert len(finds._told) == FINDS_PER_NOTE
     assert finds.add(find("found", -5.0))
     assert finds.add(find("found", 0.0), "b")
+
+
+def test_a_track_is_left_to_a_nearer_teammate_for_a_while_and_not_for_ever() -> None:
+    """It says that it confirms it, and may have been taken over."""
+    states = np.full((CELLS, CELLS), OCCUPIED, np.uint8)
+    states[1:-1, 1:-1] = LOOKED
+    targets = Targets(LOCATOR)
+    track = Track(number=1, xy=np.array([2.0, 0.0]), cov=np.eye(2), hits=2)
+    targets.tracks = [track]
+    goals, nearer = Goals("a", 1), mate(1.0)
+    nearer = dataclasses.replace(nearer, goal=(2.0, 0.0), confirming=True)
+
+    def kind(now: int) -> str:
+        return goals.pick(HERE, states, targets, {"mallory": nearer}, None, now).kind
+
+    assert kind(0) != "confirm"
+    assert kind(LEFT_NS - 1) != "confirm"                    # and strolls, since it has not moved
+    assert kind(LEFT_NS + STROLL_NS) == "confirm"
