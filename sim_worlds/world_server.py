@@ -104,6 +104,7 @@ class WorldServer:
             return
         self._running = True
         self._started_ns = self._clock.now_ns()
+        self._timers.lateness.clear()
         count = len(self._world.names)
         self._due = [(self._sense_ns * i // count, i, name)  # spread over the period: renderings should not coincide
                      for i, name in enumerate(self._world.names)]
@@ -173,11 +174,13 @@ class WorldServer:
 
     def _send_news(self) -> None:
         elapsed_s = max(seconds(self._clock.now_ns() - self._started_ns), 1e-9)
+        late = self._timers.lateness
         if self._participant.report(msg.WorldNews(
             time_s=self._world.time_s, steps=self._steps, real_time_factor=min(1.0, self._world.time_s / elapsed_s),
             lag_ms_p99=self._lags.quantile_ms(0.99),
             mission=self._world.mission(), poses=dict(self._poses),
             elapsed_s=seconds(self._now_ns() - self._started_ns), slips=self._slips.news(),
+            loop_late_ms_p99=late.quantile_ms(0.99), loop_late_ms_max=late.longest_ns / 1e6,
         )):
             self._slips.told()
 

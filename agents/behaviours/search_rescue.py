@@ -161,7 +161,7 @@ class SearchRescue:
         return [*map(claim, claims), *self._share_finds(claims)]
 
     def _share(self, pose: Pose, now: int) -> list[Output]:
-        """The periodic notes: the map about once a second, all finds every two seconds."""
+        """The periodic notes: the map about once a second, the world's verdicts on own claims every two seconds."""
         if self._shared_at is None:
             self._shared_at = now - SHARE_NS + self._offset_ns   # spread the team's notes over the second
         out: list[Output] = []
@@ -174,9 +174,9 @@ class SearchRescue:
             out.append(Note(gossip.MAP_TOPIC, gossip.encode_map(MapNews(
                 sequence=self._sequence, pose=pose, goal=goal.at if goal is not None else None,
                 confirming=goal is not None and goal.kind == "confirm", ids=ids, states=states)), to))
-        if now - self._finds_at >= FINDS_NS and self._targets.finds:
+        if now - self._finds_at >= FINDS_NS and self._targets.finds.judged():
             to = self._audience.choose(pose, self._mates_alive(now))
-            out += self._share_finds([f for f in self._targets.finds if f.kind != "confirmed"], to)
+            out += self._share_finds(self._targets.finds.judged(), to)
             self._finds_at = now
         return out
 
@@ -195,7 +195,7 @@ class SearchRescue:
                 self._hear_map(heard.sender, gossip.decode_map(heard.data), now)
             elif heard.topic == gossip.FINDS_TOPIC:
                 for find in gossip.decode_finds(heard.data):
-                    self._targets.add(find)
+                    self._targets.add(find, heard.sender)
             else:
                 raise ValueError("not a topic of this behaviour")
         except ValueError:

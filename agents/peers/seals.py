@@ -24,7 +24,8 @@ class Seals:
     def __init__(self, name: str, secret: bytes) -> None:
         self._name, self._secret = name, secret
         self._own: dict[str, bytes] = {}             # by peer
-        self._given: dict[str, bytes] = {}           # by owner: the key that it gave us
+        self._own_hashes: dict[str, hashlib.blake2b] = {}    # the same keys, as `_keyed` makes them
+        self._given: dict[str, hashlib.blake2b] = {}         # by owner: of the key that it gave us
 
     def key_for(self, peer: str) -> bytes:
         """The key that a peer gets."""
@@ -34,12 +35,14 @@ class Seals:
         return key
 
     def learn(self, owner: str, key: bytes) -> None:
-        """An agent has given us a key; each of its starts gives another one."""
-        self._given[owner] = key
+        """An agent has given us a key, or none; each of its starts gives another one."""
+        self._given.pop(owner, None)
+        if key:                                      # without one anybody could make its seals
+            self._given[owner] = _keyed(key)
 
     def of_route(self, request: RequestId, model: str, variant: str, route: Sequence[Leg]) -> bytes:
         """The seals for all legs of an own request on peers but the first, one after the other."""
-        return b"".join(_seal(self.key_for(leg.agent), request, model, variant, leg.first, leg.last, before.agent)
+        return b"".join(_seal(self._hash_for(leg.agent), request, model, variant, leg.first, leg.last, before.agent)
                         for before, leg in pairwise(route))
 
     def is_from_owner(self, ask: StageAsk, sender: str) -> bool:
@@ -47,12 +50,29 @@ class Seals:
         owner = ask.request.agent
         if owner == sender:
             return True
-        key = self._given.get(owner, b"")
-        return bool(key) and ask.seals[:SEAL_BYTES] == _seal(
-            key, ask.request, ask.model, ask.variant, ask.first, ask.last, sender)
+        keyed = self._given.get(owner)
+        return keyed is not None and ask.seals[:SEAL_BYTES] == _seal(
+            keyed, ask.request, ask.model, ask.variant, ask.first, ask.last, sender)
+
+    def _hash_for(self, peer: str) -> hashlib.blake2b:
+        known = self._own_hashes.get(peer)
+        if known is None:
+            known = self._own_hashes[peer] = _keyed(self.key_for(peer))
+        return known
 
 
-def _seal(key: bytes, request: RequestId, model: str, variant: str, first: int, last: int, sender: str) -> bytes:
+def _keyed(key: bytes) -> hashlib.blake2b:
+    """A hash that has taken in its key; what comes next makes it do so, and each seal goes on from a copy."""
+    keyed = hashlib.blake2b(key=key, digest_size=SEAL_BYTES)
+    keyed.update(b" ")
+    return keyed
+
+
+def _seal(
+    keyed: hashlib.blake2b, request: RequestId, model: str, variant: str, first: int, last: int, sender: str
+) -> bytes:
     # names have no spaces
     what = f"{request.agent} {request.boot} {request.sequence} {model} {variant} {first} {last} {sender}"
-    return hashlib.blake2b(what.encode(), key=key, digest_size=SEAL_BYTES).digest()
+    seal = keyed.copy()
+    seal.update(what.encode())
+    return seal.digest()

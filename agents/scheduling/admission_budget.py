@@ -20,6 +20,7 @@ class AdmissionBudget:
         self._needs: dict[str, float] = {}           # own stream -> run time per second, seconds
         self._spare_s = BURST_S * executors
         self._at_ns = 0
+        self._own_s, self._own_at_ns = BURST_S * self._reserved_s, 0
 
     def add_stream(self, stream: StreamSpec, run_s: float) -> None:
         """Set the need of a stream of this robot. run_s: how long one of its runs takes here."""
@@ -36,6 +37,19 @@ class AdmissionBudget:
         if rate <= 0.0 or run_s > self._spare_s < BURST_S * rate:    # a full bucket admits even a long run, on credit
             return False
         self._spare_s -= run_s
+        return True
+
+    def take_own(self, run_s: float, now: int) -> bool:
+        """Take this much of the reserved run time, for an own run that goes before a more urgent one of a peer.
+
+        Returns False, and takes none, if too little is left.
+        """
+        rate = min(self._reserved_s, sum(self._needs.values()))
+        filled_s = self._own_s + rate * seconds(now - self._own_at_ns)
+        self._own_s, self._own_at_ns = min(filled_s, BURST_S * rate), now
+        if rate <= 0.0 or run_s > self._own_s < BURST_S * rate:      # as above
+            return False
+        self._own_s -= run_s
         return True
 
     def give_back(self, run_s: float) -> None:

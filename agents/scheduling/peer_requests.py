@@ -6,7 +6,7 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,10 +14,11 @@ import msgspec
 from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.admission_budget import AdmissionBudget
+from agents.scheduling.queue.interference import Interference
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.policy.cost import away_s, leg_p50_s
+from swarm.core.policy.cost import away_s, leg_p50_s, step_p95_s
 from swarm.core.policy.plan import Profile, is_chain
 from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.units import ns, seconds
@@ -50,8 +51,10 @@ class _Forwarded(msgspec.Struct, frozen=True):
 class PeerRequests:
     """Peers' requests share the queue and its order with the robot's own work."""
 
-    def __init__(self, variants: RunnableVariants, queue: RunQueue, peers: PeerTable, budget: AdmissionBudget) -> None:
-        self._variants, self._queue, self._peers, self._budget = variants, queue, peers, budget
+    def __init__(
+        self, variants: RunnableVariants, queue: RunQueue, peers: PeerTable, budget: AdmissionBudget, own: Interference
+    ) -> None:
+        self._variants, self._queue, self._peers, self._budget, self._own = variants, queue, peers, budget, own
         self._asks: dict[int, ev.StageAsked] = {}            # by the key of their run
         self._forwarded: dict[RequestId, _Forwarded] = {}
         self._cancelled_early: dict[RequestId, None] = {}    # the cancellation came before the request
@@ -86,7 +89,8 @@ class PeerRequests:
         run_s = leg_p50_s(profile, event.leg)
         if now + ns(wait_s + run_s) > deadline_ns:
             return [*out, self.refuse(event, "too_late")]
-        if not self._budget.take(run_s, now):
+        blocks_own = ns(step_p95_s(profile, event.leg)) > self._own.patience_ns(priority)
+        if blocks_own or not self._budget.take(run_s, now):
             return [*out, self.refuse(event, "share")]
         key = self._queue.add(
             request=event.request, asker=event.peer, stream="", profile=profile, leg=event.leg,
@@ -95,6 +99,20 @@ class PeerRequests:
         self._asks[key] = event
         self._variants.add_peer_priority(priority, now)
         return out + (self._variants.request_stages_if_long(profile, priority, now) if event.leg.whole else [])
+
+    def own_before(
+        self, work: QueuedRun, now: int, holds_back: Callable[[QueuedRun, int], bool]
+    ) -> QueuedRun | None:
+        """A run of this robot that must go before a peer's to be in time, if it is no less urgent, or on the own share.
+
+        holds_back: whether a guard holds a run back.
+        """
+        for own in self._queue.late_behind(work, now):
+            if not holds_back(own, now) and (
+                    own.level >= work.level or self._budget.take_own(seconds(own.p50_ns), now)):
+                own.before_peers = True
+                return own
+        return None
 
     def _priority(self, event: ev.StageAsked) -> int:
         """Its priority here: no higher than that of its owner's streams, nor than that of all of our own."""

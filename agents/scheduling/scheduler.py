@@ -63,7 +63,7 @@ class Scheduler:
         self._guards = Guards(self._variants.fallback)
         self._placements = Placements(name)
         self._budget = AdmissionBudget(own_share, executors)
-        self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget)
+        self._peer_requests = PeerRequests(self._variants, self._queue, peers, self._budget, self._guards.above)
         self._streams: set[str] = set()              # own streams that are registered
         self._recent_runs: list[tuple[QueuedRun, float, bool, int]] = []     # not learned from: took_s, completed, now
         self._preempted = self._mid_stage = self._batches = self._batched = 0
@@ -216,7 +216,8 @@ class Scheduler:
             elif (work.asker and held_back >= MAX_HELD_BACK) or self._guards.holds_back(work, now):
                 held_back += 1
             elif self._queue.free():
-                if self._start(work, now, out):              # a guard is gone: runs that it held back may start
+                first = self._peer_requests.own_before(work, now, self._guards.holds_back) or work
+                if self._start(first, now, out) or first is not work:    # runs that were held back may start now
                     self._dispatch(now, out)
                     return
             else:

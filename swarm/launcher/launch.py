@@ -18,6 +18,7 @@ from swarm.launcher.run_keys import RunKeys
 from swarm.launcher.signals import Signals
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
+from swarm.net.process import keep_what_is_there
 from swarm.net.security.keyring import Keyring
 from swarm.run import events as ev
 from swarm.run.conductor import Conductor
@@ -138,6 +139,7 @@ class Launch:
         self._conductor.begin()
         if not self._director.error:
             self._loop.every(SHOW_NS, self._show)
+            keep_what_is_there()
             self._loop.run()
 
     def _command_of(self, role: str, path: str) -> list[str]:

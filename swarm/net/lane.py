@@ -28,11 +28,12 @@ class Lane:
     """One lane, not yet bound."""
 
     def __init__(
-        self, context: zmq.Context[Any], loop: Loop, name: str, refuse: Callable[[WireError], None]
+        self, context: zmq.Context[Any], loop: Loop, name: str, refuse: Callable[[WireError], None],
+        lets_in: Callable[[str], bool],
     ) -> None:
         self._loop, self.socket = loop, sockets.bound(context, name)
         self._copy = name == "urgent"
-        self._connections = Connections(context, loop, self.socket, name, refuse)
+        self._connections = Connections(context, loop, self.socket, name, refuse, lets_in)
         self._rest = False           # the rest of a message with too many frames is still to be read
         self._sent = self._received = self._sent_bytes = self._received_bytes = 0
 

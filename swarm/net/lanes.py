@@ -66,9 +66,10 @@ class SocketLanes:
         self._allowed = Allowances(BURST_S * per_s, per_s, lambda name: bool(keyring and keyring.public(name)))
         self._dropped: collections.Counter[str] = collections.Counter()      # since a member was last barred
         self.by_name: dict[str, Lane] = {}
+        lets_in = self.auth.lets_in if self.auth else lambda address: True
         try:
             for name in LANES:
-                lane = self.by_name[name] = Lane(self.context, loop, name, self._refused)
+                lane = self.by_name[name] = Lane(self.context, loop, name, self._refused, lets_in)
                 if self.auth:
                     self.auth.serve(lane.socket)
                 bound = sockets.bind(lane.socket, name, bind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -111,10 +112,21 @@ class Process:
         if self._lifeline:
             self.loop.watch(self._lifeline, lambda: os._exit(1))     # it becomes readable only when it is closed
         begin()
+        keep_what_is_there()
         manager.begin()
         self.loop.run()
         manager.end()
         self.net.close(LINGER_MS)
+
+
+def keep_what_is_there() -> None:
+    """Leave what exists now out of garbage collections from now on.
+
+    Measured: a full collection of an agent's modules and models takes 26 to 44 ms, in which its loop stands still; of
+    what is made later it takes far less than 1 ms.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def log_to_stderr(name: str) -> None:

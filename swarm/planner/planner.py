@@ -94,6 +94,7 @@ class Planner:
     def _streams_begin(self) -> None:
         if not self._begun:
             self._begun = True
+            self._timers.lateness.clear()
             self._refinement.begin()
 
     # --- commands ---
@@ -114,7 +115,9 @@ class Planner:
             case Report(what=what, detail=detail):
                 self._record(what, detail)
             case SolveEnded(news=news):
-                self._outbox.put(news)
+                late = self._timers.lateness
+                self._outbox.put(msgspec.structs.replace(
+                    news, loop_late_ms_p99=late.quantile_ms(0.99), loop_late_ms_max=late.longest_ns / 1e6))
             case Solve(refine=True):
                 self._refinement.on_plan(command)
             case Solve():

@@ -142,6 +142,13 @@ class WorldFigures(msgspec.Struct, kw_only=True):
     lag_ms_p99: float                # how late steps began, 99th percentile
 
 
+class LoopFigures(msgspec.Struct, kw_only=True):
+    """How late the loop of a process ran its timers while the streams ran."""
+
+    late_ms_p99: float               # 99th percentile; of several starts the largest
+    late_ms_max: float               # the same, at most
+
+
 class Meaning(msgspec.Struct, kw_only=True):
     """The meaning of a measure of the mission."""
 
@@ -307,6 +314,7 @@ class Summary(msgspec.Struct, kw_only=True):
     loop_late_ms_p99: float          # how late loops ran their timers, 99th percentile: largest of agents and launcher
     loop_late_ms_max: float          # the same, at most
     behaviour_ms_p99: float          # from an event to what a behaviour makes of it, 99th percentile: largest of agents
+    loops: dict[str, LoopFigures] = {}       # the same of each process that is no agent, by name
     mission: dict[str, float | str]  # the scenario's measures by name; `headline` names the main one
     measures: dict[str, Meaning]     # meaning of these measures, by name
     interrupted: bool                # the user, the system or the end of the world ended the run before its time

@@ -6,6 +6,7 @@ from swarm.core.policy.plan import Plan
 from swarm.core.protocol.messages import Feedback, Happened, PlannerNews, PlanNews, Ready, Roster, Shutdown, Start
 from swarm.core.protocol.messages.presence import StreamSeen
 from swarm.core.settings.process_files import PlannerFile
+from swarm.core.units import ns
 from swarm.planner.planner import Planner
 from swarm.planner.ports import Refined
 from swarm.planner.solvers.place import place
@@ -85,6 +86,18 @@ def test_a_refined_plan_is_published_and_told_as_such() -> None:
     news = scene.told("launcher", PlannerNews)[-1]
     assert (news.refined, news.end, news.took_s, news.epoch) == (True, "adopted", 0.3, before + 1)
     assert scene.planner.statistics().refined == 1
+
+
+def test_how_late_its_loop_is_counts_from_start_and_is_told_with_each_solve() -> None:
+    scene = Scene(1, 1)
+    late = scene.stage.planner.timers.lateness
+    late.add(ns(0.5))                                        # before the streams
+    scene.start()
+    scene.stage.wait(0.5)
+    late.add(ns(0.02))
+    scene.stage.wait(2.0)
+    news = scene.told("launcher", PlannerNews)[-1]
+    assert 0.0 < news.loop_late_ms_p99 <= news.loop_late_ms_max == 20.0
 
 
 def test_it_ends_when_the_launcher_says_so() -> None:

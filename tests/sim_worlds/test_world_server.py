@@ -268,3 +268,10 @@ def test_simulated_time_ends_with_the_streams_though_the_launcher_says_nothing()
     team = Team(for_s=1.0)
     team.stage.wait(3.0)
     assert seconds(team.sensed("rover_0")[-1].at_ns - team.began_ns) == pytest.approx(1.0, abs=2 / SENSE_HZ)
+
+
+def test_how_late_its_loop_is_since_the_start_is_told_with_its_news() -> None:
+    team = Team()
+    assert team.news().loop_late_ms_max < 20.0
+    team.stage.timers.lateness.add(ns(0.02))
+    assert team.news().loop_late_ms_max == 20.0

@@ -88,6 +88,7 @@ def test_the_run_begins_with_the_first_request_and_ends_with_the_signal(tmp_path
     figures = desk.counting.finish()
     assert (figures["ran_s"], figures["duration_s"], figures["first_result_s"]) == (8.0, 8.0, 100.0)
     assert figures["loop_late_ms_p99"] == 2.0
+    assert figures["loops"] == {"collector": {"late_ms_p99": 2.0, "late_ms_max": 2.0}}
     series = [json.loads(line) for line in (tmp_path / "out" / "series.jsonl").read_text().splitlines()]
     assert [line["at_s"] for line in series] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
     assert [line["streams"]["rover_0/detect"]["ended"] for line in series] == [1, *[0] * 7]

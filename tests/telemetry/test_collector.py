@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Happened, Submitted
@@ -63,3 +65,22 @@ def test_a_robot_has_no_more_requests_than_its_streams_can_have() -> None:
     most = MOST_EARLY + round(2 * (5 + 1) * 10.0)            # 5 Hz and 1 Hz, for 10 s
     assert collector.ledger().total.submitted == most
     assert collector.ledger().not_theirs == 200 - (most - MOST_EARLY)
+
+
+def test_how_late_the_loop_of_each_process_was_is_in_the_summary() -> None:
+    written: Any = Written()
+    written.unwritten = {}
+    launch = msgspec.structs.replace(fakes.launch(), boards=fakes.BOARDS)
+    collector = Collector(launch, written, name="launcher", commanded_ns=0, manifest=lambda _: {})
+    collector.started(NS)
+    for late_ms in (3.0, 9.0, 2.0):                          # of three starts
+        told(collector, "world", msg.WorldNews(
+            time_s=1.0, steps=1, real_time_factor=1.0, lag_ms_p99=0.0, mission=fakes.MISSION, poses={},
+            loop_late_ms_p99=late_ms / 2, loop_late_ms_max=late_ms))
+        told(collector, "planner", msg.PlannerNews(
+            epoch=1, took_s=0.1, solver="s", refined=False, end="kept", loop_late_ms_p99=1.0, loop_late_ms_max=late_ms))
+    figures = collector.finish(1.0, encrypted=False)
+    assert figures["loops"] == {
+        "launcher": {"late_ms_p99": 0.0, "late_ms_max": 0.0}, "planner": {"late_ms_p99": 1.0, "late_ms_max": 9.0},
+        "world": {"late_ms_p99": 4.5, "late_ms_max": 9.0}}
+    assert figures["loop_late_ms_p99"] == 0.0                # of agents and launcher, whose lateness delays results

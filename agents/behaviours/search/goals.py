@@ -22,6 +22,7 @@ STAND_OFF_M = (0.85, 1.9)            # range of distances from which a track is 
 VISIT_PATH_M = 9.0                   # a track with a longer path to it is left for later
 VISIT_NS = 15_000_000_000            # a track that is not confirmed after this is left alone
 REVISIT_NS = 40_000_000_000          # until this long after the first visit
+LEFT_NS = VISIT_NS                   # a track is left to teammates for this long, whatever they say
 STAND_NS = 2_000_000_000             # time at one stand-off; then another is tried
 STAY_NS = 1_600_000_000              # time at a place to explore
 BAN_NS = 20_000_000_000              # a banned goal is avoided for this long
@@ -57,6 +58,7 @@ class Goals:
         self._name, self._seed = name, seed
         self._bans: list[tuple[float, float, int]] = []
         self._visits: dict[int, Visit] = {}                      # by track number
+        self._left: dict[int, int] = {}                          # when a track was first left to a teammate, by number
         self._arrived: tuple[float, float, int] | None = None    # explored place, ns of arrival
         self._patrol: Point | None = None
         self._patrols = 0
@@ -83,20 +85,21 @@ class Goals:
             if math.dist(stroll.at, here) < 2 * ARRIVED_M:
                 self._stroll_until = now
             return stroll
-        return (self._confirm(pose, states, area, targets, mates, now)
+        return (self._confirm(pose, states, area, targets.to_visit(told_of=False), mates, now)
                 or self._explore(pose, states, area, mates, current, now)
+                or self._confirm(pose, states, area, targets.to_visit(told_of=True), mates, now)
                 or self._wander(pose, area))
 
-    def _confirm(self, pose: Pose, states: NDArray[np.uint8], area: Field, targets: Targets,
+    def _confirm(self, pose: Pose, states: NDArray[np.uint8], area: Field, tracks: Sequence[Track],
                  mates: dict[str, Mate], now: int) -> Goal | None:
-        """Go to the nearest track that needs a closer look; skip tracks that a nearer teammate confirms."""
+        """Go to the nearest of these tracks, which need a closer look; skip tracks that a nearer teammate confirms."""
         best: tuple[float, int, tuple[int, int], Track] | None = None
-        for track in targets.to_visit():
+        for track in tracks:
             visit = self._visits.get(track.number)
             if visit is not None and now - visit.since > REVISIT_NS:
                 del self._visits[track.number]
                 visit = None
-            if (visit is not None and now - visit.since > VISIT_NS) or self._teammate_confirms(track, pose, mates):
+            if (visit is not None and now - visit.since > VISIT_NS) or self._is_left(track, pose, mates, now):
                 continue
             cell = _stand_off(area, states, track, visit.tried if visit is not None else ())
             if cell is None:
@@ -119,6 +122,11 @@ class Goals:
             visit.tried.append((pose.x_m, pose.y_m))
             visit.there_since = None
         return Goal(kind="confirm", at=place, path=() if there else tuple(path), face=place)
+
+    def _is_left(self, track: Track, pose: Pose, mates: dict[str, Mate], now: int) -> bool:
+        """Whether a track is left to a teammate; not for ever, since it may only say that it confirms it."""
+        return (self._teammate_confirms(track, pose, mates)
+                and now - self._left.setdefault(track.number, now) < LEFT_NS)
 
     def _teammate_confirms(self, track: Track, pose: Pose, mates: dict[str, Mate]) -> bool:
         """Whether a teammate confirms this track and is nearer; a tie goes to the smaller name."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.locator import Fix, Locator
+from agents.behaviours.search.team import SAME_PLACE_M, WORLD, Finds
 from agents.behaviours.search.track import Track, covariance, deviations
 from swarm.core.protocol.world import Detections, Mask, Pose, Report
 
@@ -24,9 +25,7 @@ SPREAD_TO_CLAIM_M = 0.28             # standard deviation of the position
 NEAR_HITS_TO_CLAIM = 2
 GATE = 3.0                           # most standard deviations between a measurement and its track or find
 FOUND_SPREAD_M = 0.35                # standard deviation of a position that the world has accepted
-SAME_PLACE_M = 1.0                   # positions this close are one target: targets are at least APART_M apart
 APART_M = 2.0
-WRONG_PLACE_M = 0.6                  # after a wrong claim, the label is not claimed again this close to it
 RECLAIM_NS = 3_000_000_000           # a claim without a verdict is made again
 CLAIMS_MAX = 3
 TRACKS_MAX = 60
@@ -55,7 +54,7 @@ class Targets:
         self._locator, self._beams = locator, locator.beams
         self._show_rad = locator.view.half_fov_rad - _RIM_RAD
         self.tracks: list[Track] = []
-        self.finds: list[Find] = []
+        self.finds = Finds()
         self._number = 0
 
     def detections(self, seen: Detections, pose: Pose, scan_m: NDArray[np.float32] | None) -> None:
@@ -87,10 +86,10 @@ class Targets:
                     track.doubt = track.doubt + 2.0 if share < _REFUTED_SHARE else max(0.0, track.doubt - share)
         self._prune()
 
-    def to_visit(self) -> list[Track]:
-        """Tracks that need a closer look, by number."""
+    def to_visit(self, told_of: bool) -> list[Track]:
+        """Tracks that need a closer look, by number: those of which one teammate alone has told, or all others."""
         return [t for t in self.tracks if t.hits >= HITS_TO_VISIT and t.claims == 0 and t.hits > t.doubt
-                and not self._refused(t)]
+                and not self._refused(t) and self.finds.one_tells_of(t.label, _at(t)) == told_of]
 
     def claims(self, now: int) -> list[Find]:
         """Targets to claim now: confirmed tracks that are not claimed yet, and claims without a verdict."""
@@ -116,18 +115,12 @@ class Targets:
             return None
         return find if self.add(find) else None
 
-    def add(self, find: Find) -> bool:
-        """Take in a find of ours or of a teammate. Returns False if it is known already, or there are too many."""
-        near = SAME_PLACE_M / 2 if find.kind != "wrong" else WRONG_PLACE_M / 2
-        if any(f.kind == find.kind and f.label == find.label and math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) < near
-               for f in self.finds) or len(self.finds) >= 200:
+    def add(self, find: Find, by: str = WORLD) -> bool:
+        """Take in what the world, or a teammate, has told of a place. Returns whether it is believed from now on."""
+        if not self.finds.add(find, by):
             return False
-        self.finds.append(find)
-        if find.kind == "wrong":
-            self.finds = [f for f in self.finds if f.kind != "confirmed" or f.label != find.label
-                          or math.dist((f.x_m, f.y_m), (find.x_m, find.y_m)) > WRONG_PLACE_M]
         for t in self.tracks:
-            if find.kind == "wrong" and math.dist(t.xy.tolist(), (find.x_m, find.y_m)) < SAME_PLACE_M:
+            if find.kind == "wrong" and math.dist(_at(t), (find.x_m, find.y_m)) < SAME_PLACE_M:
                 t.votes[TARGET_CLASSES.index(find.label)] *= 0.2     # another label gets its chance
                 t.claims, t.doubt = 0, t.doubt + 1.0
         self._prune()
@@ -141,11 +134,10 @@ class Targets:
         """
         at, noise = np.array([fix.x_m, fix.y_m]), covariance(fix)
         explained, best, best_d = False, None, GATE
-        for f in self.finds:
-            if f.kind != "wrong":
-                away = deviations(at - (f.x_m, f.y_m), noise + FOUND_SPREAD_M ** 2 * np.eye(2))
-                if away < best_d:
-                    explained, best_d = True, away
+        for f in self.finds.found():
+            away = deviations(at - (f.x_m, f.y_m), noise + FOUND_SPREAD_M ** 2 * np.eye(2))
+            if away < best_d:
+                explained, best_d = True, away
         for t in self.tracks:
             if t.number not in taken and math.dist(t.xy.tolist(), (fix.x_m, fix.y_m)) < APART_M:
                 away = deviations(at - t.xy, noise + t.cov + 0.15 ** 2 * np.eye(2))
@@ -171,15 +163,17 @@ class Targets:
         return scan_m is None or float(scan_m[self._beams.nearest(turn)]) > away - 0.6
 
     def _is_found(self, xy: Sequence[float]) -> bool:
-        """Whether the team has already found a target here."""
-        return any(f.kind != "wrong" and math.dist(xy, (f.x_m, f.y_m)) < SAME_PLACE_M for f in self.finds)
+        """Whether the team is believed to have found a target here."""
+        return any(math.dist(xy, (f.x_m, f.y_m)) < SAME_PLACE_M for f in self.finds.found())
 
     def _refused(self, track: Track) -> bool:
-        """Whether a claim of this label at this place was judged wrong."""
-        return any(f.kind == "wrong" and f.label == track.label
-                   and math.dist(track.xy.tolist(), (f.x_m, f.y_m)) < WRONG_PLACE_M for f in self.finds)
+        return self.finds.is_wrong(track.label, _at(track))
 
     def _prune(self) -> None:
         """Drop tracks whose target is found, and tracks with more doubt than hits."""
         self.tracks = [t for t in self.tracks
                        if not self._is_found(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]
+
+
+def _at(track: Track) -> tuple[float, float]:
+    return float(track.xy[0]), float(track.xy[1])

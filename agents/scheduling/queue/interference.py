@@ -53,6 +53,11 @@ class Interference:
         if known is not None and p95_ns > known.run_ns:
             self._change(msgspec.structs.replace(known, run_ns=p95_ns))
 
+    def patience_ns(self, priority: int) -> int:
+        """How long streams of this priority can wait for another run of it, as far as they can be in time at all."""
+        return min((each.patience_ns for each in self._streams.values() if each.priority == priority and
+                    each.patience_ns > 0), default=NEVER_NS)
+
     def longest_ns(
         self, priority: int, window_ns: int, counted: Mapping[str, int] = NONE, redo_ns: int = 0
     ) -> int:

@@ -44,6 +44,7 @@ class QueuedRun(msgspec.Struct, kw_only=True):
     stage_aborts: int = 0            # how many times the stage at `first` was aborted
     urgency: float | None = None     # of the pending preemption; None: it is not being preempted
     aborted: bool = False
+    before_peers: bool = False       # it has started where it would have been late behind a peer's run
     drawn_s: float = 0.0             # drawn time of the parts that have ended, on an emulated board
     overrun: bool = False            # a part that has ended was an overrun
     run: int = 0                     # number of the batch that it runs in; a single run is a batch of one
@@ -98,6 +99,8 @@ class QueuedRun(msgspec.Struct, kw_only=True):
 
     def outranks(self, other: QueuedRun) -> bool:
         """Whether it goes before another run. Against what is promised, neither age nor a peer's priority counts."""
+        if other.before_peers and self.asker:
+            return False
         if other.guard and not self.guard:
             return self.goes_before_guards(other.priority)
         if self.guard and not other.guard:

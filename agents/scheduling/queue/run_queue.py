@@ -179,7 +179,7 @@ class RunQueue:
         work.first = next_stage
         work.preempted += 1
         work.ran_ns += ran_ns
-        work.urgency = None
+        work.urgency, work.before_peers = None, False
         work.drawn_s += drawn_s
         work.overrun = work.overrun or overrun
         work.started_ns = now                # `start` adds the time since then to aside_ns
@@ -235,6 +235,13 @@ class RunQueue:
             return []
         self._sort_new()
         return list(self._streams.get(stream, {}).values())
+
+    def late_behind(self, work: QueuedRun, now: int) -> Iterable[QueuedRun]:
+        """The waiting runs of this robot that are in time before a peer's run, and late after it, by p95."""
+        if not work.asker:
+            return ()
+        return (own for waiting in self._streams.values() for own in waiting.values()
+                if now + own.p95_ns <= own.deadline_ns < now + work.p95_ns + own.p95_ns)
 
     def of_asker(self, peer: str) -> list[QueuedRun]:
         """The waiting and running runs of a peer, without aborted ones."""

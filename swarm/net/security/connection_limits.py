@@ -63,15 +63,16 @@ class Connections:
     """Watches the connections of a socket that will be bound.
 
     refuse: called for each `handshake` that failed (no key, or a wrong one) and each connection that was cut because it
-    was `over_buffered`, or one of too many (`unfinished`, `silent`, `connections` of one member).
+    was `over_buffered`, or one of too many (`unfinished`, `silent`, `connections` of one member, `slowed`). lets_in:
+    whether a new connection of an address goes on with its handshake.
     broken_off: connections that ended, or timed out, before their handshake was complete.
     """
 
     def __init__(
         self, context: zmq.Context[Any], loop: Loop, socket: zmq.Socket[Any], lane: str,
-        refuse: Callable[[WireError], None],
+        refuse: Callable[[WireError], None], lets_in: Callable[[str], bool] = lambda address: True,
     ) -> None:
-        self._loop, self._lane, self._refuse, self._socket = loop, lane, refuse, socket
+        self._loop, self._lane, self._refuse, self._socket, self._lets_in = loop, lane, refuse, socket, lets_in
         self._open: dict[int, _Connection] = {}
         self._unfinished: dict[str, dict[int, _Connection]] = {}     # by address
         self._silent: dict[int, _Connection] = {}    # they have never carried a message
@@ -118,7 +119,9 @@ class Connections:
         for event_frame, address in waiting(self._monitor):
             event, value = EVENT.unpack(event_frame)
             if event == zmq.EVENT_ACCEPTED:
-                self._record(value)
+                new = self._record(value)
+                if new is not None and new.address and not self._lets_in(new.address):
+                    self._cut(new, "slowed", f"one of too many from {new.address}")
             elif event == zmq.EVENT_DISCONNECTED:
                 self._ended[value] = 0
             elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:

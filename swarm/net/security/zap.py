@@ -17,6 +17,7 @@ from swarm.core.protocol.messages import Member
 from swarm.core.protocol.wire import WireError
 from swarm.core.units import ns
 from swarm.net.loop import Loop
+from swarm.net.security.accept_pace import AcceptPace
 from swarm.net.security.key_files import fingerprint
 from swarm.net.security.keyring import Change, Keyring
 from swarm.net.sockets import UNNAMED, waiting
@@ -44,6 +45,7 @@ class Authenticator:
     ) -> None:
         self._loop, self._ring, self._refuse, self._changed = loop, ring, refuse, changed
         self._barred: dict[str, int] = {}            # until when a member may not connect
+        self._pace = AcceptPace(lambda name: ring.public(name) is not None)
         self._zap: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self._zap.setsockopt(zmq.LINGER, 0)
         self._zap.bind(ZAP_ADDRESS)
@@ -104,6 +106,10 @@ class Authenticator:
         """Accept no new connection of a member for a while: it sends too much."""
         self._barred[name] = self._loop.clock.now_ns() + BARRED_NS
 
+    def lets_in(self, address: str) -> bool:
+        """Whether a new connection from this address goes on with its handshake."""
+        return self._pace.lets_in(address, self._loop.clock.now_ns())
+
     def close(self) -> None:
         """To be called before the context's sockets are closed."""
         self._reload_timer.cancel()
@@ -130,11 +136,14 @@ class Authenticator:
             return b""
         key = z85.encode(credentials[0])
         owner = self._ring.owner(key.decode())
-        if owner is not None and self._loop.clock.now_ns() < self._barred.get(owner, 0):
+        now, where = self._loop.clock.now_ns(), address.decode(errors="replace")
+        if owner is not None and now < self._barred.get(owner, 0):
             return b""
         if owner is None:
-            where = address.decode(errors="replace")
             self._refuse(WireError("unknown_key", f"key {fingerprint(key.decode())} from {where} is not enrolled"))
+            return b""
+        if not self._pace.admits(owner, where, now):
+            self._refuse(WireError("sessions", f"{owner} opens too many connections; those from {where} are slowed"))
             return b""
         return key
 

@@ -27,6 +27,7 @@ from swarm.telemetry.summary_types import (
     AgentRecord,
     Batched,
     LedgerFigures,
+    LoopFigures,
     Meaning,
     Missed,
     Offload,
@@ -38,12 +39,14 @@ from swarm.telemetry.summary_types import (
     WorldFigures,
 )
 
+NO_LOOPS: Mapping[str, tuple[float, float]] = {}
+
 
 def summarise(
     *, launch: LaunchFile, boards: Mapping[str, Board], rows: Sequence[Row], ledger: Statistics, agents: AgentBook,
     world: WorldNews | None, slips: Sequence[Slip], planner: Sequence[PlannerNews], planner_starts: int,
     plans: PlanHistory, faults: Sequence[FaultDone], losses: Sequence[Loss], ran_s: float, interrupted: bool = False,
-    late_ms: tuple[float, float] = (0.0, 0.0),
+    late_ms: tuple[float, float] = (0.0, 0.0), loops: Mapping[str, tuple[float, float]] = NO_LOOPS,
 ) -> Summary:
     """The contents of `summary.json`.
 
@@ -51,7 +54,7 @@ def summarise(
     last report, or None. slips: its slips. planner: all its reports, from so many starts. plans: those that held.
     losses: peers that agents counted as lost. ran_s: how long the streams ran, which is less than the launch file's
     duration_s when a run was stopped. late_ms: how late the collector's own loop ran its timers, 99th percentile and at
-    most. A latency without results is null; a ratio over nothing is 0.
+    most. loops: the same of world and planners, by name. A latency without results is null; a ratio over nothing is 0.
     """
     total, streams, owned = Tally(), {s.name: Tally() for s in launch.streams}, {}
     for row in rows:
@@ -90,6 +93,8 @@ def summarise(
         loop_late_ms_p99=_rounded(max([late_ms[0], *(f.loop_late_ms_p99 for f in figures.values())])),
         loop_late_ms_max=_rounded(max([late_ms[1], *(f.loop_late_ms_max for f in figures.values())])),
         behaviour_ms_p99=_rounded(max([f.behaviour_ms_p99 for f in figures.values()], default=0.0)),
+        loops={name: LoopFigures(late_ms_p99=_rounded(p99), late_ms_max=_rounded(most))
+               for name, (p99, most) in sorted(loops.items())},
         mission=_mission(world), measures=_measures(world), interrupted=interrupted,
         host_overloaded=bool(overloaded), overloaded_by=overloaded,
         faults=fault_records.records(faults, rows, losses, frames, gone),

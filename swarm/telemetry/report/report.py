@@ -205,8 +205,12 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("planner", _planner(planner) or "none"),
         ("world", f"{number(world.steps)} steps, real-time factor {number(world.real_time_factor)}, lag p99 "
                   f"{milliseconds(world.lag_ms_p99)}" if world.steps > 0 else "no report"),
-        ("loops", (f"late by {milliseconds(s.loop_late_ms_p99)} (p99), {milliseconds(s.loop_late_ms_max)} at most; "
-                   f"behaviours take {milliseconds(s.behaviour_ms_p99)} (p99)")),
+        ("loops of robots and launcher", (
+            f"late by {milliseconds(s.loop_late_ms_p99)} (p99), {milliseconds(s.loop_late_ms_max)} at most; "
+            f"behaviours take {milliseconds(s.behaviour_ms_p99)} (p99)")),
+        ("loops of other processes", "; ".join(
+            f"{name}: late by {milliseconds(loop.late_ms_p99)} (p99), {milliseconds(loop.late_ms_max)} at most"
+            for name, loop in s.loops.items())),
         ("mission", ", ".join(f"{name} {value}" for name, value in mission(run.figures))),
         ("renderer", m.renderer),
         ("host", ", ".join(filter(None, (host.processor, f"{host.cores} cores" if known(host.cores) else "",

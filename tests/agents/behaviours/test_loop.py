@@ -6,9 +6,11 @@ import math
 
 import pytest
 
-from agents.behaviours import Heard
+from agents.behaviours import Heard, load
+from agents.behaviours.search import gossip
+from agents.behaviours.search.gossip import Find
 from swarm.core.protocol.world import Pose
-from tests.agents.behaviours.toy import THREE_ROOMS, Toy
+from tests.agents.behaviours.toy import SENSORS, THREE_ROOMS, Toy
 
 TARGETS = [("casualty", -4.2, -2.2), ("beacon", 3.9, 2.2), ("hazard", 4.2, -1.9)]
 STARTS = {"a": Pose(-3.0, 1.0, 0.0), "b": Pose(-4.0, 1.0, 2.0), "c": Pose(-3.0, 2.2, 1.0)}
@@ -64,3 +66,13 @@ def test_a_stranger_is_ignored() -> None:
     robot = toy.robots["a"]
     assert robot.on(Heard("stranger", "search.map", b""), 1) == []
     assert robot.statistics().notes_ignored == 1                 # type: ignore[attr-defined]
+
+
+def test_a_teammate_that_says_everything_is_found_hides_nothing() -> None:
+    toy = Toy(THREE_ROOMS, {"a": STARTS["a"]}, targets=TARGETS, loss=1.0)
+    robot = toy.robots["a"] = load("search_rescue")("a", ["a", "liar"], 1, SENSORS)
+    lies = [Find(kind=kind, label=label, x_m=x, y_m=y) for label, x, y in TARGETS for kind in ("confirmed", "wrong")]
+    for _ in range(60):
+        assert robot.on(Heard("liar", gossip.FINDS_TOPIC, gossip.encode_finds(lies)), toy.now) == []
+        toy.run(10)
+    assert len(toy.found) == 3

@@ -47,7 +47,7 @@ def test_masks_without_target_pixels_end_a_false_track() -> None:
         look(targets, "hazard", 2.0, 0.1, [HERE] * 4, luck)
         for _ in range(3):
             targets.mask(mask(kind, box("hazard", HERE, 2.0, 0.1)), HERE, scan(HERE, ROOM, [(2.0, 0.1, 0.15)]))
-        verdicts[kind] = [c.label for c in targets.claims(0)], len(targets.to_visit())
+        verdicts[kind] = [c.label for c in targets.claims(0)], len(targets.to_visit(told_of=False))
     assert verdicts[TARGET][0] == ["hazard"]
     assert verdicts[CLUTTER] == ([], 0)
 

@@ -74,7 +74,7 @@ def test_a_noisy_approach_ends_in_one_claim_at_the_right_place(seed: int, lidar:
 def test_two_detections_are_worth_a_visit_but_not_a_claim() -> None:
     targets = Targets(LOCATOR)
     look(targets, "hazard", 0.0, 0.0, approach(0.0, 0.0, 2.0, 1.8, 2), random.Random(1))
-    assert [t.label for t in targets.to_visit()] == ["hazard"]
+    assert [t.label for t in targets.to_visit(told_of=False)] == ["hazard"]
     assert targets.claims(0) == []
 
 
@@ -92,7 +92,7 @@ def test_far_looks_alone_are_not_enough() -> None:
     targets = Targets(LOCATOR)
     look(targets, "beacon", 0.0, 3.0, approach(0.0, 3.0, 4.0, 3.2, 10), random.Random(1))
     assert targets.claims(0) == []
-    assert targets.to_visit()
+    assert targets.to_visit(told_of=False)
 
 
 def test_a_label_that_flickers_waits_for_a_majority() -> None:
@@ -111,7 +111,7 @@ def test_a_wrong_claim_is_not_repeated_but_another_label_may_follow() -> None:
     assert targets.judged(claim(confirmed), "wrong") is not None
     look(targets, "hazard", 0.0, 2.0, approach(0.0, 2.0), luck)
     assert targets.claims(10 * RECLAIM_NS) == []
-    assert targets.to_visit() == []
+    assert targets.to_visit(told_of=False) == []
     look(targets, "hazard", 0.0, 2.0, approach(0.0, 2.0, 2.5, 1.6, 30), luck, as_label="casualty")
     assert [c.label for c in targets.claims(20 * RECLAIM_NS)] == ["casualty"]
 
@@ -126,24 +126,42 @@ def test_a_claim_without_a_verdict_is_made_again_a_few_times() -> None:
 def test_a_track_that_does_not_show_up_close_is_dropped() -> None:
     targets = Targets(LOCATOR)
     look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0, 3.6, 3.3, 2), random.Random(2))
-    assert targets.to_visit()
+    assert targets.to_visit(told_of=False)
     for pose in approach(0.0, 2.0, 2.2, 1.8, 8):
         targets.detections(Detections([]), pose, scan(pose, ROOM))
     assert targets.tracks == []
 
 
-def test_a_target_that_a_teammate_found_is_left_alone() -> None:
+def test_a_target_that_two_teammates_found_is_left_alone() -> None:
     targets = Targets(LOCATOR)
-    assert targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
-    assert not targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
+    assert not targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2), "b")
+    assert targets.add(Find(kind="found", label="beacon", x_m=-0.2, y_m=2.1), "c")
+    assert not targets.add(Find(kind="found", label="beacon", x_m=-0.2, y_m=2.1), "d")
     look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))
     assert targets.claims(0) == []
-    assert targets.to_visit() == []
+    assert targets.to_visit(told_of=False) == targets.to_visit(told_of=True) == []
+
+
+@pytest.mark.parametrize("kind", ["confirmed", "found", "wrong"])
+def test_what_one_teammate_says_makes_a_place_less_urgent_and_closes_it_for_nobody(kind: str) -> None:
+    """It may have been taken over: however often it says so, the own eyes decide."""
+    targets = Targets(LOCATOR)
+    for k in range(100):
+        assert not targets.add(Find(kind=kind, label="beacon", x_m=0.01 * k, y_m=2.0), "mallory")
+    look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0, 3.0, 2.5, 2), random.Random(2))
+    assert targets.to_visit(told_of=False) == []
+    assert [t.label for t in targets.to_visit(told_of=True)] == ["beacon"]
+    look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))
+    (confirmed,) = targets.claims(0)
+    assert confirmed.label == "beacon"
+    assert targets.judged(claim(confirmed), "duplicate") is not None      # the world closes it
+    assert targets.tracks == []
 
 
 def test_a_teammates_mistake_reopens_the_place() -> None:
     targets = Targets(LOCATOR)
-    targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2))
-    targets.add(Find(kind="wrong", label="beacon", x_m=0.1, y_m=2.2))
+    for name in ("b", "c"):
+        targets.add(Find(kind="confirmed", label="beacon", x_m=0.1, y_m=2.2), name)
+    targets.add(Find(kind="wrong", label="beacon", x_m=0.1, y_m=2.2), "b")
     look(targets, "hazard", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))
     assert [c.label for c in targets.claims(0)] == ["hazard"]

@@ -123,3 +123,15 @@ def test_a_full_bucket_admits_even_a_long_run() -> None:
     assert share.take(0.6, ns(10))
     assert not share.take(0.01, ns(11))                     # it is paid back first
     assert share.take(0.01, ns(12))
+
+
+def test_own_runs_may_go_before_peers_as_far_as_the_own_share_goes() -> None:
+    share = AdmissionBudget(own_share=0.5, executors=1)
+    assert not share.take_own(0.1, 0)                        # no stream needs it
+    share.add_stream(needs(5), 0.04)                         # 0.2 of an executor
+    assert [share.take_own(0.1, ns(1.0)) for _ in range(3)] == [True, True, False]
+    assert not share.take_own(0.1, ns(1.4))
+    assert share.take_own(0.1, ns(1.51))
+    none = AdmissionBudget(own_share=0.0, executors=1)
+    none.add_stream(needs(5), 0.04)
+    assert not none.take_own(0.001, ns(1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from agents.scheduling import events as ev
 from agents.scheduling.peer_requests import PEER_BOUND
 from agents.scheduling.queue.run_queue import AGING_NS
 from agents.scheduling.scheduler import Scheduler
-from swarm.core.policy.plan import Leg
+from swarm.core.policy.plan import Leg, StreamSpec
 from swarm.core.protocol.spans import LegTimes, RequestId
 from swarm.core.protocol.world import Detections
 from swarm.core.units import ns
@@ -24,19 +25,27 @@ OWN = stream("detect", "own", 0.15, priority=2)
 OWN_S, ASK_S = 0.060, 0.020
 
 
-def served(priority: int, budget_s: float, lasts_s: float = 20.0) -> tuple[float, int]:
-    """The share of own requests in time beside 40 asks a second, and how many of these were answered."""
+def served(
+    priority: int, budget_s: float, lasts_s: float = 20.0, own_streams: Sequence[StreamSpec] = (OWN,), burst: int = 1,
+    hz: float = 40.0, offset_s: float = 0.001, ask_s: float = ASK_S, own_share: float = 0.25,
+) -> tuple[dict[str, float], int]:
+    """The share in time of each own stream beside bursts of asks, so often a second, and how many were answered."""
+    asker = peer_table(asker=[])
+    asker.advertised("asker", BOOT, _advert(OWN.priority))
     agent = Scheduler(
-        name="me", policy="local", profiles={"own": [profile("own", OWN_S)], "detector": [profile("detector", ASK_S)]},
-        peers=peer_table(asker=[]), own_share=0.25, streams=[OWN])
+        name="me", policy="local", profiles={"own": [profile("own", OWN_S)], "detector": [profile("detector", ask_s)]},
+        peers=asker, own_share=own_share, streams=own_streams)
     events: list[tuple[int, int, ev.Event]] = []
     order = itertools.count()
-    for k in range(int(lasts_s * 5)):
-        heapq.heappush(events, (ns(k / 5), next(order), arrived(k, OWN, ns(k / 5))))
-    for k in range(int(lasts_s * 40)):
-        at = ns(k / 40 + 0.001)
+    numbers = itertools.count()
+    for own in own_streams:
+        for k in range(int(lasts_s * own.rate_hz)):
+            at = ns(k / own.rate_hz)
+            heapq.heappush(events, (at, next(order), arrived(next(numbers), own, at)))
+    for k in range(int(lasts_s * hz) * burst):
+        at = ns(k // burst / hz + offset_s)
         heapq.heappush(events, (at, next(order), asked(k, deadline_ns=at + ns(budget_s), priority=priority)))
-    on_time, answered, started = [], 0, dict[int, int]()
+    on_time, answered, started = {own.name: list[bool]() for own in own_streams}, 0, dict[int, int]()
     while events:
         now, _, event = heapq.heappop(events)
         if isinstance(event, ev.StageDone) and started.get(event.work) != event.started_ns:
@@ -45,7 +54,7 @@ def served(priority: int, budget_s: float, lasts_s: float = 20.0) -> tuple[float
             match command:
                 case ev.RunStage(work=work, model=model):
                     started[work] = now
-                    end = now + ns(OWN_S if model == "own" else ASK_S)
+                    end = now + ns(OWN_S if model == "own" else ask_s)
                     heapq.heappush(events, (end, next(order), ev.StageDone(work=work, started_ns=now, finished_ns=end)))
                 case ev.Preempt(work=work):
                     heapq.heappush(events, (now, next(order), ev.Preempted(
@@ -53,19 +62,46 @@ def served(priority: int, budget_s: float, lasts_s: float = 20.0) -> tuple[float
                 case ev.SetTimer(at_ns=at_ns, event=timer):
                     heapq.heappush(events, (max(at_ns, now), next(order), timer))
                 case ev.Deliver(span=span):
-                    on_time.append(span.ending == "completed")
+                    on_time[span.stream].append(span.ending == "completed")
                 case ev.Answer():
                     answered += 1
                 case _:
                     pass
-    return sum(on_time) / len(on_time), answered
+    return {name: sum(each) / len(each) for name, each in on_time.items()}, answered
 
 
 @pytest.mark.parametrize("budget_s", [0.03, 0.1, 10.0])
 def test_a_peer_that_claims_a_high_priority_costs_the_own_streams_nothing(budget_s: float) -> None:
-    share, answered = served(1000, budget_s)
-    assert share >= 0.95
+    shares, answered = served(1000, budget_s)
+    assert shares["detect"] >= 0.95
     assert answered >= 200
+
+
+MAP = msgspec.structs.replace(OWN, name="map", priority=0, rate_hz=1.0, deadline_s=0.6)
+BEFORE_OWN_S = 0.1995                # bursts come half a millisecond before the own frames
+
+
+@pytest.mark.parametrize(("burst", "hz", "budget_s"), [(1, 40.0, 0.1), (1, 40.0, 10.0), (8, 5.0, 0.145), (8, 5.0, 0.5)])
+def test_the_own_share_holds_for_each_class_beside_a_peer_that_is_as_urgent_as_the_most_urgent_one(
+    burst: int, hz: float, budget_s: float
+) -> None:
+    """It asks for 0.8 of the executor, evenly or when it hurts most; own streams need 0.36."""
+    shares, answered = served(
+        1000, budget_s, own_streams=(OWN, MAP), burst=burst, hz=hz, offset_s=BEFORE_OWN_S, own_share=0.5)
+    assert min(shares.values()) >= 0.95
+    assert answered >= 300
+
+
+def test_without_a_share_of_its_own_a_less_urgent_stream_waits_for_peers() -> None:
+    shares, _ = served(1000, 10.0, own_streams=(OWN, MAP), own_share=0.0)
+    assert shares["detect"] >= 0.95
+    assert shares["map"] <= 0.3
+
+
+@pytest.mark.parametrize(("ask_s", "hz"), [(0.14, 5.0), (0.5, 2.0)])
+def test_a_peers_run_that_would_make_an_own_one_of_its_urgency_late_is_refused(ask_s: float, hz: float) -> None:
+    shares, answered = served(1000, 2 * ask_s, hz=hz, offset_s=BEFORE_OWN_S, ask_s=ask_s)
+    assert (shares["detect"], answered) == (1.0, 0)
 
 
 def test_no_age_of_a_peers_run_brings_it_before_all_own_ones() -> None:

@@ -67,7 +67,7 @@ def test_guards_keep_what_they_promise(block: int) -> None:
 @pytest.mark.parametrize("block", range(100))
 def test_guards_keep_what_they_promise_in_many_schedules(block: int) -> None:
     seen = simulate(promised, range(1000 + block * 100, 1100 + block * 100))
-    assert seen["covered"] > 300
+    assert seen["covered"] > 250
 
 
 @pytest.mark.long

@@ -108,6 +108,8 @@ class WorldNews(Message, frozen=True, kw_only=True):
     mission: Mission
     poses: dict[str, Pose]
     elapsed_s: Seconds = 0.0           # since the streams began: simulated time and all slips
+    loop_late_ms_p99: Seconds = 0.0    # how late its loop ran its timers since the streams began, 99th percentile
+    loop_late_ms_max: Seconds = 0.0
     slips: list[Slip] = []             # those that began or grew since the last report
 
 
@@ -125,3 +127,5 @@ class PlannerNews(Message, frozen=True, kw_only=True):
     solver: LongText
     refined: bool
     end: SolveEnd
+    loop_late_ms_p99: Seconds = 0.0    # how late its loop ran its timers since the streams began, 99th percentile
+    loop_late_ms_max: Seconds = 0.0
