@@ -59,6 +59,7 @@ NOW = np.dtype([                                                 # of an agent
     ("waiting", "i8"), ("promises", "i8"), ("spare_s", "f8"), ("spare_at_s", "f8"), ("told_s", "f8"),
     ("told_at_s", "f8"), ("steps", "i8"), ("window_s", "f8"), ("changed_s", "f8"), ("undone_s", "f8"), ("calm_s", "f8"),
     ("booked", "i8"),                                            # whether a peer has sent it work since its last report
+    ("beat_s", "f8"), ("beating", "i8"),                         # its first report; whether it reports, since it has work
 ])
 EVENT = np.dtype([("at_s", "f8"), ("what", "i8")])               # what: see `events.py`
 STREAM_NOW = np.dtype([("number", "i8"), ("frames", "i8"), ("waited_s", "f8"), ("waited_there_s", "f8")])

@@ -11,9 +11,9 @@ from __future__ import annotations
 from math import inf
 
 from swarm.compiled.compiler import part
-from swarm.planner.forecast.simulation.events import ARRIVES, REFUSED, push
+from swarm.planner.forecast.simulation.events import ARRIVES, BEAT, REFUSED, push
 from swarm.planner.forecast.simulation.guards import arm
-from swarm.planner.forecast.simulation.queue import add, busy_s, wait_s
+from swarm.planner.forecast.simulation.queue import BEAT_S, add, busy_s, is_idle, wait_s, wake
 from swarm.planner.forecast.simulation.records import GONE, NONE, State, Team
 from swarm.planner.forecast.simulation.requests import failed
 
@@ -87,6 +87,7 @@ def send(team: Team, state: State, request: int, now: float) -> None:
         peer = team.legs[leg].agent
         state.booked_s[stream.owner, peer] += team.legs[leg].p50_s / team.agents[peer].executors
         state.agents[peer].booked = 1
+        wake(state, peer, now)
     transfer(team, state, request, this.leg, now)
     arm(team, state, request, now)
     if not this.promised and stream.home != NONE and state.runs[2 * request].state == GONE:
@@ -170,3 +171,7 @@ def beat(team: Team, state: State, agent: int, now: float) -> None:
         state.agents[agent].booked = 0
         for peer in range(team.agents.shape[0]):
             state.booked_s[peer, agent] = 0.0
+    if is_idle(team, state, agent):
+        state.agents[agent].beating = 0
+    else:
+        push(state, now + BEAT_S, BEAT, agent, 0)
