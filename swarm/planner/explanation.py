@@ -96,7 +96,8 @@ def points(problem: Problem, outcome: Outcome) -> float:
     """The share on time of all results, in points, a result weighing ten times one of the next lower priority."""
     weights = class_weights(problem.streams)
     each = [weights[stream.spec.priority] * stream.spec.rate_hz for stream in problem.streams]
-    return 100.0 * sum(w * share for w, share in zip(each, outcome.on_time.tolist(), strict=True)) / max(sum(each), 1e-9)
+    on_time = sum(w * share for w, share in zip(each, outcome.on_time.tolist(), strict=True))
+    return 100.0 * on_time / max(sum(each), 1e-9)
 
 
 def without(problem: Problem, agents: Sequence[str]) -> Problem:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from swarm.core.policy.plan import Placement
 from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator
-from swarm.planner.forecast.simulation.records import NONE
-from swarm.planner.forecast.simulation.team import Way
+from swarm.planner.forecast.simulation.team import NOWHERE, Way
 from swarm.planner.forecast.workers import ONE_WORKER, Workers
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
@@ -35,7 +34,7 @@ LONGEST_S = 12.0                     # of a simulation: more sets of phases tell
 FORECAST_REQUESTS = 6_000            # of the forecast of a plan that is returned
 FORECAST_PHASES = 64
 REQUEST_S = 1e-6                     # counted work: of one request in a simulation, on this project's reference host
-STREAM_S = 8e-6                      # of one stream in a judgement
+STREAM_S = 3e-6                      # of one stream in a judgement
 
 MOST_REQUESTS = 20_000               # of one set of phases: a larger team is forecast by formula
 UNKNOWN = -2                          # of a way that was not asked for yet
@@ -79,7 +78,7 @@ class Judge:
         self._weight = self._weights[self._ranks[self._numbers]]
         sizes = [len(options) for options in instance.options]
         self._firsts = np.cumsum(sizes, dtype=np.int64) - sizes
-        self._ways = np.full((sum(sizes), 3), UNKNOWN)           # by option, as far as it was asked for
+        self._ways = np.full((sum(sizes), 4), UNKNOWN)           # by option, as far as it was asked for
         self._prices = np.zeros(sum(sizes))
 
     @property
@@ -166,7 +165,7 @@ class Judge:
 
     def _plan(self, assignment: Sequence[int]) -> NDArray[np.int64]:
         """The way of each stream of the problem."""
-        ways = np.full((len(self.problem.streams), 3), NONE)
+        ways = np.full((len(self.problem.streams), len(NOWHERE)), NOWHERE)
         ways[self._numbers] = self._ways[self._rows(assignment)]
         return ways
 
@@ -174,9 +173,9 @@ class Judge:
         """The number in the problem of a stream of the instance."""
         return int(self._numbers[stream])
 
-    def on_time(self, outcome: Outcome) -> Values:
-        """The shares on time of the streams of the instance."""
-        return outcome.on_time[self._numbers]
+    def own(self, values: Values) -> Values:
+        """Those of the streams of the instance, of values by stream of the problem."""
+        return values[self._numbers]
 
     def unseen(self, assignment: Assignment, phases: int, first: int) -> Outcome:
         """The outcome of an assignment over so many sets of phases from `first` on, without corrections."""

@@ -105,7 +105,7 @@ class Placing:
             placements=placements, score=verdict.score, on_time=expected / due if due else 1.0,
             solver=f"{first}+search", worked_s=self._worked_s(), changed=choices(placements) != choices(before),
             unplaced=instance.unplaced,
-            expected={stream.key: float(verdict.expected[judge.number(n)]) for n, stream in enumerate(instance.streams)},
+            expected=dict(zip((s.key for s in instance.streams), judge.own(verdict.expected).tolist(), strict=True)),
         )
 
     def _of_all(self, baselines: Sequence[Assignment], first: Assignment) -> Verdict:

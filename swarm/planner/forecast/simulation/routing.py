@@ -1,9 +1,8 @@
 """Where a request runs: as planned, unless an agent of the plan has refused lately; then where it is expected soonest.
 See `swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
 
-Left out: a robot leaves a plan that fails, and is expected to fail again; a stream that misses by plan runs at home
-while a peer refuses. A plan is judged by what comes if all follow it. And a report that left before a request came does
-not contain that.
+Left out: a robot leaves a plan that fails, and is expected to fail again. A plan is judged by what comes if all follow
+it. And a report that left before a request came does not contain that.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def send_or_queue(team: Team, state: State, request: int, now: float) -> None:
     if state.agents[stream.owner].steps and stream.cheap != NONE:
         first, last = stream.cheap, stream.cheap + 1
     if first == NONE or _expected_s(team, state, request, first, last, now) == inf:
-        soonest = _soonest(team, state, request, now)
+        soonest = stream.home if stream.stays and stream.home != NONE else _soonest(team, state, request, now)
         this.left = first != NONE and (last > first + 1 or team.legs[soonest].variant != team.legs[first].variant)
         first, last = soonest, soonest + 1
     if first == NONE:

@@ -31,8 +31,8 @@ from swarm.planner.options.own_share import reserved
 from swarm.planner.problem import Problem, StreamOf, in_turns
 
 ENDLESS_S = 1e6
-Way = tuple[int, int, int]            # legs [first, last), and that of the fastest variant on the same agent
-NOWHERE = NONE, NONE, NONE
+Way = tuple[int, int, int, int]      # legs [first, last), the fastest variant's on the same agent, whether it stays
+NOWHERE = NONE, NONE, NONE, 0
 ROUNDS = 20                          # then more urgent streams are taken to leave no time
 SIDES: tuple[Literal["left"], Literal["right"]] = "left", "right"
 EARLY = 10                           # due_frames.EARLY
@@ -76,12 +76,12 @@ class TeamArrays:
             n = self._numbers.get((placement.agent, placement.stream))
             if n is not None:
                 ways[n] = self.way(n, placement)
-        return np.array(ways, np.int64).reshape(-1, 3)
+        return np.array(ways, np.int64).reshape(-1, 4)
 
     def team(self, ways: NDArray[np.int64]) -> Team:
         """The team with these ways of its streams."""
         streams = self._streams.copy()
-        streams["first"], streams["last"], streams["cheap"] = ways.T
+        streams["first"], streams["last"], streams["cheap"], streams["stays"] = ways.T
         return Team(
             streams, self._in_steps(streams), self._step_rows, self._agent_rows, self._ladders, self._batch_rows())
 
@@ -90,7 +90,7 @@ class TeamArrays:
         streams = team.streams.copy()
         for n, way in changes.items():
             row = streams[n]
-            row["first"], row["last"], row["cheap"] = way
+            row["first"], row["last"], row["cheap"], row["stays"] = way
         rows, steps, batches_s = team.legs, team.steps, team.batches_s
         if self._first + len(self._legs) > len(rows):
             rows = np.concatenate([rows, _rows(self._legs[len(rows) - self._first:], LEG)])
@@ -104,8 +104,8 @@ class TeamArrays:
         return self._batched
 
     def way(self, n: int, placement: Placement) -> Way:
-        """The legs [first, last) of a placement, and the leg of the fastest variant on the same agent."""
-        key = (n, placement.variant, *placement.where)
+        """The way of a placement of a stream."""
+        key = (n, placement.stays, placement.variant, *placement.where)
         if key not in self._ways:
             self._ways[key], stream = NOWHERE, self._problem.streams[n]
             if self._can_run(stream, placement):
@@ -114,7 +114,7 @@ class TeamArrays:
                 own = fastest(self._of(placement.where[0], stream.spec.model)) if route[0].whole else None
                 if own is not None:
                     cheap = self._route(stream, own.variant, route)[0]
-                self._ways[key] = first, last, cheap
+                self._ways[key] = first, last, cheap, int(placement.stays)
         return self._ways[key]
 
     def _in_steps(self, streams: NDArray[np.void]) -> NDArray[np.void]:

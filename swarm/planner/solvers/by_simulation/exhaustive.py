@@ -48,7 +48,7 @@ def try_all(
             break
         for one in judge.judge_all(new, few):
             looks[one.assignment] = one
-            formula.learn(one.assignment, judge.on_time(one.outcome))
+            formula.learn(one.assignment, judge.own(one.outcome.on_time))
     kept = list(looks.values())
     for fewer, count in LOOKS:
         kept = [judge.judge(one.assignment, max(phases // fewer, 1)) for one in _first(kept, count)

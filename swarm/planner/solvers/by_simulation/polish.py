@@ -41,7 +41,7 @@ class _Polish:
         self._instance, self._judge, self._formula = instance, judge, formula
         self._now = list(verdict.assignment)
         self._local = judge.local(verdict.assignment)
-        self._on_time: list[float] = judge.on_time(verdict.outcome).tolist()
+        self._on_time: list[float] = judge.own(verdict.outcome.on_time).tolist()
         self._at: list[set[int]] = [set() for _ in instance.agents]      # the streams that run on an agent
         for n, option in enumerate(self._now):
             for agent in instance.options[n][option].agents:
