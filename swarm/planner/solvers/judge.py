@@ -76,10 +76,10 @@ class Judge:
         own = [stream.spec for stream in instance.streams]
         self._rate, self._deadline = np.array([spec.rate_hz for spec in own]), np.array([s.deadline_s for s in own])
         self._weight = self._weights[self._ranks[self._numbers]]
-        sizes = [len(options) for options in instance.options]
-        self._firsts = np.cumsum(sizes, dtype=np.int64) - sizes
-        self._ways = np.full((sum(sizes), 4), UNKNOWN)           # by option, as far as it was asked for
-        self._prices = np.zeros(sum(sizes))
+        sizes = np.array([len(options) for options in instance.options], np.int64)
+        self._firsts = np.cumsum(sizes) - sizes
+        self._ways = np.full((sizes.sum(), 4), UNKNOWN)           # by option, as far as it was asked for
+        self._prices = np.zeros(sizes.sum())
 
     @property
     def phases(self) -> int:
