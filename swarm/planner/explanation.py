@@ -85,7 +85,7 @@ def explained(problem: Problem, seed: int = 0, *, alternatives: bool = True) -> 
             alternatives=_alternatives(instance, judge, formula, chosen, n) if alternatives else []))
     best, name = _best_known(instance, judge, problem, seed)
     rates = [stream.spec.rate_hz for stream in problem.streams]
-    on_time = sum(rate * one.on_time for rate, one in zip(rates, verdict.outcome.streams, strict=True))
+    on_time = sum(rate * share for rate, share in zip(rates, verdict.outcome.on_time.tolist(), strict=True))
     return Explained(
         on_time=on_time / sum(rates) if rates else 1.0, streams=streams, busy=busy,
         unplaced={f"{one.agent} {one.spec.name}": _full_memory(instance, one, busy) for one in instance.unplaced},
@@ -96,7 +96,8 @@ def points(problem: Problem, outcome: Outcome) -> float:
     """The share on time of all results, in points, a result weighing ten times one of the next lower priority."""
     weights = class_weights(problem.streams)
     each = [weights[stream.spec.priority] * stream.spec.rate_hz for stream in problem.streams]
-    return 100.0 * sum(w * one.on_time for w, one in zip(each, outcome.streams, strict=True)) / max(sum(each), 1e-9)
+    on_time = sum(w * share for w, share in zip(each, outcome.on_time.tolist(), strict=True))
+    return 100.0 * on_time / max(sum(each), 1e-9)
 
 
 def without(problem: Problem, agents: Sequence[str]) -> Problem:
@@ -123,10 +124,11 @@ def _alternatives(
 ) -> list[Alternative]:
     """The best other ways of a stream: those that lose least of the most important results."""
     local, everywhere = judge.local(chosen), range(len(chosen))
-    before = judge.local_outcomes(local, everywhere, chosen, None, judge.phases, 0).streams
+    others = [n for n in formula.ranked(chosen, stream) if n != chosen[stream]][:TRIED]
+    before, *outcomes = (one.streams for one in judge.local_outcomes(
+        local, everywhere, chosen, [None, *((stream, option) for option in others)], judge.phases, 0))
     found: list[tuple[tuple[float, ...], Alternative]] = []
-    for option in [n for n in formula.ranked(chosen, stream) if n != chosen[stream]][:TRIED]:
-        after = judge.local_outcomes(local, everywhere, chosen, (stream, option), judge.phases, 0).streams
+    for option, after in zip(others, outcomes, strict=True):
         gained: dict[int, float] = {}
         for one, old, new in zip(instance.streams, before, after, strict=True):
             gained[one.spec.priority] = gained.get(one.spec.priority, 0.0) + one.spec.rate_hz * (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import NotLoaded
 from swarm.planner.explanation import explained, points, with_rate, without
-from swarm.planner.forecast.simulation.outcome import Outcome, StreamOutcome
+from swarm.planner.forecast.simulation.outcome import Outcome
 from swarm.planner.problem import AgentInfo, Problem
 from tests.planner.builders import links, profile, stream, team
 
@@ -81,10 +82,12 @@ def test_a_link_has_its_rate_both_ways_and_keeps_its_delay() -> None:
     assert with_rate(team(1, 1), [("rover_0", "nobody")], 1.0) == team(1, 1)
 
 
+def shares(*on_time: float) -> Outcome:
+    return Outcome(*[np.array(on_time)] * 6, shares=np.array([on_time]))
+
+
 def test_points_weigh_priorities() -> None:
     problem = Problem(agents=(), links={}, streams=(
         stream("a", "high", "m", 2.0, 1.0, 5), stream("a", "low", "m", 2.0, 1.0, 0)))
-    half = StreamOutcome(0.5, 0.5, 0.5, 0.1, 0.1, 0.1, 0.0)
-    whole = msgspec.structs.replace(half, on_time=1.0)
-    assert points(problem, Outcome([whole, half])) == pytest.approx(100 * (10 + 0.5) / 11)
-    assert points(problem, Outcome([half, whole])) == pytest.approx(100 * (5 + 1) / 11)
+    assert points(problem, shares(1.0, 0.5)) == pytest.approx(100 * (10 + 0.5) / 11)
+    assert points(problem, shares(0.5, 1.0)) == pytest.approx(100 * (5 + 1) / 11)

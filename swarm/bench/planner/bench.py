@@ -160,8 +160,8 @@ class Judge:
         """A plan."""
         outcome = self._simulator.outcome(placements, PHASES, UNSEEN)
         good: dict[int, float] = dict.fromkeys(sorted(self.rates, reverse=True), 0.0)
-        for stream, one in zip(self._problem.streams, outcome.streams, strict=True):
-            good[stream.spec.priority] += stream.spec.rate_hz * one.on_time
+        for stream, share in zip(self._problem.streams, outcome.on_time.tolist(), strict=True):
+            good[stream.spec.priority] += stream.spec.rate_hz * share
         return Judged(points(self._problem, outcome),
                       {priority: 100.0 * rate_hz / self.rates[priority] for priority, rate_hz in good.items()})
 

@@ -129,7 +129,7 @@ def _on_time(problem: Problem, simulator: Simulator, placements: Sequence[Placem
     """Share of all results, in a simulation of the whole team over phases that no search has seen."""
     rates = [stream.spec.rate_hz for stream in in_order(problem).streams]
     outcome = simulator.outcome(placements, PHASES, UNSEEN)
-    return sum(rate_hz * one.on_time for rate_hz, one in zip(rates, outcome.streams, strict=True)) / sum(rates)
+    return sum(rate_hz * share for rate_hz, share in zip(rates, outcome.on_time.tolist(), strict=True)) / sum(rates)
 
 
 def as_text(figures: dict[str, Any]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from heapq import nsmallest
-
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from swarm.core.policy.cost import leg_p50_s, leg_p95_s, step_p95_s
+from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Placement, Profile
 from swarm.planner.options.cuts import cuts
 from swarm.planner.options.option import (
@@ -27,7 +27,22 @@ FEW_STREAMS = 8                  # of a team: all get cuts
 NEEDS_CUTS = 0.4                 # of an executor: among more streams, one that needs less is cut only to be in time
 ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
 
-_Way = tuple[tuple[Source, ...], float, float, float]    # of a chain: its legs; transfers, runs (s); accuracy
+_Way = tuple[float, bool, int, str, tuple[str, ...], tuple[Source, ...], float, float, float]
+"""A way to run a stream, so that the best come first: latency when nothing else runs (s), whether it leaves the robot,
+legs, variant, agent of each stage; the runs of each leg; transfers, runs (s); accuracy."""
+
+
+class _Whole(NamedTuple):
+    """A whole run on an agent."""
+
+    where: tuple[str]
+    sources: tuple[Source]
+    variant: str
+    p50_s: float
+    mean_s: float
+    accuracy: float
+    input_bytes: int
+
 
 Assignment = tuple[int, ...]
 """For every stream with options, in order, the index of the option taken."""
@@ -45,18 +60,17 @@ class Instance:
         self.agents = [a for a in sorted(problem.agents, key=lambda a: a.name) if a.alive]
         self._index = {a.name: n for n, a in enumerate(self.agents)}
         self.strained = frozenset(n for n, a in enumerate(self.agents) if a.strain)
-        self._reached: dict[str, list[str]] = {a.name: [] for a in self.agents}
-        for a, b in problem.links:
-            if a in self._index and b in self._index:
-                self._reached[a].append(b)
+        self._reached: dict[str, list[tuple[str, LinkQuality]]] = {a.name: [] for a in self.agents}
+        for (a, b), link in problem.links.items():
+            if a in self._index and b in self._index and a != b:
+                self._reached[a].append((b, link))
         before = {(p.agent, p.stream): p for p in previous}
         self.streams: list[StreamOf] = []
         self.options: list[list[Option]] = []
         self.unplaced: list[StreamOf] = []
         self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
-        self._variants: dict[tuple[str, str], list[Profile]] = {}        # that are useful, by agent and model
         self._sources: dict[tuple[object, ...], Source] = {}
-        self._runs: dict[tuple[str, str, str], tuple[tuple[str], tuple[Source], float]] = {}     # whole, by variant
+        self._runs: dict[tuple[str, str], list[_Whole]] = {}     # of useful variants, by agent and model
         self._cuts: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
         self._profiles = {(a.name, p.model, p.variant): p for a in self.agents for p in a.profiles}
         for stream in sorted(problem.streams, key=lambda s: s.key):
@@ -71,6 +85,11 @@ class Instance:
                 self.previous.append(None if placement is None else _index_of(options, placement))
             elif stream.agent in self._index:
                 self.unplaced.append(stream)
+
+    @property
+    def sources(self) -> list[Source]:
+        """All sources, by number."""
+        return list(self._sources.values())
 
     def option(self, stream: int, placement: Placement) -> int | None:
         """Index of the option of a stream that is this placement. None: there is none."""
@@ -97,67 +116,56 @@ class Instance:
         """All that a search considers: whole runs at home and on the nearest peers, cuts among these, and what is."""
         if stream.agent not in self._index:
             return []
-        ways = self._near(stream)
-        near = [name for name, _, _ in ways]
-        options = [option for name, way_s, size in ways for option in self._wholes(stream, name, way_s, size)]
-        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, options):
-            options += self._cut(stream, near)
-        if before is not None and _index_of(options, before) is None:
+        ways, near = self._wholes(stream)
+        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, ways):
+            ways += self._cut(stream, near)
+        if before is not None and all((one[4], one[3]) != (tuple(before.where), before.variant) for one in ways):
             kept = self._made(stream, before.variant, tuple(before.where))
-            options += [kept] if kept is not None else []
-        best = max((option.accuracy for option in options), default=0.0)
-        return [_priced(option, best) for option in sorted(
-            options, key=lambda o: (round(o.idle_s, 6), not o.home, len(o.sources), o.variant, o.where))]
+            ways += [kept] if kept is not None else []
+        best = max((one[-1] for one in ways), default=0.0)
+        return [_option(one, best) for one in sorted(ways)]
 
-    def _near(self, stream: StreamOf) -> list[tuple[str, float, int]]:
-        """The agents that may run a stream whole: home, and the peers where it would end first.
+    def _wholes(self, stream: StreamOf) -> tuple[list[_Way], list[str]]:
+        """The useful variants of a stream's model, whole, at home and on the peers where it would end first.
 
-        With each the planned transfer time, and the bytes for which it is.
+        And the names of these agents.
         """
-        home, model = stream.agent, stream.spec.model
+        home, model, rate_hz = stream.agent, stream.spec.model, stream.spec.rate_hz
         turn, count = self._index[home], len(self.agents)
-        found: list[tuple[float, int, str, float, int]] = []
-        for name in self._reached[home]:
-            useful = self._useful(name, model)
-            if useful and name != home:
-                size = useful[0].input_bytes
-                way_s = self._transfer_s(home, home, name, size, stream.spec.rate_hz)
+        found: list[tuple[float, int, str, float, LinkQuality]] = []
+        for name, link in self._reached[home]:
+            runs = self._runs_of(name, model)
+            if runs:
+                way_s = planned_transfer_s(link, runs[0].input_bytes, rate_hz)
                 if way_s is not None:
                     # each robot sorts equally good peers in a different order, so that their short lists differ
-                    rank = round(way_s + useful[0].p50_s, 4), (self._index[name] - turn) % count
-                    found.append((*rank, name, way_s, size))
-        own = [(home, 0.0, 0)] if self._useful(home, model) else []
-        return own + [one[2:] for one in nsmallest(NEAREST, found)]
+                    rank = (self._index[name] - turn) % count
+                    found.append((round(way_s + runs[0].p50_s, 4), rank, name, way_s, link))
+        own = self._runs_of(home, model)
+        ways = [_way(one.variant, one.where, one.sources, 0.0, one.mean_s, one.accuracy, away=False) for one in own]
+        near = [home] * bool(own)
+        for _, _, name, way_s, link in nsmallest(NEAREST, found):
+            near.append(name)
+            runs = self._runs_of(name, model)
+            for one in runs:
+                there_s: float | None = way_s
+                if one.input_bytes != runs[0].input_bytes:
+                    there_s = planned_transfer_s(link, one.input_bytes, rate_hz)
+                if there_s is not None:
+                    ways.append(_way(one.variant, one.where, one.sources, there_s, one.mean_s, one.accuracy))
+        return ways, near
 
-    def _wholes(self, stream: StreamOf, agent: str, way_s: float, size: int) -> list[Option]:
-        """The useful variants of a stream's model, whole on an agent. way_s: planned transfer time of `size` bytes."""
-        spec, home = stream.spec, stream.agent
-        options: list[Option] = []
-        for profile in self._useful(agent, spec.model):
-            there_s: float | None = way_s
-            if agent != home and profile.input_bytes != size:
-                there_s = self._transfer_s(home, home, agent, profile.input_bytes, spec.rate_hz)
-            if there_s is not None:
-                options.append(self._whole(profile, agent, there_s, agent == home))
-        return options
-
-    def _whole(self, profile: Profile, agent: str, way_s: float, home: bool) -> Option:
-        key = agent, profile.model, profile.variant
-        known = self._runs.get(key)
-        if known is None:
-            known = self._runs[key] = (
-                (agent,), (self._source(profile, agent, 0, 0),), mean_s(profile.p50_s, profile.p95_s))
-        where, sources, run_s = known
-        return Option(variant=profile.variant, where=where, sources=sources, transfer_s=way_s, mean_s=run_s, home=home,
-                      accuracy=profile.accuracy)
-
-    def _useful(self, agent: str, model: str) -> list[Profile]:
-        """The variants of a model that are worth considering on an agent, the fastest first."""
+    def _runs_of(self, agent: str, model: str) -> list[_Whole]:
+        """The useful variants of a model on an agent, the fastest first."""
         key = agent, model
-        if key not in self._variants:
-            self._variants[key] = useful_variants(
-                [p for p in self.agents[self._index[agent]].profiles if p.model == model])
-        return self._variants[key]
+        if key not in self._runs:
+            self._runs[key] = [self._whole(agent, profile) for profile in useful_variants(
+                [p for p in self.agents[self._index[agent]].profiles if p.model == model])]
+        return self._runs[key]
+
+    def _whole(self, agent: str, profile: Profile) -> _Whole:
+        return _Whole((agent,), (self._source(profile, agent, 0, 0),), profile.variant, profile.p50_s,
+                      mean_s(profile.p50_s, profile.p95_s), profile.accuracy, profile.input_bytes)
 
     def _source(self, profile: Profile, agent: str, first: int, last: int) -> Source:
         """The runs of stages [first, last) on an agent; 0, 0: of the whole model."""
@@ -167,26 +175,26 @@ class Instance:
             leg = Leg(agent, first, last)
             p50_s = leg_p50_s(profile, leg)
             known = self._sources[key] = Source(
-                self._index[agent], p50_s, max(p50_s, leg_p95_s(profile, leg)), step_p95_s(profile, leg))
+                len(self._sources), self._index[agent], p50_s, max(p50_s, leg_p95_s(profile, leg)),
+                step_p95_s(profile, leg))
         return known
 
-    def _cut(self, stream: StreamOf, near: Sequence[str]) -> list[Option]:
+    def _cut(self, stream: StreamOf, near: Sequence[str]) -> list[_Way]:
         """The best cuts among these agents."""
         found: list[tuple[float, tuple[str, ...], float, str, _Way]] = []
-        model, deadline_s, ways = stream.spec.model, stream.spec.deadline_s, dict[tuple[str, str, int], float | None]()
-        for variant in sorted({profile.variant for name in near for profile in self._useful(name, model)}):
+        model, deadline_s, hops = stream.spec.model, stream.spec.deadline_s, dict[tuple[str, str, int], float | None]()
+        for variant in sorted({one.variant for name in near for one in self._runs_of(name, model)}):
             runs = {name: [stage.p50_s for stage in profile.stages] for name in near
                     if (profile := self._profiles.get((name, model, variant))) is not None}
             for where in self._cuts_of(runs):
-                way = self._chain(stream, variant, where, ways)
-                if way is not None and OVERHEAD_S + way[1] + way[2] <= deadline_s:
-                    idle_s, longest_s = OVERHEAD_S + way[1] + way[2], max(source.p50_s for source in way[0])
-                    found.append((round(idle_s, 6), where, round(longest_s, 6), variant, way))
+                way = self._chain(stream, variant, where, hops)
+                if way is not None and OVERHEAD_S + way[6] + way[7] <= deadline_s:
+                    found.append((way[0], where, round(max(source.p50_s for source in way[5]), 6), variant, way))
         if not self.every_cut:
             by_latency = sorted(found, key=lambda one: one[:2])[:MOST_CUTS // 2]
             by_leg = sorted(found, key=lambda one: (one[2], one[0], one[1]))[:MOST_CUTS // 2]
             found = list({one[1:4:2]: one for one in (*by_latency, *by_leg)}.values())
-        return [_option(variant, where, way) for _, where, _, variant, way in found]
+        return [one[4] for one in found]
 
     def _cuts_of(self, runs: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
         key = tuple((agent, *stages) for agent, stages in runs.items())
@@ -194,18 +202,18 @@ class Instance:
             self._cuts[key] = list(dict.fromkeys(cuts(runs)))
         return self._cuts[key]
 
-    def _made(self, stream: StreamOf, variant: str, where: tuple[str, ...]) -> Option | None:
+    def _made(self, stream: StreamOf, variant: str, where: tuple[str, ...]) -> _Way | None:
         """This way to run a stream. None: an agent has no such variant, or a link is unknown, or too slow."""
         spec, home = stream.spec, stream.agent
-        if len(set(where)) == 1:
-            profile = self._profiles.get((where[0], spec.model, variant))
-            way_s = 0.0 if where[0] == home or profile is None else self._transfer_s(
-                home, home, where[0], profile.input_bytes, spec.rate_hz)
-            if profile is None or way_s is None:
-                return None
-            return self._whole(profile, where[0], way_s, where[0] == home)
-        way = self._chain(stream, variant, where, {})
-        return None if way is None else _option(variant, where, way)
+        if len(set(where)) > 1:
+            return self._chain(stream, variant, where, {})
+        profile = self._profiles.get((where[0], spec.model, variant))
+        way_s = 0.0 if where[0] == home or profile is None else self._transfer_s(
+            home, home, where[0], profile.input_bytes, spec.rate_hz)
+        if profile is None or way_s is None:
+            return None
+        one = self._whole(where[0], profile)
+        return _way(variant, one.where, one.sources, way_s, one.mean_s, one.accuracy, away=where[0] != home)
 
     def _chain(self, stream: StreamOf, variant: str, where: tuple[str, ...],
                ways: dict[tuple[str, str, int], float | None]) -> _Way | None:
@@ -234,7 +242,7 @@ class Instance:
             sources.append(source)
             run_s += mean_s(source.p50_s, source.p95_s)
             before, accuracy, first = agent, profile.accuracy, last
-        return tuple(sources), transfer_s, run_s, accuracy
+        return _way(variant, where, tuple(sources), transfer_s, run_s, accuracy)
 
     def _transfer_s(self, owner: str, before: str, agent: str, size: int, rate_hz: float) -> float | None:
         """Planned transfer time between two agents. None: the link is unknown, or too slow for the stream.
@@ -248,16 +256,18 @@ class Instance:
         return planned_transfer_s(link, size, rate_hz)
 
 
-def _option(variant: str, where: tuple[str, ...], way: _Way) -> Option:
-    sources, transfer_s, run_s, accuracy = way
-    return Option(variant=variant, where=where, sources=sources, transfer_s=transfer_s, mean_s=run_s, home=False,
-                  accuracy=accuracy)
+def _way(variant: str, where: tuple[str, ...], sources: tuple[Source, ...], transfer_s: float, runs_s: float,
+         accuracy: float, away: bool = True) -> _Way:
+    return (round(OVERHEAD_S + transfer_s + runs_s, 6), away, len(sources), variant, where, sources, transfer_s, runs_s,
+            accuracy)
 
 
-def _priced(option: Option, best: float) -> Option:
+def _option(way: _Way, best: float) -> Option:
     """With the price of its accuracy beside the best of all options of its stream."""
-    lost = best - option.accuracy
-    return option if lost <= ACCURACY_MATTERS else replace(option, accuracy_cost=ACCURACY_PRICE * lost)
+    _, away, _, variant, where, sources, transfer_s, runs_s, accuracy = way
+    lost = best - accuracy
+    return Option(variant=variant, where=where, sources=sources, home=not away, transfer_s=transfer_s, mean_s=runs_s,
+                  accuracy=accuracy, accuracy_cost=ACCURACY_PRICE * lost if lost > ACCURACY_MATTERS else 0.0)
 
 
 def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
@@ -265,7 +275,7 @@ def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
     return next((n for n, o in enumerate(options) if o.where == where and o.variant == placement.variant), None)
 
 
-def _may_need_cuts(stream: StreamOf, whole: Sequence[Option]) -> bool:
+def _may_need_cuts(stream: StreamOf, whole: Sequence[_Way]) -> bool:
     """Whether no whole run is both short beside the period, and in time."""
-    return all(stream.spec.rate_hz * option.mean_s > NEEDS_CUTS or option.idle_s > stream.spec.deadline_s
-               for option in whole)
+    rate_hz, deadline_s = stream.spec.rate_hz, stream.spec.deadline_s
+    return all(rate_hz * way[7] > NEEDS_CUTS or OVERHEAD_S + way[6] + way[7] > deadline_s for way in whole)

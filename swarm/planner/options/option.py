@@ -27,6 +27,7 @@ class Source(msgspec.Struct, frozen=True, gc=False):
     profile give the moments and the tail that the queueing formulas need.
     """
 
+    number: int                      # among the sources of its instance
     agent: int
     p50_s: float
     p95_s: float

@@ -111,9 +111,9 @@ class Formula:
             self._every = costs.reshape(sizes) - sum(np.ix_(*learnt))
         return self._every + sum(np.ix_(*learnt))
 
-    def learn(self, assignment: Assignment, on_time: Sequence[float]) -> None:
+    def learn(self, assignment: Assignment, on_time: NDArray[np.float64]) -> None:
         """Let the options of an assignment cost more or less, since a simulation gives their streams these shares."""
-        error = self._evaluated(assignment)[1] - np.array(on_time)
+        error = self._evaluated(assignment)[1] - on_time
         learnt, chosen = self._work.learnt, self._firsts + np.array(assignment, np.int64)
         before = learnt[chosen]
         learnt[chosen] += LEARNS * (self._missed * error - before)

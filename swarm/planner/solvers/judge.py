@@ -7,12 +7,14 @@ refusal or a miss: the simulation has them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator, StreamOutcome
+from swarm.planner.forecast.simulation.outcome import LocalOutcomes, Outcome, Simulator
+from swarm.planner.forecast.simulation.team import NOWHERE, Way
 from swarm.planner.forecast.workers import ONE_WORKER, Workers
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import Correction, in_order
@@ -32,18 +34,23 @@ LONGEST_S = 12.0                     # of a simulation: more sets of phases tell
 FORECAST_REQUESTS = 6_000            # of the forecast of a plan that is returned
 FORECAST_PHASES = 64
 REQUEST_S = 1e-6                     # counted work: of one request in a simulation, on this project's reference host
-STREAM_S = 8e-6                      # of one stream in a judgement
+STREAM_S = 3e-6                      # of one stream in a judgement
 
 MOST_REQUESTS = 20_000               # of one set of phases: a larger team is forecast by formula
-NEVER = StreamOutcome(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+UNKNOWN = -2                          # of a way that was not asked for yet
 
-class Verdict(msgspec.Struct, frozen=True):
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
     """An assignment that was judged."""
 
     assignment: Assignment
     score: Score
     outcome: Outcome                 # of the problem's streams; those without options are in it
-    expected: list[float]            # their shares on time, before what was observed has corrected them
+    expected: Values                 # their shares on time, before what was observed has corrected them
+    costs: Values                    # by stream of the instance: what it adds to the weighted sum of the score
 
 
 class Judge:
@@ -57,17 +64,32 @@ class Judge:
         self._by_queues: Formula | None = None       # of very large teams
         self._known: dict[tuple[Assignment, int], Verdict] = {}
         numbers = {stream.key: n for n, stream in enumerate(self.problem.streams)}
-        self._numbers = [numbers[stream.key] for stream in instance.streams]
+        self._numbers = np.array([numbers[stream.key] for stream in instance.streams], np.int64)
         self._corrections = _Corrections(instance.problem.corrections)
-        self._priorities = sorted({stream.spec.priority for stream in self.problem.streams}, reverse=True)
-        self._weights = class_weights(self.problem.streams)
-        self._rates = [sum(s.spec.rate_hz for s in self.problem.streams if s.spec.priority == priority)
-                       for priority in self._priorities]
+        specs = [stream.spec for stream in self.problem.streams]
+        priorities = sorted({spec.priority for spec in specs}, reverse=True)
+        self._ranks = np.array([priorities.index(spec.priority) for spec in specs], np.int64)
+        weights = class_weights(self.problem.streams)
+        self._weights = np.array([weights[priority] for priority in priorities])     # by rank
+        self._rates = np.array([spec.rate_hz for spec in specs])
+        self._due = np.bincount(self._ranks, self._rates, len(priorities))
+        own = [stream.spec for stream in instance.streams]
+        self._rate, self._deadline = np.array([spec.rate_hz for spec in own]), np.array([s.deadline_s for s in own])
+        self._weight = self._weights[self._ranks[self._numbers]]
+        sizes = np.array([len(options) for options in instance.options], np.int64)
+        self._firsts = np.cumsum(sizes) - sizes
+        self._ways = np.full((sizes.sum(), 4), UNKNOWN)           # by option, as far as it was asked for
+        self._prices = np.zeros(sizes.sum())
 
     @property
     def phases(self) -> int:
         """Over how many sets of phases plans are compared."""
         return min(max(REQUESTS // max(self._simulator.requests_per_phase, 1), 1), MOST_PHASES)
+
+    @property
+    def due(self) -> float:
+        """What can be missed per second, each priority with its weight."""
+        return float(self._weights @ self._due)
 
     @property
     def worked_s(self) -> float:
@@ -102,73 +124,96 @@ class Judge:
 
     def _judged(self, assignments: Sequence[Assignment], phases: int, first: int, longest_s: float) -> list[Verdict]:
         self._judgements += len(assignments)
-        plans = [self._instance.placements(one) for one in assignments]
+        plans = [self._plan(one) for one in assignments]
         if self._simulator.requests_per_phase <= MOST_REQUESTS:
             outcomes = self._simulator.outcomes(plans, phases, first, longest_s)
         else:
             outcomes = [self._by_formula(one) for one in assignments]
-        verdicts: list[Verdict] = []
-        for one, placements, simulated in zip(assignments, plans, outcomes, strict=True):
-            outcome = self._corrected(placements, simulated)
-            verdicts.append(Verdict(
-                one, self._score(one, outcome), outcome, [stream.on_time for stream in simulated.streams]))
-        return verdicts
+        return [self._verdict(one, outcome) for one, outcome in zip(assignments, outcomes, strict=True)]
+
+    def _verdict(self, assignment: Assignment, simulated: Outcome) -> Verdict:
+        outcome = simulated
+        if self._corrections.any:
+            by = np.zeros(len(self.problem.streams))
+            by[self._numbers] = [self._corrections.of(stream.spec.model, placement) for stream, placement in zip(
+                self._instance.streams, self._instance.placements(assignment), strict=True)]
+            outcome = simulated.shifted(by)
+        missed = self._rates * (1.0 - outcome.on_time)
+        by_priority = np.bincount(self._ranks, missed, len(self._due))
+        rest = self.rest(range(len(assignment)), outcome, self._numbers) + self._prices[self._rows(assignment)]
+        score = (*(by_priority / self._due).tolist(), float(self._weights @ by_priority + rest.sum()))
+        return Verdict(assignment, score, outcome, simulated.on_time, self._weight * missed[self._numbers] + rest)
 
     def _by_formula(self, assignment: Assignment) -> Outcome:
-        streams = [NEVER] * len(self.problem.streams)
         if self._by_queues is None:
             self._by_queues = Formula(self._instance)
-        forecast = self._by_queues.forecast(assignment)
-        for n, stream in enumerate(forecast.streams):
-            away = not self._instance.options[n][assignment[n]].home
-            streams[self._numbers[n]] = StreamOutcome(
-                stream.on_time, stream.on_time, stream.on_time, stream.latency_s, stream.latency_s, stream.p95_s,
-                float(away))
-        return Outcome(streams)
+        streams = self._by_queues.forecast(assignment).streams
+        columns = np.zeros((6, len(self.problem.streams)))
+        columns[:, self._numbers] = np.array([
+            (one.on_time, one.latency_s, one.latency_s, one.p95_s, not self._instance.options[n][option].home, 0.0)
+            for n, (one, option) in enumerate(zip(streams, assignment, strict=True))]).reshape(-1, 6).T
+        return Outcome(*columns, shares=columns[:1])
 
-    def _corrected(self, placements: Sequence[Placement], outcome: Outcome) -> Outcome:
-        streams = list(outcome.streams)
-        for number, stream, placement in zip(self._numbers, self._instance.streams, placements, strict=True):
-            by = self._corrections.of(stream.spec.model, placement)
-            if by:
-                streams[number] = shifted(streams[number], by)
-        return Outcome(streams)
+    def _rows(self, assignment: Sequence[int]) -> NDArray[np.int64]:
+        """The rows of its options in `_ways` and `_prices`, which are filled."""
+        rows = self._firsts + np.array(assignment, np.int64)
+        for n in np.flatnonzero(self._ways[rows, 0] == UNKNOWN).tolist():
+            self._ways[rows[n]] = self._simulator.way(
+                int(self._numbers[n]), self._instance.placement(n, assignment[n]))
+            self._prices[rows[n]] = self.price(n, assignment[n])
+        return rows
+
+    def _plan(self, assignment: Sequence[int]) -> NDArray[np.int64]:
+        """The way of each stream of the problem."""
+        ways = np.full((len(self.problem.streams), len(NOWHERE)), NOWHERE)
+        ways[self._numbers] = self._ways[self._rows(assignment)]
+        return ways
 
     def number(self, stream: int) -> int:
         """The number in the problem of a stream of the instance."""
-        return self._numbers[stream]
+        return int(self._numbers[stream])
+
+    def own(self, values: Values) -> Values:
+        """Those of the streams of the instance, of values by stream of the problem."""
+        return values[self._numbers]
 
     def unseen(self, assignment: Assignment, phases: int, first: int) -> Outcome:
         """The outcome of an assignment over so many sets of phases from `first` on, without corrections."""
-        return self._simulator.outcome(self._instance.placements(assignment), phases, first)
+        return self._simulator.outcomes([self._plan(assignment)], phases, first)[0]
 
     def local(self, assignment: Assignment) -> LocalOutcomes:
         """Outcomes of some streams of an assignment, and of others that differ from it by few placements."""
-        return self._simulator.local(self._instance.placements(assignment))
+        return self._simulator.local(self._plan(assignment))
+
+    def adopt(self, local: LocalOutcomes, stream: int, option: int) -> None:
+        """The assignment of `local` has another option of a stream."""
+        local.adopt({self.number(stream): self._way(stream, option)})
 
     def local_outcomes(
-        self, local: LocalOutcomes, streams: Sequence[int], assignment: Sequence[int], change: tuple[int, int] | None,
-        phases: int, first: int,
-    ) -> Outcome:
+        self, local: LocalOutcomes, streams: Sequence[int], assignment: Sequence[int],
+        changes: Sequence[tuple[int, int] | None], phases: int, first: int,
+    ) -> list[Outcome]:
         """Of these streams of the instance, if they alone had frames, over so many sets of phases from `first` on.
 
-        assignment: that of `local`. change: a stream, and its other option.
+        assignment: that of `local`. changes: a stream and its other option, for each outcome; None: there is no change.
         """
-        stream, option = change or (-1, -1)
-        changes = {self._numbers[stream]: self._instance.placement(stream, option)} if change else {}
-        outcome = local.outcome([self._numbers[n] for n in streams], changes, phases, first)
-        if not self._instance.problem.corrections or outcome.shares is None:
-            return outcome
-        by = [self._corrections.of(self._instance.streams[n].spec.model, self._instance.placement(
-            n, option if n == stream else assignment[n])) for n in streams]
-        return Outcome([shifted(one, more) for one, more in zip(outcome.streams, by, strict=True)],
-                       np.clip(outcome.shares + np.array(by), 0.0, 1.0))
+        outcomes = local.outcomes(self._numbers[list(streams)], [
+            {self.number(one[0]): self._way(*one)} if one else {} for one in changes], phases, first)
+        if not self._corrections.any:
+            return outcomes
+        return [outcome.shifted(np.array([self._corrections.of(
+            self._instance.streams[n].spec.model,
+            self._instance.placement(n, one[1] if one and n == one[0] else assignment[n])) for n in streams]))
+            for one, outcome in zip(changes, outcomes, strict=True)]
 
-    def rest(self, stream: int, result: StreamOutcome) -> float:
-        """What counts less than misses, of a stream's results."""
-        spec = self._instance.streams[stream].spec
-        late = min(result.p95_s / spec.deadline_s, MOST_LATE) if result.p95_s else MOST_LATE     # 0: it has no results
-        return spec.rate_hz * (LATENCY_PRICE * late + LEFT_PRICE * result.left)
+    def _way(self, stream: int, option: int) -> Way:
+        return self._simulator.way(self.number(stream), self._instance.placement(stream, option))
+
+    def rest(self, streams: Sequence[int], outcome: Outcome, places: Sequence[int] | NDArray[np.int64]) -> Values:
+        """What counts less than misses, of the results of streams of the instance. places: theirs in the outcome."""
+        of, p95_s = list(streams), outcome.p95_s[places]
+        late = np.where(p95_s > 0.0, np.minimum(p95_s / self._deadline[of], MOST_LATE), MOST_LATE)   # 0: it has none
+        return self._rate[of] * (LATENCY_PRICE * late + LEFT_PRICE * outcome.left[places])
 
     def price(self, stream: int, option: int) -> float:
         """What counts less than misses, of an option itself."""
@@ -177,22 +222,6 @@ class Judge:
         return self._instance.streams[stream].spec.rate_hz * (
             taken.accuracy_cost + moved + (0.0 if taken.home else RISK_PRICE)
             + STRAIN_PRICE * self._instance.strain(taken))
-
-    def cost(self, verdict: Verdict, stream: int) -> float:
-        """What a stream adds to the weighted sum of the score."""
-        spec, result = self._instance.streams[stream].spec, verdict.outcome.streams[self._numbers[stream]]
-        return (self._weights[spec.priority] * spec.rate_hz * (1.0 - result.on_time) + self.rest(stream, result)
-                + self.price(stream, verdict.assignment[stream]))
-
-    def _score(self, assignment: Assignment, outcome: Outcome) -> Score:
-        misses = dict.fromkeys(self._priorities, 0.0)
-        for stream, result in zip(self.problem.streams, outcome.streams, strict=True):
-            misses[stream.spec.priority] += stream.spec.rate_hz * (1.0 - result.on_time)
-        weighted = sum(self._weights[priority] * missed for priority, missed in misses.items())
-        rest = sum(self.rest(n, outcome.streams[self._numbers[n]]) + self.price(n, option)
-                   for n, option in enumerate(assignment))
-        return (*(misses[priority] / rate for priority, rate in zip(self._priorities, self._rates, strict=True)),
-                weighted + rest)
 
 
 class _Corrections:
@@ -209,6 +238,7 @@ class _Corrections:
             for agent in dict.fromkeys(c.where):
                 by_agent.setdefault((agent, c.model), []).append(c.by)
         self._by_agent = {key: OTHERS * sum(errors) / len(errors) for key, errors in by_agent.items()}
+        self.any = bool(self._by_agent)
 
     def of(self, model: str, placement: Placement) -> float:
         """What is to be added to the share on time of this placement."""
@@ -216,12 +246,6 @@ class _Corrections:
         if known is not None or not self._by_agent:
             return known or 0.0
         return min(self._by_agent.get((agent, model), 0.0) for agent in dict.fromkeys(placement.where))
-
-
-def shifted(outcome: StreamOutcome, by: float) -> StreamOutcome:
-    """An outcome with another share on time."""
-    on_time, low, high = (min(max(share + by, 0.0), 1.0) for share in (outcome.on_time, outcome.low, outcome.high))
-    return msgspec.structs.replace(outcome, on_time=on_time, low=low, high=high)
 
 
 def best(verdicts: Sequence[Verdict]) -> Verdict:

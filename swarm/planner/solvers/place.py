@@ -30,6 +30,7 @@ from swarm.planner.solvers.score import Score
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
 BY_FORMULA, BY_SIMULATION = 0.75, 0.95       # shares of the budget that are spent when each search ends ...
 UNDO = 0.1                       # ... without what is kept for small gains that are undone, where there is a plan
+FAR = 0.1                        # of all that is due, weighted: a plan that misses so much more is not looked at again
 OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
 
 
@@ -58,8 +59,17 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     limit_churn: undo changes that gain too little; otherwise the previous placements only break ties.
     held: streams (agent, name) that stay where they are.
     """
-    instance = Instance(problem, previous, held=held)
+    instance = _prepared(problem, previous, held)
     return Placing(instance, budget or CountedBudget(BUDGET_S), seed).place(start, limit_churn)
+
+
+def _prepared(problem: Problem, previous: Sequence[Placement], held: Collection[tuple[str, str]]) -> Instance:
+    """The instance of a problem: with all cuts, if all plans can then still be costed."""
+    if len(problem.streams) <= FEW_STREAMS:
+        instance = Instance(problem, previous, every_cut=True, held=held)
+        if is_small(instance):
+            return instance
+    return Instance(problem, previous, held=held)
 
 
 class Placing:
@@ -80,22 +90,22 @@ class Placing:
         if start == "best":
             first = min(starts, key=lambda name: (self._formula.completed(starts[name])[0], name))
         kept = [unchanged] if any(n is not None for n in instance.previous) else []
-        baselines = [*kept, starts["local"], starts["best_single_peer"]]
-        verdict = self._of_all(baselines, starts[first]) if is_small(instance) else self._in_rounds(
-            baselines, starts[first])
+        baselines = [starts["local"], starts["best_single_peer"]]
+        verdict = self._of_all([*kept, *baselines], starts[first]) if is_small(instance) else self._in_rounds(
+            kept, baselines, starts[first])
         if limit_churn and any(n is not None for n in instance.previous):
             verdict = undo_small_gains(
                 instance, judge, unchanged, verdict, phases, lambda: self._budget.left_s(self._worked_s()) <= 0.0)
         verdict = judge.forecast(verdict.assignment)
         placements, problem, before = with_reasons(instance, judge, verdict), instance.problem, instance.before
-        expected = sum(s.spec.rate_hz * result.on_time
-                       for s, result in zip(judge.problem.streams, verdict.outcome.streams, strict=True))
+        expected = sum(s.spec.rate_hz * share
+                       for s, share in zip(judge.problem.streams, verdict.outcome.on_time.tolist(), strict=True))
         due = sum(stream.spec.rate_hz for stream in problem.streams)
         return Solution(
             placements=placements, score=verdict.score, on_time=expected / due if due else 1.0,
             solver=f"{first}+search", worked_s=self._worked_s(), changed=choices(placements) != choices(before),
             unplaced=instance.unplaced,
-            expected={stream.key: verdict.expected[judge.number(n)] for n, stream in enumerate(instance.streams)},
+            expected=dict(zip((s.key for s in instance.streams), judge.own(verdict.expected).tolist(), strict=True)),
         )
 
     def _of_all(self, baselines: Sequence[Assignment], first: Assignment) -> Verdict:
@@ -103,17 +113,23 @@ class Placing:
         verdict = best(self._judge.judge_all([*baselines, first], self._judge.phases))
         return try_all(self._instance, self._judge, self._formula, verdict, self._is_spent)
 
-    def _in_rounds(self, baselines: Sequence[Assignment], first: Assignment) -> Verdict:
+    def _in_rounds(self, kept: Sequence[Assignment], baselines: Sequence[Assignment], first: Assignment) -> Verdict:
         """The best verdict that is found from the first assignment on."""
         instance, judge, formula, phases = self._instance, self._judge, self._formula, self._judge.phases
         found = search(instance, judge, formula, first, self._seed, self._budget.workers.count,
                        lambda: self._left_s(BY_FORMULA))
-        verdict = best(judge.judge_all([*baselines, *found], phases))
+        verdict = best(judge.judge_all([*kept, *self._rivals(baselines, found[0]), *found], phases))
         polished = polish(instance, judge, formula, verdict, lambda: self._is_spent(BY_SIMULATION))
         verdict = best([verdict, judge.judge(polished, phases)])
         if len(instance.streams) <= FEW_STREAMS:
             verdict = try_pairs(instance, judge, formula, verdict, phases, lambda: self._is_spent(BY_SIMULATION))
         return verdict
+
+    def _rivals(self, baselines: Sequence[Assignment], found: Assignment) -> list[Assignment]:
+        """The baselines that a look does not show to be far behind what was found."""
+        look, *looks = self._judge.looks([found, *baselines], 0)
+        most = look.score[-1] + FAR * self._judge.due
+        return [one.assignment for one in looks if one.score[-1] <= most]
 
     def _left_s(self, share: float) -> float:
         """What is left of a share of the budget of the search."""

@@ -22,7 +22,7 @@ def with_reasons(instance: Instance, judge: Judge, verdict: Verdict) -> list[Pla
         options = instance.options[number]
         option = options[verdict.assignment[number]]
         at_home = next((o for o in options if o.home), None)
-        stays = verdict.expected[judge.number(number)] < MOSTLY
+        stays = bool(verdict.expected[judge.number(number)] < MOSTLY)
         if len(options) == 1:                        # it is held: it was placed there before, and stays if it did then
             stays = (bare.agent, bare.stream) in stayed
         placements.append(msgspec.structs.replace(

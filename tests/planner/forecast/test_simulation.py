@@ -228,7 +228,7 @@ def test_its_figures_are_those_of_the_agents() -> None:
     assert executors.LONG_S == cost.LONG_S
     assert pytest.approx(seconds(run_queue.AGING_NS)) == queue.AGING_S
     assert pytest.approx(seconds(queued_run.GRACE_NS)) == simulate.GRACE_S
-    assert simulate.BEAT_S == view.HEARTBEAT_S
+    assert queue.BEAT_S == view.HEARTBEAT_S
     assert routing.BACKOFF_S == offloads.BACKOFF_S
     assert routing.MOST_FOR_PEERS == peer_requests.QUEUE_BOUND
     assert routing.BURST_S == admission_budget.BURST_S

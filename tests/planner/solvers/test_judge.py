@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 
 import msgspec
+import numpy as np
 import pytest
 
 from swarm.core.policy.plan import Placement
-from swarm.planner.forecast.simulation.outcome import StreamOutcome
+from swarm.planner.forecast.simulation.outcome import Outcome
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.problem import AgentInfo, Correction, Problem
 from swarm.planner.solvers import judge as judges
 from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.by_simulation.polish import polish
 from swarm.planner.solvers.formula import Formula
-from swarm.planner.solvers.judge import OTHERS, Judge, _Corrections, best, shifted
+from swarm.planner.solvers.judge import OTHERS, Judge, _Corrections, best
 from swarm.planner.solvers.place import place
 from tests.planner.builders import links, profile, scattered, stream, team
 
@@ -109,8 +110,11 @@ def test_an_error_on_an_agent_counts_half_for_other_streams_of_its_model() -> No
 
 
 def test_a_shifted_outcome_keeps_its_times() -> None:
-    one = StreamOutcome(0.9, 0.5, 1.0, 0.1, 0.1, 0.2, 0.0)
-    assert shifted(one, -0.6) == StreamOutcome(pytest.approx(0.3), 0.0, pytest.approx(0.4), 0.1, 0.1, 0.2, 0.0)
+    ones, shares = np.ones(2), np.array([[1.0, 0.0], [0.8, 0.5]])
+    one, other = Outcome(np.array([0.9, 0.25]), ones, ones, 2 * ones, 0 * ones, 0 * ones, shares).shifted(
+        np.array([-0.6, 0.8])).streams
+    assert (one.on_time, one.low, one.high, one.p95_s) == pytest.approx((0.3, 0.205, 0.395, 2.0))
+    assert (other.on_time, other.low, other.high, other.p95_s) == pytest.approx((1.0, 0.805, 1.0, 2.0), abs=0.01)
 
 
 def test_polishing_never_returns_a_worse_plan_and_stops_when_told() -> None:
@@ -131,9 +135,9 @@ def test_a_move_is_judged_by_the_streams_near_it_as_by_all() -> None:
     moved = next(n for n, one in enumerate(instance.streams) if one.spec.name == "segment")
     away = next(n for n, option in enumerate(instance.options[moved]) if not option.home)
     everywhere = range(len(instance.streams))
-    changed = judge.local_outcomes(judge.local(at_home), everywhere, at_home, (moved, away), 2, 0)
+    _, changed = judge.local_outcomes(judge.local(at_home), everywhere, at_home, [None, (moved, away)], 2, 0)
     after = (*at_home[:moved], away, *at_home[moved + 1:])
-    there = judge.local_outcomes(judge.local(after), everywhere, after, None, 2, 0)
+    (there,) = judge.local_outcomes(judge.local(after), everywhere, after, [None], 2, 0)
     assert changed.streams == there.streams
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import floor
+
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm.compiled.compiler import part
+from swarm.planner.forecast.simulation.events import BEAT, push
 from swarm.planner.forecast.simulation.records import (
     FULL,
     GONE,
@@ -19,6 +22,7 @@ from swarm.planner.forecast.simulation.records import (
     Team,
 )
 
+BEAT_S = 0.25                        # view.HEARTBEAT_S
 AGING_S = 2.0                        # a stream that has waited so long without a run rises by one level
 
 
@@ -38,6 +42,7 @@ def add(team: Team, state: State, run: int, leg: int, asker: int, guard: int, de
     work.key = state.counts[KEYS]
     measure(team, state, run)
     wait(team, state, run)
+    wake(state, team.legs[leg].agent, now)
 
 
 @part
@@ -51,6 +56,15 @@ def wait(team: Team, state: State, run: int) -> None:
     state.runs[run].state = WAITING
     state.waiting[team.legs[state.runs[run].leg].agent, now.waiting] = run
     now.waiting += 1
+
+
+@part
+def wake(state: State, agent: int, now: float) -> None:
+    """An agent has work, so it reports it. An idle one does not: its last report was of no work."""
+    this = state.agents[agent]
+    if not this.beating:
+        this.beating = 1
+        push(state, this.beat_s + BEAT_S * max(floor((now - this.beat_s) / BEAT_S) + 1, 0), BEAT, agent, 0)
 
 
 @part
@@ -151,6 +165,15 @@ def sort(state: State, agent: int, now: float) -> int:
     for place in range(count):
         state.waiting[agent, place] = state.order[place]
     return count
+
+
+@part
+def is_idle(team: Team, state: State, agent: int) -> bool:
+    """Whether no run waits or is on an executor."""
+    for slot in range(team.agents[agent].executors):
+        if state.slots[agent, slot] != NONE:
+            return False
+    return state.agents[agent].waiting == 0
 
 
 @part

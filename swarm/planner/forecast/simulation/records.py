@@ -24,6 +24,7 @@ STREAM = np.dtype([
     ("cheap", "i8"),                                             # the same agent's fastest variant; NONE: a chain
     ("others", "i8"), ("others_end", "i8"),                      # legs on peers, one of them instead of the plan's
     ("home", "i8"),                                              # its fastest run at home; NONE: there is none
+    ("stays", "i8"),                                             # whether it leaves its plan for home only
     ("above_s", "f8"),                                           # most time of more urgent streams before its fallback
     ("can_hold", "i8"),                                          # whether a run at home alone holds the deadline
 ])
@@ -59,6 +60,7 @@ NOW = np.dtype([                                                 # of an agent
     ("waiting", "i8"), ("promises", "i8"), ("spare_s", "f8"), ("spare_at_s", "f8"), ("told_s", "f8"),
     ("told_at_s", "f8"), ("steps", "i8"), ("window_s", "f8"), ("changed_s", "f8"), ("undone_s", "f8"), ("calm_s", "f8"),
     ("booked", "i8"),                                            # whether a peer has sent it work since its last report
+    ("beat_s", "f8"), ("beating", "i8"),                         # its first report; whether it has work, so reports
 ])
 EVENT = np.dtype([("at_s", "f8"), ("what", "i8")])               # what: see `events.py`
 STREAM_NOW = np.dtype([("number", "i8"), ("frames", "i8"), ("waited_s", "f8"), ("waited_there_s", "f8")])

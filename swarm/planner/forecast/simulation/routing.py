@@ -1,9 +1,8 @@
 """Where a request runs: as planned, unless an agent of the plan has refused lately; then where it is expected soonest.
 See `swarm/core/policy/policies/planner.py`, `agents/peers/table.py` and `agents/scheduling/own_requests.py`.
 
-Left out: a robot leaves a plan that fails, and is expected to fail again; a stream that misses by plan runs at home
-while a peer refuses. A plan is judged by what comes if all follow it. And a report that left before a request came does
-not contain that.
+Left out: a robot leaves a plan that fails, and is expected to fail again. A plan is judged by what comes if all follow
+it. And a report that left before a request came does not contain that.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from __future__ import annotations
 from math import inf
 
 from swarm.compiled.compiler import part
-from swarm.planner.forecast.simulation.events import ARRIVES, REFUSED, push
+from swarm.planner.forecast.simulation.events import ARRIVES, BEAT, REFUSED, push
 from swarm.planner.forecast.simulation.guards import arm
-from swarm.planner.forecast.simulation.queue import add, busy_s, wait_s
+from swarm.planner.forecast.simulation.queue import BEAT_S, add, busy_s, is_idle, wait_s, wake
 from swarm.planner.forecast.simulation.records import GONE, NONE, State, Team
 from swarm.planner.forecast.simulation.requests import failed
 
@@ -31,7 +30,7 @@ def send_or_queue(team: Team, state: State, request: int, now: float) -> None:
     if state.agents[stream.owner].steps and stream.cheap != NONE:
         first, last = stream.cheap, stream.cheap + 1
     if first == NONE or _expected_s(team, state, request, first, last, now) == inf:
-        soonest = _soonest(team, state, request, now)
+        soonest = stream.home if stream.stays and stream.home != NONE else _soonest(team, state, request, now)
         this.left = first != NONE and (last > first + 1 or team.legs[soonest].variant != team.legs[first].variant)
         first, last = soonest, soonest + 1
     if first == NONE:
@@ -87,6 +86,7 @@ def send(team: Team, state: State, request: int, now: float) -> None:
         peer = team.legs[leg].agent
         state.booked_s[stream.owner, peer] += team.legs[leg].p50_s / team.agents[peer].executors
         state.agents[peer].booked = 1
+        wake(state, peer, now)
     transfer(team, state, request, this.leg, now)
     arm(team, state, request, now)
     if not this.promised and stream.home != NONE and state.runs[2 * request].state == GONE:
@@ -170,3 +170,7 @@ def beat(team: Team, state: State, agent: int, now: float) -> None:
         state.agents[agent].booked = 0
         for peer in range(team.agents.shape[0]):
             state.booked_s[peer, agent] = 0.0
+    if is_idle(team, state, agent):
+        state.agents[agent].beating = 0
+    else:
+        push(state, now + BEAT_S, BEAT, agent, 0)

@@ -1,4 +1,4 @@
-"""The loop over events: one simulation of a team, from no load to a horizon."""
+"""The loop over events: simulations of a team, from no load to a horizon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from swarm.compiled.compiler import entry, part, refer
 from swarm.planner.forecast.simulation import events as ev
 from swarm.planner.forecast.simulation.executors import begin_step, dispatch, leaves, unwanted, waits_again
 from swarm.planner.forecast.simulation.guards import disarm, last_safe_s
-from swarm.planner.forecast.simulation.queue import remove
+from swarm.planner.forecast.simulation.queue import BEAT_S, remove
 from swarm.planner.forecast.simulation.records import (
     EVENTS,
     GONE,
@@ -27,9 +27,9 @@ from swarm.planner.forecast.simulation.records import (
 )
 from swarm.planner.forecast.simulation.requests import CALM_S, completed, expired, is_shed
 from swarm.planner.forecast.simulation.routing import arrives, beat, fall_back, refused, send, send_or_queue, transfer
+from swarm.planner.forecast.simulation.tally import Tally, count, measure_latencies, new_tally
 
 AGE_S = (0.002, 0.012)               # of a frame when its request arrives, at least and at most
-BEAT_S = 0.25                        # view.HEARTBEAT_S
 GRACE_S = 0.5                        # queued_run.GRACE_NS
 NEVER_S = 1e18
 
@@ -48,7 +48,7 @@ def _reset(team: Team, state: State, active: NDArray[np.int64], seed: int) -> No
         agent.spare_s = float(team.agents[number].executors)
         agent.spare_at_s = agent.told_s = agent.told_at_s = agent.window_s = agent.changed_s = agent.undone_s = 0.0
         agent.calm_s = CALM_S
-        ev.push(state, BEAT_S * ev.uniform(seed, team.agents[number].key, 0, 1), ev.BEAT, number, 0)
+        agent.beating, agent.beat_s = 0, BEAT_S * ev.uniform(seed, team.agents[number].key, 0, 1)
     for n in range(active.shape[0]):
         number = active[n]
         stream = state.streams[number]
@@ -220,14 +220,9 @@ def _deadline(team: Team, state: State, request: int, now: float) -> None:
         expired(team, state, request, now)
 
 
-@entry(*example(), np.zeros(1, np.int64), 1.0, 1)
-def simulate(fixed: Team, changing: State, active: NDArray[np.int64], horizon_s: float, seed: int) -> int:
-    """Simulate until no request is open. Frames fall due until `horizon_s`. Returns the number of requests.
-
-    active: the streams that have frames. Each begins at a drawn phase. `changing.requests` has them in the order of
-    their arrival.
-    """
-    team, state = refer(fixed), refer(changing)
+@part
+def _simulate(team: Team, state: State, active: NDArray[np.int64], horizon_s: float, seed: int) -> int:
+    """One simulation, until no request is open. Returns the number of requests."""
     _reset(team, state, active, seed)
     while state.counts[EVENTS]:
         now, kind, one, other = ev.pop(state)
@@ -238,7 +233,6 @@ def simulate(fixed: Team, changing: State, active: NDArray[np.int64], horizon_s:
         elif kind == ev.BEAT:
             if now < horizon_s:
                 beat(team, state, one, now)
-                ev.push(state, now + BEAT_S, ev.BEAT, one, 0)
         elif kind == ev.STEP_ENDS:
             if state.runs[one].state == RUNNING and state.runs[one].epoch == other:
                 agent = _step_ends(team, state, one, seed, now)
@@ -257,3 +251,18 @@ def simulate(fixed: Team, changing: State, active: NDArray[np.int64], horizon_s:
         if agent != NONE:
             dispatch(team, state, agent, seed, now)
     return state.counts[REQUESTS]
+
+
+@entry(*example(), np.zeros(1, np.int64), 1.0, 1, 1.0, new_tally(1, 1, 1))
+def simulate(
+    fixed: Team, changing: State, active: NDArray[np.int64], horizon_s: float, first: int, since_s: float, into: Tally
+) -> None:
+    """Simulate once for each set of phases of `into`, from the set `first` on. Frames fall due until `horizon_s`.
+
+    active: the streams that have frames. Each begins at a drawn phase. Frames from `since_s` on count.
+    """
+    team, state, tally = refer(fixed), refer(changing), refer(into)
+    for phase in range(tally.counts.shape[0]):
+        requests = _simulate(team, state, active, horizon_s, first + phase)
+        count(state, tally, phase, requests, since_s)
+    measure_latencies(tally)

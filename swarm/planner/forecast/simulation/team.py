@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.policy import draw
 from swarm.core.policy.cost import by_speed, fastest, in_steps, leg_bytes, leg_p50_s, leg_p95_s, named, step_p95_s
-from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import Leg, Placement, Profile, legs
 from swarm.planner.forecast.simulation.guards import START_S, TURN_S
 from swarm.planner.forecast.simulation.records import (
@@ -31,8 +31,10 @@ from swarm.planner.options.own_share import reserved
 from swarm.planner.problem import Problem, StreamOf, in_turns
 
 ENDLESS_S = 1e6
-NOWHERE = (NONE, NONE, NONE)
+Way = tuple[int, int, int, int]      # legs [first, last), the fastest variant's on the same agent, whether it stays
+NOWHERE = NONE, NONE, NONE, 0
 ROUNDS = 20                          # then more urgent streams are taken to leave no time
+SIDES: tuple[Literal["left"], Literal["right"]] = "left", "right"
 EARLY = 10                           # due_frames.EARLY
 
 
@@ -44,56 +46,54 @@ class TeamArrays:
         self._agents = {agent.name: n for n, agent in enumerate(problem.agents)}
         self._profiles = {agent.name: agent.profiles for agent in problem.agents}
         self._links = in_turns(problem)
-        self._linked: dict[str, list[tuple[str, int, LinkQuality]]] = {agent: [] for agent in self._agents}
-        for (owner, agent), number in sorted(self._links.items(), key=lambda item: self._agents.get(item[0][1], 0)):
-            if owner in self._linked and agent in self._agents:      # in the order of agents
-                self._linked[owner].append((agent, number, problem.links[owner, agent]))
         self._variants: dict[tuple[str, str, str], int] = {}
         self._batches: list[list[float]] = []
         self._batched = np.zeros((0, MOST_BATCH))            # when last asked, and a row of none
-        self._legs: list[tuple[float, ...]] = []
+        self._legs: list[tuple[float, ...]] = []             # those after the legs on peers
         self._is_whole: list[bool] = []                      # whether the leg is a whole run
         self._steps: list[tuple[float, float]] = []
         self._known: dict[tuple[object, ...], int] = {}
-        self._ways: dict[tuple[object, ...], tuple[int, int, int]] = {}
+        self._ways: dict[tuple[object, ...], Way] = {}
         self._sorted: dict[tuple[str, str], list[Profile]] = {}          # by agent and model
-        self._leg_rows, self._step_rows = np.zeros(0, LEG), np.zeros(0, STEP)      # of the legs known when last asked
-        self._whole_rows = np.zeros(0, bool)
+        self._step_rows = np.zeros(0, STEP)                  # of the legs known when last asked
         self._runs: dict[tuple[object, ...], tuple[float, ...]] = {}     # what is the same of a leg for all streams
-        self._fastest: dict[tuple[str, str], tuple[int, tuple[float, ...]] | None] = {}      # by agent and model
-        self._others: dict[tuple[str, str], tuple[int, int]] = {}        # by owner and model
         self._numbers = {stream.key: n for n, stream in enumerate(problem.streams)}
         self._owned: dict[str, list[tuple[int, StreamOf]]] = {agent: [] for agent in self._agents}
         for n, stream in enumerate(problem.streams):
             self._owned[stream.agent].append((n, stream))
+        self._leg_rows, self._others = self._describe_peers()            # the legs known when last asked; see there
+        self._first, self._whole_rows = len(self._leg_rows), np.ones(len(self._leg_rows), bool)
         self._streams = np.zeros(len(problem.streams), STREAM)
         for n, stream in enumerate(problem.streams):
             self._describe(n, stream)
         self._agent_rows, self._ladders = self._describe_agents()
         self._streams["above_s"] = [self._above_s(n, stream) for n, stream in enumerate(problem.streams)]
 
-    def placed(self, placements: Sequence[Placement]) -> Team:
-        """The team under these placements. A stream without one runs wherever it is expected soonest."""
-        streams = self._streams.copy()
-        ways: list[tuple[int, int, int]] = [NOWHERE] * len(streams)
+    def ways(self, placements: Sequence[Placement]) -> NDArray[np.int64]:
+        """The way of each stream. A stream without a placement runs wherever it is expected soonest."""
+        ways: list[Way] = [NOWHERE] * len(self._streams)
         for placement in placements:
             n = self._numbers.get((placement.agent, placement.stream))
             if n is not None:
-                ways[n] = self._way(n, placement)
-        for column, values in zip(("first", "last", "cheap"), zip(*ways, strict=True), strict=False):
-            streams[column] = values
+                ways[n] = self.way(n, placement)
+        return np.array(ways, np.int64).reshape(-1, 4)
+
+    def team(self, ways: NDArray[np.int64]) -> Team:
+        """The team with these ways of its streams."""
+        streams = self._streams.copy()
+        streams["first"], streams["last"], streams["cheap"], streams["stays"] = ways.T
         return Team(
             streams, self._in_steps(streams), self._step_rows, self._agent_rows, self._ladders, self._batch_rows())
 
-    def changed(self, team: Team, changes: Mapping[int, Placement]) -> Team:
-        """A team in which some streams have other placements. Whether runs go in steps stays as it is."""
+    def changed(self, team: Team, changes: Mapping[int, Way]) -> Team:
+        """A team in which some streams have other ways. Whether runs go in steps stays as it is."""
         streams = team.streams.copy()
-        for n, placement in changes.items():
+        for n, way in changes.items():
             row = streams[n]
-            row["first"], row["last"], row["cheap"] = self._way(n, placement)
+            row["first"], row["last"], row["cheap"], row["stays"] = way
         rows, steps, batches_s = team.legs, team.steps, team.batches_s
-        if len(self._legs) > len(rows):
-            rows = np.concatenate([rows, _rows(self._legs[len(rows):], LEG)])
+        if self._first + len(self._legs) > len(rows):
+            rows = np.concatenate([rows, _rows(self._legs[len(rows) - self._first:], LEG)])
             steps = np.concatenate([steps, _rows(self._steps[len(steps):], STEP)])
             batches_s = self._batch_rows()
         return team._replace(streams=streams, legs=rows, steps=steps, batches_s=batches_s)
@@ -103,9 +103,9 @@ class TeamArrays:
             self._batched = np.array([*self._batches, [0.0] * MOST_BATCH])
         return self._batched
 
-    def _way(self, n: int, placement: Placement) -> tuple[int, int, int]:
-        """The legs [first, last) of a placement, and the leg of the fastest variant on the same agent."""
-        key = (n, placement.variant, *placement.where)
+    def way(self, n: int, placement: Placement) -> Way:
+        """The way of a placement of a stream."""
+        key = (n, placement.stays, placement.variant, *placement.where)
         if key not in self._ways:
             self._ways[key], stream = NOWHERE, self._problem.streams[n]
             if self._can_run(stream, placement):
@@ -114,16 +114,17 @@ class TeamArrays:
                 own = fastest(self._of(placement.where[0], stream.spec.model)) if route[0].whole else None
                 if own is not None:
                     cheap = self._route(stream, own.variant, route)[0]
-                self._ways[key] = first, last, cheap
+                self._ways[key] = first, last, cheap, int(placement.stays)
         return self._ways[key]
 
     def _in_steps(self, streams: NDArray[np.void]) -> NDArray[np.void]:
         """The legs. Whole runs go in steps where their agent has loaded the stages of the variant, for a run of it that
         more urgent work may have to preempt; the others do not."""
-        if len(self._leg_rows) != len(self._legs):
-            self._leg_rows = np.concatenate([self._leg_rows, _rows(self._legs[len(self._leg_rows):], LEG)])
+        known = len(self._leg_rows) - self._first
+        if known < len(self._legs) or len(self._step_rows) < len(self._steps):
+            self._leg_rows = np.concatenate([self._leg_rows, _rows(self._legs[known:], LEG)])
             self._step_rows = np.concatenate([self._step_rows, _rows(self._steps[len(self._step_rows):], STEP)])
-            self._whole_rows = np.array(self._is_whole, bool)
+            self._whole_rows = np.concatenate([self._whole_rows, np.array(self._is_whole[known:], bool)])
         rows = self._leg_rows.copy()
         urgent = np.full(len(self._agents), np.iinfo(np.int64).min)
         np.maximum.at(urgent, streams["owner"], streams["priority"])
@@ -162,27 +163,30 @@ class TeamArrays:
         if own is not None:
             row["home"] = self._route(stream, own.variant, [Leg(stream.agent)])[0]
             row["can_hold"] = own.p95_s <= spec.deadline_s
-        row["others"], row["others_end"] = self._on_peers(stream)
+        row["others"], row["others_end"] = self._others[stream.agent, spec.model]
 
-    def _on_peers(self, stream: StreamOf) -> tuple[int, int]:
-        """The legs [first, end) of the fastest variant on each peer."""
-        key = stream.agent, stream.spec.model
-        if key not in self._others:
-            first = len(self._legs)
-            for agent, number, link in self._linked[stream.agent]:
-                if (run := self._fastest_run(agent, stream.spec.model)) is not None:
-                    self._legs.append((*run[1], number, run[0] / link.bytes_per_s, link.rtt_s / 2, link.rtt_s / 2))
-                    self._is_whole.append(True)
-            self._others[key] = first, len(self._legs)
-        return self._others[key]
-
-    def _fastest_run(self, agent: str, model: str) -> tuple[int, tuple[float, ...]] | None:
-        """Of the fastest variant on an agent, whole: the bytes that it gets, and what is the same for all streams."""
-        key = agent, model
-        if key not in self._fastest:
-            best = fastest(self._of(agent, model))
-            self._fastest[key] = None if best is None else (best.input_bytes, self._run(best, Leg(agent)))
-        return self._fastest[key]
+    def _describe_peers(self) -> tuple[NDArray[np.void], dict[tuple[str, str], tuple[int, int]]]:
+        """The legs of the fastest variant on each peer, and where those of an owner and a model are: [first, end)."""
+        agents, every = self._problem.agents, self._agents
+        links = np.array(sorted(
+            (every[owner], every[peer], self._links[owner, peer], link.bytes_per_s, link.rtt_s)
+            for (owner, peer), link in self._problem.links.items() if owner in every and peer in every)).reshape(-1, 5)
+        owner, peer, number = links[:, :3].astype(np.int64).T
+        legs, places = np.zeros(0, LEG), dict[tuple[str, str], tuple[int, int]]()
+        for model in sorted({stream.spec.model for stream in self._problem.streams}):
+            own = [fastest(self._of(agent.name, model)) for agent in agents]
+            runs = np.zeros(len(agents), LEG)
+            for n, profile in enumerate(own):
+                if profile is not None:
+                    runs[n] = (*self._run(profile, Leg(agents[n].name)), 0, profile.input_bytes, 0, 0)
+            there = np.array([profile is not None for profile in own], bool)[peer]
+            rows = runs[peer[there]]
+            rows["link"], rows["send_s"] = number[there], rows["send_s"] / links[there, 3]
+            rows["delay_s"] = rows["back_s"] = links[there, 4] / 2
+            first, end = (len(legs) + np.searchsorted(owner[there], range(len(agents)), side) for side in SIDES)
+            places |= {(agent.name, model): (int(first[n]), int(end[n])) for n, agent in enumerate(agents)}
+            legs = np.concatenate([legs, rows])
+        return legs, places
 
     def _of(self, agent: str, model: str) -> list[Profile]:
         key = agent, model
@@ -204,7 +208,7 @@ class TeamArrays:
         """The numbers [first, last) of these legs."""
         key = (stream.key, variant, *((leg.agent, leg.first, leg.last) for leg in route))
         if key not in self._known:
-            self._known[key] = len(self._legs)
+            self._known[key] = self._first + len(self._legs)
             before = stream.agent
             for leg in route:
                 profile = named(self._of(leg.agent, stream.spec.model), variant)
@@ -270,12 +274,12 @@ class TeamArrays:
         """The most time of the robot's more urgent streams while a fallback of this one is done, without aborts.
         See `agents/scheduling/queue/interference.py`."""
         home, priority = int(self._streams[n]["home"]), stream.spec.priority
-        above = [(self._legs[own][6], other.spec.deadline_s, 1.0 / other.spec.rate_hz)
+        above = [(self._legs[own - self._first][6], other.spec.deadline_s, 1.0 / other.spec.rate_hz)
                  for k, other in self._owned[stream.agent]
                  if other.spec.priority > priority and (own := int(self._streams[k]["home"])) != NONE]
         if not above or home == NONE:
             return 0.0
-        window_s = self._legs[home][6] + TURN_S + START_S
+        window_s = self._legs[home - self._first][6] + TURN_S + START_S
         total_s = 0.0
         for _ in range(ROUNDS):
             more_s = 0.0

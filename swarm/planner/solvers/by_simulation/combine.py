@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from swarm.planner.options.instance import Assignment, Instance
-from swarm.planner.solvers.judge import Judge, Verdict
+from swarm.planner.solvers.judge import Verdict
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -21,28 +21,25 @@ class Change(msgspec.Struct, frozen=True):
     gain: float                      # of the weighted sum of the score
 
 
-def changes(instance: Instance, judge: Judge, before: Verdict, after: Verdict) -> list[Change]:
+def changes(instance: Instance, before: Verdict, after: Verdict) -> list[Change]:
     """The changes from one verdict to another one, over the same sets of phases.
 
     A stream that stays counts for the changes on its agents, or else on its owner; in equal parts for several.
     """
     moved = [n for n, option in enumerate(before.assignment) if after.assignment[n] != option]
-    groups = _Groups()
-    for n in moved:
-        groups.join((*_agents(instance, before, n), *_agents(instance, after, n)))
+    group_of = _groups([{*_agents(instance, before, n), *_agents(instance, after, n)} for n in moved])
     gains: dict[int, float] = {}
-    for n, stream in enumerate(instance.streams):
-        near = {groups.of(agent) for agent in _agents(instance, before, n) if agent in groups}
-        owner = instance.agent_of(stream.agent)
-        if not near and owner in groups:
-            near = {groups.of(owner)}
+    for n, (old, new) in enumerate(zip(before.costs, after.costs, strict=True)):
+        near = {group_of[agent] for agent in _agents(instance, before, n) if agent in group_of}
+        if not near and (owner := instance.agent_of(instance.streams[n].agent)) in group_of:
+            near = {group_of[owner]}
         for group in near:
-            gain = judge.cost(before, n) - judge.cost(after, n)
-            gains[group] = gains.get(group, 0.0) + gain / len(near)
+            gains[group] = gains.get(group, 0.0) + float(old - new) / len(near)
     moves: dict[int, dict[int, int]] = {}
     for n in moved:
-        moves.setdefault(groups.of(_agents(instance, before, n)[0]), {})[n] = after.assignment[n]
-    return [Change(moves[group], groups.members(group), gains[group]) for group in sorted(moves)]
+        moves.setdefault(group_of[_agents(instance, before, n)[0]], {})[n] = after.assignment[n]
+    return [Change(moves[group], frozenset(agent for agent, one in group_of.items() if one == group), gains[group])
+            for group in sorted(moves)]
 
 
 def combined(assignment: Assignment, found: Sequence[Change]) -> Assignment:
@@ -60,26 +57,19 @@ def _agents(instance: Instance, verdict: Verdict, stream: int) -> tuple[int, ...
     return instance.options[stream][verdict.assignment[stream]].agents
 
 
-class _Groups:
-    """Agents that are joined, directly or by others."""
+def _groups(joined: Iterable[Iterable[int]]) -> dict[int, int]:
+    """By agent, the one that stands for all that are joined with it, directly or by others."""
+    parent: dict[int, int] = {}
 
-    def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
-
-    def __contains__(self, agent: int) -> bool:
-        return agent in self._parent
-
-    def of(self, agent: int) -> int:
-        """The agent that stands for the group."""
-        while self._parent[agent] != agent:
-            self._parent[agent] = agent = self._parent[self._parent[agent]]
+    def of(agent: int) -> int:
+        while parent[agent] != agent:
+            parent[agent] = agent = parent[parent[agent]]
         return agent
 
-    def join(self, agents: Iterable[int]) -> None:
-        agents = list(agents)
-        for agent in agents:
-            self._parent.setdefault(agent, agent)
-            self._parent[self.of(agent)] = self.of(agents[0])
-
-    def members(self, group: int) -> frozenset[int]:
-        return frozenset(agent for agent in self._parent if self.of(agent) == group)
+    for agents in joined:
+        first, *others = sorted(agents)
+        parent.setdefault(first, first)
+        for agent in others:
+            parent.setdefault(agent, agent)
+            parent[of(agent)] = of(first)
+    return {agent: of(agent) for agent in parent}

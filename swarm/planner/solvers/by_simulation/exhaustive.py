@@ -48,8 +48,7 @@ def try_all(
             break
         for one in judge.judge_all(new, few):
             looks[one.assignment] = one
-            formula.learn(one.assignment, [one.outcome.streams[judge.number(n)].on_time
-                                           for n in range(len(instance.streams))])
+            formula.learn(one.assignment, judge.own(one.outcome.on_time))
     kept = list(looks.values())
     for fewer, count in LOOKS:
         kept = [judge.judge(one.assignment, max(phases // fewer, 1)) for one in _first(kept, count)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import sqrt
-from statistics import mean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +41,7 @@ class _Polish:
         self._instance, self._judge, self._formula = instance, judge, formula
         self._now = list(verdict.assignment)
         self._local = judge.local(verdict.assignment)
-        self._on_time = [verdict.outcome.streams[judge.number(n)].on_time for n in range(len(self._now))]
+        self._on_time: list[float] = judge.own(verdict.outcome.on_time).tolist()
         self._at: list[set[int]] = [set() for _ in instance.agents]      # the streams that run on an agent
         for n, option in enumerate(self._now):
             for agent in instance.options[n][option].agents:
@@ -109,17 +108,18 @@ class _Polish:
         agents = {*self._agents(stream, self._now[stream]), *self._agents(stream, option)}
         rest = self._judge.price(stream, self._now[stream]) - self._judge.price(stream, option)
         gained: dict[int, list[float]] = {}          # by priority, in each set of phases
-        near, after, first, phases = (), Outcome([]), 0, 0
+        near, first, phases = (), 0, 0
         for wide, errors in ((False, SCREEN), (True, SURE)):
             near = self._near(agents if not wide else agents | self._owners(self._near(agents)))
             first, phases = first + phases, min(max(round(LOOK_S / (LOCAL_S * len(near))), FEWEST), MOST)
-            before, after = self._look(near, None, phases, first), self._look(near, (stream, option), phases, first)
-            self._add_gains(gained, near, before, after)
-            more = rest + sum(self._judge.rest(n, old) - self._judge.rest(n, new)
-                              for n, old, new in zip(near, before.streams, after.streams, strict=True))
-            if not is_gain(gained, more, errors):
+            before, after = self._look(near, (stream, option), phases, first)
+            self._add_gains(gained, near, after.shares - before.shares)
+            places = range(len(near))
+            more = float((self._judge.rest(near, before, places) - self._judge.rest(near, after, places)).sum())
+            if not is_gain(gained, rest + more, errors):
                 return False
-        self._local.adopt({self._judge.number(stream): self._instance.placement(stream, option)})
+            on_time = after.on_time.tolist()
+        self._judge.adopt(self._local, stream, option)
         for agent in self._agents(stream, self._now[stream]):
             self._at[agent].discard(stream)
         for agent in self._agents(stream, option):
@@ -128,31 +128,26 @@ class _Polish:
             self._version[agent] += 1
         self._now[stream] = option
         self._before.clear()
-        for n, outcome in zip(near, after.streams, strict=True):
-            self._on_time[n] = outcome.on_time
+        for n, share in zip(near, on_time, strict=True):
+            self._on_time[n] = share
         return True
 
-    def _look(self, near: tuple[int, ...], change: tuple[int, int] | None, phases: int, first: int) -> Outcome:
-        """The outcome of these streams, after a change or as it is now."""
-        if change is not None:
-            return self._judge.local_outcomes(self._local, near, self._now, change, phases, first)
-        key = near, first
-        if key not in self._before:
-            self._before[key] = self._judge.local_outcomes(self._local, near, self._now, None, phases, first)
-        return self._before[key]
+    def _look(self, near: tuple[int, ...], move: tuple[int, int], phases: int, first: int) -> tuple[Outcome, Outcome]:
+        """The outcomes of these streams, as it is now and after a move."""
+        before = self._before.get((near, first))
+        outcomes = self._judge.local_outcomes(
+            self._local, near, self._now, [move] if before else [None, move], phases, first)
+        self._before[near, first] = before or outcomes[0]
+        return before or outcomes[0], outcomes[-1]
 
-    def _add_gains(self, gained: dict[int, list[float]], near: Sequence[int], before: Outcome, after: Outcome) -> None:
-        assert before.shares is not None
-        assert after.shares is not None
-        by_stream = after.shares - before.shares
-        here: dict[int, NDArray[np.float64]] = {}
-        for k, n in enumerate(near):
-            spec = self._instance.streams[n].spec
-            here[spec.priority] = here.get(spec.priority, 0.0) + spec.rate_hz * by_stream[:, k]
+    def _add_gains(self, gained: dict[int, list[float]], near: Sequence[int], by_stream: NDArray[np.float64]) -> None:
+        """by_stream: [set of phases, stream of `near`]."""
         looked = max(map(len, gained.values()), default=0)
-        for priority in here.keys() | gained.keys():     # a priority may be near at one look only
-            gained[priority] = [*gained.get(priority, [0.0] * looked),
-                                *here.get(priority, np.zeros(len(by_stream))).tolist()]
+        specs = [self._instance.streams[n].spec for n in near]
+        by_stream = by_stream * [spec.rate_hz for spec in specs]
+        for priority in {*gained, *(spec.priority for spec in specs)}:       # a priority may be near at one look only
+            here = by_stream[:, [spec.priority == priority for spec in specs]].sum(axis=1)
+            gained[priority] = [*gained.get(priority, [0.0] * looked), *here.tolist()]
 
     def _near(self, agents: Iterable[int]) -> tuple[int, ...]:
         """The streams that run on these agents."""
@@ -169,7 +164,7 @@ def is_gain(gained: Mapping[int, Sequence[float]], rest: float, errors: float) -
     """
     for priority in sorted(gained, reverse=True):
         values = gained[priority]
-        gain, error = mean(values), stdev(values) / sqrt(len(values))
+        gain, error = float(np.mean(values)), float(np.std(values, ddof=1)) / sqrt(len(values))
         if gain > max(GAIN, errors * error):
             return True
         if gain < -max(GAIN, LOSS * error):

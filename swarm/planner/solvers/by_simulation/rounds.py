@@ -34,8 +34,7 @@ def search(instance: Instance, judge: Judge, formula: Formula, first: Assignment
         seen.update(tried)
         before, better, *others = judge.looks([now, promising, *tried], number)
         for verdict in {one.assignment: one for one in (before, better, *others)}.values():
-            formula.learn(verdict.assignment, [verdict.outcome.streams[judge.number(n)].on_time
-                                               for n in range(len(now))])
-        now = combined(now, changes(instance, judge, before, better))
-        promising = combined(now, [change for other in others for change in changes(instance, judge, before, other)])
+            formula.learn(verdict.assignment, judge.own(verdict.outcome.on_time))
+        now = combined(now, changes(instance, before, better))
+        promising = combined(now, [change for other in others for change in changes(instance, before, other)])
     return [now, promising]

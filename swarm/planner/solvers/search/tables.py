@@ -77,12 +77,14 @@ def _streams(instance: Instance) -> Rows:
 def _options(instance: Instance, of: NDArray[np.int64], by_stream: Values) -> tuple[Rows, Values, NDArray[np.bool_]]:
     """The options; agent, p50, p95 and step of all their legs, in order; and which options have a guard."""
     every = [option for ways in instance.options for option in ways]
-    legs = np.array([(s.agent, s.p50_s, s.p95_s, s.step_s) for option in every for s in option.sources]).reshape(-1, 4)
+    sources = np.array([(s.agent, s.p50_s, s.p95_s, s.step_s) for s in instance.sources]).reshape(-1, 4)
+    legs = sources[np.array([source.number for option in every for source in option.sources], np.int64)]
     count = np.array([len(option.sources) for option in every], np.int64)
-    mean_s, transfer_s, accuracy, home = np.array(
-        [(option.mean_s, option.transfer_s, option.accuracy_cost, option.home) for option in every]).reshape(-1, 4).T
+    mean_s = np.array([option.mean_s for option in every])
+    transfer_s = np.array([option.transfer_s for option in every])
+    accuracy = np.array([option.accuracy_cost for option in every])
+    away = np.array([not option.home for option in every], bool)
     begins = np.cumsum(count) - count                # of its legs, among all legs
-    away = home == 0.0
     peers = away * (count - (legs[begins, 0] == by_stream[OWNER]))
     guarded = away & (by_stream[SAFE] > AGE_S)       # not where NaN
     rows = np.zeros(len(every), OPTION)
