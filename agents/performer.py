@@ -133,7 +133,7 @@ class Performer:
             else:
                 self.handle(ev.StageDone(
                     work=end.work, started_ns=end.started_ns, finished_ns=end.finished_ns, ran=end.ended == "done",
-                    drawn_s=end.drawn_s, overrun=end.overrun, made=end.made,
+                    drawn_s=end.drawn_s, overrun=end.overrun, made=end.made, reason=end.reason,
                 ))
 
     def _on_stages_loaded(self, model: str, variant: str) -> None:

@@ -24,6 +24,9 @@ Made = Outcome | list[NDArray]
 Ended = Literal["done", "preempted", "aborted", "failed"]
 """How a run left its executor; `preempted`: it resumes later."""
 
+RUN_FAILED, TASK = "run_failed", "task"
+"""Why a run failed: the network could not be run; its task could not read what it was given."""
+
 
 class RunOrder(msgspec.Struct, frozen=True):
     """One input to run: the scheduler's key of the run, the request, and the input."""
@@ -51,6 +54,7 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
     mid_stage: bool = False          # preempted within `stage`, which runs again from its start
     drawn_s: float = 0.0             # on an emulated board: the drawn time of all its finished stages
     overrun: bool = False            # on an emulated board: it took longer than the drawn time
+    reason: str = RUN_FAILED         # why it failed, if it has
 
 
 class RunnerStatistics(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from agents.stream_feedback import StreamFeedback
 from swarm.core.policy.plan import WHY_MAX, Placement
 from swarm.core.ports import Files, Health, Host, Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.found import in_words
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Observation, Outcome, Perceived, Pose, SensorSuite
 from swarm.core.settings.process_files import AgentFile
@@ -57,6 +58,7 @@ class Robot:
         ended: Callable[[Span], None] = lambda span: None,
     ) -> None:
         self._settings, self._host, self._runner, self._files, self._ended = settings, host, runner, files, ended
+        self._offer = offer
         self._net, self._clock, self._timers = host.transport, host.clock, host.timers
         self._participant = Participant(
             host, settings, self._on_received,
@@ -233,13 +235,18 @@ class Robot:
             )
 
     def _on_ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
+        labels = self._offer.labels(span.model) if outcome is not None else ()
+        if outcome is not None:
+            span.found = in_words(outcome, labels)
         self._outbox.put(msg.Ended(span=span))
         self._ended(span)
         self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
         if outcome is not None:
             if self._recording is not None:
                 self._recording.keep(span, outcome, data.picture)
-            self._acting.on(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
+            self._acting.on(Perceived(
+                stream=span.stream, outcome=self._offer.on_frame(span.model, outcome, data.picture), pose=data.pose,
+                age_s=span.latency_s, labels=labels))
 
     # --- peers and news ---
 

@@ -80,7 +80,7 @@ class Loaded:
         return self.task.postprocess(self.session.run(self._tensors(given), handle))
 
     def run_batch(self, givens: Sequence[Given], handle: RunHandle) -> list[Outcome | None]:
-        """Run it whole on several inputs at once; None for a frame of another shape. Raises: Aborted; RunFailed."""
+        """Run it whole on several inputs at once; None where the task has failed. Raises: Aborted; RunFailed."""
         each: list[dict[str, NDArray] | None] = []
         for given in givens:
             try:
@@ -93,8 +93,16 @@ class Loaded:
             return [None] * len(each)
         stacked = {name: np.concatenate([tensors[name] for tensors in fitting]) for name in self.inputs}
         outputs = self.session.run(stacked, handle)
-        made = (self.task.postprocess([output[k:k + 1] for output in outputs]) for k in range(len(fitting)))
+        made = (self._outcome([output[k:k + 1] for output in outputs]) for k in range(len(fitting)))
         return [None if tensors is None else next(made) for tensors in each]
+
+    def _outcome(self, outputs: Sequence[NDArray]) -> Outcome | None:
+        """The outcome of one input of a batch; None if its task makes none: the others still have theirs."""
+        try:
+            return self.task.postprocess(outputs)
+        except ValueError as error:
+            log.warning("an output of a batch has no outcome: %s", error)
+            return None
 
     def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
         """Run one stage on the boundary tensors before it, or the first stage on a frame. Raises: as `run` does."""
