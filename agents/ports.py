@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.policy.plan import Leg
@@ -15,8 +14,9 @@ from swarm.core.protocol.world import Outcome
 
 T = TypeVar("T")
 
-Given = NDArray[np.uint8] | Sequence[NDArray]
-"""The input of a run: a frame of this robot, uint8 [height, width, 3], or the boundary tensors before its leg."""
+Given = NDArray[Any] | Sequence[NDArray]
+"""The input of a run: what a sensor of this robot gave (a frame, uint8 [height, width, 3], or a crop of one; a scan;
+nothing, for a timer), or the boundary tensors before its leg."""
 
 Made = Outcome | list[NDArray]
 """The output of a run: an outcome, or the boundary tensors after its leg. Boundary tensors are in order."""

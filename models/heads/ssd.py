@@ -1,6 +1,6 @@
 """The heads of single-shot detectors: boxes in shares of the picture.
 
-`ssd`: boxes [1, boxes, 4] as corners, and scores [1, boxes, classes], or one class more, the background, which is first.
+`ssd`: boxes [1, boxes, 4] as corners, and scores [1, boxes, classes], or one class more, the first: the background.
 `ssd_nms`: suppression in the graph: boxes [1, boxes, 4], classes and scores [1, boxes], and perhaps how many count.
 `ssd_nms_yx`: the same with y before x, and classes from 1, as TensorFlow writes them (`detection_boxes`).
 """

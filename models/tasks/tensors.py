@@ -26,7 +26,7 @@ class Arrays:
 
     @classmethod
     def of(cls, card: Card) -> Arrays:
-        """The task of a card. Raises: ModelError if its inputs are no sensor's, or its outputs too many or too large."""
+        """The task of a card. Raises: ModelError if no sensor gives its inputs, or its outputs are too large."""
         size = sum(spec.bytes for spec in card.outputs)
         if not 1 <= len(card.outputs) <= MOST_ARRAYS or size > MOST_ARRAY_BYTES:
             raise ModelError(f"model {card.name!r}: outputs", f"{len(card.outputs)} arrays of {size:,} bytes",

@@ -50,5 +50,5 @@ def test_a_file_in_the_folder_is_a_task(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", ["", "image", "detect.decode", "../detect"])
 def test_a_task_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(ModelError, match="available: classify, detect, segment, tensors|has no task"):
+    with pytest.raises(ModelError, match=r"available: classify, detect, segment, tensors|has no task"):
         tasks.task(msgspec.structs.replace(CARD, task=name))

@@ -32,7 +32,8 @@ def static(
 ) -> tuple[Graph, dict[str, int]]:
     """The model with static types and shapes, and the sizes of its dynamic axes. `name` is the graph's name in errors.
 
-    The size of a batch axis, and of one called batch, N or ?, is 1 by default. Opset and IR version are lowered for boards where nothing needs them.
+    The size of a batch axis, and of one called batch, N or ?, is 1 by default. Opset and IR version are lowered for
+    boards where nothing needs them.
     Args: inputs: values of single inputs, as NAME=FILE.npy.
     Raises: BadInput for an axis without a size, for an output without a static type and shape or with another shape
     than in the file, and for a graph that cannot be run on zeros, as agents do when they load it, and random inputs.

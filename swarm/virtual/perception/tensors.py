@@ -1,4 +1,4 @@
-"""Models of all other kinds: arrays of zeros, of the types and shapes that the card says. Nothing is known of values."""
+"""Models of all other kinds: zeros, of the types and shapes that the card says, since nothing is known of values."""
 
 from __future__ import annotations
 

@@ -24,17 +24,20 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("file", metavar="FILE", help="an ONNX graph, with its external data beside it")
     p.add_argument("--name", metavar="N", help="name of the model; default: name of the file")
     p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
-                   help="bind a dynamic axis; may be repeated; default: 1 for a leading axis, and for one called batch, N or ?")
+                   help="bind a dynamic axis; may be repeated; default: 1 for a leading axis, and for one called batch, "
+                        "N or ?")
     add_input(p)
     of_task = p.add_argument_group("the task, without which no stream can have the model")
-    of_task.add_argument("--task", metavar="T", help="detect, segment, classify, tensors (all else), or a file like "
-                                                     "mine.py")
+    of_task.add_argument("--task", metavar="T",
+                         help="detect, segment, classify, tensors (all else), or a file like mine.py")
     of_task.add_argument("--labels", metavar="FILE", help="names of the classes, one per line")
     of_task.add_argument("--sensor", choices=SENSORS, help="what gives the input; default: by its shape")
     of_task.add_argument("--reading", metavar="R", help="how the outputs are to be read; default: by their shapes")
-    of_task.add_argument("--threshold", type=float, metavar="S", default=0.4, help="lowest score of a box; default: 0.4")
+    of_task.add_argument("--threshold", type=float, metavar="S", default=0.4,
+                         help="lowest score of a box; default: 0.4")
     of_task.add_argument("--layout", choices=("NCHW", "NHWC"), help="of a picture; default: by its shape")
-    of_task.add_argument("--colour", choices=("rgb", "bgr"), default="rgb", help="order of the channels; default: rgb")
+    of_task.add_argument("--colour", choices=("rgb", "bgr"), default="rgb",
+                         help="order of the channels; default: rgb")
     of_task.add_argument("--fit", choices=("stretch", "letterbox"),
                          help="how a frame is brought to the input's size; default: letterbox to detect, else stretch")
     of_task.add_argument("--scale", type=float, metavar="X", help="factor of pixels of 0..255; default: 1/255")
