@@ -152,7 +152,9 @@ def _sensor(where: str, sensed: Sequence[TensorSpec]) -> Sensor:
 
 
 def _layouts(spec: TensorSpec) -> list[str]:
-    return [layout for layout in ("NCHW", "NHWC") if picture_size(spec.shape, layout) is not None]
+    """The layouts that an input may have; those that make a picture of it, if there are such."""
+    sizes = {layout: size for layout in ("NCHW", "NHWC") if (size := picture_size(spec.shape, layout)) is not None}
+    return [layout for layout, size in sizes.items() if min(size[:2]) >= LEAST_PX] or list(sizes)[:1]
 
 
 def _form(where: str, sensed: Sequence[TensorSpec], told: Described, task: str) -> ImageForm:

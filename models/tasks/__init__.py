@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.camera_input import ImageInput
 from models.store import ModelError
 from swarm import plugins
 from swarm.core.protocol.world import Outcome
@@ -32,7 +33,10 @@ class TaskError(ValueError):
 
 
 class Task(Protocol):
-    """Pre- and post-processing of a model. Post-processing runs on the agent of the last stage: outcomes are small."""
+    """Pre- and post-processing of a model. Post-processing runs on the agent of the last stage: outcomes are small.
+
+    Boxes and masks are in pixels of the network's input; the robot that took the frame turns them into its pixels.
+    """
 
     def preprocess(self, frame: NDArray[Any]) -> dict[str, NDArray]:
         """The network's inputs for a frame, uint8 [height, width, 3], RGB, a scan, float32 [beams], metres, or nothing.
@@ -52,6 +56,7 @@ class Checked:
 
     def __init__(self, task: Task, card: Card, *, trusted: bool) -> None:
         self._task, self._trusted, self._name = task, trusted, card.task
+        self._image = ImageInput.of(card) if card.sensor == "camera" and card.image is not None else None
         self._inputs = {spec.name: (spec.dtype, tuple(spec.shape)) for spec in card.inputs}
 
     def preprocess(self, frame: NDArray[Any]) -> dict[str, NDArray]:
@@ -78,9 +83,8 @@ class Checked:
         return made
 
     def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """An outcome in pixels of the network's input as one in pixels of the frame, where the task makes such."""
-        place = getattr(self._task, "on_frame", None)
-        return place(outcome, frame) if place is not None and self._trusted else outcome
+        """Boxes and masks in pixels of the network's input as those in pixels of the frame."""
+        return self._image.on_frame(outcome, frame) if self._image is not None else outcome
 
     def _error(self, error: BaseException) -> TaskError:
         return TaskError(str(error) if self._trusted and isinstance(error, ValueError)

@@ -12,7 +12,7 @@ from models.camera_input import ImageInput
 from models.heads import READINGS, reading_of
 from models.heads.boxes import MAX_BOXES, Reading, detections, suppress
 from models.store import ModelError
-from swarm.core.protocol.world import Detection, Detections, Outcome
+from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card
 
 THRESHOLD = 0.4
@@ -42,10 +42,6 @@ class Detect:
     def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
         """The network's inputs. Raises: ValueError for a frame of another shape."""
         return self.image.preprocess(frame)
-
-    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """The boxes in pixels of the frame."""
-        return self.image.on_frame(outcome, frame)
 
     def postprocess(self, outputs: Sequence[NDArray]) -> Detections:
         """Detections of scores [1, classes, rows, columns] and boxes x0, y0, x1, y1 [1, 4, rows, columns], px."""
@@ -104,10 +100,6 @@ class DetectBoxes:
         candidates = self.reading.read([outputs[k] for k in self.places], self.labels)
         return detections(candidates, self.threshold, self.image.width_px, self.image.height_px,
                           share=self.reading.share, once=self.reading.once)
-
-    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """The boxes in pixels of the frame."""
-        return self.image.on_frame(outcome, frame)
 
 
 def make(card: Card) -> Detect | DetectBoxes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.camera_input import ImageInput
 from models.store import ModelError
-from swarm.core.protocol.world import Mask, Outcome
+from swarm.core.protocol.world import Mask
 from swarm.core.settings.cards import Card, TensorSpec
 
 CLASSES, SCORES = "classes", "scores"
@@ -42,10 +42,6 @@ class Segment:
     def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
         """The network's inputs. Raises: ValueError for a frame of another shape."""
         return self.image.preprocess(frame)
-
-    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """The mask with a cell for each pixel of the frame."""
-        return self.image.on_frame(outcome, frame)
 
     def postprocess(self, outputs: Sequence[NDArray]) -> Mask:
         """The mask from pixel classes or scores. Raises: ValueError for another shape or type."""

@@ -24,8 +24,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("file", metavar="FILE", help="an ONNX graph, with its external data beside it")
     p.add_argument("--name", metavar="N", help="name of the model; default: name of the file")
     p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
-                   help="bind a dynamic axis; may be repeated; default: 1 for a leading axis, and for one called batch, "
-                        "N or ?")
+                   help="bind a dynamic axis; may be repeated; default: 1 for a leading axis and for batch, N and ?")
     add_input(p)
     of_task = p.add_argument_group("the task, without which no stream can have the model")
     of_task.add_argument("--task", metavar="T",
