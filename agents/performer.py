@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from agents.peers.seals import Seals
@@ -18,7 +18,7 @@ from agents.scheduling.scheduler import Scheduler
 from swarm.core.ports import Host, Timer
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId, Span
-from swarm.core.protocol.world import Outcome, Pose, in_parts
+from swarm.core.protocol.world import Detection, Outcome, Pose, in_parts
 from swarm.core.units import ns, seconds
 
 STUCK_S = 3.0                        # a run that has not ended so long after its abort holds its executor for good
@@ -27,11 +27,14 @@ TIMERS = (ev.SetTimer, ev.CancelTimers)
 
 
 class Input(msgspec.Struct, frozen=True):
-    """The picture of an own request, and the pose at which it was taken; kept until the request ends."""
+    """What an own request is of, and the pose at which it was taken; kept until the request ends."""
 
-    picture: NDArray[np.uint8]
+    picture: NDArray[Any]            # a frame, a crop of one, or a scan; nothing, if a timer has asked
     frame: Frame
     pose: Pose = Pose(0.0, 0.0, 0.0)
+    box: Detection | None = None     # that was cut out, in pixels of the robot's frame
+    left_px: int = 0                 # where the picture lies in the robot's frame
+    top_px: int = 0
 
 
 class PeerInput(msgspec.Struct, frozen=True):
@@ -133,7 +136,7 @@ class Performer:
             else:
                 self.handle(ev.StageDone(
                     work=end.work, started_ns=end.started_ns, finished_ns=end.finished_ns, ran=end.ended == "done",
-                    drawn_s=end.drawn_s, overrun=end.overrun, made=end.made,
+                    drawn_s=end.drawn_s, overrun=end.overrun, made=end.made, reason=end.reason,
                 ))
 
     def _on_stages_loaded(self, model: str, variant: str) -> None:

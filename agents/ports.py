@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.policy.plan import Leg
@@ -15,14 +14,18 @@ from swarm.core.protocol.world import Outcome
 
 T = TypeVar("T")
 
-Given = NDArray[np.uint8] | Sequence[NDArray]
-"""The input of a run: a frame of this robot, uint8 [height, width, 3], or the boundary tensors before its leg."""
+Given = NDArray[Any] | Sequence[NDArray]
+"""The input of a run: what a sensor of this robot gave (a frame, uint8 [height, width, 3], or a crop of one; a scan;
+nothing, for a timer), or the boundary tensors before its leg."""
 
 Made = Outcome | list[NDArray]
 """The output of a run: an outcome, or the boundary tensors after its leg. Boundary tensors are in order."""
 
 Ended = Literal["done", "preempted", "aborted", "failed"]
 """How a run left its executor; `preempted`: it resumes later."""
+
+RUN_FAILED, TASK = "run_failed", "task"
+"""Why a run failed: the network could not be run; its task could not read what it was given."""
 
 
 class RunOrder(msgspec.Struct, frozen=True):
@@ -51,6 +54,7 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
     mid_stage: bool = False          # preempted within `stage`, which runs again from its start
     drawn_s: float = 0.0             # on an emulated board: the drawn time of all its finished stages
     overrun: bool = False            # on an emulated board: it took longer than the drawn time
+    reason: str = RUN_FAILED         # why it failed, if it has
 
 
 class RunnerStatistics(msgspec.Struct, frozen=True):

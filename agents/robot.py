@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from agents import behaviours
 from agents.acting import Acting
@@ -26,14 +24,15 @@ from agents.request_messages import RequestMessages
 from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.recording import MOST_FRAMES, Recording
 from agents.scheduling import events as ev
-from agents.scheduling.due_frames import DueFrames
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
-from swarm.core.policy.plan import WHY_MAX, Placement
+from agents.submissions import NO_SOURCE, Submissions, shifted
+from swarm.core.policy.plan import WHY_MAX, Placement, StreamSpec
 from swarm.core.ports import Files, Health, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.spans import Frame, RequestId, Span
-from swarm.core.protocol.world import Observation, Outcome, Perceived, Pose, SensorSuite
+from swarm.core.protocol.found import in_words
+from swarm.core.protocol.spans import RequestId, Span
+from swarm.core.protocol.world import Detections, Observation, Outcome, Perceived, SensorSuite
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected
@@ -59,6 +58,7 @@ class Robot:
         ended: Callable[[Span], None] = lambda span: None, shelf: Shelf | None = None,
     ) -> None:
         self._settings, self._host, self._runner, self._files, self._ended = settings, host, runner, files, ended
+        self._offer = offer
         self._net, self._clock, self._timers = host.transport, host.clock, host.timers
         self._participant = Participant(
             host, settings, self._on_received,
@@ -84,7 +84,8 @@ class Robot:
         self._acting = Acting(settings, host.clock, host.transport, aside, self._body, self._peers.names)
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
-        self._due_frames = DueFrames(settings.streams, settings.name, settings.seed)
+        self._submissions = Submissions(
+            settings, host.clock, host.timers, submit=self._submit, announce=self._announce, ended=self._on_ended)
         self._feedback = StreamFeedback()
         self._figures = OwnFigures(host, runner, self._acting, settings.board.executors)
         self._sequence = self._stuck = 0                 # stuck: runs that could not be ended
@@ -169,7 +170,7 @@ class Robot:
                 self._participant.refuse(f"{type(body).__name__} of {peer}, which an agent does not handle")
 
     def end_streams(self, at_ns: int) -> None:
-        self._due_frames.end(at_ns)
+        self._submissions.end(at_ns)
         self._figures.streams_ended()
 
     def _drain(self) -> None:
@@ -178,7 +179,7 @@ class Robot:
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
             return
         self._write_recording()
-        self._due_frames.end(self._start_ns)             # a frame that comes now is too late
+        self._submissions.end(self._start_ns)            # a frame that comes now is too late
         if not self._participant.report(msg.Drained()):
             self._timers.after(ns(DRAIN_CHECK_S), self._drain)
 
@@ -217,42 +218,48 @@ class Robot:
         self._body.sensors, self._body.frame_hz = sensors, frame_hz
 
     def _on_observed(self, observation: Observation, at_ns: int) -> None:
-        if observation.frame is not None:
-            self._submit(observation.pose, observation.frame, at_ns - ns(observation.age_s))
+        self._submissions.observed(observation, at_ns - ns(observation.age_s), self._body.frame_hz)
         self._acting.on(observation)
 
     def _start(self, since_s: float, now: int) -> None:
         """The streams of the run began `since_s` ago."""
-        if not self._due_frames.running:
+        if not self._submissions.running:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
-            self._due_frames.start(self._start_ns)
+            self._submissions.start(self._start_ns)
             for one in self._own_advert.advert.not_loaded:
                 self._outbox.put(msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant}))
 
-    def _submit(self, pose: Pose, picture: NDArray[np.uint8], captured_ns: int) -> None:
-        for stream, number in self._due_frames.due(captured_ns, self._body.frame_hz):
-            self._sequence += 1
-            request = RequestId(self._settings.name, self._participant.boot, self._sequence)
-            frame = Frame(self._settings.incarnation, stream.name, number)
-            self._outbox.put(msg.Submitted(
-                request=request, frame=frame, due_s=seconds(captured_ns - self._start_ns)))
-            self._performer.arrived(
-                ev.RequestArrived(
-                    request=request, stream=stream, captured_ns=captured_ns,
-                    deadline_ns=captured_ns + ns(stream.deadline_s),
-                ),
-                Input(picture, frame, pose),
-            )
+    def _announce(self, stream: StreamSpec, data: Input, captured_ns: int) -> RequestId:
+        self._sequence += 1
+        request = RequestId(self._settings.name, self._participant.boot, self._sequence)
+        self._outbox.put(msg.Submitted(
+            request=request, frame=data.frame, due_s=seconds(captured_ns - self._start_ns)))
+        return request
+
+    def _submit(self, stream: StreamSpec, data: Input, captured_ns: int) -> RequestId:
+        request = self._announce(stream, data, captured_ns)
+        self._performer.arrived(ev.RequestArrived(
+            request=request, stream=stream, captured_ns=captured_ns, deadline_ns=captured_ns + ns(stream.deadline_s),
+        ), data)
+        return request
 
     def _on_ended(self, span: Span, outcome: Outcome | None, data: Input) -> None:
+        labels = self._offer.labels(span.model) if outcome is not None else ()
+        if outcome is not None:
+            span.found = in_words(outcome, labels)
         self._outbox.put(msg.Ended(span=span))
         self._ended(span)
-        self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
-        if outcome is not None:
-            if self._recording is not None:
-                self._recording.keep(span, outcome, data.picture)
-            self._acting.on(Perceived(stream=span.stream, outcome=outcome, pose=data.pose, age_s=span.latency_s))
+        if span.reason != NO_SOURCE and (outcome is None or span.variant):   # else nothing was to be run
+            self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
+        seen = None if outcome is None else self._offer.on_frame(span.model, outcome, data.picture)
+        if outcome is not None and seen is not None:
+            if self._recording is not None and span.variant:
+                self._recording.keep(span, outcome, data.picture, other=data.box is not None or data.picture.ndim != 3)
+            self._acting.on(Perceived(
+                stream=span.stream, outcome=_in_frame(seen, data), pose=data.pose, age_s=span.latency_s, labels=labels,
+                box=data.box))
+        self._submissions.look_closer(span, seen, data)
 
     # --- peers and news ---
 
@@ -293,3 +300,10 @@ class Robot:
         if (shed := self._scheduler.shed()) != self._shed:
             self._shed = shed
             self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))
+
+
+def _in_frame(seen: Outcome, data: Input) -> Outcome:
+    """An outcome of a crop in pixels of the robot's frame; a mask is of the crop alone."""
+    if not isinstance(seen, Detections) or not (data.left_px or data.top_px):
+        return seen
+    return Detections([shifted(box, data) for box in seen.boxes])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agents.behaviours import Behaviour, Event, Heard, Note, Output, Verdict, required
 from agents.behaviours.search import gossip
 from agents.behaviours.search.camera_view import CameraView
+from agents.behaviours.search.classes import of_search
 from agents.behaviours.search.goals import Goal, Goals
 from agents.behaviours.search.gossip import BlockSelector, Find, MapNews
 from agents.behaviours.search.lidar_beams import LidarBeams
@@ -136,12 +137,14 @@ class SearchRescue:
 
     def _perceive(self, seen: Perceived, now: int) -> list[Output]:
         """Fuse detections, or weigh tracks and mark low obstacles by a mask."""
-        scan = self._scan_at(now - int(seen.age_s * 1e9))
-        if isinstance(seen.outcome, Detections):
-            self._targets.detections(seen.outcome, seen.pose, scan)
+        scan, outcome = self._scan_at(now - int(seen.age_s * 1e9)), of_search(seen)
+        if outcome is None:                                  # of a stream that is not the search's
+            return []
+        if isinstance(outcome, Detections):
+            self._targets.detections(outcome, seen.pose, scan)
             return self._claim(now)
-        self._targets.mask(seen.outcome, seen.pose, scan)
-        points = self._locator.obstacles(seen.outcome, seen.pose, scan)
+        self._targets.mask(outcome, seen.pose, scan)
+        points = self._locator.obstacles(outcome, seen.pose, scan)
         self._count["marks"] += len(points)
         self._map.mark(points, now + MASK_MARK_NS)
         return []

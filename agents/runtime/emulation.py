@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.ports import Ended, Given, Made, RunEnd, RunOrder
+from agents.ports import RUN_FAILED, TASK, Ended, Given, Made, RunEnd, RunOrder
 from agents.scheduling.queue.margins import ABORT_S
 from agents.scheduling.queue.preemption import abort_stage_now
 from swarm.core.policy.draw import from_quantiles, uniform
@@ -52,6 +52,7 @@ class Run:
         self.overrun = False
         self.drawing_ns = self.drawn_ns = 0          # drawn time of this stage, and of all finished stages
         self.ended: Ended | None = None
+        self.reason = TASK                           # why it failed; an input without a result: its task could not
         self.mid_stage = False                       # it was preempted within a stage
         self._made: Sequence[Made | None] = ()       # by order; None: that input failed
         self._unwanted: list[int] = []               # works whose results are no longer wanted
@@ -95,8 +96,9 @@ class Run:
         """The run was preempted before its first stage began."""
         self._end("preempted", now)
 
-    def fail(self, now: int) -> None:
+    def fail(self, now: int, reason: str = RUN_FAILED) -> None:
         """The run has failed."""
+        self.reason = reason
         self._end("failed", now)
 
     def busy_ns(self, now: int) -> int:
@@ -146,7 +148,7 @@ class Run:
         return RunEnd(
             work=order.work, request=order.request, ended=ended, started_ns=self.started_ns,
             finished_ns=self.finished_ns, stage=self.stage, made=made, overrun=self.overrun,
-            drawn_s=seconds(self.drawn_ns),
+            drawn_s=seconds(self.drawn_ns), reason=self.reason,
             given=order.given if len(self.orders) > 1 else self.given,
             mid_stage=self.mid_stage and ended == "preempted",
         )

@@ -15,6 +15,7 @@ from models.batch_sizes import paying
 from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES
+from swarm.core.protocol.world import Outcome
 from swarm.core.settings.cards import Card, RunTime, TensorSpec, Variant, crossing
 
 LEAST_TRANSFER_BYTES = 16 << 20      # two pictures of 1920 x 1080, and more
@@ -75,6 +76,14 @@ class Offer:
         card = self.cards[model]
         tensors = self.tasks[model].preprocess(frame)
         return [tensors[spec.name] for spec in card.inputs]
+
+    def labels(self, model: str) -> Sequence[str]:
+        """The names of the model's classes, by index."""
+        return self.cards[model].labels
+
+    def on_frame(self, model: str, outcome: Outcome, picture: NDArray[np.uint8]) -> Outcome:
+        """An outcome with boxes and masks in pixels of the picture that the model was given."""
+        return self.tasks[model].on_frame(outcome, picture)
 
     def fits(self, model: str, variant: str, first: int, tensors: Sequence[NDArray]) -> bool:
         """Whether these tensors have the types and shapes of the boundary before stage `first`.

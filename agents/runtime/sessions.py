@@ -19,10 +19,10 @@ from models.pipeline import Pipeline
 from models.providers import order, ort_names
 from models.session import AVAILABLE, VERSION, LoadHandle, RunHandle, Session
 from swarm.core.policy import policies
-from swarm.core.policy.plan import Profile
+from swarm.core.policy.plan import Profile, StreamSpec
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.boards import Board
-from swarm.core.settings.cards import Card, Provider
+from swarm.core.settings.cards import SENSORS, Card, Provider
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile
 
@@ -57,12 +57,29 @@ def offer_of(settings: AgentFile) -> Offer:
         [*(stream.model for stream in streams), *settings.load], board,
         Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages)
     for stream in streams:
+        _check_source(stream, offer, settings)
         if stream.model not in offer.profiles and not policy.uses_peers:
             raise BadInput(
                 f"board {settings.board_name}: memory_mb: {board.memory_mb}",
                 f"no variant of {stream.model} for stream {stream.name} fits, and policy {settings.policy} "
                 "does not use peers", "more memory, or another policy")
     return offer
+
+
+def _check_source(stream: StreamSpec, offer: Offer, settings: AgentFile) -> None:
+    """Raises: BadInput for a stream whose source does not give what its model takes."""
+    sensor, at = offer.cards[stream.model].sensor, f"stream {stream.name}: source"
+    if stream.source in SENSORS:
+        if stream.source != sensor:
+            raise BadInput(at, f"a {stream.source}, and model {stream.model} takes what a {sensor} gives",
+                           f"source: {sensor}")
+        return
+    if sensor != "camera":
+        raise BadInput(at, f"crops of {stream.source}, and model {stream.model} takes what a {sensor} gives",
+                       f"source: {sensor}")
+    source = next((offer.cards[one.model] for one in settings.streams if one.name == stream.source), None)
+    if source is not None and source.sensor != "camera":
+        raise BadInput(at, f"{stream.source} looks at no pictures", "a stream of a camera")
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,7 @@ class Loaded:
         return self.task.postprocess(self.session.run(self._tensors(given), handle))
 
     def run_batch(self, givens: Sequence[Given], handle: RunHandle) -> list[Outcome | None]:
-        """Run it whole on several inputs at once; None for a frame of another shape. Raises: Aborted; RunFailed."""
+        """Run it whole on several inputs at once; None where the task has failed. Raises: Aborted; RunFailed."""
         each: list[dict[str, NDArray] | None] = []
         for given in givens:
             try:
@@ -93,8 +110,16 @@ class Loaded:
             return [None] * len(each)
         stacked = {name: np.concatenate([tensors[name] for tensors in fitting]) for name in self.inputs}
         outputs = self.session.run(stacked, handle)
-        made = (self.task.postprocess([output[k:k + 1] for output in outputs]) for k in range(len(fitting)))
+        made = (self._outcome([output[k:k + 1] for output in outputs]) for k in range(len(fitting)))
         return [None if tensors is None else next(made) for tensors in each]
+
+    def _outcome(self, outputs: Sequence[NDArray]) -> Outcome | None:
+        """The outcome of one input of a batch; None if its task makes none: the others still have theirs."""
+        try:
+            return self.task.postprocess(outputs)
+        except ValueError as error:
+            log.warning("an output of a batch has no outcome: %s", error)
+            return None
 
     def run_stage(self, given: Given, stage: int, handle: RunHandle) -> Made:
         """Run one stage on the boundary tensors before it, or the first stage on a frame. Raises: as `run` does."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
+from agents.ports import RUN_FAILED, TASK, Made, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run, VariantTimes
 from agents.runtime.loader import Loader
 from agents.runtime.sessions import Loaded, Sessions
@@ -196,7 +196,7 @@ class ThreadRunner:
         except Aborted:
             run.cut_short(self._clock.now_ns())
         except (ValueError, RunFailed) as error:     # a frame that does not fit the model, or no memory
-            run.fail(self._clock.now_ns())
+            run.fail(self._clock.now_ns(), RUN_FAILED if isinstance(error, RunFailed) else TASK)
             self._log_failure(run.orders[0].request, f"{type(error).__name__}: {error}")
 
     def _log_failure(self, request: RequestId, why: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from numpy.typing import NDArray
 
-from agents.ports import Made
+from agents.ports import RUN_FAILED, Made
 from swarm.core.policy.plan import Leg, Plan, StreamSpec
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
 from swarm.core.protocol.world import Outcome
@@ -60,6 +60,7 @@ class StageDone(Event, frozen=True, kw_only=True):
     drawn_s: float = 0.0             # its drawn time, on an emulated board
     overrun: bool = False
     made: Made | None = None         # the result
+    reason: str = RUN_FAILED         # why it failed, if it has
 
 
 class Preempted(Event, frozen=True, kw_only=True):

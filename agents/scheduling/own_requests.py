@@ -252,7 +252,7 @@ class OwnRequests:
         if not event.ran:
             self._guards.disarm(work.request)
             if not state.awaiting:
-                self._end(state, "failed", "run_failed", now, out)
+                self._end(state, "failed", event.reason, now, out)
             return
         run_s = (work.ran_ns + event.finished_ns - event.started_ns) / NS
         if work.preempted:

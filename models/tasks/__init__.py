@@ -1,18 +1,22 @@
 """Tasks that models solve: one module per task, and the folder is the registry.
 
-A task's module defines `make(card) -> Task`. A task turns a frame into the network's inputs, and its outputs into an
-outcome. The field `task` of a card is the module's name.
+A task's module defines `make(card) -> Task`. A task turns what a sensor gives into the network's inputs, and its
+outputs into an outcome. The field `task` of a card is the module's name, or the path of a file of the user. Whatever a
+task raises, and whatever nonsense it returns, becomes a `TaskError`.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from collections.abc import Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.camera_input import ImageInput
 from models.store import ModelError
 from swarm import plugins
 from swarm.core.protocol.world import Outcome
@@ -20,12 +24,25 @@ from swarm.core.settings.cards import Card
 
 __path__ = plugins.extended(__path__, "tasks")
 
+FILE = ".py"                         # how the path of a user's task ends
+OWN = Path(__file__).parent
+
+
+class TaskError(ValueError):
+    """A task could not make inputs of what it was given, or no outcome of outputs."""
+
 
 class Task(Protocol):
-    """Pre- and post-processing of a model. Post-processing runs on the agent of the last stage: outcomes are small."""
+    """Pre- and post-processing of a model. Post-processing runs on the agent of the last stage: outcomes are small.
 
-    def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
-        """The network's inputs for a frame, uint8 [height, width, 3], RGB. Raises: ValueError for another shape."""
+    Boxes and masks are in pixels of the network's input; the robot that took the frame turns them into its pixels.
+    """
+
+    def preprocess(self, frame: NDArray[Any]) -> dict[str, NDArray]:
+        """The network's inputs for a frame, uint8 [height, width, 3], RGB, a scan, float32 [beams], metres, or nothing.
+
+        Raises: ValueError for another shape.
+        """
         ...
 
     def postprocess(self, outputs: Sequence[NDArray]) -> Outcome:
@@ -33,13 +50,72 @@ class Task(Protocol):
         ...
 
 
+class Checked:
+    """A task whose every error is a `TaskError`, and whose results are of the right types. trusted: it is one of ours,
+    which make valid outcomes."""
+
+    def __init__(self, task: Task, card: Card, *, trusted: bool) -> None:
+        self._task, self._trusted, self._name = task, trusted, card.task
+        self._image = ImageInput.of(card) if card.sensor == "camera" and card.image is not None else None
+        self._inputs = {spec.name: (spec.dtype, tuple(spec.shape)) for spec in card.inputs}
+
+    def preprocess(self, frame: NDArray[Any]) -> dict[str, NDArray]:
+        """As `Task.preprocess`. Raises: TaskError."""
+        try:
+            made = self._task.preprocess(frame)
+            found = {name: (tensor.dtype.name, tensor.shape) for name, tensor in made.items()}
+        except (Exception, SystemExit) as error:
+            raise self._error(error) from error
+        if found != self._inputs:
+            raise TaskError(f"task {self._name} made {found}, and the model takes {self._inputs}")
+        return made
+
+    def postprocess(self, outputs: Sequence[NDArray]) -> Outcome:
+        """As `Task.postprocess`. Raises: TaskError."""
+        try:
+            made = self._task.postprocess(outputs)
+            if not isinstance(made, Outcome):
+                raise TypeError(f"returned {type(made).__name__}, which is no outcome")
+            if not self._trusted:        # its values are as bounded as in a message
+                msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Outcome)
+        except (Exception, SystemExit) as error:
+            raise self._error(error) from error
+        return made
+
+    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
+        """Boxes and masks in pixels of the network's input as those in pixels of the frame."""
+        return self._image.on_frame(outcome, frame) if self._image is not None else outcome
+
+    def _error(self, error: BaseException) -> TaskError:
+        return TaskError(str(error) if self._trusted and isinstance(error, ValueError)
+                         else f"task {self._name}: {type(error).__name__}: {error}")
+
+
 def available() -> list[str]:
     """The names of all tasks, sorted."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__))
 
 
-def task(card: Card) -> Task:
+def task(card: Card) -> Checked:
     """The task of a card's model. Raises: ModelError if the task is unknown or does not fit the card."""
+    if not card.task:
+        raise ModelError(f"model {card.name!r}", "has no task, so no stream can have it",
+                         f"swarm models import FILE --name {card.name} --task {'|'.join(available())}")
+    if card.task.endswith(FILE):
+        return Checked(_by_path(card), card, trusted=False)
     if card.task not in available():
         raise ModelError(f"task {card.task!r}", "is not known", f"available: {', '.join(available())}")
-    return plugins.load(f"{__name__}.{card.task}", "make").make(card)
+    module = plugins.load(f"{__name__}.{card.task}", "make")
+    trusted = Path(str(module.__file__)).parent == OWN
+    return Checked(module.make(card), card, trusted=trusted)
+
+
+def _by_path(card: Card) -> Task:
+    """The task in a file of the user. Raises: ModelError."""
+    plugins.check_file(Path(card.task), "make")
+    try:
+        return plugins.load_file(card.task, "make").make(card)
+    except (ModelError, KeyboardInterrupt):
+        raise
+    except BaseException as error:   # noqa: BLE001 - the file is the user's, whatever it raises
+        raise ModelError(card.task, f"{type(error).__name__}: {error}", "a file with make(card)") from None

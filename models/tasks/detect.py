@@ -1,4 +1,4 @@
-"""Detection: peaks of a heat map and their boxes become `Detections`."""
+"""Detection: peaks of a heat map with their boxes, or boxes in rows, become `Detections`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.camera_input import ImageInput
+from models.heads import READINGS, reading_of
+from models.heads.boxes import MAX_BOXES, Reading, detections, suppress
 from models.store import ModelError
 from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card
@@ -16,11 +18,8 @@ from swarm.core.settings.cards import Card
 THRESHOLD = 0.4
 """Lowest score of a reported box; the card's precision and recall hold at this threshold."""
 
-OVERLAP = 0.5
-"""If two boxes of one class overlap by this IoU or more, the one with the lower score is dropped."""
-
-MAX_BOXES = 32
-"""Boxes considered per frame, highest scores first."""
+HEAT_MAP = "heat_map"
+"""The reading of scores [1, classes, h, w] and boxes [1, 4, h, w]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,22 +67,41 @@ class Detect:
         ])
 
 
-def suppress(corners: NDArray, labels: NDArray) -> list[int]:
-    """Greedy non-maximum suppression within each class; boxes [n, 4] by falling score. Returns the kept indices."""
-    clash = (overlaps(corners, corners) >= OVERLAP) & (labels[:, None] == labels)
-    kept: list[int] = []
-    for i in range(len(corners)):
-        if not clash[i, kept].any():
-            kept.append(i)
-    return kept
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectBoxes:
+    """Pre- and post-processing of a detector that states boxes in rows; see `models/heads/`."""
+
+    image: ImageInput
+    reading: Reading
+    places: list[int]
+    shapes: list[list[int]]          # of the outputs
+    labels: int
+    threshold: float
+
+    @classmethod
+    def of(cls, card: Card) -> DetectBoxes:
+        """The task of a card. Raises: ModelError if its outputs cannot be read as it says."""
+        labels = len(card.labels)
+        reading = READINGS[reading_of(card.outputs, labels, card.reading)]
+        places = reading.places(card.outputs, labels)
+        assert places is not None    # it fits
+        return cls(image=ImageInput.of(card), reading=reading, places=places, labels=labels, threshold=card.threshold,
+                   shapes=[spec.shape for spec in card.outputs])
+
+    def preprocess(self, frame: NDArray[np.uint8]) -> dict[str, NDArray]:
+        """The network's inputs. Raises: ValueError for what is no picture."""
+        return self.image.preprocess(frame)
+
+    def postprocess(self, outputs: Sequence[NDArray]) -> Detections:
+        """Detections in pixels of the input. Raises: ValueError for other shapes, or scores that are not 0..1."""
+        found = [list(output.shape) for output in outputs]
+        if found != self.shapes:
+            raise ValueError(f"expected outputs {self.shapes}, found {found}")
+        candidates = self.reading.read([outputs[k] for k in self.places], self.labels)
+        return detections(candidates, self.threshold, self.image.width_px, self.image.height_px,
+                          share=self.reading.share, once=self.reading.once)
 
 
-def overlaps(a: NDArray, b: NDArray) -> NDArray:
-    """Intersection over union of every box of a [n, 4] with every one of b [m, 4], as [n, m]."""
-    sides = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
-    shared = sides.clip(0.0).prod(2)
-    union = (a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1) - shared
-    return shared / np.maximum(union, 1e-9)
-
-
-make = Detect.of
+def make(card: Card) -> Detect | DetectBoxes:
+    """The task of a card. Raises: ModelError."""
+    return DetectBoxes.of(card) if card.reading not in ("", HEAT_MAP) else Detect.of(card)

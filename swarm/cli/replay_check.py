@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,7 +14,7 @@ from agents.runtime import recording
 from agents.runtime.recording import Record
 from models import store, tasks
 from models.session import Session
-from swarm.core.protocol.world import Detections, Mask, Outcome
+from swarm.core.protocol.world import Classes, Detections, Outcome, Tensors
 from swarm.core.settings.cards import Precision
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry.recorder import RECORDINGS, is_run_folder
@@ -79,10 +80,12 @@ def check(run: str, progress: Callable[[str], None]) -> dict[str, dict[str, Comp
 def _recorded(file: Path) -> Iterator[tuple[Record, NDArray[np.uint8]]]:
     """Records of a file with their frames. Raises: BadInput."""
     records, frames = read(file)
+    others = recording.others(file.read_bytes()) if any(record.other for record in records) else []
     for record in records:
-        if not 0 <= record.frame < len(frames):
-            raise BadInput(str(file), f"{record.request} is of frame {record.frame}", f"there are {len(frames)}")
-        yield record, frames[record.frame]
+        inputs = others if record.other else frames
+        if not 0 <= record.frame < len(inputs):
+            raise BadInput(str(file), f"{record.request} is of frame {record.frame}", f"there are {len(inputs)}")
+        yield record, inputs[record.frame]
 
 
 def count(compared: Compared, record: Record, whole: Outcome, precision: Precision) -> None:
@@ -100,14 +103,38 @@ def count(compared: Compared, record: Record, whole: Outcome, precision: Precisi
 
 def difference(delivered: Outcome, whole: Outcome, precision: Precision) -> tuple[bool, float]:
     """Whether they are equal, and the largest difference of scores; 1 if number or labels of the boxes differ."""
-    if isinstance(delivered, Mask) or isinstance(whole, Mask):
+    if type(delivered) is not type(whole):
+        return False, 1.0
+    if isinstance(delivered, Tensors) and isinstance(whole, Tensors):
+        return _arrays_alike(delivered, whole, precision), 0.0
+    if isinstance(delivered, Classes) and isinstance(whole, Classes):
+        if [one.label for one in delivered.best] != [one.label for one in whole.best]:
+            return False, 1.0
+        return _close(*(np.array([one.score for one in each.best]) for each in (delivered, whole)), precision)
+    if not isinstance(delivered, Detections) or not isinstance(whole, Detections):
         return delivered == whole, 0.0
     if [box.label for box in delivered.boxes] != [box.label for box in whole.boxes]:
         return False, 1.0
-    got, expected = _numbers(delivered), _numbers(whole)
+    same, _ = _close(got := _numbers(delivered), expected := _numbers(whole), precision)
+    return same, float(np.abs(got - expected)[:, 0].max(initial=0.0))
+
+
+def _close(got: NDArray[Any], expected: NDArray[Any], precision: Precision) -> tuple[bool, float]:
+    """Whether the numbers are equal, in fp32 but for rounding; and the largest difference."""
     apart = np.abs(got - expected)
     allowed = ABSOLUTE + RELATIVE * np.abs(expected).max(0, initial=0.0) if precision == "fp32" else 0.0
-    return bool((apart <= allowed).all()), float(apart[:, 0].max(initial=0.0))
+    return bool((apart <= allowed).all()), float(apart.max(initial=0.0))
+
+
+def _arrays_alike(delivered: Tensors, whole: Tensors, precision: Precision) -> bool:
+    """Equal bits, or floats that differ by rounding only."""
+    if delivered == whole:
+        return True
+    kinds = [[(one.name, one.dtype, one.shape) for one in each.arrays] for each in (delivered, whole)]
+    return kinds[0] == kinds[1] and all(
+        a.data == b.data or (a.dtype.startswith("float") and _close(
+            *(one.array().astype(np.float64).reshape(-1) for one in (a, b)), precision)[0])
+        for a, b in zip(delivered.arrays, whole.arrays, strict=True))
 
 
 def _numbers(found: Detections) -> NDArray[np.float64]:

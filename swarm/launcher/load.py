@@ -73,7 +73,11 @@ class Installed:
 
     def check_model(self, name: str) -> None:
         """Raises: BadInput."""
-        store.check(store.load_card(name))
+        from models import tasks
+
+        card = store.load_card(name)
+        tasks.task(card)
+        store.check(card)
 
 
 def load_launch(options: Options) -> Resolved:

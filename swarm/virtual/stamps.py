@@ -68,7 +68,7 @@ class _Stamped:
         camera = self._world.sensors(robot).camera
         if not frame or camera is None:
             return seen
-        picture = np.empty((camera.height_px, camera.width_px, 3), np.uint8)     # nobody reads what is behind the stamp
+        picture = np.zeros((camera.height_px, camera.width_px, 3), np.uint8)     # a crop of it carries no stamp
         write_stamp(picture, self._views.add(self._world.view(robot)))
         self._taken(robot, seen.sequence)
         return msgspec.structs.replace(seen, frame=picture, age_s=max(seen.age_s, camera.latency_s))
@@ -76,7 +76,8 @@ class _Stamped:
 
 def write_stamp(tensor: NDArray[Any], stamp: int) -> None:
     """Write a stamp into the first bytes of a contiguous tensor."""
-    tensor.reshape(-1).view(np.uint8)[:STAMP_BYTES] = np.frombuffer(stamp.to_bytes(STAMP_BYTES, "little"), np.uint8)
+    place = tensor.reshape(-1).view(np.uint8)[:STAMP_BYTES]          # a small tensor keeps the beginning of it
+    place[:] = np.frombuffer(stamp.to_bytes(STAMP_BYTES, "little"), np.uint8)[:len(place)]
 
 
 def stamp_of(tensor: NDArray[Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from swarm.cli.main import main, parser
+from swarm.core.settings.cards import RunTime
 from tests.docs.folder import HOUSE, assert_as_described
 from tests.docs.pages import PAGES, blocks, commands, typed
+from tests.models import networks
 from tests.patience import HANG_S
 
 NAMED = {page.name: page for page in PAGES}
@@ -25,6 +28,29 @@ def saved(page: Path, folder: Path) -> None:
     for block in blocks(page):
         if block.file:
             (folder / block.file).write_text(block.text)
+
+
+def import_models(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models that a page has its reader import, from files that its reader is to have. Nothing is measured."""
+    if not any(words[:2] == ["models", "import"] for words in commands(page)) or page.name != "models.md":
+        return
+    monkeypatch.setenv("SWARM_MODELS", str(folder / "models"))
+    monkeypatch.setattr("models.build.importing.memory_bytes", lambda path: 1)
+    monkeypatch.setattr("models.build.importing.run_times", lambda paths: dict.fromkeys(
+        paths, RunTime(quantiles_ms=[1.0] * 21, runs=1)))
+    readers_files(folder)
+    saved(page, folder)
+    for words in commands(page):
+        if words[:2] == ["models", "import"]:
+            assert main(words) == 0
+
+
+def readers_files(folder: Path) -> None:
+    """The networks that the reader of docs/models.md has, and their labels."""
+    for name, network, labels in (("yolo", networks.yolo8(), networks.LABELS),
+                                  ("kinds", networks.classifier(), networks.KINDS),
+                                  ("corridor", networks.of_a_row("ranges"), ())):
+        networks.saved(network, folder / f"{name}.onnx", labels)
 
 
 def test_there_is_something_to_type() -> None:
@@ -40,6 +66,7 @@ def test_a_command_is_understood(
     parser().parse_args(words)
     if words[0] == "launch":
         monkeypatch.chdir(tmp_path)
+        import_models(page, tmp_path, monkeypatch)
         saved(page, tmp_path)
         assert main([*words, *([] if "--dry-run" in words else ["--dry-run"])]) == 0
         assert "scenario: " in capsys.readouterr().out
@@ -76,3 +103,17 @@ def test_the_page_on_simulation_can_be_typed_from_top_to_bottom(tmp_path: Path) 
     for run in runs:
         assert_as_described(tmp_path / "runs" / run)
     assert (tmp_path / "building.svg").exists()
+
+
+@pytest.mark.long
+def test_the_page_on_models_can_be_typed_from_top_to_bottom(tmp_path: Path) -> None:
+    page = NAMED["models.md"]
+    readers_files(tmp_path)
+    saved(page, tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(HOUSE), "SWARM_MODELS": str(tmp_path / "models")}
+    for words in commands(page):
+        done = subprocess.run([sys.executable, "-m", "swarm.cli.main", *words], cwd=tmp_path, env=environment,
+                              capture_output=True, text=True, check=False, timeout=HANG_S)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+    for run in ("things", "closer"):
+        assert json.loads((tmp_path / "runs" / run / "summary.json").read_text())["requests"]["lost"] == 0

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from models.camera_input import ImageInput
+from models.heads.boxes import overlaps
 from models.store import ARTEFACTS, ModelError, load_card
 from models.tasks import detect, task
 from models.tasks.detect import Detect
@@ -54,7 +55,7 @@ def test_boxes_are_clipped_to_the_frame() -> None:
 
 def test_overlaps_by_hand() -> None:
     a, b = np.array([[0, 0, 10, 10.0]]), np.array([[0, 0, 10, 10.0], [5, 0, 15, 10], [20, 20, 30, 30]])
-    assert detect.overlaps(a, b)[0] == pytest.approx([1.0, 50 / 150, 0.0])
+    assert overlaps(a, b)[0] == pytest.approx([1.0, 50 / 150, 0.0])
 
 
 @pytest.mark.parametrize("outputs", [maps()[:1] * 2, [np.zeros((1, 2, 18, 24)), maps()[1]], [np.zeros(3), np.zeros(3)]])
@@ -129,5 +130,5 @@ def test_a_card_that_does_not_fit_its_task_is_refused(
 
 
 def test_an_unknown_task_lists_the_known() -> None:
-    with pytest.raises(ModelError, match="detect, segment"):
+    with pytest.raises(ModelError, match="classify, detect, segment"):
         task(card("dance", [LARGE], []))

@@ -12,6 +12,7 @@ import pytest
 
 from models.build.train.evaluate import class_iou, confusion, match
 from models.build.train.frame_sets import Frames
+from models.heads.boxes import overlaps
 from models.session import Session
 from models.store import artefact, load_card
 from models.tasks import detect, task
@@ -47,7 +48,7 @@ def test_both_detectors_say_the_same(golden: Frames) -> None:
         ours, theirs = (corners(found) for found in (fp32, int8))
         for k, box in enumerate(fp32.boxes):
             same = [other.label == box.label for other in int8.boxes]
-            overlap = np.where(same, detect.overlaps(ours[k:k + 1], theirs)[0], 0.0)
+            overlap = np.where(same, overlaps(ours[k:k + 1], theirs)[0], 0.0)
             assert overlap.max(initial=0.0) >= 0.7 or box.score < detect.THRESHOLD + 0.15
 
 

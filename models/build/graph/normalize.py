@@ -16,6 +16,12 @@ from swarm.core.settings.errors import BadInput
 MIN_IR = 4
 """First IR version in which an initializer need not be an input too."""
 
+UNKNOWN = "?"
+"""What some exporters call all axes without a name: each is an axis of its own."""
+
+SINGLE = ("batch", "N", UNKNOWN)
+"""Names of axes whose size is 1 unless the user says otherwise."""
+
 
 def normalized(model: ModelProto) -> ModelProto:
     """A copy without local functions, whose inputs have one type and a static shape.
@@ -61,23 +67,26 @@ def dynamic_axes(model: ModelProto) -> list[str]:
     """Names of the inputs' axes without a fixed size, in order; an axis without a name is called INPUT.AXIS."""
     constant = {tensor.name for tensor in model.graph.initializer}
     axes = [
-        side.dim_param or f"{value.name}.{axis}"
+        _axis_name(value, axis, side)
         for value in model.graph.input if value.name not in constant
         for axis, side in enumerate(value.type.tensor_type.shape.dim) if _is_open(side)
     ]
     return list(dict.fromkeys(axes))
 
 
-def leading_axes(model: ModelProto) -> list[str]:
-    """The dynamic axes that are always the first axis: batch axes."""
-    elsewhere = {
-        side.dim_param for value in model.graph.input for side in value.type.tensor_type.shape.dim[1:] if side.dim_param
-    }
-    first = {
-        value.type.tensor_type.shape.dim[0].dim_param or f"{value.name}.0"
-        for value in model.graph.input if value.type.tensor_type.shape.dim
-    }
-    return [axis for axis in dynamic_axes(model) if axis in first - elsewhere]
+def single_axes(model: ModelProto) -> list[str]:
+    """The dynamic axes whose size is 1 unless the user says otherwise: those that are always the first axis, which are
+    batch axes, and those that are called so or not at all."""
+    sides = [(value, axis, side) for value in model.graph.input
+             for axis, side in enumerate(value.type.tensor_type.shape.dim)]
+    elsewhere = {_axis_name(*one) for one in sides if one[1] and one[2].dim_param}
+    first = {_axis_name(*one) for one in sides if not one[1]} - elsewhere
+    first |= {_axis_name(*one) for one in sides if one[2].dim_param in SINGLE}
+    return [axis for axis in dynamic_axes(model) if axis in first]
+
+
+def _axis_name(value: ValueInfoProto, axis: int, side: TensorShapeProto.Dimension) -> str:
+    return f"{value.name}.{axis}" if side.dim_param in ("", UNKNOWN) else side.dim_param
 
 
 def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
@@ -99,7 +108,7 @@ def bind(model: ModelProto, sizes: Mapping[str, int]) -> None:
     graph = model.graph
     for value in graph.input:
         for axis, side in enumerate(value.type.tensor_type.shape.dim):
-            size = sizes.get(side.dim_param or f"{value.name}.{axis}")
+            size = sizes.get(_axis_name(value, axis, side))
             if size is not None and _is_open(side):
                 side.dim_value = size
     del graph.value_info[:]

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import ModelProto
 
 from models.build.graph.graph import Graph
-from models.build.graph.normalize import bind, leading_axes, normalized
+from models.build.graph.normalize import bind, normalized, single_axes
 from models.build.graph.order import all_nodes
 from models.build.graph.reading import MAX_BYTES
 from models.build.graph.repeatable import EVAL_MODE, Feed, trained_node
@@ -32,12 +32,13 @@ def static(
 ) -> tuple[Graph, dict[str, int]]:
     """The model with static types and shapes, and the sizes of its dynamic axes. `name` is the graph's name in errors.
 
-    The size of a batch axis is 1 by default. Opset and IR version are lowered for boards where nothing needs them.
+    The size of a batch axis, and of one called batch, N or ?, is 1 by default. Opset and IR version are lowered for
+    boards where nothing needs them.
     Args: inputs: values of single inputs, as NAME=FILE.npy.
     Raises: BadInput for an axis without a size, for an output without a static type and shape or with another shape
     than in the file, and for a graph that cannot be run on zeros, as agents do when they load it, and random inputs.
     """
-    assumed = {axis: 1 for axis in leading_axes(model) if axis not in sizes}
+    assumed = {axis: 1 for axis in single_axes(model) if axis not in sizes}
     plain = _bound(model, assumed | dict(sizes))
     specs = [spec for value in plain.graph.input if (spec := spec_of(value))]
     _check_sizes(specs)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.build.train.frame_sets import Frames
 from models.camera_input import ImageInput
+from models.heads.boxes import overlaps
 from models.tasks import detect
 from models.tasks.segment import Segment
 from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
@@ -67,7 +68,7 @@ def match(outcomes: Sequence[Detections], frames: Frames) -> Matches:
         free = counts.copy()
         for box in outcome.boxes:
             mine = np.array([[box.x0_px, box.y0_px, box.x1_px, box.y1_px]])
-            overlap = np.where(label == box.label, detect.overlaps(mine, corners)[0], 0.0)
+            overlap = np.where(label == box.label, overlaps(mine, corners)[0], 0.0)
             best = int(np.argmax(overlap * free)) if len(truth) else -1
             row = (box.label, box.score, box.y1_px - box.y0_px)
             if best >= 0 and free[best] and overlap[best] >= IOU:

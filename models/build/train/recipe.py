@@ -31,11 +31,13 @@ from models.build.train.networks import NETWORKS, parameters
 from models.build.train.train import SCHEDULE, SEED, train
 from models.session import Session
 from models.store import ARTEFACTS
+from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.cards import Card, Variant
 from swarm.core.units import seconds
 
 TASK = {"detector": "detect", "segmenter": "segment"}
+LABELS = {"detector": TARGET_CLASSES, "segmenter": SEGMENT_CLASSES}
 PRIMARY = {"detector": "ap50", "segmenter": "miou"}
 SHIPPED = ("fp32", "int8")
 STAGES = 8
@@ -73,7 +75,7 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
             precision="fp32", sha256=sha256, bytes=size_bytes, memory_bytes=memory_bytes(file), metrics={},
             run_time=run_times({name: file})[name],
         )},
-        made_by=f"python -m models.build.train.recipe {name}",
+        labels=list(LABELS[name]), made_by=f"python -m models.build.train.recipe {name}",
         made_with=made_with | {
             "seed": str(SEED), "schedule": "batch {}, passes {}, rate {}".format(*SCHEDULE[name]),
             **{kind: _seeds(kind, *used) for kind, used in frame_sets.USED.items()},

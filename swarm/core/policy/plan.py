@@ -85,6 +85,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     rate_hz: RateHz
     deadline_s: Deadline             # capture -> result, on the robot's own clock
     priority: Priority = 0           # larger runs first
+    source: FleetName = "camera"     # camera, scan or timer; or the stream whose outcome it looks at closer
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,6 +95,7 @@ class Span(msgspec.Struct, kw_only=True):
     overrun: bool = False            # the emulated run took longer than its draw
     ending: Ending | Outside = "open"        # how it ended; `missed`: the frame was due and never submitted
     reason: ShortText = ""           # why it failed, or the cause of the miss: `body`, `world`, `agent`
+    found: Annotated[str, msgspec.Meta(max_length=256)] = ""     # the labels of its outcome: `person 2, car 1`
 
     @property
     def latency_s(self) -> float:

@@ -7,6 +7,7 @@ The body frame has x ahead and y to the left; a heading of 0 looks along the wor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -23,6 +24,11 @@ OpeningDegrees = Annotated[float, msgspec.Meta(gt=0.0, lt=180.0)]
 Metres = Annotated[float, msgspec.Meta(gt=0.0, le=1e6)]
 ClassIndex = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 MOST_BOXES = 4096                    # in one frame
+MOST_CLASSES = 16                    # of one classification
+MOST_ARRAYS = 16                     # of one outcome
+MOST_ARRAY_BYTES = 1 << 20           # of all arrays of one outcome
+ARRAY_TYPES = ("bool", "uint8", "int8", "uint16", "int16", "float16", "uint32", "int32", "float32", "uint64", "int64",
+               "float64")
 Word = Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -138,22 +144,93 @@ class Mask(msgspec.Struct, frozen=True, tag="mask"):
         return np.frombuffer(self.cells, np.uint8).reshape(self.height, self.width)
 
 
-Outcome = Detections | Mask
+class ClassScore(msgspec.Struct, frozen=True, array_like=True):
+    """How sure a classifier is of one class."""
+
+    label: ClassIndex                # class index of the model
+    score: Finite                    # 0..1
+
+
+class Classes(msgspec.Struct, frozen=True, tag="classes"):
+    """The most likely classes, best first; empty: there was nothing to classify."""
+
+    best: Annotated[list[ClassScore], msgspec.Meta(max_length=MOST_CLASSES)]
+
+
+class NamedArray(msgspec.Struct, frozen=True, array_like=True):
+    """A small array with a name. Raises: ValueError if its bytes are not those of its type and shape."""
+
+    name: Word
+    dtype: Word                      # one of ARRAY_TYPES
+    shape: Annotated[list[Count], msgspec.Meta(max_length=8)]
+    data: bytes                      # raw, little-endian
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ARRAY_TYPES or len(self.data) != math.prod(self.shape) * np.dtype(self.dtype).itemsize:
+            raise ValueError(f"{len(self.data)} bytes are no {self.dtype[:16]} {self.shape}")
+
+    def array(self) -> NDArray[Any]:
+        """The values, read-only."""
+        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
+
+
+def named_array(name: str, array: NDArray[Any]) -> NamedArray:
+    """An array as part of an outcome. Raises: ValueError for elements that do not travel."""
+    kind = array.dtype.newbyteorder("<")
+    return NamedArray(name, array.dtype.name, list(array.shape), np.asarray(array, kind).tobytes())
+
+
+class Tensors(msgspec.Struct, frozen=True, tag="tensors"):
+    """Small named arrays: the outcome of models of all other tasks. Raises: ValueError for more bytes than travel."""
+
+    arrays: Annotated[list[NamedArray], msgspec.Meta(max_length=MOST_ARRAYS)]
+
+    def __post_init__(self) -> None:
+        size = sum(len(one.data) for one in self.arrays)
+        if size > MOST_ARRAY_BYTES:
+            raise ValueError(f"arrays of {size:,} bytes; at most {MOST_ARRAY_BYTES:,}")
+
+    def named(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name."""
+        return {one.name: one.array() for one in self.arrays}
+
+
+class ArrayNames(msgspec.Struct, frozen=True, tag="arrays"):
+    """The part of `Tensors` that is in the header: the names of the arrays that follow as tensors."""
+
+    names: Annotated[list[Word], msgspec.Meta(max_length=MOST_ARRAYS)]
+
+
+Outcome = Detections | Mask | Classes | Tensors
 """The result of a model's post-processing. Outcomes travel between robots, feature maps do not."""
 
+OutcomeHeader = Detections | Classes | ArrayNames | None
+"""The part of an outcome that is in the header of its message; None: a mask."""
 
-def in_parts(outcome: Outcome) -> tuple[Detections | None, list[NDArray[np.uint8]]]:
+
+def in_parts(outcome: Outcome) -> tuple[OutcomeHeader, list[NDArray[Any]]]:
     """An outcome as it travels: the part for the header, and the arrays that follow as tensors."""
-    return (None, [outcome.array()]) if isinstance(outcome, Mask) else (outcome, [])
+    match outcome:
+        case Mask():
+            return None, [outcome.array()]
+        case Tensors(arrays=arrays):
+            return ArrayNames([one.name for one in arrays]), [one.array() for one in arrays]
+        case _:
+            return outcome, []
 
 
-def of_parts(boxes: Detections | None, tensors: Sequence[NDArray[Any]]) -> Outcome | None:
+def of_parts(header: OutcomeHeader, tensors: Sequence[NDArray[Any]]) -> Outcome | None:
     """The outcome that was sent in these parts; None: they are no outcome."""
-    match boxes, tensors:
-        case Detections(), []:
-            return boxes
+    match header, tensors:
+        case (Detections() | Classes()), []:
+            return header
         case None, [mask] if mask.dtype == np.uint8 and mask.ndim == 2:
             return Mask(mask.shape[0], mask.shape[1], mask.tobytes())
+        case ArrayNames(names=names), arrays if len(names) == len(arrays):
+            try:
+                return Tensors([named_array(name, array) for name, array in zip(names, arrays, strict=True)])
+            except ValueError:
+                return None
         case _:
             return None
 
@@ -162,6 +239,8 @@ class Perceived(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome handed to behaviours, with the pose and age of the frame it came from."""
 
     stream: str
-    outcome: Outcome
+    outcome: Outcome                 # boxes and masks are of the robot's frame, whatever size the model takes
     pose: Pose                       # where the robot was when the frame was taken
     age_s: float                     # capture to delivery
+    labels: Sequence[str] = ()       # names of the model's classes, by index; empty: its card has none
+    box: Detection | None = None     # of the stream's source: what the model has looked at

@@ -14,6 +14,10 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Provider = Literal["tensorrt", "cuda", "cpu"]
 """An execution provider of ONNX Runtime. Lists of them are in order of preference."""
 
+Sensor = Literal["camera", "scan", "timer"]
+SENSORS: tuple[Sensor, ...] = get_args(Sensor)
+"""What gives a model its input. A timer gives nothing: all inputs are constants of the card."""
+
 ITEM_BYTES = {
     "bool": 1, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "float16": 2, "uint32": 4, "int32": 4, "float32": 4,
     "uint64": 8, "int64": 8, "float64": 8,
@@ -41,6 +45,29 @@ class TensorSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         for n in self.shape:
             size *= n
         return size
+
+
+class ImageForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a picture becomes an input: it is brought to the input's size, then each channel of each pixel, 0..255,
+    becomes `(value * scale - mean) / std`; an integer input takes the pixels as they are.
+
+    fit: `stretch` changes the proportions; `letterbox` keeps them and fills the rest with grey.
+    """
+
+    layout: Literal["NCHW", "NHWC"]
+    scale: float = 1.0
+    mean: list[float] = []           # by channel; one for all; empty: 0
+    std: list[float] = []            # likewise; empty: 1
+    colour: Literal["rgb", "bgr", "grey"] = "rgb"
+    fit: Literal["stretch", "letterbox"] = "stretch"
+
+
+class Constant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The value of an input that is the same in every run: raw, little-endian."""
+
+    dtype: str
+    shape: list[int]
+    data: bytes
 
 
 class RunTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +144,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A model, its variants and how they were made."""
 
     name: str
-    task: str                        # the file of models/tasks/ that pre- and post-processes; empty: plain tensors
+    task: str                        # a file of models/tasks/, or the path of a user's; empty: it cannot be a stream's
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     parameters: int
@@ -130,6 +157,12 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     macs: int = 0                    # multiply-accumulates of one run of the original; 0: not counted
     operators: dict[str, int] = {}   # count of each operator in the original
     dynamic_axes: dict[str, int] = {}    # axes that were symbolic, and the sizes that they were set to
+    labels: list[str] = []           # names of the classes, by index
+    sensor: Sensor = "camera"        # what gives the one input that is no constant
+    image: ImageForm | None = None   # of a camera's input; None: the frame as it is, of exactly the input's size
+    reading: str = ""                # how the task reads the outputs; empty: in the only way that it has
+    threshold: float = 0.4           # lowest score of a box that is reported
+    constants: dict[str, Constant] = {}      # the other inputs
 
 
 def crossing(card: Card, variant: str, k: int) -> list[TensorSpec]:

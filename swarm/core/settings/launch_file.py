@@ -40,10 +40,12 @@ class StreamOn(Strict, frozen=True, kw_only=True):
     rate_hz: RateHz                  # requests per second of each robot
     deadline_s: Deadline             # from capture to result
     priority: Priority = 0           # larger runs first
+    source: FleetName = "camera"     # camera, scan or timer; or a stream above: the crop of the best box that it found
 
     def spec(self) -> StreamSpec:
         return StreamSpec(
-            name=self.name, model=self.model, rate_hz=self.rate_hz, deadline_s=self.deadline_s, priority=self.priority
+            name=self.name, model=self.model, rate_hz=self.rate_hz, deadline_s=self.deadline_s, priority=self.priority,
+            source=self.source,
         )
 
 

@@ -15,7 +15,7 @@ from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import addresses
 from swarm.core.settings.boards import Board
-from swarm.core.settings.cards import PRECISIONS
+from swarm.core.settings.cards import PRECISIONS, SENSORS
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.links import FORM, check_links, pair_of
@@ -95,10 +95,28 @@ def board(settings: Board, where: str) -> None:
 
 
 def streams(specs: Sequence[StreamSpec | StreamOn], where: str) -> None:
-    """Raises: BadInput for names that are reserved or used twice."""
+    """Raises: BadInput for names that are reserved or used twice, and for sources that are not there."""
     distinct((stream.name for stream in specs), where)
     for i, stream in enumerate(specs):
         unreserved(stream.name, f"{where}[{i}].name")
+        if stream.name in SENSORS:
+            raise BadInput(f"{where}[{i}].name", f"{stream.name!r} is a sensor", "a name of its own")
+        if stream.source not in SENSORS:
+            _source(stream, specs[:i], f"{where}[{i}]")
+
+
+def _source(stream: StreamSpec | StreamOn, above: Sequence[StreamSpec | StreamOn], at: str) -> None:
+    """Raises: BadInput unless its source is a stream above it, of the same rate, on all of its fleets."""
+    known(stream.source, [*SENSORS, *(one.name for one in above)], f"{at}.source", "sensor or stream above")
+    source = next(one for one in above if one.name == stream.source)
+    if stream.rate_hz != source.rate_hz:
+        raise BadInput(f"{at}.rate_hz", f"{stream.rate_hz:g}, and its source {source.name} has {source.rate_hz:g}",
+                       "the rate of its source: each of its outcomes is looked at once")
+    if isinstance(stream, StreamOn) and isinstance(source, StreamOn):
+        for fleet in stream.on:
+            if fleet not in source.on:
+                raise BadInput(f"{at}.on", f"{fleet!r} does not have its source {source.name}",
+                               f"fleets of {', '.join(source.on)}")
 
 
 def bind(address: str, where: str) -> None:

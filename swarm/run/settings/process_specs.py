@@ -72,7 +72,7 @@ def process_specs(
 
 def frames_hz(launch: LaunchFile) -> float:
     """Observations per second of each robot, each with a frame."""
-    return camera_hz([stream.rate_hz for stream in launch.streams])
+    return camera_hz([stream.rate_hz for stream in launch.streams if stream.source != "timer"])
 
 
 def camera_hz(rates_hz: Sequence[float]) -> float:

@@ -73,5 +73,6 @@ def _unequal(launch: LaunchFile) -> list[str]:
     return [
         f"streams[{i}].rate_hz: {stream.rate_hz:g} Hz of a camera with {frame_hz:g} Hz gives frames at unequal "
         f"intervals; {frame_hz:g} divided by a whole number would be even"
-        for i, stream in enumerate(launch.streams) if abs(frame_hz / stream.rate_hz % 1 - 0.5) < 0.499_999
+        for i, stream in enumerate(launch.streams)
+        if stream.source != "timer" and abs(frame_hz / stream.rate_hz % 1 - 0.5) < 0.499_999
     ]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from swarm.core.protocol.found import counted
 from swarm.telemetry.figures.request_paths import breakdown
 from swarm.telemetry.figures.request_paths.prediction import prediction
 from swarm.telemetry.report.glossary import fault_name
@@ -25,6 +26,7 @@ from swarm.telemetry.summary_types import FaultRecord, Level
 QUANTILES = ("p50", "p95", "p99", "p95_all", "p99_all")
 VERDICTS = {"not_hit": "no loss", "lasting": "lasting loss", "too_few": "too few requests to tell"}
 EVENTS = 200                         # events that are listed
+LABELS = 30                          # of one stream, the most frequent
 WELL = ("ended", "running", "")      # statuses of an agent that are no trouble
 
 
@@ -72,6 +74,20 @@ def endings(run: Run) -> Table:
         rows.append(["all", *(number(sum(counts[k, s] for k in kinds)) for s in run.streams), number(len(how)),
                      "100.0 %"])
     return Table(["ending", *run.streams, "all", "share"], rows, range(1, len(run.streams) + 3))
+
+
+def found(run: Run) -> Table:
+    """Per stream: the labels of its results, by the number of results that have them."""
+    rows = []
+    for stream in run.streams:
+        mine = [counted(str(said)) for name, said in zip(run.requests["stream"], run.requests["found"], strict=True)
+                if name == stream and said]
+        results = Counter(label for said in mine for label, _ in said)
+        times = Counter[str]()
+        for said in mine:
+            times.update(dict(said))
+        rows += [[stream, label, number(count), number(times[label])] for label, count in results.most_common(LABELS)]
+    return Table(["stream", "label", "results", "times in all"], rows, (2, 3))
 
 
 def predictions(run: Run) -> Table:

@@ -13,6 +13,7 @@ from agents.ports import Given, Made, RunEnd
 from agents.runtime.emulation import STAGE_SLACK, VariantTimes
 from agents.scheduling.queue.margins import ABORT_S
 from models.session import Aborted, RunFailed, RunHandle
+from models.tasks import TaskError
 from swarm.core.policy.plan import Leg
 from swarm.core.protocol.world import Detections, Outcome
 from swarm.core.units import seconds
@@ -152,13 +153,18 @@ def test_an_abort_frees_an_emulated_executor_at_once() -> None:
     runs.runner.close()
 
 
-@pytest.mark.parametrize(("error", "counted"), [(Aborted(), "aborted"), (ValueError("a frame of 3 x 3"), "failed"),
-                                               (RunFailed("no memory"), "failed")])
-def test_a_run_without_an_outcome_is_counted_by_its_cause(runs: Runs, error: Exception, counted: str) -> None:
+@pytest.mark.parametrize(("error", "counted", "reason"), [
+    (Aborted(), "aborted", ""), (TaskError("a frame of 3 x 3"), "failed", "task"),
+    (RunFailed("no memory"), "failed", "run_failed")])
+def test_a_run_without_an_outcome_is_counted_by_its_cause(
+    runs: Runs, error: Exception, counted: str, reason: str
+) -> None:
     model = FakeModel(error=error)
     model.go.set()
     runs.start(model)
-    assert runs.end().made is None
+    end = runs.end()
+    assert end.made is None
+    assert end.reason == reason or not reason
     assert getattr(runs.runner.statistics(), counted) == 1
 
 

@@ -10,7 +10,7 @@ from swarm.core.policy.plan import MOST_STAGES, Route, StageNumber
 from swarm.core.protocol.bounds import Priority, Seconds, ShortText
 from swarm.core.protocol.messages.transport import Message
 from swarm.core.protocol.spans import BatchSize, Frame, LegsDone, RequestId
-from swarm.core.protocol.world import Detections
+from swarm.core.protocol.world import OutcomeHeader
 
 SEAL_BYTES = 8                       # a guess is right once in 2^64 times, and each costs a message
 
@@ -38,11 +38,12 @@ class StageAsk(Message, frozen=True, kw_only=True):
 class StageAnswer(Message, frozen=True, kw_only=True):
     """The outcome of the stages that were asked for.
 
-    outcome: None for a mask, whose classes follow as one tensor, uint8 [height, width] (`world.in_parts`).
+    outcome: None for a mask, whose classes follow as one tensor, uint8 [height, width]; the names of arrays that follow
+    (`world.in_parts`).
     """
 
     request: RequestId
-    outcome: Detections | None
+    outcome: OutcomeHeader
     run_s: Seconds
     waited_s: Seconds                  # in the peer's queue
     held_s: Seconds                    # receipt to answer
