@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from swarm.core.settings.errors import BadInput
-from swarm.deploy import configuration
 from swarm.deploy.boards.ports import Unreachable
 from swarm.deploy.rollout import planned, revocation, state
 from swarm.deploy.rollout.push import Push, Pushed, refused
-from swarm.net.security.key_files import read_key
 from tests.deploy.board import PROGRAM, Boards, FakeBoard, SmallReleases
 
 Make = Callable[..., Boards]
