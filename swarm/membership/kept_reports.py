@@ -13,7 +13,7 @@ import msgspec
 
 from swarm.core.ports import Clock, KeptRecord, Shelf, Timer, Timers
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.messages.telemetry import MOST_REPORTS, REPORT_BYTES
+from swarm.core.protocol.messages.telemetry import MOST_AGE_S, MOST_REPORTS, REPORT_BYTES
 from swarm.core.units import ns, seconds
 from swarm.membership.participant import Participant
 
@@ -109,7 +109,8 @@ class KeptReports:
             batch.append(record)
         now = self._clock.now_ns()
         sent = self._participant.report(msg.Kept(reports=[
-            msg.KeptReport(one.boot, one.number, seconds(max(now - one.at_ns, 0)), one.body) for one in batch]))
+            msg.KeptReport(one.boot, one.number, min(seconds(max(now - one.at_ns, 0)), MOST_AGE_S), one.body)
+            for one in batch]))
         if sent:
             self._sent = batch[-1].boot, batch[-1].number
         else:

@@ -8,6 +8,7 @@ the agents' processes: an agent counts as lost when it has restarted, or is sile
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 from swarm.core.policy.clock_offset import ClockOffset
 from swarm.core.ports import Host, Received
 from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages.telemetry import MOST_AGE_S
 from swarm.core.protocol.spans import RequestId
 from swarm.core.settings.launch_file import LaunchFile
 from swarm.core.settings.process_files import CollectorFile
@@ -26,7 +28,7 @@ from swarm.telemetry.collector import Collector, Record
 SILENT_S = 3.0                       # agents report their figures once a second
 DRAIN_EXTRA_S = 2.0                  # beyond the longest deadline
 DRAIN_CHECK_NS = ns(0.05)
-MOST_AGE_S = 86_400.0                # of a report that its agent kept
+MOST_STARTS = 1000                   # of one agent, of which it has kept reports
 KEPT = msgspec.msgpack.Decoder(msg.Submitted | msg.Ended | msg.Happened | msg.AgentNews)
 REPORTS = (msg.Submitted, msg.Ended, msg.Happened, msg.AgentNews, msg.WorldNews, msg.Scene, msg.PlannerNews,
            msg.PlanNews)
@@ -53,6 +55,7 @@ class BoardCollector:
         self._heard_ns: dict[str, int] = {}          # time of each agent's last message
         self._clocks: dict[tuple[str, int], ClockOffset] = {}        # of each start of a process
         self._after_end: set[RequestId] = set()       # submitted after the end
+        self._starts: Counter[str] = Counter()       # of which each agent has kept reports
         self._newest: dict[tuple[str, int], int] = {}        # number of the newest kept report of each start
 
     def begin(self) -> None:
@@ -91,6 +94,11 @@ class BoardCollector:
             key = message.sender, one.boot
             if one.number <= self._newest.get(key, 0):
                 continue
+            if key not in self._newest:
+                self._starts[message.sender] += 1
+                if self._starts[message.sender] > MOST_STARTS:
+                    self._participant.refuse(f"kept reports of {message.sender}, of more than {MOST_STARTS} starts")
+                    break
             self._newest[key] = one.number
             at_ns = message.at_ns - ns(min(one.age_s, MOST_AGE_S))
             try:

@@ -15,7 +15,7 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.units import ns
-from swarm.telemetry import table
+from swarm.telemetry import board_collector, table
 from tests.clock import FakeClock
 from tests.telemetry.test_board_collector import collector
 
@@ -198,6 +198,15 @@ def test_requests_older_than_the_run_are_counted(tmp_path: Path) -> None:
     desk.counting.end()
     requests = desk.counting.finish()["requests"]
     assert (requests["completed"], requests["lost"]) == (1501, 0)
+
+
+def test_reports_of_too_many_starts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_collector, "MOST_STARTS", 3)
+    desk = Desk(tmp_path)
+    for boot in range(1, 7):
+        kept(desk, 1, 1.0, requested(boot, boot)[0], boot=boot)
+    desk.counting.end()
+    assert desk.counting.finish()["requests"]["submitted"] == 3
 
 
 def test_a_kept_report_that_makes_no_sense_is_refused_and_not_asked_for_again(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ MOST_LINKS = 64                      # in one report
 MOST_DETAILS = 16                    # of one event
 REPORT_BYTES = 64 << 10              # of one kept report: more than the longest event
 MOST_REPORTS = 64                    # kept ones, in one message
+MOST_AGE_S = 86_400.0                # of a kept report: an agent keeps fewer hours than that
 Links = Annotated[dict[ShortText, tuple[Seconds, Rate]], Meta(max_length=MOST_LINKS)]
 """By peer: round trip in s, bytes per s."""
 
