@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.behaviours.search.classes import TARGET_CLASSES
 from agents.behaviours.search.gossip import Find
 from agents.behaviours.search.locator import Fix, Locator
-from agents.behaviours.search.team import SAME_PLACE_M, WORLD, Finds
+from agents.behaviours.search.team import SAME_PLACE_M, WORLD, Finds, is_wrong
 from agents.behaviours.search.track import Track, covariance, deviations
 from swarm.core.protocol.world import Detections, Mask, Pose, Report
 
@@ -89,7 +89,7 @@ class Targets:
     def to_visit(self, told_of: bool) -> list[Track]:
         """Tracks that need a closer look, by number: those of which one teammate alone has told, or all others."""
         return [t for t in self.tracks if t.hits >= HITS_TO_VISIT and t.claims == 0 and t.hits > t.doubt
-                and not self._refused(t) and self.finds.one_tells_of(t.label, _at(t)) == told_of]
+                and not self._refused(t) and any(_may_be(t, find) for find in self.finds.told_by_one()) == told_of]
 
     def claims(self, now: int) -> list[Find]:
         """Targets to claim now: confirmed tracks that are not claimed yet, and claims without a verdict."""
@@ -173,6 +173,15 @@ class Targets:
         """Drop tracks whose target is found, and tracks with more doubt than hits."""
         self.tracks = [t for t in self.tracks
                        if not self._is_found(t.xy.tolist()) and (t.doubt < t.hits + 1.5 or t.hits >= 12)]
+
+
+def _may_be(track: Track, find: Find) -> bool:
+    """Whether what a teammate says may be of this track, as exactly as its position is known."""
+    if find.kind == "wrong":
+        return is_wrong(find, track.label, _at(track))
+    offset = track.xy - (find.x_m, find.y_m)
+    return (math.hypot(*offset.tolist()) < SAME_PLACE_M
+            or deviations(offset, track.cov + FOUND_SPREAD_M ** 2 * np.eye(2)) < GATE)
 
 
 def _at(track: Track) -> tuple[float, float]:

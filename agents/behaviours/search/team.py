@@ -131,13 +131,11 @@ class Finds:
 
     def is_wrong(self, label: str, at: Point) -> bool:
         """Whether a claim of this label at this place is believed to be wrong."""
-        return any(told.believed and _is_wrong(told.find, label, at) for told in self._told)
+        return any(told.believed and is_wrong(told.find, label, at) for told in self._told)
 
-    def one_tells_of(self, label: str, at: Point) -> bool:
-        """Whether one teammate alone says that a target was found here, or that this label is wrong here."""
-        return any(not told.believed and (_is_wrong(told.find, label, at) if told.find.kind == "wrong" else
-                                          math.dist((told.find.x_m, told.find.y_m), at) < SAME_PLACE_M)
-                   for told in self._told)
+    def told_by_one(self) -> list[Find]:
+        """What one teammate alone says."""
+        return [told.find for told in self._told if not told.believed]
 
     def _take_back(self, wrong: Find, by: str) -> None:
         for told in self._told:
@@ -147,5 +145,6 @@ class Finds:
         self._told = [told for told in self._told if told.by]
 
 
-def _is_wrong(find: Find, label: str, at: Point) -> bool:
+def is_wrong(find: Find, label: str, at: Point) -> bool:
+    """Whether a find says that a claim of this label at this place was wrong."""
     return find.kind == "wrong" and find.label == label and math.dist((find.x_m, find.y_m), at) < WRONG_PLACE_M

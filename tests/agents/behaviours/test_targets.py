@@ -158,6 +158,17 @@ def test_what_one_teammate_says_makes_a_place_less_urgent_and_closes_it_for_nobo
     assert targets.tracks == []
 
 
+def test_what_is_seen_from_afar_may_be_what_a_teammate_has_found() -> None:
+    """Its position is not exact yet, so it is looked at as late as that one."""
+    targets = Targets(LOCATOR)
+    targets.add(Find(kind="found", label="beacon", x_m=0.0, y_m=3.15), "b")
+    look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0, 3.6, 3.3, 2), random.Random(2), lidar=False)
+    assert len(targets.to_visit(told_of=True)) == 1
+    look(targets, "beacon", 0.0, 2.0, approach(0.0, 2.0), random.Random(2))
+    targets.tracks[0].claims = 0
+    assert (len(targets.to_visit(told_of=True)), len(targets.to_visit(told_of=False))) == (0, 1)
+
+
 def test_a_teammates_mistake_reopens_the_place() -> None:
     targets = Targets(LOCATOR)
     for name in ("b", "c"):

@@ -73,7 +73,7 @@ def test_a_teammate_takes_back_its_own_claim_alone() -> None:
     finds.add(find("wrong", 1.0), "b")
     assert finds.found() == []
     assert finds.is_wrong("beacon", (1.0, 0.0))
-    assert finds.one_tells_of("beacon", (1.0, 0.0))          # c still says so
+    assert finds.told_by_one() == [find("confirmed", 1.0)]   # c still says so
 
 
 def test_what_one_teammate_may_tell_of_is_bounded_and_keeps_nobody_else_out() -> None:

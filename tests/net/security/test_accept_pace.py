@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.core.units import NS
+from swarm.core.units import NS, ns
 from swarm.net.security import accept_pace
 from swarm.net.security.accept_pace import MOST_SLOWED, SLOW_BURST, SLOWED_NS, AcceptPace
 from tests.net.keyed import Swarm, still_serves
+from tests.patience import HANG_S
 
 HERE, THERE = "10.0.0.1", "10.0.0.2"
 
@@ -50,12 +51,13 @@ def test_a_member_that_opens_too_many_is_cut_before_its_handshake_and_others_are
     monkeypatch.setattr(accept_pace, "MOST_SESSIONS", 2.0)
     monkeypatch.setattr(accept_pace, "SESSIONS_PER_S", 0.001)
     monkeypatch.setattr(accept_pace, "SLOW_BURST", 1.0)
+    monkeypatch.setattr(accept_pace, "SLOWED_NS", ns(HANG_S))
     swarm.folder.enrol(swarm.folder.new("c").key)
     a = swarm.endpoint("a")
-    for _ in range(3):
-        swarm.stranger(a, swarm.pair("c"), "c")
+    crowd = [swarm.stranger(a, swarm.pair("c"), "c") for _ in range(3)]
     swarm.until_refused(a, "sessions")
-    for _ in range(3):
-        swarm.stranger(a, swarm.pair("c"), "c")
+    crowd += [swarm.stranger(a, swarm.pair("c"), "c") for _ in range(3)]
     swarm.until_refused(a, "slowed", 2)
+    for socket in crowd:
+        socket.close(linger=0)                               # else b, whose address is the same, waits longer
     still_serves(swarm, a)
