@@ -10,18 +10,22 @@ AMONG = 3                            # agents that longer chains may begin with;
 MOST_LEGS = 5
 
 
-def cuts(runs: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, ...]]:
-    """The agent of each stage, for each cut. runs: run time of each stage by agent, the nearest agent first."""
+def cuts(runs: Mapping[str, Sequence[float]], home: str) -> Iterator[tuple[str, ...]]:
+    """The agent of each stage, for each cut. runs: run time of each stage by agent, the nearest agent first.
+
+    A request that has left its home does not come back for a leg.
+    """
     count = max(map(len, runs.values()), default=0)
     agents = [agent for agent, stages in runs.items() if len(stages) == count]
     for first in agents[:FIRST]:
         for second in agents[:SECOND + 1]:
-            if first != second:
+            if home != second != first:
                 for stage in range(1, count):
                     yield (first,) * stage + (second,) * (count - stage)
     for size in range(3, min(MOST_LEGS, count, len(agents)) + 1):
         for begin in permutations(agents[:AMONG]):
-            yield balanced((*begin, *agents[AMONG:size]), runs)
+            if home not in begin[1:]:
+                yield balanced((*begin, *agents[AMONG:size]), runs)
 
 
 def balanced(chain: Sequence[str], runs: Mapping[str, Sequence[float]]) -> tuple[str, ...]:

@@ -186,7 +186,7 @@ class Instance:
         for variant in sorted({one.variant for name in near for one in self._runs_of(name, model)}):
             runs = {name: [stage.p50_s for stage in profile.stages] for name in near
                     if (profile := self._profiles.get((name, model, variant))) is not None}
-            for where in self._cuts_of(runs):
+            for where in self._cuts_of(runs, stream.agent):
                 way = self._chain(stream, variant, where, hops)
                 if way is not None and OVERHEAD_S + way[6] + way[7] <= deadline_s:
                     found.append((way[0], where, round(max(source.p50_s for source in way[5]), 6), variant, way))
@@ -196,10 +196,10 @@ class Instance:
             found = list({one[1:4:2]: one for one in (*by_latency, *by_leg)}.values())
         return [one[4] for one in found]
 
-    def _cuts_of(self, runs: Mapping[str, Sequence[float]]) -> list[tuple[str, ...]]:
-        key = tuple((agent, *stages) for agent, stages in runs.items())
+    def _cuts_of(self, runs: Mapping[str, Sequence[float]], home: str) -> list[tuple[str, ...]]:
+        key = home, *((agent, *stages) for agent, stages in runs.items())
         if key not in self._cuts:
-            self._cuts[key] = list(dict.fromkeys(cuts(runs)))
+            self._cuts[key] = list(dict.fromkeys(cuts(runs, home)))
         return self._cuts[key]
 
     def _made(self, stream: StreamOf, variant: str, where: tuple[str, ...]) -> _Way | None:

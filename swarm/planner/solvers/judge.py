@@ -101,6 +101,19 @@ class Judge:
         return self.judge(assignment, min(max(FORECAST_REQUESTS // max(self._simulator.requests_per_phase, 1),
                                               self.phases), FORECAST_PHASES))
 
+    def staying(self, verdict: Verdict, stays: Sequence[bool]) -> Verdict:
+        """The same where these streams of the instance leave the plan for home only, if that makes a difference.
+
+        A larger team, whose plans are compared by one set of phases, stays as it was judged.
+        """
+        leave = self.own(verdict.outcome.left) > 0.0
+        if self.phases == 1 or not np.any(leave & np.array(stays, bool)):
+            return verdict
+        plan = self._plan(verdict.assignment)
+        plan[self._numbers, -1] = stays
+        return self._verdict(verdict.assignment, self._simulator.outcomes(
+            [plan], len(verdict.outcome.shares), 0, LONGEST_S)[0])
+
     def judge(self, assignment: Assignment, phases: int) -> Verdict:
         """Judge an assignment over so many sets of phases."""
         return self.judge_all([assignment], phases)[0]

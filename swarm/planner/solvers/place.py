@@ -24,7 +24,7 @@ from swarm.planner.solvers.by_simulation.rounds import search
 from swarm.planner.solvers.churn import undo_small_gains
 from swarm.planner.solvers.formula import Formula
 from swarm.planner.solvers.judge import Judge, Verdict, best
-from swarm.planner.solvers.reasons import with_reasons
+from swarm.planner.solvers.reasons import that_stay, with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
@@ -83,27 +83,32 @@ class Placing:
     def place(self, start: str, limit_churn: bool) -> Solution:
         """See `place`."""
         instance, judge, phases = self._instance, self._judge, self._judge.phases
-        unchanged = self._formula.completed(instance.previous)[1]
-        starts = {"greedy": self._formula.completed([None] * len(instance.streams))[1], "previous": unchanged,
+        greedy = self._formula.completed([None] * len(instance.streams))[1]
+        placed = any(n is not None for n in instance.previous)
+        unchanged = self._formula.completed(instance.previous)[1] if placed else greedy
+        starts = {"greedy": greedy, "previous": unchanged,
                   "local": local(instance), "best_single_peer": best_single_peer(instance)}
         first = start
         if start == "best":
             first = min(starts, key=lambda name: (self._formula.completed(starts[name])[0], name))
-        kept = [unchanged] if any(n is not None for n in instance.previous) else []
+        kept = [unchanged] if placed else []
         baselines = [starts["local"], starts["best_single_peer"]]
         verdict = self._of_all([*kept, *baselines], starts[first]) if is_small(instance) else self._in_rounds(
             kept, baselines, starts[first])
-        if limit_churn and any(n is not None for n in instance.previous):
+        if limit_churn and placed:
             verdict = undo_small_gains(
                 instance, judge, unchanged, verdict, phases, lambda: self._budget.left_s(self._worked_s()) <= 0.0)
         verdict = judge.forecast(verdict.assignment)
-        placements, problem, before = with_reasons(instance, judge, verdict), instance.problem, instance.before
+        stays = that_stay(instance, judge, verdict)
+        verdict = judge.staying(verdict, stays)
+        placements, problem = with_reasons(instance, judge, verdict, stays), instance.problem
         expected = sum(s.spec.rate_hz * share
                        for s, share in zip(judge.problem.streams, verdict.outcome.on_time.tolist(), strict=True))
         due = sum(stream.spec.rate_hz for stream in problem.streams)
         return Solution(
             placements=placements, score=verdict.score, on_time=expected / due if due else 1.0,
-            solver=f"{first}+search", worked_s=self._worked_s(), changed=choices(placements) != choices(before),
+            solver=f"{first}+search", worked_s=self._worked_s(),
+            changed=choices(placements) != choices(instance.before),
             unplaced=instance.unplaced,
             expected=dict(zip((s.key for s in instance.streams), judge.own(verdict.expected).tolist(), strict=True)),
         )

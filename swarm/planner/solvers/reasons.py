@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from swarm.core.policy.plan import Placement
@@ -13,22 +15,27 @@ from swarm.planner.solvers.judge import Judge, Verdict
 MOSTLY = 0.8                         # share on time: a stream with less by plan stays as placed even where it is late
 
 
-def with_reasons(instance: Instance, judge: Judge, verdict: Verdict) -> list[Placement]:
-    """The placements of a verdict, each with its predicted latency and its reason."""
-    placements: list[Placement] = []
+def that_stay(instance: Instance, judge: Judge, verdict: Verdict) -> list[bool]:
+    """Which streams stay as placed, or at home, even where they are late: those that miss by plan."""
     stayed = {(p.agent, p.stream) for p in instance.before if p.stays}
+    # one that is held was placed there before, and stays if it did then
+    return [stream.key in stayed if len(options) == 1 else share < MOSTLY for stream, options, share in zip(
+        instance.streams, instance.options, judge.own(verdict.expected).tolist(), strict=True)]
+
+
+def with_reasons(instance: Instance, judge: Judge, verdict: Verdict, stays: Sequence[bool]) -> list[Placement]:
+    """The placements of a verdict, each with its predicted latency and its reason. stays: see `that_stay`."""
+    placements: list[Placement] = []
+    outcomes = verdict.outcome.streams
     for number, bare in enumerate(instance.placements(verdict.assignment)):
-        predicted = verdict.outcome.streams[judge.number(number)]
+        predicted = outcomes[judge.number(number)]
         options = instance.options[number]
         option = options[verdict.assignment[number]]
         at_home = next((o for o in options if o.home), None)
-        stays = bool(verdict.expected[judge.number(number)] < MOSTLY)
-        if len(options) == 1:                        # it is held: it was placed there before, and stays if it did then
-            stays = (bare.agent, bare.stream) in stayed
         placements.append(msgspec.structs.replace(
             bare, predicted_s=round(predicted.mean_s, 6), predicted_p95_s=round(predicted.p95_s, 6),
             predicted_on_time=round(predicted.on_time, 4), low=round(predicted.low, 4), high=round(predicted.high, 4),
-            stays=stays, why=_why(option, at_home, predicted)))
+            stays=stays[number], why=_why(option, at_home, predicted)))
     return placements
 
 

@@ -90,7 +90,7 @@ class Simulator:
         self._streams, self._arrays = len(problem.streams), TeamArrays(problem)
         rate = sum(stream.spec.rate_hz for stream in problem.streams)
         self.horizon_s = min(longest_s, max(SHORTEST_S, requests / max(rate, 1e-9)))
-        self.workers = workers
+        self._workers = workers
         self._states: dict[int, State] = {}          # by worker
         self._all = np.arange(self._streams)
         self.requests_per_phase = ceil(rate * self.horizon_s)
@@ -118,7 +118,7 @@ class Simulator:
     def _of(self, teams: Sequence[tuple[Team, NDArray[np.int64]]], horizon_s: float, phases: int, first: int
             ) -> list[Outcome]:
         """The outcomes of the active streams of each team, as if the others had no frames, side by side."""
-        results = self.workers.map(
+        results = self._workers.map(
             lambda worker, one: self._simulated(*one, horizon_s, phases, first, worker), teams)
         outcomes: list[Outcome] = []
         for outcome, requests, overflows in results:
