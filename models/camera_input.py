@@ -101,13 +101,13 @@ class ImageInput:
         wanted = self.height_px, self.width_px
         if frame.shape[:2] == wanted:
             return frame.astype(np.float32)
-        at = placed(*frame.shape[:2], *wanted, self.form.fit)
+        at = placed(frame.shape[0], frame.shape[1], self.height_px, self.width_px, self.form.fit)
         picture = frame.astype(np.float32)
         for axis, (source, target) in enumerate(((frame.shape[0], at.height), (frame.shape[1], at.width))):
             low, high, share = _between(source, target)
             share = share.reshape(-1, 1, 1) if axis == 0 else share.reshape(1, -1, 1)
             lower = picture.take(low, axis)
-            picture = lower + (picture.take(high, axis) - lower) * share
+            picture = np.asarray(lower + (picture.take(high, axis) - lower) * share, np.float32)
         if (at.height, at.width) == wanted:
             return picture
         framed = np.full((*wanted, 3), GREY, np.float32)
@@ -117,7 +117,7 @@ class ImageInput:
     def _coloured(self, picture: NDArray[np.float32], form: ImageForm) -> NDArray[np.float32]:
         """[height, width, channels]."""
         if self.channels == 1:
-            return (picture * LUMA).sum(2, keepdims=True)
+            return (picture * LUMA).sum(2, keepdims=True, dtype=np.float32)
         return picture[..., ::-1] if form.colour == "bgr" else picture
 
 

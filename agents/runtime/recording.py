@@ -62,7 +62,7 @@ class Recording:
         """The file `NAME.npz`."""
         content = io.BytesIO()
         frames = np.stack(self._frames) if self._frames else np.empty((0, 0, 0, 3), np.uint8)
-        others = {f"other_{k}": other for k, other in enumerate(self._others)}
+        others: dict[str, Any] = {f"other_{k}": other for k, other in enumerate(self._others)}
         np.savez(content, frames=frames, records=np.frombuffer(msgspec.msgpack.encode(self._records), np.uint8),
                  **others)
         return content.getvalue()

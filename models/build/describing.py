@@ -62,8 +62,11 @@ def described(card: Card, told: Described, given: Mapping[str, Sequence[NDArray[
     sensor = told.sensor or _sensor(where, sensed)
     made = msgspec.structs.replace(
         card, task=name, labels=labels, sensor=sensor, constants=constants, threshold=told.threshold,
-        image=_form(where, sensed, told, name) if sensor == "camera" else None)
-    made = msgspec.structs.replace(made, reading=_reading(made, told.reading))
+        image=_form(where, sensed, told, name, list(card.dynamic_axes)) if sensor == "camera" else None)
+    try:
+        made = msgspec.structs.replace(made, reading=_reading(made, told.reading))
+    except ModelError as error:
+        raise BadInput(f"{where}: {error.where}", error.what, error.want) from None
     task = tasks.task(made)
     try:
         outputs = run(task.preprocess(_tried(sensor)))
@@ -157,8 +160,10 @@ def _layouts(spec: TensorSpec) -> list[str]:
     return [layout for layout, size in sizes.items() if min(size[:2]) >= LEAST_PX] or list(sizes)[:1]
 
 
-def _form(where: str, sensed: Sequence[TensorSpec], told: Described, task: str) -> ImageForm:
-    """The form of a camera's input. Raises: BadInput."""
+def _form(
+    where: str, sensed: Sequence[TensorSpec], told: Described, task: str, axes: Sequence[str]
+) -> ImageForm:
+    """The form of a camera's input. axes: that the file leaves open. Raises: BadInput."""
     layouts = _layouts(sensed[0]) if len(sensed) == 1 else []
     layout = told.layout or (layouts[0] if len(layouts) == 1 else "")
     size = picture_size(sensed[0].shape, layout) if len(sensed) == 1 and layout else None
@@ -168,7 +173,8 @@ def _form(where: str, sensed: Sequence[TensorSpec], told: Described, task: str) 
         raise BadInput(where, f"a camera does not give its inputs: {found}", want)
     height, width, channels = size
     if min(height, width) < LEAST_PX:
-        raise BadInput(where, f"a picture of {width} x {height} px", "sizes of its axes, like --axis height=320")
+        raise BadInput(where, f"a picture of {width} x {height} px",
+                       " ".join(f"--axis {axis}=N" for axis in axes) or f"at least {LEAST_PX} x {LEAST_PX}")
     for key, values in (("--mean", told.mean), ("--std", told.std)):
         if len(values) not in (0, 1, channels):
             raise BadInput(key, f"{len(values)} values", f"1 or {channels}, one per channel")

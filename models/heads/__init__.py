@@ -12,6 +12,8 @@ from models.heads.boxes import Reading
 from models.store import ModelError
 from swarm.core.settings.cards import TensorSpec
 
+MOST_NAMED = 4                       # outputs in a message
+
 READINGS: dict[str, Reading] = {**yolo.READINGS, **ssd.READINGS}
 
 
@@ -25,6 +27,7 @@ def reading_of(outputs: Sequence[TensorSpec], labels: int, name: str = "") -> st
     for known in [name] if name else READINGS:
         if READINGS[known].places(outputs, labels) is not None:
             return known
-    found = ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in outputs)
+    found = ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in outputs[:MOST_NAMED])
+    found += f" and {len(outputs) - MOST_NAMED} more" if len(outputs) > MOST_NAMED else ""
     forms = "; ".join(f"{key}: {READINGS[key].form(labels)}" for key in ([name] if name else READINGS))
     raise ModelError("outputs", f"no detector of {labels} labels: {found}", forms)

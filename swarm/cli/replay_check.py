@@ -14,7 +14,7 @@ from agents.runtime import recording
 from agents.runtime.recording import Record
 from models import store, tasks
 from models.session import Session
-from swarm.core.protocol.world import Classes, Detections, Outcome, Tensors
+from swarm.core.protocol.world import Classes, Detections, NamedArray, Outcome, Tensors
 from swarm.core.settings.cards import Precision
 from swarm.core.settings.errors import BadInput
 from swarm.telemetry.recorder import RECORDINGS, is_run_folder
@@ -110,13 +110,21 @@ def difference(delivered: Outcome, whole: Outcome, precision: Precision) -> tupl
     if isinstance(delivered, Classes) and isinstance(whole, Classes):
         if [one.label for one in delivered.best] != [one.label for one in whole.best]:
             return False, 1.0
-        return _close(*(np.array([one.score for one in each.best]) for each in (delivered, whole)), precision)
+        return _close(_scores(delivered), _scores(whole), precision)
     if not isinstance(delivered, Detections) or not isinstance(whole, Detections):
         return delivered == whole, 0.0
     if [box.label for box in delivered.boxes] != [box.label for box in whole.boxes]:
         return False, 1.0
     same, _ = _close(got := _numbers(delivered), expected := _numbers(whole), precision)
     return same, float(np.abs(got - expected)[:, 0].max(initial=0.0))
+
+
+def _scores(found: Classes) -> NDArray[np.float64]:
+    return np.array([one.score for one in found.best], float)
+
+
+def _flat(one: NamedArray) -> NDArray[np.float64]:
+    return one.array().astype(np.float64).reshape(-1)
 
 
 def _close(got: NDArray[Any], expected: NDArray[Any], precision: Precision) -> tuple[bool, float]:
@@ -132,8 +140,7 @@ def _arrays_alike(delivered: Tensors, whole: Tensors, precision: Precision) -> b
         return True
     kinds = [[(one.name, one.dtype, one.shape) for one in each.arrays] for each in (delivered, whole)]
     return kinds[0] == kinds[1] and all(
-        a.data == b.data or (a.dtype.startswith("float") and _close(
-            *(one.array().astype(np.float64).reshape(-1) for one in (a, b)), precision)[0])
+        a.data == b.data or (a.dtype.startswith("float") and _close(_flat(a), _flat(b), precision)[0])
         for a, b in zip(delivered.arrays, whole.arrays, strict=True))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from models import store
+from models.tasks import FILE
 from swarm import plugins
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.experiment_file import ExperimentFile
@@ -132,10 +133,13 @@ def models_of(resolved: Resolved) -> tuple[str, ...]:
 
 
 def contents_of(models: tuple[str, ...]) -> dict[str, str]:
-    """Hashes of what runs with these models read beside their launch files: cards, which have the hashes of models, and
-    plug-ins.
+    """Hashes of what runs with these models read beside their launch files: cards, which have the hashes of models,
+    tasks of the user, and plug-ins.
     """
-    cards = {f"model {name}": _hashed(_packed(store.load_card(name))) for name in models}
+    loaded = {name: store.load_card(name) for name in models}
+    cards = {f"model {name}": _hashed(_packed(card)) for name, card in loaded.items()}
+    cards |= {f"task of {name}": _hashed(Path(card.task).read_bytes()) for name, card in loaded.items()
+              if card.task.endswith(FILE) and Path(card.task).is_file()}
     return cards | {f"plug-in {name}": _hashed(path.read_bytes()) for name, path in plugins.files().items()}
 
 

@@ -24,6 +24,7 @@ from models.build.measure.profiler import run_times
 from models.build.measure.random_inputs import random_inputs
 from models.build.measure.runner import Runner
 from models.build.measure.timing import Stopwatch
+from models.build.quantize.calibration_inputs import constant_inputs
 from models.profiles import slowed
 from swarm.core.settings.cards import Card, Stage, TensorSpec, Variant
 from swarm.core.settings.errors import BadInput
@@ -73,7 +74,7 @@ def cut_variants(
     Raises: BadInput for a variant that cannot be cut, or whose output does not depend on its input.
     """
     entries = dict(card.variants)
-    given = given_inputs(inputs, card.inputs)
+    given = constant_inputs(card) | given_inputs(inputs, card.inputs)
     for key in variants:
         say(f"cutting {card.name} {key}")
         graph = Graph(single(onnx.load(store.artefact(card, key, folder))), given)

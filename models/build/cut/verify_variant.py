@@ -18,7 +18,14 @@ from models.build.graph.graph import Graph
 from models.build.graph.repeatable import Feed
 from models.build.measure.batch_axis import single
 from models.build.measure.input_files import given_inputs
-from models.build.quantize.calibration_inputs import RANDOM, WORLD, camera_inputs, inputs_of, is_camera
+from models.build.quantize.calibration_inputs import (
+    RANDOM,
+    WORLD,
+    camera_inputs,
+    constant_inputs,
+    inputs_of,
+    is_camera,
+)
 from models.build.train import frame_sets
 from swarm.core.settings.cards import Card
 from swarm.core.settings.errors import BadInput
@@ -72,7 +79,7 @@ def verify_variant(
     count = len(card.variants[key].stages)
     stages = [onnx.load(store.stage(card, key, k, folder)) for k in range(count)]
     real = _real_inputs(source, card, model)
-    graph = Graph(model, given_inputs(inputs, card.inputs))
+    graph = Graph(model, constant_inputs(card) | given_inputs(inputs, card.inputs))
     return verify_model(graph, all_cuts=all_cuts, real=real, stages=stages, progress=progress)
 
 

@@ -37,7 +37,7 @@ def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say
     Without labels, half of the inputs are for calibration, and outputs are compared on the other half. Rendered frames
     are cached in `folder`. Raises: BadInput.
     """
-    if card.task in LABELLED:
+    if is_labelled(card):
         calibration = (frames("calibrate", folder, say).images if source == WORLD else None)
         inputs = inputs_of(source, card, model) if calibration is None else camera_inputs(calibration, card)
         return labelled(card, model, inputs, frames("choose", folder, say), frames("test", folder, say))
@@ -48,6 +48,11 @@ def setup_for(card: Card, model: ModelProto, source: str, folder: Path, say: Say
               else inputs_of(source, card, model))
     judge = Agreement(model, inputs[1::2])
     return QuantizerSetup(inputs=inputs[::2], judge=judge, measure=lambda graph: ({AGREEMENT: judge.score(graph)}, []))
+
+
+def is_labelled(card: Card) -> bool:
+    """Whether the variants of a model are judged by what our worlds know: the shipped ones are."""
+    return card.task in LABELLED and card.primary_metric != AGREEMENT
 
 
 def labelled(card: Card, model: ModelProto, inputs: Sequence[Inputs], choose: Frames, test: Frames) -> QuantizerSetup:

@@ -90,7 +90,7 @@ def test_errors_last_while_the_view_is_alike_and_differ_by_seed_and_variant(
 def test_a_task_without_an_error_model_is_refused_by_name() -> None:
     card = msgspec.structs.replace(load_card("detector"), name="odd", task="listen")
     with pytest.raises(ModelError, match="model 'odd': task 'listen' has no error model, which virtual time needs; a mo"
-                                         "del of detect, segment, or clock: real"):
+                                         "del of classify, detect, segment, tensors, or clock: real"):
         perception.perceive(card)
 
 
@@ -107,7 +107,7 @@ def test_a_launch_in_virtual_time_is_refused_before_it_starts(
     assert main([*words, "--clock", "virtual"]) == 2
     said = capsys.readouterr().err
     assert said == ("swarm: model 'detector': task 'listen' has no error model, which virtual time needs; a model of "
-                    "detect, segment, or clock: real\n")
+                    "classify, detect, segment, tensors, or clock: real\n")
     assert not (tmp_path / "out").exists()
     assert main([*words, "--clock", "real", "--dry-run"]) == 0
 

@@ -30,11 +30,11 @@ def run(given: argparse.Namespace) -> int:
     extras.needed("swarm models quantize", "onnx")
     from models.build.quantize.calibration_inputs import WORLD
     from models.build.quantize.int8_variants import load, make_int8_variants
-    from models.build.quantize.quantizer_setup import LABELLED, setup_for
+    from models.build.quantize.quantizer_setup import is_labelled, setup_for
     from swarm.cli.status_line import StatusLine
 
     card, told = store.load_card(given.name), []
-    if given.calibrate == WORLD or card.task in LABELLED:
+    if given.calibrate == WORLD or is_labelled(card):
         extras.needed("swarm models quantize", "pybullet")
     with StatusLine() as status:
         def on_trial(trial: str) -> None:

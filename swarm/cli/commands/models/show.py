@@ -42,12 +42,14 @@ def run(given: argparse.Namespace) -> int:
 
 def _about(card: Card) -> list[str]:
     from models.oldest_runtime import too_new
+    from swarm.cli.commands.models.import_ import of_task
 
     macs = f", {card.macs / 1e6:,.1f} M multiply-accumulates" if card.macs else ""
     made = f"opset {card.opset}, IR {card.ir_version}"
     lines = [f"{card.name}: {card.task or 'no task'}, {card.parameters:,} parameters{macs}, {made}"]
     lines += [f"  input   {spec.name} {spec.dtype} {spec.shape}, {spec.bytes:,} bytes" for spec in card.inputs]
     lines += [f"  output  {spec.name} {spec.dtype} {spec.shape}, {spec.bytes:,} bytes" for spec in card.outputs]
+    lines.append(f"  task    {of_task(card)}")
     too_new_for = too_new(card.opset, card.ir_version)
     return [*lines, f"  made by {card.made_by}", *([f"  note    {too_new_for}"] if too_new_for else [])]
 

@@ -1,0 +1,106 @@
+"""Models of the user on a robot: a peer makes the same of its input, and a task that fails ends its request alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from agents.runtime.sessions import read_offer
+from models import store
+from models.build import importing
+from models.build.describing import Described
+from models.build.importing import import_file
+from models.session import RunHandle
+from swarm.core.policy.plan import StreamSpec
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.world import in_parts, of_parts
+from swarm.core.settings.boards import Board
+from swarm.core.settings.cards import RunTime
+from tests.agents.staged import hold
+from tests.agents.test_agent import Stage
+from tests.models.networks import KINDS, LABELS, classifier, of_a_row, saved, yolo8
+from tests.patience import HANG_S
+
+BOARD = Board(speed={"fp32": 0.5, "int8": 0.5}, power_w=1, source="test", emulated=False)
+FRAME = (np.arange(72 * 96 * 3) % 251).astype(np.uint8).reshape(72, 96, 3)
+SCAN = np.linspace(0.5, 6.0, 64, dtype=np.float32)
+FAILING = """
+from models.sensor_input import sensor_input
+from swarm.core.protocol.world import Tensors, named_array
+
+class Failing:
+    def __init__(self, card):
+        self.inputs = sensor_input(card)
+
+    def preprocess(self, frame):
+        if not frame.any():
+            raise KeyError("nothing to see")
+        return self.inputs.preprocess(frame)
+
+    def postprocess(self, outputs):
+        return Tensors([named_array("most", outputs[0])])
+
+make = Failing
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with models of all tasks; nothing is measured."""
+    monkeypatch.setattr(importing, "memory_bytes", lambda path: 1)
+    monkeypatch.setattr(importing, "run_times",
+                        lambda paths: dict.fromkeys(paths, RunTime(quantiles_ms=[1.0] * 21, runs=1)))
+    (tmp_path / "failing.py").write_text(FAILING)
+    for name, network, task, labels in (
+        ("yolo", yolo8(), "detect", LABELS), ("kinds", classifier(), "classify", KINDS),
+        ("row", of_a_row("scan"), "tensors", ()), ("mine", yolo8(), str(tmp_path / "failing.py"), ()),
+    ):
+        path, named = saved(network, tmp_path / f"{name}.onnx", labels)
+        import_file(path, name, {}, tmp_path / "store",
+                    told=Described(task=task, labels=str(named) if labels else "", reading="", sensor=None))
+    return tmp_path / "store"
+
+
+@pytest.mark.parametrize(("model", "given"), [("yolo", FRAME), ("kinds", FRAME[10:31, 5:9]), ("row", SCAN)])
+def test_what_a_peer_makes_of_the_input_equals_what_the_robot_makes_itself(
+    folder: Path, model: str, given: np.ndarray[Any, Any]
+) -> None:
+    offer, sessions = hold([model], BOARD, folder)
+    loaded = sessions.get(model, "fp32")
+    sent = [tensor.copy() for tensor in offer.inputs(model, given)]
+    assert offer.fits(model, "fp32", 0, sent)
+    by_peer = loaded.run(sent, RunHandle())
+    assert of_parts(*in_parts(by_peer)) == by_peer == loaded.run(given, RunHandle())
+
+
+def test_a_model_without_a_task_is_no_offer(folder: Path) -> None:
+    card = store.load_card("row", folder)
+    store.save_card(msgspec.structs.replace(card, task=""), folder)
+    with pytest.raises(store.ModelError, match="model 'row': has no task"):
+        read_offer(["row"], BOARD, folder)
+
+
+def test_a_task_that_raises_ends_its_requests_and_the_robot_goes_on(folder: Path, tmp_path: Path) -> None:
+    stage = Stage(tmp_path, models=str(folder), policy="local",
+                  streams=[StreamSpec(name="look", model="mine", rate_hz=5.0, deadline_s=HANG_S)])
+    try:
+        stage.up()
+
+        def ended() -> list[tuple[str, str]]:
+            return [(e.span.ending, e.span.reason) for e in stage.got("launcher", msg.Ended)]
+
+        def twice() -> bool:
+            stage.sense_now()
+            return len(ended()) >= 2
+
+        stage.net.until(twice)
+        assert set(ended()) == {("failed", "task")}
+        code, errors = stage.end()
+        assert code == 0
+        assert "KeyError: 'nothing to see'" in errors
+    finally:
+        stage.close()
