@@ -22,7 +22,7 @@ from agents.performer import Holding, Input, Performer
 from agents.ports import Aside, Runner
 from agents.request_messages import RequestMessages
 from agents.runtime.offer import Offer, transfer_limits
-from agents.runtime.recording import MOST_FRAMES, Recording
+from agents.runtime.recording import Recording
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
@@ -66,7 +66,6 @@ class Robot:
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
         self._own_advert, self._health = OwnAdvert(first_advert(settings, offer)), Health()
-        self._advertised_ns: dict[str, int] = {}         # when our advert was last sent to each peer
         self._peers, self._link_reporter = PeerTable(offer.files), LinkReporter()
         self._failures = FailureDetector(
             host, self._participant, self._on_members_changed, active_peers=self._peers.active)
@@ -186,14 +185,8 @@ class Robot:
     def _write_recording(self) -> None:
         """Write the recording once; requests that end later are not in it."""
         recording, self._recording = self._recording, None
-        if recording is None:
-            return
-        try:
-            self._files.write(f"{self._settings.name}.npz", recording.content())
-        except OSError as error:
-            log.error("the recording cannot be written: %s", error)
-        if recording.left_out:
-            log.warning("%d outcomes were not recorded: at most %d frames are", recording.left_out, MOST_FRAMES)
+        if recording is not None:
+            recording.write(self._files, f"{self._settings.name}.npz")
 
     def _heartbeat(self, peer: str, boot: int, busy_s: float, known: int) -> None:
         """A heartbeat or its acknowledgement: how busy the peer is, and the number of our newest advert that it has."""
@@ -203,9 +196,7 @@ class Robot:
             link = self._net.link(peer)
             if link is not None:
                 self._peers.measured(peer, link.quality)
-        advert = self._own_advert.advert
-        if known < advert.number and now - self._advertised_ns.get(peer, -HEARTBEAT_NS) >= HEARTBEAT_NS:
-            self._advertised_ns[peer] = now
+        if advert := self._own_advert.due(peer, known, now):
             self._net.send(peer, msgspec.structs.replace(advert, key=self._seals.key_for(peer)))
 
     # --- body, streams, behaviour ---
@@ -265,15 +256,14 @@ class Robot:
 
     def _advertise(self) -> None:
         """Make a new advert if our speed or board has changed. Each peer gets it after its next heartbeat."""
-        if self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._health):
-            self._advertised_ns.clear()
+        self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._health)
 
     def _on_members_changed(self, changes: Sequence[Changed]) -> None:
         """The failure detector has changed its view of peers."""
         for change in changes:
             match change:
                 case Joined(name=name, boot=boot, back=back):
-                    self._advertised_ns.pop(name, None)
+                    self._own_advert.joined(name)
                     self._peers.update(name, boot, 0.0, self._clock.now_ns())
                     if back:
                         self._outbox.put(msg.Happened(what="peer_back", detail={"peer": name}))

@@ -1,4 +1,7 @@
-"""The advert of this robot; a new one is made when its speed or its board has changed notably. Deterministic."""
+"""The advert of this robot, and who has it; a new one is made when its speed or its board has changed notably.
+
+Deterministic.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from swarm.core.ports import Health
 from swarm.core.protocol.messages import Advert
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED
 from swarm.core.settings.process_files import AgentFile
+from swarm.membership.view import HEARTBEAT_NS
 
 BATTERY_STEP = 0.05                  # a notable change, as a share of the full charge, or of the energy that was left
 TEMPERATURE_STEP_C = 5.0
@@ -31,6 +35,18 @@ class OwnAdvert:
     def __init__(self, first: Advert) -> None:
         self._first = self.advert = first            # with the run times of the board's profile
         self._slowness = 1.0
+        self._sent_ns: dict[str, int] = {}           # when the newest was last sent to each peer
+
+    def due(self, peer: str, known: int, now: int) -> Advert | None:
+        """The advert, if it is to be sent to a peer now: with each heartbeat, until it knows the newest number."""
+        if known >= self.advert.number or now - self._sent_ns.get(peer, -HEARTBEAT_NS) < HEARTBEAT_NS:
+            return None
+        self._sent_ns[peer] = now
+        return self.advert
+
+    def joined(self, peer: str) -> None:
+        """A peer has started: it knows nothing."""
+        self._sent_ns.pop(peer, None)
 
     def changed(self, slowness: float, health: Health) -> bool:
         """Update the advert. Returns whether there is a new one.
@@ -44,6 +60,7 @@ class OwnAdvert:
             self._first, number=self.advert.number + 1, profiles=scaled(self._first.profiles, self._slowness),
             battery=health.battery, battery_wh=health.battery_wh, temperature_c=health.temperature_c,
             throttled=health.throttled)
+        self._sent_ns.clear()
         return True
 
 

@@ -1,4 +1,4 @@
-"""The recording of one robot: the frame and the outcome of every request that was delivered. No files: bytes.
+"""The recording of one robot: the frame and the outcome of every request that was delivered.
 
 `NAME.npz` holds `frames`, uint8 [n, height, width, 3], and `records`, MessagePack as uint8: a list of `Record`. What
 other streams look at, scans and crops of frames, is in `other_0`, `other_1`, ...
@@ -7,6 +7,7 @@ other streams look at, scans and crops of frames, is in `other_0`, `other_1`, ..
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
 from typing import Any
 
@@ -14,8 +15,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.core.ports import Files
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.protocol.world import Outcome
+
+log = logging.getLogger(__name__)
 
 MOST_FRAMES = 1000                   # in memory of one robot: 20 MB of 96 x 72 pixels
 
@@ -57,6 +61,15 @@ class Recording:
             other=other,
             agents=[leg.agent for leg in span.legs] if in_chain else [span.ran_on],
         ))
+
+    def write(self, files: Files, name: str) -> None:
+        """Write the file. What fails is logged."""
+        try:
+            files.write(name, self.content())
+        except OSError as error:
+            log.error("the recording cannot be written: %s", error)
+        if self.left_out:
+            log.warning("%d outcomes were not recorded: at most %d frames are", self.left_out, MOST_FRAMES)
 
     def content(self) -> bytes:
         """The file `NAME.npz`."""

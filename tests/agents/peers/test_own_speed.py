@@ -12,6 +12,7 @@ from swarm.core.policy.plan import Leg
 from swarm.core.ports import Health
 from swarm.core.protocol.messages import Advert
 from swarm.core.units import ns
+from swarm.membership.view import HEARTBEAT_NS
 from tests.agents.builders import peer_table, profile, scheduler, stream
 from tests.agents.scheduler_events import arrived, of
 
@@ -119,3 +120,15 @@ def test_a_peer_whose_answer_times_out_counts_as_slower() -> None:
     assert believed_s(known) > 2 * 0.005
     known.advertised("mule", 1, Advert(number=2, board="b", executors=1, profiles=[profile(p50_s=0.03)], streams=[]))
     assert believed_s(known) == pytest.approx(0.03)          # it has said so itself: that counts from now on
+
+
+def test_a_peer_gets_the_newest_advert_with_each_heartbeat_until_it_knows_it() -> None:
+    own = OwnAdvert(Advert(board="b", executors=1, profiles=[], streams=[], number=1))
+    assert own.due("a", 0, 0) is own.advert
+    assert own.due("a", 0, HEARTBEAT_NS - 1) is None             # it is on its way
+    assert own.due("a", 0, HEARTBEAT_NS) is own.advert
+    assert own.due("a", 1, 2 * HEARTBEAT_NS) is None
+    own.joined("a")
+    assert own.due("a", 0, HEARTBEAT_NS + 1) is own.advert       # it has started again
+    assert own.changed(2.0, Health())
+    assert own.due("a", 1, HEARTBEAT_NS + 2) is own.advert
