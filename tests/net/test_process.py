@@ -26,3 +26,8 @@ def test_what_a_process_starts_with_is_left_out_of_garbage_collections(monkeypat
         gc.unfreeze()
         process.loop.close()
     assert frozen[0] > 10_000
+
+
+def test_a_process_without_keys_says_loudly_that_it_speaks_plaintext(caplog: pytest.LogCaptureFixture) -> None:
+    Process(ProcessFile(version=1, swarm="s", name="a"), "agent").loop.close()
+    assert [record.levelname for record in caplog.records if "a speaks plaintext" in record.getMessage()] == ["WARNING"]
