@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from swarm.core.protocol.world import (
     named_array,
     of_parts,
 )
+from swarm.telemetry.report.sections import found
 
 LABELS = ("floor", "person", "big dog")
 BOXES = Detections([Detection(label, 0.5, 0, 0, 1, 1) for label in (2, 1, 1, 7)])
@@ -40,6 +43,13 @@ def test_words_are_counted_again_and_bounded() -> None:
     assert counted(said) == [("person", 2), ("big dog", 1), ("class 7", 1), ("floor", 1)]
     many = Detections([Detection(label, 0.5, 0, 0, 1, 1) for label in range(200)])
     assert 200 < len(in_words(many, ["label"] * 200)) <= FOUND_MAX
+
+
+def test_the_report_counts_the_labels_of_each_stream() -> None:
+    run = SimpleNamespace(streams=["look", "walls"], requests={
+        "stream": ["look", "walls", "look", "look"], "found": ["person 2, dog 1", "sums", "person 1", ""]})
+    assert found(run).rows == [                              # pyright: ignore[reportArgumentType]
+        ["look", "person", "2", "3"], ["look", "dog", "1", "1"], ["walls", "sums", "1", "1"]]
 
 
 @pytest.mark.parametrize("outcome", [BOXES, CLASSES, ARRAYS, Tensors([]), Mask(1, 2, b"\0\1")])

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from models import store
@@ -81,12 +82,20 @@ def test_the_content_of_a_trace_changes_all_points(folder: Path) -> None:
 
 def test_a_models_card_changes_the_points_that_run_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, load_card = ids(folder), store.load_card
-    monkeypatch.setattr(store, "load_card", lambda name, folder=None: {"card": "new"} if name == "segmenter"
-                        else load_card(name, folder))
+
+    def changed(**changes: object) -> list[str]:
+        monkeypatch.setattr(store, "load_card", lambda name, folder=None: msgspec.structs.replace(
+            load_card(name, folder), **changes) if name == "segmenter" else load_card(name, folder))
+        return ids(folder)
+
     monkeypatch.setattr("swarm.experiments.known.KnownOnce.check_models", lambda *_: None)
     monkeypatch.setattr("swarm.experiments.known.check_models", lambda _: None)
-    monkeypatch.setattr(store, "check", lambda _: None)
-    assert not set(ids(folder)) & set(before)
+    assert not set(changed(made_by="another")) & set(before)
+    task = folder / "mine.py"
+    task.write_text("make = print\n")
+    with_task = changed(task=str(task))
+    task.write_text("make = repr\n")
+    assert not set(changed(task=str(task))) & {*before, *with_task}      # by the content of a user's task, too
 
 
 def test_a_plug_in_changes_all_points_by_its_content_alone(
