@@ -28,7 +28,7 @@ from swarm.planner.solvers.reasons import that_stay, with_reasons
 from swarm.planner.solvers.score import Score
 
 BUDGET_S = 0.1                   # of one search: short enough to be repeated every second
-BY_FORMULA, BY_SIMULATION = 0.75, 0.95       # shares of the budget that are spent when each search ends ...
+BY_FORMULA, BY_SIMULATION = 0.6, 0.95        # shares of the budget that are spent when each search ends ...
 UNDO = 0.1                       # ... without what is kept for small gains that are undone, where there is a plan
 FAR = 0.1                        # of all that is due, weighted: a plan that misses so much more is not looked at again
 OPTION_S = 8e-6                  # counted work: of building an option, measured on this project's reference host
@@ -59,11 +59,11 @@ def place(problem: Problem, previous: Sequence[Placement] = (), budget: Budget |
     limit_churn: undo changes that gain too little; otherwise the previous placements only break ties.
     held: streams (agent, name) that stay where they are.
     """
-    instance = _prepared(problem, previous, held)
+    instance = prepared(problem, previous, held)
     return Placing(instance, budget or CountedBudget(BUDGET_S), seed).place(start, limit_churn)
 
 
-def _prepared(problem: Problem, previous: Sequence[Placement], held: Collection[tuple[str, str]]) -> Instance:
+def prepared(problem: Problem, previous: Sequence[Placement] = (), held: Collection[tuple[str, str]] = ()) -> Instance:
     """The instance of a problem: with all cuts, if all plans can then still be costed."""
     if len(problem.streams) <= FEW_STREAMS:
         instance = Instance(problem, previous, every_cut=True, held=held)

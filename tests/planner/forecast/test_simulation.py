@@ -182,6 +182,17 @@ def test_a_stream_without_a_place_runs_where_it_is_soonest() -> None:
     assert one.away == 1.0
 
 
+def test_a_stream_that_stays_leaves_its_plan_for_home_only() -> None:
+    """The peer refuses what it cannot do in time; another one could, but a stream that stays does not ask it."""
+    agents = [agent("a", steady("m", 400)), agent("b", steady("m", 500)), agent("c", steady("m", 40))]
+    links = {("a", "b"): link(), ("a", "c"): link()}
+    plan = at("a", "s", "b")
+    shares = [only(outcome(agents, [stream("a", "s", "m", 10.0, 0.3, 0)], [one], links)).on_time
+              for one in (plan, msgspec.structs.replace(plan, stays=True))]
+    assert shares[0] > 0.5
+    assert shares[1] == 0.0
+
+
 def test_two_transfers_share_a_link() -> None:
     """Two frames of one picture, 100 ms each on one link: the one that is sent second, by turns, comes 100 ms later."""
     agents = [agent("a"), agent("b", steady("m", 5), executors=2)]

@@ -19,7 +19,7 @@ from swarm.planner.solvers.baselines import best_single_peer, local
 from swarm.planner.solvers.budget import CountedBudget
 from swarm.planner.solvers.formula import class_weights
 from swarm.planner.solvers.judge import FORECAST_PHASES, Judge
-from swarm.planner.solvers.place import choices, place
+from swarm.planner.solvers.place import choices, place, prepared
 from swarm.planner.solvers.score import is_better
 from tests.planner.builders import agent, links, profile, scattered, stream, team
 
@@ -100,6 +100,17 @@ def test_a_search_among_costs_that_cannot_be_compared_comes_to_an_end(odd: float
              for pair, q in problem.links.items()}
     for start in ("best", "local"):
         place(msgspec.structs.replace(problem, agents=agents, links=paths), budget=CountedBudget(0.05), start=start)
+
+
+def test_a_small_problem_has_all_cuts_and_a_larger_one_the_best() -> None:
+    names = ["a", "b", "c", "d"]
+    agents = tuple(AgentInfo(name=name, profiles=(profile("m", 90, stages=12),)) for name in names)
+    problem = Problem(agents=agents, streams=(stream("a", "s", "m", 1.0, 2.0, 0),), links=links(names))
+    every, some = (len(Instance(problem, every_cut=every).options[0]) for every in (True, False))
+    assert every > some
+    assert len(prepared(problem).options[0]) == every
+    more = msgspec.structs.replace(problem, streams=tuple(stream("a", f"s{n}", "m", 1.0, 2.0, 0) for n in range(4)))
+    assert {len(ways) for ways in prepared(more).options} == {some}      # all plans of all cuts are too many
 
 
 def test_very_many_priority_classes_still_have_finite_costs() -> None:

@@ -32,7 +32,7 @@ from swarm.planner.forecast.workers import ONE_WORKER, Workers
 from swarm.planner.problem import Problem
 
 HORIZON_S = 20.0                     # of one simulation
-SETTLED_S = 4.0                      # what is captured earlier does not count: queues are still empty
+SETTLED_S, SETTLED = 4.0, 1 / 3       # what is captured earlier, or in this share of it, does not count: queues fill
 REQUESTS = 12_000                    # of one set of phases: large teams get shorter simulations
 SHORTEST_S = 8.0
 LOCAL_S = 8.0                        # of a simulation of a few streams
@@ -134,7 +134,7 @@ class Simulator:
             self._states[worker] = self._arrays.state(max(self.horizon_s, LOCAL_S))
         state = self._states[worker]
         tally = new_tally(phases, self._streams, len(state.requests))
-        simulate(team, state, active, horizon_s, first, min(SETTLED_S, horizon_s / 2), tally)
+        simulate(team, state, active, horizon_s, first, min(SETTLED_S, SETTLED * horizon_s), tally)
         counts, figures = tally.counts[:, active], tally.figures[active]
         of_all = counts.sum(axis=0)
         due, ended = np.maximum(of_all[:, DUE], 1), np.maximum(of_all[:, ENDED], 1)
