@@ -29,5 +29,7 @@ def test_what_a_process_starts_with_is_left_out_of_garbage_collections(monkeypat
 
 
 def test_a_process_without_keys_says_loudly_that_it_speaks_plaintext(caplog: pytest.LogCaptureFixture) -> None:
-    Process(ProcessFile(version=1, swarm="s", name="a"), "agent").loop.close()
+    process = Process(ProcessFile(version=1, swarm="s", name="a"), "agent")
+    process.net.close(0)
+    process.loop.close()
     assert [record.levelname for record in caplog.records if "a speaks plaintext" in record.getMessage()] == ["WARNING"]
