@@ -43,7 +43,7 @@ def test_what_runs_beside_the_agent_is_not_waited_for_and_must_not_end(state: st
     rules = Rules(units=("swarm-agent.service",), beside=("swarm-planner.service",), ready_s=30.0, trial_s=5.0)
     seen = [Seen("swarm-agent.service", "active", 0, {"role": "agent"}),
             Seen("swarm-planner.service", state, restarts, {})]
-    verdict = judge(rules, seen, 20.0, 10.0, 0)
+    verdict = judge(rules, seen, 20.0, 10.0, Before(heard=0, ended=0))
     assert (verdict.gate, verdict.healthy) == (said, not said)
 
 

@@ -176,9 +176,11 @@ def overloaded() -> Scene:
         scene.reports[robot] = [(1, news(runs=100 * k, overruns=2 * k, busy_s=0.2 * k, available_s=1.0 * k))
                                 for k in range(1, 4 + i % 2)]
     scene.reports["rover_3"] += [(2, news(runs=10, rss_bytes=95 << 20))]
-    scene.plans = [msg.PlannerNews(epoch=1 + k // 2, took_s=0.01 * (k + 1), solver="greedy", refined=k == 2, end=end)
+    scene.plans = [msg.PlannerNews(epoch=1 + k // 2, took_s=0.01 * (k + 1), solver="greedy", refined=k == 2, end=end,
+                                   loop_late_ms_p99=2.0 - 0.5 * k, loop_late_ms_max=4.0 + k)
                    for k, end in enumerate(("adopted", "kept", "adopted", "stale"))]
     scene.world = msg.WorldNews(time_s=29.4, steps=7056, real_time_factor=0.98, lag_ms_p99=6.5, mission=MISSION,
+                                loop_late_ms_p99=0.75, loop_late_ms_max=3.5,
                                 poses={}, elapsed_s=30.0)
     return scene
 

@@ -48,6 +48,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "forecast_intervals": {"pairs": 0, "covered": 0, "covered_share": None, "left_out": 0},
         **{name: max((getattr(r, name) for of in scene.reports.values() for _, r in of), default=0.0)
            for name in LARGEST},
+        "loops": _loops(scene),
         "world": {name: getattr(scene.world, name) if scene.world else 0
                   for name in ("steps", "real_time_factor", "lag_ms_p99")},
         "mission": {"headline": "found", "found": 3.0, "ground": 0.75} if scene.world else {},
@@ -146,6 +147,14 @@ def _planner(scene: Scene) -> dict[str, Any]:
             "solve_ms_p50": _middle(solved), "refine_ms_p50": _middle(refined),
             "solver": scene.plans[-1].solver if scene.plans else "", "ray": bool(refined),
             "starts": 1 if scene.plans else 0}
+
+
+def _loops(scene: Scene) -> dict[str, Any]:
+    """The launcher of these runs has no loop, so it is never late."""
+    told = {"planner": scene.plans, "world": [scene.world] if scene.world else []}
+    return {"launcher": {"late_ms_p99": 0.0, "late_ms_max": 0.0}, **{
+        name: {"late_ms_p99": max(n.loop_late_ms_p99 for n in news), "late_ms_max": max(n.loop_late_ms_max for n in news)}
+        for name, news in told.items() if news}}
 
 
 def _overloaded(scene: Scene, runs: int, overruns: int) -> list[str]:

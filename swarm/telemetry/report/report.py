@@ -96,7 +96,7 @@ def contents(run: Run, others: Sequence[Run] = ()) -> dict[str, Any]:
         "subtitle": _subtitle(run), "banners": _banners(run), "tiles": _headline(run.figures),
         "compared": sections.Table(["", *names], side_by_side.rows([run.figures, *(o.figures for o in others)]),
                                    range(1, len(names) + 1)) if others else None,
-        "streams": sections.streams(run), "found": sections.found(run), "endings": sections.endings(run),
+        "streams": sections.streams(run), "labels": sections.labels(run), "endings": sections.endings(run),
         "predictions": sections.predictions(run),
         "parts": sections.Table(["part", "meaning"], breakdown.MEANING, (), (1,)),
         "slowest": sections.slowest({name: slowest(run, name) for name in run.streams}),

@@ -76,7 +76,7 @@ def endings(run: Run) -> Table:
     return Table(["ending", *run.streams, "all", "share"], rows, range(1, len(run.streams) + 3))
 
 
-def found(run: Run) -> Table:
+def labels(run: Run) -> Table:
     """Per stream: the labels of its results, by the number of results that have them."""
     rows = []
     for stream in run.streams:
