@@ -50,7 +50,7 @@ def test_the_toy_scenario_of_the_page_flies_and_its_names_are_told(folder: Path,
     for words in ("petals", "28", "ripeness", "25.0 %", "holds: mission.petals >= 14"):
         assert words in flight.stdout, words
     if clock == "real":                                      # a virtual flight may be over before its first progress
-        assert "petals 28" in flight.stderr
+        assert "petals" in flight.stderr                     # how many by then depends on the host
     page = (out / "report.html").read_text()
     for words in ("petals", "28", "ripeness", "25.0 %", "flower", "plucked by", "daisy"):
         assert words in page, words

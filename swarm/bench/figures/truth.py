@@ -153,7 +153,8 @@ def _loops(scene: Scene) -> dict[str, Any]:
     """The launcher of these runs has no loop, so it is never late."""
     told = {"planner": scene.plans, "world": [scene.world] if scene.world else []}
     return {"launcher": {"late_ms_p99": 0.0, "late_ms_max": 0.0}, **{
-        name: {"late_ms_p99": max(n.loop_late_ms_p99 for n in news), "late_ms_max": max(n.loop_late_ms_max for n in news)}
+        name: {"late_ms_p99": max(one.loop_late_ms_p99 for one in news),
+               "late_ms_max": max(one.loop_late_ms_max for one in news)}
         for name, news in told.items() if news}}
 
 
