@@ -89,7 +89,8 @@ class PeerRequests:
         run_s = leg_p50_s(profile, event.leg)
         if now + ns(wait_s + run_s) > deadline_ns:
             return [*out, self.refuse(event, "too_late")]
-        blocks_own = ns(step_p95_s(profile, event.leg)) > self._own.patience_ns(priority)
+        last_free = len(self._asks) >= self._queue.executors - 1
+        blocks_own = last_free and ns(step_p95_s(profile, event.leg)) > self._own.patience_ns(priority)
         if blocks_own or not self._budget.take(run_s, now):
             return [*out, self.refuse(event, "share")]
         key = self._queue.add(

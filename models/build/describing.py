@@ -181,6 +181,9 @@ def _form(
     if 0.0 in told.std:
         raise BadInput("--std", "0 divides nothing", "numbers other than 0")
     floats = sensed[0].dtype.startswith("float")
+    if sensed[0].dtype in ("int8", "bool"):
+        raise BadInput(where, f"input {sensed[0].name!r} is {sensed[0].dtype}, which does not hold pixels",
+                       "a float, uint8, or a wider integer")
     if not floats and (told.scale is not None or told.mean or told.std):
         raise BadInput("--scale, --mean, --std", f"input {sensed[0].name!r} is {sensed[0].dtype} and takes pixels as "
                        "they are", "none of these")

@@ -18,15 +18,21 @@ READINGS: dict[str, Reading] = {**yolo.READINGS, **ssd.READINGS}
 
 
 def reading_of(outputs: Sequence[TensorSpec], labels: int, name: str = "") -> str:
-    """The name of the reading that fits the outputs of a detector with so many classes: `name`, or the first one.
+    """The name of the reading that fits the outputs of a detector with so many classes: `name`, or the only one.
 
-    Raises: ModelError if none fits.
+    Raises: ModelError if none fits, or several do.
     """
     if name and name not in READINGS:
         raise ModelError(f"reading {name!r}", "is not known", f"one of {', '.join(READINGS)}")
-    for known in [name] if name else READINGS:
-        if READINGS[known].places(outputs, labels) is not None:
-            return known
+    fitting = [known for known in ([name] if name else READINGS)
+               if READINGS[known].places(outputs, labels) is not None]
+    if ssd.WITH_Y_FIRST in fitting:                  # its names tell
+        return ssd.WITH_Y_FIRST
+    if len(fitting) > 1:
+        raise ModelError("outputs", f"several readings fit {labels} labels: {', '.join(fitting)}",
+                         "--reading, one of them")
+    if fitting:
+        return fitting[0]
     found = ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in outputs[:MOST_NAMED])
     found += f" and {len(outputs) - MOST_NAMED} more" if len(outputs) > MOST_NAMED else ""
     forms = "; ".join(f"{key}: {READINGS[key].form(labels)}" for key in ([name] if name else READINGS))

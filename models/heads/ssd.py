@@ -17,6 +17,7 @@ from models.heads.boxes import Candidates, Reading, strongest
 from swarm.core.settings.cards import TensorSpec
 
 TENSORFLOW = "detection_boxes"
+WITH_Y_FIRST = "ssd_nms_yx"
 
 
 def _raw_places(outputs: Sequence[TensorSpec], labels: int) -> list[int] | None:
@@ -56,7 +57,7 @@ def _nms(outputs: Sequence[NDArray[Any]], labels: int) -> Candidates:
     counted = int(outputs[3].reshape(-1)[0]) if len(outputs) > 3 else len(scores)
     kinds = np.rint(np.nan_to_num(classes)).astype(np.intp)
     real = (np.arange(len(scores)) < counted) & (kinds >= 0) & (kinds < labels)
-    return Candidates(boxes, np.where(real, scores, 0.0), kinds)
+    return Candidates(boxes[real], scores[real], kinds[real])
 
 
 def _nms_yx(outputs: Sequence[NDArray[Any]], labels: int) -> Candidates:
@@ -70,7 +71,7 @@ def _is_tensorflow(outputs: Sequence[TensorSpec]) -> bool:
 READINGS = {
     "ssd": Reading(_raw_places, _raw,
                    lambda labels: f"boxes [1, boxes, 4] and scores [1, boxes, {labels} or {labels + 1}]", share=True),
-    "ssd_nms_yx": Reading(
+    WITH_Y_FIRST: Reading(
         lambda outputs, labels: _nms_places(outputs, labels) if _is_tensorflow(outputs) else None, _nms_yx,
         lambda labels: "detection_boxes [1, boxes, 4], detection_classes and detection_scores [1, boxes]",
         share=True, once=True),

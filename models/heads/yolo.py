@@ -41,10 +41,11 @@ def _with_objectness(outputs: Sequence[NDArray[Any]], labels: int) -> Candidates
 
 
 def _suppressed(outputs: Sequence[NDArray[Any]], labels: int) -> Candidates:
-    """Rows that fill up the output have a score of 0; a class that the labels do not have is an error of the graph."""
+    """Rows that fill up the output may have any class; those of one that the labels do not have are left out."""
     rows = outputs[0][0]
     kinds = np.rint(np.nan_to_num(rows[:, 5])).astype(np.intp)
-    return Candidates(rows[:, :4], np.where((kinds >= 0) & (kinds < labels), rows[:, 4], 0.0), kinds)
+    real = (kinds >= 0) & (kinds < labels)
+    return Candidates(rows[real, :4], rows[real, 4], kinds[real])
 
 
 READINGS = {

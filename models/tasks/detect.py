@@ -59,6 +59,8 @@ class Detect:
         labels, cells = np.divmod(found, scores.shape[2] * scores.shape[3])
         corners = boxes.reshape(4, -1)[:, cells].T
         corners = np.clip(corners, 0.0, [self.image.width_px, self.image.height_px] * 2)
+        sound = np.isfinite(corners).all(1)
+        found, labels, corners = found[sound], labels[sound], corners[sound]
         kept = suppress(corners, labels)
         return Detections([
             Detection(label, score, *corner)

@@ -99,7 +99,7 @@ class Collector:
         self._start_ns, self._started = commanded_ns, False
         self._next_line_ns: int | None = None        # while the streams run
         self._late_ms = 0.0, 0.0                     # its own loop, while the streams ran: 99th percentile, at most
-        self._loops: dict[str, tuple[float, float]] = {}     # the same of world and planners
+        self._loops: dict[tuple[str, int], tuple[float, float]] = {}     # the same of each start of world and planners
         self._renderer = "unknown"
 
     def write_manifest(self) -> None:
@@ -147,14 +147,14 @@ class Collector:
                 self._series.reported(message.sender, message.boot, body)
             case msg.WorldNews(time_s=time_s, poses=poses):
                 self.world = body
-                self._loop_told(message.sender, body)
+                self._loops[message.sender, message.boot] = body.loop_late_ms_p99, body.loop_late_ms_max
                 self._slips |= {slip.from_s: slip for slip in body.slips}
                 self._record.pose(time_s, poses)
             case msg.Scene(json=scene):
                 self._record.scene(scene)
             case msg.PlannerNews():
                 self.planner.append(body)
-                self._loop_told(message.sender, body)
+                self._loops[message.sender, message.boot] = body.loop_late_ms_p99, body.loop_late_ms_max
                 self._planner_boots.add(message.boot)
             case msg.PlanNews(plan=plan):
                 self._plans.handle(self._at_s(now), plan)
@@ -162,9 +162,13 @@ class Collector:
             case _:
                 pass
 
-    def _loop_told(self, name: str, news: msg.WorldNews | msg.PlannerNews) -> None:
-        p99, most = self._loops.get(name, (0.0, 0.0))
-        self._loops[name] = max(p99, news.loop_late_ms_p99), max(most, news.loop_late_ms_max)
+    def _loop_lateness(self) -> dict[str, tuple[float, float]]:
+        """Of each process that is no agent: 99th percentile and most of the start in which they were largest."""
+        loops = {self._own_name: self._late_ms}
+        for (name, _), (p99, most) in self._loops.items():
+            before = loops.get(name, (0.0, 0.0))
+            loops[name] = max(p99, before[0]), max(most, before[1])
+        return loops
 
     def _most_requests(self, agent: str, now: int) -> int:
         """Requests that an agent may have submitted: twice its due frames, since a restarted one submits some again.
@@ -261,7 +265,7 @@ class Collector:
             launch=self._launch, boards=self._launch.boards, rows=rows, ledger=statistics, agents=self._agents,
             world=self.world, slips=slips, planner=self.planner, planner_starts=len(self._planner_boots),
             plans=self._plans, faults=self._faults, losses=self._losses, ran_s=ran_s, interrupted=interrupted,
-            late_ms=self._late_ms, loops=self._loops | {self._own_name: self._late_ms},
+            late_ms=self._late_ms, loops=self._loop_lateness(),
         )
         summary.overlapped = overlapped
         summary.unwritten = dict(sorted(self._record.unwritten.items()))

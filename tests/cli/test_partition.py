@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -136,6 +137,15 @@ def test_a_cut_that_fails_is_named_and_ends_with_exit_code_1(
     out, err = capsys.readouterr()
     assert "4 of 5 cuts verified" in out
     assert "cut d: the stages do not compute the same as the whole: 100.00% of the output differs" in err
+
+
+def test_a_model_with_several_variants_is_imported_again(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "import", str(file), "--name", "mine"]) == 0
+    card = store.load_card("mine")
+    store.save_card(msgspec.structs.replace(card, variants={**card.variants, "int8": card.variants["fp32"]}))
+    capsys.readouterr()
+    assert main(["models", "import", str(file), "--name", "mine"]) == 0
+    assert "mine: fp32, int8, " in capsys.readouterr().out
 
 
 def test_an_import_does_not_replace_another_model(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from swarm.core.protocol.world import (
     named_array,
     of_parts,
 )
-from swarm.telemetry.report.sections import found
+from swarm.telemetry.report.sections import labels
 
 LABELS = ("floor", "person", "big dog")
 BOXES = Detections([Detection(label, 0.5, 0, 0, 1, 1) for label in (2, 1, 1, 7)])
@@ -32,8 +32,8 @@ ARRAYS = Tensors([named_array("sums", np.arange(6, dtype=np.float32).reshape(2, 
 
 
 @pytest.mark.parametrize(("outcome", "said"), [
-    (BOXES, "person 2, big dog 1, class 7 1"), (Detections([]), ""), (CLASSES, "big dog"), (Classes([]), ""),
-    (Mask(1, 4, bytes([1, 0, 0, 0])), "floor, person"), (ARRAYS, "sums, n")])
+    (BOXES, "person 2, big dog 1, class 7 1"), (Detections([]), ""), (CLASSES, "big dog 1"), (Classes([]), ""),
+    (Mask(1, 4, bytes([1, 0, 0, 0])), "floor 1, person 1"), (ARRAYS, "sums 1, n 1")])
 def test_an_outcome_is_said_by_its_labels(outcome: Outcome, said: str) -> None:
     assert in_words(outcome, LABELS) == said
 
@@ -41,6 +41,8 @@ def test_an_outcome_is_said_by_its_labels(outcome: Outcome, said: str) -> None:
 def test_words_are_counted_again_and_bounded() -> None:
     said = "person 2, big dog 1, class 7 1, floor"
     assert counted(said) == [("person", 2), ("big dog", 1), ("class 7", 1), ("floor", 1)]
+    for name in ("zone 3", "output 0", "class 7"):           # a number at its end is the name's own
+        assert counted(in_words(Classes([ClassScore(0, 1.0)]), [name])) == [(name, 1)]
     many = Detections([Detection(label, 0.5, 0, 0, 1, 1) for label in range(200)])
     assert 200 < len(in_words(many, ["label"] * 200)) <= FOUND_MAX
 
@@ -48,7 +50,7 @@ def test_words_are_counted_again_and_bounded() -> None:
 def test_the_report_counts_the_labels_of_each_stream() -> None:
     run = SimpleNamespace(streams=["look", "walls"], requests={
         "stream": ["look", "walls", "look", "look"], "found": ["person 2, dog 1", "sums", "person 1", ""]})
-    assert found(run).rows == [                              # pyright: ignore[reportArgumentType]
+    assert labels(run).rows == [                              # pyright: ignore[reportArgumentType]
         ["look", "person", "2", "3"], ["look", "dog", "1", "1"], ["walls", "sums", "1", "1"]]
 
 
@@ -60,10 +62,15 @@ def test_an_outcome_is_the_same_after_its_way(outcome: Outcome) -> None:
 @pytest.mark.parametrize(("header", "arrays"), [
     (ArrayNames(["a"]), []), (ArrayNames(["a", "b"]), [np.zeros(1)]), (CLASSES, [np.zeros(1)]),
     (ArrayNames(["a"]), [np.zeros(MOST_ARRAY_BYTES, np.uint8), np.zeros(1)]),
-    (ArrayNames(["a"]), [np.zeros(MOST_ARRAY_BYTES + 1, np.uint8)]),
+    (ArrayNames(["a"]), [np.zeros(MOST_ARRAY_BYTES + 1, np.uint8)]), (None, [np.zeros((0, 5), np.uint8)]),
 ])
-def test_parts_that_are_no_outcome(header: ArrayNames | Classes, arrays: list[np.ndarray]) -> None:
+def test_parts_that_are_no_outcome(header: ArrayNames | Classes | None, arrays: list[np.ndarray]) -> None:
     assert of_parts(header, arrays) is None
+
+
+def test_a_mask_has_cells() -> None:
+    with pytest.raises(ValueError, match="0 cells"):
+        Mask(0, 5, b"")
 
 
 @pytest.mark.parametrize("of", [("object", [1], b"8" * 8), ("uint8", [2], b"1"), ("float32", [1, 2], b"1" * 4)])

@@ -40,6 +40,11 @@ def test_what_scores_below_the_threshold_is_dropped() -> None:
     assert len(DETECTOR.decode(weak, 0.1).boxes) == 1
 
 
+def test_a_box_that_is_no_number_is_left_out() -> None:
+    found = DETECTOR.postprocess(maps((0, 2, 3, 0.5, (4, 2, 20, 18)), (2, 10, 12, 0.75, (40, np.nan, 60, 50))))
+    assert found == Detections([Detection(0, 0.5, 4, 2, 20, 18)])
+
+
 def test_of_two_overlapping_boxes_of_a_class_the_stronger_stays() -> None:
     box, shifted = (10, 10, 30, 30), (12, 10, 32, 30)
     same = DETECTOR.postprocess(maps((1, 4, 4, 0.75, box), (1, 4, 6, 0.5, shifted)))

@@ -237,11 +237,15 @@ class RunQueue:
         return list(self._streams.get(stream, {}).values())
 
     def late_behind(self, work: QueuedRun, now: int) -> Iterable[QueuedRun]:
-        """The waiting runs of this robot that are in time before a peer's run, and late after it, by p95."""
-        if not work.asker:
+        """The waiting runs of this robot that are in time before a peer's run, and late after it, by p95.
+
+        None while another executor is free. Most urgent first.
+        """
+        if not work.asker or self.free() > 1:
             return ()
-        return (own for waiting in self._streams.values() for own in waiting.values()
-                if now + own.p95_ns <= own.deadline_ns < now + work.p95_ns + own.p95_ns)
+        return sorted((own for waiting in self._streams.values() for own in waiting.values()
+                       if now + own.p95_ns <= own.deadline_ns < now + work.p95_ns + own.p95_ns),
+                      key=lambda own: (-own.level, own.deadline_ns))
 
     def of_asker(self, peer: str) -> list[QueuedRun]:
         """The waiting and running runs of a peer, without aborted ones."""

@@ -46,7 +46,7 @@ def truth(scene: Scene) -> dict[str, Any]:
         "batched": {"requests": len(batches), "largest": max(batches, default=1)},
         "planner": _planner(scene), "forecast": {},
         "forecast_intervals": {"pairs": 0, "covered": 0, "covered_share": None, "left_out": 0},
-        **{name: max((getattr(r, name) for of in scene.reports.values() for _, r in of), default=0.0)
+        **{name: max((getattr(r, name) for of in scene.reports.values() for r in dict(of).values()), default=0.0)
            for name in LARGEST},
         "loops": _loops(scene),
         "world": {name: getattr(scene.world, name) if scene.world else 0
@@ -128,7 +128,7 @@ def _agent(scene: Scene, robot: str) -> dict[str, Any]:
     return {**{name: sum(getattr(report, name) for report in last.values()) for name in COUNTERS},
             "rss_bytes_max": max((report.rss_bytes for _, report in reports), default=0),
             "starts": _starts(scene, robot), "status": how,
-            **{name: max((getattr(report, name) for _, report in reports), default=0.0) for name in LARGEST},
+            **{name: max((getattr(report, name) for report in last.values()), default=0.0) for name in LARGEST},
             "busy_share": busy_s / available_s if last else 0.0}
 
 
@@ -151,11 +151,10 @@ def _planner(scene: Scene) -> dict[str, Any]:
 
 def _loops(scene: Scene) -> dict[str, Any]:
     """The launcher of these runs has no loop, so it is never late."""
-    told = {"planner": scene.plans, "world": [scene.world] if scene.world else []}
+    told = {"planner": scene.plans[-1] if scene.plans else None, "world": scene.world}
     return {"launcher": {"late_ms_p99": 0.0, "late_ms_max": 0.0}, **{
-        name: {"late_ms_p99": max(one.loop_late_ms_p99 for one in news),
-               "late_ms_max": max(one.loop_late_ms_max for one in news)}
-        for name, news in told.items() if news}}
+        name: {"late_ms_p99": last.loop_late_ms_p99, "late_ms_max": last.loop_late_ms_max}
+        for name, last in told.items() if last}}
 
 
 def _overloaded(scene: Scene, runs: int, overruns: int) -> list[str]:

@@ -13,21 +13,22 @@ FOUND_MAX = 256                      # characters
 
 
 def in_words(outcome: Outcome, labels: Sequence[str]) -> str:
-    """The labels of an outcome, most frequent first: `person 2, car 1`; of a classification the best one.
+    """The labels of an outcome, each with its count, most frequent first: `person 2, car 1`.
 
-    labels: of the model, by index; others are called `class 7`. Of arrays: their names.
+    Of a classification the best one, of a mask each class once, of arrays their names. labels: of the model, by index;
+    others are called `class 7`.
     """
     match outcome:
         case Detections(boxes=boxes):
             counts = Counter(box.label for box in boxes)
             said = [f"{_name(label, labels)} {count}" for label, count in counts.most_common()]
         case Classes(best=best):
-            said = [_name(one.label, labels) for one in best[:1]]
+            said = [f"{_name(one.label, labels)} 1" for one in best[:1]]
         case Mask():
             cells = np.bincount(np.frombuffer(outcome.cells, np.uint8), minlength=1)
-            said = [_name(int(label), labels) for label in np.argsort(-cells, kind="stable") if cells[label]]
+            said = [f"{_name(int(label), labels)} 1" for label in np.argsort(-cells, kind="stable") if cells[label]]
         case _:
-            said = [one.name for one in outcome.arrays]
+            said = [f"{one.name} 1" for one in outcome.arrays]
     return _cut(said)
 
 

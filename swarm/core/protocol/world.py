@@ -129,14 +129,14 @@ class Detections(msgspec.Struct, frozen=True, tag="detections"):
 
 
 class Mask(msgspec.Struct, frozen=True, tag="mask"):
-    """A class per cell of the frame, row-major, `height * width` bytes. The model defines the classes."""
+    """A class per cell of the frame, row-major, `height * width` bytes, one at least. The model defines the classes."""
 
     height: Count
     width: Count
     cells: bytes
 
     def __post_init__(self) -> None:
-        if len(self.cells) != self.height * self.width:
+        if not self.cells or len(self.cells) != self.height * self.width:
             raise ValueError(f"a mask of {len(self.cells)} cells is not {self.height} x {self.width}")
 
     def array(self) -> NDArray[np.uint8]:
@@ -224,7 +224,7 @@ def of_parts(header: OutcomeHeader, tensors: Sequence[NDArray[Any]]) -> Outcome 
     match header, tensors:
         case (Detections() | Classes()), []:
             return header
-        case None, [mask] if mask.dtype == np.uint8 and mask.ndim == 2:
+        case None, [mask] if mask.dtype == np.uint8 and mask.ndim == 2 and mask.size:
             return Mask(mask.shape[0], mask.shape[1], mask.tobytes())
         case ArrayNames(names=names), arrays if len(names) == len(arrays):
             try:

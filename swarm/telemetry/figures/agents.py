@@ -9,7 +9,7 @@ from swarm.telemetry.summary_types import AgentFigures
 
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
             "behaviour_missed")
-LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")
+LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")      # of the last reports of all starts
 
 
 class AgentBook:
@@ -29,8 +29,6 @@ class AgentBook:
             grown = getattr(report, name) - (getattr(before, name) if before else 0)
             setattr(figures, name, getattr(figures, name) + max(grown, 0))
         figures.rss_bytes_max = max(figures.rss_bytes_max, report.rss_bytes)
-        for name in LARGEST:
-            setattr(figures, name, max(getattr(figures, name), getattr(report, name)))
         if (agent, boot) not in self._ended:         # its last report may arrive after its end
             figures.status = "running"
         self._last_report[agent, boot] = report
@@ -50,7 +48,8 @@ class AgentBook:
         busy_s = sum(report.busy_s for report in reports)
         return msgspec.structs.replace(
             self._figures.get(agent, AgentFigures()), starts=len(self._starts.get(agent, ())),
-            busy_share=min(busy_s / available_s, 1.0) if available_s else 0.0)
+            busy_share=min(busy_s / available_s, 1.0) if available_s else 0.0,
+            **{name: max((getattr(report, name) for report in reports), default=0.0) for name in LARGEST})
 
     def _of(self, agent: str, boot: int) -> AgentFigures:
         if boot:

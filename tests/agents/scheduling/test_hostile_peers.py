@@ -107,6 +107,28 @@ def test_a_peers_run_that_would_make_an_own_one_of_its_urgency_late_is_refused(a
     assert (shares["detect"], answered) == (1.0, 0)
 
 
+@pytest.mark.parametrize("executors", [1, 2])
+def test_a_peer_is_served_while_another_executor_is_left_for_own_runs(executors: int) -> None:
+    known = peer_table(asker=[])
+    agent = robot([profile("own", 0.1), profile("detector", 0.1)], known=known, executors=executors, streams=[OWN])
+    told = agent.handle(asked(1, deadline_ns=ns(9), priority=OWN.priority), 0)
+    assert len(of(ev.Refuse, told)) == (executors == 1)
+
+
+def test_a_peers_run_that_may_not_preempt_does_not_hide_an_own_one_that_may() -> None:
+    low, high = (msgspec.structs.replace(OWN, name=name, model=name, priority=priority) for name, priority in (
+        ("low", 0), ("high", 1)))
+    known = peer_table(asker=[])
+    agent = robot([profile("low", 0.3, stages=10), profile("high", 0.03), profile("detector", 0.02)], known=known,
+                  streams=[msgspec.structs.replace(low, deadline_s=0.6), high, OWN])
+    agent.handle(arrived(1, msgspec.structs.replace(low, deadline_s=0.6)), 0)
+    (running,) = agent._queue.running()
+    running.before_peers = True                              # as it started before a peer's run
+    agent.handle(asked(2, deadline_ns=ns(9), priority=OWN.priority), ns(0.05))
+    told = agent.handle(arrived(3, high, ns(0.08)), ns(0.08))
+    assert [command.work for command in of(ev.Preempt, told)] == [running.key]
+
+
 def test_no_age_of_a_peers_run_brings_it_before_all_own_ones() -> None:
     agent = robot([profile("own", 0.06), profile("detector", 0.02)], streams=[OWN], known=peer_table(asker=[]))
     agent.handle(asked(1, deadline_ns=ns(1000)), 0)

@@ -291,3 +291,14 @@ def test_executors_share_the_waiting_runs() -> None:
         queue.put(i, run_s=0.1)
     queue.begin(queue.put(3, run_s=0.1))
     assert queue.wait_s(NOW) == pytest.approx(0.2)
+
+
+def test_own_runs_that_would_be_late_behind_a_peers_are_told_most_urgent_first() -> None:
+    for executors, late in ((1, [3, 2]), (2, [])):
+        queue = Queue(executors)
+        queue.put(1, asker="peer", priority=5, run_s=0.1)
+        queue.put(2, deadline_s=0.1, run_s=0.05)
+        queue.put(3, deadline_s=0.1, run_s=0.05, priority=1)
+        queue.put(4, deadline_s=1.0, run_s=0.05)             # in time behind it
+        peers = next(work for work in queue.in_order(NOW) if work.asker)
+        assert [own.request.sequence for own in queue.late_behind(peers, NOW)] == late

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from models import store, tasks
 from models.build import importing
@@ -96,6 +96,8 @@ def test_the_same_file_with_another_task_keeps_its_variants(take: Take, tmp_path
     (yolo8(), "tensors", (), {"sensor": "timer"}, "sensor timer: a constant for each input"),
     (yolo8(), "detect", LABELS, {"mean": [1.0, 2.0]}, "--mean: 2 values; 1 or 3"),
     (yolo8(), "detect", LABELS, {"std": [0.0]}, "--std: 0 divides nothing"),
+    (model([node("Identity", "x", "y")], [tensor("x", [1, 3, 16, 16], TensorProto.INT8)],
+           [tensor("y", [1, 3, 16, 16], TensorProto.INT8)]), "segment", KINDS, {}, "int8, which does not hold pixels"),
     (of_a_row("ranges"), "detect", LABELS, {"sensor": "camera"}, "a camera does not give its inputs"),
     (model([node("Relu", "x", "y")], [tensor("x", [3, 4])], [tensor("y", [3, 4])]), "tensors", (), {},
      "no sensor gives input 'x'"),

@@ -69,9 +69,8 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(msgspec.json.encode(msgspec.to_builtins(card) | {"notes": notes}).decode())
         return 0
-    ((key, variant),) = card.variants.items()
-    print(f"{card.name}: {key}, {card.parameters:,} parameters, {card.macs / 1e6:,.1f} M multiply-accumulates, "
-          f"opset {card.opset}, IR {card.ir_version}")
+    print(f"{card.name}: {', '.join(card.variants)}, {card.parameters:,} parameters, "
+          f"{card.macs / 1e6:,.1f} M multiply-accumulates, opset {card.opset}, IR {card.ir_version}")
     for word, specs in (("input", card.inputs), ("output", card.outputs)):
         print("\n".join(f"  {word:7}{spec.name} {spec.dtype} {spec.shape}" for spec in specs))
     bound = ", ".join(f"{axis} = {size}" for axis, size in card.dynamic_axes.items())
@@ -79,7 +78,9 @@ def run(given: argparse.Namespace) -> int:
     print(f"  nodes  {', '.join(f'{count} {operator}' for operator, count in card.operators.items())}")
     print(f"  task   {of_task(card)}")
     print("".join(f"  note   {note}\n" for note in notes), end="")
-    print(f"  file   {variant.bytes / 1024:,.0f} KiB, sha256 {variant.sha256}, p50 {variant.run_time.p50_ms:.2f} ms")
+    for key, variant in card.variants.items():
+        print(f"  file   {key}, {variant.bytes / 1024:,.0f} KiB, sha256 {variant.sha256}, "
+              f"p50 {variant.run_time.p50_ms:.2f} ms")
     return 0
 
 
