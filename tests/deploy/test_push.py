@@ -213,5 +213,15 @@ def test_a_revoked_key_is_heard_by_no_board(boards: Make) -> None:
     assert heard(fleet.boards["rover_2"]) == ["rover_0", "rover_2"]
 
 
+def test_a_board_whose_key_was_revoked_is_refused_and_the_others_go_on(boards: Make) -> None:
+    fleet = boards(2)
+    push(fleet)
+    fleet.fleet().keys.revoke("rover_0")
+    done = push(fleet, rover_0="well, anew", rover_1="well, anew")
+    assert outcomes(done) == ["refused", "updated"]
+    assert "this key was revoked" in done.boards[0].why
+    assert heard(fleet.boards["rover_1"]) == ["rover_1"]
+
+
 def heard(board: FakeBoard) -> list[str]:
     return sorted(path.stem for path in (board.places.keys / "enrolled").iterdir())

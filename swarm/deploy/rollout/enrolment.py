@@ -33,9 +33,8 @@ class Enrolment:
         """Enrol the processes of the boards that get a new release, and tell all boards who is enrolled."""
         new = [robot for robot, fresh in boards.items() if fresh]
         found = self._each(new, lambda robot: self._keys(robot, releases[robot]))
-        for robot, keys in found.items():
-            for name, text in keys.items():
-                self._take(robot, name, text)
+        for robot, keys in found.items():            # one after the other: each is compared with those before
+            self._each([robot], lambda robot, keys=keys: self._take_all(robot, keys))
         self.tell(list(boards))
 
     def tell(self, boards: Sequence[str]) -> dict[str, Any]:
@@ -49,6 +48,10 @@ class Enrolment:
     def _told(self, robot: str, keys: dict[str, str]) -> dict[str, Any]:
         return keeper(self._fleet.board(robot), "enrol", {"keys": keys})
 
+    def _take_all(self, robot: str, keys: Mapping[str, str]) -> None:
+        for name, text in keys.items():
+            self._take(robot, name, text)
+
     def _take(self, robot: str, name: str, text: str) -> None:
         """Enrol a key that a board sent. Raises: NotUsable for one that was revoked, or replaces another."""
         with tempfile.TemporaryDirectory(prefix="swarm-key-") as folder:
@@ -60,6 +63,5 @@ class Enrolment:
                     raise BadInput(robot, f"it sent the key of {key.name!r} for {name}")
                 self._fleet.keys.enrol(key)
             except BadInput as error:
-                raise NotUsable(f"{robot}: {error}") from None
-
+                raise NotUsable(str(error)) from None
 
