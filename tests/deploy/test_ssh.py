@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.deploy.boards.answers import Status
 from swarm.deploy.boards.facts import ask
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.boards.ssh import SshBoard
@@ -107,5 +108,5 @@ def test_a_login_without_sudo_is_told(tmp_path: Path, board: SshBoard) -> None:
 
 def test_a_keeper_that_does_not_answer_in_json_is_told(board: SshBoard) -> None:
     with pytest.raises(NotUsable, match="its keeper failed"):
-        keeper(board, "status", at="/nowhere/keeper.pyz")
+        keeper(board, "status", Status, at="/nowhere/keeper.pyz")
     board.close()

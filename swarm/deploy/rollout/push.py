@@ -6,7 +6,7 @@ The boards decide about their trials themselves; this program only looks at what
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
@@ -14,6 +14,7 @@ import msgspec
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
+from swarm.deploy.boards.answers import Status
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.inventory import SHARES
 from swarm.deploy.rollout import one_board
@@ -88,7 +89,7 @@ class Push:
         fleet = self._fleet
         seen = self._each(robots, self._ask)
         for robot in seen:
-            fleet.at_least(int(seen[robot].status.get("highest", 0)))
+            fleet.at_least(seen[robot].status.highest)
         releases: dict[str, Release] = {}
         for robot, one in seen.items():
             self._progress(f"{robot}: making its release for {one.target.name}")
@@ -139,26 +140,25 @@ class Push:
         while self._clock.now_ns() < until_ns:
             try:
                 if not asked:
-                    keeper(board, "switch", {"release": release.number})
+                    keeper(board, "switch", Status, {"release": release.number})
                     asked = True
-                status = keeper(board, "status")
-                if not status["trial"]:
+                status = keeper(board, "status", Status)
+                if not status.trial:
                     return self._judged(robot, release, wave, status)
             except Unreachable as error:             # its link is cut: it decides by itself meanwhile
                 said = str(error)
             threading.Event().wait(LOOK_S)
         return self._end(robot, "pending", release=release.number, wave=wave, gate="link", why=said)
 
-    def _judged(self, robot: str, release: Release, wave: int, status: dict[str, Any]) -> str:
-        last = status["last"]
-        if status["current"] == release.number and last.get("release") == release.number \
-                and last.get("outcome") == "accepted":
+    def _judged(self, robot: str, release: Release, wave: int, status: Status) -> str:
+        last = status.last
+        if status.current == last.release == release.number and last.outcome == "accepted":
             return self._end(robot, "updated", release=release.number, wave=wave)
-        return self._end(robot, "put back", release=release.number, wave=wave, gate=str(last.get("gate", "")),
-                         why=str(last.get("why", "")), log=[str(line) for line in last.get("log", [])])
+        return self._end(robot, "put back", release=release.number, wave=wave, gate=last.gate, why=last.why,
+                         log=last.log)
 
     def _back(self, robot: str, release: Release, failed: str) -> None:
-        keeper(self._fleet.board(robot), "put_back", {
+        keeper(self._fleet.board(robot), "put_back", Status, {
             "release": release.number, "why": f"{failed} of the same wave failed"})
         self._end(robot, "put back", release=release.number, gate="wave", why=f"{failed} of the same wave failed")
 
@@ -189,12 +189,12 @@ class Push:
         return msgspec.structs.replace(outcome, sent_bytes=sent, received_bytes=received)
 
 
-def _leaned_on(statuses: Any) -> dict[str, int]:
+def _leaned_on(statuses: Iterable[Status]) -> dict[str, int]:
     """Requests of others that each board served in the last minute, as those others say."""
     found: dict[str, int] = {}
     for status in statuses:
-        for helper, count in status.get("processes", {}).get("agent", {}).get("leans_on", {}).items():
-            found[helper] = found.get(helper, 0) + int(count)
+        for helper, count in status.agent.leans_on.items() if status.agent else ():
+            found[helper] = found.get(helper, 0) + count
     return found
 
 
