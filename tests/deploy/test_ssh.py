@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,20 @@ def test_a_keeper_that_does_not_answer_in_json_is_told(board: SshBoard) -> None:
     with pytest.raises(NotUsable, match="its keeper failed"):
         keeper(board, "status", Status, at="/nowhere/keeper.pyz")
     board.close()
+
+
+def test_a_handshake_that_stalls_is_a_board_that_cannot_be_reached(
+    board: SshBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stalls(words: list[str], timeout: float, **more: object) -> None:
+        raise subprocess.TimeoutExpired(words, timeout)
+
+    board.run("true")
+    board._log.write_text("Transferred: sent 5, received 6 bytes")
+    monkeypatch.setattr("swarm.deploy.boards.ssh.subprocess.run", stalls)
+    board._up = False                                # the connection was lost
+    with pytest.raises(Unreachable, match="no login within 30 s"):
+        board.run("true")
+    board._up = True                                 # its end stalls, too
+    board.close()
+    assert (board.sent_bytes, board.received_bytes) == (5, 6)

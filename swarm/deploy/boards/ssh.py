@@ -81,9 +81,12 @@ class SshBoard:
                 kind = NotUsable if error.errno == errno.ENOPKG else Unreachable
                 raise kind(f"{self._address} cannot be found: {error.strerror or error}") from None
             self._ssh = [*self._options, f"-oHostName={number}", f"-oHostKeyAlias={self._address}"]
-        done = subprocess.run(
-            [*self._ssh, "-E", str(self._log), "-N", "-f", self._where], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=3 * CONNECT_S)
+        try:
+            done = subprocess.run(
+                [*self._ssh, "-E", str(self._log), "-N", "-f", self._where], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=3 * CONNECT_S)
+        except subprocess.TimeoutExpired:            # ssh's own limit does not hold for the login
+            raise Unreachable(f"no login within {3 * CONNECT_S} s") from None
         if done.returncode:
             raise self._trouble(self._log.read_text(errors="replace") if self._log.exists() else "")
         self._up = True
@@ -128,8 +131,9 @@ class SshBoard:
     def close(self) -> None:
         """Close the shared connection."""
         if self._up:
-            subprocess.run([*self._ssh, "-O", "exit", self._where], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=CONNECT_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run([*self._ssh, "-O", "exit", self._where], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=CONNECT_S)
         for _ in range(20):                          # it writes its log and ends
             text = self._log.read_text(errors="replace") if self._log.exists() else ""
             if not self._up or TRANSFERRED.search(text):
