@@ -108,4 +108,5 @@ def test_a_model_travels_with_all_its_files(tmp_path: Path) -> None:
 
 def test_boards_behind_one_address_have_ports_of_their_own(tmp_path: Path) -> None:
     one = read(tmp_path, at=forwarded(7441))
-    assert len({configuration.member(one.inventory, place).urgent for place in configuration.places(one.inventory)}) == 2
+    agents = [configuration.member(one.inventory, place).urgent for place in configuration.places(one.inventory)]
+    assert agents == ["tcp://Yard.local:7400", "tcp://yard.local:7441"]

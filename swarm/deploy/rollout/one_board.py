@@ -129,7 +129,7 @@ def roles(fleet: Fleet, robot: str) -> dict[str, str]:
 
 
 def keys_of(fleet: Fleet, robot: str, board: BoardPort, release: Release) -> dict[str, str]:
-    """The public keys of the processes of a board, which makes its secret ones itself. Raises: Unreachable, NotUsable."""
+    """The public keys of a board's processes; it makes the secret ones itself. Raises: Unreachable, NotUsable."""
     names = roles(fleet, robot)
     found = keeper(board, "keys", Keys, {"release": release.number, "names": names}, limit_s=120.0).keys
     if found.keys() != names.keys():
