@@ -14,7 +14,7 @@ import msgspec
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
-from swarm.deploy.boards.answers import Status
+from swarm.deploy.boards.answers import Last, Status
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.inventory import SHARES
 from swarm.deploy.rollout import one_board
@@ -102,7 +102,7 @@ class Push:
             del staged[robot]
         leaned_on = _leaned_on(one.status for one in seen.values())
         numbers = {robot: at.wave for robot, at in fleet.inventory.at.items()}
-        return self._roll(waves(list(staged), leaned_on, numbers, self._shares), releases)
+        return self._roll(waves(list(staged), leaned_on, numbers, self._shares), releases, seen)
 
     def _ask(self, robot: str) -> one_board.Asked:
         self._progress(f"{robot}: asking")
@@ -117,13 +117,16 @@ class Push:
         one_board.stage(self._fleet, board, release, self._older, self._progress)
         return True
 
-    def _roll(self, order: list[list[str]], releases: dict[str, Release]) -> tuple[int, bool]:
+    def _roll(
+        self, order: list[list[str]], releases: dict[str, Release], seen: dict[str, one_board.Asked]
+    ) -> tuple[int, bool]:
         """Switch wave after wave. Returns the boards that were touched, and whether a wave failed."""
         touched = 0
         for number, wave in enumerate(order, 1):
             self._progress(f"wave {number} of {len(order)}: {', '.join(wave)}")
             touched += len(wave)
-            ends = self._each(wave, lambda robot, number=number: self._switch(robot, releases[robot], number))
+            ends = self._each(wave, lambda robot, number=number: self._switch(
+                robot, releases[robot], number, seen[robot].status.last))
             failed = [robot for robot in wave if ends.get(robot) == "put back"]
             if failed:
                 good = [robot for robot in wave if ends.get(robot) == "updated"]
@@ -132,16 +135,20 @@ class Push:
                 return touched, True
         return touched, False
 
-    def _switch(self, robot: str, release: Release, wave: int) -> str:
-        """Put the release on trial, and wait for what the board decides."""
+    def _switch(self, robot: str, release: Release, wave: int, before: Last) -> str:
+        """Put the release on trial, and wait for what the board decides. before: the end of its last trial until now."""
         spec = self._fleet.inventory.trial
         until_ns = self._clock.now_ns() + round((spec.ready_s + spec.healthy_s + PATIENCE_S) * 1e9)
-        said, asked, board = "it never answered after the switch", False, self._fleet.board(robot)
+        said, board = "it never answered after the switch", self._fleet.board(robot)
+        asked = taken = False
         while self._clock.now_ns() < until_ns:
             try:
-                if not asked:
-                    keeper(board, "switch", Status, {"release": release.number})
+                if asked and not taken:              # the answer was lost: asked again, it would try a bad release again
+                    taken = _taken(keeper(board, "status", Status), release.number, before)
+                if not taken:
                     asked = True
+                    keeper(board, "switch", Status, {"release": release.number})
+                    taken = True
                 status = keeper(board, "status", Status)
                 if not status.trial:
                     return self._judged(robot, release, wave, status)
@@ -189,6 +196,11 @@ class Push:
         return msgspec.structs.replace(outcome, sent_bytes=sent, received_bytes=received)
 
 
+def _taken(status: Status, number: int, before: Last) -> bool:
+    """Whether a board has a release on trial, or has ended the trial. before: the end of the last one before that."""
+    return number in (status.trial, status.current) or (status.last.release == number and status.last != before)
+
+
 def _leaned_on(statuses: Iterable[Status]) -> dict[str, int]:
     """Requests of others that each board served in the last minute, as those others say."""
     found: dict[str, int] = {}
@@ -199,7 +211,7 @@ def _leaned_on(statuses: Iterable[Status]) -> dict[str, int]:
 
 
 def refused(pushed: Pushed, where: str) -> BadInput | None:
-    """The mistake of a push on which nothing could be pushed at all, as one line."""
+    """The first board that could not be used as it is, as one line; None: there was none."""
     bad = [one for one in pushed.boards if one.outcome == "refused"]
     return BadInput(f"{where}: at.{bad[0].board}", bad[0].why) if bad else None
 
