@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from swarm.deploy.boards.ports import Ran
+from swarm.deploy.keeper.manifest import MOST_NUMBER
 from swarm.deploy.rollout import state
 from tests.deploy.board import Boards, FakeBoard
 from tests.deploy.test_push import Make, heard, outcomes, push
@@ -80,3 +81,10 @@ def test_an_agent_that_tells_nonsense_of_itself_can_be_updated(boards: Make) -> 
     (fleet.boards["rover_0"].places.runtime / "agent.json").write_text('{"peers": "many", "leans_on": {"rover_1": []}}')
     assert state.status(fleet.fleet())[0].error == "what its agent tells of itself makes no sense"
     assert outcomes(push(fleet, rover_0="well, anew")) == ["updated", "unchanged"]
+
+
+def test_a_board_cannot_use_up_the_numbers_of_releases(boards: Make) -> None:
+    fleet = boards(2)
+    push(fleet)
+    answers(fleet.boards["rover_0"], "status", lambda said: {**said, "highest": MOST_NUMBER})
+    assert outcomes(push(fleet, rover_1="well, anew")) == ["unchanged", "updated"]

@@ -128,3 +128,10 @@ def test_a_handshake_that_stalls_is_a_board_that_cannot_be_reached(
     board._up = True                                 # its end stalls, too
     board.close()
     assert (board.sent_bytes, board.received_bytes) == (5, 6)
+
+
+def test_the_length_of_an_answer_is_bounded(board: SshBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm.deploy.boards.ssh.MOST_BYTES", 10)
+    done = board.run("sh", "-c", "printf %20s | tee /dev/stderr")
+    assert (len(done.out), len(done.err)) == (10, 10)
+    board.close()

@@ -79,7 +79,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agent(self) -> AgentState | None:
-        """What its agent tells of itself; None: nothing, or nonsense, which is no error: the next release may mend it."""
+        """What its agent tells of itself; None: nothing, or nonsense, which the next release may mend."""
         try:
             return msgspec.convert(self.processes.get("agent"), AgentState)
         except msgspec.ValidationError:

@@ -25,6 +25,7 @@ from swarm.net.name_lookup import look_up_ipv4
 
 CONNECT_S = 10
 FAILED = 255                         # ssh's own exit code
+MOST_BYTES = 16 << 20                # that a command says: far more than the longest list of files
 CHANGED = re.compile(r"HOST IDENTIFICATION HAS CHANGED|Host key verification failed")
 NO_LOGIN = re.compile(r"Permission denied|Too many authentication failures")
 NO_SUDO = re.compile(r"sudo: .*password|sudo: .*not allowed|sudo: not found|sudo: command not found|may not run sudo")
@@ -97,8 +98,8 @@ class SshBoard:
         assert child.stdin is not None
         err: list[bytes] = []
         out: list[bytes] = []
-        readers = [threading.Thread(target=lambda stream, kept: kept.append(stream.read()), args=args, daemon=True)
-                   for args in ((child.stdout, out), (child.stderr, err))]
+        readers = [threading.Thread(target=lambda stream, kept: kept.append(stream.read(MOST_BYTES)), args=args,
+                                    daemon=True) for args in ((child.stdout, out), (child.stderr, err))]
         limit = threading.Timer(limit_s, child.kill)
         for thread in (*readers, limit):
             thread.start()

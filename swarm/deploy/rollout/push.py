@@ -17,6 +17,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.deploy.boards.answers import Last, Status
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.inventory import SHARES
+from swarm.deploy.keeper.manifest import MOST_NUMBER
 from swarm.deploy.rollout import one_board
 from swarm.deploy.rollout.enrolment import Enrolment
 from swarm.deploy.rollout.fleet import Fleet, Release
@@ -27,6 +28,7 @@ T = TypeVar("T")
 AT_ONCE = 16                         # boards that are talked to
 LOOK_S = 1.5                         # a look costs a weak board a start of Python
 PATIENCE_S = 60.0                    # beyond the longest trial, until a board that does not answer counts as lost
+MOST_HEARD = MOST_NUMBER // 2        # a board raises our numbers no further: it could use them up for all others
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class Push:
         fleet = self._fleet
         seen = self._each(robots, self._ask)
         for robot in seen:
-            fleet.at_least(seen[robot].status.highest)
+            fleet.at_least(min(seen[robot].status.highest, MOST_HEARD))
         releases: dict[str, Release] = {}
         for robot, one in seen.items():
             self._progress(f"{robot}: making its release for {one.target.name}")
@@ -136,14 +138,14 @@ class Push:
         return touched, False
 
     def _switch(self, robot: str, release: Release, wave: int, before: Last) -> str:
-        """Put the release on trial, and wait for what the board decides. before: the end of its last trial until now."""
+        """Put the release on trial, and wait for what the board decides. before: the end of its last trial."""
         spec = self._fleet.inventory.trial
         until_ns = self._clock.now_ns() + round((spec.ready_s + spec.healthy_s + PATIENCE_S) * 1e9)
         said, board = "it never answered after the switch", self._fleet.board(robot)
         asked = taken = False
         while self._clock.now_ns() < until_ns:
             try:
-                if asked and not taken:              # the answer was lost: asked again, it would try a bad release again
+                if asked and not taken:              # its answer was lost, the trial may have ended
                     taken = _taken(keeper(board, "status", Status), release.number, before)
                 if not taken:
                     asked = True
