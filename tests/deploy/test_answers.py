@@ -46,7 +46,7 @@ def test_a_board_gets_no_file_but_those_of_its_release(boards: Make, tmp_path: P
 
 
 @pytest.mark.parametrize("change", [
-    lambda keys: {**keys, "../../planted": KEY.format("planted", "agent")},
+    lambda keys: {**keys, "FOLDER/planted": KEY.format("planted", "agent")},
     lambda keys: {**keys, "planner": KEY.format("planner", "planner")},
     lambda keys: {"rover_0": KEY.format("rover_1", "agent")},
     lambda keys: {"rover_0": KEY.format("rover_0", "launcher")},
@@ -55,10 +55,11 @@ def test_a_board_gets_no_file_but_those_of_its_release(boards: Make, tmp_path: P
 ])
 def test_a_board_gives_keys_of_its_own_processes_alone(boards: Make, change: Callable[[Any], Any]) -> None:
     fleet = boards(2)
-    answers(fleet.boards["rover_0"], "keys", lambda said: {"keys": change(said["keys"])})
+    answers(fleet.boards["rover_0"], "keys", lambda said: {
+        "keys": {name.replace("FOLDER", str(fleet.folder)): text for name, text in change(said["keys"]).items()}})
     assert outcomes(push(fleet)) == ["refused", "updated"]
     assert enrolled(fleet) == heard(fleet.boards["rover_1"]) == ["rover_1"]
-    assert not list(fleet.folder.rglob("planted*"))
+    assert not list(fleet.folder.glob("planted*"))
 
 
 @pytest.mark.parametrize("change", [
