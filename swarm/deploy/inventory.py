@@ -21,6 +21,7 @@ from swarm.run.settings.resolve import boards_of
 
 Port = Annotated[int, Meta(ge=1, le=65_500)]
 Wave = Annotated[int, Meta(ge=1, le=1000)]
+MORE_PORTS = 40                      # that the processes of a board may use, beyond its own
 SHARES = (0.25, 0.5, 1.0)            # of the boards that are left, after the first board
 BODIES = ("", "recorded")
 LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -118,10 +119,13 @@ def read(path: Path, boards_path: Path, models: Collection[str]) -> Read:
     inventory = settings_files.read(path, Inventory)
     boards = boards_of(settings_files.load(boards_path), str(boards_path)) | inventory.boards
     check(inventory, boards, models, where)
-    for key in ("wheels", "runtimes", "recording"):
+    for key, is_there, kind in (("wheels", Path.is_dir, "folder"), ("runtimes", Path.is_dir, "folder"),
+                                ("recording", Path.is_file, "file")):
         name = getattr(inventory, key)
-        if name and not (path.parent / name).exists():
-            raise BadInput(f"{where}: {key}", f"{name} is not there", "a path from the inventory's folder")
+        at = path.parent / name
+        if name and not is_there(at):
+            raise BadInput(f"{where}: {key}", f"{name} is {f'no {kind}' if at.exists() else 'not there'}",
+                           f"a {kind} by its path from the inventory's folder")
     used = {inventory.board_of(robot): boards[inventory.board_of(robot)] for robot in inventory.robots()}
     return Read(path=where, inventory=inventory, boards=used)
 
@@ -162,14 +166,21 @@ def _check_streams(inventory: Inventory, models: Collection[str], where: str) ->
 
 
 def _check_addresses(inventory: Inventory, boards: dict[str, Board], where: str) -> None:
-    seen: dict[tuple[str, int], str] = {}
+    by_login: dict[tuple[str, int], str] = {}
+    by_host: dict[str, list[str]] = {}
     for robot, at in inventory.at.items():
         key = f"{where}: at.{robot}"
         if not addresses.is_host(at.address):
             raise BadInput(f"{key}.address", f"{at.address!r} is no address", addresses.HOST_FORM)
-        other = seen.setdefault((at.address.lower().rstrip("."), at.ssh_port), robot)
+        host = at.address.lower().rstrip(".")
+        other = by_login.setdefault((host, at.ssh_port), robot)
         if other != robot:
             raise BadInput(f"{key}.address", f"{other} has the address {at.address}, too", "an address of its own")
+        for other in by_host.setdefault(host, []):   # boards behind one address, whose ports are forwarded
+            if abs(inventory.at[other].port - at.port) <= MORE_PORTS:
+                raise BadInput(f"{key}.port", f"{at.port} and the next {MORE_PORTS} are also those of {other}",
+                               f"ports that are {MORE_PORTS + 1} apart at least")
+        by_host[host].append(robot)
         rules.known(inventory.board_of(robot), boards, f"{key}.board", "board")
         if at.target:
             rules.known(at.target, TARGETS, f"{key}.target", "target")

@@ -26,9 +26,15 @@ def read(folder: Path, robots: int = 2, **changes: Any) -> inventory.Read:
 TWO = {"rover_0": {"address": "10.0.0.1"}, "rover_1": {"address": "10.0.0.1"}}
 
 
+def forwarded(port: int) -> dict[str, Any]:
+    """Two boards behind one address. port: of the second one; the first has 7400."""
+    return {"rover_0": {"address": "Yard.local"}, "rover_1": {"address": "yard.local", "ssh_port": 2222, "port": port}}
+
+
 @pytest.mark.parametrize(("changes", "said"), [
     ({"colour": "red"}, "unknown key 'colour'"),
     ({"at": TWO}, "at.rover_1.address: rover_0 has the address 10.0.0.1, too; an address of its own"),
+    ({"at": forwarded(7440)}, "at.rover_1.port: 7440 and the next 40 are also those of rover_0"),
     ({"at": {"rover_0": {"address": "10.0.0.1"}}}, "rover_1 has no address"),
     ({"at": {**TWO, "rover_9": {"address": "10.0.0.9"}}}, "no robot of the fleet is called 'rover_9'"),
     ({"at": {"rover_0": {"address": "not an address"}, "rover_1": {"address": "b"}}}, "'not an address' is no address"),
@@ -38,6 +44,8 @@ TWO = {"rover_0": {"address": "10.0.0.1"}, "rover_1": {"address": "10.0.0.1"}}
     ({"placed": {"planner": "rover_7"}}, "no robot of the fleet is called 'rover_7'"),
     ({"placed": {"standby": "rover_0"}}, "the planner runs on rover_0, too"),
     ({"runtimes": "nowhere"}, "nowhere is not there"),
+    ({"runtimes": "fleet.yaml"}, "fleet.yaml is no folder"),
+    ({"recording": "."}, "recording: . is no file"),
     ({"policy": "fate"}, "no policy is called 'fate'"),
     ({"policy": "oracle"}, "oracle knows the links' future"),
     ({"policy": "mine.py"}, "mine.py is a file, which no board has"),
@@ -96,3 +104,9 @@ def test_a_model_travels_with_all_its_files(tmp_path: Path) -> None:
     card = json.loads(files["models/detector/card.json"])
     blobs = {name.split("/")[-1].removesuffix(".onnx") for name in files if name.startswith("models/blobs/")}
     assert {variant["sha256"] for variant in card["variants"].values()} <= blobs
+
+
+def test_boards_behind_one_address_have_ports_of_their_own(tmp_path: Path) -> None:
+    one = read(tmp_path, at=forwarded(7441))
+    agents = [configuration.member(one.inventory, place).urgent for place in configuration.places(one.inventory)]
+    assert agents == ["tcp://Yard.local:7400", "tcp://yard.local:7441"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from swarm.cli.main import main
 from swarm.core.settings.errors import BadInput
-from swarm.deploy.boards.ports import Unreachable
+from swarm.deploy.boards.ports import Ran, Unreachable
 from swarm.deploy.rollout import planned, revocation, state
-from swarm.deploy.rollout.push import Push, Pushed, refused
+from swarm.deploy.rollout.push import Outcome, Push, Pushed, refused
 from tests.deploy.board import PROGRAM, Boards, FakeBoard, SmallReleases
 
 Make = Callable[..., Boards]
@@ -104,6 +107,57 @@ def test_a_transfer_that_broke_off_goes_on(boards: Make) -> None:
     assert broken
     board.most_bytes = None
     assert outcomes(push(fleet)) == ["updated"]
+
+
+@pytest.mark.parametrize(("behaves", "ended", "outcome"), [
+    ("crashes", True, "put back"), ("crashes", False, "put back"), ("well, anew", False, "updated")])
+def test_a_release_whose_switch_was_not_answered_is_tried_once(
+    boards: Make, monkeypatch: pytest.MonkeyPatch, behaves: str, ended: bool, outcome: str
+) -> None:
+    """ended: whether the trial is over when the board is reached again."""
+    monkeypatch.setattr("swarm.deploy.rollout.push.LOOK_S", 0.0)
+    fleet = boards(1)
+    push(fleet)
+    board = fleet.boards["rover_0"]
+    run, asked = board.run, []
+
+    def lost(*words: str, **more: Any) -> Ran:
+        if words[-1] == "switch":
+            asked.append(words)
+            if ended:
+                run(*words, **more)
+            else:
+                board.keeper.switch(json.loads(more["stdin"]))
+            raise Unreachable("the link was cut")
+        done = run(*words, **more)
+        if asked and board.places.trial.exists():    # it ends after this look
+            board.keeper.trial.watch()
+        return done
+
+    board.run = lost                                 # type: ignore[method-assign]
+    assert outcomes(push(fleet, rover_0=behaves)) == [outcome]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(("outcome", "stopped", "code", "said"), [
+    ("pending", True, 1, "swarm: rover_0 did not answer: link: no route"),
+    ("put back", True, 1, "swarm: rover_0 was put back: link: no route"),
+    ("refused", True, 1, "swarm: rover_0 refused: link: no route"),
+    ("refused", False, 2, "at.rover_0: no route"),
+    ("pending", False, 0, ""),
+])
+def test_a_roll_out_that_stopped_fails(
+    boards: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Any, stopped: bool,
+    code: int, said: str,
+) -> None:
+    end = Pushed(updated=0, unchanged=0, pending=0, touched=1, stopped=stopped,
+                 boards=[Outcome(board="rover_0", outcome=outcome, gate="link", why="no route")])
+    fleet = boards(1)
+    made = fleet.fleet()
+    monkeypatch.setattr("swarm.deploy.rollout.fleet.Fleet", lambda read: made)
+    monkeypatch.setattr(Push, "run", lambda self: end)
+    assert main(["deploy", "push", str(fleet.path), "--json"]) == code
+    assert said in capsys.readouterr().err
 
 
 def test_what_a_board_cannot_take_is_said_in_one_line(boards: Make) -> None:
@@ -211,6 +265,16 @@ def test_a_revoked_key_is_heard_by_no_board(boards: Make) -> None:
     fleet.boards["rover_2"].reachable = True
     push(fleet)
     assert heard(fleet.boards["rover_2"]) == ["rover_0", "rover_2"]
+
+
+def test_a_board_whose_key_was_revoked_is_refused_and_the_others_go_on(boards: Make) -> None:
+    fleet = boards(2)
+    push(fleet)
+    fleet.fleet().keys.revoke("rover_0")
+    done = push(fleet, rover_0="well, anew", rover_1="well, anew")
+    assert outcomes(done) == ["refused", "updated"]
+    assert "this key was revoked" in done.boards[0].why
+    assert heard(fleet.boards["rover_1"]) == ["rover_1"]
 
 
 def heard(board: FakeBoard) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from swarm.deploy.boards.answers import Status
 from swarm.deploy.boards.facts import ask
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.boards.ssh import SshBoard
@@ -107,5 +109,29 @@ def test_a_login_without_sudo_is_told(tmp_path: Path, board: SshBoard) -> None:
 
 def test_a_keeper_that_does_not_answer_in_json_is_told(board: SshBoard) -> None:
     with pytest.raises(NotUsable, match="its keeper failed"):
-        keeper(board, "status", at="/nowhere/keeper.pyz")
+        keeper(board, "status", Status, at="/nowhere/keeper.pyz")
+    board.close()
+
+
+def test_a_handshake_that_stalls_is_a_board_that_cannot_be_reached(
+    board: SshBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stalls(words: list[str], timeout: float, **more: object) -> None:
+        raise subprocess.TimeoutExpired(words, timeout)
+
+    board.run("true")
+    board._log.write_text("Transferred: sent 5, received 6 bytes")
+    monkeypatch.setattr("swarm.deploy.boards.ssh.subprocess.run", stalls)
+    board._up = False                                # the connection was lost
+    with pytest.raises(Unreachable, match="no login within 30 s"):
+        board.run("true")
+    board._up = True                                 # its end stalls, too
+    board.close()
+    assert (board.sent_bytes, board.received_bytes) == (5, 6)
+
+
+def test_the_length_of_an_answer_is_bounded(board: SshBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm.deploy.boards.ssh.MOST_BYTES", 10)
+    done = board.run("sh", "-c", "printf %20s | tee /dev/stderr")
+    assert (len(done.out), len(done.err)) == (10, 10)
     board.close()

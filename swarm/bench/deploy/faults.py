@@ -12,6 +12,7 @@ from swarm.bench.deploy.boards import Board
 from swarm.bench.deploy.fleets import Rig
 from swarm.bench.deploy.watch import agent_state
 from swarm.core.clock import MonotonicClock, WallClock
+from swarm.deploy.boards.answers import Status
 from swarm.deploy.boards.ports import NotUsable, keeper
 from swarm.deploy.keeper.places import Places, read_json
 from swarm.deploy.rollout import one_board
@@ -94,7 +95,7 @@ class Faults:
         made, seen = bad.Edited(fleet, edit), one_board.asked(fleet, robot, port)
         release = made.release(robot, seen.target)
         one_board.stage(fleet, port, release, False, self._progress)
-        keeper(port, "switch", {"release": release.number})
+        keeper(port, "switch", Status, {"release": release.number})
         fleet.close()
         return release
 
@@ -128,7 +129,7 @@ class Faults:
     def disk_full(self) -> str:
         fleet = self._rig.write()
         port = fleet.board(self._board.name)
-        free = int(keeper(port, "status")["free_bytes"])
+        free = keeper(port, "status", Status).free_bytes
         fleet.close()
         filler = self._board.root / "var/tmp/filler"
         with open(filler, "wb") as file:

@@ -16,6 +16,8 @@ RELEASE_PYTHON = "/opt/swarm/current/site/bin/python"
 RUNTIME_PROBE = b"""import json, onnxruntime as it
 print(json.dumps({"version": it.__version__, "providers": it.get_available_providers()}))"""
 Text = Annotated[str, Meta(max_length=200)]
+Bytes = Annotated[int, Meta(ge=0, le=1 << 62)]
+NONSENSE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +30,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     jetpack: Text                    # major version; empty: no Jetson
     gpu: list[Text]                  # device files of a GPU
     libraries: list[Text]            # of a GPU: CUDA, cuDNN, TensorRT
-    free_bytes: int
-    memory_bytes: int
+    free_bytes: Bytes
+    memory_bytes: Bytes
     power_mode: Text                 # nvpmodel's, else the governor of the clock
-    unix_s: int                      # its clock
+    unix_s: Annotated[int, Meta(ge=-1 << 62, le=1 << 62)]        # its clock
     systemd: bool
     keeper: bool                     # whether it was set up before
 
@@ -48,7 +50,7 @@ def ask(board: BoardPort) -> Facts:
     done = board.run("python3", "-I", "-", stdin=PROBE.read_bytes())
     try:
         return msgspec.json.decode(done.out, type=Facts)
-    except msgspec.DecodeError:
+    except NONSENSE:
         said = done.err.strip().splitlines()
         raise NotUsable(f"python3 does not run there: {said[-1] if said else f'exit code {done.code}'}") from None
 
@@ -61,7 +63,7 @@ def runtime(board: BoardPort) -> Runtime | None:
     done = board.run(RELEASE_PYTHON, "-I", "-", stdin=RUNTIME_PROBE)
     try:
         return msgspec.json.decode(done.out, type=Runtime)
-    except msgspec.DecodeError:
+    except NONSENSE:
         return None
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Unreachable(Exception):
@@ -44,16 +46,22 @@ KEEPER = "/opt/swarm/keeper.pyz"
 PYTHON = ("python3", "-I")
 
 
-def keeper(board: BoardPort, command: str, given: Any = None, *, files: Iterable[bytes] | None = None,
-           limit_s: float = 60.0, at: str = KEEPER) -> dict[str, Any]:
-    """Ask the board's keeper. files: a stream to send instead of JSON. Raises: Unreachable, NotUsable."""
+def keeper(board: BoardPort, command: str, kind: type[T], given: Any = None, *, files: Iterable[bytes] | None = None,
+           limit_s: float = 60.0, at: str = KEEPER) -> T:
+    """Ask the board's keeper. kind: of the answer, see answers.py. files: a stream to send instead of JSON.
+
+    Raises: Unreachable, NotUsable: it refuses, fails, or gives another answer than one of this kind.
+    """
     stdin = files if files is not None else json.dumps(given or {}).encode()
     done = board.run(*PYTHON, at, command, stdin=stdin, root=True, limit_s=limit_s)
     try:
         answer = json.loads(done.out)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = done.err.strip().splitlines()
         raise NotUsable(f"its keeper failed with {done.code}: {said[-1] if said else 'no word'}") from None
-    if "refused" in answer:
+    if isinstance(answer, dict) and "refused" in answer:
         raise NotUsable(str(answer["refused"]))
-    return answer
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise NotUsable(f"its keeper's answer to `{command}` makes no sense: {error}") from None

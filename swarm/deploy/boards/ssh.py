@@ -25,6 +25,7 @@ from swarm.net.name_lookup import look_up_ipv4
 
 CONNECT_S = 10
 FAILED = 255                         # ssh's own exit code
+MOST_BYTES = 16 << 20                # that a command says: far more than the longest list of files
 CHANGED = re.compile(r"HOST IDENTIFICATION HAS CHANGED|Host key verification failed")
 NO_LOGIN = re.compile(r"Permission denied|Too many authentication failures")
 NO_SUDO = re.compile(r"sudo: .*password|sudo: .*not allowed|sudo: not found|sudo: command not found|may not run sudo")
@@ -81,9 +82,12 @@ class SshBoard:
                 kind = NotUsable if error.errno == errno.ENOPKG else Unreachable
                 raise kind(f"{self._address} cannot be found: {error.strerror or error}") from None
             self._ssh = [*self._options, f"-oHostName={number}", f"-oHostKeyAlias={self._address}"]
-        done = subprocess.run(
-            [*self._ssh, "-E", str(self._log), "-N", "-f", self._where], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=3 * CONNECT_S)
+        try:
+            done = subprocess.run(
+                [*self._ssh, "-E", str(self._log), "-N", "-f", self._where], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=3 * CONNECT_S)
+        except subprocess.TimeoutExpired:            # ssh's own limit does not hold for the login
+            raise Unreachable(f"no login within {3 * CONNECT_S} s") from None
         if done.returncode:
             raise self._trouble(self._log.read_text(errors="replace") if self._log.exists() else "")
         self._up = True
@@ -94,8 +98,8 @@ class SshBoard:
         assert child.stdin is not None
         err: list[bytes] = []
         out: list[bytes] = []
-        readers = [threading.Thread(target=lambda stream, kept: kept.append(stream.read()), args=args, daemon=True)
-                   for args in ((child.stdout, out), (child.stderr, err))]
+        readers = [threading.Thread(target=lambda stream, kept: kept.append(stream.read(MOST_BYTES)), args=args,
+                                    daemon=True) for args in ((child.stdout, out), (child.stderr, err))]
         limit = threading.Timer(limit_s, child.kill)
         for thread in (*readers, limit):
             thread.start()
@@ -128,8 +132,9 @@ class SshBoard:
     def close(self) -> None:
         """Close the shared connection."""
         if self._up:
-            subprocess.run([*self._ssh, "-O", "exit", self._where], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=CONNECT_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run([*self._ssh, "-O", "exit", self._where], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=CONNECT_S)
         for _ in range(20):                          # it writes its log and ends
             text = self._log.read_text(errors="replace") if self._log.exists() else ""
             if not self._up or TRANSFERRED.search(text):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from swarm.core.settings.errors import BadInput
+from swarm.deploy.keeper.store import is_hash
 from swarm.deploy.keeper.trees import Entry, parse
 
 CHUNK = 1 << 18
@@ -28,6 +29,9 @@ class Files:
                            ) from None
 
     def path(self, name: str) -> Path:
+        """Where a file is kept. Raises: ValueError for a name that is no hash: it could lead out of the folder."""
+        if not is_hash(name):
+            raise ValueError(f"{name!r} is no hash of a file")
         return self.folder / name
 
     def put(self, content: bytes) -> str:

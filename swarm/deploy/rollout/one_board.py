@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from swarm.deploy import configuration, keeper_archive
+from swarm.deploy.boards.answers import NEVER_SET_UP, Done, Keys, Offered, Status
 from swarm.deploy.boards.facts import Facts, ask, target_for
 from swarm.deploy.boards.ports import KEEPER, BoardPort, NotUsable, keeper
 from swarm.deploy.bundles import bundle
+from swarm.deploy.bundles.store import Files
 from swarm.deploy.rollout.fleet import Fleet, Release
 from swarm.deploy.targets import Target
 
@@ -28,14 +29,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     facts: Facts
     target: Target
-    status: dict[str, Any]           # of its keeper; empty: it was never set up
+    status: Status                   # of its keeper
 
 
 def asked(fleet: Fleet, robot: str, board: BoardPort) -> Asked:
     """Ask a board; nothing changes. Raises: Unreachable, NotUsable."""
     facts = ask(board)
     target = target_for(facts, fleet.inventory.at[robot].target)
-    return Asked(facts=facts, target=target, status=keeper(board, "status") if facts.keeper else {})
+    return Asked(facts=facts, target=target, status=keeper(board, "status", Status) if facts.keeper else NEVER_SET_UP)
 
 
 class Made:
@@ -77,7 +78,7 @@ def set_up(fleet: Fleet, robot: str, board: BoardPort, seen: Asked) -> None:
     done = board.run("sh", "-c", f"umask 077; cat > {UPLOAD}", stdin=archive)
     if done.code:
         raise NotUsable(f"the keeper cannot be copied there: {done.err.strip()}")
-    keeper(board, "install", {
+    keeper(board, "install", Done, {
         "name": robot, "signer": fleet.signer.allowed(), "unit": configuration.unit_file("swarm-trial.service"),
         "journal": configuration.unit_file("journald.conf")}, at=UPLOAD)
     board.run("rm", "-f", UPLOAD)
@@ -90,27 +91,47 @@ def stage(fleet: Fleet, board: BoardPort, release: Release, older: bool, progres
              "older": older}
     sent = 0
     for _ in range(ROUNDS):                          # lists of trees, then their files
-        missing = keeper(board, "offer", offer, limit_s=STAGE_S)["missing"]
+        missing = lacking(fleet.files, release, keeper(board, "offer", Offered, offer, limit_s=STAGE_S))
         if not missing:
             break
-        sizes = [fleet.files.path(name).stat().st_size - have for name, have in missing]
-        total, sent = sum(sizes), sent + sum(sizes)
+        total = sum(fleet.files.path(name).stat().st_size - have for name, have in missing.items())
+        sent += total
         progress(f"{release.board}: sending {len(missing)} files, {total / 1e6:.1f} MB before compression")
-        keeper(board, "receive", files=fleet.files.stream(missing), limit_s=SEND_S)
+        keeper(board, "receive", Done, files=fleet.files.stream(missing.items()), limit_s=SEND_S)
     progress(f"{release.board}: putting release {release.number} together")
-    keeper(board, "stage", {"release": release.number}, limit_s=STAGE_S)
-    keeper(board, "sweep", {"keep": release.number})
+    keeper(board, "stage", Done, {"release": release.number}, limit_s=STAGE_S)
+    keeper(board, "sweep", Done, {"keep": release.number})
     return sent
 
 
-def runs(status: dict[str, Any], release: Release) -> bool:
+def lacking(files: Files, release: Release, offered: Offered) -> dict[str, int]:
+    """The files that a board lacks, each with the bytes of it that have come.
+
+    Raises: NotUsable if it asks for one that is not of its release: a board gets no other file of the operator.
+    """
+    trees = (release.site, release.config)
+    sizes = {tree: files.path(tree).stat().st_size for tree in trees} | {
+        entry.hash: entry.size for tree in trees for entry in files.entries(tree)}
+    for name, have in offered.missing:
+        if have > sizes.get(name, -1):
+            raise NotUsable("it asks for a file that is not of its release")
+    return dict(offered.missing)
+
+
+def runs(status: Status, release: Release) -> bool:
     """Whether a board runs this release already, and is not on trial."""
-    return status.get("current") == release.number and not status.get("trial")
+    return status.current == release.number and not status.trial
+
+
+def roles(fleet: Fleet, robot: str) -> dict[str, str]:
+    """The processes of a board, and the role of each in the swarm."""
+    return {place.name: configuration.role_of(place) for place in configuration.on_board(fleet.read, robot)}
 
 
 def keys_of(fleet: Fleet, robot: str, board: BoardPort, release: Release) -> dict[str, str]:
-    """The public keys of the processes of a board, which makes its secret ones itself."""
-    names = {place.name: configuration.role_of(place) for place in configuration.on_board(fleet.read, robot)}
-    return keeper(board, "keys", {"release": release.number, "names": names}, limit_s=120.0)["keys"]
-
-
+    """The public keys of a board's processes; it makes the secret ones itself. Raises: Unreachable, NotUsable."""
+    names = roles(fleet, robot)
+    found = keeper(board, "keys", Keys, {"release": release.number, "names": names}, limit_s=120.0).keys
+    if found.keys() != names.keys():
+        raise NotUsable("it sent other keys than those of its own processes")
+    return found

@@ -63,7 +63,7 @@ def _asked(fleet: Fleet, robot: str) -> tuple[one_board.Asked, Runtime | None] |
     try:
         board = fleet.board(robot)
         seen = one_board.asked(fleet, robot, board)
-        return seen, runtime(board) if seen.status.get("current") else None
+        return seen, runtime(board) if seen.status.current else None
     except (Unreachable, NotUsable) as error:
         return str(error)
 
@@ -71,7 +71,7 @@ def _asked(fleet: Fleet, robot: str) -> tuple[one_board.Asked, Runtime | None] |
 def _row(fleet: Fleet, robot: str, seen: one_board.Asked, there: Runtime | None, made: one_board.Made) -> Row:
     read, facts = fleet.read, seen.facts
     wanted: list[Provider] = [*read.boards[read.inventory.board_of(robot)].providers]
-    current = int(seen.status.get("current", 0))
+    current = seen.status.current
     change, size, trouble, kept = "", 0, "", None
     try:
         site = made.site(robot, seen.target)

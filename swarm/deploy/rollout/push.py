@@ -6,7 +6,7 @@ The boards decide about their trials themselves; this program only looks at what
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, TypeVar
 
@@ -14,8 +14,10 @@ import msgspec
 
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.errors import BadInput
+from swarm.deploy.boards.answers import Last, Status
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.inventory import SHARES
+from swarm.deploy.keeper.manifest import MOST_NUMBER
 from swarm.deploy.rollout import one_board
 from swarm.deploy.rollout.enrolment import Enrolment
 from swarm.deploy.rollout.fleet import Fleet, Release
@@ -26,6 +28,7 @@ T = TypeVar("T")
 AT_ONCE = 16                         # boards that are talked to
 LOOK_S = 1.5                         # a look costs a weak board a start of Python
 PATIENCE_S = 60.0                    # beyond the longest trial, until a board that does not answer counts as lost
+MOST_HEARD = MOST_NUMBER // 2        # a board raises our numbers no further: it could use them up for all others
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +91,7 @@ class Push:
         fleet = self._fleet
         seen = self._each(robots, self._ask)
         for robot in seen:
-            fleet.at_least(int(seen[robot].status.get("highest", 0)))
+            fleet.at_least(min(seen[robot].status.highest, MOST_HEARD))
         releases: dict[str, Release] = {}
         for robot, one in seen.items():
             self._progress(f"{robot}: making its release for {one.target.name}")
@@ -101,7 +104,7 @@ class Push:
             del staged[robot]
         leaned_on = _leaned_on(one.status for one in seen.values())
         numbers = {robot: at.wave for robot, at in fleet.inventory.at.items()}
-        return self._roll(waves(list(staged), leaned_on, numbers, self._shares), releases)
+        return self._roll(waves(list(staged), leaned_on, numbers, self._shares), releases, seen)
 
     def _ask(self, robot: str) -> one_board.Asked:
         self._progress(f"{robot}: asking")
@@ -116,13 +119,16 @@ class Push:
         one_board.stage(self._fleet, board, release, self._older, self._progress)
         return True
 
-    def _roll(self, order: list[list[str]], releases: dict[str, Release]) -> tuple[int, bool]:
+    def _roll(
+        self, order: list[list[str]], releases: dict[str, Release], seen: dict[str, one_board.Asked]
+    ) -> tuple[int, bool]:
         """Switch wave after wave. Returns the boards that were touched, and whether a wave failed."""
         touched = 0
         for number, wave in enumerate(order, 1):
             self._progress(f"wave {number} of {len(order)}: {', '.join(wave)}")
             touched += len(wave)
-            ends = self._each(wave, lambda robot, number=number: self._switch(robot, releases[robot], number))
+            ends = self._each(wave, lambda robot, number=number: self._switch(
+                robot, releases[robot], number, seen[robot].status.last))
             failed = [robot for robot in wave if ends.get(robot) == "put back"]
             if failed:
                 good = [robot for robot in wave if ends.get(robot) == "updated"]
@@ -131,34 +137,37 @@ class Push:
                 return touched, True
         return touched, False
 
-    def _switch(self, robot: str, release: Release, wave: int) -> str:
-        """Put the release on trial, and wait for what the board decides."""
+    def _switch(self, robot: str, release: Release, wave: int, before: Last) -> str:
+        """Put the release on trial, and wait for what the board decides. before: the end of its last trial."""
         spec = self._fleet.inventory.trial
         until_ns = self._clock.now_ns() + round((spec.ready_s + spec.healthy_s + PATIENCE_S) * 1e9)
-        said, asked, board = "it never answered after the switch", False, self._fleet.board(robot)
+        said, board = "it never answered after the switch", self._fleet.board(robot)
+        asked = taken = False
         while self._clock.now_ns() < until_ns:
             try:
-                if not asked:
-                    keeper(board, "switch", {"release": release.number})
+                if asked and not taken:              # its answer was lost, the trial may have ended
+                    taken = _taken(keeper(board, "status", Status), release.number, before)
+                if not taken:
                     asked = True
-                status = keeper(board, "status")
-                if not status["trial"]:
+                    keeper(board, "switch", Status, {"release": release.number})
+                    taken = True
+                status = keeper(board, "status", Status)
+                if not status.trial:
                     return self._judged(robot, release, wave, status)
             except Unreachable as error:             # its link is cut: it decides by itself meanwhile
                 said = str(error)
             threading.Event().wait(LOOK_S)
         return self._end(robot, "pending", release=release.number, wave=wave, gate="link", why=said)
 
-    def _judged(self, robot: str, release: Release, wave: int, status: dict[str, Any]) -> str:
-        last = status["last"]
-        if status["current"] == release.number and last.get("release") == release.number \
-                and last.get("outcome") == "accepted":
+    def _judged(self, robot: str, release: Release, wave: int, status: Status) -> str:
+        last = status.last
+        if status.current == last.release == release.number and last.outcome == "accepted":
             return self._end(robot, "updated", release=release.number, wave=wave)
-        return self._end(robot, "put back", release=release.number, wave=wave, gate=str(last.get("gate", "")),
-                         why=str(last.get("why", "")), log=[str(line) for line in last.get("log", [])])
+        return self._end(robot, "put back", release=release.number, wave=wave, gate=last.gate, why=last.why,
+                         log=last.log)
 
     def _back(self, robot: str, release: Release, failed: str) -> None:
-        keeper(self._fleet.board(robot), "put_back", {
+        keeper(self._fleet.board(robot), "put_back", Status, {
             "release": release.number, "why": f"{failed} of the same wave failed"})
         self._end(robot, "put back", release=release.number, gate="wave", why=f"{failed} of the same wave failed")
 
@@ -189,17 +198,22 @@ class Push:
         return msgspec.structs.replace(outcome, sent_bytes=sent, received_bytes=received)
 
 
-def _leaned_on(statuses: Any) -> dict[str, int]:
+def _taken(status: Status, number: int, before: Last) -> bool:
+    """Whether a board has a release on trial, or has ended the trial. before: the end of the last one before that."""
+    return number in (status.trial, status.current) or (status.last.release == number and status.last != before)
+
+
+def _leaned_on(statuses: Iterable[Status]) -> dict[str, int]:
     """Requests of others that each board served in the last minute, as those others say."""
     found: dict[str, int] = {}
     for status in statuses:
-        for helper, count in status.get("processes", {}).get("agent", {}).get("leans_on", {}).items():
-            found[helper] = found.get(helper, 0) + int(count)
+        for helper, count in status.agent.leans_on.items() if status.agent else ():
+            found[helper] = found.get(helper, 0) + count
     return found
 
 
 def refused(pushed: Pushed, where: str) -> BadInput | None:
-    """The mistake of a push on which nothing could be pushed at all, as one line."""
+    """The first board that could not be used as it is, as one line; None: there was none."""
     bad = [one for one in pushed.boards if one.outcome == "refused"]
     return BadInput(f"{where}: at.{bad[0].board}", bad[0].why) if bad else None
 

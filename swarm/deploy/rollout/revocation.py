@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from swarm.deploy.boards.answers import Done
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.rollout.enrolment import enrolled
 from swarm.deploy.rollout.fleet import Fleet
@@ -17,7 +18,7 @@ def tell(fleet: Fleet) -> dict[str, str]:
 
     def one(robot: str) -> str:
         try:
-            keeper(fleet.board(robot), "enrol", {"keys": keys})
+            keeper(fleet.board(robot), "enrol", Done, {"keys": keys})
         except (Unreachable, NotUsable) as error:
             return f"not told, the next push does: {error}"
         return ""

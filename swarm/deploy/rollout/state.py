@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from swarm.core.settings import rules
+from swarm.deploy.boards.answers import AgentState, Logs, Status
 from swarm.deploy.boards.facts import ask
 from swarm.deploy.boards.ports import NotUsable, Unreachable, keeper
 from swarm.deploy.rollout.fleet import Fleet
@@ -48,35 +49,35 @@ def _asked(fleet: Fleet, robot: str) -> Row:
     """One board, by one command if it was set up. Raises: Unreachable, NotUsable."""
     board = fleet.board(robot)
     try:
-        said = keeper(board, "status")
+        said = keeper(board, "status", Status)
     except NotUsable:                                # perhaps it has no keeper
         facts = ask(board)
         if facts.keeper:
             raise
         return Row(robot=robot, state="not set up", power_mode=facts.power_mode)
-    if not said["name"]:
-        return Row(robot=robot, state="not set up", power_mode=said["power_mode"])
+    if not said.name:
+        return Row(robot=robot, state="not set up", power_mode=said.power_mode)
     return _row(robot, fleet.inventory.at[robot].wave, said)
 
 
-def _row(robot: str, wave: int | None, said: dict[str, Any]) -> Row:
-    agent = said["processes"].get("agent", {})
-    alive = str(agent.get("pid")) == said["units"].get("swarm-agent.service", {}).get("MainPID")
-    last = said["last"]
-    back = f"release {last['release']} was put back: {last['gate']}: {last['why']}" \
-        if last and last.get("outcome") != "accepted" and last.get("gate") else ""
+def _row(robot: str, wave: int | None, said: Status) -> Row:
+    told, last = said.agent, said.last
+    alive = told is not None and str(told.pid) == said.units.get("swarm-agent.service", {}).get("MainPID")
+    agent = told if told is not None and alive else AgentState()
+    back = f"release {last.release} was put back: {last.gate}: {last.why}" \
+        if last.outcome != "accepted" and last.gate else ""
+    nonsense = "what its agent tells of itself makes no sense" if told is None and said.processes.get("agent") else ""
     return Row(
-        robot=robot, state=_state(said), release=said["current"],
-        wave=wave, providers=sorted({model["provider"] for model in agent.get("models", [])}) if alive else [],
-        on_time=agent["on_time"] / agent["ended"] if alive and agent.get("ended") else None,
-        peers=int(agent.get("peers", 0)) if alive else 0, temperature_c=agent.get("temperature_c") if alive else None,
-        power_mode=said["power_mode"], error=str(agent.get("error", "")) if alive and agent.get("error") else back)
+        robot=robot, state=_state(said), release=said.current, wave=wave,
+        providers=sorted({model.provider for model in agent.models}),
+        on_time=agent.on_time / agent.ended if agent.ended else None, peers=agent.peers,
+        temperature_c=agent.temperature_c, power_mode=said.power_mode, error=agent.error or nonsense or back)
 
 
-def _state(said: dict[str, Any]) -> str:
+def _state(said: Status) -> str:
     """The state of a board's processes together."""
-    states = {unit.get("ActiveState") for unit in said["units"].values()}
-    if said["trial"]:
+    states = {unit.get("ActiveState") for unit in said.units.values()}
+    if said.trial:
         return "on trial"
     return "runs" if states == {"active"} else "starts" if "activating" in states else "stopped"
 
@@ -93,7 +94,7 @@ def logs(fleet: Fleet, robots: Sequence[str], lines: int, where: str) -> dict[st
     """The last lines of each board, oldest first; None: it was not reached. Raises: BadInput for an unknown robot."""
     def one(robot: str) -> list[str] | None:
         try:
-            return keeper(fleet.board(robot), "logs", {"lines": lines})["lines"]
+            return keeper(fleet.board(robot), "logs", Logs, {"lines": lines}).lines
         except (Unreachable, NotUsable):
             return None
 
@@ -104,7 +105,7 @@ def rollback(fleet: Fleet, robots: Sequence[str], where: str) -> dict[str, tuple
     """Put the previous release of each board on trial: its number, or why not. Raises: BadInput."""
     def one(robot: str) -> tuple[int, str]:
         try:
-            return int(keeper(fleet.board(robot), "switch", {"release": 0})["trial"]), ""
+            return keeper(fleet.board(robot), "switch", Status, {"release": 0}).trial, ""
         except (Unreachable, NotUsable) as error:
             return 0, str(error)
 
