@@ -1,8 +1,8 @@
 """Keeps reports in files of the board's state folder: the host's side of `membership/kept_reports.py`.
 
 Records are only appended, each with its length and checksum: what a kill or a power cut has torn is found, dropped and
-counted. A start of the process begins a new file, and a file goes when none of its reports is needed any more. One
-thread writes, because a disk may take long.
+counted, and so is a gap that a full disk left. A start of the process begins a new file, and a file goes when none of
+its reports is needed any more. One thread writes, because a disk may take long.
 """
 
 from __future__ import annotations
@@ -139,17 +139,21 @@ class ReportFiles:
         needed = 0                                   # the first one that is
         for path in paths[-MOST_FILES:]:
             file, era = _File(path), ""
+            before: Held | None = None               # a gap behind it: the disk was full
             self._files.append(file)
             for record in _records(path):
                 match record:
                     case Begun(era=era):
                         self.lost = record.lost      # it counts what was torn before it
                     case Held():
+                        if before is not None and before.boot == record.boot:
+                            self.lost += max(record.number - before.number - 1, 0)
+                        before = record
                         places[record.boot, record.number] = len(held)
                         held.append((file, era, KeptRecord(record.boot, record.number, record.at_ns, record.body)))
                     case Had():
                         needed = max(needed, places.get((record.boot, record.number), -1) + 1)
-                        self.lost = record.lost
+                        before, self.lost = None, record.lost
                     case None:
                         self.lost += 1
         self.lost += len(paths[:-MOST_FILES])        # one of each at least
@@ -187,18 +191,26 @@ class _Disk:
     def __init__(self) -> None:
         self.unsynced = 0                            # writes that are not on the disk
         self._path, self._file = Path(), cast("BinaryIO | None", None)
+        self._head = b""                             # of the file, while it could not be written
 
     def do(self, path: Path, content: bytes | None) -> None:
         """Append to a file; None: remove it."""
-        if path != self._path:
-            self.close()
         if content is None:
             self.close()
             path.unlink(missing_ok=True)
             return
-        if self._file is None:
-            self._path, self._file = path, open(path, "ab", buffering=0)         # noqa: SIM115 - see `close`
-        self._file.write(content)
+        if path != self._path:
+            self.close()
+            self._path, self._head = path, b""
+        try:
+            if self._file is None:
+                self._file = open(path, "ab", buffering=0)                       # noqa: SIM115 - see `close`
+            _append_whole(self._file, self._head + content)
+        except OSError:
+            if self._file is None or not os.fstat(self._file.fileno()).st_size:
+                self._head = self._head or content
+            raise
+        self._head = b""
         self.unsynced += 1
         if self.unsynced >= SYNC_WRITES:
             self.sync()
@@ -213,6 +225,17 @@ class _Disk:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _append_whole(file: BinaryIO, content: bytes) -> None:
+    """Append all or nothing: behind a part of a record no other would be found. Raises: OSError."""
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while content:                               # a disk that fills takes a part first
+            content = content[file.write(content):]
+    except OSError:
+        os.ftruncate(file.fileno(), size)
+        raise
 
 
 def _boot_id() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ WHERE = "swarm bench deploy-roles"
 COMPILED_S, TAKEN_S = 900.0, 60.0    # until the planners are ready; until the collector has what was kept
 DISK_MB = 2048
 PLACED = {"planner": "rover_0", "standby": "rover_1"}
-RUN = "var/lib/swarm/run"
+RUNS = "var/lib/swarm/runs"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             "bytes_planner": first.boards[0].sent_bytes, "bytes_agent": first.boards[2].sent_bytes,
             "bytes_collector_more": second.boards[2].sent_bytes,
             "updated": [first.updated, second.updated], "planners_ready": both, "compiled_s": round(compiled_s, 1),
-            "kept_before": kept, "kept_taken": taken, **_collected(boards[2].root / RUN)}
+            "kept_before": kept, "kept_taken": taken, **_collected(boards[2].root / RUNS)}
 
 
 def _pushed(rig: Rig, progress: Callable[[str], None], placed: dict[str, str]) -> Pushed:
@@ -81,21 +81,25 @@ def _state(board: Board, role: str) -> dict[str, Any]:
         return {}
 
 
-def _collected(folder: Path) -> dict[str, Any]:
-    """The collector's figures. holes: requests that its table lacks between the first and the last of each start."""
+def _collected(runs: Path) -> dict[str, Any]:
+    """The collector's figures of all its runs. holes: requests of each start, up to its last, that no table has."""
     from swarm.telemetry import table
 
-    summary = json.loads((folder / "summary.json").read_bytes())
-    plans = (folder / "plans.jsonl").read_text().splitlines()
-    rows = table.read(folder / "requests.parquet")
+    plans, totals, failed_by = 0, Counter[str](), Counter[str]()
     starts: dict[tuple[str, int], list[int]] = defaultdict(list)
-    for agent, boot, sequence in zip(rows["agent"], rows["boot"], rows["sequence"], strict=True):
-        if boot:                                     # 0: it was missed, and never submitted
-            starts[str(agent), int(boot)].append(int(sequence))
-    requests = summary["requests"]
+    for folder in sorted(runs.iterdir()):
+        requests = json.loads((folder / "summary.json").read_bytes())["requests"]
+        totals += Counter({name: requests[name] for name in ("submitted", "completed", "lost")})
+        failed_by += Counter(requests["failed_by"])
+        if (folder / "plans.jsonl").exists():
+            plans += len((folder / "plans.jsonl").read_text().splitlines())
+        rows = table.read(folder / "requests.parquet")
+        for agent, boot, sequence in zip(rows["agent"], rows["boot"], rows["sequence"], strict=True):
+            if boot:                                 # 0: it was missed, and never submitted
+                starts[str(agent), int(boot)].append(int(sequence))
     return {
-        "plans": len(plans), "starts": len(starts), "submitted": requests["submitted"],
-        "completed": requests["completed"], "lost": requests["lost"], "failed_by": requests["failed_by"],
+        "plans": plans, "starts": len(starts), "submitted": totals["submitted"], "completed": totals["completed"],
+        "lost": totals["lost"], "failed_by": dict(failed_by),
         "holes": sum(max(numbers) - len(set(numbers)) for numbers in starts.values())}
 
 

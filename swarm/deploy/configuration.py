@@ -20,7 +20,7 @@ from swarm.run.settings.process_specs import camera_hz
 
 HOME = "/opt/swarm/current/config"
 KEYS = "/var/lib/swarm/keys"
-RUNS = "/var/lib/swarm/run"
+RUNS = "/var/lib/swarm/runs"
 PORTS = {"agent": 0, "planner": 10, "collector": 20, "body": 30}     # beyond the board's port; bulk: the next one
 MEMORY_SHARE = 0.8                   # of a board's memory, for its agent; more would starve its system
 OTHERS_MB = {"planner": 1024, "collector": 1024, "body": 512}

@@ -44,6 +44,7 @@ class KeptReports:
         self._unanswered = 0                         # in sequence
         self._listens = False                        # the collector answers
         self._lost = shelf.lost if shelf else 0      # that no collector was told of
+        participant.tell_through(self.put)
 
     def put(self, body: msg.Body) -> None:
         """Keep a report, and send it when its turn comes."""

@@ -51,7 +51,8 @@ class Participant:
         self._beats = 0
         self._answered = False                       # the launcher has sent the roster
         self._outbox = Outbox(host.timers, self.report)
-        host.machine.on_held_up(lambda for_s: self._outbox.put(
+        self._tell = self._outbox.put
+        host.machine.on_held_up(lambda for_s: self._tell(
             msg.Happened(what="held_up", detail={"for_s": round(for_s, 3)})))
         self.net.attach(self._received, undelivered)
         self.net.join([*settings.roster, *([self.launcher] if self.launcher else [])])
@@ -73,6 +74,10 @@ class Participant:
     def report(self, body: Body) -> bool:
         """Report to the launcher or, without one, to the collector in the roster. True if neither exists."""
         return self._reports_to is None or self.net.send(self._reports_to, body)
+
+    def tell_through(self, put: Callable[[Body], None]) -> None:
+        """Put its own reports into this queue, in order with all others of the process."""
+        self._tell = put
 
     @property
     def has_collector(self) -> bool:

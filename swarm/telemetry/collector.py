@@ -242,6 +242,15 @@ class Collector:
         return self._ledger.statistics().total.open
 
     @property
+    def requests(self) -> int:
+        """Requests that it holds."""
+        return self._ledger.requests
+
+    def take_open(self) -> list[Row]:
+        """Take out the open requests, for the run that comes next."""
+        return self._ledger.take_open()
+
+    @property
     def epoch(self) -> int:
         """Of the newest plan; 0 before the first."""
         return self.planner[-1].epoch if self.planner else 0

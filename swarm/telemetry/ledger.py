@@ -152,6 +152,21 @@ class Ledger:
         else:
             self._agent_lost(message.name, message.boot, now)
 
+    @property
+    def requests(self) -> int:
+        """How many requests it holds."""
+        return len(self._rows)
+
+    def take_open(self) -> list[Row]:
+        """Take out the requests that are open, in the order of their submissions by agent and start."""
+        rows = [self._rows.pop(request) for requests in self._open.values() for request in requests]
+        self._open.clear()
+        for row in rows:
+            self._rows_of[row.span.request.agent] -= 1
+            self._total.submitted -= 1
+            self._streams[row.span.stream].submitted -= 1
+        return rows
+
     def close(self) -> list[Row]:
         """End the ledger after the drain; open requests stay open and are lost.
 

@@ -99,6 +99,13 @@ def test_a_unit_has_what_all_have_and_the_memory_of_its_board(tmp_path: Path) ->
     assert unit.index("[Service]") < unit.index("Type=notify") < unit.index("ExecStart=") < unit.index("[Install]")
 
 
+def test_the_collector_has_time_to_write_its_last_run(tmp_path: Path) -> None:
+    files = configuration.files_of(read(tmp_path, placed={"collector": "rover_1"}), "rover_1")
+    given = [line for line in files["units/swarm-collector.service"].decode().splitlines()
+             if line.startswith("TimeoutStopSec=")]
+    assert given == ["TimeoutStopSec=15", "TimeoutStopSec=90"]       # systemd.service(5): the last one counts
+
+
 def test_a_model_travels_with_all_its_files(tmp_path: Path) -> None:
     files = configuration.files_of(read(tmp_path), "rover_0")
     card = json.loads(files["models/detector/card.json"])

@@ -67,6 +67,9 @@ class Desk:
                     msg.KeptReceived(boot=last.boot, number=last.number)))
         return self.reachable
 
+    def tell_through(self, put: Callable[[msg.Body], None]) -> None:
+        self.tell = put
+
     def reconnect(self) -> None:
         self.renewed += 1
 
@@ -187,3 +190,12 @@ def test_without_a_collector_reports_are_kept_and_nothing_is_tried() -> None:
     desk.say("a", "b")
     desk.advance(10.0)
     assert (desk.reports.kept, len(desk.reports), desk.messages, desk.waiting) == (2, 0, 0, [])
+
+
+def test_what_the_process_tells_of_itself_comes_in_order_with_the_rest() -> None:
+    desk = Desk()
+    desk.say("a")
+    desk.tell(msg.Happened(what="held_up"))
+    desk.say("b")
+    desk.advance(1.0)
+    assert desk.heard() == ["a", "held_up", "b"]

@@ -189,6 +189,13 @@ def test_a_process_that_did_not_run_for_a_while_reports_it_once_it_can() -> None
     assert process.host.sent(msg.Happened) == [("launcher", msg.Happened(what="held_up", detail={"for_s": 8.0}))]
 
 
+def test_a_process_with_a_queue_of_reports_puts_its_own_there() -> None:
+    process, queue = Process(), list[msg.Body]()
+    process.participant.tell_through(queue.append)
+    process.machine.held_up(2.0)
+    assert (queue, process.net.sent) == ([msg.Happened(what="held_up", detail={"for_s": 2.0})], [])
+
+
 def test_of_others_only_those_are_remembered_who_could_join(process: Process) -> None:
     process.participant.begin()
     process.net.admitted = {NEWCOMER.name}

@@ -20,15 +20,17 @@ from swarm.core.ports import Host
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.boards import Board
+from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.process_files import AgentFile, CollectorFile
 from swarm.core.settings.yaml_text import dump
 from swarm.core.units import seconds
 from swarm.net.process import PLAINTEXT
-from swarm.telemetry import table
+from swarm.telemetry import process, table
 from swarm.telemetry.board_collector import BoardCollector
-from swarm.telemetry.process import collected_launch
-from swarm.telemetry.recorder import RunFolder
+from swarm.telemetry.collector import Record
+from swarm.telemetry.process import RunFolders, collected_launch
+from swarm.telemetry.recorder import RunFolder, new_folder
 from swarm.transport.endpoint import Endpoint
 from tests.launcher.world import wait_until
 from tests.net.harness import Net
@@ -61,15 +63,32 @@ class Machine:
         self.stopped = True
 
 
-def collector(folder: Path, clock: Any, timers: Any, transport: Any, **changes: Any) -> tuple[BoardCollector, Machine]:
+class Folders:
+    """Run folders that are written at once: `out`, `out-2`, ..."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.writes, self.full = out, False, False
+
+    def begin(self) -> tuple[RunFolder, Callable[[str], dict[str, Any]]]:
+        if self.full:
+            raise BadInput("out", "no space", "some")
+        return RunFolder(new_folder(self.out)), lambda renderer: {}
+
+    def end(self, record: Record, write: Callable[[], object]) -> None:
+        write()
+
+
+def collector(
+    folder: Path, clock: Any, timers: Any, transport: Any, **changes: Any
+) -> tuple[BoardCollector, Machine, Folders]:
     given, machine = settings(folder, **changes), Machine()
+    folders = Folders(Path(given.out))
     host = Host(clock, timers, transport, machine)           # pyright: ignore[reportArgumentType]
-    out = RunFolder(Path(given.out))
-    return BoardCollector(host, given, collected_launch(given, "file"), out, lambda renderer: {}), machine
+    return BoardCollector(host, given, collected_launch(given, "file"), folders), machine, folders
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "out" / "summary.json").read_text())
+def summary(folder: Path, run: str = "out") -> dict[str, Any]:
+    return json.loads((folder / run / "summary.json").read_text())
 
 
 # --- a real agent ---
@@ -79,7 +98,7 @@ def test_an_agent_reports_its_requests_to_the_collector_of_its_roster(tmp_path: 
     net = Net()
     mule, world = net.endpoint("mule", boot=7, answers=True), net.endpoint("world", role="world")
     ours: Endpoint = net.endpoint("collector", role="collector")
-    counting, machine = collector(tmp_path, net.loop.clock, net.loop, ours)
+    counting, machine, _ = collector(tmp_path, net.loop.clock, net.loop, ours)
     counting.begin()
     path = tmp_path / "rover_0.yaml"
     path.write_text(dump(AgentFile(
@@ -142,16 +161,17 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 def test_sigterm_ends_the_command_with_a_run_folder(
     started: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
+    (tmp_path / "out" / "00000007").mkdir(parents=True)      # of an earlier start
     child = started()
-    manifest = tmp_path / "out" / "manifest.json"
+    manifest = tmp_path / "out" / "00000008" / "manifest.json"
     wait_until(lambda: manifest.exists() and "revision" in manifest.read_text())     # it runs
     child.send_signal(signal.SIGTERM)
     _, errors = child.communicate(timeout=HANG_S)
     assert (child.returncode, errors) == (0, f"collector: WARNING {PLAINTEXT % 'collector'}\n")
-    figures = summary(tmp_path)
+    figures = summary(tmp_path, "out/00000008")
     assert (figures["scenario"], figures["policy"], figures["ran_s"]) == ("", "", 0.0)
     assert figures["transport"]["security"] == "plaintext"
-    assert (tmp_path / "out" / "report.html").exists()
+    assert (tmp_path / "out" / "00000008" / "report.html").exists()
 
 
 @pytest.mark.parametrize(("changes", "told"), [
@@ -174,14 +194,14 @@ def test_a_mistake_in_the_file_is_one_line(
     assert told in err
 
 
-def test_a_folder_with_other_things_is_named_as_the_file_does(
+def test_a_folder_that_cannot_be_made_is_named_as_the_file_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "thesis.tex").touch()
     path = tmp_path / "collector.yaml"
-    path.write_text(dump(settings(tmp_path, out=str(tmp_path))))
+    path.write_text(dump(settings(tmp_path, out=str(tmp_path / "thesis.tex"))))
     assert main(["collector", str(path)]) == 2
-    assert f"collector.yaml: out: {tmp_path}: the folder holds" in capsys.readouterr().err
+    assert f"collector.yaml: out: {tmp_path}/thesis.tex: File exists" in capsys.readouterr().err
 
 
 def test_a_launch_file_says_what_is_run(tmp_path: Path) -> None:
@@ -193,4 +213,21 @@ def test_a_launch_file_says_what_is_run(tmp_path: Path) -> None:
     assert (launch.scenario, launch.policy, [fleet.name for fleet in launch.fleet]) == ("patrol", "local", ["rover"])
 
 
-# --- what it decides, on a clock of the test's ---
+def test_each_run_has_a_folder_and_the_oldest_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started() -> RunFolders:
+        return RunFolders(tmp_path, collected_launch(settings(tmp_path), "file"))
+
+    monkeypatch.setattr(RunFolder, "report", lambda folder: None)
+    for _ in range(3):                                       # starts of the process
+        folders = started()
+        record, facts = folders.begin()
+        record.manifest(facts("none"))
+        folders.end(record, lambda record=record: record.event(0.0, "collector", "ended"))
+        folders.wait()
+    runs = sorted(tmp_path.iterdir())
+    assert [run.name for run in runs] == ["00000001", "00000002", "00000003"]
+    assert all((run / "events.jsonl").exists() for run in runs)
+    monkeypatch.setattr(process, "MOST_BYTES", sum(at.stat().st_blocks * 512 for at in (runs[0], *runs[0].iterdir())))
+    (tmp_path / "notes").mkdir()
+    started().wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000002", "00000003", "notes"]

@@ -16,8 +16,9 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.units import ns
 from swarm.telemetry import board_collector, table
+from swarm.telemetry.board_collector import RUN_S
 from tests.clock import FakeClock
-from tests.telemetry.test_board_collector import collector
+from tests.telemetry.test_board_collector import collector, summary
 
 
 class Desk:
@@ -27,9 +28,10 @@ class Desk:
         self.clock, self.waiting = FakeClock(), []
         self.member = msg.Member(name="collector", role="collector", urgent="u", bulk="b", boot=1)
         self.lateness = Lateness()
-        self.counting, self.machine = collector(folder, self.clock, self, self, **changes)
+        self.counting, self.machine, self.folders = collector(folder, self.clock, self, self, **changes)
         self.counting.begin()
         self.open: dict[int, RequestId] = {}
+        self.number = 0
         self.sent: list[tuple[str, msg.Body]] = []
 
     def send(self, to: str, body: msg.Body) -> bool:
@@ -63,13 +65,18 @@ class Desk:
         now = self.clock.now_ns()
         self.received(Received("rover_0", boot, body, [], None, now, now))
 
+    def report(self, body: msg.Body, boot: int) -> None:
+        """An agent sends all its reports as kept ones."""
+        self.number += 1
+        self.say(msg.Kept(reports=[msg.KeptReport(boot, self.number, 0.0, msgspec.msgpack.encode(body))]))
+
     def submit(self, number: int, boot: int = 1, due_s: float = 0.0) -> None:
         request = self.open[number] = RequestId("rover_0", boot, number)
-        self.say(msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=due_s), boot)
+        self.report(msg.Submitted(request=request, frame=Frame(1, "detect", number), due_s=due_s), boot)
 
     def complete(self, number: int) -> None:
         request = self.open.pop(number)
-        self.say(msg.Ended(span=Span(
+        self.report(msg.Ended(span=Span(
             request=request, stream="detect", model="detector", priority=0, captured_ns=0, submitted_ns=0,
             deadline_ns=ns(1.0), ran_on="rover_0", ended_ns=1, ending="completed")), request.boot)
 
@@ -213,3 +220,81 @@ def test_a_kept_report_that_makes_no_sense_is_refused_and_not_asked_for_again(tm
     desk = Desk(tmp_path)
     kept(desk, 1, 0.0, msg.Shutdown())
     assert not desk.machine.stopped
+
+
+def test_a_report_that_overtakes_those_of_an_earlier_start_costs_no_request(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.say(msg.Happened(what="held_up", detail={"for_s": 2.0}), boot=2)
+    desk.submit(1, boot=1)
+    desk.submit(2, boot=2)
+    desk.complete(2)
+    desk.counting.end()
+    requests = desk.counting.finish()["requests"]
+    assert (requests["completed"], requests["failed_by"]) == (1, {"agent_lost": 1})
+
+
+# --- one run after the other ---
+
+
+def figures_of(folder: Path, *runs: str) -> list[tuple[int, int, int]]:
+    """Submitted, completed and lost requests of each run."""
+    found = [summary(folder, run)["requests"] for run in runs]
+    return [(one["submitted"], one["completed"], one["lost"]) for one in found]
+
+
+@pytest.mark.parametrize("long", ["by its time", "by its requests"])
+def test_a_long_run_is_written_and_its_open_requests_go_over_to_the_next(
+    long: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    desk.advance(3.0)
+    for number in (1, 2):
+        desk.submit(number, due_s=3.0)
+    desk.complete(1)
+    if long == "by its time":
+        desk.advance(RUN_S)                              # no message comes then
+    else:
+        monkeypatch.setattr(board_collector, "MOST_REQUESTS", 2)
+        desk.advance(9.0)
+        desk.say(msg.Heartbeat(sequence=1))
+    assert figures_of(tmp_path, "out") == [(1, 1, 0)]
+    monkeypatch.undo()
+    desk.complete(2)
+    desk.submit(3, boot=2)
+    desk.complete(3)
+    desk.counting.end()
+    desk.counting.finish()
+    assert figures_of(tmp_path, "out-2") == [(2, 2, 0)]
+    requests = table.read(tmp_path / "out-2" / "requests.parquet")
+    assert min(requests["at_s"][requests["ending"] == "completed"]) < -8.0
+
+
+def test_a_request_that_stays_open_over_runs_fails_with_its_agent(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.submit(1)
+    desk.advance(RUN_S)
+    desk.counting.end()
+    desk.advance(RUN_S)
+    requests = desk.counting.finish()["requests"]
+    assert (requests["submitted"], requests["failed_by"], requests["lost"]) == (1, {"agent_lost": 1}, 0)
+
+
+@pytest.mark.parametrize("hindered", ["writes", "full"])
+def test_while_the_next_run_cannot_begin_a_full_one_takes_no_more_and_agents_keep_theirs(
+    hindered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path)
+    for number in (1, 2):
+        desk.submit(number)
+        desk.complete(number)
+    monkeypatch.setattr(board_collector, "MOST_REQUESTS", 2)
+    answered = len(desk.sent)
+    setattr(desk.folders, hindered, True)
+    for _ in range(3):
+        desk.submit(3)
+    assert len(desk.sent) == answered == 4
+    assert len(caplog.records) == (hindered == "full")
+    setattr(desk.folders, hindered, False)
+    desk.submit(3)
+    assert len(desk.sent) == answered + 1
+    assert figures_of(tmp_path, "out") == [(2, 2, 0)]

@@ -94,7 +94,7 @@ class CollectorFile(ProcessFile, frozen=True, kw_only=True):
     """The file of `swarm collector FILE`. It describes the run by a launch file, or by fleet, streams and boards."""
 
     name: Name = "collector"
-    out: str                         # the run folder
+    out: str                         # the folder of its runs: each is a folder 00000001, 00000002, ...
     launch: str = ""                 # a launch file with all its boards, as `swarm launch NAME --dry-run` prints it
     fleet: list[FleetSpec] = []      # the robots; their agents must be in the roster
     streams: list[StreamOn] = []     # their requests

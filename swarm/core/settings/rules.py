@@ -191,7 +191,7 @@ def collector_file(file: CollectorFile, where: str) -> None:
     """Raises: BadInput."""
     _process(file, where)
     if not file.out:
-        raise BadInput(f"{where}: out", "no folder", "the folder that the run is written into")
+        raise BadInput(f"{where}: out", "no folder", "the folder of the runs")
     if file.launch and (file.fleet or file.streams or file.boards):
         raise BadInput(f"{where}: launch", "a launch file, and fleet, streams or boards beside it", "one of the two")
     collected(file.fleet, file.streams, file.boards, where)

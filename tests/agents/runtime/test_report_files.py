@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +118,27 @@ def test_a_disk_that_takes_nothing_is_told_of_once(tmp_path: Path, caplog: pytes
     files.close()
     assert [one.getMessage() for one in caplog.records] == [
         f"reports cannot be kept on the disk: [Errno 2] No such file or directory: '{folder}/00000001.log'"]
+
+
+class Full(io.FileIO):
+    """The disk takes a part of the third record, and nothing of the rest of it; then it has space again."""
+
+    writes = 0
+
+    def write(self, data: Any, /) -> int:
+        Full.writes += 1
+        if Full.writes == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(data[:5] if Full.writes == 3 else data)
+
+
+def test_what_a_full_disk_does_not_take_costs_no_later_report_and_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Full, "writes", 0)
+    monkeypatch.setattr(report_files, "open", lambda path, mode, buffering=0: Full(path, mode), raising=False)
+    written(tmp_path, 4)
+    monkeypatch.undo()
+    again = ReportFiles(tmp_path, 1000, "now")
+    again.close()
+    assert (numbers(again), again.lost) == ([1, 3, 4], 1)
