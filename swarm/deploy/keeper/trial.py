@@ -239,6 +239,7 @@ class Trial:
             system.systemctl("reset-failed", *back, check=False)
             if changed:
                 system.systemctl("restart", "--no-block", *changed)
+            system.systemctl("start", "--no-block", *back, check=False)    # those that no cut stopped run on
         else:
             places.current.unlink(missing_ok=True)
             sync_folder(places.home)
