@@ -44,6 +44,7 @@ class ServiceManager:
         self._loop, self._name, self._role, self._status = loop, name, role, status
         folder = os.environ.get(RUNTIME, "").partition(":")[0]
         self._file = Path(folder) / f"{role}.json" if folder else None
+        self._failed = False
 
     def begin(self) -> None:
         """The process serves from now on."""
@@ -68,8 +69,9 @@ class ServiceManager:
             new.write_bytes(msgspec.json.encode(state))
             os.replace(new, self._file)
         except OSError as error:
-            log.warning("%s cannot be written: %s", self._file, error)
-            self._file = None
+            if not self._failed:                     # told once: it is tried again each second
+                log.warning("%s cannot be written: %s", self._file, error)
+            self._failed = True
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from swarm.deploy import inventory
 from swarm.deploy.boards.facts import RELEASE_PYTHON
 from swarm.deploy.boards.ports import Ran, Unreachable
 from swarm.deploy.bundles.store import Files
+from swarm.deploy.keeper import units
 from swarm.deploy.keeper.commands import Keeper
 from swarm.deploy.keeper.errors import Refused
 from swarm.deploy.keeper.places import Places
@@ -50,6 +51,7 @@ class FakeSystem(System):
         self.places, self.name = places, name
         self.boots, self.starts, self.free = 1, 0, 1 << 40
         self.behaves = "well"
+        self.running = False
         self.restarts = 0
         self.synced: list[Path] = []
         self.commands: list[tuple[str, ...]] = []
@@ -78,13 +80,22 @@ class FakeSystem(System):
 
     def systemctl(self, *words: str, check: bool = True) -> str:
         self.commands.append(("systemctl", *words))
-        if words[0] == "restart" and "swarm-agent.service" in words:
+        if words[0] in ("start", "restart") and units.AGENT in words:
             self.start()
         return ""
+
+    def reboot(self) -> None:
+        """The power is cut, and comes back: what systemd finds then starts."""
+        self.boots += 1
+        self.running = False
+        wanted = self.places.units / units.WANTS / units.AGENT
+        if wanted.is_symlink() and self.places.number(self.places.current):
+            self.start()
 
     def start(self) -> None:
         """The agent of `current` starts, and writes its state."""
         self.starts += 1
+        self.running = True
         self.restarts = 0
         note = self.places.current / "config" / "note.txt"
         self.behaves = note.read_text() if note.exists() else "well"
@@ -97,7 +108,7 @@ class FakeSystem(System):
                             "p95_ms": 99.0 if self.behaves == "slow" else 9.0}]}))
 
     def units(self, names: Any) -> list[dict[str, str]]:
-        if not self.starts:
+        if not self.running:
             return [{"InvocationID": "", "ActiveState": "inactive"} for _ in names]
         ready = self.behaves != "never ready"
         return [{"InvocationID": f"start {self.starts}", "MainPID": str(self.starts),

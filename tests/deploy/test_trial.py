@@ -11,7 +11,8 @@ import pytest
 from swarm.deploy.keeper import units
 from swarm.deploy.keeper.errors import Refused
 from swarm.deploy.keeper.gates import Before, Rules, Seen, judge
-from swarm.deploy.keeper.places import read_json, write_json
+from swarm.deploy.keeper.places import Places, link_to, read_json, write_json
+from swarm.deploy.keeper.system import System
 from tests.deploy.board import FakeBoard, Operator
 
 
@@ -61,12 +62,24 @@ def test_no_second_release_goes_on_trial_beside_the_first(board: FakeBoard, oper
 
 
 def test_a_power_cut_before_the_switch_leaves_the_old_release(board: FakeBoard, operator: Operator) -> None:
-    operator.tried()
+    operator.tried("well 1")
+    operator.tried("well 2")
     board.keeper.switch({"release": operator.staged("another")})
-    board.system.boots += 1
-    assert board.keeper.trial.watch() == "release 2 was never switched to"
-    assert board.places.number(board.places.current) == 1
+    link_to(board.places.previous, "releases/2")     # the first step of the switch
+    board.system.reboot()
+    assert board.keeper.trial.watch() == "release 3 was never switched to"
+    assert current_and_previous(board) == (2, 1)
     assert not board.places.trial.exists()
+
+
+def test_units_are_installed_and_started_after_a_power_cut_right_after_the_switch(
+    board: FakeBoard, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.keeper.switch({"release": operator.staged()})
+    cut_off_at_install(board, monkeypatch, 1)
+    assert (board.places.number(board.places.current), board.system.running) == (1, False)
+    assert board.keeper.trial.watch() == "release 1 is accepted"
+    assert all(link.is_symlink() for link in links(board))
 
 
 def test_a_trial_that_a_power_cut_ended_begins_anew_once(board: FakeBoard, operator: Operator) -> None:
@@ -84,17 +97,41 @@ def test_a_release_that_takes_the_board_down_twice_is_put_back(board: FakeBoard,
     assert board.places.number(board.places.current) == 1
 
 
-def test_a_power_cut_on_the_way_back_changes_nothing(board: FakeBoard, operator: Operator) -> None:
+def test_a_power_cut_on_the_way_back_changes_nothing(
+    board: FakeBoard, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.tried("well 1")
+    operator.tried("well 2")
+    board.keeper.switch({"release": operator.staged("crashes")})
+    cut_off_at_install(board, monkeypatch, 2)
+    assert not board.system.running
+    assert board.keeper.trial.watch() == "release 3 was put back"
+    last = read_json(board.places.last)
+    assert (last["release"], last["outcome"], last["gate"]) == (3, "put back", "restart")
+    assert current_and_previous(board) == (2, 1)
+    assert all(link.is_symlink() for link in links(board))
+    assert (board.system.running, board.system.behaves) == (True, "well 2")
+    assert not board.places.trial.exists()
+
+
+def test_a_release_that_fails_leaves_the_previous_one(board: FakeBoard, operator: Operator) -> None:
+    operator.tried("well 1")
+    operator.tried("well 2")
+    operator.tried("crashes")
+    assert current_and_previous(board) == (2, 1)
+    assert operator.tried("well 4") == "release 4 is accepted"
+    board.keeper.put_back({"release": 4, "why": "rover_1 of the same wave failed"})
+    assert current_and_previous(board) == (2, 1)
+    board.keeper.switch({"release": 0})
+    assert board.keeper.trial.watch() == "release 1 is accepted"
+    assert current_and_previous(board) == (1, 2)
+
+
+def test_no_way_leads_back_to_the_current_release(board: FakeBoard, operator: Operator) -> None:
     operator.tried()
-    number = operator.staged("crashes")
-    board.keeper.switch({"release": number})
-    kept = board.places.trial.read_bytes()
-    board.keeper.trial.watch()
-    board.places.trial.write_bytes(kept)
-    board.system.boots += 1
-    board.system.start()
-    assert board.keeper.trial.watch() == "release 2 was put back"
-    assert read_json(board.places.last)["gate"] == "restart"
+    link_to(board.places.previous, "releases/1")
+    with pytest.raises(Refused, match="no previous release"):
+        board.keeper.switch({"release": 0})
 
 
 def cut_off(board: FakeBoard, number: int) -> None:
@@ -103,8 +140,35 @@ def cut_off(board: FakeBoard, number: int) -> None:
     trial = board.trial()
     trial._wait = lambda for_s: False
     trial.watch()
-    board.system.boots += 1
-    board.system.start()
+    board.system.reboot()
+
+
+def cut_off_at_install(board: FakeBoard, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """The power is cut as the watch is about to tell systemd of units for the `call`-th time, and comes back."""
+    install, calls = units.install, list[int]()
+
+    def counted(places: Places, system: System) -> list[str]:
+        calls.append(1)
+        if len(calls) == call:
+            for link in links(board):                # as of a unit that systemd does not know yet
+                link.unlink(missing_ok=True)
+            raise KeyboardInterrupt
+        return install(places, system)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(units, "install", counted)
+        with pytest.raises(KeyboardInterrupt):
+            board.keeper.trial.watch()
+    board.system.reboot()
+
+
+def links(board: FakeBoard) -> list[Path]:
+    """By which systemd finds the agent, and starts it at boot."""
+    return [board.places.units / units.AGENT, board.places.units / units.WANTS / units.AGENT]
+
+
+def current_and_previous(board: FakeBoard) -> tuple[int, int]:
+    return board.places.number(board.places.current), board.places.number(board.places.previous)
 
 
 def test_a_process_whose_files_stay_runs_on(tmp_path: Path) -> None:

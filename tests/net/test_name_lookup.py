@@ -185,8 +185,14 @@ def test_names_of_the_local_link_are_asked_there_where_the_system_does_not(monke
         look_up_ipv4("rover-1.example")
 
 
+class ZeroconfError(Exception):
+    """The base of zeroconf's own errors: no OSError."""
+
+
 def test_the_answer_of_the_local_link_is_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"rover-1.local.": ["10.0.0.9"], "rover-2.local.": []}
+    errors: dict[str, Exception] = {
+        "rover-3.local.": ZeroconfError("the loop is blocked"), "rover-4.local.": RuntimeError("no new thread")}
     closed: list[bool] = []
 
     class Zeroconf:
@@ -200,17 +206,23 @@ def test_the_answer_of_the_local_link_is_the_address(monkeypatch: pytest.MonkeyP
             self.server = server
 
         def request(self, asking: object, timeout_ms: float) -> bool:
+            if self.server in errors:
+                raise errors[self.server]
             return bool(answers[self.server])
 
         def parsed_addresses(self, version: object) -> list[str]:
             return answers[self.server]
 
-    fake = SimpleNamespace(Zeroconf=Zeroconf, AddressResolverIPv4=Resolver, IPVersion=SimpleNamespace(V4Only=4))
+    fake = SimpleNamespace(Zeroconf=Zeroconf, AddressResolverIPv4=Resolver, IPVersion=SimpleNamespace(V4Only=4),
+                           Error=ZeroconfError)
     monkeypatch.setitem(sys.modules, "zeroconf", fake)
     assert mdns.look_up("rover-1.local") == "10.0.0.9"
     with pytest.raises(OSError, match="nobody on the local link"):
         mdns.look_up("rover-2.local")
-    assert closed == [True, True]
+    for host, why in (("rover-3.local", "the loop is blocked"), ("rover-4.local", "no new thread")):
+        with pytest.raises(OSError, match=why):
+            mdns.look_up(host)
+    assert closed == [True] * 4
     monkeypatch.setitem(sys.modules, "zeroconf", None)
     with pytest.raises(OSError, match="zeroconf, which would ask the local link, is not installed"):
         mdns.look_up("rover-1.local")

@@ -67,6 +67,22 @@ def test_the_state_is_written_whole_and_anew_at_the_end(tmp_path: Path, monkeypa
     loop.close()
 
 
+def test_a_write_that_fails_is_told_once_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "later"))
+    loop = Loop(MonotonicClock())
+    one = ServiceManager(loop, "rover_0", "agent")
+    one.begin()
+    one.end()
+    assert len(caplog.records) == 1
+    (tmp_path / "later").mkdir()
+    one.end()
+    assert json.loads((tmp_path / "later" / "agent.json").read_text())["role"] == "agent"
+    loop.close()
+
+
 def test_a_long_start_is_extended_again_and_again(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_manager, "EXTEND_S", 0.03)
     with starting("building engines", 10.0):

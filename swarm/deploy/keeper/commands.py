@@ -23,7 +23,6 @@ from swarm.deploy.keeper.trial import Trial
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 ROLE = re.compile(r"[a-z]{1,16}")
-KEPT = 3                             # releases: the current one, the previous one, and one on its way
 LOG_LINES = 200
 Given = dict[str, Any]
 
@@ -110,7 +109,7 @@ class Keeper:
         """Remove releases but the current and the previous one, and what only they held. given: keep (a release)."""
         places = self.places
         kept = {places.number(places.current), places.number(places.previous), int(given.get("keep", 0))}
-        kept |= {int(read_json(places.trial).get(key, 0)) for key in ("release", "before")}
+        kept |= {int(read_json(places.trial).get(key, 0)) for key in ("release", "before", "previous")}
         trees: set[str] = set()
         for folder in places.releases.iterdir() if places.releases.exists() else ():
             if folder.name.isdigit() and int(folder.name) in kept:
@@ -174,11 +173,12 @@ class Keeper:
     # --- running ---
 
     def switch(self, given: Given) -> Given:
-        """Put a release on trial. given: release; 0: the previous one."""
-        number = int(given["release"]) or self.places.number(self.places.previous)
-        if not number:
+        """Put a release on trial. given: release; 0: the previous one. Raises: Refused."""
+        asked, current = int(given["release"]), self.places.number(self.places.current)
+        number = asked or self.places.number(self.places.previous)
+        if not number or (not asked and number == current):
             raise Refused("there is no previous release on this board")
-        if number == self.places.number(self.places.current) and not given.get("again"):
+        if number == current and not given.get("again"):
             return self.status({})
         self.trial.switch(number)
         return self.status({})

@@ -36,6 +36,7 @@ class Trial:
         """Ask for a release to be put on trial. Raises: Refused; the release before runs on then."""
         places, system = self._places, self._system
         if places.trial.exists():
+            system.systemctl("start", "--no-block", units.TRIAL, check=False)    # its watch may have been ended
             raise Refused(f"release {read_json(places.trial).get('release')} is on trial: wait for its end")
         found = manifest.of_release(number, places, system)
         for tree in (found.site, found.config):
@@ -44,7 +45,8 @@ class Trial:
         units.check(places.trees / found.config, system)
         self._complete(number, found)
         write_json(places.trial, {
-            "release": number, "before": places.number(places.current), "boots": 0, "boot": system.boot(),
+            "release": number, "before": places.number(places.current), "previous": places.number(places.previous),
+            "boots": 0, "boot": system.boot(),
             "heard": self._of_agent("peers"), "requests": self._of_agent("ended"), "started": False,
             "ended": [one["InvocationID"] for one in system.units(self._changed(number)) if one.get("InvocationID")]})
         system.systemctl("restart", "--no-block", units.TRIAL)
@@ -64,6 +66,14 @@ class Trial:
         link_to(places.current, f"releases/{number}")
         self._system.sync(places.home)
 
+    def _point_previous_at(self, number: int) -> None:
+        """Let `previous` lead where it led before a switch that failed; 0, or a release that has gone: nowhere."""
+        places = self._places
+        if number and places.release(number).is_dir():
+            link_to(places.previous, f"releases/{number}")
+        else:
+            remove(places.previous)
+
     def _changed(self, number: int) -> list[str]:
         """The units that a switch from `current` to this release starts anew: the others run on."""
         return units.changed(self._places.current, self._places.release(number))
@@ -80,6 +90,16 @@ class Trial:
         system.systemctl("reset-failed", *new, check=False)          # start limits would block this start, too
         if changed:
             system.systemctl("restart", "--no-block", *changed)
+
+    def _start_rest(self) -> None:
+        """Start the units of `current` that systemd did not know at boot: the power went before it was told of them."""
+        places, system = self._places, self._system
+        names = units.install(places, system)
+        system.systemctl("daemon-reload")
+        rest = [name for name, unit in zip(names, system.units(names), strict=True)
+                if unit.get("ActiveState") == "inactive"]
+        if rest:
+            system.systemctl("start", "--no-block", *rest, check=False)     # its gate tells of one that does not
 
     def _of_agent(self, key: str) -> int:
         """A count of the agent now; 0: it tells none."""
@@ -100,11 +120,14 @@ class Trial:
         if not trial:
             return "no release is on trial"
         number, before = int(trial["release"]), int(trial["before"])
+        if "back" in trial:
+            self._go_back(trial)
+            return f"release {number} was put back"
         rebooted = trial["boot"] != system.boot()    # a power cut, or a crash of the whole board
+        if rebooted:
+            self._start_rest()
         if rebooted and places.number(places.current) != number:
-            if read_json(places.last).get("release") == number:      # the power went on its way back
-                remove(places.trial)
-                return f"release {number} was put back"
+            self._point_previous_at(int(trial.get("previous", 0)))
             write_json(places.last, {"release": number, "outcome": "never switched to", "gate": "boots",
                                      "why": "the power was cut before the switch", "log": []})
             remove(places.trial)
@@ -123,7 +146,8 @@ class Trial:
         if verdict is None:
             return "told to end; the trial goes on at the next start"
         if verdict.healthy:
-            write_json(places.last, {"release": number, "outcome": "accepted", "gate": "", "why": "", "log": []})
+            write_json(places.last, {"release": number, "outcome": "accepted", "gate": "", "why": "", "log": [],
+                                     "previous": trial.get("previous", 0)})
             remove(places.trial)
             return f"release {number} is accepted"
         self.put_back(number, before, verdict)
@@ -181,19 +205,33 @@ class Trial:
             raise Refused(f"the rules of its trial cannot be read: {error}") from None
 
     def put_back(self, number: int, before: int, verdict: Verdict) -> None:
-        """Let the release before run again; without one, stop. What happened is on record for the operator."""
+        """Let the release before run again; without one, stop. What happened is on record for the operator.
+
+        The way back goes on after a power cut: `trial.json` tells of it until its end.
+        """
         places, system = self._places, self._system
+        log = system.log(units.names(places.release(number) / "config"), LOG_LINES)
+        outcome = "put back" if before else "stopped: there is no release before it"
+        last = read_json(places.last)                # it tells of this release if it was accepted, and fails elsewhere
+        known = read_json(places.trial) or (last if last.get("release") == number else {})
+        trial = {"release": number, "before": before, "previous": int(known.get("previous", 0)), "back": {
+            "release": number, "outcome": outcome, "gate": verdict.gate, "why": verdict.why, "log": log}}
+        write_json(places.trial, trial)
+        self._go_back(trial)
+
+    def _go_back(self, trial: dict[str, Any]) -> None:
+        """All of the way back. It can be cut off anywhere, and repeated."""
+        places, system = self._places, self._system
+        number, before = int(trial["release"]), int(trial["before"])
         with contextlib.suppress(Refused):
             stopped = units.changed(places.release(before), places.release(number)) if before else units.names(
                 places.release(number) / "config")
             system.systemctl("stop", *stopped, check=False)
-        log = system.log(units.names(places.release(number) / "config"), LOG_LINES)
-        outcome = "put back" if before else "stopped: there is no release before it"
-        write_json(places.last, {"release": number, "outcome": outcome, "gate": verdict.gate, "why": verdict.why,
-                                 "log": log})
+        write_json(places.last, trial["back"])
         if before:
             link_to(places.current, f"releases/{before}")
             system.sync(places.home)
+            self._point_previous_at(int(trial.get("previous", 0)))
             units.install(places, system)
             system.systemctl("daemon-reload")
             back = units.names(places.current / "config")
@@ -201,11 +239,11 @@ class Trial:
             system.systemctl("reset-failed", *back, check=False)
             if changed:
                 system.systemctl("restart", "--no-block", *changed)
+            system.systemctl("start", "--no-block", *back, check=False)    # those that no cut stopped run on
         else:
             places.current.unlink(missing_ok=True)
             sync_folder(places.home)
         remove(places.trial)
-
 
 
 def _wait(for_s: float) -> bool:
