@@ -62,8 +62,9 @@ class Field:
         return bodies()[count - 1]
 
     def state(self) -> dict[str, Any]:
-        """What the agent writes of itself once a second."""
-        return json.loads((self.folder / "agent.json").read_bytes())
+        """What the agent writes of itself once a second; nothing before the first time."""
+        path = self.folder / "agent.json"
+        return json.loads(path.read_bytes()) if path.exists() else {"peers": 0, "error": ""}
 
     def newcomer(self, name: str, *, role: str = "agent", boot: int = 1) -> Endpoint:
         """It knows rover's address, and introduces itself."""
