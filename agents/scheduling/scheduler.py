@@ -224,8 +224,8 @@ class Scheduler:
                 if running is None:
                     out += self._peer_requests.overdue(now)
                     running = self._queue.running()
-                may_not = self._guards.any_fired() or (work.asker and any(each.before_peers for each in running))
-                if not self._preempt_for(running, work, ahead_ns, now, out) and not may_not:
+                if (not self._preempt_for(running, work, ahead_ns, now, out) and not self._guards.any_fired()
+                        and not (work.asker and any(each.before_peers for each in running))):
                     return                                   # else a later run may preempt what this one may not
                 ahead_ns += 0 if work.asker else work.p95_ns + TURN_NS
 
