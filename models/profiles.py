@@ -5,7 +5,7 @@ A profile is valid only for its board, provider, runtime and machine, and for fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import msgspec
 
 from models import cache, store
 from models.store import ModelError
-from swarm.core.settings.boards import Board
+from swarm.core.settings.boards import Board, Measured
 from swarm.core.settings.cards import Card, Precision, Provider, RunTime
 
 HOST = "host"
@@ -54,6 +54,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     host: str                        # the same in readable form
     emulated: bool
     speed: dict[Precision, float] = {}       # of the emulated board; times were divided by it
+    overhead_ms: float = 0.0         # of the emulated board; added to them
     threads: int
     variants: dict[str, VariantProfile]
 
@@ -72,16 +73,19 @@ def save(profile: ModelProfile, folder: Path | None = None) -> Path:
 
 def find(
     card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Precision, float] | None = None,
-    threads: int = 1, folder: Path | None = None,
+    overhead_ms: float = 0.0, threads: int = 1, folder: Path | None = None,
 ) -> dict[str, VariantProfile]:
     """Measurements by variant, without those that are not valid here.
 
-    speed: present speed of an emulated board. threads: of one run; a number other than 1 must have been profiled.
+    speed, overhead_ms: as an emulated board has them now. threads: of one run; a number other than 1 must have been
+    profiled.
 
     Raises: ModelError for a malformed file.
     """
     profile = _read(path_of(card.name, board, provider, runtime, folder))
     if profile is None or profile.device != cache.device() or profile.speed != dict(speed or {}):
+        return {}
+    if profile.overhead_ms != overhead_ms:
         return {}
     if threads not in (1, profile.threads):
         return {}
@@ -108,33 +112,66 @@ class Times(NamedTuple):
 
 
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
-    """Run times by variant: measured on the board, else the card's, divided by the board's speed. Raises: ModelError.
+    """Run times of the variants that a board runs: measured on such a board, else the card's, divided by its speed.
 
     The card's batch times are for CPUs only; other providers must be profiled. Times with one thread do not predict
-    times with several: a board with several threads must be profiled with as many.
+    times with several: a board with several threads must be profiled with as many. Raises: ModelError, also where the
+    board runs no variant.
     """
-    measured = find(card, name, board.providers[0], runtime, speed=board.speed if board.emulated else None,
-                    threads=board.threads, folder=folder)
+    allowed = runnable(card, board.providers)
+    if board.measured is not None:
+        return _of_such_a_board(card, name, board.measured, allowed)
+    emulated = board.emulated
+    measured = find(card, name, board.providers[0], runtime, speed=board.speed if emulated else None,
+                    overhead_ms=board.overhead_ms if emulated else 0.0, threads=board.threads, folder=folder)
     if board.threads > 1:
-        return _with_threads(card, name, board.threads, measured)
+        return _with_threads(card, name, board.threads, measured, allowed)
     times = {}
-    for key, variant in card.variants.items():
-        seen, speed = measured.get(key), board.speed[variant.precision]
+    for key in allowed:
+        seen, variant = measured.get(key), card.variants[key]
         if seen is not None and len(seen.stages) == len(variant.stages):
             times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
         else:
+            speed, over_ms = board.speed_of(variant.precision), board.overhead_ms
             batch_times = variant.batch_times if board.providers[0] == "cpu" else {}
             times[key] = Times(
-                slowed(variant.run_time, speed), [slowed(stage.run_time, speed) for stage in variant.stages],
-                {inputs: slowed(time, speed) for inputs, time in batch_times.items()},
+                slowed(variant.run_time, speed, over_ms),
+                [slowed(stage.run_time, speed, over_ms) for stage in variant.stages],
+                {inputs: slowed(time, speed, over_ms) for inputs, time in batch_times.items()},
             )
     return times
 
 
-def _with_threads(card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile]) -> dict[str, Times]:
+def runnable(card: Card, providers: Sequence[Provider]) -> list[str]:
+    """The variants whose cards allow one of a board's providers. Raises: ModelError if there is none."""
+    allowed = [key for key, variant in card.variants.items()
+               if not variant.providers or any(provider in variant.providers for provider in providers)]
+    if not allowed:
+        wanted = sorted({provider for variant in card.variants.values() for provider in variant.providers})
+        raise ModelError(card.name, f"may run on {', '.join(wanted)} only", f"the board has {', '.join(providers)}")
+    return allowed
+
+
+def _of_such_a_board(card: Card, name: str, measured: Measured, allowed: Sequence[str]) -> dict[str, Times]:
+    """Run times from a board's file, of the variants that it has as they are here. Raises: ModelError if none."""
+    found = measured.models.get(card.name, {})
+    times = {
+        key: Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
+        for key in allowed if (seen := found.get(key)) is not None and seen.sha256 == card.variants[key].sha256
+        and len(seen.stages) == len(card.variants[key].stages)}
+    if not times:
+        raise ModelError(
+            f"board {name}: measured", f"{card.name} was not, or not with the files that are here",
+            f"`swarm models profile {card.name} ... --board {name} --out FILE` on such a board")
+    return times
+
+
+def _with_threads(
+    card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile], allowed: Sequence[str]
+) -> dict[str, Times]:
     """Run times with several threads; without batch times, which are measured with one thread. Raises: ModelError."""
-    missing = [key for key, variant in card.variants.items()
-               if key not in measured or len(measured[key].stages) != len(variant.stages)]
+    missing = [key for key in allowed
+               if key not in measured or len(measured[key].stages) != len(card.variants[key].stages)]
     if missing:
         raise ModelError(
             f"board {board}: threads: {threads}",
@@ -145,9 +182,9 @@ def _with_threads(card: Card, board: str, threads: int, measured: Mapping[str, V
             for key, seen in measured.items()}
 
 
-def slowed(time: RunTime, speed: float) -> RunTime:
-    """The run time on a board of this relative speed."""
-    return RunTime(quantiles_ms=[round(ms / speed, 4) for ms in time.quantiles_ms], runs=time.runs)
+def slowed(time: RunTime, speed: float, overhead_ms: float = 0.0) -> RunTime:
+    """The run time on a board of this relative speed, whose runs each take some time more."""
+    return RunTime(quantiles_ms=[round(overhead_ms + ms / speed, 4) for ms in time.quantiles_ms], runs=time.runs)
 
 
 def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunTime]:
@@ -160,7 +197,7 @@ def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
     """The variants worth running with these times: originals, and variants that passed their gate and save time."""
     slower = slower_than_parent(card, times)
     return [key for key, variant in card.variants.items()
-            if key not in slower and (variant.gate is None or variant.gate.passed)]
+            if key in times and key not in slower and (variant.gate is None or variant.gate.passed)]
 
 
 def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
@@ -171,4 +208,4 @@ def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
 def slower_than_parent(card: Card, times: Mapping[str, RunTime]) -> dict[str, str]:
     """Variants that save no time here, with their parents."""
     return {key: variant.parent for key, variant in card.variants.items()
-            if variant.parent in times and times[key].p50_ms >= times[variant.parent].p50_ms}
+            if key in times and variant.parent in times and times[key].p50_ms >= times[variant.parent].p50_ms}

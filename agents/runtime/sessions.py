@@ -27,6 +27,7 @@ from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile
 
 log = logging.getLogger(__name__)
+ON_HOST: tuple[Provider, ...] = ("cpu",)
 
 
 def read_offer(
@@ -42,7 +43,7 @@ def read_offer(
     for profile in offer.announce():
         what = f"{profile.model} {profile.variant}"
         variant = cards[profile.model].variants[profile.variant]
-        ort_names(order(board.providers, variant.providers, what), AVAILABLE, what)
+        ort_names(_on(board, variant.providers, what), AVAILABLE, what)
     return offer
 
 
@@ -180,4 +181,11 @@ class Sessions:
         self._loaded[model, variant] = dataclasses.replace(self._loaded[model, variant], stages=stages)
 
     def _providers(self, card: Card, variant: str) -> Sequence[Provider]:
-        return order(self._board.providers, card.variants[variant].providers, f"{card.name} {variant}")
+        return _on(self._board, card.variants[variant].providers, f"{card.name} {variant}")
+
+
+def _on(board: Board, allowed: Sequence[Provider], what: str) -> Sequence[Provider]:
+    """The providers that run a variant here, best first. An emulated board's run on this machine's processor, whatever
+    the board and the card say: only their time is the board's.
+    """
+    return ON_HOST if board.emulated else order(board.providers, allowed, what)

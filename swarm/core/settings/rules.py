@@ -14,8 +14,8 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import addresses
-from swarm.core.settings.boards import Board
-from swarm.core.settings.cards import PRECISIONS, SENSORS
+from swarm.core.settings.boards import Arithmetic, Board, Measured
+from swarm.core.settings.cards import SENSORS, RunTime
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.links import FORM, check_links, pair_of
@@ -25,7 +25,10 @@ from swarm.core.settings.validation import check, nearest
 RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "random")
 """Names of processes, and words of faults."""
 SWARM_MAX = 128
-EMULATED_SPEED_MAX = 0.5             # so that the host keeps up with the board that it emulates
+EMULATED_SPEED_MAX = 0.5             # in real time, so that the host keeps up with the board that it emulates
+NEEDED_SPEEDS: tuple[Arithmetic, ...] = ("fp32", "int8")
+QUANTILES = 21                       # of a run time
+GPU = "_gpu"                         # ends the name of a board whose models run on its GPU
 ROLES = ("agent", "planner", "world", "launcher", "collector")
 ROLE_OF_NAME = {"world": "world", "planner": "planner", "standby": "planner", "launcher": "launcher",
                 "collector": "collector"}
@@ -85,13 +88,50 @@ def in_real_time(name: str, where: str) -> None:
 
 def board(settings: Board, where: str) -> None:
     """Raises: BadInput. where: file and key of the board; keys within the board are appended."""
-    for precision in PRECISIONS:
-        at = f"{where}.speed.{precision}"
+    for precision in NEEDED_SPEEDS:
         if precision not in settings.speed:
-            raise BadInput(at, "it is missing", f"a speed for each of {', '.join(PRECISIONS)}")
-        if settings.emulated and settings.speed[precision] > EMULATED_SPEED_MAX:
-            raise BadInput(at, f"{settings.speed[precision]:g} for an emulated board",
-                           f"at most {EMULATED_SPEED_MAX:g}, or this host cannot keep up with it")
+            raise BadInput(f"{where}.speed.{precision}", "it is missing", f"a speed for each of {', '.join(NEEDED_SPEEDS)}")
+    if settings.measured is not None:
+        _measured(settings.measured, settings.threads, f"{where}.measured")
+
+
+def _measured(found: Measured, threads: int, where: str) -> None:
+    """Raises: BadInput for run times that are none, and for those of another number of threads."""
+    if found.threads != threads:
+        raise BadInput(f"{where}.threads", f"{found.threads}, and the board has {threads}", "the same number")
+    for model, variants in found.models.items():
+        for name, variant in variants.items():
+            at = f"{where}.models.{model}.{name}"
+            times = [("whole", variant.whole.run_time)]
+            times += [(f"stages[{k}]", stage.run_time) for k, stage in enumerate(variant.stages)]
+            times += [(f"batches.{inputs}", time) for inputs, time in variant.batches.items()]
+            for part, time in times:
+                _run_time(time, f"{at}.{part}")
+
+
+def _run_time(time: RunTime, where: str) -> None:
+    """Raises: BadInput unless it has quantiles as a card has them."""
+    ms = time.quantiles_ms
+    if len(ms) != QUANTILES or not all(0.0 < one < math.inf for one in ms) or list(ms) != sorted(ms):
+        raise BadInput(f"{where}.quantiles_ms", f"{len(ms)} values that are no quantiles",
+                       f"{QUANTILES} values above 0, ascending: at 0, 5, ..., 100 %")
+
+
+def in_time(settings: Board, others: Mapping[str, Board], name: str, where: str) -> None:
+    """Whether this host can be such a board in real time. others: all that are known, to name one that it can be.
+
+    Raises: BadInput for an emulated board that runs models faster than half of this host's speed.
+    """
+    fastest = max(settings.speed.values())
+    if not settings.emulated or fastest <= EMULATED_SPEED_MAX:
+        return
+    gpu = settings.providers[0] != "cpu"
+    slower = name.removesuffix(GPU)
+    fits = slower != name and slower in others and max(others[slower].speed.values()) <= EMULATED_SPEED_MAX
+    raise BadInput(
+        where, f"{name} runs models{' on its GPU' if gpu else ''} at {fastest:g} times the speed of a core of this host, "
+        f"which can be a board of at most {EMULATED_SPEED_MAX:g} in real time",
+        f"clock: virtual, or a slower class{f', like {slower}' if fits else ''}")
 
 
 def streams(specs: Sequence[StreamSpec | StreamOn], where: str) -> None:

@@ -65,6 +65,8 @@ def _fleets(launch: LaunchFile, boards: Mapping[str, Board], where: str) -> None
         at = f"{where}: fleet[{i}]"
         rules.unreserved(fleet.name, f"{at}.name")
         rules.known(fleet.board, boards, f"{at}.board", "board")
+        if launch.clock == "real":
+            rules.in_time(boards[fleet.board], boards, fleet.board, f"{at}.board")
         if fleet.spawn and len(fleet.spawn) != fleet.count:
             raise BadInput(f"{at}.spawn", f"{len(fleet.spawn)} places for {fleet.count} robots",
                            "one [x, y] for each, or none at all")
