@@ -40,10 +40,12 @@ class Launches:
             name = str(where.parent / name)
         self._file, self._where, self._launch = file, where, name
         self._named = name == file.launch            # a launch of this installation, and no file of the user's
+        self._boards = [str(where.parent / boards) for boards in file.boards]
         try:
-            self._source = find_source(name)
+            self._source = find_source(name, self._boards)
         except BadInput as error:
-            raise BadInput(f"{where}: launch: {error.where}", error.what, error.want) from None
+            key = "boards" if error.where.startswith(tuple(self._boards)) else "launch"
+            raise BadInput(f"{where}: {key}: {error.where}", error.what, error.want) from None
         self._installed = KnownOnce(Path(self._source.path).parent)
         self._known: dict[str, tuple[Resolved, str]] = {}
         self._contents = functools.cache(contents_of)
@@ -60,9 +62,9 @@ class Launches:
 
     @property
     def files(self) -> list[str]:
-        """Files of the user's that the checked combinations name by path: launch file and traces."""
+        """Files of the user's that the checked combinations name by path: launch file, boards and traces."""
         traces = {path for resolved, _ in self._known.values() for path in resolved.traces}
-        return [*([] if self._named else [self._launch]), *sorted(traces)]
+        return [*([] if self._named else [self._launch]), *self._boards, *sorted(traces)]
 
     def resolved(self, one: Combination) -> Resolved:
         """The launch of a combination, with the first seed. Raises: BadInput that names the point."""
@@ -91,8 +93,9 @@ class Launches:
         values = self._file.set | point.values
         robots = ["--robots", str(values[ROBOTS])] if ROBOTS in values else []
         settings = [word for text in self._assignments(point.values) for word in ("--set", text)]
+        boards = [word for path in self._boards for word in ("--boards", str(Path(path).absolute()))]
         seed = ["--seed", str(point.run_seed), "--ray", "none"]
-        return shlex.join(["swarm", "launch", launch, *robots, *seed, *settings])
+        return shlex.join(["swarm", "launch", launch, *boards, *robots, *seed, *settings])
 
     def _resolved(self, one: Combination) -> tuple[Resolved, str]:
         """The launch, and the identity of its points but for their seeds."""

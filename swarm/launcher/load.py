@@ -82,16 +82,25 @@ class Installed:
 
 def load_launch(options: Options) -> Resolved:
     """A launch file, found by name or path, with the changes of the command line. Raises: BadInput."""
-    source = find_source(options.launch)
+    source = find_source(options.launch, options.boards)
     return load_from(source, options, Installed(Path(source.path).parent))
 
 
-def find_source(launch: str) -> Source:
-    """A launch file, found by name or path, and the boards that hold for it, as they were written. Raises: BadInput."""
+def find_source(launch: str, more_boards: Sequence[str] = ()) -> Source:
+    """A launch file, found by name or path, and the boards that hold for it, as they were written. Raises: BadInput.
+
+    more_boards: files of boards; the last one that has a name counts.
+    """
     path = find.launch_file(launch)
     boards = find.boards_file(path)
-    return Source(path=str(path), launch=settings_files.load(path), boards_path=str(boards),
-                  boards=settings_files.load(boards))
+    found = settings_files.load(boards)
+    if more_boards:
+        boards_of(found, str(boards))
+        for more in more_boards:
+            read = settings_files.load(Path(more))
+            boards_of(read, more)
+            found |= read
+    return Source(path=str(path), launch=settings_files.load(path), boards_path=str(boards), boards=found)
 
 
 def load_from(source: Source, options: Options, installed: Installed) -> Resolved:

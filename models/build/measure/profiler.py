@@ -16,7 +16,7 @@ from models import cache, store
 from models.build.measure import batch_times
 from models.build.measure.load_cost import LoadCost, measure_load
 from models.build.measure.timing import Stopwatch, interleaved, run_time, spread, timing_inputs
-from models.profiles import FileProfile, ModelProfile, VariantProfile, slowed
+from models.profiles import FileProfile, ModelProfile, VariantProfile, runnable, slowed
 from models.providers import order
 from models.session import VERSION, Session
 from models.store import ModelError
@@ -31,11 +31,12 @@ ROUNDS = 120
 
 
 def profile(
-    card: Card, *, board: str = "host", speed: Mapping[Precision, float] | None = None,
+    card: Card, *, board: str = "host", speed: Mapping[Precision, float] | None = None, overhead_ms: float = 0.0,
     on: Sequence[Provider] = ("cpu",), threads: int = 0, rounds: int, folder: Path | None = None,
     say: Say = lambda _: None,
 ) -> ModelProfile:
-    """Measure all variants of a model. speed: of an emulated board; times are divided by it.
+    """Measure all variants of a model that may run here. speed, overhead_ms: of an emulated board; times are divided by
+    its speed, and the overhead is added.
 
     on: the board's providers, best first; each variant runs on those that its card allows, as on an agent.
     Raises: ModelError, also for a missing provider and for more threads than cores.
@@ -48,17 +49,18 @@ def profile(
         raise ModelError(f"board {board}: threads: {threads}", f"this machine has only {cores} cores",
                          f"a machine with enough cores, or threads: {cores} at most")
     threads = threads or cores
-    used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in card.variants.items()}
+    ran = {key: card.variants[key] for key in runnable(card, on)}
+    used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in ran.items()}
     steps: dict[tuple[str | int, ...], batch_times.Step] = {
         (key, whole, n): _step(card, key, whole, n, used[key], folder)
-        for key in card.variants for n in (1, threads) for whole in (True, False) if whole or card.variants[key].stages}
-    for key, variant in card.variants.items():
+        for key in ran for n in (1, threads) for whole in (True, False) if whole or ran[key].stages}
+    for key, variant in ran.items():
         for inputs in batch_times.sizes(variant, used[key]):
             session = Session(store.artefact(card, key, folder), on=used[key])
             steps[key, "row", inputs], steps[key, "at once", inputs] = batch_times.steps(session, inputs)
     took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
     variants = {}
-    for key, variant in card.variants.items():
+    for key, variant in ran.items():
         files = [store.artefact(card, key, folder),
                  *(store.stage(card, key, k, folder) for k in range(len(variant.stages)))]
         profiles = []
@@ -68,7 +70,8 @@ def profile(
             column = max(i - 1, 0)
             loaded = measure_load(path, used[key])
             profiles.append(_file_profile(took[(*at, 1)][:, column], took[(*at, threads)][:, column], loaded))
-        scaled = [_scaled_by_speed(one, speed[variant.precision]) for one in profiles] if speed else profiles
+        slow = None if speed is None else speed.get(variant.precision, speed["fp32"])
+        scaled = [_scaled_by_speed(one, slow, overhead_ms) for one in profiles] if slow else profiles
         variants[key] = VariantProfile(
             sha256=variant.sha256, whole=scaled[0], stages=scaled[1:],
             batches={n: batch_times.scaled(took[key, "row", n], took[key, "at once", n], n, scaled[0].run_time)
@@ -77,7 +80,8 @@ def profile(
         )
     return ModelProfile(
         model=card.name, board=board, provider=on[0], runtime=VERSION, device=cache.device(), host=host_processor(),
-        emulated=speed is not None, speed=dict(speed or {}), threads=threads, variants=variants,
+        emulated=speed is not None, speed=dict(speed or {}), overhead_ms=overhead_ms if speed else 0.0, threads=threads,
+        variants=variants,
     )
 
 
@@ -130,10 +134,11 @@ def _file_profile(one: TimesMs, many: TimesMs, loaded: LoadCost) -> FileProfile:
     )
 
 
-def _scaled_by_speed(one: FileProfile, speed: float) -> FileProfile:
+def _scaled_by_speed(one: FileProfile, speed: float, overhead_ms: float) -> FileProfile:
     """The profile on a board of this relative speed; memory is the same."""
     return msgspec.structs.replace(
-        one, run_time=slowed(one.run_time, speed), run_time_threads=slowed(one.run_time_threads, speed),
-        p99_ms=round(one.p99_ms / speed, 4), load_cold_ms=round(one.load_cold_ms / speed, 2),
+        one, run_time=slowed(one.run_time, speed, overhead_ms),
+        run_time_threads=slowed(one.run_time_threads, speed, overhead_ms),
+        p99_ms=round(overhead_ms + one.p99_ms / speed, 4), load_cold_ms=round(one.load_cold_ms / speed, 2),
         load_warm_ms=round(one.load_warm_ms / speed, 2),
     )

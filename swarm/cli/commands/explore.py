@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from swarm.cli import extras
+from swarm.cli.commands.launch import boards_option
 
 HELP = "fly random swarms with random faults in virtual time, and check what must always hold"
 EXAMPLE = "swarm explore --seeds 100 --small"
@@ -19,6 +20,7 @@ Jobs = Annotated[int, Meta(ge=1, le=256)]
 
 def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("launch", metavar="NAME|FILE", nargs="?", help="fly this launch, in place of drawn ones")
+    boards_option(p)
     p.add_argument("--seeds", type=int, metavar="N", required=True, help="how many")
     p.add_argument("--first", type=int, metavar="SEED", help="the first seed; default: 0, or that of the launch file")
     p.add_argument("--small", action="store_true", help="2 to 4 robots, for 3 simulated seconds")
@@ -34,6 +36,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm.cli.status_line import StatusLine
     from swarm.core.protocol.bounds import RayAddress, Seed
     from swarm.core.settings import validation
+    from swarm.core.settings.errors import BadInput
     from swarm.launcher.host_checks import cores
     from swarm.virtual.explore import seeds
 
@@ -42,12 +45,14 @@ def run(given: argparse.Namespace) -> int:
             validation.check(getattr(given, name), kind, f"--{name}")
     extras.needed("swarm explore", *extras.RUN)
     launch = None
+    if given.boards and given.launch is None:
+        raise BadInput("--boards", "drawn launches have boards of their own", "a launch file, or no --boards")
     if given.launch is not None:
         from swarm.launcher.load import load_launch
         from swarm.run.settings.resolve import Options
         from swarm.virtual.perception import check_models
 
-        launch = load_launch(Options(launch=given.launch, clock="virtual", ray="none"))
+        launch = load_launch(Options(launch=given.launch, clock="virtual", ray="none", boards=given.boards))
         check_models(stream.model for stream in launch.launch.streams)
     first = given.first if given.first is not None else launch.launch.seed if launch else 0
     with StatusLine() as status:

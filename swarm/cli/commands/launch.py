@@ -37,6 +37,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--network", choices=("loopback", "ether", "radio"))
     p.add_argument("--record", action="store_true", help="keep frames and results for: swarm models replay RUN")
     p.add_argument("--ray", default="local", metavar="ADDRESS", help="local, none, or the address of a cluster")
+    boards_option(p)
     p.add_argument("--out", metavar="DIR", help="the run folder; default: runs/NAME-TIME")
     turn = p.add_mutually_exclusive_group()
     turn.add_argument("--no-wait", action="store_true",
@@ -45,6 +46,13 @@ def arguments(p: argparse.ArgumentParser) -> None:
                       help="in real time: run beside an experiment, by force; the figures of neither count then")
     p.add_argument("--dry-run", action="store_true", help="print the resolved launch file and start nothing")
     p.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+
+
+def boards_option(p: argparse.ArgumentParser) -> None:
+    """The option of all commands that fly a launch file on other boards."""
+    p.add_argument("--boards", metavar="FILE", action="append", default=[],
+                   help="boards in place of those of the same name, as `swarm models profile --out` writes them; may be "
+                        "repeated")
 
 
 def run(given: argparse.Namespace) -> int:
@@ -57,7 +65,7 @@ def run(given: argparse.Namespace) -> int:
     resolved = load_launch(Options(
         launch=given.launch, assignments=given.assignments, robots=given.robots, duration_s=given.duration,
         seed=given.seed, policy=given.policy, clock=given.clock, network=given.network, ray=given.ray,
-        record=given.record or None,
+        record=given.record or None, boards=given.boards,
     ))
     if resolved.launch.clock == "virtual":
         from swarm.virtual.perception import check_models

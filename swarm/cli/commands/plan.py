@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from swarm.cli.commands.launch import boards_option
 from swarm.core.settings.errors import BadInput
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("launch", metavar="NAME|FILE|RUN", help="a launch file, its name, or a run folder")
     p.add_argument("--set", dest="assignments", metavar="path.to.0.key=value", action="append", default=[],
                    help="change a value of the launch file; may be repeated")
+    boards_option(p)
     p.add_argument("--explain", action="store_true", help="with the best alternatives of each stream")
     p.add_argument("--without", metavar="ROBOT", action="append", default=[],
                    help="what the plan would be if this robot left; may be repeated")
@@ -46,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm.virtual.perception import check_models
     from swarm.virtual.planning.problem import problem_of
 
-    resolved = _resolved(given.launch, given.assignments)
+    resolved = _resolved(given.launch, given.assignments, given.boards)
     links = [_link(text, resolved) for text in given.link]
     robots = [robot for fleet in resolved.launch.fleet for robot in fleet.robots()]
     for name in given.without:
@@ -71,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _resolved(launch: str, assignments: list[str]) -> Resolved:
+def _resolved(launch: str, assignments: list[str], boards: list[str]) -> Resolved:
     """A launch file, or that of a run folder. Raises: BadInput."""
     import json
 
@@ -80,7 +82,9 @@ def _resolved(launch: str, assignments: list[str]) -> Resolved:
 
     manifest = Path(launch) / MANIFEST
     if not manifest.is_file():
-        return load_launch(Options(launch=launch, assignments=assignments))
+        return load_launch(Options(launch=launch, assignments=assignments, boards=boards))
+    if boards:
+        raise BadInput("--boards", f"{launch} is a run, which has its boards", "a launch file, or no --boards")
     try:
         told = json.loads(manifest.read_text(encoding="utf-8"))
         source = Source(path=str(manifest), launch=told["launch"], boards_path=str(manifest),

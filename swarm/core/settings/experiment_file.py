@@ -51,6 +51,7 @@ class ExperimentFile(Strict, frozen=True, kw_only=True):
 
     version: Literal[1]              # of this format
     launch: str                      # a launch file: its name, or its path from this file's folder
+    boards: Annotated[list[str], Meta(max_length=100)] = []  # files of boards, as `--boards`, from this file's folder
     set: dict[str, Any] = {}         # changes of the launch file for all points: path.to.0.key -> value
     axes: dict[str, Values] = {}     # path.to.0.key (or `robots`) -> its values: every combination of them
     zip: list[dict[str, Values]] = []        # in each entry the axes go together: first values, second values, ...

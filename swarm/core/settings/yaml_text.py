@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -41,9 +42,11 @@ def parse(text: str, where: str) -> Any:
     return reader.value
 
 
-def dump(settings: msgspec.Struct) -> str:
-    """Settings as YAML that `parse` and `check` accept."""
-    return yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+def dump(settings: msgspec.Struct | Mapping[str, msgspec.Struct], *, compact: bool = False) -> str:
+    """Settings as YAML that `parse` and `check` accept. compact: lists of values, and the innermost maps, in one line.
+    """
+    style: dict[str, Any] = {"default_flow_style": None, "width": 120} if compact else {}
+    return yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, **style)
 
 
 class _Dumper(yaml.SafeDumper):

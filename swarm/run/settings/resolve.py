@@ -34,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     network: str | None = None
     record: bool | None = None
     ray: str = "local"
+    boards: list[str] = []           # --boards: files of boards, which hold in place of those of the same name
 
     def given(self) -> dict[str, Any]:
         """Keys of the launch file that have an option of their own and were given."""
