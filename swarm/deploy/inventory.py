@@ -127,6 +127,10 @@ def read(path: Path, boards_path: Path, models: Collection[str]) -> Read:
             raise BadInput(f"{where}: {key}", f"{name} is {f'no {kind}' if at.exists() else 'not there'}",
                            f"a {kind} by its path from the inventory's folder")
     used = {inventory.board_of(robot): boards[inventory.board_of(robot)] for robot in inventory.robots()}
+    for name, board in used.items():
+        if board.emulated and "cpu" not in board.providers:
+            raise BadInput(f"{where}: boards.{name}", f"its models would run on the CPU, since {name} is emulated",
+                           f"{name} in `boards` of this file, with emulated: false")
     return Read(path=where, inventory=inventory, boards=used)
 
 

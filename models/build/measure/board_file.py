@@ -48,7 +48,7 @@ def measured_board(
 
 
 def speeds(cards: Mapping[str, Card], found: Measured) -> dict[Arithmetic, float]:
-    """The highest speed of any file of each precision, relative to the host of the cards: what a host needs to be it."""
+    """The highest speed of any file of each precision, relative to the host of the cards: what a host must exceed."""
     highest: dict[Arithmetic, float] = {}
     for model, variants in found.models.items():
         for key, seen in variants.items():

@@ -44,7 +44,8 @@ def power_mode(root: Path = ROOT) -> str:
 def _asked() -> str:
     """What `nvpmodel -q` prints; empty: it is not there, or does not answer."""
     try:
-        return subprocess.run(["nvpmodel", "-q"], capture_output=True, text=True, timeout=NVPMODEL_S, check=False).stdout
+        return subprocess.run(
+            ["nvpmodel", "-q"], capture_output=True, text=True, timeout=NVPMODEL_S, check=False).stdout
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return ""
 

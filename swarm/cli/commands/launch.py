@@ -51,8 +51,8 @@ def arguments(p: argparse.ArgumentParser) -> None:
 def boards_option(p: argparse.ArgumentParser) -> None:
     """The option of all commands that fly a launch file on other boards."""
     p.add_argument("--boards", metavar="FILE", action="append", default=[],
-                   help="boards in place of those of the same name, as `swarm models profile --out` writes them; may be "
-                        "repeated")
+                   help="boards in place of those of the same name, as `swarm models profile --out` writes them; "
+                        "may be repeated")
 
 
 def run(given: argparse.Namespace) -> int:

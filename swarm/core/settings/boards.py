@@ -54,7 +54,7 @@ class MeasuredVariant(Strict, frozen=True, kw_only=True):
 class Measured(Strict, frozen=True, kw_only=True):
     """The measurement of one board: `swarm models profile MODEL --board NAME --out FILE` writes it."""
 
-    date: str                        # of the measurement, local
+    date: str                        # of the measurement, local date and time
     machine: str                     # what the board says that it is
     runtime: str                     # version of ONNX Runtime
     providers: list[Provider]        # best first

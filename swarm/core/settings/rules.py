@@ -90,7 +90,8 @@ def board(settings: Board, where: str) -> None:
     """Raises: BadInput. where: file and key of the board; keys within the board are appended."""
     for precision in NEEDED_SPEEDS:
         if precision not in settings.speed:
-            raise BadInput(f"{where}.speed.{precision}", "it is missing", f"a speed for each of {', '.join(NEEDED_SPEEDS)}")
+            raise BadInput(f"{where}.speed.{precision}", "it is missing",
+                           f"a speed for each of {', '.join(NEEDED_SPEEDS)}")
     if settings.measured is not None:
         _measured(settings.measured, settings.threads, f"{where}.measured")
 
@@ -129,8 +130,8 @@ def in_time(settings: Board, others: Mapping[str, Board], name: str, where: str)
     slower = name.removesuffix(GPU)
     fits = slower != name and slower in others and max(others[slower].speed.values()) <= EMULATED_SPEED_MAX
     raise BadInput(
-        where, f"{name} runs models{' on its GPU' if gpu else ''} at {fastest:g} times the speed of a core of this host, "
-        f"which can be a board of at most {EMULATED_SPEED_MAX:g} in real time",
+        where, f"{name} runs models{' on its GPU' if gpu else ''} at {fastest:g} times the speed of a core of a host, "
+        f"which in real time can be a board of at most {EMULATED_SPEED_MAX:g}",
         f"clock: virtual, or a slower class{f', like {slower}' if fits else ''}")
 
 

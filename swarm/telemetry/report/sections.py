@@ -120,8 +120,11 @@ def robots(run: Run) -> Table:
     boards = run.manifest.boards
     rows = []
     for name, a in run.summary.agents.items():
-        emulated = boards[a.board].emulated if a.board in boards else run.summary.tool.emulated_boards
+        board = boards.get(a.board)
+        emulated = board.emulated if board is not None else run.summary.tool.emulated_boards
         how = "emulated board" if emulated else "the host as it is"
+        if emulated and board is not None:
+            how += f", {board.origin_of('speed')}: {board.source}"
         rows.append([
             name, f"{a.board} ({how})", a.status if a.status in WELL else Marked(a.status, "bad"),
             number(a.submitted), percent(a.on_time_ratio, of=a.due), percent(a.offload_share, of=a.submitted),

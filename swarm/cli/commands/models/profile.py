@@ -1,50 +1,103 @@
-"""`swarm models profile NAME`: measure a model on this board, and keep the profile in the user's store."""
+"""`swarm models profile NAME...`: measure models on this board, for the user's store or as a file of the board."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from models import profiles
+    from swarm.cli.status_line import StatusLine
     from swarm.core.settings.boards import Board
+    from swarm.core.settings.cards import Card
 
-HELP = "measure run times, load times and memory of a model on this board"
-EXAMPLE = "swarm models profile detector --board orin_nano"
+HELP = "measure run times, load times and memory of models on this board"
+EXAMPLE = "swarm models profile detector segmenter --board orin_nano_15w --out my_orin.yaml"
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("name", metavar="NAME")
+    p.add_argument("names", metavar="NAME", nargs="+", help="a model")
     p.add_argument("--board", metavar="B", default="host", help="a board of boards.yaml; default: host")
+    p.add_argument("--out", metavar="FILE", help="this machine is such a board: measure it as it is, and write a file "
+                                                 "that `swarm launch --boards FILE` reads anywhere")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure every variant and stage, and save the profile."""
+    """Measure every variant and stage, and save the profiles; with --out, write the board's file, too."""
     import msgspec
 
     from models import profiles, store
-    from models.build.measure import profiler
     from swarm.cli.status_line import StatusLine
+    from swarm.core.settings.errors import BadInput
     from swarm.core.settings.rules import known
 
-    known(given.name, store.names(), "swarm models profile", "model")
+    for name in given.names:
+        known(name, store.names(), "swarm models profile", "model")
     board = _board(given.board)
-    card = store.load_card(given.name)
+    if given.out:
+        board = msgspec.structs.replace(board, emulated=False)
+        _check_writable(Path(given.out))
+    elif board.emulated and "cpu" not in board.providers:
+        raise BadInput(f"--board {given.board}", f"its models run on {' or '.join(board.providers)}, not on a CPU",
+                       "a class of a CPU; or, on the board itself, --out FILE")
+    cards = [store.load_card(name) for name in dict.fromkeys(given.names)]
     with StatusLine() as status:
-        result = profiler.profile(
-            card, board=given.board, speed=board.speed if board.emulated else None, on=board.providers,
-            threads=board.threads if board.threads > 1 else 0, rounds=profiler.ROUNDS, say=status,
-        )
-    path = profiles.save(result)
+        results = [_profile(card, given.board, board, status) for card in cards]
+    paths = [profiles.save(result) for result in results]
+    if given.out:
+        _write(Path(given.out), given.board, board, cards, results)
     if given.json:
-        print(msgspec.json.encode(result).decode())
+        told = [msgspec.json.encode(result).decode() for result in results]
+        print(told[0] if len(told) == 1 else f"[{', '.join(told)}]")
         return 0
-    how = f"emulated, {result.host} scaled" if result.emulated else result.host
-    print(f"{card.name} on {result.board} ({how}), {result.provider}, ONNX Runtime {result.runtime}")
-    print(_table(result), end="")
-    print(f"saved in {path}")
+    for result, path in zip(results, paths, strict=True):
+        how = f"emulated, {result.host} scaled" if result.emulated else result.host
+        print(f"{result.model} on {result.board} ({how}), {result.provider}, ONNX Runtime {result.runtime}")
+        print(_table(result), end="")
+        print(f"saved in {path}")
+    if given.out:
+        print(f"{given.board} as it is here: {given.out}; fly it with: swarm launch NAME --boards {given.out}")
     return 0
+
+
+def _profile(card: Card, name: str, board: Board, status: StatusLine) -> profiles.ModelProfile:
+    from models.build.measure import profiler
+
+    return profiler.profile(
+        card, board=name, speed=board.speed if board.emulated else None, overhead_ms=board.overhead_ms,
+        on=board.providers, threads=board.threads if board.threads > 1 else 0, rounds=profiler.ROUNDS, say=status)
+
+
+def _check_writable(path: Path) -> None:
+    """Before minutes of measuring. Raises: BadInput."""
+    from swarm.core.settings.errors import BadInput
+
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise BadInput(f"--out {path}", "no file can be written there", "a file in a folder that exists")
+
+
+def _write(
+    path: Path, name: str, board: Board, cards: Sequence[Card], results: Sequence[profiles.ModelProfile]
+) -> None:
+    """Write the board's file. Raises: BadInput."""
+    from models.build.measure.board_file import measured_board
+    from models.build.measure.machine import this_machine
+    from models.providers import order
+    from swarm.core.clock import local_time
+    from swarm.core.settings import yaml_text
+    from swarm.core.settings.errors import BadInput
+
+    by_name = {card.name: card for card in cards}
+    ran_on = {(result.model, key): order(board.providers, by_name[result.model].variants[key].providers, key)[0]
+              for result in results for key in result.variants}
+    made = measured_board(board, name, this_machine(), by_name, results, ran_on, local_time())
+    try:
+        path.write_text(f"# Written by `swarm models profile`; read it with `--boards {path.name}`.\n"
+                        + yaml_text.dump({name: made}, compact=True), encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--out {path}", error.strerror or str(error), "a file that can be written") from None
 
 
 def _board(name: str) -> Board:
