@@ -56,7 +56,7 @@ SERVING_S = 2.0                      # at the end; each camera gives ten frames 
 BOARD = "{{speed: {{fp32: {0}, int8: {0}}}, memory_mb: 4096, power_w: 5, source: swarm bench chaos}}"
 BOARDS = {"small": 0.05, "large": 0.09}
 WATCH = "{name: watch, on: [rover, carrier], model: detector, rate_hz: 5, deadline_s: 0.4, priority: 1}"
-LAUNCH = ("search_rescue", "--ray", "none", "--set", "fleet.0.board=small", "--set", "fleet.1.board=large",
+LAUNCH = ("raspberry_pis", "--ray", "none", "--set", "fleet.0.board=small", "--set", "fleet.1.board=large",
           "--set", "streams.1.rate_hz=0.5", "--set", f"streams.2={WATCH}",
           *(word for name, speed in BOARDS.items() for word in ("--set", f"boards.{name}={BOARD.format(speed)}")))
 

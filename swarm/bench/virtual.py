@@ -50,8 +50,8 @@ class Case(msgspec.Struct, frozen=True):
 
 
 CASES = [
-    Case("search_rescue", 8, 2.0, 20.0, "dynamic"), Case("search_rescue", 8, 2.0, 20.0, "kinematic"),
-    Case("search_rescue", 100, 2.0, 4.0, "dynamic"), Case("patrol", 8, 10.0, 20.0), Case("patrol", 100, 10.0, 6.0),
+    Case("raspberry_pis", 8, 2.0, 20.0, "dynamic"), Case("raspberry_pis", 8, 2.0, 20.0, "kinematic"),
+    Case("raspberry_pis", 100, 2.0, 4.0, "dynamic"), Case("patrol", 8, 10.0, 20.0), Case("patrol", 100, 10.0, 6.0),
 ]
 LARGE = Case("patrol", 1000, 10.0, 2.0)
 

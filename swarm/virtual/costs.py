@@ -1,6 +1,6 @@
 """What the runtime itself costs in virtual time: measured constants, and the command that measures each.
 
-`launch` below: `swarm launch search_rescue --duration 30 --seed S --policy P` in real time on two quiet cores, and the
+`launch` below: `swarm launch raspberry_pis --duration 30 --seed S --policy P` in real time on two quiet cores, and the
 named columns of its `requests.parquet`, over the completed requests.
 """
 

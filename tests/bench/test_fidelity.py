@@ -50,9 +50,9 @@ def test_a_headline_may_differ_by_chance_and_no_other_figure_may() -> None:
 
 
 def test_the_words_of_a_cell_are_a_valid_launch() -> None:
-    shipped = load_launch(Options(launch="search_rescue")).launch
+    shipped = load_launch(Options(launch="raspberry_pis")).launch
     double = bench.Cell(policy="local", load="double", links=False).words(shipped)
-    changed = load_launch(Options(launch="search_rescue", assignments=double[double.index("--set") + 1::2])).launch
+    changed = load_launch(Options(launch="raspberry_pis", assignments=double[double.index("--set") + 1::2])).launch
     assert [s.rate_hz for s in changed.streams] == [2.0 * s.rate_hz for s in shipped.streams]
     narrow = bench.Cell(policy="local", load="normal", links=True).words(shipped)
     assert narrow[-1] == ('links={"rover:rover": {"rate_mbps": 10, "delay_ms": 20, "loss": 0.02}, "rover:carrier": '

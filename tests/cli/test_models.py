@@ -20,6 +20,7 @@ from models.store import ARTEFACTS, BLOBS
 from swarm.cli.main import main
 from swarm.cli.scatter import scatter
 from swarm.core.settings.cards import AGREEMENT, Card, RunTime, TensorSpec, Variant, crossing
+from swarm.launcher.load import load_boards
 from tests.models.build.graphs import by_macs
 from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant
 
@@ -136,6 +137,31 @@ def test_a_profile_is_kept_by_board_provider_and_version(own_store: Path, capsys
     assert "did you mean 'orin_nano'?" in capsys.readouterr().err
     assert main(["models", "profile", "smal"]) == 2
     assert "no model is called 'smal'" in capsys.readouterr().err
+
+
+def test_a_board_is_measured_into_a_file_of_its_own(
+    tmp_path: Path, own_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(cnn())
+    out = tmp_path / "mine.yaml"
+    assert main(["models", "profile", "small", "--board", "orin_nano", "--out", str(out), "--json"]) == 0
+    told = msgspec.json.decode(capsys.readouterr().out, type=profiles.ModelProfile)
+    assert not told.emulated                         # as it is here, and not scaled
+    board = load_boards(out)["orin_nano"]
+    assert board.emulated
+    assert (board.memory_mb, board.figures["speed"].origin) == (8192, "measured")
+    assert board.measured is not None
+    seen = board.measured.models["small"]["fp32"]
+    assert seen.whole.run_time == told.variants["fp32"].whole.run_time
+    assert (seen.provider, seen.whole.load_ms) == ("cpu", told.variants["fp32"].whole.load_cold_ms)
+    card = store.load_card("small")
+    assert profiles.on_board(card, "orin_nano", board, "9.9")["fp32"].whole == seen.whole.run_time
+    for arguments, wrong in ((["--board", "orin_nano", "--out", str(tmp_path / "no" / "file")], "a folder that exists"),
+                             (["--board", "orin_nano_15w_gpu"], "its models run on tensorrt or cuda, not on a CPU")):
+        assert main(["models", "profile", "small", *arguments]) == 2
+        refused = capsys.readouterr().err
+        assert wrong in refused
+        assert refused.count("\n") == 1
 
 
 def test_a_provider_that_this_machine_lacks_is_told(

@@ -48,16 +48,14 @@ def measured_board(
 
 
 def speeds(cards: Mapping[str, Card], found: Measured) -> dict[Arithmetic, float]:
-    """The highest speed of any file of each precision, relative to the host of the cards: what a host must exceed."""
+    """The highest speed of any variant of each precision, relative to the host of the cards."""
     highest: dict[Arithmetic, float] = {}
     for model, variants in found.models.items():
         for key, seen in variants.items():
             variant = cards[model].variants[key]
-            for card_time, measured in zip(
-                    [variant.run_time, *(stage.run_time for stage in variant.stages)],
-                    [seen.whole, *seen.stages], strict=True):
-                speed = round(min(max(card_time.p50_ms / measured.run_time.p50_ms, SLOWEST), FASTEST), 3)
-                highest[variant.precision] = max(speed, highest.get(variant.precision, SLOWEST))
+            ratio = variant.run_time.p50_ms / seen.whole.run_time.p50_ms
+            speed = round(min(max(ratio, SLOWEST), FASTEST), 3)
+            highest[variant.precision] = max(speed, highest.get(variant.precision, SLOWEST))
     most = max(highest.values())
     return {"fp32": most, "int8": most, **highest}
 

@@ -1,8 +1,9 @@
 """Figures of runs in virtual time beside those of the same runs in real time, over seeds, policies, loads and links.
 
-The scenario is search_rescue over loopback. At double load each stream has twice its rate. `--links` adds the same with
-the same narrow link between all agents. A run that the host overloaded is made again, and counts never. For each figure
-the means over the seeds are compared; `bar` is how far they may be apart, and whether it `holds`.
+The launch is raspberry_pis (scenario search_rescue) over loopback. At double load each stream has twice its rate.
+`--links` adds the same with the same narrow link between all agents. A run that the host overloaded is made again, and
+counts never. For each figure the means over the seeds are compared; `bar` is how far they may be apart, and whether it
+`holds`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from swarm.telemetry import table
 from swarm.telemetry.text_table import text_table
 
 NEEDS = ("jinja2", "matplotlib", "pyarrow", "pybullet", "scipy")
-SCENARIO = "search_rescue"
+LAUNCH = "raspberry_pis"
 POLICIES = ("local", "planner")
 LOADS = {"normal": 1.0, "double": 2.0}       # rates of the streams, by those of the launch file
 LINK = {"rate_mbps": 10, "delay_ms": 20, "loss": 0.02}
@@ -49,7 +50,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     def words(self, file: LaunchFile) -> list[str]:
         """The words of `swarm launch`."""
-        words = [SCENARIO, "--ray", "none", "--policy", self.policy]
+        words = [LAUNCH, "--ray", "none", "--policy", self.policy]
         for k, stream in enumerate(file.streams):
             words += ["--set", f"streams.{k}.rate_hz={stream.rate_hz * LOADS[self.load]:g}"]
         fleets = itertools.combinations_with_replacement([fleet.name for fleet in file.fleet], 2)
@@ -101,7 +102,7 @@ class Flights:
 
     def __init__(self, duration_s: float, tries: int, progress: Callable[[str], None]) -> None:
         self._duration_s, self._tries, self._progress = duration_s, tries, progress
-        self._file = load_launch(Options(launch=SCENARIO)).launch
+        self._file = load_launch(Options(launch=LAUNCH)).launch
         self.busy = 0.0
 
     def row(self, cell: Cell, seeds: Sequence[int]) -> Row:
