@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from models.profiles import FileProfile, ModelProfile, VariantProfile
-from swarm.core.settings.boards import Arithmetic, Board, Figure, Measured, MeasuredFile, MeasuredVariant
+from swarm.core.settings.boards import Arithmetic, Board, FigureSource, Measured, MeasuredFile, MeasuredVariant
 from swarm.core.settings.cards import Card, Provider
 
 SLOWEST, FASTEST = 1e-3, 1e3         # that a class may be
@@ -40,11 +40,11 @@ def measured_board(
         threads=kind.threads, power_mode=machine.power_mode, clocks_mhz=machine.clocks_mhz, versions=machine.versions,
         models={profile.model: {key: _variant(variant, providers[profile.model, key], several)
                                 for key, variant in profile.variants.items()} for profile in profiles})
-    unknown = Figure(origin="derived", source=f"of the class {name}: {kind.source}")
+    unknown = FigureSource(origin="derived", source=f"of the class {name}: {kind.source}")
     kept = {key: kind.figures.get(key, unknown) for key in ("memory_mb", "power_w")}
     return msgspec.structs.replace(
         kind, speed=speeds(cards, found), overhead_ms=0.0, busy_poll_s=0.0, emulated=True, measured=found, source=how,
-        figures={"speed": Figure(origin="measured", source=f"`swarm models profile` on {how}"), **kept})
+        figures={"speed": FigureSource(origin="measured", source=f"`swarm models profile` on {how}"), **kept})
 
 
 def speeds(cards: Mapping[str, Card], found: Measured) -> dict[Arithmetic, float]:

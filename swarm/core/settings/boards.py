@@ -26,11 +26,11 @@ Model = Annotated[str, Meta(max_length=128)]
 Milliseconds = Annotated[float, Meta(ge=0.0, le=1e6)]
 
 
-class Figure(Strict, frozen=True, kw_only=True):
+class FigureSource(Strict, frozen=True, kw_only=True):
     """Where a figure of a board comes from."""
 
-    origin: Origin
-    source: Annotated[str, Meta(min_length=1, max_length=2000)]
+    origin: Origin                   # measured on such a board, or derived
+    source: Annotated[str, Meta(min_length=1, max_length=2000)]      # document, formula or command
 
 
 class MeasuredFile(Strict, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class Board(Strict, frozen=True, kw_only=True):
     memory_mb: Annotated[int, Meta(ge=0, le=10_000_000)] = 0         # in all; 0: not known, any models are loaded
     power_w: Annotated[float, Meta(gt=0.0, le=1e6)]                  # at most
     source: str                      # what it is, and where the figures come from
-    figures: dict[FigureName, Figure] = {}           # where each figure comes from
+    figures: dict[FigureName, FigureSource] = {}           # where each figure comes from
     executors: Executors = 1         # runs at the same time
     threads: Annotated[int, Meta(ge=1, le=64)] = 1                   # of ONNX Runtime, within each run
     own_share: Share = 0.25          # of its executors, kept for the robot's own streams as far as these need it
