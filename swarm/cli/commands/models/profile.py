@@ -18,7 +18,7 @@ EXAMPLE = "swarm models profile detector segmenter --board orin_nano_15w --out m
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("names", metavar="NAME", nargs="+", help="a model")
+    p.add_argument("model", metavar="NAME", nargs="+", help="a model")
     p.add_argument("--board", metavar="B", default="host", help="a board of boards.yaml; default: host")
     p.add_argument("--out", metavar="FILE", help="this machine is such a board: measure it as it is, and write a file "
                                                  "that `swarm launch --boards FILE` reads anywhere")
@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
     from swarm.core.settings.errors import BadInput
     from swarm.core.settings.rules import known
 
-    for name in given.names:
+    for name in given.model:
         known(name, store.names(), "swarm models profile", "model")
     board = _board(given.board)
     if given.out:
@@ -42,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
     elif board.emulated and "cpu" not in board.providers:
         raise BadInput(f"--board {given.board}", f"its models run on {' or '.join(board.providers)}, not on a CPU",
                        "a class of a CPU; or, on the board itself, --out FILE")
-    cards = [store.load_card(name) for name in dict.fromkeys(given.names)]
+    cards = [store.load_card(name) for name in dict.fromkeys(given.model)]
     with StatusLine() as status:
         results = [_profile(card, given.board, board, status) for card in cards]
     paths = [profiles.save(result) for result in results]
