@@ -13,8 +13,8 @@ import msgspec
 
 from models import cache, store
 from models.store import ModelError
-from swarm.core.settings.boards import Board, Measured
-from swarm.core.settings.cards import Card, Precision, Provider, RunTime
+from swarm.core.settings.boards import Arithmetic, Board, Measured
+from swarm.core.settings.cards import Card, Provider, RunTime
 
 HOST = "host"
 """The board that stands for this machine, not emulated."""
@@ -53,7 +53,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     device: str                      # fingerprint of the machine, from `cache.device`
     host: str                        # the same in readable form
     emulated: bool
-    speed: dict[Precision, float] = {}       # of the emulated board; times were divided by it
+    speed: dict[Arithmetic, float] = {}       # of the emulated board; times were divided by it
     overhead_ms: float = 0.0         # of the emulated board; added to them
     threads: int
     variants: dict[str, VariantProfile]
@@ -72,7 +72,7 @@ def save(profile: ModelProfile, folder: Path | None = None) -> Path:
 
 
 def find(
-    card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Precision, float] | None = None,
+    card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Arithmetic, float] | None = None,
     overhead_ms: float = 0.0, threads: int = 1, folder: Path | None = None,
 ) -> dict[str, VariantProfile]:
     """Measurements by variant, without those that are not valid here.

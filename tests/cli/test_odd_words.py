@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from models.build.cut import verify_variant
+from models.build.measure import profiler
 from models.host_speed import HostSpeed
 from swarm.bench.fidelity import bench as fidelity
 from swarm.cli.main import main, parser
@@ -77,7 +78,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Session, "run", lambda _: sys.exit(0))
     monkeypatch.setattr("models.host_speed.host_speed", lambda _: HostSpeed(speed=1.0))       # its measurement lasts
     monkeypatch.setattr(fidelity.psutil, "cpu_percent", lambda interval: 0.0)
-    for module, work in ((seeds, "explore"), (verify_variant, "verify_variant"), (fidelity, "launch")):
+    for module, work in ((seeds, "explore"), (verify_variant, "verify_variant"), (profiler, "profile"),
+                         (fidelity, "launch")):
         monkeypatch.setattr(module, work, lambda *_, **__: sys.exit(0))
     monkeypatch.setattr("swarm.bench.deploy.root.check_privilege", no_boards)
     for check in ("check_fleet", "check_model", "check_models"):     # they take long, and see no word as it was typed

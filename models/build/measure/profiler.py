@@ -20,7 +20,8 @@ from models.profiles import FileProfile, ModelProfile, VariantProfile, runnable,
 from models.providers import order
 from models.session import VERSION, Session
 from models.store import ModelError
-from swarm.core.settings.cards import Card, Precision, Provider, RunTime, crossing
+from swarm.core.settings.boards import Arithmetic
+from swarm.core.settings.cards import Card, Provider, RunTime, crossing
 
 Key = TypeVar("Key")
 TimesMs = NDArray[np.float64]        # milliseconds [rounds, files]
@@ -31,7 +32,7 @@ ROUNDS = 120
 
 
 def profile(
-    card: Card, *, board: str = "host", speed: Mapping[Precision, float] | None = None, overhead_ms: float = 0.0,
+    card: Card, *, board: str = "host", speed: Mapping[Arithmetic, float] | None = None, overhead_ms: float = 0.0,
     on: Sequence[Provider] = ("cpu",), threads: int = 0, rounds: int, folder: Path | None = None,
     say: Say = lambda _: None,
 ) -> ModelProfile:

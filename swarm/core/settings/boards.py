@@ -46,9 +46,9 @@ class MeasuredVariant(Strict, frozen=True, kw_only=True):
 
     sha256: str                      # of its file; it holds for no other
     provider: Provider               # that ran it
-    whole: MeasuredFile
-    stages: list[MeasuredFile] = []
-    batches: dict[int, RunTime] = {} # by the number of inputs at once
+    whole: MeasuredFile              # the whole variant
+    stages: list[MeasuredFile] = []  # in order; empty: it runs whole only
+    batches: dict[int, RunTime] = {}         # by the number of inputs at once
 
 
 class Measured(Strict, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ class RunTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Measured run times, in milliseconds, with one intra-op thread on the host that made the card."""
 
     quantiles_ms: list[float]        # 21 values at 0, 5, ..., 100 %
-    runs: int
+    runs: int                        # that were measured
 
     @property
     def p50_ms(self) -> float:

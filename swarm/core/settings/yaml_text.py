@@ -46,7 +46,8 @@ def dump(settings: msgspec.Struct | Mapping[str, msgspec.Struct], *, compact: bo
     """Settings as YAML that `parse` and `check` accept. compact: lists of values, and the innermost maps, in one line.
     """
     style: dict[str, Any] = {"default_flow_style": None, "width": 120} if compact else {}
-    return yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, **style)
+    text: str = yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, **style)
+    return text
 
 
 class _Dumper(yaml.SafeDumper):

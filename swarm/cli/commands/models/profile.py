@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from models import profiles
     from swarm.cli.status_line import StatusLine
     from swarm.core.settings.boards import Board
-    from swarm.core.settings.cards import Card
+    from swarm.core.settings.cards import Card, Provider
 
 HELP = "measure run times, load times and memory of models on this board"
 EXAMPLE = "swarm models profile detector segmenter --board orin_nano_15w --out my_orin.yaml"
@@ -74,7 +74,11 @@ def _check_writable(path: Path) -> None:
     """Before minutes of measuring. Raises: BadInput."""
     from swarm.core.settings.errors import BadInput
 
-    if path.is_dir() or not path.absolute().parent.is_dir():
+    try:
+        there = path.absolute().parent.is_dir() and not path.is_dir()
+    except (OSError, ValueError):                    # a name that is too long
+        there = False
+    if not there:
         raise BadInput(f"--out {path}", "no file can be written there", "a file in a folder that exists")
 
 
@@ -90,8 +94,9 @@ def _write(
     from swarm.core.settings.errors import BadInput
 
     by_name = {card.name: card for card in cards}
-    ran_on = {(result.model, key): order(board.providers, by_name[result.model].variants[key].providers, key)[0]
-              for result in results for key in result.variants}
+    ran_on: dict[tuple[str, str], Provider] = {
+        (result.model, key): order(board.providers, by_name[result.model].variants[key].providers, key)[0]
+        for result in results for key in result.variants}
     made = measured_board(board, name, this_machine(), by_name, results, ran_on, local_time())
     try:
         path.write_text(f"# Written by `swarm models profile`; read it with `--boards {path.name}`.\n"
