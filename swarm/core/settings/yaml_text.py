@@ -45,9 +45,9 @@ def parse(text: str, where: str) -> Any:
 def dump(settings: msgspec.Struct | Mapping[str, msgspec.Struct], *, compact: bool = False) -> str:
     """Settings as YAML that `parse` and `check` accept. compact: lists of values, and the innermost maps, in one line.
     """
-    style: dict[str, Any] = {"default_flow_style": None, "width": 120} if compact else {}
-    text: str = yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True, **style)
-    return text
+    flow, width = (None, 120) if compact else (False, 80)
+    return yaml.dump(msgspec.to_builtins(settings), Dumper=_Dumper, sort_keys=False, allow_unicode=True,
+                     default_flow_style=flow, width=width)
 
 
 class _Dumper(yaml.SafeDumper):
