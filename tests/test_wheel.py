@@ -73,7 +73,7 @@ def test_it_carries_what_belongs_to_it_and_nothing_else(wheel: Path) -> None:
 def test_its_commands_work_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     assert str(HOUSE) not in run(installed / "python", "-c", "import swarm; print(swarm.__file__)", cwd=tmp_path)
     assert "detector" in run(installed / "swarm", "models", "list", cwd=tmp_path)
-    assert "board: raspberry_pi_4" in run(installed / "swarm", "launch", "search_rescue", "--dry-run", cwd=tmp_path)
+    assert "board: agx_orin_15w" in run(installed / "swarm", "launch", "search_rescue", "--dry-run", cwd=tmp_path)
     assert "MISSING" not in run(installed / "swarm", "doctor", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
 

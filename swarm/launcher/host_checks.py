@@ -9,7 +9,7 @@ from swarm.core.settings.errors import BadInput
 
 LOOPBACK = "127.0.0.1"
 CONNECT_S = 5.0
-CORES_PER_ROBOT = 0.2                # of speed 1; with its part of world, planner and Ray in search_rescue, measured
+CORES_PER_ROBOT = 0.23               # of speed 1; with its part of world, planner and Ray in search_rescue, measured
 LEAST_ROBOTS = 3                     # of a swarm that is worth a look
 
 

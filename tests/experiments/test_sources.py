@@ -68,6 +68,22 @@ def test_a_bundle_repeats_an_experiment_where_its_files_are_gone(
     assert [row.values for row in again.results.rows] == [row.values for row in ended.results.rows]
 
 
+def test_boards_from_files_are_flown_and_kept(path: Path, tmp_path: Path) -> None:
+    """Boards that were measured elsewhere: they are those of the runs, of their commands, and of the copies."""
+    board = "raspberry_pi_zero_2w: {speed: {fp32: 0.3, int8: 0.3}, power_w: 1, source: measured}"
+    (tmp_path / "a/launches/mine.yaml").write_text(board)
+    text = path.read_text()
+    path.write_text(text.replace("boards: []", "boards: [../launches/mine.yaml]"))
+    experiment = Experiment(path)
+    experiment.launches.check(experiment.combinations, lambda _: None)
+    resolved = experiment.launches.resolved(experiment.combinations[0])
+    assert resolved.launch.boards["raspberry_pi_zero_2w"].source == "measured"
+    assert "launches/mine.yaml" in sources(experiment).files
+    path.write_text(text.replace("boards: []", "boards: [../launches/none.yaml]"))
+    with pytest.raises(BadInput, match=r"tiny\.yaml: boards: .*none\.yaml: No such file"):
+        Experiment(path)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
