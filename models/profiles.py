@@ -115,8 +115,9 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
     """Run times of the variants that a board runs: measured on such a board, else the card's, divided by its speed.
 
     The card's batch times are for CPUs only; other providers must be profiled. Times with one thread do not predict
-    times with several: a board with several threads must be profiled with as many. Raises: ModelError, also where the
-    board runs no variant.
+    times with several: a board with several threads must be profiled with as many. The speed of a board with a GPU is
+    the GPU's: a variant that only its CPU may run is left out, unless it was measured. Raises: ModelError, also where
+    the board runs no variant.
     """
     allowed = runnable(card, board.providers)
     if board.measured is not None:
@@ -131,7 +132,7 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
         seen, variant = measured.get(key), card.variants[key]
         if seen is not None and len(seen.stages) == len(variant.stages):
             times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
-        else:
+        elif variant.providers != ["cpu"] or board.providers[0] == "cpu":
             speed, over_ms = board.speed_of(variant.precision), board.overhead_ms
             batch_times = variant.batch_times if board.providers[0] == "cpu" else {}
             times[key] = Times(
@@ -139,6 +140,10 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
                 [slowed(stage.run_time, speed, over_ms) for stage in variant.stages],
                 {inputs: slowed(time, speed, over_ms) for inputs, time in batch_times.items()},
             )
+    if not times:
+        raise ModelError(f"board {name}", f"only its CPU runs {card.name}, and was not measured",
+                         f"`swarm models profile {card.name} --board {name}`, or `swarm models quantize {card.name} "
+                         "--for tensorrt`")
     return times
 
 
