@@ -5,16 +5,16 @@ A profile is valid only for its board, provider, runtime and machine, and for fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from models import cache, store
+from models import cache, providers, store
 from models.store import ModelError
 from swarm.core.settings.boards import Board
-from swarm.core.settings.cards import Card, Precision, Provider, RunTime
+from swarm.core.settings.cards import Card, Precision, Provider, RunTime, Variant
 
 HOST = "host"
 """The board that stands for this machine, not emulated."""
@@ -110,16 +110,18 @@ class Times(NamedTuple):
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
     """Run times by variant: measured on the board, else the card's, divided by the board's speed. Raises: ModelError.
 
-    The card's batch times are for CPUs only; other providers must be profiled. Times with one thread do not predict
-    times with several: a board with several threads must be profiled with as many.
+    Without the variants of other providers; ModelError if none is left. The card's batch times are for CPUs only;
+    other providers must be profiled. Times with one thread do not predict times with several: a board with several
+    threads must be profiled with as many.
     """
     measured = find(card, name, board.providers[0], runtime, speed=board.speed if board.emulated else None,
                     threads=board.threads, folder=folder)
+    variants = {key: card.variants[key] for key in on_providers(card, board.providers, measured)}
     if board.threads > 1:
-        return _with_threads(card, name, board.threads, measured)
+        return _with_threads(card, name, board.threads, measured, variants)
     times = {}
-    for key, variant in card.variants.items():
-        seen, speed = measured.get(key), board.speed[variant.precision]
+    for key, variant in variants.items():
+        seen, speed = measured.get(key), speed_of(board.speed, variant.precision)
         if seen is not None and len(seen.stages) == len(variant.stages):
             times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
         else:
@@ -131,9 +133,32 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
     return times
 
 
-def _with_threads(card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile]) -> dict[str, Times]:
+def on_providers(card: Card, board: Sequence[Provider], measured: Container[str] = ()) -> list[str]:
+    """The variants for a board with these providers, best first. Raises: ModelError if there is none.
+
+    The board's speed is that of its first provider: on a board with a GPU, a variant that only the CPU may run has no
+    known time unless it was `measured` there. It counts if there is no other.
+    """
+    allowed = {key: providers.allowed(board, variant.providers) for key, variant in card.variants.items()}
+    known = [key for key, some in allowed.items()
+             if some and (key in measured or (some[0] == "cpu") == (board[0] == "cpu"))]
+    if left := known or [key for key, some in allowed.items() if some]:
+        return left
+    wanted = {key: variant.providers for key, variant in card.variants.items()}
+    raise ModelError(f"model {card.name!r}", f"has no variant for {', '.join(board)}",
+                     "; ".join(f"{key} is for {', '.join(some)}" for key, some in wanted.items()))
+
+
+def speed_of(speed: Mapping[Precision, float], precision: Precision) -> float:
+    """A board's speed; that of fp16 is the one of fp32, where the board has none of its own."""
+    return speed[precision if precision in speed else "fp32"]
+
+
+def _with_threads(
+    card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile], variants: Mapping[str, Variant],
+) -> dict[str, Times]:
     """Run times with several threads; without batch times, which are measured with one thread. Raises: ModelError."""
-    missing = [key for key, variant in card.variants.items()
+    missing = [key for key, variant in variants.items()
                if key not in measured or len(measured[key].stages) != len(variant.stages)]
     if missing:
         raise ModelError(
@@ -142,7 +167,7 @@ def _with_threads(card: Card, board: str, threads: int, measured: Mapping[str, V
             f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
         )
     return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {})
-            for key, seen in measured.items()}
+            for key, seen in measured.items() if key in variants}
 
 
 def slowed(time: RunTime, speed: float) -> RunTime:
@@ -151,16 +176,19 @@ def slowed(time: RunTime, speed: float) -> RunTime:
 
 
 def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunTime]:
-    """Run times by variant: measured here, else from the card."""
-    return {key: profiled[key].whole.run_time if key in profiled else variant.run_time
-            for key, variant in card.variants.items()}
+    """Run times on this machine's processor, by variant that it may run: measured here, else from the card."""
+    return {key: profiled[key].whole.run_time if key in profiled else card.variants[key].run_time
+            for key in on_providers(card, ("cpu",))}
 
 
 def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
-    """The variants worth running with these times: originals, and variants that passed their gate and save time."""
+    """The variants worth running with these times: originals, and variants that passed their gate and save time.
+
+    A variant without a time does not run here.
+    """
     slower = slower_than_parent(card, times)
     return [key for key, variant in card.variants.items()
-            if key not in slower and (variant.gate is None or variant.gate.passed)]
+            if key in times and key not in slower and (variant.gate is None or variant.gate.passed)]
 
 
 def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
@@ -171,4 +199,4 @@ def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
 def slower_than_parent(card: Card, times: Mapping[str, RunTime]) -> dict[str, str]:
     """Variants that save no time here, with their parents."""
     return {key: variant.parent for key, variant in card.variants.items()
-            if variant.parent in times and times[key].p50_ms >= times[variant.parent].p50_ms}
+            if key in times and variant.parent in times and times[key].p50_ms >= times[variant.parent].p50_ms}

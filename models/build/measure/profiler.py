@@ -16,8 +16,8 @@ from models import cache, store
 from models.build.measure import batch_times
 from models.build.measure.load_cost import LoadCost, measure_load
 from models.build.measure.timing import Stopwatch, interleaved, run_time, spread, timing_inputs
-from models.profiles import FileProfile, ModelProfile, VariantProfile, slowed
-from models.providers import order
+from models.profiles import FileProfile, ModelProfile, VariantProfile, on_providers, slowed, speed_of
+from models.providers import allowed
 from models.session import VERSION, Session
 from models.store import ModelError
 from swarm.core.settings.cards import Card, Precision, Provider, RunTime, crossing
@@ -37,7 +37,8 @@ def profile(
 ) -> ModelProfile:
     """Measure all variants of a model. speed: of an emulated board; times are divided by it.
 
-    on: the board's providers, best first; each variant runs on those that its card allows, as on an agent.
+    on: the board's providers, best first; each variant runs on those that its card allows, as on an agent. Variants
+    that no provider of the board may run are left out.
     Raises: ModelError, also for a missing provider and for more threads than cores.
 
     All timings are interleaved: each variant whole, and its stages as a chain, both with one thread and with `threads`
@@ -48,17 +49,19 @@ def profile(
         raise ModelError(f"board {board}: threads: {threads}", f"this machine has only {cores} cores",
                          f"a machine with enough cores, or threads: {cores} at most")
     threads = threads or cores
-    used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in card.variants.items()}
+    on_providers(card, on)               # raises if there is no variant for them
+    used = {key: some for key, variant in card.variants.items() if (some := allowed(on, variant.providers))}
     steps: dict[tuple[str | int, ...], batch_times.Step] = {
         (key, whole, n): _step(card, key, whole, n, used[key], folder)
-        for key in card.variants for n in (1, threads) for whole in (True, False) if whole or card.variants[key].stages}
-    for key, variant in card.variants.items():
+        for key in used for n in (1, threads) for whole in (True, False) if whole or card.variants[key].stages}
+    measured = {key: card.variants[key] for key in used}
+    for key, variant in measured.items():
         for inputs in batch_times.sizes(variant, used[key]):
-            session = Session(store.artefact(card, key, folder), on=used[key])
+            session = Session(store.artefact(card, key, folder), on=used[key], precision=variant.precision)
             steps[key, "row", inputs], steps[key, "at once", inputs] = batch_times.steps(session, inputs)
     took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
     variants = {}
-    for key, variant in card.variants.items():
+    for key, variant in measured.items():
         files = [store.artefact(card, key, folder),
                  *(store.stage(card, key, k, folder) for k in range(len(variant.stages)))]
         profiles = []
@@ -66,9 +69,9 @@ def profile(
             say(f"loading {card.name} {key}: {i + 1} of {len(files)} files")
             at = (key, i == 0)
             column = max(i - 1, 0)
-            loaded = measure_load(path, used[key])
+            loaded = measure_load(path, used[key], variant.precision)
             profiles.append(_file_profile(took[(*at, 1)][:, column], took[(*at, threads)][:, column], loaded))
-        scaled = [_scaled_by_speed(one, speed[variant.precision]) for one in profiles] if speed else profiles
+        scaled = [_scaled_by_speed(one, speed_of(speed, variant.precision)) for one in profiles] if speed else profiles
         variants[key] = VariantProfile(
             sha256=variant.sha256, whole=scaled[0], stages=scaled[1:],
             batches={n: batch_times.scaled(took[key, "row", n], took[key, "at once", n], n, scaled[0].run_time)
@@ -100,7 +103,8 @@ def _step(
 ) -> Callable[[], Sequence[float]]:
     paths = ([store.artefact(card, key, folder)] if whole
              else [store.stage(card, key, k, folder) for k in range(len(card.variants[key].stages))])
-    return _chain([Session(path, threads, on) for path in paths])
+    precision = card.variants[key].precision
+    return _chain([Session(path, threads, on, precision=precision) for path in paths])
 
 
 def _chain(sessions: Sequence[Session]) -> Callable[[], list[float]]:
