@@ -5,16 +5,16 @@ A profile is valid only for its board, provider, runtime and machine, and for fi
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from models import cache, providers, store
+from models import cache, store
 from models.store import ModelError
 from swarm.core.settings.boards import Board
-from swarm.core.settings.cards import Card, Precision, Provider, RunTime, Variant
+from swarm.core.settings.cards import Card, Precision, Provider, RunTime
 
 HOST = "host"
 """The board that stands for this machine, not emulated."""
@@ -108,58 +108,53 @@ class Times(NamedTuple):
 
 
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
-    """Run times by variant: measured on the board, else the card's, divided by the board's speed. Raises: ModelError.
+    """Run times of the variants that a board runs: measured on the board, else the card's, divided by its speed.
 
-    Without the variants of other providers; ModelError if none is left. The card's batch times are for CPUs only;
-    other providers must be profiled. Times with one thread do not predict times with several: a board with several
-    threads must be profiled with as many.
+    The card's batch times are for CPUs only; other providers must be profiled. Times with one thread do not predict
+    times with several: a board with several threads must be profiled with as many. The speed of a board with a GPU is
+    the GPU's: a variant that only its CPU may run is left out, unless it was measured. Raises: ModelError, also where
+    the board runs no variant.
     """
+    allowed = runnable(card, board.providers)
     measured = find(card, name, board.providers[0], runtime, speed=board.speed if board.emulated else None,
                     threads=board.threads, folder=folder)
-    variants = {key: card.variants[key] for key in on_providers(card, board.providers, measured)}
     if board.threads > 1:
-        return _with_threads(card, name, board.threads, measured, variants)
+        return _with_threads(card, name, board.threads, measured, allowed)
     times = {}
-    for key, variant in variants.items():
-        seen, speed = measured.get(key), speed_of(board.speed, variant.precision)
+    for key in allowed:
+        seen, variant = measured.get(key), card.variants[key]
         if seen is not None and len(seen.stages) == len(variant.stages):
             times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
-        else:
+        elif variant.providers != ["cpu"] or board.providers[0] == "cpu":
+            speed = board.speed.get(variant.precision, board.speed["fp32"])
             batch_times = variant.batch_times if board.providers[0] == "cpu" else {}
             times[key] = Times(
                 slowed(variant.run_time, speed), [slowed(stage.run_time, speed) for stage in variant.stages],
                 {inputs: slowed(time, speed) for inputs, time in batch_times.items()},
             )
+    if not times:
+        raise ModelError(f"board {name}", f"only its CPU runs {card.name}, and was not measured",
+                         f"`swarm models profile {card.name} --board {name}`, or `swarm models quantize {card.name} "
+                         "--for tensorrt`")
     return times
 
 
-def on_providers(card: Card, board: Sequence[Provider], measured: Container[str] = ()) -> list[str]:
-    """The variants for a board with these providers, best first. Raises: ModelError if there is none.
-
-    The board's speed is that of its first provider: on a board with a GPU, a variant that only the CPU may run has no
-    known time unless it was `measured` there. It counts if there is no other.
-    """
-    allowed = {key: providers.allowed(board, variant.providers) for key, variant in card.variants.items()}
-    known = [key for key, some in allowed.items()
-             if some and (key in measured or (some[0] == "cpu") == (board[0] == "cpu"))]
-    if left := known or [key for key, some in allowed.items() if some]:
-        return left
-    wanted = {key: variant.providers for key, variant in card.variants.items()}
-    raise ModelError(f"model {card.name!r}", f"has no variant for {', '.join(board)}",
-                     "; ".join(f"{key} is for {', '.join(some)}" for key, some in wanted.items()))
-
-
-def speed_of(speed: Mapping[Precision, float], precision: Precision) -> float:
-    """A board's speed; that of fp16 is the one of fp32, where the board has none of its own."""
-    return speed[precision if precision in speed else "fp32"]
+def runnable(card: Card, providers: Sequence[Provider]) -> list[str]:
+    """The variants whose cards allow one of a board's providers. Raises: ModelError if there is none."""
+    allowed = [key for key, variant in card.variants.items()
+               if not variant.providers or any(provider in variant.providers for provider in providers)]
+    if not allowed:
+        wanted = sorted({provider for variant in card.variants.values() for provider in variant.providers})
+        raise ModelError(card.name, f"may run on {', '.join(wanted)} only", f"the board has {', '.join(providers)}")
+    return allowed
 
 
 def _with_threads(
-    card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile], variants: Mapping[str, Variant],
+    card: Card, board: str, threads: int, measured: Mapping[str, VariantProfile], allowed: Sequence[str]
 ) -> dict[str, Times]:
     """Run times with several threads; without batch times, which are measured with one thread. Raises: ModelError."""
-    missing = [key for key, variant in variants.items()
-               if key not in measured or len(measured[key].stages) != len(variant.stages)]
+    missing = [key for key in allowed
+               if key not in measured or len(measured[key].stages) != len(card.variants[key].stages)]
     if missing:
         raise ModelError(
             f"board {board}: threads: {threads}",
@@ -167,7 +162,7 @@ def _with_threads(
             f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
         )
     return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {})
-            for key, seen in measured.items() if key in variants}
+            for key, seen in measured.items() if key in allowed}
 
 
 def slowed(time: RunTime, speed: float) -> RunTime:
@@ -178,14 +173,11 @@ def slowed(time: RunTime, speed: float) -> RunTime:
 def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunTime]:
     """Run times on this machine's processor, by variant that it may run: measured here, else from the card."""
     return {key: profiled[key].whole.run_time if key in profiled else card.variants[key].run_time
-            for key in on_providers(card, ("cpu",))}
+            for key in runnable(card, ("cpu",))}
 
 
 def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
-    """The variants worth running with these times: originals, and variants that passed their gate and save time.
-
-    A variant without a time does not run here.
-    """
+    """The variants worth running with these times: originals, and variants that passed their gate and save time."""
     slower = slower_than_parent(card, times)
     return [key for key, variant in card.variants.items()
             if key in times and key not in slower and (variant.gate is None or variant.gate.passed)]

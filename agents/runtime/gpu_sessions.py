@@ -64,7 +64,7 @@ def build_engines(
 
     So no engine is built while streams run. Raises: ModelError for one that cannot be built; the others stand.
     """
-    if "tensorrt" not in board.providers:
+    if board.emulated or "tensorrt" not in board.providers:
         return 0
     missing = [file for file in files(offer, board, folder)
                if "tensorrt" in file.on and not engines.stands(engine_folder(file.sha256, file.precision))]
@@ -111,7 +111,7 @@ def elsewhere(
 
     loaded: the file of each session, and its nodes on other providers; at most `MOST_TOLD` of each are told.
     """
-    if board.providers[0] == "cpu":
+    if board.emulated or board.providers[0] == "cpu":
         return []
     by_path = dict(loaded)
     return [{"model": file.model, "variant": file.variant, "stage": file.stage, "node": one.node,

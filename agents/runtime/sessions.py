@@ -152,7 +152,7 @@ class Sessions:
             model, variant = profile.model, profile.variant
             card = self._cards[model]
             session = Session(store.artefact(card, variant, folder), board.threads, self._providers(card, variant),
-                              precision=card.variants[variant].precision)
+                              None, card.variants[variant].precision)
             if profile.batch_s and not session.batched:
                 raise store.ModelError(f"{model} {variant}", "takes one input at a time, and its card says several")
             self._loaded[model, variant] = Loaded(

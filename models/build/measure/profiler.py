@@ -16,8 +16,8 @@ from models import cache, store
 from models.build.measure import batch_times
 from models.build.measure.load_cost import LoadCost, measure_load
 from models.build.measure.timing import Stopwatch, interleaved, run_time, spread, timing_inputs
-from models.profiles import FileProfile, ModelProfile, VariantProfile, on_providers, slowed, speed_of
-from models.providers import allowed
+from models.profiles import FileProfile, ModelProfile, VariantProfile, runnable, slowed
+from models.providers import order
 from models.session import VERSION, Session
 from models.store import ModelError
 from swarm.core.settings.cards import Card, Precision, Provider, RunTime, crossing
@@ -49,19 +49,18 @@ def profile(
         raise ModelError(f"board {board}: threads: {threads}", f"this machine has only {cores} cores",
                          f"a machine with enough cores, or threads: {cores} at most")
     threads = threads or cores
-    on_providers(card, on)               # raises if there is no variant for them
-    used = {key: some for key, variant in card.variants.items() if (some := allowed(on, variant.providers))}
+    ran = {key: card.variants[key] for key in runnable(card, on)}
+    used = {key: order(on, variant.providers, f"{card.name} {key}") for key, variant in ran.items()}
     steps: dict[tuple[str | int, ...], batch_times.Step] = {
         (key, whole, n): _step(card, key, whole, n, used[key], folder)
-        for key in used for n in (1, threads) for whole in (True, False) if whole or card.variants[key].stages}
-    measured = {key: card.variants[key] for key in used}
-    for key, variant in measured.items():
+        for key in ran for n in (1, threads) for whole in (True, False) if whole or ran[key].stages}
+    for key, variant in ran.items():
         for inputs in batch_times.sizes(variant, used[key]):
             session = Session(store.artefact(card, key, folder), on=used[key], precision=variant.precision)
             steps[key, "row", inputs], steps[key, "at once", inputs] = batch_times.steps(session, inputs)
     took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
     variants = {}
-    for key, variant in measured.items():
+    for key, variant in ran.items():
         files = [store.artefact(card, key, folder),
                  *(store.stage(card, key, k, folder) for k in range(len(variant.stages)))]
         profiles = []
@@ -71,7 +70,8 @@ def profile(
             column = max(i - 1, 0)
             loaded = measure_load(path, used[key], variant.precision)
             profiles.append(_file_profile(took[(*at, 1)][:, column], took[(*at, threads)][:, column], loaded))
-        scaled = [_scaled_by_speed(one, speed_of(speed, variant.precision)) for one in profiles] if speed else profiles
+        slow = None if speed is None else speed.get(variant.precision, speed["fp32"])
+        scaled = [_scaled_by_speed(one, slow) for one in profiles] if slow else profiles
         variants[key] = VariantProfile(
             sha256=variant.sha256, whole=scaled[0], stages=scaled[1:],
             batches={n: batch_times.scaled(took[key, "row", n], took[key, "at once", n], n, scaled[0].run_time)

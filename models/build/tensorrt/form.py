@@ -72,6 +72,7 @@ class _Form:
         constant = {node.output[0]: attribute.t for node in nodes if node.op_type == "Constant"
                     for attribute in node.attribute if attribute.HasField("t")}
         self.constants = tensors | constant
+        self._ends = {value.name for value in (*self.model.graph.input, *self.model.graph.output)}
         self._inputs = {value.name: DTYPES.get(value.type.tensor_type.elem_type, "")
                         for value in self.model.graph.input}
 
@@ -91,7 +92,8 @@ class _Form:
         data = node.op_type != "Constant" and not is_quantized
         if data and kind and kind not in (*taken, "float64"):
             yield f"takes {kind}, and TensorRT's takes {', '.join(taken)}"
-        elif data and node.op_type != "Cast" and "uint8" in kinds.values():
+        elif data and any(kind == "uint8" and (node.op_type != "Cast" or name not in self._ends)
+                          for name, kind in kinds.items()):
             yield "has a tensor of uint8, which only inputs and outputs of the network may be"
         elif data and "int8" in kinds.values():
             yield f"has a tensor of int8 outside of {QUANTIZE} and {DEQUANTIZE}"

@@ -66,6 +66,7 @@ def half(model: ModelProto, inputs: Sequence[Inputs]) -> tuple[ModelProto, list[
     copy.CopyFrom(model)
     with quiet_quantizer():
         made = convert_float_to_float16(copy, keep_io_types=True, node_block_list=kept)
+        _join_float(made)
         del made.graph.value_info[:]     # the converter leaves types of the float graph
         return finalized(made, model), kept
 
@@ -82,6 +83,16 @@ def _beyond_half(model: ModelProto, inputs: Sequence[Inputs]) -> list[str]:
     large |= {tensor.name for tensor in model.graph.initializer
               if tensor.data_type == TensorProto.FLOAT and _is_large(numpy_helper.to_array(tensor))}
     return [node.name for node in all_nodes(model.graph) if large & {*node.input, *node.output}]
+
+
+def _join_float(model: ModelProto) -> None:
+    """Take away the way through fp16 between two nodes that stay in float, where values would overflow."""
+    casts = {node.output[0]: node for node in model.graph.node if node.op_type == "Cast"}
+    kinds = {name: node.attribute[0].i for name, node in casts.items()}
+    for name, node in casts.items():
+        before = casts.get(node.input[0])
+        if kinds[name] == TensorProto.FLOAT and before is not None and kinds[before.output[0]] == TensorProto.FLOAT16:
+            node.input[0] = before.input[0]      # of a tensor in float32: TensorRT drops a cast to the same type
 
 
 def _is_large(values: NDArray) -> bool:
