@@ -6,12 +6,16 @@ Found without importing tensorrt: the libraries themselves are asked, by ctypes,
 from __future__ import annotations
 
 import ctypes
+import functools
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+log = logging.getLogger(__name__)
 
 TENSORRT = ("libnvinfer.so.10", "libnvinfer.so.11", "libnvinfer.so")
 CUDA = ("libcudart.so.12", "libcudart.so.13", "libcudart.so")
@@ -45,6 +49,15 @@ def gpu_versions(runtime: str, library: Open = ctypes.CDLL, root: Path = Path("/
     gpu, compute = _gpu(library)
     return GpuVersions(gpu=gpu or _board(root), compute=compute, tensorrt=_tensorrt(library), cuda=_cuda(library, root),
                        l4t=_l4t(root), runtime=runtime)
+
+
+@functools.cache
+def this_machine(runtime: str) -> GpuVersions:
+    """As `gpu_versions`; what is not known is logged, since engines may then outlive an update of the system."""
+    found = gpu_versions(runtime)
+    if not (found.gpu and found.tensorrt):
+        log.warning("engines may outlive an update of the system, because this is not known: %s", found)
+    return found
 
 
 def _gpu(library: Open) -> tuple[str, str]:

@@ -8,7 +8,6 @@ spinning (measured with two threads and 20 runs a second: 64 % of a core against
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import logging
 import os
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
 
 from models import cache, engines, providers
-from models.gpu_versions import GpuVersions, gpu_versions
+from models.gpu_versions import this_machine
 from models.placements import Elsewhere, elsewhere
 from models.store import ModelError
 from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Precision, Provider, TensorSpec
@@ -186,7 +185,8 @@ class _Load:
     def __init__(
         self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle, precision: Precision,
     ) -> None:
-        self.path, self.threads, self.on, self.handle, self.precision = path, threads, on, handle, precision
+        self.path, self.threads, self.on, self.handle = path, threads, on, handle
+        self.precision: Precision = precision
         self.engines: Path | None = None
         self.names = providers.ort_names(on, AVAILABLE, str(path))
         try:
@@ -199,7 +199,8 @@ class _Load:
     def session(self) -> tuple[ort.InferenceSession, bool]:
         """The session, and whether it came from the cache."""
         if "tensorrt" in self.on:        # its compiled nodes cannot be saved; it caches its own engines
-            folder, versions = engine_folder(self.sha256, self.precision), platform()
+            versions = this_machine(VERSION)
+            folder = engines.folder_of(self.sha256, self.precision, versions)
             built = engines.stands(folder)
             with engines.building(folder, versions) as self.engines:
                 return self._create(self.path, ALL), built
@@ -254,20 +255,6 @@ class _Load:
         if taken[:len(self.names)] != self.names:
             raise ModelError(str(path), f"ONNX Runtime took {', '.join(taken)}", f"asked for {', '.join(self.names)}")
         return session
-
-
-@functools.cache
-def platform() -> GpuVersions:
-    """What engines depend on, of this machine."""
-    found = gpu_versions(VERSION)
-    if not (found.tensorrt and found.gpu):
-        log.warning("engines may outlive an update of the system, because this is not known: %s", found)
-    return found
-
-
-def engine_folder(file_sha256: str, precision: Precision) -> Path:
-    """Where TensorRT's engines of a file are on this machine, once they are built."""
-    return engines.folder_of(file_sha256, precision, platform())
 
 
 def loaded() -> list[Session]:

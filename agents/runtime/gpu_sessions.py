@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from agents.runtime.offer import Offer
 from models import engines, store
+from models.gpu_versions import this_machine
 from models.placements import Elsewhere
 from models.providers import order
-from models.session import Session, engine_folder
+from models.session import VERSION, Session
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.boards import Board
 from swarm.core.settings.cards import Precision, Provider
@@ -67,11 +68,15 @@ def build_engines(
     if board.emulated or "tensorrt" not in board.providers:
         return 0
     missing = [file for file in files(offer, board, folder)
-               if "tensorrt" in file.on and not engines.stands(engine_folder(file.sha256, file.precision))]
+               if "tensorrt" in file.on and not engines.stands(_engines_of(file))]
     for k, file in enumerate(missing, 1):
         with _Telling(f"building engine {k} of {len(missing)}: {file}", say, wait):
             (load or _loaded)(file)
     return len(missing)
+
+
+def _engines_of(file: File) -> Path:
+    return engines.folder_of(file.sha256, file.precision, this_machine(VERSION))
 
 
 def _loaded(file: File) -> Session:

@@ -52,14 +52,20 @@ def test_an_engine_is_built_once_and_then_found() -> None:
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def half_built(folder: Path, versions: GpuVersions, error: Any) -> None:
+    """A build that ends by an error."""
+    with building(folder, versions) as given:
+        (given / "half.engine").write_text("half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, ModelError("m", "out of memory")])
 def test_a_build_that_fails_leaves_the_old_engines(error: Any) -> None:
     old = build()
     newer = msgspec.structs.replace(HERE, tensorrt="10.7.0")
     new = folder_of(SHA, "int8", newer)
-    with pytest.raises(error if isinstance(error, type) else type(error)), building(new, newer) as given:
-        (given / "half.engine").write_text("half")
-        raise error
+    with pytest.raises(error if isinstance(error, type) else type(error)):
+        half_built(new, newer, error)
     assert stands(old)
     assert not new.exists()
     assert [path.name for path in old.parent.iterdir()] == [old.name]
@@ -149,7 +155,7 @@ def nothing(name: str) -> Any:
 
 def test_the_releases_of_a_jetson_are_found_without_tensorrts_package(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n")
+    (tmp_path / "etc" / "nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 38968081\n")
     assert gpu_versions("1.23.2", of_a_jetson, tmp_path) == HERE
     assert str(HERE) == ("Orin (compute capability 8.7), TensorRT 10.3.0, CUDA 12.6, L4T 36.4.3, ONNX Runtime 1.23.2")
 

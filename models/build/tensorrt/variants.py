@@ -83,6 +83,22 @@ def make_tensorrt_variants(
     return card, made
 
 
+def with_times(card: Card) -> Card:
+    """The card on which the variants that no CPU may run have the times of their CPU's like, as it has them now.
+
+    Stages have shares of them by their multiply-accumulates.
+    """
+    timed = dict(card.variants)
+    for key, variant in card.variants.items():
+        if variant.parent and variant.providers and "cpu" not in variant.providers:
+            run_time = _like(card, variant.parent, INT8 if variant.precision == "int8" else FP16).run_time
+            total = max(sum(stage.macs for stage in variant.stages), 1)
+            stages = [msgspec.structs.replace(
+                stage, run_time=slowed(run_time, 1 / max(stage.macs / total, LEAST_SHARE))) for stage in variant.stages]
+            timed[key] = msgspec.structs.replace(variant, run_time=run_time, stages=stages)
+    return msgspec.structs.replace(card, variants=timed)
+
+
 def _graphs(
     model: ModelProto, setup: QuantizerSetup, on_trial: Say
 ) -> dict[str, tuple[ModelProto, float, str]]:
@@ -137,9 +153,7 @@ def _cut(card: Card, key: str, stages: int, folder: Path | None, say: Say, note:
         note(f"{key} stays whole: {error}")
         return card
     whole = card.variants[key]
-    total = max(sum(stage.macs for stage in whole.stages), 1)
-    timed = [msgspec.structs.replace(
-        stage, run_time=slowed(whole.run_time, 1 / max(stage.macs / total, LEAST_SHARE)),
-        memory_bytes=memory_bytes(store.stage(card, key, k, folder))) for k, stage in enumerate(whole.stages)]
-    return msgspec.structs.replace(
-        card, variants=card.variants | {key: msgspec.structs.replace(whole, stages=timed)})
+    stages = [msgspec.structs.replace(stage, memory_bytes=memory_bytes(store.stage(card, key, k, folder)))
+              for k, stage in enumerate(whole.stages)]
+    return with_times(msgspec.structs.replace(
+        card, variants=card.variants | {key: msgspec.structs.replace(whole, stages=stages)}))

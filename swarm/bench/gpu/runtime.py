@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from models import providers
+from models.gpu_versions import this_machine
 from models.placements import Elsewhere
-from models.session import AVAILABLE, RUNTIME, RunHandle, Session, platform
+from models.session import AVAILABLE, RUNTIME, VERSION, RunHandle, Session
 from swarm.bench import CannotRun
 from swarm.core.settings.cards import Precision, Provider, TensorSpec
 
@@ -61,7 +62,7 @@ def gpu_providers(available: Sequence[str] = AVAILABLE, versions: str | None = N
         raise CannotRun(f"{RUNTIME} was built without TensorRT and CUDA: pip install onnxruntime-gpu (on a Jetson: its "
                         "wheel for JetPack) in place of onnxruntime")
     if versions is None:
-        here = platform()
+        here = this_machine(VERSION)
         if not here.compute:
             raise CannotRun("there is no NVIDIA GPU here, or no driver (libcuda.so.1): run it on a machine with one")
         if not here.tensorrt:

@@ -27,8 +27,7 @@ CPU = msgspec.structs.replace(GPU, providers=("cpu",))
 @pytest.fixture(autouse=True)
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWARM_CACHE", str(tmp_path))
-    monkeypatch.setattr(gpu_sessions, "engine_folder",
-                        lambda sha256, precision: engines.folder_of(sha256, precision, HERE))
+    monkeypatch.setattr(gpu_sessions, "this_machine", lambda runtime: HERE)
 
 
 def offer(board: Board = GPU) -> Offer:
@@ -55,7 +54,8 @@ def test_missing_engines_are_built_one_after_the_other_and_told() -> None:
     assert told[1] == f"building engine 1 of {count}: detector fp16, whole: built after 0 s"
     assert any(": detector int8_trt, stage 1 of " in line for line in told)
     assert {file.variant: (file.on, file.precision) for file in seen} == {
-        "fp32": (("tensorrt", "cuda"), "fp32"), "fp16": (("tensorrt", "cuda"), "fp16"), "int8_trt": (("tensorrt",), "int8")}
+        "fp32": (("tensorrt", "cuda"), "fp32"), "fp16": (("tensorrt", "cuda"), "fp16"),
+        "int8_trt": (("tensorrt",), "int8")}
     assert build_engines(offer(), GPU, ARTEFACTS, load=slow, say=told.append) == 0        # all of them stand
 
 

@@ -19,7 +19,7 @@ from models.build.quantize.int8_graphs import Scheme
 from models.build.quantize.quantizer_form import prepared
 from models.build.quantize.quantizer_setup import setup_for
 from models.build.tensorrt import operators
-from models.build.tensorrt.form import offences
+from models.build.tensorrt.form import Offence, _Form, offences
 from models.build.tensorrt.graphs import half, signed_int8
 from models.build.tensorrt.rewriting import rewritten
 from models.build.tensorrt.variants import key_of, make_tensorrt_variants, parents
@@ -96,7 +96,8 @@ def test_signed_int8_rounds_where_tensorrt_fuses() -> None:
         assert np.abs(constants[weights.input[0]]).max() == 127          # all eight bits
     (add,) = [one for one in made.graph.node if one.op_type == "Add"]
     assert [by_output[name].op_type for name in add.input] == ["DequantizeLinear", "Conv"]
-    points = [constants[one.input[2]] for one in made.graph.node if one.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    points = [constants[one.input[2]] for one in made.graph.node
+              if one.op_type in ("QuantizeLinear", "DequantizeLinear")]
     assert all(point.dtype == np.int8 and not point.any() for point in points)
     assert agreement([Runner(ready).run(feed) for feed in feeds], [Runner(made).run(feed) for feed in feeds]) > 0.9
 
@@ -112,7 +113,8 @@ def test_fp16_keeps_the_ends_and_the_nodes_beyond_its_range_in_float() -> None:
     feeds = list(random_inputs(graph, 4))
     made, kept = half(graph, feeds)
     assert {"square", "down"} <= set(kept)
-    assert [value.type.tensor_type.elem_type for value in (*made.graph.input, *made.graph.output)] == [TensorProto.FLOAT] * 2
+    ends = (*made.graph.input, *made.graph.output)
+    assert [value.type.tensor_type.elem_type for value in ends] == [TensorProto.FLOAT] * 2
     assert {one.data_type for one in made.graph.initializer if one.name == "w"} == {TensorProto.FLOAT16}
     assert agreement([Runner(graph).run(feed) for feed in feeds], [Runner(made).run(feed) for feed in feeds]) > 0.99
     assert offending(made) == []
@@ -158,10 +160,8 @@ def test_what_tensorrt_does_not_take_is_told_by_node(
         assert any((why or "has a tensor of uint8") in one for one in found), found
 
 
-def _of_nodes_alone(made: ModelProto) -> list:
-    """As `offences`, of a graph that no runtime can run: shapes are given."""
-    from models.build.tensorrt.form import Offence, _Form
-
+def _of_nodes_alone(made: ModelProto) -> list[Offence]:
+    """As `offences`, of a graph that no runtime can run."""
     form = _Form(made, {}, {})
     return [Offence(one.name, why) for one in made.graph.node for why in form.of_node(one)]
 
@@ -188,7 +188,8 @@ def test_variants_are_made_cut_and_described_and_the_others_stay(imported: tuple
     assert parents(card) == ["fp32", "small"]
     told: list[str] = []
     made, keys = make_tensorrt_variants(
-        card, lambda card, graph: setup_for(card, graph, "random", folder, told.append), folder=folder, on_trial=told.append)
+        card, lambda card, graph: setup_for(card, graph, "random", folder, told.append), folder=folder,
+        on_trial=told.append)
     assert keys == ["fp16", "int8_trt", "small_fp16", "small_int8_trt"] == [
         key_of(card, parent, form) for parent in parents(card) for form in ("fp16", "int8_trt")]
     assert list(made.variants) == ["fp32", "int8", "small", *keys]
@@ -219,7 +220,8 @@ def test_stages_of_what_is_made_share_the_times_of_the_whole(imported: tuple[Car
     for key in ("fp16", "int8_trt"):
         variant = made.variants[key]
         assert len(variant.stages) == 2
-        assert sum(stage.run_time.p50_ms for stage in variant.stages) == pytest.approx(variant.run_time.p50_ms, rel=0.05)
+        each_ms = [stage.run_time.p50_ms for stage in variant.stages]
+        assert sum(each_ms) == pytest.approx(variant.run_time.p50_ms, rel=0.05)
     assert [spec.dtype for spec in made.variants["int8_trt"].stages[0].outputs] == ["int8"]
     assert verify_form(made, "int8_trt", folder).failures == []
 
