@@ -218,8 +218,8 @@ class Robot:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
             self._submissions.start(self._start_ns)
-            for what, detail in self._offer.events():
-                self._outbox.put(msg.Happened(what=what, detail=detail))
+            for event in self._offer.events():
+                self._outbox.put(event)
 
     def _announce(self, stream: StreamSpec, data: Input, captured_ns: int) -> RequestId:
         self._sequence += 1

@@ -25,9 +25,10 @@ import psutil
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
 
-from models import cache, engines, providers
-from models.gpu_versions import this_machine
-from models.placements import Elsewhere, elsewhere
+from models import cache, providers
+from models.gpu import engines
+from models.gpu.placements import Elsewhere, elsewhere
+from models.gpu.versions import this_machine
 from models.store import ModelError
 from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Precision, Provider, TensorSpec
 

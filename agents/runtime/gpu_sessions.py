@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agents.runtime.offer import Offer
-from models import engines, store
-from models.gpu_versions import this_machine
-from models.placements import Elsewhere
+from models import store
+from models.gpu import engines
+from models.gpu.placements import Elsewhere
+from models.gpu.versions import this_machine
 from models.providers import order
 from models.session import VERSION, Session
 from swarm.core.clock import MonotonicClock

@@ -15,6 +15,7 @@ from models import tasks
 from models.batch_sizes import paying
 from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
+from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES
 from swarm.core.protocol.world import Outcome
@@ -68,10 +69,11 @@ class Offer:
         return ", ".join([f"{one.model} {one.variant}" for one in self.left_out]
                          + [f"the stages of {model} {variant}" for model, variant in self._unstaged])
 
-    def events(self) -> list[tuple[str, dict[str, Any]]]:
+    def events(self) -> list[msg.Happened]:
         """The events of the start: of what does not fit the first `MOST_NOT_LOADED`, and nodes on other providers."""
         full = [{"model": one.model, "variant": one.variant} for one in self.left_out[:MOST_NOT_LOADED]]
-        return [*(("not_loaded", one) for one in full), *(("other_provider", one) for one in self.elsewhere)]
+        return [*(msg.Happened(what="not_loaded", detail=detail) for detail in full),
+                *(msg.Happened(what="other_provider", detail=detail) for detail in self.elsewhere)]
 
     def times(self, model: str, variant: str) -> VariantTimes:
         """The run times of a variant that is offered."""

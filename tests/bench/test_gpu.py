@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from models import store
-from models.placements import Elsewhere
+from models.gpu.placements import Elsewhere
 from models.session import RunHandle, Session
 from models.store import ARTEFACTS, ModelError
 from swarm.bench import CannotRun

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from models import engines, providers
-from models.engines import BUILDING, building, folder_of, stands
-from models.gpu_versions import GpuVersions, gpu_versions
+from models import providers
+from models.gpu import engines
+from models.gpu.engines import BUILDING, building, folder_of, stands
+from models.gpu.versions import GpuVersions, gpu_versions
 from models.store import ModelError
 
 SHA = "ab" * 32

@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from models import session
-from models.placements import Elsewhere, elsewhere
+from models.gpu.placements import Elsewhere, elsewhere
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card
 

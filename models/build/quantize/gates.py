@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 from onnx import ModelProto
 
-from models.agreement import agreement
 from models.build.graph.repeatable import first_not_finite, same
 from models.build.measure.runner import Runner
 from models.build.quantize.int8_graphs import Inputs
 from models.build.train.evaluate import evaluate
 from models.build.train.frame_sets import Frames
+from models.gpu.agreement import agreement
 from swarm.core.settings.cards import AGREEMENT
 from swarm.core.settings.errors import BadInput
 

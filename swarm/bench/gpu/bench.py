@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import store
-from models.agreement import agreement
+from models.gpu.agreement import agreement
 from models.pipeline import Pipeline
 from models.providers import allowed
 from models.session import Aborted
@@ -25,6 +25,7 @@ from models.store import ModelError
 from swarm.bench.gpu.runtime import Loaded, Runtime, ThisMachine, empty_cache, gpu_providers
 from swarm.core.clock import MonotonicClock
 from swarm.core.settings.cards import Card, Precision, Provider
+from swarm.core.settings.rules import known
 from swarm.core.units import seconds
 from swarm.telemetry.text_table import text_table
 
@@ -57,9 +58,11 @@ def arguments(p: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace, progress: Say) -> dict[str, Any]:
-    """Raises: CannotRun where there is no GPU."""
-    found, versions = gpu_providers()
+    """Raises: BadInput; CannotRun where there is no GPU."""
+    for name in given.model or ():
+        known(name, store.names(), "--model", "model")
     cards = [store.load_card(name) for name in given.model or store.names(store.ARTEFACTS)]
+    found, versions = gpu_providers()
     clock = MonotonicClock()
     with empty_cache():
         return {"machine": versions} | measure(

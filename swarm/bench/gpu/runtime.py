@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from models import providers
-from models.gpu_versions import this_machine
-from models.placements import Elsewhere
+from models.gpu.placements import Elsewhere
+from models.gpu.versions import this_machine
 from models.session import AVAILABLE, RUNTIME, VERSION, RunHandle, Session
 from swarm.bench import CannotRun
 from swarm.core.settings.cards import Precision, Provider, TensorSpec

@@ -11,11 +11,13 @@ from agents.runtime import gpu_sessions
 from agents.runtime.gpu_sessions import File, build_engines, elsewhere
 from agents.runtime.offer import Offer
 from agents.runtime.sessions import profiles
-from models import engines, store
-from models.engines import building
-from models.gpu_versions import GpuVersions
-from models.placements import Elsewhere
+from models import store
+from models.gpu import engines
+from models.gpu.engines import building
+from models.gpu.placements import Elsewhere
+from models.gpu.versions import GpuVersions
 from models.store import ARTEFACTS, ModelError
+from swarm.core.protocol.messages.telemetry import Happened
 from swarm.core.settings.boards import Board
 
 HERE = GpuVersions(gpu="Orin", compute="8.7", tensorrt="10.3.0", cuda="12.6", l4t="36.4.3", runtime="1")
@@ -97,5 +99,5 @@ def test_nodes_elsewhere_are_told_by_model_variant_and_stage() -> None:
                        "provider": "CUDAExecutionProvider", "share": 0.2568}
     assert [one["stage"][:7] for one in told[1:]] == ["stage 1"] * 8
     made.elsewhere = told
-    assert made.events()[0] == ("other_provider", told[0])
+    assert made.events()[0] == Happened(what="other_provider", detail=told[0])
     assert elsewhere(offer(CPU), CPU, ARTEFACTS, loaded) == []

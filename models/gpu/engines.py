@@ -20,7 +20,7 @@ import msgspec
 import psutil
 
 from models import cache
-from models.gpu_versions import GpuVersions
+from models.gpu.versions import GpuVersions
 from models.store import ModelError
 
 log = logging.getLogger(__name__)
