@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
-from models import session
+from models import cache, session
+from models.gpu.engines import folder_of
 from models.gpu.placements import Elsewhere, elsewhere
+from models.gpu.versions import GpuVersions
 from models.session import Session
 from models.store import ARTEFACTS, artefact, load_card
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+
+HERE = GpuVersions(gpu="Orin", compute="8.7", tensorrt="10.3.0", cuda="12.6", l4t="36.4.3", runtime="1")
 
 
 def kernel(node: str, provider: str, dur_us: float, operator: str = "TopK") -> dict:
@@ -53,32 +60,54 @@ def test_a_real_profile_has_what_is_read(tmp_path: Path) -> None:
     assert {one.provider for one in found} == {CPU}
 
 
-def test_a_session_on_a_gpu_tells_what_runs_elsewhere_and_one_on_a_cpu_is_not_profiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A runtime that takes CUDA's name and runs all on the CPU."""
-    create, made = ort.InferenceSession, []
+class Renamed:
+    """A runtime that takes the names of all providers and runs all on the CPU; of TensorRT it leaves an engine."""
 
-    class Renamed:
-        def __init__(self, path: str, options: ort.SessionOptions, providers: list, enable_fallback: int) -> None:
-            made.append(options.enable_profiling)
-            self.names = [name for name, _ in providers]
-            self.real = create(path, options, providers=[CPU])
+    create = ort.InferenceSession
+    profiled: ClassVar[list[bool]] = []
 
-        def get_providers(self) -> list[str]:
-            return self.names
+    def __init__(self, path: str, options: ort.SessionOptions, providers: list, enable_fallback: int) -> None:
+        self.profiled.append(options.enable_profiling)
+        self.names = [name for name, _ in providers]
+        for name, settings in providers:
+            if name == TENSORRT:
+                (Path(settings["trt_engine_cache_path"]) / "x.engine").touch()
+        self.real = self.create(path, options, providers=[CPU])
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.real, name)
+    def get_providers(self) -> list[str]:
+        return self.names
 
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+
+@pytest.fixture
+def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a GPU, as far as a session knows; the file of a model."""
     monkeypatch.setenv("SWARM_CACHE", str(tmp_path))
     monkeypatch.setattr(session.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(session, "AVAILABLE", [CUDA, CPU])
+    monkeypatch.setattr(session, "AVAILABLE", [TENSORRT, CUDA, CPU])
     monkeypatch.setattr(session.ort, "InferenceSession", Renamed)
-    path = artefact(load_card("detector", ARTEFACTS), "fp32", ARTEFACTS)
-    found = Session(path, on=("cuda", "cpu")).elsewhere
+    monkeypatch.setattr(session, "this_machine", lambda runtime: HERE)
+    monkeypatch.setattr(Renamed, "profiled", [])
+    return artefact(load_card("detector", ARTEFACTS), "fp32", ARTEFACTS)
+
+
+def test_a_session_on_a_gpu_tells_what_runs_elsewhere_and_one_on_a_cpu_is_not_profiled(
+    gpu: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Session(gpu, on=("cuda", "cpu")).elsewhere
     assert sum(one.share for one in found) == pytest.approx(1.0)
     assert f"{found[0]}, not on {CUDA}" in caplog.text
-    assert Session(path, on=("cpu",)).elsewhere == []
-    assert made == [True, False]
+    assert Session(gpu, on=("cpu",)).elsewhere == []
+    assert Renamed.profiled == [True, False]
     assert not list(tmp_path.glob("*.json"))             # the profiles are gone
+
+
+def test_the_first_load_on_tensorrt_builds_engines_and_the_second_finds_them(gpu: Path) -> None:
+    first, second = (Session(gpu, on=("tensorrt", "cuda", "cpu"), precision="fp16") for _ in range(2))
+    assert (first.cached, second.cached) == (False, True)
+    assert first.elsewhere[0].provider == CPU
+    (built,) = (cache.folder() / "engines").glob("*/*")
+    assert built == folder_of(sha256(gpu.read_bytes()).hexdigest(), "fp16", HERE)
+    assert sorted(path.name for path in built.iterdir()) == ["key.json", "x.engine"]
