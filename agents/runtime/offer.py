@@ -71,9 +71,9 @@ class Offer:
 
     def events(self) -> list[msg.Happened]:
         """The events of the start: of what does not fit the first `MOST_NOT_LOADED`, and nodes on other providers."""
-        full = [{"model": one.model, "variant": one.variant} for one in self.left_out[:MOST_NOT_LOADED]]
-        return [*(msg.Happened(what="not_loaded", detail=detail) for detail in full),
-                *(msg.Happened(what="other_provider", detail=detail) for detail in self.elsewhere)]
+        full = [msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant})
+                for one in self.left_out[:MOST_NOT_LOADED]]
+        return [*full, *(msg.Happened(what="other_provider", detail=detail) for detail in self.elsewhere)]
 
     def times(self, model: str, variant: str) -> VariantTimes:
         """The run times of a variant that is offered."""
