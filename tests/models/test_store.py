@@ -25,7 +25,8 @@ def file_of(folder: Path, name: str, variant: str) -> Path:
 
 
 def test_both_models_are_shipped_for_cpus_and_for_tensorrt() -> None:
-    expected = [(name, variant) for name in ("detector", "segmenter") for variant in ("fp32", "int8", "fp16", "int8_trt")]
+    variants = ("fp32", "int8", "fp16", "int8_trt")
+    expected = [(name, variant) for name in ("detector", "segmenter") for variant in variants]
     assert expected == SHIPPED
 
 

@@ -49,4 +49,5 @@ def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, vari
     assert sum(stage.bytes for stage in entry.stages) < 1.3 * entry.bytes
     kinds = [spec.dtype for k in range(1, len(stages)) for spec in crossing(card, variant, k)]
     if "int8" in variant:
-        assert kinds.count("uint8" if variant == "int8" else "int8") >= 0.8 * len(kinds)
+        kind, least = ("uint8", 0.8) if variant == "int8" else ("int8", 0.4)     # no rounding within residual blocks
+        assert kinds.count(kind) >= least * len(kinds)
