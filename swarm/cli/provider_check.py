@@ -76,7 +76,7 @@ def _why_not(card: Card, key: str) -> str:
 
     found = verify_form(card, key).offences
     telling = [one for one in found if "its zero point" in one.why] or found
-    refused = f"; TensorRT would refuse {len(found)} of its nodes, such as {telling[0]}" if telling else ""
+    refused = f"; TensorRT would refuse {len(found)} nodes and tensors of it, such as {telling[0]}" if telling else ""
     return f"is for {', '.join(card.variants[key].providers)}{refused}"
 
 
@@ -87,14 +87,18 @@ def _judge(given: argparse.Namespace, card: Card, parent: str, status: StatusLin
     """
     from models import cache
     from models.build.quantize.calibration_inputs import RANDOM, WORLD, is_camera
+    from models.build.quantize.gates import Labelled
     from models.build.quantize.int8_variants import load
-    from models.build.quantize.quantizer_setup import is_labelled, setup_for
+    from models.build.quantize.quantizer_setup import frames, is_labelled, setup_for
 
+    folder = cache.folder() / "frames"
     renders = importlib.util.find_spec("pybullet") is not None
     source = given.inputs or (WORLD if is_camera(card) and renders else RANDOM)
     if source == WORLD:
         extras.needed("swarm models verify --inputs world", "pybullet")
-    if is_labelled(card) and not renders:
-        status("results are not compared: nothing renders frames here")
-        return None
-    return setup_for(card, load(card, None, parent), source, cache.folder() / "frames", status).judge
+    if is_labelled(card):
+        if not renders:
+            status("results are not compared: nothing renders frames here")
+            return None
+        return Labelled(card.task, card.primary_metric, load(card, None, parent), frames("choose", folder, status))
+    return setup_for(card, load(card, None, parent), source, folder, status).judge
