@@ -28,7 +28,7 @@ define install
 endef
 comma := ,
 
-.PHONY: board-arm64 demo paper test test-long planted soak lint docs wheel train profile verify check-python clean
+.PHONY: board-arm64 gpu demo paper test test-long planted soak lint docs wheel train profile verify check-python clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.installed-run
@@ -56,6 +56,9 @@ soak: $(VENV)/.installed-run
 
 board-arm64: $(VENV)/.installed-run
 	$(BIN)/swarm bench board-arm64
+
+gpu: $(VENV)/.installed-run
+	$(BIN)/swarm bench gpu
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make.py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from swarm.core.policy.plan import Profile
@@ -19,10 +19,16 @@ MOST_TEXT = 200
 
 
 class BoardStatus:
-    """Counts the ends of requests. `models`: the variants that are loaded, and the provider that each runs on."""
+    """Counts the ends of requests. `models`: the variants that are loaded, and the provider that each runs on.
 
-    def __init__(self, name: str, host: Host, models: Mapping[tuple[str, str], tuple[Profile, str]]) -> None:
-        self._name, self._host, self._models = name, host, models
+    elsewhere: the nodes that another provider runs than wanted, with their share of the time.
+    """
+
+    def __init__(
+        self, name: str, host: Host, models: Mapping[tuple[str, str], tuple[Profile, str]],
+        elsewhere: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._name, self._host, self._models, self._elsewhere = name, host, models, elsewhere
         self._ends: deque[tuple[int, bool, str]] = deque(maxlen=MOST_REQUESTS)
         self._runs: dict[tuple[str, str], deque[float]] = {key: deque(maxlen=MOST_RUNS) for key in models}
         self._error = ""
@@ -65,7 +71,9 @@ class BoardStatus:
         runs = sorted(self._runs[model, variant])
         return {"model": model, "variant": variant, "provider": provider, "runs": len(runs),
                 "p95_ms": round(runs[int(0.95 * (len(runs) - 1))] * 1e3, 3) if runs else None,
-                "profiled_ms": round(profile.p95_s * 1e3, 3)}
+                "profiled_ms": round(profile.p95_s * 1e3, 3),
+                "elsewhere": [{key: value for key, value in one.items() if key not in ("model", "variant")}
+                              for one in self._elsewhere if (one["model"], one["variant"]) == (model, variant)]}
 
 
 class Warned(logging.Handler):

@@ -12,9 +12,11 @@ from agents.board_status import BoardStatus, Warned
 from agents.leaving import Leaving
 from agents.robot import Robot
 from agents.runtime.aside_thread import AsideThread
+from agents.runtime.gpu_sessions import build_engines, elsewhere
 from agents.runtime.report_files import ReportFiles
 from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
+from models.session import loaded
 from swarm import settings_files
 from swarm.core.policy.shaped_link import Links
 from swarm.core.settings.process_files import AgentFile
@@ -51,7 +53,9 @@ def main(settings: AgentFile) -> int:
     if names := offer.not_loaded():
         log.warning("the memory of the board is full (memory_mb: %d); not loaded: %s", board.memory_mb, names)
     with starting("building engines" if "tensorrt" in board.providers else "loading models", LONGEST_START_S):
+        build_engines(offer, board, folder)
         sessions = Sessions(offer, board, folder)
+    offer.elsewhere = elsewhere(offer, board, folder, [(one.path, one.elsewhere) for one in loaded()])
     traces = {spec.trace: settings_files.load_trace(Path(spec.trace)) for spec in settings.links.values() if spec.trace}
     links = Links(settings.links, traces, settings.seed)
     process = Process(
@@ -62,7 +66,7 @@ def main(settings: AgentFile) -> int:
         emulated=board.emulated, seed=settings.seed,
     )
     aside = AsideThread(process.loop.post, process.loop.fail)
-    status = BoardStatus(settings.name, process.host, sessions.providers())
+    status = BoardStatus(settings.name, process.host, sessions.providers(), offer.elsewhere)
     logging.getLogger().addHandler(Warned(status.failed))
     shelf = _shelf(settings, process.clock.now_ns())
     robot = Robot(

@@ -218,8 +218,8 @@ class Robot:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
             self._submissions.start(self._start_ns)
-            for one in self._own_advert.advert.not_loaded:
-                self._outbox.put(msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant}))
+            for event in self._offer.events():
+                self._outbox.put(event)
 
     def _announce(self, stream: StreamSpec, data: Input, captured_ns: int) -> RequestId:
         self._sequence += 1

@@ -13,6 +13,7 @@ import msgspec
 
 from models import cache, store
 from models.build.measure.profiler import run_times
+from models.profiles import runnable
 from swarm.core.settings.cards import Variant
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,10 @@ def host_speed(models: Sequence[str]) -> HostSpeed:
 
 
 def _fastest(name: str) -> tuple[Path, Variant]:
-    """The variant of a model that ran fastest on the machine of its card, and its file."""
+    """The variant of a model that ran fastest on the processor of the machine of its card, and its file."""
     card = store.load_card(name)
-    key, variant = min(card.variants.items(), key=lambda item: item[1].run_time.p50_ms)
-    return store.artefact(card, key), variant
+    key = min(runnable(card, ("cpu",)), key=lambda key: card.variants[key].run_time.p50_ms)
+    return store.artefact(card, key), card.variants[key]
 
 
 def _kept(entry: Path) -> float | None:

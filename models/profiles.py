@@ -13,8 +13,8 @@ import msgspec
 
 from models import cache, store
 from models.store import ModelError
-from swarm.core.settings.boards import Arithmetic, Board, Measured
-from swarm.core.settings.cards import Card, Provider, RunTime
+from swarm.core.settings.boards import Board, Measured
+from swarm.core.settings.cards import Card, Precision, Provider, RunTime
 
 HOST = "host"
 """The board that stands for this machine, not emulated."""
@@ -53,7 +53,7 @@ class ModelProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     device: str                      # fingerprint of the machine, from `cache.device`
     host: str                        # the same in readable form
     emulated: bool
-    speed: dict[Arithmetic, float] = {}       # of the emulated board; times were divided by it
+    speed: dict[Precision, float] = {}       # of the emulated board; times were divided by it
     overhead_ms: float = 0.0         # of the emulated board; added to them
     threads: int
     variants: dict[str, VariantProfile]
@@ -72,7 +72,7 @@ def save(profile: ModelProfile, folder: Path | None = None) -> Path:
 
 
 def find(
-    card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Arithmetic, float] | None = None,
+    card: Card, board: str, provider: Provider, runtime: str, *, speed: Mapping[Precision, float] | None = None,
     overhead_ms: float = 0.0, threads: int = 1, folder: Path | None = None,
 ) -> dict[str, VariantProfile]:
     """Measurements by variant, without those that are not valid here.
@@ -184,7 +184,7 @@ def _with_threads(
             f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
         )
     return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {})
-            for key, seen in measured.items()}
+            for key, seen in measured.items() if key in allowed}
 
 
 def slowed(time: RunTime, speed: float, overhead_ms: float = 0.0) -> RunTime:
@@ -193,9 +193,9 @@ def slowed(time: RunTime, speed: float, overhead_ms: float = 0.0) -> RunTime:
 
 
 def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunTime]:
-    """Run times by variant: measured here, else from the card."""
-    return {key: profiled[key].whole.run_time if key in profiled else variant.run_time
-            for key, variant in card.variants.items()}
+    """Run times on this machine's processor, by variant that it may run: measured here, else from the card."""
+    return {key: profiled[key].whole.run_time if key in profiled else card.variants[key].run_time
+            for key in runnable(card, ("cpu",))}
 
 
 def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:

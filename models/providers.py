@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from models import cache
 from models.store import ModelError
-from swarm.core.settings.cards import Provider
+from swarm.core.settings.cards import Precision, Provider
 
 ORT_NAMES: dict[Provider, str] = {
     "tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider",
 }
 
 
+def allowed(board: Sequence[Provider], card: Sequence[Provider]) -> tuple[Provider, ...]:
+    """The board's providers, best first, that the card allows; an empty list allows all."""
+    return tuple(provider for provider in board if not card or provider in card)
+
+
 def order(board: Sequence[Provider], card: Sequence[Provider], what: str) -> tuple[Provider, ...]:
-    """The board's providers, best first, that the card allows (an empty list allows all); ModelError if none is."""
-    allowed: tuple[Provider, ...] = tuple(provider for provider in board if not card or provider in card)
-    if not allowed:
+    """As `allowed`; ModelError if none is."""
+    some = allowed(board, card)
+    if not some:
         raise ModelError(what, f"may run on {', '.join(card)} only", f"the board has {', '.join(board)}")
-    return allowed
+    return some
 
 
 def ort_names(providers: Sequence[Provider], available: Sequence[str], what: str) -> list[str]:
@@ -30,15 +35,18 @@ def ort_names(providers: Sequence[Provider], available: Sequence[str], what: str
     return names
 
 
-def options(provider: Provider, entry: str) -> dict[str, str]:
-    """A provider's options. TensorRT engines take minutes to build, so they are kept in a folder of the cache."""
+def options(provider: Provider, precision: Precision, engines: Path | None) -> dict[str, str]:
+    """A provider's options. engines: the folder of TensorRT's engines, which take minutes to build.
+
+    TensorRT chooses kernels of lower precision only where it is allowed to: fp16 for a graph in fp16, and for the float
+    part of one with int8, whose scales are in the graph itself.
+    """
     if provider != "tensorrt":
         return {}
-    engines = cache.folder() / "engines" / entry
-    try:
-        engines.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(str(engines), error.strerror or str(error), "a folder that can be written: $SWARM_CACHE"
-                         ) from None
-    return {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(engines),
-            "trt_timing_cache_enable": "1", "trt_timing_cache_path": str(engines)}
+    assert engines is not None
+    return {
+        "trt_fp16_enable": "1" if precision in ("fp16", "int8") else "0",
+        "trt_int8_enable": "1" if precision == "int8" else "0",
+        "trt_engine_cache_enable": "1", "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": "1", "trt_timing_cache_path": str(engines),
+    }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
 import tempfile
 import threading
 import weakref
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import msgspec
 import numpy as np
 import onnxruntime as ort
 import psutil
@@ -24,8 +26,11 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
 
 from models import cache, providers
+from models.gpu import engines
+from models.gpu.placements import Elsewhere, elsewhere
+from models.gpu.versions import this_machine
 from models.store import ModelError
-from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Provider, TensorSpec
+from swarm.core.settings.cards import BATCH_AXIS, ITEM_BYTES, Precision, Provider, TensorSpec
 
 log = logging.getLogger(__name__)
 FATAL = 4                            # ONNX Runtime's highest log severity
@@ -36,6 +41,7 @@ ORT_ERRORS = (
     ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf, ort_errors.InvalidArgument,
     ort_errors.NoSuchFile, ort_errors.NotImplemented, ort_errors.RuntimeException, ort_errors.EPFail,
 )
+PROFILED_RUNS = 3                    # after the first, at a load for a GPU
 OFF, ALL = ort.GraphOptimizationLevel.ORT_DISABLE_ALL, ort.GraphOptimizationLevel.ORT_ENABLE_ALL
 
 _load_lock = threading.Lock()        # concurrent creation of sessions has races in ONNX Runtime
@@ -110,21 +116,27 @@ class Session:
     Only one load runs at a time. Raises: ModelError; LoadCancelled.
     inputs, outputs: specs of the graph's tensors for one input. batched: whether inputs may be stacked along the first
     axis. memory_bytes: growth of the process's resident memory by the load, at least the size of the file.
-    cached: whether the optimised graph came from the cache.
+    cached: whether the optimised graph, or TensorRT's engines, came from the cache. elsewhere: the nodes that do not
+    run on the first of the providers `on`; watched in some runs at the load, and on GPUs only.
+    precision: of the variant.
     """
 
     def __init__(
         self, path: Path, threads: int = 1, on: Sequence[Provider] = ("cpu",), handle: LoadHandle | None = None,
+        precision: Precision = "fp32",
     ) -> None:
         handle = handle or LoadHandle()
+        self.path = path
         with _load_lock:
             handle.enter()
             before_bytes = psutil.Process().memory_info().rss
-            self._session, self.cached = _Load(path, threads, on, handle).session()
+            load = _Load(path, threads, on, handle, precision)
+            self._session, self.cached = load.session()
             self.inputs = [_spec(value, path) for value in self._session.get_inputs()]
             self.outputs = [_spec(value, path) for value in self._session.get_outputs()]
             self.batched = any(BATCH_AXIS in value.shape for value in self._session.get_inputs())
             self._warm_up(path, handle)
+            self.elsewhere = self._placed(handle, load.names[0]) if on[0] != "cpu" else []
             grown_bytes = psutil.Process().memory_info().rss - before_bytes
             self.memory_bytes = max(grown_bytes, path.stat().st_size)
         _loaded.add(self)
@@ -151,22 +163,48 @@ class Session:
             raise ModelError(str(path), f"{RUNTIME} cannot run it: {error}") from error
 
 
+    def _placed(self, handle: LoadHandle, wanted: str) -> list[Elsewhere]:
+        """End the profile of a session on a GPU, after some more runs. Returns the nodes on other providers."""
+        for _ in range(PROFILED_RUNS):
+            self._warm_up(self.path, handle)
+        profile = Path(self._session.end_profiling())
+        try:
+            found = elsewhere(msgspec.json.decode(profile.read_bytes()), wanted)
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("%s: which provider runs which node is not known: %s", self.path, error)
+            return []
+        finally:
+            profile.unlink(missing_ok=True)
+        for one in found:
+            log.warning("%s: %s, not on %s", self.path.name, one, wanted)
+        return found
+
+
 class _Load:
     """Makes a session from a file: from the cache, or through the optimiser and into the cache."""
 
-    def __init__(self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle) -> None:
+    def __init__(
+        self, path: Path, threads: int, on: Sequence[Provider], handle: LoadHandle, precision: Precision,
+    ) -> None:
         self.path, self.threads, self.on, self.handle = path, threads, on, handle
+        self.precision: Precision = precision
+        self.engines: Path | None = None
         self.names = providers.ort_names(on, AVAILABLE, str(path))
         try:
             content = path.read_bytes()
         except OSError as error:
             raise ModelError(str(path), f"{RUNTIME} cannot load it: {error.strerror}") from None
-        self.entry = cache.key(hashlib.sha256(content).hexdigest(), VERSION, *on)
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.entry = cache.key(self.sha256, VERSION, *on)
 
     def session(self) -> tuple[ort.InferenceSession, bool]:
         """The session, and whether it came from the cache."""
         if "tensorrt" in self.on:        # its compiled nodes cannot be saved; it caches its own engines
-            return self._create(self.path, ALL), False
+            versions = this_machine(VERSION)
+            folder = engines.folder_of(self.sha256, self.precision, versions)
+            built = engines.stands(folder)
+            with engines.building(folder, versions) as self.engines:
+                return self._create(self.path, ALL), built
         self.handle.enter()
         cached = cache.get(self.entry)
         if cached is not None:
@@ -202,7 +240,10 @@ class _Load:
             options.add_free_dimension_override_by_name(BATCH_AXIS, 1)
         if "cpu" not in self.on:         # forbid a fallback of single operators to the CPU
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        with_settings = [(name, providers.options(provider, self.entry))
+        if self.on[0] != "cpu":
+            options.enable_profiling = True
+            options.profile_file_prefix = str(Path(tempfile.gettempdir()) / f"swarm-{os.getpid()}")
+        with_settings = [(name, providers.options(provider, self.precision, self.engines))
                          for name, provider in zip(self.names, self.on, strict=True)]
         self.handle.enter(options)
         try:
@@ -215,6 +256,11 @@ class _Load:
         if taken[:len(self.names)] != self.names:
             raise ModelError(str(path), f"ONNX Runtime took {', '.join(taken)}", f"asked for {', '.join(self.names)}")
         return session
+
+
+def loaded() -> list[Session]:
+    """The sessions of this process."""
+    return list(_loaded)
 
 
 def _options(threads: int) -> ort.SessionOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from models import tasks
 from models.batch_sizes import paying
 from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
+from swarm.core.protocol import messages as msg
+from swarm.core.protocol.messages.presence import MOST_NOT_LOADED
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.cards import Card, RunTime, TensorSpec, Variant, crossing
@@ -31,7 +34,8 @@ class Offer:
     stages at the start. memory_mb: of the board; 0: not known.
     `files`: the hash of the files of each variant, by model and variant.
     `profiles`: by model, as advertised. `staged`: models and variants whose stages are loaded at the start. `left_out`:
-    variants that do not fit, the most useful first. `free_bytes`: of the memory; None: not known.
+    variants that do not fit, the most useful first. `free_bytes`: of the memory; None: not known. `elsewhere`: nodes
+    that another provider runs than wanted, as in events; known when all is loaded.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Offer:
         self.files = {(model, name): _files_hash(variant) for model, card in cards.items()
                       for name, variant in card.variants.items()}
         self.profiles: dict[str, list[Profile]] = {}
+        self.elsewhere: list[dict[str, Any]] = []
         self._times: dict[tuple[str, str], VariantTimes] = {}
         worth = sorted((model, variant) for model, card in cards.items()
                        for variant in fit(card, {key: on_board.whole for key, on_board in times[model].items()}))
@@ -63,6 +68,12 @@ class Offer:
         """The names of all that does not fit; empty: all does."""
         return ", ".join([f"{one.model} {one.variant}" for one in self.left_out]
                          + [f"the stages of {model} {variant}" for model, variant in self._unstaged])
+
+    def events(self) -> list[msg.Happened]:
+        """The events of the start: of what does not fit the first `MOST_NOT_LOADED`, and nodes on other providers."""
+        full = [msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant})
+                for one in self.left_out[:MOST_NOT_LOADED]]
+        return [*full, *(msg.Happened(what="other_provider", detail=detail) for detail in self.elsewhere)]
 
     def times(self, model: str, variant: str) -> VariantTimes:
         """The run times of a variant that is offered."""

@@ -152,7 +152,8 @@ class Sessions:
         for profile in offer.announce():
             model, variant = profile.model, profile.variant
             card = self._cards[model]
-            session = Session(store.artefact(card, variant, folder), board.threads, self._providers(card, variant))
+            session = Session(store.artefact(card, variant, folder), board.threads, self._providers(card, variant),
+                              None, card.variants[variant].precision)
             if profile.batch_s and not session.batched:
                 raise store.ModelError(f"{model} {variant}", "takes one input at a time, and its card says several")
             self._loaded[model, variant] = Loaded(
@@ -172,7 +173,8 @@ class Sessions:
         """Load the stages of a variant, in any thread. Raises: ModelError, LoadCancelled."""
         card = self._cards[model]
         on = self._providers(card, variant)
-        sessions = [Session(store.stage(card, variant, k, self._folder), self._board.threads, on, handle)
+        sessions = [Session(store.stage(card, variant, k, self._folder), self._board.threads, on, handle,
+                            card.variants[variant].precision)
                     for k in range(len(card.variants[variant].stages))]
         return Pipeline(sessions, [spec.name for spec in card.inputs], [spec.name for spec in card.outputs])
 

@@ -28,11 +28,15 @@ def _module(name: str) -> str:
     return name.replace("-", "_")
 
 
+class CannotRun(RuntimeError):
+    """The machine lacks what a bench needs: one line that says what, and how to get it. The command exits with 1."""
+
+
 class Bench(Protocol):
     """The interface of a bench's module."""
 
     def run(self, given: argparse.Namespace, progress: Callable[[str], None]) -> Any:
-        """Measure. Returns the figures."""
+        """Measure. Returns the figures. Raises: CannotRun."""
         ...
 
     def as_text(self, figures: Any) -> str:

@@ -130,7 +130,7 @@ def _flat(one: NamedArray) -> NDArray[np.float64]:
 def _close(got: NDArray[Any], expected: NDArray[Any], precision: Precision) -> tuple[bool, float]:
     """Whether the numbers are equal, in fp32 but for rounding; and the largest difference."""
     apart = np.abs(got - expected)
-    allowed = ABSOLUTE + RELATIVE * np.abs(expected).max(0, initial=0.0) if precision == "fp32" else 0.0
+    allowed = ABSOLUTE + RELATIVE * np.abs(expected).max(0, initial=0.0) if precision != "int8" else 0.0
     return bool((apart <= allowed).all()), float(apart.max(initial=0.0))
 
 

@@ -15,12 +15,13 @@ def measured_here(card: Card) -> dict[str, VariantProfile]:
 
 def rows_of(card: Card) -> list[dict]:
     """A row per variant, for `--json`. Times are measured on this machine, else from the card."""
-    times = profiles.run_times(card, measured_here(card))
-    chosen = profiles.chosen(card, times)
+    here = profiles.run_times(card, measured_here(card))
+    chosen = profiles.chosen(card, here)
+    times = {key: here.get(key, variant.run_time) for key, variant in card.variants.items()}
     return [
         {"name": card.name, "variant": key, "bytes": variant.bytes, "metric": card.primary_metric,
          "value": variant.metrics[card.primary_metric], "p50_ms": times[key].p50_ms, "p95_ms": times[key].p95_ms,
-         "chosen_here": key == chosen}
+         "chosen_here": key == chosen, "providers": variant.providers}
         for key, variant in card.variants.items()
     ]
 
@@ -36,7 +37,7 @@ def notes_of(card: Card) -> dict[str, str]:
             f"slower than {variant.parent} here": key in slower,
             "failed its gate": variant.gate is not None and not variant.gate.passed,
             "not profiled here: times of the card": key not in here,
-        }
+        } if key in times else {f"for {', '.join(variant.providers)}; not here": True}
         for key, variant in card.variants.items()
     }
     return {key: ", ".join(words for words, true in notes.items() if true) for key, notes in conditions.items()}

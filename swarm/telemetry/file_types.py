@@ -133,6 +133,8 @@ EVENTS: dict[str, str] = {
     "degraded": "agent: the set of shed streams changed (`given_up`: what is shed to meet deadlines; empty: nothing)",
     "executor_replaced": "agent: runs that could not be ended hold their executors; others took over (`stuck`: so far)",
     "not_loaded": "agent: its memory is full, and it cannot run this (`model`, `variant`); at most 8 of them are told",
+    "other_provider": "agent: a `node` of a model (`model`, `variant`, `stage`; its `operator`) runs on another "
+                      "`provider` than wanted, with this `share` of the run time; at most 8 of each file are told",
     "agent_joined": "planner: an agent joined (`agent`)",
     "agent_lost": "planner: an agent is considered lost (`agent`)",
     "agent_strained": "planner: a plan is due since an agent is throttled or its battery is low (`agent`, `why`)",

@@ -24,7 +24,9 @@ def span(number: int, ending: str = "completed", ran_on: str = "rover", run_s: f
 def test_the_state_is_of_the_last_minute_and_names_the_helpers() -> None:
     stage = Stage()
     host = stage.host("rover", "agent")
-    status = BoardStatus("rover", host, {("detector", "int8"): (PROFILE, "cpu")})
+    node = {"model": "detector", "variant": "int8", "stage": "whole", "node": "top", "operator": "TopK",
+            "provider": "CUDAExecutionProvider", "share": 0.25}
+    status = BoardStatus("rover", host, {("detector", "int8"): (PROFILE, "cpu")}, [node, node | {"variant": "fp32"}])
     status.ended(span(1, "failed"))
     stage.wait(61.0)
     for number in range(20):
@@ -33,7 +35,9 @@ def test_the_state_is_of_the_last_minute_and_names_the_helpers() -> None:
     assert (state["ended"], state["on_time"], state["total"], state["in_time"]) == (20, 20, 21, 20)
     assert (state["leans_on"], state["peers"], state["open"]) == ({"mule": 5}, 2, 1)
     assert state["models"] == [{"model": "detector", "variant": "int8", "provider": "cpu", "runs": 15, "p95_ms": 28.0,
-                                "profiled_ms": 20.0}]
+                                "profiled_ms": 20.0, "elsewhere": [{
+                                    "stage": "whole", "node": "top", "operator": "TopK",
+                                    "provider": "CUDAExecutionProvider", "share": 0.25}]}]
 
 
 def test_the_last_warning_is_kept() -> None:

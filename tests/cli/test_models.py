@@ -24,7 +24,7 @@ from swarm.launcher.load import load_boards
 from tests.models.build.graphs import by_macs
 from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant
 
-KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here"]
+KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here", "providers"]
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_the_list_has_a_row_per_variant_with_these_very_keys(capsys: pytest.Capt
     assert rows[0] == {
         "name": "detector", "variant": "fp32", "bytes": card.variants["fp32"].bytes, "metric": "ap50",
         "value": card.variants["fp32"].metrics["ap50"], "p50_ms": card.variants["fp32"].run_time.p50_ms,
-        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False,
+        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False, "providers": [],
     }
     assert main(["models", "list"]) == 0
     table = capsys.readouterr().out.splitlines()
@@ -243,3 +243,43 @@ def test_a_scatter_chart_by_hand() -> None:
     assert lines == ["   score", "   1.000 │● a", "         │", "   0.000 │        b ●", "         └───────────",
                      "          0     10 ms"]
     assert any("same ●" in line for line in scatter([("same", 1.0, 0.5)], "ms", "score", width=20))
+
+
+def test_variants_for_tensorrt_are_made_and_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    keep(cnn())
+    assert main(["models", "quantize", "small", "--for", "tensorrt", "--calibrate", "random", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(row["variant"], row["providers"]) for row in told["made"]] == [
+        ("fp16", ["tensorrt", "cuda"]), ("int8_trt", ["tensorrt"])]
+    assert any("fp16, float16: agreement" in line for line in told["trials"])
+    assert main(["models", "quantize", "small", "--calibrate", "random"]) == 0           # for cpu: the others stay
+    capsys.readouterr()
+    assert list(store.load_card("small").variants) == ["fp32", "fp16", "int8_trt", "int8", "int8_dynamic"]
+    assert {row["variant"]: row["providers"] for row in listed(capsys)[-5:]}["int8"] == ["cpu"]
+    assert main(["models", "list"]) == 0
+    assert "for tensorrt; not here" in capsys.readouterr().out
+    assert main(["models", "verify", "small", "--provider", "tensorrt"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"small {key}" for key in (
+        "fp32", "fp16", "int8_trt", "int8", "int8_dynamic")]
+    assert all("TensorRT takes all" in line for line in lines[:3])
+    assert "skipped, since it is for cpu; TensorRT would refuse" in lines[3]
+    assert main(["models", "verify", "small", "--provider", "tensorrt", "--variant", "int8"]) == 2
+    assert "--variant int8: is for cpu; TensorRT would refuse" in capsys.readouterr().err
+
+
+def test_what_tensorrt_does_not_take_is_told_by_node(capsys: pytest.CaptureFixture[str]) -> None:
+    graph = cnn(2)
+    graph.graph.node[1].CopyFrom(onnx.helper.make_node("MaxPool", ["c_0"], ["r_0"], "pooled", kernel_shape=[3, 3],
+                                                       pads=[2] * 4, dilations=[2, 2]))
+    keep(graph)
+    assert main(["models", "verify", "small", "--provider", "tensorrt", "--json"]) == 1
+    told = capsys.readouterr()
+    assert "swarm: small fp32: node 'pooled' (MaxPool): dilations are not supported" in told.err
+    assert json.loads(told.out)["variants"]["fp32"]["offences"] == [
+        {"where": "node 'pooled' (MaxPool)", "why": "dilations are not supported"}]
+    card = store.load_card("small")
+    only = msgspec.structs.replace(card.variants["fp32"], providers=["cpu"])
+    store.save_card(msgspec.structs.replace(card, variants={"fp32": only}))
+    assert main(["models", "verify", "small", "--provider", "tensorrt"]) == 1
+    assert "small has no variant for tensorrt: `swarm models quantize small --for tensorrt" in capsys.readouterr().err

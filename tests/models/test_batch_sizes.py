@@ -15,7 +15,8 @@ from models.store import ARTEFACTS, artefact, load_card
 from models.tasks import task
 from swarm.core.settings.cards import RunTime
 
-SHIPPED = [(name, variant) for name in store.names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
+SHIPPED = [(name, key) for name in store.names(ARTEFACTS)
+           for key, variant in load_card(name, ARTEFACTS).variants.items() if variant.batch > 1]
 
 
 def time(p50_ms: float) -> RunTime:

@@ -24,13 +24,14 @@ def file_of(folder: Path, name: str, variant: str) -> Path:
     return folder / BLOBS / f"{load_card(name, folder).variants[variant].sha256}.onnx"
 
 
-def test_both_models_are_shipped_in_both_variants() -> None:
-    expected = [(name, variant) for name in ("detector", "segmenter") for variant in ("fp32", "int8")]
+def test_both_models_are_shipped_for_cpus_and_for_tensorrt() -> None:
+    variants = ("fp32", "int8", "fp16", "int8_trt")
+    expected = [(name, variant) for name in ("detector", "segmenter") for variant in variants]
     assert expected == SHIPPED
 
 
 def test_the_shipped_files_are_small() -> None:
-    assert sum(load_card(name).variants[variant].bytes for name, variant in SHIPPED) < 12e6
+    assert sum(load_card(name).variants[variant].bytes for name, variant in SHIPPED) < 20e6
 
 
 @pytest.mark.parametrize(("name", "variant"), SHIPPED)
@@ -41,7 +42,7 @@ def test_every_artefact_loads_on_the_oldest_runtime_we_support(name: str, varian
     assert 17 <= card.opset <= 21
     for value in [*model.graph.input, *model.graph.output]:
         first, *others = value.type.tensor_type.shape.dim
-        assert first.dim_param == BATCH_AXIS
+        assert first.dim_param == BATCH_AXIS if card.variants[variant].batch > 1 else first.dim_value == 1
         assert all(side.dim_value > 0 for side in others)
 
 
@@ -50,6 +51,7 @@ def test_int8_keeps_the_accuracy(name: str) -> None:
     card = load_card(name)
     fp32, int8 = (card.variants[variant].metrics[card.primary_metric] for variant in ("fp32", "int8"))
     assert int8 >= fp32 - 0.01
+    assert all(card.variants[key].metrics[card.primary_metric] >= fp32 - 0.01 for key in ("fp16", "int8_trt"))
     assert fp32 >= {"ap50": 0.80, "miou": 0.75}[card.primary_metric]
 
 
@@ -81,7 +83,7 @@ def test_an_unknown_model_lists_the_available() -> None:
 
 
 def test_an_unknown_variant_lists_the_available() -> None:
-    with pytest.raises(ModelError, match=r"has no variant 'fp64'; available: fp32, int8"):
+    with pytest.raises(ModelError, match=r"has no variant 'fp64'; available: fp16, fp32, int8, int8_trt"):
         artefact(load_card("detector"), "fp64")
 
 

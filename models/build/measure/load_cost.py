@@ -1,6 +1,6 @@
 """Measures the load time and the memory of a file, in a separate process.
 
-    python -m models.build.measure.load_cost FILE PROVIDER ...
+    python -m models.build.measure.load_cost FILE PRECISION PROVIDER ...
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psutil
 
 from models.build.measure.timing import Stopwatch, timing_inputs
 from models.store import ModelError
-from swarm.core.settings.cards import Provider
+from swarm.core.settings.cards import Precision, Provider
 from swarm.core.settings.errors import BadInput
 
 RUNS = 3
@@ -36,9 +36,9 @@ class LoadCost(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes: int                  # peak of that growth, including the load
 
 
-def measure_load(path: Path, on: Sequence[Provider] = ("cpu",)) -> LoadCost:
+def measure_load(path: Path, on: Sequence[Provider] = ("cpu",), precision: Precision = "fp32") -> LoadCost:
     """Measure in a new process. Raises: ModelError if the file cannot be loaded and run; CalledProcessError."""
-    command = [sys.executable, "-m", "models.build.measure.load_cost", str(path), *on]
+    command = [sys.executable, "-m", "models.build.measure.load_cost", str(path), precision, *on]
     with tempfile.TemporaryDirectory(prefix="swarm-cache-") as empty:
         done = subprocess.run(command, capture_output=True, env=os.environ | {"SWARM_CACHE": empty})
     if done.returncode == EXIT_REFUSED:
@@ -52,19 +52,19 @@ def memory_bytes(path: Path) -> int:
     return measure_load(path).memory_bytes
 
 
-def _measure(path: Path, on: Sequence[Provider]) -> LoadCost:
+def _measure(path: Path, precision: Precision, on: Sequence[Provider]) -> LoadCost:
     from models.session import Session
 
     watch, sessions = Stopwatch(), []
     before_bytes = psutil.Process().memory_info().rss
-    cold_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on)))
+    cold_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on, precision=precision)))
     inputs = timing_inputs(sessions[0].inputs, np.random.default_rng(7))
     for _ in range(RUNS):
         sessions[0].run(inputs)
     grown_bytes, peak_bytes = psutil.Process().memory_info().rss - before_bytes, _peak_bytes() - before_bytes
     sessions.clear()
     gc.collect()
-    warm_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on)))
+    warm_ms = watch.time_ms(lambda: sessions.append(Session(path, on=on, precision=precision)))
     if not sessions[0].cached and "tensorrt" not in on:
         raise RuntimeError(f"{path}: the second load did not come from the cache")
     return LoadCost(cold_ms=round(cold_ms, 2), warm_ms=round(warm_ms, 2), memory_bytes=max(grown_bytes, 0),
@@ -77,9 +77,9 @@ def _peak_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def main(path: Path, on: Sequence[Provider]) -> int:
+def main(path: Path, precision: Precision, on: Sequence[Provider]) -> int:
     try:
-        measured = _measure(path, on)
+        measured = _measure(path, precision, on)
     except BadInput as error:
         print(f"{error.what}; {error.want}" if error.want else error.what, end="", file=sys.stderr)
         return EXIT_REFUSED
@@ -88,4 +88,4 @@ def main(path: Path, on: Sequence[Provider]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))      # pyright: ignore[reportArgumentType]
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))      # pyright: ignore[reportArgumentType]

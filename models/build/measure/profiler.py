@@ -20,8 +20,7 @@ from models.profiles import FileProfile, ModelProfile, VariantProfile, runnable,
 from models.providers import order
 from models.session import VERSION, Session
 from models.store import ModelError
-from swarm.core.settings.boards import Arithmetic
-from swarm.core.settings.cards import Card, Provider, RunTime, crossing
+from swarm.core.settings.cards import Card, Precision, Provider, RunTime, crossing
 
 Key = TypeVar("Key")
 TimesMs = NDArray[np.float64]        # milliseconds [rounds, files]
@@ -32,14 +31,15 @@ ROUNDS = 120
 
 
 def profile(
-    card: Card, *, board: str = "host", speed: Mapping[Arithmetic, float] | None = None, overhead_ms: float = 0.0,
+    card: Card, *, board: str = "host", speed: Mapping[Precision, float] | None = None, overhead_ms: float = 0.0,
     on: Sequence[Provider] = ("cpu",), threads: int = 0, rounds: int, folder: Path | None = None,
     say: Say = lambda _: None,
 ) -> ModelProfile:
     """Measure all variants of a model that may run here. speed, overhead_ms: of an emulated board; times are divided by
     its speed, and the overhead is added.
 
-    on: the board's providers, best first; each variant runs on those that its card allows, as on an agent.
+    on: the board's providers, best first; each variant runs on those that its card allows, as on an agent. Variants
+    that no provider of the board may run are left out.
     Raises: ModelError, also for a missing provider and for more threads than cores.
 
     All timings are interleaved: each variant whole, and its stages as a chain, both with one thread and with `threads`
@@ -57,7 +57,7 @@ def profile(
         for key in ran for n in (1, threads) for whole in (True, False) if whole or ran[key].stages}
     for key, variant in ran.items():
         for inputs in batch_times.sizes(variant, used[key]):
-            session = Session(store.artefact(card, key, folder), on=used[key])
+            session = Session(store.artefact(card, key, folder), on=used[key], precision=variant.precision)
             steps[key, "row", inputs], steps[key, "at once", inputs] = batch_times.steps(session, inputs)
     took = interleaved(steps, rounds, progress=lambda done, of: say(f"timing {card.name}: {done} of {of} rounds"))
     variants = {}
@@ -69,7 +69,7 @@ def profile(
             say(f"loading {card.name} {key}: {i + 1} of {len(files)} files")
             at = (key, i == 0)
             column = max(i - 1, 0)
-            loaded = measure_load(path, used[key])
+            loaded = measure_load(path, used[key], variant.precision)
             profiles.append(_file_profile(took[(*at, 1)][:, column], took[(*at, threads)][:, column], loaded))
         slow = None if speed is None else speed.get(variant.precision, speed["fp32"])
         scaled = [_scaled_by_speed(one, slow, overhead_ms) for one in profiles] if slow else profiles
@@ -105,7 +105,8 @@ def _step(
 ) -> Callable[[], Sequence[float]]:
     paths = ([store.artefact(card, key, folder)] if whole
              else [store.stage(card, key, k, folder) for k in range(len(card.variants[key].stages))])
-    return _chain([Session(path, threads, on) for path in paths])
+    precision = card.variants[key].precision
+    return _chain([Session(path, threads, on, precision=precision) for path in paths])
 
 
 def _chain(sessions: Sequence[Session]) -> Callable[[], list[float]]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto
 
 from models.build.graph.repeatable import first_not_finite, same
@@ -14,6 +13,7 @@ from models.build.measure.runner import Runner
 from models.build.quantize.int8_graphs import Inputs
 from models.build.train.evaluate import evaluate
 from models.build.train.frame_sets import Frames
+from models.gpu.agreement import agreement
 from swarm.core.settings.cards import AGREEMENT
 from swarm.core.settings.errors import BadInput
 
@@ -72,24 +72,3 @@ class Agreement:
     def score(self, model: ModelProto) -> float:
         runner = Runner(model)
         return round(agreement(self._expected, [runner.run(feed) for feed in self._inputs]), 4)
-
-
-def agreement(expected: Sequence[Sequence[NDArray]], found: Sequence[Sequence[NDArray]]) -> float:
-    """Agreement of the worst output, 0..1; both arguments are indexed by run, then by output.
-
-    For floats it is 1 minus the relative error in the 2-norm over all runs, else the share of equal elements.
-    """
-    return min(_agreement(np.stack(a), np.stack(b))
-               for a, b in zip(zip(*expected, strict=True), zip(*found, strict=True), strict=True))
-
-
-def _agreement(expected: NDArray, found: NDArray) -> float:
-    if expected.dtype.kind != "f":
-        return float((expected == found).mean())
-    if not np.isfinite(found).all():
-        return 0.0
-    largest = max(float(np.abs(expected).max(initial=0.0)), 1e-300)      # squares of larger values would overflow
-    with np.errstate(all="ignore"):
-        expected, found = expected.astype(np.float64) / largest, found.astype(np.float64) / largest
-        size, error = float(np.linalg.norm(expected)), float(np.linalg.norm(expected - found))
-    return max(0.0, 1.0 - error / size) if size else float(error == 0.0)

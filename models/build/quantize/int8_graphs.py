@@ -72,7 +72,7 @@ def quantized(
             )
         else:
             quantize_static(
-                str(source), str(target), _Reader(inputs), quant_format=QuantFormat.QDQ,
+                str(source), str(target), Reader(inputs), quant_format=QuantFormat.QDQ,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, per_channel=scheme.per_channel,
                 reduce_range=scheme.reduce_range, op_types_to_quantize=STATIC_OPERATORS,
                 nodes_to_exclude=list(keep_float),
@@ -110,7 +110,7 @@ def heads(model: ModelProto) -> list[str]:
     return tail if cheap else [name for name in tail if name not in nodes]
 
 
-class _Reader(CalibrationDataReader):
+class Reader(CalibrationDataReader):
     """The calibration inputs, one by one."""
 
     def __init__(self, inputs: Sequence[Inputs]) -> None:

@@ -36,9 +36,9 @@ def original(card: Card) -> str:
     return next(key for key, variant in card.variants.items() if not variant.parent)
 
 
-def load(card: Card, folder: Path | None = None) -> ModelProto:
-    """The graph of the original, for one input at once."""
-    return single(onnx.load(store.artefact(card, original(card), folder)))
+def load(card: Card, folder: Path | None = None, variant: str = "") -> ModelProto:
+    """The graph of a variant, by default the original, for one input at once."""
+    return single(onnx.load(store.artefact(card, variant or original(card), folder)))
 
 
 def make_int8_variants(
@@ -85,7 +85,7 @@ def _variant(parent: Variant, parent_key: str, trial: Trial, setup: QuantizerSet
         precision="int8", sha256=sha256, bytes=size_bytes, memory_bytes=parent.memory_bytes, metrics=metrics,
         run_time=parent.run_time, error_model=errors, parent=parent_key, way=str(trial),
         gate=Gate(metric=setup.judge.metric, value=trial.score, floor=setup.judge.floor),
-        providers=["cpu"] if trial.scheme.ranges is None else [],       # TensorRT has no dynamic quantization
+        providers=["cpu"],               # TensorRT takes neither zero points other than 0 nor dynamic quantization
     )
 
 

@@ -6,7 +6,7 @@ only if nothing else passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 from onnx import ModelProto
@@ -24,6 +24,8 @@ STATIC_S8 = [Scheme(ranges=ranges, reduce_range=False) for ranges in RANGES]
 DYNAMIC = [Scheme(ranges=None, per_channel=per_channel) for per_channel in (True, False)]
 RANKED_ON = 8
 """Number of inputs for the ranking of layers."""
+
+Make = Callable[[ModelProto, Scheme, Sequence[Inputs], Collection[str]], ModelProto]
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,28 +50,34 @@ def quantize(
     """
     model = prepared(original)
     check_weights(original, model)
-    search = _Search(model, inputs, judge, say)
-    best = {"int8": search.static(), "int8_dynamic": search.best(DYNAMIC)}
+    search = Search(model, inputs, judge, say)
+    best = {"int8": search.static(STATIC, STATIC_S8), "int8_dynamic": search.best(DYNAMIC)}
     if not any(best.values()):
         raise ValueError(f"no scheme can be tried: {search.failure}")
     return {key: trial for key, trial in best.items() if trial is not None and trial.score >= judge.floor}
 
 
-class _Search:
-    def __init__(
-        self, model: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None]
-    ) -> None:
-        self.model, self.inputs, self.judge, self.say = model, inputs, judge, say
-        self.heads = heads(model)
-        self.failure = ""                # why the last scheme that failed could not be tried
+class Search:
+    """Tries schemes on a `prepared` graph. make: gives the int8 graph of a scheme, as `quantized` does.
 
-    def static(self) -> Trial | None:
-        """The best of the static schemes; else with the worst layers in float; else with 8-bit weights."""
-        best = self.best(STATIC)
+    `failure`: why the last scheme that failed could not be tried.
+    """
+
+    def __init__(
+        self, model: ModelProto, inputs: Sequence[Inputs], judge: Judge, say: Callable[[str], None],
+        make: Make = quantized,
+    ) -> None:
+        self.model, self.inputs, self.judge, self.say, self._make = model, inputs, judge, say, make
+        self.heads = heads(model)
+        self.failure = ""
+
+    def static(self, schemes: Sequence[Scheme], last: Sequence[Scheme] = ()) -> Trial | None:
+        """The best of the static schemes; else with the worst layers in float; else the best of the `last` ones."""
+        best = self.best(schemes)
         if best is None or best.score >= self.judge.floor:
             return best
         improved = self._with_float_layers(best)
-        return improved if improved.score >= self.judge.floor else self.best(STATIC_S8, improved)
+        return improved if improved.score >= self.judge.floor else self.best(last, improved)
 
     def best(self, schemes: Sequence[Scheme], best: Trial | None = None) -> Trial | None:
         """The trial with the highest score, the first of equals; None if the runtime can run none."""
@@ -96,7 +104,7 @@ class _Search:
 
     def _try(self, scheme: Scheme, float_layers: Sequence[str] = ()) -> Trial | None:
         try:
-            model = quantized(self.model, scheme, self.inputs, [*self.heads, *float_layers])
+            model = self._make(self.model, scheme, self.inputs, [*self.heads, *float_layers])
             trial = Trial(scheme=scheme, score=self.judge.score(model), model=model, float_layers=list(float_layers))
         except (QuantizerError, RunnerError) as error:   # the latter: an operator that this runtime lacks in int8
             self.failure = f"{scheme}: {error}"

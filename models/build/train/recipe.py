@@ -1,5 +1,7 @@
 """Make the shipped models from scratch: render, train, export, quantize, test, cut, profile, write the cards.
 
+`python -m models.build.tensorrt.shipped` makes their variants for TensorRT alone.
+
     python -m models.build.train.recipe detector|segmenter|all [--frames N] [--minutes M] [--out DIR]
     python -m models.build.train.recipe batch [--out DIR]          let the files take several inputs at once
     python -m models.build.train.recipe profile [--out DIR]        measure run times again
@@ -25,21 +27,25 @@ from models.build.measure.profiler import host_processor, run_times
 from models.build.quantize.calibration_inputs import camera_inputs
 from models.build.quantize.int8_variants import make_int8_variants
 from models.build.quantize.quantizer_setup import labelled
+from models.build.tensorrt import shipped as tensorrt
+from models.build.tensorrt.variants import with_times
 from models.build.train import frame_sets
 from models.build.train.export import IR_VERSION, OPSET, export
 from models.build.train.networks import NETWORKS, parameters
 from models.build.train.train import SCHEDULE, SEED, train
+from models.profiles import runnable
 from models.session import Session
 from models.store import ARTEFACTS
 from sim_worlds.classes import SEGMENT_CLASSES, TARGET_CLASSES
 from swarm.core.clock import MonotonicClock
-from swarm.core.settings.cards import Card, Variant
+from swarm.core.settings.cards import Card, Provider, Variant
 from swarm.core.units import seconds
 
 TASK = {"detector": "detect", "segmenter": "segment"}
 LABELS = {"detector": TARGET_CLASSES, "segmenter": SEGMENT_CLASSES}
 PRIMARY = {"detector": "ap50", "segmenter": "miou"}
 SHIPPED = ("fp32", "int8")
+ON_CPU: tuple[Provider, ...] = ("cpu",)
 STAGES = 8
 MINUTES = {"detector": 6.0, "segmenter": 14.0}
 TRAIN_FRAMES = 8000
@@ -97,8 +103,10 @@ def ship(name: str, network: nn.Module, out: Path, made_with: dict[str, str]) ->
     card = partition(msgspec.structs.replace(quantized.card, variants=shipped), STAGES, SHIPPED, out, print)
     card = batched(card, SHIPPED, out, camera_inputs(calibration.images[:REAL], card))
     store.save_card(card, out)
+    _timed([card], out)
+    card = tensorrt.ship(name, out)
     store.sweep(out)
-    return _timed([card], out)[0]
+    return card
 
 
 def batch(out: Path) -> None:
@@ -106,9 +114,10 @@ def batch(out: Path) -> None:
     for name in store.names(out):
         card = store.load_card(name, out)
         frames = frame_sets.render(frame_sets.SEEDS["calibrate"][0], REAL).images
-        card = timed(batched(card, list(card.variants), out, camera_inputs(frames, card)), list(card.variants), out)
+        keys = runnable(card, ON_CPU)
+        card = timed(batched(card, keys, out, camera_inputs(frames, card)), keys, out)
         store.save_card(card, out)
-        for key, variant in card.variants.items():
+        for key, variant in ((key, card.variants[key]) for key in keys):
             each = [f"{n} in {time.p50_ms:.2f} ms" for n, time in {1: variant.run_time, **variant.batch_times}.items()]
             print(f"{name} {key}: takes {variant.batch} at once; {', '.join(each)}", flush=True)
     store.sweep(out)
@@ -120,23 +129,24 @@ def profile(out: Path) -> None:
 
 
 def _timed(cards: list[Card], out: Path) -> list[Card]:
-    """Write the cards with the run times of this host."""
-    paths = {(card.name, key, WHOLE): store.artefact(card, key, out) for card in cards for key in card.variants}
+    """Write the cards with the run times of this host, of the variants that its CPU runs."""
+    keys = {card.name: runnable(card, ON_CPU) for card in cards}
+    paths = {(card.name, key, WHOLE): store.artefact(card, key, out) for card in cards for key in keys[card.name]}
     paths |= {(card.name, key, k): store.stage(card, key, k, out) for card in cards
-              for key, variant in card.variants.items() for k in range(len(variant.stages))}
+              for key in keys[card.name] for k in range(len(card.variants[key].stages))}
     times = run_times(paths)
     made = []
     for card in cards:
-        variants = {}
-        for key, variant in card.variants.items():
+        variants = dict(card.variants)
+        for key, variant in ((key, card.variants[key]) for key in keys[card.name]):
             stages = [msgspec.structs.replace(stage, run_time=times[card.name, key, k])
                       for k, stage in enumerate(variant.stages)]
             variants[key] = msgspec.structs.replace(variant, run_time=times[card.name, key, WHOLE], stages=stages)
         made_with = card.made_with | {"host": host_processor()}
         measured = msgspec.structs.replace(card, variants=variants, made_with=made_with)
-        made.append(timed(measured, list(variants), out))
+        made.append(with_times(timed(measured, keys[card.name], out)))
         store.save_card(made[-1], out)
-        for key, variant in variants.items():
+        for key, variant in made[-1].variants.items():
             print(f"{card.name} {key}: {variant.metrics}, p50 {variant.run_time.p50_ms:.2f} ms, "
                   f"p95 {variant.run_time.p95_ms:.2f} ms", flush=True)
     return made

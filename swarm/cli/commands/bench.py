@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from functools import partial
 
 from swarm.cli.parser import Parser
@@ -49,7 +50,11 @@ def run(given: argparse.Namespace) -> int:
         return 0
     chosen = bench.load(given.name)
     extras.needed(f"swarm bench {given.name}", *getattr(chosen, "NEEDS", ()))
-    with StatusLine() as status:
-        figures = chosen.run(given, status)
+    try:
+        with StatusLine() as status:
+            figures = chosen.run(given, status)
+    except bench.CannotRun as error:
+        print(f"swarm: bench {given.name} was not run: {error}", file=sys.stderr)
+        return 1
     print(json.dumps(msgspec.to_builtins(figures)) if given.json else chosen.as_text(figures).rstrip())
     return 0

@@ -8,15 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from swarm.core.protocol.bounds import Executors, Share, Speed
-from swarm.core.settings.cards import Provider, RunTime
+from swarm.core.settings.cards import Precision, Provider, RunTime
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings: unknown keys are refused by name."""
 
-
-Arithmetic = Literal["fp32", "fp16", "int8"]
-"""The arithmetic of a variant on a board. A board without a speed for fp16 computes it in fp32."""
 
 FigureName = Literal["speed", "overhead_ms", "memory_mb", "power_w"]
 Origin = Literal["measured", "derived"]
@@ -70,7 +67,7 @@ class Board(Strict, frozen=True, kw_only=True):
     `speed`, and `overhead_ms`.
     """
 
-    speed: dict[Arithmetic, Speed]   # of fp32 and int8; fp16 where it is not computed in fp32
+    speed: dict[Precision, Speed]    # of fp32 and int8; fp16 where it is not computed in fp32
     overhead_ms: Annotated[float, Meta(ge=0.0, le=1000.0)] = 0.0     # of each run, whole or of one stage
     memory_mb: Annotated[int, Meta(ge=0, le=10_000_000)] = 0         # in all; 0: not known, any models are loaded
     power_w: Annotated[float, Meta(gt=0.0, le=1e6)]                  # at most
@@ -84,9 +81,9 @@ class Board(Strict, frozen=True, kw_only=True):
     emulated: bool = True            # False: the machine as it is
     measured: Measured | None = None # run times that were measured on such a board, in place of `speed`
 
-    def speed_of(self, arithmetic: Arithmetic) -> float:
-        """The speed of variants of this arithmetic."""
-        return self.speed.get(arithmetic, self.speed["fp32"])
+    def speed_of(self, precision: Precision) -> float:
+        """The speed of variants of this precision."""
+        return self.speed.get(precision, self.speed["fp32"])
 
     def origin_of(self, figure: FigureName) -> Origin:
         """Whether a figure was measured; one of unknown origin was not."""

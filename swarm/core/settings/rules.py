@@ -14,8 +14,8 @@ from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.bounds import NAME_MAX, Name
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import addresses
-from swarm.core.settings.boards import Arithmetic, Board, Measured
-from swarm.core.settings.cards import SENSORS, RunTime
+from swarm.core.settings.boards import Board, Measured
+from swarm.core.settings.cards import PRECISIONS, SENSORS, RunTime
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.launch_file import FleetSpec, StreamOn
 from swarm.core.settings.links import FORM, check_links, pair_of
@@ -26,7 +26,6 @@ RESERVED = ("world", "planner", "standby", "launcher", "collector", "any", "rand
 """Names of processes, and words of faults."""
 SWARM_MAX = 128
 EMULATED_SPEED_MAX = 0.5             # in real time, so that the host keeps up with the board that it emulates
-NEEDED_SPEEDS: tuple[Arithmetic, ...] = ("fp32", "int8")
 QUANTILES = 21                       # of a run time
 GPU = "_gpu"                         # ends the name of a board whose models run on its GPU
 ROLES = ("agent", "planner", "world", "launcher", "collector")
@@ -88,10 +87,10 @@ def in_real_time(name: str, where: str) -> None:
 
 def board(settings: Board, where: str) -> None:
     """Raises: BadInput. where: file and key of the board; keys within the board are appended."""
-    for precision in NEEDED_SPEEDS:
+    for precision in PRECISIONS:
         if precision not in settings.speed:
             raise BadInput(f"{where}.speed.{precision}", "it is missing",
-                           f"a speed for each of {', '.join(NEEDED_SPEEDS)}")
+                           f"a speed for each of {', '.join(PRECISIONS)}")
     if settings.measured is not None:
         _measured(settings.measured, settings.threads, f"{where}.measured")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swarm.cli import extras
+from swarm.cli import extras, provider_check
 from swarm.cli.commands.models.import_ import add_input
 from swarm.core.settings.errors import BadInput
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.build.cut.verify_variant import Verification
     from swarm.cli.status_line import StatusLine
 
-HELP = "check that cut graphs give the same outputs as the unsplit graph"
+HELP = "check that cut graphs give the same outputs as the unsplit graph, or that TensorRT takes them"
 EXAMPLE = "swarm models verify detector --all-cuts --json"
 
 
@@ -30,12 +30,17 @@ def arguments(p: argparse.ArgumentParser) -> None:
                         "these; default: world where the model takes such frames")
     p.add_argument("--axis", metavar="AXIS=SIZE", action="append", default=[],
                    help="bind a dynamic axis of a file; may be repeated")
+    p.add_argument("--provider", choices=["tensorrt"],
+                   help="check instead that TensorRT takes the variants: operators, types, shapes, quantization; and "
+                        "that their results on a CPU pass the gate")
     add_input(p)
 
 
 def run(given: argparse.Namespace) -> int:
     """Print each cut that fails. Exit code 1 if there is one."""
     extras.needed("swarm models verify", "onnx")
+    if given.provider:
+        return provider_check.run(given)
     import msgspec
 
     from swarm.cli.status_line import StatusLine
