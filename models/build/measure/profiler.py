@@ -83,8 +83,13 @@ def profile(
 
 def run_times(paths: Mapping[Key, Path], runs: int = 200) -> dict[Key, RunTime]:
     """Run times of several files, interleaved, with one thread each."""
-    took = interleaved({key: _chain([Session(path)]) for key, path in paths.items()}, runs)
-    return {key: run_time(ms[:, 0]) for key, ms in took.items()}
+    return {key: run_time(took_ms) for key, took_ms in times_ms(paths, runs).items()}
+
+
+def times_ms(paths: Mapping[Key, Path], rounds: int) -> dict[Key, TimesMs]:
+    """Milliseconds of each round of several files, interleaved, with one thread each; [rounds]."""
+    took = interleaved({key: _chain([Session(path)]) for key, path in paths.items()}, rounds)
+    return {key: ms[:, 0] for key, ms in took.items()}
 
 
 def host_processor() -> str:
