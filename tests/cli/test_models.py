@@ -23,7 +23,7 @@ from swarm.core.settings.cards import AGREEMENT, Card, RunTime, TensorSpec, Vari
 from tests.models.build.graphs import by_macs
 from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant
 
-KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here"]
+KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here", "on_front"]
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def test_the_list_has_a_row_per_variant_with_these_very_keys(capsys: pytest.Capt
     assert rows[0] == {
         "name": "detector", "variant": "fp32", "bytes": card.variants["fp32"].bytes, "metric": "ap50",
         "value": card.variants["fp32"].metrics["ap50"], "p50_ms": card.variants["fp32"].run_time.p50_ms,
-        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False,
+        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False, "on_front": False,
     }
     assert main(["models", "list"]) == 0
     table = capsys.readouterr().out.splitlines()

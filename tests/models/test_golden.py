@@ -32,7 +32,7 @@ def outcomes(name: str, variant: str, frames: Frames) -> list[Outcome]:
     return [solve.postprocess(session.run(solve.preprocess(image))) for image in frames.images]
 
 
-@pytest.mark.parametrize("variant", ["fp32", "int8"])
+@pytest.mark.parametrize("variant", ["fp32", "int8", "student_int8", "small_int8"])
 def test_the_detector_finds_the_targets(variant: str, golden: Frames) -> None:
     found = [outcome for outcome in outcomes("detector", variant, golden) if isinstance(outcome, Detections)]
     matches = match(found, golden)
