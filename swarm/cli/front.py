@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Point(NamedTuple):
 
 
 class Step(NamedTuple):
-    """From a point of the front to the next faster one."""
+    """From a point to the next faster one."""
 
     slower: str
     faster: str
@@ -37,6 +37,14 @@ def beaten_by(point: Point, points: Sequence[Point]) -> str:
 def front(points: Sequence[Point]) -> list[Point]:
     """The points of the front, the slowest first."""
     return sorted((point for point in points if not beaten_by(point, points)), key=lambda p: (-p.p50_ms, p.variant))
+
+
+def fastest_forms(points: Sequence[Point], networks: Mapping[str, str]) -> list[Point]:
+    """The fastest form of each network, the slowest first. networks: by variant."""
+    best: dict[str, Point] = {}
+    for point in sorted(points, key=lambda p: (p.p50_ms, p.variant)):
+        best.setdefault(networks[point.variant], point)
+    return list(best.values())[::-1]
 
 
 def steps(points: Sequence[Point]) -> list[Step]:

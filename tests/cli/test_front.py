@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.cli.front import Point, beaten_by, front, steps
+from swarm.cli.front import Point, beaten_by, fastest_forms, front, steps
 
 TEACHER, STUDENT, SMALL = (
     Point("int8", 0.94, 12.0, 500), Point("student", 0.93, 6.0, 300), Point("small", 0.90, 2.0, 100))
@@ -27,6 +27,12 @@ def test_a_smaller_file_alone_keeps_a_variant_on_it() -> None:
 
 def test_equals_are_both_on_it() -> None:
     assert len(front([STUDENT, STUDENT._replace(variant="twin")])) == 2
+
+
+def test_of_each_network_the_fastest_form_is_a_point() -> None:
+    points = [Point("fp32", 0.95, 30.0, 900), TEACHER, Point("student_fp32", 0.93, 13.0, 600), STUDENT]
+    networks = {"fp32": "fp32", "int8": "fp32", "student_fp32": "student_fp32", "student": "student_fp32"}
+    assert fastest_forms(points, networks) == [TEACHER, STUDENT]
 
 
 def test_a_step_says_what_it_gains_and_loses() -> None:

@@ -79,16 +79,18 @@ def _variants(card: Card) -> list[str]:
 
 
 def _family(card: Card) -> list[str]:
-    """The front, step by step, and by which variant each of the others is beaten."""
-    from swarm.cli.front import beaten_by, front, steps
+    """The networks, step by step, each in its fastest form; then the front, and what beats each other variant."""
+    from swarm.cli.front import beaten_by, fastest_forms, front, steps
     from swarm.cli.variant_rows import points_of
+    from swarm.core.settings.cards import network
 
     points = points_of(card)
-    on_it = front(points)
-    lines = [f"front of {card.primary_metric}, run time and size: {', '.join(point.variant for point in on_it)}"]
+    forms, on_it = fastest_forms(points, {key: network(card, key) for key in card.variants}), front(points)
+    lines = [f"networks, each in its fastest form: {', '.join(point.variant for point in forms)}"]
     lines += [f"  {step.slower} to {step.faster}: {step.times_as_fast:.2f} times as fast, "
               f"{1 / step.times_as_small:.2f} of the size, {card.primary_metric} {-step.lost:+.4f}"
-              for step in steps(on_it)]
+              for step in steps(forms)]
+    lines += [f"front of {card.primary_metric}, run time and size: {', '.join(point.variant for point in on_it)}"]
     lines += [f"  {point.variant} is beaten by {beaten_by(point, points)}" for point in points if point not in on_it]
     return lines
 
