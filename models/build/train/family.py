@@ -1,8 +1,9 @@
 """The family of a model: its students, trained, quantized, cut and added to its card as variants.
 
 A student has the inputs and outputs of its teacher, so that tasks and routes do not change. Its run times are measured
-in pairs with the teacher's int8 variant and scaled to that variant's times on the card: they hold for the card's host,
-however busy this one is.
+in pairs with the teacher's int8 variant, in processor time, and scaled to that variant's times on the card: they hold
+for the card's host, however busy this one is. On a busy host a short run fits between those of others and a long one
+does not, so that the ratio of times by the clock would be wrong.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import torch
 from torch import nn
 
 from models import store
-from models.build.cut.cut_variants import cut_variants
+from models.build.cut.cut_variants import cut_variants, work_costs
 from models.build.measure.batch_axis import batched
 from models.build.measure.batch_times import sizes, steps
 from models.build.measure.load_cost import memory_bytes
 from models.build.measure.profiler import times_ms
-from models.build.measure.timing import interleaved
+from models.build.measure.timing import Stopwatch, interleaved
 from models.build.quantize.calibration_inputs import camera_inputs
 from models.build.quantize.quantizer_setup import QuantizerSetup, labelled
 from models.build.quantize.scheme_search import quantize
@@ -33,6 +34,7 @@ from models.build.train.students import STUDENTS
 from models.build.train.train import learn
 from models.profiles import slowed
 from models.session import Session
+from swarm.core.clock import ThreadClock
 from swarm.core.policy.plan import MOST_AT_ONCE
 from swarm.core.settings.cards import Card, Gate, RunTime, Variant
 
@@ -77,7 +79,7 @@ def add_student(name: str, key: str, network: nn.Module, took: str, out: Path) -
         made_with=card.made_with | {key: f"{took} steps; batch {schedule.batch}, passes {schedule.passes}, "
                                          f"rate {schedule.rate}"})
     keys = [float_key, int8_key]
-    card = cut_variants(card, len(card.variants[REFERENCE].stages), keys, out, print, print)
+    card = cut_variants(card, len(card.variants[REFERENCE].stages), keys, out, print, print, costs=work_costs)
     card = batched(card, keys, out, setup.inputs[:MOST_AT_ONCE])
     card = timed_beside(card, keys, out)
     store.save_card(card, out)
@@ -108,7 +110,7 @@ def timed_beside(card: Card, keys: Sequence[str], out: Path) -> Card:
     for key in keys:
         files |= {(key, -1): store.artefact(card, key, out)}
         files |= {(key, k): store.stage(card, key, k, out) for k in range(len(card.variants[key].stages))}
-    took = times_ms(files, ROUNDS)
+    took = times_ms(files, ROUNDS, Stopwatch(ThreadClock()))
     reference = card.variants[REFERENCE].run_time
     entries = dict(card.variants)
     for key in keys:
@@ -124,7 +126,7 @@ def timed_beside(card: Card, keys: Sequence[str], out: Path) -> Card:
 def _with_batches(variant: Variant, file: Path) -> Variant:
     """With its times of batches, from the ratio of a batch to as many single runs."""
     session = Session(file)
-    pairs = {n: steps(session, n) for n in sizes(variant)}
+    pairs = {n: steps(session, n, Stopwatch(ThreadClock())) for n in sizes(variant)}
     took = interleaved({(n, i): pair[i] for n, pair in pairs.items() for i in (0, 1)}, ROUNDS) if pairs else {}
     times = {n: scaled(variant.run_time, n * took[n, 1][:, 0] / took[n, 0][:, 0]) for n in pairs}
     return msgspec.structs.replace(variant, batch_times=times)
