@@ -11,9 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from models import cache, store
+from models import cache, profiles, store
 from models.build.measure.profiler import run_times
-from models.profiles import runnable
 from swarm.core.settings.cards import Variant
 
 log = logging.getLogger(__name__)
@@ -31,22 +30,22 @@ class HostSpeed(msgspec.Struct, frozen=True, kw_only=True):
 
 def host_speed(models: Sequence[str]) -> HostSpeed:
     """The speed of one core: the lowest over these models, measured as their cards were. Raises: ModelError."""
-    fastest = {name: _fastest(name) for name in sorted(set(models))}
-    entry = cache.folder() / f"speed-{cache.key(*(variant.sha256 for _, variant in fastest.values()))}.json"
+    chosen = {name: _chosen(name) for name in sorted(set(models))}
+    entry = cache.folder() / f"speed-{cache.key(*(variant.sha256 for _, variant in chosen.values()))}.json"
     kept = _kept(entry)
     if kept is not None:
         return HostSpeed(speed=kept, kept=True)
-    took = run_times({name: path for name, (path, _) in fastest.items()}, RUNS)
-    speed = round(min(variant.run_time.p50_ms / took[name].p50_ms for name, (_, variant) in fastest.items()), 3)
+    took = run_times({name: path for name, (path, _) in chosen.items()}, RUNS)
+    speed = round(min(variant.run_time.p50_ms / took[name].p50_ms for name, (_, variant) in chosen.items()), 3)
     if speed >= BUSY:
         _keep(entry, speed)
     return HostSpeed(speed=speed)
 
 
-def _fastest(name: str) -> tuple[Path, Variant]:
-    """The variant of a model that ran fastest on the processor of the machine of its card, and its file."""
+def _chosen(name: str) -> tuple[Path, Variant]:
+    """The variant of a model that agents run on a processor where time allows, by its card, and its file."""
     card = store.load_card(name)
-    key = min(runnable(card, ("cpu",)), key=lambda key: card.variants[key].run_time.p50_ms)
+    key = profiles.chosen(card, profiles.run_times(card, {}))
     return store.artefact(card, key), card.variants[key]
 
 

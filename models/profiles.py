@@ -14,7 +14,7 @@ import msgspec
 from models import cache, store
 from models.store import ModelError
 from swarm.core.settings.boards import Board, Measured
-from swarm.core.settings.cards import Card, Precision, Provider, RunTime
+from swarm.core.settings.cards import Card, Precision, Provider, RunTime, network
 
 HOST = "host"
 """The board that stands for this machine, not emulated."""
@@ -199,15 +199,22 @@ def run_times(card: Card, profiled: dict[str, VariantProfile]) -> dict[str, RunT
 
 
 def fit(card: Card, times: Mapping[str, RunTime]) -> list[str]:
-    """The variants worth running with these times: originals, and variants that passed their gate and save time."""
+    """The variants worth running with these times: originals, and variants that passed their gate and save time.
+
+    A student's original is not, where a variant made from it is: other robots never need it.
+    """
     slower = slower_than_parent(card, times)
-    return [key for key, variant in card.variants.items()
+    kept = [key for key, variant in card.variants.items()
             if key in times and key not in slower and (variant.gate is None or variant.gate.passed)]
+    replaced = {card.variants[key].parent for key in kept}
+    return [key for key in kept if not (card.variants[key].teacher and key in replaced)]
 
 
 def chosen(card: Card, times: Mapping[str, RunTime]) -> str:
-    """The variant with the lowest median run time among those of `fit`."""
-    return min(fit(card, times), key=lambda key: (times[key].p50_ms, key))
+    """The fastest form of the most accurate network among those of `fit`: what runs where time allows."""
+    forms = fit(card, times)
+    trained = {key: card.variants[network(card, key)].metrics.get(card.primary_metric, 0.0) for key in forms}
+    return min(forms, key=lambda key: (-trained[key], times[key].p50_ms, key))
 
 
 def slower_than_parent(card: Card, times: Mapping[str, RunTime]) -> dict[str, str]:

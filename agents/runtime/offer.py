@@ -19,7 +19,7 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES
 from swarm.core.protocol.world import Outcome
-from swarm.core.settings.cards import Card, RunTime, TensorSpec, Variant, crossing
+from swarm.core.settings.cards import Card, RunTime, TensorSpec, Variant, crossing, network
 
 LEAST_TRANSFER_BYTES = 16 << 20      # two pictures of 1920 x 1080, and more
 TRANSFERRING_PEERS = 4               # at once
@@ -121,6 +121,7 @@ class Offer:
         self.profiles.setdefault(card.name, []).append(Profile(
             model=card.name, variant=variant, p50_s=whole_s[10], p95_s=whole_s[19],
             memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
+            network_accuracy=card.variants[network(card, variant)].metrics[card.primary_metric],
             input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
             batch_s=[time.p50_ms / 1e3 for time in batches], files=self.files[card.name, variant],
         ))

@@ -10,6 +10,8 @@ request runs at home: its frame is kept.
 
 from __future__ import annotations
 
+from math import inf
+
 from agents.peers.table import PeerTable
 from agents.ports import Made
 from agents.scheduling import events as ev
@@ -22,9 +24,8 @@ from agents.scheduling.queue.queued_run import GRACE_NS, QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy import draw, policies
-from swarm.core.policy.cost import fastest
 from swarm.core.policy.plan import Leg, Profile
-from swarm.core.policy.route import Situation, cheaper, home_choice
+from swarm.core.policy.route import Choice, Situation, cheaper, home_choice
 from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
 from swarm.core.units import NS, ns, seconds
 
@@ -81,11 +82,7 @@ class OwnRequests:
             return
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
         situation = self._situation(span, now, out) if self._policy.uses_peers else None
-        if situation is None:                                # fast path of policies that use no peers
-            wait_s = self._queue.wait_s(now, stream.priority, event.deadline_ns)
-            choice = home_choice(self._name, self._variants.profiles.get(stream.model, ()), wait_s)
-        else:
-            choice = self._policy.route(situation)
+        choice = self._at_home(span, now) if situation is None else self._policy.route(situation)
         if choice is None:
             self._end(state, "failed", "no_model", now, out)
             return
@@ -106,9 +103,8 @@ class OwnRequests:
 
     def _is_in_time_at_home(self, span: Span, now: int) -> bool:
         """Whether a run at home that is queued now ends by the deadline, by its p95."""
-        own = fastest(self._variants.profiles.get(span.model, ()))
-        return own is not None and now + ns(
-            self._queue.wait_s(now, span.priority, span.deadline_ns) + own.p95_s) < span.deadline_ns
+        own, wait_s = self._variants.profiles.get(span.model), self._queue.wait_s(now, span.priority, span.deadline_ns)
+        return bool(own) and now + ns(wait_s + own[0].p95_s) < span.deadline_ns
 
     def _supersede(self, older: QueuedRun, now: int, out: list[ev.Command]) -> None:
         """Newest wins: an older waiting request of the stream fails, unless it has begun or was sent to a peer."""
@@ -180,11 +176,18 @@ class OwnRequests:
             self._end(state, "failed", reason, now, out)
 
     def _fall_back(self, state: OpenRequest, *, guard: bool, now: int) -> bool:
-        """Queue a whole run at home on the fastest variant. Returns whether there is one."""
-        own = fastest(self._variants.profiles.get(state.span.model, ()))
+        """Queue a whole run at home. Returns whether there is a variant."""
+        choice = self._at_home(state.span, now, guard=guard)
+        own = self._variants.profile(state.span.model, choice.variant) if choice is not None else None
         if own is not None:
             self._enqueue(state, own, Leg(self._name), guard=guard, now=now)
         return own is not None
+
+    def _at_home(self, span: Span, now: int, *, guard: bool = False) -> Choice | None:
+        """As accurate as time allows; on the fastest variant for a promise (`guards.py`), and while load is shed."""
+        wait_s = self._queue.wait_s(now, span.priority, span.deadline_ns)
+        allowed_s = -inf if guard or span.guarded or self.load_shedding.steps else seconds(span.deadline_ns - now)
+        return home_choice(self._name, self._variants.profiles.get(span.model, ()), wait_s, allowed_s)
 
     def deadline_passed(self, request: RequestId, now: int, out: list[ev.Command]) -> None:
         """The deadline has passed: drop a waiting run; a run or an answer that is under way will be late."""
@@ -255,8 +258,7 @@ class OwnRequests:
                 self._end(state, "failed", event.reason, now, out)
             return
         run_s = (work.ran_ns + event.finished_ns - event.started_ns) / NS
-        if work.preempted:
-            span.preempted, span.aside_s = span.preempted + work.preempted, span.aside_s + seconds(work.aside_ns)
+        span.preempted, span.aside_s = span.preempted + work.preempted, span.aside_s + seconds(work.aside_ns)
         if work.leg.last:
             waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
             at_home = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)
@@ -283,10 +285,8 @@ class OwnRequests:
         """End a request with its result, from home or from a peer."""
         self._end(state, "completed" if now <= state.span.deadline_ns else "late", "", now, out, outcome)
 
-    def _end(
-        self, state: OpenRequest, ending: Ending, reason: str, now: int, out: list[ev.Command],
-        outcome: Made | None = None,
-    ) -> None:
+    def _end(self, state: OpenRequest, ending: Ending, reason: str, now: int, out: list[ev.Command],
+             outcome: Made | None = None) -> None:
         span = state.span
         if state.holders:
             self._offloads.cancel(state, now, out)

@@ -22,7 +22,7 @@ from agents.scheduling.queue.preemption import leaves_too_late, preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
-from swarm.core.policy.cost import fastest
+from swarm.core.policy.cost import fastest, usual
 from swarm.core.policy.plan import Placement, Profile, StreamSpec
 from swarm.core.protocol.messages.presence import PlanFollowed
 from swarm.core.units import ns, seconds
@@ -167,9 +167,10 @@ class Scheduler:
         """Register a stream of this robot at its first request."""
         self._streams.add(stream.name)
         self._variants.add_own_priority(stream.priority)
-        own = fastest(self._variants.profiles.get(stream.model, ()))
+        profiles = self._variants.profiles.get(stream.model, ())
+        own = fastest(profiles)
         if own is not None:
-            self._budget.add_stream(stream, own.p50_s)
+            self._budget.add_stream(stream, usual(profiles, stream.deadline_s).p50_s)
             self._reserve(stream)
             self._requests.load_shedding.add_stream(stream, own.p95_s)
 
@@ -177,9 +178,9 @@ class Scheduler:
         """Guards of less urgent streams leave time for this one, and no peer's run is more urgent than all of ours."""
         top = self._queue.top_own
         self._queue.top_own = stream.priority if top is None else max(top, stream.priority)
-        own = fastest(self._variants.profiles.get(stream.model, ()))
-        if own is not None:
-            self._guards.above.add_stream(stream, ns(own.p95_s))
+        profiles = self._variants.profiles.get(stream.model, ())
+        if profiles:
+            self._guards.above.add_stream(stream, ns(usual(profiles, stream.deadline_s).p95_s))
 
     def _on_done(self, event: ev.StageDone, now: int, out: list[ev.Command]) -> None:
         work = self._queue.finish(event.work)

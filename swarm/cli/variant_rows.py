@@ -5,6 +5,7 @@ from __future__ import annotations
 from models import profiles
 from models.profiles import HOST, VariantProfile
 from models.session import VERSION
+from swarm.cli.front import Point, front
 from swarm.core.settings.cards import Card
 
 
@@ -16,14 +17,22 @@ def measured_here(card: Card) -> dict[str, VariantProfile]:
 def rows_of(card: Card) -> list[dict]:
     """A row per variant, for `--json`. Times are measured on this machine, else from the card."""
     here = profiles.run_times(card, measured_here(card))
-    chosen = profiles.chosen(card, here)
+    chosen, on_front = profiles.chosen(card, here), {point.variant for point in front(points_of(card))}
     times = {key: here.get(key, variant.run_time) for key, variant in card.variants.items()}
     return [
         {"name": card.name, "variant": key, "bytes": variant.bytes, "metric": card.primary_metric,
          "value": variant.metrics[card.primary_metric], "p50_ms": times[key].p50_ms, "p95_ms": times[key].p95_ms,
-         "chosen_here": key == chosen, "providers": variant.providers}
+         "chosen_here": key == chosen, "on_front": key in on_front, "providers": variant.providers}
         for key, variant in card.variants.items()
     ]
+
+
+def points_of(card: Card) -> list[Point]:
+    """The variants that passed their gate. Times are measured on this machine if all were, else from the card."""
+    here = measured_here(card)
+    times = profiles.run_times(card, here if all(key in here for key in card.variants) else {})
+    return [Point(key, variant.metrics[card.primary_metric], times[key].p50_ms, variant.bytes)
+            for key, variant in card.variants.items() if variant.gate is None or variant.gate.passed]
 
 
 def notes_of(card: Card) -> dict[str, str]:

@@ -13,6 +13,13 @@ class MonotonicClock:
         return time.monotonic_ns()
 
 
+class ThreadClock:
+    """The processor time of the thread that asks: it does not go on while other processes have the core."""
+
+    def now_ns(self) -> int:
+        return time.thread_time_ns()
+
+
 class WallClock:
     """The date, for records that people read and for boot numbers; never for deadlines.
 

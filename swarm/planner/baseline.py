@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from swarm.core.policy.cost import by_speed, fastest, named
+from swarm.core.policy.cost import by_speed, faithful, named
 from swarm.core.policy.plan import Placement, Profile
 from swarm.planner.problem import Problem, StreamOf
 
@@ -23,8 +23,8 @@ class Team:
         return sorted((s for s in self.problem.streams if s.agent in self._profiles), key=lambda s: s.key)
 
     def fastest(self, agent: str, stream: StreamOf) -> Profile | None:
-        """The fastest variant of a stream's model on an agent."""
-        return fastest(by_speed(p for p in self._profiles[agent] if p.model == stream.spec.model))
+        """The fastest form of the most accurate network of a stream's model on an agent."""
+        return next(iter(faithful(by_speed(p for p in self._profiles[agent] if p.model == stream.spec.model))), None)
 
     def same(self, agent: str, profile: Profile) -> Profile | None:
         """The same variant on another agent, if it has the same stages."""

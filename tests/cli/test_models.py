@@ -24,7 +24,7 @@ from swarm.launcher.load import load_boards
 from tests.models.build.graphs import by_macs
 from tests.models.build.small_networks import CHANNELS, SIDE, cnn, constant
 
-KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here", "providers"]
+KEYS = ["name", "variant", "bytes", "metric", "value", "p50_ms", "p95_ms", "chosen_here", "on_front", "providers"]
 
 
 @pytest.fixture(autouse=True)
@@ -60,12 +60,12 @@ def test_the_list_has_a_row_per_variant_with_these_very_keys(capsys: pytest.Capt
     rows = listed(capsys)
     assert all(list(row) == KEYS for row in rows)
     assert [(row["name"], row["variant"]) for row in rows if row["chosen_here"]] == [
-        ("detector", "int8"), ("segmenter", "int8")]
+        ("detector", "student_int8"), ("segmenter", "small_int8")]
     card = store.load_card("detector")
     assert rows[0] == {
         "name": "detector", "variant": "fp32", "bytes": card.variants["fp32"].bytes, "metric": "ap50",
         "value": card.variants["fp32"].metrics["ap50"], "p50_ms": card.variants["fp32"].run_time.p50_ms,
-        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False, "providers": [],
+        "p95_ms": card.variants["fp32"].run_time.p95_ms, "chosen_here": False, "on_front": False, "providers": [],
     }
     assert main(["models", "list"]) == 0
     table = capsys.readouterr().out.splitlines()

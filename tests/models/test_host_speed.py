@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from models import host_speed as module
-from models import store
+from models import profiles, store
 from models.host_speed import BUSY, host_speed
 from models.store import ARTEFACTS, load_card
 from swarm.core.settings.cards import Card, RunTime
@@ -35,7 +35,11 @@ def as_if_speed_were(monkeypatch: pytest.MonkeyPatch, speeds: Mapping[str, float
     """By model: how much faster it runs here than its card says."""
 
     def run_times(paths: Mapping[str, Path], runs: int) -> dict[str, RunTime]:
-        card_ms = {name: min(v.run_time.p50_ms for v in load_card(name, ARTEFACTS).variants.values()) for name in paths}
+        card_ms = {}
+        for name in paths:
+            card = load_card(name, ARTEFACTS)
+            times = {key: variant.run_time for key, variant in card.variants.items()}
+            card_ms[name] = times[profiles.chosen(card, times)].p50_ms
         return {name: RunTime(quantiles_ms=[ms / speeds[name]] * 21, runs=runs) for name, ms in card_ms.items()}
 
     monkeypatch.setattr(module, "run_times", run_times)

@@ -9,7 +9,7 @@ import pytest
 
 from models import store
 from models.store import ARTEFACTS, BLOBS, ModelError, artefact, load_card, names
-from swarm.core.settings.cards import BATCH_AXIS
+from swarm.core.settings.cards import BATCH_AXIS, network
 
 SHIPPED = [(name, variant) for name in names(ARTEFACTS) for variant in load_card(name, ARTEFACTS).variants]
 
@@ -24,14 +24,32 @@ def file_of(folder: Path, name: str, variant: str) -> Path:
     return folder / BLOBS / f"{load_card(name, folder).variants[variant].sha256}.onnx"
 
 
-def test_both_models_are_shipped_for_cpus_and_for_tensorrt() -> None:
-    variants = ("fp32", "int8", "fp16", "int8_trt")
-    expected = [(name, variant) for name in ("detector", "segmenter") for variant in variants]
-    assert expected == SHIPPED
+def test_both_models_are_shipped_for_cpus_and_for_tensorrt_and_with_their_students() -> None:
+    for name in ("detector", "segmenter"):
+        assert {"fp32", "int8", "fp16", "int8_trt", "student_fp32", "student_int8", "small_fp32", "small_int8"} <= {
+            variant for model, variant in SHIPPED if model == name}
 
 
 def test_the_shipped_files_are_small() -> None:
-    assert sum(load_card(name).variants[variant].bytes for name, variant in SHIPPED) < 20e6
+    assert sum(load_card(name).variants[variant].bytes for name, variant in SHIPPED) < 24e6
+
+
+@pytest.mark.parametrize("name", names(ARTEFACTS))
+def test_each_student_is_much_faster_and_smaller_than_the_one_before(name: str) -> None:
+    card = load_card(name)
+    teacher, student, small = (card.variants[key] for key in ("int8", "student_int8", "small_int8"))
+    for before, after in ((teacher, student), (student, small)):
+        assert before.run_time.p50_ms >= 1.3 * after.run_time.p50_ms
+        assert before.bytes > 1.3 * after.bytes
+    assert student.metrics[card.primary_metric] >= teacher.metrics[card.primary_metric] - 0.01
+    assert small.metrics[card.primary_metric] > 0.5
+
+
+def test_a_network_is_found_from_any_of_its_forms() -> None:
+    card = load_card("detector")
+    assert [network(card, key) for key in ("fp32", "int8", "student_int8", "small_fp32")] == [
+        "fp32", "fp32", "student_fp32", "small_fp32"]
+    assert card.variants["student_fp32"].teacher == "fp32"
 
 
 @pytest.mark.parametrize(("name", "variant"), SHIPPED)

@@ -61,16 +61,27 @@ def partition(
     return changed
 
 
+def work_costs(graph: Graph) -> list[float]:
+    """The same in shares of the work: by multiply-accumulates and, with little weight, by the number of nodes.
+
+    Nothing is measured, so that a busy host makes the same cuts as a quiet one.
+    """
+    found = cuts(graph)
+    ends = np.array([*(cut.position for cut in found), len(graph.nodes)])
+    work = np.array([*(cut.macs_before for cut in found), sum(graph.macs)]) / max(sum(graph.macs), 1)
+    return (work + NODE_SHARE * ends / len(graph.nodes)).tolist()
+
+
 def cut_variants(
     card: Card, most: int, variants: Sequence[str], folder: Path | None = None, say: Say = lambda _: None,
-    note: Say = lambda _: None, inputs: Sequence[str] = (),
+    note: Say = lambda _: None, inputs: Sequence[str] = (), costs: Callable[[Graph], list[float]] | None = None,
 ) -> Card:
     """The card with `variants` cut into at most `most` stages that are not too short; their files are stored.
 
     Memory and times of a stage are the whole's until they are measured. The chain of stages is first verified against
     the whole.
     Args: inputs: values of single inputs, as NAME=FILE.npy. `say` is called with the progress; `note` with the share
-    and the size of a difference that operator fusion makes.
+    and the size of a difference that operator fusion makes. costs: as `prefix_costs`, the default.
     Raises: BadInput for a variant that cannot be cut, or whose output does not depend on its input.
     """
     entries = dict(card.variants)
@@ -79,7 +90,7 @@ def cut_variants(
         say(f"cutting {card.name} {key}")
         graph = Graph(single(onnx.load(store.artefact(card, key, folder))), given)
         entries[key] = msgspec.structs.replace(entries[key], stages=[])
-        if cuts(graph) and (points := balanced(graph, most, prefix_costs(graph), MIN_STAGE_SHARE)):
+        if cuts(graph) and (points := balanced(graph, most, (costs or prefix_costs)(graph), MIN_STAGE_SHARE)):
             stages = split(graph, points)
             if fused := _check_stages(f"{card.name} {key}", graph, stages):
                 note(fused)
@@ -94,16 +105,14 @@ def prefix_costs(graph: Graph) -> list[float]:
     Measured on up to `PREFIXES` prefixes of the graph, with operator fusion, in turn: the minimum of `ROUNDS` runs.
     Interpolated between them by multiply-accumulates and, with little weight, by the number of nodes.
     """
-    found = cuts(graph)
-    ends = np.array([*(cut.position for cut in found), len(graph.nodes)])
+    ends = np.array([*(cut.position for cut in cuts(graph)), len(graph.nodes)])
     chosen = np.unique(np.linspace(0, len(ends) - 1, min(PREFIXES, len(ends))).round().astype(int))
     runners = [Runner(stage(graph, 0, int(ends[i]))) for i in chosen]
     feed, watch = next(random_inputs(graph.model, 1, given=graph.given)), Stopwatch()
     feeds = [{value.name: feed[value.name] for value in runner.inputs} for runner in runners]
     took_ms = [[watch.time_ms(lambda r=runner, f=feed: r.run(f)) for runner, feed in zip(runners, feeds, strict=True)]
                for _ in range(ROUNDS)]
-    work = np.array([*(cut.macs_before for cut in found), sum(graph.macs)]) / max(sum(graph.macs), 1)
-    done = work + NODE_SHARE * ends / len(graph.nodes)
+    done = np.array(work_costs(graph))
     return np.interp(done, done[chosen], np.maximum.accumulate(np.min(took_ms, axis=0))).tolist()
 
 

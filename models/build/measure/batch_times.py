@@ -34,9 +34,9 @@ def sizes(variant: Variant, on: Sequence[Provider] = ("cpu",)) -> list[int]:
     return [n for n in SIZES if n <= most and n * variant.run_time.p50_ms <= LONGEST_MS]
 
 
-def steps(session: Session, inputs: int) -> tuple[Step, Step]:
+def steps(session: Session, inputs: int, watch: Stopwatch | None = None) -> tuple[Step, Step]:
     """Two steps, in milliseconds: `inputs` single runs in a row, and one run of a batch of that size."""
-    draws, watch = np.random.default_rng(7), Stopwatch()
+    draws, watch = np.random.default_rng(7), watch or Stopwatch()
     many = [msgspec.structs.replace(spec, shape=[inputs, *spec.shape[1:]]) for spec in session.inputs]
 
     def row() -> list[float]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from models.profiles import FileProfile, ModelProfile, VariantProfile
-from swarm.core.settings.boards import Arithmetic, Board, FigureSource, Measured, MeasuredFile, MeasuredVariant
+from swarm.core.settings.boards import Board, FigureSource, Measured, MeasuredFile, MeasuredVariant, Precision
 from swarm.core.settings.cards import Card, Provider
 
 SLOWEST, FASTEST = 1e-3, 1e3         # that a class may be
@@ -47,9 +47,9 @@ def measured_board(
         figures={"speed": FigureSource(origin="measured", source=f"`swarm models profile` on {how}"), **kept})
 
 
-def speeds(cards: Mapping[str, Card], found: Measured) -> dict[Arithmetic, float]:
+def speeds(cards: Mapping[str, Card], found: Measured) -> dict[Precision, float]:
     """The highest speed of any variant of each precision, relative to the host of the cards."""
-    highest: dict[Arithmetic, float] = {}
+    highest: dict[Precision, float] = {}
     for model, variants in found.models.items():
         for key, seen in variants.items():
             variant = cards[model].variants[key]

@@ -88,8 +88,13 @@ def profile(
 
 def run_times(paths: Mapping[Key, Path], runs: int = 200) -> dict[Key, RunTime]:
     """Run times of several files, interleaved, with one thread each."""
-    took = interleaved({key: _chain([Session(path)]) for key, path in paths.items()}, runs)
-    return {key: run_time(ms[:, 0]) for key, ms in took.items()}
+    return {key: run_time(took_ms) for key, took_ms in times_ms(paths, runs).items()}
+
+
+def times_ms(paths: Mapping[Key, Path], rounds: int, watch: Stopwatch | None = None) -> dict[Key, TimesMs]:
+    """Milliseconds of each round of several files, interleaved, with one thread each; [rounds]."""
+    took = interleaved({key: _chain([Session(path)], watch) for key, path in paths.items()}, rounds)
+    return {key: ms[:, 0] for key, ms in took.items()}
 
 
 def host_processor() -> str:
@@ -109,9 +114,9 @@ def _step(
     return _chain([Session(path, threads, on, precision=precision) for path in paths])
 
 
-def _chain(sessions: Sequence[Session]) -> Callable[[], list[float]]:
+def _chain(sessions: Sequence[Session], watch: Stopwatch | None = None) -> Callable[[], list[float]]:
     """A step that runs sessions as a chain on random inputs, and returns the time of each in milliseconds."""
-    draws, watch = np.random.default_rng(7), Stopwatch()
+    draws, watch = np.random.default_rng(7), watch or Stopwatch()
 
     def step() -> list[float]:
         took_ms = []

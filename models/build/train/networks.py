@@ -57,12 +57,13 @@ def twice(x: Tensor) -> Tensor:
 class Detector(nn.Module):
     """Targets as peaks of a heat map, each with its box (Zhou et al., Objects as Points, 2019; sides as in FCOS)."""
 
-    def __init__(self, width: int = 72) -> None:
+    def __init__(self, width: int = 72, stem: int = 24, far: int = 80, blocks: int = 2) -> None:
+        """Channels of the cells, of the first convolution and at half the cells' resolution; residual blocks there."""
         super().__init__()
-        self.stem = nn.Sequential(conv(3, 24, stride=2), conv(24, width, stride=2))
+        self.stem = nn.Sequential(conv(3, stem, stride=2), conv(stem, width, stride=2))
         self.near = Residual(width)
-        self.far = nn.Sequential(conv(width, 80, stride=2), Residual(80), Residual(80))
-        self.join = conv(80, width, kernel=1)
+        self.far = nn.Sequential(conv(width, far, stride=2), *(Residual(far) for _ in range(blocks)))
+        self.join = conv(far, width, kernel=1)
         self.neck = Residual(width)
         self.heat = nn.Conv2d(width, len(TARGET_CLASSES), 1)
         self.reach = nn.Conv2d(width, 4, 1)
@@ -115,6 +116,18 @@ class Segmenter(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Class of each pixel, uint8 [n, 72, 96]."""
         return self.raw(image).argmax(1).to(torch.uint8)
+
+
+class HalfSegmenter(Segmenter):
+    """The same at half the frame's resolution; its last convolution has the classes of 2 x 2 pixels."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__(widths)
+        self.stem = nn.Sequential(conv(3, widths[0], stride=2), Residual(widths[0]))
+        self.head = nn.Conv2d(widths[0], 4 * len(SEGMENT_CLASSES), 1)
+
+    def raw(self, image: Tensor) -> Tensor:
+        return F.pixel_shuffle(super().raw(image), 2)
 
 
 NETWORKS: dict[str, type[nn.Module]] = {"detector": Detector, "segmenter": Segmenter}

@@ -3,6 +3,7 @@
 `python -m models.build.tensorrt.shipped` makes their variants for TensorRT alone.
 
     python -m models.build.train.recipe detector|segmenter|all [--frames N] [--minutes M] [--out DIR]
+    python -m models.build.train.recipe ... --students NAME ...    train students of the teachers that are there
     python -m models.build.train.recipe batch [--out DIR]          let the files take several inputs at once
     python -m models.build.train.recipe profile [--out DIR]        measure run times again
 """
@@ -31,6 +32,7 @@ from models.build.tensorrt import shipped as tensorrt
 from models.build.tensorrt.variants import with_times
 from models.build.train import frame_sets
 from models.build.train.export import IR_VERSION, OPSET, export
+from models.build.train.family import train_students
 from models.build.train.networks import NETWORKS, parameters
 from models.build.train.train import SCHEDULE, SEED, train
 from models.profiles import runnable
@@ -163,6 +165,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=TRAIN_FRAMES, help="frames to train on")
     parser.add_argument("--minutes", type=float, help="upper limit of the training, per model")
     parser.add_argument("--out", type=Path, default=ARTEFACTS)
+    parser.add_argument("--students", nargs="+", metavar="NAME", help="train only these students")
     args = parser.parse_args()
     if args.what == "batch":
         return batch(args.out)
@@ -171,7 +174,9 @@ def main() -> None:
     os.nice(5)
     torch.set_num_threads(2)
     for name in NETWORKS if args.what == "all" else [args.what]:
-        make(name, args.frames, args.minutes or MINUTES[name], args.out)
+        if not args.students:
+            make(name, args.frames, args.minutes or MINUTES[name], args.out)
+        train_students(name, args.frames, args.out, args.students or ())
     return None
 
 

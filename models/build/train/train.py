@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,22 +20,39 @@ from swarm.core.units import seconds
 
 SEED = 7
 WARM_UP = 0.05                       # share of the steps over which the learning rate rises
-SCHEDULE = {                         # batch, passes over the frames, highest learning rate
-    "detector": (32, 9, 3e-3),
-    "segmenter": (16, 1.2, 2e-3),
-}
+
+Loss = Callable[[nn.Module, Tensor, tuple[Tensor, ...]], Tensor]
+"""Of a network on images [n, 72, 96, 3] with their truth."""
+
+
+class Schedule(NamedTuple):
+    """Length and speed of a training."""
+
+    batch: int
+    passes: float                    # over the frames
+    rate: float                      # highest learning rate
+
+
+SCHEDULE = {"detector": Schedule(32, 9, 3e-3), "segmenter": Schedule(16, 1.2, 2e-3)}
 
 
 def train(name: str, frames: Frames, limit_s: float) -> tuple[nn.Module, str]:
-    """The trained network `name`, and its number of steps as text.
+    """The trained network `name`, and its number of steps as text; see `learn`."""
+    truth_of, loss = LOSSES[name]
+    return learn(name, NETWORKS[name], frames, truth_of(frames), loss, SCHEDULE[name], limit_s)
+
+
+def learn(
+    name: str, build: Callable[[], nn.Module], frames: Frames, truth: tuple[Tensor, ...], loss: Loss,
+    schedule: Schedule, limit_s: float,
+) -> tuple[nn.Module, str]:
+    """A new network after its training on `truth`, a row per frame, and its number of steps as text.
 
     Training stops at `limit_s`; the learning rate then falls to zero at that time.
     """
     torch.manual_seed(SEED)
-    batch, passes, _ = SCHEDULE[name]
-    network = NETWORKS[name]().to(memory_format=torch.channels_last)
-    truth_of, loss = LOSSES[name]
-    truth = truth_of(frames)
+    batch, passes, rate = schedule
+    network = build().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
     steps, order = int(len(frames) * passes / batch), Order(len(frames))
     images, losses = torch.from_numpy(frames.images), []
@@ -45,7 +64,7 @@ def train(name: str, frames: Frames, limit_s: float) -> tuple[nn.Module, str]:
         done = max(step / steps, took_s / limit_s)
         if done >= 1.0:
             break
-        optimizer.param_groups[0]["lr"] = SCHEDULE[name][2] * learning_rate(done)
+        optimizer.param_groups[0]["lr"] = rate * learning_rate(done)
         chosen = order.take(batch)
         image, goal = augment(images[chosen], tuple(part[chosen] for part in truth))
         with torch.autocast("cpu", torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported()):
@@ -128,16 +147,24 @@ def paint(heat: NDArray, planes: NDArray, corners: NDArray, middles: NDArray, co
 
 def detector_loss(network: nn.Module, image: Tensor, goal: tuple[Tensor, ...]) -> Tensor:
     """Penalty-reduced focal loss of the heat map (Law and Deng, CornerNet, ECCV 2018) plus GIoU of the boxes."""
-    heat, planes = goal
     logits, reach = network.raw(image)
-    logits, reach = logits.float(), reach.float()
+    return detector_error(logits.float(), reach.float(), goal)
+
+
+def detector_error(logits: Tensor, reach: Tensor, goal: tuple[Tensor, ...]) -> Tensor:
+    """The loss of these outputs of a detector."""
+    heat, planes = goal
     score = torch.sigmoid(logits)
     hit = (1 - score) ** 2 * F.logsigmoid(logits) * (heat == 1.0)
     miss = (1 - heat.clamp(min=0.0)) ** 4 * score**2 * F.logsigmoid(-logits) * ((heat >= 0.0) & (heat < 1.0))
     focal = -(hit + miss).sum() / (heat == 1.0).sum().clamp(min=1)
+    return focal + 2.0 * overlap_error(reach, planes)
+
+
+def overlap_error(reach: Tensor, planes: Tensor) -> Tensor:
+    """Mean of 1 - GIoU of these sides and those of BOX_PLANES, weighted by their last plane."""
     weight = planes[:, 4]
-    overlap = (weight * (1.0 - giou(reach, planes[:, :4]))).sum() / weight.sum().clamp(min=1e-3)
-    return focal + 2.0 * overlap
+    return (weight * (1.0 - giou(reach, planes[:, :4]))).sum() / weight.sum().clamp(min=1e-3)
 
 
 def giou(a: Tensor, b: Tensor) -> Tensor:
@@ -159,11 +186,16 @@ def segmenter_truth(frames: Frames) -> tuple[Tensor]:
 
 
 def segmenter_loss(network: nn.Module, image: Tensor, goal: tuple[Tensor, ...]) -> Tensor:
-    """Cross-entropy, weighted by the inverse square root of the class frequencies in the batch."""
+    """Cross-entropy, weighted by `class_weights`."""
     (classes,) = goal
+    return F.cross_entropy(network.raw(image).float(), classes, weight=class_weights(classes))
+
+
+def class_weights(classes: Tensor) -> Tensor:
+    """The inverse square root of the frequency of each class in the batch; their mean is 1."""
     share = torch.bincount(classes.flatten(), minlength=len(SEGMENT_CLASSES)) / classes.numel()
     weight = (share.clamp(min=0.005)) ** -0.5
-    return F.cross_entropy(network.raw(image).float(), classes, weight=weight / weight.mean())
+    return weight / weight.mean()
 
 
 LOSSES = {"detector": (detector_truth, detector_loss), "segmenter": (segmenter_truth, segmenter_loss)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -113,6 +113,37 @@ def away_s(route: Sequence[Leg], model: str, variant: str, peers: Mapping[str, P
 def by_speed(profiles: Iterable[Profile]) -> list[Profile]:
     """Sorted by median run time, fastest first; ties by accuracy, then by name."""
     return sorted(profiles, key=lambda p: (p.p50_s, -p.accuracy, p.variant))
+
+
+def faithful(profiles: Sequence[Profile]) -> list[Profile]:
+    """The fastest form of the most accurate network, then of each less accurate one that is faster than all before.
+
+    profiles: sorted `by_speed`.
+    """
+    if len(profiles) < 2:
+        return list(profiles)
+    kept: list[Profile] = []
+    for profile in profiles:
+        if not kept or profile.network_accuracy > kept[-1].network_accuracy:
+            kept.append(profile)
+    return kept[::-1]
+
+
+def in_time(profiles: Sequence[Profile], latency_s: Callable[[Profile], float], left_s: float) -> Profile:
+    """The most accurate network's fastest form that is expected in time; if none is, the fastest form of all.
+
+    profiles: one or more, sorted `by_speed`. latency_s: what is expected of one.
+    """
+    best = profiles[0]
+    for profile in profiles[1:]:
+        if profile.network_accuracy > best.network_accuracy and latency_s(profile) <= left_s:
+            best = profile
+    return best
+
+
+def usual(profiles: Sequence[Profile], deadline_s: float) -> Profile:
+    """What runs at home while nothing is ahead of it: see `in_time`. profiles: one or more, sorted `by_speed`."""
+    return in_time(profiles, lambda p: p.p95_s, deadline_s)
 
 
 def fastest(profiles: Sequence[Profile]) -> Profile | None:

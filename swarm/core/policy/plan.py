@@ -51,6 +51,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
     """Median run time of a batch of 1, 2, ... inputs, as long as more inputs take less time each; empty: no batches."""
     files: ShortText = ""            # hash of the files of the variant and its stages; empty: not known
+    network_accuracy: Share = 0.0
+    """Accuracy of its network as it was trained: the forms of one network have the same, those of a student less."""
 
 
 class NotLoaded(msgspec.Struct, frozen=True, array_like=True):

@@ -1,15 +1,20 @@
 """The parts of routing policies (`policies/`): where one request may run, and when its result is expected.
 
+Accuracy is kept where time allows: on each agent a request takes the most accurate network that is expected in time
+there, in its fastest form; a student only where its teacher would be late. Where no network is expected in time, or
+load is shed, the fastest form of all runs.
+
 Deterministic; a tie stays at home, and among peers the first name wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 import msgspec
 
-from swarm.core.policy.cost import PeerView, away_s, leg_p50_s, named, remote_s
+from swarm.core.policy.cost import PeerView, away_s, in_time, leg_p50_s, named, remote_s
 from swarm.core.policy.plan import Leg, Placement, Profile, is_chain, legs
 
 
@@ -21,6 +26,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     predicted_s: float
     way_s: float                     # of that, transfers between robots
     rule: str                        # planned | local | soonest | split | drawn
+    network_accuracy: float = 0.0    # of the variant's network
 
     @property
     def agent(self) -> str:
@@ -40,56 +46,68 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     placement: Placement | None      # of a plan whose lease holds
     missed: int = 0                  # of the newest requests that went as placed, how many in sequence were not in time
     drawn: tuple[float, float] = (0.0, 0.0)      # in [0, 1), for policies that draw
+    sheds: bool = False              # load is shed: the fastest variants run
+
+    @property
+    def allowed_s(self) -> float:
+        """The budget for what is more accurate than the fastest: none while load is shed."""
+        return -inf if self.sheds else self.left_s
 
 
 def at_home(s: Situation) -> Choice | None:
-    """Whole, at home, on the fastest variant. None: home does not have the model."""
-    return home_choice(s.home, s.own, s.wait_s)
+    """Whole, at home, as accurate as time allows. None: home does not have the model."""
+    return home_choice(s.home, s.own, s.wait_s, s.allowed_s)
 
 
-def home_choice(home: str, own: Sequence[Profile], wait_s: float) -> Choice | None:
-    """The same without a situation. own: profiles of the model at home, the fastest first."""
+def home_choice(home: str, own: Sequence[Profile], wait_s: float, allowed_s: float) -> Choice | None:
+    """The same without a situation. own: profiles of the model at home, the fastest first; allowed_s: its property."""
     if not own:
         return None
+    profile = in_time(own, lambda p: wait_s + p.p95_s, allowed_s) if len(own) > 1 else own[0]
     return Choice(
-        route=[Leg(home)], variant=own[0].variant, predicted_s=wait_s + own[0].p50_s, way_s=0.0, rule="local"
+        route=[Leg(home)], variant=profile.variant, predicted_s=wait_s + profile.p50_s, way_s=0.0, rule="local",
+        network_accuracy=profile.network_accuracy,
     )
 
 
 def on_a_peer(s: Situation) -> Choice | None:
-    """Whole, on the peer where the result is expected soonest. None: no peer has the model."""
-    best: tuple[float, str] | None = None
+    """Whole, on the peer that comes first in the order of `_rank`. None: no peer has the model."""
+    best: tuple[float, float, str] | None = None
+    found: tuple[Profile, PeerView] | None = None
     for name, peer in s.peers.items():
         profiles = peer.profiles.get(s.model)
         if profiles:
-            candidate = remote_s(profiles[0], peer), name
+            profile = _on(peer, profiles, s.allowed_s)
+            predicted_s = remote_s(profile, peer)
+            candidate = *_rank(profile.network_accuracy, predicted_s, s.allowed_s), name
             if best is None or candidate < best:
-                best = candidate
-    if best is None:
+                best, found = candidate, (profile, peer)
+    if best is None or found is None:
         return None
-    predicted_s, name = best
-    peer = s.peers[name]
-    profile = peer.profiles[s.model][0]
-    return Choice(route=[Leg(name)], variant=profile.variant, predicted_s=predicted_s,
-                  way_s=peer.link.transfer_s(profile.input_bytes), rule="soonest")
+    profile, peer = found
+    return Choice(route=[Leg(best[2])], variant=profile.variant, predicted_s=best[1],
+                  way_s=peer.link.transfer_s(profile.input_bytes), rule="soonest",
+                  network_accuracy=profile.network_accuracy)
 
 
 def everywhere(s: Situation) -> list[Choice]:
-    """Whole, on the fastest variant there, at home and on each peer that has the model, by name."""
+    """Whole, as accurate as time allows there, at home and on each peer that has the model, by name."""
     home = at_home(s)
     choices = [home] if home is not None else []
     for name in sorted(s.peers):
         peer = s.peers[name]
-        for profile in list(peer.profiles.get(s.model, ()))[:1]:
+        if profiles := peer.profiles.get(s.model):
+            profile = _on(peer, profiles, s.allowed_s)
             choices.append(Choice(
                 route=[Leg(name)], variant=profile.variant, predicted_s=remote_s(profile, peer),
-                way_s=peer.link.transfer_s(profile.input_bytes), rule="drawn"))
+                way_s=peer.link.transfer_s(profile.input_bytes), rule="drawn",
+                network_accuracy=profile.network_accuracy))
     return choices
 
 
 def soonest(s: Situation) -> Choice | None:
-    """Whole, wherever the result is expected soonest. None: no agent can run the model."""
-    return _sooner(at_home(s), on_a_peer(s))
+    """Whole, where the most accurate network is in time, soonest first. None: no agent can run the model."""
+    return _better(at_home(s), on_a_peer(s), s.allowed_s)
 
 
 def along(s: Situation, variant: str, route: list[Leg], rule: str) -> Choice | None:
@@ -116,7 +134,8 @@ def as_placed(s: Situation) -> Choice | None:
 
 
 def cheaper(s: Situation) -> Situation:
-    """The same situation, with a placement of the whole model on the fastest variant that its agent has."""
+    """The same situation while load is shed: a placement of the whole model is on its agent's fastest variant."""
+    s = msgspec.structs.replace(s, sheds=True)
     if s.placement is None or len(s.placement.where) != 1:
         return s
     agent = s.placement.where[0]
@@ -126,10 +145,23 @@ def cheaper(s: Situation) -> Situation:
     return msgspec.structs.replace(s, placement=msgspec.structs.replace(s.placement, variant=profiles[0].variant))
 
 
-def _sooner(home: Choice | None, away: Choice | None) -> Choice | None:
+def _on(peer: PeerView, profiles: Sequence[Profile], allowed_s: float) -> Profile:
+    """The variant for a whole run on a peer, as accurate as time allows."""
+    if len(profiles) == 1:
+        return profiles[0]
+    return in_time(profiles, lambda p: remote_s(p, peer) + p.p95_s - p.p50_s, allowed_s)
+
+
+def _rank(network_accuracy: float, predicted_s: float, allowed_s: float) -> tuple[float, float]:
+    """The lower, the better: in time on the more accurate network, then sooner."""
+    return (-network_accuracy if predicted_s <= allowed_s else 1.0), predicted_s
+
+
+def _better(home: Choice | None, away: Choice | None, allowed_s: float) -> Choice | None:
     if home is None or away is None:
         return home or away
-    return away if away.predicted_s < home.predicted_s else home
+    here, there = (_rank(one.network_accuracy, one.predicted_s, allowed_s) for one in (home, away))
+    return away if there < here else home
 
 
 def _stages(s: Situation, variant: str, peer: str) -> int:

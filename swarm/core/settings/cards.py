@@ -137,6 +137,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parent: str = ""                 # the variant it was made from
     gate: Gate | None = None         # None: an original
     way: str = ""                    # the method that made it from its parent
+    teacher: str = ""                # the variant whose outputs it learned from; empty: it is no student's original
     providers: list[Provider] = []   # providers that may run it; empty: all
     batch: int = 1                   # largest batch, along the first axis
     batch_times: dict[int, RunTime] = {}     # run times by batch size, for the sizes that were measured
@@ -165,6 +166,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reading: str = ""                # how the task reads the outputs; empty: in the only way that it has
     threshold: float = 0.4           # lowest score of a box that is reported
     constants: dict[str, Constant] = {}      # the other inputs
+
+
+def network(card: Card, variant: str) -> str:
+    """The variant that holds the network of this one as it was trained: the first of its parents."""
+    seen = {variant}
+    while (parent := card.variants[variant].parent) in card.variants and parent not in seen:
+        seen.add(variant := parent)
+    return variant
 
 
 def crossing(card: Card, variant: str, k: int) -> list[TensorSpec]:

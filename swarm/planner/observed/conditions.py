@@ -58,4 +58,4 @@ def _within(value: float | None, least: float, most: float) -> float | None:
 def _is_plausible(profile: Profile) -> bool:
     """Whether a search can calculate with it."""
     return (0.0 < profile.p50_s <= LONGEST_S and 0.0 < profile.p95_s <= LONGEST_S
-            and 0.0 <= profile.accuracy <= 1.0 and profile.input_bytes >= 0)
+            and 0.0 <= profile.accuracy <= 1.0 and 0.0 <= profile.network_accuracy <= 1.0 and profile.input_bytes >= 0)

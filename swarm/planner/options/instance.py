@@ -26,10 +26,11 @@ MOST_CUTS = 24                   # of one stream: those with the least latency, 
 FEW_STREAMS = 8                  # of a team: all get cuts
 NEEDS_CUTS = 0.4                 # of an executor: among more streams, one that needs less is cut only to be in time
 ACCURACY_PRICE = 0.1             # of losing all accuracy, in misses per result
+STUDENT_PRICE = 0.03             # of a less accurate network: more than a peer's risk and a whole deadline of latency
 
-_Way = tuple[float, bool, int, str, tuple[str, ...], tuple[Source, ...], float, float, float]
+_Way = tuple[float, bool, int, str, tuple[str, ...], tuple[Source, ...], float, float, tuple[float, float]]
 """A way to run a stream, so that the best come first: latency when nothing else runs (s), whether it leaves the robot,
-legs, variant, agent of each stage; the runs of each leg; transfers, runs (s); accuracy."""
+legs, variant, agent of each stage; the runs of each leg; transfers, runs (s); accuracy, and that of its network."""
 
 
 class _Whole(NamedTuple):
@@ -40,7 +41,7 @@ class _Whole(NamedTuple):
     variant: str
     p50_s: float
     mean_s: float
-    accuracy: float
+    accuracy: tuple[float, float]    # and that of its network
     input_bytes: int
 
 
@@ -122,8 +123,8 @@ class Instance:
         if before is not None and all((one[4], one[3]) != (tuple(before.where), before.variant) for one in ways):
             kept = self._made(stream, before.variant, tuple(before.where))
             ways += [kept] if kept is not None else []
-        best = max((one[-1] for one in ways), default=0.0)
-        return [_option(one, best) for one in sorted(ways)]
+        best, network = (max((one[-1][k] for one in ways), default=0.0) for k in (0, 1))
+        return [_option(one, best, network) for one in sorted(ways)]
 
     def _wholes(self, stream: StreamOf) -> tuple[list[_Way], list[str]]:
         """The useful variants of a stream's model, whole, at home and on the peers where it would end first.
@@ -165,7 +166,8 @@ class Instance:
 
     def _whole(self, agent: str, profile: Profile) -> _Whole:
         return _Whole((agent,), (self._source(profile, agent, 0, 0),), profile.variant, profile.p50_s,
-                      mean_s(profile.p50_s, profile.p95_s), profile.accuracy, profile.input_bytes)
+                      mean_s(profile.p50_s, profile.p95_s), (profile.accuracy, profile.network_accuracy),
+                      profile.input_bytes)
 
     def _source(self, profile: Profile, agent: str, first: int, last: int) -> Source:
         """The runs of stages [first, last) on an agent; 0, 0: of the whole model."""
@@ -180,10 +182,12 @@ class Instance:
         return known
 
     def _cut(self, stream: StreamOf, near: Sequence[str]) -> list[_Way]:
-        """The best cuts among these agents."""
+        """The best cuts among these agents, of the most accurate network: a student is cut only by a plan before."""
         found: list[tuple[float, tuple[str, ...], float, str, _Way]] = []
         model, deadline_s, hops = stream.spec.model, stream.spec.deadline_s, dict[tuple[str, str, int], float | None]()
-        for variant in sorted({one.variant for name in near for one in self._runs_of(name, model)}):
+        runs_of = [one for name in near for one in self._runs_of(name, model)]
+        best = max((one.accuracy[1] for one in runs_of), default=0.0)
+        for variant in sorted({one.variant for one in runs_of if one.accuracy[1] == best}):
             runs = {name: [stage.p50_s for stage in profile.stages] for name in near
                     if (profile := self._profiles.get((name, model, variant))) is not None}
             for where in self._cuts_of(runs, stream.agent):
@@ -220,7 +224,7 @@ class Instance:
         """A run over several agents. ways: known transfer times of this stream, by pair of agents and bytes."""
         spec, home = stream.spec, stream.agent
         sources: list[Source] = []
-        before, accuracy, transfer_s, run_s, first = home, 0.0, 0.0, 0.0, 0
+        before, accuracy, transfer_s, run_s, first = home, (0.0, 0.0), 0.0, 0.0, 0
         for last in range(1, len(where) + 1):
             agent = where[first]
             if last < len(where) and where[last] == agent:
@@ -241,7 +245,7 @@ class Instance:
             source = self._source(profile, agent, first, last)
             sources.append(source)
             run_s += mean_s(source.p50_s, source.p95_s)
-            before, accuracy, first = agent, profile.accuracy, last
+            before, accuracy, first = agent, (profile.accuracy, profile.network_accuracy), last
         return _way(variant, where, tuple(sources), transfer_s, run_s, accuracy)
 
     def _transfer_s(self, owner: str, before: str, agent: str, size: int, rate_hz: float) -> float | None:
@@ -257,17 +261,23 @@ class Instance:
 
 
 def _way(variant: str, where: tuple[str, ...], sources: tuple[Source, ...], transfer_s: float, runs_s: float,
-         accuracy: float, away: bool = True) -> _Way:
+         accuracy: tuple[float, float], away: bool = True) -> _Way:
     return (round(OVERHEAD_S + transfer_s + runs_s, 6), away, len(sources), variant, where, sources, transfer_s, runs_s,
             accuracy)
 
 
-def _option(way: _Way, best: float) -> Option:
+def _option(way: _Way, best: float, best_network: float) -> Option:
     """With the price of its accuracy beside the best of all options of its stream."""
-    _, away, _, variant, where, sources, transfer_s, runs_s, accuracy = way
-    lost = best - accuracy
+    _, away, _, variant, where, sources, transfer_s, runs_s, (accuracy, network) = way
     return Option(variant=variant, where=where, sources=sources, home=not away, transfer_s=transfer_s, mean_s=runs_s,
-                  accuracy=accuracy, accuracy_cost=ACCURACY_PRICE * lost if lost > ACCURACY_MATTERS else 0.0)
+                  accuracy=accuracy, accuracy_cost=_accuracy_cost(best - accuracy, student=network < best_network))
+
+
+def _accuracy_cost(lost: float, *, student: bool) -> float:
+    """In misses per result. A student is worth it where it avoids misses, and not for its latency."""
+    if student:
+        return STUDENT_PRICE + ACCURACY_PRICE * max(lost, 0.0)
+    return ACCURACY_PRICE * lost if lost > ACCURACY_MATTERS else 0.0
 
 
 def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
@@ -276,6 +286,8 @@ def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
 
 
 def _may_need_cuts(stream: StreamOf, whole: Sequence[_Way]) -> bool:
-    """Whether no whole run is both short beside the period, and in time."""
+    """Whether no whole run of the most accurate network is both short beside the period, and in time."""
     rate_hz, deadline_s = stream.spec.rate_hz, stream.spec.deadline_s
-    return all(rate_hz * way[7] > NEEDS_CUTS or OVERHEAD_S + way[6] + way[7] > deadline_s for way in whole)
+    best = max((way[-1][1] for way in whole), default=0.0)
+    return all(way[-1][1] < best or rate_hz * way[7] > NEEDS_CUTS or OVERHEAD_S + way[6] + way[7] > deadline_s
+               for way in whole)

@@ -16,7 +16,7 @@ from swarm.core.policy.plan import Profile
 OVERHEAD_S = 0.005               # sensor to scheduler, pre- and post-processing: not in any profile
 JITTER = 1.25                    # plans assume this many times the mean transfer time
 MAX_LINK_UTILISATION = 0.9       # of one stream on a link to itself; a stream that needs more is not offloaded
-ACCURACY_MATTERS = 0.02          # smaller differences of accuracy are ignored
+ACCURACY_MATTERS = 0.02          # smaller differences of accuracy between forms of one network are ignored
 BACKGROUND_RUN_S = 0.05          # unexplained load is assumed to come in runs of this length
 
 
@@ -68,10 +68,14 @@ def mean_s(p50_s: float, p95_s: float) -> float:
 
 
 def useful_variants(profiles: Sequence[Profile]) -> list[Profile]:
-    """The variants for which no other variant is both faster and about as accurate; fastest first."""
+    """The variants for which no other variant is both faster and about as accurate; fastest first.
+
+    About as accurate is a form of the same network, or of a more accurate one, that loses at most `ACCURACY_MATTERS`.
+    """
     kept: list[Profile] = []
     for profile in sorted(profiles, key=lambda p: (p.p50_s, p.variant)):
-        if all(profile.accuracy > k.accuracy + ACCURACY_MATTERS for k in kept):
+        if not any(k.network_accuracy >= profile.network_accuracy
+                   and k.accuracy + ACCURACY_MATTERS >= profile.accuracy for k in kept):
             kept.append(profile)
     return kept
 

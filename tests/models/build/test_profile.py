@@ -177,6 +177,24 @@ def test_the_fastest_here_is_chosen_of_those_that_passed() -> None:
     assert profiles.fit(*variants(fp32=5.0, int8=5.0)) == ["fp32"]
 
 
+@pytest.mark.parametrize(("accuracy", "chosen"), [(0.93, "int8"), (0.95, "student_int8")])
+def test_of_a_family_the_most_accurate_network_is_chosen_and_students_run_in_their_fast_form(
+    accuracy: float, chosen: str
+) -> None:
+    card, _ = variants(fp32=5.0, int8=3.0, student_fp32=2.5, student_int8=1.0)
+    metrics = {"fp32": 0.94, "int8": 0.935, "student_fp32": accuracy, "student_int8": accuracy - 0.001}
+    parents = {"int8": "fp32", "student_int8": "student_fp32"}
+    card = msgspec.structs.replace(card, variants={
+        key: msgspec.structs.replace(
+            variant, metrics={AGREEMENT: metrics[key]}, parent=parents.get(key, ""),
+            teacher="fp32" if key == "student_fp32" else "", gate=variant.gate if key in parents else None)
+        for key, variant in card.variants.items()})
+    times = profiles.run_times(card, {})
+    assert profiles.chosen(card, times) == chosen
+    assert profiles.fit(card, times) == ["fp32", "int8", "student_int8"]
+    assert profiles.fit(card, times | {"student_int8": time(2.6)}) == ["fp32", "int8", "student_fp32"]
+
+
 def test_what_was_measured_here_goes_before_the_card() -> None:
     card, _ = variants(fp32=5.0, int8=3.0)
     piece = FileProfile(run_time=time(9.0), run_time_threads=time(9.0), p99_ms=9.0, spread=0.0, load_cold_ms=1.0,

@@ -29,11 +29,11 @@ def frames() -> list[Feed]:
 def test_every_cut_gives_what_the_whole_gives(name: str, variant: str, frames: list[Feed]) -> None:
     card = store.load_card(name, ARTEFACTS)
     found = verify_model(single(onnx.load(store.artefact(card, variant, ARTEFACTS))), all_cuts=True, real=frames).report
-    assert found.verified == found.cuts >= 30
+    assert found.verified == found.cuts >= 20
     assert (found.skipped, found.failed) == ([], [])
-    assert not found.explained or variant in ("fp16", "int8_trt")        # no CPU fuses these as it does others
+    assert not found.explained or "cpu" not in (card.variants[variant].providers or ["cpu"])     # else as CPUs fuse
     assert found.sensitivity > 0.3
-    if variant == "int8":
+    if card.variants[variant].precision == "int8":
         assert found.max_abs_error == 0.0
 
 
@@ -43,11 +43,11 @@ def test_the_stored_stages_are_the_whole_and_int8_ones_send_int8(name: str, vari
     entry = card.variants[variant]
     whole = single(onnx.load(store.artefact(card, variant, ARTEFACTS)))
     stages = [onnx.load(store.stage(card, variant, k, ARTEFACTS)) for k in range(len(entry.stages))]
-    assert 6 <= len(stages) <= 8
+    assert (3 if "small" in variant else 5) <= len(stages) <= 8
     assert verify_model(whole, all_cuts=False, real=frames, stages=stages).failures == []
     assert sum(stage.macs for stage in entry.stages) == sum(Graph(whole).macs)
     assert sum(stage.bytes for stage in entry.stages) < 1.3 * entry.bytes
     kinds = [spec.dtype for k in range(1, len(stages)) for spec in crossing(card, variant, k)]
-    if "int8" in variant:
-        kind, least = ("uint8", 0.8) if variant == "int8" else ("int8", 0.4)     # no rounding within residual blocks
+    if entry.precision == "int8":
+        kind, least = ("int8", 0.4) if "tensorrt" in entry.providers else ("uint8", 0.8)     # no rounding in residuals
         assert kinds.count(kind) >= least * len(kinds)

@@ -69,11 +69,29 @@ def _variants(card: Card) -> list[str]:
         (row["variant"], f"{row['p50_ms']:.2f}", Bar(max_ms, 0, row["p50_ms"], width=BAR),
          f"{row['bytes'] / 1024:,.0f}", Bar(max_bytes, 0, row["bytes"], width=BAR), notes[row["variant"]])
         for row in rows], right=(1, 3))
-    lines = [*chart, "", *table.splitlines(), ""]
+    lines = [*chart, "", *table.splitlines(), "", *_family(card), ""]
     for key, variant in card.variants.items():
         figures = ", ".join(f"{metric} {value:.4g}" for metric, value in variant.metrics.items())
-        way = f"; from {variant.parent}: {variant.way}" if variant.parent else ""
+        source = variant.parent or variant.teacher
+        way = f"; from {source}: {variant.way}" if source else ""
         lines += [f"{key}: {figures}{way}", *(f"  {line}" for line in _batches(variant, measured_here(card).get(key)))]
+    return lines
+
+
+def _family(card: Card) -> list[str]:
+    """The networks, step by step, each in its fastest form; then the front, and what beats each other variant."""
+    from swarm.cli.front import beaten_by, fastest_forms, front, steps
+    from swarm.cli.variant_rows import points_of
+    from swarm.core.settings.cards import network
+
+    points = points_of(card)
+    forms, on_it = fastest_forms(points, {key: network(card, key) for key in card.variants}), front(points)
+    lines = [f"networks, each in its fastest form: {', '.join(point.variant for point in forms)}"]
+    lines += [f"  {step.slower} to {step.faster}: {step.times_as_fast:.2f} times as fast, "
+              f"{1 / step.times_as_small:.2f} of the size, {card.primary_metric} {-step.lost:+.4f}"
+              for step in steps(forms)]
+    lines += [f"front of {card.primary_metric}, run time and size: {', '.join(point.variant for point in on_it)}"]
+    lines += [f"  {point.variant} is beaten by {beaten_by(point, points)}" for point in points if point not in on_it]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`local`: every request runs at home, on the fastest variant."""
+"""`local`: every request runs at home, as accurate as time allows."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import combinations, pairwise
 
-from swarm.core.policy.cost import fastest, leg_p50_s, named, remote_s
+from swarm.core.policy.cost import faithful, leg_p50_s, named, remote_s
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.policies import Policy, PolicyFamily
 from swarm.core.policy.route import Choice, Situation, along, at_home
@@ -40,9 +40,10 @@ def balanced(profiles: Sequence[Profile]) -> tuple[int, ...]:
 def _split(s: Situation, agents: int) -> Choice | None:
     """Home runs the first part. The peers with the same stages and the shortest latency run the others, in that order.
     """
-    own = fastest([p for p in s.own if len(p.stages) >= agents])
-    if own is None:
+    split = faithful([p for p in s.own if len(p.stages) >= agents])
+    if not split:
         return None
+    own = split[0]
     candidates: list[tuple[float, str, Profile]] = []
     for name, peer in s.peers.items():
         profile = named(peer.profiles.get(s.model, ()), own.variant)
