@@ -19,6 +19,10 @@ from swarm.core.settings.cards import Card, Precision, Provider, RunTime
 HOST = "host"
 """The board that stands for this machine, not emulated."""
 
+LOAD_S, LOAD_S_PER_BYTE = 0.005, 15e-9
+"""To load a file from the cache of optimised graphs, where no profile tells: of the four files of the models that we
+ship `load_warm_ms` of `swarm models profile` is at most this on the host."""
+
 
 class FileProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The profile of one file: a whole variant, or one of its stages."""
@@ -105,6 +109,7 @@ class Times(NamedTuple):
     whole: RunTime
     stages: list[RunTime]
     batches: dict[int, RunTime]
+    load_s: float = 0.0              # of the whole, from the cache of optimised graphs; 0: not known
 
 
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
@@ -121,12 +126,14 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
     for key, variant in card.variants.items():
         seen, speed = measured.get(key), board.speed[variant.precision]
         if seen is not None and len(seen.stages) == len(variant.stages):
-            times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
+            times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches,
+                               seen.whole.load_warm_ms / 1e3)
         else:
             batch_times = variant.batch_times if board.providers[0] == "cpu" else {}
             times[key] = Times(
                 slowed(variant.run_time, speed), [slowed(stage.run_time, speed) for stage in variant.stages],
                 {inputs: slowed(time, speed) for inputs, time in batch_times.items()},
+                (LOAD_S + variant.bytes * LOAD_S_PER_BYTE) / speed,
             )
     return times
 
@@ -141,7 +148,8 @@ def _with_threads(card: Card, board: str, threads: int, measured: Mapping[str, V
             f"{card.name} {', '.join(missing)} was not profiled with as many on this machine",
             f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
         )
-    return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {})
+    return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {},
+                       seen.whole.load_warm_ms / 1e3)
             for key, seen in measured.items()}
 
 
