@@ -59,10 +59,11 @@ def offer_of(settings: AgentFile) -> Offer:
         Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages)
     for stream in streams:
         _check_source(stream, offer, settings)
-        if stream.model not in offer.profiles and not policy.uses_peers:
+        lacks = offer.room_lacks(stream.model)
+        if lacks and not policy.uses_peers:
             raise BadInput(
                 f"board {settings.board_name}: memory_mb: {board.memory_mb}",
-                f"no variant of {stream.model} for stream {stream.name} fits, and policy {settings.policy} "
+                f"no variant of {stream.model} for stream {stream.name} {lacks}, and policy {settings.policy} "
                 "does not use peers", "more memory, or another policy")
     return offer
 
