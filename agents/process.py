@@ -15,6 +15,7 @@ from agents.runtime.aside_thread import AsideThread
 from agents.runtime.report_files import ReportFiles
 from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
+from models.resident import keep_weights_apart
 from swarm import settings_files
 from swarm.core.policy.shaped_link import Links
 from swarm.core.settings.process_files import AgentFile
@@ -50,6 +51,7 @@ def main(settings: AgentFile) -> int:
     offer = offer_of(settings)
     if names := offer.not_loaded():
         log.warning("the memory of the board is full (memory_mb: %d); not loaded: %s", board.memory_mb, names)
+        keep_weights_apart()
     with starting("building engines" if "tensorrt" in board.providers else "loading models", LONGEST_START_S):
         sessions = Sessions(offer, board, folder)
     traces = {spec.trace: settings_files.load_trace(Path(spec.trace)) for spec in settings.links.values() if spec.trace}

@@ -15,7 +15,7 @@ from agents.peers.table import PeerTable
 from agents.ports import MemoryEnd, Part
 from agents.runtime.sessions import Sessions, read_offer
 from agents.scheduling.scheduler import Scheduler
-from models.resident import resident_bytes
+from models.resident import keep_weights_apart, resident_bytes
 from models.store import load_card, names
 from swarm.bench.support.peer import handle_orders, send_to_parent
 from swarm.bench.support.rig import HOST, Rig, black_frame
@@ -25,8 +25,8 @@ from swarm.core.protocol.world import Outcome
 from swarm.core.units import ns
 
 URGENT = "detector"
-URGENT_STREAM = StreamSpec(name="urgent", model=URGENT, rate_hz=10.0, deadline_s=0.15, priority=2)
-OTHER_HZ, OTHER_DEADLINE_S = 5.0, 0.5
+URGENT_STREAM = StreamSpec(name="urgent", model=URGENT, rate_hz=10.0, deadline_s=0.2, priority=2)
+OTHER_HZ, OTHER_DEADLINE_S = 4.0, 0.5
 TURN_S = 2.0                         # for so long one of the other streams is due, then the next one
 MEASURE_S = 1.0                      # as in a robot
 
@@ -71,6 +71,8 @@ class Side:
     """The agent. memory_mb: its budget; 0: it loads everything."""
 
     def __init__(self, store: Path, memory_mb: int) -> None:
+        if memory_mb:
+            keep_weights_apart()
         board = msgspec.structs.replace(HOST, memory_mb=memory_mb)
         others = [name for name in names(store) if name != URGENT]
         offer = read_offer([URGENT, *others], board, store)
