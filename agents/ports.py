@@ -84,7 +84,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunnerStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start. A batch is one run; `failed` counts its inputs; `stuck`: runs that could not be ended."""
+    """Counts since the start. A batch is one run; `failed` counts its inputs; `stuck`: runs that could not be ended.
+
+    loads, unloads: of models and of stages, while it runs.
+    """
 
     runs: int
     overruns: int
@@ -92,6 +95,8 @@ class RunnerStatistics(msgspec.Struct, frozen=True):
     failed: int
     busy_s: float                    # of all executors together, with the runs in progress
     stuck: int = 0
+    loads: int = 0
+    unloads: int = 0
 
 
 class Runner(Protocol):

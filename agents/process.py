@@ -64,7 +64,7 @@ def main(settings: AgentFile) -> int:
         emulated=board.emulated, seed=settings.seed,
     )
     aside = AsideThread(process.loop.post, process.loop.fail)
-    status = BoardStatus(settings.name, process.host, sessions.providers())
+    status = BoardStatus(settings.name, process.host, sessions.providers(), board.memory_mb)
     logging.getLogger().addHandler(Warned(status.failed))
     shelf = _shelf(settings, process.clock.now_ns())
     robot = Robot(

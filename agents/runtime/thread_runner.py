@@ -83,6 +83,7 @@ class ThreadRunner:
         self._current: dict[int, _ThreadRun] = {}                    # by the scheduler's key of the run
         self._handles = [RunHandle() for _ in range(executors + 1)]  # a pool of unused ones: making one takes 45 us
         self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = self._stuck = 0
+        self._loads = self._unloads = 0
         self._threads: list[threading.Thread] = []
         for _ in range(executors):
             self._add_executor()
@@ -152,6 +153,7 @@ class ThreadRunner:
 
         def put(loaded: Session | Pipeline, kept_bytes: int) -> None:
             self._sessions.put(part, loaded, kept_bytes)
+            self._loads += 1
             self._on_moved(MemoryEnd(
                 part=part, present=True, rss_bytes=resident_bytes(), kept_bytes=kept_bytes,
                 took_s=seconds(self._clock.now_ns() - began_ns)))
@@ -164,6 +166,7 @@ class ThreadRunner:
 
     def unload(self, part: Part) -> None:
         loaded = self._sessions.take(part)
+        self._unloads += 1
 
         def close(handle: LoadHandle) -> int:
             loaded.close()
@@ -185,7 +188,8 @@ class ThreadRunner:
         now = self._clock.now_ns()
         busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
         return RunnerStatistics(
-            self._runs, self._overruns, self._aborted, self._failed, seconds(busy_ns), self._stuck)
+            self._runs, self._overruns, self._aborted, self._failed, seconds(busy_ns), self._stuck, self._loads,
+            self._unloads)
 
     def close(self) -> None:
         """End loads and threads; runs in progress are aborted."""

@@ -56,7 +56,7 @@ class VirtualRunner:
         self._loaded: Callable[[str, str], None] = lambda model, variant: None
         self._moved: Callable[[MemoryEnd], None] = lambda end: None
         self._sizes, self._held = offer.sizes(), set(offer.at_start())
-        self._runs = self._aborted = self._failed = self._busy_ns = 0
+        self._runs = self._aborted = self._failed = self._busy_ns = self._loads = self._unloads = 0
 
     def attach(
         self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None],
@@ -110,6 +110,7 @@ class VirtualRunner:
 
     def _move(self, part: Part, present: bool, took_s: float) -> None:
         (self._held.add if present else self._held.discard)(part)
+        self._loads, self._unloads = self._loads + present, self._unloads + (not present)
         self._moved(MemoryEnd(part=part, present=present, took_s=took_s, rss_bytes=self.memory().rss_bytes,
                               kept_bytes=self._sizes[part].kept_bytes if present else 0))
 
@@ -128,7 +129,8 @@ class VirtualRunner:
     def statistics(self) -> RunnerStatistics:
         now = self._clock.now_ns()
         busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
-        return RunnerStatistics(self._runs, 0, self._aborted, self._failed, seconds(busy_ns))
+        return RunnerStatistics(
+            self._runs, 0, self._aborted, self._failed, seconds(busy_ns), loads=self._loads, unloads=self._unloads)
 
     def _begin(self, run: TimedRun) -> None:
         now = self._clock.now_ns()

@@ -23,6 +23,9 @@ MARGIN = 1.5                         # so that two parts of about the same worth
 TURN_S, TURN_LOADS = 4.0, 20.0
 """A part that waits is worth twice as much after TURN_S, or after TURN_LOADS times its load: loads stay rare."""
 
+STAY_S, STAY_LOADS = 1.0, 5.0
+"""What was loaded stays for the longer of STAY_S and STAY_LOADS times its load, however much another one is worth."""
+
 FIRST_S = 1.0                        # between two uses, of a part that was used once
 SMOOTHING = 0.25                     # share of the newest interval, weight or load time in their means
 FORGOTTEN_NS, FORGOTTEN_USES = ns(2.0), 3.0          # nobody wants what was not wanted for the longer of these times
@@ -58,6 +61,7 @@ class _Held(msgspec.Struct):
     used_ns: int | None = None       # last use, or last time it was wanted
     waits_ns: int | None = None      # wanted since then, and absent
     retry_ns: int = 0
+    stays_ns: int = 0                # until then it is not pushed out
 
     def value(self, now: int) -> float:
         if self.used_ns is None:
@@ -143,6 +147,7 @@ class Residency:
             self._resize(one, end.kept_bytes)
             one.load_s += SMOOTHING * (end.took_s - one.load_s)
             one.waits_ns = None
+            one.stays_ns = now + round(max(STAY_S, STAY_LOADS * one.load_s) * NS)
 
     def next_move(self, now: int, is_busy: Callable[[str, str], bool]) -> Move | None:
         """What is to be done now; it has begun then. None: nothing, or one is under way.
@@ -179,6 +184,8 @@ class Residency:
         for other in weakest:
             if lacking <= 0 or MARGIN * self._worth(other, now)[0] >= self._worth(one, now)[0]:
                 break
+            if now < other.stays_ns:
+                continue
             out.append(other)
             lacking -= self._freed_bytes(other)
         lost = sum(self._value(other, now) for other in out)

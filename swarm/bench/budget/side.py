@@ -26,7 +26,7 @@ from swarm.core.units import ns
 
 URGENT = "detector"
 URGENT_STREAM = StreamSpec(name="urgent", model=URGENT, rate_hz=10.0, deadline_s=0.2, priority=2)
-OTHER_HZ, OTHER_DEADLINE_S = 4.0, 0.5
+OTHER_HZ, OTHER_DEADLINE_S = 2.0, 0.5
 TURN_S = 2.0                         # for so long one of the other streams is due, then the next one
 MEASURE_S = 1.0                      # as in a robot
 
