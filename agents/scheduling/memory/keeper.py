@@ -48,9 +48,8 @@ class Keeper:
             return
         for work in works:
             weight = PEER_WEIGHT if work.asker else self._weights.get(work.priority, 1.0)
-            self._residency.used(Part(work.model, work.variant), weight, now)
-            if work.last:
-                self._residency.used(Part(work.model, work.variant, stages=True), weight, now)
+            for stages in (False, True) if work.last else (False,):
+                self._residency.used(Part(work.model, work.variant, stages), weight, now, own=not work.asker)
 
     def handle(self, event: ev.MemoryEvent, now: int) -> bool:
         """Returns whether a whole variant has come or gone."""
@@ -78,7 +77,7 @@ class Keeper:
             return []
         for part, priority in self._variants.take_wants():
             weight = PEER_WEIGHT if priority is None else self._weights.get(priority, 1.0)
-            self._residency.used(part, weight, now)
+            self._residency.used(part, weight, now, own=priority is not None)
         self._look = False
         move = self._residency.next_move(now, self._is_busy)
         if move is None:

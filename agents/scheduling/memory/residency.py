@@ -29,6 +29,7 @@ STAY_S, STAY_LOADS = 1.0, 5.0
 FIRST_S = 1.0                        # between two uses, of a part that was used once
 SMOOTHING = 0.25                     # share of the newest interval, weight or load time in their means
 FORGOTTEN_NS, FORGOTTEN_USES = ns(2.0), 3.0          # nobody wants what was not wanted for the longer of these times
+OWN_NS = ns(30.0)                    # what an own stream has used within this time is not pushed out for peers
 RETRY_NS = ns(30.0)                  # after a load that failed
 LEAST_LOAD_S = 0.005
 
@@ -59,6 +60,7 @@ class _Held(msgspec.Struct):
     weight: float = 0.0              # of its users, smoothed
     mean_s: float = FIRST_S          # between two uses
     used_ns: int | None = None       # last use, or last time it was wanted
+    own_ns: int | None = None        # the same, by this robot
     waits_ns: int | None = None      # wanted since then, and absent
     retry_ns: int = 0
     stays_ns: int = 0                # until then it is not pushed out
@@ -70,6 +72,10 @@ class _Held(msgspec.Struct):
         if self.waits_ns is None:
             return value
         return value * (1.0 + (now - self.waits_ns) / NS / max(TURN_S, TURN_LOADS * self.load_s))
+
+    def is_own(self, now: int) -> bool:
+        """Whether this robot itself uses it."""
+        return self.own_ns is not None and now - self.own_ns <= OWN_NS
 
     def is_forgotten(self, now: int) -> bool:
         return self.used_ns is None or now - self.used_ns > max(FORGOTTEN_NS, FORGOTTEN_USES * self.mean_s * NS)
@@ -109,8 +115,8 @@ class Residency:
         """The models and variants that are not in memory."""
         return [one.part[:2] for one in self._parts.values() if not (one.present or one.part.stages)]
 
-    def used(self, part: Part, weight: float, now: int) -> None:
-        """A run uses a part, or would use it if it were in memory."""
+    def used(self, part: Part, weight: float, now: int, *, own: bool = True) -> None:
+        """A run uses a part, or would use it if it were in memory. own: for a stream of this robot, not for a peer."""
         one = self._parts.get(part)
         if one is None:
             return
@@ -124,6 +130,7 @@ class Residency:
         else:
             one.weight = max(weight, one.weight)
         one.used_ns = now
+        one.own_ns = now if own else one.own_ns
 
     def came(self, part: Part) -> None:
         """A part is in memory that was not loaded by `next_move`."""
@@ -184,7 +191,7 @@ class Residency:
         for other in weakest:
             if lacking <= 0 or MARGIN * self._worth(other, now)[0] >= self._worth(one, now)[0]:
                 break
-            if now < other.stays_ns:
+            if now < other.stays_ns or (other.is_own(now) and not one.is_own(now)):
                 continue
             out.append(other)
             lacking -= self._freed_bytes(other)

@@ -94,6 +94,21 @@ def test_what_runs_or_is_promised_stays() -> None:
     assert [move for _, move in board.moves] == [Move(B, load=False), Move(C, load=True)]
 
 
+def test_peers_that_ask_all_the_time_push_nothing_out_that_an_own_stream_uses() -> None:
+    board = Board([A, B])
+    for k in range(1000):
+        board.now = ns(0.01 * k)
+        if k % 100 == 0:
+            board.residency.used(B, 1.0, board.now)
+        board.residency.used(C, 0.25, board.now, own=False)
+        assert board.move() is None
+    board.now += ns(31.0)                                    # b is of no stream any more
+    for _ in range(20):
+        board.now += ns(0.1)
+        board.residency.used(C, 0.25, board.now, own=False)
+    assert board.move() == Move(B, load=False)
+
+
 def test_one_variant_of_each_own_model_stays_where_all_of_them_fit_together() -> None:
     other = Part("b", "fp32")
     board = Board([A, B, C], {A: 20, B: 20, C: 20, other: 15})
