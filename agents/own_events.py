@@ -28,10 +28,13 @@ class OwnEvents:
         detail: dict[str, str | float | int] = {
             "model": end.part.model, "variant": end.part.variant, "stages": int(end.part.stages),
             "rss_mb": round(end.rss_bytes / MB, 1)}
-        if end.present:
+        if end.failed:
+            self._put(Happened(what="not_loaded", detail=detail))
+        elif end.present:
             detail |= {"took_s": round(end.took_s, 4), "kept_mb": round(end.kept_bytes / MB, 1)}
-        self._put(Happened(
-            what="not_loaded" if end.failed else "loaded" if end.present else "unloaded", detail=detail))
+            self._put(Happened(what="loaded", detail=detail))
+        else:
+            self._put(Happened(what="unloaded", detail=detail))
 
     def look(self, stuck: int, shed: list[str]) -> None:
         """stuck: runs so far that could not be ended. shed: the load shedding steps in force."""
