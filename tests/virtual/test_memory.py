@@ -41,6 +41,7 @@ def test_models_that_do_not_fit_together_take_turns_and_the_most_urgent_one_stay
 
     def fly(out: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         outcome = flown(out, policy="local", duration_s=12.0, boards={"slow": board, "fast": FAST}, streams=streams)
+        assert outcome.summary is not None
         return outcome.summary, events(out)
 
     summary, told = fly(tmp_path / "a")
