@@ -52,6 +52,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     urgent_p95_ms_spare: float
     others_on_time: float
     others_on_time_spare: float
+    urgent_failed_by: dict[str, int]
+    urgent_failed_by_spare: dict[str, int]
     others_failed_by: dict[str, int]
     loads: int
     unloads: int
@@ -106,6 +108,7 @@ def measure(duration_s: float, loads: int, progress: Callable[[str], None]) -> F
         urgent_p95_ms=quantile(with_budget.urgent_ms, 0.95), urgent_p95_ms_spare=quantile(with_spare.urgent_ms, 0.95),
         others_on_time=_share(with_budget.others_on_time, with_budget.others),
         others_on_time_spare=_share(with_spare.others_on_time, with_spare.others),
+        urgent_failed_by=with_budget.urgent_reasons, urgent_failed_by_spare=with_spare.urgent_reasons,
         others_failed_by=with_budget.reasons, loads=with_budget.loads, unloads=with_budget.unloads,
         longest_load_s=round(with_budget.longest_load_s, 3), cycles=len(rss_mb), leak_mb=round(leak_mb, 2),
         within=rss_mb_max <= BUDGET_MB * (1 + MOST_OVER) and lost <= MOST_LOST and leak_mb <= MOST_LEAK_MB)
@@ -125,13 +128,15 @@ def _fill(folder: Path, copies: int) -> None:
 
 def _sum(flights: list[Flown]) -> Flown:
     """All flights of one agent together."""
-    reasons = Counter[str]()
+    reasons, urgent_reasons = Counter[str](), Counter[str]()
     for one in flights:
         reasons.update(one.reasons)
+        urgent_reasons.update(one.urgent_reasons)
     counts = {name: sum(getattr(one, name) for one in flights) for name in (
         "urgent", "urgent_on_time", "others", "others_on_time", "loads", "unloads", "failed")}
-    return Flown(urgent_ms=[ms for one in flights for ms in one.urgent_ms], reasons=dict(reasons),
-                 longest_load_s=max(one.longest_load_s for one in flights), **counts)
+    return Flown(
+        urgent_ms=[ms for one in flights for ms in one.urgent_ms], urgent_reasons=dict(urgent_reasons),
+        reasons=dict(reasons), longest_load_s=max(one.longest_load_s for one in flights), **counts)
 
 
 def _share(part: int, whole: int) -> float:

@@ -25,7 +25,7 @@ from swarm.core.protocol.world import Outcome
 from swarm.core.units import ns
 
 URGENT = "detector"
-URGENT_STREAM = StreamSpec(name="urgent", model=URGENT, rate_hz=10.0, deadline_s=0.2, priority=2)
+URGENT_STREAM = StreamSpec(name="urgent", model=URGENT, rate_hz=5.0, deadline_s=0.2, priority=2)
 OTHER_HZ, OTHER_DEADLINE_S = 2.0, 0.5
 TURN_S = 2.0                         # for so long one of the other streams is due, then the next one
 MEASURE_S = 1.0                      # as in a robot
@@ -54,7 +54,8 @@ class Flown(msgspec.Struct, frozen=True, kw_only=True):
     urgent_ms: list[float] = []      # latencies
     others: int = 0
     others_on_time: int = 0
-    reasons: dict[str, int] = {}     # of the others that failed
+    urgent_reasons: dict[str, int] = {}      # of those that were not on time
+    reasons: dict[str, int] = {}     # of the others that were not
     loads: int = 0
     unloads: int = 0
     failed: int = 0
@@ -120,16 +121,15 @@ class Side:
 
     def _ended(self, span: Span, outcome: Outcome | None) -> None:
         on_time, flown = span.ending == "completed", self._flown
+        why = "" if on_time else span.reason or span.ending
         if span.stream == URGENT_STREAM.name:
             self._flown = msgspec.structs.replace(
                 flown, urgent=flown.urgent + 1, urgent_on_time=flown.urgent_on_time + on_time,
-                urgent_ms=[*flown.urgent_ms, span.latency_s * 1e3])
+                urgent_ms=[*flown.urgent_ms, span.latency_s * 1e3], urgent_reasons=_more(flown.urgent_reasons, why))
             return
-        reasons = Counter(flown.reasons)
-        if span.ending != "completed":
-            reasons[span.reason or span.ending] += 1
         self._flown = msgspec.structs.replace(
-            flown, others=flown.others + 1, others_on_time=flown.others_on_time + on_time, reasons=dict(reasons))
+            flown, others=flown.others + 1, others_on_time=flown.others_on_time + on_time,
+            reasons=_more(flown.reasons, why))
 
     def _moved(self, end: MemoryEnd) -> None:
         if self._loads_left:
@@ -151,6 +151,10 @@ class Side:
             self._rig.runner.load(self._part)
         else:
             send_to_parent(Cycled(self._rss_bytes))
+
+
+def _more(reasons: dict[str, int], why: str) -> dict[str, int]:
+    return dict(Counter(reasons) + Counter([why] if why else []))
 
 
 if __name__ == "__main__":
