@@ -19,16 +19,18 @@ MOST_TEXT = 200
 
 
 class BoardStatus:
-    """Counts the ends of requests. `models`: the variants that are loaded, and the provider that each runs on.
+    """Counts the ends of requests. `models`: the variants that are or can be loaded, and the provider that each has.
 
-    elsewhere: the nodes that another provider runs than wanted, with their share of the time.
+    elsewhere: the nodes that another provider runs than wanted, with their share of the time. memory_mb: the budget; 0:
+    not known.
     """
 
     def __init__(
         self, name: str, host: Host, models: Mapping[tuple[str, str], tuple[Profile, str]],
-        elsewhere: Sequence[Mapping[str, Any]] = (),
+        elsewhere: Sequence[Mapping[str, Any]] = (), memory_mb: int = 0,
     ) -> None:
         self._name, self._host, self._models, self._elsewhere = name, host, models, elsewhere
+        self._memory_mb = memory_mb
         self._ends: deque[tuple[int, bool, str]] = deque(maxlen=MOST_REQUESTS)
         self._runs: dict[tuple[str, str], deque[float]] = {key: deque(maxlen=MOST_RUNS) for key in models}
         self._error = ""
@@ -62,6 +64,7 @@ class BoardStatus:
             "peers": peers, "ended": len(self._ends), "on_time": sum(done for _, done, _ in self._ends),
             "total": self._total, "in_time": self._in_time, "open": open_requests, "leans_on": dict(helpers),
             "kept_reports": kept_reports, "error": self._error,
+            "rss_mb": self._host.machine.rss_bytes() >> 20, "memory_mb": self._memory_mb,
             "temperature_c": health.temperature_c, "throttled": health.throttled,
             "models": [self._model(*key) for key in self._models],
         }

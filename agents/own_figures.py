@@ -51,7 +51,8 @@ class OwnFigures:
         machine, traffic, runner = self._host.machine, self._host.transport.traffic(), self._runner.statistics()
         load = self._load()
         return AgentNews(
-            rss_bytes=machine.rss_bytes(), runs=runner.runs, overruns=runner.overruns, busy_s=load.busy_s,
+            rss_bytes=machine.rss_bytes(), loads=runner.loads, unloads=runner.unloads,
+            runs=runner.runs, overruns=runner.overruns, busy_s=load.busy_s,
             available_s=load.available_s, queue=queue, links=dict(islice(links.items(), MOST_LINKS)),
             loop_late_ms_p99=load.late_ms_p99, loop_late_ms_max=load.late_ms_max,
             behaviour_ms_p99=load.behaviour_ms_p99, behaviour_missed=self._acting.missed,

@@ -10,7 +10,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from agents.peers.seals import Seals
-from agents.ports import Given, RunEnd, Runner, RunOrder
+from agents.ports import Given, MemoryEnd, RunEnd, Runner, RunOrder
 from agents.runtime.offer import Offer
 from agents.scheduling import events as ev
 from agents.scheduling.offloads import UNREACHABLE
@@ -59,12 +59,14 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 class Performer:
     """Performs the commands of one robot's scheduler, and gives it the events of runs, messages and timers.
 
-    ended: called once for every own request with its span, its outcome (None if it failed) and its input.
+    ended: called once for every own request with its span, its outcome (None if it failed) and its input. moved: called
+    after a load or an unload.
     """
 
     def __init__(
         self, host: Host, runner: Runner, scheduler: Scheduler, offer: Offer,
         ended: Callable[[Span, Outcome | None, Input], None], seals: Seals,
+        moved: Callable[[MemoryEnd], None] = lambda end: None,
     ) -> None:
         self._clock, self._host_timers, self._net = host.clock, host.timers, host.transport
         self._seals = seals
@@ -76,7 +78,8 @@ class Performer:
         self._pending: deque[ev.Event] = deque()
         self._handling = False
         self._timer_commands: deque[ev.SetTimer | ev.CancelTimers] = deque()
-        runner.attach(self._on_runs_ended, self._on_stages_loaded)
+        self._moved = moved
+        runner.attach(self._on_runs_ended, self._on_stages_loaded, self._on_moved)
 
     def arrived(self, event: ev.RequestArrived, data: Input) -> None:
         """Start an own request."""
@@ -142,6 +145,10 @@ class Performer:
     def _on_stages_loaded(self, model: str, variant: str) -> None:
         self.handle(ev.StagesLoaded(model=model, variant=variant))
 
+    def _on_moved(self, end: MemoryEnd) -> None:
+        self.handle(ev.MemoryMoved(end=end))
+        self._moved(end)
+
     def _perform(self, command: ev.Command) -> None:
         match command:
             case ev.RunStage():
@@ -159,6 +166,8 @@ class Performer:
                 self._host_timers.after(ns(STUCK_S), lambda: self._runner.give_up(work))
             case ev.LoadStages(model=model, variant=variant):
                 self._runner.load_stages(model, variant)
+            case ev.MovePart(part=part, load=load):
+                (self._runner.load if load else self._runner.unload)(part)
             case ev.SendStage():
                 self._send(command)
             case ev.PassOn():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from numpy.typing import NDArray
@@ -57,8 +57,37 @@ class RunEnd(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = RUN_FAILED         # why it failed, if it has
 
 
+class Part(NamedTuple):
+    """What is loaded and unloaded: a whole variant, or all its stages."""
+
+    model: str
+    variant: str
+    stages: bool = False
+
+
+class MemoryEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """A part was loaded or unloaded."""
+
+    part: Part
+    present: bool                    # it is in memory now
+    rss_bytes: int                   # resident memory of the process after it
+    took_s: float = 0.0
+    kept_bytes: int = 0              # what a load has added
+    failed: bool = False             # it could not be loaded
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory of this robot: resident now, and what the loads of its parts have added."""
+
+    rss_bytes: int
+    kept_bytes: Mapping[Part, int]
+
+
 class RunnerStatistics(msgspec.Struct, frozen=True):
-    """Counts since the start. A batch is one run; `failed` counts its inputs; `stuck`: runs that could not be ended."""
+    """Counts since the start. A batch is one run; `failed` counts its inputs; `stuck`: runs that could not be ended.
+
+    loads, unloads: of models and of stages, while it runs.
+    """
 
     runs: int
     overruns: int
@@ -66,6 +95,8 @@ class RunnerStatistics(msgspec.Struct, frozen=True):
     failed: int
     busy_s: float                    # of all executors together, with the runs in progress
     stuck: int = 0
+    loads: int = 0
+    unloads: int = 0
 
 
 class Runner(Protocol):
@@ -75,9 +106,12 @@ class Runner(Protocol):
     one of these methods.
     """
 
-    def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
+    def attach(
+        self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None],
+        moved: Callable[[MemoryEnd], None] = lambda end: None,
+    ) -> None:
         """Set the callbacks: `ended` gets the ends of all orders of one run, in their order; `loaded` gets a model and
-        a variant whose stages can be run from now on."""
+        a variant whose stages can be run from now on; `moved` gets the ends of `load` and `unload`."""
         ...
 
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
@@ -107,6 +141,16 @@ class Runner(Protocol):
     def load_stages(self, model: str, variant: str) -> None:
         """Load the stages of a variant in the background; `loaded` follows, unless they cannot be loaded."""
         ...
+
+    def load(self, part: Part) -> None:
+        """Load a part in the background; `moved` follows."""
+        ...
+
+    def unload(self, part: Part) -> None:
+        """Forget a part that nothing runs or waits for, and give its memory back; `moved` follows."""
+        ...
+
+    def memory(self) -> Measured: ...
 
     def slow_down(self, factor: float) -> None:
         """Inject a fault: runs take `factor` times as long from now on; 1 clears it."""

@@ -16,6 +16,7 @@ from agents.runtime.gpu_sessions import build_engines, elsewhere
 from agents.runtime.report_files import ReportFiles
 from agents.runtime.sessions import Sessions, offer_of
 from agents.runtime.thread_runner import ThreadRunner
+from models.resident import keep_weights_apart
 from models.session import loaded
 from swarm import settings_files
 from swarm.core.policy.shaped_link import Links
@@ -52,6 +53,7 @@ def main(settings: AgentFile) -> int:
     offer = offer_of(settings)
     if names := offer.not_loaded():
         log.warning("the memory of the board is full (memory_mb: %d); not loaded: %s", board.memory_mb, names)
+        keep_weights_apart()
     with starting("building engines" if "tensorrt" in board.providers else "loading models", LONGEST_START_S):
         build_engines(offer, board, folder)
         sessions = Sessions(offer, board, folder)
@@ -66,7 +68,7 @@ def main(settings: AgentFile) -> int:
         emulated=board.emulated, seed=settings.seed,
     )
     aside = AsideThread(process.loop.post, process.loop.fail)
-    status = BoardStatus(settings.name, process.host, sessions.providers(), offer.elsewhere)
+    status = BoardStatus(settings.name, process.host, sessions.providers(), offer.elsewhere, board.memory_mb)
     logging.getLogger().addHandler(Warned(status.failed))
     shelf = _shelf(settings, process.clock.now_ns())
     robot = Robot(

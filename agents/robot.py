@@ -13,6 +13,7 @@ import msgspec
 from agents import behaviours
 from agents.acting import Acting
 from agents.bodies.world import WorldBody
+from agents.own_events import OwnEvents
 from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert, first_advert
 from agents.peers.link_report import LinkReporter
@@ -27,7 +28,7 @@ from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
 from agents.stream_feedback import StreamFeedback
 from agents.submissions import NO_SOURCE, Submissions, shifted
-from swarm.core.policy.plan import WHY_MAX, Placement, StreamSpec
+from swarm.core.policy.plan import Placement, StreamSpec
 from swarm.core.ports import Files, Health, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.found import in_words
@@ -65,16 +66,19 @@ class Robot:
             undelivered=lambda peer, tag, reason: self._performer.undelivered(peer, tag, reason),
             busy_s=lambda: self._scheduler.busy_s(self._clock.now_ns()),
             advert_of=lambda peer: self._peers.advert_of(peer), met=lambda names: self._failures.met(names))
-        self._own_advert, self._health = OwnAdvert(first_advert(settings, offer)), Health()
+        self._own_advert, self._health = OwnAdvert(first_advert(settings, offer), offer), Health()
         self._peers, self._link_reporter = PeerTable(offer.files), LinkReporter()
         self._failures = FailureDetector(
             host, self._participant, self._on_members_changed, active_peers=self._peers.active)
+        self._residency = offer.residency()
         self._scheduler = Scheduler(
             name=settings.name, policy=settings.policy, profiles=offer.profiles, peers=self._peers,
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
-            streams=settings.streams, seed=settings.seed)
+            streams=settings.streams, seed=settings.seed, residency=self._residency)
         self._seals = Seals(settings.name, host.machine.secret)
-        self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended, self._seals)
+        self._own_events = OwnEvents(lambda event: self._outbox.put(event))
+        self._performer = Performer(
+            host, runner, self._scheduler, offer, self._on_ended, self._seals, self._own_events.moved)
         self._request_messages = RequestMessages(self._net, self._performer, offer, self._seals)
         self._net.limit_transfers(*transfer_limits(offer))
         self._outbox = Outbox(host.timers, self._participant.report) if settings.launcher else KeptReports(
@@ -87,8 +91,7 @@ class Robot:
             settings, host.clock, host.timers, submit=self._submit, announce=self._announce, ended=self._on_ended)
         self._feedback = StreamFeedback()
         self._figures = OwnFigures(host, runner, self._acting, settings.board.executors)
-        self._sequence = self._stuck = 0                 # stuck: runs that could not be ended
-        self._shed: list[str] = []
+        self._sequence = 0
 
     @property
     def view(self) -> Membership:
@@ -218,8 +221,8 @@ class Robot:
             self._start_ns = now - ns(since_s)
             self._figures.streams_began()
             self._submissions.start(self._start_ns)
-            for event in self._offer.events():
-                self._outbox.put(event)
+            self._own_events.not_loaded(self._own_advert.advert.not_loaded)
+            self._own_events.other_provider(self._offer.elsewhere)
 
     def _announce(self, stream: StreamSpec, data: Input, captured_ns: int) -> RequestId:
         self._sequence += 1
@@ -255,8 +258,9 @@ class Robot:
     # --- peers and news ---
 
     def _advertise(self) -> None:
-        """Make a new advert if our speed or board has changed. Each peer gets it after its next heartbeat."""
-        self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._health)
+        """Make a new advert if our speed, board or models have changed. Peers get it after their next heartbeats."""
+        absent = sorted(self._residency.absent()) if self._residency is not None else []
+        self._own_advert.changed(self._scheduler.slowness(self._clock.now_ns()), self._health, absent)
 
     def _on_members_changed(self, changes: Sequence[Changed]) -> None:
         """The failure detector has changed its view of peers."""
@@ -284,12 +288,10 @@ class Robot:
         self._outbox.put(self._figures.news(
             links=links, queue=self._scheduler.queued(), refused_in=self._participant.refused + self._body.malformed,
             duplicates=self._scheduler.statistics().duplicates))
-        if (stuck := self._runner.statistics().stuck) > self._stuck:
-            self._stuck = stuck
-            self._outbox.put(msg.Happened(what="executor_replaced", detail={"stuck": stuck}))
-        if (shed := self._scheduler.shed()) != self._shed:
-            self._shed = shed
-            self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))
+        self._own_events.look(self._runner.statistics().stuck, self._scheduler.shed())
+        memory = self._runner.memory() if self._residency is not None else None
+        if memory is not None and self._residency is not None and self._residency.is_short(memory.rss_bytes):
+            self._performer.handle(ev.MemoryMeasured(memory=memory))
 
 
 def _in_frame(seen: Outcome, data: Input) -> Outcome:

@@ -21,6 +21,8 @@ class Stage(Protocol):
 
     def run(self, inputs: Mapping[str, NDArray], handle: Any = None) -> list[NDArray]: ...
 
+    def close(self) -> None: ...
+
 
 class Named(Protocol):
     """A tensor of a stage."""
@@ -53,6 +55,11 @@ class Pipeline:
     def crossing(self, k: int) -> list[str]:
         """Tensors alive between stage k-1 and stage k: needed later, or outputs made early; in order of production."""
         return self._crossing[k]
+
+    def close(self) -> None:
+        """Give the memory of all stages back; they cannot run any more."""
+        for stage in self._stages:
+            stage.close()
 
     def run(
         self, tensors: Mapping[str, NDArray], first: int = 0, last: int | None = None, handle: Any = None

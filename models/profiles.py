@@ -19,6 +19,10 @@ from swarm.core.settings.cards import Card, Precision, Provider, RunTime, networ
 HOST = "host"
 """The board that stands for this machine, not emulated."""
 
+LOAD_S, LOAD_S_PER_BYTE = 0.005, 15e-9
+"""To load a file from the cache of optimised graphs, where no profile tells: of the four files of the models that we
+ship `load_warm_ms` of `swarm models profile` is at most this on the host."""
+
 
 class FileProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The profile of one file: a whole variant, or one of its stages."""
@@ -109,6 +113,7 @@ class Times(NamedTuple):
     whole: RunTime
     stages: list[RunTime]
     batches: dict[int, RunTime]
+    load_s: float = 0.0              # of the whole, from the cache of optimised graphs; 0: not known
 
 
 def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | None = None) -> dict[str, Times]:
@@ -131,7 +136,8 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
     for key in allowed:
         seen, variant = measured.get(key), card.variants[key]
         if seen is not None and len(seen.stages) == len(variant.stages):
-            times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
+            times[key] = Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches,
+                               seen.whole.load_warm_ms / 1e3)
         elif variant.providers != ["cpu"] or board.providers[0] == "cpu":
             speed, over_ms = board.speed_of(variant.precision), board.overhead_ms
             batch_times = variant.batch_times if board.providers[0] == "cpu" else {}
@@ -139,6 +145,7 @@ def on_board(card: Card, name: str, board: Board, runtime: str, folder: Path | N
                 slowed(variant.run_time, speed, over_ms),
                 [slowed(stage.run_time, speed, over_ms) for stage in variant.stages],
                 {inputs: slowed(time, speed, over_ms) for inputs, time in batch_times.items()},
+                (LOAD_S + variant.bytes * LOAD_S_PER_BYTE) / speed,
             )
     if not times:
         raise ModelError(f"board {name}", f"only its CPU runs {card.name}, and was not measured",
@@ -161,7 +168,8 @@ def _of_such_a_board(card: Card, name: str, measured: Measured, allowed: Sequenc
     """Run times from a board's file, of the variants that it has as they are here. Raises: ModelError if none."""
     found = measured.models.get(card.name, {})
     times = {
-        key: Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches)
+        key: Times(seen.whole.run_time, [stage.run_time for stage in seen.stages], seen.batches,
+                   seen.whole.load_ms / 1e3)
         for key in allowed if (seen := found.get(key)) is not None and seen.sha256 == card.variants[key].sha256
         and len(seen.stages) == len(card.variants[key].stages)}
     if not times:
@@ -183,7 +191,8 @@ def _with_threads(
             f"{card.name} {', '.join(missing)} was not profiled with as many on this machine",
             f"`swarm models profile {card.name} --board {board}` first, or threads: 1",
         )
-    return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {})
+    return {key: Times(seen.whole.run_time_threads, [stage.run_time_threads for stage in seen.stages], {},
+                       seen.whole.load_warm_ms / 1e3)
             for key, seen in measured.items() if key in allowed}
 
 

@@ -151,6 +151,11 @@ class Session:
                 raise Aborted from error
             raise RunFailed(str(error)) from error
 
+    def close(self) -> None:
+        """Give its memory back, though others may still refer to it; it cannot run any more."""
+        _loaded.discard(self)
+        del self._session
+
     def _warm_up(self, path: Path, handle: LoadHandle) -> None:
         """Run once with zeros, because the first run allocates memory."""
         warm_up = RunHandle()

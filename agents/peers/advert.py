@@ -5,6 +5,8 @@ Deterministic.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import msgspec
 
 from agents.peers.own_speed import scaled
@@ -26,14 +28,25 @@ def first_advert(settings: AgentFile, offer: Offer) -> Advert:
     return Advert(
         board=settings.board_name, executors=board.executors, own_share=board.own_share, profiles=offer.announce(),
         streams=settings.streams, power_w=board.power_w or None, memory_free_bytes=offer.free_bytes,
-        not_loaded=[NotLoaded(one.model, one.variant, one.p50_s) for one in offer.left_out[:MOST_NOT_LOADED]])
+        not_loaded=_not_loaded(offer, [one.key for one in offer.left_out]))
+
+
+def _not_loaded(offer: Offer, absent: Iterable[tuple[str, str]]) -> list[NotLoaded]:
+    """What would run if it were in memory, with how long a load takes."""
+    known = {(one.model, one.variant): one for one in offer.all()}
+    told = [NotLoaded(*key, known[key].p50_s, known[key].load_s) for key in absent if key in known]
+    never = [NotLoaded(one.model, one.variant, one.p50_s) for one in offer.too_large]
+    return [*told, *never][:MOST_NOT_LOADED]
 
 
 class OwnAdvert:
-    """`advert` is the newest; its number grows with each change."""
+    """`advert` is the newest; its number grows with each change. offer: of this robot's board."""
 
-    def __init__(self, first: Advert) -> None:
+    def __init__(self, first: Advert, offer: Offer | None = None) -> None:
         self._first = self.advert = first            # with the run times of the board's profile
+        self._offer = offer
+        self._absent = [one.key for one in offer.left_out if one not in offer.too_large] if offer is not None else []
+        self._absent.sort()
         self._slowness = 1.0
         self._sent_ns: dict[str, int] = {}           # when the newest was last sent to each peer
 
@@ -48,13 +61,20 @@ class OwnAdvert:
         """A peer has started: it knows nothing."""
         self._sent_ns.pop(peer, None)
 
-    def changed(self, slowness: float, health: Health) -> bool:
+    def changed(self, slowness: float, health: Health, absent: Sequence[tuple[str, str]] | None = None) -> bool:
         """Update the advert. Returns whether there is a new one.
 
-        slowness: the factor by which runs take longer than the board's profile says.
+        slowness: the factor by which runs take longer than the board's profile says. absent: the models and variants
+        that are not in memory now, sorted; None: the same as before.
         """
-        if slowness == self._slowness and not _differs(self.advert, health):
+        moved = absent is not None and absent != self._absent
+        if slowness == self._slowness and not moved and not _differs(self.advert, health):
             return False
+        if moved and absent is not None and self._offer is not None:
+            self._absent = list(absent)
+            self._first = msgspec.structs.replace(
+                self._first, not_loaded=_not_loaded(self._offer, absent),
+                profiles=[one for one in self._offer.all() if (one.model, one.variant) not in absent])
         self._slowness = slowness
         self.advert = msgspec.structs.replace(
             self._first, number=self.advert.number + 1, profiles=scaled(self._first.profiles, self._slowness),

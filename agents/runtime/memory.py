@@ -1,4 +1,6 @@
-"""Which variants of its models a board loads: those that fit into its memory, the most useful first. Deterministic.
+"""Which variants of its models a board loads at its start: those that fit, the most useful first. Deterministic.
+
+What does not fit then may come later, in place of others (`agents/scheduling/memory/residency.py`).
 
 First the fastest variant that fits of each model, so that every model runs; then the other variants. Both in the order
 of the models, and of one model the fastest first. Last the stages of what was taken, in the same order: they make a
@@ -16,6 +18,10 @@ RESERVE_BYTES = 128 * MB
 models."""
 
 Key = tuple[str, str]                # model and variant
+
+
+LOAD_FILES = 2
+"""How many times its file a load takes beyond what is kept: it is read to check it, and parsed."""
 
 
 class Candidate(NamedTuple):
@@ -43,6 +49,7 @@ class Fitting(NamedTuple):
     stages: list[Key]                # variants whose stages may be loaded, now or later
     unstaged: list[Key]              # those that are loaded, and whose stages do not fit
     left_out: list[Candidate]        # the most useful first
+    too_large: list[Candidate]       # those of them that do not fit even alone
     free_bytes: int | None           # that nothing of this takes; None: the board's memory is not known
 
 
@@ -54,8 +61,8 @@ def fitting(candidates: Sequence[Candidate], models: Sequence[str], memory_mb: i
     rank = {model: number for number, model in enumerate(models)}
     in_order = sorted(candidates, key=lambda c: (rank[c.model], c.p50_s, c.variant))
     if not memory_mb:
-        return Fitting([c.key for c in in_order], [c.key for c in in_order if c.staged], [], [], None)
-    left = memory_mb * MB - RESERVE_BYTES
+        return Fitting([c.key for c in in_order], [c.key for c in in_order if c.staged], [], [], [], None)
+    all_of_it = left = memory_mb * MB - RESERVE_BYTES
     taken: list[Candidate] = []
     for one_of_each in (True, False):
         for one in in_order:
@@ -71,4 +78,6 @@ def fitting(candidates: Sequence[Candidate], models: Sequence[str], memory_mb: i
             fits = one.memory_bytes <= left
             (stages if fits else unstaged).append(one.key)
             left -= one.memory_bytes if fits else 0
-    return Fitting([c.key for c in taken], stages, unstaged, [c for c in in_order if c not in taken], max(left, 0))
+    left_out = [c for c in in_order if c not in taken]
+    too_large = [c for c in left_out if c.memory_bytes > all_of_it]
+    return Fitting([c.key for c in taken], stages, unstaged, left_out, too_large, max(left, 0))

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.ports import Part
 from agents.runtime.emulation import VariantTimes
-from agents.runtime.memory import Candidate, fitting
+from agents.runtime.memory import LOAD_FILES, MB, RESERVE_BYTES, Candidate, fitting
+from agents.scheduling.memory.residency import Residency, Size
 from models import tasks
 from models.batch_sizes import paying
 from models.profiles import Times, fit
 from swarm.core.policy.plan import MOST_STAGES, Profile, StageProfile
-from swarm.core.protocol import messages as msg
-from swarm.core.protocol.messages.presence import MOST_NOT_LOADED
 from swarm.core.protocol.wire import MAX_TENSOR_BYTES
 from swarm.core.protocol.world import Outcome
 from swarm.core.settings.cards import Card, RunTime, TensorSpec, Variant, crossing, network
@@ -28,14 +28,15 @@ HASH_DIGITS = 16
 
 
 class Offer:
-    """The variants that are worth running on one board, and that fit into its memory.
+    """The variants that are worth running on one board, and that fit into its memory, together or in turn.
 
     cards: by model, the most important first. times: by model and variant, on this board. staged: whether to load all
     stages at the start. memory_mb: of the board; 0: not known.
     `files`: the hash of the files of each variant, by model and variant.
-    `profiles`: by model, as advertised. `staged`: models and variants whose stages are loaded at the start. `left_out`:
-    variants that do not fit, the most useful first. `free_bytes`: of the memory; None: not known. `elsewhere`: nodes
-    that another provider runs than wanted, as in events; known when all is loaded.
+    `profiles`: by model, of all that fit alone. `staged`: models and variants whose stages are loaded at the start.
+    `left_out`: variants that are not loaded at the start, the most useful first; `too_large`: those of them that never
+    are. `free_bytes`: of the memory; None: not known. `elsewhere`: nodes that another provider runs than wanted, as in
+    events; known when all is loaded.
     """
 
     def __init__(
@@ -53,27 +54,64 @@ class Offer:
                        for variant in fit(card, {key: on_board.whole for key, on_board in times[model].items()}))
         memory = fitting([_candidate(cards[model], variant, times[model][variant]) for model, variant in worth],
                          list(cards), memory_mb)
+        self.left_out, self.too_large, self.free_bytes = memory.left_out, memory.too_large, memory.free_bytes
+        never = {one.key for one in memory.too_large}
         for model, variant in worth:
-            if (model, variant) in memory.whole:
+            if (model, variant) not in never:
                 self._add(cards[model], variant, times[model][variant], (model, variant) in memory.stages)
+        self._whole, self._unstaged, self._memory_mb = set(memory.whole), memory.unstaged, memory_mb
         self.staged = [key for key in self._times if staged and key in memory.stages]
-        self.left_out, self.free_bytes = memory.left_out, memory.free_bytes
-        self._unstaged = memory.unstaged
 
-    def announce(self) -> list[Profile]:
-        """The profiles of all variants, as in the advert."""
+    def all(self) -> list[Profile]:
+        """The profiles of all variants, in memory or not."""
         return [profile for some in self.profiles.values() for profile in some]
 
+    def announce(self) -> list[Profile]:
+        """The profiles of the variants that are loaded at the start, as in the first advert."""
+        return [profile for profile in self.all() if (profile.model, profile.variant) in self._whole]
+
     def not_loaded(self) -> str:
-        """The names of all that does not fit; empty: all does."""
-        return ", ".join([f"{one.model} {one.variant}" for one in self.left_out]
+        """The names of all that does not fit together; empty: all does."""
+        return ", ".join([f"{one.model} {one.variant}{' (too large)' if one in self.too_large else ''}"
+                          for one in self.left_out]
                          + [f"the stages of {model} {variant}" for model, variant in self._unstaged])
 
-    def events(self) -> list[msg.Happened]:
-        """The events of the start: of what does not fit the first `MOST_NOT_LOADED`, and nodes on other providers."""
-        full = [msg.Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant})
-                for one in self.left_out[:MOST_NOT_LOADED]]
-        return [*full, *(msg.Happened(what="other_provider", detail=detail) for detail in self.elsewhere)]
+    def room_lacks(self, model: str) -> str:
+        """Why no variant of a model can ever be in memory; empty: one can. That of the first model always stays."""
+        if not self._memory_mb:
+            return ""
+        some, first = self.profiles.get(model, ()), next(iter(self.profiles.values()), ())
+        if not some:
+            return "fits"
+        stays = min(first, key=lambda one: one.p50_s)
+        free_bytes = self._memory_mb * MB - RESERVE_BYTES - stays.memory_bytes
+        if some is first or any(one.memory_bytes <= free_bytes for one in some):
+            return ""
+        return f"fits beside {stays.model} {stays.variant}, which stays"
+
+    def residency(self) -> Residency | None:
+        """What is in memory, to begin with; None: how much may be is not known."""
+        if not self._memory_mb:
+            return None
+        sizes, present = self.sizes(), self.at_start()
+        fastest = {model: min(some, key=lambda one: one.p50_s).variant for model, some in self.profiles.items()}
+        rss_bytes = RESERVE_BYTES + sum(sizes[part].kept_bytes for part in present)
+        return Residency(sizes, present, fastest, self._memory_mb * MB, rss_bytes)
+
+    def at_start(self) -> list[Part]:
+        """What is loaded at the start."""
+        return [*(Part(*key) for key in self._times if key in self._whole), *(Part(*k, True) for k in self.staged)]
+
+    def sizes(self) -> dict[Part, Size]:
+        """All variants and their stages, by their cards and profiles. All stages together take as much as the whole."""
+        sizes: dict[Part, Size] = {}
+        for profile in self.all():
+            entry = self.cards[profile.model].variants[profile.variant]
+            files = {False: entry.bytes, True: sum(stage.bytes for stage in entry.stages)}
+            for stages in (False, True) if profile.stages else (False,):
+                sizes[Part(profile.model, profile.variant, stages)] = Size(
+                    profile.memory_bytes, profile.memory_bytes + LOAD_FILES * files[stages], profile.load_s)
+        return sizes
 
     def times(self, model: str, variant: str) -> VariantTimes:
         """The run times of a variant that is offered."""
@@ -123,7 +161,7 @@ class Offer:
             memory_bytes=entry.memory_bytes, accuracy=entry.metrics[card.primary_metric],
             network_accuracy=card.variants[network(card, variant)].metrics[card.primary_metric],
             input_bytes=_bytes(card.inputs), stages=by_stage if staged else [],
-            batch_s=[time.p50_ms / 1e3 for time in batches], files=self.files[card.name, variant],
+            batch_s=[time.p50_ms / 1e3 for time in batches], load_s=times.load_s, files=self.files[card.name, variant],
         ))
 
 
@@ -138,7 +176,7 @@ def transfer_limits(offer: Offer) -> tuple[int, int]:
 
     Results and pictures are smaller than `LEAST_TRANSFER_BYTES`.
     """
-    largest = max((size for profile in offer.announce()
+    largest = max((size for profile in offer.all()
                    for size in (profile.input_bytes, *(stage.input_bytes for stage in profile.stages))), default=0)
     most = min(max(2 * largest, LEAST_TRANSFER_BYTES), MAX_TENSOR_BYTES)
     return most, TRANSFERRING_PEERS * most

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.ports import Given, Made
+from agents.ports import Given, Made, Measured, Part
 from agents.runtime.emulation import VariantTimes
 from agents.runtime.offer import Offer
 from models import profiles, store, tasks
 from models.pipeline import Pipeline
 from models.providers import order, ort_names
+from models.resident import resident_bytes, trim
 from models.session import AVAILABLE, VERSION, LoadHandle, RunHandle, Session
 from swarm.core.policy import policies
 from swarm.core.policy.plan import Profile, StreamSpec
@@ -59,10 +60,11 @@ def offer_of(settings: AgentFile) -> Offer:
         Path(settings.models) if settings.models else None, board_name=settings.board_name, staged=policy.uses_stages)
     for stream in streams:
         _check_source(stream, offer, settings)
-        if stream.model not in offer.profiles and not policy.uses_peers:
+        lacks = offer.room_lacks(stream.model)
+        if lacks and not policy.uses_peers:
             raise BadInput(
                 f"board {settings.board_name}: memory_mb: {board.memory_mb}",
-                f"no variant of {stream.model} for stream {stream.name} fits, and policy {settings.policy} "
+                f"no variant of {stream.model} for stream {stream.name} {lacks}, and policy {settings.policy} "
                 "does not use peers", "more memory, or another policy")
     return offer
 
@@ -148,26 +150,67 @@ class Sessions:
     def __init__(self, offer: Offer, board: Board, folder: Path | None) -> None:
         self._cards, self._board, self._folder = offer.cards, board, folder
         self._loaded: dict[tuple[str, str], Loaded] = {}
-        self._profiles = offer.announce()
+        self._offer, self._profiles = offer, {(one.model, one.variant): one for one in offer.all()}
+        self._kept: dict[Part, int] = {}             # bytes that their loads have added
         for profile in offer.announce():
-            model, variant = profile.model, profile.variant
-            card = self._cards[model]
-            session = Session(store.artefact(card, variant, folder), board.threads, self._providers(card, variant),
-                              None, card.variants[variant].precision)
-            if profile.batch_s and not session.batched:
-                raise store.ModelError(f"{model} {variant}", "takes one input at a time, and its card says several")
-            self._loaded[model, variant] = Loaded(
-                session, offer.tasks[model], [spec.name for spec in card.inputs], offer.times(model, variant))
-            if (model, variant) in offer.staged:
-                self.adopt(model, variant, self.load_stages(model, variant, LoadHandle()))
+            key = profile.model, profile.variant
+            self._adopt_whole(*key, self._whole(*key, LoadHandle()))
+            if key in offer.staged:
+                self.adopt(*key, self.load_stages(*key, LoadHandle()))
 
     def get(self, model: str, variant: str) -> Loaded:
         return self._loaded[model, variant]
 
     def providers(self) -> dict[tuple[str, str], tuple[Profile, str]]:
-        """Each variant in memory, with its profile, and the execution provider that runs it."""
-        return {(one.model, one.variant): (one, self._providers(self._cards[one.model], one.variant)[0])
-                for one in self._profiles}
+        """Each variant that is or can be loaded, with its profile, and the execution provider that runs it."""
+        return {key: (one, self._providers(self._cards[one.model], one.variant)[0])
+                for key, one in self._profiles.items()}
+
+    def load(self, part: Part, handle: LoadHandle) -> tuple[Session | Pipeline, int]:
+        """Load a part, in any thread. Returns the bytes that it has added, too. Raises: ModelError, LoadCancelled."""
+        before_bytes, (model, variant, stages) = resident_bytes(), part
+        loaded = (self.load_stages if stages else self._whole)(model, variant, handle)
+        trim()                           # what only the load needed
+        return loaded, max(resident_bytes() - before_bytes, self._file_bytes(part))
+
+    def put(self, part: Part, loaded: Session | Pipeline, kept_bytes: int) -> None:
+        """Add a part that `load` has loaded: it can run from now on."""
+        if isinstance(loaded, Pipeline):
+            self.adopt(part.model, part.variant, loaded)
+        else:
+            self._adopt_whole(part.model, part.variant, loaded)
+        self._kept[part] = kept_bytes
+
+    def take(self, part: Part) -> Session | Pipeline:
+        """Forget a part. Whoever closes what is returned gives its memory back."""
+        self._kept.pop(part, None)
+        if not part.stages:
+            return self._loaded.pop(part[:2]).session
+        whole = self._loaded[part[:2]]
+        assert whole.stages is not None      # only what is in memory is unloaded
+        self._loaded[part[:2]] = dataclasses.replace(whole, stages=None)
+        return whole.stages
+
+    def memory(self) -> Measured:
+        """Resident memory, and what the loads of the parts have added to it, as far as it was measured."""
+        return Measured(rss_bytes=resident_bytes(), kept_bytes=dict(self._kept))
+
+    def _whole(self, model: str, variant: str, handle: LoadHandle) -> Session:
+        card = self._cards[model]
+        session = Session(store.artefact(card, variant, self._folder), self._board.threads,
+                          self._providers(card, variant), handle, card.variants[variant].precision)
+        if self._profiles[model, variant].batch_s and not session.batched:
+            raise store.ModelError(f"{model} {variant}", "takes one input at a time, and its card says several")
+        return session
+
+    def _adopt_whole(self, model: str, variant: str, session: Session) -> None:
+        inputs = [spec.name for spec in self._cards[model].inputs]
+        self._loaded[model, variant] = Loaded(
+            session, self._offer.tasks[model], inputs, self._offer.times(model, variant))
+
+    def _file_bytes(self, part: Part) -> int:
+        entry = self._cards[part.model].variants[part.variant]
+        return sum(stage.bytes for stage in entry.stages) if part.stages else entry.bytes
 
     def load_stages(self, model: str, variant: str, handle: LoadHandle) -> Pipeline:
         """Load the stages of a variant, in any thread. Raises: ModelError, LoadCancelled."""

@@ -14,6 +14,11 @@ def runs(route: Sequence[Leg]) -> list[LegRun]:
     return [LegRun(agent=leg.agent, first=leg.first, last=leg.last) for leg in route]
 
 
+def run_at_home(home: str, leg: Leg, run_s: float, waited_s: float) -> LegRun:
+    """The leg at home, with its times."""
+    return LegRun(agent=home, first=leg.first, last=leg.last, run_s=run_s, waited_s=waited_s)
+
+
 def record(span: Span, route: Sequence[Leg], times: Sequence[LegTimes], now: int) -> None:
     """Enter the times of the legs on peers. All transfers are assumed to take equally long.
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import msgspec
 from numpy.typing import NDArray
 
-from agents.ports import RUN_FAILED, Made
+from agents.ports import RUN_FAILED, Made, Measured, MemoryEnd, Part
 from swarm.core.policy.plan import Leg, Plan, StreamSpec
 from swarm.core.protocol.spans import LegTimes, RequestId, Span
 from swarm.core.protocol.world import Outcome
+
+
+class ImpossibleEvent(RuntimeError):
+    """An event that is impossible in this state: a bug. The message gives the state of the request."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +129,27 @@ class PlanCame(Event, frozen=True, kw_only=True):
     boot: int = 0
 
 
-class StagesLoaded(Event, frozen=True, kw_only=True):
+class MemoryEvent(Event, frozen=True, kw_only=True):
+    """What is in memory, or how much that is, has changed or was measured."""
+
+
+class StagesLoaded(MemoryEvent, frozen=True, kw_only=True):
     """The stages of a variant are loaded: it can run stage by stage from now on."""
 
     model: str
     variant: str
+
+
+class MemoryMeasured(MemoryEvent, frozen=True, kw_only=True):
+    """The memory of this robot was measured: once a second."""
+
+    memory: Measured
+
+
+class MemoryMoved(MemoryEvent, frozen=True, kw_only=True):
+    """A load or an unload has ended."""
+
+    end: MemoryEnd
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +198,13 @@ class LoadStages(Command, frozen=True, kw_only=True):
 
     model: str
     variant: str
+
+
+class MovePart(Command, frozen=True, kw_only=True):
+    """Load a part in the background, or unload one that nothing uses. MemoryMoved follows."""
+
+    part: Part
+    load: bool
 
 
 class SendStage(Command, frozen=True, kw_only=True):

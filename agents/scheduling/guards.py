@@ -22,6 +22,7 @@ import msgspec
 
 from agents.scheduling.queue.interference import Interference
 from agents.scheduling.queue.margins import START_NS, TURN_NS
+from agents.scheduling.queue.preemption import preempt_urgency
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.protocol.spans import RequestId, Span
 from swarm.core.units import NEVER_NS
@@ -39,6 +40,7 @@ class Promise(msgspec.Struct, kw_only=True):
 
     request: RequestId
     stream: str
+    model: str
     priority: int
     deadline_ns: int
     left_ns: int                     # what its run at home still takes, by p95, to its end in the loop
@@ -76,7 +78,7 @@ class Guards:
         if own is None:
             self._unguarded += 1
             return False
-        promise = Promise(request=span.request, stream=span.stream, priority=span.priority,
+        promise = Promise(request=span.request, stream=span.stream, model=span.model, priority=span.priority,
                           deadline_ns=span.deadline_ns, left_ns=own.p95_ns + TURN_NS, step_ns=own.step_ns)
         self._promises[span.request] = promise
         bisect.insort(self._order, (span.deadline_ns, span.request))
@@ -157,6 +159,21 @@ class Guards:
             promise.left_ns, promise.step_ns, promise.until_ns = work.p95_ns + TURN_NS, work.step_ns, 0
             work.guard = promise.fired = was_fired
             self._change()
+
+    def urgency(self, run: QueuedRun, work: QueuedRun, ahead_ns: int, now: int) -> float | None:
+        """How urgently a run is to leave its executor for a waiting one; None: it stays.
+
+        ahead_ns: what else of this robot goes before the waiting run.
+        """
+        if not run.guard:
+            return preempt_urgency(run, work, now)
+        return preempt_urgency(
+            run, work, now, slack_ns=self.slack_ns(work, run, now), ahead_ns=ahead_ns,
+            above_ns=self.above.longest_ns(work.priority, ahead_ns + run.step_ns + work.p95_ns))
+
+    def counts_on(self, model: str) -> bool:
+        """Whether a promise needs a run of this model at home."""
+        return any(promise.model == model for promise in self._promises.values())
 
     def any_fired(self) -> bool:
         """Whether a promised run waits before others, or runs."""

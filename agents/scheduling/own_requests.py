@@ -15,9 +15,10 @@ from math import inf
 from agents.peers.table import PeerTable
 from agents.ports import Made
 from agents.scheduling import events as ev
-from agents.scheduling.chains import runs
+from agents.scheduling.chains import run_at_home, runs
 from agents.scheduling.guards import Guards
 from agents.scheduling.load_shedding import LoadShedding
+from agents.scheduling.memory.held import Held
 from agents.scheduling.offloads import UNREACHABLE, Offloads, OpenRequest
 from agents.scheduling.placements import Placements
 from agents.scheduling.queue.queued_run import GRACE_NS, QueuedRun
@@ -26,12 +27,8 @@ from agents.scheduling.variants import RunnableVariants
 from swarm.core.policy import draw, policies
 from swarm.core.policy.plan import Leg, Profile
 from swarm.core.policy.route import Choice, Situation, cheaper, home_choice
-from swarm.core.protocol.spans import Ending, LegRun, RequestId, Span
+from swarm.core.protocol.spans import Ending, RequestId, Span
 from swarm.core.units import NS, ns, seconds
-
-
-class ImpossibleEvent(RuntimeError):
-    """An event that is impossible in this state: a bug. The message gives the state of the request."""
 
 
 class OwnRequests:
@@ -48,6 +45,7 @@ class OwnRequests:
         self._queue, self._guards, self._placements = queue, guards, placements
         self._offloads = Offloads(peers, queue, guards)
         self._open: dict[RequestId, OpenRequest] = {}
+        self._held = Held()
         self.ended: dict[str, int] = {"completed": 0, "late": 0, "failed": 0}
         self.submitted = self.duplicates = 0
 
@@ -65,10 +63,12 @@ class OwnRequests:
     def arrived(self, event: ev.RequestArrived, now: int, out: list[ev.Command]) -> None:
         stream = event.stream
         if event.request in self._open:
-            raise ImpossibleEvent(f"{event.request} arrived twice: {self._open[event.request]}")
+            raise ev.ImpossibleEvent(f"{event.request} arrived twice: {self._open[event.request]}")
         self.submitted += 1
         for older in self._queue.waiting_of(stream.name):
             self._supersede(older, now, out)
+        if (held := self._held.of(stream.name)) is not None:
+            self._end(held, "failed", "superseded", now, out)
         span = Span(
             request=event.request, stream=stream.name, model=stream.model, priority=stream.priority,
             captured_ns=event.captured_ns, submitted_ns=now, deadline_ns=event.deadline_ns,
@@ -81,10 +81,12 @@ class OwnRequests:
             self._end(state, "failed", reason, now, out)
             return
         out.append(ev.SetTimer(at_ns=event.deadline_ns, event=ev.BudgetSpent(request=event.request)))
+        loadable_s = self._variants.want(stream.model, stream.priority)
         situation = self._situation(span, now, out) if self._policy.uses_peers else None
         choice = self._at_home(span, now) if situation is None else self._policy.route(situation)
         if choice is None:
-            self._end(state, "failed", "no_model", now, out)
+            if reason := self._held.hold(state, loadable_s, now):
+                self._end(state, "failed", reason, now, out)
             return
         profile = self._variants.profile(stream.model, choice.variant)
         if profile is not None:
@@ -115,20 +117,16 @@ class OwnRequests:
 
     def _situation(self, span: Span, now: int, out: list[ev.Command]) -> Situation:
         placement = self._placements.placement(span.stream, now)
-        if placement is not None and self._name in placement.where and len(placement.where) > 1:
-            out += self._variants.request_stages(span.model, placement.variant)
+        if placement is not None and self._name in placement.where:
+            out += self._variants.request_placed(span.model, placement, span.priority)
         situation = Situation(
             home=self._name, model=span.model, left_s=seconds(span.deadline_ns - now), placement=placement,
             own=self._variants.profiles.get(span.model, ()), missed=self._placements.missed(span.stream),
             wait_s=self._queue.wait_s(now, span.priority, span.deadline_ns), peers=self._peers.views(now),
-            drawn=self._drawn(span.stream) if self._policy.draws else (0.0, 0.0),
+            drawn=draw.two(self._seed, "route", self._name, span.stream, self.submitted) if self._policy.draws
+            else (0.0, 0.0),
         )
         return cheaper(situation) if self.load_shedding.steps else situation
-
-    def _drawn(self, stream: str) -> tuple[float, float]:
-        """Two draws for a request, keyed by its robot and stream and by how many were submitted."""
-        first, second = (draw.uniform(self._seed, "route", self._name, stream, self.submitted, k) for k in range(2))
-        return first, second
 
     def _enqueue(self, state: OpenRequest, profile: Profile, leg: Leg, *, guard: bool, now: int) -> None:
         span = state.span
@@ -205,9 +203,13 @@ class OwnRequests:
         else:
             self._end(state, "failed", "expired", now, out)
 
+    def loaded(self, model: str, now: int) -> None:
+        """A variant of a model has come into memory: what waits for it is queued."""
+        for state in self._held.take(model):
+            self._fall_back(state, guard=False, now=now)
+
     def given_up(self, request: RequestId, now: int, out: list[ev.Command]) -> None:
-        """The grace time after the deadline is over: stop waiting for a peer's answer, or for the end of a run at home.
-        """
+        """The grace time after the deadline is over: stop waiting for an answer, or for the end of a run at home."""
         state = self._open.get(request)
         if state is None:
             return
@@ -259,16 +261,14 @@ class OwnRequests:
             return
         run_s = (work.ran_ns + event.finished_ns - event.started_ns) / NS
         span.preempted, span.aside_s = span.preempted + work.preempted, span.aside_s + seconds(work.aside_ns)
+        span.drawn_s, span.overrun = work.drawn_s + event.drawn_s, event.overrun or work.overrun
         if work.leg.last:
             waited_s = seconds(event.finished_ns - work.queued_ns) - run_s
-            at_home = LegRun(agent=self._name, first=work.leg.first, last=work.leg.last, run_s=run_s, waited_s=waited_s)
-            span.legs, span.overrun = [at_home, *runs(state.route)], event.overrun or work.overrun
-            span.drawn_s = work.drawn_s + event.drawn_s
+            span.legs = [run_at_home(self._name, work.leg, run_s, waited_s), *runs(state.route)]
             self._continue_on_peers(state, event.made, now, out)
             return
         span.ran_on, span.variant, span.run_s, span.batch = self._name, work.variant, run_s, work.batch
         span.started_ns, span.finished_ns = work.began_ns, event.finished_ns
-        span.drawn_s, span.overrun = work.drawn_s + event.drawn_s, event.overrun or work.overrun
         self._deliver(state, event.made, now, out)
 
     def _continue_on_peers(self, state: OpenRequest, made: Made | None, now: int, out: list[ev.Command]) -> None:
@@ -293,7 +293,7 @@ class OwnRequests:
         del self._open[span.request]
         if span.guarded:
             self._guards.disarm(span.request)
-        span.ending, span.reason, span.ended_ns = ending, reason, now
+        span.ending, span.reason, span.ended_ns = ending, self._held.reason(state, reason), now
         self.ended[ending] += 1
         self.recent_ends.append((span, now))
         self._placements.ended(state.placement, ending == "completed")

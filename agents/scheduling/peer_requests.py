@@ -17,7 +17,7 @@ from agents.scheduling.admission_budget import AdmissionBudget
 from agents.scheduling.queue.interference import Interference
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
-from agents.scheduling.variants import RunnableVariants
+from agents.scheduling.variants import NOT_LOADED, RunnableVariants
 from swarm.core.policy.cost import away_s, leg_p50_s, step_p95_s
 from swarm.core.policy.plan import Profile, is_chain
 from swarm.core.protocol.spans import LegTimes, RequestId
@@ -27,7 +27,8 @@ QUEUE_BOUND = 32                     # no peer's request is admitted while this 
 PEER_BOUND = QUEUE_BOUND // 4        # the same for the runs of one peer, so that it cannot keep the others out
 MEMORY = 256                         # remembered requests that were passed on; as many that were cancelled early
 CHAIN_BROKEN = "chain_broken"
-REFUSALS = ("full", "share", "too_late", "unknown_model", "loading", "malformed", "duplicate", "failed", CHAIN_BROKEN)
+REFUSALS = ("full", "share", "too_late", "unknown_model", NOT_LOADED, "loading", "malformed", "duplicate", "failed",
+            CHAIN_BROKEN)
 
 V = TypeVar("V")
 
@@ -71,7 +72,8 @@ class PeerRequests:
             return [self.refuse(event, "duplicate")]
         profile = self._variants.profile(event.model, event.variant)
         if profile is None:
-            return [self.refuse(event, "unknown_model")]
+            loadable_s = self._variants.want(event.model, None, event.variant)
+            return [self.refuse(event, "unknown_model" if loadable_s is None else NOT_LOADED)]
         if not event.leg.whole and self._variants.is_loading(event.model, event.variant):
             return [self.refuse(event, "loading"), *self._variants.request_stages(event.model, event.variant)]
         if not _is_valid(event, profile):

@@ -13,12 +13,14 @@ from agents.peers.table import PeerTable
 from agents.scheduling import events as ev
 from agents.scheduling.admission_budget import AdmissionBudget
 from agents.scheduling.guards import Guards, GuardStatistics
-from agents.scheduling.own_requests import ImpossibleEvent, OwnRequests
+from agents.scheduling.memory.keeper import Keeper
+from agents.scheduling.memory.residency import Residency
+from agents.scheduling.own_requests import OwnRequests
 from agents.scheduling.peer_requests import PeerRequests, PeerRequestStatistics
 from agents.scheduling.placements import Placements
 from agents.scheduling.queue.batching import batch_with
 from agents.scheduling.queue.margins import TURN_NS
-from agents.scheduling.queue.preemption import leaves_too_late, preempt_urgency
+from agents.scheduling.queue.preemption import leaves_too_late
 from agents.scheduling.queue.queued_run import QueuedRun
 from agents.scheduling.queue.run_queue import RunQueue
 from agents.scheduling.variants import RunnableVariants
@@ -49,16 +51,17 @@ class Scheduler:
 
     profiles: this robot's own, by model. executors: how many runs may run at once. staged: the models and variants
     whose stages are loaded from the start. own_share: the largest share of the executors reserved for own streams.
-    streams: this robot's own, as far as they are known. seed: of the policies that draw.
+    streams: this robot's own, as far as they are known. seed: of the policies that draw. residency: what is in memory,
+    where it is known how much may be.
     """
 
     def __init__(
         self, *, name: str, policy: str, profiles: dict[str, list[Profile]], peers: PeerTable, executors: int = 1,
         staged: Iterable[tuple[str, str]] = (), own_share: float = 0.0, streams: Iterable[StreamSpec] = (),
-        seed: int = 0,
+        seed: int = 0, residency: Residency | None = None,
     ) -> None:
         self._name = name
-        self._variants = RunnableVariants(profiles, staged)
+        self._variants = RunnableVariants(profiles, staged, residency.absent() if residency is not None else ())
         self._queue = RunQueue(executors)
         self._guards = Guards(self._variants.fallback)
         self._placements = Placements(name)
@@ -69,7 +72,9 @@ class Scheduler:
         self._preempted = self._mid_stage = self._batches = self._batched = 0
         self._requests = OwnRequests(
             name, policy, self._variants, peers, self._queue, self._guards, self._placements, seed)
+        self._keeper = Keeper(residency, self._variants, self._queue, self._guards, self._requests)
         for stream in streams:
+            self._keeper.add_stream(stream)
             self._reserve(stream)
 
     def handle(self, event: ev.Event, now: int) -> list[ev.Command]:
@@ -107,11 +112,13 @@ class Scheduler:
                 out += self._peer_requests.cancelled(event, now)
             case ev.PlanCame(plan=plan, planner=planner, boot=boot):
                 self._placements.adopt(plan, (planner, boot), now)
-            case ev.StagesLoaded(model=model, variant=variant):
-                self._variants.stages_loaded(model, variant)
+            case ev.MemoryEvent():
+                if self._keeper.handle(event, now):
+                    self._streams.clear()                    # they register again, with other variants
             case _:
-                raise ImpossibleEvent(f"{self._name}: no rule for {event}")
+                raise ev.ImpossibleEvent(f"{self._name}: no rule for {event}")
         self._dispatch(now, out)
+        out += self._keeper.moves(now)
         out += [ev.SetTimer(at_ns=at_ns, event=ev.LastSafeStart(request=request))
                 for at_ns, request in self._guards.timers(now)]
         return out
@@ -166,6 +173,7 @@ class Scheduler:
     def _add_stream(self, stream: StreamSpec) -> None:
         """Register a stream of this robot at its first request."""
         self._streams.add(stream.name)
+        self._keeper.add_stream(stream)
         self._variants.add_own_priority(stream.priority)
         profiles = self._variants.profiles.get(stream.model, ())
         own = fastest(profiles)
@@ -192,13 +200,11 @@ class Scheduler:
 
     def _on_preempted(self, event: ev.Preempted, now: int, out: list[ev.Command]) -> None:
         """A preempted run waits again, unless it is no longer wanted."""
-        ran_ns = event.finished_ns - event.started_ns
-        work = self._queue.requeue(
-            event.work, event.next_stage, ran_ns, event.mid_stage, event.drawn_s, event.overrun, now)
+        work = self._queue.requeue(event.work, event.next_stage, event.finished_ns - event.started_ns, event.mid_stage,
+                                   event.drawn_s, event.overrun, now)
         if work is None:
             self._on_done(ev.StageDone(
-                work=event.work, started_ns=event.started_ns, finished_ns=event.finished_ns, ran=False
-            ), now, out)
+                work=event.work, started_ns=event.started_ns, finished_ns=event.finished_ns, ran=False), now, out)
             return
         self._preempted += 1
         self._mid_stage += event.mid_stage
@@ -246,6 +252,7 @@ class Scheduler:
                 in_steps=self._variants.expects_above(work.priority, now),
             )
         self._queue.start(works, now)
+        self._keeper.started(works, now)
         if len(works) == 1:
             out.append(_run(work))
         else:
@@ -268,12 +275,7 @@ class Scheduler:
             if run.aborted:                                  # its executor is about to become free
                 running.remove(run)
                 return True
-            if run.guard:
-                urgency = preempt_urgency(
-                    run, work, now, slack_ns=self._guards.slack_ns(work, run, now), ahead_ns=ahead_ns,
-                    above_ns=self._guards.above.longest_ns(work.priority, ahead_ns + run.step_ns + work.p95_ns))
-            else:
-                urgency = preempt_urgency(run, work, now)
+            urgency = self._guards.urgency(run, work, ahead_ns, now)
             if urgency is None:
                 continue
             if not leaves_too_late(run, work, now, urgency):

@@ -7,29 +7,39 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from agents.peers.own_speed import OwnSpeed, scaled
+from agents.ports import Part
 from agents.scheduling import events as ev
 from agents.scheduling.guards import Fallback
 from agents.scheduling.queue.queued_run import QueuedRun
 from swarm.core.policy.cost import LONG_S, by_speed, fastest, leg_p50_s, named, step_p95_s
-from swarm.core.policy.plan import Leg, Profile
+from swarm.core.policy.plan import Leg, Placement, Profile
 from swarm.core.units import NEVER_NS, ns
 
 WHOLE = Leg("")
+NOT_LOADED = "not_loaded"            # why a request was not run: what it needs is not in memory now
 
 PEER_PRIORITY_NS = ns(10.0)
 """After a peer's request, more work of its priority is expected for this long; of an own stream it always is."""
 
 
 class RunnableVariants:
-    """`profiles`: by model, the fastest first; a profile has stages only if they are loaded.
+    """`profiles`: by model, the fastest first, without those that are not in memory; a profile has stages only if they
+    are loaded.
 
     Stages are loaded when they are first needed.
     """
 
-    def __init__(self, profiles: Mapping[str, Sequence[Profile]], staged: Iterable[tuple[str, str]]) -> None:
-        """staged: models and variants whose stages are loaded already."""
+    def __init__(
+        self, profiles: Mapping[str, Sequence[Profile]], staged: Iterable[tuple[str, str]],
+        absent: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        """staged: models and variants whose stages are loaded already. absent: those that are not in memory."""
         self._all = profiles
         self._loaded = set(staged)
+        self._absent = set(absent)
+        self._takes_turns = bool(self._absent)       # what is in memory changes
+        self._fastest = {model: fastest(by_speed(some)) for model, some in profiles.items()}
+        self.wants: list[tuple[Part, int | None]] = []       # not taken yet; with the priority, None of a peer's
         self._requested = set(self._loaded)
         self._expected: dict[int, int] = {}          # priority -> until when work of it is expected, ns
         self.profiles: dict[str, list[Profile]] = {}
@@ -42,6 +52,36 @@ class RunnableVariants:
     def profile(self, model: str, variant: str) -> Profile | None:
         """The profile of a variant as it can run now."""
         return self._by_name.get((model, variant))
+
+    def want(self, model: str, priority: int | None, variant: str = "") -> float | None:
+        """A request wants a variant, or the fastest one of a model. priority: None of a peer's.
+
+        Returns in how many seconds it could run, if it is not in memory; None: it is, or never will be.
+        """
+        if not self._takes_turns:
+            return None
+        one = named(self._all.get(model, ()), variant) if variant else self._fastest.get(model)
+        if one is None or (model, one.variant) not in self._absent:
+            return None
+        self.wants.append((Part(model, one.variant), priority))
+        return one.load_s + one.p50_s
+
+    def take_wants(self) -> list[tuple[Part, int | None]]:
+        """What was wanted since the last call, and is not in memory."""
+        wants, self.wants = self.wants, []
+        return wants
+
+    def absent(self) -> list[tuple[str, str]]:
+        """The models and variants that are not in memory; sorted."""
+        return sorted(self._absent)
+
+    def moved(self, part: Part, present: bool) -> None:
+        """A part has come into memory, or is about to leave it."""
+        key = part.model, part.variant
+        self._takes_turns = True
+        changed = self._loaded if part.stages else self._absent
+        (changed.add if present == part.stages else changed.discard)(key)
+        self._refresh(part.model)
 
     def fallback(self, model: str) -> Fallback | None:
         """What the fastest run of a model takes, whole or stage by stage, whichever takes longer; None: it has none.
@@ -81,19 +121,29 @@ class RunnableVariants:
             self._expected = {other: until_ns for other, until_ns in self._expected.items() if until_ns > now}
         self._expected[priority] = max(self._expected.get(priority, 0), now + PEER_PRIORITY_NS)
 
-    def request_stages(self, model: str, variant: str) -> list[ev.Command]:
+    def request_stages(self, model: str, variant: str, priority: int | None = None) -> list[ev.Command]:
         """Load the stages of a variant, unless that was requested before or it has none."""
         profile = named(self._all.get(model, ()), variant)
-        if profile is None or not profile.stages or (model, variant) in self._requested:
+        if profile is None or not profile.stages or (model, variant) in self._loaded:
+            return []
+        if self._takes_turns:
+            self.wants.append((Part(model, variant, stages=True), priority))
+            return []
+        if (model, variant) in self._requested:
             return []
         self._requested.add((model, variant))
         return [ev.LoadStages(model=model, variant=variant)]
+
+    def request_placed(self, model: str, placement: Placement, priority: int) -> list[ev.Command]:
+        """What a plan wants this robot to run, of an own stream: its variant, and its stages if others run some."""
+        self.want(model, priority, placement.variant)
+        return self.request_stages(model, placement.variant, priority) if len(placement.where) > 1 else []
 
     def request_stages_if_long(self, profile: Profile, priority: int, now: int) -> list[ev.Command]:
         """A variant is to run whole: load its stages if it could block more urgent work for long."""
         if profile.p50_s < LONG_S or not self.expects_above(priority, now):
             return []
-        return self.request_stages(profile.model, profile.variant)
+        return self.request_stages(profile.model, profile.variant, priority)
 
     def expects_above(self, priority: int, now: int) -> bool:
         """Whether work more urgent than this priority is expected."""
@@ -112,10 +162,13 @@ class RunnableVariants:
     def _refresh(self, model: str) -> None:
         self.profiles[model] = by_speed(
             p if (model, p.variant) in self._loaded else msgspec.structs.replace(p, stages=[])
-            for p in scaled(self._all[model], self._own_speed.factor)
+            for p in scaled(self._all[model], self._own_speed.factor) if (model, p.variant) not in self._absent
         )
+        for one in self._all[model]:
+            self._by_name.pop((model, one.variant), None)
         self._by_name.update(((model, p.variant), p) for p in self.profiles[model])
         own = fastest(self.profiles[model])
+        self._fallbacks.pop(model, None)
         if own is not None:
             advertised = named(self._all[model], own.variant)
             assert advertised is not None

@@ -28,11 +28,11 @@ def rows_of(card: Card) -> list[dict]:
 
 
 def points_of(card: Card) -> list[Point]:
-    """The variants that passed their gate. Times are measured on this machine if all were, else from the card."""
-    here = measured_here(card)
-    times = profiles.run_times(card, here if all(key in here for key in card.variants) else {})
+    """The variants for this processor that passed their gate. Times are measured here if all were, else the card's."""
+    here, for_cpu = measured_here(card), profiles.runnable(card, ("cpu",))
+    times = profiles.run_times(card, here if all(key in here for key in for_cpu) else {})
     return [Point(key, variant.metrics[card.primary_metric], times[key].p50_ms, variant.bytes)
-            for key, variant in card.variants.items() if variant.gate is None or variant.gate.passed]
+            for key in for_cpu if (variant := card.variants[key]).gate is None or variant.gate.passed]
 
 
 def notes_of(card: Card) -> dict[str, str]:

@@ -173,7 +173,8 @@ def _full_memory(instance: Instance, stream: StreamOf, busy: dict[str, float]) -
         for one in (each for each in agent.not_loaded if each.model == spec.model):
             whole_s, load = OVERHEAD_S + way_s + one.p50_s, spec.rate_hz * one.p50_s / agent.executors
             if whole_s <= spec.deadline_s and busy[agent.name] + load <= BUSY:
-                found.append((whole_s * 1e3, f"{agent.name}'s memory: {one.model} {one.variant} does not fit"))
+                why = f"is not loaded (a load takes {one.load_s:.2g} s)" if one.load_s else "does not fit"
+                found.append((whole_s * 1e3, f"{agent.name}'s memory: {one.model} {one.variant} {why}"))
     return "{1}, and would take {0:.0f} ms there".format(*min(found)) if found else ""
 
 

@@ -223,6 +223,8 @@ class AgentFigures(msgspec.Struct, kw_only=True):
     """One agent over the whole run, summed over all its starts."""
 
     rss_bytes_max: int = 0           # maximum resident memory
+    loads: int = 0                   # of models and stages, while it ran: what does not fit together takes turns
+    unloads: int = 0                 # the same
     runs: int = 0                    # runs of its executors, for itself and for peers
     overruns: int = 0                # emulated runs that took longer on this host than on the board
     busy_share: float = 0.0          # share of its executors' time that was busy, while it was up and streams ran

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from agents.ports import Made, RunEnd, RunnerStatistics, RunOrder
+from agents.ports import Made, Measured, MemoryEnd, Part, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run
+from agents.runtime.memory import RESERVE_BYTES
 from agents.runtime.offer import Offer
 from agents.scheduling.queue.margins import HANDOFF_NS
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock, Timer, Timers
-from swarm.core.units import seconds
+from swarm.core.units import ns, seconds
 from swarm.virtual.costs import LOAD_NS, WAKE_NS
 
 T = TypeVar("T")
@@ -53,10 +54,15 @@ class VirtualRunner:
         self._current: dict[int, TimedRun] = {}    # by the scheduler's key of the run
         self._ended: Callable[[list[RunEnd]], None] = lambda ends: None
         self._loaded: Callable[[str, str], None] = lambda model, variant: None
-        self._runs = self._aborted = self._failed = self._busy_ns = 0
+        self._moved: Callable[[MemoryEnd], None] = lambda end: None
+        self._sizes, self._held = offer.sizes(), set(offer.at_start())
+        self._runs = self._aborted = self._failed = self._busy_ns = self._loads = self._unloads = 0
 
-    def attach(self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None]) -> None:
-        self._ended, self._loaded = ended, loaded
+    def attach(
+        self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None],
+        moved: Callable[[MemoryEnd], None] = lambda end: None,
+    ) -> None:
+        self._ended, self._loaded, self._moved = ended, loaded, moved
 
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
         run = TimedRun(orders, leg, self._offer.times(model, variant))
@@ -88,7 +94,30 @@ class VirtualRunner:
         """Its runs end when they are told to."""
 
     def load_stages(self, model: str, variant: str) -> None:
-        self._timers.after(LOAD_NS, lambda: self._loaded(model, variant))
+        def loaded() -> None:
+            self._held.add(Part(model, variant, stages=True))
+            self._loaded(model, variant)
+
+        self._timers.after(LOAD_NS, loaded)
+
+    def load(self, part: Part) -> None:
+        """It takes as long as the profile says."""
+        took_s = self._sizes[part].load_s
+        self._timers.after(ns(took_s), lambda: self._move(part, True, took_s))
+
+    def unload(self, part: Part) -> None:
+        self._timers.after(self._handoff_ns, lambda: self._move(part, False, 0.0))
+
+    def _move(self, part: Part, present: bool, took_s: float) -> None:
+        (self._held.add if present else self._held.discard)(part)
+        self._loads, self._unloads = self._loads + present, self._unloads + (not present)
+        self._moved(MemoryEnd(part=part, present=present, took_s=took_s, rss_bytes=self.memory().rss_bytes,
+                              kept_bytes=self._sizes[part].kept_bytes if present else 0))
+
+    def memory(self) -> Measured:
+        """By the cards."""
+        kept = {part: size.kept_bytes for part, size in self._sizes.items() if part in self._held}
+        return Measured(rss_bytes=RESERVE_BYTES + sum(kept.values()), kept_bytes=kept)
 
     def slow_down(self, factor: float) -> None:
         """Runs in progress last longer or shorter from now on, too."""
@@ -100,7 +129,8 @@ class VirtualRunner:
     def statistics(self) -> RunnerStatistics:
         now = self._clock.now_ns()
         busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
-        return RunnerStatistics(self._runs, 0, self._aborted, self._failed, seconds(busy_ns))
+        return RunnerStatistics(
+            self._runs, 0, self._aborted, self._failed, seconds(busy_ns), loads=self._loads, unloads=self._unloads)
 
     def _begin(self, run: TimedRun) -> None:
         now = self._clock.now_ns()

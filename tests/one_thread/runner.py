@@ -41,6 +41,7 @@ class _Medians:
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
+        self.sizes, self.at_start = offer.sizes, offer.at_start
 
     def times(self, model: str, variant: str) -> VariantTimes:
         times = self._offer.times(model, variant)

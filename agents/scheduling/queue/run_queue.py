@@ -226,6 +226,11 @@ class RunQueue:
         """Waiting and running runs."""
         return len(self._waiting) + len(self._running)
 
+    def uses(self, model: str, variant: str) -> bool:
+        """Whether a run of a variant waits or runs."""
+        both = itertools.chain(self._waiting.values(), self._running.values())
+        return any(work.model == model and work.variant == variant for work in both)
+
     def is_waiting(self, key: int) -> bool:
         return key in self._waiting
 

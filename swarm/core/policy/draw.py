@@ -22,6 +22,11 @@ def uniform(seed: int, *names: object) -> float:
     return _digest(seed, names) / 2**64
 
 
+def two(seed: int, *names: object) -> tuple[float, float]:
+    """Two numbers in [0, 1) for this seed and these names."""
+    return uniform(seed, *names, 0), uniform(seed, *names, 1)
+
+
 def from_quantiles(quantiles: Sequence[float], u: float) -> float:
     """Inverse transform sampling from evenly spaced quantiles (at least two, ascending) with linear interpolation."""
     position = u * (len(quantiles) - 1)

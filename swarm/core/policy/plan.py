@@ -50,17 +50,22 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     stages: Annotated[list[StageProfile], Meta(max_length=MOST_STAGES)] = []     # empty: it runs whole only
     batch_s: Annotated[list[PositiveSeconds], Meta(max_length=MOST_AT_ONCE)] = []
     """Median run time of a batch of 1, 2, ... inputs, as long as more inputs take less time each; empty: no batches."""
+    load_s: Seconds = 0.0            # to have it in memory again; 0: not known
     files: ShortText = ""            # hash of the files of the variant and its stages; empty: not known
     network_accuracy: Share = 0.0
     """Accuracy of its network as it was trained: the forms of one network have the same, those of a student less."""
 
 
 class NotLoaded(msgspec.Struct, frozen=True, array_like=True):
-    """A variant that an agent would run in this time, if its memory were not full."""
+    """A variant that an agent would run in this time, if its memory were not full.
+
+    load_s: how long it takes to load it once there is room; 0: it does not fit even alone.
+    """
 
     model: ShortText
     variant: ShortText
     p50_s: PositiveSeconds
+    load_s: Seconds = 0.0
 
 
 class Leg(msgspec.Struct, frozen=True, array_like=True):

@@ -60,6 +60,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     on_time: Count = 0
     leans_on: dict[str, Count] = {}
     temperature_c: float | None = None
+    rss_mb: Count = 0                # its resident memory, and the budget of it; 0: not known
+    memory_mb: Count = 0
     error: str = ""
     models: list[Model] = []
 

@@ -30,6 +30,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     on_time: float | None = None     # share of the requests that ended in the last minute; None: there were none
     peers: int = 0                   # that its agent hears
     temperature_c: float | None = None
+    rss_mb: int = 0                  # resident memory of its agent, and the budget of that; 0: not known
+    memory_mb: int = 0
     power_mode: str = ""
     error: str = ""                  # the last warning or error of its agent, or why it was put back
 
@@ -71,7 +73,8 @@ def _row(robot: str, wave: int | None, said: Status) -> Row:
         robot=robot, state=_state(said), release=said.current, wave=wave,
         providers=sorted({model.provider for model in agent.models}),
         on_time=agent.on_time / agent.ended if agent.ended else None, peers=agent.peers,
-        temperature_c=agent.temperature_c, power_mode=said.power_mode, error=agent.error or nonsense or back)
+        temperature_c=agent.temperature_c, rss_mb=agent.rss_mb, memory_mb=agent.memory_mb,
+        power_mode=said.power_mode, error=agent.error or nonsense or back)
 
 
 def _state(said: Status) -> str:

@@ -8,7 +8,7 @@ from swarm.core.protocol.messages import AgentNews
 from swarm.telemetry.summary_types import AgentFigures
 
 COUNTERS = ("runs", "overruns", "refused_in", "duplicates", "control_bytes", "carried", "carried_bytes", "broken_off",
-            "behaviour_missed")
+            "behaviour_missed", "loads", "unloads")
 LARGEST = ("loop_late_ms_p99", "loop_late_ms_max", "behaviour_ms_p99")      # of the last reports of all starts
 
 

@@ -129,7 +129,8 @@ def robots(run: Run) -> Table:
             name, f"{a.board} ({how})", a.status if a.status in WELL else Marked(a.status, "bad"),
             number(a.submitted), percent(a.on_time_ratio, of=a.due), percent(a.offload_share, of=a.submitted),
             number(served[name]), number(a.runs), number(a.overruns), percent(a.busy_share, of=a.starts),
-            mebibytes(a.rss_bytes_max if a.starts else None)])
+            mebibytes(a.rss_bytes_max if a.starts else None)
+            + (f" of {boards[a.board].memory_mb}" if a.starts and a.board in boards else "")])
     return Table(["robot", "board", "status", "requests", "on time", "offloaded", "served for peers", "runs",
                   "overruns", "busy", "memory"], rows, range(3, 11))
 

@@ -70,7 +70,8 @@ def test_the_model_of_the_most_important_stream_is_loaded_and_the_rest_is_in_no_
     assert [(one.model, one.variant, one.stages) for one in offer.announce()] == [("segmenter", "int8", [])]
     assert [(one.model, one.variant) for one in offer.left_out] == [
         ("segmenter", "fp32"), ("detector", "int8"), ("detector", "fp32")]
-    assert offer.not_loaded() == "segmenter fp32, detector int8, detector fp32, the stages of segmenter int8"
+    assert offer.not_loaded() == (
+        "segmenter fp32 (too large), detector int8, detector fp32, the stages of segmenter int8")
 
 
 def test_a_stream_that_only_peers_could_serve_needs_a_policy_that_uses_peers() -> None:

@@ -161,7 +161,7 @@ def test_a_failed_load_is_logged_and_a_cancelled_one_ends(caplog: pytest.LogCapt
     loader.start("endless", endless, _not_expected)
     begun.get(timeout=HANG_S)
     loader.close()                                           # returns: both threads have ended
-    assert "the stages of broken cannot be run: stage 1" in caplog.text
+    assert "broken cannot be loaded: stage 1" in caplog.text
     assert not any(thread.is_alive() for thread, _ in loader._loads)
 
 

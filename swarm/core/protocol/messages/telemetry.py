@@ -50,6 +50,8 @@ class AgentNews(Message, frozen=True, kw_only=True):
     """An agent's own figures, once a second and when the streams end."""
 
     rss_bytes: Count
+    loads: Count = 0                   # of models and stages, while it ran
+    unloads: Count = 0
     runs: Count
     overruns: Count
     busy_s: Seconds                    # time that its executors were busy while the streams ran, all executors together

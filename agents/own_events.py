@@ -1,0 +1,51 @@
+"""The events that a robot tells of itself: what was loaded and unloaded, shed, and replaced. Deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from agents.ports import MemoryEnd
+from agents.runtime.memory import MB
+from swarm.core.policy.plan import WHY_MAX, NotLoaded
+from swarm.core.protocol.messages import Happened
+
+
+class OwnEvents:
+    """Tells each event once. put: sends it to the collector."""
+
+    def __init__(self, put: Callable[[Happened], object]) -> None:
+        self._put = put
+        self._stuck = 0
+        self._shed: list[str] = []
+
+    def not_loaded(self, what: Sequence[NotLoaded]) -> None:
+        """What did not fit into the memory at the start."""
+        for one in what:
+            self._put(Happened(what="not_loaded", detail={"model": one.model, "variant": one.variant}))
+
+    def other_provider(self, nodes: Sequence[Mapping[str, str | float | int]]) -> None:
+        """Nodes of models that another provider runs than wanted."""
+        for detail in nodes:
+            self._put(Happened(what="other_provider", detail=dict(detail)))
+
+    def moved(self, end: MemoryEnd) -> None:
+        """A load or an unload has ended."""
+        detail: dict[str, str | float | int] = {
+            "model": end.part.model, "variant": end.part.variant, "stages": int(end.part.stages),
+            "rss_mb": round(end.rss_bytes / MB, 1)}
+        if end.failed:
+            self._put(Happened(what="not_loaded", detail=detail))
+        elif end.present:
+            detail |= {"took_s": round(end.took_s, 4), "kept_mb": round(end.kept_bytes / MB, 1)}
+            self._put(Happened(what="loaded", detail=detail))
+        else:
+            self._put(Happened(what="unloaded", detail=detail))
+
+    def look(self, stuck: int, shed: list[str]) -> None:
+        """stuck: runs so far that could not be ended. shed: the load shedding steps in force."""
+        if stuck > self._stuck:
+            self._stuck = stuck
+            self._put(Happened(what="executor_replaced", detail={"stuck": stuck}))
+        if shed != self._shed:
+            self._shed = shed
+            self._put(Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))

@@ -1,0 +1,247 @@
+"""Which models and stages are in memory: as far as the budget holds, the most useful per byte first. Deterministic.
+
+    value = uses per second x weight of the priority x seconds to have it again;  an absent one gains with its waiting
+
+A part is loaded where there is room for it, or where it is worth `MARGIN` times what it pushes out, of which each is
+worth less per byte; one after the other, so that measured memory decides on the next one. Parts of equal worth that do
+not fit together so take turns. What runs or is promised stays; so does the fastest variant of the most urgent stream,
+and the only one in memory of each own stream's model, as long as one of each fits. Above the budget, the part of least
+worth per byte goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from agents.ports import MemoryEnd, Part
+from swarm.core.units import NS, ns
+
+MARGIN = 1.5                         # so that two parts of about the same worth do not push each other out
+TURN_S, TURN_LOADS = 4.0, 20.0
+"""A part that waits is worth twice as much after TURN_S, or after TURN_LOADS times its load: loads stay rare."""
+
+STAY_S, STAY_LOADS = 1.0, 5.0
+"""What was loaded stays for the longer of STAY_S and STAY_LOADS times its load, however much another one is worth."""
+
+FIRST_S = 1.0                        # between two uses, of a part that was used once
+SMOOTHING = 0.25                     # share of the newest interval, weight or load time in their means
+FORGOTTEN_NS, FORGOTTEN_USES = ns(2.0), 3.0          # nobody wants what was not wanted for the longer of these times
+OWN_NS = ns(30.0)                    # what an own stream has used within this time is not pushed out for peers
+RETRY_NS = ns(30.0)                  # after a load that failed
+LEAST_LOAD_S = 0.005
+
+
+class Size(NamedTuple):
+    """What a part takes: kept and, while it is loaded, at most; and how long a load takes."""
+
+    kept_bytes: int
+    peak_bytes: int
+    load_s: float
+
+
+class Move(NamedTuple):
+    """What is to be done: load a part, or unload it."""
+
+    part: Part
+    load: bool
+
+
+class _Held(msgspec.Struct):
+    """What is known of one part."""
+
+    part: Part
+    kept_bytes: int
+    peak_bytes: int
+    load_s: float
+    present: bool
+    weight: float = 0.0              # of its users, smoothed
+    mean_s: float = FIRST_S          # between two uses
+    used_ns: int | None = None       # last use, or last time it was wanted
+    own_ns: int | None = None        # the same, by this robot
+    waits_ns: int | None = None      # wanted since then, and absent
+    retry_ns: int = 0
+    stays_ns: int = 0                # until then it is not pushed out
+
+    def value(self, now: int) -> float:
+        if self.used_ns is None:
+            return 0.0
+        value = self.weight * max(self.load_s, LEAST_LOAD_S) / max(self.mean_s, (now - self.used_ns) / NS)
+        if self.waits_ns is None:
+            return value
+        return value * (1.0 + (now - self.waits_ns) / NS / max(TURN_S, TURN_LOADS * self.load_s))
+
+    def is_own(self, now: int) -> bool:
+        """Whether this robot itself uses it."""
+        return self.own_ns is not None and now - self.own_ns <= OWN_NS
+
+    def is_forgotten(self, now: int) -> bool:
+        return self.used_ns is None or now - self.used_ns > max(FORGOTTEN_NS, FORGOTTEN_USES * self.mean_s * NS)
+
+
+class Residency:
+    """The parts of one agent.
+
+    sizes: of all parts that fit alone, by their cards until they are measured. present: those in memory. limit_bytes:
+    the budget. fastest: the fastest variant of each model. rss_bytes: of the process, by its last measurement.
+    """
+
+    def __init__(
+        self, sizes: Mapping[Part, Size], present: Iterable[Part], fastest: Mapping[str, str], limit_bytes: int,
+        rss_bytes: int,
+    ) -> None:
+        loaded = set(present)
+        self._parts = {part: _Held(part, *size, present=part in loaded) for part, size in sizes.items()}
+        self._fastest, self.limit_bytes, self.rss_bytes = fastest, limit_bytes, rss_bytes
+        self._own: list[str] = []                    # models of own streams, the most urgent first
+        self._moving: Part | None = None             # is being loaded or unloaded
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process takes more than the budget."""
+        return self.rss_bytes > self.limit_bytes
+
+    def is_short(self, rss_bytes: int) -> bool:
+        """Whether the process takes more than the budget, or a variant is absent: else nothing is to be decided."""
+        return rss_bytes > self.limit_bytes or bool(self.absent())
+
+    def own_models(self, models: Sequence[str]) -> None:
+        """The models of own streams, the most urgent first."""
+        self._own = list(dict.fromkeys(models))
+
+    def absent(self) -> list[tuple[str, str]]:
+        """The models and variants that are not in memory."""
+        return [one.part[:2] for one in self._parts.values() if not (one.present or one.part.stages)]
+
+    def used(self, part: Part, weight: float, now: int, *, own: bool = True) -> None:
+        """A run uses a part, or would use it if it were in memory. own: for a stream of this robot, not for a peer."""
+        one = self._parts.get(part)
+        if one is None:
+            return
+        if not one.present and (one.waits_ns is None or one.is_forgotten(now)):
+            one.waits_ns = now
+        if one.used_ns is None:
+            one.weight = weight
+        elif now > one.used_ns:
+            one.mean_s += SMOOTHING * ((now - one.used_ns) / NS - one.mean_s)
+            one.weight += SMOOTHING * (weight - one.weight)
+        else:
+            one.weight = max(weight, one.weight)
+        one.used_ns = now
+        one.own_ns = now if own else one.own_ns
+
+    def came(self, part: Part) -> None:
+        """A part is in memory that was not loaded by `next_move`."""
+        if part in self._parts:
+            self._parts[part].present = True
+
+    def measured(self, rss_bytes: int, kept_bytes: Mapping[Part, int]) -> None:
+        """The memory of the process, and what loads have added to it."""
+        self.rss_bytes = rss_bytes
+        for part, size in kept_bytes.items():
+            self._resize(self._parts.get(part), size)
+
+    def ended(self, end: MemoryEnd, now: int) -> None:
+        """A load or an unload has ended."""
+        self.rss_bytes, self._moving = end.rss_bytes, None
+        one = self._parts[end.part]
+        one.present = end.present
+        if end.failed:
+            one.retry_ns = now + RETRY_NS
+        elif end.present:
+            self._resize(one, end.kept_bytes)
+            one.load_s += SMOOTHING * (end.took_s - one.load_s)
+            one.waits_ns = None
+            one.stays_ns = now + round(max(STAY_S, STAY_LOADS * one.load_s) * NS)
+
+    def next_move(self, now: int, is_busy: Callable[[str, str], bool]) -> Move | None:
+        """What is to be done now; it has begun then. None: nothing, or one is under way.
+
+        is_busy: whether a variant runs, waits for an executor, or is promised.
+        """
+        if self._moving is not None:
+            return None
+        move = self._choose(now, is_busy)
+        if move is not None:
+            self._moving = move.part
+            self._parts[move.part].present &= move.load
+        return move
+
+    def _choose(self, now: int, is_busy: Callable[[str, str], bool]) -> Move | None:
+        present = [one for one in self._parts.values() if one.present and not is_busy(one.part.model, one.part.variant)]
+        weakest = sorted((one for one in present if not self._stays(one)), key=lambda one: self._worth(one, now))
+        if self.is_over:
+            return self._unload(weakest[0]) if weakest else None
+        wanted = [one for one in self._parts.values() if not one.present and not one.is_forgotten(now)
+                  and now >= one.retry_ns and self._has_its_whole(one.part)]
+        for one in sorted(wanted, key=lambda one: self._worth(one, now), reverse=True):
+            lacking = one.peak_bytes - (self.limit_bytes - self.rss_bytes)
+            if lacking <= 0:
+                return Move(one.part, load=True)
+            out = self._out_for(one, lacking, weakest, now)
+            if out is not None:
+                return self._unload(out)
+        return None
+
+    def _out_for(self, one: _Held, lacking: int, weakest: Sequence[_Held], now: int) -> _Held | None:
+        """The first part to be unloaded for an absent one. None: it is not worth it."""
+        out: list[_Held] = []
+        for other in weakest:
+            if lacking <= 0 or MARGIN * self._worth(other, now)[0] >= self._worth(one, now)[0]:
+                break
+            if now < other.stays_ns or (other.is_own(now) and not one.is_own(now)):
+                continue
+            out.append(other)
+            lacking -= self._freed_bytes(other)
+        lost = sum(self._value(other, now) for other in out)
+        return out[0] if out and lacking <= 0 and MARGIN * lost < one.value(now) else None
+
+    def _unload(self, one: _Held) -> Move:
+        """A whole variant takes its stages along: they go first."""
+        stages = self._stages_of(one)
+        return Move((stages or one).part, load=False)
+
+    def _stages_of(self, one: _Held) -> _Held | None:
+        """The loaded stages of a whole variant."""
+        stages = None if one.part.stages else self._parts.get(one.part._replace(stages=True))
+        return stages if stages is not None and stages.present else None
+
+    def _value(self, one: _Held, now: int) -> float:
+        stages = self._stages_of(one)
+        return one.value(now) + (stages.value(now) if stages is not None else 0.0)
+
+    def _freed_bytes(self, one: _Held) -> int:
+        stages = self._stages_of(one)
+        return one.kept_bytes + (stages.kept_bytes if stages is not None else 0)
+
+    def _worth(self, one: _Held, now: int) -> tuple[float, Part]:
+        """Value per byte; ties are broken by name."""
+        return self._value(one, now) / max(self._freed_bytes(one), 1), one.part
+
+    def _has_its_whole(self, part: Part) -> bool:
+        return not part.stages or self._parts[part._replace(stages=False)].present
+
+    def _stays(self, one: _Held) -> bool:
+        """Whether it is never unloaded for another part."""
+        model, variant, stages = one.part
+        if stages or model not in self._own:
+            return False
+        if model == self._own[0] and variant == self._fastest[model]:
+            return True
+        others = (other for other in self._parts.values() if other.present and other.part.model == model
+                  and other is not one and not other.part.stages)
+        return next(others, None) is None and (model == self._own[0] or (self._fit_together() and not self.is_over))
+
+    def _fit_together(self) -> bool:
+        """Whether one variant of each own model fits into the budget, by what is in memory beside all parts."""
+        base_bytes = self.rss_bytes - sum(one.kept_bytes for one in self._parts.values() if one.present)
+        wholes = [one for one in self._parts.values() if not one.part.stages]
+        least = [min((one.kept_bytes for one in wholes if one.part.model == model), default=0) for model in self._own]
+        return base_bytes + sum(least) <= self.limit_bytes
+
+    def _resize(self, one: _Held | None, kept_bytes: int) -> None:
+        if one is not None:
+            one.peak_bytes += kept_bytes - one.kept_bytes
+            one.kept_bytes = kept_bytes

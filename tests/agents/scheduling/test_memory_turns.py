@@ -1,0 +1,82 @@
+"""Requests whose model is not in memory: own ones wait for it or fail by name, peers' are refused and remembered."""
+
+from __future__ import annotations
+
+from agents.ports import Measured, MemoryEnd, Part
+from agents.scheduling import events as ev
+from agents.scheduling.memory.residency import Residency, Size
+from agents.scheduling.scheduler import Scheduler
+from swarm.core.policy.plan import Leg, Profile
+from swarm.core.units import ns
+from tests.agents.builders import peer_table, profile, request, stream
+from tests.agents.scheduler_events import arrived, of
+
+A, B = Part("a", "int8"), Part("b", "int8")
+MB = 1 << 20
+LOAD_S = 0.05
+STREAM_A, STREAM_B = stream("watch", "a", priority=2), stream("look", "b", deadline_s=0.5)
+
+
+def agent(known: dict[str, list[Profile]] | None = None, policy: str = "local") -> Scheduler:
+    """A robot that has room for a and b, and only a is in memory."""
+    residency = Residency({part: Size(10 * MB, 10 * MB, LOAD_S) for part in (A, B)}, [A], {"a": "int8", "b": "int8"},
+                          100 * MB, 50 * MB)
+    own = {name: [Profile(model=name, variant="int8", p50_s=0.02, p95_s=0.03, memory_bytes=10 * MB, accuracy=0.9,
+                          input_bytes=1000, load_s=LOAD_S)] for name in "ab"}
+    return Scheduler(name="me", policy=policy, profiles=own, peers=peer_table(**(known or {"asker": []})),
+                     streams=[STREAM_A, STREAM_B], residency=residency)
+
+
+def came(part: Part, present: bool = True) -> ev.MemoryMoved:
+    return ev.MemoryMoved(end=MemoryEnd(
+        part=part, present=present, rss_bytes=60 * MB, kept_bytes=10 * MB, took_s=LOAD_S))
+
+
+def test_a_request_waits_until_its_model_is_in_memory_and_then_runs() -> None:
+    robot = agent()
+    commands = robot.handle(arrived(1, STREAM_B), 0)
+    assert of(ev.MovePart, commands) == [ev.MovePart(part=B, load=True)]
+    assert of(ev.RunStage, commands) == []
+    (run,) = of(ev.RunStage, robot.handle(came(B), ns(LOAD_S)))
+    assert (run.model, run.request) == ("b", request(1))
+
+
+def test_one_that_cannot_wait_so_long_fails_by_name_and_a_newer_one_takes_the_place_of_an_older() -> None:
+    robot = agent()
+    hasty = stream("look", "b", deadline_s=0.06)
+    (end,) = of(ev.Deliver, robot.handle(arrived(1, hasty), 0))
+    assert (end.span.ending, end.span.reason) == ("failed", "not_loaded")
+    assert of(ev.Deliver, robot.handle(arrived(2, STREAM_B), 1)) == []
+    (end,) = of(ev.Deliver, robot.handle(arrived(3, STREAM_B), 2))
+    assert (end.span.request, end.span.reason) == (request(2), "not_loaded")
+    (end,) = of(ev.Deliver, robot.handle(ev.BudgetSpent(request=request(3)), ns(0.5) + 2))
+    assert (end.span.request, end.span.reason) == (request(3), "not_loaded")
+    assert robot.open_requests() == 0
+    assert of(ev.RunStage, robot.handle(came(B), ns(0.6))) == []
+
+
+def test_a_peer_runs_it_meanwhile_if_it_can() -> None:
+    robot = agent({"mule": [profile("b", 0.02)]}, "greedy")
+    commands = robot.handle(arrived(1, STREAM_B), 0)
+    assert [send.peer for send in of(ev.SendStage, commands)] == ["mule"]
+    assert of(ev.MovePart, commands) == [ev.MovePart(part=B, load=True)]
+
+
+def test_a_peer_is_refused_what_is_not_in_memory_and_it_is_loaded() -> None:
+    robot = agent()
+    ask = ev.StageAsked(request=request(1, "asker"), peer="asker", model="b", variant="int8", priority=0,
+                        deadline_ns=ns(0.5), leg=Leg("me"))
+    commands = robot.handle(ask, 0)
+    assert [refusal.reason for refusal in of(ev.Refuse, commands)] == ["not_loaded"]
+    assert of(ev.MovePart, commands) == [ev.MovePart(part=B, load=True)]
+
+
+def test_what_is_unloaded_runs_no_more_at_once_and_what_runs_is_not_unloaded() -> None:
+    robot = agent()
+    robot.handle(arrived(1, STREAM_B), 0)
+    robot.handle(came(B), ns(0.1))                           # and runs
+    over = ev.MemoryMeasured(memory=Measured(rss_bytes=200 * MB, kept_bytes={}))
+    assert of(ev.MovePart, robot.handle(over, ns(0.11))) == []
+    robot.handle(ev.StageDone(work=1, started_ns=ns(0.1), finished_ns=ns(0.12)), ns(0.12))
+    assert of(ev.MovePart, robot.handle(over, ns(0.13))) == [ev.MovePart(part=B, load=False)]
+    assert of(ev.RunStage, robot.handle(arrived(2, STREAM_B), ns(0.2))) == []
