@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from numpy.typing import NDArray
@@ -121,3 +121,14 @@ class Aside(Protocol):
     def run(self, call: Callable[[], T], done: Callable[[T], None]) -> None:
         """`done` gets the result in the policy's thread; it may be called from within. An error ends the process."""
         ...
+
+    def give_up(self) -> None:
+        """The call at work does not end: leave it to itself. Later calls are run; none waits behind it now."""
+        ...
+
+
+class Asides(NamedTuple):
+    """behaviour: for the behaviour alone, which must end. tasks: for what may never end."""
+
+    behaviour: Aside
+    tasks: Aside

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from agents import behaviours
 from agents.acting import Acting
+from agents.beside import Beside
 from agents.bodies.world import WorldBody
 from agents.own_figures import OwnFigures
 from agents.peers.advert import OwnAdvert, first_advert
@@ -19,20 +21,20 @@ from agents.peers.link_report import LinkReporter
 from agents.peers.seals import Seals
 from agents.peers.table import PeerTable
 from agents.performer import Holding, Input, Performer
-from agents.ports import Aside, Runner
+from agents.ports import Asides, Runner
 from agents.request_messages import RequestMessages
 from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.recording import Recording
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
-from agents.stream_feedback import StreamFeedback
-from agents.submissions import NO_SOURCE, Submissions, shifted
+from agents.streams.stream_feedback import StreamFeedback
+from agents.streams.submissions import NO_SOURCE, NOTHING, Submissions, in_frame
 from swarm.core.policy.plan import WHY_MAX, Placement, StreamSpec
 from swarm.core.ports import Files, Health, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.found import in_words
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.protocol.world import Detections, Observation, Outcome, Perceived, SensorSuite
+from swarm.core.protocol.world import Observation, Outcome, Perceived, SensorSuite
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected
@@ -54,7 +56,7 @@ class Robot:
     """
 
     def __init__(
-        self, settings: AgentFile, host: Host, runner: Runner, aside: Aside, offer: Offer, files: Files,
+        self, settings: AgentFile, host: Host, runner: Runner, asides: Asides, offer: Offer, files: Files,
         ended: Callable[[Span], None] = lambda span: None, shelf: Shelf | None = None,
     ) -> None:
         self._settings, self._host, self._runner, self._files, self._ended = settings, host, runner, files, ended
@@ -74,13 +76,14 @@ class Robot:
             executors=settings.board.executors, staged=offer.staged, own_share=settings.board.own_share,
             streams=settings.streams, seed=settings.seed)
         self._seals = Seals(settings.name, host.machine.secret)
-        self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended, self._seals)
+        self._beside = Beside(host.timers, asides.tasks, self._gave_up)
+        self._performer = Performer(host, runner, self._scheduler, offer, self._on_ended, self._seals, self._beside)
         self._request_messages = RequestMessages(self._net, self._performer, offer, self._seals)
         self._net.limit_transfers(*transfer_limits(offer))
         self._outbox = Outbox(host.timers, self._participant.report) if settings.launcher else KeptReports(
             host.clock, host.timers, self._participant, shelf)
         self._body = WorldBody(self._net, settings.body)
-        self._acting = Acting(settings, host.clock, host.transport, aside, self._body, self._peers.names)
+        self._acting = Acting(settings, host.clock, host.transport, asides.behaviour, self._body, self._peers.names)
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
         self._submissions = Submissions(
@@ -243,16 +246,21 @@ class Robot:
         self._ended(span)
         if span.reason != NO_SOURCE and (outcome is None or span.variant):   # else nothing was to be run
             self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
-        seen = None if outcome is None else self._offer.on_frame(span.model, outcome, data.picture)
-        if outcome is not None and seen is not None:
+        on_frame = partial(self._offer.on_frame, span.model, data.picture.shape)
+        unseen = msgspec.structs.replace(data, picture=NOTHING)      # a behaviour that is slow holds no pictures
+        if outcome is not None:
             if self._recording is not None and span.variant:
                 self._recording.keep(span, outcome, data.picture, other=data.box is not None or data.picture.ndim != 3)
-            self._acting.on(Perceived(
-                stream=span.stream, outcome=_in_frame(seen, data), pose=data.pose, age_s=span.latency_s, labels=labels,
-                box=data.box))
-        self._submissions.look_closer(span, seen, data)
+            self._acting.on(lambda: Perceived(
+                stream=span.stream, outcome=in_frame(on_frame(outcome), unseen), pose=unseen.pose, age_s=span.latency_s,
+                labels=labels, box=unseen.box))
+        self._submissions.look_closer(span, outcome, data, on_frame)
 
     # --- peers and news ---
+
+    def _gave_up(self, model: str) -> None:
+        log.error("the task of %s does not end: from now on no input is prepared for peers, only for runs here", model)
+        self._outbox.put(msg.Happened(what="task_stuck", detail={"model": model}))
 
     def _advertise(self) -> None:
         """Make a new advert if our speed or board has changed. Each peer gets it after its next heartbeat."""
@@ -290,10 +298,3 @@ class Robot:
         if (shed := self._scheduler.shed()) != self._shed:
             self._shed = shed
             self._outbox.put(msg.Happened(what="degraded", detail={"given_up": ", ".join(shed)[:WHY_MAX]}))
-
-
-def _in_frame(seen: Outcome, data: Input) -> Outcome:
-    """An outcome of a crop in pixels of the robot's frame; a mask is of the crop alone."""
-    if not isinstance(seen, Detections) or not (data.left_px or data.top_px):
-        return seen
-    return Detections([shifted(box, data) for box in seen.boxes])

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from models.camera_input import ImageInput
@@ -52,10 +51,10 @@ class Task(Protocol):
 
 class Checked:
     """A task whose every error is a `TaskError`, and whose results are of the right types. trusted: it is one of ours,
-    which make valid outcomes."""
+    which make valid outcomes and always end."""
 
     def __init__(self, task: Task, card: Card, *, trusted: bool) -> None:
-        self._task, self._trusted, self._name = task, trusted, card.task
+        self._task, self.trusted, self._name = task, trusted, card.task
         self._image = ImageInput.of(card) if card.sensor == "camera" and card.image is not None else None
         self._inputs = {spec.name: (spec.dtype, tuple(spec.shape)) for spec in card.inputs}
 
@@ -76,18 +75,18 @@ class Checked:
             made = self._task.postprocess(outputs)
             if not isinstance(made, Outcome):
                 raise TypeError(f"returned {type(made).__name__}, which is no outcome")
-            if not self._trusted:        # its values are as bounded as in a message
+            if not self.trusted:        # its values are as bounded as in a message
                 msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Outcome)
         except (Exception, SystemExit) as error:
             raise self._error(error) from error
         return made
 
-    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """Boxes and masks in pixels of the network's input as those in pixels of the frame."""
-        return self._image.on_frame(outcome, frame) if self._image is not None else outcome
+    def on_frame(self, outcome: Outcome, shape: Sequence[int]) -> Outcome:
+        """Boxes and masks in pixels of the network's input as those in pixels of a frame of this shape."""
+        return self._image.on_frame(outcome, shape) if self._image is not None else outcome
 
     def _error(self, error: BaseException) -> TaskError:
-        return TaskError(str(error) if self._trusted and isinstance(error, ValueError)
+        return TaskError(str(error) if self.trusted and isinstance(error, ValueError)
                          else f"task {self._name}: {type(error).__name__}: {error}")
 
 

@@ -86,8 +86,11 @@ class Submissions:
             for stream, number in grid.due(captured_ns, sensor_hz):
                 self._submit(stream, Input(reading, self._frame(stream, number), observation.pose), captured_ns)
 
-    def look_closer(self, span: Span, outcome: Outcome | None, data: Input) -> None:
-        """A request has ended, with this outcome in pixels of its picture: submit those of streams that look closer."""
+    def look_closer(
+        self, span: Span, outcome: Outcome | None, data: Input, on_frame: Callable[[Outcome], Outcome],
+    ) -> None:
+        """A request has ended: submit those of streams that look closer. on_frame: as `Offer.on_frame`, of its picture.
+        """
         for stream in self._closer.get(span.stream, ()):
             kept = msgspec.structs.replace(data, frame=self._frame(stream, data.frame.number))
             if outcome is None:
@@ -95,7 +98,9 @@ class Submissions:
             elif not isinstance(outcome, Detections):
                 self._submit(stream, kept, span.captured_ns)
             elif outcome.boxes:
-                self._submit(stream, cropped(kept, outcome.boxes[0]), span.captured_ns)
+                best = on_frame(Detections(outcome.boxes[:1]))
+                assert isinstance(best, Detections)
+                self._submit(stream, cropped(kept, best.boxes[0]), span.captured_ns)
             else:
                 self._end_unrun(stream, kept, span.captured_ns, "")
 
@@ -149,6 +154,13 @@ def shifted(box: Detection, data: Input) -> Detection:
         return box
     return Detection(box.label, box.score, box.x0_px + data.left_px, box.y0_px + data.top_px,
                      box.x1_px + data.left_px, box.y1_px + data.top_px)
+
+
+def in_frame(seen: Outcome, data: Input) -> Outcome:
+    """An outcome of a crop in pixels of the robot's frame; a mask is of the crop alone."""
+    if not isinstance(seen, Detections) or not (data.left_px or data.top_px):
+        return seen
+    return Detections([shifted(box, data) for box in seen.boxes])
 
 
 def _period_ns(stream: StreamSpec) -> int:
