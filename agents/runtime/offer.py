@@ -42,7 +42,7 @@ class Offer:
     ) -> None:
         self.cards = cards
         self.tasks = {model: tasks.task(card) for model, card in cards.items()}
-        self.files = {(model, name): _files_hash(variant) for model, card in cards.items()
+        self.files = {(model, name): _files_hash(variant, card.task_sha256) for model, card in cards.items()
                       for name, variant in card.variants.items()}
         self.profiles: dict[str, list[Profile]] = {}
         self._times: dict[tuple[str, str], VariantTimes] = {}
@@ -121,9 +121,9 @@ class Offer:
         ))
 
 
-def _files_hash(variant: Variant) -> str:
-    """Of the file of a variant and those of its stages: stages of different files do not fit together."""
-    files = [variant.sha256, *(stage.sha256 for stage in variant.stages)]
+def _files_hash(variant: Variant, task_sha256: str) -> str:
+    """Of the file of a variant, those of its stages and a user's task: those of different files do not fit together."""
+    files = [variant.sha256, *(stage.sha256 for stage in variant.stages), *filter(None, [task_sha256])]
     return hashlib.sha256(" ".join(files).encode()).hexdigest()[:HASH_DIGITS]
 
 
