@@ -62,19 +62,19 @@ def main(settings: AgentFile) -> int:
         sessions, process.clock, post=process.loop.post, fail=process.loop.fail, executors=board.executors,
         emulated=board.emulated, seed=settings.seed,
     )
-    asides = Asides(*(AsideThread(process.loop.post, process.loop.fail, name) for name in Asides._fields))
+    threads = [AsideThread(process.loop.post, process.loop.fail, name) for name in Asides._fields]
     status = BoardStatus(settings.name, process.host, sessions.providers())
     logging.getLogger().addHandler(Warned(status.failed))
     shelf = _shelf(settings, process.clock.now_ns())
     robot = Robot(
-        settings, process.host, runner, asides, offer, Folder(Path(settings.record)), status.ended, shelf)
+        settings, process.host, runner, Asides(*threads), offer, Folder(Path(settings.record)), status.ended, shelf)
     leaving = Leaving(robot, process.host, LEAVE_S)
     process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
         sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open,
         robot.kept_reports))
     robot.end()
-    for aside in asides:
-        aside.close()
+    for thread in threads:
+        thread.close()
     runner.close()
     if shelf is not None:
         shelf.close()
