@@ -1,8 +1,9 @@
 """What falls due on the streams of one robot: frames, scans, timers, and what its other streams have found.
 
-A stream whose source is another stream looks closer: each outcome of its source is one request, of the crop of the best
-box. It has the number of its source's frame, and its deadline counts from when that frame was taken: one deadline for
-the whole chain. Where nothing was found there is nothing to look at: the request is completed at once. Deterministic.
+A stream whose source is another stream looks closer: each outcome of its source is one request, of the crop of one box,
+the best one unless the stream says another. It has the number of its source's frame, and its deadline counts from when
+that frame was taken: one deadline for the whole chain. Where there is no such box there is nothing to look at: the
+request is completed at once. Deterministic.
 """
 
 from __future__ import annotations
@@ -95,12 +96,12 @@ class Submissions:
             kept = msgspec.structs.replace(data, frame=self._frame(stream, data.frame.number))
             if outcome is None:
                 self._end_unrun(stream, kept, span.captured_ns, NO_SOURCE)
-            elif not isinstance(outcome, Detections):
+            elif not isinstance(outcome, Detections) and stream.box == 1:
                 self._submit(stream, kept, span.captured_ns)
-            elif outcome.boxes:
-                best = on_frame(Detections(outcome.boxes[:1]))
-                assert isinstance(best, Detections)
-                self._submit(stream, cropped(kept, best.boxes[0]), span.captured_ns)
+            elif isinstance(outcome, Detections) and (its := outcome.boxes[stream.box - 1:stream.box]):
+                seen = on_frame(Detections(its))
+                assert isinstance(seen, Detections)
+                self._submit(stream, cropped(kept, seen.boxes[0]), span.captured_ns)
             else:
                 self._end_unrun(stream, kept, span.captured_ns, "")
 

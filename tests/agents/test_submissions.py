@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -138,3 +139,17 @@ def test_a_stream_that_nobody_looks_at_closer_and_an_outcome_without_boxes() -> 
     robot.streams.look_closer(span(), Mask(1, 1, b"\0"), LOOKED, lambda outcome: outcome)
     (name, data, _), = robot.submitted
     assert (name, data.picture is FRAME) == ("closer", True)
+
+
+@pytest.mark.parametrize(("found", "looked"), [(3, ["best", "second"]), (1, ["best"]), (0, [])])
+def test_streams_of_one_source_look_at_a_box_each_as_far_as_there_are_so_many(found: int, looked: list[str]) -> None:
+    robot = Robot(("look", "camera", 10.0), ("best", "look", 10.0), ("second", "look", 10.0))
+    robot.now = ns(0.2)
+    robot.streams._closer["look"][1] = msgspec.structs.replace(robot.streams._closer["look"][1], box=2)
+    boxes = [Detection(0, 0.9 - 0.1 * n, float(n), 0.0, n + 2.0, 2.0) for n in range(found)]
+    robot.streams.look_closer(span(), Detections(boxes), LOOKED, lambda outcome: outcome)
+    ran = [(name, data.box) for name, data, _ in robot.submitted if data.box is not None]
+    assert ran == list(zip(looked, boxes, strict=False))
+    assert sorted([*looked, *(one.stream for one, _ in robot.ended)]) == ["best", "second"]      # each counts once
+    assert all(one.ending == "completed" for one, _ in robot.ended)
+    assert [data.frame.number for _, data, _ in robot.submitted] == [LOOKED.frame.number] * len(robot.submitted)
