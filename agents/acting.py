@@ -15,8 +15,11 @@ from agents.ports import Aside
 from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Clock, Transport
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
+from swarm.core.protocol.world import Act, Observation, Perceived, Report, SensorSuite
 from swarm.core.settings.process_files import AgentFile
+
+Given = behaviours.Event | Callable[[], Perceived]
+"""An event, or what makes one beside the loop."""
 
 MOST_WAITING = 64                    # events; some seconds of them
 
@@ -35,7 +38,7 @@ class Acting:
         self._body, self._teammates = body, teammates
         self._make = behaviours.load(settings.behaviour) if settings.behaviour else None
         self._behaviour: behaviours.Behaviour | None = None      # made once the body has announced its sensors
-        self._waiting: deque[tuple[behaviours.Event, int]] = deque()     # with the times when they came
+        self._waiting: deque[tuple[Given, int]] = deque()        # with the times when they came
         self._acts = False               # the behaviour is at work
         self.lateness, self.missed = Lateness(), 0
 
@@ -45,7 +48,7 @@ class Acting:
             settings = self._settings
             self._behaviour = self._make(settings.name, settings.team, settings.seed, sensors)
 
-    def on(self, event: behaviours.Event) -> None:
+    def on(self, event: Given) -> None:
         """Give an event to the behaviour, now or when it has handled those before."""
         if self._behaviour is None:
             return
@@ -57,7 +60,7 @@ class Acting:
         if not self._acts:
             self._next(self._behaviour)
 
-    def _drop(self, waiting: Sequence[tuple[behaviours.Event, int]]) -> None:
+    def _drop(self, waiting: Sequence[tuple[Given, int]]) -> None:
         for one in waiting:
             self._waiting.remove(one)
         self.missed += len(waiting)
@@ -73,7 +76,8 @@ class Acting:
             if self._waiting:
                 self._next(behaviour)
 
-        self._aside.run(lambda: behaviour.on(event, self._clock.now_ns()), done)
+        self._aside.run(
+            lambda: behaviour.on(event() if callable(event) else event, self._clock.now_ns()), done)
 
     def _perform(self, outputs: Sequence[behaviours.Output]) -> None:
         for output in outputs:

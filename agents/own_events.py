@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from agents.ports import MemoryEnd
 from agents.runtime.memory import MB
 from swarm.core.policy.plan import WHY_MAX, NotLoaded
 from swarm.core.protocol.messages import Happened
+
+log = logging.getLogger(__name__)
 
 
 class OwnEvents:
@@ -27,6 +30,11 @@ class OwnEvents:
         """Nodes of models that another provider runs than wanted."""
         for detail in nodes:
             self._put(Happened(what="other_provider", detail=dict(detail)))
+
+    def task_stuck(self, model: str) -> None:
+        """The task of a model did not end when it prepared an input."""
+        log.error("the task of %s does not end: from now on no input is prepared for peers, only for runs here", model)
+        self._put(Happened(what="task_stuck", detail={"model": model}))
 
     def moved(self, end: MemoryEnd) -> None:
         """A load or an unload has ended."""

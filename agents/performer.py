@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from numpy.typing import NDArray
 
+from agents.beside import Beside
 from agents.peers.seals import Seals
-from agents.ports import Given, MemoryEnd, RunEnd, Runner, RunOrder
+from agents.ports import TASK, Given, MemoryEnd, RunEnd, Runner, RunOrder
 from agents.runtime.offer import Offer
 from agents.scheduling import events as ev
 from agents.scheduling.offloads import UNREACHABLE
@@ -59,17 +61,18 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 class Performer:
     """Performs the commands of one robot's scheduler, and gives it the events of runs, messages and timers.
 
+    beside: prepares what is sent, unless that takes no time.
     ended: called once for every own request with its span, its outcome (None if it failed) and its input. moved: called
     after a load or an unload.
     """
 
     def __init__(
         self, host: Host, runner: Runner, scheduler: Scheduler, offer: Offer,
-        ended: Callable[[Span, Outcome | None, Input], None], seals: Seals,
+        ended: Callable[[Span, Outcome | None, Input], None], seals: Seals, beside: Beside,
         moved: Callable[[MemoryEnd], None] = lambda end: None,
     ) -> None:
         self._clock, self._host_timers, self._net = host.clock, host.timers, host.transport
-        self._seals = seals
+        self._seals, self._beside = seals, beside
         self._runner, self._scheduler, self._offer, self._ended = runner, scheduler, offer, ended
         self._inputs: dict[RequestId, Input] = {}
         self._peer_inputs: dict[RequestId, PeerInput] = {}
@@ -158,6 +161,7 @@ class Performer:
             case ev.Deliver(span=span, outcome=outcome):
                 assert outcome is None or isinstance(outcome, Outcome)
                 self._resume_inputs.pop(span.request, None)
+                self._beside.drop(span.request)
                 self._ended(span, outcome, self._inputs.pop(span.request))
             case ev.Preempt(work=work, urgency=urgency):
                 self._preempt(work, urgency)
@@ -175,7 +179,8 @@ class Performer:
             case ev.StopSending(request=request, peer=peer):
                 self._net.cancel(peer, request)
             case ev.CancelStage(request=request, peer=peer):
-                if not self._net.cancel(peer, request):      # it was sent completely, or another peer sent it
+                gone = self._beside.drop(request) or self._net.cancel(peer, request)
+                if not gone:             # it was sent completely, or another peer sent it
                     self._net.send(peer, msg.StageCancel(request=request))
             case ev.Answer(request=request, peer=peer, times=times, done=done, made=made):
                 assert isinstance(made, Outcome)
@@ -226,15 +231,23 @@ class Performer:
             seals=self._seals.of_route(command.request, command.model, command.variant, command.route)
             if len(command.route) > 1 else b"",
         )
+        ready = partial(self._ask, command.peer, ask, deadline_ns=command.deadline_ns)
         if ask.first:
             assert command.tensors is not None
-            tensors = command.tensors
+            ready(command.tensors)
+            return
+        prepare = partial(self._prepared, command.model, data.picture)
+        if self._offer.prepares_at_once(command.model, data.picture):
+            ready(prepare())
         else:
-            try:
-                tensors = self._offer.inputs(command.model, data.picture)
-            except ValueError:           # the frame does not fit the model: the run at home logs why
-                tensors = None
-        self._ask(command.peer, ask, tensors, command.deadline_ns)
+            self._beside.run(command.request, command.model, prepare, ready)
+
+    def _prepared(self, model: str, picture: NDArray[Any]) -> list[NDArray] | None:
+        """The input of a model; None: its task cannot make one. The run at home logs why."""
+        try:
+            return self._offer.inputs(model, picture)
+        except ValueError:
+            return None
 
     def _pass_on(self, command: ev.PassOn) -> None:
         assert isinstance(command.made, list)
@@ -251,7 +264,9 @@ class Performer:
     def _ask(self, peer: str, ask: msg.StageAsk, tensors: list[NDArray] | None, deadline_ns: int) -> None:
         """Send a request to a peer. If it cannot be sent or has no time left, the scheduler gets a refusal."""
         left_s = seconds(deadline_ns - self._clock.now_ns())
-        if left_s <= 0.0 or tensors is None or not self._net.send(peer, ask, tensors, left_s, tag=ask.request):
+        if tensors is None:
+            self.handle(ev.Refused(request=ask.request, peer=peer, reason=TASK))
+        elif left_s <= 0.0 or not self._net.send(peer, ask, tensors, left_s, tag=ask.request):
             self.handle(ev.Refused(request=ask.request, peer=peer, reason=UNREACHABLE))
 
     def _forget(self, request: RequestId) -> None:

@@ -165,3 +165,14 @@ class Aside(Protocol):
     def run(self, call: Callable[[], T], done: Callable[[T], None]) -> None:
         """`done` gets the result in the policy's thread; it may be called from within. An error ends the process."""
         ...
+
+    def give_up(self) -> None:
+        """The call at work does not end: leave it to itself. Later calls are run; none waits behind it now."""
+        ...
+
+
+class Asides(NamedTuple):
+    """behaviour: for the behaviour alone, which must end. tasks: for what may never end."""
+
+    behaviour: Aside
+    tasks: Aside

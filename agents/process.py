@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agents.board_status import BoardStatus, Warned
 from agents.leaving import Leaving
+from agents.ports import Asides
 from agents.robot import Robot
 from agents.runtime.aside_thread import AsideThread
 from agents.runtime.gpu_sessions import build_engines, elsewhere
@@ -67,18 +68,19 @@ def main(settings: AgentFile) -> int:
         sessions, process.clock, post=process.loop.post, fail=process.loop.fail, executors=board.executors,
         emulated=board.emulated, seed=settings.seed,
     )
-    aside = AsideThread(process.loop.post, process.loop.fail)
+    threads = [AsideThread(process.loop.post, process.loop.fail, name) for name in Asides._fields]
     status = BoardStatus(settings.name, process.host, sessions.providers(), offer.elsewhere, board.memory_mb)
     logging.getLogger().addHandler(Warned(status.failed))
     shelf = _shelf(settings, process.clock.now_ns())
     robot = Robot(
-        settings, process.host, runner, aside, offer, Folder(Path(settings.record)), status.ended, shelf)
+        settings, process.host, runner, Asides(*threads), offer, Folder(Path(settings.record)), status.ended, shelf)
     leaving = Leaving(robot, process.host, LEAVE_S)
     process.run(robot.begin, leaving.begin if settings.launcher is None else None, lambda: status.state(
         sum(state in PRESENT for state in robot.view.statistics().states.values()), robot.holds.open,
         robot.kept_reports))
     robot.end()
-    aside.close()
+    for thread in threads:
+        thread.close()
     runner.close()
     if shelf is not None:
         shelf.close()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from agents import behaviours
 from agents.acting import Acting
+from agents.beside import Beside
 from agents.bodies.world import WorldBody
 from agents.own_events import OwnEvents
 from agents.own_figures import OwnFigures
@@ -20,20 +22,20 @@ from agents.peers.link_report import LinkReporter
 from agents.peers.seals import Seals
 from agents.peers.table import PeerTable
 from agents.performer import Holding, Input, Performer
-from agents.ports import Aside, Runner
+from agents.ports import Asides, Runner
 from agents.request_messages import RequestMessages
 from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.recording import Recording
 from agents.scheduling import events as ev
 from agents.scheduling.scheduler import Scheduler
-from agents.stream_feedback import StreamFeedback
-from agents.submissions import NO_SOURCE, Submissions, shifted
+from agents.streams.stream_feedback import StreamFeedback
+from agents.streams.submissions import NO_SOURCE, NOTHING, Submissions, in_frame
 from swarm.core.policy.plan import Placement, StreamSpec
 from swarm.core.ports import Files, Health, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.found import in_words
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.protocol.world import Detections, Observation, Outcome, Perceived, SensorSuite
+from swarm.core.protocol.world import Observation, Outcome, Perceived, SensorSuite
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected
@@ -55,7 +57,7 @@ class Robot:
     """
 
     def __init__(
-        self, settings: AgentFile, host: Host, runner: Runner, aside: Aside, offer: Offer, files: Files,
+        self, settings: AgentFile, host: Host, runner: Runner, asides: Asides, offer: Offer, files: Files,
         ended: Callable[[Span], None] = lambda span: None, shelf: Shelf | None = None,
     ) -> None:
         self._settings, self._host, self._runner, self._files, self._ended = settings, host, runner, files, ended
@@ -77,14 +79,15 @@ class Robot:
             streams=settings.streams, seed=settings.seed, residency=self._residency)
         self._seals = Seals(settings.name, host.machine.secret)
         self._own_events = OwnEvents(lambda event: self._outbox.put(event))
+        self._beside = Beside(host.timers, asides.tasks, self._own_events.task_stuck)
         self._performer = Performer(
-            host, runner, self._scheduler, offer, self._on_ended, self._seals, self._own_events.moved)
+            host, runner, self._scheduler, offer, self._on_ended, self._seals, self._beside, self._own_events.moved)
         self._request_messages = RequestMessages(self._net, self._performer, offer, self._seals)
         self._net.limit_transfers(*transfer_limits(offer))
         self._outbox = Outbox(host.timers, self._participant.report) if settings.launcher else KeptReports(
             host.clock, host.timers, self._participant, shelf)
         self._body = WorldBody(self._net, settings.body)
-        self._acting = Acting(settings, host.clock, host.transport, aside, self._body, self._peers.names)
+        self._acting = Acting(settings, host.clock, host.transport, asides.behaviour, self._body, self._peers.names)
         self._recording = Recording() if settings.record else None
         self._start_ns = 0                               # when the streams began, on our clock
         self._submissions = Submissions(
@@ -246,14 +249,15 @@ class Robot:
         self._ended(span)
         if span.reason != NO_SOURCE and (outcome is None or span.variant):   # else nothing was to be run
             self._feedback.ended(span, self.placement(span.stream), self._clock.now_ns())
-        seen = None if outcome is None else self._offer.on_frame(span.model, outcome, data.picture)
-        if outcome is not None and seen is not None:
+        on_frame = partial(self._offer.on_frame, span.model, data.picture.shape)
+        unseen = msgspec.structs.replace(data, picture=NOTHING)      # a behaviour that is slow holds no pictures
+        if outcome is not None:
             if self._recording is not None and span.variant:
                 self._recording.keep(span, outcome, data.picture, other=data.box is not None or data.picture.ndim != 3)
-            self._acting.on(Perceived(
-                stream=span.stream, outcome=_in_frame(seen, data), pose=data.pose, age_s=span.latency_s, labels=labels,
-                box=data.box))
-        self._submissions.look_closer(span, seen, data)
+            self._acting.on(lambda: Perceived(
+                stream=span.stream, outcome=in_frame(on_frame(outcome), unseen), pose=unseen.pose, age_s=span.latency_s,
+                labels=labels, box=unseen.box))
+        self._submissions.look_closer(span, outcome, data, on_frame)
 
     # --- peers and news ---
 
@@ -292,10 +296,3 @@ class Robot:
         memory = self._runner.memory() if self._residency is not None else None
         if memory is not None and self._residency is not None and self._residency.is_short(memory.rss_bytes):
             self._performer.handle(ev.MemoryMeasured(memory=memory))
-
-
-def _in_frame(seen: Outcome, data: Input) -> Outcome:
-    """An outcome of a crop in pixels of the robot's frame; a mask is of the crop alone."""
-    if not isinstance(seen, Detections) or not (data.left_px or data.top_px):
-        return seen
-    return Detections([shifted(box, data) for box in seen.boxes])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -77,11 +77,11 @@ class ImageInput:
         made = pixels.transpose(2, 0, 1) if self.form.layout == "NCHW" else pixels
         return {self.name: np.ascontiguousarray(made[None], self.dtype), **self.constants}
 
-    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """An outcome in pixels of the input as one in pixels of the picture that it was made of."""
-        if self.form is None or frame.ndim != 3:
+    def on_frame(self, outcome: Outcome, shape: Sequence[int]) -> Outcome:
+        """An outcome in pixels of the input as one in pixels of the picture, of this shape, that it was made of."""
+        if self.form is None or len(shape) != 3:
             return outcome
-        height, width = frame.shape[:2]
+        height, width, _ = shape
         at = placed(height, width, self.height_px, self.width_px, self.form.fit)
         if isinstance(outcome, Detections):
             across, down = width / at.width, height / at.height

@@ -118,8 +118,13 @@ def save_card(card: Card, folder: Path | None = None) -> Path:
     """Write a card into `folder` or into the user's store, after its files were `put`. Returns the path."""
     must_be_name(card.name)
     path = _target(folder) / card.name / CARD
-    write(path, msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n")
+    write(path, encoded(card))
     return path
+
+
+def encoded(card: Card) -> bytes:
+    """The content of a card's file."""
+    return msgspec.json.format(msgspec.json.encode(card), indent=1) + b"\n"
 
 
 def sweep(folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -35,6 +36,7 @@ from swarm.core.units import ns, seconds
 
 log = logging.getLogger(__name__)
 MOST_LOGGED = 32                     # causes of failed runs
+MOST_STUCK = 3                       # runs of one model: each has left a thread behind
 
 CLOSE_S = 2.0                        # for all threads together: one that is stuck never ends
 
@@ -44,6 +46,7 @@ Call = Callable[[], None]
 class _ThreadRun(Run):
     """A run, with the handles by which another thread can end it."""
 
+    model: str
     loaded: Loaded
     handle: RunHandle
     wake: threading.Event | None                     # ends the wait after a run that is emulated or slowed down
@@ -84,6 +87,7 @@ class ThreadRunner:
         self._handles = [RunHandle() for _ in range(executors + 1)]  # a pool of unused ones: making one takes 45 us
         self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = self._stuck = 0
         self._loads = self._unloads = 0
+        self._stuck_of: Counter[str] = Counter()     # by model
         self._threads: list[threading.Thread] = []
         for _ in range(executors):
             self._add_executor()
@@ -97,7 +101,7 @@ class ThreadRunner:
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
         loaded = self._sessions.get(model, variant)
         run = _ThreadRun(orders, leg, loaded.times)
-        run.loaded = loaded
+        run.model, run.loaded = model, loaded
         run.handle = self._handles.pop() if self._handles else RunHandle()
         run.wake = threading.Event() if self._emulation.applies else None
         for order in orders:
@@ -129,6 +133,7 @@ class ThreadRunner:
         if run is None or not run.handle.aborted or not run.told.acquire(blocking=False):
             return                                   # it has ended, or its end is on its way
         self._stuck += 1
+        self._stuck_of[run.model] += 1
         log.error("a run of %s does not end: its executor is replaced", run.orders[0].request)
         ended = _ThreadRun(run.orders, run.leg, run.loaded.times)        # the thread may still change the other one
         ended.handle, ended.told = run.handle, run.told
@@ -237,6 +242,8 @@ class ThreadRunner:
     def _run(self, run: _ThreadRun) -> None:
         run.begin(self._clock.now_ns())
         try:
+            if self._stuck_of[run.model] >= MOST_STUCK:
+                raise RunFailed(f"{run.model} is not run any more: {MOST_STUCK} of its runs did not end")
             if run.leg.whole:
                 self._run_whole(run)
             else:

@@ -9,6 +9,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from agents.peers.table import PeerTable
+from agents.ports import TASK
 from agents.scheduling import events as ev
 from agents.scheduling.chains import record, runs
 from agents.scheduling.guards import Guards
@@ -75,7 +76,8 @@ class Offloads:
         """
         asked = [leg.agent for leg in state.route] if state and state.span.offloaded_to else []
         broken = event.reason == CHAIN_BROKEN and event.peer in asked[:-1]
-        self._peers.back_off(asked[asked.index(event.peer) + 1] if broken else event.peer, BACKOFF_S, now)
+        if event.reason != TASK:             # else it was never sent, and the peer knows nothing of it
+            self._peers.back_off(asked[asked.index(event.peer) + 1] if broken else event.peer, BACKOFF_S, now)
         self._peers.release(event.peer, event.request)
         if state is None or event.peer not in asked:
             return False

@@ -13,7 +13,7 @@ from __future__ import annotations
 from math import inf
 
 from agents.peers.table import PeerTable
-from agents.ports import Made
+from agents.ports import TASK, Made
 from agents.scheduling import events as ev
 from agents.scheduling.chains import run_at_home, runs
 from agents.scheduling.guards import Guards
@@ -168,7 +168,7 @@ class OwnRequests:
         """
         state.awaiting = False
         span = state.span
-        if reason == UNREACHABLE and not span.guard_fired:   # else it was an offload: its fallback ran because of it
+        if reason in (UNREACHABLE, TASK) and not span.guard_fired:   # else its fallback ran because it was an offload
             self._offloads.undo_send(state)
         if state.work is None and (now >= span.deadline_ns or not self._fall_back(state, guard=False, now=now)):
             self._end(state, "failed", reason, now, out)

@@ -60,8 +60,10 @@ def described(card: Card, told: Described, given: Mapping[str, Sequence[NDArray[
     constants = _constants(card, told.sensor, given)
     sensed = [spec for spec in card.inputs if spec.name not in constants]
     sensor = told.sensor or _sensor(where, sensed)
+    file_sha256 = tasks.sha256_of(Path(name)) if name.endswith(tasks.FILE) else ""
     made = msgspec.structs.replace(
-        card, task=name, labels=labels, sensor=sensor, constants=constants, threshold=told.threshold,
+        card, task=name, task_sha256=file_sha256, labels=labels, sensor=sensor, constants=constants,
+        threshold=told.threshold,
         image=_form(where, sensed, told, name, list(card.dynamic_axes)) if sensor == "camera" else None)
     try:
         made = msgspec.structs.replace(made, reading=_reading(made, told.reading))

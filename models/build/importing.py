@@ -106,8 +106,8 @@ def _facts(name: str, graph: Graph, bound: Mapping[str, int]) -> Card:
 def _with_task_of(card: Card, other: Card) -> Card:
     """A card with another one's task and what belongs to it."""
     return msgspec.structs.replace(
-        card, task=other.task, labels=other.labels, sensor=other.sensor, image=other.image, reading=other.reading,
-        threshold=other.threshold, constants=other.constants)
+        card, task=other.task, task_sha256=other.task_sha256, labels=other.labels, sensor=other.sensor,
+        image=other.image, reading=other.reading, threshold=other.threshold, constants=other.constants)
 
 
 def name_of(stem: str) -> str:

@@ -7,13 +7,13 @@ task raises, and whatever nonsense it returns, becomes a `TaskError`.
 
 from __future__ import annotations
 
+import hashlib
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
 from models.camera_input import ImageInput
@@ -51,11 +51,13 @@ class Task(Protocol):
 
 
 class Checked:
-    """A task whose every error is a `TaskError`, and whose results are of the right types. trusted: it is one of ours,
-    which make valid outcomes."""
+    """A task whose every error is a `TaskError`, and whose results are of the right types.
 
-    def __init__(self, task: Task, card: Card, *, trusted: bool) -> None:
-        self._task, self._trusted, self._name = task, trusted, card.task
+    file: a user's; without one it is one of ours, which make valid outcomes and always end: it is `trusted`.
+    """
+
+    def __init__(self, task: Task, card: Card, file: Path | None = None) -> None:
+        self._task, self.trusted, self.file, self._name = task, file is None, file, card.task
         self._image = ImageInput.of(card) if card.sensor == "camera" and card.image is not None else None
         self._inputs = {spec.name: (spec.dtype, tuple(spec.shape)) for spec in card.inputs}
 
@@ -76,18 +78,18 @@ class Checked:
             made = self._task.postprocess(outputs)
             if not isinstance(made, Outcome):
                 raise TypeError(f"returned {type(made).__name__}, which is no outcome")
-            if not self._trusted:        # its values are as bounded as in a message
+            if not self.trusted:        # its values are as bounded as in a message
                 msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Outcome)
         except (Exception, SystemExit) as error:
             raise self._error(error) from error
         return made
 
-    def on_frame(self, outcome: Outcome, frame: NDArray[np.uint8]) -> Outcome:
-        """Boxes and masks in pixels of the network's input as those in pixels of the frame."""
-        return self._image.on_frame(outcome, frame) if self._image is not None else outcome
+    def on_frame(self, outcome: Outcome, shape: Sequence[int]) -> Outcome:
+        """Boxes and masks in pixels of the network's input as those in pixels of a frame of this shape."""
+        return self._image.on_frame(outcome, shape) if self._image is not None else outcome
 
     def _error(self, error: BaseException) -> TaskError:
-        return TaskError(str(error) if self._trusted and isinstance(error, ValueError)
+        return TaskError(str(error) if self.trusted and isinstance(error, ValueError)
                          else f"task {self._name}: {type(error).__name__}: {error}")
 
 
@@ -102,17 +104,25 @@ def task(card: Card) -> Checked:
         raise ModelError(f"model {card.name!r}", "has no task, so no stream can have it",
                          f"swarm models import FILE --name {card.name} --task {'|'.join(available())}")
     if card.task.endswith(FILE):
-        return Checked(_by_path(card), card, trusted=False)
+        return Checked(_by_path(card), card, Path(card.task))
     if card.task not in available():
         raise ModelError(f"task {card.task!r}", "is not known", f"available: {', '.join(available())}")
     module = plugins.load(f"{__name__}.{card.task}", "make")
-    trusted = Path(str(module.__file__)).parent == OWN
-    return Checked(module.make(card), card, trusted=trusted)
+    file = Path(str(module.__file__))
+    return Checked(module.make(card), card, None if OWN in file.parents else file)
+
+
+def sha256_of(file: Path) -> str:
+    """The hash of a user's file, as cards have it. Raises: OSError."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _by_path(card: Card) -> Task:
     """The task in a file of the user. Raises: ModelError."""
     plugins.check_file(Path(card.task), "make")
+    if card.task_sha256 and sha256_of(Path(card.task)) != card.task_sha256:
+        raise ModelError(card.task, f"is not the file with which model {card.name} was imported",
+                         "the same file, or `swarm models import` of the model once more with --task")
     try:
         return plugins.load_file(card.task, "make").make(card)
     except (ModelError, KeyboardInterrupt):

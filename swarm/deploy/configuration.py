@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
-from models import store
+from models import store, tasks
 from swarm.core.policy import policies
 from swarm.core.protocol.messages import Member
 from swarm.core.settings import addresses, yaml_text
+from swarm.core.settings.cards import Card
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile, BodyFile, CollectorFile, PlannerFile, ProcessFile
 from swarm.deploy.inventory import Inventory, Read
@@ -158,12 +159,26 @@ def unit_file(name: str) -> str:
     raise BadInput(f"launch/systemd/{name}", "it is not there", "the package with all its data")
 
 
+def _card(card: Card) -> dict[str, bytes]:
+    """A card, and the user's file of its task, if it has one: there the card names it. Raises: BadInput."""
+    at = f"models/{card.name}/card.json"
+    file = tasks.task(card).file
+    if file is None:
+        return {at: store.card_path(card.name).read_bytes()}
+    if file.name == "__init__.py":
+        raise BadInput(str(file.parent), f"the task of model {card.name} is a folder", "a task in one file")
+    sha256 = tasks.sha256_of(file)
+    kept = f"models/{store.BLOBS}/{sha256}{tasks.FILE}"
+    there = msgspec.structs.replace(card, task=f"{HOME}/{kept}", task_sha256=sha256)
+    return {at: store.encoded(there), kept: file.read_bytes()}
+
+
 def _models(inventory: Inventory) -> dict[str, bytes]:
     """Cards, profiles and files of all models that streams ask for."""
     found: dict[str, bytes] = {}
     for name in sorted({stream.model for stream in inventory.streams}):
         card = store.load_card(name)
-        found[f"models/{name}/card.json"] = store.card_path(name).read_bytes()
+        found |= _card(card)
         for profile in sorted((store.home() / name / "profiles").glob("*.json")):
             found[f"models/{name}/profiles/{profile.name}"] = profile.read_bytes()
         for key, variant in card.variants.items():

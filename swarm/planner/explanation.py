@@ -88,7 +88,8 @@ def explained(problem: Problem, seed: int = 0, *, alternatives: bool = True) -> 
     on_time = sum(rate * share for rate, share in zip(rates, verdict.outcome.on_time.tolist(), strict=True))
     return Explained(
         on_time=on_time / sum(rates) if rates else 1.0, streams=streams, busy=busy,
-        unplaced={f"{one.agent} {one.spec.name}": _full_memory(instance, one, busy) for one in instance.unplaced},
+        unplaced={f"{one.agent} {one.spec.name}": _full_memory(instance, one, one.spec.deadline_s, busy)
+                  for one in instance.unplaced},
         gap=max(0.0, points(problem, best) - points(problem, verdict.outcome)), gap_to=name)
 
 
@@ -146,13 +147,15 @@ def _limit(instance: Instance, stream: int, chosen: int, on_time: float, busy: d
     if on_time >= IN_TIME:
         return ""
     spec, option = instance.streams[stream].spec, instance.options[stream][chosen]
-    memory = _full_memory(instance, instance.streams[stream], busy)
+    memory = _full_memory(instance, instance.streams[stream], instance.left_s(stream), busy)
     if memory:
         return memory
     least = min(instance.options[stream], key=lambda one: one.idle_s)
-    if least.idle_s > spec.deadline_s:
+    begins_s = instance.begins_s[stream]
+    if begins_s + least.idle_s > spec.deadline_s:
+        after = f", after {begins_s * 1e3:.0f} ms of {spec.source}" if begins_s else ""
         return (f"the deadline: {spec.deadline_s * 1e3:.0f} ms, and the quickest way takes {least.idle_s * 1e3:.0f} ms "
-                f"on {' > '.join(least.stops)}")
+                f"on {' > '.join(least.stops)}{after}")
     agent = max(option.stops, key=lambda name: busy[name])
     if busy[agent] >= BUSY:
         return f"{agent}, which is busy {busy[agent]:.0%}"
@@ -161,8 +164,11 @@ def _limit(instance: Instance, stream: int, chosen: int, on_time: float, busy: d
     return f"runs of other streams on {agent}"
 
 
-def _full_memory(instance: Instance, stream: StreamOf, busy: dict[str, float]) -> str:
-    """The memory without which an agent would serve a stream in time, and have room for it; empty: there is none."""
+def _full_memory(instance: Instance, stream: StreamOf, left_s: float, busy: dict[str, float]) -> str:
+    """The memory without which an agent would serve a stream in time, and have room for it; empty: there is none.
+
+    left_s: of its deadline.
+    """
     spec, found = stream.spec, []
     size = max((p.input_bytes for agent in instance.agents for p in agent.profiles if p.model == spec.model), default=0)
     for agent in instance.agents:
@@ -172,7 +178,7 @@ def _full_memory(instance: Instance, stream: StreamOf, busy: dict[str, float]) -
             continue
         for one in (each for each in agent.not_loaded if each.model == spec.model):
             whole_s, load = OVERHEAD_S + way_s + one.p50_s, spec.rate_hz * one.p50_s / agent.executors
-            if whole_s <= spec.deadline_s and busy[agent.name] + load <= BUSY:
+            if whole_s <= left_s and busy[agent.name] + load <= BUSY:
                 why = f"is not loaded (a load takes {one.load_s:.2g} s)" if one.load_s else "does not fit"
                 found.append((whole_s * 1e3, f"{agent.name}'s memory: {one.model} {one.variant} {why}"))
     return "{1}, and would take {0:.0f} ms there".format(*min(found)) if found else ""

@@ -5,15 +5,18 @@ It is small, because all modules of this package import it; the options of its s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from swarm.core.policy.link import LinkQuality
 from swarm.core.policy.plan import NotLoaded, Profile, StreamSpec
+from swarm.core.settings.cards import SENSORS
 
 Pair = tuple[str, str]               # from one agent to another
 Held = frozenset[tuple[str, str]]    # streams (agent, name) that stay where they are
+NO_SOURCE = -1                       # of a stream that a sensor or a timer feeds
+LEAST_S = 0.001                      # left of a deadline that has passed when its stream begins
 LONGEST_S = 3600.0                   # longer runs and round trips are ignored as implausible
 
 
@@ -68,6 +71,35 @@ def in_order(problem: Problem) -> Problem:
         problem, agents=tuple(sorted(problem.agents, key=lambda agent: agent.name)),
         streams=tuple(sorted(problem.streams, key=lambda stream: stream.key)),
         links=dict(sorted(problem.links.items())), airtimes=dict(sorted(problem.airtimes.items())))
+
+
+def sources(streams: Sequence[StreamOf]) -> list[int]:
+    """For each stream the number of the one whose outcomes it looks at; `NO_SOURCE`: it has none that is there."""
+    numbers = {stream.key: n for n, stream in enumerate(streams)}
+    found = [NO_SOURCE if stream.spec.source in SENSORS else numbers.get((stream.agent, stream.spec.source), NO_SOURCE)
+             for stream in streams]
+    for n, source in enumerate(found):
+        seen = {n}
+        while source not in (NO_SOURCE, *seen):
+            seen.add(source)
+            source = found[source]
+        if source != NO_SOURCE:
+            found[n] = NO_SOURCE                     # a ring, which no launch file has
+    return found
+
+
+def sources_first(source: Sequence[int]) -> list[int]:
+    """The numbers of streams, each after its source; else in order. source: see `sources`."""
+    depths = [0] * len(source)
+    for n, of in enumerate(source):
+        while of != NO_SOURCE:
+            depths[n], of = depths[n] + 1, source[of]
+    return sorted(range(len(source)), key=depths.__getitem__)
+
+
+def left_s(stream: StreamOf, begins_s: float) -> float:
+    """What is left of a stream's deadline when it begins so long after capture."""
+    return max(stream.spec.deadline_s - begins_s, LEAST_S) if begins_s else stream.spec.deadline_s
 
 
 def in_turns(problem: Problem) -> dict[Pair, int]:

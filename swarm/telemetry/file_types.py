@@ -132,6 +132,7 @@ EVENTS: dict[str, str] = {
     "peer_back": "agent: a lost peer answers again (`peer`)",
     "degraded": "agent: the set of shed streams changed (`given_up`: what is shed to meet deadlines; empty: nothing)",
     "executor_replaced": "agent: runs that could not be ended hold their executors; others took over (`stuck`: so far)",
+    "task_stuck": "agent: a task did not end when it prepared an input, so peers get no more of it (`model`)",
     "not_loaded": "agent: its memory is full, and it cannot run this now (`model`, `variant`), at most 8 of them are "
                   "told at the start; or it could not be loaded (also `stages`, `rss_mb`)",
     "other_provider": "agent: a `node` of a model (`model`, `variant`, `stage`; its `operator`) runs on another "

@@ -27,7 +27,7 @@ from swarm.virtual.perception import Perception
 from swarm.virtual.planning.foresight import Foresight
 from swarm.virtual.planning.solver import VirtualSolver
 from swarm.virtual.process import VirtualProcess
-from swarm.virtual.runner import AtOnce, VirtualRunner
+from swarm.virtual.runner import AT_ONCE, VirtualRunner
 from swarm.virtual.stamps import Views, stamped
 from swarm.virtual.timeline import Timeline
 
@@ -137,7 +137,7 @@ class VirtualProcesses:
                 offer = self._offer(settings)
                 perception = Perception(offer, self._views, settings.seed)
                 runner = VirtualRunner(process, process, offer, settings.seed, perception.made)
-                policy = Robot(settings, host, runner, AtOnce(), offer, NoFiles())
+                policy = Robot(settings, host, runner, AT_ONCE, offer, NoFiles())
         self.policies[spec.name] = policy
         self.began(process, policy)
         policy.begin()

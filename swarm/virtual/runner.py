@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from agents.ports import Made, Measured, MemoryEnd, Part, RunEnd, RunnerStatistics, RunOrder
+from agents.ports import Asides, Made, Measured, MemoryEnd, Part, RunEnd, RunnerStatistics, RunOrder
 from agents.runtime.emulation import Emulation, Run
 from agents.runtime.memory import RESERVE_BYTES
 from agents.runtime.offer import Offer
@@ -29,6 +29,12 @@ class AtOnce:
 
     def run(self, call: Callable[[], T], done: Callable[[T], None]) -> None:
         done(call())
+
+    def give_up(self) -> None:
+        """No call is ever at work."""
+
+
+AT_ONCE = Asides(AtOnce(), AtOnce())
 
 
 class TimedRun(Run):

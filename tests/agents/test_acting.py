@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from swarm.core.protocol.world import Act, Observation, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns
+from tests.agents.slow_aside import Slow
+from tests.patience import HANG_S
 
 SETTINGS = AgentFile(version=1, name="rover", swarm="s", board_name="b", behaviour="told", streams=[],
                      board=Board(speed={"fp32": 1.0, "int8": 1.0}, power_w=1, source="test"))
@@ -37,20 +39,6 @@ class Behaviour:
         assert isinstance(event, Heard)
         self.seen.append(event.topic)
         return [Note(topic=event.topic, data=b"", to=("mule",) if event.topic == "to mule" else ())]
-
-
-class Slow:
-    """The port `Aside`: a call ends when the test says so."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
-
-    def run(self, call: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        self.calls.append((call, done))
-
-    def end(self) -> None:
-        call, done = self.calls.pop(0)
-        done(call())
 
 
 class Stage:
@@ -154,4 +142,18 @@ def test_the_thread_runs_calls_in_order_and_passes_an_error_on() -> None:
         call()
     assert done == [(0, "aside"), (1, "aside"), (2, "aside")]
     assert isinstance(failed[0], ZeroDivisionError)
+    aside.close()
+
+
+def test_a_thread_whose_call_does_not_end_is_replaced() -> None:
+    posted: queue.Queue[Callable[[], None]] = queue.Queue()
+    aside, may_end, ended = AsideThread(posted.put, pytest.fail), threading.Event(), list[str]()
+    aside.run(lambda: may_end.wait(HANG_S) and "late", ended.append)
+    aside.give_up()
+    aside.run(lambda: "next", ended.append)
+    posted.get(timeout=HANG_S)()
+    assert ended == ["next"]
+    may_end.set()
+    posted.get(timeout=HANG_S)()                             # and its thread ends
+    assert ended == ["next", "late"]
     aside.close()

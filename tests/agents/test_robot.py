@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agents.performer import Holding
-from agents.ports import Made, RunOrder
+from agents.ports import Asides, Made, RunOrder
 from agents.robot import Robot
 from agents.runtime import recording
 from agents.runtime.offer import Offer, transfer_limits
@@ -24,7 +24,8 @@ from swarm.core.protocol.world import Detection, Detections, Pose
 from swarm.core.settings.boards import Board
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import NS, ns, seconds
-from swarm.virtual.runner import AtOnce
+from swarm.virtual.runner import AT_ONCE, AtOnce
+from tests.agents.slow_aside import Slow
 from tests.one_thread.hosts import LATENCY_S, FakeHost, Stage
 from tests.one_thread.runner import FakeRunner
 
@@ -45,16 +46,16 @@ def boxes(score: float) -> Detections:
 class Duo:
     """`rover` with the stream and a weak board, `mule` with a strong board, a launcher and a world.
 
-    for_s: how long the streams run.
+    for_s: how long the streams run. asides: of `rover`.
     """
 
-    def __init__(self, for_s: float | None = None) -> None:
+    def __init__(self, for_s: float | None = None, asides: Asides = AT_ONCE) -> None:
         self.stage = Stage()
         self.launcher, self.world = self.stage.host("launcher", "launcher"), self.stage.host("world", "world")
         self.hosts: dict[str, FakeHost] = {}
         self.robots: dict[str, Robot] = {}
         self.offers: dict[str, Offer] = {}
-        self._add("rover", WEAK, [STREAM], boxes(0.25), zero_ns=7 * NS)
+        self._add("rover", WEAK, [STREAM], boxes(0.25), zero_ns=7 * NS, asides=asides)
         self._add("mule", STRONG, [], boxes(0.75), zero_ns=1000 * NS)
         members = [host.transport.member for host in (self.world, *self.hosts.values())]
         for host in (self.launcher, self.world):
@@ -67,7 +68,8 @@ class Duo:
         self._frames = 0
         self.world.timers.every(ns(FRAME_S), self._sense)
 
-    def _add(self, name: str, speed: float, streams: list[StreamSpec], says: Detections, zero_ns: int) -> None:
+    def _add(self, name: str, speed: float, streams: list[StreamSpec], says: Detections, zero_ns: int,
+             asides: Asides = AT_ONCE) -> None:
         host = self.hosts[name] = self.stage.host(name, zero_ns=zero_ns)
         settings = AgentFile(
             version=1, name=name, swarm="s", board_name="b", board=board(speed), streams=streams, policy="greedy",
@@ -78,7 +80,7 @@ class Duo:
             return says
 
         runner = FakeRunner(host.clock, host.timers, offer, made)
-        self.robots[name] = Robot(settings, host, runner, AtOnce(), offer, host.files)
+        self.robots[name] = Robot(settings, host, runner, asides, offer, host.files)
 
     def _sense(self) -> None:
         self._frames += 1
@@ -234,3 +236,31 @@ def test_what_peers_may_send_in_chunks_is_limited_by_its_models() -> None:
     duo = Duo()
     for name, host in duo.hosts.items():
         assert host.transport.limits == transfer_limits(duo.offers[name]) != (0, 0)
+
+
+def test_a_preparation_that_never_ends_costs_no_request_and_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Offer, "prepares_at_once", lambda offer, model, frame: False)
+    slow = Slow()
+    duo = Duo(asides=Asides(AtOnce(), slow))
+    duo.stage.until(lambda: any(isinstance(m.body, msg.Happened) for m in duo.launcher.got))
+    assert len(slow.calls) == slow.given_up == 1
+    away = [span for span in duo.ended() if span.offloaded_to]
+    ended = len(duo.ended())
+    assert away
+    assert {(span.ending, span.ran_on, span.guard_fired) for span in away} == {("completed", "rover", True)}
+    duo.stage.wait(3.0)
+    assert {(span.offloaded_to, span.ran_on) for span in duo.ended()[ended + 1:]} == {("", "rover")}
+    happened = [m.body for m in duo.launcher.got if isinstance(m.body, msg.Happened)]
+    assert happened == [msg.Happened(what="task_stuck", detail={"model": "detector"})]
+    assert (len(slow.calls), duo.robots["rover"].view.state("mule")) == (1, "alive")
+
+
+def test_what_is_prepared_beside_the_loop_is_sent_when_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Offer, "prepares_at_once", lambda offer, model, frame: False)
+    slow = Slow()
+    duo = Duo(asides=Asides(AtOnce(), slow))
+    duo.stage.until(lambda: bool(slow.calls))
+    assert duo.robots["mule"].holds.peer_inputs == 0
+    slow.end()
+    duo.stage.until(lambda: bool(duo.robots["mule"].holds.peer_inputs))
+    assert duo.last_on("mule").ending == "completed"

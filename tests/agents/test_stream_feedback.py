@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.stream_feedback import StreamFeedback
+from agents.streams.stream_feedback import StreamFeedback
 from swarm.core.policy.plan import Placement
 from swarm.core.protocol.messages.presence import StreamSeen
 from swarm.core.protocol.spans import RequestId, Span

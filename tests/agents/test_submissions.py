@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from agents.performer import Input
-from agents.submissions import NO_SOURCE, Submissions, cropped
+from agents.streams.submissions import NO_SOURCE, Submissions, cropped
 from swarm.core.policy.plan import StreamSpec
 from swarm.core.protocol.spans import Frame, RequestId, Span
 from swarm.core.protocol.world import Classes, Detection, Detections, Mask, Observation, Outcome, Pose
@@ -104,7 +105,7 @@ LOOKED = Input(FRAME, Frame(1, "look", 7), POSE)
 def test_the_best_box_is_looked_at_closer_with_the_deadline_of_the_frame() -> None:
     robot = Robot(("look", "camera", 10.0), ("closer", "look", 10.0))
     boxes = [Detection(2, 0.9, 1.2, 2.0, 3.1, 3.5), Detection(0, 0.5, 0.0, 0.0, 8.0, 6.0)]
-    robot.streams.look_closer(span(), Detections(boxes), LOOKED)
+    robot.streams.look_closer(span(), Detections(boxes), LOOKED, lambda outcome: outcome)
     (name, data, captured), = robot.submitted
     assert (name, captured, data.frame, data.pose) == ("closer", ns(0.1), Frame(1, "closer", 7), POSE)
     assert (data.picture == FRAME[2:4, 1:4]).all()
@@ -127,14 +128,28 @@ def test_nothing_to_look_at_and_no_outcome_end_the_request_without_a_run(
 ) -> None:
     robot = Robot(("look", "camera", 10.0), ("closer", "look", 10.0))
     robot.now = ns(0.7 if late else 0.2)
-    robot.streams.look_closer(span(), outcome, LOOKED)
+    robot.streams.look_closer(span(), outcome, LOOKED, lambda outcome: outcome)
     (ended, got), = robot.ended
     assert (ended.ending, ended.reason, ended.stream, got) == (ending, reason, "closer", made)
 
 
 def test_a_stream_that_nobody_looks_at_closer_and_an_outcome_without_boxes() -> None:
     robot = Robot(("look", "camera", 10.0), ("closer", "look", 10.0))
-    robot.streams.look_closer(span("closer"), Detections([]), LOOKED)
-    robot.streams.look_closer(span(), Mask(1, 1, b"\0"), LOOKED)
+    robot.streams.look_closer(span("closer"), Detections([]), LOOKED, lambda outcome: outcome)
+    robot.streams.look_closer(span(), Mask(1, 1, b"\0"), LOOKED, lambda outcome: outcome)
     (name, data, _), = robot.submitted
     assert (name, data.picture is FRAME) == ("closer", True)
+
+
+@pytest.mark.parametrize(("found", "looked"), [(3, ["best", "second"]), (1, ["best"]), (0, [])])
+def test_streams_of_one_source_look_at_a_box_each_as_far_as_there_are_so_many(found: int, looked: list[str]) -> None:
+    robot = Robot(("look", "camera", 10.0), ("best", "look", 10.0), ("second", "look", 10.0))
+    robot.now = ns(0.2)
+    robot.streams._closer["look"][1] = msgspec.structs.replace(robot.streams._closer["look"][1], box=2)
+    boxes = [Detection(0, 0.9 - 0.1 * n, float(n), 0.0, n + 2.0, 2.0) for n in range(found)]
+    robot.streams.look_closer(span(), Detections(boxes), LOOKED, lambda outcome: outcome)
+    ran = [(name, data.box) for name, data, _ in robot.submitted if data.box is not None]
+    assert ran == list(zip(looked, boxes, strict=False))
+    assert sorted([*looked, *(one.stream for one, _ in robot.ended)]) == ["best", "second"]      # each counts once
+    assert all(one.ending == "completed" for one, _ in robot.ended)
+    assert [data.frame.number for _, data, _ in robot.submitted] == [LOOKED.frame.number] * len(robot.submitted)

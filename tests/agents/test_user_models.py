@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from models.build import importing
 from models.build.describing import Described
 from models.build.importing import import_file
 from models.session import RunHandle
-from swarm.core.policy.plan import StreamSpec
+from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.world import in_parts, of_parts
 from swarm.core.settings.boards import Board
@@ -47,6 +49,27 @@ class Failing:
 make = Failing
 """
 
+BLOCKING = """
+import os
+import threading
+from models.sensor_input import sensor_input
+from swarm.core.protocol.world import Tensors, named_array
+
+class Blocking:
+    def __init__(self, card):
+        self.inputs = sensor_input(card)
+
+    def preprocess(self, frame):
+        if threading.current_thread().name == "tasks" and os.path.exists("GATE"):
+            open("GATE").read()                      # until the test closes it
+        return self.inputs.preprocess(frame)
+
+    def postprocess(self, outputs):
+        return Tensors([named_array("most", outputs[0])])
+
+make = Blocking
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -55,9 +78,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(importing, "run_times",
                         lambda paths: dict.fromkeys(paths, RunTime(quantiles_ms=[1.0] * 21, runs=1)))
     (tmp_path / "failing.py").write_text(FAILING)
+    (tmp_path / "blocking.py").write_text(BLOCKING.replace("GATE", str(tmp_path / "gate")))
     for name, network, task, labels in (
         ("yolo", yolo8(), "detect", LABELS), ("kinds", classifier(), "classify", KINDS),
         ("row", of_a_row("scan"), "tensors", ()), ("mine", yolo8(), str(tmp_path / "failing.py"), ()),
+        ("waits", yolo8(), str(tmp_path / "blocking.py"), ()),
     ):
         path, named = saved(network, tmp_path / f"{name}.onnx", labels)
         import_file(path, name, {}, tmp_path / "store",
@@ -102,5 +127,52 @@ def test_a_task_that_raises_ends_its_requests_and_the_robot_goes_on(folder: Path
         code, errors = stage.end()
         assert code == 0
         assert "KeyError: 'nothing to see'" in errors
+    finally:
+        stage.close()
+
+
+def test_while_a_task_blocks_heartbeats_and_other_requests_go_on(folder: Path, tmp_path: Path) -> None:
+    stage = Stage(tmp_path, models=str(folder), board=msgspec.structs.replace(BOARD, executors=2), streams=[
+        StreamSpec(name="waits", model="waits", rate_hz=10.0, deadline_s=1.0),
+        StreamSpec(name="kinds", model="kinds", rate_hz=10.0, deadline_s=HANG_S)])
+    placements = [Placement(agent="rover", stream="waits", variant="fp32", where=["mule"]),
+                  Placement(agent="rover", stream="kinds", variant="fp32", where=["rover"])]
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+
+    def seen(until: Callable[[], bool]) -> None:
+        def flies() -> bool:
+            stage.planner.send("rover", msg.PlanNews(plan=Plan(epoch=1, lease_s=HANG_S, placements=placements)))
+            stage.sense_now()
+            return until()
+
+        stage.net.until(flies)
+
+    def ended(stream: str) -> int:
+        return sum(e.span.stream == stream and e.span.ran_on == "rover" for e in stage.got("launcher", msg.Ended))
+
+    gates: list[int] = []
+
+    def waits() -> bool:
+        """Whether the task waits for the gate to close."""
+        try:
+            gates.append(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
+    try:
+        stage.up()
+        stage.send(stage.peer, msg.Heartbeat(sequence=1))
+        stage.send(stage.peer, stage.wait("mule", msg.Advert))       # the peer can do the same
+        seen(waits)
+        beats, others, own = len(stage.got("mule", msg.Heartbeat)), ended("kinds"), ended("waits")
+        seen(lambda: (len(stage.got("mule", msg.Heartbeat)) > beats + 2 and ended("kinds") > others + 5
+                      and ended("waits") > own))             # those that wait to be sent are run at home
+        assert not stage.got("mule", msg.StageAsk)
+        gate.unlink()
+        os.close(gates.pop())
+        seen(lambda: bool(stage.got("mule", msg.StageAsk)))
+        assert stage.end()[0] == 0
     finally:
         stage.close()

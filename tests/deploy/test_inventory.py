@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from models import store, tasks
 from swarm.cli.main import main
+from swarm.core.settings.cards import Card
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import AgentFile, PlannerFile
 from swarm.core.settings.validation import check
@@ -111,6 +116,64 @@ def test_a_model_travels_with_all_its_files(tmp_path: Path) -> None:
     card = json.loads(files["models/detector/card.json"])
     blobs = {name.split("/")[-1].removesuffix(".onnx") for name in files if name.startswith("models/blobs/")}
     assert {variant["sha256"] for variant in card["variants"].values()} <= blobs
+
+
+TASK = "def make(card):\n    return None\n"
+
+
+@pytest.fixture
+def with_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's file of the task of model `mine`, which has the variants of the detector."""
+    monkeypatch.setenv("SWARM_MODELS", str(tmp_path / "store"))
+    file = tmp_path / "mine.py"
+    file.write_text(TASK)
+    card = store.load_card("detector")
+    store.save_card(msgspec.structs.replace(
+        card, name="mine", task=str(file), task_sha256=hashlib.sha256(TASK.encode()).hexdigest()))
+    return file
+
+
+def with_stream_of(folder: Path, model: str) -> inventory.Read:
+    path = inventory_file(folder, 2, streams=[
+        {"name": "look", "on": ["rover"], "model": model, "rate_hz": 5, "deadline_s": 0.2}])
+    return inventory.read(path, find.boards_file(path), ["detector", model])
+
+
+def test_a_task_of_the_user_travels_with_its_model_and_the_card_names_it_there(
+    tmp_path: Path, with_task: Path
+) -> None:
+    files = configuration.files_of(with_stream_of(tmp_path, "mine"), "rover_0")
+    card = msgspec.json.decode(files["models/mine/card.json"], type=Card)
+    place, _, name = card.task.rpartition("/")
+    assert (place, name) == ("/opt/swarm/current/config/models/blobs", f"{card.task_sha256}.py")
+    assert files[f"models/blobs/{name}"].decode() == TASK
+    assert hashlib.sha256(files[f"models/blobs/{name}"]).hexdigest() == card.task_sha256
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda file: file.write_text(TASK + "# other\n"), "is not the file with which model mine was imported"),
+    (lambda file: file.unlink(), "No such file or directory"),
+    (lambda file: file.write_text("x = 1\n"), "it has no make"),
+])
+def test_a_task_that_is_missing_or_another_one_is_refused_by_its_name(
+    tmp_path: Path, with_task: Path, change: Callable[[Path], object], said: str
+) -> None:
+    change(with_task)
+    with pytest.raises(BadInput, match=f"mine.py: {said}"):
+        configuration.files_of(with_stream_of(tmp_path, "mine"), "rover_0")
+
+
+def test_a_task_among_the_plug_ins_travels_too(
+    tmp_path: Path, with_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins" / "tasks").mkdir(parents=True)
+    (tmp_path / "plugins" / "tasks" / "plugged.py").write_text(TASK)
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path / "plugins" / "tasks")])
+    store.save_card(msgspec.structs.replace(store.load_card("mine"), task="plugged", task_sha256=""))
+    files = configuration.files_of(with_stream_of(tmp_path, "mine"), "rover_0")
+    card = msgspec.json.decode(files["models/mine/card.json"], type=Card)
+    assert card.task.endswith(f"/{card.task_sha256}.py")
+    assert files[f"models/blobs/{card.task_sha256}.py"].decode() == TASK
 
 
 def test_boards_behind_one_address_have_ports_of_their_own(tmp_path: Path) -> None:

@@ -40,14 +40,14 @@ def test_a_letterboxed_picture_lies_in_grey_and_boxes_come_back_in_pixels_of_the
     made = letterbox.preprocess(FRAME)["x"]
     assert made[0, 0].tolist() == made[0, 3].tolist() == [[114.0] * 3] * 4
     assert made[0, 1, :, 0] == pytest.approx([0.0, 25.0, 75.0, 100.0])
-    seen = letterbox.on_frame(Detections([Detection(0, 0.5, 1.0, 1.0, 4.0, 4.0)]), FRAME)
+    seen = letterbox.on_frame(Detections([Detection(0, 0.5, 1.0, 1.0, 4.0, 4.0)]), FRAME.shape)
     assert seen == Detections([Detection(0, 0.5, 0.5, 0.0, 2.0, 1.0)])
 
 
 def test_a_mask_of_any_size_gets_a_cell_for_each_pixel_of_the_frame() -> None:
     frame = np.zeros((2, 4, 3), np.uint8)
     mask = Mask(4, 4, bytes([9] * 4 + [1, 1, 2, 2] + [3, 3, 4, 4] + [9] * 4))
-    seen = image(8, 8, fit="letterbox").on_frame(mask, frame)
+    seen = image(8, 8, fit="letterbox").on_frame(mask, frame.shape)
     assert seen == Mask(2, 4, bytes([1, 1, 2, 2, 3, 3, 4, 4]))
 
 

@@ -76,3 +76,13 @@ def test_a_file_that_makes_no_task_is_refused(tmp_path: Path, text: str, why: st
 def test_a_model_without_a_task_is_refused_by_name() -> None:
     with pytest.raises(ModelError, match="model 'segmenter': has no task, so no stream can have it; swarm "):
         tasks.task(msgspec.structs.replace(load_card("segmenter"), task=""))
+
+
+def test_a_file_that_was_changed_since_the_import_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "kept.py"
+    path.write_text(GOOD)
+    card = msgspec.structs.replace(load_card("segmenter"), task=str(path), task_sha256=tasks.sha256_of(path))
+    assert tasks.task(card).file == path
+    path.write_text(GOOD + "\n# other\n")
+    with pytest.raises(ModelError, match=r"kept.py: is not the file with which model segmenter was imported"):
+        tasks.task(card)

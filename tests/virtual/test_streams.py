@@ -77,6 +77,8 @@ def test_streams_of_every_kind_fly_and_repeat(tmp_path: Path) -> None:
     ({"model": "door", "source": "scan"}, "source: a scan, and model door takes what a camera gives"),
     ({"model": "door", "source": "later"}, "no sensor or stream above is called 'later'"),
     ({"name": "scan"}, "'scan' is a sensor"),
+    ({"box": "2"}, "streams[0].box: 2, and a camera finds no boxes"),
+    ({"box": "17"}, "streams[0].box"),
 ])
 def test_a_stream_that_cannot_fly_is_refused_by_dry_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, str], why: str

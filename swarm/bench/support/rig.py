@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.beside import Beside
 from agents.peers.seals import Seals
 from agents.performer import Input, Performer
 from agents.ports import MemoryEnd
@@ -26,6 +27,7 @@ from swarm.core.units import ns
 from swarm.net.lanes import open_endpoint
 from swarm.net.loop import Loop
 from swarm.net.process import OwnProcess
+from swarm.virtual.runner import AtOnce
 
 NAME = "bench"
 HOST = Board(speed={"fp32": 1.0, "int8": 1.0}, memory_mb=0, power_w=0.0, source="this machine", emulated=False)
@@ -58,7 +60,7 @@ class Rig:
         host = Host(self.clock, self.loop, self.net, OwnProcess(self.loop, WallClock()))
         self._performer = Performer(
             host, self.runner, scheduler, Offer({}, {}), lambda span, outcome, _: ended(span, outcome),
-            Seals(NAME, b""), moved)
+            Seals(NAME, b""), Beside(self.loop, AtOnce(), lambda name: None), moved)
         self._frame = Input(frame, Frame(1, NAME, 0))
         self.submitted = 0
 

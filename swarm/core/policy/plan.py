@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from swarm.core.protocol.bounds import (
+    BoxNumber,
     Count,
     Deadline,
     FleetName,
@@ -93,6 +94,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     deadline_s: Deadline             # capture -> result, on the robot's own clock
     priority: Priority = 0           # larger runs first
     source: FleetName = "camera"     # camera, scan or timer; or the stream whose outcome it looks at closer
+    box: BoxNumber = 1               # which box of that outcome: 1 is the best
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ Nanoseconds = Annotated[int, Meta(ge=-(2**62), le=2**62)]        # a time on the
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Factor = Annotated[float, Meta(ge=1.0, le=1e6)]
 Priority = Annotated[int, Meta(ge=-1000, le=1000)]
+BoxNumber = Annotated[int, Meta(ge=1, le=16)]
 ShortText = Annotated[str, Meta(max_length=64)]                  # a name that only people and look-ups need
 LongText = Annotated[str, Meta(max_length=2048)]                 # an explanation, for people
 MOST_MEMBERS = 1100                  # in one message: the robots of the largest run, and what else belongs to it

@@ -163,6 +163,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     labels: list[str] = []           # names of the classes, by index
     sensor: Sensor = "camera"        # what gives the one input that is no constant
     image: ImageForm | None = None   # of a camera's input; None: the frame as it is, of exactly the input's size
+    task_sha256: str = ""            # of a user's file as it was tried at import; empty: not known, or one of ours
     reading: str = ""                # how the task reads the outputs; empty: in the only way that it has
     threshold: float = 0.4           # lowest score of a box that is reported
     constants: dict[str, Constant] = {}      # the other inputs

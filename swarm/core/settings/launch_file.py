@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from swarm.core.policy import policies
 from swarm.core.policy.plan import StreamSpec
-from swarm.core.protocol.bounds import Deadline, FleetName, Priority, RateHz, Robots, RunSeconds, Seed
+from swarm.core.protocol.bounds import BoxNumber, Deadline, FleetName, Priority, RateHz, Robots, RunSeconds, Seed
 from swarm.core.settings.boards import Board, Strict
 from swarm.core.settings.links import LinkSpec
 
@@ -40,12 +40,13 @@ class StreamOn(Strict, frozen=True, kw_only=True):
     rate_hz: RateHz                  # requests per second of each robot
     deadline_s: Deadline             # from capture to result
     priority: Priority = 0           # larger runs first
-    source: FleetName = "camera"     # camera, scan or timer; or a stream above: the crop of the best box that it found
+    source: FleetName = "camera"     # camera, scan or timer; or a stream above: the crop of a box that it found
+    box: BoxNumber = 1               # which one: 1 is the best
 
     def spec(self) -> StreamSpec:
         return StreamSpec(
             name=self.name, model=self.model, rate_hz=self.rate_hz, deadline_s=self.deadline_s, priority=self.priority,
-            source=self.source,
+            source=self.source, box=self.box,
         )
 
 

@@ -143,6 +143,9 @@ def streams(specs: Sequence[StreamSpec | StreamOn], where: str) -> None:
             raise BadInput(f"{where}[{i}].name", f"{stream.name!r} is a sensor", "a name of its own")
         if stream.source not in SENSORS:
             _source(stream, specs[:i], f"{where}[{i}]")
+        elif stream.box > 1:
+            raise BadInput(f"{where}[{i}].box", f"{stream.box}, and a {stream.source} finds no boxes",
+                           "the name of a stream above as its source, or no box")
 
 
 def _source(stream: StreamSpec | StreamOn, above: Sequence[StreamSpec | StreamOn], at: str) -> None:

@@ -19,7 +19,7 @@ from swarm.planner.options.option import (
     planned_transfer_s,
     useful_variants,
 )
-from swarm.planner.problem import Problem, StreamOf
+from swarm.planner.problem import NO_SOURCE, Problem, StreamOf, left_s, sources, sources_first
 
 NEAREST = 10                     # peers considered for one stream at most
 MOST_CUTS = 24                   # of one stream: those with the least latency, and those with the shortest longest leg
@@ -50,7 +50,9 @@ Assignment = tuple[int, ...]
 
 
 class Instance:
-    """Streams by name with their options, sorted by latency on idle agents."""
+    """Streams by name with their options, sorted by latency on idle agents. `chained`: the streams that look at the
+    outcomes of another one, and that one; sources come first.
+    """
 
     def __init__(self, problem: Problem, previous: Sequence[Placement] = (), *, every_cut: bool = False,
                  held: Collection[tuple[str, str]] = ()) -> None:
@@ -70,22 +72,37 @@ class Instance:
         self.options: list[list[Option]] = []
         self.unplaced: list[StreamOf] = []
         self.previous: list[int | None] = []         # per stream, its previous option, if that still exists
+        self.begins_s: list[float] = []              # per stream, from capture: the latency of its source when idle
         self._sources: dict[tuple[object, ...], Source] = {}
         self._runs: dict[tuple[str, str], list[_Whole]] = {}     # of useful variants, by agent and model
         self._cuts: dict[tuple[object, ...], list[tuple[str, ...]]] = {}
         self._profiles = {(a.name, p.model, p.variant): p for a in self.agents for p in a.profiles}
-        for stream in sorted(problem.streams, key=lambda s: s.key):
-            placement = before.get(stream.key)
-            options = self._options(stream, placement)
+        ordered = sorted(problem.streams, key=lambda s: s.key)
+        source, every = sources(ordered), [list[Option]() for _ in ordered]
+        begins_s = [0.0] * len(ordered)
+        for n in sources_first(source):
+            stream, placement, of = ordered[n], before.get(ordered[n].key), source[n]
+            if of != NO_SOURCE and every[of]:
+                begins_s[n] = begins_s[of] + every[of][0].idle_s
+            options = self._options(stream, placement, left_s(stream, begins_s[n]))
             kept = _index_of(options, placement) if placement is not None and stream.key in held else None
-            if kept is not None:
-                options = [options[kept]]
+            every[n] = options if kept is None else [options[kept]]
+        numbers: dict[int, int] = {}                 # of the streams with options
+        for n, (stream, options) in enumerate(zip(ordered, every, strict=True)):
             if options:
+                numbers[n] = len(self.streams)
                 self.streams.append(stream)
                 self.options.append(options)
-                self.previous.append(None if placement is None else _index_of(options, placement))
+                self.begins_s.append(begins_s[n])
+                self.previous.append(_index_of(options, before[stream.key]) if stream.key in before else None)
             elif stream.agent in self._index:
                 self.unplaced.append(stream)
+        self.chained = [(numbers[n], numbers[source[n]]) for n in sources_first(source)
+                        if n in numbers and source[n] in numbers]
+
+    def left_s(self, stream: int) -> float:
+        """What is left of the deadline of a stream when it begins."""
+        return left_s(self.streams[stream], self.begins_s[stream])
 
     @property
     def sources(self) -> list[Source]:
@@ -113,13 +130,16 @@ class Instance:
         """The number of an agent."""
         return self._index[name]
 
-    def _options(self, stream: StreamOf, before: Placement | None) -> list[Option]:
-        """All that a search considers: whole runs at home and on the nearest peers, cuts among these, and what is."""
+    def _options(self, stream: StreamOf, before: Placement | None, most_s: float) -> list[Option]:
+        """All that a search considers: whole runs at home and on the nearest peers, cuts among these, and what is.
+
+        most_s: from its beginning to its deadline.
+        """
         if stream.agent not in self._index:
             return []
         ways, near = self._wholes(stream)
-        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, ways):
-            ways += self._cut(stream, near)
+        if self.every_cut or len(self.problem.streams) <= FEW_STREAMS or _may_need_cuts(stream, ways, most_s):
+            ways += self._cut(stream, near, most_s)
         if before is not None and all((one[4], one[3]) != (tuple(before.where), before.variant) for one in ways):
             kept = self._made(stream, before.variant, tuple(before.where))
             ways += [kept] if kept is not None else []
@@ -181,10 +201,10 @@ class Instance:
                 step_p95_s(profile, leg))
         return known
 
-    def _cut(self, stream: StreamOf, near: Sequence[str]) -> list[_Way]:
+    def _cut(self, stream: StreamOf, near: Sequence[str], most_s: float) -> list[_Way]:
         """The best cuts among these agents, of the most accurate network: a student is cut only by a plan before."""
         found: list[tuple[float, tuple[str, ...], float, str, _Way]] = []
-        model, deadline_s, hops = stream.spec.model, stream.spec.deadline_s, dict[tuple[str, str, int], float | None]()
+        model, hops = stream.spec.model, dict[tuple[str, str, int], float | None]()
         runs_of = [one for name in near for one in self._runs_of(name, model)]
         best = max((one.accuracy[1] for one in runs_of), default=0.0)
         for variant in sorted({one.variant for one in runs_of if one.accuracy[1] == best}):
@@ -192,7 +212,7 @@ class Instance:
                     if (profile := self._profiles.get((name, model, variant))) is not None}
             for where in self._cuts_of(runs, stream.agent):
                 way = self._chain(stream, variant, where, hops)
-                if way is not None and OVERHEAD_S + way[6] + way[7] <= deadline_s:
+                if way is not None and OVERHEAD_S + way[6] + way[7] <= most_s:
                     found.append((way[0], where, round(max(source.p50_s for source in way[5]), 6), variant, way))
         if not self.every_cut:
             by_latency = sorted(found, key=lambda one: one[:2])[:MOST_CUTS // 2]
@@ -285,9 +305,8 @@ def _index_of(options: Sequence[Option], placement: Placement) -> int | None:
     return next((n for n, o in enumerate(options) if o.where == where and o.variant == placement.variant), None)
 
 
-def _may_need_cuts(stream: StreamOf, whole: Sequence[_Way]) -> bool:
+def _may_need_cuts(stream: StreamOf, whole: Sequence[_Way], most_s: float) -> bool:
     """Whether no whole run of the most accurate network is both short beside the period, and in time."""
-    rate_hz, deadline_s = stream.spec.rate_hz, stream.spec.deadline_s
-    best = max((way[-1][1] for way in whole), default=0.0)
-    return all(way[-1][1] < best or rate_hz * way[7] > NEEDS_CUTS or OVERHEAD_S + way[6] + way[7] > deadline_s
+    rate_hz, best = stream.spec.rate_hz, max((way[-1][1] for way in whole), default=0.0)
+    return all(way[-1][1] < best or rate_hz * way[7] > NEEDS_CUTS or OVERHEAD_S + way[6] + way[7] > most_s
                for way in whole)

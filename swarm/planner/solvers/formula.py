@@ -137,6 +137,10 @@ class Formula:
                 float(on_time[n]), option.idle_s + wait_s,
                 OVERHEAD_S + option.transfer_s + sum(s.p95_s for s in option.sources) + float(of["tail_s"].max()),
                 wait_s))
+        for n, source in self._instance.chained:     # it begins with the result of its source
+            own, of = streams[n], streams[source]
+            streams[n] = StreamForecast(own.on_time * of.on_time, of.latency_s + own.latency_s,
+                                        of.latency_s + own.p95_s, own.wait_s)
         return Forecast(streams, [load / agent.executors for load, agent in zip(
             loads, self._instance.agents, strict=True)], cost)
 

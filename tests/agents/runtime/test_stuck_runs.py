@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from agents.ports import RUN_FAILED
+from agents.runtime.thread_runner import MOST_STUCK
 from swarm.core.protocol.world import Detections
 from tests.agents.runtime.test_thread_runner import FakeModel, Runs
 from tests.patience import HANG_S
@@ -50,3 +52,20 @@ def test_a_run_that_ended_just_in_time_is_not_given_up(runs: Runs) -> None:
     ended()
     assert runs.told.pop()[0].ended == "done"
     assert runs.runner.statistics().stuck == 0
+
+
+def test_a_model_whose_runs_do_not_end_leaves_a_few_threads_behind_and_is_not_run_any_more() -> None:
+    runs, hung = Runs(emulated=False), FakeModel()
+    for _ in range(MOST_STUCK):
+        hung.begun.clear()
+        runs.start(hung)
+        assert hung.begun.wait(HANG_S)
+        runs.runner.abort(1)
+        runs.runner.give_up(1)
+        assert runs.end().ended == "aborted"
+    threads = len(runs.runner._threads)
+    runs.start(hung)
+    end = runs.end()
+    assert (end.ended, end.reason, len(runs.runner._threads)) == ("failed", RUN_FAILED, threads)
+    hung.go.set()
+    runs.runner.close()

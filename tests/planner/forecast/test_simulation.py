@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 import pytest
 
 from agents.scheduling import admission_budget, due_frames, load_shedding, offloads, peer_requests
@@ -250,3 +251,42 @@ def test_its_figures_are_those_of_the_agents() -> None:
         [requests.CALM_S, requests.MAX_CALM_S])
     assert pytest.approx(seconds(load_shedding.PROBE_NS)) == requests.PROBE_S
     assert records.MOST_BATCH == MOST_AT_ONCE
+
+
+def chain(*deadlines_s: float, rate_hz: float = 2.0) -> list[StreamOf]:
+    """Streams `s0`, `s1`, ... of one robot. Each looks at the outcomes of the one before, and is less urgent."""
+    made: list[StreamOf] = []
+    for n, deadline_s in enumerate(deadlines_s):
+        one = stream("a", f"s{n}", f"m{n}", rate_hz, deadline_s, len(deadlines_s) - n)
+        made.append(msgspec.structs.replace(one, spec=msgspec.structs.replace(
+            one.spec, source=f"s{n - 1}" if n else "camera")))
+    return made
+
+
+def test_a_stream_that_looks_at_anothers_outcomes_begins_with_them_and_its_deadline_counts_from_the_frame() -> None:
+    a = agent("a", steady("m0", 40), steady("m1", 30), steady("m2", 20), executors=3)
+    plan = [at("a", f"s{n}", "a") for n in range(3)]
+    first, second, third = outcome([a], chain(0.1, 0.2, 0.2), plan).streams
+    assert [one.on_time for one in (first, second, third)] == [1.0, 1.0, 1.0]
+    assert second.p50_s == pytest.approx(first.p50_s + 0.030 + HANDOFFS_S, abs=0.001)
+    assert third.p50_s == pytest.approx(second.p50_s + 0.020 + HANDOFFS_S, abs=0.001)
+    # 7 ms of age, 40 and 30 ms of runs: 75 ms hold for the first alone
+    first, second, _ = outcome([a], chain(0.1, 0.075, 0.2), plan).streams
+    assert (first.on_time, second.on_time < 0.3) == (1.0, True)
+
+
+def test_a_stream_whose_source_has_no_outcome_misses_as_many() -> None:
+    """120 ms are never in time for the source, so that nothing falls due for the other one but its misses."""
+    a = agent("a", steady("m0", 120), steady("m1", 10))
+    first, second = outcome([a], chain(0.1, 0.5), [at("a", "s0", "a"), at("a", "s1", "a")]).streams
+    assert (first.on_time, second.on_time, second.mean_s) == (0.0, 0.0, 0.0)
+
+
+def test_of_some_streams_alone_a_source_is_simulated_with_its_own() -> None:
+    one = agent("a", steady("m0", 40), steady("m1", 30))
+    simulator = Simulator(Problem(agents=(one,), streams=tuple(chain(0.1, 0.2)), links={}))
+    plan = [at("a", "s0", "a"), at("a", "s1", "a")]
+    ways = np.array([simulator.way(n, one) for n, one in enumerate(plan)])
+    (alone,) = simulator.local(ways).outcomes(np.array([1]), [{}], PHASES, 0)
+    both = simulator.outcome(plan, PHASES)
+    assert only(alone).p50_s == pytest.approx(both.streams[1].p50_s, abs=0.001)

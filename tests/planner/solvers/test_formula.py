@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 
+import msgspec
 import pytest
 
 from swarm.planner.options.instance import Assignment, Instance
 from swarm.planner.options.option import BACKGROUND_RUN_S
-from swarm.planner.problem import AgentInfo, Problem
+from swarm.planner.problem import NO_SOURCE, AgentInfo, Problem, StreamOf, sources, sources_first
 from swarm.planner.solvers.baselines import local
 from swarm.planner.solvers.formula import Forecast, Formula
 from tests.planner.builders import agent, links, profile, scattered, simulated, stream, team
@@ -164,3 +165,35 @@ def test_a_link_too_thin_or_unknown_is_no_option() -> None:
         instance = Instance(problem)
         detect = next(n for n, s in enumerate(instance.streams) if s.key == ("rover_0", "detect"))
         assert all(o.home for o in instance.options[detect])
+
+
+def closer(source: str, name: str, deadline_s: float) -> StreamOf:
+    """A stream that looks at the outcomes of `source`; a run takes as long as a detection."""
+    one = stream("a", name, "detector", 1.0, deadline_s, 1)
+    return msgspec.structs.replace(one, spec=msgspec.structs.replace(one.spec, source=source))
+
+
+def test_a_stream_that_looks_closer_has_what_its_source_leaves_of_the_deadline() -> None:
+    """A detection takes 30 ms, by p95 34.5, on average 30.45, and 5 ms beside: the other begins after 35.45 ms."""
+    def shares(*deadlines_s: float) -> list[tuple[float, float]]:
+        streams = (stream("a", "look", "detector", 1.0, 0.2, 1), closer("look", "closer", deadlines_s[0]))
+        instance = Instance(Problem(agents=(agent("a", 3.0, executors=2),), streams=streams, links={}))
+        begins_s = dict(zip((s.spec.name for s in instance.streams), instance.begins_s, strict=True))
+        assert begins_s == {"look": 0.0, "closer": pytest.approx(0.03545, abs=1e-9)}
+        found = evaluate(instance, local(instance)).streams
+        return [(one.on_time, one.latency_s - one.wait_s) for one in found]
+
+    (closer_on_time, closer_s), (look_on_time, look_s) = shares(0.12)
+    assert look_s == pytest.approx(0.03545, abs=1e-9)
+    assert closer_s == pytest.approx(2 * 0.03545, abs=1e-3)          # and what its source waits
+    assert (look_on_time, closer_on_time) == (1.0, pytest.approx(1.0, abs=0.02))
+    (too_late, _), _ = shares(0.06)                                  # 24.55 ms are left for 30
+    assert too_late < 0.05
+
+
+def test_sources_that_are_not_there_or_in_a_ring_are_none() -> None:
+    streams = [closer("b", "a", 0.1), closer("c", "b", 0.1), closer("b", "c", 0.1), closer("nowhere", "d", 0.1)]
+    found = sources(streams)
+    assert found == [NO_SOURCE, NO_SOURCE, 1, NO_SOURCE]
+    assert sources_first(found) == [0, 1, 3, 2]
+    assert len(Instance(Problem(agents=(agent("a", 1.0),), streams=tuple(streams), links={})).streams) == 4

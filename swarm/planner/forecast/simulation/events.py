@@ -7,8 +7,9 @@ import numpy as np
 from swarm.compiled.compiler import part
 from swarm.planner.forecast.simulation.records import EVENTS, FULL, State
 
-FRAME, ARRIVES, STEP_ENDS, IS_OUT, ANSWER, REFUSED, LAST_SAFE, DEADLINE, GIVEN_UP, BEAT = range(10)
-"""With two numbers each: FRAME stream, its number; ARRIVES request, leg; STEP_ENDS and IS_OUT run, its epoch; the
+FRAME, ARRIVES, STEP_ENDS, IS_OUT, ANSWER, REFUSED, LAST_SAFE, DEADLINE, GIVEN_UP, BEAT, CLOSER, NO_OUTCOME = range(12)
+"""With two numbers each: FRAME stream, its number; CLOSER and NO_OUTCOME, when the stream that it looks at has an
+outcome of this number, or has none, the same; ARRIVES request, leg; STEP_ENDS and IS_OUT run, its epoch; the
 others the request, but BEAT the agent."""
 
 FASTEST, AT_90, SLOWEST = 0.93, 0.6, 1.45

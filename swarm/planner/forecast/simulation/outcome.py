@@ -134,7 +134,8 @@ class Simulator:
             self._states[worker] = self._arrays.state(max(self.horizon_s, LOCAL_S))
         state = self._states[worker]
         tally = new_tally(phases, self._streams, len(state.requests))
-        simulate(team, state, active, horizon_s, first, min(SETTLED_S, SETTLED * horizon_s), tally)
+        simulate(team, state, self._arrays.chains.with_sources(active), horizon_s, first,
+                 min(SETTLED_S, SETTLED * horizon_s), tally)
         counts, figures = tally.counts[:, active], tally.figures[active]
         of_all = counts.sum(axis=0)
         due, ended = np.maximum(of_all[:, DUE], 1), np.maximum(of_all[:, ENDED], 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ STREAM = np.dtype([
     ("home", "i8"),                                              # its fastest run at home; NONE: there is none
     ("stays", "i8"),                                             # whether it leaves its plan for home only
     ("above_s", "f8"),                                           # most time of more urgent streams before its fallback
+    ("source", "i8"), ("root", "i8"),                            # whose outcomes it looks at; the first of its chain
+    ("closer", "i8"), ("next_closer", "i8"),                     # who looks at its own; the next one of its source
     ("can_hold", "i8"),                                          # whether a run at home alone holds the deadline
 ])
 LEG = np.dtype([
@@ -63,7 +66,13 @@ NOW = np.dtype([                                                 # of an agent
     ("beat_s", "f8"), ("beating", "i8"),                         # its first report; whether it has work, so reports
 ])
 EVENT = np.dtype([("at_s", "f8"), ("what", "i8")])               # what: see `events.py`
-STREAM_NOW = np.dtype([("number", "i8"), ("frames", "i8"), ("waited_s", "f8"), ("waited_there_s", "f8")])
+STREAM_NOW = np.dtype([("number", "i8"), ("frames", "i8"), ("waited_s", "f8"), ("waited_there_s", "f8"),
+                       ("active", "i8")])
+
+
+def rows_of(values: Sequence[tuple[float, ...]], kind: np.dtype[np.void]) -> NDArray[np.void]:
+    """An array of these rows."""
+    return np.array([tuple(row) for row in values], kind) if values else np.zeros(0, kind)
 
 
 class Team(NamedTuple):

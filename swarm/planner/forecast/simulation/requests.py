@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from swarm.compiled.compiler import part
+from swarm.planner.forecast.simulation import events as ev
 from swarm.planner.forecast.simulation.guards import disarm
-from swarm.planner.forecast.simulation.records import CHEAPER, DROP, MOST_STEPS, THIN, State, Team
+from swarm.planner.forecast.simulation.records import CHEAPER, DROP, MOST_STEPS, NONE, THIN, State, Team
 
 WINDOW_S = 2.0                       # load_shedding.WINDOW_NS
 MISS_SHARE = 0.2
@@ -18,6 +19,7 @@ def completed(team: Team, state: State, request: int, now: float) -> None:
     """A request has its result, in time or late."""
     late = now > state.requests[request].deadline_s
     _end(team, state, request, now)
+    tell_closer(team, state, request, ev.CLOSER, now)
     observe(team, state, state.requests[request].stream, 1 if late else 0, now)
 
 
@@ -25,6 +27,7 @@ def completed(team: Team, state: State, request: int, now: float) -> None:
 def expired(team: Team, state: State, request: int, now: float) -> None:
     """A request ends without a result, since time was too short."""
     _end(team, state, request, -1.0)
+    tell_closer(team, state, request, ev.NO_OUTCOME, now)
     observe(team, state, state.requests[request].stream, 1, now)
 
 
@@ -32,6 +35,7 @@ def expired(team: Team, state: State, request: int, now: float) -> None:
 def failed(team: Team, state: State, request: int, now: float) -> None:
     """A request ends without a result for another reason."""
     _end(team, state, request, -1.0)
+    tell_closer(team, state, request, ev.NO_OUTCOME, now)
     observe(team, state, state.requests[request].stream, 0, now)
 
 
@@ -40,6 +44,16 @@ def _end(team: Team, state: State, request: int, ended_s: float) -> None:
     state.requests[request].open = 0
     state.requests[request].ended_s = ended_s
     disarm(team, state, request)
+
+
+@part
+def tell_closer(team: Team, state: State, request: int, kind: int, now: float) -> None:
+    """A request has ended: its number falls due on the streams that look at its outcome."""
+    closer = team.streams[state.requests[request].stream].closer
+    while closer != NONE:
+        if state.streams[closer].active:
+            ev.push(state, now, kind, closer, state.requests[request].number)
+        closer = team.streams[closer].next_closer
 
 
 @part

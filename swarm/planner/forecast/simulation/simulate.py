@@ -25,7 +25,7 @@ from swarm.planner.forecast.simulation.records import (
     Team,
     example,
 )
-from swarm.planner.forecast.simulation.requests import CALM_S, completed, expired, is_shed
+from swarm.planner.forecast.simulation.requests import CALM_S, completed, expired, is_shed, tell_closer
 from swarm.planner.forecast.simulation.routing import arrives, beat, fall_back, refused, send, send_or_queue, transfer
 from swarm.planner.forecast.simulation.tally import Tally, count, measure_latencies, new_tally
 
@@ -49,18 +49,23 @@ def _reset(team: Team, state: State, active: NDArray[np.int64], seed: int) -> No
         agent.spare_at_s = agent.told_s = agent.told_at_s = agent.window_s = agent.changed_s = agent.undone_s = 0.0
         agent.calm_s = CALM_S
         agent.beating, agent.beat_s = 0, BEAT_S * ev.uniform(seed, team.agents[number].key, 0, 1)
+    for number in range(team.streams.shape[0]):
+        state.streams[number].active = 0
     for n in range(active.shape[0]):
         number = active[n]
         stream = state.streams[number]
         stream.number = stream.frames = 0
         stream.waited_s = stream.waited_there_s = 0.0
-        ev.push(state, _arrives_s(team, number, 0, seed), ev.FRAME, number, 0)
+        stream.active = 1
+        if team.streams[number].source == NONE:
+            ev.push(state, _arrives_s(team, number, 0, seed), ev.FRAME, number, 0)
 
 
 @part
 def _due_s(team: Team, stream: int, number: int, seed: int) -> float:
-    """When a frame is taken. The streams of a robot share a camera, of the rate of the fastest one."""
-    row = team.streams[stream]
+    """When a frame is taken. The streams of a robot share a camera, of the rate of the fastest one; those of a chain
+    share its frames."""
+    row = team.streams[team.streams[stream].root]
     pictures = floor(ev.uniform(seed, row.key, 0, 2) * max(1.0, row.period_s / row.camera_s))
     return row.camera_s * (pictures + ev.uniform(seed, team.agents[row.owner].key, 0, 4)) + row.period_s * number
 
@@ -73,10 +78,11 @@ def _arrives_s(team: Team, stream: int, number: int, seed: int) -> float:
 
 
 @part
-def _frame(team: Team, state: State, stream: int, number: int, seed: int, now: float) -> int:
-    """A frame becomes a request. Returns its owner."""
+def _frame(team: Team, state: State, kind: int, stream: int, number: int, seed: int, now: float) -> int:
+    """A frame, or what was found in one, becomes a request. Returns its owner."""
     owner = team.streams[stream].owner
-    ev.push(state, _arrives_s(team, stream, number + 1, seed), ev.FRAME, stream, number + 1)
+    if kind == ev.FRAME:
+        ev.push(state, _arrives_s(team, stream, number + 1, seed), ev.FRAME, stream, number + 1)
     request = state.counts[REQUESTS]
     state.counts[REQUESTS] += 1
     this = state.requests[request]
@@ -85,9 +91,14 @@ def _frame(team: Team, state: State, stream: int, number: int, seed: int, now: f
     this.ended_s, this.open, this.leg, this.last, this.timer_s = -1.0, 1, NONE, NONE, NEVER_S
     this.awaited = this.sent = this.promised = this.fired = this.away = this.left = 0
     state.runs[2 * request].state = state.runs[2 * request + 1].state = GONE
+    if kind == ev.NO_OUTCOME:
+        this.open = 0
+        tell_closer(team, state, request, ev.NO_OUTCOME, now)
+        return owner
     _supersede(team, state, stream, now)
     if is_shed(team, state, stream, now):
         this.open = 0
+        tell_closer(team, state, request, ev.NO_OUTCOME, now)
     elif now >= this.deadline_s:
         expired(team, state, request, now)
     else:
@@ -229,7 +240,9 @@ def _simulate(team: Team, state: State, active: NDArray[np.int64], horizon_s: fl
         agent = NONE                                 # whose runs are to be dispatched
         if kind == ev.FRAME:
             if now < horizon_s:
-                agent = _frame(team, state, one, other, seed, now)
+                agent = _frame(team, state, kind, one, other, seed, now)
+        elif kind == ev.CLOSER or kind == ev.NO_OUTCOME:
+            agent = _frame(team, state, kind, one, other, seed, now)
         elif kind == ev.BEAT:
             if now < horizon_s:
                 beat(team, state, one, now)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from swarm.core.policy import draw
 from swarm.core.policy.cost import by_speed, fastest, in_steps, leg_bytes, leg_p50_s, leg_p95_s, named, step_p95_s
 from swarm.core.policy.plan import Leg, Placement, Profile, legs
+from swarm.planner.forecast.chains import Chains
 from swarm.planner.forecast.simulation.guards import START_S, TURN_S
 from swarm.planner.forecast.simulation.records import (
     AGENT,
@@ -25,6 +26,7 @@ from swarm.planner.forecast.simulation.records import (
     State,
     Team,
     new_state,
+    rows_of,
 )
 from swarm.planner.forecast.simulation.requests import ladder
 from swarm.planner.options.own_share import reserved
@@ -64,6 +66,8 @@ class TeamArrays:
         self._leg_rows, self._others = self._describe_peers()            # the legs known when last asked; see there
         self._first, self._whole_rows = len(self._leg_rows), np.ones(len(self._leg_rows), bool)
         self._streams = np.zeros(len(problem.streams), STREAM)
+        self.chains = Chains(problem.streams)
+        self.chains.write(self._streams)
         for n, stream in enumerate(problem.streams):
             self._describe(n, stream)
         self._agent_rows, self._ladders = self._describe_agents()
@@ -93,8 +97,8 @@ class TeamArrays:
             row["first"], row["last"], row["cheap"], row["stays"] = way
         rows, steps, batches_s = team.legs, team.steps, team.batches_s
         if self._first + len(self._legs) > len(rows):
-            rows = np.concatenate([rows, _rows(self._legs[len(rows) - self._first:], LEG)])
-            steps = np.concatenate([steps, _rows(self._steps[len(steps):], STEP)])
+            rows = np.concatenate([rows, rows_of(self._legs[len(rows) - self._first:], LEG)])
+            steps = np.concatenate([steps, rows_of(self._steps[len(steps):], STEP)])
             batches_s = self._batch_rows()
         return team._replace(streams=streams, legs=rows, steps=steps, batches_s=batches_s)
 
@@ -122,8 +126,8 @@ class TeamArrays:
         more urgent work may have to preempt; the others do not."""
         known = len(self._leg_rows) - self._first
         if known < len(self._legs) or len(self._step_rows) < len(self._steps):
-            self._leg_rows = np.concatenate([self._leg_rows, _rows(self._legs[known:], LEG)])
-            self._step_rows = np.concatenate([self._step_rows, _rows(self._steps[len(self._step_rows):], STEP)])
+            self._leg_rows = np.concatenate([self._leg_rows, rows_of(self._legs[known:], LEG)])
+            self._step_rows = np.concatenate([self._step_rows, rows_of(self._steps[len(self._step_rows):], STEP)])
             self._whole_rows = np.concatenate([self._whole_rows, np.array(self._is_whole[known:], bool)])
         rows = self._leg_rows.copy()
         urgent = np.full(len(self._agents), np.iinfo(np.int64).min)
@@ -144,7 +148,7 @@ class TeamArrays:
 
     def state(self, horizon_s: float) -> State:
         """A state that is large enough for any simulation of this team up to this horizon."""
-        requests = sum(ceil(stream.spec.rate_hz * horizon_s) + 2 for stream in self._problem.streams)
+        requests = sum(ceil(self._problem.streams[n].spec.rate_hz * horizon_s) + 2 for n in self.chains.root)
         executors = max((agent.executors for agent in self._problem.agents), default=1)
         return new_state(len(self._streams), len(self._agents), executors, len(self._links) + 1, requests)
 
@@ -268,7 +272,7 @@ class TeamArrays:
             if levels:
                 ladders += ladder(levels)
             rows[n]["ladder_end"] = len(ladders)
-        return rows, _rows(ladders, SHED)
+        return rows, rows_of(ladders, SHED)
 
     def _above_s(self, n: int, stream: StreamOf) -> float:
         """The most time of the robot's more urgent streams while a fallback of this one is done, without aborts.
@@ -294,7 +298,3 @@ class TeamArrays:
 
 def _key(*names: str) -> int:
     return int(2**32 * draw.uniform(0, "simulation", *names))
-
-
-def _rows(rows: Sequence[tuple[float, ...]], kind: np.dtype[np.void]) -> NDArray[np.void]:
-    return np.array([tuple(row) for row in rows], kind) if rows else np.zeros(0, kind)

@@ -150,8 +150,10 @@ class _Polish:
             gained[priority] = [*gained.get(priority, [0.0] * looked), *here.tolist()]
 
     def _near(self, agents: Iterable[int]) -> tuple[int, ...]:
-        """The streams that run on these agents."""
-        return tuple(sorted(set().union(*(self._at[agent] for agent in agents))))
+        """The streams that run on these agents, and those that look at their outcomes."""
+        near = set[int]().union(*(self._at[agent] for agent in agents))
+        near.update(n for n, source in self._instance.chained if source in near)
+        return tuple(sorted(near))
 
     def _owners(self, streams: Iterable[int]) -> set[int]:
         return {self._instance.agent_of(self._instance.streams[n].agent) for n in streams}

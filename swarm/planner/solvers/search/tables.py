@@ -51,7 +51,8 @@ RATE, DEADLINE, WEIGHT, PREVIOUS, CAMERA, SAFE, HOME, OWNER, EXECUTORS = range(9
 
 
 def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
-    """Of each stream: see the row numbers above. Times of the fallback: NaN if a robot cannot run it at home."""
+    """Of each stream: see the row numbers above. Times are from its beginning; those of the fallback are NaN if a robot
+    cannot run it at home."""
     camera_s: dict[str, float] = {}
     for stream in instance.problem.streams:
         camera_s[stream.agent] = min(camera_s.get(stream.agent, np.inf), 1.0 / stream.spec.rate_hz)
@@ -59,9 +60,10 @@ def _by_stream(instance: Instance, weights: Mapping[int, float]) -> Values:
     for n, stream in enumerate(instance.streams):
         spec, agent = stream.spec, instance.agent_of(stream.agent)
         own = fastest(by_speed(p for p in instance.agents[agent].profiles if p.model == spec.model))
-        safe_s, home_s = (spec.deadline_s - own.p95_s, own.p50_s) if own else (np.nan, np.nan)
+        left_s = instance.left_s(n)
+        safe_s, home_s = (left_s - own.p95_s, own.p50_s) if own else (np.nan, np.nan)
         previous = instance.previous[n]
-        rows.append((spec.rate_hz, spec.deadline_s, spec.rate_hz * weights[spec.priority],
+        rows.append((spec.rate_hz, left_s, spec.rate_hz * weights[spec.priority],
                      np.nan if previous is None else previous, camera_s[stream.agent], safe_s - START_S, home_s,
                      agent, instance.agents[agent].executors))
     return np.array(rows).reshape(-1, 9)
@@ -157,7 +159,6 @@ def _agents(instance: Instance, sources: int, weights: Mapping[int, float]) -> t
 
 def _urgency(instance: Instance) -> NDArray[np.int64]:
     """The streams, the most urgent first."""
-    spare_s = [stream.spec.deadline_s - ways[0].idle_s
-               for stream, ways in zip(instance.streams, instance.options, strict=True)]
+    spare_s = [instance.left_s(n) - ways[0].idle_s for n, ways in enumerate(instance.options)]
     return np.array(sorted(range(len(spare_s)), key=lambda n: (
         -instance.streams[n].spec.priority, spare_s[n], n)), np.int64)

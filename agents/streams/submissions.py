@@ -1,8 +1,9 @@
 """What falls due on the streams of one robot: frames, scans, timers, and what its other streams have found.
 
-A stream whose source is another stream looks closer: each outcome of its source is one request, of the crop of the best
-box. It has the number of its source's frame, and its deadline counts from when that frame was taken: one deadline for
-the whole chain. Where nothing was found there is nothing to look at: the request is completed at once. Deterministic.
+A stream whose source is another stream looks closer: each outcome of its source is one request, of the crop of one box,
+the best one unless the stream says another. It has the number of its source's frame, and its deadline counts from when
+that frame was taken: one deadline for the whole chain. Where there is no such box there is nothing to look at: the
+request is completed at once. Deterministic.
 """
 
 from __future__ import annotations
@@ -86,16 +87,21 @@ class Submissions:
             for stream, number in grid.due(captured_ns, sensor_hz):
                 self._submit(stream, Input(reading, self._frame(stream, number), observation.pose), captured_ns)
 
-    def look_closer(self, span: Span, outcome: Outcome | None, data: Input) -> None:
-        """A request has ended, with this outcome in pixels of its picture: submit those of streams that look closer."""
+    def look_closer(
+        self, span: Span, outcome: Outcome | None, data: Input, on_frame: Callable[[Outcome], Outcome],
+    ) -> None:
+        """A request has ended: submit those of streams that look closer. on_frame: as `Offer.on_frame`, of its picture.
+        """
         for stream in self._closer.get(span.stream, ()):
             kept = msgspec.structs.replace(data, frame=self._frame(stream, data.frame.number))
             if outcome is None:
                 self._end_unrun(stream, kept, span.captured_ns, NO_SOURCE)
-            elif not isinstance(outcome, Detections):
+            elif not isinstance(outcome, Detections) and stream.box == 1:
                 self._submit(stream, kept, span.captured_ns)
-            elif outcome.boxes:
-                self._submit(stream, cropped(kept, outcome.boxes[0]), span.captured_ns)
+            elif isinstance(outcome, Detections) and (its := outcome.boxes[stream.box - 1:stream.box]):
+                seen = on_frame(Detections(its))
+                assert isinstance(seen, Detections)
+                self._submit(stream, cropped(kept, seen.boxes[0]), span.captured_ns)
             else:
                 self._end_unrun(stream, kept, span.captured_ns, "")
 
@@ -149,6 +155,13 @@ def shifted(box: Detection, data: Input) -> Detection:
         return box
     return Detection(box.label, box.score, box.x0_px + data.left_px, box.y0_px + data.top_px,
                      box.x1_px + data.left_px, box.y1_px + data.top_px)
+
+
+def in_frame(seen: Outcome, data: Input) -> Outcome:
+    """An outcome of a crop in pixels of the robot's frame; a mask is of the crop alone."""
+    if not isinstance(seen, Detections) or not (data.left_px or data.top_px):
+        return seen
+    return Detections([shifted(box, data) for box in seen.boxes])
 
 
 def _period_ns(stream: StreamSpec) -> int:
