@@ -6,16 +6,17 @@ A scenario is an environment (walls, things, spawn poses) and a subclass of `Eng
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
-from sim_worlds.physics.motion import Motion
+from sim_worlds.physics.closeness import pairs_within
+from sim_worlds.physics.motion import Motion, places_of
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.lidar import Scanner
@@ -54,10 +55,9 @@ class Engine(World):
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
         self._index = {name: i for i, name in enumerate(self.names)}
         self._steps = 0
-        self._expires_s = [0.0] * len(fleet)
+        self._expires_s = np.full(len(fleet), np.inf)        # of each robot's command
         self._first_s = math.inf                             # no command expires before
-        self._moving = [False] * len(fleet)
-        self._removed = [False] * len(fleet)
+        self._removed = np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
         self._scanner = Scanner(self.environment.solids())
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
@@ -77,34 +77,38 @@ class Engine(World):
 
     def act(self, robot: str, act: Act) -> None:
         """Set a velocity command; a removed robot ignores it."""
-        i = self.index(robot)
-        if self._removed[i]:
-            return
-        alive = act.ttl_s > 0.0                              # false also for nan
-        self.motion.drive(i, act.v_mps if alive else 0.0, act.w_radps if alive else 0.0)
-        self._moving[i] = alive
-        self._expires_s[i] = self.time_s + act.ttl_s
-        if alive:
-            self._first_s = min(self._first_s, self._expires_s[i])
+        self.act_all(np.array([[act.v_mps, act.w_radps]]), act.ttl_s, np.array([self.index(robot)]))
+
+    def act_all(self, commands: NDArray[np.float64], ttl_s: float, robots: NDArray[np.intp] | None = None) -> None:
+        """Set the velocity commands of many robots, by index; None: of all. Removed robots ignore theirs.
+
+        commands: forward in m/s and turn in rad/s, [k, 2].
+        """
+        robots = np.arange(len(self.names)) if robots is None else robots
+        here = ~self._removed[robots]
+        robots, commands = robots[here], commands[here]
+        alive = ttl_s > 0.0                                  # false also for nan
+        self.motion.drive_all(commands if alive else np.zeros_like(commands), robots)
+        self._expires_s[robots] = self.time_s + ttl_s if alive else np.inf
+        self._first_s = float(self._expires_s.min())
 
     def _expire(self) -> None:
         """Stop the robots whose commands have expired."""
-        now_s, self._first_s = self.time_s, math.inf
-        for i, moving in enumerate(self._moving):
-            if moving and now_s >= self._expires_s[i]:
-                self.motion.drive(i, 0.0, 0.0)
-                self._moving[i] = False
-            elif moving:
-                self._first_s = min(self._first_s, self._expires_s[i])
+        self._stop(np.flatnonzero(self._expires_s <= self.time_s))
+
+    def _stop(self, robots: NDArray[np.intp]) -> None:
+        self.motion.drive_all(np.zeros((len(robots), 2)), robots)
+        self._expires_s[robots] = np.inf
+        self._first_s = float(self._expires_s.min())
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; reading clears `bumped`."""
         i = self.index(robot)
         m = self.motion
-        pose, (v, w) = m.poses[i], m.velocities[i]
+        pose, (v, w) = m.pose(i), m.speeds[i].tolist()
         scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m)) if self.suite.lidar is not None else NO_SCAN
-        image = m.bullet.camera(pose)[0] if frame and self._render and m.bullet is not None else None
-        bumped, m.bumped[i] = m.bumped[i], False
+        image = m.camera(i) if frame and self._render else None
+        bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
         age_s = LIDAR.latency_s if image is None else max(LIDAR.latency_s, CAMERA.latency_s)
         return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
@@ -129,8 +133,8 @@ class Engine(World):
     def remove(self, robot: str) -> None:
         """Stop the robot; it ignores commands from now on."""
         i = self.index(robot)
-        self.motion.drive(i, 0.0, 0.0)
-        self._moving[i], self._removed[i] = False, True
+        self._stop(np.array([i]))
+        self._removed[i] = True
 
     def restore(self, robot: str) -> None:
         """Let the robot act again, from where it stands."""
@@ -180,7 +184,8 @@ def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec
         if robot.spawn is not None:
             environment.check_spawn(*robot.spawn, radii_m[i])
             spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad)
-    for i, j in itertools.combinations(range(len(fleet)), 2):
+    xy = places_of(spawns[:len(fleet)])[:, :2]
+    for i, j in sorted(sorted(pair) for pair in zip(*pairs_within(xy, 2 * max(radii_m)), strict=True)):
         a, b = spawns[i], spawns[j]
         if math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < radii_m[i] + radii_m[j]:
             raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "

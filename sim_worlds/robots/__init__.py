@@ -5,7 +5,6 @@ Every kind is a differential drive with a round bumper, so that a robot at a wal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,13 +30,6 @@ class RobotKind:
     torque_nm: float                 # per wheel
     v_max_mps: float
     w_max_radps: float
-
-    def clip(self, v_mps: float, w_radps: float) -> tuple[float, float]:
-        """The nearest command within the limits; a command that is not finite becomes a stop."""
-        if not (math.isfinite(v_mps) and math.isfinite(w_radps)):
-            return 0.0, 0.0
-        return (min(max(v_mps, -self.v_max_mps), self.v_max_mps),
-                min(max(w_radps, -self.w_max_radps), self.w_max_radps))
 
     def wheel_speeds_radps(self, v_mps: float, w_radps: float) -> tuple[float, float]:
         """Speeds of the left and the right wheel for a body velocity."""

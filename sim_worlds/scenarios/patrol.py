@@ -38,7 +38,7 @@ class Patrol(Engine):
 
     def judge(self, robot: str, report: Report) -> str:
         """`reached` for a corner at which the robot stands; else `wrong`."""
-        pose = self.motion.poses[self.index(robot)]
+        pose = self.motion.pose(self.index(robot))
         match report.values:
             case {"x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
                 reached = math.hypot(pose.x_m - x_m, pose.y_m - y_m) <= 2 * REACH_M      # it has moved since
@@ -50,7 +50,7 @@ class Patrol(Engine):
     def mission(self) -> Mission:
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
-            "visits": self._visits / len(self.names), "collisions": self.motion.episodes})
+            "visits": self._visits / len(self.names), "collisions": self.motion.contacts.episodes})
 
 
 def _floor(robots: int) -> Environment:

@@ -44,7 +44,7 @@ class Slow(Engine):
         return super().observe(robot, frame=frame)
 
     def mission(self) -> Mission:
-        return mission_of("collisions", {"collisions": ("", "contacts")}, {"collisions": self.motion.episodes})
+        return mission_of("collisions", {"collisions": ("", "contacts")}, {"collisions": self.motion.contacts.episodes})
 
 
 class Team:

@@ -95,7 +95,7 @@ class SearchRescue(Engine):
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
             "found_auc": self._found_auc(), "found": len(self._found), "coverage": self._coverage.share,
-            "targets": len(self.environment.targets), "collisions": self.motion.episodes,
+            "targets": len(self.environment.targets), "collisions": self.motion.contacts.episodes,
             "wrong_claims": self._wrong, "duplicate_claims": self._duplicate,
         })
 
