@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
+from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.closeness import pairs_within
 from sim_worlds.physics.motion import Motion, places_of
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
+from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
 from sim_worlds.sensors.true_view import Things, TrueView
@@ -36,6 +38,7 @@ class Engine(World):
     """A fleet that starts at rest at the spawns of an environment; commands with a time to live drive it.
 
     scenario, seed: for the scene. render: whether to draw frames; kinematic robots without frames need no PyBullet.
+    update_s: simulated time of a step without rigid bodies.
     Raises ValueError for a fleet that `check_fleet` refuses, and if a robot cannot stand at its start pose: its own
     `spawn` if it has one, else a spawn of the environment.
     """
@@ -44,12 +47,13 @@ class Engine(World):
     suite = SUITE                    # of every robot
 
     def __init__(
-        self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
+        self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True,
+        update_s: float = UPDATE_EVERY * STEP_S,
     ) -> None:
         check_fleet(fleet)
         self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
-        self.motion = Motion(self.environment, fleet, render=render)
+        self.motion = Motion(self.environment, fleet, render=render, update_s=update_s)
         self.dt_s = self.motion.dt_s
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
@@ -59,7 +63,9 @@ class Engine(World):
         self._first_s = math.inf                             # no command expires before
         self._removed = np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
-        self._scanner = Scanner(self.environment.solids())
+        self._lidar = self.suite.lidar or LIDAR
+        self._scanner = Scanner(self.environment.solids(), self._lidar)
+        self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
         self._seen_at, self._seen = -1, self.motion.at       # a step, and the poses of all then: its views share them
 
@@ -106,13 +112,21 @@ class Engine(World):
         i = self.index(robot)
         m = self.motion
         pose, (v, w) = m.pose(i), m.speeds[i].tolist()
-        scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m)) if self.suite.lidar is not None else NO_SCAN
+        scan = NO_SCAN
+        if self.suite.lidar is not None:
+            scan = self._scanner.scan(pose, m.circles(i, self._lidar.range_m))
         image = m.camera(i) if frame and self._render else None
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
-        age_s = LIDAR.latency_s if image is None else max(LIDAR.latency_s, CAMERA.latency_s)
+        age_s = self._lidar.latency_s if image is None else max(self._lidar.latency_s, CAMERA.latency_s)
         return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
                            frame=image, bumped=bumped)
+
+    def scan_all(self) -> NDArray[np.float32]:
+        """The lidar scans of all robots now, float32 [n, beams], metres."""
+        if self._fleet_scanner is None:
+            self._fleet_scanner = FleetScanner(self.environment.solids(), self._lidar)
+        return self._fleet_scanner.scan(self.motion.at, self.motion.radii_m)
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a cylinder."""

@@ -35,8 +35,8 @@ class Closeness:
 def pairs_within(xy: NDArray[np.float64], reach_m: float) -> tuple[Indices, Indices]:
     """The pairs of points [n, 2] at most `reach_m` apart: two arrays of indices.
 
-    Points are sorted into cells of that size, row by row. So the candidates of a point are two ranges: those that follow
-    in its own cell and the next one, and the three cells above.
+    Points are sorted into cells of that size, row by row. So the candidates of a point are two ranges: those that
+    follow in its own cell and the next one, and the three cells above.
     """
     cells = np.floor(xy / reach_m).astype(np.int64)
     cells -= cells.min(axis=0, initial=0)

@@ -51,7 +51,7 @@ class Motion:
         self.dt_s = STEP_S if self._dynamic else update_s
         self._steps = 0
         self._gliding = Gliding(environment, self.radii_m, self._kinematic)
-        self._misplaced = np.zeros(count, bool)              # bodies of kinematic robots that are not where the robots are
+        self._misplaced = np.zeros(count, bool)              # kinematic robots whose bodies stay behind
         self.bullet: Bullet | None = None
         if render or self._dynamic:
             from sim_worlds.physics.bullet import Bullet
@@ -79,9 +79,10 @@ class Motion:
         self.drive_all(np.array([[v_mps, w_radps]]), np.array([robot]))
 
     def drive_all(self, commands: NDArray[np.float64], robots: NDArray[np.intp]) -> None:
-        """The same for many robots. commands: forward in m/s and turn in rad/s, [k, 2]; what is not finite is a stop."""
+        """The same for many robots. commands: forward in m/s and turn in rad/s, [k, 2]; nan and inf are a stop."""
         top = self._top[robots]
-        wanted = np.where(np.isfinite(commands).all(axis=1)[:, None], np.clip(commands, -top, top), 0.0)
+        finite = np.isfinite(commands).all(axis=1, keepdims=True)
+        wanted = np.where(finite, np.clip(commands, -top, top), 0.0)
         if self.bullet is not None:
             news = ~self._kinematic[robots] & (wanted != self._commands[robots]).any(axis=1)
             for k in np.flatnonzero(news).tolist():
@@ -95,13 +96,13 @@ class Motion:
             self.bullet.step()
         if self._steps % self._update_every:
             return
-        rigid = [self._read(i) for i in self._dynamic]
+        for i in self._dynamic:
+            self._read(i)
         self.speeds[self._kinematic] = self._commands[self._kinematic]
         moved, robots, others = self._gliding.move(self.at, self.speeds, self._update_s)
         self._misplaced[moved] = True
-        if robots.size or any(rigid):
-            self.contacts.add(np.concatenate([robots, np.repeat(self._dynamic, [len(r) for r in rigid]).astype(np.intp)]),
-                              np.concatenate([others, np.array(sum(rigid, []), np.intp)]), self._steps * self.dt_s)
+        if robots.size:
+            self.contacts.add(robots, others, self._steps * self.dt_s)
         if self._dynamic:                                    # which may run into the others
             self._place_bodies()
 
@@ -118,13 +119,15 @@ class Motion:
         within[around] = False
         return np.column_stack([self.at[within, :2], self.radii_m[within]])
 
-    def _read(self, i: int) -> list[int]:
-        """Read a rigid body's state. Returns what it touches: robots by index, things by a number below 0."""
+    def _read(self, i: int) -> None:
+        """Read a rigid body's state and contacts."""
         assert self.bullet is not None
         pose = self.bullet.pose(i)
         self.at[i] = pose.x_m, pose.y_m, pose.heading_rad
         self.speeds[i] = self.bullet.velocity(i, pose.heading_rad)
-        return [self._index_of.get(body, FIXED - 1 - body) for body in sorted(self.bullet.touching(i))]
+        others = [self._index_of.get(body, FIXED - 1 - body) for body in sorted(self.bullet.touching(i))]
+        if others:
+            self.contacts.add(np.full(len(others), i), np.array(others), self._steps * self.dt_s)
 
     def _place_bodies(self) -> None:
         """Put the bodies of the kinematic robots where the robots are."""
