@@ -3,7 +3,7 @@
 Robots drive about a hall with pillars and walls that grows with the fleet; each gets a new random command ten times a
 simulated second, and runs into others. Rounds of three kinds take turns: steps alone; steps and a lidar of 36 beams on
 each robot at 10 Hz; and the reference, if `--reference` names the interpreter of an environment with `pybullet-fleet`:
-as many of its `simple_cube`s, in its kinematic mode with its batch controller and its check for collisions.
+as many of its `simple_cube`s, in its kinematic mode with its batch controller and its check for contacts.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Crowd(Engine):
 
     def mission(self) -> Mission:
         """The contacts of robots."""
-        return mission_of("collisions", {"collisions": ("", "contacts of robots, each counted once while it lasts")},
-                          {"collisions": self.motion.contacts.episodes})
+        return mission_of("contacts", {"contacts": ("", "of robots, each counted once while it lasts")},
+                          {"contacts": self.motion.contacts.episodes})
 
 
 def arguments(p: argparse.ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def run(given: argparse.Namespace, progress: Callable[[str], None]) -> dict[str,
             "reference": "not run" if fleet is None else {
                 "name": "pybullet-fleet", "steps_per_s": round(statistics.median(reference), 1),
                 "times_its_steps": round(statistics.median(ratios), 1), "times_its_steps_least": round(min(ratios), 1)},
-            "collisions": world.motion.contacts.episodes, "host": state,
+            "contacts": world.motion.contacts.episodes, "host": state,
         }
 
 
