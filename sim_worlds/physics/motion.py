@@ -43,9 +43,11 @@ class Motion:
         self.contacts = Contacts(count)
         self.radii_m = np.array([KINDS[r.kind].radius_m for r in fleet])
         self._top = np.array([(KINDS[r.kind].v_max_mps, KINDS[r.kind].w_max_radps) for r in fleet])
+        self._ramp = np.array([(KINDS[r.kind].v_ramp_mps2, KINDS[r.kind].w_ramp_radps2) for r in fleet])
         self._dynamic = [i for i, r in enumerate(fleet) if r.physics == "dynamic"]
         self._kinematic = np.array([r.physics == "kinematic" for r in fleet])
         self._commands = np.zeros((count, 2))
+        self._wheels = np.zeros((count, 2))                  # the speeds that the wheels of rigid bodies turn for now
         self._update_every = UPDATE_EVERY if self._dynamic else 1
         self._update_s = UPDATE_EVERY * STEP_S if self._dynamic else update_s
         self.dt_s = STEP_S if self._dynamic else update_s
@@ -75,7 +77,7 @@ class Motion:
             self.bullet.close()
 
     def drive(self, robot: int, v_mps: float, w_radps: float) -> None:
-        """Set a body velocity, clipped to the robot's limits, until the next call."""
+        """Set the body velocity that the robot goes to, clipped to its limits."""
         self.drive_all(np.array([[v_mps, w_radps]]), np.array([robot]))
 
     def drive_all(self, commands: NDArray[np.float64], robots: NDArray[np.intp]) -> None:
@@ -83,28 +85,37 @@ class Motion:
         top = self._top[robots]
         finite = np.isfinite(commands).all(axis=1, keepdims=True)
         wanted = np.where(finite, np.clip(commands, -top, top), 0.0)
-        if self.bullet is not None:
-            news = ~self._kinematic[robots] & (wanted != self._commands[robots]).any(axis=1)
-            for k in np.flatnonzero(news).tolist():
-                self.bullet.drive(int(robots[k]), *wanted[k].tolist())
         self._commands[robots] = wanted
 
     def step(self) -> None:
         """Advance by `dt_s`."""
         self._steps += 1
         if self._dynamic and self.bullet is not None:
+            self._turn_wheels(self.bullet)
             self.bullet.step()
         if self._steps % self._update_every:
             return
         for i in self._dynamic:
             self._read(i)
-        self.speeds[self._kinematic] = self._commands[self._kinematic]
+        kinematic = self._kinematic
+        self.speeds[kinematic] = self._ramped(self.speeds, self._update_s)[kinematic]
         moved, robots, others = self._gliding.move(self.at, self.speeds, self._update_s)
         self._misplaced[moved] = True
         if robots.size:
             self.contacts.add(robots, others, self._steps * self.dt_s)
         if self._dynamic:                                    # which may run into the others
             self._place_bodies()
+
+    def _ramped(self, speeds: NDArray[np.float64], dt_s: float) -> NDArray[np.float64]:
+        """Speeds after `dt_s` on the way to the commands, [n, 2], within the robots' accelerations."""
+        most = self._ramp * dt_s
+        return speeds + np.clip(self._commands - speeds, -most, most)
+
+    def _turn_wheels(self, bullet: Bullet) -> None:
+        """Set the wheels of the rigid bodies whose speed is on its way to a command."""
+        before, self._wheels = self._wheels, self._ramped(self._wheels, STEP_S)
+        for i in np.flatnonzero(~self._kinematic & (self._wheels != before).any(axis=1)).tolist():
+            bullet.drive(i, *self._wheels[i].tolist())
 
     def camera(self, robot: int) -> NDArray[np.uint8]:
         """What a robot's camera sees now, uint8 [height, width, 3]. Needs `render`."""
