@@ -21,12 +21,14 @@ from sim_worlds.physics.motion import Motion, places_of
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
+from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments
 from sim_worlds.sensors.lidar import Scanner
 from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
-from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import Lidar, Reading, SensorSuite
+from swarm.core.protocol.world import Act, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 
 NO_SCAN = np.empty(0, np.float32)
@@ -53,7 +55,8 @@ class Engine(World):
         check_fleet(fleet)
         self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
-        self.motion = Motion(self.environment, fleet, render=render, update_s=update_s)
+        self.motion = Motion(self.environment, fleet, render=render, update_s=update_s,
+                             camera=self.suite.camera or CAMERA)
         self.dt_s = self.motion.dt_s
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
@@ -64,9 +67,15 @@ class Engine(World):
         self._removed = np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
         self._lidar = self.suite.lidar or LIDAR
-        self._scanner = Scanner(self.environment.solids(), self._lidar)
+        solids = list(self.environment.solids())
+        self._instruments: list[Instruments] | None = None   # None: scans and poses are the plain truth
+        if has_instruments(self.suite):
+            self._instruments = [Instruments(self.suite, seed, robot.name, pose) for robot, pose in zip(
+                fleet, self.environment.spawns, strict=False)]
+            self._caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
+        self._scanner = Scanner(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
-        self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
+        self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet], self.suite.camera or CAMERA)
         self._seen_at, self._seen = -1, self.motion.at       # a step, and the poses of all then: its views share them
 
     @property
@@ -109,18 +118,22 @@ class Engine(World):
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; reading clears `bumped`."""
-        i = self.index(robot)
-        m = self.motion
+        i, m, camera = self.index(robot), self.motion, self.suite.camera
         pose, (v, w) = m.pose(i), m.speeds[i].tolist()
-        scan = NO_SCAN
+        scan, readings = NO_SCAN, dict[str, Reading]()
         if self.suite.lidar is not None:
             scan = self._scanner.scan(pose, m.circles(i, self._lidar.range_m))
-        image = m.camera(i) if frame and self._render else None
+        if self._instruments is not None:
+            one, reach_m = self._instruments[i], farthest_m(self.suite)
+            readings = one.read(pose, v, w, self._caster, m.circles(i, reach_m), self.time_s, self._steps)
+            scan, pose = one.scan(scan, self._steps), one.place(pose, self._steps)
+        image = m.camera(i) if frame and camera is not None and self._render else None
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
-        age_s = self._lidar.latency_s if image is None else max(self._lidar.latency_s, CAMERA.latency_s)
+        age_s = self._lidar.latency_s if image is None or camera is None else max(
+            self._lidar.latency_s, camera.latency_s)
         return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
-                           frame=image, bumped=bumped)
+                           frame=image, bumped=bumped, readings=readings)
 
     def scan_all(self) -> NDArray[np.float32]:
         """The lidar scans of all robots now, float32 [n, beams], metres."""

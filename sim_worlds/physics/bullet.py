@@ -21,7 +21,8 @@ from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box
 from sim_worlds.robots import KINDS
 from sim_worlds.sensors.suite import CAMERA
-from swarm.core.protocol.world import Camera, Pose
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
 ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf

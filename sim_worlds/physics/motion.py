@@ -16,6 +16,8 @@ from sim_worlds.physics import STEP_S, UPDATE_EVERY
 from sim_worlds.physics.contacts import FIXED, Contacts
 from sim_worlds.physics.gliding import Gliding
 from sim_worlds.robots import KINDS
+from sim_worlds.sensors.suite import CAMERA
+from swarm.core.protocol.sensors import Camera
 from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
@@ -36,7 +38,7 @@ class Motion:
     """
 
     def __init__(self, environment: Environment, fleet: Sequence[RobotSpec], *, render: bool,
-                 update_s: float = UPDATE_EVERY * STEP_S) -> None:
+                 update_s: float = UPDATE_EVERY * STEP_S, camera: Camera = CAMERA) -> None:
         count = len(fleet)
         self.at = places_of(environment.spawns[:count])
         self.speeds = np.zeros((count, 2))
@@ -57,7 +59,7 @@ class Motion:
         self.bullet: Bullet | None = None
         if render or self._dynamic:
             from sim_worlds.physics.bullet import Bullet
-            self.bullet = Bullet(environment, fleet)
+            self.bullet = Bullet(environment, fleet, camera=camera)
             self._index_of = {body: i for i, body in enumerate(self.bullet.robot_ids)}
             for i in self._dynamic:                          # an idle joint turns freely: brake from the start
                 self.bullet.drive(i, 0.0, 0.0)

@@ -11,7 +11,8 @@ from sim_worlds.physics.solids import box
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "visits"
@@ -33,7 +34,7 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Worl
 class Patrol(Engine):
     """Robots on a floor, and the corners that they have reached. Their bodies have no lidar: the floor is empty."""
 
-    suite = SensorSuite(camera=CAMERA)
+    suite = SensorSuite({"camera": CAMERA})
     _visits = 0
 
     def judge(self, robot: str, report: Report) -> str:

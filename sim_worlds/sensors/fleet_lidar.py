@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim_worlds.physics.closeness import Indices, pairs_within, ranges
 from sim_worlds.physics.solids import Solid
 from sim_worlds.sensors.lidar import footprints
-from swarm.core.protocol.world import Lidar
+from swarm.core.protocol.sensors import Lidar
 
 CELL_M = 1.0                         # of the grid that says which solids may be in reach
 BESIDE_RAD = 1e-6                    # more than the directions of beams are rounded

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sim_worlds.occupancy import BLOCKS_BELOW_M, Grid
 from sim_worlds.physics.solids import Solid
 from sim_worlds.sensors.suite import LIDAR
-from swarm.core.protocol.world import Lidar, Pose
+from swarm.core.protocol.sensors import Lidar
+from swarm.core.protocol.world import Pose
 
 NO_CIRCLES = np.zeros((0, 3))
 

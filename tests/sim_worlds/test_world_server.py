@@ -15,7 +15,8 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Act, Observation, Pose, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.units import ns, seconds
 from tests.one_thread.hosts import Stage
@@ -190,7 +191,7 @@ def test_simulated_time_slips_when_the_clock_jumps() -> None:
 def test_an_observation_is_as_old_as_its_sensors_say_however_long_it_renders(
     render_s: float, latency_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Slow, "suite", SensorSuite(lidar=msgspec.structs.replace(LIDAR, latency_s=latency_s)))
+    monkeypatch.setattr(Slow, "suite", SensorSuite({"lidar": msgspec.structs.replace(LIDAR, latency_s=latency_s)}))
     team = Team(render_s=render_s)
     team.stage.wait(0.5)
     ages_s = [message.body.age_s for name in ROBOTS for message in team.sensed(name)

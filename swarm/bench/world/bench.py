@@ -25,7 +25,7 @@ from swarm.bench.support.child import Child, ChildError
 from swarm.bench.support.host import host_state
 from swarm.core.clock import MonotonicClock
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Lidar, SensorSuite
+from swarm.core.protocol.sensors import Lidar, SensorSuite
 from swarm.core.settings.errors import BadInput
 from swarm.core.settings.process_files import RobotSpec
 from swarm.core.units import seconds
@@ -44,7 +44,7 @@ WANT = "the interpreter of an environment with pybullet-fleet"
 class Crowd(Engine):
     """Robots that drive about."""
 
-    suite = SensorSuite(lidar=Lidar(beams=BEAMS, range_m=RANGE_M))
+    suite = SensorSuite({"lidar": Lidar(beams=BEAMS, range_m=RANGE_M)})
 
     def mission(self) -> Mission:
         """The contacts of robots."""

@@ -9,7 +9,8 @@ from sim_worlds.physics.solids import box, cylinder
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.lidar import Coverage, Scanner
 from sim_worlds.sensors.suite import LIDAR
-from swarm.core.protocol.world import Lidar, Pose
+from swarm.core.protocol.sensors import Lidar
+from swarm.core.protocol.world import Pose
 from tests.sim_worlds.rooms import room
 
 
