@@ -23,7 +23,7 @@ from sim_worlds.robots import KINDS, check_fleet
 from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments
 from sim_worlds.sensors.lidar import Scanner
-from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, noisy
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
@@ -46,7 +46,7 @@ class Engine(World):
     """
 
     mark, done = "mark", "done"      # what the scene calls a target, and one that was dealt with
-    suite = SUITE                    # of every robot
+    suite = SUITE                    # of every robot; `noisy` ones have noise beside
 
     def __init__(
         self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True,
@@ -68,11 +68,10 @@ class Engine(World):
         self._sequence = [0] * len(fleet)
         self._lidar = self.suite.lidar or LIDAR
         solids = list(self.environment.solids())
-        self._instruments: list[Instruments] | None = None   # None: scans and poses are the plain truth
-        if has_instruments(self.suite):
-            self._instruments = [Instruments(self.suite, seed, robot.name, pose) for robot, pose in zip(
-                fleet, self.environment.spawns, strict=False)]
-            self._caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
+        self._suites = [noisy(self.suite) if robot.sensors == "noisy" else self.suite for robot in fleet]
+        self._instruments = [Instruments(suite, seed, robot.name, pose) if has_instruments(suite) else None
+                             for suite, robot, pose in zip(self._suites, fleet, self.environment.spawns, strict=False)]
+        self._caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
         self._scanner = Scanner(solids, self._lidar)
         self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
         self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet], self.suite.camera or CAMERA)
@@ -123,9 +122,10 @@ class Engine(World):
         scan, readings = NO_SCAN, dict[str, Reading]()
         if self.suite.lidar is not None:
             scan = self._scanner.scan(pose, m.circles(i, self._lidar.range_m))
-        if self._instruments is not None:
-            one, reach_m = self._instruments[i], farthest_m(self.suite)
-            readings = one.read(pose, v, w, self._caster, m.circles(i, reach_m), self.time_s, self._steps)
+        one = self._instruments[i]
+        if one is not None:
+            circles = m.circles(i, farthest_m(self.suite))
+            readings = one.read(pose, v, w, self._caster, circles, self.time_s, self._steps)
             scan, pose = one.scan(scan, self._steps), one.place(pose, self._steps)
         image = m.camera(i) if frame and camera is not None and self._render else None
         bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
@@ -149,8 +149,7 @@ class Engine(World):
 
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""
-        self.index(robot)
-        return self.suite
+        return self._suites[self.index(robot)]
 
     def judge(self, robot: str, report: Report) -> str:
         """Every report is wrong, unless the scenario defines reports."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
 from sim_worlds.engine import Engine, mission_of
-from sim_worlds.sensors.suite import CAMERA, LIDAR
+from sim_worlds.sensors.suite import CAMERA, IMU, LIDAR, SUITE, noisy
 from swarm.core.protocol.scene import Mission
 from swarm.core.protocol.sensors import AnySensor, Imu, Lidar, Localisation, Odometry, Range, SensorSuite
 from swarm.core.protocol.world import Act, Observation, Pose
@@ -92,3 +93,20 @@ def test_a_slow_sensor_repeats_its_reading_and_says_how_old_it_is() -> None:
 def test_a_suite_without_them_has_no_readings() -> None:
     _, seen = flown(camera=CAMERA, lidar=LIDAR)
     assert seen[-1].readings == {}
+
+
+def test_a_fleet_with_noisy_sensors_has_noise_where_the_scenario_states_none() -> None:
+    fleet = [RobotSpec(name="a", kind="rover", physics="kinematic", sensors="noisy"),
+             RobotSpec(name="b", kind="rover", physics="kinematic")]
+    world = Room(room([Pose(-2.0, -1.0, 0.3), Pose(3.0, 3.0, 0.0)]), fleet, scenario="room", seed=1, render=False)
+    assert world.sensors("b") == SUITE
+    assert world.sensors("a").sensors.keys() == {"camera", "lidar", "place"}
+    assert world.observe("a", frame=False).pose != world.motion.pose(0)
+    assert world.observe("b", frame=False).pose == world.motion.pose(1)
+    stated = SensorSuite({"lidar": Lidar(beams=9, range_m=6.0, noise_m=0.3), "imu": Imu(rate_hz=9.0),
+                          "wheels": Odometry(), "nose": Range(range_m=1.0), "place": Localisation(noise_m=0.4)})
+    with_noise = noisy(stated)
+    assert with_noise.sensors["lidar"] == stated.sensors["lidar"]
+    assert with_noise.sensors["place"] == stated.sensors["place"]
+    assert with_noise.all(Imu)["imu"] == msgspec.structs.replace(IMU, rate_hz=9.0)
+    assert with_noise.all(Range)["nose"].noise_m > 0.0 < with_noise.all(Odometry)["wheels"].error_m_per_m
