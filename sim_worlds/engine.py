@@ -136,7 +136,7 @@ class Engine(World):
                            frame=image, bumped=bumped, readings=readings)
 
     def scan_all(self) -> NDArray[np.float32]:
-        """The lidar scans of all robots now, float32 [n, beams], metres."""
+        """The lidar scans of all robots now, float32 [n, beams], metres, without noise."""
         if self._fleet_scanner is None:
             self._fleet_scanner = FleetScanner(self.environment.solids(), self._lidar)
         return self._fleet_scanner.scan(self.motion.at, self.motion.radii_m)
