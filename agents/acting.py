@@ -15,7 +15,8 @@ from agents.ports import Aside
 from swarm.core.policy.lateness import Lateness
 from swarm.core.ports import Clock, Transport
 from swarm.core.protocol import messages as msg
-from swarm.core.protocol.world import Act, Observation, Perceived, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Perceived, Report
 from swarm.core.settings.process_files import AgentFile
 
 Given = behaviours.Event | Callable[[], Perceived]

@@ -34,8 +34,9 @@ from swarm.core.policy.plan import Placement, StreamSpec
 from swarm.core.ports import Files, Health, Host, Received, Shelf
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.found import in_words
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.spans import RequestId, Span
-from swarm.core.protocol.world import Observation, Outcome, Perceived, SensorSuite
+from swarm.core.protocol.world import Observation, Outcome, Perceived
 from swarm.core.settings.process_files import AgentFile
 from swarm.core.units import ns, seconds
 from swarm.membership.events import Failed, Joined, Suspected

@@ -6,24 +6,29 @@ A scenario is an environment (walls, things, spawn poses) and a subclass of `Eng
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim_worlds.environment import Environment
-from sim_worlds.physics.motion import Motion
+from sim_worlds.physics import STEP_S, UPDATE_EVERY
+from sim_worlds.physics.closeness import pairs_within
+from sim_worlds.physics.motion import Motion, places_of
 from sim_worlds.physics.solids import Solid
 from sim_worlds.robots import KINDS, check_fleet
+from sim_worlds.sensors.fleet_lidar import FleetScanner
+from sim_worlds.sensors.instruments import Instruments, farthest_m, has_instruments
 from sim_worlds.sensors.lidar import Scanner
-from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE
+from sim_worlds.sensors.suite import CAMERA, LIDAR, SUITE, noisy
 from sim_worlds.sensors.true_view import Things, TrueView
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Measure, Mission, Scene, SceneMark, SceneRobot, SceneShape
-from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import Lidar, Reading, SensorSuite
+from swarm.core.protocol.world import Act, Observation, Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 
 NO_SCAN = np.empty(0, np.float32)
@@ -35,32 +40,41 @@ class Engine(World):
     """A fleet that starts at rest at the spawns of an environment; commands with a time to live drive it.
 
     scenario, seed: for the scene. render: whether to draw frames; kinematic robots without frames need no PyBullet.
+    update_s: simulated time of a step without rigid bodies.
     Raises ValueError for a fleet that `check_fleet` refuses, and if a robot cannot stand at its start pose: its own
     `spawn` if it has one, else a spawn of the environment.
     """
 
     mark, done = "mark", "done"      # what the scene calls a target, and one that was dealt with
-    suite = SUITE                    # of every robot
+    suite = SUITE                    # of every robot; `noisy` ones have noise beside
 
     def __init__(
-        self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True
+        self, environment: Environment, fleet: Sequence[RobotSpec], *, scenario: str, seed: int, render: bool = True,
+        update_s: float = UPDATE_EVERY * STEP_S,
     ) -> None:
         check_fleet(fleet)
         self.environment = with_requested_spawns(environment, fleet)
         self.names = [r.name for r in fleet]
-        self.motion = Motion(self.environment, fleet, render=render)
+        self.motion = Motion(self.environment, fleet, render=render, update_s=update_s,
+                             camera=self.suite.camera or CAMERA)
         self.dt_s = self.motion.dt_s
         self.renderer = "none" if self.motion.bullet is None or not render else self.motion.bullet.renderer
         self._fleet, self._scenario, self._seed, self._render = list(fleet), scenario, seed, render
         self._index = {name: i for i, name in enumerate(self.names)}
         self._steps = 0
-        self._expires_s = [0.0] * len(fleet)
+        self._expires_s = np.full(len(fleet), np.inf)        # of each robot's command
         self._first_s = math.inf                             # no command expires before
-        self._moving = [False] * len(fleet)
-        self._removed = [False] * len(fleet)
+        self._removed = np.zeros(len(fleet), bool)
         self._sequence = [0] * len(fleet)
-        self._scanner = Scanner(self.environment.solids())
-        self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet])
+        self._lidar = self.suite.lidar or LIDAR
+        solids = list(self.environment.solids())
+        self._suites = [noisy(self.suite) if robot.sensors == "noisy" else self.suite for robot in fleet]
+        self._instruments = [Instruments(suite, seed, robot.name, pose) if has_instruments(suite) else None
+                             for suite, robot, pose in zip(self._suites, fleet, self.environment.spawns, strict=False)]
+        self._caster = Scanner(solids, Lidar(beams=1, range_m=farthest_m(self.suite)))
+        self._scanner = Scanner(solids, self._lidar)
+        self._fleet_scanner: FleetScanner | None = None      # made when it is asked for
+        self._things = Things(self.environment, [KINDS[robot.kind] for robot in fleet], self.suite.camera or CAMERA)
         self._seen_at, self._seen = -1, self.motion.at       # a step, and the poses of all then: its views share them
 
     @property
@@ -77,38 +91,55 @@ class Engine(World):
 
     def act(self, robot: str, act: Act) -> None:
         """Set a velocity command; a removed robot ignores it."""
-        i = self.index(robot)
-        if self._removed[i]:
-            return
-        alive = act.ttl_s > 0.0                              # false also for nan
-        self.motion.drive(i, act.v_mps if alive else 0.0, act.w_radps if alive else 0.0)
-        self._moving[i] = alive
-        self._expires_s[i] = self.time_s + act.ttl_s
-        if alive:
-            self._first_s = min(self._first_s, self._expires_s[i])
+        self.act_all(np.array([[act.v_mps, act.w_radps]]), act.ttl_s, np.array([self.index(robot)]))
+
+    def act_all(self, commands: NDArray[np.float64], ttl_s: float, robots: NDArray[np.intp] | None = None) -> None:
+        """Set the velocity commands of many robots, by index; None: of all. Removed robots ignore theirs.
+
+        commands: forward in m/s and turn in rad/s, [k, 2].
+        """
+        robots = np.arange(len(self.names)) if robots is None else robots
+        here = ~self._removed[robots]
+        robots, commands = robots[here], commands[here]
+        alive = ttl_s > 0.0                                  # false also for nan
+        self.motion.drive_all(commands if alive else np.zeros_like(commands), robots)
+        self._expires_s[robots] = self.time_s + ttl_s if alive else np.inf
+        self._first_s = float(self._expires_s.min())
 
     def _expire(self) -> None:
         """Stop the robots whose commands have expired."""
-        now_s, self._first_s = self.time_s, math.inf
-        for i, moving in enumerate(self._moving):
-            if moving and now_s >= self._expires_s[i]:
-                self.motion.drive(i, 0.0, 0.0)
-                self._moving[i] = False
-            elif moving:
-                self._first_s = min(self._first_s, self._expires_s[i])
+        self._stop(np.flatnonzero(self._expires_s <= self.time_s))
+
+    def _stop(self, robots: NDArray[np.intp]) -> None:
+        self.motion.drive_all(np.zeros((len(robots), 2)), robots)
+        self._expires_s[robots] = np.inf
+        self._first_s = float(self._expires_s.min())
 
     def observe(self, robot: str, *, frame: bool) -> Observation:
         """The robot's sensor readings now; reading clears `bumped`."""
-        i = self.index(robot)
-        m = self.motion
-        pose, (v, w) = m.poses[i], m.velocities[i]
-        scan = self._scanner.scan(pose, m.circles(i, LIDAR.range_m)) if self.suite.lidar is not None else NO_SCAN
-        image = m.bullet.camera(pose)[0] if frame and self._render and m.bullet is not None else None
-        bumped, m.bumped[i] = m.bumped[i], False
+        i, m, camera = self.index(robot), self.motion, self.suite.camera
+        pose, (v, w) = m.pose(i), m.speeds[i].tolist()
+        scan, readings = NO_SCAN, dict[str, Reading]()
+        if self.suite.lidar is not None:
+            scan = self._scanner.scan(pose, m.circles(i, self._lidar.range_m))
+        one = self._instruments[i]
+        if one is not None:
+            circles = m.circles(i, farthest_m(self.suite))
+            readings = one.read(pose, v, w, self._caster, circles, self.time_s, self._steps)
+            scan, pose = one.scan(scan, self._steps), one.place(pose, self._steps)
+        image = m.camera(i) if frame and camera is not None and self._render else None
+        bumped, m.contacts.bumped[i] = bool(m.contacts.bumped[i]), False
         self._sequence[i] += 1
-        age_s = LIDAR.latency_s if image is None else max(LIDAR.latency_s, CAMERA.latency_s)
+        age_s = self._lidar.latency_s if image is None or camera is None else max(
+            self._lidar.latency_s, camera.latency_s)
         return Observation(sequence=self._sequence[i], age_s=age_s, pose=pose, v_mps=v, w_radps=w, scan=scan,
-                           frame=image, bumped=bumped)
+                           frame=image, bumped=bumped, readings=readings)
+
+    def scan_all(self) -> NDArray[np.float32]:
+        """The lidar scans of all robots now, float32 [n, beams], metres, without noise."""
+        if self._fleet_scanner is None:
+            self._fleet_scanner = FleetScanner(self.environment.solids(), self._lidar)
+        return self._fleet_scanner.scan(self.motion.at, self.motion.radii_m)
 
     def view(self, robot: str) -> TrueView:
         """What the robot's camera sees now, without rendering; another robot is a cylinder."""
@@ -118,8 +149,7 @@ class Engine(World):
 
     def sensors(self, robot: str) -> SensorSuite:
         """The robot's sensors."""
-        self.index(robot)
-        return self.suite
+        return self._suites[self.index(robot)]
 
     def judge(self, robot: str, report: Report) -> str:
         """Every report is wrong, unless the scenario defines reports."""
@@ -129,8 +159,8 @@ class Engine(World):
     def remove(self, robot: str) -> None:
         """Stop the robot; it ignores commands from now on."""
         i = self.index(robot)
-        self.motion.drive(i, 0.0, 0.0)
-        self._moving[i], self._removed[i] = False, True
+        self._stop(np.array([i]))
+        self._removed[i] = True
 
     def restore(self, robot: str) -> None:
         """Let the robot act again, from where it stands."""
@@ -180,7 +210,8 @@ def with_requested_spawns(environment: AnyEnvironment, fleet: Sequence[RobotSpec
         if robot.spawn is not None:
             environment.check_spawn(*robot.spawn, radii_m[i])
             spawns[i] = Pose(*robot.spawn, spawns[i].heading_rad)
-    for i, j in itertools.combinations(range(len(fleet)), 2):
+    xy = places_of(spawns[:len(fleet)])[:, :2]
+    for i, j in sorted(sorted(pair) for pair in zip(*pairs_within(xy, 2 * max(radii_m)), strict=True)):
         a, b = spawns[i], spawns[j]
         if math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < radii_m[i] + radii_m[j]:
             raise ValueError(f"{fleet[i].name} and {fleet[j].name} would start in the same place, "

@@ -29,6 +29,7 @@ class Environment:
     targets: tuple[Thing, ...] = ()
     target_classes: tuple[str, ...] = ()         # labels of targets; a true box has the index of its label
     spawns: tuple[Pose, ...] = ()
+    floor_friction: float = 1.0                  # 0.05: ice
     floor_colour: Colour = (0.4, 0.4, 0.4)
     ceiling_colour: Colour = (0.9, 0.9, 0.9)
     light: tuple[float, float, float] = (1.0, 0.5, 2.0)      # direction to the lamp

@@ -36,7 +36,8 @@ class Grid:
 
     def indices(self, v_m: NDArray[np.float64]) -> NDArray[np.intp]:
         """The same of many coordinates."""
-        return np.clip((v_m + self.size_m / 2) // self.resolution_m, 0, self.cells - 1).astype(np.intp)
+        return np.minimum(np.maximum(np.floor_divide(v_m + self.size_m / 2, self.resolution_m), 0), self.cells - 1
+                          ).astype(np.intp)
 
     def rasterise(self, solids: Iterable[Solid], inflate_m: float = 0.0) -> NDArray[np.bool_]:
         """bool [cells, cells]: cells whose centre is within `inflate_m` of a solid's footprint or of the rim."""

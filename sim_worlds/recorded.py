@@ -16,7 +16,8 @@ from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.sensors.true_view import TrueView
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Mission, Scene
-from swarm.core.protocol.world import Act, Observation, Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Pose, Report
 
 STEP_S = 0.01
 ORIGIN = Pose(0.0, 0.0, 0.0)
@@ -30,8 +31,8 @@ class Recorded(World):
     def __init__(self, robot: str, frames: NDArray[np.uint8]) -> None:
         self.names, self.dt_s = [robot], STEP_S
         self._frames, self._shown, self._steps, self._sequence = frames, 0, 0, 0
-        self._suite = SensorSuite(camera=msgspec.structs.replace(
-            CAMERA, height_px=frames.shape[1], width_px=frames.shape[2]))
+        self._suite = SensorSuite({"camera": msgspec.structs.replace(
+            CAMERA, height_px=frames.shape[1], width_px=frames.shape[2])})
 
     @property
     def time_s(self) -> float:

@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 
 from sim_worlds.sensors.true_view import TrueView
 from swarm.core.protocol.scene import Mission, Scene
-from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Report
 
 
 class World(ABC):

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from swarm import plugins
-from swarm.core.protocol.world import Act, Observation, Perceived, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Perceived, Report
 from swarm.core.settings.errors import BadInput
 
 __path__ = plugins.extended(__path__, "behaviours")

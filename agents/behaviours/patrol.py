@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from agents.behaviours import Behaviour, Event, Output
-from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Report
 
 SIDE_M = 1.0
 REACHED_M = 0.2

@@ -24,7 +24,8 @@ from agents.behaviours.search.occupancy_map import OccupancyMap
 from agents.behaviours.search.steering import Steering
 from agents.behaviours.search.targets import Targets, claim
 from agents.behaviours.search.team import Audience, Mate, expected
-from swarm.core.protocol.world import Detections, Observation, Perceived, Pose, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Detections, Observation, Perceived, Pose
 
 PLAN_NS = 700_000_000                # between plans on the way to a goal
 PLAN_MIN_NS = 300_000_000            # between other plans

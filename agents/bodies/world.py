@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from swarm.core.policy.clock_offset import ClockOffset
 from swarm.core.ports import Transport
 from swarm.core.protocol.messages import Acted, Reported, Sensed
-from swarm.core.protocol.world import Act, Observation, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Act, Observation, Report
 from swarm.core.units import ns, seconds
 
 STALE_NS = ns(1.0)                   # a start of the world that is silent for so long has ended
@@ -54,6 +55,7 @@ class WorldBody:
         return Observation(
             sequence=sensed.sequence, age_s=max(seconds(age_ns), 0.0), pose=sensed.pose, v_mps=sensed.v_mps,
             w_radps=sensed.w_radps, scan=tensors[0], frame=tensors[1] if sensed.frame else None, bumped=sensed.bumped,
+            readings=sensed.readings,
         )
 
     def act(self, act: Act) -> None:

@@ -25,10 +25,9 @@ from agents.ports import (
 )
 from agents.runtime.emulation import Emulation, Run, VariantTimes
 from agents.runtime.loader import Loader
+from agents.runtime.memory_moves import MemoryMoves
 from agents.runtime.sessions import Loaded, Sessions
-from models.pipeline import Pipeline
-from models.resident import resident_bytes, trim
-from models.session import Aborted, LoadHandle, RunFailed, RunHandle, Session
+from models.session import Aborted, RunFailed, RunHandle
 from swarm.core.policy.plan import Leg
 from swarm.core.ports import Clock
 from swarm.core.protocol.spans import RequestId
@@ -78,15 +77,12 @@ class ThreadRunner:
         self._sessions, self._clock, self._post, self._fail = sessions, clock, post, fail
         self._logged: set[str] = set()               # causes of failed runs
         self._emulation = Emulation(emulated=emulated, seed=seed)
-        self._loader = Loader(fail)
+        self._moves = MemoryMoves(sessions, clock, post, Loader(fail))
         self._on_ended: Callable[[list[RunEnd]], None] = _not_attached
-        self._on_loaded: Callable[[str, str], None] = _not_attached
-        self._on_moved: Callable[[MemoryEnd], None] = _not_attached
         self._waiting: queue.SimpleQueue[_ThreadRun | None] = queue.SimpleQueue()
         self._current: dict[int, _ThreadRun] = {}                    # by the scheduler's key of the run
         self._handles = [RunHandle() for _ in range(executors + 1)]  # a pool of unused ones: making one takes 45 us
         self._runs = self._overruns = self._aborted = self._failed = self._busy_ns = self._stuck = 0
-        self._loads = self._unloads = 0
         self._stuck_of: Counter[str] = Counter()     # by model
         self._threads: list[threading.Thread] = []
         for _ in range(executors):
@@ -96,7 +92,8 @@ class ThreadRunner:
         self, ended: Callable[[list[RunEnd]], None], loaded: Callable[[str, str], None],
         moved: Callable[[MemoryEnd], None] = lambda end: None,
     ) -> None:
-        self._on_ended, self._on_loaded, self._on_moved = ended, loaded, moved
+        self._on_ended = ended
+        self._moves.attach(loaded, moved)
 
     def start(self, model: str, variant: str, leg: Leg, orders: Sequence[RunOrder]) -> None:
         loaded = self._sessions.get(model, variant)
@@ -144,42 +141,13 @@ class ThreadRunner:
         self._post(partial(self._finish, ended))
 
     def load_stages(self, model: str, variant: str) -> None:
-        def adopt(stages: Pipeline) -> None:
-            self._sessions.adopt(model, variant, stages)
-            self._on_loaded(model, variant)
-
-        self._loader.start(
-            f"the stages of {model} {variant}", lambda handle: self._sessions.load_stages(model, variant, handle),
-            lambda stages: self._post(lambda: adopt(stages)),
-        )
+        self._moves.load_stages(model, variant)
 
     def load(self, part: Part) -> None:
-        began_ns = self._clock.now_ns()
-
-        def put(loaded: Session | Pipeline, kept_bytes: int) -> None:
-            self._sessions.put(part, loaded, kept_bytes)
-            self._loads += 1
-            self._on_moved(MemoryEnd(
-                part=part, present=True, rss_bytes=resident_bytes(), kept_bytes=kept_bytes,
-                took_s=seconds(self._clock.now_ns() - began_ns)))
-
-        self._loader.start(
-            _name(part), lambda handle: self._sessions.load(part, handle),
-            lambda loaded: self._post(partial(put, *loaded)),
-            lambda: self._post(lambda: self._on_moved(MemoryEnd(
-                part=part, present=False, failed=True, rss_bytes=resident_bytes()))))
+        self._moves.load(part)
 
     def unload(self, part: Part) -> None:
-        loaded = self._sessions.take(part)
-        self._unloads += 1
-
-        def close(handle: LoadHandle) -> int:
-            loaded.close()
-            trim()
-            return resident_bytes()
-
-        self._loader.start(_name(part), close, lambda rss_bytes: self._post(
-            lambda: self._on_moved(MemoryEnd(part=part, present=False, rss_bytes=rss_bytes))))
+        self._moves.unload(part)
 
     def memory(self) -> Measured:
         return self._sessions.memory()
@@ -193,12 +161,12 @@ class ThreadRunner:
         now = self._clock.now_ns()
         busy_ns = self._busy_ns + sum(run.busy_ns(now) for run in set(self._current.values()))
         return RunnerStatistics(
-            self._runs, self._overruns, self._aborted, self._failed, seconds(busy_ns), self._stuck, self._loads,
-            self._unloads)
+            self._runs, self._overruns, self._aborted, self._failed, seconds(busy_ns), self._stuck,
+            self._moves.loads, self._moves.unloads)
 
     def close(self) -> None:
         """End loads and threads; runs in progress are aborted."""
-        self._loader.close()
+        self._moves.close()
         for run in list(self._current.values()):
             run.end_now()
         for _ in self._threads:
@@ -297,10 +265,6 @@ class ThreadRunner:
                 if run.handle.aborted:
                     raise Aborted
             now = self._clock.now_ns()
-
-
-def _name(part: Part) -> str:
-    return f"{'the stages of ' if part.stages else ''}{part.model} {part.variant}"
 
 
 def _not_attached(*_: object) -> None:

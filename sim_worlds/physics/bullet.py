@@ -21,7 +21,8 @@ from sim_worlds.physics import STEP_S, urdf
 from sim_worlds.physics.solids import Solid, box
 from sim_worlds.robots import KINDS
 from sim_worlds.sensors.suite import CAMERA
-from swarm.core.protocol.world import Camera, Pose
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Pose
 from swarm.core.settings.process_files import RobotSpec
 
 ROBOT_FILES = Path(robot_kinds.__file__).parent          # KIND.urdf
@@ -104,9 +105,9 @@ class Bullet:
             self.class_of[np.asarray(ids, int) + 1] = kind
         for body in static:
             _p.changeDynamics(body, -1, lateralFriction=0.2, restitution=0.0, physicsClientId=c)
-        _p.changeDynamics(self.floor_id, -1, lateralFriction=1.0, restitution=0.0, physicsClientId=c)
-        for body in self.robot_ids:
-            for link, friction in ((-1, 0.1), (0, 1.0), (1, 1.0), (2, 0.0), (3, 0.0)):
+        _p.changeDynamics(self.floor_id, -1, lateralFriction=b.floor_friction, restitution=0.0, physicsClientId=c)
+        for body, kind in zip(self.robot_ids, self._kinds, strict=True):
+            for link, friction in ((-1, 0.1), (0, kind.friction), (1, kind.friction), (2, 0.0), (3, 0.0)):
                 _p.changeDynamics(body, link, lateralFriction=friction, restitution=0.0, linearDamping=0.0,
                                   angularDamping=0.0, jointDamping=0.0, physicsClientId=c)
 

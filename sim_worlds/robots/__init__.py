@@ -5,9 +5,9 @@ Every kind is a differential drive with a round bumper, so that a robot at a wal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from swarm.core.settings.process_files import RobotSpec
 
@@ -17,9 +17,9 @@ PHYSICS = ("dynamic", "kinematic")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotKind:
-    """A differential-drive chassis. Sizes and speeds are our choice, typical of small indoor research robots.
+    """A differential-drive chassis. Sizes and masses are our choice; they equal those in the kind's URDF file.
 
-    Radius, height, wheels, track and mass equal those in the kind's URDF file; a test compares them.
+    It drives as `platform` does: speeds and accelerations are that one's, and so is the friction of the wheels.
     """
 
     name: str
@@ -28,16 +28,13 @@ class RobotKind:
     wheel_radius_m: float
     track_m: float                   # between the wheels
     mass_kg: float                   # of the chassis without wheels
-    torque_nm: float                 # per wheel
+    torque_nm: float                 # per wheel, at most
+    platform: str                    # whose limits these are
     v_max_mps: float
     w_max_radps: float
-
-    def clip(self, v_mps: float, w_radps: float) -> tuple[float, float]:
-        """The nearest command within the limits; a command that is not finite becomes a stop."""
-        if not (math.isfinite(v_mps) and math.isfinite(w_radps)):
-            return 0.0, 0.0
-        return (min(max(v_mps, -self.v_max_mps), self.v_max_mps),
-                min(max(w_radps, -self.w_max_radps), self.w_max_radps))
+    v_ramp_mps2: float               # acceleration and braking
+    w_ramp_radps2: float
+    friction: float                  # of a wheel on a floor with friction 1
 
     def wheel_speeds_radps(self, v_mps: float, w_radps: float) -> tuple[float, float]:
         """Speeds of the left and the right wheel for a body velocity."""
@@ -45,10 +42,18 @@ class RobotKind:
         return (v_mps - half) / self.wheel_radius_m, (v_mps + half) / self.wheel_radius_m
 
 
+TURTLEBOT_4: dict[str, Any] = {
+    "platform": "TurtleBot 4", "v_max_mps": 0.46, "w_max_radps": 1.9, "v_ramp_mps2": 0.9, "w_ramp_radps2": 7.725,
+    "friction": 1.0,
+}
+"""The limits of its base, a Create 3. Source: github.com/iRobotEducation/create3_sim, `linear.x` and `angular.z` of
+irobot_create_control/config/control.yaml; friction: `mu1` of irobot_create_description/urdf/wheel.urdf.xacro."""
+
+# A motor can do twice what the acceleration takes: mass with wheels x acceleration x wheel radius, for each of two.
 ROVER = RobotKind(name="rover", radius_m=0.23, height_m=0.19, wheel_radius_m=0.07, track_m=0.24, mass_kg=6.0,
-                  torque_nm=1.5, v_max_mps=0.8, w_max_radps=2.0)
+                  torque_nm=0.43, **TURTLEBOT_4)
 CARRIER = RobotKind(name="carrier", radius_m=0.28, height_m=0.22, wheel_radius_m=0.08, track_m=0.32, mass_kg=14.0,
-                    torque_nm=4.0, v_max_mps=0.6, w_max_radps=1.5)
+                    torque_nm=1.07, **TURTLEBOT_4)
 KINDS: dict[str, RobotKind] = {k.name: k for k in (ROVER, CARRIER)}
 
 

@@ -11,7 +11,8 @@ from sim_worlds.physics.solids import box
 from sim_worlds.sensors.suite import CAMERA
 from sim_worlds.world_interface import World
 from swarm.core.protocol.scene import Mission
-from swarm.core.protocol.world import Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import SensorSuite
+from swarm.core.protocol.world import Pose, Report
 from swarm.core.settings.process_files import RobotSpec
 
 HEADLINE = "visits"
@@ -33,12 +34,12 @@ def build(fleet: Sequence[RobotSpec], seed: int, *, render: bool = True) -> Worl
 class Patrol(Engine):
     """Robots on a floor, and the corners that they have reached. Their bodies have no lidar: the floor is empty."""
 
-    suite = SensorSuite(camera=CAMERA)
+    suite = SensorSuite({"camera": CAMERA})
     _visits = 0
 
     def judge(self, robot: str, report: Report) -> str:
         """`reached` for a corner at which the robot stands; else `wrong`."""
-        pose = self.motion.poses[self.index(robot)]
+        pose = self.motion.pose(self.index(robot))
         match report.values:
             case {"x_m": float() | int() as x_m, "y_m": float() | int() as y_m}:
                 reached = math.hypot(pose.x_m - x_m, pose.y_m - y_m) <= 2 * REACH_M      # it has moved since
@@ -50,7 +51,7 @@ class Patrol(Engine):
     def mission(self) -> Mission:
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
-            "visits": self._visits / len(self.names), "collisions": self.motion.episodes})
+            "visits": self._visits / len(self.names), "collisions": self.motion.contacts.episodes})
 
 
 def _floor(robots: int) -> Environment:

@@ -16,7 +16,8 @@ from sim_worlds.environment import Environment
 from sim_worlds.physics.solids import Solid
 from sim_worlds.sensors.rays import Rays, corners_of
 from sim_worlds.sensors.suite import CAMERA
-from swarm.core.protocol.world import Camera, Pose
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Pose
 
 MIN_HEIGHT_PX = 6
 MIN_UNOCCLUDED = 0.5

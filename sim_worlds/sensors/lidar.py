@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sim_worlds.occupancy import BLOCKS_BELOW_M, Grid
 from sim_worlds.physics.solids import Solid
 from sim_worlds.sensors.suite import LIDAR
-from swarm.core.protocol.world import Lidar, Pose
+from swarm.core.protocol.sensors import Lidar
+from swarm.core.protocol.world import Pose
 
 NO_CIRCLES = np.zeros((0, 3))
 
@@ -23,18 +24,12 @@ class Scanner:
     """Casts scans against static solids and moving circles."""
 
     def __init__(self, solids: Iterable[Solid], lidar: Lidar = LIDAR) -> None:
-        low = [s for s in solids if s.z_m - s.hz_m < BLOCKS_BELOW_M]
-        boxes = [s for s in low if s.shape == "box"]
+        of, self._rounds = footprints(solids)
         self._lidar = lidar
         self._angles = lidar.angles_rad().astype(float)
-        # parts of a thing may share a footprint: each one counts once
-        of = np.unique(np.array([(s.x_m, s.y_m, s.hx_m, s.hy_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad))
-                                 for s in boxes]).reshape(-1, 6), axis=0)
         self._boxes, c, s = of[:, :4], of[:, 4], of[:, 5]
         self._frames = np.stack([np.stack([c, s], axis=1), np.stack([-s, c], axis=1)])
         self._box_reach = np.hypot(self._boxes[:, 2], self._boxes[:, 3]) + lidar.range_m
-        self._rounds = np.unique(np.array([(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]).reshape(-1, 3),
-                                 axis=0)
         self._round_reach = self._rounds[:, 2] + lidar.range_m
 
     def scan(self, pose: Pose, circles: NDArray[np.float64] = NO_CIRCLES) -> NDArray[np.float32]:
@@ -54,6 +49,17 @@ class Scanner:
             _to_boxes(self._boxes[near], self._frames[:, near], x_m, y_m, beams),
             _to_circles(np.concatenate([r, circles]), x_m, y_m, beams)])
         return ends.min(axis=0, initial=self._lidar.range_m).astype(np.float32)
+
+
+def footprints(solids: Iterable[Solid]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a lidar sees of solids: x, y, half sizes, cosine and sine of the yaw of boxes; x, y, radius of round ones.
+
+    Parts of a thing may share a footprint: each one counts once.
+    """
+    low = [s for s in solids if s.z_m - s.hz_m < BLOCKS_BELOW_M]
+    boxes = [(s.x_m, s.y_m, s.hx_m, s.hy_m, math.cos(s.yaw_rad), math.sin(s.yaw_rad)) for s in low if s.shape == "box"]
+    rounds = [(s.x_m, s.y_m, s.hx_m) for s in low if s.shape != "box"]
+    return np.unique(np.array(boxes).reshape(-1, 6), axis=0), np.unique(np.array(rounds).reshape(-1, 3), axis=0)
 
 
 def _to_boxes(b: NDArray[np.float64], frames: NDArray[np.float64], x_m: float, y_m: float,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sim_worlds.physics.solids import Solid
 from sim_worlds.sensors.suite import CAMERA
-from swarm.core.protocol.world import Camera, Pose
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Pose
 
 NEAR_M = 0.03
 SAMPLE_X_PX, SAMPLE_Y_PX = 0.0, 1.0

@@ -16,7 +16,8 @@ from sim_worlds.sensors import ground_truth
 from sim_worlds.sensors.ground_truth import TrueBox
 from sim_worlds.sensors.rays import Rays, corners_of, floor
 from sim_worlds.sensors.suite import CAMERA
-from swarm.core.protocol.world import Camera, Pose
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Pose
 
 FAR_M = 12.0                         # beyond this everything is wall
 BACKGROUND, ON_FLOOR = 0, -1         # the numbers of walls and ceiling, and of the floor: no things

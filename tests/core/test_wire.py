@@ -15,8 +15,9 @@ from swarm.core.protocol import messages as msg
 from swarm.core.protocol import wire
 from swarm.core.protocol.messages.presence import MOST_NOT_LOADED, PlanFollowed
 from swarm.core.protocol.scene import Measure, Mission
+from swarm.core.protocol.sensors import Camera, Imu, Lidar, Localisation, Odometry, Range, Reading, SensorSuite
 from swarm.core.protocol.spans import Frame, LegTimes, RequestId, Span
-from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Pose, Report, SensorSuite
+from swarm.core.protocol.world import Act, Detection, Detections, Pose, Report
 
 GOLDEN = Path(__file__).with_name("golden.txt")
 """Bytes of every example as they travel; a change breaks swarms of mixed versions. `python -m tests.core.test_wire`
@@ -56,12 +57,14 @@ EXAMPLES: list[msg.Body] = [
     msg.StageAnswer(request=REQUEST, outcome=None, run_s=0.1, waited_s=0.2, held_s=1),
     msg.StageRefusal(request=REQUEST, reason="full"), msg.StageCancel(request=REQUEST),
     msg.Sensed(sequence=1, at_s=0.4, age_s=0.01, pose=Pose(1.0, 2.0, 3.0), v_mps=0.1, w_radps=0.2, bumped=False,
-        frame=True),
+        frame=True, readings={"nose": Reading(0.02, (1.5,))}),
     msg.Acted(act=Act(v_mps=0.5, w_radps=0.1)), msg.Reported(report=REPORT),
     msg.Judged(report=REPORT, verdict="found"),
-    msg.Embodied(sensors=SensorSuite(
-        camera=Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=0.2, pitch_deg=-4.0),
-        lidar=Lidar(beams=64, range_m=6.0))), msg.Shared(topic="map", data=b"\1\2"),
+    msg.Embodied(sensors=SensorSuite({
+        "eye": Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.1, mount_z_m=0.2, pitch_deg=-4.0),
+        "lidar": Lidar(beams=64, range_m=6.0, noise_m=0.01), "nose": Range(range_m=2.0), "imu": Imu(rate_hz=50.0),
+        "wheels": Odometry(error_m_per_m=0.02), "place": Localisation(noise_m=0.05)})),
+    msg.Shared(topic="map", data=b"\1\2"),
     msg.Submitted(request=REQUEST, frame=FRAME, due_s=0.2), msg.Ended(span=SPAN),
     msg.Happened(what="x", detail={"k": 1, "l": "m"}),
     msg.Kept(reports=[msg.KeptReport(4, 7, 60.5, b"\x80")]), msg.KeptReceived(boot=4, number=7),

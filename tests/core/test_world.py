@@ -10,25 +10,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from swarm.core.protocol.world import (
-    Camera,
-    Detection,
-    Detections,
-    Lidar,
-    Mask,
-    Report,
-    SensorSuite,
-    in_parts,
-    of_parts,
-)
+from swarm.core.protocol.sensors import Camera, Imu, Lidar, Localisation, SensorSuite
+from swarm.core.protocol.world import Detection, Detections, Mask, Report, in_parts, of_parts
 
 CAMERA = Camera(width_px=160, height_px=120, fov_y_deg=55.0, mount_x_m=0.2, mount_z_m=0.3, pitch_deg=-4.0)
-WHOLE = msgspec.to_builtins(SensorSuite(camera=CAMERA, lidar=Lidar(beams=64, range_m=6.0)))
+SENSORS = {"camera": CAMERA, "lidar": Lidar(beams=64, range_m=6.0), "imu": Imu(), "place": Localisation()}
+WHOLE = msgspec.to_builtins(SENSORS)
 CLAIM = Report(kind="claim", values={"label": "beacon", "x_m": 1.0, "y_m": -2.5})
 
 
 def test_suites_and_reports_come_back_as_they_went() -> None:
-    for sent in (SensorSuite(), SensorSuite(camera=CAMERA, lidar=Lidar(beams=128, range_m=8.0)), CLAIM,
+    for sent in (SensorSuite(), SensorSuite(SENSORS), CLAIM,
                  Report(kind="", values={})):
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(sent), type=type(sent)) == sent
 
@@ -65,12 +57,23 @@ def test_a_report_at_its_bounds_is_taken() -> None:
     {"camera": {"fov_y_deg": 180.0}}, {"camera": {"pitch_deg": math.nan}}, {"camera": {"pitch_deg": 91.0}},
     {"camera": {"mount_x_m": math.inf}}, {"camera": {"mount_z_m": 0.0}}, {"lidar": {"beams": 0}},
     {"lidar": {"beams": 4097}}, {"lidar": {"range_m": 0.0}}, {"lidar": {"range_m": math.nan}},
-    {"lidar": {"range_m": math.inf}},
+    {"lidar": {"range_m": math.inf}}, {"lidar": {"noise_m": -0.1}}, {"lidar": {"rate_hz": 0.0}},
+    {"lidar": {"kind": "x"}},
+    {"imu": {"noise_mps2": math.nan}}, {"imu": {"latency_s": -1.0}}, {"place": {"kind": "camera"}},
 ])
 def test_a_sensor_out_of_bounds_is_refused(changed: dict[str, Any]) -> None:
-    suite = {name: sensor | changed.get(name, {}) for name, sensor in WHOLE.items()}
+    suite = {"sensors": {name: sensor | changed.get(name, {}) for name, sensor in WHOLE.items()}}
     with pytest.raises(msgspec.ValidationError):
         msgspec.msgpack.decode(msgpack.packb(suite), type=SensorSuite)
+
+
+def test_a_suite_is_bounded_and_has_one_of_each_kind_that_an_observation_has_one_of() -> None:
+    most = {f"{k:064}": Imu() for k in range(16)}
+    assert SensorSuite(most).all(Imu).keys() == most.keys()
+    for wrong in ({**most, "one more": Imu()}, {"": Imu()}, {"x" * 65: Imu()}, {"left": CAMERA, "right": CAMERA},
+                  {"a": Localisation(), "b": Localisation()}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"sensors": msgspec.to_builtins(wrong)}, SensorSuite)
 
 
 @pytest.mark.parametrize(("label", "taken"), [(-1, False), (0, True), (65535, True), (65536, False)])

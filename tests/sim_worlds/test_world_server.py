@@ -7,7 +7,6 @@ import itertools
 import msgspec
 import pytest
 
-from sim_worlds import engine
 from sim_worlds.engine import Engine, mission_of
 from sim_worlds.sensors.suite import LIDAR, SUITE
 from sim_worlds.slips import Slips
@@ -16,6 +15,7 @@ from swarm.core.ports import Received
 from swarm.core.protocol import messages as msg
 from swarm.core.protocol.messages import Slip
 from swarm.core.protocol.scene import Mission
+from swarm.core.protocol.sensors import SensorSuite
 from swarm.core.protocol.world import Act, Observation, Pose
 from swarm.core.settings.process_files import RobotSpec, WorldFile
 from swarm.core.units import ns, seconds
@@ -44,7 +44,7 @@ class Slow(Engine):
         return super().observe(robot, frame=frame)
 
     def mission(self) -> Mission:
-        return mission_of("collisions", {"collisions": ("", "contacts")}, {"collisions": self.motion.episodes})
+        return mission_of("collisions", {"collisions": ("", "contacts")}, {"collisions": self.motion.contacts.episodes})
 
 
 class Team:
@@ -105,9 +105,9 @@ def test_robots_are_sensed_at_their_rate_in_turn_with_frames_at_theirs() -> None
 def test_an_act_moves_a_robot_until_its_time_to_live_ends() -> None:
     team = Team()
     before = team.x_m("rover_0")
-    team.ends["rover_0"].send("world", msg.Acted(act=Act(v_mps=0.5, w_radps=0.0, ttl_s=1.0)))
+    team.ends["rover_0"].send("world", msg.Acted(act=Act(v_mps=0.45, w_radps=0.0, ttl_s=1.0)))
     team.stage.wait(2.0)
-    assert team.x_m("rover_0") - before == pytest.approx(0.5, abs=0.02)
+    assert team.x_m("rover_0") - before == pytest.approx(0.45, abs=0.02)      # it brakes as long as it speeds up
     assert team.x_m("rover_1") == -2.0
     last = team.sensed("rover_0")[-1].body
     assert isinstance(last, msg.Sensed)
@@ -121,7 +121,7 @@ def test_gone_stops_a_robot_and_back_restores_it() -> None:
     team.stage.wait(1.0)
     assert team.x_m("rover_0") > -1.8
     team.ends["launcher"].send("world", msg.Gone(name="rover_0", boot=1))
-    team.stage.wait(0.1)
+    team.stage.wait(0.4)
     stood, count = team.x_m("rover_0"), len(team.sensed("rover_0"))
     team.ends["rover_0"].send("world", act)                  # a last message of the agent that ended
     team.stage.wait(1.0)
@@ -191,7 +191,7 @@ def test_simulated_time_slips_when_the_clock_jumps() -> None:
 def test_an_observation_is_as_old_as_its_sensors_say_however_long_it_renders(
     render_s: float, latency_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "LIDAR", msgspec.structs.replace(LIDAR, latency_s=latency_s))
+    monkeypatch.setattr(Slow, "suite", SensorSuite({"lidar": msgspec.structs.replace(LIDAR, latency_s=latency_s)}))
     team = Team(render_s=render_s)
     team.stage.wait(0.5)
     ages_s = [message.body.age_s for name in ROBOTS for message in team.sensed(name)

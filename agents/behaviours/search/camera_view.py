@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from swarm.core.protocol.world import Camera
+from swarm.core.protocol.sensors import Camera
 
 
 class CameraView:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.core.protocol.world import Lidar
+from swarm.core.protocol.sensors import Lidar
 
 NO_HIT_M = 0.05                      # a measured range is a hit if it is shorter than the lidar's by more than this
 _CLOSE_M = 1.2                       # closer cells are always taken: their bearing depends on where the robot stands

@@ -63,7 +63,7 @@ class SearchRescue(Engine):
         """The robot's sensor readings now; its scan counts for the coverage."""
         observed = super().observe(robot, frame=frame)
         if self.time_s - self._covered_s[robot] >= COVERAGE_EVERY_S:
-            self._coverage.add(observed.pose, observed.scan)
+            self._coverage.add(self.motion.pose(self.index(robot)), observed.scan)
             self._covered_s[robot] = self.time_s
         return observed
 
@@ -95,7 +95,7 @@ class SearchRescue(Engine):
         """The progress of the mission."""
         return mission_of(HEADLINE, MEASURES, {
             "found_auc": self._found_auc(), "found": len(self._found), "coverage": self._coverage.share,
-            "targets": len(self.environment.targets), "collisions": self.motion.episodes,
+            "targets": len(self.environment.targets), "collisions": self.motion.contacts.episodes,
             "wrong_claims": self._wrong, "duplicate_claims": self._duplicate,
         })
 

@@ -32,19 +32,21 @@ class ChildError(RuntimeError):
 class Child:
     """One process that runs `PREFIX python -m MODULE ARGUMENTS`; an example of a prefix is `ip netns exec NAME`.
 
-    Its standard error is not redirected. Leaving the `with` block ends and reaps it.
+    python: the interpreter of another environment; it runs MODULE as a file. Its standard error is not redirected.
+    Leaving the `with` block ends and reaps it. Raises: OSError if it cannot be started.
     """
 
-    def __init__(self, module: str, *arguments: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, module: str, *arguments: str, prefix: Sequence[str] = (), python: str | None = None) -> None:
         self._module = module
+        start = [sys.executable, *ISOLATED, "-m"] if python is None else [python]
         self._popen = subprocess.Popen(
-            [*prefix, sys.executable, *ISOLATED, "-m", module, *arguments], bufsize=0,
+            [*prefix, *start, module, *arguments], bufsize=0,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ENVIRONMENT},
             start_new_session=True,                          # Ctrl-C signals only the parent
         )
         self.pid = self._popen.pid
 
-    def send(self, order: msgspec.Struct) -> None:
+    def send(self, order: msgspec.Struct | int) -> None:
         """Send one line. Raises: ChildError if the child has ended."""
         assert self._popen.stdin is not None
         try:

@@ -27,6 +27,11 @@ def two(seed: int, *names: object) -> tuple[float, float]:
     return uniform(seed, *names, 0), uniform(seed, *names, 1)
 
 
+def integer(seed: int, *names: object) -> int:
+    """One number in [0, 2**64) for this seed and these names: the key of a generator of another kind."""
+    return _digest(seed, names)
+
+
 def from_quantiles(quantiles: Sequence[float], u: float) -> float:
     """Inverse transform sampling from evenly spaced quantiles (at least two, ascending) with linear interpolation."""
     position = u * (len(quantiles) - 1)

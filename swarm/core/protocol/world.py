@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false, reportMissingTypeStubs=false
-"""World protocol: sensors, observations and commands of a body, and the results of perception.
+"""World protocol: observations and commands of a body, and the results of perception.
 
 Frames of reference: the world frame is right-handed, x east, y north, z up, metres, radians.
 The body frame has x ahead and y to the left; a heading of 0 looks along the world's x.
@@ -16,12 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.core.protocol.bounds import Count, Finite, Seconds
+from swarm.core.protocol.sensors import Readings
 
-Pixels = Annotated[int, msgspec.Meta(ge=1, le=8192)]
-BeamCount = Annotated[int, msgspec.Meta(ge=1, le=4096)]
-PitchDegrees = Annotated[float, msgspec.Meta(ge=-90.0, le=90.0)]
-OpeningDegrees = Annotated[float, msgspec.Meta(gt=0.0, lt=180.0)]
-Metres = Annotated[float, msgspec.Meta(gt=0.0, le=1e6)]
 ClassIndex = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 MOST_BOXES = 4096                    # in one frame
 MOST_CLASSES = 16                    # of one classification
@@ -40,42 +36,6 @@ class Pose(msgspec.Struct, frozen=True, array_like=True):
     heading_rad: Finite
 
 
-class Camera(msgspec.Struct, frozen=True, kw_only=True):
-    """A forward pinhole camera, rigidly mounted on the robot's centre line."""
-
-    width_px: Pixels
-    height_px: Pixels
-    fov_y_deg: OpeningDegrees        # full vertical opening angle
-    mount_x_m: Finite                # ahead of the base's centre
-    mount_z_m: Metres                # above the floor
-    pitch_deg: PitchDegrees          # negative looks down
-    latency_s: Seconds = 0.0         # from exposure to the frame
-
-    @property
-    def focal_px(self) -> float:
-        """Focal length in pixels, the same for both axes (square pixels)."""
-        return self.height_px / 2.0 / float(np.tan(np.radians(self.fov_y_deg) / 2.0))
-
-
-class Lidar(msgspec.Struct, frozen=True, kw_only=True):
-    """A planar range sensor at the robot's centre: beams evenly spaced from -pi, counter-clockwise."""
-
-    beams: BeamCount
-    range_m: Metres
-    latency_s: Seconds = 0.0         # from measurement to the scan
-
-    def angles_rad(self) -> NDArray[np.float32]:
-        """Beam directions in the body frame, shape [beams]."""
-        return np.linspace(-np.pi, np.pi, self.beams, endpoint=False, dtype=np.float32)
-
-
-class SensorSuite(msgspec.Struct, frozen=True, kw_only=True):
-    """The sensors of one robot, as its body states them when it joins; None: the body has no such sensor."""
-
-    camera: Camera | None = None
-    lidar: Lidar | None = None
-
-
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The sensor readings of one robot at one instant.
 
@@ -91,6 +51,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     scan: NDArray[np.float32]
     frame: NDArray[np.uint8] | None = None
     bumped: bool = False             # touched something since the last observation
+    readings: Readings = {}          # of all other sensors, by name
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):

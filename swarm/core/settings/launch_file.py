@@ -21,6 +21,7 @@ class FleetSpec(Strict, frozen=True, kw_only=True):
     board: str                       # their class of computer
     kind: str = ""                   # of robot; empty: the fleet's name if that is a kind, else rover
     physics: Literal["dynamic", "kinematic"] = "dynamic"     # kinematic: moved without forces
+    sensors: Literal["exact", "noisy"] = "exact"     # noisy: lidar and place, too, have the noise of real ones
     spawn: list[tuple[float, float]] = []    # x and y of each, metres; empty: the scenario chooses
 
     def robots(self) -> list[str]:

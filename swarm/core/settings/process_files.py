@@ -69,6 +69,7 @@ class RobotSpec(Strict, frozen=True, kw_only=True):
     name: Name
     kind: str
     physics: Literal["dynamic", "kinematic"] = "dynamic"
+    sensors: Literal["exact", "noisy"] = "exact"
     spawn: tuple[float, float] | None = None
 
 

@@ -89,4 +89,5 @@ def camera_hz(rates_hz: Sequence[float]) -> float:
 
 
 def _robots(fleet: FleetSpec, kind: str) -> list[RobotSpec]:
-    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, spawn=spawn) for name, spawn in fleet.places()]
+    return [RobotSpec(name=name, kind=kind, physics=fleet.physics, sensors=fleet.sensors, spawn=spawn)
+            for name, spawn in fleet.places()]

@@ -15,7 +15,8 @@ from models.store import ModelError
 from models.tasks.detect import THRESHOLD
 from sim_worlds.sensors.ground_truth import MIN_HEIGHT_PX, MIN_IN_FRAME, TrueBox
 from sim_worlds.sensors.true_view import TrueView
-from swarm.core.protocol.world import Camera, Detection, Detections
+from swarm.core.protocol.sensors import Camera
+from swarm.core.protocol.world import Detection, Detections
 from swarm.core.settings.cards import Card, SizeError
 
 ELSEWHERE = 0.25                     # of the false boxes: where no target is (11 of 45 in the card's frames)

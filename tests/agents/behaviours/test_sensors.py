@@ -15,13 +15,14 @@ from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
 from agents.behaviours.search.occupancy_map import FREE, LOOKED, OCCUPIED, OccupancyMap, cell_of
 from agents.behaviours.search.steering import RADIUS_M, Steering
-from swarm.core.protocol.world import Act, Camera, Detection, Detections, Lidar, Perceived, Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
+from swarm.core.protocol.world import Act, Detection, Detections, Perceived, Pose, Report
 from swarm.core.settings.errors import BadInput
 from tests.agents.behaviours.toy import Segment, observation, scan
 
 CAMERA = Camera(width_px=160, height_px=120, fov_y_deg=90.0, mount_x_m=0.2, mount_z_m=0.5, pitch_deg=0.0)
 LIDAR = Lidar(beams=128, range_m=8.0)
-SUITE = SensorSuite(camera=CAMERA, lidar=LIDAR)
+SUITE = SensorSuite({"camera": CAMERA, "lidar": LIDAR})
 HERE = Pose(0.0, 0.0, 0.0)
 ROOM: list[Segment] = [(-3, -2, 7, -2), (7, -2, 7, 2), (7, 2, -3, 2), (-3, 2, -3, -2)]
 
@@ -108,7 +109,7 @@ def test_classes_that_the_behaviour_does_not_know_count_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(("suite", "kind"), [
-    (SensorSuite(camera=CAMERA), "lidar"), (SensorSuite(lidar=LIDAR), "camera"), (SensorSuite(), "camera"),
+    (SensorSuite({"camera": CAMERA}), "lidar"), (SensorSuite({"lidar": LIDAR}), "camera"), (SensorSuite(), "camera"),
 ])
 def test_a_robot_without_a_sensor_that_the_behaviour_needs_is_refused_in_one_line(
     suite: SensorSuite, kind: str

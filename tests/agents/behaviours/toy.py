@@ -16,24 +16,14 @@ from agents.behaviours.search.camera_view import CameraView
 from agents.behaviours.search.classes import HEIGHT_M, TARGET_CLASSES
 from agents.behaviours.search.lidar_beams import LidarBeams
 from agents.behaviours.search.locator import Locator
-from swarm.core.protocol.world import (
-    Act,
-    Camera,
-    Detection,
-    Detections,
-    Lidar,
-    Observation,
-    Perceived,
-    Pose,
-    Report,
-    SensorSuite,
-)
+from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
+from swarm.core.protocol.world import Act, Detection, Detections, Observation, Perceived, Pose, Report
 
 Segment = tuple[float, float, float, float]
 
 CAMERA = Camera(width_px=96, height_px=72, fov_y_deg=55.0, mount_x_m=0.16, mount_z_m=0.28, pitch_deg=-4.0)
 LIDAR = Lidar(beams=64, range_m=6.0)
-SENSORS = SensorSuite(camera=CAMERA, lidar=LIDAR)
+SENSORS = SensorSuite({"camera": CAMERA, "lidar": LIDAR})
 VIEW, BEAMS = CameraView(CAMERA), LidarBeams(LIDAR)
 LOCATOR = Locator(VIEW, BEAMS)
 

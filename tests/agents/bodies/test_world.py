@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from agents.bodies.world import WorldBody
 from swarm.core.protocol.messages import Acted, Reported, Sensed
-from swarm.core.protocol.world import Act, Camera, Lidar, Pose, Report, SensorSuite
+from swarm.core.protocol.sensors import Camera, Lidar, SensorSuite
+from swarm.core.protocol.world import Act, Pose, Report
 from swarm.core.units import ns
 
 CAMERA = Camera(width_px=4, height_px=2, fov_y_deg=50.0, mount_x_m=0.0, mount_z_m=0.2, pitch_deg=0.0)
-SENSORS = SensorSuite(camera=CAMERA, lidar=Lidar(beams=8, range_m=5.0))
+SENSORS = SensorSuite({"camera": CAMERA, "lidar": Lidar(beams=8, range_m=5.0)})
 SENSED = Sensed(
     sequence=1, at_s=0.5, age_s=0.01, pose=Pose(1.0, 2.0, 0.0), v_mps=0.1, w_radps=0.2, bumped=True, frame=True)
 RECEIVED_NS = ns(7.25)
@@ -78,9 +79,9 @@ def test_tensors_of_other_sensors_are_counted_and_not_taken(tensors: list[NDArra
 
 
 def test_a_body_without_a_camera_sends_no_frames_and_one_without_a_lidar_an_empty_scan() -> None:
-    blind = body(SensorSuite(lidar=SENSORS.lidar))
+    blind = body(SensorSuite({"lidar": Lidar(beams=8, range_m=5.0)}))
     assert blind.observe(SENSED, 7, [SCAN, FRAME], RECEIVED_NS) is None
-    eye = body(SensorSuite(camera=CAMERA))
+    eye = body(SensorSuite({"camera": CAMERA}))
     assert eye.observe(SENSED, 7, [np.empty(0, np.float32), FRAME], RECEIVED_NS) is not None
     assert (blind.malformed, eye.malformed) == (1, 0)
 

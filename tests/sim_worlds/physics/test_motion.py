@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,11 +30,11 @@ def test_a_commanded_velocity_is_reached_and_held(kind: str, physics: str) -> No
     for v, w in ((top.v_max_mps, 0.0), (-0.3, 0.0), (0.0, top.w_max_radps), (0.4, 0.8), (0.0, -0.5)):
         motion = alone(kind, physics, Pose(-2.0, 0.0, 0.0))
         motion.drive(0, v, w)
-        run(motion, 0.5)
-        before = motion.poses[0]
+        run(motion, 0.8)
+        before = motion.pose(0)
         run(motion, 1.0)
-        after = motion.poses[0]
-        got_v, got_w = motion.velocities[0]
+        after = motion.pose(0)
+        got_v, got_w = motion.speeds[0]
         assert got_v == pytest.approx(v, rel=0.1, abs=0.01)
         assert got_w == pytest.approx(w, rel=0.1, abs=0.02)
         turned = math.remainder(after.heading_rad - before.heading_rad - w, 2 * math.pi)
@@ -49,6 +50,31 @@ def test_a_commanded_velocity_is_reached_and_held(kind: str, physics: str) -> No
 
 
 @pytest.mark.parametrize(("kind", "physics"), KIND_AND_PHYSICS)
+def test_it_stops_as_its_platform_does(kind: str, physics: str) -> None:
+    motion = alone(kind, physics, Pose(-2.0, 0.0, 0.0))
+    motion.drive(0, 0.46, 0.0)
+    run(motion, 1.0)
+    begin_m = motion.at[0, 0]
+    motion.drive(0, 0.0, 0.0)
+    run(motion, 1.0)
+    assert motion.at[0, 0] - begin_m == pytest.approx(0.46 ** 2 / (2 * 0.9), rel=0.05)
+    motion.close()
+
+
+def test_wheels_slip_on_ice() -> None:
+    ice = 0.05
+    motion = Motion(replace(room([Pose(-2.0, 0.0, 0.0)]), floor_friction=ice),
+                    [RobotSpec(name="r", kind="rover", physics="dynamic")], render=False)
+    motion.drive(0, 0.46, 0.0)
+    run(motion, 2.5)
+    begin_m = motion.at[0, 0]
+    motion.drive(0, 0.0, 0.0)
+    run(motion, 2.0)
+    assert motion.at[0, 0] - begin_m == pytest.approx(0.46 ** 2 / (2 * ice * 9.81), rel=0.05)
+    motion.close()
+
+
+@pytest.mark.parametrize(("kind", "physics"), KIND_AND_PHYSICS)
 def test_a_hard_stop_and_reversal_do_not_flip_it(kind: str, physics: str) -> None:
     motion = alone(kind, physics)
     for v in (1.0, -1.0, 1.0, 0.0):
@@ -57,7 +83,7 @@ def test_a_hard_stop_and_reversal_do_not_flip_it(kind: str, physics: str) -> Non
             run(motion, 0.05)
             assert motion.bullet is None or motion.bullet.upright(0) > 0.97
     run(motion, 0.5)
-    assert abs(motion.velocities[0][0]) < 0.01
+    assert abs(motion.speeds[0][0]) < 0.01
     motion.close()
 
 
@@ -67,20 +93,20 @@ def test_a_robot_pressed_against_a_wall_gets_out(kind: str, physics: str, corner
     motion = alone(kind, physics, Pose(3.3, 3.3, math.pi / 4) if corner else Pose(3.0, 0.0, 0.4))
     motion.drive(0, 1.0, 0.0)
     run(motion, 2.5)
-    assert motion.bumped[0]
-    assert motion.episodes >= 1
+    assert motion.contacts.bumped[0]
+    assert motion.contacts.episodes >= 1
     radius = KINDS[kind].radius_m
-    pressed = motion.poses[0]
+    pressed = motion.pose(0)
     assert 4.0 - radius - 0.06 <= pressed.x_m <= 4.0 - radius + 0.06
     motion.drive(0, 0.0, 1.2)                                # it can turn where it stands
     run(motion, 1.0)
-    turned = math.remainder(motion.poses[0].heading_rad - pressed.heading_rad, 2 * math.pi)
-    assert turned > 0.8
+    turned = math.remainder(motion.pose(0).heading_rad - pressed.heading_rad, 2 * math.pi)
+    assert turned > 0.5                                      # it still pushes while it slows down
     motion.drive(0, 0.0, -1.2)
     run(motion, turned / 1.2)
     motion.drive(0, -0.4, 0.0)                               # and reverse
     run(motion, 2.0)
-    assert motion.poses[0].x_m < pressed.x_m - 0.3
+    assert motion.pose(0).x_m < pressed.x_m - 0.3
     motion.close()
 
 
@@ -91,10 +117,10 @@ def test_robots_that_meet_stop_each_other_in_one_episode(physics: Any) -> None:
     for i in range(2):
         motion.drive(i, 0.5, 0.0)
     run(motion, 2.0)
-    gap = motion.poses[1].x_m - motion.poses[0].x_m
+    gap = motion.pose(1).x_m - motion.pose(0).x_m
     assert gap == pytest.approx(2 * KINDS["rover"].radius_m, abs=0.03)
-    assert motion.bumped == [True, True]
-    assert motion.episodes == 1
+    assert motion.contacts.bumped.all()
+    assert motion.contacts.episodes == 1
     motion.close()
 
 
@@ -111,9 +137,12 @@ def test_a_dynamic_run_repeats_exactly() -> None:
     assert ends[0] == ends[1]
 
 
-def test_a_command_that_is_not_a_number_is_a_stop() -> None:
-    assert KINDS["rover"].clip(math.nan, 1.0) == (0.0, 0.0)
-    assert KINDS["rover"].clip(9.0, -9.0) == (0.8, -2.0)
+def test_a_command_is_clipped_and_one_that_is_not_a_number_is_a_stop() -> None:
+    motion = alone("rover", "kinematic")
+    for command, done in (((9.0, -9.0), [0.46, -1.9]), ((math.nan, 1.0), [0.0, 0.0]), ((0.4, math.inf), [0.0, 0.0])):
+        motion.drive(0, *command)
+        run(motion, 0.6)
+        assert motion.speeds[0].tolist() == done
 
 
 def test_a_kinematic_robot_and_a_rigid_one_see_each_other() -> None:
@@ -123,6 +152,6 @@ def test_a_kinematic_robot_and_a_rigid_one_see_each_other() -> None:
     for i in range(2):
         motion.drive(i, 0.4, 0.0)
     run(motion, 3.0)
-    assert motion.poses[1].x_m - motion.poses[0].x_m == pytest.approx(2 * KINDS["rover"].radius_m, abs=0.04)
-    assert motion.bumped == [True, True]
+    assert motion.pose(1).x_m - motion.pose(0).x_m == pytest.approx(2 * KINDS["rover"].radius_m, abs=0.04)
+    assert motion.contacts.bumped.all()
     motion.close()

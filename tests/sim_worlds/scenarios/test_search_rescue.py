@@ -45,7 +45,7 @@ def test_a_command_ends_after_its_time_to_live(physics: str) -> None:
         w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=0.5))
         run(w, 0.45)
         assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.4, rel=0.1)
-        run(w, 0.4)
+        run(w, 0.6)
         assert w.observe("rover_0", frame=False).v_mps == pytest.approx(0.0, abs=0.01)
         w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=math.nan))
         run(w, 0.1)
@@ -84,7 +84,7 @@ def test_a_removed_robot_stands_still() -> None:
     w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
     run(w, 0.2)
     w.remove("rover_0")
-    run(w, 0.1)
+    run(w, 0.3)
     before = w.observe("rover_0", frame=False).pose
     w.act("rover_0", Act(v_mps=0.4, w_radps=0.0, ttl_s=9.0))
     run(w, 0.5)

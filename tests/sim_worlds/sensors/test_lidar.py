@@ -6,9 +6,11 @@ import numpy as np
 
 from sim_worlds.occupancy import Grid
 from sim_worlds.physics.solids import box, cylinder
+from sim_worlds.sensors.fleet_lidar import FleetScanner
 from sim_worlds.sensors.lidar import Coverage, Scanner
 from sim_worlds.sensors.suite import LIDAR
-from swarm.core.protocol.world import Lidar, Pose
+from swarm.core.protocol.sensors import Lidar
+from swarm.core.protocol.world import Pose
 from tests.sim_worlds.rooms import room
 
 
@@ -67,3 +69,26 @@ def test_a_beam_ends_at_the_nearest_of_many_things() -> None:
         alone = [Scanner([thing]).scan(pose) for thing in things]
         alone += [Scanner([]).scan(pose, circles[k:k + 1]) for k in range(6)]
         np.testing.assert_array_equal(together.scan(pose, circles), np.min(alone, axis=0))
+
+
+def test_all_robots_scan_at_once_what_each_scans_alone() -> None:
+    draw = np.random.default_rng(2)
+    solids = [box(*draw.uniform(-9.0, 9.0, 2).tolist(), 0.0, *draw.uniform(0.1, 3.0, 2).tolist(), 1.0, (1, 1, 1), yaw)
+              for yaw in draw.uniform(-3.0, 3.0, 10).tolist()]
+    lidar = Lidar(beams=36, range_m=5.0)
+    scanner = Scanner(solids, lidar)
+    at = np.column_stack([draw.uniform(-20.0, 20.0, (60, 2)), draw.uniform(-3.0, 3.0, 60)])
+    radii_m = draw.uniform(0.1, 0.4, 60)
+    others = ~np.eye(60, dtype=bool)
+    alone = [scanner.scan(Pose(*place), np.column_stack([at[:, :2], radii_m])[others[k]])
+             for k, place in enumerate(at.tolist())]
+    together = FleetScanner(solids, lidar).scan(at, radii_m)
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert 0.1 < (together < 5.0).mean() < 0.9
+
+
+def test_a_lidar_in_a_solid_reads_nothing_else() -> None:
+    solids = [box(0.0, 0.0, 0.0, 4.0, 1.0, 1.0, (1, 1, 1), 0.3), cylinder(9.0, 0.0, 0.0, 1.0, 1.0, (1, 1, 1))]
+    at = np.array([(1.0, 0.3, 2.0), (9.5, 0.0, 1.0)])
+    assert not FleetScanner(solids, LIDAR).scan(at, np.full(2, 0.2)).any()
+    assert not Scanner(solids).scan(Pose(*at[0].tolist())).any()

@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from swarm.core.protocol.bounds import Count, Finite, Seconds
 from swarm.core.protocol.messages.transport import Message
-from swarm.core.protocol.world import Act, Pose, Report, SensorSuite, Word
+from swarm.core.protocol.sensors import Readings, SensorSuite
+from swarm.core.protocol.world import Act, Pose, Report, Word
 
 MOST_SHARED_BYTES = 64 << 10         # of one note between behaviours
 
@@ -31,6 +32,7 @@ class Sensed(Message, frozen=True, kw_only=True):
     w_radps: Finite
     bumped: bool
     frame: bool
+    readings: Readings = {}          # of sensors other than camera and lidar, by name
 
 
 class Acted(Message, frozen=True, kw_only=True):

@@ -1,0 +1,44 @@
+"""The bench of worlds: each robot drives and scans, and a reference that does not start is refused."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+import pytest
+
+from swarm.bench.world import bench
+from swarm.core.settings.errors import BadInput
+
+
+def given(**changed: object) -> argparse.Namespace:
+    values = {"physics": "kinematic", "robots": 12, "seconds": 0.2, "rounds": 1, "seed": 1, "reference": None}
+    return argparse.Namespace(**{**values, **changed})
+
+
+def test_the_figures_are_of_steps_at_50_hz_with_scans_at_10() -> None:
+    figures = bench.run(given(), lambda _: None)
+    assert (figures["robots"], figures["step_hz"], figures["beams"], figures["scan_hz"]) == (12, 50, 36, 10)
+    assert figures["real_time_factor"] == pytest.approx(figures["steps_per_s"] / 50, rel=0.01, abs=0.01)
+    assert figures["reference"] == "not run"
+    assert "pybullet-fleet: not run" in bench.as_text(figures)
+
+
+def test_robots_of_a_round_drive_and_see_walls_and_each_other() -> None:
+    with bench.crowd(40, "kinematic", 3) as world:
+        before = world.motion.at.copy()
+        bench.fly(world, np.random.default_rng(1), 10, scans=False)
+        moved_m = np.hypot(*(world.motion.at - before)[:, :2].T)
+        assert 0.1 < np.median(moved_m) < 0.8                # of 1 s
+        scans = world.scan_all()
+        assert scans.shape == (40, 36)
+        assert (scans < 6.0).any(axis=1).all()
+
+
+def test_what_cannot_be_measured_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    for wrong in ({"robots": 0}, {"robots": 99_999}, {"seconds": float("nan")}, {"rounds": -1},
+                  {"reference": "/no/such/python"}, {"reference": sys.executable}):
+        with pytest.raises(BadInput):
+            bench.run(given(**wrong), lambda _: None)
+    assert "Traceback" not in capfd.readouterr().err
