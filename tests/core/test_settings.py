@@ -53,7 +53,7 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
     (("version: 1", "version: 1\nboards: {b: {speed: {fp32: 0.0}, power_w: 1, source: s}}"),
      ["boards.b.speed.fp32: 0 is too small; at least 0.001"]),
     (("version: 1", "version: 1\nboards: {b: {speed: {fp64: 1}, power_w: 1, source: s}}"),
-     ["boards.b.speed: 'fp64' is not a choice; one of fp16, fp32, int8"]),
+     ["boards.b.speed: 'fp64' is not a choice; one of fp32, fp16, int8"]),
     (("version: 1", "version: 1\nboards: {a: {speed: {}, power_w: 1, source: s}, b: {}}"),
      ["boards.b: the key 'speed' is missing"]),
     (("version: 1", "version: 1\nboards: {b: {speed: {}, power_w: 1, source: s, providers: [gpu]}}"),
