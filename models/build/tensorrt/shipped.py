@@ -1,6 +1,6 @@
 """Give the shipped models their variants for TensorRT; needs neither training nor torch.
 
-    python -m models.build.tensorrt.shipped [NAME ...] [--out DIR]
+    python -m models.build.tensorrt.shipped [NAME ...] [--variant KEY ...] [--out DIR]
 
 For each variant in float32: its own files with ends that TensorRT takes (the same results bit for bit), then fp16 whole
 and int8_trt in stages. Other variants stay as they are; those that TensorRT does not take are for the CPU.
@@ -9,6 +9,7 @@ and int8_trt in stages. Other variants stay as they are; those that TensorRT doe
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,12 +26,15 @@ from models.store import ARTEFACTS
 from swarm.core.settings.cards import Card
 
 
-def ship(name: str, out: Path) -> Card:
-    """Add the variants to a card of the store `out`; writes files and card."""
+def ship(name: str, out: Path, only: Sequence[str] = ()) -> Card:
+    """Add the variants to a card of the store `out`; writes files and card. only: what they are made from."""
     card = for_cpu(with_ends(store.load_card(name, out), out), out)
+    wanted = [key for key in parents(card) if not only or key in only]
+    if not wanted:
+        return card
     made, keys = make_tensorrt_variants(
-        card, lambda card, model: setup_for(card, model, WORLD, DATA, print), folder=out, cut=(INT8,), say=print,
-        on_trial=print)
+        card, lambda card, model: setup_for(card, model, WORLD, DATA, print), folder=out,
+        only=wanted, cut=(INT8,), say=print, on_trial=print)
     print(f"{name}: {', '.join(keys) or 'no variant passed its gate'}", flush=True)
     store.save_card(made, out)
     return made
@@ -68,10 +72,12 @@ def _rewritten(path: Path, out: Path) -> tuple[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", metavar="NAME", nargs="*")
+    parser.add_argument("--variant", metavar="KEY", action="append", default=[],
+                        help="a variant in float32 that they are made from; may be repeated; default: all")
     parser.add_argument("--out", type=Path, default=ARTEFACTS)
     args = parser.parse_args()
     for name in args.names or store.names(args.out):
-        ship(name, args.out)
+        ship(name, args.out, args.variant)
     store.sweep(args.out)
 
 

@@ -22,6 +22,7 @@ from models.build.tensorrt import operators
 from models.build.tensorrt.form import Offence, _Form, offences
 from models.build.tensorrt.graphs import half, signed_int8
 from models.build.tensorrt.rewriting import rewritten
+from models.build.tensorrt.shipped import for_cpu, with_ends
 from models.build.tensorrt.variants import key_of, make_tensorrt_variants, parents
 from models.build.tensorrt.verifying import meant, verify_form
 from models.store import ARTEFACTS
@@ -224,6 +225,18 @@ def test_stages_of_what_is_made_share_the_times_of_the_whole(imported: tuple[Car
         assert sum(each_ms) == pytest.approx(variant.run_time.p50_ms, rel=0.05)
     assert [spec.dtype for spec in made.variants["int8_trt"].stages[0].outputs] == ["int8"]
     assert verify_form(made, "int8_trt", folder).failures == []
+
+
+def test_shipped_files_get_ends_that_tensorrt_takes_and_int8_of_cpus_stays_there(tmp_path: Path) -> None:
+    onnx.save(picture_network(), tmp_path / "pictures.onnx")
+    card = import_file(tmp_path / "pictures.onnx", "pictures", {}, tmp_path)
+    assert verify_form(card, "fp32", tmp_path).failures != []
+    unfit = msgspec.structs.replace(card.variants["fp32"], precision="int8", parent="fp32")
+    card = msgspec.structs.replace(card, variants=card.variants | {"int8": unfit})
+    made = for_cpu(with_ends(card, tmp_path), tmp_path)
+    assert verify_form(made, "fp32", tmp_path).failures == []
+    assert made.variants["int8"] == msgspec.structs.replace(unfit, providers=["cpu"])
+    assert for_cpu(with_ends(made, tmp_path), tmp_path) == made
 
 
 def test_a_result_below_the_gate_fails(imported: tuple[Card, Path]) -> None:
