@@ -81,5 +81,6 @@ def test_batch_run_times_of_the_profile_are_advertised(carrier: Stage, offer: Of
     assert int8.batch_s[0] == int8.p50_s
     assert all(together < n * int8.p50_s for n, together in enumerate(int8.batch_s[1:], 2))
     segmenter = read_offer(["segmenter"], SLOW, ARTEFACTS).announce()
-    assert [profile.batch_s for profile in segmenter] == [[]] * len(segmenter)       # gains nothing there: never
+    teachers = [profile.batch_s for profile in segmenter if profile.variant in ("fp32", "int8")]
+    assert teachers == [[], []]                              # a batch gains nothing there: never
     assert carrier.end() == (0, "")

@@ -16,6 +16,7 @@ from agents.runtime.offer import Offer, transfer_limits
 from agents.runtime.sessions import read_offer
 from models.store import ARTEFACTS
 from sim_worlds.sensors.suite import LIDAR, SUITE
+from swarm.core.policy.cost import by_speed, faithful
 from swarm.core.policy.plan import Placement, Plan, StreamSpec
 from swarm.core.ports import Health
 from swarm.core.protocol import messages as msg
@@ -106,7 +107,7 @@ def duo() -> Duo:
 
 def test_a_request_is_offloaded_run_and_delivered_and_its_outcome_is_recorded(duo: Duo) -> None:
     span = duo.last_on("mule")
-    profile = min(duo.offers["mule"].announce(), key=lambda p: p.p50_s)
+    profile = faithful(by_speed(duo.offers["mule"].announce()))[0]
     assert (span.ending, span.offloaded_to, span.variant) == ("completed", "mule", profile.variant)
     assert span.run_s == pytest.approx(profile.p50_s, abs=1e-9)
     assert span.ended_ns - span.captured_ns == pytest.approx(ns(profile.p50_s + 2 * LATENCY_S), abs=2)
@@ -174,7 +175,7 @@ def test_its_load_counts_from_start_to_drain(duo: Duo) -> None:
     drained = reports()[4]                                   # at once
     duo.stage.wait(3.0)
     assert drained.available_s == pytest.approx(4.03, abs=1e-6)
-    p50_s = min(p.p50_s for p in duo.offers["mule"].announce())
+    p50_s = faithful(by_speed(duo.offers["mule"].announce()))[0].p50_s
     served = sum(span.ran_on == "mule" and span.ended_ns < ns(4.03) + 7 * NS for span in duo.ended())
     assert served >= 10
     assert drained.busy_s == pytest.approx(served * p50_s, abs=p50_s)

@@ -67,11 +67,13 @@ def agent(policy: str, memory_mb: int) -> AgentFile:
 
 def test_the_model_of_the_most_important_stream_is_loaded_and_the_rest_is_in_no_advert() -> None:
     offer = offer_of(agent("greedy", RESERVE_MB + 25))
-    assert [(one.model, one.variant, one.stages) for one in offer.announce()] == [("segmenter", "int8", [])]
+    assert [(one.model, one.variant, one.stages) for one in offer.announce()] == [("segmenter", "small_int8", [])]
     assert [(one.model, one.variant) for one in offer.left_out] == [
-        ("segmenter", "fp32"), ("detector", "int8"), ("detector", "fp32")]
-    assert offer.not_loaded() == (
-        "segmenter fp32 (too large), detector int8, detector fp32, the stages of segmenter int8")
+        ("segmenter", "student_int8"), ("segmenter", "int8"), ("segmenter", "fp32"), ("detector", "small_int8"),
+        ("detector", "student_int8"), ("detector", "int8"), ("detector", "fp32")]
+    told = offer.not_loaded()
+    assert "segmenter fp32 (too large), detector small_int8, " in told
+    assert told.endswith("detector int8, detector fp32, the stages of segmenter small_int8")
 
 
 def test_a_stream_that_only_peers_could_serve_needs_a_policy_that_uses_peers() -> None:
